@@ -1,0 +1,37 @@
+"""labelmill: from a pile of articles to a labelled, reviewed, versioned training set, with an LLM.
+
+The command line is `labelmill`; from Python::
+
+    from pipeline import Workspace, load_job, run
+    run(Workspace(load_job(Path("job.yaml"))))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.cleaner import CleanLabel, clean_reply
+    from pipeline.config import load_job
+    from pipeline.job import run, status
+    from pipeline.workspace import Workspace
+
+__all__ = ["CleanLabel", "Workspace", "clean_reply", "load_job", "run", "status"]
+
+_HOME = {
+    "CleanLabel": "pipeline.cleaner",
+    "clean_reply": "pipeline.cleaner",
+    "load_job": "pipeline.config",
+    "run": "pipeline.job",
+    "status": "pipeline.job",
+    "Workspace": "pipeline.workspace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that `labelmill --help` does not wait for libraries that it does not need."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,252 @@
+"""The command line: parse, call, print.  No logic; opens no file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import LabelmillError
+
+if TYPE_CHECKING:
+    from pipeline.workspace import Workspace
+
+STAGES = ("collect", "filter", "label", "clean", "review", "split", "publish")
+TABLES = ("articles", "filtered", "labels", "train", "eval")
+_JOB = "data/quickstart/job.yaml"
+EXIT_CODES = "exit codes: 0 done, 1 error, 2 usage or job file, 3 paused (run again to resume), 4 a gate stopped"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.call(arguments) or 0)
+    except LabelmillError as error:
+        if arguments.debug:
+            raise
+        print(f"labelmill: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe (`| head`) has seen enough
+        return 0
+    except KeyboardInterrupt:
+        if arguments.debug:
+            raise
+        print("labelmill: stopped; what was finished is kept, the same command goes on", file=sys.stderr)
+        return 3
+    except OSError as error:
+        if arguments.debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"labelmill: {where}{error.strerror or error}; nothing is lost: mend it, run again", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    job = argparse.ArgumentParser(add_help=False, parents=[common])
+    job.add_argument("job", type=Path, metavar="JOB", help="the job file")
+    job.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override, e.g. label.model=NAME")
+    parser = argparse.ArgumentParser(
+        prog="labelmill",
+        description="From a pile of articles to a labelled, reviewed, versioned training set.",
+        epilog=f"example:\n  labelmill run {_JOB}\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="show the version")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+
+    def add(name: str, call: Callable[[Any], Any], text: str, example: str, base: Any = job) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            parents=[base],
+            help=text,
+            description=text,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(call=call)
+        return sub
+
+    run = add("run", _run, "Run a job: all stages, or some.", f"labelmill run {_JOB} --set split.eval=0.1")
+    run.add_argument("--from", dest="first", choices=STAGES, default=STAGES[0], metavar="STAGE", help=", ".join(STAGES))
+    run.add_argument("--to", dest="last", choices=STAGES, default=STAGES[-1], metavar="STAGE", help="the last stage")
+    run.add_argument("--limit", type=_positive, metavar="N", help="label at most the first N articles")
+    for name, text in _STAGE_HELP.items():
+        add(name, _stage, text, f"labelmill {name} {_JOB}").set_defaults(stage=name)
+    review = add("review", _review, "Draw a sample for people to judge, or read their verdicts back.",
+                 f"labelmill review {_JOB} --export sample.csv --sample 50")  # fmt: skip
+    direction = review.add_mutually_exclusive_group(required=True)
+    direction.add_argument("--export", type=Path, metavar="FILE", help="write a sample to FILE (.csv or .jsonl)")
+    direction.add_argument("--import", dest="filled", type=Path, metavar="FILE", help="read the filled FILE back")
+    review.add_argument("--sample", type=_positive, metavar="N", help="how many articles (default: all)")
+    review.add_argument("--seed", type=int, default=0, help="of the random sample (default: 0)")
+    review.add_argument("--reviewer", default="reviewer", help="whose verdicts these are")
+    status = add("status", _status, "What each stage took in, kept and rejected.", f"labelmill status {_JOB}")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    show = add("show", _show, "Show rows of a table.", f"labelmill show {_JOB} labels -n 5")
+    show.add_argument("table", choices=TABLES, metavar="TABLE", help=", ".join(TABLES))
+    show.add_argument("--rejected", action="store_true", help="the rows that were dropped, with reasons")
+    show.add_argument("-n", type=_positive, metavar="N", help="at most N rows (default: 10, with --json all)")
+    show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
+    init = add("init", _init, "Write a commented job file, or a copy of the quickstart.", "labelmill init job.yaml", common)
+    init.add_argument("path", type=Path, nargs="?", default=Path("job.yaml"), metavar="PATH", help="default: job.yaml")
+    init.add_argument("--quickstart", action="store_true", help="copy the quickstart (articles and job file) to PATH")
+    doctor = add("doctor", _doctor, "Check versions, extras, keys and the endpoint.", f"labelmill doctor {_JOB}", common)
+    doctor.add_argument("job", type=Path, nargs="?", metavar="JOB", help="also check what this job needs")
+    doctor.set_defaults(set=[])
+    return parser
+
+
+_STAGE_HELP = {
+    "collect": "Read the sources into articles.",
+    "filter": "Keep articles by language, length and novelty.",
+    "label": "Ask the labeller about every article that has no answer yet.",
+    "clean": "Make labels of the raw replies (free).",
+    "split": "Assign train and eval, for good.",
+    "publish": "Write a version where rows changed.",
+}
+
+
+class _Version(argparse.Action):
+    """Looked up only when asked for: it takes longer than all the rest."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(nargs=0, **kwargs)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"labelmill {version('labelmill')}")
+        parser.exit()
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return value
+
+
+def _workspace(arguments: argparse.Namespace) -> Workspace:
+    from pipeline.config import load_job
+    from pipeline.workspace import Workspace
+
+    return Workspace(load_job(arguments.job, arguments.set), limit=getattr(arguments, "limit", None))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from pipeline import job
+
+    work = _workspace(arguments)
+    job.run(work, arguments.first, arguments.last)
+    _print_status(job.status(work))
+
+
+def _stage(arguments: argparse.Namespace) -> None:
+    from pipeline import job
+
+    work = _workspace(arguments)
+    job.run(work, arguments.stage, arguments.stage)
+    report = job.status(work)
+    _print_status({**report, "stages": [row for row in report["stages"] if row["stage"] == arguments.stage]})
+
+
+def _review(arguments: argparse.Namespace) -> None:
+    from pipeline.stages import review
+
+    work = _workspace(arguments)
+    if arguments.export:
+        count = review.export_sheet(work, arguments.export, arguments.sample, arguments.seed)
+        print(f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected', then:")
+        print(f"  labelmill review {arguments.job} --import {arguments.export}")
+    else:
+        with work.locked():
+            count = review.import_sheet(work, arguments.filled, arguments.reviewer)
+        print(f"{count} verdicts stored; labelmill run {arguments.job} applies them")
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from pipeline import job
+
+    report = job.status(_workspace(arguments))
+    if arguments.json:
+        print(json.dumps(report, ensure_ascii=False, indent=1))
+    else:
+        _print_status(report)
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    from itertools import islice
+
+    from pipeline import job
+
+    rows = job.show(_workspace(arguments), arguments.table, arguments.rejected)
+    limit = arguments.n or (None if arguments.json else 10)
+    for row in islice(rows, limit):
+        print(json.dumps(row, ensure_ascii=False, default=str) if arguments.json else _line(row))
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from pipeline import starter
+
+    written = starter.quickstart(arguments.path) if arguments.quickstart else starter.job_file(arguments.path)
+    print(f"{written} written; next: labelmill run {written}")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from pipeline import doctor
+    from pipeline.config import load_dotenv, load_job
+
+    load_dotenv(Path.cwd())
+    sound = True
+    for fine, what, state in doctor.examine(load_job(arguments.job) if arguments.job else None):
+        sound = sound and fine
+        print(f"{'ok  ' if fine else 'FAIL'} {what:18} {state}")
+    return 0 if sound else 1
+
+
+# --- printing ---
+
+
+def _line(row: dict[str, Any]) -> str:
+    if "reason" in row:
+        return f"{row['id']}  {row['reason']}  {row.get('detail') or ''}".rstrip()
+    if "keyphrases" in row:
+        return f"{row['id']}  {'; '.join(row['keyphrases'])}"
+    text = row.get("text") or ""
+    return f"{row['id']}  {text[:100]}{'…' if len(text) > 100 else ''}"
+
+
+def _print_status(report: dict[str, Any]) -> None:
+    print(f"{report['job']}  {report['path']}")
+    print(f"{'stage':9}{'in':>9}{'kept':>9}{'rejected':>10}  {'state':14} details")
+    for row in report["stages"]:
+        rejected = sum(row["rejected"].values())
+        print(f"{row['stage']:9}{row['rows']:>9,}{row['kept']:>9,}{rejected:>10,}  {row['state']:14} {_details(row, report)}")
+
+
+def _details(row: dict[str, Any], report: dict[str, Any]) -> str:
+    parts = [f"{reason} {count:,}" for reason, count in row["rejected"].items()]
+    parts += [f"{name} {count:,}" for name, count in row["notes"].items()]
+    if row["waiting"]:
+        parts.append(f"waiting {row['waiting']:,}")
+    if row["stage"] == "label" and report["ledger"]["records"]:
+        cost = row["cost_usd"]
+        parts.append("cost: price of the model not known" if cost is None else f"cost ${cost:.4f}")
+    if row["stage"] == "collect" and report["sources"]:
+        changes = {name: count for name, count in report["sources"].items() if count and name in _CHANGES}
+        parts += [f"{_CHANGES[name]} {count:,}" for name, count in changes.items()]
+    return ", ".join(parts)
+
+
+_CHANGES = {"changed": "files changed", "vanished": "files vanished", "rows_removed": "rows removed"}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,311 @@
+"""The job file: one YAML file, checked whole before anything runs.
+
+Every problem is one line: file, key path, what was found, what is allowed.  `${VAR}` reads the environment (and `.env`
+beside the job file or in the current folder); a secret can only be given that way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from pipeline import plugins
+from pipeline.errors import ConfigError
+
+
+class Options(BaseModel):
+    """Base of every section and of every plugin's options: an unknown key is an error, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class SourceOptions(Options):
+    """What every source takes."""
+
+    type: str
+    columns: dict[Literal["id", "title", "text", "url", "published_at", "language"], str] = {}
+    licence: str | None = None
+
+
+class FilterOptions(Options):
+    """What every filter takes."""
+
+    type: str
+
+
+class Limits(Options):
+    """Ceilings on what the endpoint is sent; null: as the endpoint allows."""
+
+    requests_per_minute: Annotated[int, Field(gt=0)] | None = None
+    tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
+    concurrency: Annotated[int, Field(gt=0, le=10_000)] | None = None
+
+
+class LabelOptions(Options):
+    task: str = "keyphrases"
+    prompt: str = "keyphrases/v1"
+    provider: str = "openai"
+    model: str | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    parameters: dict[str, Any] = {}
+    limits: Limits = Limits()
+    refit: bool = False
+
+
+class SplitOptions(Options):
+    """`eval` below 1 is a share of the groups, from 1 on a number of rows."""
+
+    eval: float = Field(default=0.2, ge=0, allow_inf_nan=False)
+    salt: str = "v1"
+
+    @model_validator(mode="after")
+    def _whole_number(self) -> SplitOptions:
+        if self.eval >= 1 and self.eval != int(self.eval):
+            raise ValueError("eval is a share below 1 (0.2) or a whole number of rows (3000)")
+        return self
+
+
+class PublishOptions(Options):
+    to: Literal["folder", "hub"] = "folder"
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    private: bool = True
+    licence: str | None = None  # of the published data set, for its card
+
+
+class PluginSpec(BaseModel):
+    """A `{type: name, ...}` section before the plugin that it names has checked the rest of it."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+
+
+class JobConfig(Options):
+    """A checked job file.  `file` is where it was read from; relative paths in it are relative to its folder.
+
+    What belongs to a plugin is checked by the plugin's own `Options`: see `source_options` and its siblings.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    workspace: Path = Path("jobs")
+    sources: Annotated[list[PluginSpec], Field(min_length=1)]
+    filters: list[PluginSpec] = []
+    label: LabelOptions = LabelOptions()
+    clean: dict[str, Any] = {}
+    split: SplitOptions = SplitOptions()
+    publish: PublishOptions = PublishOptions()
+    file: Path = Path("job.yaml")
+
+    @cached_property
+    def source_options(self) -> list[Any]:
+        return [self._options("sources", s.type, s.model_dump(), ("sources", i)) for i, s in enumerate(self.sources)]
+
+    @cached_property
+    def filter_options(self) -> list[Any]:
+        return [self._options("filters", f.type, f.model_dump(), ("filters", i)) for i, f in enumerate(self.filters)]
+
+    @cached_property
+    def provider_options(self) -> Any:
+        """`label.parameters`, checked by the provider."""
+        return self._options("providers", self.label.provider, self.label.parameters, ("label", "parameters"))
+
+    @cached_property
+    def task_options(self) -> Any:
+        """`clean`, checked by the task."""
+        return self._options("tasks", self.label.task, self.clean, ("clean",))
+
+    def _options(self, kind: plugins.Kind, name: str, values: dict[str, Any], at: tuple[str | int, ...]) -> Any:
+        try:
+            model = plugins.load(kind, name).Options
+        except ConfigError as error:
+            key = "label.provider" if kind == "providers" else "label.task" if kind == "tasks" else _dotted(at) + ".type"
+            raise ConfigError(f"{self.file}: {key}: {error}") from error
+        return check(model, values, str(self.file), at)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the job file lies in."""
+        return self.file.parent
+
+    @property
+    def job_folder(self) -> Path:
+        return (self.folder / self.workspace / self.name).resolve()
+
+
+# --- reading ---
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people mean it: `no` is Norwegian, not false (YAML 1.2), and a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if not isinstance(key, str):
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} is no text", problem_mark=key_node.start_mark)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_BOOL, "tag:yaml.org,2002:timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))  # type: ignore[no-untyped-call]
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """A YAML document; raises ConfigError with line and column."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+        raise ConfigError(f"{place}: {error.problem or error.context}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{where}: not YAML ({str(error).splitlines()[0]})") from error
+
+
+def read_text(path: Path, what: str) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except FileNotFoundError as error:
+        near = plugins.did_you_mean(path.name, [other.name for other in path.parent.glob("*")])
+        raise ConfigError(f"{path}: there is no such {what}{near}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: the {what} cannot be read ({error})") from error
+
+
+def load_dotenv(folder: Path) -> None:
+    """Put `folder/.env` into the environment; what is set there already wins."""
+    path = folder / ".env"
+    if not path.is_file():
+        return
+    for line in read_text(path, "environment file").splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not name.startswith("#") and re.fullmatch(r"\w+", name.strip()):
+            value = value.strip()
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+            os.environ.setdefault(name.strip(), value[1:-1] if quoted else value.split(" #")[0].strip())
+
+
+def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
+    """Read and check a job file.  `overrides` are `key.path=value`.  Raises ConfigError."""
+    raw = parse_yaml(read_text(path, "job file"), str(path))
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a job file is a mapping with 'name' and 'sources'; found {_kind(raw)}")
+    for override in overrides:
+        _override(raw, override)
+    _forbid_plain_secret(raw, path)
+    load_dotenv(path.parent)
+    load_dotenv(Path.cwd())
+    raw = _expand(raw, str(path), "")
+    if "file" in raw:
+        raise ConfigError(f"{path}: file: unknown key")
+    config: JobConfig = check(JobConfig, {**raw, "file": path}, str(path))
+    for section in ("source_options", "filter_options", "provider_options", "task_options"):
+        getattr(config, section)
+    return config
+
+
+def check(model: type[Any], value: Any, where: str, at: tuple[str | int, ...] = ()) -> Any:
+    """An instance of a pydantic model; raises ConfigError with one line for each problem."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = (f"{where}: {_dotted((*at, *item['loc']))}: {_problem(item, model)}" for item in error.errors())
+        raise ConfigError("\n".join(problems)) from None
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"--set {override}: write it as key.path=value, e.g. --set label.model=gpt-6-luna")
+    *parents, last = path.split(".")
+    node: Any = raw
+    try:
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+            if node is None:
+                raise TypeError
+        node[int(last) if isinstance(node, list) else last] = parse_yaml(text, f"--set {path}")
+    except (TypeError, ValueError, IndexError, AttributeError):
+        raise ConfigError(f"--set {override}: the job file has no place {path!r}") from None
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def _expand(value: Any, where: str, path: str) -> Any:
+    """`${VAR}` and `${VAR:-default}` in every text of the file."""
+    if isinstance(value, dict):
+        return {key: _expand(item, where, f"{path}.{key}" if path else key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, where, f"{path}.{index}") for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1], match[2])
+        if found is None:
+            raise ConfigError(f"{where}: {path}: ${{{match[1]}}} is not set, neither in the environment nor in .env")
+        return found
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
+    label = raw.get("label")
+    key = label.get("api_key") if isinstance(label, dict) else None
+    if key is not None and not (isinstance(key, str) and _VARIABLE.fullmatch(key)):
+        raise ConfigError(f"{path}: label.api_key: a secret is only named here; write ${{OPENAI_API_KEY}}")
+
+
+# --- one line for each problem ---
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in path)
+
+
+def _problem(item: Any, model: type[BaseModel]) -> str:
+    kind, context = item["type"], item.get("ctx", {})
+    if kind == "extra_forbidden":
+        allowed = _allowed_keys(model, item["loc"])
+        return f"unknown key{plugins.did_you_mean(item['loc'][-1], allowed)}; allowed: {', '.join(allowed)}"
+    if kind == "missing":
+        return "missing; it must be given"
+    found = f"found {_kind(item['input'])}"
+    if kind == "literal_error":
+        allowed = [part.strip().strip("'") for part in re.split(r", | or ", context["expected"])]
+        return f"{found}{plugins.did_you_mean(str(item['input']), allowed)}; allowed: {', '.join(allowed)}"
+    message = str(context["error"]) if kind == "value_error" else item["msg"].removeprefix("Input ")
+    return f"{message}; {found}"
+
+
+def _allowed_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
+    """The keys of the section in which an unknown one was found."""
+    for part in loc[:-1]:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = inner[0] if inner else model
+    return sorted(set(model.model_fields) - {"file"})
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else f"{str(value)[:60]!r}" if isinstance(value, str) else f"{value!r}"[:60]

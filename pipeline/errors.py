@@ -1,0 +1,73 @@
+"""What can go wrong, as a person is told it.
+
+::
+
+    LabelmillError            exit 1   anything below; the message is one line: what, where, what to do
+    ├── ConfigError           exit 2   the job file, an option, a prompt, an argument
+    ├── InputError            exit 1   a source, a file or a job folder that cannot be read
+    ├── MissingExtra          exit 1   an optional package is not installed
+    ├── EndpointError         exit 1   the model's endpoint cannot be used at all (address, protocol)
+    ├── Paused                exit 3   stopped on purpose (quota, key, budget, Ctrl-C); run again to resume
+    └── GateStopped           exit 4   a check refused to let a version out
+
+    RequestFailed                      one request got no answer; the labelling engine decides what follows
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+class LabelmillError(Exception):
+    """Base of every error whose text is meant for the user; `exit_code` is the process's."""
+
+    exit_code = 1
+
+
+class ConfigError(LabelmillError):
+    """The job file, an override, a prompt or a command-line argument is wrong."""
+
+    exit_code = 2
+
+
+class InputError(LabelmillError):
+    """A source or the job folder cannot be read."""
+
+
+class MissingExtra(LabelmillError):
+    """An optional package is needed: says which extra to install."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an optional package: pip install 'labelmill[{extra}]'")
+
+
+class EndpointError(LabelmillError):
+    """The endpoint of a provider cannot be used."""
+
+
+class Paused(LabelmillError):
+    """The job stopped on purpose and can be resumed by the same command."""
+
+    exit_code = 3
+
+
+class GateStopped(LabelmillError):
+    """A publishing gate refused the version."""
+
+    exit_code = 4
+
+
+FailureKind = Literal["transient", "rate_limited", "rejected", "fatal"]
+
+
+class RequestFailed(Exception):
+    """One request failed.
+
+    `kind` decides the policy, in one place (`labelling.engine`):
+    *transient* and *rate_limited* are tried again (after `retry_after` seconds where the server said so),
+    *rejected* is final for this article, *fatal* pauses the job.  `code` is a short machine-readable reason.
+    """
+
+    def __init__(self, kind: FailureKind, code: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.code, self.retry_after = kind, code, retry_after

@@ -1,0 +1,54 @@
+"""Of articles with the same title or the same text, keep the earliest in source order.
+
+Same means equal after NFKC and white-space folding.  An article without a title is compared by text only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.config import FilterOptions
+from pipeline.tables import first_occurrences
+from pipeline.text.folding import fold_form
+
+_KEY = pa.binary(16)
+
+
+class Options(FilterOptions):
+    pass
+
+
+class Filter:
+    columns = pa.schema([("title_key", _KEY), ("text_key", _KEY)])
+
+    def __init__(self, options: Options) -> None:
+        pass
+
+    def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
+        """Rows alone say nothing: only the keys are made here, `fold` compares them."""
+        titles, texts = articles.column("title").to_pylist(), articles.column("text").to_pylist()
+        keys = {"title_key": [_key(title) for title in titles], "text_key": [_key(text) for text in texts]}
+        return [None] * len(texts), keys
+
+    def fold(self, columns: pa.Table) -> dict[int, tuple[str, str]]:
+        """Row -> (reason, detail) for what must go, over all rows of a job in source order.
+
+        A row that goes for its text takes no part in the comparison of titles: what is dropped is a copy of what stays.
+        """
+        ids, drops = columns.column("id"), {}
+        rows = np.arange(columns.num_rows)
+        for name, reason in (("text_key", "duplicate_text"), ("title_key", "duplicate_title")):
+            first = first_occurrences(columns.column(name).take(pa.array(rows)))
+            for position in np.flatnonzero(first != np.arange(len(rows))):
+                drops[int(rows[position])] = (reason, f"same as {ids[int(rows[first[position]])].as_py()}")
+            rows = np.array([row for row in rows if int(row) not in drops], dtype=np.int64)
+        return drops
+
+
+def _key(text: str | None) -> bytes | None:
+    folded = fold_form(text or "")
+    return hashlib.blake2b(folded.encode(), digest_size=16).digest() if folded else None

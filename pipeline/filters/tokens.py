@@ -1,0 +1,51 @@
+"""Keep articles of a wanted length in tokens: `min` inclusive, `max` exclusive.
+
+Counts are exact: those of tiktoken for an OpenAI `encoding`, or those of a Hugging Face `tokenizer` (a name on the Hub or
+a folder, without special tokens).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from pipeline.config import FilterOptions
+from pipeline.text.tokens import encoding_counter, tokenizer_counter
+
+
+class Options(FilterOptions):
+    encoding: str | None = None
+    tokenizer: str | None = None
+    counter: Literal["auto", "quicktok", "tiktoken"] = "auto"
+    min: Annotated[int, Field(ge=0)] = 0
+    max: Annotated[int, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Options:
+        if self.encoding and self.tokenizer:
+            raise ValueError("give encoding or tokenizer, not both")
+        if self.max is not None and self.max <= self.min:
+            raise ValueError(f"max ({self.max}) must be above min ({self.min})")
+        return self
+
+
+class Filter:
+    columns = pa.schema([("tokens", pa.int64())])
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        if options.tokenizer:
+            self._count = tokenizer_counter(options.tokenizer)
+        else:
+            self._count = encoding_counter(options.encoding or "cl100k_base", options.counter)
+
+    def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
+        counts = self._count(articles.column("text").to_pylist())
+        return [self._reason(count) for count in counts], {"tokens": counts}
+
+    def _reason(self, count: int) -> str | None:
+        if count < self._options.min:
+            return "too_short"
+        return "too_long" if self._options.max is not None and count >= self._options.max else None

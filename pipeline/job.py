@@ -1,0 +1,154 @@
+"""A job: the one place where the stages are wired, in order.
+
+    collect -> filter -> label -> clean -> review -> split -> publish
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import ConfigError
+from pipeline.labelling.ledger import Ledger
+from pipeline.publishing import versions
+from pipeline.stages import clean, collect, label, publish, review, split
+from pipeline.stages import filter as filter_stage
+from pipeline.tables import Folder, Manifest, read_json, read_order
+from pipeline.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: what runs it, the folder that it fills, the stage's folders that it reads."""
+
+    name: str
+    run: Callable[[Workspace], Any]
+    folder: Callable[[Workspace], Folder] | None
+
+
+STAGES = (
+    Stage("collect", collect.run, lambda work: work.articles),
+    Stage("filter", filter_stage.run, lambda work: work.filtered),
+    Stage("label", label.run, lambda work: work.requests),
+    Stage("clean", clean.run, lambda work: work.labels),
+    Stage("review", review.run, lambda work: work.reviewed),
+    Stage("split", split.run, lambda work: work.split),
+    Stage("publish", publish.run, None),
+)
+NAMES = tuple(stage.name for stage in STAGES)
+TABLES = ("articles", "filtered", "labels", "train", "eval")
+
+
+def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1]) -> None:
+    """Run the stages from `first` to `last`.  What is done already is not done again."""
+    start, end = NAMES.index(first), NAMES.index(last)
+    if start > end:
+        raise ConfigError(f"--from {first} comes after --to {last}; the order is: {' '.join(NAMES)}")
+    with work.locked():
+        for stage in STAGES[start : end + 1]:
+            stage.run(work)
+
+
+# --- status ---
+
+
+def status(work: Workspace) -> dict[str, Any]:
+    """Rows in, kept and rejected by reason for each stage, cost and state; nothing is run."""
+    order = read_json(work.articles.path / "_order.json")
+    stages = [_stage_status(work, stage, order or []) for stage in STAGES if stage.folder]
+    ledger = _ledger_totals(work)
+    for row in stages:
+        if row["stage"] == "label":
+            row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
+    published = _publish_status(work)
+    changes = read_json(work.articles.path / "_changes.json")
+    return {"job": work.config.name, "path": str(work.path), "stages": [*stages, published], "ledger": ledger,
+            "sources": changes}  # fmt: skip
+
+
+def _stage_status(work: Workspace, stage: Stage, order: list[str]) -> dict[str, Any]:
+    assert stage.folder is not None
+    folder = stage.folder(work)
+    manifests = {shard: manifest for shard in order if (manifest := folder.manifest(shard))}
+    rejected: Counter[str] = Counter()
+    notes: Counter[str] = Counter()
+    for manifest in manifests.values():
+        rejected.update(manifest.rejected)
+        notes.update(manifest.notes)
+    return {
+        "stage": stage.name,
+        "rows": sum(m.rows - m.waiting for m in manifests.values()),
+        "kept": sum(m.kept for m in manifests.values()),
+        "rejected": dict(rejected.most_common()),
+        "waiting": sum(m.waiting for m in manifests.values()),
+        "notes": dict(notes),
+        "seconds": round(sum(m.seconds for m in manifests.values()), 1),
+        "state": _state(work, order, manifests),
+    }
+
+
+def _state(work: Workspace, order: list[str], manifests: dict[str, Manifest]) -> str:
+    if not manifests:
+        return "not run"
+    if len(manifests) < len(order):
+        return f"{len(manifests)} of {len(order)} shards"
+    stale = sum(_is_stale(work, shard, manifest) for shard, manifest in manifests.items())
+    return f"{stale} of {len(order)} shards stale" if stale else "done"
+
+
+def _is_stale(work: Workspace, shard: str, manifest: Manifest) -> bool:
+    """Whether an earlier stage has made other rows since."""
+    for name, digest in manifest.inputs.items():
+        source = Folder(work.path / name).manifest(shard)
+        if source is None or source.digest != digest:
+            return True
+    return False
+
+
+def _ledger_totals(work: Workspace) -> dict[str, Any]:
+    if not work.ledger_file.exists():
+        return {"records": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}
+    ledger = Ledger(work.ledger_file)
+    try:
+        return ledger.totals()
+    finally:
+        ledger.close()
+
+
+def _publish_status(work: Workspace) -> dict[str, Any]:
+    last = versions.latest(work.versions)
+    manifest = versions.read_manifest(last) if last else {}
+    rows = sum(manifest.get("rows", {}).values())
+    state = f"version {last.name}" if last else "not run"
+    return {"stage": "publish", "rows": rows, "kept": rows, "rejected": {}, "waiting": 0, "seconds": 0.0,
+            "notes": manifest.get("rows", {}), "state": state}  # fmt: skip
+
+
+# --- show ---
+
+
+def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[str, Any]]:
+    """Rows of a table in source order, with all their columns; `rejected`: those that its stage dropped, with reasons."""
+    if table in versions.SPLITS:
+        if rejected:
+            raise ConfigError(f"show {table} --rejected: nothing is rejected there; allowed: articles, filtered, labels")
+        read = lambda shard: _of_split(publish.rows_of(work, shard), table)  # noqa: E731
+    else:
+        folder = {"articles": work.articles, "filtered": work.filtered, "labels": work.reviewed}[table]
+        if table == "labels" and (rejected or not work.reviewed.path.exists()):
+            folder = work.labels
+        read = folder.read_rejected if rejected else folder.read
+    for shard in read_order(work.articles):
+        yield from read(shard).to_pylist()
+    if table == "labels" and rejected and work.reviewed.path.exists():
+        for shard in read_order(work.articles):
+            yield from work.reviewed.read_rejected(shard).to_pylist()
+
+
+def _of_split(rows: pa.Table, split: str) -> pa.Table:
+    return rows.filter(pc.equal(rows.column("split"), split))

@@ -1,0 +1,89 @@
+"""From an article to a request: a job's provider, task and prompt, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import plugins, prompts
+from pipeline.records import Article, Request
+from pipeline.tables import canonical_json, digest_of, read_json, read_order, write_bytes, write_json
+from pipeline.text.tokens import Counter, encoding_counter, tokenizer_counter
+from pipeline.workspace import Workspace
+
+ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
+
+
+class Labeller:
+    """What turns an article into a request: provider, task and prompt of a job; their identity is the run's."""
+
+    def __init__(self, work: Workspace) -> None:
+        config = work.config
+        self.task = plugins.create("tasks", config.label.task, config.task_options, token_counter(work))
+        self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
+        self.prompt: prompts.Prompt | None = None
+        if self.provider.uses_prompt:
+            self.prompt = prompts.load(config.label.prompt, config.folder, self.task.variables())
+        if hasattr(self.provider, "fit"):
+            self.provider.load(_statistics(work, self.provider))
+        self._identity = hashlib.sha256(canonical_json(self.provider.identity))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Provider and prompt: what a shard of `requests/` depends on beside its articles."""
+        return {"provider": self.provider.identity, "prompt": self.prompt.digest if self.prompt else None}
+
+    @property
+    def run_id(self) -> str:
+        """Short digest of what made the raw replies: it stands in every label and names the run in a version."""
+        return digest_of([self.identity, type(self.task).__module__])[:16]
+
+    def request(self, article: Article) -> Request:
+        digest = self._identity.copy()
+        if self.prompt is None:
+            digest.update(canonical_json([article.title, article.text, article.language]))
+            return Request(digest.digest(), article)
+        messages = self.prompt.render(article)
+        digest.update(canonical_json(messages))
+        return Request(digest.digest(), article, messages)
+
+
+def token_counter(work: Workspace) -> Counter:
+    """The counter of the job's token filter, so that labels are counted as articles are; else cl100k_base."""
+    for options in work.config.filter_options:
+        if options.type == "tokens":
+            if options.tokenizer:
+                return tokenizer_counter(options.tokenizer)
+            return encoding_counter(options.encoding or "cl100k_base", options.counter)
+    return encoding_counter("cl100k_base")
+
+
+def articles_of(table: pa.Table) -> list[Article]:
+    columns = [table.column(name).to_pylist() for name in ARTICLE_COLUMNS]
+    return [Article(**dict(zip(ARTICLE_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def _statistics(work: Workspace, provider: Any) -> bytes:
+    """The provider's fitted state: fitted once over all filtered articles, then kept until `label.refit`."""
+    name = work.config.label.provider.rpartition(".")[2]
+    current = work.models / f"{name}.json"
+    known = read_json(current)
+    if known and not work.config.label.refit and (work.models / known["file"]).exists():
+        return (work.models / known["file"]).read_bytes()
+    state: bytes = provider.fit(_filtered_articles(work))
+    digest = hashlib.sha256(state).hexdigest()
+    file = f"{name}-{digest[:16]}.bin"
+    write_bytes(work.models / file, state)
+    write_json(current, {"file": file, "sha256": digest})
+    return state
+
+
+def _filtered_articles(work: Workspace) -> Iterator[Article]:
+    shards = read_order(work.articles)
+    with work.progress("fit", len(shards), "shards") as progress:
+        for shard in shards:
+            yield from articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))
+            progress.update()

@@ -1,0 +1,61 @@
+"""The embedded labeller: key phrases out of the article itself, without a model, a key or a network.
+
+Candidates, corpus statistics, position and diversity (see `pipeline.extraction`).  Useful as it is, as a baseline for a
+model's labels and as a generator of candidates.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.config import LabelOptions, Options as Base
+from pipeline.extraction import Statistics, extract, fit
+from pipeline.records import Article, Reply, Request
+
+VERSION = 1  # of the method: a higher number gives other phrases
+
+
+class Options(Base):
+    phrases: Annotated[int, Field(gt=0, le=50)] = 10
+
+
+class Provider:
+    uses_prompt = False
+
+    def __init__(self, label: LabelOptions, options: Options) -> None:
+        self._phrases = options.phrases
+        self._statistics: Statistics | None = None
+
+    def fit(self, articles: Iterable[Article]) -> bytes:
+        """Corpus statistics over the job's articles, as bytes to keep."""
+        return fit((article.text, article.language) for article in articles).to_bytes()
+
+    def load(self, state: bytes) -> None:
+        self._statistics = Statistics.from_bytes(state)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        assert self._statistics is not None, "load() comes first"
+        return {
+            "provider": "extractive",
+            "version": VERSION,
+            "statistics": self._statistics.digest,
+            "phrases": self._phrases,
+        }
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        return [Reply(json.dumps(self._extract(request.article), ensure_ascii=False), "stop") for request in requests]
+
+    def _extract(self, article: Article) -> list[str]:
+        assert self._statistics is not None, "load() comes first"
+        return extract(
+            article.text,
+            title=article.title,
+            language=article.language,
+            statistics=self._statistics,
+            limit=self._phrases,
+        )

@@ -1,0 +1,170 @@
+"""Versions: immutable folders `versions/<major>.<minor>.<patch>/`, numbered by what changed since the last one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.tables import canonical_json, file_digest, read_json, write_bytes, write_json
+
+ROWS_A_FILE = 50_000
+SPLITS = ("train", "eval")
+ROW = pa.schema(
+    [
+        ("id", pa.string()),
+        ("group_id", pa.string()),
+        ("text_sha256", pa.string()),
+        ("source", pa.string()),
+        ("licence", pa.string()),
+        ("url", pa.string()),
+        ("published_at", pa.string()),
+        ("language", pa.string()),
+        ("title", pa.string()),
+        ("text", pa.string()),
+        ("keyphrases", pa.list_(pa.string())),
+        ("tiers", pa.list_(pa.string())),
+        ("label_source", pa.string()),
+        ("run_id", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Diff:
+    """How rows differ from the last version; `moved` rows are in another split, `changed` ones have other values."""
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    moved: int = 0
+
+    @property
+    def empty(self) -> bool:
+        return not (self.added or self.removed or self.changed or self.moved)
+
+
+def latest(folder: Path) -> Path | None:
+    """The folder of the highest version, or None."""
+    versions = [path for path in folder.glob("*.*.*") if (path / "manifest.json").exists()]
+    return max(versions, key=lambda path: _numbers(path.name), default=None)
+
+
+def next_version(last: str | None, diff: Diff) -> str:
+    """1.0.0 first; rows only added: minor; anything edited, removed or moved: major."""
+    if last is None:
+        return "1.0.0"
+    major, minor, _ = _numbers(last)
+    if diff.removed or diff.changed or diff.moved:
+        return f"{major + 1}.0.0"
+    return f"{major}.{minor + 1}.0"
+
+
+def compare(last: Path, parts: Iterable[tuple[str, pa.Table]]) -> Diff:
+    """Rows of the last version against those that would be published (split, rows)."""
+    old = dict(_digests(_published(last)))
+    added = changed = moved = 0
+    for row_id, (split, digest) in _digests(parts):
+        before = old.pop(row_id, None)
+        if before is None:
+            added += 1
+        else:
+            moved += before[0] != split
+            changed += before[1] != digest
+    return Diff(added, len(old), changed, moved)
+
+
+def _published(version: Path) -> Iterator[tuple[str, pa.Table]]:
+    for split in SPLITS:
+        for file in sorted((version / "data").glob(f"{split}-*.parquet")):
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=2048):
+                yield split, pa.Table.from_batches([batch])
+
+
+def _digests(parts: Iterable[tuple[str, pa.Table]]) -> Iterator[tuple[str, tuple[str, bytes]]]:
+    for split, rows in parts:
+        for row in rows.to_pylist():
+            yield row["id"], (split, blake2b(canonical_json(row), digest_size=16).digest())
+
+
+def write(
+    folder: Path, version: str, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int], texts: dict[str, str],
+    manifest: dict[str, Any],
+) -> Path:  # fmt: skip
+    """Write a version beside its final place and rename it: it is there whole or not at all, and never changes.
+
+    `counts` are rows by split, `texts` further files by name; the manifest gets the digest of every file.
+    """
+    target, temporary = folder / version, folder / f".{version}.{os.getpid()}.tmp"
+    for stale in folder.glob(".*.tmp"):
+        shutil.rmtree(stale)
+    (temporary / "data").mkdir(parents=True)
+    _write_data(temporary / "data", parts, counts)
+    for name, text in texts.items():
+        write_bytes(temporary / name, text.encode())
+    files = sorted(path for path in temporary.rglob("*") if path.is_file())
+    digests = {path.relative_to(temporary).as_posix(): file_digest(path) for path in files}
+    write_json(temporary / "manifest.json", {**manifest, "files": digests})
+    for path in temporary.rglob("*.*"):
+        path.chmod(0o444)
+    temporary.rename(target)
+    return target
+
+
+def _write_data(folder: Path, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int]) -> None:
+    """Rows to `<split>-00000-of-0000N.parquet`, `ROWS_A_FILE` each; a split without rows is an empty file."""
+    writers = {split: _SplitWriter(folder, split, counts.get(split, 0)) for split in SPLITS}
+    try:
+        for split, rows in parts:
+            writers[split].add(rows)
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+class _SplitWriter:
+    def __init__(self, folder: Path, split: str, rows: int) -> None:
+        self._folder, self._split = folder, split
+        self._files, self._number, self._room = max(1, -(-rows // ROWS_A_FILE)), 0, 0
+        self._writer: pq.ParquetWriter | None = None
+        self._open_next()
+
+    def add(self, rows: pa.Table) -> None:
+        while rows.num_rows:
+            if not self._room:
+                self._open_next()
+            part = rows.slice(0, self._room)
+            assert self._writer is not None
+            self._writer.write_table(part.cast(ROW))
+            self._room -= part.num_rows
+            rows = rows.slice(part.num_rows)
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+
+    def _open_next(self) -> None:
+        self.close()
+        name = f"{self._split}-{self._number:05d}-of-{self._files:05d}.parquet"
+        self._writer = pq.ParquetWriter(self._folder / name, ROW, compression="zstd")
+        self._number += 1
+        self._room = ROWS_A_FILE
+
+
+def _numbers(version: str) -> tuple[int, int, int]:
+    major, minor, patch = (int(part) if part.isdigit() else -1 for part in version.split(".", 2))
+    return major, minor, patch
+
+
+def read_manifest(version: Path) -> dict[str, Any]:
+    return dict(read_json(version / "manifest.json") or {})
+
+

@@ -1,0 +1,103 @@
+"""The row types that flow between stages, each field explained.  Plain data, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a source reads as a whole: one data file, or a run of one-article files.
+
+    `name` is stable as long as the unit exists and is safe as a file name; `digest` changes when the content does;
+    `parts` are the paths read, in order; `labels` are the same as shown to people (relative to the job file).
+    """
+
+    name: str
+    digest: str
+    parts: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """One record as the source holds it, before columns are mapped: `fields` by the source's own names."""
+
+    source: str
+    line: int
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A record that cannot be an article.  `reason` is machine-readable, `detail` is for people."""
+
+    source: str
+    line: int
+    reason: str
+    detail: str = ""
+    id: str | None = None
+    text_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """One article.  `text` is title and body joined, runs of white space folded to one space, otherwise untouched."""
+
+    id: str
+    title: str | None
+    text: str
+    text_sha256: str
+    url: str | None = None
+    published_at: str | None = None
+    language: str | None = None  # as detected by the language filter, else as the source declares it (ISO 639-1)
+    source: str = ""
+    line: int = 0
+    licence: str | None = None
+
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a provider.
+
+    `key` is the digest of everything that changes the answer; `messages` is the rendered chat, empty for a provider
+    that takes the article itself.
+    """
+
+    key: bytes
+    article: Article
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the endpoint counted them; None where it did not say."""
+
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One raw answer, as stored in the ledger before anything parses it."""
+
+    text: str
+    finish_reason: str | None = None
+    model: str | None = None  # as served, which may differ from the model asked for
+    request_id: str | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a task makes of a reply.  `status` is `ok` or the reason why there is no label."""
+
+    phrases: list[str]
+    tiers: list[str]
+    status: str
+    repairs: list[str] = field(default_factory=list)

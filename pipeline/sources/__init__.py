@@ -1,0 +1,6 @@
+"""Where articles come from: one file a kind of source.
+
+A module holds `Options` and `Source(options, folder, digest_of)` with `units() -> Iterable[Unit]` (cheap, in source
+order) and `read(unit) -> Iterator[RawRow | BadRow]`.  A source never maps columns, joins or cleans text: the collect
+stage does, alike for all.
+"""

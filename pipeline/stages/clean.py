@@ -1,0 +1,93 @@
+"""clean: `requests/` + the ledger's raw replies -> `labels/`.  Costs nothing; runs again whenever a rule changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import plugins
+from pipeline.engines.local import map_shards
+from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
+from pipeline.labelling.ledger import Ledger, Record
+from pipeline.records import Article
+from pipeline.tables import REJECTED, Output, read_order, rejected_table
+from pipeline.workspace import Workspace
+
+VERSION = 1
+LABELS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text_sha256", pa.string()),
+        ("keyphrases", pa.list_(pa.string())),
+        ("tiers", pa.list_(pa.string())),
+        ("status", pa.string()),
+        ("repairs", pa.list_(pa.string())),
+        ("provider", pa.string()),
+        ("model", pa.string()),
+        ("prompt", pa.string()),
+        ("prompt_sha256", pa.string()),
+        ("run_id", pa.string()),
+        ("key", pa.string()),
+    ]
+)
+REJECTED_LABELS = pa.schema([*REJECTED, ("reply", pa.string()), ("key", pa.string())])
+
+
+def run(work: Workspace) -> None:
+    """Bring `labels/` up to date with `requests/`."""
+    config, shards = work.config, read_order(work.articles)
+    labeller = Labeller(work)
+    task = plugins.load("tasks", config.label.task)
+    cleaning = [VERSION, task.__name__, getattr(task, "VERSION", 1), config.task_options.model_dump(mode="json")]
+    ledger = Ledger(work.ledger_file)
+    try:
+        map_shards(
+            work.labels,
+            shards,
+            inputs=[work.filtered, work.requests],
+            config=[cleaning, labeller.run_id],
+            transform=lambda shard: _clean(work, labeller, ledger, shard),
+            progress=work.progress("clean", len(shards), "shards"),
+        )
+    finally:
+        ledger.close()
+
+
+def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> Output:
+    requests = work.requests.read(shard).to_pylist()
+    articles = articles_of(work.filtered.read(shard, ARTICLE_COLUMNS).slice(0, len(requests)))
+    records = ledger.get(list(dict.fromkeys(bytes.fromhex(row["key"]) for row in requests)))
+    kept, rejected = [], []
+    for row, article in zip(requests, articles, strict=True):
+        label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"])))
+        (kept if "keyphrases" in label else rejected).append(label)
+    return Output(pa.Table.from_pylist(kept, schema=LABELS), rejected_table(rejected, REJECTED_LABELS))
+
+
+def _label(labeller: Labeller, article: Article, request: dict[str, Any], record: Record | None) -> dict[str, Any]:
+    """A row of `labels/`, or of `labels.rejected/` with its reason."""
+    place = {"id": article.id, "source": article.source, "line": article.line, "text_sha256": article.text_sha256}
+    if request["status"] != "answered" or record is None or record.reply is None:
+        reason = f"request_{request['status']}" if request["status"] != "answered" else "reply_not_in_ledger"
+        detail = " ".join(part for part in (request["reason"], request["detail"]) if part)
+        return {**place, "reason": reason, "detail": detail, "key": request["key"]}
+    label = labeller.task.parse(record.reply, article)
+    if label.status != "ok":
+        detail = f"finish_reason={record.reply.finish_reason}" if record.reply.finish_reason else ""
+        reply = record.reply.text[:1000]
+        return {**place, "reason": label.status, "detail": detail, "reply": reply, "key": request["key"]}
+    return {
+        "id": article.id,
+        "text_sha256": article.text_sha256,
+        "keyphrases": label.phrases,
+        "tiers": label.tiers,
+        "status": label.status,
+        "repairs": label.repairs,
+        "provider": labeller.provider.identity["provider"],
+        "model": record.reply.model,
+        "prompt": labeller.prompt.name if labeller.prompt else None,
+        "prompt_sha256": labeller.prompt.digest if labeller.prompt else None,
+        "run_id": labeller.run_id,
+        "key": request["key"],
+    }

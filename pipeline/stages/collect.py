@@ -1,0 +1,315 @@
+"""collect: sources -> `articles/`.
+
+The unit of work is what a source reads as a whole (a data file, or a run of one-article files), by content digest: a
+changed one replaces its rows, a vanished one removes them.  Ids are unique when the stage ends: of several rows with the
+same id the earliest in source order stays, which takes a fold over the ids of all units.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import plugins
+from pipeline.config import SourceOptions
+from pipeline.errors import InputError
+from pipeline.records import Article, BadRow, RawRow, Unit
+from pipeline.tables import (
+    ARTICLE,
+    MAX_SHARD_BYTES,
+    MAX_SHARD_ROWS,
+    Folder,
+    Output,
+    digest_of,
+    file_digest,
+    first_occurrences,
+    read_json,
+    rejected_table,
+    write_json,
+    write_order,
+)
+from pipeline.text.folding import fold_space
+from pipeline.workspace import Workspace
+
+VERSION = 1  # of what the stage makes of a unit; a higher number reads everything again
+Place = tuple[str, int]  # source label and line: where a row stands
+Drops = dict[Place, tuple[str, str]]  # rows that another row's id excludes -> reason, detail
+ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
+_NO_TEXT = {"none", "null", "nan"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A unit with the source that reads it."""
+
+    unit: Unit
+    source: Any
+    options: SourceOptions
+
+
+def run(work: Workspace) -> None:
+    """Bring `articles/` up to date with the sources."""
+    folder = work.articles
+    cache = FileDigests(folder.path / "_files.json")
+    entries = list(_entries(work, cache))
+    cache.save()
+    before = read_json(folder.path / "_units.json") or {}
+    with work.progress("collect", len(entries), "units") as progress:
+        for entry in entries:
+            if not _is_current(folder, entry, None):
+                _build(folder, entry, {})
+            progress.update()
+    for entry, drops in zip(entries, _fold(folder, entries), strict=True):
+        if not _is_current(folder, entry, drops):
+            _build(folder, entry, drops)
+    _finish(folder, entries, before)
+
+
+def _entries(work: Workspace, cache: FileDigests) -> Iterator[Entry]:
+    taken: dict[str, int] = {}
+    for spec, options in zip(work.config.sources, work.config.source_options, strict=True):
+        source = plugins.create("sources", spec.type, options, work.config.folder, cache)
+        for unit in source.units():
+            taken[unit.name] = count = taken.get(unit.name, 0) + 1
+            yield Entry(unit if count == 1 else _renamed(unit, count), source, options)
+
+
+def _renamed(unit: Unit, count: int) -> Unit:
+    return Unit(f"{unit.name}-{count}", unit.digest, unit.parts, unit.labels)
+
+
+def _finish(folder: Folder, entries: list[Entry], before: dict[str, str]) -> None:
+    """Write the order of shards, forget vanished units, note what changed for `status`."""
+    records = [_record(folder, entry.unit.name) or {} for entry in entries]
+    write_order(folder, [shard for record in records for shard in record["shards"]])
+    now = {entry.unit.name: entry.unit.digest for entry in entries}
+    gone = folder.keep_only([shard for record in records for shard in record["shards"]])
+    for file in (folder.path / "_units").glob("*.json"):
+        if file.stem not in now:
+            file.unlink()
+    if now != before:
+        changed = [name for name in now if name in before and now[name] != before[name]]
+        vanished = sorted(set(before) - set(now))
+        changes = {"new": len(set(now) - set(before)), "changed": len(changed), "vanished": len(vanished)}
+        write_json(folder.path / "_changes.json", {**changes, "units": len(now), "rows_removed": gone})
+        write_json(folder.path / "_units.json", now)
+
+
+# --- one unit ---
+
+
+def _record_file(folder: Folder, name: str) -> Path:
+    return folder.path / "_units" / f"{name}.json"
+
+
+def _record(folder: Folder, name: str) -> dict[str, Any] | None:
+    """What is known of a built unit: its key, its shards, the rows that were dropped for their ids."""
+    record = read_json(_record_file(folder, name))
+    return record if record and all(folder.manifest(shard) for shard in record["shards"]) else None
+
+
+def _key(entry: Entry) -> str:
+    options = entry.options.model_dump(mode="json")
+    return digest_of([VERSION, entry.unit.digest, options])
+
+
+def _is_current(folder: Folder, entry: Entry, drops: Drops | None) -> bool:
+    record = _record(folder, entry.unit.name)
+    if record is None or record["key"] != _key(entry):
+        return False
+    return drops is None or record["drops"] == _drops_digest(drops)
+
+
+def _drops_digest(drops: Drops) -> str:
+    return digest_of(sorted([*place, *why] for place, why in drops.items()))
+
+
+def _build(folder: Folder, entry: Entry, drops: Drops) -> None:
+    """Read a unit and write its shards; the record last."""
+    _record_file(folder, entry.unit.name).unlink(missing_ok=True)
+    shards, key = [], _key(entry)
+    for number, (articles, bad, seconds) in enumerate(_batches(_rows(entry, drops))):
+        shard = f"{entry.unit.name}-{number:05d}"
+        output = Output(_article_table(articles), rejected_table([_rejected(row) for row in bad]))
+        folder.write(shard, digest_of([key, number, _drops_digest(drops)]), {}, output, seconds)
+        shards.append(shard)
+    record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
+    write_json(_record_file(folder, entry.unit.name), record)
+
+
+def _rows(entry: Entry, drops: Drops) -> Iterator[Article | BadRow]:
+    for raw in entry.source.read(entry.unit):
+        row = to_article(raw, entry.options) if isinstance(raw, RawRow) else raw
+        if isinstance(row, Article) and (row.source, row.line) in drops:
+            reason, detail = drops[row.source, row.line]
+            row = BadRow(row.source, row.line, reason, detail, row.id, row.text_sha256)
+        yield row
+
+
+def _batches(rows: Iterable[Article | BadRow]) -> Iterator[tuple[list[Article], list[BadRow], float]]:
+    """Rows in shards of bounded size, with the seconds that each took to read."""
+    articles: list[Article] = []
+    bad: list[BadRow] = []
+    size, started = 0, time.monotonic()
+    for row in rows:
+        if isinstance(row, Article):
+            articles.append(row)
+            size += len(row.text)
+        else:
+            bad.append(row)
+        if len(articles) + len(bad) >= MAX_SHARD_ROWS or size >= MAX_SHARD_BYTES // 2:
+            yield articles, bad, time.monotonic() - started
+            articles, bad, size, started = [], [], 0, time.monotonic()
+    if articles or bad:
+        yield articles, bad, time.monotonic() - started
+
+
+def _article_table(articles: list[Article]) -> pa.Table:
+    names = {"declared_language": "language"}
+    columns = {name: [getattr(a, names.get(name, name)) for a in articles] for name in ARTICLE.names}
+    return pa.table(columns, schema=ARTICLE)
+
+
+def _rejected(row: BadRow) -> dict[str, Any]:
+    return {**asdict(row), "id": row.id if row.id is not None else f"{row.source}:{row.line}"}
+
+
+# --- one row ---
+
+
+def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
+    """Map a source's columns to an article, or say why that is not possible.
+
+    Title and body are joined with runs of white space folded; nothing else is taken from the text.  Without an id
+    the address makes one, without both the content does.
+    """
+    fields = {name: raw.fields.get(options.columns.get(name, name)) for name in _COLUMNS}
+    reason, detail = _no_body(fields["text"], raw, options)
+    given_id = _scalar(fields["id"])
+    if reason is None and fields["id"] is not None and given_id is None:
+        reason, detail = "bad_id", f"an id is text or a number, found {type(fields['id']).__name__}"
+    if reason is None and not _encodable(fields):
+        reason, detail = "wrong_encoding", "a lone surrogate: half of a character"
+    if reason is not None:
+        return BadRow(raw.source, raw.line, reason, detail, given_id if _encodable({"id": given_id}) else None)
+    title, url = _scalar(fields["title"]), _scalar(fields["url"])
+    text = fold_space(f"{title or ''} {fields['text']}")
+    digest = sha256(text.encode()).hexdigest()
+    made_id = f"url-{sha256(url.encode()).hexdigest()[:16]}" if url else f"text-{digest[:16]}"
+    return Article(
+        id=given_id or made_id,
+        title=fold_space(title) or None if title else None,
+        text=text,
+        text_sha256=digest,
+        url=url,
+        published_at=_scalar(fields["published_at"]),
+        language=_scalar(fields["language"]),
+        source=raw.source,
+        line=raw.line,
+        licence=options.licence,
+    )
+
+
+_COLUMNS = ("id", "title", "text", "url", "published_at", "language")
+
+
+def _no_body(text: Any, raw: RawRow, options: SourceOptions) -> tuple[str | None, str]:
+    if text is None:
+        column = options.columns.get("text", "text")
+        if column in raw.fields:
+            return "missing_text", f"{column!r} is null"
+        return "missing_text", f"no {column!r}; the row has: {', '.join(map(str, list(raw.fields)[:12]))}"[:200]
+    if not isinstance(text, str):
+        return "text_not_text", f"found {type(text).__name__}"
+    folded = text.strip()
+    if not folded:
+        return "empty_text", ""
+    if folded.lower() in _NO_TEXT:
+        return "none_text", f"the text is {folded!r}"
+    return None, ""
+
+
+def _scalar(value: Any) -> str | None:
+    """Text of an id, address or date; None for what is empty or no scalar."""
+    if value is None or isinstance(value, bool | list | dict | bytes):
+        return None
+    if isinstance(value, float) and (value != value or value.is_integer()):
+        return str(int(value)) if value == value else None  # pandas makes 7.0 of an integer id beside a null
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return text.strip() or None
+
+
+def _encodable(fields: dict[str, Any]) -> bool:
+    try:
+        for value in fields.values():
+            if isinstance(value, str):
+                value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# --- the fold: which rows must go because an earlier one has their id ---
+
+
+def _fold(folder: Folder, entries: list[Entry]) -> list[Drops]:
+    """For each unit the rows whose id stands earlier in the job: a copy (`duplicate_id`) or another text."""
+    tables = [_unit_rows(folder, entry) for entry in entries]
+    rows = pa.concat_tables(tables) if tables else ROWS.empty_table()
+    first = first_occurrences(rows.column("id"))
+    starts = np.cumsum([0, *(table.num_rows for table in tables)])
+    drops: list[Drops] = [{} for _ in entries]
+    for row in np.flatnonzero(first != np.arange(len(first))):
+        here, there = rows.slice(row, 1).to_pylist()[0], rows.slice(first[row], 1).to_pylist()[0]
+        reason = "duplicate_id" if here["text_sha256"] == there["text_sha256"] else "id_conflict"
+        unit = int(np.searchsorted(starts, row, side="right")) - 1
+        drops[unit][here["source"], here["line"]] = (reason, f"the id stands at {there['source']}:{there['line']} already")
+    return drops
+
+
+def _unit_rows(folder: Folder, entry: Entry) -> pa.Table:
+    """Where every usable row of a unit stands, its id and text digest, in source order, dropped rows included."""
+    record = _record(folder, entry.unit.name)
+    if record is None:
+        raise InputError(f"{folder.path}: unit {entry.unit.name} is damaged; run again")
+    tables = [ROWS.empty_table()]
+    for shard in record["shards"]:
+        rejected = folder.read_rejected(shard, [*ROWS.names, "reason"])
+        dropped = pc.is_in(rejected.column("reason"), pa.array(["duplicate_id", "id_conflict"]))
+        tables += [folder.read(shard, ROWS.names), rejected.filter(dropped).select(ROWS.names)]
+    rows = pa.concat_tables(tables)
+    if not any(table.num_rows for table in tables[2::2]):
+        return rows  # nothing dropped: in source order as it was written
+    position = pc.index_in(rows.column("source"), pa.array(entry.unit.labels))
+    return rows.take(np.lexsort((rows.column("line").to_numpy(), position.to_numpy())))
+
+
+class FileDigests:
+    """Content digests of files, remembered by size, inode and times, so that an unchanged file is not read again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, list[Any]] = read_json(path) or {}
+        self._seen: dict[str, list[Any]] = {}
+
+    def __call__(self, path: Path) -> str:
+        stat = path.stat()
+        state = [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+        known = self._known.get(str(path))
+        digest = known[-1] if known and known[:-1] == state else file_digest(path)
+        self._seen[str(path)] = [*state, digest]
+        return str(digest)
+
+    def save(self) -> None:
+        if self._seen != self._known:
+            write_json(self._path, self._seen)
+
+

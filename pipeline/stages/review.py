@@ -1,0 +1,92 @@
+"""review: `labels/` + the verdict log -> `reviewed/`.  Applies what people have said so far and never waits for more."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.engines.local import map_shards
+from pipeline.errors import InputError
+from pipeline.review import sheet, verdicts
+from pipeline.stages.clean import LABELS
+from pipeline.tables import Output, read_order, rejected_table
+from pipeline.workspace import Workspace
+
+VERSION = 1
+REVIEWED = pa.schema([*LABELS, ("label_source", pa.string())])  # llm | verified | edited
+
+
+def run(work: Workspace) -> None:
+    """Bring `reviewed/` up to date with `labels/` and the verdicts."""
+    log, shards = verdicts.load(work.verdicts_file), read_order(work.articles)
+    map_shards(
+        work.reviewed,
+        shards,
+        inputs=[work.labels],
+        config=VERSION,
+        extra=lambda shard: _verdicts_of(work, log, shard),
+        transform=lambda shard: _apply(work.labels.read(shard).to_pylist(), log),
+        progress=work.progress("review", len(shards), "shards"),
+    )
+
+
+def _verdicts_of(work: Workspace, log: dict[str, verdicts.Verdicts], shard: str) -> dict[str, Any]:
+    """The verdicts that concern a shard: it is made again when these change, not when any do."""
+    if not log:
+        return {}
+    digests = work.labels.read(shard, ["text_sha256"]).column("text_sha256").to_pylist()
+    return {digest: asdict(log[digest]) for digest in digests if digest in log}
+
+
+def _apply(labels: list[dict[str, Any]], log: dict[str, verdicts.Verdicts]) -> Output:
+    kept, rejected = [], []
+    for row in labels:
+        judged = log.get(row["text_sha256"], verdicts.Verdicts())
+        phrases, source = judged.apply(row["keyphrases"])
+        if phrases:
+            tiers = dict(zip(row["keyphrases"], row["tiers"], strict=True))
+            tiers_now = [tiers.get(phrase, "reviewer") for phrase in phrases]
+            kept.append({**row, "keyphrases": phrases, "tiers": tiers_now, "label_source": source})
+        else:
+            rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(row["keyphrases"])})
+    return Output(pa.Table.from_pylist(kept, schema=REVIEWED), rejected_table(rejected))
+
+
+# --- review sheets ---
+
+
+def export_sheet(work: Workspace, path: Path, sample: int | None, seed: int) -> int:
+    """Write a random sample of labelled articles (all, where `sample` is None) for people to judge; how many."""
+    places = [
+        (shard, row)
+        for shard in read_order(work.articles)
+        for row in range(work.labels.read(shard, ["id"]).num_rows)
+    ]
+    if not places:
+        raise InputError(f"{work.labels.path}: no labels to review yet; run: labelmill run JOB")
+    chosen = places if sample is None else sorted(random.Random(seed).sample(places, min(sample, len(places))))
+    rows_of: dict[str, list[int]] = {}
+    for shard, row in chosen:
+        rows_of.setdefault(shard, []).append(row)
+    return sheet.write(path, (row for shard, rows in rows_of.items() for row in _sheet_rows(work, shard, rows)))
+
+
+def _sheet_rows(work: Workspace, shard: str, rows: list[int]) -> list[dict[str, Any]]:
+    labels = work.labels.read(shard, ["id", "keyphrases"]).take(pa.array(rows, pa.int64())).to_pylist()
+    wanted = pa.array([label["id"] for label in labels], pa.string())
+    articles = work.filtered.read(shard, ["id", "text_sha256", "language", "title", "text", "url"])
+    shown = articles.filter(pc.is_in(articles.column("id"), wanted)).to_pylist()
+    return [article | label for article, label in zip(shown, labels, strict=True)]
+
+
+def import_sheet(work: Workspace, path: Path, reviewer: str) -> int:
+    """Add a filled sheet's judgements to the verdict log; how many."""
+    judgements = list(sheet.read(path, reviewer, datetime.now(UTC).isoformat(timespec="seconds")))
+    verdicts.append(work.verdicts_file, judgements)
+    return len(judgements)

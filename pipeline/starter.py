@@ -1,0 +1,61 @@
+"""What `labelmill init` writes: a commented job file, or a copy of the quickstart."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+from pipeline.resources import QUICKSTART
+from pipeline.tables import write_bytes
+
+JOB_FILE = """\
+# A labelling job.  Paths are relative to this file.  ${NAME} reads the environment or .env beside this file.
+name: my-keyphrases
+workspace: jobs                     # the job's folder is <workspace>/<name>
+
+sources:                            # read in this order; of rows with the same id the first stays
+  - type: files
+    path: articles/*.jsonl          # or a list, or a folder; .jsonl .csv .tsv .parquet .txt .html, also .gz and .zst
+    columns: {id: id, title: title, text: body}    # ours: theirs; also url, published_at, language
+    licence: null                   # of the articles, e.g. CC-BY-4.0
+
+filters:                            # in this order; what is dropped is kept with its reason
+  - {type: language, keep: [ko]}    # ISO 639-1; detector: auto | langdetect
+  - {type: tokens, encoding: cl100k_base, min: 500, max: 1000}   # min inclusive, max exclusive; or tokenizer: NAME
+  - {type: duplicates}              # same title or same text: the first stays
+
+label:
+  task: keyphrases
+  prompt: keyphrases/v1             # prompts/keyphrases/v1.yaml beside this file, else the one that ships
+  provider: openai                  # openai (any compatible endpoint) | extractive (no key, no network)
+  model: gpt-6-luna
+  base_url: null                    # default: OPENAI_BASE_URL, else OpenAI
+  api_key: null                     # default: OPENAI_API_KEY; else name a variable: ${MY_KEY}
+  parameters: {reasoning_effort: none, max_output_tokens: 128}   # as the endpoint names them
+  limits: {requests_per_minute: null, tokens_per_minute: null, concurrency: null}
+
+clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent phrases: flag | drop
+
+split: {eval: 0.2, salt: v1}        # a share, or a number of rows such as 3000
+
+publish: {to: folder, licence: null}
+"""
+
+
+def job_file(path: Path) -> Path:
+    """Write the commented job file; raises ConfigError rather than overwrite one."""
+    path = path / "job.yaml" if path.is_dir() else path
+    if path.exists():
+        raise ConfigError(f"{path}: exists already; give another path")
+    write_bytes(path, JOB_FILE.encode())
+    return path
+
+
+def quickstart(path: Path) -> Path:
+    """Copy the quickstart into a new folder (`quickstart` where none is named); returns its job file."""
+    folder = Path("quickstart") if path == Path("job.yaml") else path
+    if folder.exists():
+        raise ConfigError(f"{folder}: exists already; give another folder")
+    shutil.copytree(QUICKSTART, folder)
+    return folder / "job.yaml"

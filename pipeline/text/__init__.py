@@ -1,0 +1,1 @@
+"""Language rules for single words: Korean particles and stems."""

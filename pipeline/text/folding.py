@@ -1,0 +1,15 @@
+"""White space and Unicode forms: one place, so that all stages compare text alike."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def fold_space(text: str) -> str:
+    """Runs of white space (Unicode's, line ends included) become one space; none at the edges."""
+    return " ".join(text.split())
+
+
+def fold_form(text: str) -> str:
+    """NFKC with white space folded: equal for texts that differ in width, composition or spacing only."""
+    return fold_space(unicodedata.normalize("NFKC", text))

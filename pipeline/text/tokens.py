@@ -1,0 +1,100 @@
+"""Counting tokens, exactly: the same numbers from every counter, the fastest by default.
+
+`quicktok` counts like tiktoken (tests hold it to that) and carries its vocabularies; `tiktoken` is the choice for other
+encodings; a Hugging Face tokenizer (name or local path) counts for models that are not OpenAI's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ConfigError, InputError, MissingExtra
+
+Counter = Callable[[Sequence[str]], list[int]]
+QUICK = ("cl100k_base", "o200k_base", "o200k_harmony")
+_RANKS = {"cl100k_base": 100_256, "o200k_base": 199_998}  # how many lines tiktoken's rank files have
+_TIKTOKEN_URL = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
+
+
+@lru_cache(maxsize=8)
+def encoding_counter(encoding: str, counter: str = "auto") -> Counter:
+    """A function that counts the tokens of many texts (special tokens are counted as text).
+
+    `counter` is `auto` (quicktok where it has the encoding, else tiktoken), `quicktok` or `tiktoken`.
+    Raises ConfigError for an encoding that the counter does not know, InputError where its ranks cannot be had.
+    """
+    if counter == "quicktok" and encoding not in QUICK:
+        raise ConfigError(f"quicktok has no encoding {encoding!r}; allowed: {', '.join(QUICK)}, or counter: tiktoken")
+    if counter != "tiktoken" and encoding in QUICK:
+        return _quicktok(encoding)
+    return _tiktoken(encoding)
+
+
+@lru_cache(maxsize=8)
+def tokenizer_counter(tokenizer: str) -> Counter:
+    """The same for a Hugging Face tokenizer: a name on the Hub or a local folder.  No special tokens are added."""
+    try:
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise MissingExtra(f"the tokenizer {tokenizer!r}", "transformers") from error
+    try:
+        loaded: Any = AutoTokenizer.from_pretrained(tokenizer)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"tokenizer {tokenizer!r}: cannot be loaded ({first}); give a Hub name or a folder") from error
+    backend = getattr(loaded, "backend_tokenizer", None)
+    if backend is None:
+        return lambda texts: [len(loaded.encode(text, add_special_tokens=False)) for text in texts]
+    backend.no_truncation()
+    return lambda texts: [len(e) for e in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+def _quicktok(encoding: str) -> Counter:
+    import quicktok
+
+    tokenizer = quicktok.get_encoding(encoding)
+    return lambda texts: [tokenizer.count(text) for text in texts]
+
+
+def _tiktoken(encoding: str) -> Counter:
+    import tiktoken
+
+    if encoding not in tiktoken.list_encoding_names():
+        raise ConfigError(f"unknown encoding {encoding!r}; allowed: {', '.join(sorted(tiktoken.list_encoding_names()))}")
+    ours = str(Path(tempfile.gettempdir()) / f"labelmill-ranks-{os.getuid()}")
+    if encoding in _RANKS and os.environ.setdefault("TIKTOKEN_CACHE_DIR", ours) == ours:
+        _write_offline_ranks(encoding, Path(ours))
+    try:
+        loaded = tiktoken.get_encoding(encoding)
+    except Exception as error:
+        raise InputError(
+            f"tiktoken cannot get the ranks of {encoding!r} ({type(error).__name__}): it downloads them at first use; "
+            "point TIKTOKEN_CACHE_DIR at a folder that holds them"
+        ) from error
+    return lambda texts: [len(ids) for ids in loaded.encode_ordinary_batch(list(texts), num_threads=1)]
+
+
+def _write_offline_ranks(encoding: str, folder: Path) -> None:
+    """Write tiktoken's rank file from quicktok's copy of the same vocabulary, under the name that tiktoken looks for.
+
+    tiktoken itself checks the file's SHA-256 against the one that it expects, so a wrong copy cannot pass.
+    """
+    import quicktok
+
+    path = folder / hashlib.sha1(_TIKTOKEN_URL.format(name=encoding).encode()).hexdigest()
+    if not path.exists():
+        tokenizer = quicktok.get_encoding(encoding)
+        ranks = range(_RANKS[encoding])
+        lines = (base64.b64encode(tokenizer.decode_single_token_bytes(rank)) + b" %d\n" % rank for rank in ranks)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(b"".join(lines))
+        temporary.replace(path)

@@ -1,0 +1,130 @@
+"""A small server that speaks OpenAI's chat completions, for tests and benchmarks: real HTTP, on loopback only.
+
+Run it by itself with `python tests/openai_server.py [--port N] [--faults F] [--latency S]`; it prints its address.
+Replies are made of the longest words of the article, so that they are the same for the same request.  `faults` is the
+share of requests that are answered by an error, drawn from the request's own bytes and how often it came.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import re
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+
+@dataclass
+class Server:
+    """`seen` counts requests by body digest, `answered` the paid ones; `script` overrides what is answered."""
+
+    faults: float = 0.0
+    latency: float = 0.0
+    models: tuple[str, ...] = ("gpt-6-luna",)
+    seen: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    script: Any = None  # (body, how often it came) -> (status, body, headers) or None
+    url: str = ""
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        raw = await request.read()
+        digest = hashlib.sha256(raw).hexdigest()
+        self.seen[digest] += 1
+        body = json.loads(raw)
+        self.bodies.append(body)
+        self.headers.append(dict(request.headers))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.latency)
+            if self.script and (scripted := self.script(body, self.seen[digest])):
+                status, answer, headers = scripted
+                if status == 200:
+                    self.answered[digest] += 1
+                text = answer if isinstance(answer, str) else json.dumps(answer)
+                return web.Response(status=status, text=text, headers=headers, content_type="application/json")
+            if int(digest[:8], 16) / 2**32 < self.faults and self.seen[digest] == 1:
+                return web.json_response({"error": {"message": "try again", "type": "server_error"}}, status=503)
+            self.answered[digest] += 1
+            return web.json_response(completion(body, keyphrases(body)))
+        finally:
+            self.in_flight -= 1
+
+    async def list_models(self, request: web.Request) -> web.Response:
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "test"} for name in self.models]
+        return web.json_response({"object": "list", "data": data})
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=2**26)
+        app.router.add_post("/v1/chat/completions", self.chat)
+        app.router.add_get("/v1/models", self.list_models)
+        return app
+
+
+def keyphrases(body: dict[str, Any]) -> str:
+    words = re.findall(r"\w{3,}", body["messages"][-1]["content"].rpartition("Article:")[2])
+    return "; ".join(sorted(dict.fromkeys(words), key=lambda word: (-len(word), word))[:5])
+
+
+def completion(body: dict[str, Any], text: str | None, finish: str = "stop") -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-" + hashlib.sha256(json.dumps(body).encode()).hexdigest()[:12],
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+    }
+
+
+class Running:
+    """The server in a thread: `with Running(Server()) as server: server.url`."""
+
+    def __init__(self, server: Server, port: int = 0) -> None:
+        self.server, self._port = server, port
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._stop: asyncio.Event | None = None
+
+    def __enter__(self) -> Server:
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self.server
+
+    async def _serve(self) -> None:
+        runner = web.AppRunner(self.server.app(), access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", self._port)
+        await site.start()
+        self.server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        self._stop = asyncio.Event()
+        self._ready.set()
+        await self._stop.wait()
+        await runner.cleanup()
+
+    def __exit__(self, *_: object) -> None:
+        assert self._stop is not None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--faults", type=float, default=0.0)
+    parser.add_argument("--latency", type=float, default=0.0)
+    options = parser.parse_args()
+    with Running(Server(options.faults, options.latency), options.port) as running:
+        print(running.url, flush=True)
+        threading.Event().wait()
