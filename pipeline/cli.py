@@ -94,10 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--rejected", action="store_true", help="the rows that were dropped, with reasons")
     show.add_argument("-n", type=_positive, metavar="N", help="at most N rows (default: 10, with --json all)")
     show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
-    init = add("init", _init, "Write a commented job file, or a copy of the quickstart.", "labelmill init job.yaml", common)
+    init = add(
+        "init", _init, "Write a commented job file, or a copy of the quickstart.", "labelmill init job.yaml", common
+    )
     init.add_argument("path", type=Path, nargs="?", default=Path("job.yaml"), metavar="PATH", help="default: job.yaml")
     init.add_argument("--quickstart", action="store_true", help="copy the quickstart (articles and job file) to PATH")
-    doctor = add("doctor", _doctor, "Check versions, extras, keys and the endpoint.", f"labelmill doctor {_JOB}", common)
+    doctor = add(
+        "doctor", _doctor, "Check versions, extras, keys and the endpoint.", f"labelmill doctor {_JOB}", common
+    )
     doctor.add_argument("job", type=Path, nargs="?", metavar="JOB", help="also check what this job needs")
     doctor.set_defaults(set=[])
     return parser
@@ -163,7 +167,9 @@ def _review(arguments: argparse.Namespace) -> None:
     work = _workspace(arguments)
     if arguments.export:
         count = review.export_sheet(work, arguments.export, arguments.sample, arguments.seed)
-        print(f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected', then:")
+        print(
+            f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected', then:"
+        )
         print(f"  labelmill review {arguments.job} --import {arguments.export}")
     else:
         with work.locked():
@@ -227,8 +233,8 @@ def _print_status(report: dict[str, Any]) -> None:
     print(f"{report['job']}  {report['path']}")
     print(f"{'stage':9}{'in':>9}{'kept':>9}{'rejected':>10}  {'state':14} details")
     for row in report["stages"]:
-        rejected = sum(row["rejected"].values())
-        print(f"{row['stage']:9}{row['rows']:>9,}{row['kept']:>9,}{rejected:>10,}  {row['state']:14} {_details(row, report)}")
+        counts = f"{row['rows']:>9,}{row['kept']:>9,}{sum(row['rejected'].values()):>10,}"
+        print(f"{row['stage']:9}{counts}  {row['state']:14} {_details(row, report)}")
 
 
 def _details(row: dict[str, Any], report: dict[str, Any]) -> str:

@@ -125,8 +125,8 @@ class JobConfig(Options):
         try:
             model = plugins.load(kind, name).Options
         except ConfigError as error:
-            key = "label.provider" if kind == "providers" else "label.task" if kind == "tasks" else _dotted(at) + ".type"
-            raise ConfigError(f"{self.file}: {key}: {error}") from error
+            place = {"providers": "label.provider", "tasks": "label.task"}.get(kind, f"{_dotted(at)}.type")
+            raise ConfigError(f"{self.file}: {place}: {error}") from error
         return check(model, values, str(self.file), at)
 
     @property
@@ -148,7 +148,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.MarkedYAMLError(problem=f"the key {key!r} is no text", problem_mark=key_node.start_mark)
             if key in seen:
@@ -162,7 +162,7 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_BOOL, "tag:yaml.org,2002:timestamp")]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))  # type: ignore[no-untyped-call]
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def parse_yaml(text: str, where: str) -> Any:

@@ -1,6 +1,6 @@
 """A job: the one place where the stages are wired, in order.
 
-    collect -> filter -> label -> clean -> review -> split -> publish
+collect -> filter -> label -> clean -> review -> split -> publish
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ConfigError
+from pipeline.labelling.labeller import load_prompt
 from pipeline.labelling.ledger import Ledger
 from pipeline.publishing import versions
 from pipeline.stages import clean, collect, label, publish, review, split
@@ -49,6 +51,7 @@ def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1]) -> None:
     start, end = NAMES.index(first), NAMES.index(last)
     if start > end:
         raise ConfigError(f"--from {first} comes after --to {last}; the order is: {' '.join(NAMES)}")
+    load_prompt(work.config)  # a mistake in it must not wait until the articles are read
     with work.locked():
         for stage in STAGES[start : end + 1]:
             stage.run(work)
@@ -133,11 +136,13 @@ def _publish_status(work: Workspace) -> dict[str, Any]:
 
 
 def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[str, Any]]:
-    """Rows of a table in source order, with all their columns; `rejected`: those that its stage dropped, with reasons."""
+    """Rows of a table in source order, with all their columns; `rejected`: those that were dropped, with reasons."""
     if table in versions.SPLITS:
         if rejected:
-            raise ConfigError(f"show {table} --rejected: nothing is rejected there; allowed: articles, filtered, labels")
-        read = lambda shard: _of_split(publish.rows_of(work, shard), table)  # noqa: E731
+            raise ConfigError(
+                f"show {table} --rejected: nothing is rejected there; allowed: articles, filtered, labels"
+            )
+        read: Callable[[str], pa.Table] = partial(_of_split, work, table)
     else:
         folder = {"articles": work.articles, "filtered": work.filtered, "labels": work.reviewed}[table]
         if table == "labels" and (rejected or not work.reviewed.path.exists()):
@@ -150,5 +155,6 @@ def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[s
             yield from work.reviewed.read_rejected(shard).to_pylist()
 
 
-def _of_split(rows: pa.Table, split: str) -> pa.Table:
+def _of_split(work: Workspace, split: str, shard: str) -> pa.Table:
+    rows = publish.rows_of(work, shard)
     return rows.filter(pc.equal(rows.column("split"), split))

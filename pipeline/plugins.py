@@ -38,7 +38,9 @@ def load(kind: Kind, name: str) -> ModuleType:
         return importlib.import_module(f"pipeline.{kind}.{name}")
     if "." not in name:
         hint = did_you_mean(name, known)
-        raise ConfigError(f"unknown {kind[:-1]} {name!r}{hint}; allowed: {', '.join(known)}, or a module 'package.name'")
+        raise ConfigError(
+            f"unknown {kind[:-1]} {name!r}{hint}; allowed: {', '.join(known)}, or a module 'package.name'"
+        )
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:

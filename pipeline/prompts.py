@@ -35,7 +35,7 @@ class PromptFile(Options):
 
     user: str
     system: str | None = None
-    examples: list[Example] = []
+    examples: tuple[Example, ...] = ()
     notes: str | None = None
     language: str | None = None
 
@@ -63,13 +63,17 @@ def find(name: str, folder: Path) -> Path:
         if place.is_file():
             return place
     hint = did_you_mean(name, names(folder))
-    raise ConfigError(f"prompt {name!r}: not found{hint}; looked in {folder / 'prompts'} and among: {', '.join(names())}")
+    raise ConfigError(
+        f"prompt {name!r}: not found{hint}; looked in {folder / 'prompts'} and among: {', '.join(names())}"
+    )
 
 
 def names(folder: Path | None = None) -> list[str]:
     """Names of the shipped prompts, with those beside a job file."""
     roots = [PROMPTS, *([folder / "prompts"] if folder else [])]
-    return sorted({path.relative_to(root).with_suffix("").as_posix() for root in roots for path in root.rglob("*.yaml")})
+    return sorted(
+        {path.relative_to(root).with_suffix("").as_posix() for root in roots for path in root.rglob("*.yaml")}
+    )
 
 
 def load(name: str, folder: Path, task_variables: dict[str, Any]) -> Prompt:
@@ -94,9 +98,7 @@ def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
     return [*turns, ("user", "user", source.user)]
 
 
-def _template(
-    environment: jinja2.Environment, text: str, where: str, allowed: Sequence[str]
-) -> jinja2.Template:
+def _template(environment: jinja2.Environment, text: str, where: str, allowed: Sequence[str]) -> jinja2.Template:
     try:
         for name in sorted(meta.find_undeclared_variables(environment.parse(text))):
             if name not in allowed:

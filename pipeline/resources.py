@@ -1,4 +1,4 @@
-"""Files that ship with labelmill: prompts and the quickstart, beside the package in a checkout, inside it in a wheel."""
+"""Files that ship with labelmill (prompts, the quickstart): beside the package in a checkout, inside it in a wheel."""
 
 from __future__ import annotations
 

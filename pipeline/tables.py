@@ -24,7 +24,16 @@ from pipeline.errors import InputError
 
 MAX_SHARD_ROWS = 4096
 MAX_SHARD_BYTES = 32 * 2**20  # of text: a shard is held in memory as a whole
-_PLAIN_COLUMNS = {"id", "title", "text", "url", "text_sha256", "key", "reply_sha256", "group_id"}  # no use in a dictionary
+_PLAIN_COLUMNS = {
+    "id",
+    "title",
+    "text",
+    "url",
+    "text_sha256",
+    "key",
+    "reply_sha256",
+    "group_id",
+}  # no use in a dictionary
 
 ARTICLE = pa.schema(
     [
@@ -115,7 +124,9 @@ def write_parquet(path: Path, table: pa.Table | Iterator[pa.Table], schema: pa.S
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     coded = [name for name in schema.names if name not in _PLAIN_COLUMNS]
     try:
-        with pq.ParquetWriter(temporary, schema, compression="zstd", compression_level=1, use_dictionary=coded) as writer:
+        with pq.ParquetWriter(
+            temporary, schema, compression="zstd", compression_level=1, use_dictionary=coded
+        ) as writer:
             for part in [table] if isinstance(table, pa.Table) else table:
                 writer.write_table(part.select(schema.names).cast(schema))
         with temporary.open("rb") as file:

@@ -97,7 +97,9 @@ class Workspace:
             except OSError as error:
                 file.seek(0)
                 holder = file.read().strip() or "unknown"
-                raise InputError(f"{self.path}: process {holder} is working on this job; wait for it or stop it") from error
+                raise InputError(
+                    f"{self.path}: process {holder} is working on this job; wait for it or stop it"
+                ) from error
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

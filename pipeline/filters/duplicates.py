@@ -1,4 +1,4 @@
-"""Of articles with the same title or the same text, keep the earliest in source order.
+"""Of articles with the same title, text, or body under another title, keep the earliest in source order.
 
 Same means equal after NFKC and white-space folding.  An article without a title is compared by text only.
 """
@@ -16,6 +16,7 @@ from pipeline.tables import first_occurrences
 from pipeline.text.folding import fold_form
 
 _KEY = pa.binary(16)
+_REASONS = {"text_key": "duplicate_text", "body_key": "duplicate_text", "title_key": "duplicate_title"}  # in this order
 
 
 class Options(FilterOptions):
@@ -23,16 +24,18 @@ class Options(FilterOptions):
 
 
 class Filter:
-    columns = pa.schema([("title_key", _KEY), ("text_key", _KEY)])
+    columns = pa.schema([("title_key", _KEY), ("text_key", _KEY), ("body_key", _KEY)])
 
     def __init__(self, options: Options) -> None:
         pass
 
     def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
         """Rows alone say nothing: only the keys are made here, `fold` compares them."""
-        titles, texts = articles.column("title").to_pylist(), articles.column("text").to_pylist()
-        keys = {"title_key": [_key(title) for title in titles], "text_key": [_key(text) for text in texts]}
-        return [None] * len(texts), keys
+        titles = [fold_form(title or "") for title in articles.column("title").to_pylist()]
+        texts = [fold_form(text) for text in articles.column("text").to_pylist()]
+        bodies = [text.removeprefix(title).lstrip() for title, text in zip(titles, texts, strict=True)]
+        columns = zip(self.columns.names, (titles, texts, bodies), strict=True)
+        return [None] * len(texts), {name: [_key(value) for value in values] for name, values in columns}
 
     def fold(self, columns: pa.Table) -> dict[int, tuple[str, str]]:
         """Row -> (reason, detail) for what must go, over all rows of a job in source order.
@@ -41,7 +44,7 @@ class Filter:
         """
         ids, drops = columns.column("id"), {}
         rows = np.arange(columns.num_rows)
-        for name, reason in (("text_key", "duplicate_text"), ("title_key", "duplicate_title")):
+        for name, reason in _REASONS.items():
             first = first_occurrences(columns.column(name).take(pa.array(rows)))
             for position in np.flatnonzero(first != np.arange(len(rows))):
                 drops[int(rows[position])] = (reason, f"same as {ids[int(rows[first[position]])].as_py()}")
@@ -49,6 +52,5 @@ class Filter:
         return drops
 
 
-def _key(text: str | None) -> bytes | None:
-    folded = fold_form(text or "")
+def _key(folded: str) -> bytes | None:
     return hashlib.blake2b(folded.encode(), digest_size=16).digest() if folded else None

@@ -8,19 +8,24 @@ hundred times the speed of langdetect, and text with boilerplate of another lang
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from pydantic import AfterValidator, Field
 
 from pipeline.config import FilterOptions
-from pipeline.plugins import did_you_mean
 from pipeline.text.language import LANGUAGES, detector
+
+
+_COUNTRIES = {"kr": "ko", "jp": "ja", "cn": "zh", "tw": "zh", "us": "en", "gb": "en", "dk": "da", "cz": "cs", "gr": "el"}
 
 
 def _known(code: str) -> str:
     if code not in LANGUAGES:
-        raise ValueError(f"{code!r} is no ISO 639-1 language code{did_you_mean(code, sorted(LANGUAGES))}")
+        near = [_COUNTRIES[code]] if code in _COUNTRIES else get_close_matches(code, sorted(LANGUAGES), n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"no ISO 639-1 language code{hint}")
     return code
 
 

@@ -1,7 +1,7 @@
 """Keep articles of a wanted length in tokens: `min` inclusive, `max` exclusive.
 
-Counts are exact: those of tiktoken for an OpenAI `encoding`, or those of a Hugging Face `tokenizer` (a name on the Hub or
-a folder, without special tokens).
+Counts are exact: those of tiktoken for an OpenAI `encoding`, or those of a Hugging Face `tokenizer` (a name on the Hub
+or a folder, without special tokens).
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ decided here and nowhere else:
     transient, rate_limited   tried again with growing, jittered waits, at most `ATTEMPTS` times; then *failed*: not in
                               the ledger, asked again by the next run
     rejected                  final for this article, in the ledger
-    fatal                     the job pauses: nothing more is sent, what is in flight is kept
+    fatal                     the job pauses: nothing more is sent, what is in flight is kept; so do many failures in a
+                              row
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ CONCURRENCY = 64  # in flight, where the job file says nothing
 GROUP = 256  # replies in one commit, at most
 GROUP_SECONDS = 0.05  # and how long the first of them waits for the others
 BATCH = 64  # requests given at once to a provider that answers batches
+GIVE_UP_AFTER = 20  # requests that failed in a row, each after all its attempts: the endpoint is down
 MAX_RETRY_AFTER = 120.0  # a server that says "come back tomorrow" is asked again earlier
 
 
@@ -98,6 +100,8 @@ class _Online:
         self._room = asyncio.Semaphore(limits.concurrency or CONCURRENCY)
         self._done: asyncio.Queue[Outcome | None] = asyncio.Queue()
         self._stop: str | None = None  # why nothing more is sent
+        self._broken: BaseException | None = None  # why nothing more can be stored
+        self._failed_in_a_row = 0
         self._retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
@@ -117,6 +121,8 @@ class _Online:
             await self._done.put(None)
             await committer
             restore()
+        if self._broken:
+            raise self._broken
         if self._stop:
             raise Paused(f"{self._stop}; every answer is kept: the same command goes on where it stopped")
 
@@ -140,7 +146,8 @@ class _Online:
             return await self._ask(request)
 
         try:
-            reply = await self._retrying(attempt)
+            reply: Reply = await self._retrying(attempt)
+            self._failed_in_a_row = 0
             await self._done.put(Outcome(request, _answered(request, reply, attempts, time.monotonic() - started)))
         except RequestFailed as failure:
             await self._settle_failure(request, failure, attempts, time.monotonic() - started)
@@ -154,13 +161,20 @@ class _Online:
             if failure.kind == "rate_limited":
                 self._limiter.pause(min(failure.retry_after or 1.0, MAX_RETRY_AFTER))
             raise
+        except Exception as error:  # a provider that is not ours may raise anything; the answers so far must be kept
+            text = f"the provider failed ({type(error).__name__}: {error})"
+            raise RequestFailed("fatal", "provider_error", text) from error
 
     async def _settle_failure(self, request: Request, failure: RequestFailed, attempts: int, seconds: float) -> None:
         if failure.kind == "fatal":
             self._stop = self._stop or str(failure)
             return
         record = None
-        if failure.kind == "rejected":
+        if failure.kind != "rejected":
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row >= GIVE_UP_AFTER and not self._stop:
+                self._stop = f"{GIVE_UP_AFTER} requests in a row got no answer ({failure.code}: {failure})"
+        else:
             code, text = failure.code, str(failure)
             record = Record(request.key, "rejected", None, attempts, seconds, _now(), error_code=code, error=text)
         await self._done.put(Outcome(request, record, failure.code, str(failure)))
@@ -182,10 +196,19 @@ class _Online:
                     break
             open_ended = group[-1] is not None
             outcomes = [outcome for outcome in group if outcome is not None]
+            if not self._broken:
+                await self._store(outcomes)
+
+    async def _store(self, outcomes: list[Outcome]) -> None:
+        """Ledger first, then the caller.  Where that fails (a full disk) nothing more is sent."""
+        try:
             if records := [outcome.record for outcome in outcomes if outcome.record]:
                 await asyncio.to_thread(self._ledger.append, records)
             for outcome in outcomes:
                 self._on_outcome(outcome)
+        except Exception as error:
+            self._broken = error
+            self._stop = self._stop or str(error)
 
     def _listen_for_interrupts(self) -> Callable[[], None]:
         """Ctrl-C once: send nothing more, keep what is in flight; twice: stop now."""

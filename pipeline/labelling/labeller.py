@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import plugins, prompts
+from pipeline.config import JobConfig
 from pipeline.records import Article, Request
 from pipeline.tables import canonical_json, digest_of, read_json, read_order, write_bytes, write_json
 from pipeline.text.tokens import Counter, encoding_counter, tokenizer_counter
@@ -20,15 +21,13 @@ ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", 
 class Labeller:
     """What turns an article into a request: provider, task and prompt of a job; their identity is the run's."""
 
-    def __init__(self, work: Workspace) -> None:
+    def __init__(self, work: Workspace, refit: bool = False) -> None:
         config = work.config
         self.task = plugins.create("tasks", config.label.task, config.task_options, token_counter(work))
         self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
-        self.prompt: prompts.Prompt | None = None
-        if self.provider.uses_prompt:
-            self.prompt = prompts.load(config.label.prompt, config.folder, self.task.variables())
+        self.prompt = load_prompt(config)
         if hasattr(self.provider, "fit"):
-            self.provider.load(_statistics(work, self.provider))
+            self.provider.load(_statistics(work, self.provider, refit))
         self._identity = hashlib.sha256(canonical_json(self.provider.identity))
 
     @property
@@ -51,6 +50,14 @@ class Labeller:
         return Request(digest.digest(), article, messages)
 
 
+def load_prompt(config: JobConfig) -> prompts.Prompt | None:
+    """The job's prompt, checked; None for a provider that takes the article itself.  Raises ConfigError."""
+    if not plugins.load("providers", config.label.provider).Provider.uses_prompt:
+        return None
+    variables = plugins.load("tasks", config.label.task).Task.variables(config.task_options)
+    return prompts.load(config.label.prompt, config.folder, variables)
+
+
 def token_counter(work: Workspace) -> Counter:
     """The counter of the job's token filter, so that labels are counted as articles are; else cl100k_base."""
     for options in work.config.filter_options:
@@ -66,13 +73,13 @@ def articles_of(table: pa.Table) -> list[Article]:
     return [Article(**dict(zip(ARTICLE_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def _statistics(work: Workspace, provider: Any) -> bytes:
-    """The provider's fitted state: fitted once over all filtered articles, then kept until `label.refit`."""
+def _statistics(work: Workspace, provider: Any, refit: bool) -> bytes:
+    """The provider's fitted state: fitted once over all filtered articles, then kept until it is asked for again."""
     name = work.config.label.provider.rpartition(".")[2]
     current = work.models / f"{name}.json"
     known = read_json(current)
-    if known and not work.config.label.refit and (work.models / known["file"]).exists():
-        return (work.models / known["file"]).read_bytes()
+    if known and not refit and (work.models / known["file"]).exists():
+        return bytes((work.models / known["file"]).read_bytes())
     state: bytes = provider.fit(_filtered_articles(work))
     digest = hashlib.sha256(state).hexdigest()
     file = f"{name}-{digest[:16]}.bin"

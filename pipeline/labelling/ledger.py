@@ -69,7 +69,9 @@ class Ledger:
             self._db.execute("PRAGMA synchronous=FULL")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version > _FORMAT:
-                raise InputError(f"{path}: written by a newer labelmill (format {version}); upgrade: pip install -U labelmill")
+                raise InputError(
+                    f"{path}: written by a newer labelmill (format {version}); upgrade: pip install -U labelmill"
+                )
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version={_FORMAT}")
 
@@ -122,7 +124,9 @@ class Ledger:
                     f"sqlite3 {self._path.name} .recover | sqlite3 recovered.sqlite"
                 ) from error
             if "full" in text:
-                raise LabelmillError(f"{self._path}: the disk is full; nothing is lost: free some space, run again") from error
+                raise LabelmillError(
+                    f"{self._path}: the disk is full; nothing is lost: free some space, run again"
+                ) from error
             raise LabelmillError(f"{self._path}: the ledger cannot be used ({text})") from error
 
 

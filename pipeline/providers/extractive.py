@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.config import LabelOptions, Options as Base
+from pipeline.config import LabelOptions
+from pipeline.config import Options as Base
 from pipeline.extraction import Statistics, extract, fit
 from pipeline.records import Article, Reply, Request
 

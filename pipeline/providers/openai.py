@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import ConfigDict
 
-from pipeline.config import LabelOptions, Options as Base
+from pipeline.config import LabelOptions
+from pipeline.config import Options as Base
 from pipeline.errors import ConfigError, EndpointError, RequestFailed
 from pipeline.records import Reply, Request, Usage
 

@@ -53,8 +53,8 @@ Articles with {manifest["task"]}, labelled by {who}, cleaned and split by labelm
 - Eval rows are drawn once by a hash of the text and never move to train in a later version.
 - `tiers` says of each phrase whether the article has it: `exact`, `spacing`, `morphological`, `absent`, or `reviewer`
   where a person added it.
-- Every row names its labelling run (`run_id`); `manifest.json` describes it: provider, model, prompt, parameters, counts
-  of what was dropped and why, and the SHA-256 of every file.
+- Every row names its labelling run (`run_id`); `manifest.json` describes it: provider, model, prompt, parameters,
+  tokens and cost, and the SHA-256 of every file.
 
 ```python
 from datasets import load_dataset

@@ -166,5 +166,3 @@ def _numbers(version: str) -> tuple[int, int, int]:
 
 def read_manifest(version: Path) -> dict[str, Any]:
     return dict(read_json(version / "manifest.json") or {})
-
-

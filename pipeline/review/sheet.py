@@ -28,7 +28,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     """Write a sheet; the ending (.csv or .jsonl) says which.  Returns the number of rows."""
-    lines = [{name: row.get(name) or "" for name in COLUMNS} | {"row_key": f"text-{row['text_sha256']}"} for row in rows]
+    lines = [
+        {name: row.get(name) or "" for name in COLUMNS} | {"row_key": f"text-{row['text_sha256']}"} for row in rows
+    ]
     if path.suffix == ".jsonl":
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_bytes(path, text.encode())
@@ -68,7 +70,9 @@ def _judged(phrases: list[str], corrected: list[str], accept: bool) -> tuple[lis
 
 def _phrases(value: Any) -> list[str]:
     """Phrases of a cell: a list (JSONL) or text separated by semicolons."""
-    parts: Sequence[Any] = value if isinstance(value, list) else _unguarded(str(value or "")).replace("；", ";").split(";")
+    parts: Sequence[Any] = (
+        value if isinstance(value, list) else _unguarded(str(value or "")).replace("；", ";").split(";")
+    )
     return [phrase for part in parts if (phrase := " ".join(str(part).split()))]
 
 

@@ -10,11 +10,13 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+import zstandard
 from pydantic import Field
 
 from pipeline.config import SourceOptions
@@ -30,6 +32,7 @@ _FORMATS = {
 _COMPRESSED = (".gz", ".zst")
 _ONE_ARTICLE_A_FILE = ("text", "html")
 _GROUP_MEAN, _GROUP_MAX = 256, 1024
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)  # what a damaged compressed file raises
 
 
 class Options(SourceOptions):
@@ -88,7 +91,9 @@ class Source:
     def _unit(self, paths: list[Path]) -> Unit:
         labels = tuple(_label(path, self._folder) for path in paths)
         digests = [self._digest_of_file(path) for path in paths]
-        slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in paths[0].name.split(".")[0])[:40]
+        slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in paths[0].name.split(".")[0])[
+            :40
+        ]
         name = f"{slug}-{digest_of(labels[0])[:8]}"
         return Unit(name, digest_of(list(zip(labels, digests, strict=True))), tuple(map(str, paths)), labels)
 
@@ -130,19 +135,8 @@ def _open(path: Path) -> BinaryIO:
     if path.suffix.lower() == ".gz":
         return gzip.open(path)  # type: ignore[return-value]
     if path.suffix.lower() == ".zst":
-        import zstandard
-
         return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True))
     return path.open("rb")
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What a damaged compressed file raises."""
-    import zlib
-
-    import zstandard
-
-    return (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 
 
 def _read_jsonl(path: Path, label: str, options: Options) -> Iterator[RawRow | BadRow]:
@@ -153,10 +147,12 @@ def _read_jsonl(path: Path, label: str, options: Options) -> Iterator[RawRow | B
                 line += 1
                 if len(raw) > options.max_row_bytes and not raw.endswith(b"\n"):
                     size = len(raw) + _skip_line(file)
-                    yield BadRow(label, line, "row_too_large", f"{size} bytes; max_row_bytes is {options.max_row_bytes}")
+                    yield BadRow(
+                        label, line, "row_too_large", f"{size} bytes; max_row_bytes is {options.max_row_bytes}"
+                    )
                 elif raw.strip():
                     yield _parse_json(raw, label, line, options.encoding)
-        except _damage() as error:
+        except _DAMAGE as error:
             yield BadRow(label, line + 1, "damaged_file", f"the rest cannot be read ({error})")
 
 
@@ -195,7 +191,7 @@ def _read_csv(path: Path, label: str, options: Options) -> Iterator[RawRow | Bad
             except csv.Error as error:
                 yield BadRow(label, line, "torn_line", f"not CSV: {error} (lines {line}-{reader.line_num})")
                 continue
-            except (*_damage(), UnicodeDecodeError) as error:
+            except (*_DAMAGE, UnicodeDecodeError) as error:
                 yield BadRow(label, line, "damaged_file", f"the rest cannot be read ({error})")
                 return
             if values is None:
@@ -244,7 +240,7 @@ def _read_whole(path: Path, label: str, options: Options) -> bytes | BadRow:
     try:
         with _open(path) as file:
             data = file.read(options.max_row_bytes + 1)
-    except _damage() as error:
+    except _DAMAGE as error:
         return BadRow(label, 1, "damaged_file", f"cannot be read ({error})")
     if len(data) > options.max_row_bytes:
         return BadRow(label, 1, "row_too_large", f"max_row_bytes is {options.max_row_bytes}")

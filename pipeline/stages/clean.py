@@ -58,7 +58,8 @@ def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> O
     requests = work.requests.read(shard).to_pylist()
     articles = articles_of(work.filtered.read(shard, ARTICLE_COLUMNS).slice(0, len(requests)))
     records = ledger.get(list(dict.fromkeys(bytes.fromhex(row["key"]) for row in requests)))
-    kept, rejected = [], []
+    kept: list[dict[str, Any]] = []
+    rejected: list[dict[str, Any]] = []
     for row, article in zip(requests, articles, strict=True):
         label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"])))
         (kept if "keyphrases" in label else rejected).append(label)

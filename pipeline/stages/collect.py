@@ -1,8 +1,8 @@
 """collect: sources -> `articles/`.
 
 The unit of work is what a source reads as a whole (a data file, or a run of one-article files), by content digest: a
-changed one replaces its rows, a vanished one removes them.  Ids are unique when the stage ends: of several rows with the
-same id the earliest in source order stays, which takes a fold over the ids of all units.
+changed one replaces its rows, a vanished one removes them.  Ids are unique when the stage ends: of several rows with
+the same id the earliest in source order stays, which takes a fold over the ids of all units.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ Place = tuple[str, int]  # source label and line: where a row stands
 Drops = dict[Place, tuple[str, str]]  # rows that another row's id excludes -> reason, detail
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
 _NO_TEXT = {"none", "null", "nan"}
+_NO_SCALAR = (bool, list, dict, bytes)
 
 
 @dataclass(frozen=True)
@@ -191,10 +192,10 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
     Title and body are joined with runs of white space folded; nothing else is taken from the text.  Without an id
     the address makes one, without both the content does.
     """
-    fields = {name: raw.fields.get(options.columns.get(name, name)) for name in _COLUMNS}
+    fields = {ours: raw.fields.get(theirs) for ours, theirs in _columns(options).items()}
     reason, detail = _no_body(fields["text"], raw, options)
     given_id = _scalar(fields["id"])
-    if reason is None and fields["id"] is not None and given_id is None:
+    if reason is None and isinstance(fields["id"], _NO_SCALAR):
         reason, detail = "bad_id", f"an id is text or a number, found {type(fields['id']).__name__}"
     if reason is None and not _encodable(fields):
         reason, detail = "wrong_encoding", "a lone surrogate: half of a character"
@@ -218,7 +219,10 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
     )
 
 
-_COLUMNS = ("id", "title", "text", "url", "published_at", "language")
+def _columns(options: SourceOptions) -> dict[str, str]:
+    """Our names of columns -> the source's."""
+    own = {name: name for name in ("id", "title", "text", "url", "published_at", "language")}
+    return own | {str(ours): theirs for ours, theirs in options.columns.items()}
 
 
 def _no_body(text: Any, raw: RawRow, options: SourceOptions) -> tuple[str | None, str]:
@@ -239,7 +243,7 @@ def _no_body(text: Any, raw: RawRow, options: SourceOptions) -> tuple[str | None
 
 def _scalar(value: Any) -> str | None:
     """Text of an id, address or date; None for what is empty or no scalar."""
-    if value is None or isinstance(value, bool | list | dict | bytes):
+    if value is None or isinstance(value, _NO_SCALAR):
         return None
     if isinstance(value, float) and (value != value or value.is_integer()):
         return str(int(value)) if value == value else None  # pandas makes 7.0 of an integer id beside a null
@@ -271,7 +275,10 @@ def _fold(folder: Folder, entries: list[Entry]) -> list[Drops]:
         here, there = rows.slice(row, 1).to_pylist()[0], rows.slice(first[row], 1).to_pylist()[0]
         reason = "duplicate_id" if here["text_sha256"] == there["text_sha256"] else "id_conflict"
         unit = int(np.searchsorted(starts, row, side="right")) - 1
-        drops[unit][here["source"], here["line"]] = (reason, f"the id stands at {there['source']}:{there['line']} already")
+        drops[unit][here["source"], here["line"]] = (
+            reason,
+            f"the id stands at {there['source']}:{there['line']} already",
+        )
     return drops
 
 
@@ -311,5 +318,3 @@ class FileDigests:
     def save(self) -> None:
         if self._seen != self._known:
             write_json(self._path, self._seen)
-
-

@@ -145,7 +145,9 @@ def emit(articles: pa.Table, decisions: pa.Table, drops: Drops, filters: _LazyFi
     rejected_rows = [row for row, reason in enumerate(reasons) if reason is not None]
     kept_rows = [row for row, reason in enumerate(reasons) if reason is None]
     whole = _with_columns(articles, {field.name: decisions.column(field.name) for field in filters.public_columns})
-    rejected = whole.take(pa.array(rejected_rows, pa.int64())).select([n for n in whole.column_names if n not in ("text", "reason", "detail")])
+    rejected = whole.take(pa.array(rejected_rows, pa.int64())).select(
+        [n for n in whole.column_names if n not in ("text", "reason", "detail")]
+    )
     rejected = rejected.append_column("reason", pa.array([reasons[row] for row in rejected_rows], pa.string()))
     rejected = rejected.append_column("detail", pa.array([details.get(row) for row in rejected_rows], pa.string()))
     order = [*REJECTED.names, *(name for name in rejected.column_names if name not in REJECTED.names)]
@@ -153,10 +155,12 @@ def emit(articles: pa.Table, decisions: pa.Table, drops: Drops, filters: _LazyFi
 
 
 def _with_columns(articles: pa.Table, found: dict[str, Any]) -> pa.Table:
-    declared = articles.column("declared_language")
-    language = pc.coalesce(found["language"], declared) if "language" in found else declared
-    columns = {"language": language, "tokens": pa.nulls(articles.num_rows, pa.int64()), **found, "language": language}
-    for name, values in columns.items():
+    """Articles with `language` and `tokens`, whatever the filters are, and with what else these found."""
+    language = articles.column("declared_language")
+    if "language" in found:
+        language = pc.coalesce(found["language"], language)
+    columns = {"language": language, "tokens": pa.nulls(articles.num_rows, pa.int64())}
+    for name, values in (columns | found | {"language": language}).items():
         articles = articles.append_column(name, values)
     return articles
 

@@ -37,7 +37,7 @@ REQUESTS = pa.schema(
 
 def run(work: Workspace) -> None:
     """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
-    labeller = Labeller(work)
+    labeller = Labeller(work, refit=work.config.label.refit)
     ledger = Ledger(work.ledger_file)
     try:
         _LabelRun(work, labeller, ledger).run()
@@ -75,14 +75,17 @@ class _LabelRun:
             ask_all(self._requests(shards, takes), self._labeller.provider, self._ledger, limits, self._settle)
 
     def _takes(self, shards: list[str]) -> dict[str, int]:
-        """How many rows of each shard may be asked about: all, or the first `--limit` of the job."""
+        """How many rows of each shard are asked about: all, or the first `--limit` of the job, but never fewer than
+        were already: a limit does not take labels back."""
         left = self._work.limit if self._work.limit is not None else 2**62
         takes = {}
         for shard in shards:
-            self._work.filtered.digest(shard)  # raises where the filter stage has not finished the shard
-            manifest = self._work.filtered.manifest(shard)
-            takes[shard] = min(left, manifest.kept if manifest else 0)
-            left -= takes[shard]
+            inputs = input_digests([self._work.filtered], shard)
+            manifest, done = self._work.filtered.manifest(shard), self._work.requests.manifest(shard)
+            rows = manifest.kept if manifest else 0
+            taken = done.kept if done and done.key == step_key(inputs, self._config, done.kept) else 0
+            takes[shard] = max(taken, min(left, rows))
+            left = max(0, left - takes[shard])
         return takes
 
     def _requests(self, shards: list[str], takes: dict[str, int]) -> Iterator[Request]:

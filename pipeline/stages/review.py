@@ -1,4 +1,4 @@
-"""review: `labels/` + the verdict log -> `reviewed/`.  Applies what people have said so far and never waits for more."""
+"""review: `labels/` + the verdict log -> `reviewed/`.  Applies what people have said so far, never waits for more."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ def _apply(labels: list[dict[str, Any]], log: dict[str, verdicts.Verdicts]) -> O
 def export_sheet(work: Workspace, path: Path, sample: int | None, seed: int) -> int:
     """Write a random sample of labelled articles (all, where `sample` is None) for people to judge; how many."""
     places = [
-        (shard, row)
-        for shard in read_order(work.articles)
-        for row in range(work.labels.read(shard, ["id"]).num_rows)
+        (shard, row) for shard in read_order(work.articles) for row in range(work.labels.read(shard, ["id"]).num_rows)
     ]
     if not places:
         raise InputError(f"{work.labels.path}: no labels to review yet; run: labelmill run JOB")

@@ -92,7 +92,7 @@ def assign(rows: pa.Table, log: pa.Table, options: SplitOptions) -> np.ndarray[A
 def _draw(
     groups: Sequence[str], group_of_row: Any, codes: Any, log: pa.Table, options: SplitOptions
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which new groups become eval: those whose hash is below the share, or the lowest hashes up to a number of rows."""
+    """Which new groups become eval: those with a hash below the share, or the lowest hashes up to a number of rows."""
     hashes = np.array([_hash(options.salt, group) for group in groups], dtype=np.uint64)
     if options.eval < 1:
         return hashes < np.uint64(int(options.eval * 2**64))
@@ -107,8 +107,8 @@ def _draw(
     if wanted > 0:
         have = int(np.sum(sizes))
         raise InputError(
-            f"split.eval wants {int(options.eval)} rows: {drawn} are drawn already and {have} labelled articles are new; "
-            "label more articles, or give a share such as 0.2"
+            f"split.eval wants {int(options.eval)} rows: {drawn} are drawn already and {have} labelled articles are "
+            "new; label more articles, or give a share such as 0.2"
         )
     return chosen
 

@@ -31,8 +31,9 @@ class Task:
     def __init__(self, options: Options, count: Counter) -> None:
         self._options, self._count = options, count
 
-    def variables(self) -> dict[str, Any]:
-        return {"max_phrases": self._options.max_phrases}
+    @staticmethod
+    def variables(options: Options) -> dict[str, Any]:
+        return {"max_phrases": options.max_phrases}
 
     def parse(self, reply: Reply, article: Article) -> Label:
         cleaned = clean_reply(
@@ -43,7 +44,7 @@ class Task:
             language=article.language,
             finish_reason=reply.finish_reason,
         )
-        status = "refusal" if reply.finish_reason == "refusal" else cleaned.status
+        status: str = "refusal" if reply.finish_reason == "refusal" else cleaned.status
         phrases = self._within_tokens(cleaned.phrases) if status == "ok" else []
         if status == "ok" and not phrases:
             status = "label_too_long"

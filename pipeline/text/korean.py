@@ -47,7 +47,7 @@ _AFTER_CONSONANT, _AFTER_VOWEL, _AFTER_VOWEL_OR_RIEUL = "은이을과으입", "�
 # Particles that may follow a noun of one syllable, and the nouns that also carry the shortest ones.
 _AFTER_ONE_SYLLABLE = re.compile(r"[을를]|[에으까부한께처보조마밖].+")
 _ONE_SYLLABLE_TOO = frozenset("은는이가에도")
-_ONE_SYLLABLE = frozenset("나너그집돈말법책물불땅일손눈몸밤꿈팀당값빛힘삶병곳")
+_ONE_SYLLABLE = frozenset("나너그꽃집돈말법책물불땅일손눈몸밤꿈팀당값빛힘삶병곳")
 _NOT_AFTER_DIGITS = frozenset(_words("만 도 과 대로 만큼"))  # 30만, 10도: a unit
 
 # Endings of longer nouns (국무회의, 조사결과) that look like a noun with a particle.
@@ -104,9 +104,10 @@ def strip_particles(word: str) -> str:
 
 # Nouns that end like a predicate.
 _NOT_PREDICATES = re.compile(
-    r"(?:바다|캐나다|우간다|르완다|소다|판다|람다|혼다|북한|남한|권한|제한|기한|시한|무한|대한|소한|방한|유한|상한|하한|국한|"
+    r"(?:바다|캐나다|우간다|르완다|소다|판다|람다|혼다|북한|남한|권한|제한|기한|시한|무한|소한|방한|유한|상한|하한|국한|"
     r"역할|분할|관할|이해|피해|방해|손해|올해|동해|서해|남해|재해|견해|오해|공해|살해|침해|저해|화해|항해|김해|새해|북해|홍해|"
-    r"중해|발해|폐해|분해|융해|자해|박해|가해|양해|행운|불운|해운|항운|기운|여운|조던|무게|가게)$"
+    r"중해|발해|폐해|분해|융해|자해|박해|가해|양해|행운|불운|해운|항운|기운|여운|조던|무게|가게|"
+    r"[사보경광창재예신원피권최금통선상항충여남외농공학]고|냉장고)$"
 )
 _PREDICATES = re.compile(
     # declarative and quoting endings: 했다, 있다고, 간다며, 하냐고, 하자는, 하려는
@@ -115,7 +116,8 @@ _PREDICATES = re.compile(
     r"[하되키][고며면는던지게여자기려러니]|[하되](?:면서|도록|거나|지만)|되어|된|될|.해[서도야]|..해|..한|.할|.하|"
     # frequent stems with their endings
     r"(?:받|않|없|있|같|갖|놓|싶|얻|잃|맞|막|찾|낳|쌓|넣|늦|높|낮|좋|많|적|작|크|늘|줄|이끌|만들)[고지게던는은을]|"
-    r"[지르드오나루내주쓰]는|[지리기치]고|으[려러]|"
+    r"[지르드오나루내주쓰뜨]는|[가-힣].고|으[려러]|[져켜쳐]|[려아어러여져켜쳐]서|해주지|[밀달걸들흘열몰올내버]려|"
+    r"[들늘얼열줄넘]어|[높깎많좋살같남닮]아|[줄늘만]?[어들]든|살아난|"
     # adjectives and adverbs
     r"적인|적으로|스러운|로운|..운|롭게|스럽게|르게|쉽게|크게|지게|히|"
     # connectives
@@ -125,13 +127,19 @@ _PREDICATES = re.compile(
 )
 
 
+# Verbs that serve as postpositions.
+_POSTPOSITIONS = frozenset(
+    _words("위한 위해 위하여 대한 대해 통한 통해 관한 관해 의한 의해 인한 인해 따른 따라 따르면 의하면 비해 향한 향해")
+)
+
+
 @lru_cache(maxsize=_CACHED)
 def is_predicate(word: str) -> bool:
     """Whether an eojeol looks like an inflected verb or adjective, or an adverb (했다, 있는, 위한, 따르면).
 
     By its ending only, so some nouns of more than one reading (보고, 이상한) fall on either side.
     """
-    if any(final_consonant(syllable) == _DOUBLE_SIOT for syllable in word):
+    if word in _POSTPOSITIONS or any(final_consonant(syllable) == _DOUBLE_SIOT for syllable in word):
         return True
     if len(word) > 1 and final_consonant(word[-2]) and word[-1] == "는":
         return True  # a topic after a final consonant is 은, so this 는 is a verb's

@@ -9,15 +9,24 @@ from typing import Any
 
 Detector = Callable[[str], str | None]
 
-# ISO 639-1 codes; pycld2 and lid.176 know nearly all of them.
-LANGUAGES = frozenset(
-    "aa ab af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce co cr cs cv cy da de dv dz ee el en eo es et "
-    "eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi hr ht hu hy ia id ie ig ii is it iu ja jv ka kg ki kk kl km kn "
-    "ko ks ku kv kw ky la lb lg li ln lo lt lu lv mg mi mk ml mn mr ms mt my nb ne nl nn no nv ny oc om or os pa pl ps "
-    "pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt "
-    "ug uk ur uz ve vi vo wa wo xh yi yo za zh zu".split()
-)
-_OTHER_NAMES = {"iw": "he", "in": "id", "jw": "jv", "ji": "yi", "mo": "ro", "zh-cn": "zh", "zh-tw": "zh", "zh-hant": "zh"}
+_CODES = """
+aa ab af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce co cr cs cv cy da de dv dz ee el en eo es et eu fa
+ff fi fj fo fr fy ga gd gl gn gu gv ha he hi hr ht hu hy ia id ie ig ii is it iu ja jv ka kg ki kk kl km kn ko ks ku kv
+kw ky la lb lg li ln lo lt lu lv mg mi mk ml mn mr ms mt my nb ne nl nn no nv ny oc om or os pa pl ps pt qu rm rn ro ru
+rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt ug uk ur uz ve vi vo wa
+wo xh yi yo za zh zu
+"""
+LANGUAGES = frozenset(_CODES.split())  # ISO 639-1; pycld2 and lid.176 know nearly all of them
+_OTHER_NAMES = {
+    "iw": "he",
+    "in": "id",
+    "jw": "jv",
+    "ji": "yi",
+    "mo": "ro",
+    "zh-cn": "zh",
+    "zh-tw": "zh",
+    "zh-hant": "zh",
+}
 
 WINDOWS = 4
 WINDOW_CHARS = 120
@@ -58,7 +67,9 @@ def _cld2_then_fasttext() -> Detector:
 
 def _words(text: str) -> str | None:
     """The text without what carries no language, or None where too few letters are left."""
-    text = _NO_WORDS.sub(" ", _CONTROL.sub(" ", text)) if ("@" in text or "." in text or not text.isprintable()) else text
+    text = (
+        _NO_WORDS.sub(" ", _CONTROL.sub(" ", text)) if ("@" in text or "." in text or not text.isprintable()) else text
+    )
     return text if sum(map(str.isalpha, text)) >= MIN_LETTERS else None
 
 

@@ -18,7 +18,7 @@ _ALGORITHMS = {
     "yi": "yiddish",
 }  # fmt: skip
 _LONGEST = 64  # characters; longer "words" are noise, and Snowball takes more than linear time on some of them
-_CACHED = 2**16  # words; about 16 MB when full
+_CACHED = 2**15  # words; about 8 MB when full
 
 
 class _Stemmer(Protocol):

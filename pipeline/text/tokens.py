@@ -68,7 +68,9 @@ def _tiktoken(encoding: str) -> Counter:
     import tiktoken
 
     if encoding not in tiktoken.list_encoding_names():
-        raise ConfigError(f"unknown encoding {encoding!r}; allowed: {', '.join(sorted(tiktoken.list_encoding_names()))}")
+        raise ConfigError(
+            f"unknown encoding {encoding!r}; allowed: {', '.join(sorted(tiktoken.list_encoding_names()))}"
+        )
     ours = str(Path(tempfile.gettempdir()) / f"labelmill-ranks-{os.getuid()}")
     if encoding in _RANKS and os.environ.setdefault("TIKTOKEN_CACHE_DIR", ours) == ours:
         _write_offline_ranks(encoding, Path(ours))

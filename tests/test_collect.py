@@ -1,0 +1,225 @@
+"""Collect: every row of every kind of file is an article or a rejected row with file, line and reason."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import zstandard
+
+from pipeline.config import SourceOptions
+from pipeline.errors import ConfigError
+from pipeline.records import Article, BadRow, RawRow
+from pipeline.stages.collect import to_article
+from tests.conftest import JobMaker, article, rows, run, stage, tree, write_jsonl
+
+
+def collect(path: Path, *overrides: str) -> Any:
+    return run(path, *overrides, last="collect")
+
+
+def reasons(work: Any) -> dict[str, str]:
+    return {row["id"]: row["reason"] for row in rows(work, "articles", rejected=True)}
+
+
+def test_bad_lines_cost_only_themselves(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([])
+    lines = [
+        json.dumps(article(1)).encode(),
+        b'{"id": "torn", "body": "cut he',
+        b"[1, 2]",
+        b'{"id": "bytes", "body": "caf\xe9 au lait"}',
+        b'{"id": "half", "body": "a lone \\ud800 surrogate"}',
+        b'{"id": "null", "body": null}',
+        b'{"id": "blank", "body": " \\n\\t "}',
+        b'{"id": "none", "body": "None"}',
+        b'{"id": "list", "body": ["a"]}',
+        b'{"id": {"a": 1}, "body": "an id that is no text"}',
+        b'{"body_": "no such key", "id": "absent"}',
+        b"",
+        b'{"id": "giant", "body": "' + b"x" * 3000 + b'"}',
+        json.dumps(article(2)).encode(),
+    ]
+    (tmp_path / "articles.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    work = collect(path, "sources.0.max_row_bytes=2000")
+    assert [row["id"] for row in rows(work, "articles")] == ["a1", "a2"]
+    assert reasons(work) == {
+        "articles.jsonl:2": "torn_line",
+        "articles.jsonl:3": "not_an_object",
+        "articles.jsonl:4": "wrong_encoding",
+        "half": "wrong_encoding",
+        "null": "missing_text",
+        "blank": "empty_text",
+        "none": "none_text",
+        "list": "text_not_text",
+        "articles.jsonl:10": "bad_id",
+        "absent": "missing_text",
+        "articles.jsonl:13": "row_too_large",
+    }
+    assert all(row["source"] == "articles.jsonl" and row["line"] > 0 for row in rows(work, "articles", rejected=True))
+    status = stage(work, "collect")
+    assert status["rows"] == 13 == status["kept"] + sum(status["rejected"].values())
+
+
+def test_the_earliest_of_several_rows_with_an_id_stays(make_job: JobMaker) -> None:
+    same, other = article(1), {**article(1), "body": "Something else happened in the city this year."}
+    work = collect(make_job([article(0), same, dict(same), other, article(2)]))
+    assert [row["id"] for row in rows(work, "articles")] == ["a0", "a1", "a2"]
+    rejected = rows(work, "articles", rejected=True)
+    assert [(row["id"], row["line"], row["reason"]) for row in rejected] == [
+        ("a1", 3, "duplicate_id"),
+        ("a1", 4, "id_conflict"),
+    ]
+    assert "articles.jsonl:2" in rejected[0]["detail"]
+
+
+def test_files_come_change_and_go(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job(sources=[{"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}])
+    write_jsonl(tmp_path / "in" / "b.jsonl", [article(1), article(2)])
+    write_jsonl(tmp_path / "in" / "c.jsonl", [article(2), article(3)])
+    work = collect(path)
+    assert [row["id"] for row in rows(work, "articles")] == ["a1", "a2", "a3"]
+    before = tree(work.path)
+
+    write_jsonl(tmp_path / "in" / "a.jsonl", [article(3)])  # earlier in source order: takes the id over
+    work = collect(path)
+    assert [(row["id"], row["source"]) for row in rows(work, "articles")] == [
+        ("a3", "in/a.jsonl"),
+        ("a1", "in/b.jsonl"),
+        ("a2", "in/b.jsonl"),
+    ]
+    (tmp_path / "in" / "a.jsonl").unlink()
+    work = collect(path)
+    assert tree(work.path) == before  # the row came back, byte for byte
+    changes = json.loads((work.articles.path / "_changes.json").read_text())
+    assert changes["vanished"] == 1
+
+    write_jsonl(tmp_path / "in" / "b.jsonl", [article(9)])
+    work = collect(path)
+    assert [row["id"] for row in rows(work, "articles")] == ["a9", "a2", "a3"]
+
+
+def test_an_unchanged_file_is_not_read_again(make_job: JobMaker) -> None:
+    path = make_job([article(1), article(2)])
+    work = collect(path)
+    state = {file: file.stat().st_mtime_ns for file in work.path.rglob("*.parquet")}
+    collect(path)
+    assert {file: file.stat().st_mtime_ns for file in work.path.rglob("*.parquet")} == state
+
+
+def test_every_format_gives_the_same_articles(make_job: JobMaker, tmp_path: Path) -> None:
+    data = [{**article(n), "url": f"https://news.example/{n}", "published_at": "2026-01-02"} for n in range(5)]
+    text = "".join(json.dumps(row) + "\n" for row in data).encode()
+    (tmp_path / "a.jsonl").write_bytes(text)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(text))
+    (tmp_path / "a.jsonl.zst").write_bytes(zstandard.compress(text))
+    frame = pd.DataFrame(data)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_csv(tmp_path / "a.tsv", index=False, sep="\t")
+    frame.to_parquet(tmp_path / "a.parquet")
+    seen = []
+    for name in ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.csv", "a.tsv", "a.parquet"):
+        work = collect(make_job(name=name, sources=[{"type": "files", "path": name, "columns": {"text": "body"}}]))
+        found = rows(work, "articles")
+        assert len(found) == 5, name
+        seen.append([{k: row[k] for k in ("id", "title", "text", "url", "published_at", "text_sha256")} for row in found])
+    assert all(other == seen[0] for other in seen)
+    assert seen[0][0]["text"] == f"{data[0]['title']} {data[0]['body']}"
+
+
+def test_damaged_files_keep_what_could_be_read(make_job: JobMaker, tmp_path: Path) -> None:
+    whole = gzip.compress("".join(json.dumps(article(n, 400)) + "\n" for n in range(500)).encode())
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "in" / "no.parquet").write_bytes(b"PAR1 this is none")
+    (tmp_path / "in" / "ok.jsonl").write_text(json.dumps(article(900)) + "\n")
+    work = collect(make_job(sources=[{"type": "files", "path": "in", "columns": {"text": "body"}}]))
+    kept = rows(work, "articles")
+    assert 0 < len(kept) < 500
+    assert kept[-1]["id"] == "a900"
+    assert set(stage(work, "collect")["rejected"]) <= {"damaged_file", "torn_line"}
+    assert {row["source"] for row in rows(work, "articles", rejected=True)} == {"in/cut.jsonl.gz", "in/no.parquet"}
+
+
+def test_csv_with_an_open_quote_is_rejected_and_said(make_job: JobMaker, tmp_path: Path) -> None:
+    good = "The harbour of the city was opened to the public."
+    (tmp_path / "a.csv").write_text(
+        f'id,title,body\n1,One,"{good}"\n2,"Two,{good}\n3,"Three",{good}\n4,Four,{good}\n5,Five\n6,Six,{good}\n'
+    )
+    work = collect(make_job(sources=[{"type": "files", "path": "a.csv", "columns": {"text": "body"}}]))
+    assert [row["id"] for row in rows(work, "articles")] == ["1", "4", "6"]
+    assert {row["reason"] for row in rows(work, "articles", rejected=True)} == {"torn_line", "wrong_column_count"}
+    assert any("lines 3-4" in row["detail"] for row in rows(work, "articles", rejected=True))
+
+
+def test_other_encodings_are_named_in_the_job_file(make_job: JobMaker, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("id,body\n1,서울시가 새로운 도서관을 열었다고 밝혔다\n".encode("cp949"))
+    source = {"type": "files", "path": "a.csv", "columns": {"text": "body"}}
+    work = collect(make_job(sources=[source]))
+    assert stage(work, "collect")["rejected"] == {"wrong_encoding": 1}
+    work = collect(make_job(sources=[{**source, "encoding": "cp949"}]))
+    assert rows(work, "articles")[0]["text"] == "서울시가 새로운 도서관을 열었다고 밝혔다"
+
+
+def test_text_folders_change_by_groups(make_job: JobMaker, tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for n in range(600):
+        (folder / f"{n:04d}.txt").write_text(f"Article number {n} about the harbour.\n\nIt has  two paragraphs.\n")
+    (folder / "0600.txt").write_bytes(b"\xff\xfe\xff")
+    path = make_job(sources=[{"type": "files", "path": "texts"}])
+    work = collect(path)
+    found = rows(work, "articles")
+    assert len(found) == 600
+    assert found[7]["text"] == "Article number 7 about the harbour. It has two paragraphs."
+    assert found[7]["id"].startswith("text-")
+    assert stage(work, "collect")["rejected"] == {"wrong_encoding": 1}
+    before = {file: file.stat().st_mtime_ns for file in work.articles.path.glob("*.parquet")}
+    assert len(before) > 1
+    (folder / "0300a.txt").write_text("One more article in the middle.")
+    work = collect(path)
+    assert len(rows(work, "articles")) == 601
+    after = {file: file.stat().st_mtime_ns for file in work.articles.path.glob("*.parquet")}
+    assert sum(before.get(file) != time for file, time in after.items()) <= 2
+
+
+def test_html_pages(make_job: JobMaker, tmp_path: Path) -> None:
+    pytest.importorskip("trafilatura", reason="extra 'html' is not installed")
+    body = "".join(f"<p>The harbour of the city was opened to the public in the spring, part {n}.</p>" for n in range(9))
+    page = f"<html><head><title>Harbour opens</title></head><body><article><h1>Harbour opens</h1>{body}</article></body>"
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "a.html.gz").write_bytes(gzip.compress(page.encode()))
+    (tmp_path / "pages" / "b.html").write_bytes(b"")
+    work = collect(make_job(sources=[{"type": "files", "path": "pages/*"}]))
+    assert "part 8" in rows(work, "articles")[0]["text"]
+    assert stage(work, "collect")["rejected"] == {"not_extractable": 1}
+
+
+@pytest.mark.parametrize("path", ["nothing/*.jsonl", "missing.jsonl"])
+def test_a_source_that_is_not_there(make_job: JobMaker, path: str) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        collect(make_job(sources=[{"type": "files", "path": path}]))
+
+
+def mapped(**fields: Any) -> Article | BadRow:
+    return to_article(RawRow("x.jsonl", 1, fields), SourceOptions(type="files", licence="CC0"))
+
+
+def test_ids_are_made_of_the_address_else_of_the_content() -> None:
+    with_url, without = mapped(text="A text.", url="https://news.example/1"), mapped(text="A text.")
+    assert isinstance(with_url, Article) and with_url.id.startswith("url-")
+    assert isinstance(without, Article) and without.id == f"text-{without.text_sha256[:16]}"
+    for given, wanted in ((7, "7"), (7.0, "7"), (" x ", "x"), ("", without.id), (float("nan"), without.id)):
+        row = mapped(text="A text.", id=given)
+        assert isinstance(row, Article) and row.id == wanted
+
+
+def test_white_space_is_folded_and_nothing_else() -> None:
+    row = mapped(title=" A\u00a0 title ", text="One\r\n\r\ntwo\t　three — “four” [서울=뉴스] 1,000만원 ")
+    assert isinstance(row, Article)
+    assert row.text == "A title One two three — “four” [서울=뉴스] 1,000만원"
+    assert (row.title, row.licence, row.source, row.line) == ("A title", "CC0", "x.jsonl", 1)

@@ -1,0 +1,167 @@
+"""The job file: what is wrong with it is said in one line with file, key path, what was found and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config import load_job
+from pipeline.errors import ConfigError
+from pipeline.stages import clean
+from tests.conftest import JobMaker, article, command, run
+
+
+def problem(path: Path, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_job(path, overrides)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(path) in text or text.startswith("--set")
+    return text
+
+
+def test_the_shape_of_the_issue_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        """
+name: ko-news-keyphrases
+workspace: ../jobs            # the job's folder is <workspace>/<name>
+sources:
+  - {type: files, path: articles/*.jsonl, columns: {id: id, title: title, text: body}, licence: CC-BY-4.0}
+filters:
+  - {type: language, keep: [ko], detector: auto}
+  - {type: tokens, encoding: cl100k_base, min: 500, max: 1000}
+  - {type: duplicates}
+label:
+  task: keyphrases
+  prompt: keyphrases/v1
+  provider: openai
+  model: gpt-6-luna
+  base_url: null
+  parameters: {reasoning_effort: none, max_output_tokens: 128}
+  limits: {requests_per_minute: null, tokens_per_minute: null, concurrency: null}
+clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}
+split: {eval: 0.2, salt: v1}
+publish: {to: folder, repo: null, private: true}
+"""
+    )
+    config = load_job(path)
+    assert config.job_folder == tmp_path.parent / "jobs" / "ko-news-keyphrases"
+    assert config.label.parameters == {"reasoning_effort": "none", "max_output_tokens": 128}
+
+
+@pytest.mark.parametrize(
+    ("sections", "wanted"),
+    [
+        ({"lable": {}}, ["lable", "did you mean 'label'", "allowed: ", "sources"]),
+        ({"label": {"modle": "x"}}, ["label.modle", "did you mean 'model'"]),
+        ({"label": {"limits": {"rpm": 3}}}, ["label.limits.rpm", "requests_per_minute"]),
+        ({"label": {"provider": "opnai"}}, ["label.provider", "'opnai'", "did you mean 'openai'"]),
+        ({"label": {"provider": "extractive", "parameters": {"phrase": 1}}}, ["label.parameters.phrase", "'phrases'"]),
+        ({"label": {"task": "keyphrase"}}, ["label.task", "did you mean 'keyphrases'"]),
+        ({"label": {"api_key": "sk-123"}}, ["label.api_key", "${OPENAI_API_KEY}"]),
+        ({"filters": [{"type": "langauge"}]}, ["filters.0.type", "did you mean 'language'"]),
+        ({"filters": [{"type": "language", "keep": ["kr"]}]}, ["filters.0.keep.0", "'kr'", "did you mean 'ko'"]),
+        ({"filters": [{"type": "language", "keep": ["ko"], "detector": "cld"}]}, ["filters.0.detector", "langdetect"]),
+        ({"filters": [{"type": "tokens", "min": 9, "max": 9}]}, ["filters.0", "max (9) must be above min (9)"]),
+        ({"filters": [{"type": "tokens", "min": "many"}]}, ["filters.0.min", "'many'", "integer"]),
+        ({"clean": {"max_phrase": 3}}, ["clean.max_phrase", "did you mean 'max_phrases'"]),
+        ({"clean": {"absent": "keep"}}, ["clean.absent", "'keep'", "allowed: flag, drop"]),
+        ({"split": {"eval": 2.5}}, ["split", "whole number"]),
+        ({"sources": []}, ["sources"]),
+        ({"name": "../x"}, ["name"]),
+        ({"sources": [{"type": "files", "path": "a.jsonl", "columns": {"body": "text"}}]}, ["columns.body", "allowed"]),
+        ({"sources": [{"type": "no.such.module"}]}, ["sources.0.type", "no module 'no'"]),
+    ],
+)  # fmt: skip
+def test_one_line_for_each_mistake(make_job: JobMaker, sections: dict[str, Any], wanted: list[str]) -> None:
+    line = problem(make_job([], **sections))
+    for part in wanted:
+        assert part in line
+
+
+def test_yaml_mistakes_name_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("name: a\nname: b\n")
+    assert ":2:1: the key 'name' is given twice" in problem(path)
+    path.write_text("name: [a\n")
+    assert str(path) in problem(path)
+    path.write_text("- a\n")
+    assert "found a list" in problem(path)
+
+
+def test_a_missing_job_file_is_named_with_its_neighbour(make_job: JobMaker) -> None:
+    path = make_job([])
+    assert "did you mean 'job.yaml'" in problem(path.with_name("jobb.yaml"))
+
+
+def test_norwegian_is_a_language_and_not_false(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([])
+    path.write_text(path.read_text() + "filters: [{type: language, keep: [no]}]\n")
+    assert load_job(path).filter_options[0].keep == ["no"]
+
+
+def test_overrides(make_job: JobMaker) -> None:
+    path = make_job([], filters=[{"type": "tokens", "min": 1}])
+    config = load_job(path, ["label.provider=openai", "label.model=m", "filters.0.min=7", "split.eval=30"])
+    assert (config.label.model, config.filter_options[0].min, config.split.eval) == ("m", 7, 30)
+    assert "key.path=value" in problem(path, "label.model")
+    assert "no place 'filters.4.min'" in problem(path, "filters.4.min=7")
+
+
+def test_variables_come_from_the_environment_before_dotenv(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_job([], label={"provider": "openai", "model": "${LM_MODEL}-${LM_SIZE:-mini}", "api_key": "${LM_KEY}"})
+    assert "label.api_key: ${LM_KEY} is not set" in problem(path)
+    (tmp_path / ".env").write_text("# comment\nexport LM_MODEL='from-file'\nLM_KEY=secret # not part of it\n")
+    for name in ("LM_MODEL", "LM_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    config = load_job(path)
+    assert config.label.model == "from-file-mini"
+    assert config.label.api_key is not None
+    assert config.label.api_key.get_secret_value() == "secret"
+    assert "secret" not in repr(config)
+    monkeypatch.setenv("LM_MODEL", "from-environment")
+    assert load_job(path).label.model == "from-environment-mini"
+    for name in ("LM_MODEL", "LM_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [
+        ("{{ txt }}", ["user: unknown variable 'txt'", "did you mean 'text'"]),
+        ("{{ text", ["user: line 1"]),
+    ],
+)
+def test_a_prompt_with_an_unknown_variable(
+    make_job: JobMaker, tmp_path: Path, template: str, wanted: list[str]
+) -> None:
+    (tmp_path / "prompts" / "mine").mkdir(parents=True)
+    (tmp_path / "prompts" / "mine" / "v1.yaml").write_text(f"user: '{template}'\n")
+    path = make_job([article(1)], label={"provider": "openai", "prompt": "mine/v1", "base_url": "http://127.0.0.1:9/v1"})
+    with pytest.raises(ConfigError) as caught:
+        run(path)
+    for part in [str(tmp_path / "prompts" / "mine" / "v1.yaml"), *wanted]:
+        assert part in str(caught.value)
+
+
+def test_an_unknown_prompt_is_found_before_anything_runs(make_job: JobMaker) -> None:
+    path = make_job([article(1)], label={"provider": "openai", "prompt": "keyphrases/v99"})
+    result = command("run", path)
+    assert result.returncode == 2
+    assert "keyphrases/v99" in result.stderr
+    assert not (path.parent / "jobs" / "test" / "articles").exists()
+
+
+def test_the_article_is_no_template(make_job: JobMaker, server: Any) -> None:
+    text = "{{ 7 * 7 }} {% raw %} The harbour of the city was opened to the public in the spring of this year. " * 3
+    path = make_job(
+        [{"id": "1", "title": "{{ title }}", "body": text}], label={"provider": "openai", "base_url": server.url}
+    )
+    run(path, last="label")
+    assert "{{ 7 * 7 }} {% raw %}" in server.bodies[0]["messages"][-1]["content"]
+    assert clean.LABELS.field("keyphrases").type.value_type == "string"

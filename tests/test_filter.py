@@ -1,0 +1,139 @@
+"""Filters: exact, whole chains in order, folded over all shards, counts that add up."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.text.language import detector
+from pipeline.text.tokens import encoding_counter
+from tests.conftest import SHARED, JobMaker, article, rows, run, stage, write_jsonl
+
+KOREAN = "서울시는 올해 봄부터 시민에게 항구를 개방하고 새로운 도서관을 열기로 했다고 밝혔다. " * 6
+ENGLISH = "The harbour of the city was opened to the public in the spring of this year. " * 6
+
+
+def test_the_chain_in_order(make_job: JobMaker) -> None:
+    articles = [
+        {"id": "ko", "body": KOREAN},
+        {"id": "en", "body": ENGLISH},
+        {"id": "digits", "body": "1234 5678 🎉🎉 90"},
+        {"id": "short", "body": "서울시는 항구를 개방했다."},
+        {"id": "copy", "body": "\u3000" + KOREAN.replace(" ", "  ").replace("봄", "봄")},
+    ]
+    filters = [
+        {"type": "language", "keep": ["ko"]},
+        {"type": "tokens", "min": 100, "max": 10_000},
+        {"type": "duplicates"},
+    ]
+    work = run(make_job(articles, filters=filters), last="filter")
+    assert [row["id"] for row in rows(work, "filtered")] == ["ko"]
+    kept = rows(work, "filtered")[0]
+    assert (kept["language"], kept["tokens"]) == ("ko", encoding_counter("cl100k_base")([kept["text"]])[0])
+    rejected = {row["id"]: (row["reason"], row["detail"]) for row in rows(work, "filtered", rejected=True)}
+    assert rejected["en"] == ("language_not_wanted", "language=en")
+    assert rejected["digits"][0] == "language_unknown"
+    assert rejected["short"][0] == "too_short"
+    assert rejected["copy"] == ("duplicate_text", "same as ko")
+    status = stage(work, "filter")
+    assert status["rows"] == 5 == status["kept"] + sum(status["rejected"].values())
+
+
+def test_min_is_inclusive_and_max_exclusive(make_job: JobMaker) -> None:
+    length = encoding_counter("cl100k_base")([ENGLISH.strip()])[0]
+    path = make_job([{"id": "1", "body": ENGLISH}], filters=[{"type": "tokens", "min": length, "max": length + 1}])
+    assert stage(run(path, last="filter"), "filter")["kept"] == 1
+    assert stage(run(path, f"filters.0.min={length + 1}", "filters.0.max=null", last="filter"), "filter")[
+        "rejected"
+    ] == {"too_short": 1}
+    assert stage(run(path, "filters.0.min=0", f"filters.0.max={length}", last="filter"), "filter")["rejected"] == {
+        "too_long": 1
+    }
+
+
+def test_duplicates_across_files_and_the_order_of_the_chain(make_job: JobMaker, tmp_path: Path) -> None:
+    first = {**article(1), "title": "Same  Ｔitle"}
+    write_jsonl(tmp_path / "in" / "a.jsonl", [first, {**article(2), "title": None}, {**article(3), "title": None}])
+    write_jsonl(tmp_path / "in" / "b.jsonl", [{**article(4), "title": "Same Title"}, {**article(1), "id": "copy"}])
+    source = {"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}
+    path = make_job(sources=[source], filters=[{"type": "duplicates"}])
+    work = run(path, last="filter")
+    assert [row["id"] for row in rows(work, "filtered")] == ["a1", "a2", "a3"]
+    reasons = {row["id"]: row["reason"] for row in rows(work, "filtered", rejected=True)}
+    assert reasons == {"a4": "duplicate_title", "copy": "duplicate_text"}  # the same body under another title
+    # the first is dropped before duplicates are looked for: the next of the kind takes its place
+    write_jsonl(tmp_path / "in" / "a.jsonl", [{**first, "body": "too short"}, {**article(2), "title": None}])
+    work = run(make_job(sources=[source], filters=[{"type": "tokens", "min": 20}, {"type": "duplicates"}]), last="filter")
+    assert [row["id"] for row in rows(work, "filtered")] == ["a2", "a4", "copy"]
+
+
+def test_a_job_without_filters_keeps_the_sources_language(make_job: JobMaker) -> None:
+    work = run(make_job([{**article(1), "language": "en"}]), last="filter")
+    assert rows(work, "filtered")[0]["language"] == "en"
+    assert rows(work, "filtered")[0]["tokens"] is None
+
+
+@pytest.mark.parametrize("name", ["auto", "langdetect"])
+def test_texts_without_a_language_do_not_crash(name: str) -> None:
+    detect = detector(name)
+    for text in ("", " ", "123 456", "😀😀😀", "https://news.example/a?b=c", "\x00\x01", "a\ufffeb", "…"):
+        assert detect(text) is None or isinstance(detect(text), str)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=400))
+def test_detection_never_raises_and_repeats(text: str) -> None:
+    detect = detector("auto")
+    assert detect(text) == detect(text)
+
+
+def test_boilerplate_of_another_language_does_not_decide() -> None:
+    boilerplate = "Copyright 2026. All rights reserved. Subscribe to our newsletter for more news from the city. " * 2
+    assert detector("auto")(boilerplate + KOREAN * 3 + boilerplate) == "ko"
+
+
+def test_languages_of_real_articles() -> None:
+    if not SHARED.exists():
+        pytest.skip(f"the shared data are not at {SHARED}")
+    detect = detector("auto")
+    right = total = 0
+    for language in ("ko", "en", "fr"):
+        with gzip.open(SHARED / f"news-{language}.jsonl.gz", "rt", encoding="utf-8") as file:
+            for line in file:
+                total += 1
+                right += detect(json.loads(line)["text"]) == language
+    assert right >= total - 2  # one "English" row is Indonesian, one is a line of basketball scores
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300))
+@pytest.mark.parametrize("encoding", ["cl100k_base", "o200k_base"])
+def test_the_fast_counter_counts_like_tiktoken(encoding: str, text: str) -> None:
+    texts = [text, text + " 서울시 1,000만원 <|endoftext|>"]
+    assert encoding_counter(encoding)(texts) == encoding_counter(encoding, "tiktoken")(texts)
+
+
+def test_the_fast_counter_counts_real_articles_like_tiktoken() -> None:
+    if not SHARED.exists():
+        pytest.skip(f"the shared data are not at {SHARED}")
+    for name in ("news-ko", "news-en", "news-fr", "language-sentences"):
+        with gzip.open(SHARED / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
+            texts = [json.loads(line)["text"] for line in file]
+        for encoding in ("cl100k_base", "o200k_base"):
+            assert encoding_counter(encoding)(texts) == encoding_counter(encoding, "tiktoken")(texts)
+
+
+def test_a_hugging_face_tokenizer(make_job: JobMaker, tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers", reason="extra 'transformers' is not installed")
+    transformers = pytest.importorskip("transformers", reason="extra 'transformers' is not installed")
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    transformers.PreTrainedTokenizerFast(tokenizer_object=made).save_pretrained(tmp_path / "words")
+    path = make_job([{"id": "1", "body": ENGLISH}], filters=[{"type": "tokens", "tokenizer": str(tmp_path / "words")}])
+    work = run(path, last="filter")
+    assert rows(work, "filtered")[0]["tokens"] == len(ENGLISH.split())

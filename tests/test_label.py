@@ -1,0 +1,270 @@
+"""Labelling over real HTTP: nothing lost, nothing paid twice, failures by class."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import EndpointError, Paused
+from pipeline.labelling.ledger import Ledger
+from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
+from tests.openai_server import Running, Server, completion
+
+
+def openai_job(make_job: JobMaker, server: Server, count: int, **label: Any) -> Path:
+    sections = {"provider": "openai", "base_url": server.url, "parameters": {"max_output_tokens": 128}, **label}
+    return make_job([article(n) for n in range(count)], label=sections)
+
+
+def error(status: int, code: str = "", **headers: str) -> tuple[int, dict[str, Any], dict[str, str]]:
+    return status, {"error": {"message": "no", "code": code}}, headers
+
+
+def test_the_request_is_what_the_job_file_says(make_job: JobMaker, server: Server, monkeypatch: Any) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-secret")
+    parameters = {"max_output_tokens": 128, "reasoning_effort": "none", "seed": 7, "temperature": 0.2}
+    work = run(openai_job(make_job, server, 1, model="m-1", parameters=parameters), last="label")
+    body = server.bodies[0]
+    assert {name: body[name] for name in ("model", "reasoning_effort", "seed", "temperature")} == {
+        "model": "m-1", "reasoning_effort": "none", "seed": 7, "temperature": 0.2,
+    }  # fmt: skip
+    assert body["max_completion_tokens"] == 128
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert server.headers[0]["Authorization"] == "Bearer sk-test-secret"
+    for file in work.path.rglob("*"):
+        assert not file.is_file() or b"sk-test-secret" not in file.read_bytes()
+
+
+def test_nothing_is_asked_twice(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 30)
+    work = run(path)
+    assert sum(server.seen.values()) == 30
+    assert [row["id"] for row in rows(work, "labels")] == [f"a{n}" for n in range(30)]
+    run(path)
+    run(path, "clean.max_phrases=3", "split.eval=0.5")  # what costs nothing asks nothing
+    assert sum(server.seen.values()) == 30
+    make_job([article(n) for n in range(40)], label={"provider": "openai", "base_url": server.url,
+                                                     "parameters": {"max_output_tokens": 128}})  # fmt: skip
+    work = run(path)
+    assert sum(server.seen.values()) == 40
+    assert stage(work, "label")["notes"] == {"answered": 40}
+
+
+def test_equal_questions_are_asked_once(make_job: JobMaker, server: Server) -> None:
+    same = article(1)
+    path = make_job([{**same, "id": f"copy{n}"} for n in range(5)], label={"provider": "openai", "base_url": server.url})
+    work = run(path, last="clean")
+    assert sum(server.seen.values()) == 1
+    assert len(rows(work, "labels")) == 5
+
+
+def test_many_are_in_flight_at_once(make_job: JobMaker, server: Server) -> None:
+    server.latency = 0.2
+    run(openai_job(make_job, server, 40, limits={"concurrency": 20}), last="label")
+    assert 10 < server.most_in_flight <= 20
+
+
+def test_transient_failures_are_tried_again(make_job: JobMaker, server: Server) -> None:
+    failures: list[Any] = [error(500), error(503), error(408), (200, "<html>gateway</html>", {}), error(429, "slow_down")]
+    server.script = lambda body, times: failures[hash(str(body)) % len(failures)] if times == 1 else None
+    work = run(openai_job(make_job, server, 12), last="clean")
+    assert stage(work, "label")["notes"] == {"answered": 12}
+    assert set(server.seen.values()) == {2}
+
+
+def test_a_request_that_fails_for_good_costs_only_itself_and_is_asked_again(
+    make_job: JobMaker, server: Server, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("pipeline.labelling.engine._backoff", lambda state: 0.0)
+    server.script = lambda body, times: error(500, "oops") if "harbour3x" in body["messages"][-1]["content"] else None
+    path = openai_job(make_job, server, 5)
+    work = run(path, last="clean")
+    assert stage(work, "label")["notes"] == {"answered": 4, "failed": 1}
+    assert [(row["id"], row["reason"]) for row in rows(work, "labels", rejected=True)] == [("a3", "request_failed")]
+    assert stage(work, "clean")["rows"] == 5 == stage(work, "clean")["kept"] + 1
+    server.script = None
+    work = run(path, last="clean")
+    assert stage(work, "clean")["kept"] == 5
+
+
+def test_a_refusal_of_the_endpoint_is_final_for_the_article(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: (
+        error(400, "context_length_exceeded") if "harbour3x" in body["messages"][-1]["content"] else None
+    )
+    path = openai_job(make_job, server, 5)
+    for _ in range(2):
+        work = run(path, last="clean")
+        assert sum(server.seen.values()) == 5
+    rejected = rows(work, "labels", rejected=True)
+    assert [(row["id"], row["reason"]) for row in rejected] == [("a3", "request_rejected")]
+    assert "context_length_exceeded" in rejected[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (error(401, "invalid_api_key"), "refuses the key"),
+        (error(429, "insufficient_quota"), "no credit left"),
+        (error(429, "project_spend_limit_exceeded"), "no credit left"),
+        (error(404, "model_not_found"), "has no model 'gpt-6-luna'"),
+    ],
+)
+def test_what_no_waiting_mends_pauses_the_job(make_job: JobMaker, server: Server, answer: Any, said: str) -> None:
+    calls = []
+    server.script = lambda body, times: calls.append(1) or (answer if len(calls) > 10 else None)
+    path = openai_job(make_job, server, 100, limits={"concurrency": 4})
+    with pytest.raises(Paused, match=said):
+        run(path)
+    assert len(calls) <= 10 + 4
+    assert Ledger(path.parent / "jobs" / "test" / "ledger.sqlite").totals()["answered"] == 10
+    result = command("run", path)
+    assert result.returncode == 3
+    assert result.stderr.count("\n") == 1 and "the same command goes on" in result.stderr
+    server.script = None
+    work = run(path)
+    assert stage(work, "label")["notes"] == {"answered": 100}
+    assert sum(server.answered.values()) == 100
+
+
+def test_an_endpoint_that_is_down_stops_the_job(make_job: JobMaker, monkeypatch: Any) -> None:
+    monkeypatch.setattr("pipeline.labelling.engine._backoff", lambda state: 0.0)
+    path = make_job([article(n) for n in range(100)], label={"provider": "openai", "base_url": "http://127.0.0.1:9/v1"})
+    with pytest.raises(Paused, match="20 requests in a row got no answer"):
+        run(path)
+
+
+def test_no_key_for_openai_is_said_before_anything_is_sent(make_job: JobMaker) -> None:
+    with pytest.raises(EndpointError, match="OPENAI_API_KEY"):
+        run(make_job([article(1)], label={"provider": "openai"}))
+
+
+def test_a_429_holds_everyone_back_for_as_long_as_the_server_says(make_job: JobMaker, server: Server) -> None:
+    arrivals: list[float] = []
+
+    def script(body: Any, times: int) -> Any:
+        arrivals.append(time.monotonic())
+        return error(429, "rate_limit_exceeded", **{"retry-after-ms": "700", "retry-after": "60"}) if len(arrivals) == 1 else None
+
+    server.script = script
+    run(openai_job(make_job, server, 20, limits={"concurrency": 1}), last="label")
+    assert arrivals[1] - arrivals[0] >= 0.7
+    assert len(arrivals) == 21
+
+
+def test_requests_per_minute_are_kept(make_job: JobMaker, server: Server) -> None:
+    started = time.monotonic()
+    run(openai_job(make_job, server, 40, limits={"requests_per_minute": 1200, "concurrency": 40}), last="label")
+    assert time.monotonic() - started >= 38 / 20 - 1.2  # 20 a second, after at most one second's worth at once
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "reason"),
+    [("", "stop", "empty"), (None, "stop", "empty"), ("I'm sorry, I can't help with that.", "stop", "refusal")],
+)
+def test_replies_without_a_label_are_rejected_with_the_reply(
+    make_job: JobMaker, server: Server, text: str | None, finish: str, reason: str
+) -> None:
+    server.script = lambda body, times: (200, completion(body, text, finish), {})
+    work = run(openai_job(make_job, server, 2), last="clean")
+    assert [row["reason"] for row in rows(work, "labels", rejected=True)] == [reason] * 2
+
+
+def test_a_limit_labels_the_first_and_never_takes_back(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 20)
+    work = run(path, limit=5)
+    assert [row["id"] for row in rows(work, "labels")] == [f"a{n}" for n in range(5)]
+    assert stage(work, "label")["waiting"] == 15
+    work = run(path)
+    assert (stage(work, "label")["kept"], stage(work, "publish")["state"]) == (20, "version 1.1.0")
+    work = run(path, limit=3)
+    assert (stage(work, "label")["kept"], stage(work, "publish")["state"]) == (20, "version 1.1.0")
+    assert sum(server.seen.values()) == 20
+
+
+def test_the_raw_reply_is_in_the_ledger_with_its_cost(make_job: JobMaker, server: Server) -> None:
+    reply = "  1. Harbour\n2. city ​\n"
+    server.script = lambda body, times: (200, completion(body, reply), {"x-request-id": "req-1"})
+    work = run(openai_job(make_job, server, 1), last="label")
+    with sqlite3.connect(work.ledger_file) as database:
+        database.row_factory = sqlite3.Row
+        [row] = map(dict, database.execute("SELECT * FROM replies"))
+    assert row["reply"] == reply
+    assert (row["finish_reason"], row["model"], row["request_id"]) == ("stop", "gpt-6-luna", "req-1")
+    assert row["cost_usd"] == pytest.approx((100 * 0.10 + 20 * 0.50) / 1e6)
+
+
+def start(path: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "run", str(path)], env=environment, stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def wait_for(server: Server, answered: int) -> None:
+    deadline = time.monotonic() + 30
+    while sum(server.answered.values()) < answered:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_kill_9_loses_and_repeats_at_most_what_was_in_flight(make_job: JobMaker) -> None:
+    with Running(Server(latency=0.02, faults=0.1)) as server:
+        path = openai_job(make_job, server, 300, limits={"concurrency": 10})
+        for point in (60, 140, 220):
+            process = start(path)
+            wait_for(server, point)
+            process.kill()
+            process.wait()
+        work = run(path)
+        assert [row["id"] for row in rows(work, "labels")] == [f"a{n}" for n in range(300)]
+        twice = sum(count - 1 for count in server.answered.values())
+        assert len(server.answered) == 300
+        assert twice <= 3 * (10 + 50)  # in flight, and a commit group (50 ms at 20 ms a reply and 10 in flight)
+
+
+def test_ctrl_c_keeps_what_is_in_flight(make_job: JobMaker) -> None:
+    with Running(Server(latency=0.05)) as server:
+        path = openai_job(make_job, server, 300, limits={"concurrency": 10})
+        process = start(path)
+        wait_for(server, 50)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 3
+        assert b"stopped by Ctrl-C" in stderr
+        answered = sum(server.answered.values())
+        assert Ledger(path.parent / "jobs" / "test" / "ledger.sqlite").totals()["answered"] == answered < 300
+        run(path)
+        assert sum(server.answered.values()) == 300
+
+
+def test_a_second_process_on_the_same_job_is_told_so(make_job: JobMaker) -> None:
+    with Running(Server(latency=0.2)) as server:
+        path = openai_job(make_job, server, 40, limits={"concurrency": 2})
+        process = start(path)
+        wait_for(server, 1)
+        result = command("run", path)
+        assert result.returncode == 1
+        assert str(process.pid) in result.stderr
+        process.kill()
+        process.wait()
+
+
+def test_a_damaged_ledger_is_said_in_one_line(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 1)
+    ledger = path.parent / "jobs" / "test" / "ledger.sqlite"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_bytes(b"this is no database, whatever its name says" * 100)
+    result = command("run", path)
+    assert result.returncode == 1
+    assert "the ledger is damaged" in result.stderr and result.stderr.count("\n") == 1
+    assert json.dumps(str(ledger)).strip('"') in result.stderr
