@@ -11,7 +11,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 
 def render(manifest: dict[str, Any]) -> str:
     """The card (Markdown with a YAML head).  The splits are declared: a file named `eval-*` would else be taken for
-    the split `test` by `datasets`."""
+    the split `test` by `datasets`, which cannot open a split without rows either."""
     rows = manifest["rows"]
     head = {
         "license": manifest["licence"] or "unknown",
@@ -23,7 +23,7 @@ def render(manifest: dict[str, Any]) -> str:
             {
                 "config_name": "default",
                 "default": True,
-                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in rows],
+                "data_files": [{"split": name, "path": f"data/{name}-*.parquet"} for name, count in rows.items() if count],
             }
         ],
     }

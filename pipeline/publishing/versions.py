@@ -119,11 +119,12 @@ def write(
 
 
 def _write_data(folder: Path, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int]) -> None:
-    """Rows to `<split>-00000-of-0000N.parquet`, `ROWS_A_FILE` each; a split without rows is an empty file."""
-    writers = {split: _SplitWriter(folder, split, counts.get(split, 0)) for split in SPLITS}
+    """Rows to `<split>-00000-of-0000N.parquet`, `ROWS_A_FILE` each; no file for a split without rows."""
+    writers = {split: _SplitWriter(folder, split, count) for split, count in counts.items() if count}
     try:
         for split, rows in parts:
-            writers[split].add(rows)
+            if rows.num_rows:
+                writers[split].add(rows)
     finally:
         for writer in writers.values():
             writer.close()

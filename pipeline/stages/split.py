@@ -108,7 +108,7 @@ def _draw(
         have = int(np.sum(sizes))
         raise InputError(
             f"split.eval wants {int(options.eval)} rows: {drawn} are drawn already and {have} labelled articles are "
-            "new; label more articles, or give a share such as 0.2"
+            "new (a train row never becomes eval); label more articles, or give a share such as 0.2"
         )
     return chosen
 

@@ -1,0 +1,62 @@
+"""kill -9 in any stage, run again: the same bytes as a run that nobody disturbed."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, JobMaker, article, run, tree, write_jsonl
+
+FILTERS = [{"type": "language", "keep": ["en"]}, {"type": "tokens", "min": 10}, {"type": "duplicates"}]
+
+
+def articles() -> list[dict[str, object]]:
+    found: list[dict[str, object]] = [article(n, words=80) for n in range(600)]
+    for n in range(0, 600, 50):
+        found.append({**article(n), "id": f"copy{n}"})  # for duplicates
+        found.append({**article(n), "body": "Another text under an id that is taken."})  # for id_conflict
+    return found
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Many shards of few rows, in this process and in those that it starts."""
+    monkeypatch.setattr("pipeline.stages.collect.MAX_SHARD_ROWS", 40)
+    return "import pipeline.stages.collect as c; c.MAX_SHARD_ROWS = 40; "
+
+
+def test_kill_9_anywhere(make_job: JobMaker, tmp_path: Path, small_shards: str) -> None:
+    source = {"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}
+    everything = articles()
+    for number in range(6):
+        write_jsonl(tmp_path / "in" / f"{number}.jsonl", everything[number::6])
+    path = make_job(name="undisturbed", sources=[source], filters=FILTERS)
+    undisturbed = tree(run(path).path)
+    assert len(undisturbed) > 80
+
+    code = f"{small_shards}from pipeline.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", code, "run", str(path), "--set", "name=killed"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    started = time.monotonic()
+    subprocess.run([*command, "--set", "name=timed"], env=environment, check=True, stdout=subprocess.DEVNULL)
+    whole = time.monotonic() - started
+    draw = random.Random(7)
+    kills = 0
+    for _ in range(12):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=draw.uniform(0.15, 0.95) * whole)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += 1
+        process.wait()
+    assert kills > 3
+    killed = tree(run(path, "name=killed").path)
+    assert sorted(killed) == sorted(undisturbed)
+    assert killed == undisturbed

@@ -1,0 +1,136 @@
+"""Review sheets: out, through a spreadsheet's habits, back in as verdicts that outlive a run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.review import sheet, verdicts
+from tests.conftest import JobMaker, article, command, rows, run
+from tests.openai_server import Server, completion
+
+PHRASES = {"a0": "city; harbour0x1; spring", "a1": "city; =harbour1x1; spring", "a2": "city; spring", "a3": "public"}
+
+
+@pytest.fixture
+def job(make_job: JobMaker, server: Server) -> Path:
+    def script(body: Any, times: int) -> Any:
+        text = body["messages"][-1]["content"]
+        phrases = next(value for key, value in PHRASES.items() if f"harbour{key[1:]}x" in text)
+        return 200, completion(body, phrases), {}
+
+    server.script = script
+    path = make_job([article(n) for n in range(4)], label={"provider": "openai", "base_url": server.url})
+    run(path)
+    return path
+
+
+def read_sheet(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+
+
+def save(path: Path, lines: list[dict[str, str]], encoding: str = "utf-8-sig", delimiter: str = ",") -> None:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(lines[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(lines)
+    path.write_bytes(out.getvalue().encode(encoding))
+
+
+def label_of(work: Any, row_id: str) -> tuple[list[str], str]:
+    row = next(row for row in rows(work, "labels") if row["id"] == row_id)
+    return row["keyphrases"], row["label_source"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"), [("utf-8-sig", ","), ("utf-8", ";"), ("utf-16", "\t"), ("cp949", ",")]
+)
+def test_verdicts_come_back_and_outlive_a_run(job: Path, tmp_path: Path, encoding: str, delimiter: str) -> None:
+    out = tmp_path / "sample.csv"
+    assert command("review", job, "--export", out).returncode == 0
+    lines = read_sheet(out)
+    assert [line["id"] for line in lines] == ["a0", "a1", "a2", "a3"]
+    assert out.read_bytes().startswith(b"\xef\xbb\xbf")
+    lines[0]["verdict"] = "accept"
+    lines[1]["corrected"] = "City; 항구 개방"
+    lines[2]["verdict"] = "REJECT"
+    save(out, lines, encoding, delimiter)
+    result = command("review", job, "--import", out, "--reviewer", "kim")
+    assert (result.returncode, result.stdout.split()[0]) == (0, "3")
+    work = run(job)
+    assert label_of(work, "a0") == (["city", "harbour0x1", "spring"], "verified")
+    assert label_of(work, "a1") == (["city", "항구 개방"], "edited")
+    assert label_of(work, "a3")[1] == "llm"
+    assert [(row["id"], row["reason"]) for row in rows(work, "labels", rejected=True)] == [("a2", "rejected_in_review")]
+    # a re-label inherits the verdicts of phrases that return
+    work = run(job, "label.parameters.seed=2")
+    assert label_of(work, "a0")[1] == "verified"
+    assert label_of(work, "a1") == (["city", "항구 개방"], "edited")
+
+
+def test_cells_are_no_formulas(job: Path, tmp_path: Path) -> None:
+    line = {"text_sha256": "0" * 64, "id": "1", "text": "=HYPERLINK(1)", "keyphrases": ["@sum", "b"]}
+    sheet.write(tmp_path / "a.csv", [line])
+    [row] = read_sheet(tmp_path / "a.csv")
+    assert (row["text"], row["keyphrases"]) == ("'=HYPERLINK(1)", "'@sum; b")
+    row["verdict"] = "accept"
+    save(tmp_path / "a.csv", [row])
+    [judgement] = sheet.read(tmp_path / "a.csv", "kim", "now")
+    assert judgement.accepted == ["@sum", "b"]
+
+
+def test_jsonl_works_the_same(job: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sample.jsonl"
+    assert command("review", job, "--export", out, "--sample", "2", "--seed", "1").returncode == 0
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(lines) == 2
+    lines[0]["verdict"] = "accept"
+    out.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert command("review", job, "--import", out).returncode == 0
+    assert label_of(run(job), lines[0]["id"])[1] == "verified"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"verdict": "perhaps"}, "row 2: verdict 'perhaps'"), ({"verdict": "accept", "row_key": "1E+10"}, "row 2: row_key")],
+)
+def test_what_cannot_be_read_names_the_row_and_stores_nothing(
+    job: Path, tmp_path: Path, change: dict[str, str], said: str
+) -> None:
+    out = tmp_path / "sample.csv"
+    command("review", job, "--export", out)
+    lines = read_sheet(out)
+    lines[0].update(change)
+    lines[1]["verdict"] = "accept"
+    save(out, lines)
+    result = command("review", job, "--import", out)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert not (job.parent / "jobs" / "test" / "review" / "verdicts.jsonl").exists()
+
+
+def test_the_log_survives_a_torn_line(tmp_path: Path) -> None:
+    log = tmp_path / "verdicts.jsonl"
+    judge = lambda phrase: verdicts.Judgement("d", "1", "kim", "now", accepted=[phrase])  # noqa: E731
+    verdicts.append(log, [judge("A")])
+    with log.open("ab") as file:
+        file.write(b'{"text_sha256": "d", "id"')  # the writer was killed here
+    assert set(verdicts.load(log)["d"].accepted) == {"a"}
+    verdicts.append(log, [judge("B")])
+    with pytest.raises(InputError, match=r"verdicts.jsonl:2: damaged line"):
+        verdicts.load(log)
+
+
+def test_the_latest_verdict_wins() -> None:
+    log: dict[str, verdicts.Verdicts] = {}
+    for accepted, rejected in (["A"], []), ([], ["Ａ"]), (["a "], []):
+        entry = verdicts.Judgement("d", "1", "kim", "now", accepted=accepted, rejected=rejected)
+        verdicts._take(log.setdefault("d", verdicts.Verdicts()), entry)
+    assert log["d"].apply(["A", "B"]) == (["A", "B"], "llm")
+    assert log["d"].apply(["A"]) == (["A"], "verified")
