@@ -1,0 +1,136 @@
+"""The command line as a new user meets it: help, exit codes, one-line errors, the quickstart."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli, job
+from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command
+from tests.openai_server import Server
+
+COMMANDS = ["run", *job.NAMES, "status", "show", "init", "doctor"]
+
+
+def test_the_lists_that_help_shows_are_those_of_the_job() -> None:
+    """cli.py repeats them so that help need not import the job."""
+    assert cli.STAGES == job.NAMES
+    assert cli.TABLES == job.TABLES
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    assert caught.value.code == 0
+    assert f"example:\n  labelmill {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["rnu"], [], ["run"], ["show", "job.yaml", "lables"], ["run", "j", "--limit", "0"]])
+def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+
+
+def test_errors_are_one_line_and_debug_shows_the_traceback(tmp_path: Path) -> None:
+    result = command("run", tmp_path / "no.yaml")
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "Traceback" in command("run", tmp_path / "no.yaml", "--debug").stderr
+
+
+def test_a_folder_that_cannot_be_written_is_said(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(1)])
+    (tmp_path / "jobs").write_text("a file where the folder should be")
+    result = command("run", path)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert str(tmp_path / "jobs") in result.stderr
+
+
+def test_from_and_to(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(3)])
+    assert command("run", path, "--from", "split", "--to", "filter").returncode == 2
+    result = command("filter", path)
+    assert result.returncode == 1 and "labelmill collect JOB" in result.stderr
+    assert command("run", path, "--to", "filter").returncode == 0
+    assert command("clean", path).returncode == 1
+    for name in job.NAMES[2:]:
+        assert command("run", path, "--from", name, "--to", name).returncode == 0, name
+
+
+def test_the_quickstart_shows_every_kind_of_row(tmp_path: Path) -> None:
+    shutil.copytree(QUICKSTART, tmp_path / "quickstart")
+    path = tmp_path / "quickstart" / "job.yaml"
+    result = command("run", path)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(command("status", path, "--json").stdout)
+    stages = {row["stage"]: row for row in report["stages"]}
+    for before, after in zip(job.NAMES[:-1], job.NAMES[1:-1], strict=False):
+        assert stages[after]["rows"] == stages[before]["kept"]
+        assert stages[before]["rows"] == stages[before]["kept"] + sum(stages[before]["rejected"].values())
+    assert set(stages["collect"]["rejected"]) == {
+        "torn_line", "not_an_object", "missing_text", "empty_text", "none_text", "duplicate_id", "id_conflict",
+        "wrong_encoding",
+    }  # fmt: skip
+    assert set(stages["filter"]["rejected"]) == {
+        "language_not_wanted", "too_short", "too_long", "duplicate_text", "duplicate_title",
+    }  # fmt: skip
+    assert all(row["state"] == "done" for name, row in stages.items() if name != "publish")
+    labels = [json.loads(line) for line in command("show", path, "labels", "--json").stdout.splitlines()]
+    assert len(labels) == stages["review"]["kept"] > 60
+    assert all(1 <= len(row["keyphrases"]) <= 7 for row in labels)
+    rejected = [json.loads(line) for line in command("show", path, "filtered", "--rejected", "--json").stdout.splitlines()]
+    assert all(row["id"] and row["reason"] for row in rejected)
+    assert len(command("show", path, "train", "-n", "3").stdout.splitlines()) == 3
+    assert command("show", path, "train", "--rejected").returncode == 2
+
+
+def test_init_writes_a_job_file_that_is_sound(tmp_path: Path) -> None:
+    result = command("init", tmp_path / "job.yaml")
+    assert result.returncode == 0
+    assert command("init", tmp_path / "job.yaml").returncode == 2  # never overwrites
+    (tmp_path / "articles").mkdir()
+    (tmp_path / "articles" / "a.jsonl").write_text(json.dumps(article(1)) + "\n")
+    assert command("run", tmp_path / "job.yaml", "--to", "filter").returncode == 0
+    assert command("init", tmp_path / "quick", "--quickstart").returncode == 0
+    assert command("run", tmp_path / "quick" / "job.yaml", "--to", "collect").returncode == 0
+
+
+def test_doctor_never_shows_a_secret(make_job: JobMaker, server: Server) -> None:
+    path = make_job([article(1)], label={"provider": "openai", "base_url": server.url})
+    result = command("doctor", path, OPENAI_API_KEY="sk-very-secret")
+    assert result.returncode == 0, result.stdout
+    assert "OPENAI_API_KEY     set" in result.stdout
+    assert "offers gpt-6-luna" in result.stdout
+    assert "sk-very-secret" not in result.stdout + result.stderr
+    path = make_job([article(1)], label={"provider": "openai", "base_url": server.url, "model": "gpt-6-lune"})
+    result = command("doctor", path)
+    assert result.returncode == 1
+    assert "does not offer 'gpt-6-lune' (did you mean 'gpt-6-luna'?)" in result.stdout
+    path = make_job([article(1)], label={"provider": "openai", "base_url": "http://127.0.0.1:9/v1"})
+    assert command("doctor", path).returncode == 1
+
+
+def test_a_wheel_carries_prompts_and_quickstart(tmp_path: Path) -> None:
+    build = pytest.importorskip("hatchling.build", reason="hatchling is not installed")
+    import os
+
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        wheel = build.build_wheel(str(tmp_path))
+    finally:
+        os.chdir(before)
+    names = zipfile.ZipFile(tmp_path / wheel).namelist()
+    for name in (
+        "prompts/keyphrases/v1.yaml",
+        "data/quickstart/job.yaml",
+        "data/quickstart/articles-ko.jsonl",
+    ):
+        assert f"pipeline/shipped/{name}" in names
+    assert "pipeline/labelling/prices.yaml" in names
+    assert not any("tests/" in name or "jobs/" in name for name in names)
