@@ -6,6 +6,7 @@ Same means equal after NFKC and white-space folding.  An article without a title
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.config import FilterOptions
 from pipeline.tables import first_occurrences
-from pipeline.text.folding import fold_form
+from pipeline.text.folding import fold_space
 
 _KEY = pa.binary(16)
 _REASONS = {"text_key": "duplicate_text", "body_key": "duplicate_text", "title_key": "duplicate_title"}  # in this order
@@ -31,8 +32,8 @@ class Filter:
 
     def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
         """Rows alone say nothing: only the keys are made here, `fold` compares them."""
-        titles = [fold_form(title or "") for title in articles.column("title").to_pylist()]
-        texts = [fold_form(text) for text in articles.column("text").to_pylist()]
+        titles = [_folded(title or "") for title in articles.column("title").to_pylist()]
+        texts = [_folded(text) for text in articles.column("text").to_pylist()]
         bodies = [text.removeprefix(title).lstrip() for title, text in zip(titles, texts, strict=True)]
         columns = zip(self.columns.names, (titles, texts, bodies), strict=True)
         return [None] * len(texts), {name: [_key(value) for value in values] for name, values in columns}
@@ -50,6 +51,12 @@ class Filter:
                 drops[int(rows[position])] = (reason, f"same as {ids[int(rows[first[position]])].as_py()}")
             rows = np.array([row for row in rows if int(row) not in drops], dtype=np.int64)
         return drops
+
+
+def _folded(text: str) -> str:
+    """NFKC and white space folded; a text that NFKC leaves as it is was folded when it was collected."""
+    form = unicodedata.normalize("NFKC", text)
+    return text if form is text else fold_space(form)
 
 
 def _key(folded: str) -> bytes | None:

@@ -30,7 +30,7 @@ _OTHER_NAMES = {
 
 WINDOWS = 4
 WINDOW_CHARS = 120
-MIN_LETTERS = 4  # fewer letters than that are no evidence
+_SOME_LETTERS = re.compile(r"(?:[\W\d_]*[^\W\d_]){4}")  # fewer letters are no evidence
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")  # pycld2 raises on these
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+")
 
@@ -67,10 +67,11 @@ def _cld2_then_fasttext() -> Detector:
 
 def _words(text: str) -> str | None:
     """The text without what carries no language, or None where too few letters are left."""
-    text = (
-        _NO_WORDS.sub(" ", _CONTROL.sub(" ", text)) if ("@" in text or "." in text or not text.isprintable()) else text
-    )
-    return text if sum(map(str.isalpha, text)) >= MIN_LETTERS else None
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
+    if "@" in text or "://" in text or "www." in text:
+        text = _NO_WORDS.sub(" ", text)
+    return text if _SOME_LETTERS.match(text) else None
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,271 @@
+"""Which container the candidates come in: a literal, a table, numbered or bulleted lines, plain lines, or one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pipeline.cleaner import labels, markers
+from pipeline.cleaner.labels import Block
+from pipeline.cleaner.literal import Bare, Group, Literal, Value, find_literal
+from pipeline.cleaner.normal import strip_emphasis
+from pipeline.cleaner.presence import Article
+from pipeline.cleaner.reject import is_clause
+from pipeline.cleaner.split import split_commas, split_conjunction, split_inline, split_semicolons
+from pipeline.cleaner.vocabulary import GLOSS_COLUMNS, PHRASE_KEYS
+
+_TABLE_RULE = re.compile(r"[\s|:+\-=]*-[\s|:+\-=]*")
+_INDENT = re.compile(r"(?:\t| {2,})\s*")
+_ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
+_WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
+_NUMBER = re.compile(r"[\s\d.,%/]+")
+
+
+@dataclass
+class Candidates:
+    """Untrimmed phrases in the model's order, the containers they came in, and whether the container was cut off."""
+
+    items: list[str]
+    found: list[str] = field(default_factory=list)
+    cut: bool = False
+
+
+def find_candidates(text: str, article: Article | None) -> Candidates:
+    """The candidates of an answer, whichever way it is written."""
+    literal = find_literal(text)
+    if literal is not None and (items := _literal_items(literal, article)) is not None:
+        rest = [] if literal.value.opener == "[" else _following(text, literal, article)
+        return Candidates(items + rest, ["literal"], literal.cut)
+    text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
+    blocks = labels.split_blocks(text)
+    chosen = _choose(blocks, article)
+    result = Candidates([], ["label"] if len(blocks) > 1 else [])
+    for block in chosen:
+        container, items = _split_block(block, article)
+        result.items += items
+        if container and container not in result.found:
+            result.found.append(container)
+    return result
+
+
+# ---- literals ---------------------------------------------------------------------------------------------------
+
+
+def _following(text: str, literal: Literal, article: Article | None) -> list[str]:
+    """Items of the objects behind the first one (JSON lines)."""
+    items: list[str] = []
+    following = find_literal(text, literal.end)
+    while following is not None and len(items) < 100:
+        items += _literal_items(following, article) or []
+        following = find_literal(text, following.end)
+    return items
+
+
+def _literal_items(literal: Literal, article: Article | None) -> list[str] | None:
+    group = literal.value
+    items = _object_items(group, article) if group.keys else _list_items(group, article)
+    return None if not items and any(isinstance(item, Bare) for item in group.items) else items
+
+
+def _list_items(group: Group, article: Article | None) -> list[str]:
+    """The strings of a list; of a nested pair (phrase, score) the phrase; of an object its phrase."""
+    items: list[str] = []
+    for item in group.items:
+        if isinstance(item, str):
+            parts = split_semicolons(item)
+            items += parts if len(parts) > 2 else [item]
+        elif isinstance(item, Bare):
+            items += [item.text] if _is_word(item.text) else []
+        elif item.keys:
+            items += _object_items(item, article)
+        else:
+            inner = _list_items(item, article)
+            items += inner[:1] if any(isinstance(part, Bare) for part in item.items) else inner
+    return items
+
+
+def _is_word(text: str) -> bool:
+    return any(map(str.isalpha, text)) and text.casefold() not in ("null", "none", "true", "false", "nan")
+
+
+def _object_items(group: Group, article: Article | None) -> list[str]:
+    """The phrases of an object: lists of any key, else the value of a phrase key, else keys with scores or glosses."""
+    pairs = group.pairs()
+    groups = [(key, value) for key, value in pairs if isinstance(value, Group)]
+    if groups:
+        answers = [(key, value) for key, value in groups if _is_label(key)] or groups
+        return [item for _, value in answers for item in _group_items(value, article)]
+    strings = [(key, value) for key, value in pairs if isinstance(value, str)]
+    for key, value in strings:
+        if key.strip().casefold() in PHRASE_KEYS:
+            return split_inline(value, article) if _is_plural(value) else [value]
+    named = [value for key, value in strings if _is_label(key)]
+    if named:
+        return [item for value in named for item in split_inline(value, article)]
+    if strings and _prefer_values(strings, article):
+        return [item for _, value in strings for item in split_inline(value, article)]
+    return [key for key, _ in pairs if not _is_label(key)]
+
+
+def _group_items(value: Value, article: Article | None) -> list[str]:
+    assert isinstance(value, Group)
+    return _object_items(value, article) if value.keys else _list_items(value, article)
+
+
+def _is_plural(value: str) -> bool:
+    return ";" in value or "\n" in value or value.count(",") > 1
+
+
+def _is_label(key: str) -> bool:
+    word = key.replace("_", "-").casefold().strip(" 0123456789-")
+    spaced = key.replace("_", " ").replace("-", " ").casefold().strip(" 0123456789").split()
+    return not word or labels.is_head(word, strong=False) or any(labels.is_head(part, strong=False) for part in spaced[-1:])
+
+
+def _prefer_values(strings: list[tuple[str, str]], article: Article | None) -> bool:
+    """Whether `{"인물": "김철수"}` names categories, as opposed to `{"금리 인상": "설명"}` that explains phrases."""
+    if article is None:
+        return all(key.casefold() in labels.words.CATEGORIES for key, _ in strings)
+    known_keys = sum(article.has(key) for key, _ in strings)
+    return sum(article.has(value.strip()) for _, value in strings) > known_keys
+
+
+# ---- blocks -----------------------------------------------------------------------------------------------------
+
+
+def _choose(blocks: list[Block], article: Article | None) -> list[Block]:
+    """The blocks that make up one answer: the first, unless a later one is called final."""
+    preface, *labelled = blocks
+    for at, block in enumerate(labelled):
+        if block.kind == "alternative":
+            labelled = labelled[:at]
+            break
+    answers = [block for block in labelled if block.kind != "aside" and any(map(str.isalnum, block.text))]
+    finals = [block for block in answers if block.name.startswith("final")]
+    if finals:
+        return finals[-1:]
+    if not answers or _is_list(preface.text):
+        return [preface]
+    if article is not None and len(answers) > 1:
+        answers = _known(answers, article)
+    return _without_second_try(answers)
+
+
+def _is_list(text: str) -> bool:
+    """Whether text before any label is itself an answer, and no sentence that leads to one."""
+    parts = [part for part in re.split(r"[;；\n|]", text) if part.strip()]
+    if len(parts) < 2:
+        return False
+    bulleted = sum(map(markers.has_bullet, parts)) > 1 or markers.split_numbered(text) is not None
+    return bulleted or not any(is_clause(part.strip()) or labels.opens_preamble(part) for part in parts)
+
+
+def _known(answers: list[Block], article: Article) -> list[Block]:
+    """Drops the answers of which the article has nothing, a draft or a translation, where it has some of another."""
+    known = [block for block in answers if block.kind == "category" or _has_any(block, article)]
+    return known if any(block.kind == "answer" for block in known) else answers
+
+
+def _has_any(block: Block, article: Article) -> bool:
+    return any(article.has(item.strip(" .\"'*-")) for item in _split_block(block, article)[1][:20])
+
+
+def _without_second_try(answers: list[Block]) -> list[Block]:
+    first = answers[0]
+    single = all(len(_parts(block.text)) < 2 for block in answers if block.name == first.name)
+    return [block for block in answers if block is first or single or block.name != first.name]
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[;；\n,，、]", text) if part.strip()]
+
+
+def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]:
+    """(name of the container, candidates)."""
+    text = _open(block.text)
+    lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
+    if sum(line.count("|") > 1 for line in lines) or sum("\t" in line.strip() for line in lines) > 1:
+        return "table", _table_items(text)
+    numbered = markers.split_numbered(text)
+    if numbered is not None and _is_lead(numbered[0]):
+        return "numbering", [item for part in numbered[1] for item in _item_of_list(part, article)]
+    if len(lines) > 1:
+        return _split_lines(lines, article)
+    line = labels.strip_announcement(text.strip())
+    items = split_inline(line, article)
+    if line == text.strip():
+        return "", items
+    return "label", items[:-1] + split_conjunction(items[-1])
+
+
+def _open(text: str) -> str:
+    """The inside of brackets or quotes that enclose the whole answer: `[A, B]`, `"A; B"`."""
+    match = _WHOLE.fullmatch(text.strip(" \n.;,"))
+    if match is None or any(sign in match[2] for sign in (match[1], match[3])):
+        return text
+    return match[2] if re.search("[;,；，、\n]", match[2]) else text
+
+
+def _is_lead(text: str) -> bool:
+    """Whether text before the first number only leads to the list."""
+    return not re.search("[;；]", text) or text.rstrip().endswith((":", "："))
+
+
+def _item_of_list(part: str, article: Article | None) -> list[str]:
+    """The first line of a numbered item, split where it holds a list of its own; the others explain it."""
+    line = next((line for line in part.split("\n") if any(map(str.isalnum, line))), "")
+    return split_semicolons(line)
+
+
+def _split_lines(lines: list[str], article: Article | None) -> tuple[str, list[str]]:
+    """Lines with bullets are the items and the others talk about them; without bullets every line is one."""
+    marked = [line for line in lines if markers.has_bullet(line)]
+    if len(marked) < 2:
+        return "lines", [item for line in lines for item in _split_line(line, article)]
+    top = [line for line in marked if not _INDENT.match(line)]
+    items = top if len(top) > 1 and len(top) < len(marked) else marked
+    return "bullets", [item for line in items for item in _split_line(markers.strip_bullet(line), article)]
+
+
+def _split_line(line: str, article: Article | None) -> list[str]:
+    """One of several lines. A line is one phrase, unless semicolons or two commas make it a list."""
+    if is_clause(line.strip()):
+        return [line]
+    parts = split_semicolons(line)
+    if len(parts) > 1:
+        return parts
+    if line.lstrip().startswith("#"):
+        return split_inline(line, article)
+    commas = split_commas(line, article)
+    return commas if len(commas) > 2 else [line]
+
+
+# ---- tables -----------------------------------------------------------------------------------------------------
+
+
+def _table_items(text: str) -> list[str]:
+    """The cells of the phrase column; of a single row, or one without a header, all cells that are no numbers."""
+    rows = [_cells(line) for line in text.split("\n") if "|" in line or "\t" in line]
+    ruled = [at for at, row in enumerate(rows) if not any(map(str.isalnum, "".join(row))) and "-" in "".join(row)]
+    rows = [row for row in rows if any(map(str.isalnum, "".join(row)))]
+    header = [cell.casefold() for cell in rows[0]] if rows else []
+    named = [at for at, cell in enumerate(header) if _is_phrase_column(cell)]
+    if len(rows) > 1 and named:
+        return _column(rows[1:], named[0])
+    if len(rows) > 1 and (ruled[:1] == [1] or any(cell in GLOSS_COLUMNS for cell in header)):
+        rows, numbered = rows[1:], [at for at, cell in enumerate(header) if cell not in GLOSS_COLUMNS]
+        return _column(rows, numbered[0] if numbered else 0)
+    return [cell for row in rows for cell in row if not _NUMBER.fullmatch(cell)]
+
+
+def _is_phrase_column(cell: str) -> bool:
+    return _is_label(cell) and any(map(str.isalpha, cell)) and len(cell) < 30
+
+
+def _column(rows: Iterable[list[str]], at: int) -> list[str]:
+    return [row[at] for row in rows if at < len(row)]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"[|\t]", line.strip().strip("|"))]

@@ -1,0 +1,145 @@
+"""Numbering and bullets: which signs begin the items of a list, and the text between them.
+
+A number is a marker by its place in a sequence (1, 2, 3 in one style), so that `3.1 Movement` and `2. Bundesliga` stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_ROMAN = "i ii iii iv v vi vii viii ix x xi xii".split()
+_HANGUL = "가나다라마바사아자차카타파하"
+_ORDINALS = ["첫째", "둘째", "셋째", "넷째", "다섯째", "여섯째", "일곱째", "여덟째", "아홉째", "열째"]
+
+
+def _circled() -> dict[str, int]:
+    starts = {0x2460: 20, 0x2474: 20, 0x2488: 20, 0x24F5: 10, 0x2776: 10, 0x2780: 10, 0x278A: 10, 0x2160: 12, 0x2170: 12}
+    return {chr(start + at): at + 1 for start, count in starts.items() for at in range(count)}
+
+
+_CIRCLED = _circled()
+_FAMILIES: tuple[dict[str, int], ...] = (
+    {str(number): number for number in range(1, 100)} | {f"0{number}": number for number in range(1, 10)},
+    _CIRCLED,
+    {sign: at for at, sign in enumerate(_HANGUL, 1)},
+    {roman: at for at, roman in enumerate(_ROMAN, 1)},
+    {roman.upper(): at for at, roman in enumerate(_ROMAN, 1)},
+    {chr(ord("a") + at): at + 1 for at in range(26)},
+    {chr(ord("A") + at): at + 1 for at in range(26)},
+    {sign: at for at, sign in enumerate(_ORDINALS, 1)},
+    {sign: at for at, sign in enumerate("一二三四五六七八九十", 1)},
+)
+_LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}]"
+_TOKEN = re.compile(
+    r"(?<![^\s;,；，、。|.\-*•])(?:"
+    r"(?:[#＃]|[Nn]o\.?[ ]?|제)?(?P<open>[(\[（【<]?)[ ]?(?:"
+    r"(?P<sign>[0-9０-９]{1,2}|[一二三四五六七八九十])[ ]?(?P<close>\.\)|[.)\]）】>:：．、]|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
+    rf"|(?P<letter>{_LETTERED})(?P<end>\.(?=\s)|[)\]）]))"
+    rf"|(?P<word>{'|'.join(_ORDINALS)})[,.: ]"
+    rf"|(?P<circled>[{''.join(_CIRCLED)}])[.)]?"
+    r")(?:[ \t]*[.)\-–:](?=\s))?[ \t]*|(?P<glued>[①-⑳❶-❿])[ \t]*"
+)
+_LINE_NUMBER = re.compile(r"^[ \t]*#?([0-9]{1,2})[ \t]+(?=\D)", re.MULTILINE)
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９", "0123456789")
+
+BULLETS = "•●○◦‣⁃∙▪▫■□◆◇▶▷►▸▹▲△▼▽★☆※✓✔✅☑➤➢➔➜→⇒❖✦✧✨◎◉♦♣♠♥☞👉🔹🔸🔷🔶📌⭐🔑📰💡🏷❏❑❍⦿✳➡❯❱⬤⚫⚪🔵🔴🟢🟠🟡⁍"
+_ASCII_BULLETS = "-*+·–—>~ㆍ・−o"
+_LINE_BULLET = re.compile(rf"[ \t]*(?:[{BULLETS}]+[ \t]*|(?:[-*+·–—>~ㆍ・−]|[oO](?=[ \t]))(?:[ \t]+|(?=[^\s\d])))")
+_CHECK_BOX = re.compile(r"\[[ xXvV✓✔]?\][ \t]*")
+_SYMBOL_BULLET = re.compile(rf"[{BULLETS}]+")
+_LEADING_NUMBER = re.compile(r"^[(\[（]?(?:[0-9]{1,2}[.)\]）](?:[ \t]+|(?=[^\W\d_]))|[a-zA-Z가나다라마바사][)）][ \t]+)")
+
+
+def split_numbered(text: str) -> tuple[str, list[str]] | None:
+    """(what stands before the first number, the items), or None where no sequence begins at 1 ."""
+    tokens = [(match, family, value) for match in _TOKEN.finditer(text) for family, value in _values(match)]
+    best: list[re.Match[str]] = []
+    for family in range(len(_FAMILIES)):
+        run = _sequence(text, [(match, value) for match, its_family, value in tokens if its_family == family])
+        best = run if len(run) > len(best) else best
+    if len(best) < 2:
+        best = _bare_line_numbers(text)
+    if len(best) < 2:
+        return None
+    ends = [match.start() for match in best[1:]] + [len(text)]
+    items = [text[match.end() : end] for match, end in zip(best, ends, strict=True)]
+    return (text[: best[0].start()], items) if all(map(_has_letters, items[:-1])) else None
+
+
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
+def _values(match: re.Match[str]) -> Iterator[tuple[int, int]]:
+    sign = _sign(match).translate(_FULL_WIDTH)
+    for family, values in enumerate(_FAMILIES):
+        if sign in values:
+            yield family, values[sign]
+
+
+def _sign(match: re.Match[str]) -> str:
+    return match["sign"] or match["letter"] or match["word"] or match["circled"] or match["glued"]
+
+
+def _style(match: re.Match[str]) -> tuple[str | None, ...]:
+    return match["open"], match["close"], match["end"]
+
+
+def _sequence(text: str, tokens: list[tuple[re.Match[str], int]]) -> list[re.Match[str]]:
+    """The matches that count up in one style, from 1; where they begin lines, from any number or all from 1."""
+    run: list[re.Match[str]] = []
+    expected = 1
+    for match, value in tokens:
+        begins_line = _begins_line(text, match.start())
+        if not run:
+            fits, expected = value == 1 or begins_line, value
+        else:
+            fits = _style(match) == _style(run[0]) and match.start() > run[-1].end()
+        if fits and (value == expected or (begins_line and value == 1)):
+            run.append(match)
+            expected = value + 1
+    return run
+
+
+def _begins_line(text: str, at: int) -> bool:
+    before = text[max(0, at - 12) : at].rstrip(" \t-*•#>")
+    return before.endswith("\n") or (not before and at <= 12)
+
+
+def _bare_line_numbers(text: str) -> list[re.Match[str]]:
+    """`1 A` on a line, `2 B` on the next: numbers without a point count only from 1 and on three lines or more (`#1`: two)."""
+    run = [match for at, match in enumerate(_LINE_NUMBER.finditer(text), 1) if int(match[1]) == at]
+    return run if len(run) >= (2 if text.lstrip().startswith("#") else 3) else []
+
+
+def split_bulleted(text: str) -> list[str] | None:
+    """The items of a text that begins with a bullet and repeats it: `- A - B`, `▲A ▲B`."""
+    lead = text[:1]
+    if not lead or lead not in BULLETS and (lead not in _ASCII_BULLETS or lead == "o"):
+        return None
+    pattern = rf"{re.escape(lead)}+" if lead in BULLETS else rf"(?:^|(?<=\s)){re.escape(lead)}(?=\s|\w)(?!\d)"
+    items = re.split(pattern, text)
+    return items if len(items) > 2 else None
+
+
+def strip_bullet(line: str) -> str:
+    """The line without its bullet."""
+    match = _LINE_BULLET.match(line)
+    rest = line[match.end() :] if match else line
+    return _CHECK_BOX.sub("", rest, count=1) if rest.startswith("[") else rest
+
+
+def has_bullet(line: str) -> bool:
+    """Whether the line begins with a bullet."""
+    return _LINE_BULLET.match(line) is not None
+
+
+def split_symbols(text: str) -> list[str]:
+    """The parts between symbols that are nothing but bullets."""
+    return _SYMBOL_BULLET.split(text)
+
+
+def strip_number(text: str) -> str:
+    """The phrase without a number before it (`1. A`, `b) A`)."""
+    return _LEADING_NUMBER.sub("", text, count=1)

@@ -1,0 +1,73 @@
+"""Characters: the one normal form that the other modules compare, and the two foldings that compare loosely."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html import unescape
+
+# Control, format, private-use and surrogate characters, variation selectors and the blank Hangul fillers.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
+    "\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ud800-\uf8ff\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\uffff\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U0010ffff]"
+)
+_KEYCAP = re.compile("(\\d)\ufe0f?\u20e3")  # 1️⃣ is a number with a box drawn around it
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31}\d{0,2});")
+_NESTED_AMPERSAND = re.compile(r"&(?:amp;)+")
+_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]+")  # letters and digits, no punctuation
+_EMPHASIS = re.compile(r"\*\*|__|``|~~|\\(?=[*_#\-\[\]`&.])")
+_ESCAPED_BREAK = re.compile(r"\\[nrt]|\\(?=[\"'])")
+_TYPOGRAPHY = str.maketrans("’‘ʼ´`“”„–—‐‑−", "'''''\"\"\"-----")
+_ROUNDS = 4  # an entity may hide an entity; deeper nesting is nobody's reply
+
+
+def normalise(text: str) -> str:
+    """NFC, entities decoded, invisible characters gone. White space stays as it is."""
+    for _ in range(_ROUNDS):
+        before = text
+        if "&" in text:
+            text = _ENTITY.sub(lambda match: unescape(match[0]), _NESTED_AMPERSAND.sub("&", text))
+        if not text.isascii() or not text.isprintable():
+            text = _INVISIBLE.sub("", _KEYCAP.sub(r"\1. ", text))
+            text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+        if text == before:
+            break
+    return text
+
+
+def strip_emphasis(text: str) -> str:
+    r"""Without Markdown's bold, code and strike-through marks and escapes; `\n` written with a backslash is a line end."""
+    if "\\" in text:
+        text = _ESCAPED_BREAK.sub(lambda match: "\n" if len(match[0]) > 1 else "", text)
+    return _EMPHASIS.sub("", text) if any(mark in text for mark in "*_`~\\") else text
+
+
+def fold_space(text: str) -> str:
+    """Runs of white space become one space; none at the edges."""
+    return " ".join(text.split())
+
+
+def fold_width(text: str) -> str:
+    """Full-width letters and digits and half-width kana in their usual width: ＡＩ -> AI, ｻｯｶｰ -> サッカー."""
+    return text if text.isascii() else _WIDTH.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+
+
+def fold_loose(text: str) -> str:
+    """What is left when white space, width, case and the shape of quotes and dashes are ignored."""
+    if not text.isascii():
+        if not unicodedata.is_normalized("NFKC", text):
+            text = unicodedata.normalize("NFKC", text)
+        text = text.translate(_TYPOGRAPHY)
+    return "".join(text.casefold().split())
+
+
+def has_hangul(text: str) -> bool:
+    """Whether any character is a Hangul syllable."""
+    return any("가" <= character <= "힣" for character in text)
+
+
+def is_alphabetic(character: str) -> bool:
+    """A letter or digit of a script that puts spaces between its words (so not Han, kana, Thai; nor Hangul)."""
+    return character.isalnum() and (character < "\u0e00" or "\u1e00" <= character < "\u2000")

@@ -1,0 +1,145 @@
+"""Where a phrase stands in the article: as it is, but for spacing, in another inflection, or nowhere.
+
+- `exact`: the characters of the phrase, at word borders where the script has them (art is not in party; 서울시 is in
+  서울시는, since Korean hangs particles on its nouns).
+- `spacing`: equal when white space, width (NFKC), letter case and the shape of quotes and dashes are ignored. The
+  phrase takes the article's surface, except where only the case differs: ECONOMY in a headline is no better name.
+- `morphological`: word by word the same stem (Snowball, by language) or the same noun without particles (Korean).
+- `absent`: none of these.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from functools import cached_property
+
+from pipeline.cleaner.normal import fold_loose, fold_space, has_hangul, is_alphabetic
+from pipeline.text.korean import strip_particles
+from pipeline.text.stems import stem
+
+_WORD = re.compile(r"[^\W_]+")
+_SCRIPTS = {"ko": "hangul", "ja": "kana", "jp": "kana", "zh": "han", "ru": "cyrillic", "ar": "arabic"}
+_SCRIPT = re.compile("(?P<hangul>[가-힣])|(?P<kana>[ぁ-ヿ])|(?P<han>[一-鿿])|(?P<cyrillic>[Ѐ-ӿ])|(?P<arabic>[\u0600-ۿ])"
+                     "|(?P<latin>[A-Za-zÀ-ɏ])")  # fmt: skip
+_SAMPLE = 400  # characters that decide the script
+
+
+class Article:
+    """One article with the indices that its phrases needed so far; built at first use, since most phrases are exact."""
+
+    def __init__(self, text: str, language: str | None) -> None:
+        self.text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+        self._language = (language or "en").casefold()[:2]
+
+    def has(self, phrase: str) -> bool:
+        """Whether the phrase stands in the article as it is or but for spacing, width and case."""
+        return bool(phrase) and (self.has_exactly(phrase) or self.surface(phrase) is not None)
+
+    def has_exactly(self, phrase: str) -> bool:
+        """Whether the article holds exactly these characters, not cut out of a longer word."""
+        return _find_words(self.text, phrase) >= 0
+
+    def place(self, phrase: str) -> tuple[str, str]:
+        """The tier of the phrase and its surface, which is the article's where only spacing or width differs."""
+        if self.has_exactly(phrase):
+            return "exact", phrase
+        surface = self.surface(phrase)
+        if surface is not None:
+            return "spacing", phrase if surface.casefold() == phrase.casefold() else surface
+        return ("morphological" if self._has_inflected(phrase) else "absent"), phrase
+
+    def surface(self, phrase: str) -> str | None:
+        """How the article writes the phrase, when spacing, width, case and typography are ignored; None if it does not."""
+        key = fold_loose(phrase)
+        at = self._loose.find(key) if key else -1
+        if at >= 0 and not self._offsets:
+            return fold_space(phrase)
+        while at >= 0:
+            start, end = self._offsets[at], self._offsets[at + len(key) - 1] + 1
+            if _at_borders(self.text, start, end):
+                return fold_space(self.text[start:end])
+            at = self._loose.find(key, at + len(key))
+        return None
+
+    @cached_property
+    def script(self) -> str | None:
+        """The script of most letters."""
+        return main_script(self.text)
+
+    @cached_property
+    def _loose(self) -> str:
+        return fold_loose(self.text)
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        """For each character of the loose text, the place in the article that it comes from."""
+        offsets = [
+            at
+            for at, character in enumerate(self.text)
+            if not character.isspace()
+            for _ in (character if _folds_to_one(character) else fold_loose(character))
+        ]
+        return offsets if len(offsets) == len(self._loose) else []  # marks that compose across characters
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return _WORD.findall(self.text.casefold())
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        """Places of words by their first two characters: a stem changes the end of a word, hardly its beginning."""
+        places: defaultdict[str, list[int]] = defaultdict(list)
+        for at, word in enumerate(self._words):
+            places[word[:2]].append(at)
+        return places
+
+    def _has_inflected(self, phrase: str) -> bool:
+        words = _WORD.findall(phrase.casefold())
+        if not words:
+            return False
+        return any(
+            all(self._same_word(word, there) for word, there in zip(words, self._words[at : at + len(words)], strict=True))
+            for at in self._places.get(words[0][:2], ())
+            if at + len(words) <= len(self._words)
+        )
+
+    def _same_word(self, word: str, there: str) -> bool:
+        return word == there or (word[:2] == there[:2] and self._root(word) == self._root(there))
+
+    def _root(self, word: str) -> str:
+        return strip_particles(word) if has_hangul(word) else stem(word, self._language)
+
+
+def _folds_to_one(character: str) -> bool:
+    return character.isascii() or "가" <= character <= "힣"
+
+
+def _find_words(text: str, phrase: str) -> int:
+    at = text.find(phrase)
+    while at >= 0 and not _at_borders(text, at, at + len(phrase)):
+        at = text.find(phrase, at + max(1, len(phrase)))
+    return at
+
+
+def _at_borders(text: str, start: int, end: int) -> bool:
+    """Whether neither edge of text[start:end] cuts a word of a script that puts spaces between words."""
+    if start and is_alphabetic(text[start - 1]) and is_alphabetic(text[start]):
+        return False
+    return not (end < len(text) and is_alphabetic(text[end - 1]) and is_alphabetic(text[end]))
+
+
+def main_script(text: str) -> str | None:
+    """The script of most letters at the beginning of the text; kana anywhere make Han Japanese."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    for match in _SCRIPT.finditer(text[:_SAMPLE]):
+        counts[match.lastgroup or ""] += 1
+    if counts["kana"]:
+        counts["kana"] += counts.pop("han", 0)
+    return max(counts, key=lambda script: counts[script]) if any(counts.values()) else None
+
+
+def language_script(language: str | None) -> str | None:
+    """The script that a language tag (ko, ko-KR, ja ..) stands for, where it is not Latin."""
+    return _SCRIPTS.get((language or "").casefold()[:2])

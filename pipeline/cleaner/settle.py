@@ -1,0 +1,154 @@
+"""From one candidate to the phrases it holds. The article settles what is part of a name and what is decoration.
+
+Each rule proposes a shorter reading. It is taken unless the article has the text as it is; so a rule may be bold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from pipeline.cleaner import labels
+from pipeline.cleaner import vocabulary as words
+from pipeline.cleaner.markers import strip_number
+from pipeline.cleaner.normal import fold_width, has_hangul
+from pipeline.cleaner.presence import Article
+from pipeline.cleaner.reject import is_clause, strip_address
+from pipeline.cleaner.split import split_listed
+from pipeline.cleaner.trim import trim
+
+_SCORE_WORD = r"(?:(?:[^\W\d]|[ _]){1,20}[:=] ?)?"
+_SCORE = re.compile(
+    r"\s*[(\[（{]\s*" + _SCORE_WORD + r"(?:\d{0,3}\.\d+|\d{1,3} ?%|\d{1,3}/\d{1,3}|\d{1,3} ?(?:점|회|번|times|pts?|x))\s*[)\]）}]$"
+    r"|\s*[(\[（{]\s*(?:[^\W\d]|[ _]){1,20}[:=] ?\d{1,3}\s*[)\]）}]$"
+    r"|\s+[(\[（]\s*(?:\d{1,2}|high|medium|low|높음|중간|보통|낮음)\s*[)\]）]$"
+    r"|\s*[:：=|]\s*(?:0?\.\d+|1\.0+|\d{1,3}%|\d{1,3}/\d{1,3}|\d{1,3}점?)$|\s+[-–—,]?\s*(?:0\.\d+|1\.0+|\d{1,3}%|\d{1,2}/10)$"
+    r"|\s*,\s*0\.\d+$",
+    re.IGNORECASE,
+)
+_GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒)\s+")
+_GLUED_COLON = re.compile(r"(?<=\D)[:：](?=\D)")
+_REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
+_CONJUNCTION = re.compile(r"(?:and|et|und|및|그리고|또는|または|そして|및) +(?=\S)", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[^\s.][.!?])\s+|(?<=[。！？])")
+_MAX_DEPTH = 12
+
+
+def settle(candidate: str, article: Article | None, depth: int = 0) -> Iterator[str]:
+    """The phrases of one candidate; none where it holds nothing but marks. Settling a phrase again gives that phrase."""
+    signed = _with_sign(candidate, article)
+    text = signed or trim(candidate)
+    if not text:
+        return
+    if not signed and depth < _MAX_DEPTH:
+        for rule in _RULES:
+            parts = rule(text, article)
+            if parts is None:
+                continue
+            if article is not None and article.has(text):
+                break
+            for part in parts:
+                yield from settle(part, article, depth + 1)
+            return
+    yield text
+
+
+def _with_sign(candidate: str, article: Article | None) -> str:
+    """`-5도`, `#MeToo`: a sign that looks like a bullet but stands before the phrase in the article, too."""
+    text = candidate.strip()
+    if article is None or text[:1] not in ("-", "#", "+", "−") or not text[1:2].isalnum():
+        return ""
+    bare = trim(text)
+    return text[0] + bare if article.has_exactly(text[0] + bare) else ""
+
+
+def _number(text: str, article: Article | None) -> list[str] | None:
+    bare = strip_number(text)
+    return [bare] if bare != text and any(map(str.isalnum, bare)) else None
+
+
+def _address(text: str, article: Article | None) -> list[str] | None:
+    bare = strip_address(text)
+    return [bare] if bare != text and any(map(str.isalnum, bare)) else None
+
+
+def _score(text: str, article: Article | None) -> list[str] | None:
+    match = _SCORE.search(text)
+    return [text[: match.start()]] if match and any(map(str.isalpha, text[: match.start()])) else None
+
+
+def _conjunction(text: str, article: Article | None) -> list[str] | None:
+    match = _CONJUNCTION.match(text)
+    return [text[match.end() :]] if match and text[0].islower() | (text[0] > "\u3000") else None
+
+
+def _remark_behind(text: str, article: Article | None) -> list[str] | None:
+    """`A. I hope this helps!` -> A."""
+    if " " not in text and "。" not in text:
+        return None
+    head, *rest = _SENTENCE.split(text, maxsplit=1)
+    if not rest or not any(map(str.isalnum, head)):
+        return None
+    chatter = rest[0].casefold().startswith(words.CHATTER)
+    return [head] if chatter or (article is not None and article.has(trim(head))) else None
+
+
+def _gloss(text: str, article: Article | None) -> list[str] | None:
+    """`A: what it is` -> A; `Category: A` -> A. The side that the article has is the phrase."""
+    match = _GLOSS.search(text) or (_GLUED_COLON.search(text) if article is not None else None)
+    if match is None:
+        return None
+    head, tail = text[: match.start()], text[match.end() :]
+    if not any(map(str.isalnum, head)) or not any(map(str.isalnum, tail)):
+        return None
+    colon = ":" in match[0] or "：" in match[0]
+    if article is not None and (article.has(trim(head)) or article.has(trim(tail))):
+        return [head] if article.has(trim(head)) and not _is_category(head) else [tail]
+    if not colon:
+        return _dash_gloss(head, tail)
+    if match[0] in (":", "：") and match.re is _GLUED_COLON:
+        return None
+    return [tail] if _is_category(head) else [head]
+
+
+def _dash_gloss(head: str, tail: str) -> list[str] | None:
+    """Without an article a dash is part of the name, unless a whole explanation follows."""
+    return [head] if len(tail.split()) >= 3 and len(tail.split()) > len(head.split()) else None
+
+
+def _is_category(text: str) -> bool:
+    bare = text.casefold().strip(" 0123456789.")
+    return bare in words.CATEGORIES or labels.is_head(bare, strong=False) or not any(map(str.isalpha, bare))
+
+
+def _bracket_gloss(text: str, article: Article | None) -> list[str] | None:
+    """`A (what it is)` -> A, where the article has A only, or the remark translates it or is a sentence of its own."""
+    match = _REMARK.search(text)
+    if match is None or not match.start():
+        return None
+    head = text[: match.start()]
+    if article is not None:
+        return [head] if article.has(trim(head)) else None
+    translated = has_hangul(head) and match[1].isascii() and match[1].islower() and text[match.start()].isspace()
+    return [head] if translated or (len(match[1].split()) > 3 and is_clause(match[1])) else None
+
+
+def _listed(text: str, article: Article | None) -> list[str] | None:
+    """`A, B` where the article has A and B, but not side by side."""
+    if article is None:
+        return None
+    for parts in split_listed(text):
+        trimmed = [trim(part) for part in parts]
+        if len(parts) > 1 and all(len(part) > 1 and article.has(part) for part in trimmed):
+            return parts
+    return None
+
+
+def _width(text: str, article: Article | None) -> list[str] | None:
+    usual = fold_width(text)
+    return [usual] if usual != text else None
+
+
+_RULES: tuple[Callable[[str, Article | None], list[str] | None], ...] = (
+    _number, _address, _score, _conjunction, _remark_behind, _gloss, _bracket_gloss, _listed, _width,
+)  # fmt: skip

@@ -1,0 +1,73 @@
+"""Statuses: whether an answer refuses, asks for the article, says that there is nothing, or is in another language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pipeline.cleaner import labels, markers
+from pipeline.cleaner import vocabulary as words
+from pipeline.cleaner.literal import find_literal
+from pipeline.cleaner.normal import fold_space
+from pipeline.cleaner.presence import Article, language_script, main_script
+
+Status = Literal["ok", "empty", "refusal", "no_answer", "truncated", "language_mismatch", "unparseable"]
+_HEAD_CHARS = 600
+
+
+def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "no_answer"] | None:
+    """The status of an answer that begins by declining or asking; None where a list follows or the article has it."""
+    head = fold_space(answer[:_HEAD_CHARS]).casefold().replace("’", "'").strip(" \"'*`[(")
+    refuses = head.startswith(words.REFUSALS)
+    asks = _asks_for_article(head)
+    if says_nothing(head):
+        return "no_answer"
+    if not (refuses or asks) or _holds_list(answer):
+        return None
+    if article is not None and article.has_exactly(answer.partition(";")[0].strip()):
+        return None
+    return "no_answer" if asks else "refusal"
+
+
+def says_nothing(text: str) -> bool:
+    """`None`, `해당 없음`, `There are no key phrases`."""
+    bare = text.casefold().strip(" .!\"'()[]<>-*:。")
+    return bare in words.NO_ANSWERS or (len(bare) < 200 and ";" not in bare and bare.startswith(words.NO_ANSWER_BEGINNINGS))
+
+
+def is_none_word(phrase: str) -> bool:
+    """Whether a phrase is one of the words for nothing."""
+    return phrase.casefold() in words.NO_ANSWERS
+
+
+def _asks_for_article(head: str) -> bool:
+    if head.count(";") > 1:
+        return False
+    return any(
+        any(verb in head for verb in verbs) and any(noun in head for noun in nouns) and any(end in head for end in ".!?。 ")
+        for verbs, nouns in words.REQUESTS
+    ) and (len(head.split()) > 3 or not head.isascii())
+
+
+def _holds_list(answer: str) -> bool:
+    """Whether phrases follow the apology: under a label, in lines with numbers or bullets, or in a literal."""
+    if any(block.kind == "answer" and any(map(str.isalnum, block.text)) for block in labels.split_blocks(answer)[1:]):
+        return True
+    lines = answer.split("\n")
+    if sum(map(markers.has_bullet, lines)) > 1 or find_literal(answer) is not None:
+        return True
+    return markers.split_numbered(answer) is not None or any(line.count(";") > 1 for line in lines[1:])
+
+
+def is_other_language(phrases: Sequence[str], tiers: Sequence[str], article: Article | None, language: str | None) -> bool:
+    """Whether all phrases are in another script than the article, and the article has none of them.
+
+    Without an article the language tells the script. Capitals alone (AI, LG) are names in any language.
+    """
+    script = (article.script if article else None) or language_script(language)
+    if script is None or any(tier != "absent" for tier in tiers):
+        return False
+    scripts = {found for found in map(main_script, phrases) if found}
+    if not scripts or script in scripts or {script, *scripts} <= {"kana", "han"}:
+        return False
+    return any(any(map(str.islower, phrase)) or not phrase.isascii() for phrase in phrases)

@@ -1,0 +1,174 @@
+"""The words that models put around key phrases, by language: data only, casefolded.
+
+A language is added by adding its words here. Where a language writes without spaces or hangs particles on its words
+(Japanese, Korean), the entry is a beginning or a part of the word.
+"""
+
+from __future__ import annotations
+
+
+def _words(*lines: str) -> frozenset[str]:
+    return frozenset(" ".join(lines).split())
+
+
+# ---- labels: what stands before a colon -------------------------------------------------------------------------
+
+# Nouns that name the answer for certain, also in the middle of a line ("A; B keyphrases generated: C").
+STRONG_HEADS = _words(
+    "keyphrase keyphrases key-phrase key-phrases keyword keywords key-word key-words phrases hashtags",
+    "mots-clés mots-clefs mot-clé phrases-clés expressions-clés palabras schlüsselwörter schlagwörter stichwörter",
+)
+# Nouns that name it at the beginning of a line only.
+WEAK_HEADS = _words(
+    "phrase key_phrases key_phrase topic topics term terms tag tags answer answers output response result results",
+    "entity entities theme themes concept concepts subject subjects words expressions highlights list",
+    "thème thèmes sujet sujets terme termes mots clés réponse résultat résultats liste themen begriffe frases",
+    "temas respuesta resultado assistant",
+)
+# Words that may stand around such a noun without telling it from a phrase.
+FILLERS = _words(
+    "the a an of for from in on to by this that these those your my our its and or with about as at per",
+    "article articles article's news text story document content passage piece report",
+    "here are is were below above following follows include includes including i've i have found find picked chosen",
+    "main most important top key major significant extracted generated identified selected suggested relevant final",
+    "based list semicolon-separated semicolon separated comma-separated up seven five ten english korean french",
+    "japanese sure okay ok certainly course great absolutely model can be it says summary summarizing represent",
+    "voici les des de du la le l' un une dans cet ce cette l'article suivants suivantes suivant sont principaux",
+    "principales importants importantes extraits extraites plus bien sûr clef clefs clé clave",
+    "die der das aus dem wichtigsten sind las los del artículo",
+)
+COPULAS = _words("are is include includes were : sont son sind")
+OPENERS = (
+    "here ", "here's", "sure", "certainly", "of course", "below", "the following", "based on", "okay", "absolutely",
+    "these are", "i have", "i've", "after ", "from the article", "following are", "as requested",
+    "다음", "아래", "네,", "물론", "이 기사", "해당 기사", "기사에서", "본 기사", "제공", "주어진", "요청", "위 기사",
+    "voici", "bien sûr", "d'accord", "ci-dessous", "à partir", "après ", "d'après", "les mots", "les expressions",
+    "以下", "この記事", "記事", "次の", "はい", "承知", "わかりました", "hier sind", "aquí",
+)  # fmt: skip
+# Korean eojeols by their beginning: heads first, fillers second.
+KO_STRONG_HEADS = ("핵심구문", "키워드", "구문", "핵심어", "주제어", "키프레이즈", "핵심문구", "해시태그")
+KO_WEAK_HEADS = ("주제", "문구", "어구", "토픽", "태그", "답변", "답", "정답", "결과", "출력", "응답", "단어", "표현", "용어")
+KO_FILLERS = (
+    "이", "해당", "본", "위", "기사", "뉴스", "핵심", "주요", "중요", "중심", "다음", "아래", "같습니다", "같은", "추출", "선정",
+    "정리", "요약", "입니다", "총", "개", "개의", "최종", "네", "물론", "생성", "관련", "목록", "리스트", "대표", "한국어",
+    "영어", "내용", "본문", "나타내는", "뽑은", "제시", "요청", "및", "에서", "으로", "를", "을", "의", "은", "는", "한", "된",
+)  # fmt: skip
+JA_HEADS = (
+    "キーワード", "キーフレーズ", "重要語句", "フレーズ", "トピック", "回答", "重要語", "ハッシュタグ", "主題", "主要語句",
+    "关键词", "关键短语", "關鍵詞", "关键字",
+)  # fmt: skip
+JA_FILLERS = ("以下", "次", "この記事", "記事", "主な", "重要", "です", "通り", "とおり", "最終", "結果", "出力", "抽出", "は")
+FINAL = ("final", "최종", "revised", "corrected", "수정", "finale", "最終")
+
+# Labels of a category: their line is a list of phrases, and all such lines count.
+CATEGORIES = _words(
+    "people person persons place places location locations organization organizations organisation organisations",
+    "company companies event events product products date dates country countries economy politics sports society",
+    "culture technology business names name who where what when",
+    "personnes personne lieux lieu organisations organisation événements événement entreprises pays dates",
+    "인물 인명 장소 지역 지명 기관 단체 조직 기업 회사 사건 행사 제품 날짜 국가 분야 경제 정치 사회 문화 스포츠 과학 기술 분류",
+    "카테고리 이벤트 인물명 기관명 지명 작품 작품명 사람 人物 場所 組織 企業 地名 団体 出来事 製品 分野 経済 政治",
+    "category categories catégorie",
+)
+# Labels whose text is no answer at all.
+ASIDES = _words(
+    "note notes explanation explanations reason reasons reasoning rationale article text title headline summary",
+    "disclaimer context thought thoughts thinking analysis instruction instructions user human system question input",
+    "source sources url prompt",
+    "remarque explication explications raisonnement résumé titre analyse texte question",
+    "참고 설명 이유 근거 기사 본문 제목 요약 비고 주의 분석 사고 과정 원문 출처 지시 질문 사용자 해설 추론",
+    "注 備考 説明 理由 要約 記事 タイトル 本文 解説 補足 分析 ユーザー 質問",
+)
+# Another try, or the next turn: nothing after it belongs to the first answer.
+ALTERNATIVES = _words("alternatively alternative or 또는 혹은 다른 別案 または ou autrement")
+
+# ---- data structures ------------------------------------------------------------------------------------------
+
+PHRASE_KEYS = _words(
+    "phrase keyphrase key_phrase key-phrase keyword text name term topic value label entity expression title",
+    "구문 키워드 핵심구문 핵심_구문 핵심어 주제어 단어 용어 フレーズ キーワード 語句 名称 mot_clé mot-clé",
+)
+GLOSS_COLUMNS = _words(
+    "description explanation score relevance reason weight count frequency confidence rank no no. # importance type",
+    "category number meaning note notes context rationale index id reasoning comment",
+    "설명 점수 이유 빈도 번호 순위 중요도 신뢰도 의미 비고 유형 분류 근거 횟수 순번 スコア 説明 番号 理由 重要度 順位 解説",
+    "explication raison pertinence fréquence rang numéro n° définition",
+)
+
+# ---- statuses --------------------------------------------------------------------------------------------------
+
+REFUSALS = (
+    "i'm sorry", "i am sorry", "im sorry", "sorry, ", "sorry but", "i apologize", "i apologise", "my apologies",
+    "unfortunately", "i cannot ", "i can not ", "i'm unable", "i am unable", "i'm not able", "i am not able",
+    "i won't", "as an ai", "i must decline", "i can't help", "i can't assist", "i can't provide", "i can't fulfill",
+    "i can't comply", "i can't extract", "i can't identify", "i can't find", "i can't access", "i can't do",
+    "i can't answer", "i can't generate", "i can't process", "i can't create", "i do not feel", "i'm afraid",
+    "죄송", "미안하지만", "미안합니다", "유감", "저는 ai", "인공지능 언어 모델", "요청하신 내용은 제공할 수 없",
+    "도와드릴 수 없", "해당 요청", "ai 언어 모델", "저는 인공지능",
+    "je suis désolé", "je regrette", "désolé", "je ne peux pas", "je ne suis pas en mesure", "malheureusement",
+    "je suis dans l'impossibilité", "en tant qu'ia", "toutes mes excuses", "je m'excuse",
+    "申し訳", "すみません", "ごめん", "恐れ入りますが", "残念ながら", "お答えできません", "対応できません", "抱歉", "对不起",
+    "很抱歉", "es tut mir leid", "lo siento", "tut mir leid",
+)  # fmt: skip
+# The model asks for the article: one part of each pair must be in the reply.
+REQUESTS = (
+    (("please provide", "please share", "please paste", "please send", "could you provide", "could you share",
+      "could you please", "can you provide", "can you share", "you haven't provided", "you have not provided",
+      "not provided", "provide me with", "provide the", "share the", "paste the", "no article", "didn't provide",
+      "did not provide", "don't see", "do not see", "go ahead and", "seems to be missing", "is missing", "is empty",
+      "send me"),
+     ("article", "text", "content", "story", "document", "passage")),
+    (("제공해", "입력해", "보내 주", "보내주", "공유해", "알려 주", "알려주", "붙여넣", "붙여 넣", "첨부해", "제공되지", "없어",
+      "올려주", "올려 주", "주시면", "주어지지", "제시해", "비어 있", "누락"),
+     ("기사", "본문", "텍스트", "내용", "원문")),
+    (("fournir", "fournissez", "partager", "envoyer", "coller", "aucun article", "n'avez pas fourni", "pas d'article",
+      "transmettre", "n'a été fourni"),
+     ("article", "texte", "contenu")),
+    (("提供", "教えて", "送って", "貼り付け", "入力して", "共有", "お送り", "見当たりません", "含まれていません", "ありません"),
+     ("記事", "本文", "テキスト", "文章")),
+)  # fmt: skip
+NO_ANSWERS = frozenset(
+    (
+        "none", "n/a", "na", "null", "nil", "nothing", "not applicable", "no answer", "not available", "undefined",
+        "empty", "unknown", "no keywords", "no key phrases", "no keyphrases", "no key-phrases", "none found",
+        "no phrases", "no phrases found", "no key phrases found", "no keyphrases found", "no keywords found", "nan",
+        "no result", "no results", "none.", "tbd",
+        "없음", "해당 없음", "해당없음", "해당사항 없음", "해당 사항 없음", "없습니다", "핵심 구문 없음", "키워드 없음", "없다",
+        "미제공", "무", "핵심 구문이 없습니다", "추출된 구문 없음", "결과 없음", "정보 없음",
+        "aucun", "aucune", "néant", "rien", "aucun mot-clé", "aucune expression", "aucun résultat", "sans objet",
+        "なし", "該当なし", "特になし", "該当する語句はありません", "無し", "該当無し", "ありません", "无", "無", "没有", "keine",
+        "ninguno", "ninguna",
+    )
+)  # fmt: skip
+NO_ANSWER_BEGINNINGS = (
+    "there are no ", "there is no ", "no key phrase", "no key-phrase", "no keyphrase", "no keyword", "no relevant",
+    "핵심 구문이 없", "키워드가 없", "핵심 구문을 찾을 수 없", "il n'y a pas", "il n'y a aucun", "aucun mot", "aucune expression",
+    "該当する", "キーワードはありません", "해당하는 구문이 없", "기사가 없", "기사 내용이 없", "기사 본문이 없",
+)  # fmt: skip
+
+# ---- sentences -------------------------------------------------------------------------------------------------
+
+# How a model begins the sentence that it adds after the last phrase.
+CHATTER = (
+    "i hope", "hope ", "let me know", "these ", "this ", "please ", "note", "feel free", "if you", "would you", "the ",
+    "i ", "is there", "they ", "all ", "each ", "in this", "based on",
+    "도움이", "이 ", "위 ", "이상", "추가", "더 ", "필요", "참고", "이러한", "이것", "궁금", "기사",
+    "n'hésitez", "ces ", "j'espère", "si vous", "cet ", "ce ", "以上", "これら", "お役", "他に", "ご", "何か",
+)  # fmt: skip
+# Finite verbs that a key phrase in lower case does not hold.
+EN_FINITE = _words(
+    "is are was were has have had will would said says say can could should does did announced told reported isn't",
+    "aren't wasn't weren't don't doesn't didn't can't won't becomes became been",
+)
+EN_SUBJECTS = _words("i we he she they it this these those there you here i'm i've it's we've that's let let's hope please feel")
+FR_FINITE = _words(
+    "est sont était étaient ont sera seront été peut peuvent doit doivent avait avaient n'est n'ont fait font va vont",
+    "c'est s'est déclaré annoncé vont",
+)
+FR_SUBJECTS = _words("je nous il elle ils elles on vous ce cela c'est j'ai j'espère")
+ABBREVIATIONS = _words("inc. corp. co. ltd. jr. sr. st. bros. etc. vs. dr. mr. mrs. ms. prof. gen. gov. sen. rep. no.")
+KO_SURNAMES = frozenset(
+    "김이박최정강조윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구민진지엄채원천방공현함변염여추도소석선설마길"
+    "위표명기반왕금옥육인맹제모탁국어은편용"
+)
+REPORTERS = ("기자", "특파원", "선임기자", "인턴기자", "수습기자", "객원기자", "記者")
