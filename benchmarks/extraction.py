@@ -26,8 +26,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.extraction import extract, fit  # noqa: E402
-from pipeline.text.stems import stem  # noqa: E402
+from pipeline.extraction import extract, fit
+from pipeline.text.stems import stem
 
 _WORD = re.compile(r"\w+(?:[-'’.]\w+)*")
 Row = dict[str, Any]

@@ -54,7 +54,9 @@ def server() -> Iterator[Server]:
 
 def article(number: int, words: int = 40) -> dict[str, Any]:
     """An English article that is like no other: enough function words for a detector, and words of its own."""
-    own = " ".join(f"The harbour{number}x{i} of the city was opened to the public in the spring." for i in range(words // 8))
+    own = " ".join(
+        f"The harbour{number}x{i} of the city was opened to the public in the spring." for i in range(words // 8)
+    )
     return {"id": f"a{number}", "title": f"Harbour number {number} opens", "body": f"{own} Nobody was hurt."}
 
 
@@ -91,7 +93,9 @@ def work_of(path: Path, *overrides: str, limit: int | None = None) -> Workspace:
     return Workspace(load_job(path, overrides), limit=limit)
 
 
-def run(path: Path, *overrides: str, first: str = "collect", last: str = "publish", limit: int | None = None) -> Workspace:
+def run(
+    path: Path, *overrides: str, first: str = "collect", last: str = "publish", limit: int | None = None
+) -> Workspace:
     work = work_of(path, *overrides, limit=limit)
     jobs.run(work, first, last)
     return work

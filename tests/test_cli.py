@@ -30,7 +30,9 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
     assert f"example:\n  labelmill {name}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["rnu"], [], ["run"], ["show", "job.yaml", "lables"], ["run", "j", "--limit", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["rnu"], [], ["run"], ["show", "job.yaml", "lables"], ["run", "j", "--limit", "0"]]
+)
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
@@ -83,7 +85,9 @@ def test_the_quickstart_shows_every_kind_of_row(tmp_path: Path) -> None:
     labels = [json.loads(line) for line in command("show", path, "labels", "--json").stdout.splitlines()]
     assert len(labels) == stages["review"]["kept"] > 60
     assert all(1 <= len(row["keyphrases"]) <= 7 for row in labels)
-    rejected = [json.loads(line) for line in command("show", path, "filtered", "--rejected", "--json").stdout.splitlines()]
+    rejected = [
+        json.loads(line) for line in command("show", path, "filtered", "--rejected", "--json").stdout.splitlines()
+    ]
     assert all(row["id"] and row["reason"] for row in rejected)
     assert len(command("show", path, "train", "-n", "3").stdout.splitlines()) == 3
     assert command("show", path, "train", "--rejected").returncode == 2

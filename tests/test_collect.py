@@ -126,7 +126,9 @@ def test_every_format_gives_the_same_articles(make_job: JobMaker, tmp_path: Path
         work = collect(make_job(name=name, sources=[{"type": "files", "path": name, "columns": {"text": "body"}}]))
         found = rows(work, "articles")
         assert len(found) == 5, name
-        seen.append([{k: row[k] for k in ("id", "title", "text", "url", "published_at", "text_sha256")} for row in found])
+        seen.append(
+            [{k: row[k] for k in ("id", "title", "text", "url", "published_at", "text_sha256")} for row in found]
+        )
     assert all(other == seen[0] for other in seen)
     assert seen[0][0]["text"] == f"{data[0]['title']} {data[0]['body']}"
 
@@ -189,8 +191,12 @@ def test_text_folders_change_by_groups(make_job: JobMaker, tmp_path: Path) -> No
 
 def test_html_pages(make_job: JobMaker, tmp_path: Path) -> None:
     pytest.importorskip("trafilatura", reason="extra 'html' is not installed")
-    body = "".join(f"<p>The harbour of the city was opened to the public in the spring, part {n}.</p>" for n in range(9))
-    page = f"<html><head><title>Harbour opens</title></head><body><article><h1>Harbour opens</h1>{body}</article></body>"
+    body = "".join(
+        f"<p>The harbour of the city was opened to the public in the spring, part {n}.</p>" for n in range(9)
+    )
+    page = (
+        f"<html><head><title>Harbour opens</title></head><body><article><h1>Harbour opens</h1>{body}</article></body>"
+    )
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "a.html.gz").write_bytes(gzip.compress(page.encode()))
     (tmp_path / "pages" / "b.html").write_bytes(b"")

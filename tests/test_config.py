@@ -142,7 +142,9 @@ def test_a_prompt_with_an_unknown_variable(
 ) -> None:
     (tmp_path / "prompts" / "mine").mkdir(parents=True)
     (tmp_path / "prompts" / "mine" / "v1.yaml").write_text(f"user: '{template}'\n")
-    path = make_job([article(1)], label={"provider": "openai", "prompt": "mine/v1", "base_url": "http://127.0.0.1:9/v1"})
+    path = make_job(
+        [article(1)], label={"provider": "openai", "prompt": "mine/v1", "base_url": "http://127.0.0.1:9/v1"}
+    )
     with pytest.raises(ConfigError) as caught:
         run(path)
     for part in [str(tmp_path / "prompts" / "mine" / "v1.yaml"), *wanted]:

@@ -68,7 +68,9 @@ def test_duplicates_across_files_and_the_order_of_the_chain(make_job: JobMaker, 
     assert reasons == {"a4": "duplicate_title", "copy": "duplicate_text"}  # the same body under another title
     # the first is dropped before duplicates are looked for: the next of the kind takes its place
     write_jsonl(tmp_path / "in" / "a.jsonl", [{**first, "body": "too short"}, {**article(2), "title": None}])
-    work = run(make_job(sources=[source], filters=[{"type": "tokens", "min": 20}, {"type": "duplicates"}]), last="filter")
+    work = run(
+        make_job(sources=[source], filters=[{"type": "tokens", "min": 20}, {"type": "duplicates"}]), last="filter"
+    )
     assert [row["id"] for row in rows(work, "filtered")] == ["a2", "a4", "copy"]
 
 

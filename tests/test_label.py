@@ -61,7 +61,9 @@ def test_nothing_is_asked_twice(make_job: JobMaker, server: Server) -> None:
 
 def test_equal_questions_are_asked_once(make_job: JobMaker, server: Server) -> None:
     same = article(1)
-    path = make_job([{**same, "id": f"copy{n}"} for n in range(5)], label={"provider": "openai", "base_url": server.url})
+    path = make_job(
+        [{**same, "id": f"copy{n}"} for n in range(5)], label={"provider": "openai", "base_url": server.url}
+    )
     work = run(path, last="clean")
     assert sum(server.seen.values()) == 1
     assert len(rows(work, "labels")) == 5
@@ -74,7 +76,13 @@ def test_many_are_in_flight_at_once(make_job: JobMaker, server: Server) -> None:
 
 
 def test_transient_failures_are_tried_again(make_job: JobMaker, server: Server) -> None:
-    failures: list[Any] = [error(500), error(503), error(408), (200, "<html>gateway</html>", {}), error(429, "slow_down")]
+    failures: list[Any] = [
+        error(500),
+        error(503),
+        error(408),
+        (200, "<html>gateway</html>", {}),
+        error(429, "slow_down"),
+    ]
     server.script = lambda body, times: failures[hash(str(body)) % len(failures)] if times == 1 else None
     work = run(openai_job(make_job, server, 12), last="clean")
     assert stage(work, "label")["notes"] == {"answered": 12}
@@ -152,7 +160,11 @@ def test_a_429_holds_everyone_back_for_as_long_as_the_server_says(make_job: JobM
 
     def script(body: Any, times: int) -> Any:
         arrivals.append(time.monotonic())
-        return error(429, "rate_limit_exceeded", **{"retry-after-ms": "700", "retry-after": "60"}) if len(arrivals) == 1 else None
+        return (
+            error(429, "rate_limit_exceeded", **{"retry-after-ms": "700", "retry-after": "60"})
+            if len(arrivals) == 1
+            else None
+        )
 
     server.script = script
     run(openai_job(make_job, server, 20, limits={"concurrency": 1}), last="label")

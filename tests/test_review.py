@@ -98,7 +98,10 @@ def test_jsonl_works_the_same(job: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"verdict": "perhaps"}, "row 2: verdict 'perhaps'"), ({"verdict": "accept", "row_key": "1E+10"}, "row 2: row_key")],
+    [
+        ({"verdict": "perhaps"}, "row 2: verdict 'perhaps'"),
+        ({"verdict": "accept", "row_key": "1E+10"}, "row 2: row_key"),
+    ],
 )
 def test_what_cannot_be_read_names_the_row_and_stores_nothing(
     job: Path, tmp_path: Path, change: dict[str, str], said: str

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.cleaner import labels, markers
+from pipeline.cleaner import vocabulary as words
 from pipeline.cleaner.labels import Block
 from pipeline.cleaner.literal import Bare, Group, Literal, Value, find_literal
 from pipeline.cleaner.normal import strip_emphasis
@@ -38,7 +39,7 @@ def find_candidates(text: str, article: Article | None) -> Candidates:
         rest = [] if literal.value.opener == "[" else _following(text, literal, article)
         return Candidates(items + rest, ["literal"], literal.cut)
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
-    blocks = labels.split_blocks(text)
+    blocks = labels.split_blocks(text, article)
     chosen = _choose(blocks, article)
     result = Candidates([], ["label"] if len(blocks) > 1 else [])
     for block in chosen:
@@ -120,13 +121,17 @@ def _is_plural(value: str) -> bool:
 def _is_label(key: str) -> bool:
     word = key.replace("_", "-").casefold().strip(" 0123456789-")
     spaced = key.replace("_", " ").replace("-", " ").casefold().strip(" 0123456789").split()
-    return not word or labels.is_head(word, strong=False) or any(labels.is_head(part, strong=False) for part in spaced[-1:])
+    return (
+        not word
+        or labels.is_head(word, strong=False)
+        or any(labels.is_head(part, strong=False) for part in spaced[-1:])
+    )
 
 
 def _prefer_values(strings: list[tuple[str, str]], article: Article | None) -> bool:
     """Whether `{"인물": "김철수"}` names categories, as opposed to `{"금리 인상": "설명"}` that explains phrases."""
     if article is None:
-        return all(key.casefold() in labels.words.CATEGORIES for key, _ in strings)
+        return all(key.casefold() in words.CATEGORIES for key, _ in strings)
     known_keys = sum(article.has(key) for key, _ in strings)
     return sum(article.has(value.strip()) for _, value in strings) > known_keys
 

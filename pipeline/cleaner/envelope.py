@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pipeline.cleaner.normal import normalise
 
@@ -25,8 +26,33 @@ _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|plaintext|markdown|md|csv|yaml|xml)?",
                     re.MULTILINE)  # fmt: skip
 _TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]{0,40})(?:\s[^<>\n]{0,200})?\s?/?>")
-_INLINE_TAGS = frozenset("b i em strong u code mark span a font small sub sup".split())
-_BLOCK_TAGS = frozenset("li ul ol br p div table tr td th tbody thead h1 h2 h3 h4 hr pre html body root item".split())
+_INLINE_TAGS = frozenset(["b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"])
+_BLOCK_TAGS = frozenset(
+    [
+        "li",
+        "ul",
+        "ol",
+        "br",
+        "p",
+        "div",
+        "table",
+        "tr",
+        "td",
+        "th",
+        "tbody",
+        "thead",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "hr",
+        "pre",
+        "html",
+        "body",
+        "root",
+        "item",
+    ]
+)
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
 
@@ -118,7 +144,7 @@ def _fenced(text: str) -> str:
     if "```" not in text and "~~~" not in text:
         return text
     fences = list(_FENCE.finditer(text))
-    for opening, closing in zip(fences, fences[1:], strict=False):
+    for opening, closing in pairwise(fences):
         inside = text[opening.end() : closing.start()]
         if inside.strip():
             return inside

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.cleaner import vocabulary as words
+from pipeline.cleaner.presence import Article
 
 _COLON = re.compile(r"[:：](?!//)(?=\D|$)")
 _WORD = re.compile(r"[^\s:：,，、|/()\[\]（）]+")
@@ -33,12 +34,22 @@ class Block:
     text: str
 
 
-def split_blocks(text: str) -> list[Block]:
-    """The text as blocks, each from its label to the next; the first, without a label, may be empty."""
+def split_blocks(text: str, article: Article | None = None) -> list[Block]:
+    """The text as blocks, each from its label to the next; the first, without a label, may be empty.
+
+    What the article has with its colon ("Title: subtitle" of a book) is no label.
+    """
     cuts = [(0, 0, "preface", "")]
-    cuts += _find_labels(text)
+    cuts += (cut for cut in _find_labels(text) if not (article and article.has(_item(text, cut))))
     ends = [start for start, _, _, _ in cuts[1:]] + [len(text)]
     return [Block(kind, name, text[begin:end]) for (_, begin, kind, name), end in zip(cuts, ends, strict=True)]
+
+
+def _item(text: str, cut: tuple[int, int, str, str]) -> str:
+    """The label with what follows it up to the next break."""
+    start, begin, _, _ = cut
+    stop = _BREAK.search(text, begin, begin + _SEGMENT_CHARS)
+    return text[start : stop.start() if stop else begin + _SEGMENT_CHARS].strip() if begin > start else ""
 
 
 def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
@@ -127,7 +138,11 @@ def _bare(word: str) -> str:
 
 def is_head(word: str, *, strong: bool) -> bool:
     """Whether a word names key phrases; a weak one (topic, result) does so only at the beginning of a line."""
-    if word in words.STRONG_HEADS or word.startswith(words.KO_STRONG_HEADS) or any(head in word for head in words.JA_HEADS):
+    if (
+        word in words.STRONG_HEADS
+        or word.startswith(words.KO_STRONG_HEADS)
+        or any(head in word for head in words.JA_HEADS)
+    ):
         return True
     return not strong and (word in words.WEAK_HEADS or word.startswith(words.KO_WEAK_HEADS))
 
@@ -149,10 +164,13 @@ def opens_preamble(segment: str) -> bool:
 
 def strip_announcement(line: str) -> str:
     """`The key phrases are A, B and C` -> `A, B and C`; the line itself where it announces nothing."""
-    spans = [(match.start(), match.end(), match[0].casefold().strip("*_\"'")) for match in _WORD.finditer(line[:_SEGMENT_CHARS])]
+    spans = [
+        (match.start(), match.end(), match[0].casefold().strip("*_\"'"))
+        for match in _WORD.finditer(line[:_SEGMENT_CHARS])
+    ]
     heads = 0
     for start, end, word in spans[:20]:
-        if not word or not is_label_word(word) and word not in words.COPULAS:
+        if not word or (not is_label_word(word) and word not in words.COPULAS):
             break
         heads += is_head(word, strong=True)
         topic = word.endswith(("은", "는")) and is_head(word, strong=True) and start < 40

@@ -8,13 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_ROMAN = "i ii iii iv v vi vii viii ix x xi xii".split()
+_ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"]
 _HANGUL = "가나다라마바사아자차카타파하"
 _ORDINALS = ["첫째", "둘째", "셋째", "넷째", "다섯째", "여섯째", "일곱째", "여덟째", "아홉째", "열째"]
 
 
 def _circled() -> dict[str, int]:
-    starts = {0x2460: 20, 0x2474: 20, 0x2488: 20, 0x24F5: 10, 0x2776: 10, 0x2780: 10, 0x278A: 10, 0x2160: 12, 0x2170: 12}
+    starts = {
+        0x2460: 20,
+        0x2474: 20,
+        0x2488: 20,
+        0x24F5: 10,
+        0x2776: 10,
+        0x2780: 10,
+        0x278A: 10,
+        0x2160: 12,
+        0x2170: 12,
+    }
     return {chr(start + at): at + 1 for start, count in starts.items() for at in range(count)}
 
 
@@ -34,7 +44,8 @@ _LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}]"
 _TOKEN = re.compile(
     r"(?<![^\s;,；，、。|.\-*•])(?:"
     r"(?:[#＃]|[Nn]o\.?[ ]?|제)?(?P<open>[(\[（【<]?)[ ]?(?:"
-    r"(?P<sign>[0-9０-９]{1,2}|[一二三四五六七八九十])[ ]?(?P<close>\.\)|[.)\]）】>:：．、]|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
+    r"(?P<sign>[0-9０-９]{1,2}|[一二三四五六七八九十])[ ]?"
+    r"(?P<close>\.\)|[.)\]）】>:：．、]|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
     rf"|(?P<letter>{_LETTERED})(?P<end>\.(?=\s)|[)\]）]))"
     rf"|(?P<word>{'|'.join(_ORDINALS)})[,.: ]"
     rf"|(?P<circled>[{''.join(_CIRCLED)}])[.)]?"
@@ -48,7 +59,9 @@ _ASCII_BULLETS = "-*+·–—>~ㆍ・−o"
 _LINE_BULLET = re.compile(rf"[ \t]*(?:[{BULLETS}]+[ \t]*|(?:[-*+·–—>~ㆍ・−]|[oO](?=[ \t]))(?:[ \t]+|(?=[^\s\d])))")
 _CHECK_BOX = re.compile(r"\[[ xXvV✓✔]?\][ \t]*")
 _SYMBOL_BULLET = re.compile(rf"[{BULLETS}]+")
-_LEADING_NUMBER = re.compile(r"^[(\[（]?(?:[0-9]{1,2}[.)\]）](?:[ \t]+|(?=[^\W\d_]))|[a-zA-Z가나다라마바사][)）][ \t]+)")
+_LEADING_NUMBER = re.compile(
+    r"^[(\[（]?(?:[0-9]{1,2}[.)\]）](?:[ \t]+|(?=[^\W\d_]))|[a-zA-Z가나다라마바사][)）][ \t]+)"
+)
 
 
 def split_numbered(text: str) -> tuple[str, list[str]] | None:
@@ -116,7 +129,7 @@ def _bare_line_numbers(text: str) -> list[re.Match[str]]:
 def split_bulleted(text: str) -> list[str] | None:
     """The items of a text that begins with a bullet and repeats it: `- A - B`, `▲A ▲B`."""
     lead = text[:1]
-    if not lead or lead not in BULLETS and (lead not in _ASCII_BULLETS or lead == "o"):
+    if not lead or (lead not in BULLETS and (lead not in _ASCII_BULLETS or lead == "o")):
         return None
     pattern = rf"{re.escape(lead)}+" if lead in BULLETS else rf"(?:^|(?<=\s)){re.escape(lead)}(?=\s|\w)(?!\d)"
     items = re.split(pattern, text)

@@ -100,7 +100,10 @@ class Article:
         if not words:
             return False
         return any(
-            all(self._same_word(word, there) for word, there in zip(words, self._words[at : at + len(words)], strict=True))
+            all(
+                self._same_word(word, there)
+                for word, there in zip(words, self._words[at : at + len(words)], strict=True)
+            )
             for at in self._places.get(words[0][:2], ())
             if at + len(words) <= len(self._words)
         )

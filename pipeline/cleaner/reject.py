@@ -18,9 +18,13 @@ _KO_FINITE = re.compile(
     r"(?:[가-힣]*(?:니다|한다|된다|는다|없다|있다|이다|했다|됐다|였다|았다|었다|겠다|렸다|졌다|왔다|갔다|켰다|났다|냈다|섰다|않다)"
     r"|[가-힣]+(?:세요|어요|아요|해요|에요|예요|네요|까요|지요|죠|니까))$"
 )
-_KO_FINITE_LONG = re.compile(r"[가-힣]+(?:간다|진다|킨다|린다|인다|준다|같다|하며|하고|되며|되고|면서|지만|는데|때문에|위해|하여|해서|으며|다며|다고|라고)$")
+_KO_FINITE_LONG = re.compile(
+    r"[가-힣]+(?:간다|진다|킨다|린다|인다|준다|같다|하며|하고|되며|되고|면서|지만|는데|때문에|위해|하여|해서|으며|다며|다고|라고)$"
+)
 _PAST = {chr(code) for code in range(0xAC00, 0xD7A4) if (code - 0xAC00) % 28 == 20}  # syllables that end in ㅆ
-_JA_FINITE = re.compile(r"(?:です|ます|ました|ません|でした|だった|である|している|していた|された|されている|した|すると述べた|ください)$")
+_JA_FINITE = re.compile(
+    r"(?:です|ます|ました|ません|でした|だった|である|している|していた|された|されている|した|すると述べた|ください)$"
+)
 _JA_PARTICLE = re.compile("[はがをに]")
 _SENTENCE_END = re.compile(r"[.!?。！？…]$")
 _INNER_END = re.compile(r"[a-zà-ÿ가-힣]{3}[.!?] +[A-Z가-힣]|[。！？].")
@@ -55,7 +59,9 @@ def is_byline(text: str) -> bool:
     if text[:1] in "BPV" and _EN_BYLINE.fullmatch(text):
         return True
     match = _KO_BYLINE.search(text) if text.rstrip(" =").endswith(words.REPORTERS) else None
-    return match is not None and len(match[1]) == 3 and match[1][0] in words.KO_SURNAMES and match[1][-1] not in "부국팀"
+    return (
+        match is not None and len(match[1]) == 3 and match[1][0] in words.KO_SURNAMES and match[1][-1] not in "부국팀"
+    )
 
 
 def is_clause(text: str) -> bool:

@@ -11,8 +11,7 @@ _SEMICOLONS = re.compile("[;；﹔؛;]")
 _PIPES = re.compile(r"\s*[|｜¦‖\t]\s*")
 _COMMAS = re.compile("[,，、﹐､،]")
 _SPACED = tuple(
-    re.compile(rf"\s{sign}\s")
-    for sign in ("[·ㆍ・‧･∙]", "/{1,2}", "[→⇒>»]", r"\+", "[-–—]{1,2}", "[=~〜～]", "&")
+    re.compile(rf"\s{sign}\s") for sign in ("[·ㆍ・‧･∙]", "/{1,2}", "[→⇒>»]", r"\+", "[-–—]{1,2}", "[=~〜～]", "&")
 )
 _STOPS = re.compile("[。｡]")
 _HASHTAG = re.compile(r"(?:^|(?<=[\s,;、，]))[#＃](?=[^\W\d])|(?<=\w)#(?=[^\W\d]\w)")
@@ -29,7 +28,9 @@ _PROTECTED = re.compile(
     r"""|(?<![^\s;,；，、(\[])'(?![\s;,])[^'\n;]{1,80}(?<![\s;,])'(?=[\s;,；，、)\].]|$)"""
     r"|(?<=\d)[,，](?=\d)"
 )
-_HIDDEN = {ord(sign): 0xE000 + at for at, sign in enumerate(";；,，、|·/-–—&+>→=~ㆍ・")}  # private use: in no normal text
+_HIDDEN = {
+    ord(sign): 0xE000 + at for at, sign in enumerate(";；,，、|·/-–—&+>→=~ㆍ・")
+}  # private use: in no normal text
 _SHOWN = {hidden: sign for sign, hidden in _HIDDEN.items()}
 
 
@@ -51,7 +52,10 @@ def split_semicolons(text: str) -> list[str]:
 
 def split_listed(text: str) -> list[list[str]]:
     """Every way to read the text as a list joined by weak separators; the article decides whether one is meant."""
-    readings = [re.split(pattern, text) for pattern in (r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s", r"[/·ㆍ・|&]", r"\s[-–—]\s")]
+    readings = [
+        re.split(pattern, text)
+        for pattern in (r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s", r"[/·ㆍ・|&]", r"\s[-–—]\s")
+    ]
     return [[part for part in reading if part.strip()] for reading in readings if len(reading) > 1]
 
 

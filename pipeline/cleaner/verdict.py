@@ -32,7 +32,9 @@ def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "n
 def says_nothing(text: str) -> bool:
     """`None`, `해당 없음`, `There are no key phrases`."""
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
-    return bare in words.NO_ANSWERS or (len(bare) < 200 and ";" not in bare and bare.startswith(words.NO_ANSWER_BEGINNINGS))
+    return bare in words.NO_ANSWERS or (
+        len(bare) < 200 and ";" not in bare and bare.startswith(words.NO_ANSWER_BEGINNINGS)
+    )
 
 
 def is_none_word(phrase: str) -> bool:
@@ -44,7 +46,9 @@ def _asks_for_article(head: str) -> bool:
     if head.count(";") > 1:
         return False
     return any(
-        any(verb in head for verb in verbs) and any(noun in head for noun in nouns) and any(end in head for end in ".!?。 ")
+        any(verb in head for verb in verbs)
+        and any(noun in head for noun in nouns)
+        and any(end in head for end in ".!?。 ")
         for verbs, nouns in words.REQUESTS
     ) and (len(head.split()) > 3 or not head.isascii())
 
@@ -59,7 +63,9 @@ def _holds_list(answer: str) -> bool:
     return markers.split_numbered(answer) is not None or any(line.count(";") > 1 for line in lines[1:])
 
 
-def is_other_language(phrases: Sequence[str], tiers: Sequence[str], article: Article | None, language: str | None) -> bool:
+def is_other_language(
+    phrases: Sequence[str], tiers: Sequence[str], article: Article | None, language: str | None
+) -> bool:
     """Whether all phrases are in another script than the article, and the article has none of them.
 
     Without an article the language tells the script. Capitals alone (AI, LG) are names in any language.

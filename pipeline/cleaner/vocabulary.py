@@ -47,7 +47,22 @@ OPENERS = (
 )  # fmt: skip
 # Korean eojeols by their beginning: heads first, fillers second.
 KO_STRONG_HEADS = ("핵심구문", "키워드", "구문", "핵심어", "주제어", "키프레이즈", "핵심문구", "해시태그")
-KO_WEAK_HEADS = ("주제", "문구", "어구", "토픽", "태그", "답변", "답", "정답", "결과", "출력", "응답", "단어", "표현", "용어")
+KO_WEAK_HEADS = (
+    "주제",
+    "문구",
+    "어구",
+    "토픽",
+    "태그",
+    "답변",
+    "답",
+    "정답",
+    "결과",
+    "출력",
+    "응답",
+    "단어",
+    "표현",
+    "용어",
+)
 KO_FILLERS = (
     "이", "해당", "본", "위", "기사", "뉴스", "핵심", "주요", "중요", "중심", "다음", "아래", "같습니다", "같은", "추출", "선정",
     "정리", "요약", "입니다", "총", "개", "개의", "최종", "네", "물론", "생성", "관련", "목록", "리스트", "대표", "한국어",
@@ -57,7 +72,22 @@ JA_HEADS = (
     "キーワード", "キーフレーズ", "重要語句", "フレーズ", "トピック", "回答", "重要語", "ハッシュタグ", "主題", "主要語句",
     "关键词", "关键短语", "關鍵詞", "关键字",
 )  # fmt: skip
-JA_FILLERS = ("以下", "次", "この記事", "記事", "主な", "重要", "です", "通り", "とおり", "最終", "結果", "出力", "抽出", "は")
+JA_FILLERS = (
+    "以下",
+    "次",
+    "この記事",
+    "記事",
+    "主な",
+    "重要",
+    "です",
+    "通り",
+    "とおり",
+    "最終",
+    "結果",
+    "出力",
+    "抽出",
+    "は",
+)
 FINAL = ("final", "최종", "revised", "corrected", "수정", "finale", "最終")
 
 # Labels of a category: their line is a list of phrases, and all such lines count.
@@ -160,7 +190,9 @@ EN_FINITE = _words(
     "is are was were has have had will would said says say can could should does did announced told reported isn't",
     "aren't wasn't weren't don't doesn't didn't can't won't becomes became been",
 )
-EN_SUBJECTS = _words("i we he she they it this these those there you here i'm i've it's we've that's let let's hope please feel")
+EN_SUBJECTS = _words(
+    "i we he she they it this these those there you here i'm i've it's we've that's let let's hope please feel"
+)
 FR_FINITE = _words(
     "est sont était étaient ont sera seront été peut peuvent doit doivent avait avaient n'est n'ont fait font va vont",
     "c'est s'est déclaré annoncé vont",

@@ -17,8 +17,17 @@ from pydantic import AfterValidator, Field
 from pipeline.config import FilterOptions
 from pipeline.text.language import LANGUAGES, detector
 
-
-_COUNTRIES = {"kr": "ko", "jp": "ja", "cn": "zh", "tw": "zh", "us": "en", "gb": "en", "dk": "da", "cz": "cs", "gr": "el"}
+_COUNTRIES = {
+    "kr": "ko",
+    "jp": "ja",
+    "cn": "zh",
+    "tw": "zh",
+    "us": "en",
+    "gb": "en",
+    "dk": "da",
+    "cz": "cs",
+    "gr": "el",
+}
 
 
 def _known(code: str) -> str:

@@ -23,7 +23,9 @@ def render(manifest: dict[str, Any]) -> str:
             {
                 "config_name": "default",
                 "default": True,
-                "data_files": [{"split": name, "path": f"data/{name}-*.parquet"} for name, count in rows.items() if count],
+                "data_files": [
+                    {"split": name, "path": f"data/{name}-*.parquet"} for name, count in rows.items() if count
+                ],
             }
         ],
     }
