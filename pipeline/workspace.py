@@ -81,7 +81,7 @@ class Workspace:
     def versions(self) -> Path:
         return self.path / "versions"
 
-    def progress(self, stage: str, total: int, unit: str) -> tqdm[Any]:
+    def progress(self, stage: str, total: int | None, unit: str) -> tqdm[Any]:
         """A bar on standard error; silent where that is no terminal."""
         from tqdm import tqdm
 

@@ -31,6 +31,7 @@ class Server:
     answered: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    drip: bool = False  # answer 50 bytes at a time
     in_flight: int = 0
     most_in_flight: int = 0
     script: Any = None  # (body, how often it came) -> (status, body, headers) or None
@@ -56,9 +57,19 @@ class Server:
             if int(digest[:8], 16) / 2**32 < self.faults and self.seen[digest] == 1:
                 return web.json_response({"error": {"message": "try again", "type": "server_error"}}, status=503)
             self.answered[digest] += 1
-            return web.json_response(completion(body, keyphrases(body)))
+            answer = completion(body, keyphrases(body))
+            return await self._drip(request, answer) if self.drip else web.json_response(answer)
         finally:
             self.in_flight -= 1
+
+    async def _drip(self, request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        data = json.dumps(answer).encode()
+        for start in range(0, len(data), 50):
+            await response.write(data[start : start + 50])
+            await asyncio.sleep(0.005)
+        return response
 
     async def list_models(self, request: web.Request) -> web.Response:
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "test"} for name in self.models]

@@ -124,6 +124,9 @@ def test_a_refusal_of_the_endpoint_is_final_for_the_article(make_job: JobMaker, 
         (error(429, "insufficient_quota"), "no credit left"),
         (error(429, "project_spend_limit_exceeded"), "no credit left"),
         (error(404, "model_not_found"), "has no model 'gpt-6-luna'"),
+        (error(400, "unsupported_parameter"), "see label.parameters"),
+        (error(307), "redirects elsewhere"),
+        (error(405), "does not take requests of this form"),
     ],
 )
 def test_what_no_waiting_mends_pauses_the_job(make_job: JobMaker, server: Server, answer: Any, said: str) -> None:
@@ -148,6 +151,36 @@ def test_an_endpoint_that_is_down_stops_the_job(make_job: JobMaker, monkeypatch:
     path = make_job([article(n) for n in range(100)], label={"provider": "openai", "base_url": "http://127.0.0.1:9/v1"})
     with pytest.raises(Paused, match="20 requests in a row got no answer"):
         run(path)
+
+
+def test_an_endpoint_that_rejects_every_article_stops_the_job(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: error(400, "bad_request")
+    with pytest.raises(Paused, match="20 requests in a row"):
+        run(openai_job(make_job, server, 100, limits={"concurrency": 4}))
+    assert sum(server.seen.values()) <= 24
+
+
+def test_a_reply_that_drips_in_is_read_whole(make_job: JobMaker, server: Server) -> None:
+    server.drip = True
+    work = run(openai_job(make_job, server, 3), last="clean")
+    assert stage(work, "label")["notes"] == {"answered": 3}
+    assert sum(server.seen.values()) == 3
+
+
+def test_the_embedded_labeller_is_fitted_once(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(20)])
+    first = run(path)
+    before = {row["id"]: row["keyphrases"] for row in rows(first, "labels")}
+    path = make_job([article(n) for n in range(40)])
+    work = run(path)
+    assert stage(work, "publish")["state"] == "version 1.1.0"  # growing the data relabels nothing
+    after = {row["id"]: row["keyphrases"] for row in rows(work, "labels")}
+    assert before.items() <= after.items() and len(after) == 40
+    assert Ledger(work.ledger_file).totals()["records"] == 40
+    run(path, "label.refit=true")
+    assert Ledger(work.ledger_file).totals()["records"] == 80
+    run(path)  # what was fitted last stays in force
+    assert Ledger(work.ledger_file).totals()["records"] == 80
 
 
 def test_no_key_for_openai_is_said_before_anything_is_sent(make_job: JobMaker) -> None:

@@ -38,7 +38,7 @@ CONCURRENCY = 64  # in flight, where the job file says nothing
 GROUP = 256  # replies in one commit, at most
 GROUP_SECONDS = 0.05  # and how long the first of them waits for the others
 BATCH = 64  # requests given at once to a provider that answers batches
-GIVE_UP_AFTER = 20  # requests that failed in a row, each after all its attempts: the endpoint is down
+GIVE_UP_AFTER = 20  # requests in a row without an answer, each after all its attempts: it is not the articles' fault
 MAX_RETRY_AFTER = 120.0  # a server that says "come back tomorrow" is asked again earlier
 
 
@@ -170,11 +170,10 @@ class _Online:
             self._stop = self._stop or str(failure)
             return
         record = None
-        if failure.kind != "rejected":
-            self._failed_in_a_row += 1
-            if self._failed_in_a_row >= GIVE_UP_AFTER and not self._stop:
-                self._stop = f"{GIVE_UP_AFTER} requests in a row got no answer ({failure.code}: {failure})"
-        else:
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row >= GIVE_UP_AFTER and not self._stop:
+            self._stop = f"{GIVE_UP_AFTER} requests in a row got no answer ({failure.code}: {failure})"
+        if failure.kind == "rejected":
             code, text = failure.code, str(failure)
             record = Record(request.key, "rejected", None, attempts, seconds, _now(), error_code=code, error=text)
         await self._done.put(Outcome(request, record, failure.code, str(failure)))

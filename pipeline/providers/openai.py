@@ -29,6 +29,11 @@ MAX_REPLY_BYTES = 8 * 2**20
 _SPENT = ("insufficient_quota", "credit_balance_exhausted", "spend_limit_exceeded", "usage_limit_exceeded")
 
 
+# what an endpoint may say against one article; anything else holds for every request and stops the job
+_OF_THE_ARTICLE = (400, 413, 422)
+_OF_THE_JOB = ("unsupported_", "unknown_", "missing_required", "invalid_type", "invalid_model", "model_not_found")
+
+
 class Options(Base):
     """`label.parameters`: sent as they are, except `max_output_tokens`, which chat completions spell otherwise."""
 
@@ -79,7 +84,7 @@ class Provider:
                 headers={"Content-Type": "application/json"},
                 allow_redirects=False,
             ) as response:
-                data = await response.content.read(MAX_REPLY_BYTES)
+                data = await _read_all(response.content)
                 status, headers = response.status, response.headers
         except TimeoutError as error:
             raise RequestFailed("transient", "timeout", f"no answer within {TIMEOUT_SECONDS} s") from error
@@ -111,14 +116,32 @@ class Provider:
             if any(code.endswith(spent) for spent in _SPENT):
                 return RequestFailed("fatal", code, f"the account has no credit left ({text})")
             return RequestFailed("rate_limited", code or "rate_limited", text, retry_after=retry_after(headers))
-        if status in (401, 403):
-            return RequestFailed("fatal", code or f"http_{status}", f"the endpoint refuses the key ({text})")
-        if status == 404 and code != "content_filter":
-            where = f"{self._redact(self.base_url)} has no model {self.model!r}, or is no OpenAI-compatible address"
-            return RequestFailed("fatal", code or "not_found", f"{where} ({text})")
         if status in (408, 409, 425) or status >= 500:
             return RequestFailed("transient", f"http_{status}", text, retry_after=retry_after(headers))
-        return RequestFailed("rejected", code or f"http_{status}", text)
+        if status in _OF_THE_ARTICLE and not code.startswith(_OF_THE_JOB):
+            return RequestFailed("rejected", code or f"http_{status}", text)
+        return RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status, code)} ({text})")
+
+    def _what_to_mend(self, status: int, code: str) -> str:
+        address = self._redact(self.base_url)
+        if status in (401, 403):
+            return "the endpoint refuses the key"
+        if status == 404:
+            return f"{address} has no model {self.model!r}, or is no OpenAI-compatible address (it ends in /v1)"
+        if status < 400:
+            return f"{address} redirects elsewhere; set label.base_url to where it leads"
+        return f"{address} does not take requests of this form; see label.parameters"
+
+
+async def _read_all(content: aiohttp.StreamReader) -> bytes:
+    """The whole body, however it drips in.  Raises RequestFailed for one that does not end in reasonable size."""
+    pieces, size = [], 0
+    async for piece in content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_REPLY_BYTES:
+            raise RequestFailed("transient", "reply_too_large", f"a reply of more than {MAX_REPLY_BYTES} bytes")
+    return b"".join(pieces)
 
 
 def _as_chat(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -63,14 +63,13 @@ def run(work: Workspace) -> None:
     entries = list(_entries(work, cache))
     cache.save()
     before = read_json(folder.path / "_units.json") or {}
-    with work.progress("collect", len(entries), "units") as progress:
+    with work.progress("collect", None, "rows") as progress:
         for entry in entries:
             if not _is_current(folder, entry, None):
-                _build(folder, entry, {})
-            progress.update()
-    for entry, drops in zip(entries, _fold(folder, entries), strict=True):
-        if not _is_current(folder, entry, drops):
-            _build(folder, entry, drops)
+                _build(folder, entry, {}, progress)
+        for entry, drops in zip(entries, _fold(folder, entries), strict=True):
+            if not _is_current(folder, entry, drops):
+                _build(folder, entry, drops, progress)
     _finish(folder, entries, before)
 
 
@@ -133,7 +132,7 @@ def _drops_digest(drops: Drops) -> str:
     return digest_of(sorted([*place, *why] for place, why in drops.items()))
 
 
-def _build(folder: Folder, entry: Entry, drops: Drops) -> None:
+def _build(folder: Folder, entry: Entry, drops: Drops, progress: Any) -> None:
     """Read a unit and write its shards; the record last."""
     _record_file(folder, entry.unit.name).unlink(missing_ok=True)
     shards, key = [], _key(entry)
@@ -142,6 +141,7 @@ def _build(folder: Folder, entry: Entry, drops: Drops) -> None:
         output = Output(_article_table(articles), rejected_table([_rejected(row) for row in bad]))
         folder.write(shard, digest_of([key, number, _drops_digest(drops)]), {}, output, seconds)
         shards.append(shard)
+        progress.update(len(articles) + len(bad))
     record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
     write_json(_record_file(folder, entry.unit.name), record)
 

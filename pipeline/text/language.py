@@ -16,7 +16,13 @@ kw ky la lb lg li ln lo lt lu lv mg mi mk ml mn mr ms mt my nb ne nl nn no nv ny
 rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt ug uk ur uz ve vi vo wa
 wo xh yi yo za zh zu
 """
+_WIDELY_WRITTEN_CODES = """
+ar bg bn ca cs da de el en es et fa fi fr he iw hi hr hu id it ja ka kk ko lt lv ms nl no pl pt ro ru sk sl sq sr sv sw
+ta te th tl tr uk ur uz vi zh zh-Hant
+"""
 LANGUAGES = frozenset(_CODES.split())  # ISO 639-1; pycld2 and lid.176 know nearly all of them
+# pycld2's word is taken for these; what it calls Xhosa may be a table of English sports results.
+_WIDELY_WRITTEN = frozenset(_WIDELY_WRITTEN_CODES.split())
 _OTHER_NAMES = {
     "iw": "he",
     "in": "id",
@@ -60,7 +66,8 @@ def _cld2_then_fasttext() -> Detector:
         except pycld2.error:
             return _fasttext(window)
         code, percent = ranked[0][1], ranked[0][2]
-        return _iso(code) if reliable and code != "un" and percent >= 60 else _fasttext(window)
+        sure = reliable and percent >= 60 and code in _WIDELY_WRITTEN
+        return _iso(code) if sure else _fasttext(window)
 
     return detect
 
