@@ -14,11 +14,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from pipeline import job as jobs
 from pipeline.config import load_job
 from pipeline.workspace import Workspace
 from tests.openai_server import Running, Server
+
+settings.register_profile("repeatable", derandomize=True)  # HYPOTHESIS_PROFILE=default looks for new examples
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pipeline.cleaner import verdict
 from pipeline.cleaner.container import Candidates, find_candidates
-from pipeline.cleaner.envelope import ANSWER_CHARS, open_envelope
+from pipeline.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.cleaner.normal import fold_loose, has_hangul
 from pipeline.cleaner.presence import Article
 from pipeline.cleaner.reject import is_phrase
@@ -104,7 +104,7 @@ def _settle_all(candidates: list[str], article: Article | None, repairs: list[st
                 _note("trimmed", repairs)
             if verdict.is_none_word(phrase):
                 _note("none_word", repairs)
-            elif is_phrase(phrase):
+            elif is_phrase(phrase) and not has_envelope(phrase):
                 yield phrase
             else:
                 _note("not_a_phrase", repairs)

@@ -26,33 +26,9 @@ _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|plaintext|markdown|md|csv|yaml|xml)?",
                     re.MULTILINE)  # fmt: skip
 _TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]{0,40})(?:\s[^<>\n]{0,200})?\s?/?>")
-_INLINE_TAGS = frozenset(["b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"])
-_BLOCK_TAGS = frozenset(
-    [
-        "li",
-        "ul",
-        "ol",
-        "br",
-        "p",
-        "div",
-        "table",
-        "tr",
-        "td",
-        "th",
-        "tbody",
-        "thead",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "hr",
-        "pre",
-        "html",
-        "body",
-        "root",
-        "item",
-    ]
-)
+_INLINE_TAGS = {"b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"}
+_BLOCK_TAGS = {"li", "ul", "ol", "br", "p", "div", "table", "tr", "td", "th", "tbody", "thead", "h1", "h2", "h3", "h4",
+               "hr", "pre", "html", "body", "root", "item"}  # fmt: skip
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
 
@@ -68,7 +44,7 @@ class Envelope:
 def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope:
     """The bare answer of a reply. Appends the name of each rule that acted; linear in the length of the reply."""
     text, unfinished = _without_reasoning(raw)
-    if text is not raw:
+    if text != raw:
         repairs.append("reasoning")
     text = _step("prompt_echo", text, _after_echo(text, article), repairs)
     text = _step("overlong", text.strip(), _head(text.strip()), repairs)
@@ -77,6 +53,11 @@ def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope
     text = _step("fence", text, _fenced(text), repairs)
     text = _step("markup", text, _without_markup(text), repairs)
     return Envelope(text.strip(), unfinished)
+
+
+def has_envelope(phrase: str) -> bool:
+    """Whether a phrase still holds a token or tag: it is a piece of an envelope that was written in entities."""
+    return any(mark in phrase for mark in "<[{◁") and open_envelope(phrase, None, []).answer != phrase
 
 
 def _step(name: str, before: str, after: str, repairs: list[str]) -> str:
@@ -91,21 +72,19 @@ def _without_reasoning(raw: str) -> tuple[str, bool]:
     Templates often put the opening tag into the prompt, so a closing tag alone also ends a reasoning.
     """
     end, close = max((raw.rfind(close), close) for close in _THINK_CLOSE)
-    if end >= 0:
-        answer = raw[end + len(close) :]
-        return (answer, False) if answer.strip() else (_before_reasoning(raw), False)
-    start = min((at for at in map(raw.find, _THINK_OPEN) if at >= 0), default=-1)
-    if start < 0:
-        return raw, False
-    if raw[:start].strip():
-        return raw[:start], False
-    last_paragraph = raw.rstrip().rpartition("\n")[2]
-    return (last_paragraph, False) if ";" in last_paragraph and "think" not in last_paragraph else ("", True)
+    answer = raw[end + len(close) :] if end >= 0 else raw
+    if not answer.strip():
+        return _before_reasoning(raw), False
+    before = _before_reasoning(answer)
+    if before.strip():
+        return before, False
+    last_line = answer.rstrip().rpartition("\n")[2]
+    return (last_line, False) if ";" in last_line and _before_reasoning(last_line) == last_line else ("", True)
 
 
-def _before_reasoning(raw: str) -> str:
-    start = min((at for at in map(raw.find, _THINK_OPEN) if at >= 0), default=0)
-    return raw[:start]
+def _before_reasoning(text: str) -> str:
+    start = min((at for at in map(text.find, _THINK_OPEN) if at >= 0), default=len(text))
+    return text[:start]
 
 
 def _after_echo(text: str, article: str | None) -> str:

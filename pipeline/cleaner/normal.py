@@ -17,9 +17,11 @@ _KEYCAP = re.compile("(\\d)\ufe0f?\u20e3")  # 1️⃣ is a number with a box dra
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31}\d{0,2});")
 _NESTED_AMPERSAND = re.compile(r"&(?:amp;)+")
 _WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]+")  # letters and digits, no punctuation
+_HANGUL = re.compile("[가-힣]")
 _EMPHASIS = re.compile(r"\*\*|__|``|~~|\\(?=[*_#\-\[\]`&.])")
 _ESCAPED_BREAK = re.compile(r"\\[nrt]|\\(?=[\"'])")
-_TYPOGRAPHY = str.maketrans("’‘ʼ´`“”„–—‐‑−", "'''''\"\"\"-----")
+_TYPOGRAPHY = re.compile("(?P<single>[’‘ʼ´`])|(?P<double>[“”„])|(?P<dash>[–—‐‑−])")
+_PLAIN = {"single": "'", "double": '"', "dash": "-"}
 _ROUNDS = 4  # an entity may hide an entity; deeper nesting is nobody's reply
 
 
@@ -59,13 +61,13 @@ def fold_loose(text: str) -> str:
     if not text.isascii():
         if not unicodedata.is_normalized("NFKC", text):
             text = unicodedata.normalize("NFKC", text)
-        text = text.translate(_TYPOGRAPHY)
+        text = _TYPOGRAPHY.sub(lambda match: _PLAIN[match.lastgroup or ""], text)
     return "".join(text.casefold().split())
 
 
 def has_hangul(text: str) -> bool:
     """Whether any character is a Hangul syllable."""
-    return any("가" <= character <= "힣" for character in text)
+    return not text.isascii() and _HANGUL.search(text) is not None
 
 
 def is_alphabetic(character: str) -> bool:

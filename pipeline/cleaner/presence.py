@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 
 from pipeline.cleaner.normal import fold_loose, fold_space, has_hangul, is_alphabetic
@@ -23,7 +24,8 @@ _WORD = re.compile(r"[^\W_]+")
 _SCRIPTS = {"ko": "hangul", "ja": "kana", "jp": "kana", "zh": "han", "ru": "cyrillic", "ar": "arabic"}
 _SCRIPT = re.compile("(?P<hangul>[가-힣])|(?P<kana>[ぁ-ヿ])|(?P<han>[一-鿿])|(?P<cyrillic>[Ѐ-ӿ])|(?P<arabic>[\u0600-ۿ])"
                      "|(?P<latin>[A-Za-zÀ-ɏ])")  # fmt: skip
-_SAMPLE = 400  # characters that decide the script
+_MARGIN = 40  # characters by which inflected words may be longer than the phrase
+_SAMPLE = 200  # characters that decide the script
 
 
 class Article:
@@ -84,35 +86,36 @@ class Article:
         return offsets if len(offsets) == len(self._loose) else []  # marks that compose across characters
 
     @cached_property
-    def _words(self) -> list[str]:
-        return _WORD.findall(self.text.casefold())
-
-    @cached_property
-    def _places(self) -> dict[str, list[int]]:
-        """Places of words by their first two characters: a stem changes the end of a word, hardly its beginning."""
-        places: defaultdict[str, list[int]] = defaultdict(list)
-        for at, word in enumerate(self._words):
-            places[word[:2]].append(at)
-        return places
+    def _folded(self) -> str:
+        return self.text.casefold()
 
     def _has_inflected(self, phrase: str) -> bool:
+        """Whether words with the same stems stand side by side. Only words that begin alike are compared: a stem
+        changes the end of a word, hardly its beginning, and stemming a whole article takes longer than all the rest."""
         words = _WORD.findall(phrase.casefold())
         if not words:
             return False
-        return any(
-            all(
-                self._same_word(word, there)
-                for word, there in zip(words, self._words[at : at + len(words)], strict=True)
-            )
-            for at in self._places.get(words[0][:2], ())
-            if at + len(words) <= len(self._words)
-        )
+        reach = 2 * len(phrase) + _MARGIN
+        for at in _word_starts(self._folded, words[0][:2]):
+            there = _WORD.findall(self._folded, at, at + reach)[: len(words)]
+            if len(there) == len(words) and all(map(self._same_word, words, there)):
+                return True
+        return False
 
     def _same_word(self, word: str, there: str) -> bool:
         return word == there or (word[:2] == there[:2] and self._root(word) == self._root(there))
 
     def _root(self, word: str) -> str:
         return strip_particles(word) if has_hangul(word) else stem(word, self._language)
+
+
+def _word_starts(text: str, prefix: str) -> Iterator[int]:
+    """Places where a word begins with the prefix."""
+    at = text.find(prefix)
+    while at >= 0:
+        if not at or not text[at - 1].isalnum():
+            yield at
+        at = text.find(prefix, at + 1)
 
 
 def _folds_to_one(character: str) -> bool:
@@ -135,9 +138,7 @@ def _at_borders(text: str, start: int, end: int) -> bool:
 
 def main_script(text: str) -> str | None:
     """The script of most letters at the beginning of the text; kana anywhere make Han Japanese."""
-    counts: defaultdict[str, int] = defaultdict(int)
-    for match in _SCRIPT.finditer(text[:_SAMPLE]):
-        counts[match.lastgroup or ""] += 1
+    counts = Counter(match.lastgroup for match in _SCRIPT.finditer(text[:_SAMPLE]))
     if counts["kana"]:
         counts["kana"] += counts.pop("han", 0)
     return max(counts, key=lambda script: counts[script]) if any(counts.values()) else None

@@ -70,8 +70,10 @@ def is_other_language(
 
     Without an article the language tells the script. Capitals alone (AI, LG) are names in any language.
     """
+    if any(tier != "absent" for tier in tiers):
+        return False
     script = (article.script if article else None) or language_script(language)
-    if script is None or any(tier != "absent" for tier in tiers):
+    if script is None:
         return False
     scripts = {found for found in map(main_script, phrases) if found}
     if not scripts or script in scripts or {script, *scripts} <= {"kana", "han"}:
