@@ -98,9 +98,9 @@ def _drop_tail(candidates: Candidates, answer: str, cut: bool) -> bool:
 
 def _settle_all(candidates: list[str], article: Article | None, repairs: list[str]) -> Iterator[str]:
     """The phrases of all candidates, without those that are none. A repeated candidate is settled once."""
-    for candidate in islice(dict.fromkeys(candidates), MAX_CANDIDATES):
+    for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
         for phrase in settle(candidate, article):
-            if phrase != candidate.strip():
+            if phrase != candidate:
                 _note("trimmed", repairs)
             if verdict.is_none_word(phrase):
                 _note("none_word", repairs)

@@ -20,6 +20,7 @@ _BREAK = re.compile(r"[;；|\n.!?。、]")
 _SEGMENT_CHARS = 160
 _MAX_LABELS = 60
 _DIGIT = re.compile(r"\d")
+_ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d)[^*]|\s*$")  # lines that are no headings for certain
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+")
 _KO_FILLER_BEGINNINGS = tuple(word for word in words.KO_FILLERS if len(word) > 1)
 _EDGES = "*_#`\"'“”‘’[](){}<>【】-–—•·.!~1234567890①②③④⑤⑥⑦⑧⑨"
@@ -40,7 +41,7 @@ def split_blocks(text: str, article: Article | None = None) -> list[Block]:
     What the article has with its colon ("Title: subtitle" of a book) is no label.
     """
     cuts = [(0, 0, "preface", "")]
-    cuts += (cut for cut in _find_labels(text) if not (article and article.has(_item(text, cut))))
+    cuts += (cut for cut in _find_labels(text) if not (article and article.has_exactly(_item(text, cut))))
     ends = [start for start, _, _, _ in cuts[1:]] + [len(text)]
     return [Block(kind, name, text[begin:end]) for (_, begin, kind, name), end in zip(cuts, ends, strict=True)]
 
@@ -77,7 +78,7 @@ def _candidates(text: str) -> Iterator[tuple[int, int, bool]]:
         colons = [match.start() for match in _COLON.finditer(line)][:_MAX_LABELS]
         for at in colons:
             yield position + at, position + at + 1, False
-        if not colons and (len(line) < 60 or _HEADING.match(line)):
+        if not colons and (len(line) < 60 or _HEADING.match(line)) and not _ITEM.match(line):
             yield position + len(line), position + len(line), True
         position += len(line) + 1
 

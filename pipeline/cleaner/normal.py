@@ -20,7 +20,7 @@ _WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]+")  
 _HANGUL = re.compile("[가-힣]")
 _EMPHASIS = re.compile(r"\*\*|__|``|~~|\\(?=[*_#\-\[\]`&.])")
 _ESCAPED_BREAK = re.compile(r"\\[nrt]|\\(?=[\"'])")
-_TYPOGRAPHY = re.compile("(?P<single>[’‘ʼ´`])|(?P<double>[“”„])|(?P<dash>[–—‐‑−])")
+_TYPOGRAPHY = re.compile("(?P<single>[’‘ʼ´])|(?P<double>[“”„])|(?P<dash>[–—‐‑−])")
 _PLAIN = {"single": "'", "double": '"', "dash": "-"}
 _ROUNDS = 4  # an entity may hide an entity; deeper nesting is nobody's reply
 

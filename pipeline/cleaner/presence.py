@@ -96,7 +96,7 @@ class Article:
         if not words:
             return False
         reach = 2 * len(phrase) + _MARGIN
-        for at in _word_starts(self._folded, words[0][:2]):
+        for at in _word_starts(self._folded, words[0][: 2 if has_hangul(words[0]) else 3]):
             there = _WORD.findall(self._folded, at, at + reach)[: len(words)]
             if len(there) == len(words) and all(map(self._same_word, words, there)):
                 return True

@@ -33,11 +33,17 @@ _GLUED_COLON = re.compile(r"(?<=\D)[:：](?=\D)")
 _REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
 _CONJUNCTION = re.compile(r"(?:and|et|und|및|그리고|또는|または|そして|및) +(?=\S)", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[^\s.][.!?])\s+|(?<=[。！？])")
+_LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
+_PLAIN = re.compile(f"[{_LETTERS}][{_LETTERS}0-9]*(?: [{_LETTERS}0-9]+)*")
+_JOINED = re.compile(r"\b(?:and|et|und|및|그리고|또는|와|과)\b", re.IGNORECASE)
 _MAX_DEPTH = 12
 
 
 def settle(candidate: str, article: Article | None, depth: int = 0) -> Iterator[str]:
     """The phrases of one candidate; none where it holds nothing but marks. Settling a phrase again gives that phrase."""
+    if _is_plain(candidate):
+        yield candidate
+        return
     signed = _with_sign(candidate, article)
     text = signed or trim(candidate)
     if not text:
@@ -53,6 +59,11 @@ def settle(candidate: str, article: Article | None, depth: int = 0) -> Iterator[
                 yield from settle(part, article, depth + 1)
             return
     yield text
+
+
+def _is_plain(candidate: str) -> bool:
+    """Whether the candidate is words with single spaces and nothing else: no rule has anything to do. Most are."""
+    return _PLAIN.fullmatch(candidate) is not None and not _JOINED.search(candidate)
 
 
 def _with_sign(candidate: str, article: Article | None) -> str:

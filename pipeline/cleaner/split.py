@@ -70,8 +70,7 @@ def split_commas(text: str, article: Article | None) -> list[str]:
     if article is None:
         return parts
     seams = _COMMAS.findall(text)
-    joined = [article.has(f"{left.strip()}{seam} {right.strip()}".translate(_SHOWN) if left.strip() and right.strip() else "")
-              for left, seam, right in zip(parts, seams, parts[1:], strict=False)]  # fmt: skip
+    joined = [_has_pair(article, *pair) for pair in zip(parts, seams, parts[1:], strict=False)]
     merged = [parts[0]]
     for at, part in enumerate(parts[1:]):
         # A longer chain in the article is a list there as well.
@@ -81,6 +80,11 @@ def split_commas(text: str, article: Article | None) -> list[str]:
         else:
             merged.append(part)
     return merged
+
+
+def _has_pair(article: Article, left: str, seam: str, right: str) -> bool:
+    left, right = left.strip().translate(_SHOWN), right.strip().translate(_SHOWN)
+    return bool(left and right) and any(article.has_exactly(f"{left}{seam}{gap}{right}") for gap in (" ", ""))
 
 
 def _split_hidden(text: str, article: Article | None) -> list[str]:
