@@ -44,6 +44,12 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"labelmill: {where}{error.strerror or error}; nothing is lost: mend it, run again", file=sys.stderr)
         return 1
+    except Exception as error:
+        if arguments.debug:
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        print(f"labelmill: {what} (not foreseen: --debug shows where; nothing is lost)", file=sys.stderr)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from pipeline import plugins
 from pipeline.errors import ConfigError
@@ -78,6 +78,13 @@ class PublishOptions(Options):
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     private: bool = True
     licence: str | None = None  # of the published data set, for its card
+
+    @field_validator("to")
+    @classmethod
+    def _folder_only(cls, to: str) -> str:
+        if to == "hub":
+            raise ValueError("this version of labelmill publishes to a folder only; allowed: folder")
+        return to
 
 
 class PluginSpec(BaseModel):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from pipeline import plugins
-from pipeline.config import FilterOptions, Options, SourceOptions
-from tests.conftest import ROOT
+from pipeline.config import FilterOptions, Options, SourceOptions, load_job
+from pipeline.errors import ConfigError
+from tests.conftest import ROOT, JobMaker, rows, run
 
 PACKAGE = ROOT / "pipeline"
 PLUGIN_FOLDERS = ("sources", "filters", "tasks", "providers")
@@ -118,23 +120,110 @@ def test_every_plugin_keeps_its_contract(kind: plugins.Kind, name: str) -> None:
         assert hasattr(cls, "answer") != hasattr(cls, "ask")
 
 
-def test_a_plugin_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "theirs.py").write_text("class Options: pass\n")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "shouting.py").write_text(
-        "import pyarrow as pa\nfrom pipeline.config import FilterOptions\n"
-        "class Options(FilterOptions):\n    most: float = 0.3\n"
-        "class Filter:\n"
-        "    columns = pa.schema([('capitals', pa.float64())])\n"
-        "    def __init__(self, options): self._most = options.most\n"
-        "    def decide(self, articles):\n"
-        "        shares = [sum(map(str.isupper, t)) / len(t) for t in articles.column('text').to_pylist()]\n"
-        "        return ['shouting' if s > self._most else None for s in shares], {'capitals': shares}\n"
-    )
+THEIRS = {
+    "source.py": """
+        from pipeline.config import SourceOptions
+        from pipeline.records import BadRow, RawRow, Unit
+
+        class Options(SourceOptions):
+            count: int
+
+        class Source:
+            def __init__(self, options, folder, digest_of_file):
+                self.count = options.count
+
+            def units(self):
+                yield Unit("numbers", str(self.count), (), ("numbers",))
+
+            def read(self, unit):
+                for n in range(self.count):
+                    yield RawRow("numbers", n + 1, {"id": n, "text": f"The HARBOUR number {n} was opened. " * 3})
+                yield BadRow("numbers", self.count + 1, "too_odd")
+    """,
+    "filter.py": """
+        import pyarrow as pa
+        from pipeline.config import FilterOptions
+
+        class Options(FilterOptions):
+            most: float = 0.3
+
+        class Filter:
+            columns = pa.schema([("capitals", pa.float64())])
+
+            def __init__(self, options):
+                self.most = options.most
+
+            def decide(self, articles):
+                shares = [sum(map(str.isupper, t)) / len(t) for t in articles.column("text").to_pylist()]
+                return ["shouting" if share > self.most else None for share in shares], {"capitals": shares}
+    """,
+    "provider.py": """
+        from pipeline.config import Options as Base
+        from pipeline.records import Reply
+
+        class Options(Base):
+            words: int = 2
+
+        class Provider:
+            uses_prompt = True
+
+            def __init__(self, label, options):
+                self.words, self.model = options.words, label.model
+
+            @property
+            def identity(self):
+                return {"words": self.words}
+
+            async def open(self): pass
+            async def close(self): pass
+
+            async def ask(self, request):
+                return Reply(" ".join(request.messages[-1]["content"].split()[-self.words:]))
+    """,
+    "task.py": """
+        from pipeline.config import Options as Base
+        from pipeline.records import Label
+
+        class Options(Base):
+            loud: bool = False
+
+        class Task:
+            def __init__(self, options, count):
+                self.loud = options.loud
+
+            @staticmethod
+            def variables(options):
+                return {"style": "loud" if options.loud else "quiet"}
+
+            def parse(self, reply, article):
+                text = reply.text.upper() if self.loud else reply.text
+                return Label([text], ["exact"], "ok")
+    """,
+}
+
+
+def test_plugins_of_somebody_else(make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs").mkdir()
+    for name, text in THEIRS.items():
+        (tmp_path / "theirs" / name).write_text(textwrap.dedent(text))
+    (tmp_path / "mine.yaml").write_text("user: 'Be {{ style }}: {{ text }}'\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert plugins.load("filters", "mine.shouting").Filter
-    with pytest.raises(Exception, match="no Filter"):
-        plugins.load("filters", "pipeline.errors")
+    path = make_job(
+        sources=[{"type": "theirs.source", "count": 12}],
+        filters=[{"type": "theirs.filter", "most": 0.5}],
+        label={"provider": "theirs.provider", "task": "theirs.task", "prompt": "mine.yaml", "parameters": {"words": 2}},
+        clean={"loud": True},
+    )
+    work = run(path)
+    found = rows(work, "labels")
+    assert [row["keyphrases"] for row in found] == [["WAS OPENED."]] * 12
+    assert {row["provider"] for row in found} == {"theirs.provider"}
+    assert rows(work, "articles", rejected=True)[0]["reason"] == "too_odd"
+    assert len(rows(run(path, "filters.0.most=0.1", last="filter"), "filtered", rejected=True)) == 12
+    with pytest.raises(ConfigError, match=r"label.parameters.word: unknown key \(did you mean 'words'\?\)"):
+        load_job(path, ["label.parameters.word=1"])
+    with pytest.raises(ConfigError, match="no Filter"):
+        load_job(path, ["filters.0.type=pipeline.errors"])
 
 
 def test_files_stay_small() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import unicodedata
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import clean_reply
-from tests.conftest import SHARED
+from tests.conftest import ROOT, SHARED
 
 ARTICLE = (
     "서울시는 18일 전통시장 활성화 대책을 발표했다. 올해 예산은 1,000만원 늘었고, 드라마 '가시나무 꽃' 촬영지도 지원한다. "
@@ -137,11 +138,34 @@ def test_a_cut_last_phrase_goes() -> None:
     assert "truncated_tail" in label.repairs
 
 
+TABLE = json.loads((ROOT / "tests" / "data" / "reply_shapes.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "shape", TABLE["shapes"], ids=[shape.get("name", shape["raw"][:40]) for shape in TABLE["shapes"]]
+)
+def test_the_table_of_shapes(shape: dict[str, Any]) -> None:
+    """Shapes of our own writing; `article` names one of the table's articles, `text` is one in full."""
+    article = TABLE["articles"].get(shape.get("article")) or shape.get("text")
+    options: dict[str, Any] = {key: shape[key] for key in ("finish_reason", "absent", "language") if key in shape}
+    label = clean_reply(shape["raw"], article, **options)
+    assert (label.phrases, label.status) == (shape["expected"], shape.get("status", "ok"))
+    assert label.tiers == shape.get("tiers", label.tiers)
+    assert label.repairs == shape.get("repairs", label.repairs)
+
+
+@pytest.mark.parametrize("form", ["{}", "  {}\n", "Key phrases: {}", "```\n{}\n```", "<think>x</think>{}", "{}</s>"])
+@pytest.mark.parametrize("separator", ["; ", ", ", "\n", "；", " | ", "\n- ", " • ", "\n\n"])
+def test_every_separator_in_every_envelope(form: str, separator: str) -> None:
+    phrases = ["전통시장 활성화", "R&D 투자", "U.S. 대사관", "2022/23시즌"]
+    assert clean_reply(form.format(separator.join(phrases)), ARTICLE).phrases == phrases
+
+
 def test_the_shared_shapes() -> None:
     path = SHARED / "untidy-replies.jsonl"
     if not path.exists():
         pytest.skip(f"the shared data are not at {path}")
-    special = {
+    special: dict[str, dict[str, Any]] = {
         "truncated last": {"finish_reason": "length"},
         "language switch": {"article": ARTICLE, "language": "ko"},
         "hallucinated": {"article": "서울시는 항구를 열었다.", "absent": "drop"},
@@ -151,6 +175,7 @@ def test_the_shared_shapes() -> None:
         assert clean_reply(row["raw"], **special.get(row["shape"], {})).phrases == row["expected"], row["shape"]
 
 
+MARKS, QUOTES = frozenset(";；,、|•·▲■*`-–—:…"), frozenset("\"'“”‘’")
 PIECES = ["; ", ", ", "\n", "1. ", "- ", "**", '"', "'", "(", ")", "[", "]", "{", "}", ":", "|", "<think>", "</think>", "`",
           "#", "항구 터널", "ferry", "港", "\\n", "&amp;", "Key phrases: ", "\u200b", "…", "「", "」", "0.9", "None"]  # fmt: skip
 REPLIES = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
@@ -166,19 +191,61 @@ def test_what_holds_for_every_reply(raw: str, article: str | None, limit: int) -
     assert len(set(label.phrases)) == len(label.phrases)
     for phrase in label.phrases:
         assert phrase == unicodedata.normalize("NFC", phrase) == phrase.strip() and phrase
-        assert phrase[0] not in ';,|"`“”•·' and phrase[-1] not in ';,|"`“”•·'
+        assert phrase[0] not in MARKS and phrase[-1] not in MARKS
+        assert phrase[-1] not in QUOTES or re.search(r"\w ?[\"'“‘][^\"“”‘]+[\"'”’]$", phrase)  # 드라마 '가시나무 꽃'
+        assert phrase[0] not in QUOTES or re.match(r"[\"'“‘][^\"“”‘]+[\"'”’] \w", phrase)
 
 
-@settings(max_examples=300, deadline=None)
-@given(REPLIES)
-def test_cleaning_a_clean_label_changes_nothing(raw: str) -> None:
-    phrases = clean_reply(raw).phrases
-    assert clean_reply(json.dumps(phrases)).phrases == phrases
+@settings(max_examples=400, deadline=None)
+@given(raw=REPLIES, article=st.one_of(st.none(), st.just(ARTICLE), REPLIES), limit=st.integers(1, 9))
+def test_cleaning_a_clean_label_changes_nothing(raw: str, article: str | None, limit: int) -> None:
+    phrases = clean_reply(raw, article, max_phrases=limit).phrases
+    assert clean_reply(json.dumps(phrases), article).phrases == phrases
+    assert clean_reply(json.dumps({"keyphrases": phrases}, ensure_ascii=False), article).phrases == phrases
 
 
 @pytest.mark.parametrize(
     "unit",
-    ["(", "a; ", "[", '"', "1. ", "<think>", "|", "&amp;", "a\n", '{"a":', "**", "'a', ", "\\n", "```", "가. ", "「"],
+    [
+        "(",
+        "a; ",
+        "[",
+        '"',
+        "1. ",
+        "<think>",
+        "|",
+        "&amp;",
+        "a\n",
+        '{"a":',
+        "**",
+        "'a', ",
+        "\\n",
+        "```",
+        "가. ",
+        "「",
+        "'",
+        "<a>",
+        "</think>",
+        "\\",
+        "[/INST]",
+        "a: ",
+        "key phrases: ",
+        "| a |\n",
+        "#a ",
+        "\u0301\u0323",
+        "(a",
+        "https://",
+        "a@",
+        "①",
+        "주제: ",
+        ".",
+        " ",
+        "\u200b",
+        "1\n",
+        "A, ",
+        "했다. ",
+        "&",
+    ],
 )
 def test_a_megabyte_of_anything_takes_no_time(unit: str) -> None:
     raw = unit * (1_000_000 // len(unit))

@@ -229,3 +229,19 @@ def test_white_space_is_folded_and_nothing_else() -> None:
     assert isinstance(row, Article)
     assert row.text == "A title One two three — “four” [서울=뉴스] 1,000만원"
     assert (row.title, row.licence, row.source, row.line) == ("A title", "CC0", "x.jsonl", 1)
+
+
+def test_file_names_that_are_no_utf8(make_job: JobMaker, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with open(bytes(tmp_path / "in") + b"/caf\xe9.jsonl", "w") as file:  # noqa: PTH123
+        file.write(json.dumps(article(1)) + "\n[]\n")
+    work = collect(make_job(sources=[{"type": "files", "path": "in", "columns": {"text": "body"}}]))
+    assert rows(work, "articles")[0]["source"] == r"in/caf\xe9.jsonl"
+    assert [row["id"] for row in rows(work, "articles", rejected=True)] == [r"in/caf\xe9.jsonl:2"]
+
+
+def test_columns_that_are_not_there_are_named_with_those_that_are(make_job: JobMaker, tmp_path: Path) -> None:
+    pd.DataFrame({"headline": ["a"], "content": ["b"]}).to_parquet(tmp_path / "a.parquet")
+    work = collect(make_job(sources=[{"type": "files", "path": "a.parquet", "columns": {"text": "body"}}]))
+    [row] = rows(work, "articles", rejected=True)
+    assert (row["reason"], row["detail"]) == ("missing_text", "no 'body'; the row has: headline, content")

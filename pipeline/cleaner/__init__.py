@@ -102,9 +102,9 @@ def _settle_all(candidates: list[str], article: Article | None, repairs: list[st
         for phrase in settle(candidate, article):
             if phrase != candidate:
                 _note("trimmed", repairs)
-            if verdict.is_none_word(phrase):
+            if verdict.says_nothing(phrase):
                 _note("none_word", repairs)
-            elif is_phrase(phrase) and not has_envelope(phrase):
+            elif not verdict.ends_open_list(phrase) and is_phrase(phrase) and not has_envelope(phrase):
                 yield phrase
             else:
                 _note("not_a_phrase", repairs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.cleaner import labels, markers
@@ -14,13 +13,12 @@ from pipeline.cleaner.normal import strip_emphasis
 from pipeline.cleaner.presence import Article
 from pipeline.cleaner.reject import is_clause
 from pipeline.cleaner.split import split_commas, split_conjunction, split_inline, split_semicolons
-from pipeline.cleaner.vocabulary import GLOSS_COLUMNS, PHRASE_KEYS
+from pipeline.cleaner.tables import is_comma_table, is_table, table_items
+from pipeline.cleaner.vocabulary import PHRASE_KEYS
 
-_TABLE_RULE = re.compile(r"[\s|:+\-=]*-[\s|:+\-=]*")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
-_NUMBER = re.compile(r"[\s\d.,%/]+")
 
 
 @dataclass
@@ -39,7 +37,7 @@ def find_candidates(text: str, article: Article | None) -> Candidates:
         rest = [] if literal.value.opener == "[" else _following(text, literal, article)
         return Candidates(items + rest, ["literal"], literal.cut)
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
-    blocks = labels.split_blocks(text, article)
+    blocks = labels.split_blocks(labels.strip_interjection(text), article)
     chosen = _choose(blocks, article)
     result = Candidates([], ["label"] if len(blocks) > 1 else [])
     for block in chosen:
@@ -74,8 +72,7 @@ def _list_items(group: Group, article: Article | None) -> list[str]:
     items: list[str] = []
     for item in group.items:
         if isinstance(item, str):
-            parts = split_semicolons(item)
-            items += parts if len(parts) > 2 else [item]
+            items.append(item)
         elif isinstance(item, Bare):
             items += [item.text] if _is_word(item.text) else []
         elif item.keys:
@@ -95,18 +92,18 @@ def _object_items(group: Group, article: Article | None) -> list[str]:
     pairs = group.pairs()
     groups = [(key, value) for key, value in pairs if isinstance(value, Group)]
     if groups:
-        answers = [(key, value) for key, value in groups if _is_label(key)] or groups
+        answers = [(key, value) for key, value in groups if labels.is_label_key(key)] or groups
         return [item for _, value in answers for item in _group_items(value, article)]
     strings = [(key, value) for key, value in pairs if isinstance(value, str)]
     for key, value in strings:
         if key.strip().casefold() in PHRASE_KEYS:
             return split_inline(value, article) if _is_plural(value) else [value]
-    named = [value for key, value in strings if _is_label(key)]
+    named = [value for key, value in strings if labels.is_label_key(key)]
     if named:
         return [item for value in named for item in split_inline(value, article)]
     if strings and _prefer_values(strings, article):
         return [item for _, value in strings for item in split_inline(value, article)]
-    return [key for key, _ in pairs if not _is_label(key)]
+    return [key for key, _ in pairs if not labels.is_label_key(key)]
 
 
 def _group_items(value: Value, article: Article | None) -> list[str]:
@@ -116,16 +113,6 @@ def _group_items(value: Value, article: Article | None) -> list[str]:
 
 def _is_plural(value: str) -> bool:
     return ";" in value or "\n" in value or value.count(",") > 1
-
-
-def _is_label(key: str) -> bool:
-    word = key.replace("_", "-").casefold().strip(" 0123456789-")
-    spaced = key.replace("_", " ").replace("-", " ").casefold().strip(" 0123456789").split()
-    return (
-        not word
-        or labels.is_head(word, strong=False)
-        or any(labels.is_head(part, strong=False) for part in spaced[-1:])
-    )
 
 
 def _prefer_values(strings: list[tuple[str, str]], article: Article | None) -> bool:
@@ -190,8 +177,10 @@ def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]
     """(name of the container, candidates)."""
     text = _open(block.text)
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
-    if sum(line.count("|") > 1 for line in lines) or sum("\t" in line.strip() for line in lines) > 1:
-        return "table", _table_items(text)
+    if is_comma_table(lines):
+        return "table", table_items(text.replace(",", "|"))
+    if is_table(lines):
+        return "table", table_items(text)
     numbered = markers.split_numbered(text)
     if numbered is not None and _is_lead(numbered[0]):
         return "numbering", [item for part in numbered[1] for item in _item_of_list(part, article)]
@@ -199,7 +188,8 @@ def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]
         return _split_lines(lines, article)
     line = labels.strip_announcement(text.strip())
     items = split_inline(line, article)
-    if line == text.strip():
+    announced = line != text.strip()
+    if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
     return "label", items[:-1] + split_conjunction(items[-1])
 
@@ -213,8 +203,9 @@ def _open(text: str) -> str:
 
 
 def _is_lead(text: str) -> bool:
-    """Whether text before the first number only leads to the list."""
-    return not re.search("[;；]", text) or text.rstrip().endswith((":", "："))
+    """Whether text before the first number leads to the list; else the numbers are footnotes: `A [1]; B [2]`."""
+    bare = text.rstrip(" \t-*•#")
+    return not bare or bare[-1] in ":：.!?\n" or labels.is_label_word(bare.split()[-1].casefold())
 
 
 def _item_of_list(part: str, article: Article | None) -> list[str]:
@@ -226,6 +217,8 @@ def _item_of_list(part: str, article: Article | None) -> list[str]:
 def _split_lines(lines: list[str], article: Article | None) -> tuple[str, list[str]]:
     """Lines with bullets are the items and the others talk about them; without bullets every line is one."""
     marked = [line for line in lines if markers.has_bullet(line)]
+    if len(marked) > 1 and article is not None and article.has_exactly(lines[0].strip()):
+        marked = [lines[0], *(line for line in marked if line is not lines[0])]  # its bullet was lost
     if len(marked) < 2:
         return "lines", [item for line in lines for item in _split_line(line, article)]
     top = [line for line in marked if not _INDENT.match(line)]
@@ -244,33 +237,3 @@ def _split_line(line: str, article: Article | None) -> list[str]:
         return split_inline(line, article)
     commas = split_commas(line, article)
     return commas if len(commas) > 2 else [line]
-
-
-# ---- tables -----------------------------------------------------------------------------------------------------
-
-
-def _table_items(text: str) -> list[str]:
-    """The cells of the phrase column; of a single row, or one without a header, all cells that are no numbers."""
-    rows = [_cells(line) for line in text.split("\n") if "|" in line or "\t" in line]
-    ruled = [at for at, row in enumerate(rows) if not any(map(str.isalnum, "".join(row))) and "-" in "".join(row)]
-    rows = [row for row in rows if any(map(str.isalnum, "".join(row)))]
-    header = [cell.casefold() for cell in rows[0]] if rows else []
-    named = [at for at, cell in enumerate(header) if _is_phrase_column(cell)]
-    if len(rows) > 1 and named:
-        return _column(rows[1:], named[0])
-    if len(rows) > 1 and (ruled[:1] == [1] or any(cell in GLOSS_COLUMNS for cell in header)):
-        rows, numbered = rows[1:], [at for at, cell in enumerate(header) if cell not in GLOSS_COLUMNS]
-        return _column(rows, numbered[0] if numbered else 0)
-    return [cell for row in rows for cell in row if not _NUMBER.fullmatch(cell)]
-
-
-def _is_phrase_column(cell: str) -> bool:
-    return _is_label(cell) and any(map(str.isalpha, cell)) and len(cell) < 30
-
-
-def _column(rows: Iterable[list[str]], at: int) -> list[str]:
-    return [row[at] for row in rows if at < len(row)]
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in re.split(r"[|\t]", line.strip().strip("|"))]

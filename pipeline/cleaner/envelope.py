@@ -10,6 +10,7 @@ from pipeline.cleaner.normal import normalise
 
 ANSWER_CHARS = 20_000  # seven phrases need no more; what goes on longer is a loop, and its phrases are at its beginning
 
+_ECHO_CHARS = 200  # a shorter article could be repeated as a phrase
 _THINK_OPEN = ("<think>", "<thinking>", "<reasoning>", "<thought>", "<scratchpad>", "[THINK]", "◁think▷", "<analysis>",
                "<|channel|>analysis<|message|>", "<reflection>")  # fmt: skip
 _THINK_CLOSE = ("</think>", "</thinking>", "</reasoning>", "</thought>", "</scratchpad>", "[/THINK]", "◁/think▷",
@@ -19,7 +20,7 @@ _TOKEN = re.compile(
     r"<[|｜][^<>\s]{1,40}[|｜]>(?:(?:user|assistant|system|model)\b:?)?|<</?SYS>>|\[/?(?:INST|SYS|EOS|BOS|SEP|CLS|PAD)\]"
     r"|</?(?:s|eos|bos|pad|unk|start_of_turn|end_of_turn|start_of_text|end_of_text|endoftext|im_start|im_end)>"
     r"(?:(?:user|assistant|system|model)\b:?)?|\{\{[^{}\n]{0,80}\}\}|\{%[^{}%\n]{0,80}%\}"
-    r"|^[ \t]*###[ \t]*(?:Instruction|Response|Input|Output|Human|User|Assistant|System)s?\b:?",
+    r"|###[ \t]*(?:Instruction|Response|Input|Output|Human|User|Assistant|System)s?\b:?",
     re.IGNORECASE | re.MULTILINE,
 )
 _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS", re.IGNORECASE)
@@ -28,7 +29,8 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|pl
 _TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]{0,40})(?:\s[^<>\n]{0,200})?\s?/?>")
 _INLINE_TAGS = {"b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"}
 _BLOCK_TAGS = {"li", "ul", "ol", "br", "p", "div", "table", "tr", "td", "th", "tbody", "thead", "h1", "h2", "h3", "h4",
-               "hr", "pre", "html", "body", "root", "item"}  # fmt: skip
+               "hr", "pre", "html", "body", "root", "item",
+               "answer", "keyphrases", "keywords", "phrases", "key_phrases", "output", "response", "result", "final"}  # fmt: skip
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
 
@@ -90,11 +92,11 @@ def _before_reasoning(text: str) -> str:
 def _after_echo(text: str, article: str | None) -> str:
     """The text behind the article, where the model repeats it."""
     echo = (article or "").strip()
-    if len(echo) < 40 or len(text) <= len(echo):
+    if len(echo) < _ECHO_CHARS or len(text) <= len(echo):
         return text
     at = text.find(echo)
     rest = text[at + len(echo) :]
-    return rest if at >= 0 and rest.strip() else text
+    return rest if at >= 0 and any(map(str.isalnum, rest)) else text
 
 
 def _head(text: str) -> str:

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pipeline.cleaner import vocabulary as words
 from pipeline.cleaner.presence import Article
 
-_COLON = re.compile(r"[:：](?!//)(?=\D|$)")
+_COLON = re.compile(r"[:：](?!//)|=|\s[-–—](?=\s|$)")
 _WORD = re.compile(r"[^\s:：,，、|/()\[\]（）]+")
 _BREAK = re.compile(r"[;；|\n.!?。、]")
 _SEGMENT_CHARS = 160
 _MAX_LABELS = 60
 _DIGIT = re.compile(r"\d")
 _ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d)[^*]|\s*$")  # lines that are no headings for certain
+_JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})は[、,]?(?=\S)")
+_FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+")
 _KO_FILLER_BEGINNINGS = tuple(word for word in words.KO_FILLERS if len(word) > 1)
 _EDGES = "*_#`\"'“”‘’[](){}<>【】-–—•·.!~1234567890①②③④⑤⑥⑦⑧⑨"
@@ -75,9 +77,9 @@ def _candidates(text: str) -> Iterator[tuple[int, int, bool]]:
     """(end of a possible label, start of what follows, whether it is a line of its own)."""
     position = 0
     for line in text.split("\n"):
-        colons = [match.start() for match in _COLON.finditer(line)][:_MAX_LABELS]
-        for at in colons:
-            yield position + at, position + at + 1, False
+        colons = [match.span() for match in _COLON.finditer(line)][:_MAX_LABELS]
+        for start, end in colons:
+            yield position + start, position + end, False
         if not colons and (len(line) < 60 or _HEADING.match(line)) and not _ITEM.match(line):
             yield position + len(line), position + len(line), True
         position += len(line) + 1
@@ -163,12 +165,21 @@ def opens_preamble(segment: str) -> bool:
     return segment.strip(" \t*_#>-\"'").casefold().startswith(words.OPENERS)
 
 
+def strip_interjection(text: str) -> str:
+    """`Sure thing! A; B` -> `A; B`."""
+    match = _FIRST_SENTENCE.match(text)
+    return text[match.end() :] if match and text.casefold().startswith(words.INTERJECTIONS) else text
+
+
 def strip_announcement(line: str) -> str:
     """`The key phrases are A, B and C` -> `A, B and C`; the line itself where it announces nothing."""
     spans = [
         (match.start(), match.end(), match[0].casefold().strip("*_\"'"))
         for match in _WORD.finditer(line[:_SEGMENT_CHARS])
     ]
+    japanese = _JA_TOPIC.match(line)
+    if japanese:
+        return line[japanese.end() :]
     heads = 0
     for start, end, word in spans[:20]:
         if not word or (not is_label_word(word) and word not in words.COPULAS):
@@ -178,3 +189,10 @@ def strip_announcement(line: str) -> str:
         if heads and (word in words.COPULAS or topic) and line[end:].strip(" .:,"):
             return line[end:].strip()
     return line
+
+
+def is_label_key(key: str) -> bool:
+    """Whether the key of an object, or the head of a column, names phrases and is none itself (`key_phrases`, `2`)."""
+    word = key.replace("_", "-").casefold().strip(" 0123456789-")
+    spaced = key.replace("_", " ").replace("-", " ").casefold().strip(" 0123456789").split()
+    return not word or is_head(word, strong=False) or any(is_head(part, strong=False) for part in spaced[-1:])

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import islice
 
-_START = re.compile(r"""(?:^|(?<=[\s:：=]))[\[{](?=\s{0,99}(?:["'“‘\[{(\]}]|\d+\s*:))""")
+_START = re.compile(r"""(?:^|(?<=[\s:：=(]))[\[{](?=\s{0,99}(?:["'“‘\[{(\]}]|\d+\s*:))""")
 _CLOSERS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」"}
 _STRING_ENDS = {
     quote: re.compile(rf"""{closer}(?=\s{{0,99}}(?:[,;:\]}})、，]|$))""") for quote, closer in _CLOSERS.items()
@@ -58,7 +58,7 @@ def find_literal(text: str, start: int = 0) -> Literal | None:
     """The first list or object that begins a line or follows a colon or a sentence, or None."""
     for match in islice(_START.finditer(text, start), _TRIES):
         before = text[max(0, match.start() - 80) : match.start()].rstrip(" \t")
-        if not before or before[-1] in ":：=.!\n,}]":
+        if not before or before[-1] in ":：=.!\n,}](":
             return _read(text, match.start())
     return None
 

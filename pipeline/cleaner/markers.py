@@ -24,6 +24,8 @@ def _circled() -> dict[str, int]:
         0x278A: 10,
         0x2160: 12,
         0x2170: 12,
+        0x3260: 14,
+        0x326E: 14,
     }
     return {chr(start + at): at + 1 for start, count in starts.items() for at in range(count)}
 
@@ -45,18 +47,19 @@ _TOKEN = re.compile(
     r"(?<![^\s;,；，、。|.\-*•])(?:"
     r"(?:[#＃]|[Nn]o\.?[ ]?|제)?(?P<open>[(\[（【<]?)[ ]?(?:"
     r"(?P<sign>[0-9０-９]{1,2}|[一二三四五六七八九十])[ ]?"
-    r"(?P<close>\.\)|[.)\]）】>:：．、]|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
+    r"(?P<close>\.\)|[.)\]）】>:：．、°]|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
     rf"|(?P<letter>{_LETTERED})(?P<end>\.(?=\s)|[)\]）]))"
     rf"|(?P<word>{'|'.join(_ORDINALS)})[,.: ]"
     rf"|(?P<circled>[{''.join(_CIRCLED)}])[.)]?"
-    r")(?:[ \t]*[.)\-–:](?=\s))?[ \t]*|(?P<glued>[①-⑳❶-❿])[ \t]*"
+    r")(?:[ \t]*[.)\-–:](?=\s))?[ \t]*|(?P<glued>[①-⑳❶-❿⑴-⒇㉠-㉻])[ \t]*"
+    r"|[（(](?P<boxed>[0-9]{1,2})[)）][ \t]*"
 )
-_LINE_NUMBER = re.compile(r"^[ \t]*#?([0-9]{1,2})[ \t]+(?=\D)", re.MULTILINE)
+_LINE_NUMBER = re.compile(r"(?:^|(?<=[;；]))[ \t]*#?([0-9]{1,2})[ \t]+(?=\D)", re.MULTILINE)
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９", "0123456789")
 
 BULLETS = "•●○◦‣⁃∙▪▫■□◆◇▶▷►▸▹▲△▼▽★☆※✓✔✅☑➤➢➔➜→⇒❖✦✧✨◎◉♦♣♠♥☞👉🔹🔸🔷🔶📌⭐🔑📰💡🏷❏❑❍⦿✳➡❯❱⬤⚫⚪🔵🔴🟢🟠🟡⁍"
 _ASCII_BULLETS = "-*+·–—>~ㆍ・−o"
-_LINE_BULLET = re.compile(rf"[ \t]*(?:[{BULLETS}]+[ \t]*|(?:[-*+·–—>~ㆍ・−]|[oO](?=[ \t]))(?:[ \t]+|(?=[^\s\d])))")
+_LINE_BULLET = re.compile(rf"[ \t]*(?:[{BULLETS}]+[ \t]*|(?:[-*+·–—>~ㆍ・−]|[oOㅇ](?=[ \t]))(?:[ \t]+|(?=[^\s\d])))")
 _CHECK_BOX = re.compile(r"\[[ xXvV✓✔]?\][ \t]*")
 _SYMBOL_BULLET = re.compile(rf"[{BULLETS}]+")
 _LEADING_NUMBER = re.compile(
@@ -92,11 +95,13 @@ def _values(match: re.Match[str]) -> Iterator[tuple[int, int]]:
 
 
 def _sign(match: re.Match[str]) -> str:
-    return match["sign"] or match["letter"] or match["word"] or match["circled"] or match["glued"]
+    return match["sign"] or match["letter"] or match["word"] or match["circled"] or match["glued"] or match["boxed"]
 
 
 def _style(match: re.Match[str]) -> tuple[str | None, ...]:
-    return match["open"], match["close"], match["end"]
+    if match["boxed"]:
+        return match[0][0], match[0].rstrip()[-1], None
+    return match["open"] or None, match["close"], match["end"]
 
 
 def _sequence(text: str, tokens: list[tuple[re.Match[str], int]]) -> list[re.Match[str]]:

@@ -13,6 +13,7 @@ MAX_CHARS = 100
 _URL = re.compile(r"(?:https?://|www\.|ftp://)\S{1,2000}|\b[\w-]{1,60}\.[a-z]{2,10}/\S{1,500}", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
 _EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30}|and|et|und|,)){2,6}$")
+_KO_BYLINE_REVERSED = re.compile(r"(?:기자|특파원) ?[:=]? ?([가-힣]{3})$")
 _KO_BYLINE = re.compile(rf"(?:^|[\s=/)\]])([가-힣]{{2,4}}) ?(?:{'|'.join(words.REPORTERS)})(?: ?=)?$")
 _KO_FINITE = re.compile(
     r"(?:[가-힣]*(?:니다|한다|된다|는다|없다|있다|이다|했다|됐다|였다|았다|었다|겠다|렸다|졌다|왔다|갔다|켰다|났다|냈다|섰다|않다)"
@@ -58,7 +59,7 @@ def is_byline(text: str) -> bool:
     """`By Jane Doe`, `Par Jean Dupont`, `홍길동 기자`; not `외신 기자`, whose first word is no name."""
     if text[:1] in "BPV" and _EN_BYLINE.fullmatch(text):
         return True
-    match = _KO_BYLINE.search(text) if text.rstrip(" =").endswith(words.REPORTERS) else None
+    match = _KO_BYLINE.search(text) if text.rstrip(" =").endswith(words.REPORTERS) else _KO_BYLINE_REVERSED.match(text)
     return (
         match is not None and len(match[1]) == 3 and match[1][0] in words.KO_SURNAMES and match[1][-1] not in "부국팀"
     )

@@ -14,7 +14,7 @@ from pipeline.cleaner.markers import strip_number
 from pipeline.cleaner.normal import fold_width, has_hangul
 from pipeline.cleaner.presence import Article
 from pipeline.cleaner.reject import is_clause, strip_address
-from pipeline.cleaner.split import split_listed
+from pipeline.cleaner.split import split_listed, split_semicolons
 from pipeline.cleaner.trim import trim
 
 _SCORE_WORD = r"(?:(?:[^\W\d]|[ _]){1,20}[:=] ?)?"
@@ -25,6 +25,7 @@ _SCORE = re.compile(
     r"|\s*[(\[（{]\s*(?:[^\W\d]|[ _]){1,20}[:=] ?\d{1,3}\s*[)\]）}]$"
     r"|\s+[(\[（]\s*(?:\d{1,2}|high|medium|low|높음|중간|보통|낮음)\s*[)\]）]$"
     r"|\s*[:：=|]\s*(?:0?\.\d+|1\.0+|\d{1,3}%|\d{1,3}/\d{1,3}|\d{1,3}점?)$|\s+[-–—,]?\s*(?:0\.\d+|1\.0+|\d{1,3}%|\d{1,2}/10)$"
+    r"|\s*[(\[（](?:[^\W\d]|[ _]){1,20} 0?\.\d+[)\]）]$"
     r"|\s*,\s*0\.\d+$",
     re.IGNORECASE,
 )
@@ -35,7 +36,12 @@ _CONJUNCTION = re.compile(r"(?:and|et|und|및|그리고|또는|または|そし�
 _SENTENCE = re.compile(r"(?<=[^\s.][.!?])\s+|(?<=[。！？])")
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
 _PLAIN = re.compile(f"[{_LETTERS}][{_LETTERS}0-9]*(?: [{_LETTERS}0-9]+)*")
-_JOINED = re.compile(r"\b(?:and|et|und|및|그리고|또는|와|과)\b", re.IGNORECASE)
+_JOINED = re.compile(r"\b(?:and|et|und|및|그리고|또는|와|과|등|etc)\b", re.IGNORECASE)
+_ET_CETERA = re.compile(r",? etc\.?$|(?<=[가-힣A-Za-z0-9]) 등$|(?<=\w)など$")
+_NEWS_TAG = re.compile(r"\[[가-힣A-Z ]{2,8}\] ?(?=\w)")
+_COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
+_SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
+_LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
 _MAX_DEPTH = 12
 
 
@@ -44,6 +50,7 @@ def settle(candidate: str, article: Article | None, depth: int = 0) -> Iterator[
     if _is_plain(candidate):
         yield candidate
         return
+    candidate = _without_loop(candidate)
     signed = _with_sign(candidate, article)
     text = signed or trim(candidate)
     if not text:
@@ -63,7 +70,17 @@ def settle(candidate: str, article: Article | None, depth: int = 0) -> Iterator[
 
 def _is_plain(candidate: str) -> bool:
     """Whether the candidate is words with single spaces and nothing else: no rule has anything to do. Most are."""
-    return _PLAIN.fullmatch(candidate) is not None and not _JOINED.search(candidate)
+    return _PLAIN.fullmatch(candidate) is not None and candidate.count(" ") < _LOOP and not _JOINED.search(candidate)
+
+
+def _without_loop(candidate: str) -> str:
+    """`A B A B A B A B` -> `A B`: a model that repeats itself without separators."""
+    tokens = candidate.split()
+    if len(tokens) < _LOOP or tokens.count(tokens[0]) < _LOOP:
+        return candidate
+    period = tokens.index(tokens[0], 1)
+    repeated = all(token == tokens[at % period] for at, token in enumerate(tokens))
+    return " ".join(tokens[:period]) if repeated and len(tokens) >= _LOOP * period else candidate
 
 
 def _with_sign(candidate: str, article: Article | None) -> str:
@@ -75,9 +92,42 @@ def _with_sign(candidate: str, article: Article | None) -> str:
     return text[0] + bare if article.has_exactly(text[0] + bare) else ""
 
 
+def _loop(text: str, article: Article | None) -> list[str] | None:
+    once = _without_loop(text)
+    return [once] if once != text else None
+
+
+def _semicolons(text: str, article: Article | None) -> list[str] | None:
+    """A list inside an item. One semicolon may belong to a title, two separate."""
+    parts = split_semicolons(text)
+    return parts if len(parts) > 2 else None
+
+
 def _number(text: str, article: Article | None) -> list[str] | None:
     bare = strip_number(text)
     return [bare] if bare != text and any(map(str.isalnum, bare)) else None
+
+
+def _news_tag(text: str, article: Article | None) -> list[str] | None:
+    """`[속보] A` -> A."""
+    match = _NEWS_TAG.match(text)
+    return [text[match.end() :]] if match else None
+
+
+def _copula(text: str, article: Article | None) -> list[str] | None:
+    """`A입니다`, the end of a list in a Korean or Japanese sentence -> A; a sentence of its own is left whole."""
+    match = _COPULA.search(text)
+    if match is None or not match.start():
+        return None
+    bare = text[: match.start()]
+    alone = len(bare.split()) <= 3 and not _SUBJECT.search(bare)
+    return [bare] if alone or (article is not None and article.has(trim(bare))) else None
+
+
+def _et_cetera(text: str, article: Article | None) -> list[str] | None:
+    """`A 등`, the end of an open list -> A."""
+    match = _ET_CETERA.search(text)
+    return [text[: match.start()]] if match and match.start() else None
 
 
 def _address(text: str, article: Article | None) -> list[str] | None:
@@ -163,5 +213,6 @@ def _width(text: str, article: Article | None) -> list[str] | None:
 
 
 _RULES: tuple[Callable[[str, Article | None], list[str] | None], ...] = (
-    _number, _address, _score, _conjunction, _remark_behind, _gloss, _bracket_gloss, _listed, _width,
+    _loop, _semicolons, _number, _news_tag, _address, _score, _conjunction, _copula, _et_cetera, _listed, _remark_behind, _gloss,
+    _bracket_gloss, _width,
 )  # fmt: skip

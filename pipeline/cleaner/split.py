@@ -9,7 +9,7 @@ from pipeline.cleaner.presence import Article
 
 _SEMICOLONS = re.compile("[;；﹔؛;]")
 _PIPES = re.compile(r"\s*[|｜¦‖\t]\s*")
-_COMMAS = re.compile("[,，、﹐､،]")
+_COMMAS = re.compile("[,，、﹐､،／]")
 _SPACED = tuple(
     re.compile(rf"\s{sign}\s") for sign in ("[·ㆍ・‧･∙]", "/{1,2}", "[→⇒>»]", r"\+", "[-–—]{1,2}", "[=~〜～]", "&")
 )
@@ -54,7 +54,12 @@ def split_listed(text: str) -> list[list[str]]:
     """Every way to read the text as a list joined by weak separators; the article decides whether one is meant."""
     readings = [
         re.split(pattern, text)
-        for pattern in (r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s", r"[/·ㆍ・|&]", r"\s[-–—]\s")
+        for pattern in (
+            r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s",
+            r"[/／·ㆍ・|&]",
+            r"\s[-–—]\s",
+            r"(?<=\w)\.\s+",
+        )
     ]
     return [[part for part in reading if part.strip()] for reading in readings if len(reading) > 1]
 
@@ -110,9 +115,15 @@ def _split_weak(text: str, article: Article | None) -> list[str]:
             return parts
     if len(_STOPS.findall(text.rstrip("。 "))) >= 1 and all(len(part) < 25 for part in _STOPS.split(text)):
         return _STOPS.split(text)
+    sentences = re.split(r"(?<=\w{2})\.\s+", text.strip(" ."))
+    if len(sentences) > 2 and all(len(part) > 2 and part.count(" ") < 4 for part in sentences):
+        return sentences
     adjacent = _CLOSED_BY_SPACE.sub("\\1;", _ADJACENT.sub("\\1;", text))
     if adjacent != text:
         return adjacent.split(";")
+    columns = re.split("\u3000+", text.strip())
+    if len(columns) > 2:
+        return columns
     return _GAPS.split(text.strip()) if len(text) < 2000 else [text]
 
 

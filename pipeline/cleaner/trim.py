@@ -43,7 +43,7 @@ def trim(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _is_mark(character: str) -> bool:
     """Punctuation, symbols and enclosed numbers (①); not the units and names that Unicode calls symbols (㎡, ℃, ㈜)."""
-    if "\u2460" <= character <= "\u24ff" or "\u2776" <= character <= "\u2793":
+    if "\u2460" <= character <= "\u24ff" or "\u2776" <= character <= "\u2793" or "\u3260" <= character <= "\u327b":
         return True
     if "\u2100" <= character <= "\u214f" or "\u3200" <= character <= "\u33ff" or character in "©®°":
         return False
@@ -66,7 +66,7 @@ def _begins_name(text: str, at: int) -> bool:
         return text[at + 1 : at + 2].isalpha() and text[at + 1].isascii() and not text[:at].endswith(".")
     if mark in _KEPT_QUOTES:
         end = text.find(_KEPT_QUOTES[mark], at + 2)
-        return 0 < end < len(text) - 1 and not text[at + 1].isspace() and text[end + 1].isspace()
+        return end > 0 and not text[at + 1].isspace() and text[end + 1 : end + 2] == " " and text[end + 2].isalnum()
     return mark in _BRACKETS or (mark in _LEADING_OK and text[at + 1 : at + 2].isalnum())
 
 
@@ -77,10 +77,12 @@ def _ends_name(text: str) -> bool:
         return _ACRONYM.search(text[-50:]) is not None or text.rpartition(" ")[2].casefold() in ABBREVIATIONS
     if mark in _KEPT_OPENERS:
         start = text.rfind(_KEPT_OPENERS[mark], 0, len(text) - 2)
-        apart = start > 0 and (text[start - 1].isspace() or text[start] != mark)  # 영화<기생충>, but not 5'11'
+        before = text[: max(start, 0)]
+        apart = before.endswith(" ") or text[start] != mark  # 영화<기생충>, but not 5'11'
+        apart = apart and before.rstrip(" ")[-1:].isalnum()
         return apart and not text[start + 1].isspace() and not text[-2].isspace()
     if mark == "#":
-        return text[-2:-1].isalpha()
+        return text[-2:-1] in tuple("CFJQX") and not text[-3:-2].isalnum()
     return mark in _CLOSING or (mark in _TRAILING_OK and (text[-2:-1].isalnum() or text[-2:-1] in tuple(_TRAILING_OK)))
 
 

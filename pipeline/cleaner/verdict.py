@@ -17,6 +17,8 @@ _HEAD_CHARS = 600
 
 def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "no_answer"] | None:
     """The status of an answer that begins by declining or asking; None where a list follows or the article has it."""
+    if answer[:1] in "[{":  # a literal is data; its strings are judged one by one
+        return None
     head = fold_space(answer[:_HEAD_CHARS]).casefold().replace("’", "'").strip(" \"'*`[(")
     refuses = head.startswith(words.REFUSALS)
     asks = _asks_for_article(head)
@@ -30,16 +32,16 @@ def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "n
 
 
 def says_nothing(text: str) -> bool:
-    """`None`, `해당 없음`, `There are no key phrases`."""
+    """Whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`."""
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
     return bare in words.NO_ANSWERS or (
         len(bare) < 200 and ";" not in bare and bare.startswith(words.NO_ANSWER_BEGINNINGS)
     )
 
 
-def is_none_word(phrase: str) -> bool:
-    """Whether a phrase is one of the words for nothing."""
-    return phrase.casefold() in words.NO_ANSWERS
+def ends_open_list(phrase: str) -> bool:
+    """Whether a phrase only says that there are more: `etc.`, `등`, `など`."""
+    return phrase.casefold() in words.ET_CETERA
 
 
 def _asks_for_article(head: str) -> bool:

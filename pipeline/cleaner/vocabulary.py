@@ -45,6 +45,10 @@ OPENERS = (
     "voici", "bien sûr", "d'accord", "ci-dessous", "à partir", "après ", "d'après", "les mots", "les expressions",
     "以下", "この記事", "記事", "次の", "はい", "承知", "わかりました", "hier sind", "aquí",
 )  # fmt: skip
+INTERJECTIONS = (
+    "sure", "certainly", "of course", "okay", "ok!", "ok.", "absolutely", "great", "네", "물론", "알겠습니다", "bien sûr", "d'accord",
+    "はい", "承知", "わかりました", "gerne", "claro",
+)  # fmt: skip
 # Korean eojeols by their beginning: heads first, fillers second.
 KO_STRONG_HEADS = ("핵심구문", "키워드", "구문", "핵심어", "주제어", "키프레이즈", "핵심문구", "해시태그")
 KO_WEAK_HEADS = (
@@ -103,6 +107,7 @@ CATEGORIES = _words(
 # Labels whose text is no answer at all.
 ASIDES = _words(
     "note notes explanation explanations reason reasons reasoning rationale article text title headline summary",
+    "translation translations english-translation traduction 번역 翻訳",
     "disclaimer context thought thoughts thinking analysis instruction instructions user human system question input",
     "source sources url prompt",
     "remarque explication explications raisonnement résumé titre analyse texte question",
@@ -175,6 +180,11 @@ NO_ANSWER_BEGINNINGS = (
     "핵심 구문이 없", "키워드가 없", "핵심 구문을 찾을 수 없", "il n'y a pas", "il n'y a aucun", "aucun mot", "aucune expression",
     "該当する", "キーワードはありません", "해당하는 구문이 없", "기사가 없", "기사 내용이 없", "기사 본문이 없",
 )  # fmt: skip
+
+# What ends an open list.
+ET_CETERA = frozenset(
+    ("etc", "etc.", "more", "others", "and more", "and others", "등", "기타", "그 외", "など", "その他", "等")
+)
 
 # ---- sentences -------------------------------------------------------------------------------------------------
 

@@ -25,15 +25,20 @@ class Labeller:
         config = work.config
         self.task = plugins.create("tasks", config.label.task, config.task_options, token_counter(work))
         self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
+        self.provider_name = config.label.provider
         self.prompt = load_prompt(config)
         if hasattr(self.provider, "fit"):
             self.provider.load(_statistics(work, self.provider, refit))
-        self._identity = hashlib.sha256(canonical_json(self.provider.identity))
+        self._identity = hashlib.sha256(canonical_json([self.provider_name, self.provider.identity]))
 
     @property
     def identity(self) -> dict[str, Any]:
         """Provider and prompt: what a shard of `requests/` depends on beside its articles."""
-        return {"provider": self.provider.identity, "prompt": self.prompt.digest if self.prompt else None}
+        return {
+            "provider": self.provider_name,
+            "answers": self.provider.identity,
+            "prompt": self.prompt.digest if self.prompt else None,
+        }
 
     @property
     def run_id(self) -> str:

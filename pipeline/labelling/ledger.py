@@ -86,7 +86,8 @@ class Ledger:
                     self._db.executemany(f"INSERT OR IGNORE INTO replies ({_COLUMNS}) VALUES ({marks})", rows)  # noqa: S608
                 self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite has rolled back by itself where the disk is full
+                    self._db.execute("ROLLBACK")
                 raise
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Record]:

@@ -42,7 +42,6 @@ class Provider:
     def identity(self) -> dict[str, Any]:
         assert self._statistics is not None, "load() comes first"
         return {
-            "provider": "extractive",
             "version": VERSION,
             "statistics": self._statistics.digest,
             "phrases": self._phrases,

@@ -57,7 +57,7 @@ class Provider:
     def identity(self) -> dict[str, Any]:
         address = urlsplit(self.base_url)
         endpoint = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
-        return {"provider": "openai", "endpoint": endpoint, "model": self.model, "parameters": self._parameters}
+        return {"endpoint": endpoint, "model": self.model, "parameters": self._parameters}
 
     async def open(self) -> None:
         if not self._key and self.base_url == DEFAULT_BASE_URL:

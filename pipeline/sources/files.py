@@ -22,7 +22,7 @@ from pydantic import Field
 from pipeline.config import SourceOptions
 from pipeline.errors import ConfigError, InputError, MissingExtra
 from pipeline.records import BadRow, RawRow, Unit
-from pipeline.tables import digest_of
+from pipeline.tables import digest_of, printable_path
 
 MAX_ROW_BYTES = 10 * 2**20
 _FORMATS = {
@@ -105,7 +105,7 @@ def _glob(folder: Path, pattern: str) -> Iterator[Path]:
 
 def _label(path: Path, folder: Path) -> str:
     """How a file is named in rows and messages: relative to the job file where it lies below, else its own name."""
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+    return printable_path(path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name))
 
 
 def _format_by_name(path: Path) -> str | None:
@@ -221,11 +221,12 @@ def _read_parquet(path: Path, label: str, options: Options) -> Iterator[RawRow |
     line = 0
     try:
         file = pq.ParquetFile(path)
-        wanted = [c for c in _wanted_columns(options) if c in file.schema_arrow.names]
+        names = dict.fromkeys(file.schema_arrow.names)  # columns that are not read are null, but known by name
+        wanted = [name for name in _wanted_columns(options) if name in names]
         for batch in file.iter_batches(batch_size=512, columns=wanted):
             for fields in batch.to_pylist():
                 line += 1
-                yield RawRow(label, line, fields)
+                yield RawRow(label, line, names | fields)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise

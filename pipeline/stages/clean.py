@@ -85,7 +85,7 @@ def _label(labeller: Labeller, article: Article, request: dict[str, Any], record
         "tiers": label.tiers,
         "status": label.status,
         "repairs": label.repairs,
-        "provider": labeller.provider.identity["provider"],
+        "provider": labeller.provider_name,
         "model": record.reply.model,
         "prompt": labeller.prompt.name if labeller.prompt else None,
         "prompt_sha256": labeller.prompt.digest if labeller.prompt else None,

@@ -31,6 +31,7 @@ from pipeline.tables import (
     digest_of,
     file_digest,
     first_occurrences,
+    printable_path,
     read_json,
     rejected_table,
     write_json,
@@ -310,9 +311,10 @@ class FileDigests:
     def __call__(self, path: Path) -> str:
         stat = path.stat()
         state = [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
-        known = self._known.get(str(path))
+        name = printable_path(path)
+        known = self._known.get(name)
         digest = known[-1] if known and known[:-1] == state else file_digest(path)
-        self._seen[str(path)] = [*state, digest]
+        self._seen[name] = [*state, digest]
         return str(digest)
 
     def save(self) -> None:

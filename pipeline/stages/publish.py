@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import ConfigError, GateStopped, InputError
+from pipeline.errors import GateStopped, InputError
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.ledger import Ledger
 from pipeline.publishing import card, gates, versions
@@ -32,8 +32,6 @@ class Published:
 
 def run(work: Workspace) -> Published:
     """Write a version where the rows differ from the last one.  Raises GateStopped, naming the rows."""
-    if work.config.publish.to == "hub":
-        raise ConfigError("publish.to: hub is not offered by this version of labelmill; use folder")
     shards = read_order(work.articles)
     inputs = digest_of([[folder.digest(s) for folder in _folders(work)] for s in shards])
     last = versions.latest(work.versions)
@@ -110,6 +108,7 @@ def _manifest(
     finally:
         ledger.close()
     run = {
+        "provider": labeller.provider_name,
         **labeller.provider.identity,
         "run_id": labeller.run_id,
         "models_served": _counts(index, "model"),
