@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import EndpointError, Paused
+from pipeline.errors import EndpointError, InputError, Paused
 from pipeline.labelling.ledger import Ledger
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Running, Server, completion
@@ -290,6 +290,42 @@ def test_ctrl_c_keeps_what_is_in_flight(make_job: JobMaker) -> None:
         assert Ledger(path.parent / "jobs" / "test" / "ledger.sqlite").totals()["answered"] == answered < 300
         run(path)
         assert sum(server.answered.values()) == 300
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_asks_for_patience(make_job: JobMaker) -> None:
+    with Running(Server(script=lambda body, times: error(429, "slow_down", **{"retry-after": "100"}))) as server:
+        process = start(openai_job(make_job, server, 30, limits={"concurrency": 10}))
+        while sum(server.seen.values()) < 10:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 3
+
+
+def test_ctrl_c_twice_stops_now(make_job: JobMaker) -> None:
+    with Running(Server(latency=60)) as server:
+        process = start(openai_job(make_job, server, 30, limits={"concurrency": 10}))
+        while server.in_flight < 10:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None  # what is in flight is waited for
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
+        assert process.returncode == 3 and b"Traceback" not in stderr
+
+
+def test_a_shard_that_cannot_be_read_costs_nothing_in_flight(
+    make_job: JobMaker, server: Server, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("pipeline.stages.collect.MAX_SHARD_ROWS", 10)
+    server.latency = 0.05
+    path = openai_job(make_job, server, 30, limits={"concurrency": 15})
+    work = run(path, last="filter")
+    last = sorted(work.filtered.path.glob("*.parquet"))[-1]
+    last.write_bytes(b"no Parquet")
+    with pytest.raises(InputError, match="cannot be read"):
+        run(path, first="label")
+    assert 10 <= sum(server.answered.values()) == Ledger(work.ledger_file).totals()["answered"]
 
 
 def test_a_second_process_on_the_same_job_is_told_so(make_job: JobMaker) -> None:

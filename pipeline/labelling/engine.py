@@ -96,16 +96,18 @@ def _answer_batches(requests: Iterator[Request], provider: Any, ledger: Ledger, 
 class _Online:
     def __init__(self, provider: Any, ledger: Ledger, limits: Limits, on_outcome: OnOutcome) -> None:
         self._provider, self._ledger, self._on_outcome = provider, ledger, on_outcome
-        self._limiter = Limiter(limits.requests_per_minute, limits.tokens_per_minute)
+        self._limiter = Limiter(limits.requests_per_minute, limits.tokens_per_minute, self._sleep)
         self._room = asyncio.Semaphore(limits.concurrency or CONCURRENCY)
         self._done: asyncio.Queue[Outcome | None] = asyncio.Queue()
         self._stop: str | None = None  # why nothing more is sent
-        self._broken: BaseException | None = None  # why nothing more can be stored
+        self._stopped = asyncio.Event()
+        self._broken: BaseException | None = None  # what went wrong here, not at the endpoint
         self._failed_in_a_row = 0
         self._retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
             retry=retry_if_exception(self._may_try_again),
+            sleep=self._sleep,
             reraise=True,
         )
 
@@ -116,6 +118,9 @@ class _Online:
             await self._provider.open()
             async with asyncio.TaskGroup() as tasks:
                 await self._send(requests, tasks)
+        except asyncio.CancelledError:
+            if not self._stop:  # else it is the second Ctrl-C
+                raise
         finally:
             await self._provider.close()
             await self._done.put(None)
@@ -127,21 +132,38 @@ class _Online:
             raise Paused(f"{self._stop}; every answer is kept: the same command goes on where it stopped")
 
     async def _send(self, requests: Iterator[Request], tasks: asyncio.TaskGroup) -> None:
-        for request in requests:
-            await self._room.acquire()
-            if self._stop:
-                self._room.release()
-                return
-            tasks.create_task(self._one(request))
+        try:
+            for request in requests:
+                await self._room.acquire()
+                if self._stop:
+                    return
+                tasks.create_task(self._one(request))
+        except Exception as error:  # a shard that cannot be read must not cost what is in flight
+            self._break_off(error)
+
+    def _halt(self, why: str) -> None:
+        """Send nothing more; nobody waits any longer to try again."""
+        self._stop = self._stop or why
+        self._stopped.set()
+
+    def _break_off(self, error: BaseException) -> None:
+        self._broken = self._broken or error
+        self._halt(str(error))
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, but not when the job stops."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
 
     async def _one(self, request: Request) -> None:
         started, attempts = time.monotonic(), 0
 
         async def attempt() -> Reply:
             nonlocal attempts
+            await self._limiter.turn(_tokens(request))
             if self._stop:
                 raise RequestFailed("fatal", "stopped", self._stop)
-            await self._limiter.turn(_tokens(request))
             attempts += 1
             return await self._ask(request)
 
@@ -167,12 +189,12 @@ class _Online:
 
     async def _settle_failure(self, request: Request, failure: RequestFailed, attempts: int, seconds: float) -> None:
         if failure.kind == "fatal":
-            self._stop = self._stop or str(failure)
+            self._halt(str(failure))
             return
         record = None
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= GIVE_UP_AFTER and not self._stop:
-            self._stop = f"{GIVE_UP_AFTER} requests in a row got no answer ({failure.code}: {failure})"
+            self._halt(f"{GIVE_UP_AFTER} requests in a row got no answer ({failure.code}: {failure})")
         if failure.kind == "rejected":
             code, text = failure.code, str(failure)
             record = Record(request.key, "rejected", None, attempts, seconds, _now(), error_code=code, error=text)
@@ -206,8 +228,7 @@ class _Online:
             for outcome in outcomes:
                 self._on_outcome(outcome)
         except Exception as error:
-            self._broken = error
-            self._stop = self._stop or str(error)
+            self._break_off(error)
 
     def _listen_for_interrupts(self) -> Callable[[], None]:
         """Ctrl-C once: send nothing more, keep what is in flight; twice: stop now."""
@@ -216,7 +237,7 @@ class _Online:
         def interrupted() -> None:
             if self._stop and task:
                 task.cancel()
-            self._stop = self._stop or "stopped by Ctrl-C"
+            self._halt("stopped by Ctrl-C")
 
         with suppress(NotImplementedError, RuntimeError, ValueError):  # no signals outside the main thread
             loop.add_signal_handler(signal.SIGINT, interrupted)

@@ -6,8 +6,10 @@ that says "slow down" stops everyone, once, for as long as it says.
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import Awaitable, Callable
+
+Sleep = Callable[[float], Awaitable[None]]
 
 _BURST_SECONDS = 1.0  # how much unused allowance may be saved up
 
@@ -27,9 +29,13 @@ class Pace:
 
 
 class Limiter:
-    """The gate that every attempt passes, retries included (an endpoint counts those too)."""
+    """The gate that every attempt passes, retries included (an endpoint counts those too).
 
-    def __init__(self, requests_per_minute: int | None = None, tokens_per_minute: int | None = None) -> None:
+    `sleep` waits for some seconds, or less where the job stops.
+    """
+
+    def __init__(self, requests_per_minute: int | None, tokens_per_minute: int | None, sleep: Sleep) -> None:
+        self._sleep = sleep
         self._requests, self._tokens = Pace(requests_per_minute), Pace(tokens_per_minute)
         self._paused_until = 0.0
 
@@ -38,9 +44,9 @@ class Limiter:
         now = time.monotonic()
         wait = max(self._requests.reserve(1, now), self._tokens.reserve(tokens, now))
         if wait:
-            await asyncio.sleep(wait)
-        while (pause := self._paused_until - time.monotonic()) > 0:
-            await asyncio.sleep(pause)
+            await self._sleep(wait)
+        if (pause := self._paused_until - time.monotonic()) > 0:
+            await self._sleep(pause)
 
     def pause(self, seconds: float) -> None:
         """Hold everyone back; a pause under way is only made longer, never added to."""
