@@ -102,6 +102,7 @@ class _Online:
         self._stop: str | None = None  # why nothing more is sent
         self._stopped = asyncio.Event()
         self._broken: BaseException | None = None  # what went wrong here, not at the endpoint
+        self._can_store = True
         self._failed_in_a_row = 0
         self._retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -217,7 +218,7 @@ class _Online:
                     break
             open_ended = group[-1] is not None
             outcomes = [outcome for outcome in group if outcome is not None]
-            if not self._broken:
+            if self._can_store:
                 await self._store(outcomes)
 
     async def _store(self, outcomes: list[Outcome]) -> None:
@@ -228,6 +229,7 @@ class _Online:
             for outcome in outcomes:
                 self._on_outcome(outcome)
         except Exception as error:
+            self._can_store = False
             self._break_off(error)
 
     def _listen_for_interrupts(self) -> Callable[[], None]:
