@@ -31,6 +31,7 @@ class Server:
     answered: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    quiet: bool = False
     drip: bool = False  # answer 50 bytes at a time
     in_flight: int = 0
     most_in_flight: int = 0
@@ -42,8 +43,9 @@ class Server:
         digest = hashlib.sha256(raw).hexdigest()
         self.seen[digest] += 1
         body = json.loads(raw)
-        self.bodies.append(body)
-        self.headers.append(dict(request.headers))
+        if not self.quiet:
+            self.bodies.append(body)
+            self.headers.append(dict(request.headers))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -135,7 +137,8 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--quiet", action="store_true", help="remember no bodies, for long runs")
     options = parser.parse_args()
-    with Running(Server(options.faults, options.latency), options.port) as running:
+    with Running(Server(options.faults, options.latency, quiet=options.quiet), options.port) as running:
         print(running.url, flush=True)
         threading.Event().wait()
