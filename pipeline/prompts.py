@@ -47,13 +47,19 @@ class Prompt:
     name: str
     source: PromptFile
     digest: str
-    _parts: tuple[tuple[str, jinja2.Template], ...]
+    _parts: tuple[tuple[str, jinja2.Template | str], ...]
     _task_variables: dict[str, Any]
 
     def render(self, article: Article) -> tuple[Message, ...]:
-        """The chat for one article."""
+        """The chat for one article.  Raises ConfigError where a template fails on it."""
         variables = {name: getattr(article, name) for name in ARTICLE_VARIABLES} | self._task_variables
-        return tuple({"role": role, "content": part.render(variables)} for role, part in self._parts)
+        try:
+            return tuple(
+                {"role": role, "content": part if isinstance(part, str) else part.render(variables)}
+                for role, part in self._parts
+            )
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise ConfigError(f"prompt {self.name!r} fails for article {article.id}: {error}") from error
 
 
 def find(name: str, folder: Path) -> Path:
@@ -98,12 +104,17 @@ def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
     return [*turns, ("user", "user", source.user)]
 
 
-def _template(environment: jinja2.Environment, text: str, where: str, allowed: Sequence[str]) -> jinja2.Template:
+def _template(environment: jinja2.Environment, text: str, where: str, allowed: Sequence[str]) -> jinja2.Template | str:
+    """A checked template; where it uses no variable, the text that it always gives."""
     try:
-        for name in sorted(meta.find_undeclared_variables(environment.parse(text))):
+        used = sorted(meta.find_undeclared_variables(environment.parse(text)))
+        for name in used:
             if name not in allowed:
                 hint = did_you_mean(name, list(allowed))
                 raise ConfigError(f"{where}: unknown variable {name!r}{hint}; allowed: {', '.join(allowed)}")
-        return environment.from_string(text)
+        template = environment.from_string(text)
+        return template if used else template.render()
     except jinja2.TemplateSyntaxError as error:
         raise ConfigError(f"{where}: line {error.lineno}: {error.message}") from error
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        raise ConfigError(f"{where}: {error}") from error

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pyarrow as pa
 
 from pipeline import plugins, prompts
@@ -48,10 +49,10 @@ class Labeller:
     def request(self, article: Article) -> Request:
         digest = self._identity.copy()
         if self.prompt is None:
-            digest.update(canonical_json([article.title, article.text, article.language]))
+            digest.update(orjson.dumps([article.title, article.text, article.language]))
             return Request(digest.digest(), article)
         messages = self.prompt.render(article)
-        digest.update(canonical_json(messages))
+        digest.update(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS))
         return Request(digest.digest(), article, messages)
 
 

@@ -6,13 +6,14 @@ used for what it is good at, the list of models.  Failures are told apart here a
 
 from __future__ import annotations
 
-import json
 import os
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import orjson
 from pydantic import ConfigDict
 
 from pipeline.config import LabelOptions
@@ -51,6 +52,7 @@ class Provider:
             raise ConfigError(f"label.base_url: {self.base_url!r} is no http(s) address")
         self._key = label.api_key.get_secret_value() if label.api_key else os.environ.get("OPENAI_API_KEY", "")
         self._parameters = _as_chat(options.model_dump(exclude_none=True))
+        self._proxy = _proxy_of(self.base_url)
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -62,12 +64,12 @@ class Provider:
     async def open(self) -> None:
         if not self._key and self.base_url == DEFAULT_BASE_URL:
             raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        headers = {"Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=20)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=timeout, headers=headers, auto_decompress=True, trust_env=True
-        )
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers)
 
     async def close(self) -> None:
         if self._session:
@@ -80,9 +82,9 @@ class Provider:
         try:
             async with self._session.post(
                 f"{self.base_url}/chat/completions",
-                data=json.dumps(body, ensure_ascii=False).encode(),
-                headers={"Content-Type": "application/json"},
+                data=orjson.dumps(body),
                 allow_redirects=False,
+                proxy=self._proxy,
             ) as response:
                 data = await _read_all(response.content)
                 status, headers = response.status, response.headers
@@ -133,6 +135,14 @@ class Provider:
         return f"{address} does not take requests of this form; see label.parameters"
 
 
+def _proxy_of(address: str) -> str | None:
+    """The proxy that the environment names for an address (aiohttp's `trust_env` looks it up for every request)."""
+    parts = urlsplit(address)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
+
+
 async def _read_all(content: aiohttp.StreamReader) -> bytes:
     """The whole body, however it drips in.  Raises RequestFailed for one that does not end in reasonable size."""
     pieces, size = [], 0
@@ -152,7 +162,7 @@ def _as_chat(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _reply(data: bytes, headers: Any) -> Reply:
     try:
-        value = json.loads(data)
+        value = orjson.loads(data)
         choice = value["choices"][0]
         message = choice["message"]
         text, refusal = message.get("content"), message.get("refusal")
@@ -172,7 +182,7 @@ def _reply(data: bytes, headers: Any) -> Reply:
 def _error_of(data: bytes) -> tuple[str, str]:
     """(code, message) of an error body, which may be JSON of several shapes, or HTML."""
     try:
-        value = json.loads(data)
+        value = orjson.loads(data)
     except ValueError:
         return "", data[:120].decode("utf-8", "replace").replace("\n", " ")
     error = value.get("error", value) if isinstance(value, dict) else value
