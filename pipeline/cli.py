@@ -100,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--rejected", action="store_true", help="the rows that were dropped, with reasons")
     show.add_argument("-n", type=_positive, metavar="N", help="at most N rows (default: 10, with --json all)")
     show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
+    ledger = add(
+        "ledger", _ledger, "What was asked, answered and paid.", f"labelmill ledger {_JOB} --export paid.parquet"
+    )
+    ledger.add_argument("--check", action="store_true", help="read the whole file and say whether it is sound")
+    ledger.add_argument("--export", type=Path, metavar="FILE", help="write all records to a Parquet file")
+    ledger.add_argument("--json", action="store_true", help="as JSON")
     init = add(
         "init", _init, "Write a commented job file, or a copy of the quickstart.", "labelmill init job.yaml", common
     )
@@ -204,6 +210,21 @@ def _show(arguments: argparse.Namespace) -> None:
         print(json.dumps(row, ensure_ascii=False, default=str) if arguments.json else _line(row))
 
 
+def _ledger(arguments: argparse.Namespace) -> None:
+    from pipeline import job
+
+    work = _workspace(arguments)
+    if arguments.check:
+        job.check_ledger(work)
+        print(f"{work.ledger_file}: sound")
+    elif arguments.export:
+        print(f"{job.export_ledger(work, arguments.export):,} records written to {arguments.export}")
+    elif arguments.json:
+        print(json.dumps(job.ledger(work), ensure_ascii=False, indent=1))
+    else:
+        _print_ledger(job.ledger(work))
+
+
 def _init(arguments: argparse.Namespace) -> None:
     from pipeline import starter
 
@@ -241,6 +262,19 @@ def _print_status(report: dict[str, Any]) -> None:
     for row in report["stages"]:
         counts = f"{row['rows']:>9,}{row['kept']:>9,}{sum(row['rejected'].values()):>10,}"
         print(f"{row['stage']:9}{counts}  {row['state']:14} {_details(row, report)}")
+
+
+def _print_ledger(report: dict[str, Any]) -> None:
+    totals = report["totals"]
+    print(f"{totals['records']:,} requests: {totals['answered']:,} answered, {totals['rejected']:,} rejected")
+    for row in report["by_model_and_day"]:
+        cost = f"${row['cost_usd'] or 0:.4f}" + (
+            f" and {row['unpriced']:,} at an unknown price" if row["unpriced"] else ""
+        )
+        tokens = f"{row['input_tokens'] or 0:,} tokens in, {row['output_tokens'] or 0:,} out"
+        print(f"  {row['day']}  {row['model']}  {row['answers']:,} answers, {tokens}, {cost}")
+    for row in report["errors_by_class"]:
+        print(f"  rejected: {row['error']}  {row['requests']:,}  {row['example'] or ''}")
 
 
 def _details(row: dict[str, Any], report: dict[str, Any]) -> str:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, InputError
 from pipeline.labelling.labeller import load_prompt
 from pipeline.labelling.ledger import Ledger
 from pipeline.publishing import versions
@@ -116,11 +118,8 @@ def _is_stale(work: Workspace, shard: str, manifest: Manifest) -> bool:
 def _ledger_totals(work: Workspace) -> dict[str, Any]:
     if not work.ledger_file.exists():
         return {"records": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}
-    ledger = Ledger(work.ledger_file)
-    try:
+    with closing(Ledger(work.ledger_file)) as ledger:
         return ledger.totals()
-    finally:
-        ledger.close()
 
 
 def _publish_status(work: Workspace) -> dict[str, Any]:
@@ -130,6 +129,37 @@ def _publish_status(work: Workspace) -> dict[str, Any]:
     state = f"version {last.name}" if last else "not run"
     return {"stage": "publish", "rows": rows, "kept": rows, "rejected": {}, "waiting": 0, "seconds": 0.0,
             "notes": manifest.get("rows", {}), "state": state}  # fmt: skip
+
+
+# --- ledger ---
+
+
+def ledger(work: Workspace) -> dict[str, Any]:
+    """Totals, answers and cost by model and day, rejections by error class."""
+    with _existing_ledger(work) as opened:
+        return {
+            "totals": opened.totals(),
+            "by_model_and_day": opened.by_model_and_day(),
+            "errors_by_class": opened.errors_by_class(),
+        }
+
+
+def check_ledger(work: Workspace) -> None:
+    """Read the whole ledger; raises InputError where it is damaged."""
+    with _existing_ledger(work) as opened:
+        opened.check()
+
+
+def export_ledger(work: Workspace, path: Path) -> int:
+    """Write all records to a Parquet file; how many."""
+    with _existing_ledger(work) as opened:
+        return opened.export(path)
+
+
+def _existing_ledger(work: Workspace) -> closing[Ledger]:
+    if not work.ledger_file.exists():
+        raise InputError(f"{work.ledger_file}: nothing was asked yet; run: labelmill label JOB")
+    return closing(Ledger(work.ledger_file))
 
 
 # --- show ---

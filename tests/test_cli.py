@@ -13,7 +13,7 @@ from pipeline import cli, job
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command
 from tests.openai_server import Server
 
-COMMANDS = ["run", *job.NAMES, "status", "show", "init", "doctor"]
+COMMANDS = ["run", *job.NAMES, "status", "show", "ledger", "init", "doctor"]
 
 
 def test_the_lists_that_help_shows_are_those_of_the_job() -> None:

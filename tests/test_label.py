@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import EndpointError, InputError, Paused
 from pipeline.labelling.ledger import Ledger
+from pipeline.tables import read_order
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Running, Server, completion
 
@@ -245,6 +247,44 @@ def test_the_raw_reply_is_in_the_ledger_with_its_cost(make_job: JobMaker, server
     assert row["reply"] == reply
     assert (row["finish_reason"], row["model"], row["request_id"]) == ("stop", "gpt-6-luna", "req-1")
     assert row["cost_usd"] == pytest.approx((100 * 0.10 + 20 * 0.50) / 1e6)
+
+
+def test_the_ledger_tells_what_was_paid(make_job: JobMaker, server: Server, tmp_path: Path) -> None:
+    server.script = lambda body, times: (
+        error(400, "bad_words") if "harbour3x" in body["messages"][-1]["content"] else None
+    )
+    path = openai_job(make_job, server, 5)
+    assert command("ledger", path).returncode == 1  # nothing was asked yet
+    work = run(path, last="label")
+    report = json.loads(command("ledger", path, "--json").stdout)
+    assert (report["totals"]["answered"], report["totals"]["rejected"]) == (4, 1)
+    [row] = report["by_model_and_day"]
+    assert (row["model"], row["answers"], row["input_tokens"]) == ("gpt-6-luna", 4, 400)
+    assert row["cost_usd"] == pytest.approx(4 * (100 * 0.10 + 20 * 0.50) / 1e6)
+    assert [(row["error"], row["requests"]) for row in report["errors_by_class"]] == [("bad_words", 1)]
+    assert "4 answered, 1 rejected" in command("ledger", path).stdout
+    assert command("ledger", path, "--export", tmp_path / "all.parquet").returncode == 0
+    exported = pq.read_table(tmp_path / "all.parquet").to_pylist()
+    assert len(exported) == 5 and sum(row["status"] == "answered" for row in exported) == 4
+    assert {row["key"] for row in exported} == {
+        row["key"] for row in work.requests.read(read_order(work.articles)[0]).to_pylist()
+    }
+    assert command("ledger", path, "--check").stdout.endswith("sound\n")
+
+
+def test_a_ledger_that_was_hurt_in_a_crash_is_found_before_more_is_paid(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 300)
+    work = run(path, last="label")
+    data = bytearray(work.ledger_file.read_bytes())
+    for page in range(3, len(data) // 4096, 2):
+        data[page * 4096 : page * 4096 + 200] = bytes(200)
+    work.ledger_file.write_bytes(data)
+    assert command("ledger", path, "--check").returncode == 1
+    (work.path / "ledger.sqlite-wal").write_bytes(b"")  # what a killed writer leaves behind
+    asked = sum(server.seen.values())
+    result = command("run", path, "--set", "label.parameters.seed=1")
+    assert result.returncode == 1 and "the ledger is damaged" in result.stderr
+    assert sum(server.seen.values()) == asked
 
 
 def start(path: Path) -> subprocess.Popen[bytes]:

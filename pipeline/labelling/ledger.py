@@ -11,9 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from pipeline.errors import InputError, LabelmillError
 from pipeline.records import Reply, Usage
+from pipeline.tables import write_parquet
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS replies (
@@ -33,11 +37,19 @@ CREATE TABLE IF NOT EXISTS replies (
   PRIMARY KEY (key, ask)
 );
 """
+_NUMBERS = ("ask", "input_tokens", "cached_tokens", "output_tokens", "attempts")
 _COLUMNS = (
     "key, ask, status, reply, finish_reason, model, request_id, input_tokens, cached_tokens, output_tokens, "
     "cost_usd, attempts, seconds, finished_at, error_code, error"
 )
 _FORMAT = 1
+_EXPORTED = 4096  # records in one batch of an export
+EXPORT = pa.schema(
+    [
+        (name, pa.float64() if name in ("cost_usd", "seconds") else pa.int64() if name in _NUMBERS else pa.string())
+        for name in _COLUMNS.split(", ")
+    ]
+)
 _LOOK_UP = 500  # keys in one query
 
 
@@ -58,11 +70,15 @@ class Record:
 
 
 class Ledger:
-    """Open a ledger, making it where there is none.  Raises InputError for a file that is no sound ledger."""
+    """Open a ledger, making it where there is none.  Raises InputError for a file that is no sound ledger.
 
-    def __init__(self, path: Path) -> None:
+    `verify`: check the file first where its last writer was killed, before money is spent on top of it.
+    """
+
+    def __init__(self, path: Path, verify: bool = False) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        unclean = path.with_name(f"{path.name}-wal").exists()  # SQLite removes it when the last one closes
         with self._errors():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -74,6 +90,8 @@ class Ledger:
                 )
             self._db.executescript(_SCHEMA)
             self._db.execute(f"PRAGMA user_version={_FORMAT}")
+        if verify and unclean:
+            self.check("quick_check")
 
     def append(self, records: Iterable[Record]) -> None:
         """Store records in one synced transaction.  A (key, ask) that is there already stays as it is."""
@@ -110,8 +128,51 @@ class Ledger:
             row = self._db.execute(query).fetchone()
         return {name: value or 0 for name, value in zip(names, row, strict=True)}
 
+    def by_model_and_day(self) -> list[dict[str, Any]]:
+        """Answers, tokens and cost by served model and day (UTC); `unpriced` answers are not in `cost_usd`."""
+        query = """SELECT coalesce(model, '-') AS model, substr(finished_at, 1, 10) AS day, count(*) AS answers,
+                   sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost_usd,
+                   sum(cost_usd IS NULL) AS unpriced FROM replies WHERE status = 'answered' GROUP BY 1, 2 ORDER BY 2, 1"""
+        return self._dicts(query)
+
+    def errors_by_class(self) -> list[dict[str, Any]]:
+        """How many requests the endpoint rejected for good, by its error code, with one message of each."""
+        query = """SELECT coalesce(error_code, '-') AS error, count(*) AS requests, min(error) AS example FROM replies
+                   WHERE status = 'rejected' GROUP BY 1 ORDER BY 2 DESC, 1"""
+        return self._dicts(query)
+
+    def check(self, how: str = "integrity_check") -> None:
+        """Read the whole file and raise InputError where it is damaged."""
+        with self._errors():
+            found = [row[0] for row in self._db.execute(f"PRAGMA {how}(3)")]
+        if found != ["ok"]:
+            raise InputError(self._damaged("; ".join(found).replace("\n", " ")[:200]))
+
+    def export(self, path: Path) -> int:
+        """Write all records to a Parquet file, by key; how many."""
+        write_parquet(path, self._batches(), EXPORT)
+        return int(self.totals()["records"] or 0)
+
+    def _batches(self) -> Iterator[pa.Table]:
+        with self._errors():
+            cursor = self._db.execute(f"SELECT lower(hex(key)), {_COLUMNS[5:]} FROM replies ORDER BY key, ask")  # noqa: S608
+            while rows := cursor.fetchmany(_EXPORTED):
+                yield pa.table(dict(zip(EXPORT.names, zip(*rows, strict=True), strict=True)), schema=EXPORT)
+
+    def _dicts(self, query: str) -> list[dict[str, Any]]:
+        with self._errors():
+            cursor = self._db.execute(query)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
     def close(self) -> None:
         self._db.close()
+
+    def _damaged(self, what: str) -> str:
+        return (
+            f"{self._path}: the ledger is damaged ({what}); keep the file, save what can be read "
+            f"(sqlite3 {self._path.name} .recover | sqlite3 recovered.sqlite) and put that in its place"
+        )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -120,10 +181,7 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             text = str(error)
             if "malformed" in text or "not a database" in text:
-                raise InputError(
-                    f"{self._path}: the ledger is damaged ({text}); keep the file and save what can be read: "
-                    f"sqlite3 {self._path.name} .recover | sqlite3 recovered.sqlite"
-                ) from error
+                raise InputError(self._damaged(text)) from error
             if "full" in text:
                 raise LabelmillError(
                     f"{self._path}: the disk is full; nothing is lost: free some space, run again"

@@ -38,7 +38,7 @@ REQUESTS = pa.schema(
 def run(work: Workspace) -> None:
     """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
     labeller = Labeller(work, refit=work.config.label.refit)
-    ledger = Ledger(work.ledger_file)
+    ledger = Ledger(work.ledger_file, verify=True)
     try:
         _LabelRun(work, labeller, ledger).run()
     finally:
