@@ -205,10 +205,12 @@ def test_html_pages(make_job: JobMaker, tmp_path: Path) -> None:
     assert stage(work, "collect")["rejected"] == {"not_extractable": 1}
 
 
-@pytest.mark.parametrize("path", ["nothing/*.jsonl", "missing.jsonl"])
+@pytest.mark.parametrize("path", ["nothing/*.jsonl", "article.jsonl"])
 def test_a_source_that_is_not_there(make_job: JobMaker, path: str) -> None:
-    with pytest.raises(ConfigError, match="no such file"):
-        collect(make_job(sources=[{"type": "files", "path": path}]))
+    with pytest.raises(ConfigError) as caught:
+        collect(make_job([article(1)], sources=[{"type": "files", "path": path}]))
+    assert f"job.yaml: sources.0.path: '{path}'" in str(caught.value) and "no such file" in str(caught.value)
+    assert ("did you mean 'articles.jsonl'" in str(caught.value)) == (path == "article.jsonl")
 
 
 def mapped(**fields: Any) -> Article | BadRow:

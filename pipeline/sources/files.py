@@ -21,6 +21,7 @@ from pydantic import Field
 
 from pipeline.config import SourceOptions
 from pipeline.errors import ConfigError, InputError, MissingExtra
+from pipeline.plugins import did_you_mean
 from pipeline.records import BadRow, RawRow, Unit
 from pipeline.tables import digest_of, printable_path
 
@@ -50,7 +51,7 @@ class Source:
         try:
             "".encode(options.encoding)
         except LookupError as error:
-            raise ConfigError(f"unknown encoding {options.encoding!r} of source {options.path!r}") from error
+            raise ConfigError(f"encoding: unknown encoding {options.encoding!r}; allowed: utf-8, cp949, ...") from error
 
     def units(self) -> Iterator[Unit]:
         """Units in source order: patterns as given, paths of each sorted.  Raises ConfigError where nothing matches."""
@@ -78,14 +79,15 @@ class Source:
         files = sorted(path for path in found if path.is_file() and not path.name.startswith("."))
         known = [path for path in files if self._options.format != "auto" or _format_by_name(path)]
         if not known:
-            wanted = f"none of {len(files)} files has a known ending" if files else "no such file"
-            raise ConfigError(f"source path {pattern!r} (in {self._folder}): {wanted}; allowed: {' '.join(_FORMATS)}")
+            near = did_you_mean(base.name, [path.name for path in base.parent.glob("*")])
+            found_none = f"none of {len(files)} files has a known ending" if files else f"no such file{near}"
+            raise ConfigError(f"path: {pattern!r} in {self._folder}: {found_none}; allowed: {' '.join(_FORMATS)}")
         return known
 
     def _format(self, path: Path) -> str:
         found = _format_by_name(path) if self._options.format == "auto" else self._options.format
         if found is None:
-            raise ConfigError(f"{path}: unknown ending; give the source a format ({', '.join(sorted(_READERS))})")
+            raise ConfigError(f"format: {path} has an unknown ending; allowed: {', '.join(sorted(_READERS))}")
         return found
 
     def _unit(self, paths: list[Path]) -> Unit:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from pipeline import plugins
 from pipeline.config import SourceOptions
-from pipeline.errors import InputError
+from pipeline.errors import ConfigError, InputError
 from pipeline.records import Article, BadRow, RawRow, Unit
 from pipeline.tables import (
     ARTICLE,
@@ -76,9 +76,13 @@ def run(work: Workspace) -> None:
 
 def _entries(work: Workspace, cache: FileDigests) -> Iterator[Entry]:
     taken: dict[str, int] = {}
-    for spec, options in zip(work.config.sources, work.config.source_options, strict=True):
-        source = plugins.create("sources", spec.type, options, work.config.folder, cache)
-        for unit in source.units():
+    for number, (spec, options) in enumerate(zip(work.config.sources, work.config.source_options, strict=True)):
+        try:
+            source = plugins.create("sources", spec.type, options, work.config.folder, cache)
+            units = list(source.units())
+        except ConfigError as error:
+            raise ConfigError(f"{work.config.file}: sources.{number}.{error}") from error
+        for unit in units:
             taken[unit.name] = count = taken.get(unit.name, 0) + 1
             yield Entry(unit if count == 1 else _renamed(unit, count), source, options)
 
