@@ -66,6 +66,7 @@ publish: {to: folder, repo: null, private: true}
         ({"filters": [{"type": "language", "keep": ["kr"]}]}, ["filters.0.keep.0", "'kr'", "did you mean 'ko'"]),
         ({"filters": [{"type": "language", "keep": ["ko"], "detector": "cld"}]}, ["filters.0.detector", "langdetect"]),
         ({"filters": [{"type": "tokens", "min": 9, "max": 9}]}, ["filters.0", "max (9) must be above min (9)"]),
+        ({"filters": [{"type": "tokens", "encoding": "cl100k"}]}, ["filters.0.encoding", "did you mean 'cl100k_base'"]),
         ({"filters": [{"type": "tokens", "min": "many"}]}, ["filters.0.min", "'many'", "integer"]),
         ({"clean": {"max_phrase": 3}}, ["clean.max_phrase", "did you mean 'max_phrases'"]),
         ({"clean": {"absent": "keep"}}, ["clean.absent", "'keep'", "allowed: flag, drop"]),

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config import FilterOptions
-from pipeline.text.tokens import encoding_counter, tokenizer_counter
+from pipeline.plugins import did_you_mean
+from pipeline.text.tokens import ENCODINGS, QUICK, encoding_counter, tokenizer_counter
 
 
 class Options(FilterOptions):
@@ -22,10 +23,20 @@ class Options(FilterOptions):
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(gt=0)] | None = None
 
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str | None) -> str | None:
+        if encoding is not None and encoding not in ENCODINGS:
+            hint = did_you_mean(encoding, list(ENCODINGS))
+            raise ValueError(f"unknown encoding{hint}; allowed: {', '.join(ENCODINGS)}")
+        return encoding
+
     @model_validator(mode="after")
     def _consistent(self) -> Options:
         if self.encoding and self.tokenizer:
             raise ValueError("give encoding or tokenizer, not both")
+        if self.counter == "quicktok" and self.encoding not in (None, *QUICK):
+            raise ValueError(f"quicktok has no encoding {self.encoding!r}; allowed: {', '.join(QUICK)}")
         if self.max is not None and self.max <= self.min:
             raise ValueError(f"max ({self.max}) must be above min ({self.min})")
         return self
