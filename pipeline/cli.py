@@ -79,12 +79,25 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(call=call)
         return sub
 
+    _add_running(add)
+    _add_looking(add)
+    _add_setting_up(add, common)
+    return parser
+
+
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def _add_running(add: Add) -> None:
     run = add("run", _run, "Run a job: all stages, or some.", f"labelmill run {_JOB} --set split.eval=0.1")
     run.add_argument("--from", dest="first", choices=STAGES, default=STAGES[0], metavar="STAGE", help=", ".join(STAGES))
     run.add_argument("--to", dest="last", choices=STAGES, default=STAGES[-1], metavar="STAGE", help="the last stage")
     run.add_argument("--limit", type=_positive, metavar="N", help="label at most the first N articles")
     for name, text in _STAGE_HELP.items():
         add(name, _stage, text, f"labelmill {name} {_JOB}").set_defaults(stage=name)
+
+
+def _add_looking(add: Add) -> None:
     review = add("review", _review, "Draw a sample for people to judge, or read their verdicts back.",
                  f"labelmill review {_JOB} --export sample.csv --sample 50")  # fmt: skip
     direction = review.add_mutually_exclusive_group(required=True)
@@ -106,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     ledger.add_argument("--check", action="store_true", help="read the whole file and say whether it is sound")
     ledger.add_argument("--export", type=Path, metavar="FILE", help="write all records to a Parquet file")
     ledger.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_setting_up(add: Add, common: argparse.ArgumentParser) -> None:
     init = add(
         "init", _init, "Write a commented job file, or a copy of the quickstart.", "labelmill init job.yaml", common
     )
@@ -116,7 +132,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("job", type=Path, nargs="?", metavar="JOB", help="also check what this job needs")
     doctor.set_defaults(set=[])
-    return parser
 
 
 _STAGE_HELP = {

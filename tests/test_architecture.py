@@ -24,7 +24,7 @@ LAYERS = [
     {"text"},
     {"config"},
     {"tables"},
-    {"cleaner", "extraction"},
+    {"articles", "cleaner", "extraction"},
     {"sources", "filters", "tasks", "providers"},
     {"workspace", "prompts"},
     {"engines", "labelling", "review", "publishing"},

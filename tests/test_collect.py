@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import zstandard
 
+from pipeline.articles import to_article
 from pipeline.config import SourceOptions
 from pipeline.errors import ConfigError
 from pipeline.records import Article, BadRow, RawRow
-from pipeline.stages.collect import to_article
 from tests.conftest import JobMaker, article, rows, run, stage, tree, write_jsonl
 
 
