@@ -16,11 +16,10 @@ import pyarrow.compute as pc
 
 from pipeline import plugins
 from pipeline.engines.local import map_shards
-from pipeline.tables import ARTICLE, REJECTED, Output, read_order
+from pipeline.tables import REJECTED, Output, read_order
 from pipeline.workspace import Workspace
 
 VERSION = 1
-FILTERED = pa.schema([*ARTICLE, ("language", pa.string()), ("tokens", pa.int64())])
 Drops = dict[int, tuple[str, str]]  # row of a shard -> reason, detail
 
 
