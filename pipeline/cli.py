@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import printing
 from pipeline.errors import LabelmillError
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ def _add_running(add: Add) -> None:
     run.add_argument("--from", dest="first", choices=STAGES, default=STAGES[0], metavar="STAGE", help=", ".join(STAGES))
     run.add_argument("--to", dest="last", choices=STAGES, default=STAGES[-1], metavar="STAGE", help="the last stage")
     run.add_argument("--limit", type=_positive, metavar="N", help="label at most the first N articles")
+    quote = add("quote", _quote, "What labelling the rest will cost and take, before it is paid.",
+                f"labelmill quote {_JOB} --sample 200 --set label.provider=openai")  # fmt: skip
+    quote.add_argument("--sample", type=_positive, metavar="N", help="label N at random first (kept), for intervals")
+    quote.add_argument("--json", action="store_true", help="as JSON")
     for name, text in _STAGE_HELP.items():
         add(name, _stage, text, f"labelmill {name} {_JOB}").set_defaults(stage=name)
 
@@ -117,6 +122,7 @@ def _add_looking(add: Add) -> None:
         "ledger", _ledger, "What was asked, answered and paid.", f"labelmill ledger {_JOB} --export paid.parquet"
     )
     ledger.add_argument("--check", action="store_true", help="read the whole file and say whether it is sound")
+    ledger.add_argument("--salvage", action="store_true", help="save what can be read of a damaged file")
     ledger.add_argument("--export", type=Path, metavar="FILE", help="write all records to a Parquet file")
     ledger.add_argument("--json", action="store_true", help="as JSON")
 
@@ -176,7 +182,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
     work = _workspace(arguments)
     job.run(work, arguments.first, arguments.last)
-    _print_status(job.status(work))
+    printing.status(job.status(work))
 
 
 def _stage(arguments: argparse.Namespace) -> None:
@@ -185,7 +191,21 @@ def _stage(arguments: argparse.Namespace) -> None:
     work = _workspace(arguments)
     job.run(work, arguments.stage, arguments.stage)
     report = job.status(work)
-    _print_status({**report, "stages": [row for row in report["stages"] if row["stage"] == arguments.stage]})
+    printing.status({**report, "stages": [row for row in report["stages"] if row["stage"] == arguments.stage]})
+
+
+def _quote(arguments: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from pipeline import job, quoting
+
+    work = _workspace(arguments)
+    job.run(work, "collect", "filter")
+    found = quoting.quote(work, arguments.sample or 0)
+    if arguments.json:
+        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
+    else:
+        printing.quote(found)
 
 
 def _review(arguments: argparse.Namespace) -> None:
@@ -211,7 +231,7 @@ def _status(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(report, ensure_ascii=False, indent=1))
     else:
-        _print_status(report)
+        printing.status(report)
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -222,7 +242,7 @@ def _show(arguments: argparse.Namespace) -> None:
     rows = job.show(_workspace(arguments), arguments.table, arguments.rejected)
     limit = arguments.n or (None if arguments.json else 10)
     for row in islice(rows, limit):
-        print(json.dumps(row, ensure_ascii=False, default=str) if arguments.json else _line(row))
+        print(json.dumps(row, ensure_ascii=False, default=str) if arguments.json else printing.line(row))
 
 
 def _ledger(arguments: argparse.Namespace) -> None:
@@ -230,14 +250,16 @@ def _ledger(arguments: argparse.Namespace) -> None:
 
     work = _workspace(arguments)
     if arguments.check:
-        job.check_ledger(work)
-        print(f"{work.ledger_file}: sound")
+        print(f"{job.check_ledger(work)}: sound")
+    elif arguments.salvage:
+        saved, kept = job.salvage_ledger(work)
+        print(f"{saved:,} records saved; the damaged file is kept as {kept}; what is missing will be asked again")
     elif arguments.export:
         print(f"{job.export_ledger(work, arguments.export):,} records written to {arguments.export}")
     elif arguments.json:
         print(json.dumps(job.ledger(work), ensure_ascii=False, indent=1))
     else:
-        _print_ledger(job.ledger(work))
+        printing.ledger(job.ledger(work))
 
 
 def _init(arguments: argparse.Namespace) -> None:
@@ -257,56 +279,6 @@ def _doctor(arguments: argparse.Namespace) -> int:
         sound = sound and fine
         print(f"{'ok  ' if fine else 'FAIL'} {what:18} {state}")
     return 0 if sound else 1
-
-
-# --- printing ---
-
-
-def _line(row: dict[str, Any]) -> str:
-    if "reason" in row:
-        return f"{row['id']}  {row['reason']}  {row.get('detail') or ''}".rstrip()
-    if "keyphrases" in row:
-        return f"{row['id']}  {'; '.join(row['keyphrases'])}"
-    text = row.get("text") or ""
-    return f"{row['id']}  {text[:100]}{'…' if len(text) > 100 else ''}"
-
-
-def _print_status(report: dict[str, Any]) -> None:
-    print(f"{report['job']}  {report['path']}")
-    print(f"{'stage':9}{'in':>9}{'kept':>9}{'rejected':>10}  {'state':14} details")
-    for row in report["stages"]:
-        counts = f"{row['rows']:>9,}{row['kept']:>9,}{sum(row['rejected'].values()):>10,}"
-        print(f"{row['stage']:9}{counts}  {row['state']:14} {_details(row, report)}")
-
-
-def _print_ledger(report: dict[str, Any]) -> None:
-    totals = report["totals"]
-    print(f"{totals['records']:,} requests: {totals['answered']:,} answered, {totals['rejected']:,} rejected")
-    for row in report["by_model_and_day"]:
-        cost = f"${row['cost_usd'] or 0:.4f}" + (
-            f" and {row['unpriced']:,} at an unknown price" if row["unpriced"] else ""
-        )
-        tokens = f"{row['input_tokens'] or 0:,} tokens in, {row['output_tokens'] or 0:,} out"
-        print(f"  {row['day']}  {row['model']}  {row['answers']:,} answers, {tokens}, {cost}")
-    for row in report["errors_by_class"]:
-        print(f"  rejected: {row['error']}  {row['requests']:,}  {row['example'] or ''}")
-
-
-def _details(row: dict[str, Any], report: dict[str, Any]) -> str:
-    parts = [f"{reason} {count:,}" for reason, count in row["rejected"].items()]
-    parts += [f"{name} {count:,}" for name, count in row["notes"].items()]
-    if row["waiting"]:
-        parts.append(f"waiting {row['waiting']:,}")
-    if row["stage"] == "label" and report["ledger"]["records"]:
-        cost = row["cost_usd"]
-        parts.append("cost: price of the model not known" if cost is None else f"cost ${cost:.4f}")
-    if row["stage"] == "collect" and report["sources"]:
-        changes = {name: count for name, count in report["sources"].items() if count and name in _CHANGES}
-        parts += [f"{_CHANGES[name]} {count:,}" for name, count in changes.items()]
-    return ", ".join(parts)
-
-
-_CHANGES = {"changed": "files changed", "vanished": "files vanished", "rows_removed": "rows removed"}
 
 
 if __name__ == "__main__":

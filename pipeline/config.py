@@ -48,6 +48,27 @@ class Limits(Options):
     concurrency: Annotated[int, Field(gt=0, le=10_000)] | None = None
 
 
+class Price(Options):
+    """US dollars for a million tokens; `batch`, `flex` and `priority` are shares of these prices."""
+
+    input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cached_input: Annotated[float, Field(ge=0)] | None = None  # null: like input
+    cache_write: Annotated[float, Field(ge=0)] | None = None
+    batch: Annotated[float, Field(ge=0)] = 0.5
+    flex: Annotated[float, Field(ge=0)] = 0.5
+    priority: Annotated[float, Field(ge=0)] = 2.0
+    date: str | None = None
+    source: str | None = None
+
+
+class Brake(Options):
+    """Pause when more than this share of the last `window` replies are no good."""
+
+    window: Annotated[int, Field(gt=0, le=100_000)] = 200
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
 class LabelOptions(Options):
     task: str = "keyphrases"
     prompt: str = "keyphrases/v1"
@@ -57,6 +78,12 @@ class LabelOptions(Options):
     api_key: SecretStr | None = None
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
+    on_too_long: Literal["reject", "truncate"] = "reject"
+    reask: Annotated[int, Field(ge=0, le=10)] = 1
+    budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    ledger: SecretStr | None = None  # an SQLite file, or postgresql://user:password@host/database
+    prices: dict[str, Price] | None = None  # by model name or pattern; before those that labelmill knows
+    brake: Brake | None = Brake()
     refit: bool = False
 
 
@@ -277,6 +304,9 @@ def _forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
     key = label.get("api_key") if isinstance(label, dict) else None
     if key is not None and not (isinstance(key, str) and _VARIABLE.fullmatch(key)):
         raise ConfigError(f"{path}: label.api_key: a secret is only named here; write ${{OPENAI_API_KEY}}")
+    ledger = label.get("ledger") if isinstance(label, dict) else None
+    if isinstance(ledger, str) and re.search(r"://[^@/]*:[^@$/{]+@|[?&]password=[^$]", ledger):
+        raise ConfigError(f"{path}: label.ledger: a password is only named here; write ${{LEDGER_URL}}")
 
 
 # --- one line for each problem ---

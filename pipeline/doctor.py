@@ -12,10 +12,10 @@ from typing import Any
 from pipeline import plugins, prompts
 from pipeline.config import JobConfig
 from pipeline.errors import LabelmillError
-from pipeline.plugins import did_you_mean
+from pipeline.labelling import preflight
 
 CORE = ("openai", "datasets", "huggingface-hub", "pyarrow", "pydantic", "aiohttp", "quicktok-v1", "pycld2", "tiktoken")
-EXTRAS = {"html": "trafilatura", "transformers": "transformers"}
+EXTRAS = {"html": "trafilatura", "transformers": "transformers", "postgres": "psycopg"}
 KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN")
 
 Finding = tuple[bool, str, str]  # fine?, what, how it stands
@@ -61,13 +61,11 @@ def _ready(module: Any, options: Any) -> str:
 
 
 def _offered(provider: Any) -> str:
-    offered = provider.models()
-    if provider.model in offered:
-        return f"{provider.base_url} answers and offers {provider.model}"
-    raise LabelmillError(
-        f"{provider.base_url} answers but does not offer {provider.model!r}{did_you_mean(provider.model, offered)}; "
-        f"it offers: {', '.join(offered[:20])}"
-    )
+    info = preflight.examine(provider, provider.models())
+    if info is None:
+        return f"{provider.base_url} answers; it lists no models"
+    until = f" until {info.shutdown_date}" if info.shutdown_date else ""
+    return f"{provider.base_url} answers and offers {provider.model}{until}"
 
 
 def _try(what: str, check: Any) -> Finding:

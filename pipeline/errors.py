@@ -42,7 +42,11 @@ class MissingExtra(LabelmillError):
 
 
 class EndpointError(LabelmillError):
-    """The endpoint of a provider cannot be used."""
+    """The endpoint of a provider cannot be used; `status` is the HTTP status where it answered at all."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Paused(LabelmillError):
@@ -58,16 +62,30 @@ class GateStopped(LabelmillError):
 
 
 FailureKind = Literal["transient", "rate_limited", "rejected", "fatal"]
+Unit = Literal["requests", "tokens"]
+TOO_LONG = "context_length_exceeded"  # the code of a prompt that does not fit, whatever the endpoint calls it
 
 
 class RequestFailed(Exception):
     """One request failed.
 
-    `kind` decides the policy, in one place (`labelling.engine`):
+    `kind` decides the policy, in one place (`labelling.online`):
     *transient* and *rate_limited* are tried again (after `retry_after` seconds where the server said so),
     *rejected* is final for this article, *fatal* pauses the job.  `code` is a short machine-readable reason.
+    `unit` is what a rate limit counts; `may_be_paid`: the endpoint may have answered, and billed, without it arriving.
     """
 
-    def __init__(self, kind: FailureKind, code: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        kind: FailureKind,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        unit: Unit = "requests",
+        may_be_paid: bool = False,
+    ) -> None:
         super().__init__(message)
         self.kind, self.code, self.retry_after = kind, code, retry_after
+        self.unit: Unit = unit
+        self.may_be_paid = may_be_paid

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 
 from pipeline.errors import ConfigError, InputError
 from pipeline.labelling.labeller import load_prompt
-from pipeline.labelling.ledger import Ledger
+from pipeline.ledger import Ledger, open_ledger
+from pipeline.ledger.sqlite import salvage
 from pipeline.publishing import versions
 from pipeline.stages import clean, collect, label, publish, review, split
 from pipeline.stages import filter as filter_stage
@@ -44,6 +45,7 @@ STAGES = (
     Stage("split", split.run, lambda work: work.split),
     Stage("publish", publish.run, None),
 )
+LABEL = STAGES[2]  # the one stage in which processes help each other
 NAMES = tuple(stage.name for stage in STAGES)
 TABLES = ("articles", "filtered", "labels", "train", "eval")
 
@@ -54,9 +56,9 @@ def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1]) -> None:
     if start > end:
         raise ConfigError(f"--from {first} comes after --to {last}; the order is: {' '.join(NAMES)}")
     load_prompt(work.config)  # a mistake in it must not wait until the articles are read
-    with work.locked():
-        for stage in STAGES[start : end + 1]:
-            stage.run(work)
+    for number in range(start, end + 1):
+        with work.locked(shared=STAGES[number] is LABEL, wait=number > start):
+            STAGES[number].run(work)
 
 
 # --- status ---
@@ -116,9 +118,9 @@ def _is_stale(work: Workspace, shard: str, manifest: Manifest) -> bool:
 
 
 def _ledger_totals(work: Workspace) -> dict[str, Any]:
-    if not work.ledger_file.exists():
-        return {"records": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}
-    with closing(Ledger(work.ledger_file)) as ledger:
+    if not _has_ledger(work):
+        return {"records": 0, "articles": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}
+    with _opened_ledger(work) as ledger:
         return ledger.totals()
 
 
@@ -135,31 +137,50 @@ def _publish_status(work: Workspace) -> dict[str, Any]:
 
 
 def ledger(work: Workspace) -> dict[str, Any]:
-    """Totals, answers and cost by model and day, rejections by error class."""
-    with _existing_ledger(work) as opened:
+    """Totals, answers and cost by model and day, rejections by error class, what was asked again."""
+    with _opened_ledger(work) as opened:
         return {
+            "ledger": opened.where,
             "totals": opened.totals(),
             "by_model_and_day": opened.by_model_and_day(),
             "errors_by_class": opened.errors_by_class(),
+            "asked_again": opened.asked_again(),
         }
 
 
-def check_ledger(work: Workspace) -> None:
-    """Read the whole ledger; raises InputError where it is damaged."""
-    with _existing_ledger(work) as opened:
+def check_ledger(work: Workspace) -> str:
+    """Read the whole ledger; where it is.  Raises InputError where it is damaged."""
+    with _opened_ledger(work) as opened:
         opened.check()
+        return opened.where
 
 
 def export_ledger(work: Workspace, path: Path) -> int:
     """Write all records to a Parquet file; how many."""
-    with _existing_ledger(work) as opened:
+    with _opened_ledger(work) as opened:
         return opened.export(path)
 
 
-def _existing_ledger(work: Workspace) -> closing[Ledger]:
-    if not work.ledger_file.exists():
-        raise InputError(f"{work.ledger_file}: nothing was asked yet; run: labelmill label JOB")
-    return closing(Ledger(work.ledger_file))
+def salvage_ledger(work: Workspace) -> tuple[int, Path]:
+    """Save what can be read of a damaged SQLite ledger; how many records, and where the damaged file is kept."""
+    target = work.ledger_target
+    if not isinstance(target, Path) or not target.exists():
+        raise InputError(
+            "--salvage: there is no SQLite file to salvage; a PostgreSQL ledger is restored by its own tools"
+        )
+    with work.locked():
+        return salvage(target)
+
+
+def _has_ledger(work: Workspace) -> bool:
+    target = work.ledger_target
+    return not isinstance(target, Path) or target.exists()
+
+
+def _opened_ledger(work: Workspace) -> closing[Ledger]:
+    if not _has_ledger(work):
+        raise InputError(f"{work.ledger_target}: nothing was asked yet; run: labelmill label JOB")
+    return closing(open_ledger(work.ledger_target, work.config.name))
 
 
 # --- show ---

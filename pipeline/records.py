@@ -80,6 +80,7 @@ class Usage:
     input_tokens: int | None = None
     cached_tokens: int | None = None
     output_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,24 @@ class Reply:
     model: str | None = None  # as served, which may differ from the model asked for
     request_id: str | None = None
     usage: Usage = field(default_factory=Usage)
+    tier: str | None = None  # the service tier that it was served at
+
+
+@dataclass(frozen=True, slots=True)
+class Advertised:
+    """Limits per minute that an endpoint's headers tell of; None where they do not."""
+
+    requests: float | None = None
+    tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that an endpoint offers: `shutdown_date` (ISO 8601) and context in tokens where it says so."""
+
+    id: str
+    shutdown_date: str | None = None
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

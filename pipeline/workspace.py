@@ -60,8 +60,21 @@ class Workspace:
         return Folder(self.path / "split")
 
     @property
-    def ledger_file(self) -> Path:
-        return self.path / "ledger.sqlite"
+    def ledger_target(self) -> Path | str:
+        """The ledger's SQLite file, or PostgreSQL's URL (a secret)."""
+        given = self.config.label.ledger.get_secret_value() if self.config.label.ledger else ""
+        if given.startswith(("postgresql://", "postgres://")):
+            return given
+        return (self.config.folder / given).resolve() if given else self.path / "ledger.sqlite"
+
+    @property
+    def events_file(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def quote_file(self) -> Path:
+        """What the job was said to cost."""
+        return self.path / "quote.json"
 
     @property
     def models(self) -> Path:
@@ -88,19 +101,34 @@ class Workspace:
         return tqdm(desc=f"{stage:>8}", total=total, unit=f" {unit}", disable=None, dynamic_ncols=True, file=sys.stderr)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One process writes to a job at a time; the lock goes with the process.  Raises InputError if it is held."""
+    def locked(self, shared: bool = False, wait: bool = False) -> Iterator[None]:
+        """One process writes to a job at a time; several may label it (`shared`).  The lock goes with the process.
+
+        Raises InputError where somebody else holds it, unless told to `wait`.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("a+") as file:
+            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, how | fcntl.LOCK_NB)
             except OSError as error:
                 file.seek(0)
-                holder = file.read().strip() or "unknown"
-                raise InputError(
-                    f"{self.path}: process {holder} is working on this job; wait for it or stop it"
-                ) from error
+                holder = file.read().strip() or "another"
+                if not wait:
+                    raise InputError(
+                        f"{self.path}: process {holder} is working on this job; wait for it or stop it "
+                        "(while it labels, labelmill label JOB helps it)"
+                    ) from error
+                print(f"labelmill: waiting for process {holder}, which works on this job", file=sys.stderr)
+                fcntl.flock(file, how)
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
+            yield
+
+    @contextmanager
+    def writing_requests(self) -> Iterator[None]:
+        """For a moment: two processes that label a job write the same shard of `requests/` one after the other."""
+        with (self.path / ".requests.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield

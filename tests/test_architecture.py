@@ -24,12 +24,13 @@ LAYERS = [
     {"text"},
     {"config"},
     {"tables"},
-    {"articles", "cleaner", "extraction"},
+    {"articles", "cleaner", "extraction", "chat_api", "ledger", "pacing"},
     {"sources", "filters", "tasks", "providers"},
     {"workspace", "prompts"},
     {"engines", "labelling", "review", "publishing"},
     {"stages"},
-    {"job", "doctor", "starter"},
+    {"job", "quoting", "doctor", "starter"},
+    {"printing"},
     {"cli", "__init__"},
 ]
 HEAVY = {"torch", "transformers", "ray", "trafilatura", "datasets", "pandas", "openai", "tiktoken", "langdetect"}

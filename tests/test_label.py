@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import EndpointError, InputError, Paused
-from pipeline.labelling.ledger import Ledger
+from pipeline.ledger import open_ledger
 from pipeline.tables import read_order
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Running, Server, completion
@@ -33,6 +33,7 @@ def error(status: int, code: str = "", **headers: str) -> tuple[int, dict[str, A
 
 def test_the_request_is_what_the_job_file_says(make_job: JobMaker, server: Server, monkeypatch: Any) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-secret")
+    server.models = ("m-1",)
     parameters = {"max_output_tokens": 128, "reasoning_effort": "none", "seed": 7, "temperature": 0.2}
     work = run(openai_job(make_job, server, 1, model="m-1", parameters=parameters), last="label")
     body = server.bodies[0]
@@ -94,7 +95,7 @@ def test_transient_failures_are_tried_again(make_job: JobMaker, server: Server) 
 def test_a_request_that_fails_for_good_costs_only_itself_and_is_asked_again(
     make_job: JobMaker, server: Server, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("pipeline.labelling.engine._backoff", lambda state: 0.0)
+    monkeypatch.setattr("pipeline.labelling.online._backoff", lambda state: 0.0)
     server.script = lambda body, times: error(500, "oops") if "harbour3x" in body["messages"][-1]["content"] else None
     path = openai_job(make_job, server, 5)
     work = run(path, last="clean")
@@ -138,7 +139,7 @@ def test_what_no_waiting_mends_pauses_the_job(make_job: JobMaker, server: Server
     with pytest.raises(Paused, match=said):
         run(path)
     assert len(calls) <= 10 + 4
-    assert Ledger(path.parent / "jobs" / "test" / "ledger.sqlite").totals()["answered"] == 10
+    assert open_ledger(path.parent / "jobs" / "test" / "ledger.sqlite", "test").totals()["answered"] == 10
     result = command("run", path)
     assert result.returncode == 3
     assert result.stderr.count("\n") == 1 and "the same command goes on" in result.stderr
@@ -149,9 +150,9 @@ def test_what_no_waiting_mends_pauses_the_job(make_job: JobMaker, server: Server
 
 
 def test_an_endpoint_that_is_down_stops_the_job(make_job: JobMaker, monkeypatch: Any) -> None:
-    monkeypatch.setattr("pipeline.labelling.engine._backoff", lambda state: 0.0)
     path = make_job([article(n) for n in range(100)], label={"provider": "openai", "base_url": "http://127.0.0.1:9/v1"})
-    with pytest.raises(Paused, match="20 requests in a row got no answer"):
+    monkeypatch.setattr("pipeline.labelling.preflight.TRIES", 1)
+    with pytest.raises(Paused, match="the endpoint cannot be reached"):
         run(path)
 
 
@@ -178,11 +179,11 @@ def test_the_embedded_labeller_is_fitted_once(make_job: JobMaker) -> None:
     assert stage(work, "publish")["state"] == "version 1.1.0"  # growing the data relabels nothing
     after = {row["id"]: row["keyphrases"] for row in rows(work, "labels")}
     assert before.items() <= after.items() and len(after) == 40
-    assert Ledger(work.ledger_file).totals()["records"] == 40
+    assert open_ledger(work.ledger_target, "test").totals()["records"] == 40
     run(path, "label.refit=true")
-    assert Ledger(work.ledger_file).totals()["records"] == 80
+    assert open_ledger(work.ledger_target, "test").totals()["records"] == 80
     run(path)  # what was fitted last stays in force
-    assert Ledger(work.ledger_file).totals()["records"] == 80
+    assert open_ledger(work.ledger_target, "test").totals()["records"] == 80
 
 
 def test_no_key_for_openai_is_said_before_anything_is_sent(make_job: JobMaker) -> None:
@@ -241,7 +242,7 @@ def test_the_raw_reply_is_in_the_ledger_with_its_cost(make_job: JobMaker, server
     reply = "  1. Harbour\n2. city ​\n"
     server.script = lambda body, times: (200, completion(body, reply), {"x-request-id": "req-1"})
     work = run(openai_job(make_job, server, 1), last="label")
-    with sqlite3.connect(work.ledger_file) as database:
+    with sqlite3.connect(work.ledger_target) as database:
         database.row_factory = sqlite3.Row
         [row] = map(dict, database.execute("SELECT * FROM replies"))
     assert row["reply"] == reply
@@ -275,10 +276,10 @@ def test_the_ledger_tells_what_was_paid(make_job: JobMaker, server: Server, tmp_
 def test_a_ledger_that_was_hurt_in_a_crash_is_found_before_more_is_paid(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 300)
     work = run(path, last="label")
-    data = bytearray(work.ledger_file.read_bytes())
+    data = bytearray(work.ledger_target.read_bytes())
     for page in range(3, len(data) // 4096, 2):
         data[page * 4096 : page * 4096 + 200] = bytes(200)
-    work.ledger_file.write_bytes(data)
+    work.ledger_target.write_bytes(data)
     assert command("ledger", path, "--check").returncode == 1
     (work.path / "ledger.sqlite-wal").write_bytes(b"")  # what a killed writer leaves behind
     asked = sum(server.seen.values())
@@ -327,7 +328,9 @@ def test_ctrl_c_keeps_what_is_in_flight(make_job: JobMaker) -> None:
         assert process.returncode == 3
         assert b"stopped by Ctrl-C" in stderr
         answered = sum(server.answered.values())
-        assert Ledger(path.parent / "jobs" / "test" / "ledger.sqlite").totals()["answered"] == answered < 300
+        assert (
+            open_ledger(path.parent / "jobs" / "test" / "ledger.sqlite", "test").totals()["answered"] == answered < 300
+        )
         run(path)
         assert sum(server.answered.values()) == 300
 
@@ -365,7 +368,7 @@ def test_a_shard_that_cannot_be_read_costs_nothing_in_flight(
     last.write_bytes(b"no Parquet")
     with pytest.raises(InputError, match="cannot be read"):
         run(path, first="label")
-    assert 10 <= sum(server.answered.values()) == Ledger(work.ledger_file).totals()["answered"]
+    assert 10 <= sum(server.answered.values()) == open_ledger(work.ledger_target, "test").totals()["answered"]
 
 
 def test_a_second_process_on_the_same_job_is_told_so(make_job: JobMaker) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,12 +12,16 @@ import pyarrow as pa
 
 from pipeline import plugins, prompts
 from pipeline.config import JobConfig
+from pipeline.ledger import Record
 from pipeline.records import Article, Request
 from pipeline.tables import canonical_json, digest_of, read_json, read_order, write_bytes, write_json
 from pipeline.text.tokens import Counter, encoding_counter, tokenizer_counter
 from pipeline.workspace import Workspace
 
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
+
+
+_FINISHES = {"length": "truncated", "content_filter": "content_filter", "refusal": "refusal"}
 
 
 class Labeller:
@@ -45,6 +50,24 @@ class Labeller:
     def run_id(self) -> str:
         """Short digest of what made the raw replies: it stands in every label and names the run in a version."""
         return digest_of([self.identity, type(self.task).__module__])[:16]
+
+    def verdict(self, request: Request, record: Record) -> str:
+        """What a record is worth: `ok`, or why not.  What the endpoint says of a reply comes before its text."""
+        reply = record.reply
+        if reply is None:
+            return record.error_code or "rejected"
+        if reply.finish_reason in _FINISHES:
+            return _FINISHES[reply.finish_reason]
+        if not reply.text.strip():
+            return "empty"
+        judge = getattr(self.task, "judge", None)
+        return judge(reply, request.article) if judge else "ok"
+
+    def with_text(self, request: Request, text: str) -> Request:
+        """The same question about less of the article: same key, other messages."""
+        if self.prompt is None:
+            return request
+        return replace(request, messages=self.prompt.render(replace(request.article, text=text)))
 
     def request(self, article: Article) -> Request:
         digest = self._identity.copy()

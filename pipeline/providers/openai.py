@@ -7,7 +7,8 @@ used for what it is good at, the list of models.  Failures are told apart here a
 from __future__ import annotations
 
 import os
-from email.utils import parsedate_to_datetime
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -16,23 +17,16 @@ import aiohttp
 import orjson
 from pydantic import ConfigDict
 
+from pipeline import chat_api
 from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
 from pipeline.errors import ConfigError, EndpointError, RequestFailed
-from pipeline.records import Reply, Request, Usage
+from pipeline.records import Advertised, ModelInfo, Reply, Request
 
 DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-TIMEOUT_SECONDS = 120
+CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's business
 MAX_REPLY_BYTES = 8 * 2**20
-
-# error.code (or error.type) of a 429 that no waiting mends
-_SPENT = ("insufficient_quota", "credit_balance_exhausted", "spend_limit_exceeded", "usage_limit_exceeded")
-
-
-# what an endpoint may say against one article; anything else holds for every request and stops the job
-_OF_THE_ARTICLE = (400, 413, 422)
-_OF_THE_JOB = ("unsupported_", "unknown_", "missing_required", "invalid_type", "invalid_model", "model_not_found")
 
 
 class Options(Base):
@@ -51,9 +45,13 @@ class Provider:
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise ConfigError(f"label.base_url: {self.base_url!r} is no http(s) address")
         self._key = label.api_key.get_secret_value() if label.api_key else os.environ.get("OPENAI_API_KEY", "")
-        self._parameters = _as_chat(options.model_dump(exclude_none=True))
+        self._parameters = chat_api.as_chat(options.model_dump(exclude_none=True))
         self._proxy = _proxy_of(self.base_url)
         self._session: aiohttp.ClientSession | None = None
+        self.max_output_tokens = chat_api.most_output(self._parameters)
+        self.tier: str | None = self._parameters.get("service_tier")
+        self.advertised: Advertised | None = None  # the limits in the headers of the last reply that told any
+        self._told: tuple[str | None, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -68,7 +66,7 @@ class Provider:
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, sock_connect=20)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers)
 
     async def close(self) -> None:
@@ -79,6 +77,7 @@ class Provider:
         """One attempt.  Raises RequestFailed."""
         assert self._session is not None, "open() comes first"
         body = {"model": self.model, "messages": list(request.messages), **self._parameters}
+        sent = False
         try:
             async with self._session.post(
                 f"{self.base_url}/chat/completions",
@@ -86,25 +85,45 @@ class Provider:
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response:
+                sent = True
                 data = await _read_all(response.content)
                 status, headers = response.status, response.headers
-        except TimeoutError as error:
-            raise RequestFailed("transient", "timeout", f"no answer within {TIMEOUT_SECONDS} s") from error
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise self._not_reached(error, may_be_paid=False) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise RequestFailed("transient", "connection", self._redact(f"{type(error).__name__}: {error}")) from error
+            never_read = not sent and isinstance(error, ConnectionResetError | BrokenPipeError)
+            raise self._not_reached(error, may_be_paid=not never_read) from error
+        self._note_limits(headers)
         if status != 200:
             raise self._failure(status, data, headers)
-        return _reply(data, headers)
+        return chat_api.reply(data, headers)
 
-    def models(self) -> list[str]:
-        """Models that the endpoint offers, sorted.  Raises EndpointError."""
+    def _not_reached(self, error: Exception, may_be_paid: bool) -> RequestFailed:
+        text = self._redact(f"{type(error).__name__}: {error}")
+        return RequestFailed("transient", "connection", text, may_be_paid=may_be_paid)
+
+    def _note_limits(self, headers: Any) -> None:
+        """Parsed only when they change."""
+        told = tuple(headers.get(name) for name in chat_api.LIMIT_HEADERS)
+        if told != self._told and any(told):
+            self._told, self.advertised = told, chat_api.limits(headers)
+
+    def models(self) -> list[ModelInfo]:
+        """Models that the endpoint offers, by name.  Raises EndpointError."""
         import openai
 
-        client = openai.OpenAI(api_key=self._key or "none", base_url=self.base_url, timeout=20, max_retries=1)
+        client = openai.OpenAI(api_key=self._key or "none", base_url=self.base_url, timeout=15, max_retries=1)
         try:
-            return sorted(model.id for model in client.models.list())
+            offered = {model.id: chat_api.model_info(model) for model in client.models.list()}
+            if offered and self.model not in offered:
+                with suppress(openai.NotFoundError):  # some endpoints take names that they do not list
+                    model = client.models.retrieve(self.model)
+                    offered[self.model] = replace(chat_api.model_info(model), id=self.model)
+            return [offered[name] for name in sorted(offered)]
         except openai.OpenAIError as error:
-            raise EndpointError(self._redact(f"{self.base_url}: {type(error).__name__}: {error}")) from error
+            status = getattr(error, "status_code", None)
+            text = self._redact(f"{self.base_url}: {type(error).__name__}: {error}")[:300]
+            raise EndpointError(text, status=status) from error
 
     def _redact(self, text: str) -> str:
         text = text.replace(self._key, "[key]") if self._key else text
@@ -112,19 +131,12 @@ class Provider:
         return text.replace(userinfo, "[user]") if userinfo else text
 
     def _failure(self, status: int, data: bytes, headers: Any) -> RequestFailed:
-        code, message = _error_of(data)
+        code, message = chat_api.error_of(data)
         text = self._redact(f"HTTP {status} {code}: {message}".replace(" :", ":"))[:300]
-        if status == 429:
-            if any(code.endswith(spent) for spent in _SPENT):
-                return RequestFailed("fatal", code, f"the account has no credit left ({text})")
-            return RequestFailed("rate_limited", code or "rate_limited", text, retry_after=retry_after(headers))
-        if status in (408, 409, 425) or status >= 500:
-            return RequestFailed("transient", f"http_{status}", text, retry_after=retry_after(headers))
-        if status in _OF_THE_ARTICLE and not code.startswith(_OF_THE_JOB):
-            return RequestFailed("rejected", code or f"http_{status}", text)
-        return RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status, code)} ({text})")
+        failure = chat_api.failure(status, code, message, text, headers)
+        return failure or RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status)} ({text})")
 
-    def _what_to_mend(self, status: int, code: str) -> str:
+    def _what_to_mend(self, status: int) -> str:
         address = self._redact(self.base_url)
         if status in (401, 403):
             return "the endpoint refuses the key"
@@ -150,62 +162,7 @@ async def _read_all(content: aiohttp.StreamReader) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > MAX_REPLY_BYTES:
-            raise RequestFailed("transient", "reply_too_large", f"a reply of more than {MAX_REPLY_BYTES} bytes")
+            raise RequestFailed(
+                "transient", "reply_too_large", f"a reply of more than {MAX_REPLY_BYTES} bytes", may_be_paid=True
+            )
     return b"".join(pieces)
-
-
-def _as_chat(parameters: dict[str, Any]) -> dict[str, Any]:
-    """`max_output_tokens` is the one name that every endpoint's parameter goes by in a job file."""
-    renamed = {"max_output_tokens": "max_completion_tokens"}
-    return {renamed.get(name, name): value for name, value in sorted(parameters.items())}
-
-
-def _reply(data: bytes, headers: Any) -> Reply:
-    try:
-        value = orjson.loads(data)
-        choice = value["choices"][0]
-        message = choice["message"]
-        text, refusal = message.get("content"), message.get("refusal")
-        usage = value.get("usage") or {}
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens")
-        return Reply(
-            text=str(text if text is not None else refusal or ""),
-            finish_reason="refusal" if text is None and refusal else choice.get("finish_reason"),
-            model=value.get("model"),
-            request_id=headers.get("x-request-id") or value.get("id"),
-            usage=Usage(usage.get("prompt_tokens"), cached, usage.get("completion_tokens")),
-        )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise RequestFailed("transient", "broken_reply", f"not a chat completion: {data[:80]!r}") from error
-
-
-def _error_of(data: bytes) -> tuple[str, str]:
-    """(code, message) of an error body, which may be JSON of several shapes, or HTML."""
-    try:
-        value = orjson.loads(data)
-    except ValueError:
-        return "", data[:120].decode("utf-8", "replace").replace("\n", " ")
-    error = value.get("error", value) if isinstance(value, dict) else value
-    if not isinstance(error, dict):
-        return "", str(error)[:200]
-    return str(error.get("code") or error.get("type") or ""), str(error.get("message") or error)[:200]
-
-
-def retry_after(headers: Any) -> float | None:
-    """Seconds that the server asks to wait: `retry-after-ms` before `retry-after` (seconds or a date)."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after")
-        return max(0.0, float(value)) if value else None
-    except ValueError:
-        return _seconds_until(str(headers.get("retry-after")))
-
-
-def _seconds_until(date: str) -> float | None:
-    from datetime import UTC, datetime
-
-    try:
-        return max(0.0, (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None

@@ -9,8 +9,8 @@ import pyarrow as pa
 from pipeline import plugins
 from pipeline.engines.local import map_shards
 from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
-from pipeline.labelling.ledger import Ledger, Record
-from pipeline.records import Article
+from pipeline.ledger import Ledger, Record, open_ledger
+from pipeline.records import Article, Label, Reply
 from pipeline.tables import REJECTED, Output, read_order, rejected_table
 from pipeline.workspace import Workspace
 
@@ -40,7 +40,7 @@ def run(work: Workspace) -> None:
     labeller = Labeller(work)
     task = plugins.load("tasks", config.label.task)
     cleaning = [VERSION, task.__name__, getattr(task, "VERSION", 1), config.task_options.model_dump(mode="json")]
-    ledger = Ledger(work.ledger_file)
+    ledger = open_ledger(work.ledger_target, config.name)
     try:
         map_shards(
             work.labels,
@@ -61,34 +61,54 @@ def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> O
     kept: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
     for row, article in zip(requests, articles, strict=True):
-        label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"])))
+        label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"]), []))
         (kept if "keyphrases" in label else rejected).append(label)
     return Output(pa.Table.from_pylist(kept, schema=LABELS), rejected_table(rejected, REJECTED_LABELS))
 
 
-def _label(labeller: Labeller, article: Article, request: dict[str, Any], record: Record | None) -> dict[str, Any]:
+def _label(labeller: Labeller, article: Article, request: dict[str, Any], records: list[Record]) -> dict[str, Any]:
     """A row of `labels/`, or of `labels.rejected/` with its reason."""
     place = {"id": article.id, "source": article.source, "line": article.line, "text_sha256": article.text_sha256}
-    if request["status"] != "answered" or record is None or record.reply is None:
+    answers = [record for record in records if record.reply is not None]
+    if not answers:
         reason = f"request_{request['status']}" if request["status"] != "answered" else "reply_not_in_ledger"
         detail = " ".join(part for part in (request["reason"], request["detail"]) if part)
         return {**place, "reason": reason, "detail": detail, "key": request["key"]}
-    label = labeller.task.parse(record.reply, article)
+    record, reply, label = _best(labeller, article, answers)
     if label.status != "ok":
-        detail = f"finish_reason={record.reply.finish_reason}" if record.reply.finish_reason else ""
-        reply = record.reply.text[:1000]
-        return {**place, "reason": label.status, "detail": detail, "reply": reply, "key": request["key"]}
+        detail = f"finish_reason={reply.finish_reason}" if reply.finish_reason else ""
+        detail += f" asked {len(records)} times" if len(records) > 1 else ""
+        return {
+            **place,
+            "reason": label.status,
+            "detail": detail.strip(),
+            "reply": reply.text[:1000],
+            "key": request["key"],
+        }
     return {
         "id": article.id,
         "text_sha256": article.text_sha256,
         "keyphrases": label.phrases,
         "tiers": label.tiers,
         "status": label.status,
-        "repairs": label.repairs,
+        "repairs": [*label.repairs, "article_truncated"] if record.note else label.repairs,
         "provider": labeller.provider_name,
-        "model": record.reply.model,
+        "model": reply.model,
         "prompt": labeller.prompt.name if labeller.prompt else None,
         "prompt_sha256": labeller.prompt.digest if labeller.prompt else None,
         "run_id": labeller.run_id,
         "key": request["key"],
     }
+
+
+def _best(labeller: Labeller, article: Article, answers: list[Record]) -> tuple[Record, Reply, Label]:
+    """The last answer that makes a label (of a question that was asked again), else the last."""
+    last = None
+    for record in reversed(answers):
+        assert record.reply is not None
+        label = labeller.task.parse(record.reply, article)
+        last = last or (record, record.reply, label)
+        if label.status == "ok":
+            return record, record.reply, label
+    assert last is not None
+    return last

@@ -7,6 +7,7 @@ is written when the last of its rows is settled.  It holds every row, also those
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,14 +16,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.labelling.engine import Outcome, ask_all
+from pipeline.labelling import quote
+from pipeline.labelling.asking import Asking
+from pipeline.labelling.engine import ask_all
 from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
-from pipeline.labelling.ledger import Ledger, Record
+from pipeline.labelling.monitor import EventLog, Monitor
+from pipeline.ledger import Ledger, Record, open_ledger
+from pipeline.ledger.records import storable
 from pipeline.records import Request
 from pipeline.tables import Output, input_digests, read_order, step_key
 from pipeline.workspace import Workspace
 
 VERSION = 1
+BATCH = 32  # articles rendered at once: few enough that nothing in flight waits for it
 REQUESTS = pa.schema(
     [
         ("id", pa.string()),
@@ -30,7 +36,7 @@ REQUESTS = pa.schema(
         ("status", pa.string()),  # answered | rejected (final) | failed (asked again by the next run)
         ("reason", pa.string()),
         ("detail", pa.string()),
-        ("reply_sha256", pa.string()),
+        ("reply_sha256", pa.string()),  # of the last reply
     ]
 )
 
@@ -38,7 +44,7 @@ REQUESTS = pa.schema(
 def run(work: Workspace) -> None:
     """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
     labeller = Labeller(work, refit=work.config.label.refit)
-    ledger = Ledger(work.ledger_file, verify=True)
+    ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
     try:
         _LabelRun(work, labeller, ledger).run()
     finally:
@@ -52,11 +58,13 @@ class _OpenShard:
     shard: str
     step_key: str
     inputs: dict[str, str]
-    ids: list[str]
-    keys: list[bytes]
+    take: int
     waiting: int  # rows beyond --limit
+    ids: list[str] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
     settled: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     unanswered: int = 0
+    closed: bool = False
     started: float = field(default_factory=time.monotonic)
 
 
@@ -65,14 +73,35 @@ class _LabelRun:
         self._work, self._labeller, self._ledger = work, labeller, ledger
         self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may settle rows of several shards
         self._config = [VERSION, labeller.identity]
+        self._failed = 0
 
     def run(self) -> None:
         shards = read_order(self._work.articles)
         takes = self._takes(shards)
-        self._work.requests.keep_only(shards)
+        with self._work.writing_requests():
+            self._work.requests.keep_only(shards)
+        events = EventLog(self._work.events_file)
+        promised = quote.promised(self._work.quote_file)
         with self._work.progress("label", sum(takes.values()), "articles") as self._progress:
-            limits = self._work.config.label.limits
-            ask_all(self._requests(shards, takes), self._labeller.provider, self._ledger, limits, self._settle)
+            spent = self._ledger.spending().spent
+            monitor = Monitor(self._progress, events, spent, promised)
+            asking = Asking(self._labeller, self._ledger, self._work.config.label, monitor, self._settle)
+            events.write("started", identity=self._labeller.identity, articles=sum(takes.values()), spent_usd=spent)
+            try:
+                ask_all(self._batches(shards, takes), asking)
+            except BaseException as error:
+                events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
+                raise
+            events.write("finished", **monitor.summary())
+        self._say_what_came(monitor)
+
+    def _say_what_came(self, monitor: Monitor) -> None:
+        if self._failed:
+            print(
+                f"labelmill: {self._failed:,} requests got no answer; the same command asks them again", file=sys.stderr
+            )
+        if monitor.answered and (said := quote.compared(self._work.quote_file, self._ledger.spending().spent)):
+            print(said, file=sys.stderr)
 
     def _takes(self, shards: list[str]) -> dict[str, int]:
         """How many rows of each shard are asked about: all, or the first `--limit` of the job, but never fewer than
@@ -88,7 +117,8 @@ class _LabelRun:
             left = max(0, left - takes[shard])
         return takes
 
-    def _requests(self, shards: list[str], takes: dict[str, int]) -> Iterator[Request]:
+    def _batches(self, shards: list[str], takes: dict[str, int]) -> Iterator[list[Request]]:
+        """Requests that are not known to be settled, some at a time."""
         for shard in shards:
             inputs = input_digests([self._work.filtered], shard)
             key = step_key(inputs, self._config, takes[shard])
@@ -98,35 +128,43 @@ class _LabelRun:
                 continue
             yield from self._open(shard, key, inputs, takes[shard])
 
-    def _open(self, shard: str, key: str, inputs: dict[str, str], take: int) -> Iterator[Request]:
-        """Render a shard's requests, settle what the ledger knows, yield the rest."""
+    def _open(self, shard: str, key: str, inputs: dict[str, str], take: int) -> Iterator[list[Request]]:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
-        requests = [self._labeller.request(article) for article in articles_of(table.slice(0, take))]
-        ids, keys = [request.article.id for request in requests], [request.key for request in requests]
-        state = _OpenShard(shard, key, inputs, ids, keys, table.num_rows - take)
-        known = self._ledger.get(list(dict.fromkeys(keys)))
-        state.settled = {found: _settled(record) for found, record in known.items()}
-        missing = {request.key: request for request in requests if request.key not in known}
-        state.unanswered = len(missing)
-        self._progress.update(len(keys) - len(missing))
-        if not missing:
-            self._close(state)
-        for request in missing.values():
-            waiting = self._in_flight.setdefault(request.key, [])
-            waiting.append(state)
-            if len(waiting) == 1:
-                yield request
+        state = _OpenShard(shard, key, inputs, take, table.num_rows - take)
+        for start in range(0, take, BATCH):
+            requests = [
+                self._labeller.request(article) for article in articles_of(table.slice(start, min(BATCH, take - start)))
+            ]
+            state.ids += [request.article.id for request in requests]
+            state.keys += [request.key for request in requests]
+            if fresh := [request for request in requests if self._is_first(request.key, state)]:
+                yield fresh
+        self._close_if_whole(state)
 
-    def _settle(self, outcome: Outcome) -> None:
-        self._progress.update()
-        row = _settled(outcome.record) if outcome.record else _row("failed", outcome.failure, outcome.detail)
-        for state in self._in_flight.pop(outcome.request.key):
-            state.settled[outcome.request.key] = row
+    def _is_first(self, key: bytes, state: _OpenShard) -> bool:
+        """Whether nobody waits for this key yet; a shard waits for each of its keys once."""
+        waiting = self._in_flight.get(key)
+        if key in state.settled or (waiting and state in waiting):
+            self._progress.update()
+            return False
+        state.unanswered += 1
+        self._in_flight.setdefault(key, []).append(state)
+        if waiting:
+            self._progress.update()
+        return not waiting
+
+    def _settle(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
+        row = _settled(record) if record else _row("failed", failure, detail)
+        self._failed += record is None
+        for state in self._in_flight.pop(request.key):
+            state.settled[request.key] = row
             state.unanswered -= 1
-            if not state.unanswered:
-                self._close(state)
+            self._close_if_whole(state)
 
-    def _close(self, state: _OpenShard) -> None:
+    def _close_if_whole(self, state: _OpenShard) -> None:
+        if state.unanswered or len(state.keys) < state.take or state.closed:
+            return
+        state.closed = True
         rows = [
             {"id": row_id, "key": key.hex(), **state.settled[key]}
             for row_id, key in zip(state.ids, state.keys, strict=True)
@@ -134,13 +172,14 @@ class _LabelRun:
         notes = dict(Counter(row["status"] for row in rows))
         output = Output(pa.Table.from_pylist(rows, schema=REQUESTS), waiting=state.waiting, notes=notes)
         seconds = time.monotonic() - state.started
-        self._work.requests.write(state.shard, state.step_key, state.inputs, output, seconds)
+        with self._work.writing_requests():
+            self._work.requests.write(state.shard, state.step_key, state.inputs, output, seconds)
 
 
 def _settled(record: Record) -> dict[str, Any]:
     if record.reply is None:
         return _row("rejected", record.error_code, record.error)
-    return _row("answered", None, None, hashlib.sha256(record.reply.text.encode()).hexdigest())
+    return _row("answered", None, None, hashlib.sha256(storable(record.reply.text).encode()).hexdigest())
 
 
 def _row(status: str, reason: str | None, detail: str | None, digest: str | None = None) -> dict[str, Any]:

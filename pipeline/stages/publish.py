@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import GateStopped, InputError
 from pipeline.labelling.labeller import Labeller
-from pipeline.labelling.ledger import Ledger
+from pipeline.ledger import open_ledger
 from pipeline.publishing import card, gates, versions
 from pipeline.tables import Folder, digest_of, read_order
 from pipeline.workspace import Workspace
@@ -102,7 +102,7 @@ def _manifest(
 ) -> dict[str, Any]:
     config, labeller = work.config, Labeller(work)
     splits = _counts(index, "split")
-    ledger = Ledger(work.ledger_file)
+    ledger = open_ledger(work.ledger_target, work.config.name)
     try:
         totals = ledger.totals()
     finally:

@@ -7,6 +7,7 @@ A reply as models really write it, and the label that it becomes::
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -16,6 +17,8 @@ from pipeline.config import Options as Base
 from pipeline.records import Article, Label, Reply
 from pipeline.text.tokens import Counter
 
+_BETWEEN = re.compile(r"[;,\n]")
+_AROUND = " \t\r-*•·.\"'0123456789)("
 VERSION = 1  # of the cleaner: a higher number cleans every reply again, for free
 
 
@@ -50,6 +53,18 @@ class Task:
             status = "label_too_long"
         cut = ["max_label_tokens"] if len(phrases) < len(cleaned.phrases) and status == "ok" else []
         return Label(phrases, cleaned.tiers[: len(phrases)], status, [*cleaned.repairs, *cut])
+
+    def judge(self, reply: Reply, article: Article) -> str:
+        """What a reply is worth, quickly: `ok`, `empty`, `refusal`, ..., or `absent` where most phrases are not in the
+        article.  A plain list of phrases that the article holds needs no parsing; anything else gets it."""
+        parts = [part.strip(_AROUND) for part in _BETWEEN.split(reply.text)]
+        there = sum(1 < len(part) < 60 and part in article.text for part in parts)
+        if there and 2 * there >= len([part for part in parts if part]):
+            return "ok"
+        label = self.parse(reply, article)
+        if label.status != "ok":
+            return label.status
+        return "absent" if 2 * label.tiers.count("absent") > len(label.tiers) else "ok"
 
     def _within_tokens(self, phrases: list[str]) -> list[str]:
         """Without as many last phrases as it takes for the label to fit."""

@@ -56,6 +56,21 @@ def tokenizer_counter(tokenizer: str) -> Counter:
     return lambda texts: [len(e) for e in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
+def encoding_of(model: str) -> str:
+    """The encoding of an OpenAI model by its name (as in tiktoken's table); the newest for names that it does not know."""
+    older = ("gpt-4-", "gpt-3.5", "text-embedding")
+    return "cl100k_base" if model == "gpt-4" or model.startswith(older) else "o200k_base"
+
+
+def cut(text: str, tokens: int, encoding: str) -> str:
+    """The first so many tokens of a text, less a character that the cut would tear apart."""
+    import quicktok
+
+    coder = quicktok.get_encoding(encoding if encoding in QUICK else QUICK[0])
+    ids = coder.encode(text)
+    return text if len(ids) <= tokens else str(coder.decode(ids[: max(0, tokens)])).rstrip("\N{REPLACEMENT CHARACTER}")
+
+
 def _quicktok(encoding: str) -> Counter:
     import quicktok
 

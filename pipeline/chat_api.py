@@ -1,0 +1,162 @@
+"""Chat completions on the wire, as OpenAI and the many servers like it speak them: bodies, replies, errors, headers.
+
+Pure functions; what they make of a failure (transient, rate limited, of this article, of the job) is acted on elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from pipeline.errors import TOO_LONG, RequestFailed, Unit
+from pipeline.records import Advertised, ModelInfo, Reply, Usage
+
+# error.code (or error.type) of a 429 that no waiting mends
+_SPENT = ("insufficient_quota", "credit_balance_exhausted", "spend_limit_exceeded", "usage_limit_exceeded")
+# what an endpoint may say against one article; anything else holds for every request and stops the job
+_OF_THE_ARTICLE = (400, 413, 422)
+_FILTERED = ("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation")
+_TOO_LONG = re.compile(
+    r"context[ _](length|window|size)|maximum context|too many (input )?tokens|(prompt|input|request) (is )?too (long|large)",
+    re.IGNORECASE,
+)
+_OF_THE_JOB = ("unsupported_", "unknown_", "missing_required", "invalid_type", "invalid_model", "model_not_found")
+
+
+def as_chat(parameters: dict[str, Any]) -> dict[str, Any]:
+    """`max_output_tokens` is the one name that every endpoint's parameter goes by in a job file."""
+    renamed = {"max_output_tokens": "max_completion_tokens"}
+    return {renamed.get(name, name): value for name, value in sorted(parameters.items())}
+
+
+def most_output(parameters: dict[str, Any]) -> int | None:
+    value = parameters.get("max_completion_tokens") or parameters.get("max_tokens")
+    return value if isinstance(value, int) else None
+
+
+def reply(data: bytes, headers: Any) -> Reply:
+    """A reply of status 200.  Raises RequestFailed where it is no chat completion."""
+    try:
+        value = orjson.loads(data)
+        choice = value["choices"][0]
+        message = choice["message"]
+        text, refusal = message.get("content"), message.get("refusal")
+        return Reply(
+            text=str(text if text is not None else refusal or ""),
+            finish_reason="refusal" if text is None and refusal else choice.get("finish_reason"),
+            model=value.get("model"),
+            request_id=headers.get("x-request-id") or value.get("id"),
+            usage=_usage(value.get("usage") or {}),
+            tier=value.get("service_tier"),
+        )
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise RequestFailed(
+            "transient", "broken_reply", f"not a chat completion: {data[:80]!r}", may_be_paid=True
+        ) from error
+
+
+def _usage(usage: dict[str, Any]) -> Usage:
+    details = usage.get("prompt_tokens_details") or {}
+    written = details.get("cache_write_tokens") or details.get("cache_creation_tokens")
+    counts = (usage.get("prompt_tokens"), details.get("cached_tokens"), usage.get("completion_tokens"), written)
+    return Usage(*(count if isinstance(count, int) and count >= 0 else None for count in counts))
+
+
+def model_info(model: Any) -> ModelInfo:
+    """Servers tell a model's context under different names (vLLM, OpenRouter, llama.cpp, ...)."""
+    extra = model.model_dump()
+    meta = extra.get("meta") or {}
+    sizes = (extra.get("max_model_len"), extra.get("context_length"), extra.get("context_window"), meta.get("n_ctx"))
+    context = next((size for size in sizes if isinstance(size, int) and size > 0), None)
+    date = extra.get("shutdown_date") or extra.get("deprecation_date")
+    return ModelInfo(str(model.id), str(date)[:10] if date else None, context)
+
+
+LIMIT_HEADERS = ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens")
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+_UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
+_LONGEST_WINDOW = 90.0  # seconds: a limit that takes longer to be whole again is none per minute
+
+
+def limits(headers: Any) -> Advertised:
+    """The limits per minute that a reply's headers tell of."""
+    told = {unit: _per_minute(headers.get(f"x-ratelimit-limit-{unit}"), headers.get(f"x-ratelimit-reset-{unit}"))
+            for unit in ("requests", "tokens")}  # fmt: skip
+    return Advertised(**told)
+
+
+def _per_minute(limit: str | None, reset: str | None) -> float | None:
+    """A header's limit, where it is one per minute (a few endpoints count by the day: they are left to their 429s)."""
+    try:
+        value = float(limit) if limit else 0.0
+    except ValueError:
+        return None
+    daily = (seconds(reset) or 0.0) > _LONGEST_WINDOW if reset else False
+    return value if 0 < value < float("inf") and not daily else None
+
+
+def seconds(duration: str) -> float | None:
+    """`12ms`, `6s`, `1m30s` or plain seconds; None for anything else."""
+    match = _DURATION.fullmatch(duration.strip())
+    try:
+        if match and match[0]:
+            return sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part)
+        return float(duration)
+    except ValueError:
+        return None
+
+
+def failure(status: int, code: str, message: str, text: str, headers: Any) -> RequestFailed | None:
+    """What a status other than 200 means; None: it holds for every request, so the job must pause."""
+    if status == 429:
+        if any(code.endswith(spent) for spent in _SPENT):
+            return RequestFailed("fatal", code, f"the account has no credit left ({text})")
+        unit: Unit = "tokens" if re.search(r"\btokens?\b|\bTPM\b", f"{code} {message}") else "requests"
+        return RequestFailed("rate_limited", code or "rate_limited", text, retry_after=retry_after(headers), unit=unit)
+    if status in (408, 409, 425) or status >= 500:
+        return RequestFailed("transient", f"http_{status}", text, retry_after=retry_after(headers))
+    if status not in _OF_THE_ARTICLE:
+        return None
+    if code == TOO_LONG or _TOO_LONG.search(f"{code} {message}"):
+        return RequestFailed("rejected", TOO_LONG, text)
+    if code in _FILTERED:
+        return RequestFailed("rejected", "content_filter", text)
+    return None if code.startswith(_OF_THE_JOB) else RequestFailed("rejected", code or f"http_{status}", text)
+
+
+def error_of(data: bytes) -> tuple[str, str]:
+    """(code, message) of an error body, which may be JSON of several shapes, or HTML."""
+    try:
+        value = orjson.loads(data)
+    except ValueError:
+        return "", data[:120].decode("utf-8", "replace").replace("\n", " ")
+    error = value.get("error", value) if isinstance(value, dict) else value
+    if not isinstance(error, dict):
+        return "", str(error)[:200]
+    kind = str(error.get("type") or "")
+    message = str(error.get("message") or error)[:200]
+    if kind in ("tokens", "requests"):  # OpenAI's word for which limit it was
+        message += f" ({kind})"
+    return str(error.get("code") or kind), message
+
+
+def retry_after(headers: Any) -> float | None:
+    """Seconds that the server asks to wait: `retry-after-ms` before `retry-after` (seconds or a date)."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after")
+        return max(0.0, float(value)) if value else None
+    except ValueError:
+        return _seconds_until(str(headers.get("retry-after")))
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        return max(0.0, (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,43 @@
+"""One question to the endpoint, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.ledger import Record
+from pipeline.records import Request
+
+
+@dataclass(slots=True)
+class Ask:
+    """One question to the endpoint: the first about its request, or one more for a `reason`."""
+
+    request: Request
+    number: int = 1
+    reason: str | None = None
+    attempts: int = 0
+    failures: int = 0  # attempts that failed by themselves, not in an outage or by a limit
+    lost_usd: float = 0.0  # the most that attempts whose reply never arrived may have cost
+    note: str | None = None
+    cuts: int = 0  # how often its article was made shorter to fit
+    sent_tokens: int | None = None  # of the article, where it was cut
+    stale: bool = False  # the claim went to another worker while this process slept
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an ask: its record; or a failure's code and text; or neither, where the job stopped before."""
+
+    ask: Ask
+    record: Record | None = None
+    spent_usd: float = 0.0
+    failure: str | None = None
+    detail: str = ""
+
+    @property
+    def key(self) -> bytes:
+        return self.ask.request.key
+
+    @property
+    def lost_usd(self) -> float:
+        return self.ask.lost_usd

@@ -1,0 +1,49 @@
+"""What the labelling engine is given, and what it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.config import LabelOptions
+from pipeline.labelling.budget import Bounds
+from pipeline.labelling.charge import Charge
+from pipeline.labelling.fitting import Fitting
+from pipeline.labelling.labeller import Labeller
+from pipeline.labelling.monitor import Monitor
+from pipeline.labelling.prices import Prices
+from pipeline.ledger import Ledger, Record
+from pipeline.records import Request
+
+ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter")
+
+
+OnSettled = Callable[[Request, Record | None, str | None, str], None]
+"""(request, its last record or None, code of the failure, detail): heard once of each request."""
+
+
+class Asking:
+    """A run's parts: labeller (its provider, its judgement), ledger, limits, prices, and who hears of the results."""
+
+    def __init__(
+        self, labeller: Labeller, ledger: Ledger, options: LabelOptions, monitor: Monitor, on_settled: OnSettled
+    ) -> None:
+        self.labeller, self.ledger, self.options = labeller, ledger, options
+        self.monitor, self.on_settled = monitor, on_settled
+        provider: Any = labeller.provider
+        self.provider = provider
+        most_output = getattr(provider, "max_output_tokens", None)
+        tier = getattr(provider, "tier", None)
+        self.prices = Prices(options.prices)
+        self.bounds = Bounds(self.prices.of(getattr(provider, "model", None)), most_output, tier)
+        self.charge = Charge(most_output)
+        self.fitting = Fitting(labeller, options.on_too_long, most_output)
+        if options.budget_usd is not None:
+            self.bounds.check(getattr(provider, "model", None) or labeller.provider_name)
+
+    def again(self, request: Request, records: list[Record]) -> str | None:
+        """Why the question must be asked once more, or None."""
+        if len(records) > self.options.reask:
+            return None
+        why = self.labeller.verdict(request, records[-1])
+        return why if why in ASKED_AGAIN else None

@@ -1,0 +1,95 @@
+"""How many requests to have in flight where no limit is known: local servers (vLLM, Ollama, llama.cpp) and at first.
+
+It starts small and grows with each answer (slow start) until the throughput no longer follows.  Then it climbs the hill:
+now and then a window a quarter larger, or a fifth smaller, is tried for a while and kept where it serves better: more
+throughput, or the same with less waiting.  A refusal makes it smaller at once.
+"""
+
+from __future__ import annotations
+
+START = 8.0
+SMALLEST = 1.0
+UP, DOWN = 1.25, 0.8
+BETTER = 1.04  # of the throughput: a larger window is worth it
+AS_GOOD = 0.99  # a smaller one serves as well
+FOLLOWS = 1.25  # slow start ends where twice the window brings less than this much more
+TRIAL_SECONDS = 1.0  # how long a size is measured, at least
+REST = 6  # trials' worth of time between two trials
+
+
+class Window:
+    """`most` is the ceiling; `fixed`: grow to it and stay there (the job file names it)."""
+
+    def __init__(self, most: int, fixed: bool) -> None:
+        self.size = min(START, float(most))
+        self._most, self._fixed = float(most), fixed
+        self._slow_start = True
+        self._base: tuple[float, float] | None = None  # window and throughput in force
+        self._trial = 0  # +1: a larger window is being tried, -1: a smaller one
+        self._last_trial = -1
+        self._resting = 0
+        self._begin(0.0)
+
+    def _begin(self, now: float) -> None:
+        self._since, self._answers, self._busy = now, 0, 0
+
+    def answered(self, now: float, latency: float, in_flight: int, paced: bool) -> None:
+        """A request was answered, one of `in_flight`; `paced`: a limit holds back the others anyway."""
+        busy = in_flight >= 0.8 * self.size
+        if self._slow_start and (busy or self._fixed or paced):
+            self._grow(latency)
+        if self._fixed or paced:
+            return
+        self._answers += 1
+        self._busy += busy
+        if self._slow_start:
+            self._look_for_the_end(now)
+        elif self._answers >= max(2 * self.size, 20) and now - self._since >= TRIAL_SECONDS:
+            self._judge(now)
+
+    def _grow(self, latency: float) -> None:
+        """By a quarter a round trip where that is short, so that an unknown limit is not overrun; doubling where long."""
+        self.size = min(self._most, self.size + min(1.0, max(0.25, latency)))
+
+    def _look_for_the_end(self, now: float) -> None:
+        """Each doubling is measured over its second half."""
+        reference = self._base[0] if self._base else START
+        if self.size < 1.5 * reference:
+            self._begin(now)
+        elif self.size >= min(2 * reference, self._most) and self._answers >= 0.25 * self.size:
+            throughput = self._answers / max(now - self._since, 1e-6)
+            if self._base and throughput < FOLLOWS * self._base[1]:
+                self.size, self._slow_start = self._base[0], False
+            self._slow_start = self._slow_start and self.size < self._most
+            self._base = (self.size, throughput)
+            self._begin(now)
+
+    def _judge(self, now: float) -> None:
+        """One size was measured for a while: keep it, or go back to the one before."""
+        throughput, measured = self._answers / (now - self._since), self._busy > 0.7 * self._answers
+        self._begin(now)
+        if not measured or self._base is None:
+            return
+        wanted = {1: BETTER, -1: AS_GOOD, 0: 0.0}[self._trial] * self._base[1]
+        if throughput < wanted:
+            self.size = self._base[0]
+        else:
+            self._base = (self.size, throughput)
+        self._resting = REST if self._trial else self._resting - 1
+        self._trial = 0
+        if self._resting <= 0:
+            self._try_another()
+
+    def _try_another(self) -> None:
+        self._trial = self._last_trial = -self._last_trial
+        size = max(self.size * UP, self.size + 1) if self._trial > 0 else self.size * DOWN
+        self.size = min(self._most, max(SMALLEST, size))
+
+    def refused(self, in_flight: int) -> None:
+        """A 429: no more than most of what was in flight."""
+        self.size = max(SMALLEST, min(self.size, 0.85 * max(in_flight, 1)))
+        self._slow_start, self._trial, self._base = True, 0, None
+
+    def failed(self, now: float) -> None:
+        """A 5xx or a timeout only stops the growth for the moment: nothing is learned from this stretch."""
+        self._begin(now)
