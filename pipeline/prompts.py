@@ -15,12 +15,13 @@ import jinja2
 from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pipeline.config import Options, check, parse_yaml, read_text
+from pipeline.config import Options, check
 from pipeline.errors import ConfigError
 from pipeline.plugins import did_you_mean
 from pipeline.records import Article, Message
 from pipeline.resources import PROMPTS
 from pipeline.tables import digest_of
+from pipeline.yaml_files import parse_yaml, read_text
 
 ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at")
 

@@ -21,7 +21,7 @@ PLUGIN_FOLDERS = ("sources", "filters", "tasks", "providers")
 LAYERS = [
     {"errors", "records", "resources"},
     {"plugins"},
-    {"text"},
+    {"text", "yaml_files"},
     {"config"},
     {"tables"},
     {"articles", "cleaner", "extraction", "chat_api", "ledger", "pacing"},

@@ -13,7 +13,7 @@ from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.monitor import Monitor
 from pipeline.labelling.prices import Prices
 from pipeline.ledger import Ledger, Record
-from pipeline.records import Request
+from pipeline.records import Reply, Request
 
 ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter")
 
@@ -40,6 +40,17 @@ class Asking:
         self.fitting = Fitting(labeller, options.on_too_long, most_output)
         if options.budget_usd is not None:
             self.bounds.check(getattr(provider, "model", None) or labeller.provider_name)
+
+    def cost_usd(self, reply: Reply) -> float | None:
+        """By the model that served it, else by the one that was asked for; None where neither has a price."""
+        asked = getattr(self.provider, "model", None)
+        cost = self.prices.cost_usd(reply.model, reply.usage, reply.tier)
+        return self.prices.cost_usd(asked, reply.usage, reply.tier) if cost is None else cost
+
+    def settle(self, request: Request, record: Record | None, failure: str | None = None, detail: str = "") -> None:
+        """Nothing more will be asked about this request."""
+        self.monitor.settled()
+        self.on_settled(request, record, failure, detail)
 
     def again(self, request: Request, records: list[Record]) -> str | None:
         """Why the question must be asked once more, or None."""

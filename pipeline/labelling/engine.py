@@ -32,7 +32,7 @@ def ask_all(batches: Iterator[list[Request]], asking: Asking) -> None:
 
 
 async def _online(batches: Iterator[list[Request]], asking: Asking) -> None:
-    await Online(asking).run(batches)
+    await Online(asking, batches).run()
 
 
 def _answer_batches(batches: Iterator[list[Request]], asking: Asking) -> None:
@@ -52,5 +52,4 @@ def _answer_batches(batches: Iterator[list[Request]], asking: Asking) -> None:
             asking.ledger.put(fresh)
             records.update((record.key, record) for record in fresh)
         for key, request in requests.items():
-            asking.monitor.settled()
-            asking.on_settled(request, records[key], None, "")
+            asking.settle(request, records[key])

@@ -1,0 +1,147 @@
+"""One ask, from the gate to its answer: attempts, waits between them, and what the gate learns.
+
+What a failure means is decided here and nowhere else:
+
+    transient      tried again with growing, jittered waits, at most `ATTEMPTS` times; then *failed*: not in the ledger,
+                   asked again by the next run.  Many with no answer between them are an outage: everyone waits.
+    rate_limited   everyone waits, once, for as long as the endpoint says
+    rejected       final for this article, in the ledger
+    fatal          the job pauses: nothing more is sent, what is in flight is kept
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+from tenacity.wait import wait_random_exponential
+
+from pipeline.errors import RequestFailed
+from pipeline.labelling.ask import Ask
+from pipeline.labelling.asking import Asking
+from pipeline.labelling.patience import Patience
+from pipeline.labelling.stopping import Stop
+from pipeline.pacing.gate import MAX_PAUSE, Closed, Gate, Pass
+from pipeline.records import Reply
+
+ATTEMPTS = 8
+
+
+class Attempts:
+    def __init__(self, asking: Asking, gate: Gate, stop: Stop) -> None:
+        self._asking, self._provider = asking, asking.provider
+        self._monitor, self._events = asking.monitor, asking.monitor.events
+        self._gate, self._stop, self._patience = gate, stop, Patience()
+        self._watched: dict[bytes, tuple[float, asyncio.Timeout]] = {}
+
+    async def enter(self, ask: Ask, again: bool = False) -> Pass:
+        """Wait at the gate.  Raises Closed."""
+        return await self._gate.enter(self._asking.charge.of(ask.request), again)
+
+    async def answer(self, ask: Ask, passed: Pass) -> Reply:
+        """Nearly every request is answered at once: only those that are not pay for tenacity (0.1 ms each).
+
+        Raises RequestFailed when it is no use to try again, Closed where the job stopped before it was sent.
+        """
+        first: list[RequestFailed] = []
+        try:
+            return await self._attempt(ask, passed)
+        except RequestFailed as failure:
+            if not self._may_try_again(ask, failure):
+                raise
+            first.append(failure)
+
+        async def again() -> Reply:
+            if first:
+                raise first.pop()
+            return await self._attempt(ask, await self.enter(ask, again=True))
+
+        def may(error: BaseException) -> bool:
+            if not self._may_try_again(ask, error):
+                return False
+            self._monitor.retries += 1
+            return True
+
+        retrying = AsyncRetrying(retry=retry_if_exception(may), wait=_wait, sleep=self._stop.sleep, reraise=True)
+        reply: Reply = await retrying(again)
+        return reply
+
+    def _may_try_again(self, ask: Ask, error: BaseException) -> bool:
+        if not isinstance(error, RequestFailed) or self._stop.why:
+            return False
+        return error.kind == "rate_limited" or (error.kind == "transient" and ask.failures < ATTEMPTS)
+
+    async def _attempt(self, ask: Ask, passed: Pass) -> Reply:
+        if ask.stale or self._stop.why:
+            self._gate.gone()
+            raise Closed
+        ask.attempts += 1
+        try:
+            reply = await self._ask(ask)
+        except RequestFailed as failure:
+            self._learn_from(failure, ask, passed)
+            if self._asking.fitting.after(ask, failure):
+                failure.kind = "transient"  # there is less of it now
+            raise
+        except BaseException:
+            self._gate.gone()  # broken off by a second Ctrl-C
+            raise
+        self._patience.took(self._gate.answered(passed))
+        if advertised := getattr(self._provider, "advertised", None):
+            self._gate.advertised(advertised)
+        return reply
+
+    async def _ask(self, ask: Ask) -> Reply:
+        key = ask.request.key
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._watched[key] = (time.monotonic(), limit)
+                return await self._provider.ask(ask.request)  # type: ignore[no-any-return]
+        except RequestFailed:
+            raise
+        except TimeoutError as error:
+            text = f"no answer within {self._patience.seconds():.0f} s"
+            raise RequestFailed("transient", "timeout", text, may_be_paid=True) from error
+        except Exception as error:  # a provider that is not ours may raise anything; the answers so far must be kept
+            text = f"the provider failed ({type(error).__name__}: {error})"
+            raise RequestFailed("fatal", "provider_error", text) from error
+        finally:
+            self._watched.pop(key, None)
+
+    def cut_off(self) -> None:
+        """End the attempts that take far longer than others do."""
+        most, now = self._patience.seconds(), asyncio.get_running_loop().time()
+        for since, limit in list(self._watched.values()):
+            if time.monotonic() - since > most and not limit.expired():
+                limit.reschedule(now)
+
+    def _learn_from(self, failure: RequestFailed, ask: Ask, passed: Pass) -> None:
+        if failure.may_be_paid:
+            ask.lost_usd += self._asking.bounds.dollars(ask.request)
+        if failure.kind == "rate_limited":
+            self._monitor.refused += 1
+            if self._gate.refused(passed, failure.retry_after, failure.unit):
+                known = {"code": failure.code, "retry_after": failure.retry_after, **self._gate.describe()}
+                self._events.write("rate_limited", **known)
+        elif failure.kind == "transient":
+            outage = self._gate.failed(passed, failure.retry_after)
+            ask.failures += not outage
+            self._events.write(
+                "attempt_failed", id=ask.request.article.id, code=failure.code, detail=str(failure)[:200]
+            )
+        else:
+            self._gate.gone()
+        if self._gate.hopeless:
+            self._stop.pause(f"the endpoint has not answered for a while ({failure.code}: {failure})")
+
+
+_backoff = wait_random_exponential(multiplier=0.5, max=30)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Exponential with full jitter; never sooner than the server asked for.  After a 429 the gate does the waiting."""
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, RequestFailed) or error.kind == "rate_limited":
+        return 0.0
+    return max(_backoff(state), min(error.retry_after or 0.0, MAX_PAUSE))
