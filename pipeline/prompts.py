@@ -6,7 +6,6 @@ article is a value, never a template.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,9 +87,10 @@ def load(name: str, folder: Path, task_variables: dict[str, Any]) -> Prompt:
     path = find(name, folder)
     source: PromptFile = check(PromptFile, parse_yaml(read_text(path, "prompt"), str(path)), str(path))
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
-    allowed = [*ARTICLE_VARIABLES, *task_variables]
     parts = tuple(
-        (role, _template(environment, text, f"{path}: {key}", allowed)) for role, key, text in _texts(source) if text
+        (role, _template(environment, text, f"{path}: {key}", task_variables))
+        for role, key, text in _texts(source)
+        if text
     )
     content = source.model_dump(exclude={"notes", "language"})
     return Prompt(name, source, digest_of(content), parts, task_variables)
@@ -105,16 +105,19 @@ def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
     return [*turns, ("user", "user", source.user)]
 
 
-def _template(environment: jinja2.Environment, text: str, where: str, allowed: Sequence[str]) -> jinja2.Template | str:
-    """A checked template; where it uses no variable, the text that it always gives."""
+def _template(
+    environment: jinja2.Environment, text: str, where: str, task_variables: dict[str, Any]
+) -> jinja2.Template | str:
+    """A checked template; where it uses no variable of an article, the text that it always gives."""
+    allowed = [*ARTICLE_VARIABLES, *task_variables]
     try:
         used = sorted(meta.find_undeclared_variables(environment.parse(text)))
         for name in used:
             if name not in allowed:
-                hint = did_you_mean(name, list(allowed))
+                hint = did_you_mean(name, allowed)
                 raise ConfigError(f"{where}: unknown variable {name!r}{hint}; allowed: {', '.join(allowed)}")
         template = environment.from_string(text)
-        return template if used else template.render()
+        return template if set(used) & set(ARTICLE_VARIABLES) else template.render(task_variables)
     except jinja2.TemplateSyntaxError as error:
         raise ConfigError(f"{where}: line {error.lineno}: {error.message}") from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.ledger import Record
 from pipeline.records import Request
 
+_OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
 
-@dataclass(slots=True)
+
+def size_of(request: Request) -> int:
+    """Bytes that are sent as messages, with what is put around them."""
+    return sum(len(message["content"].encode()) + _OVERHEAD for message in request.messages)
+
+
+@dataclass(slots=True, eq=False)
 class Ask:
     """One question to the endpoint: the first about its request, or one more for a `reason`."""
 
@@ -22,6 +29,10 @@ class Ask:
     cuts: int = 0  # how often its article was made shorter to fit
     sent_tokens: int | None = None  # of the article, where it was cut
     stale: bool = False  # the claim went to another worker while this process slept
+    size: int = field(init=False)  # bytes
+
+    def __post_init__(self) -> None:
+        self.size = size_of(self.request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_random_exponential
@@ -33,11 +34,12 @@ class Attempts:
         self._asking, self._provider = asking, asking.provider
         self._monitor, self._events = asking.monitor, asking.monitor.events
         self._gate, self._stop, self._patience = gate, stop, Patience()
-        self._watched: dict[bytes, tuple[float, asyncio.Timeout]] = {}
+        self._watched: dict[Ask, tuple[float, asyncio.Task[Any]]] = {}  # under way: since when
+        self._cut_off: set[Ask] = set()
 
     async def enter(self, ask: Ask, again: bool = False) -> Pass:
         """Wait at the gate.  Raises Closed."""
-        return await self._gate.enter(self._asking.charge.of(ask.request), again)
+        return await self._gate.enter(self._asking.charge.of(ask.size), again)
 
     async def answer(self, ask: Ask, passed: Pass) -> Reply:
         """Nearly every request is answered at once: only those that are not pay for tenacity (0.1 ms each).
@@ -93,32 +95,37 @@ class Attempts:
         return reply
 
     async def _ask(self, ask: Ask) -> Reply:
-        key = ask.request.key
+        task = asyncio.current_task()
+        assert task is not None
+        self._watched[ask] = (time.monotonic(), task)
         try:
-            async with asyncio.timeout(None) as limit:
-                self._watched[key] = (time.monotonic(), limit)
-                return await self._provider.ask(ask.request)  # type: ignore[no-any-return]
+            return await self._provider.ask(ask.request)  # type: ignore[no-any-return]
         except RequestFailed:
             raise
-        except TimeoutError as error:
+        except asyncio.CancelledError:
+            if ask not in self._cut_off:
+                raise
+            self._cut_off.discard(ask)
+            task.uncancel()
             text = f"no answer within {self._patience.seconds():.0f} s"
-            raise RequestFailed("transient", "timeout", text, may_be_paid=True) from error
+            raise RequestFailed("transient", "timeout", text, may_be_paid=True) from None
         except Exception as error:  # a provider that is not ours may raise anything; the answers so far must be kept
             text = f"the provider failed ({type(error).__name__}: {error})"
             raise RequestFailed("fatal", "provider_error", text) from error
         finally:
-            self._watched.pop(key, None)
+            del self._watched[ask]
 
     def cut_off(self) -> None:
-        """End the attempts that take far longer than others do."""
-        most, now = self._patience.seconds(), asyncio.get_running_loop().time()
-        for since, limit in list(self._watched.values()):
-            if time.monotonic() - since > most and not limit.expired():
-                limit.reschedule(now)
+        """End the attempts that take far longer than others do (a timer for each would cost more than the rest)."""
+        oldest = time.monotonic() - self._patience.seconds()
+        for ask, (since, task) in self._watched.items():
+            if since < oldest and ask not in self._cut_off:
+                self._cut_off.add(ask)
+                task.cancel()
 
     def _learn_from(self, failure: RequestFailed, ask: Ask, passed: Pass) -> None:
         if failure.may_be_paid:
-            ask.lost_usd += self._asking.bounds.dollars(ask.request)
+            ask.lost_usd += self._asking.bounds.dollars(ask.size)
         if failure.kind == "rate_limited":
             self._monitor.refused += 1
             if self._gate.refused(passed, failure.retry_after, failure.unit):

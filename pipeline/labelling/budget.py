@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pipeline.config import Price
 from pipeline.errors import ConfigError
-from pipeline.labelling.prices import dollars, share_of
-from pipeline.records import Request, Usage
+from pipeline.labelling.prices import share_of
+from pipeline.records import Usage
 
-OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
 SURE_AFTER = 20  # replies, before tokens are taken to be fewer than bytes
 MARGIN = 1.15  # over the most tokens to a byte seen
 
@@ -31,23 +30,17 @@ class Bounds:
                 "label.budget_usd: needs label.parameters.max_output_tokens, or a reply may cost anything"
             )
 
-    def dollars(self, request: Request) -> float:
-        """The most that one attempt can cost; 0 where the price is not known."""
+    def dollars(self, size: int) -> float:
+        """The most that one attempt of a request of so many bytes can cost; 0 where the price is not known."""
         if self._price is None:
             return 0.0
         ratio = 1.0 if self._replies < SURE_AFTER else min(1.0, self._ratio * MARGIN)
-        tokens = size_of(request) * max(ratio, self._ratio)
+        tokens = size * max(ratio, self._ratio)
         dearest = max(self._price.input, self._price.cache_write or 0.0)
-        bound = dollars(self._price.model_copy(update={"input": dearest}), Usage(int(tokens) + 1, 0, self._output))
-        return bound * self._share
+        return ((int(tokens) + 1) * dearest + self._output * self._price.output) * self._share / 1e6
 
-    def learn(self, request: Request, usage: Usage) -> None:
+    def learn(self, size: int, usage: Usage) -> None:
         if usage.input_tokens is not None:
             self._replies += 1
-            self._ratio = max(self._ratio, usage.input_tokens / size_of(request))
+            self._ratio = max(self._ratio, usage.input_tokens / size)
         self._output = max(self._output, usage.output_tokens or 0)
-
-
-def size_of(request: Request) -> int:
-    """Bytes that are sent as messages."""
-    return sum(len(message["content"].encode()) + OVERHEAD for message in request.messages)

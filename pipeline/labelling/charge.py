@@ -1,13 +1,12 @@
 """How many tokens a request counts against a limit of tokens per minute.
 
 OpenAI's guide to rate limits: "the maximum of max_tokens and the estimated number of tokens based on the character
-count".  The estimate here is bytes times what the endpoint's own counts say a byte is worth.
+count".  Sizes are bytes of messages; the estimate is bytes times what the endpoint's own counts say a byte is worth.
 """
 
 from __future__ import annotations
 
-from pipeline.labelling.budget import size_of
-from pipeline.records import Request, Usage
+from pipeline.records import Usage
 
 _AT_FIRST = 0.3  # tokens to a byte, before the first reply
 _HALF_LIFE = 100.0  # replies
@@ -18,12 +17,12 @@ class Charge:
         self._most_output = most_output or 0
         self._tokens, self._bytes = 0.0, 0.0
 
-    def of(self, request: Request) -> float:
+    def of(self, size: int) -> float:
         ratio = self._tokens / self._bytes if self._bytes else _AT_FIRST
-        return max(size_of(request) * ratio, self._most_output, 1.0)
+        return max(size * ratio, self._most_output, 1.0)
 
-    def learn(self, request: Request, usage: Usage) -> None:
+    def learn(self, size: int, usage: Usage) -> None:
         if usage.input_tokens:
             keep = 0.5 ** (1 / _HALF_LIFE)
             self._tokens = self._tokens * keep + usage.input_tokens
-            self._bytes = self._bytes * keep + size_of(request)
+            self._bytes = self._bytes * keep + size

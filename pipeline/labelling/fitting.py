@@ -10,8 +10,7 @@ import re
 from typing import Literal
 
 from pipeline.errors import TOO_LONG, RequestFailed
-from pipeline.labelling.ask import Ask
-from pipeline.labelling.budget import size_of
+from pipeline.labelling.ask import Ask, size_of
 from pipeline.labelling.labeller import Labeller
 from pipeline.records import Request
 from pipeline.text.tokens import cut, encoding_counter, encoding_of
@@ -39,7 +38,7 @@ class Fitting:
 
     def before(self, ask: Ask) -> RequestFailed | None:
         """Make a request fit that is known not to; or say that it will not be sent."""
-        if self.context is None or size_of(ask.request) + self._reply <= self.context:
+        if self.context is None or ask.size + self._reply <= self.context:
             return None  # a token is a byte at least
         tokens, room = self.tokens(ask.request), self.context - self._reply
         if tokens <= room:
@@ -75,5 +74,6 @@ class Fitting:
         ask.cuts += 1
         ask.sent_tokens = keep
         ask.request = self._labeller.with_text(ask.request, cut(ask.request.article.text, keep, self._encoding))
+        ask.size = size_of(ask.request)
         ask.note = f"article cut to {keep} of {whole} tokens"
         return True

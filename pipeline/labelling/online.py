@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pipeline.errors import RequestFailed
 from pipeline.labelling import preflight
@@ -41,7 +42,8 @@ class Online:
         self._attempts = Attempts(asking, self._gate, self._stop)
         self._supply = Supply(asking, batches)
         self._brake = Brake(asking.options.brake)
-        self._done: asyncio.Queue[Outcome | None] = asyncio.Queue()
+        self._outbox: list[Outcome] = []  # answered or failed, not stored yet
+        self._filled, self._full, self._over = asyncio.Event(), asyncio.Event(), False
         self._lease_until = 0.0
         self._unanswered_in_a_row = 0
         self._can_store = True
@@ -63,7 +65,9 @@ class Online:
             finally:
                 housekeeper.cancel()
                 await self._provider.close()
-                await self._done.put(None)
+                self._over = True
+                self._filled.set()
+                self._full.set()
                 await committer
         self._stop.raise_if_any()
 
@@ -94,12 +98,12 @@ class Online:
         granted, unaffordable = await self._supply.claim(asks)
         for ask in granted:
             if failure := self._asking.fitting.before(ask):
-                await self._done.put(self._failed(ask, failure, 0.0))
+                self._done(self._failed(ask, failure, 0.0))
                 continue
             try:
                 passed = await self._attempts.enter(ask)
             except Closed:
-                await self._done.put(Outcome(ask))
+                self._done(Outcome(ask))
                 continue
             if time.time() > self._lease_until:  # this process slept
                 await self._renew()
@@ -118,14 +122,14 @@ class Online:
             outcome = self._failed(ask, failure, time.monotonic() - started)
         except Closed:
             outcome = Outcome(ask)
-        await self._done.put(outcome)
+        self._done(outcome)
 
     def _answered(self, ask: Ask, reply: Reply, seconds: float) -> Outcome:
         self._unanswered_in_a_row = 0
         cost = self._asking.cost_usd(reply)
-        spent = self._asking.bounds.dollars(ask.request) if cost is None else cost
-        self._asking.bounds.learn(ask.request, reply.usage)
-        self._asking.charge.learn(ask.request, reply.usage)
+        spent = self._asking.bounds.dollars(ask.size) if cost is None else cost
+        self._asking.bounds.learn(ask.size, reply.usage)
+        self._asking.charge.learn(ask.size, reply.usage)
         self._monitor.answer((reply.usage.input_tokens or 0) + (reply.usage.output_tokens or 0), cost)
         record = Record(
             ask.request.key, "answered", reply, ask.attempts, seconds, now(), cost,
@@ -153,20 +157,25 @@ class Online:
 
     # --- storing ---
 
+    def _done(self, outcome: Outcome) -> None:
+        self._outbox.append(outcome)
+        self._filled.set()
+        if len(self._outbox) >= GROUP:
+            self._full.set()
+
     async def _commit_groups(self) -> None:
         """Group commit: the ledger is synced once for all answers that came in within a short while."""
-        open_ended = True
-        while open_ended:
-            group = [await self._done.get()]
-            deadline = time.monotonic() + GROUP_SECONDS
-            while group[-1] is not None and len(group) < GROUP:
-                try:
-                    async with asyncio.timeout(deadline - time.monotonic()):
-                        group.append(await self._done.get())
-                except TimeoutError:
-                    break
-            open_ended = group[-1] is not None
-            await self._store([outcome for outcome in group if outcome is not None])
+        while not (self._over and not self._outbox):
+            await self._filled.wait()
+            if not self._over:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GROUP_SECONDS):
+                        await self._full.wait()
+            self._full.clear()
+            group, self._outbox = self._outbox[:GROUP], self._outbox[GROUP:]
+            if not self._outbox and not self._over:
+                self._filled.clear()
+            await self._store(group)
 
     async def _store(self, outcomes: list[Outcome]) -> None:
         """Ledger first, then everybody else.  Where that fails (a full disk) nothing more is sent."""

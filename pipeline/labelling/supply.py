@@ -78,7 +78,7 @@ class Supply:
 
     async def claim(self, asks: list[Ask]) -> tuple[list[Ask], list[Ask]]:
         """(asks to send, asks that the budget does not reach).  The others are somebody else's or answered by now."""
-        wanted = [Wanted(ask.request.key, ask.number, self._asking.bounds.dollars(ask.request)) for ask in asks]
+        wanted = [Wanted(ask.request.key, ask.number, self._asking.bounds.dollars(ask.size)) for ask in asks]
         found = await asyncio.to_thread(self._ledger.claim, wanted, self._asking.options.budget_usd)
         granted = [ask for ask in asks if ask.request.key in found.granted]
         self.claimed.update((ask.request.key, ask) for ask in granted)

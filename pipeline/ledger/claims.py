@@ -77,10 +77,9 @@ class Claims:
                 self._database.serialize()
                 claimed.unaffordable = self._unaffordable(wanted, budget_usd)
                 keys = [key for key in keys if key not in claimed.unaffordable]
-            owners = self._insert([by_key[key] for key in keys])
-            if any(owner != self._worker for owner in owners.values()) and self._bury_the_dead():
-                owners = self._insert([by_key[key] for key in keys])
-            claimed.granted = {key for key, owner in owners.items() if owner == self._worker}
+            claimed.granted = self._insert([by_key[key] for key in keys])
+            if len(claimed.granted) < len(keys) and self._bury_the_dead():
+                claimed.granted |= self._insert([by_key[key] for key in keys if key not in claimed.granted])
             claimed.held = set(keys) - claimed.granted
             claimed.answered = self._answered([by_key[key] for key in claimed.granted])
             claimed.granted -= claimed.answered
@@ -99,20 +98,14 @@ class Claims:
                 beyond.add(item.key)
         return beyond
 
-    def _insert(self, wanted: Sequence[Wanted]) -> dict[bytes, str]:
-        """Claim what is free; key -> worker for all of them."""
+    def _insert(self, wanted: Sequence[Wanted]) -> set[bytes]:
+        """Claim what is free; the keys of it."""
         if not wanted:
-            return {}
-        self._database.executemany(
-            "INSERT INTO claims (key, worker, reserved_usd) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            [(item.key, self._worker, item.reserved_usd) for item in wanted],
-        )
-        marks = ", ".join("?" * len(wanted))
-        rows = self._database.execute(
-            f"SELECT key, worker FROM claims WHERE key IN ({marks})",  # noqa: S608
-            [item.key for item in wanted],
-        )
-        return {bytes(key): worker for key, worker in rows}
+            return set()
+        rows = ", ".join(["(?, ?, ?)"] * len(wanted))
+        values = [value for item in wanted for value in (item.key, self._worker, item.reserved_usd)]
+        query = f"INSERT INTO claims (key, worker, reserved_usd) VALUES {rows} ON CONFLICT DO NOTHING RETURNING key"  # noqa: S608
+        return {bytes(key) for (key,) in self._database.execute(query, values)}
 
     def _answered(self, granted: Sequence[Wanted]) -> set[bytes]:
         """Looked up after the claim was made: whoever stored a reply before that gave its claim back with it."""

@@ -1,7 +1,7 @@
 """How many requests to have in flight where no limit is known: local servers (vLLM, Ollama, llama.cpp) and at first.
 
 It starts small and grows with each answer (slow start) until the throughput no longer follows.  Then it climbs the hill:
-now and then a window a quarter larger, or a fifth smaller, is tried for a while and kept where it serves better: more
+now and then a larger or a smaller window is tried for a while and kept where it serves better: more
 throughput, or the same with less waiting.  A refusal makes it smaller at once.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 START = 8.0
 SMALLEST = 1.0
-UP, DOWN = 1.25, 0.8
-BETTER = 1.04  # of the throughput: a larger window is worth it
+UP, DOWN = 1.4, 0.75
+BETTER = 1.05  # of the throughput: a larger window is worth it
 AS_GOOD = 0.99  # a smaller one serves as well
 FOLLOWS = 1.25  # slow start ends where twice the window brings less than this much more
 TRIAL_SECONDS = 1.0  # how long a size is measured, at least
@@ -72,10 +72,11 @@ class Window:
             return
         wanted = {1: BETTER, -1: AS_GOOD, 0: 0.0}[self._trial] * self._base[1]
         if throughput < wanted:
-            self.size = self._base[0]
+            self.size, self._resting = self._base[0], REST
         else:
             self._base = (self.size, throughput)
-        self._resting = REST if self._trial else self._resting - 1
+            self._resting = 0 if self._trial else self._resting - 1  # what went well is done again
+            self._last_trial = -self._trial or self._last_trial
         self._trial = 0
         if self._resting <= 0:
             self._try_another()

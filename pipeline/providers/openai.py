@@ -62,7 +62,7 @@ class Provider:
     async def open(self) -> None:
         if not self._key and self.base_url == DEFAULT_BASE_URL:
             raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
-        headers = {"Content-Type": "application/json"}
+        headers: dict[str, str] = {}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
@@ -81,7 +81,7 @@ class Provider:
         try:
             async with self._session.post(
                 f"{self.base_url}/chat/completions",
-                data=orjson.dumps(body),
+                data=aiohttp.BytesPayload(orjson.dumps(body), content_type="application/json"),
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response:

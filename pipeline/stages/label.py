@@ -28,7 +28,7 @@ from pipeline.tables import Output, input_digests, read_order, step_key
 from pipeline.workspace import Workspace
 
 VERSION = 1
-BATCH = 32  # articles rendered at once: few enough that nothing in flight waits for it
+BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
 REQUESTS = pa.schema(
     [
         ("id", pa.string()),
