@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from pipeline.ledger import Record
@@ -29,6 +30,7 @@ class Ask:
     cuts: int = 0  # how often its article was made shorter to fit
     sent_tokens: int | None = None  # of the article, where it was cut
     stale: bool = False  # the claim went to another worker while this process slept
+    task: asyncio.Task[None] | None = None  # in which it is asked
     size: int = field(init=False)  # bytes
 
     def __post_init__(self) -> None:

@@ -95,7 +95,7 @@ class Attempts:
         return reply
 
     async def _ask(self, ask: Ask) -> Reply:
-        task = asyncio.current_task()
+        task = ask.task
         assert task is not None
         self._watched[ask] = (time.monotonic(), task)
         try:

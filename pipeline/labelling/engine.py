@@ -7,7 +7,6 @@ A further lane (an endpoint's Batch API) is one more branch here: the same reque
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 
@@ -28,7 +27,9 @@ def ask_all(batches: Iterator[list[Request]], asking: Asking) -> None:
     if hasattr(asking.provider, "answer"):
         _answer_batches(batches, asking)
     else:
-        asyncio.run(_online(batches, asking))
+        import uvloop
+
+        uvloop.run(_online(batches, asking))
 
 
 async def _online(batches: Iterator[list[Request]], asking: Asking) -> None:

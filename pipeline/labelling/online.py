@@ -107,7 +107,7 @@ class Online:
                 continue
             if time.time() > self._lease_until:  # this process slept
                 await self._renew()
-            tasks.create_task(self._one(ask, passed))
+            ask.task = tasks.create_task(self._one(ask, passed))
         if unaffordable and (why := await self._supply.unaffordable(unaffordable)):
             self._stop.pause(why)
 
