@@ -9,6 +9,7 @@ from __future__ import annotations
 from pipeline.records import Usage
 
 _AT_FIRST = 0.3  # tokens to a byte, before the first reply
+_CHAT_FORMAT = 11  # tokens that wrap two messages: billed, but not among the characters
 _HALF_LIFE = 100.0  # replies
 
 
@@ -22,7 +23,7 @@ class Charge:
         return max(size * ratio, self._most_output, 1.0)
 
     def learn(self, size: int, usage: Usage) -> None:
-        if usage.input_tokens:
+        if usage.input_tokens and usage.input_tokens > _CHAT_FORMAT:
             keep = 0.5 ** (1 / _HALF_LIFE)
-            self._tokens = self._tokens * keep + usage.input_tokens
+            self._tokens = self._tokens * keep + usage.input_tokens - _CHAT_FORMAT
             self._bytes = self._bytes * keep + size

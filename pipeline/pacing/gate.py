@@ -46,7 +46,7 @@ class Gate:
             "requests": requests_per_minute and requests_per_minute / 60,
             "tokens": tokens_per_minute and tokens_per_minute / 60,
         }
-        self.paces: dict[Unit, Pace] = {"requests": Pace(), "tokens": Pace()}
+        self.paces: dict[Unit, Pace] = {"requests": Pace(), "tokens": Pace(exact=False)}
         for unit, limit in self._told.items():
             self.paces[unit].told(limit)
         self.window = Window(concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None)

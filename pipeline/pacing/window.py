@@ -1,6 +1,7 @@
 """How many requests to have in flight where no limit is known: local servers (vLLM, Ollama, llama.cpp) and at first.
 
-It starts small and grows with each answer (slow start) until the throughput no longer follows.  Then it climbs the hill:
+It starts small and grows with each answer (slow start) until answers
+begin to wait for each other.  Then it climbs the hill:
 now and then a larger or a smaller window is tried for a while and kept where it serves better: more
 throughput, or the same with less waiting.  A refusal makes it smaller at once.
 """
@@ -12,7 +13,8 @@ SMALLEST = 1.0
 UP, DOWN = 1.4, 0.75
 BETTER = 1.05  # of the throughput: a larger window is worth it
 AS_GOOD = 0.99  # a smaller one serves as well
-FOLLOWS = 1.25  # slow start ends where twice the window brings less than this much more
+WAITING = 1.6  # slow start ends where answers take this much longer than the first ones
+LONG_TRIP, MOST_GROWTH = 2.0, 0.6  # a second: by how much the window grows with each answer, and the most
 TRIAL_SECONDS = 1.0  # how long a size is measured, at least
 REST = 6  # trials' worth of time between two trials
 
@@ -26,8 +28,9 @@ class Window:
         self._slow_start = True
         self._base: tuple[float, float] | None = None  # window and throughput in force
         self._trial = 0  # +1: a larger window is being tried, -1: a smaller one
-        self._last_trial = -1
+        self._last_trial = 1  # so that the first one is a smaller window
         self._resting = 0
+        self._seen, self._first_latency, self._latency = 0, 0.0, 0.0
         self._begin(0.0)
 
     def _begin(self, now: float) -> None:
@@ -43,33 +46,34 @@ class Window:
         self._answers += 1
         self._busy += busy
         if self._slow_start:
-            self._look_for_the_end(now)
+            self._look_for_the_end(now, latency)
         elif self._answers >= max(2 * self.size, 20) and now - self._since >= TRIAL_SECONDS:
             self._judge(now)
 
     def _grow(self, latency: float) -> None:
         """By a quarter a round trip where that is short, so that an unknown limit is not overrun; doubling where long."""
-        self.size = min(self._most, self.size + min(1.0, max(0.25, latency)))
+        self.size = min(self._most, self.size + min(MOST_GROWTH, max(0.25, LONG_TRIP * latency)))
 
-    def _look_for_the_end(self, now: float) -> None:
-        """Each doubling is measured over its second half."""
-        reference = self._base[0] if self._base else START
-        if self.size < 1.5 * reference:
-            self._begin(now)
-        elif self.size >= min(2 * reference, self._most) and self._answers >= 0.25 * self.size:
-            throughput = self._answers / max(now - self._since, 1e-6)
-            if self._base and throughput < FOLLOWS * self._base[1]:
-                self.size, self._slow_start = self._base[0], False
-            self._slow_start = self._slow_start and self.size < self._most
-            self._base = (self.size, throughput)
+    def _look_for_the_end(self, now: float, latency: float) -> None:
+        """Growing is over when answers take much longer than the first ones did: they wait for each other."""
+        if self._seen < START:
+            self._seen += 1
+            self._first_latency += (latency - self._first_latency) / self._seen
+            self._latency = self._first_latency
+            return
+        self._latency += (latency - self._latency) / self.size
+        if self._latency > WAITING * self._first_latency or self.size >= self._most:
+            self._slow_start, self._base, self._resting = False, None, 0
             self._begin(now)
 
     def _judge(self, now: float) -> None:
         """One size was measured for a while: keep it, or go back to the one before."""
         throughput, measured = self._answers / (now - self._since), self._busy > 0.7 * self._answers
         self._begin(now)
-        if not measured or self._base is None:
+        if not measured:
             return
+        if self._base is None:
+            self._base, self._resting = (self.size, throughput), 1
         wanted = {1: BETTER, -1: AS_GOOD, 0: 0.0}[self._trial] * self._base[1]
         if throughput < wanted:
             self.size, self._resting = self._base[0], REST
