@@ -124,7 +124,7 @@ class Gate:
         now = self._loop.time()
         self.refusals += 1
         for name, pace in self.paces.items():
-            pace.untake(passed.tokens if name == "tokens" else 1.0)
+            pace.untake(passed.tokens if name == "tokens" else 1.0, passed.sent_at)
         news = passed.sent_at >= self._shut_at
         if news:
             self.window.refused(self.in_flight)
