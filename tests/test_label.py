@@ -288,10 +288,10 @@ def test_a_ledger_that_was_hurt_in_a_crash_is_found_before_more_is_paid(make_job
     assert sum(server.seen.values()) == asked
 
 
-def start(path: Path) -> subprocess.Popen[bytes]:
+def start(path: Path, what: str = "run", *arguments: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "run", str(path)], env=environment, stderr=subprocess.PIPE,
+        [sys.executable, "-m", "pipeline.cli", what, str(path), *arguments], env=environment, stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ from pipeline.labelling.stopping import Stop
 from pipeline.pacing.gate import MAX_PAUSE, Closed, Gate, Pass
 from pipeline.records import Reply
 
-ATTEMPTS = 8
+ATTEMPTS = 12
 
 
 class Attempts:
@@ -143,7 +143,7 @@ class Attempts:
             self._stop.pause(f"the endpoint has not answered for a while ({failure.code}: {failure})")
 
 
-_backoff = wait_random_exponential(multiplier=0.5, max=30)
+_backoff = wait_random_exponential(multiplier=0.5, max=15)
 
 
 def _wait(state: RetryCallState) -> float:

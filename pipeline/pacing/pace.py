@@ -107,7 +107,8 @@ class Pace:
         started = self._cycle_start if self._cycle_start is not None else sent_at
         through = sum(units for at, units in self._sent if max(sent_at - 1.0, started) <= at < sent_at)
         if self._ceiling is not None and self._limit is None:
-            through /= min(1.0, max(sent_at - started, 0.1))
+            if lone:  # the flow may just have begun
+                through /= min(1.0, max(sent_at - started, 0.1))
             if not self._exact:
                 self._correct_worth(through / self._ceiling)
                 return
@@ -121,7 +122,8 @@ class Pace:
         self._estimate = overshot * min(through, rate)
 
     def _correct_worth(self, found: float) -> None:
-        self._worth = min(self._worth - TOO_FAR, found if found < 0.95 * self._worth else self._worth)
+        """The endpoint counts more than is counted here: a little, or as much more as was let through less."""
+        self._worth = max(0.5 * self._worth, min(self._worth - TOO_FAR, found))
 
     def resumed(self, now: float) -> None:
         """The endpoint takes requests again, after the pause that followed a refusal."""
