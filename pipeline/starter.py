@@ -33,7 +33,13 @@ label:
   base_url: null                    # default: OPENAI_BASE_URL, else OpenAI
   api_key: null                     # default: OPENAI_API_KEY; else name a variable: ${MY_KEY}
   parameters: {reasoning_effort: none, max_output_tokens: 128}   # as the endpoint names them
-  limits: {requests_per_minute: null, tokens_per_minute: null, concurrency: null}
+  limits: {requests_per_minute: null, tokens_per_minute: null, concurrency: null}    # null: as the endpoint allows
+  on_too_long: reject               # reject | truncate (cut the end of the article)
+  reask: 1                          # times that an empty, cut off or refusing reply is asked again
+  budget_usd: null                  # a hard cap
+  ledger: null                      # default: SQLite in the job's folder; else a file, or ${LEDGER_URL} (PostgreSQL)
+  prices: null                      # {"my-model*": {input: 0.1, output: 0.5}}, in dollars for a million tokens
+  brake: {window: 200, share: 0.5}  # pause when more than half of the last 200 replies are no good; or null
 
 clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent phrases: flag | drop
 

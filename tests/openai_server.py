@@ -32,15 +32,20 @@ class Server:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     quiet: bool = False
+    forgetful: bool = False  # remembers nothing at all, for a million requests
     drip: bool = False  # answer 50 bytes at a time
     in_flight: int = 0
     most_in_flight: int = 0
     script: Any = None  # (body, how often it came) -> (status, body, headers) or None
+    hang: Any = None  # (body, how often it came) -> whether it is never answered
+    extra: dict[str, Any] = field(default_factory=dict)  # of each model in the list
     url: str = ""
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         digest = hashlib.sha256(raw).hexdigest()
+        if self.forgetful:
+            return web.json_response(completion(json.loads(raw), "harbour; city; spring"))
         self.seen[digest] += 1
         body = json.loads(raw)
         if not self.quiet:
@@ -49,7 +54,7 @@ class Server:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            await asyncio.sleep(self.latency)
+            await asyncio.sleep(3600 if self.hang and self.hang(body, self.seen[digest]) else self.latency)
             if self.script and (scripted := self.script(body, self.seen[digest])):
                 status, answer, headers = scripted
                 if status == 200:
@@ -74,7 +79,7 @@ class Server:
         return response
 
     async def list_models(self, request: web.Request) -> web.Response:
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "test"} for name in self.models]
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "test", **self.extra} for name in self.models]
         return web.json_response({"object": "list", "data": data})
 
     def app(self) -> web.Application:
@@ -138,7 +143,9 @@ if __name__ == "__main__":
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--quiet", action="store_true", help="remember no bodies, for long runs")
+    parser.add_argument("--forgetful", action="store_true", help="remember nothing, for very long runs")
     options = parser.parse_args()
-    with Running(Server(options.faults, options.latency, quiet=options.quiet), options.port) as running:
+    server = Server(options.faults, options.latency, quiet=options.quiet, forgetful=options.forgetful)
+    with Running(server, options.port) as running:
         print(running.url, flush=True)
         threading.Event().wait()
