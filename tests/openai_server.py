@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,11 @@ class Server:
     in_flight: int = 0
     most_in_flight: int = 0
     script: Any = None  # (body, how often it came) -> (status, body, headers) or None
+    per_minute: int | None = None  # enforced by the second
+    advertise: bool = False  # tell of it in headers
+    refused: int = 0
+    _second: int = 0
+    _used: int = 0
     hang: Any = None  # (body, how often it came) -> whether it is never answered
     extra: dict[str, Any] = field(default_factory=dict)  # of each model in the list
     url: str = ""
@@ -46,6 +52,10 @@ class Server:
         digest = hashlib.sha256(raw).hexdigest()
         if self.forgetful:
             return web.json_response(completion(json.loads(raw), "harbour; city; spring"))
+        if self.per_minute and not self._within_limit():
+            self.refused += 1
+            answer = {"error": {"message": "too many requests", "type": "requests", "code": "rate_limit_exceeded"}}
+            return web.json_response(answer, status=429, headers={"retry-after": "1"})
         self.seen[digest] += 1
         body = json.loads(raw)
         if not self.quiet:
@@ -65,9 +75,17 @@ class Server:
                 return web.json_response({"error": {"message": "try again", "type": "server_error"}}, status=503)
             self.answered[digest] += 1
             answer = completion(body, keyphrases(body))
-            return await self._drip(request, answer) if self.drip else web.json_response(answer)
+            headers = {"x-ratelimit-limit-requests": str(self.per_minute)} if self.advertise else None
+            return await self._drip(request, answer) if self.drip else web.json_response(answer, headers=headers)
         finally:
             self.in_flight -= 1
+
+    def _within_limit(self) -> bool:
+        assert self.per_minute
+        if int(time.monotonic()) != self._second:
+            self._second, self._used = int(time.monotonic()), 0
+        self._used += 1
+        return self._used <= self.per_minute / 60
 
     async def _drip(self, request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse()
