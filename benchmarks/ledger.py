@@ -20,7 +20,7 @@ from typing import Any
 
 from articles import ROOT  # noqa: F401  (finds the package in a checkout)
 
-from pipeline.labelling.ledger import Ledger, Record
+from pipeline.ledger import Record, open_ledger
 from pipeline.records import Reply, Usage
 
 TEXT = "harbour tunnel; ferry service; old docks; city council; public transport; Northgate; timetable"
@@ -43,9 +43,9 @@ def timed(what: str, work: Callable[[], Any]) -> Any:
 
 
 def fill(path: Path, count: int) -> None:
-    ledger = Ledger(path)
+    ledger = open_ledger(path, "benchmark")
     for start in range(0, count, 256):
-        ledger.append([record(number) for number in range(start, min(start + 256, count))])
+        ledger.put([record(number) for number in range(start, min(start + 256, count))])
     ledger.close()
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "ledger.sqlite"
         timed(f"append {count:,} records, a sync for each 256", lambda: fill(path, count))
-        ledger = timed("open", lambda: Ledger(path))
+        ledger = timed("open", lambda: open_ledger(path, "benchmark"))
         found = timed(f"look up {len(wanted):,} keys", lambda: ledger.get(wanted))
         assert len(found) == len(wanted)
         timed("totals, by model and day, by error class", lambda: (ledger.totals(), ledger.by_model_and_day()))

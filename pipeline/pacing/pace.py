@@ -72,11 +72,12 @@ class Pace:
         return rate if ceiling is None else min(rate, ceiling)
 
     def _below_ceiling(self) -> float | None:
-        """Even a steady flow overfills a second by a part of one request where requests are large against it."""
+        """Even a steady flow overfills a second by a part of one request where requests are large against it; where one
+        is more than a second's worth, nobody counts by the second."""
         if self._ceiling is None:
             return None
         large = self._largest / self._ceiling if self._largest > 1 else 0.0
-        return self._ceiling * self._worth * min(BELOW, max(0.9, 1 - large))
+        return self._ceiling * self._worth * (min(BELOW, max(0.9, 1 - large)) if large < 1 else BELOW)
 
     def opens_at(self) -> float:
         return self._next
