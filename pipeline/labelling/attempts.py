@@ -132,7 +132,7 @@ class Attempts:
                 known = {"code": failure.code, "retry_after": failure.retry_after, **self._gate.describe()}
                 self._events.write("rate_limited", **known)
         elif failure.kind == "transient":
-            outage = self._gate.failed(passed, failure.retry_after)
+            outage = self._gate.failed(passed, failure.retry_after, id(ask))
             ask.failures += not outage
             self._events.write(
                 "attempt_failed", id=ask.request.article.id, code=failure.code, detail=str(failure)[:200]

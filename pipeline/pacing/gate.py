@@ -18,7 +18,7 @@ from pipeline.records import Advertised
 MAX_PAUSE = 60.0  # seconds: an endpoint that says "come back tomorrow" is asked again earlier
 PAUSES = (0.25, 0.25, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # where it does not say; one more each time
 OUTAGE_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-OUTAGE_AFTER = 10  # failures with no answer between them
+OUTAGE_AFTER = 10  # requests that failed with no answer between them
 PROBE_SECONDS = 0.25  # a first request that was not refused within this has passed
 PATIENCE = 900.0  # seconds without a single answer: enough
 FIRST_PATIENCE = 30.0  # and where there never was one in this run, for an endpoint that is down
@@ -58,7 +58,7 @@ class Gate:
         self._shut_times = 0  # one after the other, without an answer between them
         self._answer_at = self._loop.time()
         self._answers = 0
-        self._failures_in_a_row = 0
+        self._failing: set[int] = set()  # requests, since the last answer
         self._refused_unit: Unit = "requests"
         self._closed = False
 
@@ -110,7 +110,8 @@ class Gate:
     def answered(self, passed: Pass) -> float:
         """Returns how many seconds the answer took."""
         now = self._loop.time()
-        self._failures_in_a_row, self._answer_at = 0, now
+        self._failing.clear()
+        self._answer_at = now
         self._answers += 1
         if self._shut_times and passed.sent_at >= self._shut_at:
             self._reopen(now)
@@ -136,13 +137,13 @@ class Gate:
         self._leave()
         return news
 
-    def failed(self, passed: Pass, after: float | None) -> bool:
-        """No answer: a 5xx, a timeout, a lost connection.  Whether it is the endpoint's outage, not the request's bad
-        luck."""
+    def failed(self, passed: Pass, after: float | None, request: int) -> bool:
+        """No answer: a 5xx, a timeout, a lost connection.  Whether it is the endpoint's outage, not this request's bad
+        luck (`request` tells one from another)."""
         now = self._loop.time()
-        self._failures_in_a_row += 1
+        self._failing.add(request)
         self.window.failed(now)
-        outage = self._failures_in_a_row >= OUTAGE_AFTER
+        outage = len(self._failing) >= OUTAGE_AFTER
         if outage and passed.sent_at >= self._shut_at:
             pause = OUTAGE_PAUSES[min(self._shut_times, len(OUTAGE_PAUSES) - 1)]
             self._shut(now, max(pause, min(after or 0.0, MAX_PAUSE)))
@@ -160,7 +161,7 @@ class Gate:
 
     def _probe_passed(self, shut_times: int) -> None:
         """Not refused at once: the next ones may follow, for an answer takes its time."""
-        if self.probing and self._shut_times == shut_times and self._failures_in_a_row < OUTAGE_AFTER:
+        if self.probing and self._shut_times == shut_times and len(self._failing) < OUTAGE_AFTER:
             self._reopen(self._loop.time())
             self._pump()
 
@@ -184,7 +185,7 @@ class Gate:
     @property
     def hopeless(self) -> bool:
         """Whether the endpoint has answered nothing for so long that waiting is no use."""
-        down = self._failures_in_a_row >= OUTAGE_AFTER and not self._answers
+        down = len(self._failing) >= OUTAGE_AFTER and not self._answers
         silence = self._loop.time() - self._answer_at
         return bool(self._shut_times) and silence > (FIRST_PATIENCE if down else PATIENCE)
 

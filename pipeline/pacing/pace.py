@@ -15,12 +15,12 @@ from collections import deque
 
 BELOW = 0.99  # of a ceiling
 TOO_FAR = 0.01  # of a ceiling: by so much a guess of what counts against it is corrected at a refusal, or by more
-LATE = 0.02  # seconds: a request that goes out this much late does not delay the next ones
+LATE = 0.01  # seconds: a request that goes out this much late does not delay the next ones
 CUT = 0.96  # of the learned limit, right after a refusal
 CRUISE = 0.98  # of it, some seconds later
 CLIMB_SECONDS = 2.0
 FIRST_CRUISE, LONGEST_CRUISE = 5.0, 24.0  # seconds at it: longer where the same limit was found again
-FIRST = 0.97  # of what was let through in the second before the first refusal
+FIRST, FIRST_SPREAD = 0.97, 0.85  # of what was let through in the second before the first refusal
 OVERSHOT = 0.97  # of it, where the rate had grown fast, or had been thought to be safe
 FAST = 1.1  # of the learned limit
 STEP, SLOWLY = 0.01, 3.0  # of the limit a second, for so many seconds, before it doubles each second
@@ -116,7 +116,8 @@ class Pace:
             if lone and through > 0.9 * self._ceiling:
                 return  # noise
         if self._limit is None or not through:
-            self._estimate = FIRST * through or None
+            spread = sent_at - started > 1.0  # over more than one second, then, and more than one was let through
+            self._estimate = (FIRST_SPREAD if spread else FIRST) * through or None
             return
         rate = self.rate(sent_at) or through
         overshot = 1.0 if self._feels_upward(sent_at) and rate < FAST * self._limit else OVERSHOT
