@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,31 +27,28 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.call(arguments) or 0)
-    except LabelmillError as error:
-        if arguments.debug:
-            raise
-        print(f"labelmill: {error}", file=sys.stderr)
-        return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe (`| head`) has seen enough
         return 0
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
         if arguments.debug:
-            raise
-        print("labelmill: stopped; what was finished is kept, the same command goes on", file=sys.stderr)
-        return 3
-    except OSError as error:
-        if arguments.debug:
-            raise
+            traceback.print_exc()
+        code, text = _told(error)
+        print(f"labelmill: {text}", file=sys.stderr)
+        return code
+
+
+def _told(error: BaseException) -> tuple[int, str]:
+    """Exit code and one line for whatever went wrong."""
+    if isinstance(error, LabelmillError):
+        return error.exit_code, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 3, "stopped; what was finished is kept, the same command goes on"
+    if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        print(f"labelmill: {where}{error.strerror or error}; nothing is lost: mend it, run again", file=sys.stderr)
-        return 1
-    except Exception as error:
-        if arguments.debug:
-            raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        print(f"labelmill: {what} (not foreseen: --debug shows where; nothing is lost)", file=sys.stderr)
-        return 1
+        return 1, f"{where}{error.strerror or error}; nothing is lost: mend it, run again"
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return 1, f"{what} (not foreseen: --debug shows where; nothing is lost)"
 
 
 def _parser() -> argparse.ArgumentParser:
