@@ -324,6 +324,15 @@ def test_preflight_pays_nothing(make_job: JobMaker, server: Server) -> None:
     assert not server.seen
 
 
+def test_a_job_that_is_done_needs_neither_key_nor_endpoint(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 5)
+    run(path)
+    server.script = lambda body, times: error(401, "invalid_api_key")
+    server.models = ()
+    result = command("run", path)
+    assert result.returncode == 0, result.stderr
+
+
 def test_events_tell_the_story(make_job: JobMaker, server: Server, tmp_path: Path) -> None:
     server.script = lambda body, times: error(500) if times == 1 and MARK in body["messages"][-1]["content"] else None
     work = run(openai_job(make_job, server, 5), last="label")

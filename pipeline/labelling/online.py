@@ -56,7 +56,6 @@ class Online:
         housekeeper = asyncio.create_task(self._keep_house())
         with self._stop.on_interrupt():
             try:
-                await self._begin()
                 async with asyncio.TaskGroup() as tasks:
                     await self._send(tasks)
             except asyncio.CancelledError:
@@ -72,20 +71,22 @@ class Online:
         self._stop.raise_if_any()
 
     async def _begin(self) -> None:
+        """Needed once there is something to ask: a job that is done needs no key."""
         await asyncio.to_thread(self._ledger.start)
         self._lease_until = time.time() + LEASE_SECONDS
         await self._provider.open()
+        await preflight.check(self._asking)
 
     async def _send(self, tasks: asyncio.TaskGroup) -> None:
-        checked = False
+        begun = False
         try:
             while not self._stop.why:
                 if len(self._supply.claimed) > 4 * self._gate.window.size + MOST_CLAIMED:
                     await self._supply.wait()  # many wait to try again
                 elif asks := await self._supply.take(self._monitor.rates()[0]):
-                    if not checked:
-                        await preflight.check(self._asking)
-                        checked = True
+                    if not begun:
+                        await self._begin()
+                        begun = True
                     await self._claim_and_start(asks, tasks)
                 elif self._supply.exhausted:
                     return
