@@ -70,8 +70,8 @@ class Monitor:
         """Bring the live line up to date; now and then the log as well."""
         requests, tokens = self.rates()
         if not self._bar.disable:
-            cost = f"${self.cost_usd:,.2f}" if not self.unpriced else f"${self.cost_usd:,.2f} + unknown"
-            quoted = f" of ${self._quoted:,.2f}" if self._quoted is not None else ""
+            cost = _dollars(self.cost_usd) + (" + unknown" if self.unpriced else "")
+            quoted = f" of {_dollars(self._quoted)}" if self._quoted is not None else ""
             self._bar.set_postfix_str(
                 f"{requests:,.0f} req/s, {tokens:,.0f} tok/s, {in_flight} in flight, {self.refused} 429s, "
                 f"{self.retries} retries, {cost}{quoted}"
@@ -91,3 +91,7 @@ class Monitor:
             "cost_usd": round(self.cost_usd, 6),
             "unpriced": self.unpriced,
         }
+
+
+def _dollars(amount: float) -> str:
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
