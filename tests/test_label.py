@@ -346,8 +346,8 @@ def test_ctrl_c_does_not_wait_for_a_server_that_asks_for_patience(make_job: JobM
 
 def test_ctrl_c_twice_stops_now(make_job: JobMaker) -> None:
     with Running(Server(latency=60)) as server:
-        process = start(openai_job(make_job, server, 30, limits={"concurrency": 10}))
-        while server.in_flight < 10:
+        process = start(openai_job(make_job, server, 30, limits={"concurrency": 8}))
+        while server.in_flight < 8:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
