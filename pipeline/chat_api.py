@@ -5,6 +5,7 @@ Pure functions; what they make of a failure (transient, rate limited, of this ar
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,7 @@ _TOO_LONG = re.compile(
     r"context[ _](length|window|size)|maximum context|too many (input )?tokens|(prompt|input|request) (is )?too (long|large)",
     re.IGNORECASE,
 )
+_MOST_TOKENS = 100_000_000  # in one request; more is no count
 _OF_THE_JOB = ("unsupported_", "unknown_", "missing_required", "invalid_type", "invalid_model", "model_not_found")
 
 
@@ -39,31 +41,78 @@ def most_output(parameters: dict[str, Any]) -> int | None:
 
 
 def reply(data: bytes, headers: Any) -> Reply:
-    """A reply of status 200.  Raises RequestFailed where it is no chat completion."""
+    """A reply of status 200.  What says nothing (no choices, no content) is an empty reply, for it was paid.
+
+    Raises RequestFailed where it is no chat completion.
+    """
+    value = _json(data)
+    if isinstance(value, dict) and "choices" not in value and "error" in value:
+        raise _error_in_disguise(value, data, headers)
+    if not isinstance(value, dict) or not isinstance(value.get("choices", 0), list | None):
+        text = f"not a chat completion: {data[:80].decode('utf-8', 'replace')}"
+        raise RequestFailed("transient", "broken_reply", text, may_be_paid=True)
+    choice = _dict((value["choices"] or [{}])[0])
+    message = _dict(choice.get("message"))
+    text, refusal = _text(message.get("content")), _text(message.get("refusal"))
+    reason = choice.get("finish_reason")
+    return Reply(
+        text=text or refusal or "",
+        finish_reason="refusal" if refusal and not text else reason if isinstance(reason, str) else None,
+        model=_string(value.get("model")),
+        request_id=headers.get("x-request-id") or _string(value.get("id")),
+        usage=_usage(_dict(value.get("usage"))),
+        tier=_string(value.get("service_tier")),
+    )
+
+
+def _json(data: bytes) -> Any:
+    """None where it is none.  orjson is strict about what a reply may hold without harm: bytes that are no UTF-8, half
+    surrogates, NaN."""
     try:
-        value = orjson.loads(data)
-        choice = value["choices"][0]
-        message = choice["message"]
-        text, refusal = message.get("content"), message.get("refusal")
-        return Reply(
-            text=str(text if text is not None else refusal or ""),
-            finish_reason="refusal" if text is None and refusal else choice.get("finish_reason"),
-            model=value.get("model"),
-            request_id=headers.get("x-request-id") or value.get("id"),
-            usage=_usage(value.get("usage") or {}),
-            tier=value.get("service_tier"),
-        )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise RequestFailed(
-            "transient", "broken_reply", f"not a chat completion: {data[:80]!r}", may_be_paid=True
-        ) from error
+        return orjson.loads(data)
+    except ValueError:
+        pass
+    try:
+        return json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error_in_disguise(value: dict[str, Any], data: bytes, headers: Any) -> RequestFailed:
+    """`{"error": {"code": 429, ...}}` with status 200, as routers in front of several endpoints send it."""
+    code, message = error_of(data)
+    status = int(code) if code.isdigit() and 400 <= int(code) < 600 else 500
+    text = f"HTTP 200 with an error: {code} {message}"
+    return failure(status, code, message, text, headers) or RequestFailed("fatal", code, text)
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _string(value: Any) -> str | None:
+    return str(value) if value is not None else None
+
+
+def _text(content: Any) -> str:
+    """A message's content, which may come in parts: `[{"type": "text", "text": ...}]`."""
+    if isinstance(content, list):
+        return "".join(_text(part.get("text") if isinstance(part, dict) else part) for part in content)
+    return "" if content is None else str(content)
 
 
 def _usage(usage: dict[str, Any]) -> Usage:
-    details = usage.get("prompt_tokens_details") or {}
+    details = _dict(usage.get("prompt_tokens_details"))
     written = details.get("cache_write_tokens") or details.get("cache_creation_tokens")
     counts = (usage.get("prompt_tokens"), details.get("cached_tokens"), usage.get("completion_tokens"), written)
-    return Usage(*(count if isinstance(count, int) and count >= 0 else None for count in counts))
+    return Usage(*map(_count, counts))
+
+
+def _count(value: Any) -> int | None:
+    """A plausible number of tokens."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_TOKENS:
+        return None
+    return int(value)
 
 
 def model_info(model: Any) -> ModelInfo:

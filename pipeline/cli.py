@@ -92,12 +92,20 @@ def _add_running(add: Add) -> None:
     run.add_argument("--from", dest="first", choices=STAGES, default=STAGES[0], metavar="STAGE", help=", ".join(STAGES))
     run.add_argument("--to", dest="last", choices=STAGES, default=STAGES[-1], metavar="STAGE", help="the last stage")
     run.add_argument("--limit", type=_positive, metavar="N", help="label at most the first N articles")
+    _may_retry(run)
     quote = add("quote", _quote, "What labelling the rest will cost and take, before it is paid.",
                 f"labelmill quote {_JOB} --sample 200 --set label.provider=openai")  # fmt: skip
     quote.add_argument("--sample", type=_positive, metavar="N", help="label N at random first (kept), for intervals")
     quote.add_argument("--json", action="store_true", help="as JSON")
     for name, text in _STAGE_HELP.items():
-        add(name, _stage, text, f"labelmill {name} {_JOB}").set_defaults(stage=name)
+        stage = add(name, _stage, text, f"labelmill {name} {_JOB}")
+        stage.set_defaults(stage=name)
+        if name == "label":
+            _may_retry(stage)
+
+
+def _may_retry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--retry-rejected", action="store_true", help="ask again what the endpoint rejected for good")
 
 
 def _add_looking(add: Add) -> None:
@@ -172,7 +180,8 @@ def _workspace(arguments: argparse.Namespace) -> Workspace:
     from pipeline.config import load_job
     from pipeline.workspace import Workspace
 
-    return Workspace(load_job(arguments.job, arguments.set), limit=getattr(arguments, "limit", None))
+    options = {name: getattr(arguments, name, None) for name in ("limit", "retry_rejected")}
+    return Workspace(load_job(arguments.job, arguments.set), **options)
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -250,8 +259,7 @@ def _ledger(arguments: argparse.Namespace) -> None:
     if arguments.check:
         print(f"{job.check_ledger(work)}: sound")
     elif arguments.salvage:
-        saved, kept = job.salvage_ledger(work)
-        print(f"{saved:,} records saved; the damaged file is kept as {kept}; what is missing will be asked again")
+        printing.salvaged(job.salvage_ledger(work))
     elif arguments.export:
         print(f"{job.export_ledger(work, arguments.export):,} records written to {arguments.export}")
     elif arguments.json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -282,6 +282,10 @@ def _problem(item: Any, model: type[BaseModel]) -> str:
     if kind == "literal_error":
         allowed = [part.strip().strip("'") for part in re.split(r", | or ", context["expected"])]
         return f"{found}{plugins.did_you_mean(str(item['input']), allowed)}; allowed: {', '.join(allowed)}"
+    if kind in ("model_type", "dict_type"):
+        return f"is a section of its own, with keys; leave it out for the defaults; {found}"
+    if item["input"] is None:
+        return "no value was given; leave the key out for the default"
     message = str(context["error"]) if kind == "value_error" else item["msg"].removeprefix("Input ")
     return f"{message}; {found}"
 
@@ -290,9 +294,16 @@ def _allowed_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[st
     """The keys of the section in which an unknown one was found."""
     for part in loc[:-1]:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        inner = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        inner = [a for a in _types_in(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
         model = inner[0] if inner else model
     return sorted(set(model.model_fields) - {"file"})
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    """A type and what it is made of: `dict[str, Price] | None` -> Price, among others."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _types_in(part)
 
 
 def _kind(value: Any) -> str:

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 
 from pipeline.errors import ConfigError, InputError
 from pipeline.labelling.labeller import load_prompt
+from pipeline.labelling.monitor import paused_because
 from pipeline.ledger import Ledger, open_ledger
-from pipeline.ledger.sqlite import salvage
+from pipeline.ledger.salvage import salvage
 from pipeline.publishing import versions
 from pipeline.stages import clean, collect, label, publish, review, split
 from pipeline.stages import filter as filter_stage
@@ -75,7 +76,7 @@ def status(work: Workspace) -> dict[str, Any]:
     published = _publish_status(work)
     changes = read_json(work.articles.path / "_changes.json")
     return {"job": work.config.name, "path": str(work.path), "stages": [*stages, published], "ledger": ledger,
-            "sources": changes}  # fmt: skip
+            "sources": changes, "paused": paused_because(work.events_file)}  # fmt: skip
 
 
 def _stage_status(work: Workspace, stage: Stage, order: list[str]) -> dict[str, Any]:
@@ -161,15 +162,21 @@ def export_ledger(work: Workspace, path: Path) -> int:
         return opened.export(path)
 
 
-def salvage_ledger(work: Workspace) -> tuple[int, Path]:
-    """Save what can be read of a damaged SQLite ledger; how many records, and where the damaged file is kept."""
+def salvage_ledger(work: Workspace) -> tuple[int, Path] | None:
+    """Save what can be read of a damaged SQLite ledger; how many records, and where the damaged file is kept.  None
+    where it is sound."""
     target = work.ledger_target
-    if not isinstance(target, Path) or not target.exists():
-        raise InputError(
-            "--salvage: there is no SQLite file to salvage; a PostgreSQL ledger is restored by its own tools"
-        )
+    if not isinstance(target, Path):
+        raise InputError("--salvage: a PostgreSQL ledger is restored by PostgreSQL's own tools")
+    if not target.is_file():
+        raise InputError(f"--salvage: there is no file {target}")
     with work.locked():
-        return salvage(target)
+        try:
+            check_ledger(work)
+        except InputError:
+            work.requests.keep_only([])  # the label stage looks again what is there
+            return salvage(target)
+        return None
 
 
 def _has_ledger(work: Workspace) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.labelling.quote import Quote
 
 
@@ -23,6 +25,8 @@ def status(report: dict[str, Any]) -> None:
     for row in report["stages"]:
         counts = f"{row['rows']:>9,}{row['kept']:>9,}{sum(row['rejected'].values()):>10,}"
         print(f"{row['stage']:9}{counts}  {row['state']:14} {details(row, report)}")
+    if report["paused"]:
+        print(f"paused: {report['paused']}; the same command goes on")
 
 
 def ledger(report: dict[str, Any]) -> None:
@@ -30,7 +34,7 @@ def ledger(report: dict[str, Any]) -> None:
     print(f"{totals['records']:,} requests: {totals['answered']:,} answered, {totals['rejected']:,} rejected")
     for row in report["by_model_and_day"]:
         cost = f"${row['cost_usd'] or 0:.4f}" + (
-            f" and {row['unpriced']:,} at an unknown price" if row["unpriced"] else ""
+            f" and {row['unpriced']:,} at a cost not known" if row["unpriced"] else ""
         )
         tokens = f"{row['input_tokens'] or 0:,} tokens in, {row['output_tokens'] or 0:,} out"
         print(f"  {row['day']}  {row['model']}  {row['answers']:,} answers, {tokens}, {cost}")
@@ -39,8 +43,22 @@ def ledger(report: dict[str, Any]) -> None:
     if totals["lost_requests"]:
         lost = f"{totals['lost_requests']:,} requests were sent whose reply never arrived"
         print(f"  {lost}: they may have been billed, at most ${totals['lost_usd']:.4f}")
+    if totals["in_flight"]:
+        print(
+            f"  {totals['in_flight']:,} requests are in flight, or were when their process was killed: they may have "
+            f"been billed, at most ${totals['in_flight_usd']:.4f}"
+        )
     for row in report["errors_by_class"]:
         print(f"  rejected: {row['error']}  {row['requests']:,}  {row['example'] or ''}")
+
+
+def salvaged(result: tuple[int, Path] | None) -> None:
+    if result is None:
+        print("the ledger is sound: nothing to salvage")
+        return
+    saved, kept = result
+    print(f"{saved:,} records saved; the damaged file is kept as {kept}")
+    print("what is missing is asked, and paid, again; what it had cost no longer counts against label.budget_usd")
 
 
 def quote(found: Quote) -> None:
@@ -48,8 +66,9 @@ def quote(found: Quote) -> None:
     print(f"  prompts  {found.input_tokens:,} tokens, counted with {found.encoding}")
     if found.most_output_tokens:
         print(f"  replies  at most {found.most_output_tokens * found.to_ask:,} tokens")
-    if found.most_usd is not None and found.input_usd is not None:
-        print(f"  price    ${found.input_usd:,.4f} for the prompts, at most ${found.most_usd:,.4f} with the replies")
+    if found.input_usd is not None:
+        most = "" if found.most_usd is None else f", at most ${found.most_usd:,.4f} with the replies"
+        print(f"  price    ${found.input_usd:,.4f} for the prompts{most}")
     if found.seconds_at_limits is not None:
         print(f"  time     {duration(found.seconds_at_limits)} at the limits of the job file")
     if found.rest_seconds and found.output_tokens:
@@ -83,11 +102,12 @@ def details(row: dict[str, Any], report: dict[str, Any]) -> str:
         parts.append(f"waiting {row['waiting']:,}")
     if row["stage"] == "label" and report["ledger"]["records"]:
         cost = row["cost_usd"]
-        parts.append("cost: price of the model not known" if cost is None else f"cost ${cost:.4f}")
+        parts.append(_UNKNOWN_COST if cost is None else f"cost ${cost:.4f}")
     if row["stage"] == "collect" and report["sources"]:
         changes = {name: count for name, count in report["sources"].items() if count and name in _CHANGES}
         parts += [f"{_CHANGES[name]} {count:,}" for name, count in changes.items()]
     return ", ".join(parts)
 
 
+_UNKNOWN_COST = "cost not known (no price for the model, or the endpoint told no usage)"
 _CHANGES = {"changed": "files changed", "vanished": "files vanished", "rows_removed": "rows removed"}

@@ -147,7 +147,8 @@ class _Survey:
         if self._most_output is None:
             notes.append("no label.parameters.max_output_tokens: nothing bounds the length, and the price, of a reply")
         if self._options.limits.requests_per_minute is None and self._options.limits.tokens_per_minute is None:
-            notes.append("no limits in the job file: the time depends on the endpoint; --sample 200 measures it")
+            measured = "" if self._sample else "; --sample 200 measures it"
+            notes.append(f"no limits in the job file: the time depends on the endpoint{measured}")
         if self._options.reask:
             notes.append(
                 "replies that are truncated, empty or refuse are asked again; a sample takes that into account"

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one job.  `limit` is the most articles that the label stage may ask about (`--limit`)."""
+    """The folders of one job.  For the label stage: `limit` is the most articles that it may ask about, `retry_rejected`
+    has it ask again what the endpoint rejected for good."""
 
     config: JobConfig
     limit: int | None = None
+    retry_rejected: bool | None = None
 
     @property
     def path(self) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import quoting
+from pipeline.config import load_job
 from pipeline.errors import ConfigError, Paused
 from pipeline.labelling import preflight, quote
 from pipeline.labelling.prices import Prices
@@ -112,6 +113,20 @@ def test_a_budget_is_never_passed_and_raising_it_goes_on(make_job: JobMaker, ser
     assert sum(server.answered.values()) == 100
 
 
+def test_attempts_whose_reply_never_arrives_count_against_the_budget(make_job: JobMaker, server: Server) -> None:
+    """They may be billed: each of them, not each article."""
+    server.script = lambda body, times: (200, "not JSON", {})
+    budget = 50 * PRICE
+    path = openai_job(make_job, server, 20, budget_usd=budget, limits={"concurrency": 4})
+    with pytest.raises(Paused, match="is reached"):
+        work = run(path)
+    work = Workspace(load_job(path))
+    money = open_ledger(work.ledger_target, "test").spending()
+    assert money.lost_requests == sum(server.seen.values()) > 20 / 12
+    assert 0.5 * budget < money.lost <= budget and not money.reserved
+    assert f"{money.lost_requests} requests were sent whose reply never arrived" in command("ledger", path).stdout
+
+
 @pytest.mark.parametrize(
     ("label", "said"),
     [
@@ -143,7 +158,7 @@ def test_an_unknown_price_is_said_and_is_not_zero(make_job: JobMaker, server: Se
     path = openai_job(make_job, server, 3, model="own-model")
     work = run(path, last="label")
     assert stage(work, "label")["cost_usd"] is None
-    assert "at an unknown price" in command("ledger", path).stdout
+    assert "3 at a cost not known" in command("ledger", path).stdout
     priced = openai_job(make_job, server, 4, model="own-model", prices={"own-*": {"input": 1.0, "output": 1.0}})
     run(priced, last="label")
     assert [row["cost_usd"] for row in records(work)].count(pytest.approx(120 / 1e6)) == 1
@@ -287,7 +302,7 @@ def test_an_outage_that_does_not_end_pauses_the_job(
     monkeypatch.setattr("pipeline.pacing.gate.FIRST_PATIENCE", 0.5)
     monkeypatch.setattr("pipeline.labelling.attempts._backoff", lambda state: 0.0)
     server.script = lambda body, times: (502, "<html>bad gateway</html>", {})
-    with pytest.raises(Paused, match="has not answered for a while"):
+    with pytest.raises(Paused, match="no usable answer"):
         run(openai_job(make_job, server, 100))
     assert sum(server.seen.values()) < 60
 
@@ -340,3 +355,31 @@ def test_events_tell_the_story(make_job: JobMaker, server: Server, tmp_path: Pat
     assert [event["event"] for event in found] == ["started", "preflight", "attempt_failed", "finished"]
     assert (found[2]["id"], found[2]["code"]) == ("a3", "http_500")
     assert found[3]["answered"] == 5 and found[3]["retries"] == 1
+
+
+# --- rejections ---
+
+
+def test_an_endpoint_that_rejects_everything_rejects_nothing_for_good(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: error(400)
+    path = openai_job(make_job, server, 60)
+    with pytest.raises(Paused, match="20 requests in a row"):
+        run(path)
+    server.script = None
+    assert stage(run(path), "label")["notes"] == {"answered": 60}
+
+
+def test_what_was_rejected_is_asked_again_when_told(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: error(400) if MARK in body["messages"][-1]["content"] else None
+    path = openai_job(make_job, server, 10)
+    assert stage(run(path), "label")["notes"] == {"answered": 9, "rejected": 1}
+    server.script = None
+    assert command("run", path).returncode == 0 and sum(server.seen.values()) == 10
+    assert command("run", path, "--retry-rejected").returncode == 0
+    assert sum(server.seen.values()) == 11
+    assert stage(Workspace(load_job(path)), "label")["notes"] == {"answered": 10}
+
+
+def test_only_rejections_end_a_job_of_few_articles(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: error(400)
+    assert stage(run(openai_job(make_job, server, 3), last="clean"), "label")["notes"] == {"rejected": 3}

@@ -22,7 +22,7 @@ from pipeline.ledger.claims import Wanted
 from pipeline.records import Article, Reply, Request, Usage
 from tests import postgres
 from tests.conftest import ROOT, JobMaker, command, rows, run, work_of
-from tests.openai_server import Server
+from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import error, openai_job, start, wait_for
 
 Opener = Callable[[], Ledger]
@@ -62,7 +62,9 @@ def wanted(*numbers: int, ask: int = 1, usd: float = 0.0) -> list[Wanted]:
     return [Wanted(key(number), ask, usd) for number in numbers]
 
 
-def outcome(number: int, text: str | None = "a; b", usd: float = 0.0, ask: int = 1, lost: float = 0.0) -> Outcome:
+def outcome(
+    number: int, text: str | None = "a; b", usd: float = 0.0, ask: int = 1, lost: float | None = None
+) -> Outcome:
     asked = Ask(Request(key(number), Article(str(number), None, "", "")), ask, lost_usd=lost)
     if text is None:
         return Outcome(asked, failure="timeout")
@@ -207,6 +209,36 @@ def test_salvage_saves_what_can_be_read(make_job: JobMaker, server: Server) -> N
     run(path, last="clean")
     assert sum(server.seen.values()) == asked + 600 - saved
     assert len(rows(work, "labels")) == 600
+
+
+def test_salvage_finds_records_that_no_page_leads_to(make_job: JobMaker, server: Server) -> None:
+    """The page that leads to all others, and every second kilobyte of reply that flows over, are gone."""
+    server.script = lambda body, times: (200, completion(body, keyphrases(body) + "; " + "harbour " * 2000), {})
+    path = openai_job(make_job, server, 60, brake=None)
+    file = Path(run(path, last="label").ledger_target)
+    with sqlite3.connect(file) as database:
+        [(root,)] = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'replies'")
+    data = bytearray(file.read_bytes())
+    data[(root - 1) * 4096 : root * 4096] = random.Random(1).randbytes(4096)
+    file.write_bytes(data)
+    result = command("ledger", path, "--salvage")
+    assert result.stdout.startswith("60 records saved"), result.stdout + result.stderr
+    asked = sum(server.seen.values())
+    assert run(path, last="label") and sum(server.seen.values()) == asked
+    assert command("ledger", path, "--salvage").stdout == "the ledger is sound: nothing to salvage\n"
+
+
+def test_a_ledger_that_was_emptied_or_is_gone_is_no_new_one(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 20)
+    file = Path(run(path).ledger_target)
+    asked = sum(server.seen.values())
+    file.rename(file.with_suffix(".away"))
+    with pytest.raises(InputError, match="holds no answers, but this job got 20"):
+        run(path)
+    file.write_bytes(b"")
+    with pytest.raises(InputError, match="it is empty, which a ledger never is"):
+        run(path)
+    assert sum(server.seen.values()) == asked
 
 
 @pytest.mark.parametrize("where", ["sqlite", "postgres"])

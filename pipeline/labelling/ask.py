@@ -25,7 +25,7 @@ class Ask:
     reason: str | None = None
     attempts: int = 0
     failures: int = 0  # attempts that failed by themselves, not in an outage or by a limit
-    lost_usd: float = 0.0  # the most that attempts whose reply never arrived may have cost
+    lost_usd: float | None = None  # the most that the last attempt may have cost, where its reply never arrived
     note: str | None = None
     cuts: int = 0  # how often its article was made shorter to fit
     sent_tokens: int | None = None  # of the article, where it was cut
@@ -39,18 +39,20 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an ask: its record; or a failure's code and text; or neither, where the job stopped before."""
+    """What became of an ask: its record; or a failure's code and text; or neither, where the job stopped before it was
+    sent, or where the budget does not reach for another attempt (`again`)."""
 
     ask: Ask
     record: Record | None = None
     spent_usd: float = 0.0
     failure: str | None = None
     detail: str = ""
+    again: bool = False
 
     @property
     def key(self) -> bytes:
         return self.ask.request.key
 
     @property
-    def lost_usd(self) -> float:
+    def lost_usd(self) -> float | None:
         return self.ask.lost_usd

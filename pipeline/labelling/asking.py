@@ -26,8 +26,15 @@ class Asking:
     """A run's parts: labeller (its provider, its judgement), ledger, limits, prices, and who hears of the results."""
 
     def __init__(
-        self, labeller: Labeller, ledger: Ledger, options: LabelOptions, monitor: Monitor, on_settled: OnSettled
+        self,
+        labeller: Labeller,
+        ledger: Ledger,
+        options: LabelOptions,
+        monitor: Monitor,
+        on_settled: OnSettled,
+        retry_rejected: bool = False,
     ) -> None:
+        self._retry_rejected = retry_rejected
         self.labeller, self.ledger, self.options = labeller, ledger, options
         self.monitor, self.on_settled = monitor, on_settled
         provider: Any = labeller.provider
@@ -54,6 +61,8 @@ class Asking:
 
     def again(self, request: Request, records: list[Record]) -> str | None:
         """Why the question must be asked once more, or None."""
+        if records[-1].reply is None and self._retry_rejected:
+            return "rejected"
         if len(records) > self.options.reask:
             return None
         why = self.labeller.verdict(request, records[-1])

@@ -29,6 +29,10 @@ from pipeline.records import Reply
 ATTEMPTS = 12
 
 
+class Unaffordable(Exception):
+    """The budget does not reach for another attempt."""
+
+
 class Attempts:
     def __init__(self, asking: Asking, gate: Gate, stop: Stop) -> None:
         self._asking, self._provider = asking, asking.provider
@@ -44,7 +48,7 @@ class Attempts:
     async def answer(self, ask: Ask, passed: Pass) -> Reply:
         """Nearly every request is answered at once: only those that are not pay for tenacity (0.1 ms each).
 
-        Raises RequestFailed when it is no use to try again, Closed where the job stopped before it was sent.
+        Raises RequestFailed when it is no use to try again, Closed where the job stopped before it was sent, Unaffordable.
         """
         first: list[RequestFailed] = []
         try:
@@ -57,6 +61,7 @@ class Attempts:
         async def again() -> Reply:
             if first:
                 raise first.pop()
+            await self._book_loss(ask)
             return await self._attempt(ask, await self.enter(ask, again=True))
 
         def may(error: BaseException) -> bool:
@@ -68,6 +73,15 @@ class Attempts:
         retrying = AsyncRetrying(retry=retry_if_exception(may), wait=_wait, sleep=self._stop.sleep, reraise=True)
         reply: Reply = await retrying(again)
         return reply
+
+    async def _book_loss(self, ask: Ask) -> None:
+        """What was sent in vain may be billed: it is in the ledger, and the budget reaches for it and for another attempt,
+        before that is made."""
+        if ask.lost_usd is None:
+            return
+        lost, ask.lost_usd = ask.lost_usd, None
+        if not await asyncio.to_thread(self._asking.ledger.lose, lost, self._asking.options.budget_usd):
+            raise Unaffordable
 
     def _may_try_again(self, ask: Ask, error: BaseException) -> bool:
         if not isinstance(error, RequestFailed) or self._stop.why:
@@ -125,7 +139,7 @@ class Attempts:
 
     def _learn_from(self, failure: RequestFailed, ask: Ask, passed: Pass) -> None:
         if failure.may_be_paid:
-            ask.lost_usd += self._asking.bounds.dollars(ask.size)
+            ask.lost_usd = self._asking.bounds.dollars(ask.size)
         if failure.kind == "rate_limited":
             self._monitor.refused += 1
             if self._gate.refused(passed, failure.retry_after, failure.unit):
@@ -140,7 +154,7 @@ class Attempts:
         else:
             self._gate.gone()
         if self._gate.hopeless:
-            self._stop.pause(f"the endpoint has not answered for a while ({failure.code}: {failure})")
+            self._stop.pause(f"no usable answer from the endpoint for a while ({failure.code}: {failure})")
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=15)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 _RATE_SECONDS = 10.0  # over which rates are averaged
-_LOGGED_EVERY = 30.0  # seconds between two `progress` events
+_LOGGED_EVERY = 30.0  # seconds between two `progress` events, and two lines where there is no live one
+_TAIL = 1 << 16  # bytes
 
 
 def now() -> str:
@@ -35,6 +37,17 @@ class EventLog:
         self._file.close()
 
 
+def paused_because(path: Path) -> str | None:
+    """Why the last run stopped before its end, by its log; None where it did not, or is under way."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        lines = file.read().splitlines()
+    last = orjson.loads(lines[-1]) if lines and lines[-1].endswith(b"}") else {}
+    return str(last.get("why")) if last.get("event") == "stopped" else None
+
+
 class Monitor:
     """`bar` counts articles; `cost_usd` is what the job has cost so far, `quoted_usd` what it was said to cost."""
 
@@ -43,15 +56,18 @@ class Monitor:
     ) -> None:
         self._bar, self.events, self._quoted = bar, events, quoted_usd
         self.cost_usd, self.unpriced = cost_usd, 0
-        self.answered, self.tokens, self.retries, self.refused = 0, 0, 0, 0
+        self.done, self.answered, self.tokens, self.retries, self.refused = 0, 0, 0, 0, 0
+        self.served: Counter[str] = Counter()  # answers by the model that gave them
         self._marks: deque[tuple[float, int, int]] = deque()
         self._logged_at = time.monotonic()
 
     def settled(self, count: int = 1) -> None:
+        self.done += count
         self._bar.update(count)
 
-    def answer(self, tokens: int, cost_usd: float | None) -> None:
+    def answer(self, tokens: int, cost_usd: float | None, model: str | None) -> None:
         self.answered += 1
+        self.served[model or "-"] += 1
         self.tokens += tokens
         self.cost_usd += cost_usd or 0.0
         self.unpriced += cost_usd is None
@@ -66,23 +82,31 @@ class Monitor:
         seconds = max(at - then, 1e-3)
         return (self.answered - answered) / seconds, (self.tokens - tokens) / seconds
 
-    def tick(self, in_flight: int) -> None:
-        """Bring the live line up to date; now and then the log as well."""
+    def tick(self, in_flight: int, shut_for: float) -> None:
+        """Bring the live line up to date; now and then the log as well, and the line itself where it cannot live.
+        `shut_for` is how many seconds nothing may be sent."""
         requests, tokens = self.rates()
         if not self._bar.disable:
-            cost = _dollars(self.cost_usd) + (" + unknown" if self.unpriced else "")
-            quoted = f" of {_dollars(self._quoted)}" if self._quoted is not None else ""
-            self._bar.set_postfix_str(
-                f"{requests:,.0f} req/s, {tokens:,.0f} tok/s, {in_flight} in flight, {self.refused} 429s, "
-                f"{self.retries} retries, {cost}{quoted}"
-            )
+            self._bar.set_postfix_str(self._line(requests, tokens, in_flight, shut_for))
         if time.monotonic() - self._logged_at > _LOGGED_EVERY:
             self._logged_at = time.monotonic()
             self.events.write("progress", **self.summary(), in_flight=in_flight, requests_per_second=round(requests, 1))
+            if self._bar.disable:
+                line = self._line(requests, tokens, in_flight, shut_for)
+                print(f"label: {self.done:,}/{self._bar.total or 0:,}, {line}", file=sys.stderr, flush=True)
+
+    def _line(self, requests: float, tokens: float, in_flight: int, shut_for: float) -> str:
+        cost = _dollars(self.cost_usd) + (" + unknown" if self.unpriced else "")
+        quoted = f" of {_dollars(self._quoted)}" if self._quoted is not None else ""
+        waiting = f", waiting {shut_for:.0f} s as the endpoint asks or fails" if shut_for > 1 else ""
+        return (
+            f"{requests:,.0f} req/s, {tokens:,.0f} tok/s, {in_flight} in flight, {self.refused} 429s, "
+            f"{self.retries} retries, {cost}{quoted}{waiting}"
+        )
 
     def summary(self) -> dict[str, Any]:
         return {
-            "done": self._bar.n,
+            "done": self.done,
             "total": self._bar.total,
             "answered": self.answered,
             "tokens": self.tokens,
@@ -90,6 +114,7 @@ class Monitor:
             "retries": self.retries,
             "cost_usd": round(self.cost_usd, 6),
             "unpriced": self.unpriced,
+            "served": dict(self.served),
         }
 
 

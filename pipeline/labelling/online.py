@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from pipeline.errors import RequestFailed
+from pipeline.errors import TOO_LONG, RequestFailed
 from pipeline.labelling import preflight
 from pipeline.labelling.ask import Ask, Outcome
 from pipeline.labelling.asking import ASKED_AGAIN, Asking
-from pipeline.labelling.attempts import Attempts
+from pipeline.labelling.attempts import Attempts, Unaffordable
 from pipeline.labelling.brake import Bad, Brake
 from pipeline.labelling.monitor import now
 from pipeline.labelling.stopping import Stop
@@ -26,6 +26,7 @@ from pipeline.records import Reply, Request
 
 GROUP = 256  # replies in one commit, at most
 GROUP_SECONDS = 0.05  # and how long the first of them waits for the others
+OF_THE_ARTICLE = (TOO_LONG, "content_filter")  # a rejection that says so itself needs no other sign
 GIVE_UP_AFTER = 20  # requests in a row rejected or failed: it is not the articles' fault
 _HOUSEKEEPING_SECONDS = 0.5
 
@@ -46,6 +47,7 @@ class Online:
         self._filled, self._full, self._over = asyncio.Event(), asyncio.Event(), False
         self._lease_until = 0.0
         self._unanswered_in_a_row = 0
+        self._suspect: list[Outcome] = []  # rejected since the last answer: final once something else is answered
         self._can_store = True
 
     # --- the course of a run ---
@@ -64,6 +66,8 @@ class Online:
             finally:
                 housekeeper.cancel()
                 await self._provider.close()
+                for outcome in self._suspect:  # not final, as the job stops
+                    self._done(Outcome(outcome.ask))
                 self._over = True
                 self._filled.set()
                 self._full.set()
@@ -91,15 +95,21 @@ class Online:
                 elif self._supply.exhausted:
                     return
                 else:
-                    await self._supply.wait()
+                    await self._wait()
         except Exception as error:  # a shard that cannot be read must not cost what is in flight
             self._stop.broken_by(error)
+
+    async def _wait(self) -> None:
+        """Until something is settled; not for suspects where nothing else is under way."""
+        if self._suspect and len(self._supply.claimed) == len(self._suspect):
+            self._clear_suspects()
+        await self._supply.wait()
 
     async def _claim_and_start(self, asks: list[Ask], tasks: asyncio.TaskGroup) -> None:
         granted, unaffordable = await self._supply.claim(asks)
         for ask in granted:
             if failure := self._asking.fitting.before(ask):
-                self._done(self._failed(ask, failure, 0.0))
+                self._done(Outcome(ask, self._rejection(ask, failure, 0.0)))
                 continue
             try:
                 passed = await self._attempts.enter(ask)
@@ -109,8 +119,11 @@ class Online:
             if time.time() > self._lease_until:  # this process slept
                 await self._renew()
             ask.task = tasks.create_task(self._one(ask, passed))
-        if unaffordable and (why := await self._supply.unaffordable(unaffordable)):
-            self._stop.pause(why)
+        if unaffordable:
+            if why := await self._supply.unaffordable(unaffordable):
+                self._stop.pause(why)
+            else:
+                await self._wait()
 
     # --- one ask ---
 
@@ -121,17 +134,26 @@ class Online:
             outcome = self._answered(ask, reply, time.monotonic() - started)
         except RequestFailed as failure:
             outcome = self._failed(ask, failure, time.monotonic() - started)
+            if outcome.record and failure.code not in OF_THE_ARTICLE:
+                self._suspect.append(outcome)
+                return
         except Closed:
+            outcome = Outcome(ask)
+        except Unaffordable:
+            outcome = Outcome(ask, again=True)
+        except Exception as error:  # the ledger's disk is full
+            self._stop.broken_by(error)
             outcome = Outcome(ask)
         self._done(outcome)
 
     def _answered(self, ask: Ask, reply: Reply, seconds: float) -> Outcome:
         self._unanswered_in_a_row = 0
+        self._clear_suspects()
         cost = self._asking.cost_usd(reply)
         spent = self._asking.bounds.dollars(ask.size) if cost is None else cost
         self._asking.bounds.learn(ask.size, reply.usage)
         self._asking.charge.learn(ask.size, reply.usage)
-        self._monitor.answer((reply.usage.input_tokens or 0) + (reply.usage.output_tokens or 0), cost)
+        self._monitor.answer((reply.usage.input_tokens or 0) + (reply.usage.output_tokens or 0), cost, reply.model)
         record = Record(
             ask.request.key, "answered", reply, ask.attempts, seconds, now(), cost,
             ask=ask.number, reason=ask.reason, note=ask.note,
@@ -147,14 +169,23 @@ class Online:
         self._unanswered_in_a_row += 1
         if self._unanswered_in_a_row >= GIVE_UP_AFTER:
             self._stop.pause(f"{GIVE_UP_AFTER} requests in a row got no answer ({failure.code}: {failure})")
-        record = None
         if failure.kind == "rejected":
-            record = Record(
-                ask.request.key, "rejected", None, ask.attempts, seconds, now(), error_code=failure.code,
-                error=str(failure), ask=ask.number, reason=ask.reason, note=ask.note,
-            )  # fmt: skip
+            return Outcome(ask, self._rejection(ask, failure, seconds))
         self._events.write("gave_up", id=ask.request.article.id, code=failure.code, detail=str(failure)[:200])
-        return Outcome(ask, record, failure=failure.code, detail=str(failure))
+        return Outcome(ask, failure=failure.code, detail=str(failure))
+
+    def _rejection(self, ask: Ask, failure: RequestFailed, seconds: float) -> Record:
+        self._events.write("rejected", id=ask.request.article.id, code=failure.code, detail=str(failure)[:200])
+        return Record(
+            ask.request.key, "rejected", None, ask.attempts, seconds, now(), error_code=failure.code,
+            error=str(failure), ask=ask.number, reason=ask.reason, note=ask.note,
+        )  # fmt: skip
+
+    def _clear_suspects(self) -> None:
+        """The endpoint answers others: it was the articles' fault."""
+        outcomes, self._suspect = self._suspect, []
+        for outcome in outcomes:
+            self._done(outcome)
 
     # --- storing ---
 
@@ -195,6 +226,8 @@ class Online:
         ask, record = outcome.ask, outcome.record
         if ask.stale:
             self._supply.lost(ask)
+        elif outcome.again:
+            self._supply.again(ask)
         elif record is not None:
             self._judge(ask, record)
         elif outcome.failure:
@@ -204,7 +237,7 @@ class Online:
         """Ask again, or settle; and mind the brake."""
         why = self._asking.labeller.verdict(ask.request, record)
         if record.reply is not None:
-            bad = None if why in ("ok", "truncated") else Bad(ask.request.article.id, why, record.reply.text)
+            bad = None if why == "ok" else Bad(ask.request.article.id, why, record.reply.text)
             if said := self._brake.saw(bad):
                 self._stop.pause(said)
         if ask.number <= self._asking.options.reask and why in ASKED_AGAIN:
@@ -219,7 +252,7 @@ class Online:
         """The live line, the lease, and requests that hang."""
         while True:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
-            self._monitor.tick(self._gate.in_flight)
+            self._monitor.tick(self._gate.in_flight, self._gate.shut_for)
             self._attempts.cut_off()
             if self._lease_until and time.time() > self._lease_until - LEASE_SECONDS * 2 / 3:
                 await self._renew()

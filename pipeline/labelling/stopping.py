@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -51,6 +52,8 @@ class Stop:
         def interrupted(name: str) -> None:
             if self.why and task:
                 task.cancel()
+            elif not self.why:
+                print(f"\nlabelmill: {name}: waiting for what is in flight; once more stops at once", file=sys.stderr)
             self.pause(f"stopped by {name}")
 
         signals = ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"))

@@ -88,7 +88,7 @@ class Supply:
         return granted, [ask for ask in asks if ask.request.key in found.unaffordable]
 
     async def unaffordable(self, asks: list[Ask]) -> str | None:
-        """Wait for what is in flight, for it mostly costs less than was reserved; with nothing in flight, why to stop."""
+        """Why to stop; None where something is in flight, which mostly costs less than was reserved."""
         self._todo.extendleft(reversed(asks))
         if not self.claimed:
             money = await asyncio.to_thread(self._ledger.spending)
@@ -98,5 +98,4 @@ class Supply:
                     f"the budget of ${self._asking.options.budget_usd:,.4f} is reached "
                     f"(${money.spent:,.4f} spent{lost}); raise label.budget_usd to go on"
                 )
-        await self.wait()
         return None

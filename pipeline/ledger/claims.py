@@ -87,16 +87,19 @@ class Claims:
         return claimed
 
     def _unaffordable(self, wanted: Sequence[Wanted], budget_usd: float) -> set[bytes]:
-        [(used,)] = self._database.execute(
-            "SELECT (SELECT coalesce(sum(spent_usd + lost_usd), 0) FROM workers)"
-            " + (SELECT coalesce(sum(reserved_usd), 0) FROM claims)"
-        )
-        beyond = set()
+        used, beyond = self._used(), set()
         for item in wanted:
             used += item.reserved_usd
             if used > budget_usd + _TOLERANCE:
                 beyond.add(item.key)
         return beyond
+
+    def _used(self) -> float:
+        [(used,)] = self._database.execute(
+            "SELECT (SELECT coalesce(sum(spent_usd + lost_usd), 0) FROM workers)"
+            " + (SELECT coalesce(sum(reserved_usd), 0) FROM claims)"
+        )
+        return float(used)
 
     def _insert(self, wanted: Sequence[Wanted]) -> set[bytes]:
         """Claim what is free; the keys of it."""
@@ -127,13 +130,23 @@ class Claims:
         """Give the claims of these back and add up what they cost.  Within the caller's transaction."""
         self._delete(outcome.key for outcome in outcomes)
         spent = sum(outcome.spent_usd for outcome in outcomes)
-        lost = sum(outcome.lost_usd for outcome in outcomes)
-        count = sum(outcome.lost_usd > 0 for outcome in outcomes)
+        self._book(spent, [outcome.lost_usd for outcome in outcomes if outcome.lost_usd is not None])
+
+    def lose(self, lost_usd: float, budget_usd: float | None) -> bool:
+        """Book an attempt whose reply never arrived; its claim stays as it is, for the next attempt.  Whether the
+        budget reaches that far."""
+        with self._database.transaction(durable=False):
+            if budget_usd is not None:
+                self._database.serialize()
+            self._book(0.0, [lost_usd])
+            return budget_usd is None or self._used() <= budget_usd + _TOLERANCE
+
+    def _book(self, spent: float, lost: Sequence[float]) -> None:
         if spent or lost:
             self._database.execute(
                 "UPDATE workers SET spent_usd = spent_usd + ?, lost_usd = lost_usd + ?,"
                 " lost_requests = lost_requests + ? WHERE worker = ?",
-                (spent, lost, count, self._worker),
+                (spent, sum(lost), len(lost), self._worker),
             )
 
     def renew(self) -> set[bytes] | None:

@@ -88,6 +88,9 @@ class Ledger:
     def claim(self, wanted: Sequence[Wanted], budget_usd: float | None = None) -> Claimed:
         return self._claims.claim(wanted, budget_usd)
 
+    def lose(self, lost_usd: float, budget_usd: float | None = None) -> bool:
+        return self._claims.lose(lost_usd, budget_usd)
+
     def renew(self) -> set[bytes] | None:
         return self._claims.renew()
 
@@ -101,6 +104,9 @@ class Ledger:
             self._database.close()
 
     # --- looking ---
+
+    def is_empty(self) -> bool:
+        return not self._database.execute("SELECT 1 FROM replies LIMIT 1")
 
     def totals(self) -> dict[str, float | int | None]:
         return report.totals(self._database)

@@ -8,20 +8,22 @@ from pipeline.ledger.database import Database
 
 
 class Spending(NamedTuple):
-    """US dollars.  `lost` is the most that replies which never arrived may have cost; `reserved` is in flight."""
+    """US dollars.  `lost` is the most that replies which never arrived may have cost; `reserved` is in flight, or was
+    when its process was killed."""
 
     spent: float
     lost: float
     reserved: float
     lost_requests: int
+    reserved_requests: int
 
 
 def spending(database: Database) -> Spending:
     [(spent, lost, count)] = database.execute(
         "SELECT coalesce(sum(spent_usd), 0), coalesce(sum(lost_usd), 0), coalesce(sum(lost_requests), 0) FROM workers"
     )
-    [(reserved,)] = database.execute("SELECT coalesce(sum(reserved_usd), 0) FROM claims")
-    return Spending(float(spent), float(lost), float(reserved), int(count))
+    [(reserved, claims)] = database.execute("SELECT coalesce(sum(reserved_usd), 0), count(*) FROM claims")
+    return Spending(float(spent), float(lost), float(reserved), int(count), int(claims))
 
 
 def totals(database: Database) -> dict[str, float | int | None]:
@@ -34,7 +36,8 @@ def totals(database: Database) -> dict[str, float | int | None]:
     [row] = database.execute(query)
     money = spending(database)
     sums = {name: value or 0 for name, value in zip(names, row, strict=True)}
-    return {**sums, "lost_requests": money.lost_requests, "lost_usd": money.lost}
+    lost = {"lost_requests": money.lost_requests, "lost_usd": money.lost}
+    return {**sums, **lost, "in_flight": money.reserved_requests, "in_flight_usd": money.reserved}
 
 
 def by_model_and_day(database: Database) -> list[dict[str, Any]]:

@@ -1,18 +1,18 @@
-"""The ledger's SQLite file: one writer at a time, synced where it must be durable, salvaged where it is damaged."""
+"""The ledger's SQLite file: one writer at a time, synced where it must be durable."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError, LabelmillError
-from pipeline.ledger.records import COLUMNS, FORMAT, NEW_IN_2, TABLES
+from pipeline.ledger.records import FORMAT, NEW_IN_2, TABLES
 
 _TYPES = {"bytes": "BLOB", "real": "REAL"}
 
@@ -23,14 +23,23 @@ class SQLite:
     def __init__(self, path: Path, verify: bool = False) -> None:
         self.where, self._path, self._lock = str(path), path, threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; label.ledger names a file, or a postgresql:// address")
         unclean = path.with_name(f"{path.name}-wal").exists()  # SQLite removes it when the last one closes
         with self.errors():
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._make_tables()
+            if not path.exists():
+                _create(path)
+            elif not path.stat().st_size:
+                raise InputError(damaged(self.where, "it is empty, which a ledger never is"))
+            self._open(path)
         if verify and unclean:
             self.check("quick_check")
+
+    def _open(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._make_tables()
 
     def _make_tables(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -118,64 +127,19 @@ class SQLite:
             raise LabelmillError(f"{self.where}: the ledger cannot be used ({text})") from error
 
 
+def _create(path: Path) -> None:
+    """A new file appears whole or not at all, also where two processes begin at once: one that is empty was emptied."""
+    new = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
+    with closing(sqlite3.connect(new)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+    try:
+        with suppress(FileExistsError):
+            path.hardlink_to(new)
+    except OSError:  # a file system without links
+        if not path.exists():
+            new.rename(path)
+    new.unlink(missing_ok=True)
+
+
 def damaged(where: str, what: str) -> str:
     return f"{where}: the ledger is damaged ({what}); save what can be read: labelmill ledger JOB --salvage"
-
-
-# --- salvage ---
-
-
-def salvage(path: Path) -> tuple[int, Path]:
-    """Move what can be read of a damaged file into a new one in its place.
-
-    Returns how many records were saved and where the damaged file is kept.  Records on unreadable pages are skipped:
-    what they answered is asked again.
-    """
-    fresh = path.with_name(f"{path.name}.salvaged")
-    fresh.unlink(missing_ok=True)
-    target = SQLite(fresh)
-    marks = ", ".join("?" * len(COLUMNS.split(", ")))
-    saved = 0
-    source = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
-    with target.transaction(durable=True):
-        for rows in _readable(source, max(path.stat().st_size // 32, 1024)):
-            target.executemany(f"INSERT INTO replies ({COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING", rows)  # noqa: S608
-        saved = int(target.execute("SELECT count(*) FROM replies")[0][0])
-        target.execute(
-            """INSERT INTO workers (worker, host, pid, born, started_at, lease_until, spent_usd)
-               SELECT 'salvaged', '', 0, '', 0, 0, coalesce(sum(cost_usd), 0) FROM replies"""
-        )
-    source.close()
-    target.close()
-    kept = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    path.rename(kept)
-    for suffix in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
-    fresh.rename(path)
-    return saved, kept
-
-
-def _readable(source: sqlite3.Connection, most: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows by ranges of row numbers; a range that cannot be read is halved until the bad rows are left out."""
-    try:
-        there = {row[1] for row in source.execute("PRAGMA table_info(replies)")}
-        columns = ", ".join(name if name in there else "NULL" for name in COLUMNS.split(", "))
-    except sqlite3.DatabaseError:
-        return
-    ranges = [(0, most)]
-    while ranges:
-        first, last = ranges.pop()
-        try:
-            query = f"SELECT {columns} FROM replies NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608
-            rows = source.execute(query, (first, last)).fetchall()
-        except (sqlite3.DatabaseError, UnicodeDecodeError):
-            if first < last:
-                middle = (first + last) // 2
-                ranges += [(middle + 1, last), (first, middle)]
-            continue
-        yield [row for row in rows if _whole(row)]
-
-
-def _whole(row: tuple[Any, ...]) -> bool:
-    return isinstance(row[0], bytes) and len(row[0]) == 32 and isinstance(row[1], int) and bool(row[3])

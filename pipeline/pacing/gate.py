@@ -183,6 +183,11 @@ class Gate:
             self.paces[unit].told(min(known, default=None))
 
     @property
+    def shut_for(self) -> float:
+        """Seconds in which nothing may be sent, after a refusal or in an outage."""
+        return max(0.0, self._shut_until - self._loop.time())
+
+    @property
     def hopeless(self) -> bool:
         """Whether the endpoint has answered nothing for so long that waiting is no use."""
         down = len(self._failing) >= OUTAGE_AFTER and not self._answers

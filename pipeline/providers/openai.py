@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field, model_validator
 
 from pipeline import chat_api
 from pipeline.config import LabelOptions
@@ -29,11 +29,29 @@ CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's busi
 MAX_REPLY_BYTES = 8 * 2**20
 
 
+_NOT_PARAMETERS = {
+    "model": "set label.model",
+    "messages": "they come from the prompt, label.prompt",
+    "stream": "replies are read whole",
+    "stream_options": "replies are read whole",
+    "n": "one reply to a request; label.reask asks again",
+}
+
+
 class Options(Base):
     """`label.parameters`: sent as they are, except `max_output_tokens`, which chat completions spell otherwise."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    max_output_tokens: int | None = None
+    max_output_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_completion_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _no_others_business(self) -> Options:
+        for name, instead in _NOT_PARAMETERS.items():
+            if name in (self.model_extra or {}):
+                raise ValueError(f"{name!r} is no parameter here: {instead}")
+        return self
 
 
 class Provider:
@@ -42,9 +60,13 @@ class Provider:
     def __init__(self, label: LabelOptions, options: Options) -> None:
         self.model = label.model or DEFAULT_MODEL
         self.base_url = (label.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
-        if urlsplit(self.base_url).scheme not in ("http", "https"):
+        address = urlsplit(self.base_url)
+        if address.scheme not in ("http", "https"):
             raise ConfigError(f"label.base_url: {self.base_url!r} is no http(s) address")
-        self._key = label.api_key.get_secret_value() if label.api_key else os.environ.get("OPENAI_API_KEY", "")
+        if address.query or address.fragment:
+            raise ConfigError("label.base_url: an address with '?' or '#' cannot be completed; it ends like .../v1")
+        key = label.api_key.get_secret_value() if label.api_key else os.environ.get("OPENAI_API_KEY", "")
+        self._key = key.strip()
         self._parameters = chat_api.as_chat(options.model_dump(exclude_none=True))
         self._proxy = _proxy_of(self.base_url)
         self._session: aiohttp.ClientSession | None = None
@@ -63,6 +85,8 @@ class Provider:
         if not self._key and self.base_url == DEFAULT_BASE_URL:
             raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
         headers: dict[str, str] = {}
+        if not self._key.isascii() or any(map(str.isspace, self._key)):
+            raise EndpointError("the API key holds a blank, a line break or a letter that no key has; copy it anew")
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
@@ -112,7 +136,7 @@ class Provider:
         """Models that the endpoint offers, by name.  Raises EndpointError."""
         import openai
 
-        client = openai.OpenAI(api_key=self._key or "none", base_url=self.base_url, timeout=15, max_retries=1)
+        client = openai.OpenAI(api_key=self._key or "none", base_url=self.base_url, timeout=10, max_retries=0)
         try:
             offered = {model.id: chat_api.model_info(model) for model in client.models.list()}
             if offered and self.model not in offered:
@@ -120,10 +144,15 @@ class Provider:
                     model = client.models.retrieve(self.model)
                     offered[self.model] = replace(chat_api.model_info(model), id=self.model)
             return [offered[name] for name in sorted(offered)]
+        except openai.APIConnectionError as error:
+            cause = error.__cause__ or error
+            text = self._redact(f"{self.base_url}: {str(cause) or type(cause).__name__}")[:300]
+            raise EndpointError(text) from error
         except openai.OpenAIError as error:
-            status = getattr(error, "status_code", None)
             text = self._redact(f"{self.base_url}: {type(error).__name__}: {error}")[:300]
-            raise EndpointError(text, status=status) from error
+            raise EndpointError(text, status=getattr(error, "status_code", 200)) from error
+        except (AttributeError, TypeError, ValueError, KeyError) as error:  # an answer, but no list of models
+            raise EndpointError(f"{self._redact(self.base_url)}: lists no models", status=200) from error
 
     def _redact(self, text: str) -> str:
         text = text.replace(self._key, "[key]") if self._key else text
@@ -138,8 +167,12 @@ class Provider:
 
     def _what_to_mend(self, status: int) -> str:
         address = self._redact(self.base_url)
-        if status in (401, 403):
+        if status == 401:
             return "the endpoint refuses the key"
+        if status == 402:
+            return "the account has no credit left"
+        if status == 403:
+            return "the endpoint denies access to this key, model or country"
         if status == 404:
             return f"{address} has no model {self.model!r}, or is no OpenAI-compatible address (it ends in /v1)"
         if status < 400:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.errors import InputError
 from pipeline.labelling import quote
 from pipeline.labelling.asking import Asking
 from pipeline.labelling.engine import ask_all
@@ -24,7 +25,7 @@ from pipeline.labelling.monitor import EventLog, Monitor
 from pipeline.ledger import Ledger, Record, open_ledger
 from pipeline.ledger.records import storable
 from pipeline.records import Request
-from pipeline.tables import Output, input_digests, read_order, step_key
+from pipeline.tables import Manifest, Output, input_digests, read_order, step_key
 from pipeline.workspace import Workspace
 
 VERSION = 1
@@ -78,14 +79,16 @@ class _LabelRun:
     def run(self) -> None:
         shards = read_order(self._work.articles)
         takes = self._takes(shards)
+        self._check_ledger_is_this_jobs(shards)
         with self._work.writing_requests():
             self._work.requests.keep_only(shards)
         events = EventLog(self._work.events_file)
         promised = quote.promised(self._work.quote_file)
-        with self._work.progress("label", sum(takes.values()), "articles") as self._progress:
+        with self._work.progress("label", sum(takes.values()), "articles") as bar:
             spent = self._ledger.spending().spent
-            monitor = Monitor(self._progress, events, spent, promised)
-            asking = Asking(self._labeller, self._ledger, self._work.config.label, monitor, self._settle)
+            monitor = self._monitor = Monitor(bar, events, spent, promised)
+            options, retry = self._work.config.label, bool(self._work.retry_rejected)
+            asking = Asking(self._labeller, self._ledger, options, monitor, self._settle, retry)
             events.write("started", identity=self._labeller.identity, articles=sum(takes.values()), spent_usd=spent)
             try:
                 ask_all(self._batches(shards, takes), asking)
@@ -95,11 +98,25 @@ class _LabelRun:
             events.write("finished", **monitor.summary())
         self._say_what_came(monitor)
 
+    def _check_ledger_is_this_jobs(self, shards: list[str]) -> None:
+        """Raises InputError where the job had answers and the ledger has none: it would all be paid again."""
+        manifests = [self._work.requests.manifest(shard) for shard in shards]
+        answered = sum(manifest.notes.get("answered", 0) for manifest in manifests if manifest)
+        if answered and self._ledger.is_empty():
+            raise InputError(
+                f"{self._ledger.where}: holds no answers, but this job got {answered:,}: put the ledger back (see "
+                f"label.ledger), or delete {self._work.requests.path} to ask, and pay, for all of them again"
+            )
+
     def _say_what_came(self, monitor: Monitor) -> None:
         if self._failed:
             print(
                 f"labelmill: {self._failed:,} requests got no answer; the same command asks them again", file=sys.stderr
             )
+        asked = getattr(self._labeller.provider, "model", None) or ""
+        for served, count in monitor.served.items():
+            if served != "-" and asked.rpartition("/")[2] not in served:
+                print(f"labelmill: {count:,} requests to {asked} were answered by {served}", file=sys.stderr)
         if monitor.answered and (said := quote.compared(self._work.quote_file, self._ledger.spending().spent)):
             print(said, file=sys.stderr)
 
@@ -123,10 +140,17 @@ class _LabelRun:
             inputs = input_digests([self._work.filtered], shard)
             key = step_key(inputs, self._config, takes[shard])
             manifest = self._work.requests.manifest(shard)
-            if manifest and manifest.key == key and not manifest.notes.get("failed"):
-                self._progress.update(takes[shard])
+            if manifest and manifest.key == key and not self._unsettled(manifest):
+                self._monitor.settled(takes[shard])
                 continue
             yield from self._open(shard, key, inputs, takes[shard])
+
+    def _unsettled(self, manifest: Manifest) -> bool:
+        """Whether some of a shard's rows are to be asked again."""
+        return any(
+            manifest.notes.get(status)
+            for status in (["failed", "rejected"] if self._work.retry_rejected else ["failed"])
+        )
 
     def _open(self, shard: str, key: str, inputs: dict[str, str], take: int) -> Iterator[list[Request]]:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
@@ -145,12 +169,12 @@ class _LabelRun:
         """Whether nobody waits for this key yet; a shard waits for each of its keys once."""
         waiting = self._in_flight.get(key)
         if key in state.settled or (waiting and state in waiting):
-            self._progress.update()
+            self._monitor.settled()
             return False
         state.unanswered += 1
         self._in_flight.setdefault(key, []).append(state)
         if waiting:
-            self._progress.update()
+            self._monitor.settled()
         return not waiting
 
     def _settle(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:

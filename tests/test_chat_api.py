@@ -1,0 +1,70 @@
+"""The wire format: odd replies of status 200, which may have been paid."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pipeline import chat_api
+from pipeline.errors import RequestFailed
+from pipeline.records import Usage
+
+MESSAGE = {"message": {"content": "a; b"}, "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize(
+    ("choices", "text"),
+    [
+        ([MESSAGE], "a; b"),
+        ([], ""),
+        (None, ""),
+        ([{"message": None}], ""),
+        ([{}], ""),
+        ([{"message": {"content": [{"type": "text", "text": "a; "}, {"type": "text", "text": "b"}]}}], "a; b"),
+        ([{"message": {"content": None, "refusal": "no"}}], "no"),
+        ([{"message": {"content": 7}}], "7"),
+    ],
+)
+def test_what_a_choice_says(choices: Any, text: str) -> None:
+    data = json.dumps({"choices": choices, "usage": {"prompt_tokens": 3, "completion_tokens": 2}}).encode()
+    reply = chat_api.reply(data, {})
+    assert reply.text == text and reply.usage == Usage(3, None, 2, None)
+
+
+@pytest.mark.parametrize(
+    "usage", [None, [1], "x", {"prompt_tokens": -1}, {"prompt_tokens": 1e300}, {"prompt_tokens": "3"}]
+)
+def test_odd_counts_are_not_known(usage: Any) -> None:
+    assert chat_api.reply(json.dumps({"choices": [MESSAGE], "usage": usage}).encode(), {}).usage == Usage()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"a; \xff", rb"a; \ud800", rb"a; \u0000", b'b", "score": NaN, "x": "y'],
+    ids=["bytes", "half", "nul", "nan"],
+)
+def test_a_paid_reply_is_not_lost_for_a_stray_byte(content: bytes) -> None:
+    data = b'{"choices": [{"message": {"content": "' + content + b'"}}]}'
+    assert chat_api.reply(data, {}).text[0] in "ab"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<html>", "transient"),
+        (b"", "transient"),
+        (b"[1]", "transient"),
+        (b'{"choices": "x"}', "transient"),
+        (b'{"object": "x"}', "transient"),
+        (b'{"error": {"code": 429, "message": "slow"}}', "rate_limited"),
+        (b'{"error": {"code": 502, "message": "bad gateway"}}', "transient"),
+        (b'{"error": "odd"}', "transient"),
+        (b'{"error": {"code": 402, "message": "pay"}}', "fatal"),
+    ],
+)
+def test_what_is_no_completion(body: bytes, kind: str) -> None:
+    with pytest.raises(RequestFailed) as failed:
+        chat_api.reply(body, {})
+    assert failed.value.kind == kind
