@@ -11,7 +11,9 @@ CUBIC, RFC 9438).  So a limit that falls is met at once and a limit that rises i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
+from itertools import accumulate
 
 BELOW = 0.99  # of a ceiling
 TOO_FAR = 0.01  # of a ceiling: by so much a guess of what counts against it is corrected at a refusal, or by more
@@ -19,9 +21,9 @@ LATE = 0.01  # seconds: a request that goes out this much late does not delay th
 CUT = 0.96  # of the learned limit, right after a refusal
 CRUISE = 0.98  # of it, some seconds later
 CLIMB_SECONDS = 2.0
-FIRST_CRUISE, LONGEST_CRUISE = 5.0, 24.0  # seconds at it: longer where the same limit was found again
-FIRST, FIRST_SPREAD = 0.97, 0.85  # of what was let through in the second before the first refusal
-OVERSHOT = 0.97  # of it, where the rate had grown fast, or had been thought to be safe
+FIRST_CRUISE, LONGER, LONGEST_CRUISE = 3.0, 5.0, 24.0  # seconds at it: longer where the same limit was found again
+OVERSHOT = 0.97  # of a guess
+MIDDLE = 0.3  # from the most towards the least that it may be
 FAST = 1.1  # of the learned limit
 STEP, SLOWLY = 0.01, 3.0  # of the limit a second, for so many seconds, before it doubles each second
 LONG_SECONDS = 2.5  # of a pause
@@ -44,6 +46,7 @@ class Pace:
         self._refused_at = -LONE_SECONDS
         self._estimate: float | None = None  # of the limit, after a refusal; None: nothing to learn
         self._cruise = FIRST_CRUISE
+        self._between = (0.0, 0.0, -LONE_SECONDS)  # the limit, as the last refusal had it, and when
         self._largest = 0.0  # units of one request
         self._sent: deque[tuple[float, float]] = deque()  # when, how many units
         self._cycle_start: float | None = None  # since the flow was last resumed
@@ -115,13 +118,31 @@ class Pace:
                 return
             if lone and through > 0.9 * self._ceiling:
                 return  # noise
-        if self._limit is None or not through:
-            spread = sent_at - started > 1.0  # over more than one second, then, and more than one was let through
-            self._estimate = (FIRST_SPREAD if spread else FIRST) * through or None
-            return
-        rate = self.rate(sent_at) or through
-        overshot = 1.0 if self._feels_upward(sent_at) and rate < FAST * self._limit else OVERSHOT
-        self._estimate = overshot * min(through, rate)
+        rate = self.rate(sent_at)
+        if self._limit and rate and rate < FAST * self._limit and self._feels_upward(sent_at):
+            self._estimate = min(through, rate)
+        else:
+            self._estimate = OVERSHOT * self._guess(sent_at, started) or None
+
+    def _guess(self, sent_at: float, started: float) -> float:
+        """The limit, where the flow was far from it.
+
+        Who counts by the second began to count at some time in the second before `sent_at`, and no second before that
+        held more.  So what the refused one was sent after is between two numbers; a refusal soon after narrows them.
+        """
+        sent = [(at, units) for at, units in self._sent if started <= at < sent_at]
+        times, sums = [at for at, _ in sent], [0.0, *accumulate(units for _, units in sent)]
+        most = least = sums[-1] - sums[bisect_left(times, sent_at - 1.0)]
+        for place in range(len(times) - 1, bisect_left(times, sent_at - 1.0) - 1, -1):
+            since = sums[-1] - sums[place]
+            if sums[place] - sums[bisect_left(times, times[place] - 1.0)] <= since:
+                least = since
+                break
+        low, high, at = self._between
+        if sent_at - at < LONE_SECONDS and max(low, least) <= min(high, most):
+            least, most = max(low, least), min(high, most)
+        self._between = (least, most, sent_at)
+        return most - (most - least) * MIDDLE * min(1.0, sent_at - started)
 
     def _correct_worth(self, found: float) -> None:
         """The endpoint counts more than is counted here: a little, or as much more as was let through less."""
@@ -134,7 +155,7 @@ class Pace:
             if now - self._refused_at > LONG_SECONDS and started is not None:
                 limit = min(limit, self._cycle_units / (now - started))  # it counts by the minute, or longer
             steady = self._limit is not None and 0.9 < limit / self._limit < 1.1
-            self._cruise = min(3 * self._cruise, LONGEST_CRUISE) if steady else FIRST_CRUISE
+            self._cruise = min(LONGER * self._cruise, LONGEST_CRUISE) if steady else FIRST_CRUISE
             self._limit, self._learned_at = max(limit, _SLOWEST), now
         self._next = max(self._next, now)
         self._cycle_start, self._estimate = None, None
