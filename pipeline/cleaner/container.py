@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from pipeline.cleaner import labels, markers
 from pipeline.cleaner import vocabulary as words
 from pipeline.cleaner.labels import Block
+from pipeline.cleaner.glosses import without_glosses
 from pipeline.cleaner.literal import Bare, Group, Literal, Value, find_literal
 from pipeline.cleaner.normal import strip_emphasis
 from pipeline.cleaner.presence import Article
-from pipeline.cleaner.reject import is_clause
+from pipeline.cleaner.reject import is_clause, is_prose
 from pipeline.cleaner.split import split_commas, split_conjunction, split_inline, split_semicolons
 from pipeline.cleaner.tables import is_comma_table, is_table, table_items
 from pipeline.cleaner.vocabulary import PHRASE_KEYS
 
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
+_ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*")
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
 
@@ -183,10 +185,13 @@ def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]
         return "table", table_items(text)
     numbered = markers.split_numbered(text)
     if numbered is not None and _is_lead(numbered[0]):
-        return "numbering", [item for part in numbered[1] for item in _item_of_list(part, article)]
+        items = [item for part in numbered[1] for item in _item_of_list(part)]
+        return "numbering", without_glosses(items, article)
     if len(lines) > 1:
         return _split_lines(lines, article)
     line = labels.strip_announcement(text.strip())
+    if is_prose(line):
+        return "", []
     items = split_inline(line, article)
     announced = line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
@@ -208,7 +213,7 @@ def _is_lead(text: str) -> bool:
     return not bare or bare[-1] in ":：.!?\n" or labels.is_label_word(bare.split()[-1].casefold())
 
 
-def _item_of_list(part: str, article: Article | None) -> list[str]:
+def _item_of_list(part: str) -> list[str]:
     """The first line of a numbered item, split where it holds a list of its own; the others explain it."""
     line = next((line for line in part.split("\n") if any(map(str.isalnum, line))), "")
     return split_semicolons(line)
@@ -220,10 +225,20 @@ def _split_lines(lines: list[str], article: Article | None) -> tuple[str, list[s
     if len(marked) > 1 and article is not None and article.has_exactly(lines[0].strip()):
         marked = [lines[0], *(line for line in marked if line is not lines[0])]  # its bullet was lost
     if len(marked) < 2:
+        lines = without_glosses(_without_asides(lines, article), article)
         return "lines", [item for line in lines for item in _split_line(line, article)]
     top = [line for line in marked if not _INDENT.match(line)]
     items = top if len(top) > 1 and len(top) < len(marked) else marked
-    return "bullets", [item for line in items for item in _split_line(markers.strip_bullet(line), article)]
+    items = without_glosses([markers.strip_bullet(line) for line in items], article)
+    return "bullets", [item for line in items for item in _split_line(line, article)]
+
+
+def _without_asides(lines: list[str], article: Article | None) -> list[str]:
+    """Without lines in brackets among lines that are in none: `(3 key phrases in total)`."""
+    plain = [line for line in lines if not _ASIDE.fullmatch(line)]
+    if len(plain) < 2 or len(plain) == len(lines):
+        return lines
+    return [line for line in lines if line in plain or (article is not None and article.has(line.strip(" ()[]（）")))]
 
 
 def _split_line(line: str, article: Article | None) -> list[str]:

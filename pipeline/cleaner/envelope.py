@@ -17,7 +17,7 @@ _THINK_CLOSE = ("</think>", "</thinking>", "</reasoning>", "</thought>", "</scra
                 "</analysis>", "<|channel|>final<|message|>", "</reflection>")  # fmt: skip
 
 _TOKEN = re.compile(
-    r"<[|｜][^<>\s]{1,40}[|｜]>(?:(?:user|assistant|system|model)\b:?)?|<</?SYS>>|\[/?(?:INST|SYS|EOS|BOS|SEP|CLS|PAD)\]"
+    r"\[[|｜][^\[\]\s]{1,40}[|｜]\]|<[|｜][^<>\s]{1,40}[|｜]>(?:(?:user|assistant|system|model)\b:?)?|<</?SYS>>|\[/?(?:INST|SYS|EOS|BOS|SEP|CLS|PAD)\]"
     r"|</?(?:s|eos|bos|pad|unk|start_of_turn|end_of_turn|start_of_text|end_of_text|endoftext|im_start|im_end)>"
     r"(?:(?:user|assistant|system|model)\b:?)?|\{\{[^{}\n]{0,80}\}\}|\{%[^{}%\n]{0,80}%\}"
     r"|###[ \t]*(?:Instruction|Response|Input|Output|Human|User|Assistant|System)s?\b:?",

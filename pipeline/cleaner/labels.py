@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.cleaner import vocabulary as words
+from pipeline.cleaner.markers import BULLETS
 from pipeline.cleaner.presence import Article
 
 _COLON = re.compile(r"[:：](?!//)|=|\s[-–—](?=\s|$)")
@@ -23,9 +24,11 @@ _DIGIT = re.compile(r"\d")
 _ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d)[^*]|\s*$")  # lines that are no headings for certain
 _JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})は[、,]?(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")
+_STOPS = tuple(".!?。")
+_HEADING_MARKS = tuple("()[]*【】<>#_:")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+")
 _KO_FILLER_BEGINNINGS = tuple(word for word in words.KO_FILLERS if len(word) > 1)
-_EDGES = "*_#`\"'“”‘’[](){}<>【】-–—•·.!~1234567890①②③④⑤⑥⑦⑧⑨"
+_EDGES = BULLETS + "*_#`\"'“”‘’[](){}<>【】-–—•·.!~1234567890①②③④⑤⑥⑦⑧⑨"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
         breaks = [match.end() for match in _BREAK.finditer(segment)]
         start = floor + (breaks[-1] if breaks else 0)
         at_line = not text[max(behind, text.rfind("\n", 0, start) + 1) : start].strip(" \t-*#•.0123456789)")
+        at_line = at_line or (text[:start].rstrip()[-1:] in _STOPS and opens_preamble(text[start:end]))
         label = _classify(text[start:end], at_line, whole_line)
         if label:
             offset, kind, name = label
@@ -95,6 +99,8 @@ def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, 
     heads = [word for _, word in run if is_head(word, strong=not at_line)]
     complete = len(run) == len(named)
     if whole_line:
+        if _is_language_heading(segment, named):
+            return 0, "answer", "language"
         heading = segment.lstrip().startswith("#") or any(is_head(word, strong=True) for word in heads)
         return (0, "answer", " ".join(heads)) if heading and heads and complete and not _DIGIT.search(segment) else None
     name = _name(segment, heads)
@@ -112,11 +118,19 @@ def _classify_line(named: list[str], segment: str, name: str) -> tuple[int, str,
         return 0, "aside", last
     if len(named) <= 3 and (last in words.ALTERNATIVES or named[0] in words.ALTERNATIVES):
         return 0, "alternative", last
+    if len(named) == 1 and last in words.LANGUAGES:
+        return 0, "answer", "language"
     if len(named) <= 2 and last in words.CATEGORIES:
         return 0, "category", last
     if opens_preamble(segment) and any(is_head(word, strong=False) for word in named):
         return 0, "answer", name
     return None
+
+
+def _is_language_heading(segment: str, named: list[tuple[int, str]]) -> bool:
+    """`(English)`, `**한국어**`: a language that is a heading by its marks."""
+    marked = segment.strip()[:1] in _HEADING_MARKS and segment.strip()[-1:] in _HEADING_MARKS
+    return marked and len(named) == 1 and named[0][1] in words.LANGUAGES
 
 
 def _run_of_labels(named: list[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -154,6 +168,7 @@ def is_label_word(word: str) -> bool:
     """Whether a word may stand in a label."""
     return (
         word in words.FILLERS
+        or word.startswith(words.FINAL)
         or is_head(word, strong=False)
         or (word[0] >= "가" and (word in words.KO_FILLERS or word.startswith(_KO_FILLER_BEGINNINGS)))
         or (word[0] > "\u3000" and word.startswith(words.JA_FILLERS))

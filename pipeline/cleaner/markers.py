@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 _ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"]
 _HANGUL = "가나다라마바사아자차카타파하"
+_KANA = "アイウエオカキクケコ"
+_ENGLISH = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
 _ORDINALS = ["첫째", "둘째", "셋째", "넷째", "다섯째", "여섯째", "일곱째", "여덟째", "아홉째", "열째"]
 
 
@@ -41,15 +43,18 @@ _FAMILIES: tuple[dict[str, int], ...] = (
     {chr(ord("A") + at): at + 1 for at in range(26)},
     {sign: at for at, sign in enumerate(_ORDINALS, 1)},
     {sign: at for at, sign in enumerate("一二三四五六七八九十", 1)},
+    {sign: at for at, sign in enumerate(_KANA, 1)},
+    {word + end: at for at, small in enumerate(_ENGLISH, 1) for word in (small, small.title()) for end in ("", "ly")},
 )
-_LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}]"
+_LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}{_KANA}]"
 _TOKEN = re.compile(
     r"(?<![^\s;,；，、。|.\-*•])(?:"
-    r"(?:[#＃]|[Nn]o\.?[ ]?|제)?(?P<open>[(\[（【<]?)[ ]?(?:"
+    r"(?:[#＃]|[Nn](?:o\.?|°)[ ]?|제)?(?P<open>[(\[（【<]?)[ ]?(?:"
     r"(?P<sign>[0-9０-９]{1,2}|[一二三四五六七八九十])[ ]?"
-    r"(?P<close>\.\)|[.)\]）】>:：．、°]|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
+    r"(?P<close>\.\)|[.)\]）】>:：．、°]|/(?=\s)|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
     rf"|(?P<letter>{_LETTERED})(?P<end>\.(?=\s)|[)\]）]))"
     rf"|(?P<word>{'|'.join(_ORDINALS)})[,.: ]"
+    rf"|(?P<ordinal>(?:{'|'.join(_ENGLISH + [word.title() for word in _ENGLISH])})(?:ly)?)[,:]"
     rf"|(?P<circled>[{''.join(_CIRCLED)}])[.)]?"
     r")(?:[ \t]*[.)\-–:](?=\s))?[ \t]*|(?P<glued>[①-⑳❶-❿⑴-⒇㉠-㉻])[ \t]*"
     r"|[（(](?P<boxed>[0-9]{1,2})[)）][ \t]*"
@@ -95,7 +100,15 @@ def _values(match: re.Match[str]) -> Iterator[tuple[int, int]]:
 
 
 def _sign(match: re.Match[str]) -> str:
-    return match["sign"] or match["letter"] or match["word"] or match["circled"] or match["glued"] or match["boxed"]
+    return (
+        match["sign"]
+        or match["letter"]
+        or match["word"]
+        or match["ordinal"]
+        or match["circled"]
+        or match["glued"]
+        or match["boxed"]
+    )
 
 
 def _style(match: re.Match[str]) -> tuple[str | None, ...]:

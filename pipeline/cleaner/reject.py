@@ -12,7 +12,7 @@ MAX_CHARS = 100
 
 _URL = re.compile(r"(?:https?://|www\.|ftp://)\S{1,2000}|\b[\w-]{1,60}\.[a-z]{2,10}/\S{1,500}", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
-_EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30}|and|et|und|,)){2,6}$")
+_EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30},?|and|et|und|,|of|for)){2,8}$")
 _KO_BYLINE_REVERSED = re.compile(r"(?:기자|특파원) ?[:=]? ?([가-힣]{3})$")
 _KO_BYLINE = re.compile(rf"(?:^|[\s=/)\]])([가-힣]{{2,4}}) ?(?:{'|'.join(words.REPORTERS)})(?: ?=)?$")
 _KO_FINITE = re.compile(
@@ -89,6 +89,12 @@ def _is_korean_clause(text: str, count: int) -> bool:
     if count == 1:
         return last.endswith(("습니다", "했다", "됐다")) and len(last) > 4
     return count >= 3 and _KO_FINITE_LONG.fullmatch(last) is not None
+
+
+def is_prose(text: str) -> bool:
+    """Whether the text is Japanese sentences, whose commas separate clauses."""
+    sentences = [sentence for sentence in re.split("[。！？]", text.strip()) if sentence.strip()]
+    return "。" in text and all(len(sentence) > 10 and _is_japanese_clause(sentence) for sentence in sentences)
 
 
 def _is_japanese_clause(text: str) -> bool:

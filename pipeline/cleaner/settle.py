@@ -29,6 +29,8 @@ _SCORE = re.compile(
     r"|\s*,\s*0\.\d+$",
     re.IGNORECASE,
 )
+_LEADING_SCORE = re.compile(r"[(\[]?(?:0?\.\d+|1\.0+)[)\]]?[\s:|,–—-]{1,3}(?=[^\W\d])")
+_FOOTNOTE = re.compile(r"(?<=[^\W\d_])(?<![ckm]m)[¹²³⁴-⁹⁰]{1,3}$")
 _GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒)\s+")
 _GLUED_COLON = re.compile(r"(?<=\D)[:：](?=\D)")
 _REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
@@ -136,8 +138,15 @@ def _address(text: str, article: Article | None) -> list[str] | None:
 
 
 def _score(text: str, article: Article | None) -> list[str] | None:
+    if leading := _LEADING_SCORE.match(text):
+        return [text[leading.end() :]]
     match = _SCORE.search(text)
     return [text[: match.start()]] if match and any(map(str.isalpha, text[: match.start()])) else None
+
+
+def _footnote(text: str, article: Article | None) -> list[str] | None:
+    bare = _FOOTNOTE.sub("", text)
+    return [bare] if bare != text else None
 
 
 def _conjunction(text: str, article: Article | None) -> list[str] | None:
@@ -213,6 +222,6 @@ def _width(text: str, article: Article | None) -> list[str] | None:
 
 
 _RULES: tuple[Callable[[str, Article | None], list[str] | None], ...] = (
-    _loop, _semicolons, _number, _news_tag, _address, _score, _conjunction, _copula, _et_cetera, _listed, _remark_behind, _gloss,
+    _loop, _semicolons, _number, _news_tag, _address, _score, _footnote, _conjunction, _copula, _et_cetera, _listed, _remark_behind, _gloss,
     _bracket_gloss, _width,
 )  # fmt: skip

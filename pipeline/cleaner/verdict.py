@@ -7,19 +7,21 @@ from typing import Literal
 
 from pipeline.cleaner import labels, markers
 from pipeline.cleaner import vocabulary as words
-from pipeline.cleaner.literal import find_literal
+from pipeline.cleaner.literal import Group, find_literal
 from pipeline.cleaner.normal import fold_space
 from pipeline.cleaner.presence import Article, language_script, main_script
+from pipeline.text.language import detector
 
 Status = Literal["ok", "empty", "refusal", "no_answer", "truncated", "language_mismatch", "unparseable"]
 _HEAD_CHARS = 600
+_TELLING = 3  # phrases, of which none is in the article: their language can be told
 
 
 def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "no_answer"] | None:
     """The status of an answer that begins by declining or asking; None where a list follows or the article has it."""
-    if answer[:1] in "[{":  # a literal is data; its strings are judged one by one
-        return None
-    head = fold_space(answer[:_HEAD_CHARS]).casefold().replace("’", "'").strip(" \"'*`[(")
+    if answer[:1] in "[{":
+        return _judge_literal(answer)
+    head = _head(answer)
     refuses = head.startswith(words.REFUSALS)
     asks = _asks_for_article(head)
     if says_nothing(head):
@@ -29,6 +31,21 @@ def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "n
     if article is not None and article.has_exactly(answer.partition(";")[0].strip()):
         return None
     return "no_answer" if asks else "refusal"
+
+
+def _head(text: str) -> str:
+    return fold_space(text[:_HEAD_CHARS]).casefold().replace("’", "'").strip(" \"'*`[(")
+
+
+def _judge_literal(answer: str) -> Literal["refusal"] | None:
+    """A literal is data, whose strings are judged one by one; only where it says nothing else may it decline."""
+    literal = find_literal(answer)
+    strings = [text for text in literal.value.items if isinstance(text, str)] if literal else []
+    said = [_head(text) for text in strings if len(text.split()) > 2]
+    declines = said and all(text.startswith(words.REFUSALS) for text in said)
+    return (
+        "refusal" if declines and literal and not any(isinstance(item, Group) for item in literal.value.items) else None
+    )
 
 
 def says_nothing(text: str) -> bool:
@@ -68,12 +85,14 @@ def _holds_list(answer: str) -> bool:
 def is_other_language(
     phrases: Sequence[str], tiers: Sequence[str], article: Article | None, language: str | None
 ) -> bool:
-    """Whether all phrases are in another script than the article, and the article has none of them.
+    """Whether all phrases are in another script or language than the article, and the article has none of them.
 
     Without an article the language tells the script. Capitals alone (AI, LG) are names in any language.
     """
     if any(tier != "absent" for tier in tiers):
         return False
+    if language and len(tiers) >= _TELLING and (found := detector("cld2")("; ".join(phrases))):
+        return found != language.casefold()[:2]
     script = (article.script if article else None) or language_script(language)
     if script is None:
         return False

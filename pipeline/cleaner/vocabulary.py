@@ -21,9 +21,9 @@ STRONG_HEADS = _words(
 # Nouns that name it at the beginning of a line only.
 WEAK_HEADS = _words(
     "phrase key_phrases key_phrase topic topics term terms tag tags answer answers output response result results",
-    "entity entities theme themes concept concepts subject subjects words expressions highlights list",
+    "entity entities theme themes concept concepts subject subjects words expressions highlights list kp draft",
     "thème thèmes sujet sujets terme termes mots clés réponse résultat résultats liste themen begriffe frases",
-    "temas respuesta resultado assistant",
+    "temas respuesta resultado assistant ébauche brouillon 초안 下書き",
 )
 # Words that may stand around such a noun without telling it from a phrase.
 FILLERS = _words(
@@ -34,7 +34,7 @@ FILLERS = _words(
     "based list semicolon-separated semicolon separated comma-separated up seven five ten english korean french",
     "japanese sure okay ok certainly course great absolutely model can be it says summary summarizing represent",
     "voici les des de du la le l' un une dans cet ce cette l'article suivants suivantes suivant sont principaux",
-    "principales importants importantes extraits extraites plus bien sûr clef clefs clé clave",
+    "principales importants importantes extraits extraites plus bien sûr clef clefs clé clave première premier initiale",
     "die der das aus dem wichtigsten sind las los del artículo",
 )
 COPULAS = _words("are is include includes were : sont son sind")
@@ -94,6 +94,11 @@ JA_FILLERS = (
 )
 FINAL = ("final", "최종", "revised", "corrected", "수정", "finale", "最終")
 
+# A language as the heading of its list: the same answer once more, mostly.
+LANGUAGES = _words(
+    "english korean french japanese german spanish 영어 한국어 일본어 영문 국문 英語 日本語 韓国語 anglais français coréen"
+)
+
 # Labels of a category: their line is a list of phrases, and all such lines count.
 CATEGORIES = _words(
     "people person persons place places location locations organization organizations organisation organisations",
@@ -101,7 +106,7 @@ CATEGORIES = _words(
     "culture technology business names name who where what when",
     "personnes personne lieux lieu organisations organisation événements événement entreprises pays dates",
     "인물 인명 장소 지역 지명 기관 단체 조직 기업 회사 사건 행사 제품 날짜 국가 분야 경제 정치 사회 문화 스포츠 과학 기술 분류",
-    "카테고리 이벤트 인물명 기관명 지명 작품 작품명 사람 人物 場所 組織 企業 地名 団体 出来事 製品 分野 経済 政治",
+    "카테고리 이벤트 인물명 기관명 지명 작품 작품명 사람 人物 場所 組織 企業 地名 団体 出来事 製品 分野 経済 政治 話題 人名",
     "category categories catégorie",
 )
 # Labels whose text is no answer at all.
@@ -135,13 +140,13 @@ GLOSS_COLUMNS = _words(
 REFUSALS = (
     "i'm sorry", "i am sorry", "im sorry", "sorry, ", "sorry but", "i apologize", "i apologise", "my apologies",
     "unfortunately", "i cannot ", "i can not ", "i'm unable", "i am unable", "i'm not able", "i am not able",
-    "i won't", "as an ai", "i must decline", "i can't help", "i can't assist", "i can't provide", "i can't fulfill",
+    "i won't", "as an ai", "as a language model", "as a large language model", "i must decline", "i can't help", "i can't assist", "i can't provide", "i can't fulfill",
     "i can't comply", "i can't extract", "i can't identify", "i can't find", "i can't access", "i can't do",
     "i can't answer", "i can't generate", "i can't process", "i can't create", "i do not feel", "i'm afraid",
     "죄송", "미안하지만", "미안합니다", "유감", "저는 ai", "인공지능 언어 모델", "요청하신 내용은 제공할 수 없",
     "도와드릴 수 없", "해당 요청", "ai 언어 모델", "저는 인공지능",
     "je suis désolé", "je regrette", "désolé", "je ne peux pas", "je ne suis pas en mesure", "malheureusement",
-    "je suis dans l'impossibilité", "en tant qu'ia", "toutes mes excuses", "je m'excuse",
+    "je suis dans l'impossibilité", "en tant qu'ia", "en tant que modèle", "en tant qu'assistant", "en tant qu'intelligence", "toutes mes excuses", "je m'excuse",
     "申し訳", "すみません", "ごめん", "恐れ入りますが", "残念ながら", "お答えできません", "対応できません", "抱歉", "对不起",
     "很抱歉", "es tut mir leid", "lo siento", "tut mir leid",
 )  # fmt: skip
@@ -177,7 +182,7 @@ NO_ANSWERS = frozenset(
 )  # fmt: skip
 NO_ANSWER_BEGINNINGS = (
     "there are no ", "there is no ", "no key phrase", "no key-phrase", "no keyphrase", "no keyword", "no relevant",
-    "핵심 구문이 없", "키워드가 없", "핵심 구문을 찾을 수 없", "il n'y a pas", "il n'y a aucun", "aucun mot", "aucune expression",
+    "핵심 구문이 없", "키워드가 없", "핵심 구문을 찾을 수 없", "il n'y a pas", "il n'y a aucun", "aucun mot", "aucune expression", "aucune phrase", "pas de mots-clés", "pas de mot-clé",
     "該当する", "キーワードはありません", "해당하는 구문이 없", "기사가 없", "기사 내용이 없", "기사 본문이 없",
 )  # fmt: skip
 
@@ -205,6 +210,7 @@ EN_SUBJECTS = _words(
 )
 FR_FINITE = _words(
     "est sont était étaient ont sera seront été peut peuvent doit doivent avait avaient n'est n'ont fait font va vont",
+    "indique explique affirme précise souligne annonce déclare estime rappelle évoque raconte",
     "c'est s'est déclaré annoncé vont",
 )
 FR_SUBJECTS = _words("je nous il elle ils elles on vous ce cela c'est j'ai j'espère")
