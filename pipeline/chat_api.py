@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from pipeline.errors import TOO_LONG, RequestFailed, Unit
-from pipeline.records import Advertised, ModelInfo, Reply, Usage
+from pipeline.records import Advertised, Form, ModelInfo, Reply, Usage
 
 # error.code (or error.type) of a 429 that no waiting mends
 _SPENT = ("insufficient_quota", "credit_balance_exhausted", "spend_limit_exceeded", "usage_limit_exceeded")
@@ -33,6 +33,11 @@ def as_chat(parameters: dict[str, Any]) -> dict[str, Any]:
     """`max_output_tokens` is the one name that every endpoint's parameter goes by in a job file."""
     renamed = {"max_output_tokens": "max_completion_tokens"}
     return {renamed.get(name, name): value for name, value in sorted(parameters.items())}
+
+
+def response_format(form: Form) -> dict[str, Any]:
+    """Structured outputs: the reply is held to a schema."""
+    return {"type": "json_schema", "json_schema": {"name": form.name, "strict": True, "schema": form.schema}}
 
 
 def most_output(parameters: dict[str, Any]) -> int | None:
@@ -191,6 +196,12 @@ def error_of(data: bytes) -> tuple[str, str]:
     if kind in ("tokens", "requests"):  # OpenAI's word for which limit it was
         message += f" ({kind})"
     return str(error.get("code") or kind), message
+
+
+def parameter_of(data: bytes) -> str:
+    """The parameter that an error body names: OpenAI's `param`."""
+    error = _dict(_dict(_json(data)).get("error"))
+    return str(error.get("param") or "")
 
 
 def retry_after(headers: Any) -> float | None:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from pipeline import plugins
+from pipeline.checking import check, dotted, kind_of
 from pipeline.errors import ConfigError
+from pipeline.records import LabelColumn
 from pipeline.yaml_files import parse_yaml, read_text
 
 
@@ -71,7 +73,8 @@ class Brake(Options):
 
 class LabelOptions(Options):
     task: str = "keyphrases"
-    prompt: str = "keyphrases/v1"
+    prompt: str | None = None  # the task's, where nothing is said
+    variables: dict[str, str | int | float | bool] = {}  # for the prompt, beside the article's and the task's
     provider: str = "openai"
     model: str | None = None
     base_url: str | None = None
@@ -155,11 +158,26 @@ class JobConfig(Options):
         """`clean`, checked by the task."""
         return self._options("tasks", self.label.task, self.clean, ("clean",))
 
+    @property
+    def task(self) -> Any:
+        """The class of the job's task."""
+        return plugins.load("tasks", self.label.task).Task
+
+    @property
+    def label_column(self) -> LabelColumn:
+        column: LabelColumn = self.task.column
+        return column
+
+    @property
+    def prompt(self) -> str:
+        """The name of the job's prompt: its own, else the task's."""
+        return self.label.prompt or str(self.task.prompt)
+
     def _options(self, kind: plugins.Kind, name: str, values: dict[str, Any], at: tuple[str | int, ...]) -> Any:
         try:
             model = plugins.load(kind, name).Options
         except ConfigError as error:
-            place = {"providers": "label.provider", "tasks": "label.task"}.get(kind, f"{_dotted(at)}.type")
+            place = {"providers": "label.provider", "tasks": "label.task"}.get(kind, f"{dotted(at)}.type")
             raise ConfigError(f"{self.file}: {place}: {error}") from error
         return check(model, values, str(self.file), at)
 
@@ -193,7 +211,7 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
     """Read and check a job file.  `overrides` are `key.path=value`.  Raises ConfigError."""
     raw = parse_yaml(read_text(path, "job file"), str(path))
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a job file is a mapping with 'name' and 'sources'; found {_kind(raw)}")
+        raise ConfigError(f"{path}: a job file is a mapping with 'name' and 'sources'; found {kind_of(raw)}")
     for override in overrides:
         _override(raw, override)
     _forbid_plain_secret(raw, path)
@@ -206,15 +224,6 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
     for section in ("source_options", "filter_options", "provider_options", "task_options"):
         getattr(config, section)
     return config
-
-
-def check(model: type[Any], value: Any, where: str, at: tuple[str | int, ...] = ()) -> Any:
-    """An instance of a pydantic model; raises ConfigError with one line for each problem."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        problems = (f"{where}: {_dotted((*at, *item['loc']))}: {_problem(item, model)}" for item in error.errors())
-        raise ConfigError("\n".join(problems)) from None
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
@@ -262,53 +271,3 @@ def _forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
     ledger = label.get("ledger") if isinstance(label, dict) else None
     if isinstance(ledger, str) and re.search(r"://[^@/]*:[^@$/{]+@|[?&]password=[^$]", ledger):
         raise ConfigError(f"{path}: label.ledger: a password is only named here; write ${{LEDGER_URL}}")
-
-
-# --- one line for each problem ---
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
-    return ".".join(str(part) for part in path)
-
-
-def _problem(item: Any, model: type[BaseModel]) -> str:
-    kind, context = item["type"], item.get("ctx", {})
-    if kind == "extra_forbidden":
-        allowed = _allowed_keys(model, item["loc"])
-        return f"unknown key{plugins.did_you_mean(item['loc'][-1], allowed)}; allowed: {', '.join(allowed)}"
-    if kind == "missing":
-        return "missing; it must be given"
-    found = f"found {_kind(item['input'])}"
-    if kind == "literal_error":
-        allowed = [part.strip().strip("'") for part in re.split(r", | or ", context["expected"])]
-        return f"{found}{plugins.did_you_mean(str(item['input']), allowed)}; allowed: {', '.join(allowed)}"
-    if kind in ("model_type", "dict_type"):
-        return f"is a section of its own, with keys; leave it out for the defaults; {found}"
-    if item["input"] is None:
-        return "no value was given; leave the key out for the default"
-    message = str(context["error"]) if kind == "value_error" else item["msg"].removeprefix("Input ")
-    return f"{message}; {found}"
-
-
-def _allowed_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
-    """The keys of the section in which an unknown one was found."""
-    for part in loc[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        inner = [a for a in _types_in(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
-        model = inner[0] if inner else model
-    return sorted(set(model.model_fields) - {"file"})
-
-
-def _types_in(annotation: Any) -> Iterator[Any]:
-    """A type and what it is made of: `dict[str, Price] | None` -> Price, among others."""
-    yield annotation
-    for part in get_args(annotation):
-        yield from _types_in(part)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return "nothing" if value is None else f"{str(value)[:60]!r}" if isinstance(value, str) else f"{value!r}"[:60]

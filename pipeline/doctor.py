@@ -47,7 +47,7 @@ def _job(config: JobConfig) -> Iterator[Finding]:
     label = config.label
     provider: Any = plugins.create("providers", label.provider, label, config.provider_options)
     if provider.uses_prompt:
-        yield _try("prompt", lambda: str(prompts.find(label.prompt, config.folder)))
+        yield _try("prompt", lambda: str(prompts.find(config.prompt, config.folder)))
     if hasattr(provider, "models"):
         yield _try("endpoint", lambda: _offered(provider))
     for options in config.filter_options:

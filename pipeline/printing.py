@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.evaluation import Evaluation
     from pipeline.labelling.quote import Quote
+    from pipeline.prompting import Difference
 
 
-def line(row: dict[str, Any]) -> str:
+def line(row: dict[str, Any], label: str) -> str:
+    """`label` is the column of the job's label."""
     if "reason" in row:
         return f"{row['id']}  {row['reason']}  {row.get('detail') or ''}".rstrip()
-    if "keyphrases" in row:
-        return f"{row['id']}  {'; '.join(row['keyphrases'])}"
+    if label in row:
+        return f"{row['id']}  {'; '.join(row[label]) if isinstance(row[label], list) else row[label]}"
     text = row.get("text") or ""
     return f"{row['id']}  {text[:100]}{'…' if len(text) > 100 else ''}"
 
@@ -82,6 +86,56 @@ def quote(found: Quote) -> None:
         print(f"paid already: ${found.paid_usd:,.4f}")
     for note in found.notes:
         print(f"note: {note}")
+
+
+def evaluation(found: Evaluation) -> None:
+    print(
+        f"{found.articles:,} articles with gold labels, {found.unlabelled:,} of them without a label (counted as empty)"
+    )
+    if found.not_in_job:
+        print(f"{found.not_in_job:,} gold rows are no articles of this job")
+    print(f"{'metric':26}{'mean':>8}   95% interval")
+    for name, (mean, low, high) in found.metrics.items():
+        floor = f"   random pairs {found.baselines[name]:.3f}" if name in found.baselines else ""
+        print(f"{name:26}{mean:>8.3f}   {low:.3f} to {high:.3f}{floor}")
+    for name in found.baselines.keys() - found.metrics.keys():
+        print(f"{name:26}{found.baselines[name]:>8.3f}")
+    for note in found.notes:
+        print(f"note: {note}")
+
+
+def prompt(found: dict[str, Any]) -> None:
+    print(f"# {found['prompt']}  {found['prompt_sha256']}  key {found['key']}")
+    for message in found["messages"]:
+        print(f"\n[{message['role']}]\n{message['content']}")
+    if found["schema"]:
+        print(f"\n[schema]\n{json.dumps(found['schema'], ensure_ascii=False)}")
+
+
+def prompts(rows: list[tuple[str, str, str]]) -> None:
+    for name, output, notes in rows:
+        print(f"{name:20} {output:12} {notes}")
+
+
+def difference(found: Difference, a: str, b: str) -> None:
+    print(found.text)
+    if not found.articles:
+        print(
+            f"\nno article was labelled with both; run the job with each: --set label.prompt={a}, --set label.prompt={b}"
+        )
+        return
+    print(
+        f"\n{found.articles:,} articles asked with both; labels: {found.labelled[0]:,} by {a}, {found.labelled[1]:,} by {b}"
+    )
+    if found.agreement is not None and found.same is not None:
+        print(f"agreement (soft F1) {found.agreement:.3f}, the same phrases {found.same:.1%}")
+        print(f"phrases a label: {found.phrases[0]:.1f}, {found.phrases[1]:.1f}")
+    costs = ("unknown" if cost is None else f"${cost:.4f}" for cost in found.cost_per_1000)
+    print(f"cost of 1,000 articles: {', '.join(costs)}")
+    for name, rows in ((f"only by {b}", found.added), (f"only by {a}", found.removed)):
+        print(f"{name}: {'; '.join(f'{phrase} ({count})' for phrase, count in rows) or '-'}")
+    for row in found.examples:
+        print(f"  {row['id']}\n    {a}: {'; '.join(row['a']) or '-'}\n    {b}: {'; '.join(row['b']) or '-'}")
 
 
 def duration(seconds: float) -> str:

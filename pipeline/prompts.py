@@ -6,15 +6,18 @@ article is a value, never a template.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from pipeline.config import Options, check
+from pipeline.checking import check
+from pipeline.config import Options
 from pipeline.errors import ConfigError
 from pipeline.plugins import did_you_mean
 from pipeline.records import Article, Message
@@ -31,28 +34,34 @@ class Example(Options):
 
 
 class PromptFile(Options):
-    """What a prompt file may hold.  `system`, `user` and the examples are templates; `notes` are for people."""
+    """What a prompt file may hold.  `system`, `user` and the examples are templates; `notes` are for people.
+
+    `output: json_schema` asks the endpoint for JSON of the task's schema; `language` is that of the labels, where it is
+    not the article's.
+    """
 
     user: str
     system: str | None = None
     examples: tuple[Example, ...] = ()
+    output: Literal["text", "json_schema"] = "text"
     notes: str | None = None
     language: str | None = None
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A loaded prompt; `digest` is that of its template source."""
+    """A loaded prompt; `digest` is that of its template source, with the values that the job file gives for it."""
 
     name: str
     source: PromptFile
     digest: str
     _parts: tuple[tuple[str, jinja2.Template | str], ...]
-    _task_variables: dict[str, Any]
+    _values: dict[str, Any]
+    _delimiters: re.Pattern[str] | None
 
     def render(self, article: Article) -> tuple[Message, ...]:
         """The chat for one article.  Raises ConfigError where a template fails on it."""
-        variables = {name: getattr(article, name) for name in ARTICLE_VARIABLES} | self._task_variables
+        variables = {name: self._safe(getattr(article, name)) for name in ARTICLE_VARIABLES} | self._values
         try:
             return tuple(
                 {"role": role, "content": part if isinstance(part, str) else part.render(variables)}
@@ -60,6 +69,33 @@ class Prompt:
             )
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise ConfigError(f"prompt {self.name!r} fails for article {article.id}: {error}") from error
+
+    def _safe(self, text: str | None) -> str | None:
+        """An article's text that cannot end the delimiters that the prompt puts around it: `</article>` in it becomes
+        `‹/article>`, a fence is spaced out."""
+        if text is None or self._delimiters is None:
+            return text
+        return self._delimiters.sub(_defused, text)
+
+
+_TAG = re.compile(r"<\s*/?\s*([A-Za-z][\w-]*)[^<>{}]*>|\[/?([A-Z][A-Z_]*)\]")
+_FENCE = re.compile(r"""(["'`~=#*-])\1\1+|<<<+|>>>+""")
+_OPENERS = str.maketrans("<[", "‹⟦")
+
+
+def _delimiters(templates: Iterable[str]) -> re.Pattern[str] | None:
+    """What stands around values in a prompt: tags (`<article>`, `[ARTICLE]`) and fences (three quotes, backticks, ...)."""
+    text = "\n".join(templates)
+    tags = sorted({tag for match in _TAG.findall(text) for tag in match if tag})
+    fences = sorted({match[0][0] for match in _FENCE.finditer(text)})
+    patterns = [rf"<\s*/?\s*(?:{'|'.join(tags)})\b|\[\s*/?\s*(?:{'|'.join(tags)})\s*\]"] if tags else []
+    patterns += [rf"{re.escape(sign)}{{3,}}" for sign in fences]
+    return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+
+def _defused(match: re.Match[str]) -> str:
+    found = match[0]
+    return found.translate(_OPENERS) if len(set(found)) > 1 else " ".join(found)
 
 
 def find(name: str, folder: Path) -> Path:
@@ -82,18 +118,40 @@ def names(folder: Path | None = None) -> list[str]:
     )
 
 
-def load(name: str, folder: Path, task_variables: dict[str, Any]) -> Prompt:
-    """Read and check a prompt.  Raises ConfigError naming file, key and variable."""
-    path = find(name, folder)
+def source_of(path: Path) -> PromptFile:
+    """A prompt file, checked in itself.  Raises ConfigError."""
     source: PromptFile = check(PromptFile, parse_yaml(read_text(path, "prompt"), str(path)), str(path))
+    return source
+
+
+def load(name: str, folder: Path, task_values: dict[str, Any], own_values: Mapping[str, Any] | None = None) -> Prompt:
+    """Read and check a prompt.  `task_values` are the task's, of which it may use any; `own_values` are given for it in
+    the job file, of which it must use every one.  Raises ConfigError naming file, key and variable."""
+    path, own = find(name, folder), dict(own_values or {})
+    source = source_of(path)
+    values = task_values | own
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+    texts = [(role, f"{path}: {key}", text) for role, key, text in _texts(source) if text]
+    used = [_variables(environment, text, where, [*ARTICLE_VARIABLES, *values]) for _, where, text in texts]
+    _check_all_used(path, used, own)
     parts = tuple(
-        (role, _template(environment, text, f"{path}: {key}", task_variables))
-        for role, key, text in _texts(source)
-        if text
+        (role, _template(environment, text, where, bool(names & set(ARTICLE_VARIABLES)), values))
+        for (role, where, text), names in zip(texts, used, strict=True)
     )
-    content = source.model_dump(exclude={"notes", "language"})
-    return Prompt(name, source, digest_of(content), parts, task_variables)
+    content = source.model_dump(exclude={"notes", "language"}) | ({"values": own} if own else {})
+    return Prompt(name, source, digest_of(content), parts, values, _delimiters(text for _, _, text in texts))
+
+
+def _check_all_used(path: Path, used: Sequence[set[str]], own: Mapping[str, Any]) -> None:
+    """Raises ConfigError where a value of the job file goes nowhere, or the article does."""
+    everywhere = set().union(*used)
+    for name in own:
+        if name in ARTICLE_VARIABLES:
+            raise ConfigError(f"label.variables.{name}: is the article's own; give it another name")
+        if name not in everywhere:
+            raise ConfigError(f"label.variables.{name}: {path} does not use it")
+    if not used[-1] & {"text", "title"}:
+        raise ConfigError(f"{path}: user: has no {{{{ text }}}}: the article would never be sent")
 
 
 def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
@@ -105,20 +163,24 @@ def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
     return [*turns, ("user", "user", source.user)]
 
 
-def _template(
-    environment: jinja2.Environment, text: str, where: str, task_variables: dict[str, Any]
-) -> jinja2.Template | str:
-    """A checked template; where it uses no variable of an article, the text that it always gives."""
-    allowed = [*ARTICLE_VARIABLES, *task_variables]
+def _variables(environment: jinja2.Environment, text: str, where: str, allowed: list[str]) -> set[str]:
+    """The variables that a template uses.  Raises ConfigError for one that nothing offers."""
     try:
-        used = sorted(meta.find_undeclared_variables(environment.parse(text)))
-        for name in used:
-            if name not in allowed:
-                hint = did_you_mean(name, allowed)
-                raise ConfigError(f"{where}: unknown variable {name!r}{hint}; allowed: {', '.join(allowed)}")
-        template = environment.from_string(text)
-        return template if set(used) & set(ARTICLE_VARIABLES) else template.render(task_variables)
+        used = meta.find_undeclared_variables(environment.parse(text))
     except jinja2.TemplateSyntaxError as error:
         raise ConfigError(f"{where}: line {error.lineno}: {error.message}") from error
+    for name in sorted(used - set(allowed)):
+        hint = did_you_mean(name, allowed)
+        raise ConfigError(f"{where}: unknown variable {name!r}{hint}; allowed: {', '.join(allowed)}")
+    return used
+
+
+def _template(
+    environment: jinja2.Environment, text: str, where: str, of_article: bool, values: Mapping[str, Any]
+) -> jinja2.Template | str:
+    """A checked template; where it uses no variable of an article, the text that it always gives."""
+    try:
+        template = environment.from_string(text)
+        return template if of_article else template.render(values)
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise ConfigError(f"{where}: {error}") from error

@@ -61,16 +61,26 @@ Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """The JSON that a reply must be: a name and a JSON schema; `size` is the schema's bytes, which count as prompt."""
+
+    name: str
+    schema: dict[str, Any]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One question to a provider.
 
     `key` is the digest of everything that changes the answer; `messages` is the rendered chat, empty for a provider
-    that takes the article itself.
+    that takes the article itself; `form` is what the reply must look like, where the prompt asks for JSON.
     """
 
     key: bytes
     article: Article
     messages: tuple[Message, ...] = ()
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,20 @@ class ModelInfo:
     id: str
     shutdown_date: str | None = None
     context_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelColumn:
+    """How a task's label stands in a table: `many` strings with `tiers` beside them, or one string."""
+
+    name: str
+    many: bool
+
+    def value(self, phrases: list[str]) -> list[str] | str:
+        return phrases if self.many else phrases[-1]
+
+    def phrases(self, value: list[str] | str) -> list[str]:
+        return value if isinstance(value, list) else [value]
 
 
 @dataclass(frozen=True, slots=True)

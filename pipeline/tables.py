@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
+from pipeline.records import LabelColumn
 
 MAX_SHARD_ROWS = 4096
 MAX_SHARD_BYTES = 32 * 2**20  # of text: a shard is held in memory as a whole
@@ -154,6 +155,13 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 def rejected_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = REJECTED) -> pa.Table:
     return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
+
+
+def label_fields(column: LabelColumn) -> list[tuple[str, pa.DataType]]:
+    """The fields of a label in a table's schema."""
+    if column.many:
+        return [(column.name, pa.list_(pa.string())), ("tiers", pa.list_(pa.string()))]
+    return [(column.name, pa.string())]
 
 
 @dataclass(frozen=True)

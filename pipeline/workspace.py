@@ -79,6 +79,11 @@ class Workspace:
         return self.path / "quote.json"
 
     @property
+    def dialect_file(self) -> Path:
+        """What the endpoint was found to take."""
+        return self.path / "dialect.json"
+
+    @property
     def models(self) -> Path:
         """Fitted corpus statistics of local providers."""
         return self.path / "models"

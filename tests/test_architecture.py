@@ -21,16 +21,16 @@ PLUGIN_FOLDERS = ("sources", "filters", "tasks", "providers")
 LAYERS = [
     {"errors", "records", "resources"},
     {"plugins"},
-    {"text", "yaml_files"},
+    {"text", "yaml_files", "checking"},
     {"config"},
     {"tables"},
-    {"articles", "cleaner", "extraction", "chat_api", "ledger", "pacing"},
+    {"articles", "cleaner", "extraction", "metrics", "chat_api", "dialect", "ledger", "pacing"},
     {"sources", "filters", "tasks", "providers"},
     {"workspace", "prompts"},
     {"engines", "labelling", "review", "publishing"},
     {"stages"},
-    {"job", "quoting", "doctor", "starter"},
-    {"printing"},
+    {"job", "quoting", "prompting", "evaluation", "doctor", "starter"},
+    {"printing", "parser"},
     {"cli", "__init__"},
 ]
 HEAVY = {"torch", "transformers", "ray", "trafilatura", "datasets", "pandas", "openai", "tiktoken", "langdetect"}
@@ -183,12 +183,15 @@ THEIRS = {
     """,
     "task.py": """
         from pipeline.config import Options as Base
-        from pipeline.records import Label
+        from pipeline.records import Label, LabelColumn
 
         class Options(Base):
             loud: bool = False
 
         class Task:
+            column = LabelColumn("mood", many=True)
+            prompt = "mine.yaml"
+
             def __init__(self, options, count):
                 self.loud = options.loud
 
@@ -212,12 +215,12 @@ def test_plugins_of_somebody_else(make_job: JobMaker, tmp_path: Path, monkeypatc
     path = make_job(
         sources=[{"type": "theirs.source", "count": 12}],
         filters=[{"type": "theirs.filter", "most": 0.5}],
-        label={"provider": "theirs.provider", "task": "theirs.task", "prompt": "mine.yaml", "parameters": {"words": 2}},
+        label={"provider": "theirs.provider", "task": "theirs.task", "parameters": {"words": 2}},
         clean={"loud": True},
     )
     work = run(path)
     found = rows(work, "labels")
-    assert [row["keyphrases"] for row in found] == [["WAS OPENED."]] * 12
+    assert [row["mood"] for row in found] == [["WAS OPENED."]] * 12
     assert {row["provider"] for row in found} == {"theirs.provider"}
     assert rows(work, "articles", rejected=True)[0]["reason"] == "too_odd"
     assert len(rows(run(path, "filters.0.most=0.1", last="filter"), "filtered", rejected=True)) == 12

@@ -154,6 +154,22 @@ def test_the_table_of_shapes(shape: dict[str, Any]) -> None:
     assert label.repairs == shape.get("repairs", label.repairs)
 
 
+CASES = [json.loads(line) for line in (ROOT / "tests/data/reply_cases.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["shape"][:60] for case in CASES])
+def test_cases_that_were_written_without_knowing_the_cleaner(case: dict[str, Any]) -> None:
+    options = {name: case[name] for name in ("language", "finish_reason", "absent")}
+    label = clean_reply(case["raw"], case["article"], **options)
+    assert (label.phrases, label.status) == (case["expected"], case["status"])
+
+
+def test_korean_by_an_analyser() -> None:
+    article = "한국은행은 어제 기준금리를 인상하였다. 시장에서는 이를 고마워하는 분위기였다."
+    told = [clean_reply("기준금리 인상", article, language="ko", korean=how).tiers for how in ("rules", "kiwi")]
+    assert told == [["absent"], ["morphological"]]
+
+
 @pytest.mark.parametrize("form", ["{}", "  {}\n", "Key phrases: {}", "```\n{}\n```", "<think>x</think>{}", "{}</s>"])
 @pytest.mark.parametrize("separator", ["; ", ", ", "\n", "；", " | ", "\n- ", " • ", "\n\n"])
 def test_every_separator_in_every_envelope(form: str, separator: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, job
+from pipeline import cli, job, parser
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command
 from tests.openai_server import Server
 
@@ -17,9 +17,9 @@ COMMANDS = ["run", *job.NAMES, "status", "show", "ledger", "init", "doctor"]
 
 
 def test_the_lists_that_help_shows_are_those_of_the_job() -> None:
-    """cli.py repeats them so that help need not import the job."""
-    assert cli.STAGES == job.NAMES
-    assert cli.TABLES == job.TABLES
+    """parser.py repeats them so that help need not import the job."""
+    assert parser.STAGES == job.NAMES
+    assert parser.TABLES == job.TABLES
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -76,12 +76,12 @@ def test_verdicts_come_back_and_outlive_a_run(job: Path, tmp_path: Path, encodin
 
 def test_cells_are_no_formulas(job: Path, tmp_path: Path) -> None:
     line = {"text_sha256": "0" * 64, "id": "1", "text": "=HYPERLINK(1)", "keyphrases": ["@sum", "b"]}
-    sheet.write(tmp_path / "a.csv", [line])
+    sheet.write(tmp_path / "a.csv", "keyphrases", [line])
     [row] = read_sheet(tmp_path / "a.csv")
     assert (row["text"], row["keyphrases"]) == ("'=HYPERLINK(1)", "'@sum; b")
     row["verdict"] = "accept"
     save(tmp_path / "a.csv", [row])
-    [judgement] = sheet.read(tmp_path / "a.csv", "kim", "now")
+    [judgement] = sheet.read(tmp_path / "a.csv", "keyphrases", "kim", "now")
     assert judgement.accepted == ["@sum", "b"]
 
 

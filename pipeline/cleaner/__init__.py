@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from pipeline.cleaner import verdict
+from pipeline.cleaner import labels, verdict
 from pipeline.cleaner.container import Candidates, find_candidates
 from pipeline.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.cleaner.normal import fold_loose, has_hangul
-from pipeline.cleaner.presence import Article
+from pipeline.cleaner.presence import Article, Korean
 from pipeline.cleaner.reject import is_phrase
 from pipeline.cleaner.settle import settle
+from pipeline.cleaner.short import clean_short
 from pipeline.cleaner.trim import trim
 from pipeline.cleaner.verdict import Status
 from pipeline.text.korean import strip_particles
 
-__all__ = ["CleanLabel", "Status", "clean_reply"]
+__all__ = ["CleanLabel", "Status", "clean_reply", "clean_short"]
 
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
@@ -51,6 +52,7 @@ def clean_reply(
     absent: Literal["flag", "drop"] = "flag",
     language: str | None = None,
     finish_reason: str | None = None,
+    korean: Korean = "rules",
 ) -> CleanLabel:
     """The key phrases of one raw reply. Never raises on a string; time linear in its length.
 
@@ -58,10 +60,10 @@ def clean_reply(
     `language` (ISO 639-1) chooses the stemmer and tells the script where there is no article. With
     `finish_reason="length"` the last phrase goes, unless a separator ends it: phrases before it are whole, so the status
     stays `ok` (repair `truncated_tail`); it is `truncated` where none is left. A reply whose phrases are all dropped as
-    absent is `empty`.
+    absent is `empty`.  `korean` says by what inflected Korean words are told: `kiwi` needs the extra `korean`.
     """
     repairs: list[str] = []
-    source = Article(article, language) if article and article.strip() else None
+    source = Article(article, language, korean) if article and article.strip() else None
     envelope = open_envelope(raw, article, repairs)
     answer = envelope.answer
     if not any(map(str.isalnum, answer)):
@@ -89,6 +91,9 @@ def _drop_tail(candidates: Candidates, answer: str, cut: bool) -> bool:
     """Drops the last candidate where the reply stopped inside it. A literal has dropped its own already."""
     if candidates.cut or not cut or not candidates.items or "literal" in candidates.found:
         return candidates.cut
+    if ";" not in answer and labels.opens_preamble(labels.strip_interjection(answer)) and not candidates.found:
+        candidates.items.clear()  # it only got as far as announcing the list
+        return True
     last = candidates.items[-1].strip()
     if answer[-1] in _COMPLETE_ENDS or not answer.endswith(last):
         return False
@@ -104,7 +109,9 @@ def _settle_all(candidates: list[str], article: Article | None, repairs: list[st
                 _note("trimmed", repairs)
             if verdict.says_nothing(phrase):
                 _note("none_word", repairs)
-            elif not verdict.ends_open_list(phrase) and is_phrase(phrase) and not has_envelope(phrase):
+            elif verdict.ends_open_list(phrase) or has_envelope(phrase):
+                _note("not_a_phrase", repairs)
+            elif is_phrase(phrase) or (article and article.quotes(phrase)):
                 yield phrase
             else:
                 _note("not_a_phrase", repairs)

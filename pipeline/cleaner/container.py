@@ -6,20 +6,18 @@ import re
 from dataclasses import dataclass, field
 
 from pipeline.cleaner import labels, markers
-from pipeline.cleaner import vocabulary as words
-from pipeline.cleaner.labels import Block
 from pipeline.cleaner.glosses import without_glosses
-from pipeline.cleaner.literal import Bare, Group, Literal, Value, find_literal
+from pipeline.cleaner.labels import Block
+from pipeline.cleaner.lines import category_lines, split_lines
+from pipeline.cleaner.literal import find_literal
 from pipeline.cleaner.normal import strip_emphasis
+from pipeline.cleaner.objects import following, literal_items
 from pipeline.cleaner.presence import Article
 from pipeline.cleaner.reject import is_clause, is_prose
-from pipeline.cleaner.split import split_commas, split_conjunction, split_inline, split_semicolons
-from pipeline.cleaner.tables import is_comma_table, is_table, table_items
-from pipeline.cleaner.vocabulary import PHRASE_KEYS
+from pipeline.cleaner.split import split_conjunction, split_inline, split_semicolons
+from pipeline.cleaner.tables import is_table, records_of, separator_of, table_items
 
-_INDENT = re.compile(r"(?:\t| {2,})\s*")
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
-_ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*")
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
 
@@ -35,10 +33,15 @@ class Candidates:
 def find_candidates(text: str, article: Article | None) -> Candidates:
     """The candidates of an answer, whichever way it is written."""
     literal = find_literal(text)
-    if literal is not None and (items := _literal_items(literal, article)) is not None:
-        rest = [] if literal.value.opener == "[" else _following(text, literal, article)
+    if literal is not None and (items := literal_items(literal, article)) is not None:
+        rest = [] if literal.value.opener == "[" else following(text, literal, article)
         return Candidates(items + rest, ["literal"], literal.cut)
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
+    text = labels.after_correction(text)
+    if records := records_of([line for line in text.split("\n") if line.strip()]):
+        return Candidates(records, ["records"])
+    if categories := category_lines(text, article):
+        return Candidates(categories, ["categories"])
     blocks = labels.split_blocks(labels.strip_interjection(text), article)
     chosen = _choose(blocks, article)
     result = Candidates([], ["label"] if len(blocks) > 1 else [])
@@ -48,84 +51,6 @@ def find_candidates(text: str, article: Article | None) -> Candidates:
         if container and container not in result.found:
             result.found.append(container)
     return result
-
-
-# ---- literals ---------------------------------------------------------------------------------------------------
-
-
-def _following(text: str, literal: Literal, article: Article | None) -> list[str]:
-    """Items of the objects behind the first one (JSON lines)."""
-    items: list[str] = []
-    following = find_literal(text, literal.end)
-    while following is not None and len(items) < 100:
-        items += _literal_items(following, article) or []
-        following = find_literal(text, following.end)
-    return items
-
-
-def _literal_items(literal: Literal, article: Article | None) -> list[str] | None:
-    group = literal.value
-    items = _object_items(group, article) if group.keys else _list_items(group, article)
-    return None if not items and any(isinstance(item, Bare) for item in group.items) else items
-
-
-def _list_items(group: Group, article: Article | None) -> list[str]:
-    """The strings of a list; of a nested pair (phrase, score) the phrase; of an object its phrase."""
-    items: list[str] = []
-    for item in group.items:
-        if isinstance(item, str):
-            items.append(item)
-        elif isinstance(item, Bare):
-            items += [item.text] if _is_word(item.text) else []
-        elif item.keys:
-            items += _object_items(item, article)
-        else:
-            inner = _list_items(item, article)
-            items += inner[:1] if any(isinstance(part, Bare) for part in item.items) else inner
-    return items
-
-
-def _is_word(text: str) -> bool:
-    return any(map(str.isalpha, text)) and text.casefold() not in ("null", "none", "true", "false", "nan")
-
-
-def _object_items(group: Group, article: Article | None) -> list[str]:
-    """The phrases of an object: lists of any key, else the value of a phrase key, else keys with scores or glosses."""
-    pairs = group.pairs()
-    groups = [(key, value) for key, value in pairs if isinstance(value, Group)]
-    if groups:
-        answers = [(key, value) for key, value in groups if labels.is_label_key(key)] or groups
-        return [item for _, value in answers for item in _group_items(value, article)]
-    strings = [(key, value) for key, value in pairs if isinstance(value, str)]
-    for key, value in strings:
-        if key.strip().casefold() in PHRASE_KEYS:
-            return split_inline(value, article) if _is_plural(value) else [value]
-    named = [value for key, value in strings if labels.is_label_key(key)]
-    if named:
-        return [item for value in named for item in split_inline(value, article)]
-    if strings and _prefer_values(strings, article):
-        return [item for _, value in strings for item in split_inline(value, article)]
-    return [key for key, _ in pairs if not labels.is_label_key(key)]
-
-
-def _group_items(value: Value, article: Article | None) -> list[str]:
-    assert isinstance(value, Group)
-    return _object_items(value, article) if value.keys else _list_items(value, article)
-
-
-def _is_plural(value: str) -> bool:
-    return ";" in value or "\n" in value or value.count(",") > 1
-
-
-def _prefer_values(strings: list[tuple[str, str]], article: Article | None) -> bool:
-    """Whether `{"인물": "김철수"}` names categories, as opposed to `{"금리 인상": "설명"}` that explains phrases."""
-    if article is None:
-        return all(key.casefold() in words.CATEGORIES for key, _ in strings)
-    known_keys = sum(article.has(key) for key, _ in strings)
-    return sum(article.has(value.strip()) for _, value in strings) > known_keys
-
-
-# ---- blocks -----------------------------------------------------------------------------------------------------
 
 
 def _choose(blocks: list[Block], article: Article | None) -> list[Block]:
@@ -149,6 +74,9 @@ def _choose(blocks: list[Block], article: Article | None) -> list[Block]:
 def _is_list(text: str) -> bool:
     """Whether text before any label is itself an answer, and no sentence that leads to one."""
     parts = [part for part in re.split(r"[;；\n|]", text) if part.strip()]
+    if len(parts) == 1:
+        parts = [part for part in re.split("[,，、]", text) if part.strip()]
+        return len(parts) > 2 and not is_clause(text.strip()) and not labels.opens_preamble(text)
     if len(parts) < 2:
         return False
     bulleted = sum(map(markers.has_bullet, parts)) > 1 or markers.split_numbered(text) is not None
@@ -179,8 +107,8 @@ def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]
     """(name of the container, candidates)."""
     text = _open(block.text)
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
-    if is_comma_table(lines):
-        return "table", table_items(text.replace(",", "|"))
+    if separator := separator_of(lines):
+        return "table", table_items(text.replace(separator, "|"))
     if is_table(lines):
         return "table", table_items(text)
     numbered = markers.split_numbered(text)
@@ -188,7 +116,7 @@ def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]
         items = [item for part in numbered[1] for item in _item_of_list(part)]
         return "numbering", without_glosses(items, article)
     if len(lines) > 1:
-        return _split_lines(lines, article)
+        return split_lines(lines, article)
     line = labels.strip_announcement(text.strip())
     if is_prose(line):
         return "", []
@@ -217,38 +145,3 @@ def _item_of_list(part: str) -> list[str]:
     """The first line of a numbered item, split where it holds a list of its own; the others explain it."""
     line = next((line for line in part.split("\n") if any(map(str.isalnum, line))), "")
     return split_semicolons(line)
-
-
-def _split_lines(lines: list[str], article: Article | None) -> tuple[str, list[str]]:
-    """Lines with bullets are the items and the others talk about them; without bullets every line is one."""
-    marked = [line for line in lines if markers.has_bullet(line)]
-    if len(marked) > 1 and article is not None and article.has_exactly(lines[0].strip()):
-        marked = [lines[0], *(line for line in marked if line is not lines[0])]  # its bullet was lost
-    if len(marked) < 2:
-        lines = without_glosses(_without_asides(lines, article), article)
-        return "lines", [item for line in lines for item in _split_line(line, article)]
-    top = [line for line in marked if not _INDENT.match(line)]
-    items = top if len(top) > 1 and len(top) < len(marked) else marked
-    items = without_glosses([markers.strip_bullet(line) for line in items], article)
-    return "bullets", [item for line in items for item in _split_line(line, article)]
-
-
-def _without_asides(lines: list[str], article: Article | None) -> list[str]:
-    """Without lines in brackets among lines that are in none: `(3 key phrases in total)`."""
-    plain = [line for line in lines if not _ASIDE.fullmatch(line)]
-    if len(plain) < 2 or len(plain) == len(lines):
-        return lines
-    return [line for line in lines if line in plain or (article is not None and article.has(line.strip(" ()[]（）")))]
-
-
-def _split_line(line: str, article: Article | None) -> list[str]:
-    """One of several lines. A line is one phrase, unless semicolons or two commas make it a list."""
-    if is_clause(line.strip()):
-        return [line]
-    parts = split_semicolons(line)
-    if len(parts) > 1:
-        return parts
-    if line.lstrip().startswith("#"):
-        return split_inline(line, article)
-    commas = split_commas(line, article)
-    return commas if len(commas) > 2 else [line]

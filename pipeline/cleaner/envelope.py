@@ -20,9 +20,11 @@ _TOKEN = re.compile(
     r"\[[|｜][^\[\]\s]{1,40}[|｜]\]|<[|｜][^<>\s]{1,40}[|｜]>(?:(?:user|assistant|system|model)\b:?)?|<</?SYS>>|\[/?(?:INST|SYS|EOS|BOS|SEP|CLS|PAD)\]"
     r"|</?(?:s|eos|bos|pad|unk|start_of_turn|end_of_turn|start_of_text|end_of_text|endoftext|im_start|im_end)>"
     r"(?:(?:user|assistant|system|model)\b:?)?|\{\{[^{}\n]{0,80}\}\}|\{%[^{}%\n]{0,80}%\}"
+    r"|^[ \t]*(?:Example|예시|예제|例題?|Exemple)[ \t]*\d{1,2}[ \t]*[:.]?[ \t]*$|\Aassistant(?:final)?(?=\n|[^\x00-\x7f]|[A-Z])"
     r"|###[ \t]*(?:Instruction|Response|Input|Output|Human|User|Assistant|System)s?\b:?",
     re.IGNORECASE | re.MULTILINE,
 )
+_PLAIN_TOKEN = re.compile(r"\Aassistant|example|exemple|예시|예제|例", re.IGNORECASE)
 _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|plaintext|markdown|md|csv|yaml|xml)?",
                     re.MULTILINE)  # fmt: skip
@@ -32,6 +34,10 @@ _BLOCK_TAGS = {"li", "ul", "ol", "br", "p", "div", "table", "tr", "td", "th", "t
                "hr", "pre", "html", "body", "root", "item",
                "answer", "keyphrases", "keywords", "phrases", "key_phrases", "output", "response", "result", "final"}  # fmt: skip
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
+_CELL_EDGE = re.compile(r"</t[dh]>\s*<t[dh][^<>]{0,80}>", re.IGNORECASE)
+_LATEX_FRAME = re.compile(r"\\(?:begin|end)\{[^{}\n]{1,40}\}(?:\[[^\[\]\n]{0,40}\])?|\\\[|\\\]")
+_LATEX_ITEM = re.compile(r"\\item\b[ \t]*")
+_LATEX_INNER = re.compile(r"\\(?:boxed|text(?:bf|it|rm)?|emph)\{([^{}]{0,2000})\}")
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
 
 
@@ -105,7 +111,7 @@ def _head(text: str) -> str:
 
 def _first_turn(text: str) -> str:
     """The first turn that is not the prompt's: `[INST] .. [/INST] A; B </s> ..` -> `A; B`."""
-    if not any(mark in text for mark in "<[{#"):
+    if not any(mark in text for mark in "<[{#") and not _PLAIN_TOKEN.search(text):
         return text
     start, opener = 0, ""
     for match in _TOKEN.finditer(text):
@@ -133,8 +139,10 @@ def _fenced(text: str) -> str:
 
 
 def _without_markup(text: str) -> str:
+    if "\\" in text:
+        text = _LATEX_INNER.sub(r"\1", _LATEX_ITEM.sub("\n- ", _LATEX_FRAME.sub("\n", text)))
     if "<" in text:
-        text = _without_tags(text)
+        text = _without_tags(_CELL_EDGE.sub("|", text) if "<t" in text else text)
     if "](" in text:
         text = _LINK.sub(r"\1", text)
     if "---" in text or "===" in text or "***" in text or "* *" in text:

@@ -20,7 +20,7 @@ def without_glosses(items: Sequence[str], article: Article | None) -> list[str]:
     halves = [_DASH.split(item, maxsplit=1) for item in written]
     if len(halves) < 2 or not all(len(half) == 2 and all(map(_has_letters, half)) for half in halves):
         return list(items)
-    return [_named(item, *half, article) for item, half in zip(written, halves, strict=True)]
+    return [_named(item, head, tail, article) for item, (head, tail) in zip(written, halves, strict=True)]
 
 
 def _named(item: str, head: str, tail: str, article: Article | None) -> str:

@@ -102,6 +102,7 @@ def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, 
         if _is_language_heading(segment, named):
             return 0, "answer", "language"
         heading = segment.lstrip().startswith("#") or any(is_head(word, strong=True) for word in heads)
+        heading = heading or any(word.startswith(words.FINAL) for _, word in named)
         return (0, "answer", " ".join(heads)) if heading and heads and complete and not _DIGIT.search(segment) else None
     name = _name(segment, heads)
     if heads and (complete or any(is_head(word, strong=True) for word in heads)):
@@ -180,6 +181,24 @@ def opens_preamble(segment: str) -> bool:
     return segment.strip(" \t*_#>-\"'").casefold().startswith(words.OPENERS)
 
 
+def after_correction(text: str) -> str:
+    """What stands behind a remark that takes back the list before it (`Wait, .. Here is the corrected list:`)."""
+    if not any(word in text.casefold() for word in words.CORRECTIONS):
+        return text
+    position = 0
+    for line in text.split("\n"):
+        behind = position + len(line) + 1
+        remark = len(line) > 12 and not _ITEM.match(line) and any(word in line.casefold() for word in words.CORRECTIONS)
+        if remark and _is_several(text[:position]) and _is_several(text[behind:]):
+            return text[behind:]
+        position = behind
+    return text
+
+
+def _is_several(text: str) -> bool:
+    return len([part for part in re.split("[\n;；]", text) if any(map(str.isalnum, part))]) > 1
+
+
 def strip_interjection(text: str) -> str:
     """`Sure thing! A; B` -> `A; B`."""
     match = _FIRST_SENTENCE.match(text)
@@ -199,7 +218,7 @@ def strip_announcement(line: str) -> str:
     for start, end, word in spans[:20]:
         if not word or (not is_label_word(word) and word not in words.COPULAS):
             break
-        heads += is_head(word, strong=True)
+        heads += is_head(word, strong=not opens_preamble(line))
         topic = word.endswith(("은", "는")) and is_head(word, strong=True) and start < 40
         if heads and (word in words.COPULAS or topic) and line[end:].strip(" .:,"):
             return line[end:].strip()

@@ -9,7 +9,7 @@ from itertools import islice
 _START = re.compile(r"""(?:^|(?<=[\s:：=(]))[\[{](?=\s{0,99}(?:["'“‘\[{(\]}]|\d+\s*:))""")
 _CLOSERS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」"}
 _STRING_ENDS = {
-    quote: re.compile(rf"""{closer}(?=\s{{0,99}}(?:[,;:\]}})、，]|$))""") for quote, closer in _CLOSERS.items()
+    quote: re.compile(rf"""{closer}(?=\s{{0,99}}(?:[,;:\]}})、，]|//|$))""") for quote, closer in _CLOSERS.items()
 }
 _BARE = re.compile(r"[^\s,;:\[\](){}\"“”「」、，][^,;:\[\](){}\"“”「」、，\n]{0,200}")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
@@ -87,6 +87,9 @@ def _read(text: str, start: int) -> Literal:
                 break
             stack[-1].items.append(string)
             continue
+        elif text.startswith("//", position):
+            end = text.find("\n", position)
+            position = end if end >= 0 else len(text)
         elif match := _BARE.match(text, position):
             stack[-1].items.append(Bare(match[0].strip()))
             position = match.end()

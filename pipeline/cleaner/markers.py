@@ -12,6 +12,8 @@ _ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xi
 _HANGUL = "가나다라마바사아자차카타파하"
 _KANA = "アイウエオカキクケコ"
 _ENGLISH = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
+_JAMO = "ㄱㄴㄷㄹㅁㅂㅅ"
+_COUNTED = ["첫 번째", "두 번째", "세 번째", "네 번째", "다섯 번째", "여섯 번째", "일곱 번째"]
 _ORDINALS = ["첫째", "둘째", "셋째", "넷째", "다섯째", "여섯째", "일곱째", "여덟째", "아홉째", "열째"]
 
 
@@ -44,16 +46,18 @@ _FAMILIES: tuple[dict[str, int], ...] = (
     {sign: at for at, sign in enumerate(_ORDINALS, 1)},
     {sign: at for at, sign in enumerate("一二三四五六七八九十", 1)},
     {sign: at for at, sign in enumerate(_KANA, 1)},
+    {sign: at for at, sign in enumerate(_JAMO, 1)},
+    {sign: at for at, sign in enumerate(_COUNTED, 1)},
     {word + end: at for at, small in enumerate(_ENGLISH, 1) for word in (small, small.title()) for end in ("", "ly")},
 )
-_LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}{_KANA}]"
+_LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}{_KANA}{_JAMO}]"
 _TOKEN = re.compile(
     r"(?<![^\s;,；，、。|.\-*•])(?:"
-    r"(?:[#＃]|[Nn](?:o\.?|°)[ ]?|제)?(?P<open>[(\[（【<]?)[ ]?(?:"
+    r"(?:[#＃]|[Nn](?:o\.?|°)[ ]?|제|その)?(?P<open>[(\[（【<]?)[ ]?(?:"
     r"(?P<sign>[0-9０-９]{1,2}|[一二三四五六七八九十])[ ]?"
     r"(?P<close>\.\)|[.)\]）】>:：．、°]|/(?=\s)|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
     rf"|(?P<letter>{_LETTERED})(?P<end>\.(?=\s)|[)\]）]))"
-    rf"|(?P<word>{'|'.join(_ORDINALS)})[,.: ]"
+    rf"|(?P<word>{'|'.join(_ORDINALS)}|(?:{'|'.join(_COUNTED)})(?=[:：,]))[,.:： ]"
     rf"|(?P<ordinal>(?:{'|'.join(_ENGLISH + [word.title() for word in _ENGLISH])})(?:ly)?)[,:]"
     rf"|(?P<circled>[{''.join(_CIRCLED)}])[.)]?"
     r")(?:[ \t]*[.)\-–:](?=\s))?[ \t]*|(?P<glued>[①-⑳❶-❿⑴-⒇㉠-㉻])[ \t]*"

@@ -15,15 +15,19 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Literal
 
 from pipeline.cleaner.normal import fold_loose, fold_space, has_hangul, is_alphabetic
+from pipeline.text import kiwi
 from pipeline.text.korean import strip_particles
 from pipeline.text.stems import stem
 
+Korean = Literal["rules", "kiwi"]
 _WORD = re.compile(r"[^\W_]+")
 _SCRIPTS = {"ko": "hangul", "ja": "kana", "jp": "kana", "zh": "han", "ru": "cyrillic", "ar": "arabic"}
 _SCRIPT = re.compile("(?P<hangul>[가-힣])|(?P<kana>[ぁ-ヿ])|(?P<han>[一-鿿])|(?P<cyrillic>[Ѐ-ӿ])|(?P<arabic>[\u0600-ۿ])"
                      "|(?P<latin>[A-Za-zÀ-ɏ])")  # fmt: skip
+_OPENING, _CLOSING = tuple("\"'“‘«<《〈「『"), tuple("\"'”’»>》〉」』")
 _MARGIN = 40  # characters by which inflected words may be longer than the phrase
 _SAMPLE = 200  # characters that decide the script
 
@@ -31,7 +35,8 @@ _SAMPLE = 200  # characters that decide the script
 class Article:
     """One article with the indices that its phrases needed so far; built at first use, since most phrases are exact."""
 
-    def __init__(self, text: str, language: str | None) -> None:
+    def __init__(self, text: str, language: str | None, korean: Korean = "rules") -> None:
+        self._korean_root = kiwi.root if korean == "kiwi" else strip_particles
         self.text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
         self._language = (language or "en").casefold()[:2]
 
@@ -42,6 +47,11 @@ class Article:
     def has_exactly(self, phrase: str) -> bool:
         """Whether the article holds exactly these characters, not cut out of a longer word."""
         return _find_words(self.text, phrase) >= 0
+
+    def quotes(self, phrase: str) -> bool:
+        """Whether the article has the phrase between quotes: a title, though it may read like a sentence."""
+        at = self.text.find(phrase)
+        return at > 0 and self.text[at - 1] in _OPENING and self.text[at + len(phrase) :][:1] in _CLOSING
 
     def place(self, phrase: str) -> tuple[str, str]:
         """The tier of the phrase and its surface, which is the article's where only spacing or width differs."""
@@ -106,7 +116,7 @@ class Article:
         return word == there or (word[:2] == there[:2] and self._root(word) == self._root(there))
 
     def _root(self, word: str) -> str:
-        return strip_particles(word) if has_hangul(word) else stem(word, self._language)
+        return self._korean_root(word) if has_hangul(word) else stem(word, self._language)
 
 
 def _word_starts(text: str, prefix: str) -> Iterator[int]:

@@ -12,7 +12,7 @@ MAX_CHARS = 100
 
 _URL = re.compile(r"(?:https?://|www\.|ftp://)\S{1,2000}|\b[\w-]{1,60}\.[a-z]{2,10}/\S{1,500}", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
-_EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30},?|and|et|und|,|of|for)){2,8}$")
+_EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30},?|and|et|und|,|of|for|with|avec)){2,8}$")
 _KO_BYLINE_REVERSED = re.compile(r"(?:기자|특파원) ?[:=]? ?([가-힣]{3})$")
 _KO_BYLINE = re.compile(rf"(?:^|[\s=/)\]])([가-힣]{{2,4}}) ?(?:{'|'.join(words.REPORTERS)})(?: ?=)?$")
 _KO_FINITE = re.compile(

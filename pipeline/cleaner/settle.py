@@ -21,7 +21,7 @@ _SCORE_WORD = r"(?:(?:[^\W\d]|[ _]){1,20}[:=] ?)?"
 _SCORE = re.compile(
     r"\s*[(\[（{]\s*"
     + _SCORE_WORD
-    + r"(?:\d{0,3}\.\d+|\d{1,3} ?%|\d{1,3}/\d{1,3}|\d{1,3} ?(?:점|회|번|times|pts?|x))\s*[)\]）}]$"
+    + r"(?:\d{0,3}\.\d+|\d{1,3} ?%|\d{1,3}/\d{1,3}|\d{1,3} ?(?:점|회|번|times|pts?|x|words?|mots?|단어|어절|語))\s*[)\]）}]$"
     r"|\s*[(\[（{]\s*(?:[^\W\d]|[ _]){1,20}[:=] ?\d{1,3}\s*[)\]）}]$"
     r"|\s+[(\[（]\s*(?:\d{1,2}|high|medium|low|높음|중간|보통|낮음)\s*[)\]）]$"
     r"|\s*[:：=|]\s*(?:0?\.\d+|1\.0+|\d{1,3}%|\d{1,3}/\d{1,3}|\d{1,3}점?)$|\s+[-–—,]?\s*(?:0\.\d+|1\.0+|\d{1,3}%|\d{1,2}/10)$"
@@ -34,12 +34,17 @@ _FOOTNOTE = re.compile(r"(?<=[^\W\d_])(?<![ckm]m)[¹²³⁴-⁹⁰]{1,3}$")
 _GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒)\s+")
 _GLUED_COLON = re.compile(r"(?<=\D)[:：](?=\D)")
 _REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
-_CONJUNCTION = re.compile(r"(?:and|et|und|및|그리고|또는|または|そして|및) +(?=\S)", re.IGNORECASE)
+_CONJUNCTION = re.compile(
+    r"(?:and|et|und|및|그리고|또는|または|そして) +(?=\S)|(?:および|または|そして)(?=[^ぁ-ん])", re.IGNORECASE
+)
 _SENTENCE = re.compile(r"(?<=[^\s.][.!?])\s+|(?<=[。！？])")
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
 _PLAIN = re.compile(f"[{_LETTERS}][{_LETTERS}0-9]*(?: [{_LETTERS}0-9]+)*")
-_JOINED = re.compile(r"\b(?:and|et|und|및|그리고|또는|와|과|등|etc)\b", re.IGNORECASE)
-_ET_CETERA = re.compile(r",? etc\.?$|(?<=[가-힣A-Za-z0-9]) 등$|(?<=\w)など$")
+_COUNTED = r" (?:두|세|네|다섯|여섯|일곱|\d) ?가지$"
+_JOINED = re.compile(
+    rf"\b(?:and|et|und|및|그리고|또는|와|과|등|etc)\b|^(?:および|または|そして)|{_COUNTED}", re.IGNORECASE
+)
+_ET_CETERA = re.compile(rf",? etc\.?$|(?<=[가-힣A-Za-z0-9]) 등$|(?<=\w)など$|{_COUNTED}")
 _NEWS_TAG = re.compile(r"\[[가-힣A-Z ]{2,8}\] ?(?=\w)")
 _COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
 _SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
@@ -222,6 +227,6 @@ def _width(text: str, article: Article | None) -> list[str] | None:
 
 
 _RULES: tuple[Callable[[str, Article | None], list[str] | None], ...] = (
-    _loop, _semicolons, _number, _news_tag, _address, _score, _footnote, _conjunction, _copula, _et_cetera, _listed, _remark_behind, _gloss,
-    _bracket_gloss, _width,
+    _loop, _semicolons, _number, _news_tag, _address, _score, _footnote, _conjunction, _copula, _et_cetera, _listed,
+    _remark_behind, _gloss, _bracket_gloss, _width,
 )  # fmt: skip

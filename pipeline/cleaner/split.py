@@ -15,9 +15,10 @@ _SPACED = tuple(
 )
 _STOPS = re.compile("[。｡]")
 _HASHTAG = re.compile(r"(?:^|(?<=[\s,;、，]))[#＃](?=[^\W\d])|(?<=\w)#(?=[^\W\d]\w)")
-_CONJUNCTION = re.compile(r"\s(?:and|et|und|및|그리고)\s")
+_CONJUNCTION = re.compile(r"\s(?:and|as well as|et|ainsi que|und|sowie|및|그리고)\s")
 _GAPS = re.compile(r"[ \u3000]{3,50}")
 _ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘『「《〈【\[*`])""")
+_QUOTES = tuple("\"'“”‘’«»「」『』《》〈〉")
 _CLOSED_BY_SPACE = re.compile(r"""(['"])[ \t]{1,9}(?=['"]\S)""")
 
 # What separates nothing: text in brackets or quotes, and the digits of one number.
@@ -89,6 +90,8 @@ def split_commas(text: str, article: Article | None) -> list[str]:
 
 def _has_pair(article: Article, left: str, seam: str, right: str) -> bool:
     left, right = left.strip().translate(_SHOWN), right.strip().translate(_SHOWN)
+    if left[-1:] in _QUOTES and right[:1] in _QUOTES:
+        return False  # two titles
     return bool(left and right) and any(article.has_exactly(f"{left}{seam}{gap}{right}") for gap in (" ", ""))
 
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 
 from pipeline.cleaner.labels import is_label_key
-from pipeline.cleaner.vocabulary import GLOSS_COLUMNS
+from pipeline.cleaner.vocabulary import GLOSS_COLUMNS, PHRASE_KEYS
 
+_FIELD = re.compile(r"[\s\-*•]*[\"']?([\w-]{1,20})[\"']?\s*[:：]\s*(.*?)\s*,?")
 _NUMBER = re.compile(r"[\s\d.,%/]+")
 
 
@@ -31,14 +32,26 @@ def table_items(text: str) -> list[str]:
     return [cell for row in rows for cell in row if not _NUMBER.fullmatch(cell)]
 
 
-def is_comma_table(lines: list[str]) -> bool:
-    """Whether the first line names columns: `Phrase,Score`."""
-    cells = [cell.strip().casefold() for cell in lines[0].split(",")] if len(lines) > 1 else []
-    return len(cells) > 1 and all(_is_phrase_column(cell) or cell in GLOSS_COLUMNS for cell in cells)
+def separator_of(lines: list[str]) -> str:
+    """What separates the columns that the first line names: `Phrase,Score`; empty where it names none."""
+    for separator in ",;，；":
+        cells = [cell.strip().casefold() for cell in lines[0].split(separator)] if len(lines) > 1 else []
+        if len(cells) > 1 and all(_is_phrase_column(cell) or cell in GLOSS_COLUMNS for cell in cells):
+            return separator
+    return ""
+
+
+def records_of(lines: list[str]) -> list[str]:
+    """The phrases of records, a line for each field (`- phrase: A`, `  score: 0.9`); none where the lines are no records."""
+    fields = [match for line in lines if (match := _FIELD.fullmatch(line))]
+    keys = [match[1].casefold() for match in fields]
+    if len(fields) < len(lines) or len(set(keys)) < 2 or not all(k in PHRASE_KEYS or k in GLOSS_COLUMNS for k in keys):
+        return []
+    return [match[2] for match, key in zip(fields, keys, strict=True) if key in PHRASE_KEYS]
 
 
 def _is_phrase_column(cell: str) -> bool:
-    return is_label_key(cell) and any(map(str.isalpha, cell)) and len(cell) < 30
+    return (is_label_key(cell) or cell in PHRASE_KEYS) and any(map(str.isalpha, cell)) and len(cell) < 30
 
 
 def _column(rows: Iterable[list[str]], at: int) -> list[str]:

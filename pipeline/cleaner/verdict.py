@@ -23,8 +23,8 @@ def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "n
         return _judge_literal(answer)
     head = _head(answer)
     refuses = head.startswith(words.REFUSALS)
-    asks = _asks_for_article(head)
-    if says_nothing(head):
+    asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
+    if not refuses and says_nothing(head):
         return "no_answer"
     if not (refuses or asks) or _holds_list(answer):
         return None
@@ -51,9 +51,17 @@ def _judge_literal(answer: str) -> Literal["refusal"] | None:
 def says_nothing(text: str) -> bool:
     """Whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`."""
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
-    return bare in words.NO_ANSWERS or (
-        len(bare) < 200 and ";" not in bare and bare.startswith(words.NO_ANSWER_BEGINNINGS)
-    )
+    if bare in words.NO_ANSWERS:
+        return True
+    return len(bare) < 200 and ";" not in bare and (bare.startswith(words.NO_ANSWER_BEGINNINGS) or _denies(bare))
+
+
+def _denies(sentence: str) -> bool:
+    """Whether a short sentence with a word for key phrases ends by saying that there are none."""
+    if len(sentence) > 60 or not sentence.endswith(words.DENIALS):
+        return False
+    named = any(head in sentence for head in words.JA_HEADS) or "語句" in sentence
+    return named or any(labels.is_head(word, strong=True) for word in sentence.split())
 
 
 def ends_open_list(phrase: str) -> bool:

@@ -93,6 +93,10 @@ JA_FILLERS = (
     "は",
 )
 FINAL = ("final", "최종", "revised", "corrected", "수정", "finale", "最終")
+# A model takes back the list before: the one behind counts.
+CORRECTIONS = (
+    "corrected", "correction", "revised", "wait,", "apolog", "수정", "다시 정리", "정정", "訂正", "修正", "失礼", "corrig", "rectifi",
+)  # fmt: skip
 
 # A language as the heading of its list: the same answer once more, mostly.
 LANGUAGES = _words(
@@ -116,16 +120,19 @@ ASIDES = _words(
     "disclaimer context thought thoughts thinking analysis instruction instructions user human system question input",
     "source sources url prompt",
     "remarque explication explications raisonnement résumé titre analyse texte question",
-    "참고 설명 이유 근거 기사 본문 제목 요약 비고 주의 분석 사고 과정 원문 출처 지시 질문 사용자 해설 추론",
-    "注 備考 説明 理由 要約 記事 タイトル 本文 解説 補足 分析 ユーザー 質問",
+    "참고 설명 이유 근거 기사 본문 제목 요약 비고 주의 분석 사고 과정 원문 출처 지시 사용자 해설 추론",
+    "注 備考 説明 理由 要約 記事 タイトル 本文 解説 補足 分析 ユーザー",
 )
 # Another try, or the next turn: nothing after it belongs to the first answer.
-ALTERNATIVES = _words("alternatively alternative or 또는 혹은 다른 別案 または ou autrement")
+ALTERNATIVES = _words(
+    "q example examples 질문 예시 예제 質問 exemple alternatively alternative or 또는 혹은 다른 別案 または ou autrement"
+)
 
 # ---- data structures ------------------------------------------------------------------------------------------
 
 PHRASE_KEYS = _words(
     "phrase keyphrase key_phrase key-phrase keyword text name term topic value label entity expression title",
+    "texte terme mot nom libellé",
     "구문 키워드 핵심구문 핵심_구문 핵심어 주제어 단어 용어 フレーズ キーワード 語句 名称 mot_clé mot-clé",
 )
 GLOSS_COLUMNS = _words(
@@ -147,7 +154,7 @@ REFUSALS = (
     "도와드릴 수 없", "해당 요청", "ai 언어 모델", "저는 인공지능",
     "je suis désolé", "je regrette", "désolé", "je ne peux pas", "je ne suis pas en mesure", "malheureusement",
     "je suis dans l'impossibilité", "en tant qu'ia", "en tant que modèle", "en tant qu'assistant", "en tant qu'intelligence", "toutes mes excuses", "je m'excuse",
-    "申し訳", "すみません", "ごめん", "恐れ入りますが", "残念ながら", "お答えできません", "対応できません", "抱歉", "对不起",
+    "申し訳ありません", "申し訳ございません", "申し訳", "すみません", "ごめん", "恐れ入りますが", "残念ながら", "お答えできません", "対応できません", "抱歉", "对不起",
     "很抱歉", "es tut mir leid", "lo siento", "tut mir leid",
 )  # fmt: skip
 # The model asks for the article: one part of each pair must be in the reply.
@@ -156,7 +163,7 @@ REQUESTS = (
       "could you please", "can you provide", "can you share", "you haven't provided", "you have not provided",
       "not provided", "provide me with", "provide the", "share the", "paste the", "no article", "didn't provide",
       "did not provide", "don't see", "do not see", "go ahead and", "seems to be missing", "is missing", "is empty",
-      "send me"),
+      "send me", "come through", "could you paste", "can you paste", "could you send"),
      ("article", "text", "content", "story", "document", "passage")),
     (("제공해", "입력해", "보내 주", "보내주", "공유해", "알려 주", "알려주", "붙여넣", "붙여 넣", "첨부해", "제공되지", "없어",
       "올려주", "올려 주", "주시면", "주어지지", "제시해", "비어 있", "누락"),
@@ -186,9 +193,36 @@ NO_ANSWER_BEGINNINGS = (
     "該当する", "キーワードはありません", "해당하는 구문이 없", "기사가 없", "기사 내용이 없", "기사 본문이 없",
 )  # fmt: skip
 
+# How a sentence about key phrases ends that says there are none.
+DENIALS = (
+    "없습니다", "없음", "없다", "없어요", "않았습니다", "못했습니다", "없었습니다", "ありません", "ありませんでした", "見つかりません",
+    "見つかりませんでした", "ない", "were found", "could be found", "be identified", "trouvée", "trouvé", "identifiée",
+)  # fmt: skip
+
 # What ends an open list.
 ET_CETERA = frozenset(
-    ("etc", "etc.", "more", "others", "and more", "and others", "등", "기타", "그 외", "など", "その他", "等")
+    (
+        "etc",
+        "etc.",
+        "and",
+        "or",
+        "et",
+        "ou",
+        "및",
+        "그리고",
+        "또는",
+        "および",
+        "more",
+        "others",
+        "and more",
+        "and others",
+        "등",
+        "기타",
+        "그 외",
+        "など",
+        "その他",
+        "等",
+    )
 )
 
 # ---- sentences -------------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ _OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
 
 
 def size_of(request: Request) -> int:
-    """Bytes that are sent as messages, with what is put around them."""
-    return sum(len(message["content"].encode()) + _OVERHEAD for message in request.messages)
+    """Bytes that are sent as messages, with what is put around them and the form that they must be answered in."""
+    form = request.form.size if request.form else 0
+    return form + sum(len(message["content"].encode()) + _OVERHEAD for message in request.messages)
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow as pa
 from pipeline import plugins, prompts
 from pipeline.config import JobConfig
 from pipeline.ledger import Record
-from pipeline.records import Article, Request
+from pipeline.records import Article, Form, Label, Reply, Request
 from pipeline.tables import canonical_json, digest_of, read_json, read_order, write_bytes, write_json
 from pipeline.text.tokens import Counter, encoding_counter, tokenizer_counter
 from pipeline.workspace import Workspace
@@ -32,10 +33,14 @@ class Labeller:
         self.task = plugins.create("tasks", config.label.task, config.task_options, token_counter(work))
         self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
         self.provider_name = config.label.provider
+        if hasattr(self.provider, "dialect"):
+            _remember(work, self.provider)
         self.prompt = load_prompt(config)
         if hasattr(self.provider, "fit"):
             self.provider.load(_statistics(work, self.provider, refit))
-        self._identity = hashlib.sha256(canonical_json([self.provider_name, self.provider.identity]))
+        self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
+        identity = [self.provider_name, self.provider.identity, *([self._form.schema] if self._form else [])]
+        self._identity = hashlib.sha256(canonical_json(identity))
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -51,6 +56,15 @@ class Labeller:
         """Short digest of what made the raw replies: it stands in every label and names the run in a version."""
         return digest_of([self.identity, type(self.task).__module__])[:16]
 
+    def parse(self, reply: Reply, article: Article) -> Label:
+        """The task's label of a reply, in the language that the prompt asks for, where it asks for one."""
+        label: Label = self.task.parse(reply, self._as_asked(article))
+        return label
+
+    def _as_asked(self, article: Article) -> Article:
+        language = self.prompt.source.language if self.prompt else None
+        return replace(article, language=language) if language else article
+
     def verdict(self, request: Request, record: Record) -> str:
         """What a record is worth: `ok`, or why not.  What the endpoint says of a reply comes before its text."""
         reply = record.reply
@@ -61,7 +75,7 @@ class Labeller:
         if not reply.text.strip():
             return "empty"
         judge = getattr(self.task, "judge", None)
-        return judge(reply, request.article) if judge else "ok"
+        return judge(reply, self._as_asked(request.article)) if judge else "ok"
 
     def with_text(self, request: Request, text: str) -> Request:
         """The same question about less of the article: same key, other messages."""
@@ -76,15 +90,20 @@ class Labeller:
             return Request(digest.digest(), article)
         messages = self.prompt.render(article)
         digest.update(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS))
-        return Request(digest.digest(), article, messages)
+        return Request(digest.digest(), article, messages, self._form)
 
 
 def load_prompt(config: JobConfig) -> prompts.Prompt | None:
     """The job's prompt, checked; None for a provider that takes the article itself.  Raises ConfigError."""
     if not plugins.load("providers", config.label.provider).Provider.uses_prompt:
         return None
-    variables = plugins.load("tasks", config.label.task).Task.variables(config.task_options)
-    return prompts.load(config.label.prompt, config.folder, variables)
+    variables = config.task.variables(config.task_options)
+    return prompts.load(config.prompt, config.folder, variables, config.label.variables)
+
+
+def _form(config: JobConfig) -> Form:
+    schema = config.task.schema(config.task_options)
+    return Form(config.task.column.name, schema, len(canonical_json(schema)))
 
 
 def token_counter(work: Workspace) -> Counter:
@@ -115,6 +134,19 @@ def _statistics(work: Workspace, provider: Any, refit: bool) -> bytes:
     write_bytes(work.models / file, state)
     write_json(current, {"file": file, "sha256": digest})
     return state
+
+
+def _remember(work: Workspace, provider: Any) -> None:
+    """What an endpoint was found to take is kept beside the job, and said where it is new."""
+    identity, known = digest_of(provider.identity), read_json(work.dialect_file) or {}
+    if known.get("provider") == identity:
+        provider.dialect.changes = known["changes"]
+
+    def changed(said: str) -> None:
+        print(f"labelmill: {said}", file=sys.stderr)
+        write_json(work.dialect_file, {"provider": identity, "changes": provider.dialect.changes})
+
+    provider.dialect.on_change = changed
 
 
 def _filtered_articles(work: Workspace) -> Iterator[Article]:

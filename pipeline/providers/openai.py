@@ -20,6 +20,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pipeline import chat_api
 from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
+from pipeline.dialect import Dialect
 from pipeline.errors import ConfigError, EndpointError, RequestFailed
 from pipeline.records import Advertised, ModelInfo, Reply, Request
 
@@ -74,6 +75,7 @@ class Provider:
         self.tier: str | None = self._parameters.get("service_tier")
         self.advertised: Advertised | None = None  # the limits in the headers of the last reply that told any
         self._told: tuple[str | None, ...] = ()
+        self.dialect = Dialect()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -99,8 +101,27 @@ class Provider:
 
     async def ask(self, request: Request) -> Reply:
         """One attempt.  Raises RequestFailed."""
-        assert self._session is not None, "open() comes first"
         body = {"model": self.model, "messages": list(request.messages), **self._parameters}
+        if request.form:
+            body["response_format"] = chat_api.response_format(request.form)
+        while True:
+            said = self.dialect.spoken(body)
+            status, data, headers = await self._post(said)
+            if status == 200:
+                return chat_api.reply(data, headers)
+            if not self._may_say_otherwise(body, said, status, data):
+                raise self._failure(status, data, headers)
+
+    def _may_say_otherwise(self, body: dict[str, Any], said: dict[str, Any], status: int, data: bytes) -> bool:
+        """Whether to ask again at once, in other words: the endpoint turned a parameter down, unseen and unpaid."""
+        if self.dialect.spoken(body) != said:
+            return True  # others have found out meanwhile
+        code, message = chat_api.error_of(data)
+        return self.dialect.learn(said, status, chat_api.parameter_of(data), f"{code} {message}")
+
+    async def _post(self, body: dict[str, Any]) -> tuple[int, bytes, Any]:
+        """(status, body, headers).  Raises RequestFailed where nothing arrives."""
+        assert self._session is not None, "open() comes first"
         sent = False
         try:
             async with self._session.post(
@@ -118,9 +139,7 @@ class Provider:
             never_read = not sent and isinstance(error, ConnectionResetError | BrokenPipeError)
             raise self._not_reached(error, may_be_paid=not never_read) from error
         self._note_limits(headers)
-        if status != 200:
-            raise self._failure(status, data, headers)
-        return chat_api.reply(data, headers)
+        return status, data, headers
 
     def _not_reached(self, error: Exception, may_be_paid: bool) -> RequestFailed:
         text = self._redact(f"{type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ def render(manifest: dict[str, Any]) -> str:
     head = {
         "license": manifest["licence"] or "unknown",
         "language": sorted(language for language in manifest["languages"] if language != "unknown"),
-        "task_categories": ["token-classification" if manifest["task"] == "keyphrases" else "text-classification"],
+        "task_categories": ["token-classification" if manifest["label"]["many"] else "text-classification"],
         "tags": ["labelmill", manifest["task"]],
         "size_categories": [next((name for limit, name in _SIZES if sum(rows.values()) < limit), "n>1M")],
         "configs": [
@@ -33,6 +33,11 @@ def render(manifest: dict[str, Any]) -> str:
     return f"---\n{yaml_head}---\n\n{_body(manifest)}"
 
 
+_TIERS = """- `tiers` says of each phrase whether the article has it: `exact`, `spacing`, `morphological`, `absent`, or `reviewer`
+  where a person added it.
+"""
+
+
 def _body(manifest: dict[str, Any]) -> str:
     run = manifest["run"]
     who = f"`{run['provider']}`" + (f", model `{run['model']}`" if run.get("model") else "")
@@ -40,6 +45,7 @@ def _body(manifest: dict[str, Any]) -> str:
     languages = ", ".join(f"{language} {count:,}" for language, count in manifest["languages"].items())
     sources = ", ".join(f"{source} {count:,}" for source, count in manifest["label_sources"].items())
     licences = ", ".join(f"{licence} {count:,}" for licence, count in manifest["licences"].items())
+    tiers = _TIERS if manifest["label"]["many"] else ""
     return f"""# {manifest["name"]} {manifest["version"]}
 
 Articles with {manifest["task"]}, labelled by {who}, cleaned and split by labelmill.
@@ -53,9 +59,7 @@ Articles with {manifest["task"]}, labelled by {who}, cleaned and split by labelm
   `edited`: a person changed it)
 - Licences of the articles: {licences}
 - Eval rows are drawn once by a hash of the text and never move to train in a later version.
-- `tiers` says of each phrase whether the article has it: `exact`, `spacing`, `morphological`, `absent`, or `reviewer`
-  where a person added it.
-- Every row names its labelling run (`run_id`); `manifest.json` describes it: provider, model, prompt, parameters,
+{tiers}- Every row names its labelling run (`run_id`); `manifest.json` describes it: provider, model, prompt, parameters,
   tokens and cost, and the SHA-256 of every file.
 
 ```python

@@ -11,7 +11,8 @@ _SHOWN = 5
 
 
 def failures(index: pa.Table) -> Iterator[str]:
-    """Failed gates over all rows; `index` has `id, text_sha256, group_id, split, phrases` (how many)."""
+    """Failed gates over all rows; `index` has `id, text_sha256, group_id, split, phrases` (how many; of a label that is
+    one text its characters)."""
     ids = index.column("id")
     if len(pc.unique(ids)) != len(ids):
         counts = pc.value_counts(ids.combine_chunks())

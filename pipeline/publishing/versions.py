@@ -13,28 +13,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.tables import canonical_json, file_digest, read_json, write_bytes, write_json
+from pipeline.records import LabelColumn
+from pipeline.tables import canonical_json, file_digest, label_fields, read_json, write_bytes, write_json
 
 ROWS_A_FILE = 50_000
 SPLITS = ("train", "eval")
-ROW = pa.schema(
-    [
-        ("id", pa.string()),
-        ("group_id", pa.string()),
-        ("text_sha256", pa.string()),
-        ("source", pa.string()),
-        ("licence", pa.string()),
-        ("url", pa.string()),
-        ("published_at", pa.string()),
-        ("language", pa.string()),
-        ("title", pa.string()),
-        ("text", pa.string()),
-        ("keyphrases", pa.list_(pa.string())),
-        ("tiers", pa.list_(pa.string())),
-        ("label_source", pa.string()),
-        ("run_id", pa.string()),
-    ]
-)
+_ARTICLE = ("id", "group_id", "text_sha256", "source", "licence", "url", "published_at", "language", "title", "text")
+
+
+def row_schema(column: LabelColumn) -> pa.Schema:
+    """Of a version's rows."""
+    article = [(name, pa.string()) for name in _ARTICLE]
+    return pa.schema([*article, *label_fields(column), ("label_source", pa.string()), ("run_id", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -96,8 +86,8 @@ def _digests(parts: Iterable[tuple[str, pa.Table]]) -> Iterator[tuple[str, tuple
 
 
 def write(
-    folder: Path, version: str, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int], texts: dict[str, str],
-    manifest: dict[str, Any],
+    folder: Path, version: str, schema: pa.Schema, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int],
+    texts: dict[str, str], manifest: dict[str, Any],
 ) -> Path:  # fmt: skip
     """Write a version beside its final place and rename it: it is there whole or not at all, and never changes.
 
@@ -107,7 +97,7 @@ def write(
     for stale in folder.glob(".*.tmp"):
         shutil.rmtree(stale)
     (temporary / "data").mkdir(parents=True)
-    _write_data(temporary / "data", parts, counts)
+    _write_data(temporary / "data", schema, parts, counts)
     for name, text in texts.items():
         write_bytes(temporary / name, text.encode())
     files = sorted(path for path in temporary.rglob("*") if path.is_file())
@@ -119,9 +109,9 @@ def write(
     return target
 
 
-def _write_data(folder: Path, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int]) -> None:
+def _write_data(folder: Path, schema: pa.Schema, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int]) -> None:
     """Rows to `<split>-00000-of-0000N.parquet`, `ROWS_A_FILE` each; no file for a split without rows."""
-    writers = {split: _SplitWriter(folder, split, count) for split, count in counts.items() if count}
+    writers = {split: _SplitWriter(folder, schema, split, count) for split, count in counts.items() if count}
     try:
         for split, rows in parts:
             if rows.num_rows:
@@ -132,8 +122,8 @@ def _write_data(folder: Path, parts: Iterable[tuple[str, pa.Table]], counts: dic
 
 
 class _SplitWriter:
-    def __init__(self, folder: Path, split: str, rows: int) -> None:
-        self._folder, self._split = folder, split
+    def __init__(self, folder: Path, schema: pa.Schema, split: str, rows: int) -> None:
+        self._folder, self._schema, self._split = folder, schema, split
         self._files, self._number, self._room = max(1, -(-rows // ROWS_A_FILE)), 0, 0
         self._writer: pq.ParquetWriter | None = None
         self._open_next()
@@ -144,7 +134,7 @@ class _SplitWriter:
                 self._open_next()
             part = rows.slice(0, self._room)
             assert self._writer is not None
-            self._writer.write_table(part.cast(ROW))
+            self._writer.write_table(part.cast(self._schema))
             self._room -= part.num_rows
             rows = rows.slice(part.num_rows)
 
@@ -156,7 +146,7 @@ class _SplitWriter:
     def _open_next(self) -> None:
         self.close()
         name = f"{self._split}-{self._number:05d}-of-{self._files:05d}.parquet"
-        self._writer = pq.ParquetWriter(self._folder / name, ROW, compression="zstd")
+        self._writer = pq.ParquetWriter(self._folder / name, self._schema, compression="zstd")
         self._number += 1
         self._room = ROWS_A_FILE
 

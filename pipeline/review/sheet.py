@@ -18,7 +18,8 @@ from pipeline.errors import ConfigError, InputError
 from pipeline.review.verdicts import Judgement, normal
 from pipeline.tables import write_bytes
 
-COLUMNS = ("row_key", "id", "language", "title", "text", "url", "keyphrases", "verdict", "corrected", "note")
+_BEFORE = ("row_key", "id", "language", "title", "text", "url")
+_BEHIND = ("verdict", "corrected", "note")
 _WORDS = {
     "accept": True, "a": True, "ok": True, "yes": True, "y": True, "1": True, "o": True,
     "reject": False, "r": False, "no": False, "n": False, "0": False, "x": False,
@@ -26,22 +27,21 @@ _WORDS = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write a sheet; the ending (.csv or .jsonl) says which.  Returns the number of rows."""
-    lines = [
-        {name: row.get(name) or "" for name in COLUMNS} | {"row_key": f"text-{row['text_sha256']}"} for row in rows
-    ]
+def write(path: Path, label: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write a sheet; the ending (.csv or .jsonl) says which, `label` is the label's column.  Returns the number of rows."""
+    names = (*_BEFORE, label, *_BEHIND)
+    lines = [{name: row.get(name) or "" for name in names} | {"row_key": f"text-{row['text_sha256']}"} for row in rows]
     if path.suffix == ".jsonl":
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_bytes(path, text.encode())
     elif path.suffix == ".csv":
-        write_bytes(path, _csv(lines).encode("utf-8-sig"))
+        write_bytes(path, _csv(names, lines).encode("utf-8-sig"))
     else:
         raise ConfigError(f"{path}: a review sheet ends in .csv or .jsonl")
     return len(lines)
 
 
-def read(path: Path, reviewer: str, at: str) -> Iterator[Judgement]:
+def read(path: Path, label: str, reviewer: str, at: str) -> Iterator[Judgement]:
     """The judgements in a filled sheet; rows without a verdict give none.  Raises InputError naming the row."""
     for number, row in enumerate(_rows(path), 2 if path.suffix == ".csv" else 1):
         verdict, corrected = _cell(row, "verdict").lower(), _cell(row, "corrected")
@@ -52,7 +52,7 @@ def read(path: Path, reviewer: str, at: str) -> Iterator[Judgement]:
             raise InputError(f"{path}: row {number}: row_key {key!r} is not one that was exported")
         if verdict and verdict not in _WORDS:
             raise InputError(f"{path}: row {number}: verdict {verdict!r}; allowed: accept, reject, or empty")
-        phrases = _phrases(row.get("keyphrases"))
+        phrases = _phrases(row.get(label))
         accepted, rejected, added = _judged(phrases, _phrases(row.get("corrected")), _WORDS.get(verdict, True))
         digest, note = key.removeprefix("text-"), _cell(row, "note")
         yield Judgement(digest, _cell(row, "id"), reviewer, at, accepted, rejected, added, note)
@@ -80,10 +80,10 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     return str(row.get(name) or "").strip()
 
 
-def _csv(lines: list[dict[str, Any]]) -> str:
+def _csv(names: Sequence[str], lines: list[dict[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(COLUMNS)
+    writer.writerow(names)
     for line in lines:
         writer.writerow([_guarded("; ".join(v) if isinstance(v, list) else str(v)) for v in line.values()])
     return out.getvalue()

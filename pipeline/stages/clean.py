@@ -11,27 +11,26 @@ from pipeline.engines.local import map_shards
 from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
 from pipeline.ledger import Ledger, Record, open_ledger
 from pipeline.records import Article, Label, Reply
-from pipeline.tables import REJECTED, Output, read_order, rejected_table
+from pipeline.tables import REJECTED, Output, label_fields, read_order, rejected_table
 from pipeline.workspace import Workspace
 
 VERSION = 1
-LABELS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text_sha256", pa.string()),
-        ("keyphrases", pa.list_(pa.string())),
-        ("tiers", pa.list_(pa.string())),
-        ("status", pa.string()),
-        ("repairs", pa.list_(pa.string())),
-        ("provider", pa.string()),
-        ("model", pa.string()),
-        ("prompt", pa.string()),
-        ("prompt_sha256", pa.string()),
-        ("run_id", pa.string()),
-        ("key", pa.string()),
-    ]
-)
+_PROVENANCE = ("provider", "model", "prompt", "prompt_sha256", "run_id", "key")
 REJECTED_LABELS = pa.schema([*REJECTED, ("reply", pa.string()), ("key", pa.string())])
+
+
+def schema(work: Workspace) -> pa.Schema:
+    """Of `labels/`: the label's column is the task's."""
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("text_sha256", pa.string()),
+            *label_fields(work.config.label_column),
+            ("status", pa.string()),
+            ("repairs", pa.list_(pa.string())),
+            *((name, pa.string()) for name in _PROVENANCE),
+        ]
+    )
 
 
 def run(work: Workspace) -> None:
@@ -62,8 +61,8 @@ def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> O
     rejected: list[dict[str, Any]] = []
     for row, article in zip(requests, articles, strict=True):
         label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"]), []))
-        (kept if "keyphrases" in label else rejected).append(label)
-    return Output(pa.Table.from_pylist(kept, schema=LABELS), rejected_table(rejected, REJECTED_LABELS))
+        (rejected if "reason" in label else kept).append(label)
+    return Output(pa.Table.from_pylist(kept, schema=schema(work)), rejected_table(rejected, REJECTED_LABELS))
 
 
 def _label(labeller: Labeller, article: Article, request: dict[str, Any], records: list[Record]) -> dict[str, Any]:
@@ -88,7 +87,7 @@ def _label(labeller: Labeller, article: Article, request: dict[str, Any], record
     return {
         "id": article.id,
         "text_sha256": article.text_sha256,
-        "keyphrases": label.phrases,
+        labeller.task.column.name: labeller.task.column.value(label.phrases),
         "tiers": label.tiers,
         "status": label.status,
         "repairs": [*label.repairs, "article_truncated"] if record.note else label.repairs,
@@ -106,7 +105,7 @@ def _best(labeller: Labeller, article: Article, answers: list[Record]) -> tuple[
     last = None
     for record in reversed(answers):
         assert record.reply is not None
-        label = labeller.task.parse(record.reply, article)
+        label = labeller.parse(record.reply, article)
         last = last or (record, record.reply, label)
         if label.status == "ok":
             return record, record.reply, label

@@ -48,7 +48,8 @@ def run(work: Workspace) -> Published:
     version = versions.next_version(last.name if last else None, diff)
     manifest = _manifest(work, version, last, diff, index, inputs)
     texts = {"README.md": card.render(manifest)}
-    path = versions.write(work.versions, version, _parts(work, shards), manifest["rows"], texts, manifest)
+    schema = versions.row_schema(work.config.label_column)
+    path = versions.write(work.versions, version, schema, _parts(work, shards), manifest["rows"], texts, manifest)
     return Published(path, version, True, diff)
 
 
@@ -63,17 +64,18 @@ def rows_of(work: Workspace, shard: str) -> pa.Table:
     articles = articles.filter(pc.is_in(articles.column("id"), labels.column("id").combine_chunks()))
     columns = {
         name: next(t for t in (labels, splits, articles) if name in t.column_names).column(name)
-        for name in [*versions.ROW.names, "split"]
+        for name in [*versions.row_schema(work.config.label_column).names, "split"]
     }
     return pa.table(columns)
 
 
 def _parts(work: Workspace, shards: list[str]) -> Iterator[tuple[str, pa.Table]]:
+    names = versions.row_schema(work.config.label_column).names
     with work.progress("publish", len(shards), "shards") as progress:
         for shard in shards:
             rows = rows_of(work, shard)
             for split in versions.SPLITS:
-                yield split, rows.filter(pc.equal(rows.column("split"), split)).select(versions.ROW.names)
+                yield split, rows.filter(pc.equal(rows.column("split"), split)).select(names)
             progress.update()
 
 
@@ -85,7 +87,9 @@ def _index(work: Workspace, shards: list[str]) -> pa.Table:
         articles = work.filtered.read(shard, ["id", "language", "licence"])
         articles = articles.filter(pc.is_in(articles.column("id"), labels.column("id").combine_chunks()))
         columns = {name: labels.column(name) for name in ("id", "text_sha256", "label_source", "run_id", "model")}
-        columns |= {"phrases": pc.list_value_length(labels.column("keyphrases"))}
+        column = work.config.label_column
+        label = labels.column(column.name)
+        columns |= {"phrases": pc.list_value_length(label) if column.many else pc.utf8_length(label)}
         columns |= {name: splits.column(name) for name in ("group_id", "split")}
         columns |= {name: articles.column(name) for name in ("language", "licence")}
         tables.append(pa.table(columns))
@@ -123,6 +127,7 @@ def _manifest(
         "previous": last.name if last else None,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "task": config.label.task,
+        "label": asdict(config.label_column),
         "rows": {split: splits.get(split, 0) for split in versions.SPLITS},
         "diff": asdict(diff),
         "languages": _counts(index, "language"),

@@ -14,12 +14,11 @@ import pyarrow.compute as pc
 from pipeline.engines.local import map_shards
 from pipeline.errors import InputError
 from pipeline.review import sheet, verdicts
-from pipeline.stages.clean import LABELS
+from pipeline.stages import clean
 from pipeline.tables import Output, read_order, rejected_table
 from pipeline.workspace import Workspace
 
 VERSION = 1
-REVIEWED = pa.schema([*LABELS, ("label_source", pa.string())])  # llm | verified | edited
 
 
 def run(work: Workspace) -> None:
@@ -31,7 +30,7 @@ def run(work: Workspace) -> None:
         inputs=[work.labels],
         config=VERSION,
         extra=lambda shard: _verdicts_of(work, log, shard),
-        transform=lambda shard: _apply(work.labels.read(shard).to_pylist(), log),
+        transform=lambda shard: _apply(work, work.labels.read(shard).to_pylist(), log),
         progress=work.progress("review", len(shards), "shards"),
     )
 
@@ -44,18 +43,20 @@ def _verdicts_of(work: Workspace, log: dict[str, verdicts.Verdicts], shard: str)
     return {digest: asdict(log[digest]) for digest in digests if digest in log}
 
 
-def _apply(labels: list[dict[str, Any]], log: dict[str, verdicts.Verdicts]) -> Output:
-    kept, rejected = [], []
+def _apply(work: Workspace, labels: list[dict[str, Any]], log: dict[str, verdicts.Verdicts]) -> Output:
+    column, kept, rejected = work.config.label_column, [], []
     for row in labels:
         judged = log.get(row["text_sha256"], verdicts.Verdicts())
-        phrases, source = judged.apply(row["keyphrases"])
+        before = column.phrases(row[column.name])
+        phrases, source = judged.apply(before)
         if phrases:
-            tiers = dict(zip(row["keyphrases"], row["tiers"], strict=True))
+            tiers = dict(zip(before, row.get("tiers") or [], strict=False))
             tiers_now = [tiers.get(phrase, "reviewer") for phrase in phrases]
-            kept.append({**row, "keyphrases": phrases, "tiers": tiers_now, "label_source": source})
+            kept.append({**row, column.name: column.value(phrases), "tiers": tiers_now, "label_source": source})
         else:
-            rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(row["keyphrases"])})
-    return Output(pa.Table.from_pylist(kept, schema=REVIEWED), rejected_table(rejected))
+            rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(before)})
+    reviewed = pa.schema([*clean.schema(work), ("label_source", pa.string())])  # llm | verified | edited
+    return Output(pa.Table.from_pylist(kept, schema=reviewed), rejected_table(rejected))
 
 
 # --- review sheets ---
@@ -72,11 +73,12 @@ def export_sheet(work: Workspace, path: Path, sample: int | None, seed: int) -> 
     rows_of: dict[str, list[int]] = {}
     for shard, row in chosen:
         rows_of.setdefault(shard, []).append(row)
-    return sheet.write(path, (row for shard, rows in rows_of.items() for row in _sheet_rows(work, shard, rows)))
+    column = work.config.label_column.name
+    return sheet.write(path, column, (row for shard, rows in rows_of.items() for row in _sheet_rows(work, shard, rows)))
 
 
 def _sheet_rows(work: Workspace, shard: str, rows: list[int]) -> list[dict[str, Any]]:
-    labels = work.labels.read(shard, ["id", "keyphrases"]).take(pa.array(rows, pa.int64())).to_pylist()
+    labels = work.labels.read(shard, ["id", work.config.label_column.name]).take(pa.array(rows, pa.int64())).to_pylist()
     wanted = pa.array([label["id"] for label in labels], pa.string())
     articles = work.filtered.read(shard, ["id", "text_sha256", "language", "title", "text", "url"])
     shown = articles.filter(pc.is_in(articles.column("id"), wanted)).to_pylist()
@@ -85,6 +87,8 @@ def _sheet_rows(work: Workspace, shard: str, rows: list[int]) -> list[dict[str, 
 
 def import_sheet(work: Workspace, path: Path, reviewer: str) -> int:
     """Add a filled sheet's judgements to the verdict log; how many."""
-    judgements = list(sheet.read(path, reviewer, datetime.now(UTC).isoformat(timespec="seconds")))
+    judgements = list(
+        sheet.read(path, work.config.label_column.name, reviewer, datetime.now(UTC).isoformat(timespec="seconds"))
+    )
     verdicts.append(work.verdicts_file, judgements)
     return len(judgements)

@@ -14,7 +14,9 @@ from pydantic import Field
 
 from pipeline.cleaner import clean_reply
 from pipeline.config import Options as Base
-from pipeline.records import Article, Label, Reply
+from pipeline.records import Article, Label, LabelColumn, Reply
+from pipeline.tasks import object_of
+from pipeline.text import kiwi
 from pipeline.text.tokens import Counter
 
 _BETWEEN = re.compile(r"[;,\n]")
@@ -25,18 +27,30 @@ VERSION = 1  # of the cleaner: a higher number cleans every reply again, for fre
 class Options(Base):
     max_phrases: Annotated[int, Field(gt=0, le=50)] = 7
     max_label_tokens: Annotated[int, Field(gt=0)] | None = 64
+    too_long: Literal["cut", "reject"] = "cut"  # a longer label loses last phrases, or is none
+    korean: Literal["rules", "kiwi"] = "rules"  # by what inflected Korean words are told
     absent: Literal["flag", "drop"] = "flag"
 
 
 class Task:
     """`count` counts tokens, for `max_label_tokens` of the phrases joined by "; "."""
 
+    column = LabelColumn("keyphrases", many=True)
+    prompt = "keyphrases/v1"
+
     def __init__(self, options: Options, count: Counter) -> None:
         self._options, self._count = options, count
+        if options.korean == "kiwi":
+            kiwi.analyser()
 
     @staticmethod
     def variables(options: Options) -> dict[str, Any]:
         return {"max_phrases": options.max_phrases}
+
+    @staticmethod
+    def schema(options: Options) -> dict[str, Any]:
+        phrases = {"type": "array", "items": {"type": "string"}, "maxItems": options.max_phrases}
+        return object_of({"keyphrases": phrases})
 
     def parse(self, reply: Reply, article: Article) -> Label:
         cleaned = clean_reply(
@@ -46,9 +60,12 @@ class Task:
             absent=self._options.absent,
             language=article.language,
             finish_reason=reply.finish_reason,
+            korean=self._options.korean,
         )
         status: str = "refusal" if reply.finish_reason == "refusal" else cleaned.status
         phrases = self._within_tokens(cleaned.phrases) if status == "ok" else []
+        if len(phrases) < len(cleaned.phrases) and self._options.too_long == "reject":
+            phrases = []
         if status == "ok" and not phrases:
             status = "label_too_long"
         cut = ["max_label_tokens"] if len(phrases) < len(cleaned.phrases) and status == "ok" else []

@@ -15,7 +15,7 @@ _ALGORITHMS = {
     "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian", "it": "italian", "lt": "lithuanian",
     "ne": "nepali", "nl": "dutch", "no": "norwegian", "nb": "norwegian", "nn": "norwegian", "pt": "portuguese",
     "ro": "romanian", "ru": "russian", "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish",
-    "yi": "yiddish",
+    "yi": "yiddish", "x-porter": "porter",  # the older English one, which published figures are made with
 }  # fmt: skip
 _LONGEST = 64  # characters; longer "words" are noise, and Snowball takes more than linear time on some of them
 _CACHED = 2**15  # words; about 8 MB when full

@@ -1,0 +1,83 @@
+"""What an endpoint takes of chat completions: it is asked as the job file says, and learns from what it turns down.
+
+Servers differ in the name of the limit of a reply (`max_completion_tokens`, `max_tokens`), reasoning models take no
+`temperature`, many know no JSON schema.  Each change is made once, said, and kept for the next run.  None changes a
+request's key: the question is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+_OTHER_NAME = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
+_DISPENSABLE = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed")
+_REFUSES = re.compile(
+    r"unsupported|not support|unavailable|not available|not permitted|not allowed|unrecogni[sz]ed|unknown|unexpected"
+    r"|extra_forbidden|invalid|forbidden|only the default|must be",
+    re.IGNORECASE,
+)
+_JSON_OBJECT = {"type": "json_object"}
+
+
+class Dialect:
+    """`changes`: parameter -> what is sent in its place (another parameter's name, a simpler value), None for nothing.
+    `on_change` hears of each change, as a person is told."""
+
+    def __init__(self) -> None:
+        self.changes: dict[str, Any] = {}
+        self.on_change: Callable[[str], None] = lambda _: None
+
+    def spoken(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body as this endpoint takes it."""
+        if not self.changes:
+            return body
+        said = {}
+        for name, value in body.items():
+            change = self.changes.get(name, name)
+            if isinstance(change, str):
+                said[change] = value
+            elif change is not None:
+                said[name] = change
+        return said
+
+    def learn(self, body: dict[str, Any], status: int, parameter: str, complaint: str) -> bool:
+        """Whether something in `body` was turned down that can be said in another way, or left out.  `parameter` is the
+        one that the endpoint names by itself, where it does."""
+        if status not in (400, 404, 422, 501) or not _REFUSES.search(complaint):
+            return False
+        return any(self._change(name, body) for name in _named(parameter or complaint, body))
+
+    def _change(self, name: str, body: dict[str, Any]) -> bool:
+        if name == "response_format":
+            schema = "json_schema" in body["response_format"]
+            self._note(name, _JSON_OBJECT if schema else None, "a JSON schema" if schema else "response_format")
+            return True
+        if name in _OTHER_NAME:
+            if name in self.changes.values():
+                return False  # neither name is taken
+            self._note(name, _OTHER_NAME[name], name)
+            return True
+        if name in _DISPENSABLE:
+            self._note(name, None, name)
+            return True
+        return False
+
+    def _note(self, name: str, change: Any, what: str) -> None:
+        self.changes[name] = change
+        instead = (
+            f"sent as {change}" if isinstance(change, str) else f"{change['type']} instead" if change else "left out"
+        )
+        self.on_change(f"the endpoint does not take {what}: {instead}, from now on")
+
+
+def _named(complaint: str, body: dict[str, Any]) -> list[str]:
+    """The parameters of the body that a complaint is about, those that it names first before the others."""
+    places = {name: complaint.find(name) for name in body}
+    if "response_format" in body:
+        spots = [
+            complaint.find(word) for word in ("response_format", "json_schema", "structured output", "json_object")
+        ]
+        places["response_format"] = min((at for at in spots if at >= 0), default=-1)
+    return sorted((name for name, at in places.items() if at >= 0), key=lambda name: places[name])

@@ -1,0 +1,148 @@
+"""Key phrases against those that people chose.
+
+The standard protocol (Meng et al. 2017, "Deep Keyphrase Generation", section 5): lower case, each word stemmed (Porter in
+English, Snowball in its other languages, without particles in Korean), duplicates after that removed, phrases compared as
+wholes, scores macro-averaged: per article, then the mean.  In Korean and Japanese spacing does not count.
+
+- F1@k: the first k predictions.  A list shorter than k is taken as if wrong phrases filled it (precision is over k), as
+  Chan et al. 2019 ("Neural Keyphrase Generation via Reinforcement Learning", section 5.2) do; otherwise short lists
+  are rewarded.  `pad=False` divides by what was given.
+- F1@M: all predictions (Chan et al. 2019).  F1@O: as many as there are gold phrases (Yuan et al. 2020, "One Size Does
+  Not Fit All", section 5), padded like F1@k.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pipeline.metrics.matching import best_matching
+from pipeline.text.folding import fold_form
+from pipeline.text.stems import stem
+
+_WORD = re.compile(r"[^\W_]+")
+_CJK = re.compile("[ぁ-ヿ一-鿿가-힣]")
+_PORTER = "x-porter"
+
+
+class Score(NamedTuple):
+    precision: float
+    recall: float
+    f1: float
+
+
+def normal(phrase: str, language: str | None = None) -> str:
+    """The form in which phrases are compared: stems with one space between them; without spaces in CJK scripts."""
+    words = _WORD.findall(fold_form(phrase).lower())
+    stems = [
+        stem(word, "ko" if "가" <= word[-1] <= "힣" else _PORTER if language == "en" else language) for word in words
+    ]
+    return ("" if _CJK.search(phrase) else " ").join(stems)
+
+
+def unique(phrases: Sequence[str], language: str | None = None) -> list[str]:
+    """Normal forms in order, without duplicates and empty ones."""
+    return [form for form in dict.fromkeys(normal(phrase, language) for phrase in phrases) if form]
+
+
+def score(hits: float, predicted: int, gold: int) -> Score:
+    """Precision, recall and their harmonic mean; 0 where nothing is there to divide by."""
+    precision, recall = hits / predicted if predicted else 0.0, hits / gold if gold else 0.0
+    return Score(precision, recall, 2 * precision * recall / (precision + recall) if hits else 0.0)
+
+
+def at_k(predicted: Sequence[str], gold: Sequence[str], k: int, language: str | None = None, pad: bool = True) -> Score:
+    found, wanted = unique(predicted, language)[:k], unique(gold, language)
+    return score(len(set(found) & set(wanted)), k if pad else len(found), len(wanted))
+
+
+def at_m(predicted: Sequence[str], gold: Sequence[str], language: str | None = None) -> Score:
+    found, wanted = unique(predicted, language), unique(gold, language)
+    return score(len(set(found) & set(wanted)), len(found), len(wanted))
+
+
+def at_o(predicted: Sequence[str], gold: Sequence[str], language: str | None = None) -> Score:
+    return at_k(predicted, gold, len(unique(gold, language)), language)
+
+
+def present_and_absent(
+    phrases: Sequence[str], article: str, language: str | None = None
+) -> tuple[list[str], list[str]]:
+    """Phrases whose stems stand side by side in the article, and the others."""
+    there: list[str] = []
+    absent: list[str] = []
+    text, spaced = normal(article, language), not _CJK.search(article)
+    for phrase in phrases:
+        form = normal(phrase, language)
+        found = f" {form} " in f" {text} " if spaced else form in text
+        (there if found and form else absent).append(phrase)
+    return there, absent
+
+
+def soft_f1(predicted: Sequence[str], gold: Sequence[str], language: str | None = None) -> float:
+    """F1 with partial credit: phrases are matched one to one so that the sum of similarities is largest.
+
+    The similarity of two phrases is the Dice coefficient of their stems; of their pairs of characters in CJK scripts.
+    """
+    found, wanted = unique(predicted, language), unique(gold, language)
+    matched = best_matching([[_dice(_units(a), _units(b)) for b in wanted] for a in found])
+    return score(matched, len(found), len(wanted)).f1
+
+
+def _units(form: str) -> list[str]:
+    if _CJK.search(form):
+        return [form[at : at + 2] for at in range(len(form) - 1)] or [form]
+    return form.split()
+
+
+def _dice(a: list[str], b: list[str]) -> float:
+    left = list(b)
+    common = 0
+    for unit in a:
+        if unit in left:
+            left.remove(unit)
+            common += 1
+    return 2 * common / (len(a) + len(b))
+
+
+# --- of the predictions alone ---
+
+
+def duplicates(phrases: Sequence[str], language: str | None = None) -> int:
+    """How many phrases repeat an earlier one."""
+    return len(phrases) - len(unique(phrases, language))
+
+
+# --- as the project's first notebook measured: kept to compare with its figures ---
+
+
+def legacy_substring_f1(predicted: Sequence[str], gold: Sequence[str], k: int = 10) -> float:
+    """A prediction is right that is part of a gold phrase or has one as its part.  Generous: see the random baseline."""
+    found, wanted = [p.lower() for p in predicted[:k] if p], [g.lower() for g in gold if g]
+    right = sum(any(p in g or g in p for g in wanted) for p in found)
+    reached = sum(any(p in g or g in p for p in found) for g in wanted)
+    precision, recall = right / len(found) if found else 0.0, reached / len(wanted) if wanted else 0.0
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def legacy_jaccard(predicted: Sequence[str], gold: Sequence[str]) -> float:
+    """Phrases in both over phrases in either, as they are written."""
+    found, wanted = set(predicted), set(gold)
+    return len(found & wanted) / len(found | wanted) if found | wanted else 0.0
+
+
+def random_pairs(
+    measure: Callable[[Sequence[str], Sequence[str]], float],
+    predicted: Sequence[Sequence[str]],
+    gold: Sequence[Sequence[str]],
+    seed: int = 0,
+) -> float:
+    """What a measure gives where every prediction is held against another article's gold: its floor."""
+    if len(predicted) < 2:
+        return 0.0
+    order = list(range(len(gold)))
+    random.Random(seed).shuffle(order)
+    other = dict(zip(order, order[1:] + order[:1], strict=True))
+    return sum(measure(found, gold[other[at]]) for at, found in enumerate(predicted)) / len(predicted)
