@@ -129,13 +129,13 @@ def _place(
             _note("surface", repairs)
         if tier == "absent" and absent == "drop":
             _note("absent", repairs)
-        elif _key(phrase) in placed:
+        elif (key := _key(phrase)) in placed:
             _note("duplicate", repairs)
         elif len(placed) == limit:
             _note("cap", repairs)
             break
         else:
-            placed[_key(phrase)] = phrase, tier
+            placed[key] = phrase, tier
     return list(placed.values())
 
 

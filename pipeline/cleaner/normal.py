@@ -20,8 +20,7 @@ _WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]+")  
 _HANGUL = re.compile("[가-힣]")
 _EMPHASIS = re.compile(r"\*\*|__|``|~~|\\(?=[*_#\-\[\]`&.])")
 _ESCAPED_BREAK = re.compile(r"\\[nrt]|\\(?=[\"'])")
-_TYPOGRAPHY = re.compile("(?P<single>[’‘ʼ´])|(?P<double>[“”„])|(?P<dash>[–—‐‑−])")
-_PLAIN = {"single": "'", "double": '"', "dash": "-"}
+_TYPOGRAPHY = (*((mark, "'") for mark in "’‘ʼ´"), *((mark, '"') for mark in "“”„"), *((mark, "-") for mark in "–—‐‑−"))
 _ROUNDS = 4  # an entity may hide an entity; deeper nesting is nobody's reply
 
 
@@ -61,7 +60,8 @@ def fold_loose(text: str) -> str:
     if not text.isascii():
         if not unicodedata.is_normalized("NFKC", text):
             text = unicodedata.normalize("NFKC", text)
-        text = _TYPOGRAPHY.sub(lambda match: _PLAIN[match.lastgroup or ""], text)
+        for mark, plain in _TYPOGRAPHY:  # a dozen searches in C: a quarter of a regular expression's time
+            text = text.replace(mark, plain)
     return "".join(text.casefold().split())
 
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 
 from pipeline.cleaner.normal import fold_loose, fold_space, has_hangul, is_alphabetic
@@ -23,6 +25,7 @@ from pipeline.text.korean import strip_particles
 from pipeline.text.stems import stem
 
 Korean = Literal["rules", "kiwi"]
+_RUN = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W_]+")
 _SCRIPTS = {"ko": "hangul", "ja": "kana", "jp": "kana", "zh": "han", "ru": "cyrillic", "ar": "arabic"}
 _SCRIPT = re.compile("(?P<hangul>[가-힣])|(?P<kana>[ぁ-ヿ])|(?P<han>[一-鿿])|(?P<cyrillic>[Ѐ-ӿ])|(?P<arabic>[\u0600-ۿ])"
@@ -66,10 +69,8 @@ class Article:
         """How the article writes the phrase, when spacing, width, case and typography are ignored; None if it does not."""
         key = fold_loose(phrase)
         at = self._loose.find(key) if key else -1
-        if at >= 0 and not self._offsets:
-            return fold_space(phrase)
         while at >= 0:
-            start, end = self._offsets[at], self._offsets[at + len(key) - 1] + 1
+            start, end = self._place_of(at), self._place_of(at + len(key) - 1) + 1
             if _at_borders(self.text, start, end):
                 return fold_space(self.text[start:end])
             at = self._loose.find(key, at + len(key))
@@ -84,16 +85,25 @@ class Article:
     def _loose(self) -> str:
         return fold_loose(self.text)
 
+    def _place_of(self, at: int) -> int:
+        """The place in the article that a character of the loose text comes from."""
+        starts, runs = self._runs
+        run = bisect_right(starts, at) - 1
+        (begin, end), ahead = runs[run], at - starts[run]
+        if end - begin == starts[run + 1] - starts[run]:
+            return begin + ahead
+        lengths = accumulate(len(fold_loose(character)) for character in self.text[begin:end])
+        return begin + sum(length <= ahead for length in lengths)
+
     @cached_property
-    def _offsets(self) -> list[int]:
-        """For each character of the loose text, the place in the article that it comes from."""
-        offsets = [
-            at
-            for at, character in enumerate(self.text)
-            if not character.isspace()
-            for _ in (character if _folds_to_one(character) else fold_loose(character))
-        ]
-        return offsets if len(offsets) == len(self._loose) else []  # marks that compose across characters
+    def _runs(self) -> tuple[list[int], list[tuple[int, int]]]:
+        """Where each run without white space begins in the loose text, and its span in the article.  Most articles fold
+        character by character; `…`, `ß` and `㎡` become more than one."""
+        runs = [match.span() for match in _RUN.finditer(self.text)]
+        starts = [0, *accumulate(end - begin for begin, end in runs)]
+        if starts[-1] != len(self._loose):
+            starts = [0, *accumulate(len(fold_loose(self.text[begin:end])) for begin, end in runs)]
+        return starts, runs
 
     @cached_property
     def _folded(self) -> str:
@@ -126,10 +136,6 @@ def _word_starts(text: str, prefix: str) -> Iterator[int]:
         if not at or not text[at - 1].isalnum():
             yield at
         at = text.find(prefix, at + 1)
-
-
-def _folds_to_one(character: str) -> bool:
-    return character.isascii() or "가" <= character <= "힣"
 
 
 def _find_words(text: str, phrase: str) -> int:
