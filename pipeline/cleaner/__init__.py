@@ -17,7 +17,7 @@ from pipeline.cleaner.container import Candidates, find_candidates
 from pipeline.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.cleaner.normal import fold_loose, has_hangul
 from pipeline.cleaner.presence import Article, Korean
-from pipeline.cleaner.reject import is_phrase
+from pipeline.cleaner.reject import is_phrase, is_sentence
 from pipeline.cleaner.settle import settle
 from pipeline.cleaner.short import clean_short
 from pipeline.cleaner.trim import trim
@@ -104,6 +104,9 @@ def _drop_tail(candidates: Candidates, answer: str, cut: bool) -> bool:
 def _settle_all(candidates: list[str], article: Article | None, repairs: list[str]) -> Iterator[str]:
     """The phrases of all candidates, without those that are none. A repeated candidate is settled once."""
     for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
+        if is_sentence(candidate) and "," not in candidate and ";" not in candidate and ":" not in candidate:
+            _note("not_a_phrase", repairs)
+            continue
         for phrase in settle(candidate, article):
             if phrase != candidate:
                 _note("trimmed", repairs)

@@ -24,17 +24,19 @@ _TOKEN = re.compile(
     r"|###[ \t]*(?:Instruction|Response|Input|Output|Human|User|Assistant|System)s?\b:?",
     re.IGNORECASE | re.MULTILINE,
 )
+_DOUBLE_BRACE = re.compile(r"\s*(\{)\{(?=\s*[\"'])")
 _PLAIN_TOKEN = re.compile(r"\Aassistant|example|exemple|예시|예제|例", re.IGNORECASE)
 _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|plaintext|markdown|md|csv|yaml|xml)?",
                     re.MULTILINE)  # fmt: skip
-_TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]{0,40})(?:\s[^<>\n]{0,200})?\s?/?>")
+_TAG = re.compile(r"<(/?)([^\W\d_][\w:.-]{0,40})(?:\s[^<>\n]{0,200})?\s?/?>")
 _INLINE_TAGS = {"b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"}
 _BLOCK_TAGS = {"li", "ul", "ol", "br", "p", "div", "table", "tr", "td", "th", "tbody", "thead", "h1", "h2", "h3", "h4",
-               "hr", "pre", "html", "body", "root", "item",
+               "hr", "pre", "dl", "dt", "dd", "html", "body", "root", "item",
                "answer", "keyphrases", "keywords", "phrases", "key_phrases", "output", "response", "result", "final"}  # fmt: skip
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
 _CELL_EDGE = re.compile(r"</t[dh]>\s*<t[dh][^<>]{0,80}>", re.IGNORECASE)
+_TERM_EDGE = re.compile(r"</dt>\s*<dd[^<>]{0,80}>", re.IGNORECASE)
 _LATEX_FRAME = re.compile(r"\\(?:begin|end)\{[^{}\n]{1,40}\}(?:\[[^\[\]\n]{0,40}\])?|\\\[|\\\]")
 _LATEX_ITEM = re.compile(r"\\item\b[ \t]*")
 _LATEX_INNER = re.compile(r"\\(?:boxed|text(?:bf|it|rm)?|emph)\{([^{}]{0,2000})\}")
@@ -57,6 +59,7 @@ def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope
     text = _step("prompt_echo", text, _after_echo(text, article), repairs)
     text = _step("overlong", text.strip(), _head(text.strip()), repairs)
     text = _step("characters", text, normalise(text), repairs)
+    text = _step("braces", text, _single_braces(text), repairs)
     text = _step("template_tokens", text, _first_turn(text), repairs)
     text = _step("fence", text, _fenced(text), repairs)
     text = _step("markup", text, _without_markup(text), repairs)
@@ -109,6 +112,15 @@ def _head(text: str) -> str:
     return text if len(text) <= ANSWER_CHARS else text[:ANSWER_CHARS]
 
 
+def _single_braces(text: str) -> str:
+    """`{{"keyphrases": [..]}}`, as a template would have it, is an object."""
+    opened = _DOUBLE_BRACE.match(text)
+    if not opened or "}}" not in text:
+        return text
+    head, _, tail = text[opened.end() - 1 :].rpartition("}}")
+    return text[: opened.start(1)] + head + "}" + tail
+
+
 def _first_turn(text: str) -> str:
     """The first turn that is not the prompt's: `[INST] .. [/INST] A; B </s> ..` -> `A; B`."""
     if not any(mark in text for mark in "<[{#") and not _PLAIN_TOKEN.search(text):
@@ -142,7 +154,7 @@ def _without_markup(text: str) -> str:
     if "\\" in text:
         text = _LATEX_INNER.sub(r"\1", _LATEX_ITEM.sub("\n- ", _LATEX_FRAME.sub("\n", text)))
     if "<" in text:
-        text = _without_tags(_CELL_EDGE.sub("|", text) if "<t" in text else text)
+        text = _without_tags(_CELL_EDGE.sub("|", _TERM_EDGE.sub(": ", text)) if "</" in text else text)
     if "](" in text:
         text = _LINK.sub(r"\1", text)
     if "---" in text or "===" in text or "***" in text or "* *" in text:

@@ -21,7 +21,7 @@ _BREAK = re.compile(r"[;；|\n.!?。、]")
 _SEGMENT_CHARS = 160
 _MAX_LABELS = 60
 _DIGIT = re.compile(r"\d")
-_ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d)[^*]|\s*$")  # lines that are no headings for certain
+_ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d+ ?[^\w\s*])[^*]|\s*$")  # lines that are no headings for certain
 _JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})は[、,]?(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")
 _STOPS = tuple(".!?。")
@@ -103,7 +103,10 @@ def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, 
             return 0, "answer", "language"
         heading = segment.lstrip().startswith("#") or any(is_head(word, strong=True) for word in heads)
         heading = heading or any(word.startswith(words.FINAL) for _, word in named)
-        return (0, "answer", " ".join(heads)) if heading and heads and complete and not _DIGIT.search(segment) else None
+        if heading and heads and complete and not _DIGIT.search(segment.strip()[2:]):
+            return 0, "answer", _name(segment, heads)
+        marked = segment.strip()[:1] in _HEADING_MARKS and segment.strip()[-1:] in _HEADING_MARKS
+        return (0, "aside", named[0][1]) if marked and len(named) == 1 and named[0][1] in words.ASIDES else None
     name = _name(segment, heads)
     if heads and (complete or any(is_head(word, strong=True) for word in heads)):
         return run[0][0] if not (at_line and complete) else 0, "answer", name
@@ -116,6 +119,8 @@ def _classify_line(named: list[str], segment: str, name: str) -> tuple[int, str,
     """A label that begins a line: a category, a remark, another try, or a sentence that announces the list."""
     last = named[-1]
     if len(named) <= 3 and (last in words.ASIDES or named[0] in words.ASIDES):
+        return 0, "aside", last
+    if len(named) == 1 and last in words.MEASURES:
         return 0, "aside", last
     if len(named) <= 3 and (last in words.ALTERNATIVES or named[0] in words.ALTERNATIVES):
         return 0, "alternative", last

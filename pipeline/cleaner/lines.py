@@ -11,6 +11,7 @@ from pipeline.cleaner.presence import Article
 from pipeline.cleaner.reject import is_clause
 from pipeline.cleaner.split import split_commas, split_inline, split_semicolons
 
+_HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
 _ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*")
 _CATEGORY_LINE = re.compile(r"[\s\-*•]*([^\W\d][\w &/]{0,24}?)\**\s*[:：]\s*\**(.*\S)\s*")
@@ -18,6 +19,9 @@ _CATEGORY_LINE = re.compile(r"[\s\-*•]*([^\W\d][\w &/]{0,24}?)\**\s*[:：]\s*\
 
 def split_lines(lines: list[str], article: Article | None) -> tuple[str, list[str]]:
     """Lines with bullets are the items and the others talk about them; without bullets every line is one."""
+    headings = [line for line in lines if _HEADING.match(line)]
+    if 1 < len(headings) < len(lines) and not any(map(markers.has_bullet, lines)):  # with a paragraph under each
+        return "headings", [line.strip(" \t#") for line in headings]
     marked = [line for line in lines if markers.has_bullet(line)]
     if len(marked) > 1 and article is not None and article.has_exactly(lines[0].strip()):
         marked = [lines[0], *(line for line in marked if line is not lines[0])]  # its bullet was lost

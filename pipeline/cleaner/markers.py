@@ -53,9 +53,9 @@ _FAMILIES: tuple[dict[str, int], ...] = (
 _LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}{_KANA}{_JAMO}]"
 _TOKEN = re.compile(
     r"(?<![^\s;,；，、。|.\-*•])(?:"
-    r"(?:[#＃]|[Nn](?:o\.?|°)[ ]?|제|その)?(?P<open>[(\[（【<]?)[ ]?(?:"
+    r"(?:[#＃]|[Nn](?:o\.?|°)[ ]?|제|第|その)?(?P<open>[(\[（【<]?)[ ]?(?:"
     r"(?P<sign>[0-9０-９]{1,2}|[一二三四五六七八九十])[ ]?"
-    r"(?P<close>\.\)|[.)\]）】>:：．、°]|/(?=\s)|위[ .:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
+    r"(?P<close>\.\)|[.)\]）】>:：．、°]|/(?=\s)|위[ .:]|位[ ：:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
     rf"|(?P<letter>{_LETTERED})(?P<end>\.(?=\s)|[)\]）]))"
     rf"|(?P<word>{'|'.join(_ORDINALS)}|(?:{'|'.join(_COUNTED)})(?=[:：,]))[,.:： ]"
     rf"|(?P<ordinal>(?:{'|'.join(_ENGLISH + [word.title() for word in _ENGLISH])})(?:ly)?)[,:]"

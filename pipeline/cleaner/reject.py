@@ -15,6 +15,7 @@ _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
 _EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30},?|and|et|und|,|of|for|with|avec)){2,8}$")
 _KO_BYLINE_REVERSED = re.compile(r"(?:기자|특파원) ?[:=]? ?([가-힣]{3})$")
 _KO_BYLINE = re.compile(rf"(?:^|[\s=/)\]])([가-힣]{{2,4}}) ?(?:{'|'.join(words.REPORTERS)})(?: ?=)?$")
+_JA_BYLINE = re.compile(r"[一-龥]{4}(?:記者|特派員)$")
 _KO_FINITE = re.compile(
     r"(?:[가-힣]*(?:니다|한다|된다|는다|없다|있다|이다|했다|됐다|였다|았다|었다|겠다|렸다|졌다|왔다|갔다|켰다|났다|냈다|섰다|않다)"
     r"|[가-힣]+(?:세요|어요|아요|해요|에요|예요|네요|까요|지요|죠|니까))$"
@@ -26,8 +27,10 @@ _PAST = {chr(code) for code in range(0xAC00, 0xD7A4) if (code - 0xAC00) % 28 == 
 _JA_FINITE = re.compile(
     r"(?:です|ます|ました|ません|でした|だった|である|している|していた|された|されている|した|すると述べた|ください)$"
 )
-_JA_PARTICLE = re.compile("[はがをに]")
+_JA_PARTICLE = re.compile("[はがをに]|から|まで")
 _SENTENCE_END = re.compile(r"[.!?。！？…]$")
+_STOP_INSIDE = re.compile(r"[.!?]\s")
+_LATIN_STOP = re.compile(r"(?<=[a-zà-ÿ][.!?])\s+(?=[A-ZÀ-Þ])")
 _INNER_END = re.compile(r"[a-zà-ÿ가-힣]{3}[.!?] +[A-Z가-힣]|[。！？].")
 _LATIN_WORD = re.compile(r"[^\s\"“”«»(),;:]+")
 
@@ -57,6 +60,8 @@ def strip_address(text: str) -> str:
 
 def is_byline(text: str) -> bool:
     """`By Jane Doe`, `Par Jean Dupont`, `홍길동 기자`; not `외신 기자`, whose first word is no name."""
+    if _JA_BYLINE.match(text):
+        return True
     if text[:1] in "BPV" and _EN_BYLINE.fullmatch(text):
         return True
     match = _KO_BYLINE.search(text) if text.rstrip(" =").endswith(words.REPORTERS) else _KO_BYLINE_REVERSED.match(text)
@@ -92,9 +97,21 @@ def _is_korean_clause(text: str, count: int) -> bool:
 
 
 def is_prose(text: str) -> bool:
-    """Whether the text is Japanese sentences, whose commas separate clauses."""
-    sentences = [sentence for sentence in re.split("[。！？]", text.strip()) if sentence.strip()]
-    return "。" in text and all(len(sentence) > 10 and _is_japanese_clause(sentence) for sentence in sentences)
+    """Whether the text is sentences, whose commas separate clauses: Japanese ones, or several that begin with a clause."""
+    if "。" in text:
+        sentences = [sentence for sentence in re.split("[。！？]", text.strip()) if sentence.strip()]
+        return all(len(sentence) > 10 and _is_japanese_clause(sentence) for sentence in sentences)
+    sentences = _LATIN_STOP.split(text.strip())
+    return len(sentences) > 1 and all(map(is_sentence, sentences)) and _is_latin_clause(sentences[0])
+
+
+def is_sentence(text: str) -> bool:
+    """One sentence: seven words of Latin script or more, most of them in lower case, with a full stop behind them only."""
+    bare = text.strip().strip("\"'”’")
+    tokens = bare.split()
+    if len(tokens) < 7 or has_hangul(bare) or not _SENTENCE_END.search(bare) or _STOP_INSIDE.search(bare):
+        return False
+    return 2 * sum(word[:1].islower() for word in tokens) > len(tokens)
 
 
 def _is_japanese_clause(text: str) -> bool:

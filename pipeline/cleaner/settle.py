@@ -23,7 +23,7 @@ _SCORE = re.compile(
     + _SCORE_WORD
     + r"(?:\d{0,3}\.\d+|\d{1,3} ?%|\d{1,3}/\d{1,3}|\d{1,3} ?(?:점|회|번|times|pts?|x|words?|mots?|단어|어절|語))\s*[)\]）}]$"
     r"|\s*[(\[（{]\s*(?:[^\W\d]|[ _]){1,20}[:=] ?\d{1,3}\s*[)\]）}]$"
-    r"|\s+[(\[（]\s*(?:\d{1,2}|high|medium|low|높음|중간|보통|낮음)\s*[)\]）]$"
+    r"|\s+[(\[（]\s*(?:\d{1,2}|high|medium|low|높음|중간|보통|낮음|상|중|하|高|中|低)\s*[)\]）]$"
     r"|\s*[:：=|]\s*(?:0?\.\d+|1\.0+|\d{1,3}%|\d{1,3}/\d{1,3}|\d{1,3}점?)$|\s+[-–—,]?\s*(?:0\.\d+|1\.0+|\d{1,3}%|\d{1,2}/10)$"
     r"|\s*[(\[（](?:[^\W\d]|[ _]){1,20} 0?\.\d+[)\]）]$"
     r"|\s*,\s*0\.\d+$",
@@ -44,8 +44,9 @@ _COUNTED = r" (?:두|세|네|다섯|여섯|일곱|\d) ?가지$"
 _JOINED = re.compile(
     rf"\b(?:and|et|und|및|그리고|또는|와|과|등|etc)\b|^(?:および|または|そして)|{_COUNTED}", re.IGNORECASE
 )
-_ET_CETERA = re.compile(rf",? etc\.?$|(?<=[가-힣A-Za-z0-9]) 등$|(?<=\w)など$|{_COUNTED}")
-_NEWS_TAG = re.compile(r"\[[가-힣A-Z ]{2,8}\] ?(?=\w)")
+_OPEN_END = r"(?<=[가-힣A-Za-z0-9]) 등(?:이 있습니다|이 있다|입니다|이다|이 포함됩니다)?$"
+_ET_CETERA = re.compile(rf",? etc\.?$|{_OPEN_END}|(?<=\w)など$|{_COUNTED}")
+_NEWS_TAG = re.compile(r"(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
 _COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
 _SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
 _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names

@@ -24,6 +24,8 @@ def table_items(text: str) -> list[str]:
     rows = [row for row in rows if any(map(str.isalnum, "".join(row)))]
     header = [cell.casefold() for cell in rows[0]] if rows else []
     named = [at for at, cell in enumerate(header) if _is_phrase_column(cell)]
+    if len(rows) > 1 and len(named) == len(header) > 1:  # a phrase in each column
+        return [cell for row in rows[1:] for cell in row]
     if len(rows) > 1 and named:
         return _column(rows[1:], named[0])
     if len(rows) > 1 and (ruled[:1] == [1] or any(cell in GLOSS_COLUMNS for cell in header)):

@@ -22,7 +22,7 @@ def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "n
     if answer[:1] in "[{":
         return _judge_literal(answer)
     head = _head(answer)
-    refuses = head.startswith(words.REFUSALS)
+    refuses = head.startswith(words.REFUSALS) or _refuses_within(answer)
     asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
     if not refuses and says_nothing(head):
         return "no_answer"
@@ -35,6 +35,14 @@ def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "n
 
 def _head(text: str) -> str:
     return fold_space(text[:_HEAD_CHARS]).casefold().replace("’", "'").strip(" \"'*`[(")
+
+
+def _refuses_within(answer: str) -> bool:
+    """`As it is violent I can't help with this article.`: one sentence or two, and no list."""
+    head = _head(answer)
+    if len(head) > 200 or ";" in head or "\n" in answer.strip():
+        return False
+    return any(word in head for word in words.REFUSALS_WITHIN)
 
 
 def _judge_literal(answer: str) -> Literal["refusal"] | None:
@@ -58,10 +66,14 @@ def says_nothing(text: str) -> bool:
 
 def _denies(sentence: str) -> bool:
     """Whether a short sentence with a word for key phrases ends by saying that there are none."""
-    if len(sentence) > 60 or not sentence.endswith(words.DENIALS):
+    within = any(word in sentence for word in words.DENIALS_WITHIN)
+    if len(sentence) > 100 or not (within or sentence.endswith(words.DENIALS)):
         return False
-    named = any(head in sentence for head in words.JA_HEADS) or "語句" in sentence
-    return named or any(labels.is_head(word, strong=True) for word in sentence.split())
+    if any(
+        head in sentence for head in (*words.JA_HEADS, "語句", "key phrase", "expression clé", "mot clé", "mots clés")
+    ):
+        return True
+    return any(labels.is_head(word, strong=True) for word in sentence.split())
 
 
 def ends_open_list(phrase: str) -> bool:

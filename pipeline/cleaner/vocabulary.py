@@ -117,12 +117,14 @@ CATEGORIES = _words(
 ASIDES = _words(
     "note notes explanation explanations reason reasons reasoning rationale article text title headline summary",
     "translation translations english-translation traduction 번역 翻訳",
-    "disclaimer context thought thoughts thinking analysis instruction instructions user human system question input",
+    "utilisateur humain 思考過程 思考 推論 사고과정 disclaimer context thought thoughts thinking analysis instruction instructions user human system question input",
     "source sources url prompt",
     "remarque explication explications raisonnement résumé titre analyse texte question",
     "참고 설명 이유 근거 기사 본문 제목 요약 비고 주의 분석 사고 과정 원문 출처 지시 사용자 해설 추론",
     "注 備考 説明 理由 要約 記事 タイトル 本文 解説 補足 分析 ユーザー",
 )
+# The same where they stand alone before the colon: a phrase may have one behind it ("A (score: 0.9)").
+MEASURES = _words("confidence score confiance 信頼度 신뢰도")
 # Another try, or the next turn: nothing after it belongs to the first answer.
 ALTERNATIVES = _words(
     "q example examples 질문 예시 예제 質問 exemple alternatively alternative or 또는 혹은 다른 別案 または ou autrement"
@@ -156,6 +158,12 @@ REFUSALS = (
     "je suis dans l'impossibilité", "en tant qu'ia", "en tant que modèle", "en tant qu'assistant", "en tant qu'intelligence", "toutes mes excuses", "je m'excuse",
     "申し訳ありません", "申し訳ございません", "申し訳", "すみません", "ごめん", "恐れ入りますが", "残念ながら", "お答えできません", "対応できません", "抱歉", "对不起",
     "很抱歉", "es tut mir leid", "lo siento", "tut mir leid",
+)  # fmt: skip
+# The same somewhere in the first sentence.
+REFUSALS_WITHIN = (
+    "도와드릴 수 없", "수행할 수 없", "응할 수 없", "처리할 수 없", "제공할 수 없", "お応えすることができません", "お手伝いできません",
+    "対応できません", "お応えできません", "対応いたしかねます", "can't help with", "cannot help with", "can't assist with",
+    "cannot assist with", "unable to process", "ne peux pas traiter", "ne puis", "not able to help",
 )  # fmt: skip
 # The model asks for the article: one part of each pair must be in the reply.
 REQUESTS = (
@@ -199,31 +207,18 @@ DENIALS = (
     "見つかりませんでした", "ない", "were found", "could be found", "be identified", "trouvée", "trouvé", "identifiée",
 )  # fmt: skip
 
+DENIALS_WITHIN = (
+    "not contain", "n't contain", "contains no", "no clear", "ne contient", "n'en contient", "ne comporte", "含まれていません", "含まれない",
+    "포함되어 있지 않", "포함하지 않",
+)  # fmt: skip
+
 # What ends an open list.
 ET_CETERA = frozenset(
     (
-        "etc",
-        "etc.",
-        "and",
-        "or",
-        "et",
-        "ou",
-        "및",
-        "그리고",
-        "또는",
-        "および",
-        "more",
-        "others",
-        "and more",
-        "and others",
-        "등",
-        "기타",
-        "그 외",
-        "など",
-        "その他",
-        "等",
+        "etc", "etc.", "and", "or", "et", "ou", "more", "others", "and more", "and others", "end", "fin", "및", "그리고", "또는",
+        "등", "기타", "그 외", "끝", "이상", "および", "など", "その他", "等", "以上", "終わり",
     )
-)
+)  # fmt: skip
 
 # ---- sentences -------------------------------------------------------------------------------------------------
 
