@@ -26,8 +26,9 @@ filters:                            # in this order; what is dropped is kept wit
   - {type: duplicates}              # same title or same text: the first stays
 
 label:
-  task: keyphrases
-  prompt: keyphrases/v1             # prompts/keyphrases/v1.yaml beside this file, else the one that ships
+  task: keyphrases                  # keyphrases | topic | classes (then clean: {classes: {sports: [sport], politics: []}})
+  prompt: keyphrases/v1             # prompts/keyphrases/v1.yaml beside this file, else the one that ships; v2 asks for JSON
+  variables: {}                     # more values for the prompt
   provider: openai                  # openai (any compatible endpoint) | extractive (no key, no network)
   model: gpt-6-luna
   base_url: null                    # default: OPENAI_BASE_URL, else OpenAI
