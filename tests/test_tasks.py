@@ -12,7 +12,7 @@ from pipeline.errors import ConfigError
 from pipeline.publishing import versions
 from pipeline.records import Article, Reply
 from pipeline.tasks import classes, topic
-from tests.conftest import JobMaker, command, rows, run
+from tests.conftest import JobMaker, article, command, rows, run
 from tests.openai_server import Server, completion
 from tests.test_label import openai_job
 
@@ -129,6 +129,11 @@ def test_a_job_with_one_label_an_article(
     )
     shown = command("evaluate", path, "--gold", gold, "--set", f"clean={clean}").stdout
     assert "accuracy                     0.500" in shown
+
+
+def test_the_extractor_names_no_topics(make_job: JobMaker) -> None:
+    with pytest.raises(ConfigError, match="extractive finds key phrases, no topic"):
+        run(make_job([article(1)], label={"task": "topic", "provider": "extractive"}))
 
 
 def test_a_topic_of_too_many_words_by_the_job_file() -> None:

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
+from pipeline.errors import ConfigError
 from pipeline.extraction import Statistics, extract, fit
 from pipeline.records import Article, Reply, Request
 
@@ -28,6 +29,10 @@ class Provider:
     uses_prompt = False
 
     def __init__(self, label: LabelOptions, options: Options) -> None:
+        if label.task in ("topic", "classes"):
+            raise ConfigError(
+                f"label.provider: extractive finds key phrases, no {label.task}; set label.provider: openai"
+            )
         self._phrases = options.phrases
         self._statistics: Statistics | None = None
 

@@ -21,7 +21,7 @@ from pipeline.text.tokens import Counter
 
 _BETWEEN = re.compile(r"[;,\n]")
 _AROUND = " \t\r-*•·.\"'0123456789)("
-VERSION = 1  # of the cleaner: a higher number cleans every reply again, for free
+VERSION = 2  # of the cleaner: a higher number cleans every reply again, for free
 
 
 class Options(Base):
