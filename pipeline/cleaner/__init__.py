@@ -134,6 +134,12 @@ def _place(
             _note("absent", repairs)
         elif (key := _key(phrase)) in placed:
             _note("duplicate", repairs)
+            if (
+                has_hangul(phrase)
+                and len(phrase) < len(placed[key][0])
+                and not phrase.count(" ") < placed[key][0].count(" ")
+            ):
+                placed[key] = phrase, tier  # without the particle
         elif len(placed) == limit:
             _note("cap", repairs)
             break

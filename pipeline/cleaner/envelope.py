@@ -125,13 +125,15 @@ def _first_turn(text: str) -> str:
     """The first turn that is not the prompt's: `[INST] .. [/INST] A; B </s> ..` -> `A; B`."""
     if not any(mark in text for mark in "<[{#") and not _PLAIN_TOKEN.search(text):
         return text
-    start, opener = 0, ""
+    start, opener, prompt = 0, "", ""
     for match in _TOKEN.finditer(text):
         turn = text[start : match.start()]
-        if turn.strip(" \n:") and not _opens_prompt(opener):
-            return turn
+        if turn.strip(" \n:"):
+            if not _opens_prompt(opener):
+                return turn
+            prompt = turn
         start, opener = match.end(), match[0]
-    return text[start:]
+    return text[start:] if any(map(str.isalnum, text[start:])) else prompt
 
 
 def _opens_prompt(token: str) -> bool:

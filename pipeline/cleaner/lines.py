@@ -34,15 +34,16 @@ def split_lines(lines: list[str], article: Article | None) -> tuple[str, list[st
 
 
 def _level(marked: list[str], article: Article | None) -> list[str]:
-    """Of nested bullets the outer ones, which the inner ones explain; the inner ones where the outer name categories."""
+    """Of nested bullets the outer ones, which the inner ones explain; the inner ones where the outer name categories; both
+    where the article has phrases of both."""
     outer = [line for line in marked if not _INDENT.match(line)]
     inner = [line for line in marked if _INDENT.match(line)]
     if len(outer) < 2 or not inner:
         return marked
     heads = [markers.strip_bullet(line).strip(" *:：.") for line in outer]
     categories = all(head.casefold() in words.CATEGORIES for head in heads)
-    if article is not None and not any(map(article.has, heads)):
-        categories = categories or any(article.has(markers.strip_bullet(line.strip()).strip()) for line in inner)
+    if article is not None and any(article.has(markers.strip_bullet(line.strip()).strip()) for line in inner):
+        return marked if not categories and any(map(article.has, heads)) else inner
     return inner if categories else outer
 
 

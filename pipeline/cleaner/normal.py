@@ -20,7 +20,8 @@ _WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]+")  
 _HANGUL = re.compile("[가-힣]")
 _EMPHASIS = re.compile(r"\*\*|__|``|~~|\\(?=[*_#\-\[\]`&.])")
 _ESCAPED_BREAK = re.compile(r"\\[nrt]|\\(?=[\"'])")
-_TYPOGRAPHY = (*((mark, "'") for mark in "’‘ʼ´"), *((mark, '"') for mark in "“”„"), *((mark, "-") for mark in "–—‐‑−"))
+_LIKE = {"'": "’‘ʼ´", '"': "“”„", "-": "–—‐‑−", "·": "ᆞ‧∙・"}
+_TYPOGRAPHY = tuple((mark, plain) for plain, marks in _LIKE.items() for mark in marks)
 _ROUNDS = 4  # an entity may hide an entity; deeper nesting is nobody's reply
 
 

@@ -31,7 +31,7 @@ _SCRIPTS = {"ko": "hangul", "ja": "kana", "jp": "kana", "zh": "han", "ru": "cyri
 _SCRIPT = re.compile("(?P<hangul>[가-힣])|(?P<kana>[ぁ-ヿ])|(?P<han>[一-鿿])|(?P<cyrillic>[Ѐ-ӿ])|(?P<arabic>[\u0600-ۿ])"
                      "|(?P<latin>[A-Za-zÀ-ɏ])")  # fmt: skip
 _OPENING, _CLOSING = tuple("\"'“‘«<《〈「『"), tuple("\"'”’»>》〉」』")
-_MARGIN = 40  # characters by which inflected words may be longer than the phrase
+_REACH = 20  # characters a word, with what stands behind it; and as many to spare
 _SAMPLE = 200  # characters that decide the script
 
 
@@ -41,6 +41,7 @@ class Article:
     def __init__(self, text: str, language: str | None, korean: Korean = "rules") -> None:
         self._korean_root = kiwi.root if korean == "kiwi" else strip_particles
         self.text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+        self._known_windows: dict[tuple[str, int], set[tuple[str, ...]]] = {}
         self._language = (language or "en").casefold()[:2]
 
     def has(self, phrase: str) -> bool:
@@ -115,12 +116,19 @@ class Article:
         words = _WORD.findall(phrase.casefold())
         if not words:
             return False
-        reach = 2 * len(phrase) + _MARGIN
-        for at in _word_starts(self._folded, words[0][: 2 if has_hangul(words[0]) else 3]):
-            there = _WORD.findall(self._folded, at, at + reach)[: len(words)]
-            if len(there) == len(words) and all(map(self._same_word, words, there)):
-                return True
-        return False
+        there = self._windows(words[0][: 2 if has_hangul(words[0]) else 3], len(words))
+        return any(all(map(self._same_word, words, window)) for window in there)
+
+    def _windows(self, prefix: str, count: int) -> set[tuple[str, ...]]:
+        """The different runs of so many words that begin with the prefix."""
+        key = prefix, count
+        if key not in self._known_windows:
+            reach = (count + 1) * _REACH
+            found = (
+                tuple(_WORD.findall(self._folded, at, at + reach)[:count]) for at in _word_starts(self._folded, prefix)
+            )
+            self._known_windows[key] = {window for window in found if len(window) == count}
+        return self._known_windows[key]
 
     def _same_word(self, word: str, there: str) -> bool:
         return word == there or (word[:2] == there[:2] and self._root(word) == self._root(there))

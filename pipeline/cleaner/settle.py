@@ -94,9 +94,11 @@ def _without_loop(candidate: str) -> str:
 def _with_sign(candidate: str, article: Article | None) -> str:
     """`-5도`, `#MeToo`: a sign that looks like a bullet but stands before the phrase in the article, too."""
     text = candidate.strip()
-    if article is None or text[:1] not in ("-", "#", "+", "−") or not text[1:2].isalnum():
+    if article is None or text[:1] not in ("-", "#", "+", "−", "'", "’", "*") or not text[1:2].isalnum():
         return ""
     bare = trim(text)
+    if article.quotes(bare) or text[-1] == text[0]:
+        return ""
     return text[0] + bare if article.has_exactly(text[0] + bare) else ""
 
 

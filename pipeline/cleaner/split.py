@@ -6,6 +6,7 @@ import re
 
 from pipeline.cleaner import markers
 from pipeline.cleaner.presence import Article
+from pipeline.cleaner.vocabulary import COMMA_TAILS
 
 _SEMICOLONS = re.compile("[;；﹔؛;]")
 _PIPES = re.compile(r"\s*[|｜¦‖\t]\s*")
@@ -19,7 +20,13 @@ _CONJUNCTION = re.compile(r"\s(?:and|as well as|et|ainsi que|und|sowie|및|그�
 _GAPS = re.compile(r"[ \u3000]{3,50}")
 _ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘『「《〈【\[*`])""")
 _QUOTES = tuple("\"'“”‘’«»「」『』《》〈〉")
+_YEAR = re.compile(r"(?:1[89]|20)\d\d")
+_CAPITAL = re.compile(r"[A-ZÀ-Þ][^가-힣ぁ-ヿ一-龥]*$")
+_GOES_ON = re.compile(r",?\s*(?:and|or|et|ou|und|oder|&)\s|,\s*[A-ZÀ-Þ]")
+_CAME_BEFORE = re.compile(r"[A-ZÀ-Þ][\w'’.-]*,\s*$")
 _CLOSED_BY_SPACE = re.compile(r"""(['"])[ \t]{1,9}(?=['"]\S)""")
+
+_MANY = 100  # commas: no list of key phrases, and a loop would be looked up in the article pair by pair
 
 # What separates nothing: text in brackets or quotes, and the digits of one number.
 _PROTECTED = re.compile(
@@ -75,6 +82,8 @@ def split_commas(text: str, article: Article | None) -> list[str]:
     parts = _COMMAS.split(text)
     if article is None:
         return parts
+    if len(parts) > _MANY:
+        return parts
     seams = _COMMAS.findall(text)
     joined = [_has_pair(article, *pair) for pair in zip(parts, seams, parts[1:], strict=False)]
     merged = [parts[0]]
@@ -89,10 +98,27 @@ def split_commas(text: str, article: Article | None) -> list[str]:
 
 
 def _has_pair(article: Article, left: str, seam: str, right: str) -> bool:
+    """Whether the article writes both as one name, and not only side by side in a list of its own."""
     left, right = left.strip().translate(_SHOWN), right.strip().translate(_SHOWN)
-    if left[-1:] in _QUOTES and right[:1] in _QUOTES:
-        return False  # two titles
-    return bool(left and right) and any(article.has_exactly(f"{left}{seam}{gap}{right}") for gap in (" ", ""))
+    if not (left and right):
+        return False
+    joined = next((pair for gap in (" ", "") if article.has_exactly(pair := f"{left}{seam}{gap}{right}")), None)
+    if joined is None or (left[-1:] in _QUOTES and right[:1] in _QUOTES):
+        return False
+    if any(left.count(mark) % 2 and right.count(mark) % 2 for mark in "\"'“‘«「『《〈"):
+        return True  # the comma stands inside quotes: a title
+    if right.casefold() in COMMA_TAILS or (left[-1].isdigit() and _YEAR.fullmatch(right)):
+        return True
+    return bool(_CAPITAL.match(left) and _CAPITAL.match(right)) and _is_one_name(article.text, joined, left, right)
+
+
+def _is_one_name(text: str, joined: str, left: str, right: str) -> bool:
+    """Whether neither half stands alone anywhere, nor the pair in an enumeration (`A, B and C`; `Z, A, B`)."""
+    if text.count(left) > text.count(joined) or text.count(right) > text.count(joined):
+        return False
+    at = text.find(joined)
+    behind, before = text[at + len(joined) : at + len(joined) + 20], text[max(0, at - 20) : at]
+    return not (_GOES_ON.match(behind) or _CAME_BEFORE.search(before))
 
 
 def _split_hidden(text: str, article: Article | None) -> list[str]:

@@ -83,6 +83,8 @@ def _ends_name(text: str) -> bool:
         return apart and not text[start + 1].isspace() and not text[-2].isspace()
     if mark == "#":
         return text[-2:-1] in tuple("CFJQX") and not text[-3:-2].isalnum()
+    if mark in "%％‰" and text[-3:-2].isdigit() and text[-2].isspace():
+        return True
     return mark in _CLOSING or (mark in _TRAILING_OK and (text[-2:-1].isalnum() or text[-2:-1] in tuple(_TRAILING_OK)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,10 +11,12 @@ from pipeline.cleaner import vocabulary as words
 from pipeline.cleaner.literal import Group, find_literal
 from pipeline.cleaner.normal import fold_space
 from pipeline.cleaner.presence import Article, language_script, main_script
+from pipeline.cleaner.reject import is_clause
 from pipeline.text.language import detector
 
 Status = Literal["ok", "empty", "refusal", "no_answer", "truncated", "language_mismatch", "unparseable"]
 _HEAD_CHARS = 600
+_NO_DATA = {"error", "message", "code", "detail", "type"}  # keys of an object that tells of an error
 _TELLING = 3  # phrases, of which none is in the article: their language can be told
 
 
@@ -22,7 +25,7 @@ def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "n
     if answer[:1] in "[{":
         return _judge_literal(answer)
     head = _head(answer)
-    refuses = head.startswith(words.REFUSALS) or _refuses_within(answer)
+    refuses = (head.startswith(words.REFUSALS) and not _is_bare_list(answer)) or _refuses_within(answer)
     asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
     if not refuses and says_nothing(head):
         return "no_answer"
@@ -45,10 +48,24 @@ def _refuses_within(answer: str) -> bool:
     return any(word in head for word in words.REFUSALS_WITHIN)
 
 
-def _judge_literal(answer: str) -> Literal["refusal"] | None:
-    """A literal is data, whose strings are judged one by one; only where it says nothing else may it decline."""
+def _is_bare_list(answer: str) -> bool:
+    """`Sorry, Justin Bieber, Purpose`: short parts of which none is a sentence; a title may begin like an apology."""
+    parts = [part.strip() for part in re.split(r"[;；\n]", answer) if part.strip()]
+    if len(parts) < 2:
+        parts = [part.strip() for part in re.split("[,，、]", answer) if part.strip()]
+    plain = all(len(part.split()) <= 6 and part[-1] not in ".!?。" and not is_clause(part) for part in parts)
+    return len(parts) > 1 and plain
+
+
+def _judge_literal(answer: str) -> Literal["refusal", "no_answer"] | None:
+    """A list is data, whose strings are judged one by one; an object may decline, where it says nothing else."""
     literal = find_literal(answer)
-    strings = [text for text in literal.value.items if isinstance(text, str)] if literal else []
+    if literal is None or not literal.value.keys:
+        return None
+    if {key.casefold() for key, _ in literal.value.pairs()} <= _NO_DATA:
+        refused = any(word in _head(answer) for word in (*words.REFUSALS, *words.REFUSALS_WITHIN))
+        return "refusal" if refused else "no_answer"
+    strings = [text for text in literal.value.items if isinstance(text, str)]
     said = [_head(text) for text in strings if len(text.split()) > 2]
     declines = said and all(text.startswith(words.REFUSALS) for text in said)
     return (

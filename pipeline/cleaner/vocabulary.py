@@ -212,6 +212,14 @@ DENIALS_WITHIN = (
     "포함되어 있지 않", "포함하지 않",
 )  # fmt: skip
 
+# What stands behind a comma within a name: Washington, D.C.; Acme, Inc.; the states of the USA and a few places like them.
+COMMA_TAILS = frozenset(
+    ["d.c.", "dc", "inc.", "inc", "ltd.", "ltd", "llc", "corp.", "co.", "jr.", "jr", "sr.", "sr", "ph.d.", "m.d.", "esq.", "u.s.", "u.k.", "alabama", "alaska", "arizona", "arkansas", "california", "colorado", "connecticut", "delaware", "florida", "georgia", "hawaii", "idaho", "illinois", "indiana", "iowa", "kansas", "kentucky", "louisiana", "maine", "maryland", "massachusetts", "michigan", "minnesota", "mississippi", "missouri", "montana", "nebraska", "nevada", "ohio", "oklahoma", "oregon", "pennsylvania", "tennessee", "texas", "utah", "vermont", "virginia", "washington", "wisconsin", "wyoming", "ontario", "quebec", "alberta", "manitoba"]
+) | frozenset(
+    ("new hampshire", "new jersey", "new mexico", "new york", "north carolina", "north dakota", "rhode island", "south carolina",
+     "south dakota", "west virginia", "british columbia", "nova scotia")
+)  # fmt: skip
+
 # What ends an open list.
 ET_CETERA = frozenset(
     (
