@@ -107,6 +107,8 @@ def is_prose(text: str) -> bool:
 
 def is_sentence(text: str) -> bool:
     """One sentence: seven words of Latin script or more, most of them in lower case, with a full stop behind them only."""
+    if text[-1:].isalnum():
+        return False
     bare = text.strip().strip("\"'”’")
     tokens = bare.split()
     if len(tokens) < 7 or has_hangul(bare) or not _SENTENCE_END.search(bare) or _STOP_INSIDE.search(bare):

@@ -27,7 +27,7 @@ def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "n
     head = _head(answer)
     refuses = (head.startswith(words.REFUSALS) and not _is_bare_list(answer)) or _refuses_within(answer)
     asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
-    if not refuses and says_nothing(head):
+    if not refuses and (says_nothing(head) or _denies(head.strip(" .!\"'()[]<>-*:。"))):
         return "no_answer"
     if not (refuses or asks) or _holds_list(answer):
         return None
@@ -78,13 +78,13 @@ def says_nothing(text: str) -> bool:
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
     if bare in words.NO_ANSWERS:
         return True
-    return len(bare) < 200 and ";" not in bare and (bare.startswith(words.NO_ANSWER_BEGINNINGS) or _denies(bare))
+    return bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare
 
 
 def _denies(sentence: str) -> bool:
     """Whether a short sentence with a word for key phrases ends by saying that there are none."""
     within = any(word in sentence for word in words.DENIALS_WITHIN)
-    if len(sentence) > 100 or not (within or sentence.endswith(words.DENIALS)):
+    if len(sentence) > 100 or ";" in sentence or not (within or sentence.endswith(words.DENIALS)):
         return False
     if any(
         head in sentence for head in (*words.JA_HEADS, "語句", "key phrase", "expression clé", "mot clé", "mots clés")
