@@ -171,7 +171,9 @@ def failure(status: int, code: str, message: str, text: str, headers: Any) -> Re
             return RequestFailed("fatal", code, f"the account has no credit left ({text})")
         unit: Unit = "tokens" if re.search(r"\btokens?\b|\bTPM\b", f"{code} {message}") else "requests"
         return RequestFailed("rate_limited", code or "rate_limited", text, retry_after=retry_after(headers), unit=unit)
-    if status in (408, 409, 425) or status >= 500:
+    if (
+        status in (408, 409, 425) or status >= 500 or code == "json_validate_failed"
+    ):  # the model's JSON, not the request
         return RequestFailed("transient", f"http_{status}", text, retry_after=retry_after(headers))
     if status not in _OF_THE_ARTICLE:
         return None

@@ -12,11 +12,22 @@ from collections.abc import Callable
 from typing import Any
 
 _OTHER_NAME = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
-_DISPENSABLE = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed")
+_DISPENSABLE = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "reasoning_effort",
+    "verbosity",
+)
 _REFUSES = re.compile(
-    r"unsupported|not support|unavailable|not available|not permitted|not allowed|unrecogni[sz]ed|unknown|unexpected"
-    r"|extra_forbidden|invalid|forbidden|only the default|must be",
+    r"unsupported|(?:not|n't) support|unavailable|not available|not permitted|not allowed|unrecogni[sz]ed|unknown|unexpected"
+    r"|extra_forbidden|deprecated|enabled only|no longer|only the default|should be|invalid parameter|unsupported_",
     re.IGNORECASE,
+)
+_OF_THE_VALUE = re.compile(
+    r"too (?:large|small|high|low|long)|at (?:most|least)|maximum|minimum|exceed|polic(?:y|ies)|safety", re.IGNORECASE
 )
 _JSON_OBJECT = {"type": "json_object"}
 
@@ -45,9 +56,7 @@ class Dialect:
     def learn(self, body: dict[str, Any], status: int, parameter: str, complaint: str) -> bool:
         """Whether something in `body` was turned down that can be said in another way, or left out.  `parameter` is the
         one that the endpoint names by itself, where it does."""
-        if status not in (400, 404, 422, 501) or not _REFUSES.search(complaint):
-            return False
-        return any(self._change(name, body) for name in _named(parameter or complaint, body))
+        return any(self._change(name, body) for name in refused(body, status, parameter, complaint))
 
     def _change(self, name: str, body: dict[str, Any]) -> bool:
         if name == "response_format":
@@ -70,6 +79,16 @@ class Dialect:
             f"sent as {change}" if isinstance(change, str) else f"{change['type']} instead" if change else "left out"
         )
         self.on_change(f"the endpoint does not take {what}: {instead}, from now on")
+
+
+def refused(body: dict[str, Any], status: int, parameter: str, complaint: str) -> list[str]:
+    """The parameters of a body that an endpoint does not take at all, by what it says; not those whose value is wrong."""
+    if status not in (400, 404, 422, 500, 501) or _OF_THE_VALUE.search(complaint):
+        return []
+    refusal = _REFUSES.search(complaint)
+    if not refusal or (status == 500 and "support" not in refusal[0]):
+        return []
+    return [name for name in _named(parameter or complaint, body) if name not in ("model", "messages")]
 
 
 def _named(complaint: str, body: dict[str, Any]) -> list[str]:

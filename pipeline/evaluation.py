@@ -15,6 +15,7 @@ from pipeline.errors import InputError, MissingExtra
 from pipeline.metrics import classes, keyphrases, rouge
 from pipeline.metrics.intervals import bootstrap
 from pipeline.records import LabelColumn
+from pipeline.stages import clean
 from pipeline.tables import read_order
 from pipeline.workspace import Workspace
 
@@ -131,6 +132,7 @@ def _of_one_label(pairs: Sequence[Pair], found: Evaluation) -> Scores:
 
 def _pairs(work: Workspace, gold: dict[str, list[str]], column: LabelColumn) -> Iterator[Pair]:
     labels = work.reviewed if work.reviewed.path.exists() else work.labels
+    clean.check_column(labels, work)
     for shard in read_order(work.articles):
         articles = work.filtered.read(shard, ["id", "language", "text"]).to_pylist()
         given = labels.read(shard, ["id", column.name]).to_pylist()

@@ -380,6 +380,10 @@ def test_what_was_rejected_is_asked_again_when_told(make_job: JobMaker, server: 
     assert stage(Workspace(load_job(path)), "label")["notes"] == {"answered": 10}
 
 
-def test_only_rejections_end_a_job_of_few_articles(make_job: JobMaker, server: Server) -> None:
+def test_rejections_are_final_only_where_something_was_ever_answered(make_job: JobMaker, server: Server) -> None:
     server.script = lambda body, times: error(400)
-    assert stage(run(openai_job(make_job, server, 3), last="clean"), "label")["notes"] == {"rejected": 3}
+    path = openai_job(make_job, server, 3)
+    with pytest.raises(Paused, match="answered nothing yet, only turned down: HTTP 400: no"):
+        run(path)
+    server.script = lambda body, times: error(400) if "harbour1x" in body["messages"][-1]["content"] else None
+    assert stage(run(path), "label")["notes"] == {"answered": 2, "rejected": 1}

@@ -39,6 +39,12 @@ SPORTS: dict[str, Any] = {"classes": {"Sports": ["스포츠", "sport"], "Politic
         ("주제: 기준금리 인상", "기준금리 인상"),
         ("「金利の引き上げ」", "金利の引き上げ"),
         ("Sujet : hausse des taux", "hausse des taux"),
+        ("Environmental impacts of eating meat.", "Environmental impacts of eating meat"),
+        ("The topic is AI.", "AI"),
+        ("I think the topic is: AI", "AI"),
+        ("Title: AI in Korea", "AI in Korea"),
+        ("한국은행의 기준금리 동결입니다.", "한국은행의 기준금리 동결"),
+        ('Label: "AI" (confidence 0.9)', "AI"),
     ],
 )
 def test_a_topic_is_the_first_line_without_its_wrapping(raw: str, label: str) -> None:
@@ -78,6 +84,9 @@ def test_no_topic(raw: str, finish: str | None, status: str) -> None:
         ("Weather", None),
         ("Sports or Politics", None),
         ("Transportation", None),
+        ("not sports", None),
+        ("The article isn't about sports.", None),
+        ("이 기사는 스포츠가 아닙니다.", None),
     ],
 )
 def test_a_class_is_one_of_the_set(raw: str, label: str | None) -> None:
@@ -129,6 +138,37 @@ def test_a_job_with_one_label_an_article(
     )
     shown = command("evaluate", path, "--gold", gold, "--set", f"clean={clean}").stdout
     assert "accuracy                     0.500" in shown
+
+
+def test_classes_that_differ_in_signs_only() -> None:
+    task = classes.Task(classes.Options.model_validate({"classes": ["C", "C++", "C#"]}), lambda texts: [0])
+    assert [task.parse(Reply(raw, "stop"), ARTICLE).phrases for raw in ("C++", "c#", "C")] == [["C++"], ["C#"], ["C"]]
+
+
+def test_a_corrected_class_is_one_of_the_set(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: (200, completion(body, "Sports"), {})
+    path = openai_job(make_job, server, 3, task="classes")
+    override = ("--set", f"clean={SPORTS}")
+    run(path, override[1])
+    sheet = path.parent / "sheet.csv"
+    assert command("review", path, "--export", sheet, *override).returncode == 0
+    text = sheet.read_text("utf-8-sig")
+    for word, code in (("banana", 1), ("정치", 0)):
+        lines = text.splitlines()
+        lines[1] = lines[1].removesuffix(",,,") + f",,{word},"
+        sheet.write_text("\n".join(lines), "utf-8-sig")
+        result = command("review", path, "--import", sheet, *override)
+        assert result.returncode == code, result.stderr
+        assert code == 0 or "'banana' is no label of this job" in result.stderr
+    labels = rows(run(path, override[1]), "train") + rows(run(path, override[1]), "eval")
+    assert sorted(row["label"] for row in labels) == ["Politics", "Sports", "Sports"]
+
+
+def test_labels_of_another_task_are_not_published(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 3)
+    run(path)
+    result = command("publish", path, "--set", "label.task=topic")
+    assert result.returncode == 1 and "is of another task; run: labelmill run JOB" in result.stderr
 
 
 def test_the_extractor_names_no_topics(make_job: JobMaker) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from pipeline.cleaner import labels, verdict
 from pipeline.cleaner.envelope import open_envelope
 from pipeline.cleaner.literal import find_literal
 from pipeline.cleaner.markers import strip_bullet, strip_number
 from pipeline.cleaner.normal import strip_emphasis
 from pipeline.cleaner.reject import is_clause
-from pipeline.cleaner.trim import trim
+from pipeline.cleaner.settle import settle
 from pipeline.cleaner.verdict import Status
+
+_HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
+_NAMES = ("title", "label", "name", "category", "class", "titre", "제목", "분류", "범주", "タイトル", "分類")
 
 
 def clean_short(raw: str, *, max_words: int = 6, finish_reason: str | None = None) -> tuple[str, Status]:
@@ -27,12 +33,22 @@ def clean_short(raw: str, *, max_words: int = 6, finish_reason: str | None = Non
     line = _of_literal(answer) or _first_line(answer)
     if finish_reason == "length" and answer.endswith(line):
         return "", "truncated"
-    label = trim(strip_number(line))
+    label = next(settle(strip_number(_behind_head(line)), None), "")
     if verdict.says_nothing(label):
         return "", "no_answer"
-    if not label or len(label.split()) > max_words or is_clause(line.strip()):
+    if not label or len(label.split()) > max_words or is_clause(label):
         return "", "unparseable"
     return label, "ok"
+
+
+def _behind_head(line: str) -> str:
+    """`I think the topic is: A`, `The topic is A`, `Title: A` -> A."""
+    match = _HEAD.match(line)
+    if match is None or not line[match.end() :].strip():
+        return line
+    words = _WORD.findall(match[1].casefold())
+    named = any(labels.is_head(word, strong=False) or word in _NAMES for word in words)
+    return line[match.end() :] if named else line
 
 
 def _of_literal(answer: str) -> str | None:
@@ -48,9 +64,8 @@ def _of_literal(answer: str) -> str | None:
 def _first_line(answer: str) -> str:
     """The first line of the first labelled part, or of the whole."""
     preface, *blocks = labels.split_blocks(labels.strip_interjection(strip_emphasis(answer)))
-    texts = [
-        block.text for block in blocks if block.kind in ("answer", "category") and any(map(str.isalnum, block.text))
-    ]
+    full = [block for block in blocks if any(map(str.isalnum, block.text))]
+    texts = [block.text for block in full if block.kind in ("answer", "category")] or [block.text for block in full]
     text = (
         preface.text
         if any(map(str.isalnum, preface.text)) and not _announces(preface.text, texts)

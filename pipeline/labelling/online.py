@@ -47,6 +47,7 @@ class Online:
         self._filled, self._full, self._over = asyncio.Event(), asyncio.Event(), False
         self._lease_until = 0.0
         self._unanswered_in_a_row = 0
+        self._why_turned_down = ""
         self._suspect: list[Outcome] = []  # rejected since the last answer: final once something else is answered
         self._can_store = True
 
@@ -102,7 +103,10 @@ class Online:
     async def _wait(self) -> None:
         """Until something is settled; not for suspects where nothing else is under way."""
         if self._suspect and len(self._supply.claimed) == len(self._suspect):
-            self._clear_suspects()
+            if await asyncio.to_thread(self._ledger.has_answers):
+                self._clear_suspects()
+            else:
+                self._stop.pause(f"the endpoint has answered nothing yet, only turned down: {self._why_turned_down}")
         await self._supply.wait()
 
     async def _claim_and_start(self, asks: list[Ask], tasks: asyncio.TaskGroup) -> None:
@@ -136,6 +140,7 @@ class Online:
             outcome = self._failed(ask, failure, time.monotonic() - started)
             if outcome.record and failure.code not in OF_THE_ARTICLE:
                 self._suspect.append(outcome)
+                self._why_turned_down = str(failure)
                 return
         except Closed:
             outcome = Outcome(ask)

@@ -108,6 +108,9 @@ class Ledger:
     def is_empty(self) -> bool:
         return not self._database.execute("SELECT 1 FROM replies LIMIT 1")
 
+    def has_answers(self) -> bool:
+        return bool(self._database.execute("SELECT 1 FROM replies WHERE status = 'answered' LIMIT 1"))
+
     def totals(self) -> dict[str, float | int | None]:
         return report.totals(self._database)
 

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pipeline import chat_api
 from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
-from pipeline.dialect import Dialect
+from pipeline.dialect import Dialect, refused
 from pipeline.errors import ConfigError, EndpointError, RequestFailed
 from pipeline.records import Advertised, ModelInfo, Reply, Request
 
@@ -110,7 +110,7 @@ class Provider:
             if status == 200:
                 return chat_api.reply(data, headers)
             if not self._may_say_otherwise(body, said, status, data):
-                raise self._failure(status, data, headers)
+                raise self._failure(said, status, data, headers)
 
     def _may_say_otherwise(self, body: dict[str, Any], said: dict[str, Any], status: int, data: bytes) -> bool:
         """Whether to ask again at once, in other words: the endpoint turned a parameter down, unseen and unpaid."""
@@ -178,8 +178,12 @@ class Provider:
         userinfo = urlsplit(self.base_url).netloc.rpartition("@")[0]
         return text.replace(userinfo, "[user]") if userinfo else text
 
-    def _failure(self, status: int, data: bytes, headers: Any) -> RequestFailed:
+    def _failure(self, body: dict[str, Any], status: int, data: bytes, headers: Any) -> RequestFailed:
         code, message = chat_api.error_of(data)
+        if status < 500 and refused(body, status, chat_api.parameter_of(data), f"{code} {message}"):
+            code = (
+                code if code.startswith("unsupported_") else f"unsupported_{code or 'parameter'}"
+            )  # every request has it
         text = self._redact(f"HTTP {status} {code}: {message}".replace(" :", ":"))[:300]
         failure = chat_api.failure(status, code, message, text, headers)
         return failure or RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status)} ({text})")

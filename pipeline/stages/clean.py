@@ -8,10 +8,11 @@ import pyarrow as pa
 
 from pipeline import plugins
 from pipeline.engines.local import map_shards
+from pipeline.errors import InputError
 from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
 from pipeline.ledger import Ledger, Record, open_ledger
 from pipeline.records import Article, Label, Reply
-from pipeline.tables import REJECTED, Output, label_fields, read_order, rejected_table
+from pipeline.tables import REJECTED, Folder, Output, label_fields, read_order, rejected_table
 from pipeline.workspace import Workspace
 
 VERSION = 1
@@ -31,6 +32,14 @@ def schema(work: Workspace) -> pa.Schema:
             *((name, pa.string()) for name in _PROVENANCE),
         ]
     )
+
+
+def check_column(folder: Folder, work: Workspace) -> None:
+    """Raises InputError where a folder's labels are those of another task."""
+    name = work.config.label_column.name
+    for shard in read_order(work.articles)[:1]:
+        if folder.manifest(shard) and name not in folder.read(shard).column_names:
+            raise InputError(f"{folder.path}: has no {name!r}, it is of another task; run: labelmill run JOB")
 
 
 def run(work: Workspace) -> None:

@@ -75,6 +75,7 @@ class _LabelRun:
         self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may settle rows of several shards
         self._config = [VERSION, labeller.identity]
         self._failed = 0
+        self._rejected: Counter[str] = Counter()  # in this run, by what the endpoint said
 
     def run(self) -> None:
         shards = read_order(self._work.articles)
@@ -112,6 +113,12 @@ class _LabelRun:
         if self._failed:
             print(
                 f"labelmill: {self._failed:,} requests got no answer; the same command asks them again", file=sys.stderr
+            )
+        if self._rejected:
+            print(
+                f"labelmill: {self._rejected.total():,} articles are rejected by the endpoint for good "
+                f"({self._rejected.most_common(1)[0][0]}); --retry-rejected asks them again",
+                file=sys.stderr,
             )
         asked = getattr(self._labeller.provider, "model", None) or ""
         for served, count in monitor.served.items():
@@ -179,6 +186,8 @@ class _LabelRun:
 
     def _settle(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
         row = _settled(record) if record else _row("failed", failure, detail)
+        if record and record.reply is None:
+            self._rejected[f"{record.error_code}: {record.error}"[:160]] += 1
         self._failed += record is None
         for state in self._in_flight.pop(request.key):
             state.settled[request.key] = row

@@ -16,6 +16,7 @@ from pipeline.errors import GateStopped, InputError
 from pipeline.labelling.labeller import Labeller
 from pipeline.ledger import open_ledger
 from pipeline.publishing import card, gates, versions
+from pipeline.stages import clean
 from pipeline.tables import Folder, digest_of, read_order
 from pipeline.workspace import Workspace
 
@@ -33,6 +34,7 @@ class Published:
 def run(work: Workspace) -> Published:
     """Write a version where the rows differ from the last one.  Raises GateStopped, naming the rows."""
     shards = read_order(work.articles)
+    clean.check_column(work.reviewed, work)
     inputs = digest_of([[folder.digest(s) for folder in _folders(work)] for s in shards])
     last = versions.latest(work.versions)
     if last and versions.read_manifest(last)["inputs"] == inputs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import plugins
 from pipeline.engines.local import map_shards
 from pipeline.errors import InputError
 from pipeline.review import sheet, verdicts
@@ -24,6 +25,7 @@ VERSION = 1
 def run(work: Workspace) -> None:
     """Bring `reviewed/` up to date with `labels/` and the verdicts."""
     log, shards = verdicts.load(work.verdicts_file), read_order(work.articles)
+    clean.check_column(work.labels, work)
     map_shards(
         work.reviewed,
         shards,
@@ -64,6 +66,7 @@ def _apply(work: Workspace, labels: list[dict[str, Any]], log: dict[str, verdict
 
 def export_sheet(work: Workspace, path: Path, sample: int | None, seed: int) -> int:
     """Write a random sample of labelled articles (all, where `sample` is None) for people to judge; how many."""
+    clean.check_column(work.labels, work)
     places = [
         (shard, row) for shard in read_order(work.articles) for row in range(work.labels.read(shard, ["id"]).num_rows)
     ]
@@ -85,10 +88,28 @@ def _sheet_rows(work: Workspace, shard: str, rows: list[int]) -> list[dict[str, 
     return [article | label for article, label in zip(shown, labels, strict=True)]
 
 
+def _in_the_tasks_words(work: Workspace, path: Path, judgement: verdicts.Judgement) -> verdicts.Judgement:
+    """Raises InputError for a corrected label that the task does not know."""
+    task = plugins.create("tasks", work.config.label.task, work.config.task_options, lambda texts: [0] * len(texts))
+    check = getattr(task, "check", None)
+    if check is None:
+        return judgement
+    added = []
+    for label in judgement.added:
+        known = check(label)
+        if known is None:
+            raise InputError(
+                f"{path}: {judgement.id}: {label!r} is no label of this job; see clean: in {work.config.file}"
+            )
+        added.append(known)
+    return replace(judgement, added=[label for label in added if label not in judgement.accepted])
+
+
 def import_sheet(work: Workspace, path: Path, reviewer: str) -> int:
     """Add a filled sheet's judgements to the verdict log; how many."""
     judgements = list(
         sheet.read(path, work.config.label_column.name, reviewer, datetime.now(UTC).isoformat(timespec="seconds"))
     )
+    judgements = [_in_the_tasks_words(work, path, judgement) for judgement in judgements]
     verdicts.append(work.verdicts_file, judgements)
     return len(judgements)

@@ -3,7 +3,9 @@
 A module holds `Options` (it validates the job file's `clean` section) and `Task(options, count)`; `count` counts the tokens
 of texts.  A task has the attributes `column` (how its label stands in tables) and `prompt` (the name of its own prompt),
 the static methods `variables(options)` (what it offers to a prompt beside the article's fields) and `schema(options)`
-(the JSON that a prompt with `output: json_schema` asks for), and `parse(reply, article) -> Label`.  Pure: no disk, no
+(the JSON that a prompt with `output: json_schema` asks for), and `parse(reply, article) -> Label`.  It may have
+`judge(reply, article) -> str` (what a reply is worth, quickly) and `check(label) -> str | None` (a label that a person
+gave, in the task's form; None where it is no label of the task).  Pure: no disk, no
 network.
 """
 

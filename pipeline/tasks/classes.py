@@ -22,8 +22,13 @@ from pipeline.text.folding import fold_form
 from pipeline.text.tokens import Counter
 
 VERSION = 1
-_MOST_WORDS = 40  # of a line in which a class may be named
-_WORDS = re.compile(r"\w+")
+_MOST_WORDS, _MOST_CHARS = 40, 400  # of what may name a class in a sentence
+_WORDS = re.compile(r"[\w+#]+")
+_DENIES = re.compile(
+    r"\b(?:not|no|neither|nor|cannot|other than|rather than|except|without|pas|aucun|sauf|ni)\b|n['’]t\b"
+    r"|아니|아닌|아님|아닙|않|없|제외|ではな|じゃな|以外|ない",
+    re.IGNORECASE,
+)
 
 
 class Options(Base):
@@ -70,9 +75,11 @@ class Task:
         line, status = clean_short(reply.text, max_words=_MOST_WORDS, finish_reason=reply.finish_reason)
         if reply.finish_reason == "refusal":
             status = "refusal"
-        if status != "ok":
-            line = reply.text if status == "unparseable" else ""
+        if exact := self._names.get(_folded(reply.text[:_MOST_CHARS])):
+            return Label([exact], [], "ok")
         found = self._named_in(line)
+        if not found and status in ("ok", "unparseable"):
+            found = self._named_in(reply.text[:_MOST_CHARS])
         if len(found) == 1:
             return Label(found, [], "ok")
         return Label([], [], "unparseable" if status == "ok" else status)
@@ -80,11 +87,17 @@ class Task:
     def judge(self, reply: Reply, article: Article) -> str:
         return self.parse(reply, article).status
 
+    def check(self, label: str) -> str | None:
+        """The class that a person's word stands for, None where it is none of the set."""
+        return self._names.get(_folded(label))
+
     def _named_in(self, line: str) -> list[str]:
         """The class that the line is; else those that it names in a sentence."""
         folded = _folded(line)
         if folded in self._names:
             return [self._names[folded]]
+        if _DENIES.search(line):
+            return []  # it may say what the article is not
         within = {name for word, name in self._names.items() if _stands_in(word, folded)}
         return sorted(within)
 
