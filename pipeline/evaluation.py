@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError, MissingExtra
+from pipeline.labelling.labeller import Labeller
 from pipeline.metrics import classes, keyphrases, rouge
 from pipeline.metrics.intervals import bootstrap
 from pipeline.records import LabelColumn
@@ -20,7 +24,6 @@ from pipeline.tables import read_order
 from pipeline.workspace import Workspace
 
 _KS = (5, 7, 10)
-_GOLD_COLUMNS = ("gold", "labels", "label")
 Scores = dict[str, list[float]]  # a metric -> its value for each article that it can be told for
 
 
@@ -33,6 +36,14 @@ class Pair:
     text: str
     predicted: list[str]
     gold: list[str]
+
+
+@dataclass
+class Gold:
+    """id -> what people chose; `empty` rows had nothing."""
+
+    labels: dict[str, list[str]] = field(default_factory=dict)
+    empty: int = 0
 
 
 @dataclass
@@ -54,13 +65,16 @@ class Evaluation:
 def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
     """Compare the job's labels (after review, where there is one) with a gold file.  Raises InputError."""
     column = work.config.label_column
-    gold = read_gold(gold_file, column)
-    pairs = list(_pairs(work, gold, column))
+    check = getattr(Labeller(work).task, "check", None)
+    gold = read_gold(gold_file, column, check)
+    pairs = list(_pairs(work, gold.labels, column))
     if not pairs:
         raise InputError(
-            f"{gold_file}: none of its {len(gold):,} ids is an article of this job; see: labelmill show JOB filtered"
+            f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show JOB filtered"
         )
-    found = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), len(gold) - len(pairs), {})
+    found = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), len(gold.labels) - len(pairs), {})
+    if gold.empty:
+        found.notes.append(f"{gold.empty:,} rows of {gold_file} have no gold label; they are left out")
     scores = _of_phrases(pairs, work.config.task_options, found) if column.many else _of_one_label(pairs, found)
     for name, values in scores.items():
         if values:
@@ -143,47 +157,67 @@ def _pairs(work: Workspace, gold: dict[str, list[str]], column: LabelColumn) -> 
                 yield Pair(article["id"], article["language"], article["text"], predicted, gold[article["id"]])
 
 
-def read_gold(path: Path, column: LabelColumn) -> dict[str, list[str]]:
-    """id -> phrases of a gold file: JSONL, CSV or Parquet with `id` and the label's column (or `gold`); several phrases are
-    a list, or text separated by semicolons.  Rows without any are left out.  Raises InputError."""
-    gold = {}
+def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None] | None = None) -> Gold:
+    """A gold file: JSONL, CSV, TSV or Parquet with `id` and the label's column (or `gold`); several phrases are a list, or
+    text separated by semicolons.  `check` is the task's.  Raises InputError naming the row."""
+    gold = Gold()
     for number, row in enumerate(_rows(path), 1):
-        value = next((row[name] for name in (column.name, *_GOLD_COLUMNS) if row.get(name) is not None), None)
-        if "id" not in row or (value is None and not set(row) & {column.name, *_GOLD_COLUMNS}):
-            raise InputError(
-                f"{path}: row {number}: needs 'id' and {column.name!r}; it has: {', '.join(map(str, row))}"
-            )
-        parts = value if isinstance(value, list) else str(value or "").split(";") if column.many else [str(value or "")]
-        if phrases := [text for part in parts if (text := str(part).strip())]:
-            gold[str(row["id"])] = phrases
-    if not gold:
+        where, named = f"{path}: row {number}", {str(name).strip().casefold(): value for name, value in row.items()}
+        names = [name for name in (column.name, "gold") if name in named]
+        if "id" not in named or not names:
+            raise InputError(f"{where}: needs 'id' and {column.name!r}; it has: {', '.join(map(str, row))}")
+        phrases = _phrases(named[names[0]], column.many)
+        row_id = str(named["id"]).strip()
+        if not phrases:
+            gold.empty += 1
+            continue
+        if check and (unknown := next((phrase for phrase in phrases if check(phrase) is None), None)):
+            raise InputError(f"{where}: {unknown!r} is no label of this job")
+        phrases = [check(phrase) or phrase for phrase in phrases] if check else phrases
+        if gold.labels.setdefault(row_id, phrases) != phrases:
+            raise InputError(f"{where}: {row_id!r} has other labels in an earlier row")
+    if not gold.labels:
         raise InputError(f"{path}: no gold labels in it")
     return gold
+
+
+def _phrases(value: Any, many: bool) -> list[str]:
+    """Of a cell: a list, a list written as JSON or Python would, or text between semicolons."""
+    text = "" if value is None else str(value).strip()
+    if not isinstance(value, list) and text.startswith("[") and text.endswith("]"):
+        with suppress(ValueError, SyntaxError):
+            value = ast.literal_eval(text)
+    parts = value if isinstance(value, list | tuple) else text.split(";") if many else [text]
+    return [phrase for part in parts if (phrase := str(part).strip())]
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         if path.suffix == ".parquet":
             yield from pq.read_table(path).to_pylist()
-        elif path.suffix == ".csv":
+        elif path.suffix in (".csv", ".tsv"):
             with path.open(encoding="utf-8-sig", newline="") as file:
-                yield from csv.DictReader(file)
+                first = file.readline()
+                file.seek(0)
+                yield from csv.DictReader(file, delimiter=max(",;\t", key=first.count))
         else:
             with path.open(encoding="utf-8-sig") as file:
                 for number, line in enumerate(file, 1):
                     if line.strip():
                         yield _object(line, path, number)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: not there; --gold names a JSONL, CSV or Parquet file") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}); save it as UTF-8") from error
+        raise InputError(f"{path}: not there; --gold names a JSONL, CSV, TSV or Parquet file") from error
+    except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read ({error}); JSONL and CSV are UTF-8") from error
 
 
 def _object(line: str, path: Path, number: int) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise InputError(f"{path}:{number}: not JSON ({error}); --gold names a JSONL, CSV or Parquet file") from error
+        raise InputError(
+            f"{path}:{number}: not JSON ({error}); --gold names a JSONL, CSV, TSV or Parquet file"
+        ) from error
     if not isinstance(row, dict):
         raise InputError(f"{path}:{number}: no object with 'id'")
     return row

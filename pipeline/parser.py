@@ -104,14 +104,21 @@ def _add_looking(add: Add) -> None:
 
 def _add_prompts(commands: Any, common: argparse.ArgumentParser, job: argparse.ArgumentParser) -> None:
     text = "Look at prompts: what they send, which there are, how two of them differ."
-    example = f"example:\n  labelmill prompt render {_JOB} --id ko-001 --set label.provider=openai"
-    how = {"description": text, "epilog": example, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    parts = commands.add_parser("prompt", help=text, parents=[common], **how).add_subparsers(
-        required=True, metavar="WHAT"
-    )
+    examples = {
+        "render": f"labelmill prompt render {_JOB} --id ko-001 --set label.provider=openai",
+        "list": f"labelmill prompt list {_JOB}",
+        "diff": f"labelmill prompt diff keyphrases/v1 keyphrases/v2 --job {_JOB} --set label.provider=openai",
+    }
+
+    def about(text: str, example: str) -> dict[str, Any]:
+        how = {"description": text, "epilog": f"example:\n  {example}"}
+        return {"help": text, "formatter_class": argparse.RawDescriptionHelpFormatter, **how}
+
+    prompt = commands.add_parser("prompt", parents=[common], **about(text, examples["render"]))
+    parts = prompt.add_subparsers(required=True, metavar="WHAT")
 
     def add(name: str, call: str, text: str, base: Any = common) -> argparse.ArgumentParser:
-        sub: argparse.ArgumentParser = parts.add_parser(name, parents=[base], help=text, **{**how, "description": text})
+        sub: argparse.ArgumentParser = parts.add_parser(name, parents=[base], **about(text, examples[name]))
         sub.set_defaults(call=call)
         sub.add_argument("--json", action="store_true", help="as JSON")
         return sub

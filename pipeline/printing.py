@@ -89,11 +89,9 @@ def quote(found: Quote) -> None:
 
 
 def evaluation(found: Evaluation) -> None:
-    print(
-        f"{found.articles:,} articles with gold labels, {found.unlabelled:,} of them without a label (counted as empty)"
-    )
+    print(f"articles with gold labels: {found.articles:,}; without a label (counted as empty): {found.unlabelled:,}")
     if found.not_in_job:
-        print(f"{found.not_in_job:,} gold rows are no articles of this job")
+        print(f"gold rows that are no articles of this job: {found.not_in_job:,}")
     print(f"{'metric':26}{'mean':>8}   95% interval")
     for name, (mean, low, high) in found.metrics.items():
         floor = f"   random pairs {found.baselines[name]:.3f}" if name in found.baselines else ""

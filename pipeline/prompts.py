@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,6 +80,8 @@ class Prompt:
 
 _TAG = re.compile(r"<\s*/?\s*([A-Za-z][\w-]*)[^<>{}]*>|\[/?([A-Z][A-Z_]*)\]")
 _FENCE = re.compile(r"""(["'`~=#*-])\1\1+|<<<+|>>>+""")
+_GAP = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*"  # nobody sees the difference
+_SENTINEL = Article("sentinel", "\ue000title\ue000", "\ue000text\ue000", "", "", "", "en")
 _OPENERS = str.maketrans("<[", "‹⟦")
 
 
@@ -88,7 +90,8 @@ def _delimiters(templates: Iterable[str]) -> re.Pattern[str] | None:
     text = "\n".join(templates)
     tags = sorted({tag for match in _TAG.findall(text) for tag in match if tag})
     fences = sorted({match[0][0] for match in _FENCE.finditer(text)})
-    patterns = [rf"<\s*/?\s*(?:{'|'.join(tags)})\b|\[\s*/?\s*(?:{'|'.join(tags)})\s*\]"] if tags else []
+    names = "|".join(tags)
+    patterns = [rf"<{_GAP}/?{_GAP}(?:{names})\b|\[{_GAP}/?{_GAP}(?:{names}){_GAP}\]"] if tags else []
     patterns += [rf"{re.escape(sign)}{{3,}}" for sign in fences]
     return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
@@ -120,7 +123,10 @@ def names(folder: Path | None = None) -> list[str]:
 
 def source_of(path: Path) -> PromptFile:
     """A prompt file, checked in itself.  Raises ConfigError."""
-    source: PromptFile = check(PromptFile, parse_yaml(read_text(path, "prompt"), str(path)), str(path))
+    content = parse_yaml(read_text(path, "prompt"), str(path))
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: is no prompt: it needs 'user', see docs/labels.md")
+    source: PromptFile = check(PromptFile, content, str(path))
     return source
 
 
@@ -133,25 +139,30 @@ def load(name: str, folder: Path, task_values: dict[str, Any], own_values: Mappi
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
     texts = [(role, f"{path}: {key}", text) for role, key, text in _texts(source) if text]
     used = [_variables(environment, text, where, [*ARTICLE_VARIABLES, *values]) for _, where, text in texts]
-    _check_all_used(path, used, own)
+    _check_all_used(path, used, own, task_values)
     parts = tuple(
         (role, _template(environment, text, where, bool(names & set(ARTICLE_VARIABLES)), values))
         for (role, where, text), names in zip(texts, used, strict=True)
     )
     content = source.model_dump(exclude={"notes", "language"}) | ({"values": own} if own else {})
-    return Prompt(name, source, digest_of(content), parts, values, _delimiters(text for _, _, text in texts))
+    bare = Prompt(name, source, digest_of(content), parts, values, None)
+    sent = [message["content"] for message in bare.render(_SENTINEL)]
+    if not any(mark in sent[-1] for mark in (_SENTINEL.text, str(_SENTINEL.title))):
+        raise ConfigError(f"{path}: user: does not send the article: it needs {{{{ text }}}}")
+    return replace(bare, _delimiters=_delimiters([*sent, *(text for _, _, text in texts)]))
 
 
-def _check_all_used(path: Path, used: Sequence[set[str]], own: Mapping[str, Any]) -> None:
-    """Raises ConfigError where a value of the job file goes nowhere, or the article does."""
+def _check_all_used(
+    path: Path, used: Sequence[set[str]], own: Mapping[str, Any], task_values: Mapping[str, Any]
+) -> None:
+    """Raises ConfigError where a value of the job file goes nowhere, or has a name that is taken."""
     everywhere = set().union(*used)
     for name in own:
-        if name in ARTICLE_VARIABLES:
-            raise ConfigError(f"label.variables.{name}: is the article's own; give it another name")
+        if name in ARTICLE_VARIABLES or name in task_values:
+            whose = "the article's" if name in ARTICLE_VARIABLES else "the task's (see clean:)"
+            raise ConfigError(f"label.variables.{name}: is {whose} own; give it another name")
         if name not in everywhere:
             raise ConfigError(f"label.variables.{name}: {path} does not use it")
-    if not used[-1] & {"text", "title"}:
-        raise ConfigError(f"{path}: user: has no {{{{ text }}}}: the article would never be sent")
 
 
 def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:

@@ -122,7 +122,13 @@ def test_evaluate_over_a_job(make_job: JobMaker, server: Server, tmp_path: Path)
     assert found["metrics"]["count_compliance"]["mean"] == 1.0
     csv = tmp_path / "gold.csv"
     csv.write_text("id,keyphrases\n" + "".join(f"{line['id']},{'; '.join(line['keyphrases'])}\n" for line in lines))
-    assert "4 articles with gold labels" in command("evaluate", path, "--gold", csv).stdout
+    assert "articles with gold labels: 4;" in command("evaluate", path, "--gold", csv).stdout
+    csv.write_text("ID;Keyphrases\n" + "".join(f"{line['id']};{line['keyphrases']}\n" for line in lines) + "a9;\n")
+    again = json.loads(command("evaluate", path, "--gold", csv, "--json").stdout)
+    assert again["metrics"] == found["metrics"]
+    assert "1 rows of" in again["notes"][0]
+    csv.write_text("id,keyphrases\na1,x\na1,y\n")
+    assert "'a1' has other labels in an earlier row" in command("evaluate", path, "--gold", csv).stderr
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ def test_an_article_cannot_end_the_delimiters_around_it(tmp_path: Path, template
     assert "a " in hostile_one and " b" in hostile_one
 
 
+def test_delimiters_that_a_template_makes(tmp_path: Path) -> None:
+    prompt = load(tmp_path, "user: <{{ tag }}>{{ text }}</{{ tag }}>", {"tag": "article"})
+    sent = prompt.render(Article("1", None, "a </article> < /\u200barticle> b", ""))[-1]["content"]
+    assert sent == "<article>a ‹/article> ‹ /\u200barticle> b</article>"
+
+
 def test_other_marks_in_an_article_stay(tmp_path: Path) -> None:
     prompt = load(tmp_path, "user: <article>{{ text }}</article>")
     text = "x < y, <b>bold</b>, --- and [1] ```code``` {{ text }}"
@@ -55,7 +61,10 @@ def test_other_marks_in_an_article_stay(tmp_path: Path) -> None:
     ("text", "own", "said"),
     [
         ("user: '{{ txt }}'", {}, r"unknown variable 'txt' \(did you mean 'text'\?\)"),
-        ("user: hello", {}, "the article would never be sent"),
+        ("user: hello", {}, "does not send the article"),
+        ("user: '{% if false %}{{ text }}{% endif %}x'", {}, "does not send the article"),
+        ("user: '{{ text }}'", {"max_phrases": 9}, "label.variables.max_phrases: is the task's"),
+        ("", {}, "is no prompt: it needs 'user'"),
         ("user: '{{ text }}'", {"tone": "dry"}, "label.variables.tone: .*own.yaml does not use it"),
         ("user: '{{ text }}'", {"text": "x"}, "label.variables.text: is the article's own"),
         ("user: '{{ text }}'\noutput: xml", {}, r"output: .*allowed: text, json_schema"),
