@@ -13,6 +13,10 @@ MAX_CHARS = 100
 _URL = re.compile(r"(?:https?://|www\.|ftp://)\S{1,2000}|\b[\w-]{1,60}\.[a-z]{2,10}/\S{1,500}", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
 _EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30},?|and|et|und|,|of|for|with|avec)){2,8}$")
+_WRITERS = r"(?:Senior |Staff |Chief |Political |Sports )?(?:Writer|Reporter|Correspondent|Editor|Journalist)"
+_EN_TITLED = re.compile(rf"(?:[A-ZÀ-Þ][\w'’.-]+ ?){{2,3}}, {_WRITERS}$")
+_RIGHTS = re.compile(r"무단 ?전재|재배포 ?금지|저작권자|all rights reserved|copyright ?[©(]|無断転載", re.IGNORECASE)
+_PAST_EVENT = re.compile(r"[A-ZÀ-Þ]\S* [a-z]{2,}ed (?!by\b)\S+ \S+")
 _KO_BYLINE_REVERSED = re.compile(r"(?:기자|특파원) ?[:=]? ?([가-힣]{3})$")
 _KO_BYLINE = re.compile(rf"(?:^|[\s=/)\]])([가-힣]{{2,4}}) ?(?:{'|'.join(words.REPORTERS)})(?: ?=)?$")
 _JA_BYLINE = re.compile(r"[一-龥]{4}(?:記者|特派員)$")
@@ -25,7 +29,7 @@ _KO_FINITE_LONG = re.compile(
 )
 _PAST = {chr(code) for code in range(0xAC00, 0xD7A4) if (code - 0xAC00) % 28 == 20}  # syllables that end in ㅆ
 _JA_FINITE = re.compile(
-    r"(?:です|ます|ました|ません|でした|だった|である|している|していた|された|されている|した|すると述べた|ください)$"
+    r"(?:た|です|ます|ました|ません|でした|だった|である|している|していた|された|されている|した|すると述べた|ください)$"
 )
 _JA_PARTICLE = re.compile("[はがをに]|から|まで")
 _SENTENCE_END = re.compile(r"[.!?。！？…]$")
@@ -42,6 +46,7 @@ def is_phrase(text: str) -> bool:
         and len(text) <= MAX_CHARS
         and not is_address(text)
         and not is_byline(text)
+        and not _RIGHTS.search(text)
         and not is_clause(text)
     )
 
@@ -60,7 +65,7 @@ def strip_address(text: str) -> str:
 
 def is_byline(text: str) -> bool:
     """`By Jane Doe`, `Par Jean Dupont`, `홍길동 기자`; not `외신 기자`, whose first word is no name."""
-    if _JA_BYLINE.match(text):
+    if _JA_BYLINE.match(text) or _EN_TITLED.match(text):
         return True
     if text[:1] in "BPV" and _EN_BYLINE.fullmatch(text):
         return True
@@ -134,6 +139,8 @@ def _is_latin_clause(text: str) -> bool:
     if (first in words.EN_SUBJECTS or first in words.FR_SUBJECTS) and (has_verb or _is_lower(tokens[1:], text)):
         return True
     if _INNER_END.search(text) and len(tokens) > 4 and any(word in verbs for word in tokens):
+        return True
+    if len(tokens) >= 6 and _PAST_EVENT.search(text):
         return True
     return len(tokens) >= 4 and (any(word in verbs for word in tokens[1:-1]) or _ends_sentence(text, tokens))
 
