@@ -51,7 +51,7 @@ def _workspace(arguments: argparse.Namespace) -> Workspace:
     from pipeline.config import load_job
     from pipeline.workspace import Workspace
 
-    options = {name: getattr(arguments, name, None) for name in ("limit", "retry_rejected")}
+    options = {name: getattr(arguments, name, None) for name in ("limit", "retry_rejected", "version")}
     return Workspace(load_job(arguments.job, arguments.set), **options)
 
 
@@ -70,6 +70,18 @@ def _stage(arguments: argparse.Namespace) -> None:
     job.run(work, arguments.stage, arguments.stage)
     report = job.status(work)
     printing.status({**report, "stages": [row for row in report["stages"] if row["stage"] == arguments.stage]})
+
+
+def _publish(arguments: argparse.Namespace) -> None:
+    from pipeline import job
+
+    work = _workspace(arguments)
+    if arguments.dry_run:
+        printing.plan(job.plan_version(work))
+        return
+    job.run(work, "publish", "publish")
+    report = job.status(work)
+    printing.status({**report, "stages": report["stages"][-1:]})
 
 
 def _quote(arguments: argparse.Namespace) -> None:
@@ -223,6 +235,7 @@ CALLS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "prompt_diff": _prompt_diff,
     "prompt_list": _prompt_list,
     "prompt_render": _prompt_render,
+    "publish": _publish,
     "quote": _quote,
     "review": _review,
     "run": _run,

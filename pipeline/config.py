@@ -108,6 +108,8 @@ class PublishOptions(Options):
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     private: bool = True
     licence: str | None = None  # of the published data set, for its card
+    gates: dict[str, Literal["stop", "warn"]] = {}  # by name; see docs/publishing.md
+    waive: dict[str, str] = {}  # gate -> the reason why it need not hold
 
     @field_validator("to")
     @classmethod

@@ -21,7 +21,7 @@ from pipeline.labelling.labeller import load_prompt
 from pipeline.labelling.monitor import paused_because
 from pipeline.ledger import Ledger, open_ledger
 from pipeline.ledger.salvage import salvage
-from pipeline.publishing import versions
+from pipeline.publishing import gates, versions
 from pipeline.stages import clean, collect, label, publish, review, split
 from pipeline.stages import filter as filter_stage
 from pipeline.tables import Folder, Manifest, read_json, read_order
@@ -57,6 +57,9 @@ def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1]) -> None:
     if start > end:
         raise ConfigError(f"--from {first} comes after --to {last}; the order is: {' '.join(NAMES)}")
     load_prompt(work.config)  # a mistake in it must not wait until the articles are read
+    options = work.config.publish
+    if wrong := list(gates.complaints(options.gates, options.waive)):
+        raise ConfigError("\n".join(f"{work.config.file}: {problem}" for problem in wrong))
     for number in range(start, end + 1):
         with work.locked(shared=STAGES[number] is LABEL, wait=number > start):
             STAGES[number].run(work)
@@ -132,6 +135,13 @@ def _publish_status(work: Workspace) -> dict[str, Any]:
     state = f"version {last.name}" if last else "not run"
     return {"stage": "publish", "rows": rows, "kept": rows, "rejected": {}, "waiting": 0, "seconds": 0.0,
             "notes": manifest.get("rows", {}), "state": state}  # fmt: skip
+
+
+def plan_version(work: Workspace) -> publish.Plan:
+    """What `publish` would write, with nothing written."""
+    with work.locked():
+        clean.check_column(work.reviewed, work)
+        return publish.plan(work)
 
 
 # --- ledger ---

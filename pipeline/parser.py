@@ -65,6 +65,11 @@ def _add_running(add: Add) -> None:
         stage.set_defaults(stage=name)
         if name == "label":
             _may_retry(stage)
+    publish = add("publish", "publish", "Write a version where rows changed.", f"labelmill publish {_JOB} --dry-run")
+    publish.add_argument("--dry-run", action="store_true", help="show diff, version, gates and card; write nothing")
+    publish.add_argument(
+        "--version", metavar="X.Y.Z", help="instead of the computed one; refused where it promises too much"
+    )
 
 
 def _may_retry(parser: argparse.ArgumentParser) -> None:
@@ -155,7 +160,6 @@ _STAGE_HELP = {
     "label": "Ask the labeller about every article that has no answer yet.",
     "clean": "Make labels of the raw replies (free).",
     "split": "Assign train and eval, for good.",
-    "publish": "Write a version where rows changed.",
 }
 
 

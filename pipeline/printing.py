@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation import Evaluation
     from pipeline.labelling.quote import Quote
     from pipeline.prompting import Difference
+    from pipeline.stages.publish import Plan
 
 
 def line(row: dict[str, Any], label: str) -> str:
@@ -86,6 +87,18 @@ def quote(found: Quote) -> None:
         print(f"paid already: ${found.paid_usd:,.4f}")
     for note in found.notes:
         print(f"note: {note}")
+
+
+def plan(found: Plan) -> None:
+    last = found.last.name if found.last else "no version yet"
+    print(f"last: {last}; this would be: {found.version or f'{last} still, for no row differs'}")
+    for name in ("added", "removed", "edited", "relabelled", "moved"):
+        count, ids = getattr(found.diff, name), found.diff.samples.get(name, [])
+        print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
+    for finding in found.findings:
+        state = finding.as_dict()["state"]
+        print(f"gate {finding.gate:22}{state:8}{finding.told().partition(': ')[2] if finding.rows else ''}")
+    print(f"\n{found.card}")
 
 
 def evaluation(found: Evaluation) -> None:

@@ -46,7 +46,7 @@ clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent phrase
 
 split: {eval: 0.2, salt: v1}        # a share, or a number of rows such as 3000
 
-publish: {to: folder, licence: null}
+publish: {to: folder, licence: null, gates: {}, waive: {}}         # gates: {licence: stop}; waive: {gate: reason}
 """
 
 

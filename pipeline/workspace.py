@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Workspace:
     """The folders of one job.  For the label stage: `limit` is the most articles that it may ask about, `retry_rejected`
-    has it ask again what the endpoint rejected for good."""
+    has it ask again what the endpoint rejected for good.  `version` is given by hand to what is published."""
 
     config: JobConfig
     limit: int | None = None
     retry_rejected: bool | None = None
+    version: str | None = None
 
     @property
     def path(self) -> Path:

@@ -8,12 +8,13 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import GateStopped, InputError
+from pipeline.errors import InputError
 from pipeline.publishing import gates, versions
-from tests.conftest import JobMaker, article, command, rows, run, stage, write_jsonl
+from tests.conftest import JobMaker, article, command, rows, run, stage, work_of, write_jsonl
 
 
 def ids(work: Any, split: str) -> set[str]:
@@ -115,31 +116,131 @@ def test_datasets_opens_a_version(make_job: JobMaker, monkeypatch: Any, tmp_path
         assert data["train"][0]["keyphrases"]
 
 
-def test_a_gate_stops_with_its_own_exit_code(make_job: JobMaker, monkeypatch: Any) -> None:
-    path = make_job([article(n) for n in range(5)])
-    monkeypatch.setattr(gates, "failures", lambda index: iter(["unique_ids: a1"]))
-    with pytest.raises(GateStopped, match="unique_ids: a1") as caught:
-        run(path)
-    assert caught.value.exit_code == 4
-    assert not list((path.parent / "jobs" / "test").glob("versions/*"))
+KEY = "sk-proj-" + "a1B2c3D4" * 4
+
+
+def leaking(count: int = 12) -> list[dict[str, Any]]:
+    rows = [article(n) for n in range(count)]
+    rows[3]["body"] += f" The key was {KEY} in the log."
+    rows[5]["body"] += " Write to jane.doe@example.org or call 010-1234-5678."
+    return rows
+
+
+def test_a_gate_stops_with_its_own_exit_code(make_job: JobMaker) -> None:
+    path = make_job(leaking())
+    result = command("run", path)
+    assert result.returncode == 4
+    assert "not published: no_credentials: a3; mend the rows, or waive it: publish.waive" in result.stderr
+    assert KEY not in result.stderr and "Traceback" not in result.stderr
+    assert not list((path.parent / "jobs" / "test" / "versions").glob("*"))
+
+
+def test_a_waived_gate_is_in_the_manifest_and_a_warning_on_the_card(make_job: JobMaker) -> None:
+    path = make_job(leaking(), publish={"waive": {"no_credentials": "revoked, of a court record"}})
+    work = run(path)
+    folder = work.versions / "1.0.0"
+    found = json.loads((folder / "manifest.json").read_text())["gates"]
+    assert found["no_credentials"] == {"state": "waived", "rows": 1, "reason": "revoked, of a court record"}
+    assert found["no_personal_data"] == {"state": "warns", "rows": 1}
+    assert found["unique_ids"] == {"state": "holds", "rows": 0}
+    card = (folder / "README.md").read_text()
+    assert "Check `no_personal_data`: 1 rows" in card and "waived: revoked" in card
+
+
+@pytest.mark.parametrize(
+    ("publish", "code", "said"),
+    [
+        ({"gates": {"no_personal_data": "stop"}, "waive": {"no_credentials": "x"}}, 4, "no_personal_data: a5"),
+        ({"gates": {"nonsense": "stop"}}, 2, "publish.gates.nonsense: no such gate; allowed: unique_ids"),
+        ({"gates": {"no_credentials": "warn"}}, 2, "publish.gates.no_credentials: always stops"),
+        ({"waive": {"no_credentials": " "}}, 2, "publish.waive.no_credentials: needs a reason"),
+        ({"gates": {"licence": "perhaps"}}, 2, "publish.gates.licence: found 'perhaps'; allowed: stop, warn"),
+    ],
+)
+def test_gates_by_the_job_file(make_job: JobMaker, publish: dict[str, Any], code: int, said: str) -> None:
+    result = command("run", make_job(leaking(), publish=publish))
+    assert result.returncode == code and said in result.stderr
 
 
 def test_gates_name_rows() -> None:
-    import pyarrow as pa
+    rows = {
+        "id": ["a", "a", "b", "c", "d", "e"],
+        "text_sha256": ["1", "2", "3", "3", "5", "6"],
+        "group_id": ["g", "h", "i", "j", "g", "k"],
+        "split": ["train", "train", "train", "eval", "eval", "train"],
+        "licence": ["x", None, "x", "x", "x", "x"],
+        "phrases": [1, 0, 9, 2, 3, 1],
+        "most": [7] * 6,
+        "repeated": [0, 0, 0, 1, 0, 0],
+        "credentials": [0, 0, 0, 0, 2, 0],
+        "personal": [0, 0, 0, 0, 0, 1],
+    }
+    found = {finding.gate: finding.rows for finding in gates.examine(pa.table(rows), {"e", "d"}, {}, {})}
+    assert found == {
+        "unique_ids": ["a"], "no_empty_label": ["a"], "max_phrases": ["b"], "no_repeated_phrase": ["c"],
+        "no_overlap_by_group": ["a"], "no_overlap_by_text": ["b"], "eval_unchanged": ["e"], "no_credentials": ["d"],
+        "licence": ["a"], "no_personal_data": ["e"],
+    }  # fmt: skip
 
-    index = pa.table(
-        {
-            "id": ["a", "a", "b", "c"],
-            "text_sha256": ["1", "2", "3", "3"],
-            "group_id": ["1", "2", "3", "3"],
-            "split": ["train", "train", "train", "eval"],
-            "phrases": [1, 1, 0, 1],
-        }
-    )
-    found = list(gates.failures(index))
-    assert found[0] == "unique_ids: a"
-    assert found[1:3] == [f"no_overlap: in train and eval by {name}: b" for name in ("group_id", "text_sha256")]
-    assert found[3] == "no_empty_label: b"
+
+@pytest.mark.parametrize(
+    ("text", "keys", "people"),
+    [
+        (KEY, 1, 0), ("AKIAIOSFODNN7EXAMPLE", 1, 0), ("ghp_" + "a" * 36, 1, 0), ("-----BEGIN RSA PRIVATE KEY-----", 1, 0),
+        ("hf_" + "a" * 34, 1, 0), ("sk-8 road, task-force, desk-based", 0, 0), ("a@b.co", 0, 1), ("900101-1234567", 0, 1),
+        ("+44 20 7946 0958", 0, 1), ("010 1234 5678", 0, 1), ("2,010 of 12345678 rows in 2026-11-21", 0, 0),
+    ],
+)  # fmt: skip
+def test_what_leaks(text: str, keys: int, people: int) -> None:
+    assert (gates.credentials(f"so {text} it"), gates.personal(f"so {text} it")) == (keys, people)
+
+
+def test_a_dry_run_tells_all_and_writes_nothing(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(n) for n in range(12)])
+    command("run", path, "--to", "split")
+    shown = command("publish", path, "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert "last: no version yet; this would be: 1.0.0" in shown.stdout and "# test 1.0.0" in shown.stdout
+    assert not list((tmp_path / "jobs" / "test").glob("versions/*"))
+    assert version(run(path)) == "1.0.0"
+    assert "this would be: 1.0.0 still" in command("publish", path, "--dry-run").stdout
+    rows = [article(n) for n in range(1, 14)]
+    rows[4]["body"] += " An edit."
+    write_jsonl(tmp_path / "articles.jsonl", rows)
+    run(path, last="split")
+    shown = command("publish", path, "--dry-run").stdout
+    assert "this would be: 2.0.0" in shown
+    lines = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.startswith("  ")}
+    assert sorted(word.strip(",") for word in lines["added"]) == ["2", "a12", "a13"]
+    assert lines["removed"] == ["1", "a0"] and "a5" in lines["edited"]
+    assert version(work_of(path)) == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        ("1.0.1", 2, "promises too much (2 added rows since 1.0.0); the least is 1.1.0"),
+        ("1.0.0", 2, "the last one is 1.0.0; the next is 1.1.0 at least"),
+        ("two", 2, "a version is MAJOR.MINOR.PATCH"),
+        ("1.1.0", 0, ""),
+        ("7.0.0", 0, ""),
+    ],
+)
+def test_a_version_given_by_hand(make_job: JobMaker, tmp_path: Path, given: str, code: int, said: str) -> None:
+    path = make_job([article(n) for n in range(12)], label={"provider": "extractive"})
+    run(path)
+    write_jsonl(tmp_path / "articles.jsonl", [article(n) for n in range(14)])
+    run(path, last="split")
+    result = command("publish", path, "--version", given)
+    assert result.returncode == code and said in result.stderr
+    assert version(work_of(path)) == (given if code == 0 else "1.0.0")
+
+
+def test_the_same_rows_under_a_patch(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(12)])
+    run(path)
+    assert command("publish", path, "--version", "1.0.1", "--set", "publish.licence=mit").returncode == 0
+    assert version(work_of(path)) == "1.0.1"
 
 
 def test_a_job_without_labels_publishes_nothing(make_job: JobMaker) -> None:
@@ -152,5 +253,10 @@ def test_a_job_without_labels_publishes_nothing(make_job: JobMaker) -> None:
 def test_next_version() -> None:
     assert versions.next_version(None, versions.Diff(added=1)) == "1.0.0"
     assert versions.next_version("1.9.0", versions.Diff(added=1)) == "1.10.0"
-    for diff in (versions.Diff(removed=1), versions.Diff(changed=1), versions.Diff(moved=1)):
+    for diff in (
+        versions.Diff(removed=1),
+        versions.Diff(edited=1),
+        versions.Diff(relabelled=1),
+        versions.Diff(moved=1),
+    ):
         assert versions.next_version("1.9.0", diff) == "2.0.0"

@@ -38,6 +38,10 @@ _TIERS = """- `tiers` says of each phrase whether the article has it: `exact`, `
 """
 
 
+def _told(gate: dict[str, Any]) -> str:
+    return f"{gate['rows']:,} rows" + (f", waived: {gate['reason']}" if gate["state"] == "waived" else "")
+
+
 def _body(manifest: dict[str, Any]) -> str:
     run = manifest["run"]
     who = f"`{run['provider']}`" + (f", model `{run['model']}`" if run.get("model") else "")
@@ -45,6 +49,7 @@ def _body(manifest: dict[str, Any]) -> str:
     languages = ", ".join(f"{language} {count:,}" for language, count in manifest["languages"].items())
     sources = ", ".join(f"{source} {count:,}" for source, count in manifest["label_sources"].items())
     licences = ", ".join(f"{licence} {count:,}" for licence, count in manifest["licences"].items())
+    checks = "".join(f"- Check `{name}`: {_told(gate)}\n" for name, gate in manifest["gates"].items() if gate["rows"])
     tiers = _TIERS if manifest["label"]["many"] else ""
     return f"""# {manifest["name"]} {manifest["version"]}
 
@@ -59,7 +64,7 @@ Articles with {manifest["task"]}, labelled by {who}, cleaned and split by labelm
   `edited`: a person changed it)
 - Licences of the articles: {licences}
 - Eval rows are drawn once by a hash of the text and never move to train in a later version.
-{tiers}- Every row names its labelling run (`run_id`); `manifest.json` describes it: provider, model, prompt, parameters,
+{tiers}{checks}- Every row names its labelling run (`run_id`); `manifest.json` describes it: provider, model, prompt, parameters,
   tokens and cost, and the SHA-256 of every file.
 
 ```python

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,32 +14,39 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.errors import ConfigError
 from pipeline.records import LabelColumn
 from pipeline.tables import canonical_json, file_digest, label_fields, read_json, write_bytes, write_json
 
 ROWS_A_FILE = 50_000
 SPLITS = ("train", "eval")
+_SAMPLE = 5  # ids of each kind of change
+_VERSION = re.compile(r"(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){2}")
+_PROVENANCE = ("label_source", "run_id")
 _ARTICLE = ("id", "group_id", "text_sha256", "source", "licence", "url", "published_at", "language", "title", "text")
 
 
 def row_schema(column: LabelColumn) -> pa.Schema:
     """Of a version's rows."""
     article = [(name, pa.string()) for name in _ARTICLE]
-    return pa.schema([*article, *label_fields(column), ("label_source", pa.string()), ("run_id", pa.string())])
+    return pa.schema([*article, *label_fields(column), *((name, pa.string()) for name in _PROVENANCE)])
 
 
 @dataclass(frozen=True)
 class Diff:
-    """How rows differ from the last version; `moved` rows are in another split, `changed` ones have other values."""
+    """How rows differ from the last version: how many, and the ids of some.  `moved` rows are in another split; a row is
+    `edited` where its text or what the source says of it changed, `relabelled` where its label did."""
 
     added: int = 0
     removed: int = 0
-    changed: int = 0
+    edited: int = 0
+    relabelled: int = 0
     moved: int = 0
+    samples: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
-        return not (self.added or self.removed or self.changed or self.moved)
+        return not (self.added or self.removed or self.edited or self.relabelled or self.moved)
 
 
 def latest(folder: Path) -> Path | None:
@@ -48,27 +56,60 @@ def latest(folder: Path) -> Path | None:
 
 
 def next_version(last: str | None, diff: Diff) -> str:
-    """1.0.0 first; rows only added: minor; anything edited, removed or moved: major."""
+    """By Croissant's rule: 1.0.0 first; anything edited, removed, relabelled or moved: major; rows only added: minor; the
+    same rows (another card or serialisation): patch."""
     if last is None:
         return "1.0.0"
-    major, minor, _ = _numbers(last)
-    if diff.removed or diff.changed or diff.moved:
+    major, minor, patch = _numbers(last)
+    if diff.removed or diff.edited or diff.relabelled or diff.moved:
         return f"{major + 1}.0.0"
-    return f"{major}.{minor + 1}.0"
+    return f"{major}.{minor + 1}.0" if diff.added else f"{major}.{minor}.{patch + 1}"
 
 
-def compare(last: Path, parts: Iterable[tuple[str, pa.Table]]) -> Diff:
-    """Rows of the last version against those that would be published (split, rows)."""
-    old = dict(_digests(_published(last)))
-    added = changed = moved = 0
-    for row_id, (split, digest) in _digests(parts):
+def check_given(given: str, last: str | None, diff: Diff) -> None:
+    """Raises ConfigError for a version given by hand that is none, is not new, or promises more than the rows keep."""
+    if not _VERSION.fullmatch(given):
+        raise ConfigError(f"--version {given}: a version is MAJOR.MINOR.PATCH, e.g. 1.2.0")
+    least = next_version(last, diff)
+    if last is not None and _numbers(given) <= _numbers(last):
+        raise ConfigError(f"--version {given}: the last one is {last}; the next is {least} at least")
+    if _numbers(given) < _numbers(least):
+        changes = ", ".join(f"{count:,} {name}" for name, count in _counts(diff).items() if count)
+        raise ConfigError(f"--version {given}: promises too much ({changes} rows since {last}); the least is {least}")
+
+
+def _counts(diff: Diff) -> dict[str, int]:
+    return {name: value for name, value in vars(diff).items() if isinstance(value, int)}
+
+
+def compare(last: Path, parts: Iterable[tuple[str, pa.Table]], label: str) -> Diff:
+    """Rows of the last version against those that would be published (split, rows); `label` is the label's column."""
+    old = dict(_digests(_published(last), label))
+    found: dict[str, list[str]] = {name: [] for name in ("added", "removed", "edited", "relabelled", "moved")}
+    counts = dict.fromkeys(found, 0)
+
+    def note(kind: str, row_id: str) -> None:
+        counts[kind] += 1
+        if len(found[kind]) < _SAMPLE:
+            found[kind].append(row_id)
+
+    for row_id, (split, article, its_label) in _digests(parts, label):
         before = old.pop(row_id, None)
         if before is None:
-            added += 1
-        else:
-            moved += before[0] != split
-            changed += before[1] != digest
-    return Diff(added, len(old), changed, moved)
+            note("added", row_id)
+            continue
+        differs = {"moved": before[0] != split, "edited": before[1] != article, "relabelled": before[2] != its_label}
+        for kind in (kind for kind, does in differs.items() if does):
+            note(kind, row_id)
+    for row_id in old:
+        note("removed", row_id)
+    return Diff(**counts, samples={name: ids for name, ids in found.items() if ids})
+
+
+def eval_ids(last: Path | None) -> set[str]:
+    """The ids of a version's eval rows."""
+    files = sorted((last / "data").glob("eval-*.parquet")) if last else []
+    return {row_id for file in files for row_id in pq.read_table(file, columns=["id"]).column("id").to_pylist()}
 
 
 def _published(version: Path) -> Iterator[tuple[str, pa.Table]]:
@@ -78,11 +119,17 @@ def _published(version: Path) -> Iterator[tuple[str, pa.Table]]:
                 yield split, pa.Table.from_batches([batch])
 
 
-def _digests(parts: Iterable[tuple[str, pa.Table]]) -> Iterator[tuple[str, tuple[str, bytes]]]:
+def _digests(parts: Iterable[tuple[str, pa.Table]], label: str) -> Iterator[tuple[str, tuple[str, bytes, bytes]]]:
+    """id -> (split, digest of the article, digest of its label)."""
     for split, rows in parts:
         for row in rows.to_pylist():
             del row["source"]  # a file that was renamed changes nothing of what a row says
-            yield row["id"], (split, blake2b(canonical_json(row), digest_size=16).digest())
+            its_label = {name: row.pop(name) for name in (label, "tiers", *_PROVENANCE) if name in row}
+            yield row["id"], (split, _digest(row), _digest(its_label))
+
+
+def _digest(value: Any) -> bytes:
+    return blake2b(canonical_json(value), digest_size=16).digest()
 
 
 def write(

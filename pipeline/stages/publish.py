@@ -16,43 +16,70 @@ from pipeline.errors import GateStopped, InputError
 from pipeline.labelling.labeller import Labeller
 from pipeline.ledger import open_ledger
 from pipeline.publishing import card, gates, versions
+from pipeline.review import verdicts
 from pipeline.stages import clean
 from pipeline.tables import Folder, digest_of, read_order
 from pipeline.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Published:
-    """The version that now stands for the job's rows; `new` says whether this call wrote it."""
+class Plan:
+    """What would be published: `version` is None where the rows are those of `last`, and no version was asked for."""
 
-    path: Path
-    version: str
-    new: bool
+    last: Path | None
+    version: str | None
     diff: versions.Diff
+    findings: list[gates.Finding]
+    manifest: dict[str, Any]
+
+    @property
+    def card(self) -> str:
+        return card.render(self.manifest)
 
 
-def run(work: Workspace) -> Published:
-    """Write a version where the rows differ from the last one.  Raises GateStopped, naming the rows."""
+def run(work: Workspace) -> str:
+    """Write a version where the rows differ from the last one, or where one is asked for; the version that now stands.
+    Raises GateStopped, naming the rows."""
     shards = read_order(work.articles)
     clean.check_column(work.reviewed, work)
-    inputs = digest_of([[folder.digest(s) for folder in _folders(work)] for s in shards])
     last = versions.latest(work.versions)
-    if last and versions.read_manifest(last)["inputs"] == inputs:
-        return Published(last, last.name, False, versions.Diff())
+    if last and not work.version and versions.read_manifest(last)["inputs"] == _inputs(work, shards):
+        return last.name
+    planned = plan(work)
+    if failed := [finding.told() for finding in planned.findings if finding.stops]:
+        raise GateStopped(f"not published: {'; '.join(failed)}; mend the rows, or waive it: publish.waive")
+    if planned.version is None:
+        assert last is not None
+        return last.name
+    schema, rows = versions.row_schema(work.config.label_column), planned.manifest["rows"]
+    texts = {"README.md": planned.card}
+    versions.write(work.versions, planned.version, schema, _parts(work, shards), rows, texts, planned.manifest)
+    return planned.version
+
+
+def plan(work: Workspace) -> Plan:
+    """Everything that a version would be, with nothing written.  Raises ConfigError for a given version that promises too
+    much."""
+    shards = read_order(work.articles)
+    last = versions.latest(work.versions)
     index = _index(work, shards)
     if not index.num_rows:
         raise InputError(f"{work.path}: no labelled article to publish; see: labelmill status JOB")
-    if failed := list(gates.failures(index)):
-        raise GateStopped("not published: " + "; ".join(failed))
-    diff = versions.compare(last, _parts(work, shards)) if last else versions.Diff(added=index.num_rows)
-    if last and diff.empty:
-        return Published(last, last.name, False, diff)
-    version = versions.next_version(last.name if last else None, diff)
-    manifest = _manifest(work, version, last, diff, index, inputs)
-    texts = {"README.md": card.render(manifest)}
-    schema = versions.row_schema(work.config.label_column)
-    path = versions.write(work.versions, version, schema, _parts(work, shards), manifest["rows"], texts, manifest)
-    return Published(path, version, True, diff)
+    options, label = work.config.publish, work.config.label_column.name
+    findings = gates.examine(index, versions.eval_ids(last), options.gates, options.waive)
+    diff = versions.compare(last, _parts(work, shards), label) if last else versions.Diff(added=index.num_rows)
+    if work.version:
+        versions.check_given(work.version, last.name if last else None, diff)
+    version = work.version or (
+        None if last and diff.empty else versions.next_version(last.name if last else None, diff)
+    )
+    manifest = _manifest(work, version or (last.name if last else ""), last, diff, index, _inputs(work, shards))
+    manifest["gates"] = {finding.gate: finding.as_dict() for finding in findings}
+    return Plan(last, version, diff, findings, manifest)
+
+
+def _inputs(work: Workspace, shards: list[str]) -> str:
+    return digest_of([[folder.digest(s) for folder in _folders(work)] for s in shards])
 
 
 def _folders(work: Workspace) -> list[Folder]:
@@ -85,17 +112,29 @@ def _index(work: Workspace, shards: list[str]) -> pa.Table:
     """Small columns of all rows: what the gates and the manifest look at."""
     tables = []
     for shard in shards:
-        labels, splits = work.reviewed.read(shard), work.split.read(shard)
-        articles = work.filtered.read(shard, ["id", "language", "licence"])
-        articles = articles.filter(pc.is_in(articles.column("id"), labels.column("id").combine_chunks()))
-        columns = {name: labels.column(name) for name in ("id", "text_sha256", "label_source", "run_id", "model")}
-        column = work.config.label_column
-        label = labels.column(column.name)
-        columns |= {"phrases": pc.list_value_length(label) if column.many else pc.utf8_length(label)}
-        columns |= {name: splits.column(name) for name in ("group_id", "split")}
-        columns |= {name: articles.column(name) for name in ("language", "licence")}
-        tables.append(pa.table(columns))
+        rows, labels = rows_of(work, shard), work.reviewed.read(shard, ["model"])
+        names = ("id", "text_sha256", "label_source", "run_id", "group_id", "split", "language", "licence")
+        columns = {name: rows.column(name) for name in names} | {"model": labels.column("model")}
+        tables.append(pa.table(columns | _looked_at(work, rows)))
     return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"id": []})
+
+
+def _looked_at(work: Workspace, rows: pa.Table) -> dict[str, pa.Array]:
+    """What the gates look at in each row, as numbers."""
+    column = work.config.label_column
+    most = getattr(work.config.task_options, "max_phrases", 0) if column.many else 1
+    found: dict[str, list[int]] = {name: [] for name in ("phrases", "most", "repeated", "credentials", "personal")}
+    for title, text, label in zip(
+        *(rows.column(name).to_pylist() for name in ("title", "text", column.name)), strict=True
+    ):
+        phrases = [phrase for phrase in column.phrases(label) if phrase]
+        whole = f"{title or ''}\n{text}\n{' '.join(phrases)}"
+        found["phrases"].append(len(phrases))
+        found["most"].append(most)
+        found["repeated"].append(len(phrases) - len({verdicts.normal(phrase) for phrase in phrases}))
+        found["credentials"].append(gates.credentials(whole))
+        found["personal"].append(gates.personal(whole))
+    return {name: pa.array(values, pa.int64()) for name, values in found.items()}
 
 
 def _counts(index: pa.Table, column: str) -> dict[str, int]:
