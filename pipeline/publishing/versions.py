@@ -193,7 +193,13 @@ class _SplitWriter:
     def _open_next(self) -> None:
         self.close()
         name = f"{self._split}-{self._number:05d}-of-{self._files:05d}.parquet"
-        self._writer = pq.ParquetWriter(self._folder / name, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            self._folder / name,
+            self._schema,
+            compression="zstd",
+            write_page_index=True,
+            use_content_defined_chunking=True,  # a row more or less moves no page but its own: the Hub stores the rest once
+        )
         self._number += 1
         self._room = ROWS_A_FILE
 
