@@ -156,6 +156,38 @@ def _ledger(arguments: argparse.Namespace) -> None:
         printing.ledger(job.ledger(work))
 
 
+def _versions(arguments: argparse.Namespace) -> None:
+    from pipeline.publishing import versions
+
+    manifests = [versions.read_manifest(path) for path in versions.everyone(_workspace(arguments).versions)]
+    if arguments.json:
+        print(json.dumps(manifests, ensure_ascii=False, indent=1))
+    else:
+        printing.versions(manifests)
+
+
+def _diff(arguments: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from pipeline.publishing import versions
+
+    folder = _workspace(arguments).versions
+    found = versions.difference(versions.named(folder, arguments.a), versions.named(folder, arguments.b))
+    if arguments.json:
+        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
+    else:
+        printing.changes(found)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from pipeline.publishing import versions
+
+    version = versions.named(_workspace(arguments).versions, arguments.version_name)
+    found = versions.damaged(version)
+    print("\n".join(found) or f"{version}: as its manifest says")
+    return 1 if found else 0
+
+
 def _evaluate(arguments: argparse.Namespace) -> None:
     from pipeline import evaluation
 
@@ -229,6 +261,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 CALLS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "doctor": _doctor,
+    "diff": _diff,
     "evaluate": _evaluate,
     "init": _init,
     "ledger": _ledger,
@@ -241,6 +274,8 @@ CALLS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "run": _run,
     "show": _show,
     "stage": _stage,
+    "verify": _verify,
+    "versions": _versions,
     "status": _status,
 }
 

@@ -92,6 +92,16 @@ def _add_looking(add: Add) -> None:
     show.add_argument("--rejected", action="store_true", help="the rows that were dropped, with reasons")
     show.add_argument("-n", type=_positive, metavar="N", help="at most N rows (default: 10, with --json all)")
     show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
+    listing = add("versions", "versions", "The versions of a job.", f"labelmill versions {_JOB}")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    diff = add(
+        "diff", "diff", "How the rows of one version differ from another's.", f"labelmill diff {_JOB} 1.0.0 1.1.0"
+    )
+    diff.add_argument("a", metavar="A", help="a version")
+    diff.add_argument("b", metavar="B", help="another")
+    diff.add_argument("--json", action="store_true", help="as JSON")
+    verify = add("verify", "verify", "Hold a version's files against its manifest.", f"labelmill verify {_JOB} 1.0.0")
+    verify.add_argument("version_name", metavar="VERSION", help="e.g. 1.0.0")
     evaluate = add("evaluate", "evaluate", "Compare the labels with those that people chose.",
                    f"labelmill evaluate {_JOB} --gold gold.jsonl")  # fmt: skip
     evaluate.add_argument(

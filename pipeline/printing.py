@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation import Evaluation
     from pipeline.labelling.quote import Quote
     from pipeline.prompting import Difference
+    from pipeline.publishing.versions import Diff
     from pipeline.stages.publish import Plan
 
 
@@ -92,13 +93,28 @@ def quote(found: Quote) -> None:
 def plan(found: Plan) -> None:
     last = found.last.name if found.last else "no version yet"
     print(f"last: {last}; this would be: {found.version or f'{last} still, for no row differs'}")
-    for name in ("added", "removed", "edited", "relabelled", "moved"):
-        count, ids = getattr(found.diff, name), found.diff.samples.get(name, [])
-        print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
+    changes(found.diff)
     for finding in found.findings:
         state = finding.as_dict()["state"]
         print(f"gate {finding.gate:22}{state:8}{finding.told().partition(': ')[2] if finding.rows else ''}")
     print(f"\n{found.card}")
+
+
+def changes(diff: Diff) -> None:
+    for name in ("added", "removed", "edited", "relabelled", "moved"):
+        count, ids = getattr(diff, name), diff.samples.get(name, [])
+        print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
+
+
+def versions(manifests: list[dict[str, Any]]) -> None:
+    for manifest in manifests:
+        rows = ", ".join(f"{split} {count:,}" for split, count in manifest["rows"].items())
+        diff = ", ".join(
+            f"{name} {count:,}" for name, count in manifest["diff"].items() if isinstance(count, int) and count
+        )
+        print(f"{manifest['version']:10}{manifest['created_at'][:19]}  {rows}  ({diff or 'the same rows'})")
+    if not manifests:
+        print("no version yet; see: labelmill publish JOB --dry-run")
 
 
 def evaluation(found: Evaluation) -> None:

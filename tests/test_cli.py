@@ -13,7 +13,21 @@ from pipeline import cli, job, parser
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command
 from tests.openai_server import Server
 
-COMMANDS = ["run", *job.NAMES, "status", "show", "ledger", "init", "doctor"]
+COMMANDS = [
+    "run",
+    *job.NAMES,
+    "quote",
+    "status",
+    "show",
+    "ledger",
+    "evaluate",
+    "versions",
+    "diff",
+    "verify",
+    "prompt",
+    "init",
+    "doctor",
+]
 
 
 def test_the_lists_that_help_shows_are_those_of_the_job() -> None:

@@ -247,6 +247,31 @@ def test_a_version_given_by_hand(make_job: JobMaker, tmp_path: Path, given: str,
     assert version(work_of(path)) == (given if code == 0 else "1.0.0")
 
 
+def test_versions_diff_and_verify(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(n) for n in range(12)])
+    assert command("versions", path).stdout.startswith("no version yet")
+    run(path)
+    write_jsonl(tmp_path / "articles.jsonl", [article(n) for n in range(14)])
+    run(path)
+    listed = command("versions", path).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["1.0.0", "1.1.0"] and "(added 2)" in listed[1]
+    there, back = (
+        json.loads(command("diff", path, *pair, "--json").stdout) for pair in (("1.0.0", "1.1.0"), ("1.1.0", "1.0.0"))
+    )
+    assert (there["added"], there["removed"], back["added"], back["removed"]) == (2, 0, 0, 2)
+    assert sorted(there["samples"]["added"]) == ["a12", "a13"]
+    folder = work_of(path).versions / "1.0.0"
+    assert command("verify", path, "1.0.0").returncode == 0
+    card = folder / "README.md"
+    card.chmod(0o644)
+    card.write_text("mine")
+    (folder / "extra.txt").write_text("x")
+    result = command("verify", path, "1.0.0")
+    assert result.returncode == 1
+    assert result.stdout.splitlines() == ["extra.txt: not in the manifest", "README.md: changed"]
+    assert "no version '9.9.9'; there are: 1.0.0, 1.1.0" in command("verify", path, "9.9.9").stderr
+
+
 def test_the_same_rows_under_a_patch(make_job: JobMaker) -> None:
     path = make_job([article(n) for n in range(12)])
     run(path)

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, InputError
 from pipeline.records import LabelColumn
 from pipeline.tables import canonical_json, file_digest, label_fields, read_json, write_bytes, write_json
 
@@ -51,8 +51,36 @@ class Diff:
 
 def latest(folder: Path) -> Path | None:
     """The folder of the highest version, or None."""
-    versions = [path for path in folder.glob("*.*.*") if (path / "manifest.json").exists()]
-    return max(versions, key=lambda path: _numbers(path.name), default=None)
+    return next(reversed(everyone(folder)), None)
+
+
+def named(folder: Path, name: str) -> Path:
+    """The folder of a version.  Raises InputError naming those that there are."""
+    if (folder / name / "manifest.json").exists():
+        return folder / name
+    there = ", ".join(path.name for path in everyone(folder)) or "none yet"
+    raise InputError(f"{folder}: no version {name!r}; there are: {there}")
+
+
+def everyone(folder: Path) -> list[Path]:
+    """All versions, the oldest first."""
+    return sorted((path.parent for path in folder.glob("*.*.*/manifest.json")), key=lambda path: _numbers(path.name))
+
+
+def damaged(version: Path) -> list[str]:
+    """What a version's folder holds other than its manifest says: changed, missing and strange files."""
+    told = read_manifest(version)["files"]
+    files = {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()} - {"manifest.json"}
+    found = [f"{name}: missing" for name in sorted(told.keys() - files)]
+    found += [f"{name}: not in the manifest" for name in sorted(files - told.keys())]
+    return found + [
+        f"{name}: changed" for name in sorted(files & told.keys()) if file_digest(version / name) != told[name]
+    ]
+
+
+def difference(first: Path, second: Path) -> Diff:
+    """How the rows of one version differ from those of another."""
+    return compare(first, _published(second), read_manifest(second)["label"]["name"])
 
 
 def next_version(last: str | None, diff: Diff) -> str:
