@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import clean_reply
+from pipeline.cleaner import locate
 from tests.conftest import ROOT, SHARED
 
 ARTICLE = (
@@ -162,6 +163,14 @@ def test_cases_that_were_written_without_knowing_the_cleaner(case: dict[str, Any
     options = {name: case[name] for name in ("language", "finish_reason", "absent")}
     label = clean_reply(case["raw"], case["article"], **options)
     assert (label.phrases, label.status) == (case["expected"], case["status"])
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_offsets_are_code_points_of_the_article_as_given(form: Any) -> None:
+    article = unicodedata.normalize(form, "😀 그는 한국 은행… 84㎡ 아파트를 샀다. Café society.")
+    spans = locate(["한국은행", "84㎡ 아파트", "Café society", "한국 은행", "없는 말"], article)
+    found = [unicodedata.normalize("NFC", article[slice(*span)]) if span else None for span in spans]
+    assert found == ["한국 은행", "84㎡ 아파트", "Café society", "한국 은행", None]
 
 
 def test_korean_by_an_analyser() -> None:

@@ -7,7 +7,9 @@ article, drop duplicates, cap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -24,7 +26,7 @@ from pipeline.cleaner.trim import trim
 from pipeline.cleaner.verdict import Status
 from pipeline.text.korean import strip_particles
 
-__all__ = ["CleanLabel", "Status", "clean_reply", "clean_short"]
+__all__ = ["CleanLabel", "Status", "clean_reply", "clean_short", "locate"]
 
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
@@ -85,6 +87,23 @@ def clean_reply(
         return CleanLabel([], [], "language_mismatch", repairs)
     status = "ok" if phrases else _status_without_phrases(candidates, truncated, repairs)
     return CleanLabel(phrases, tiers, status, repairs)
+
+
+def locate(phrases: Iterable[str], article: str) -> list[tuple[int, int] | None]:
+    """Where each phrase stands first in the article: offsets in code points of the article as given, the end not included;
+    None for a phrase that it has only in another inflection, or not at all."""
+    source = Article(article, None)
+    spans = [source.span(phrase) for phrase in phrases]
+    if source.text == article:
+        return spans
+    return [span and (_given(article, span[0]), _given(article, span[1])) for span in spans]
+
+
+def _given(article: str, at: int) -> int:
+    """The place in the article as given of a place in its NFC form."""
+    return (
+        bisect_right(range(len(article) + 1), at, key=lambda end: len(unicodedata.normalize("NFC", article[:end]))) - 1
+    )
 
 
 def _drop_tail(candidates: Candidates, answer: str, cut: bool) -> bool:

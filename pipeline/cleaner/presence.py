@@ -68,12 +68,21 @@ class Article:
 
     def surface(self, phrase: str) -> str | None:
         """How the article writes the phrase, when spacing, width, case and typography are ignored; None if it does not."""
+        span = self._loose_span(phrase)
+        return fold_space(self.text[span[0] : span[1]]) if span else None
+
+    def span(self, phrase: str) -> tuple[int, int] | None:
+        """Where the phrase stands first, exactly or but for spacing, width and case: code points, the end not included."""
+        at = _find_words(self.text, phrase) if phrase else -1
+        return (at, at + len(phrase)) if at >= 0 else self._loose_span(phrase)
+
+    def _loose_span(self, phrase: str) -> tuple[int, int] | None:
         key = fold_loose(phrase)
         at = self._loose.find(key) if key else -1
         while at >= 0:
             start, end = self._place_of(at), self._place_of(at + len(key) - 1) + 1
             if _at_borders(self.text, start, end):
-                return fold_space(self.text[start:end])
+                return start, end
             at = self._loose.find(key, at + len(key))
         return None
 
