@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.config import load_job
 from pipeline.errors import ConfigError
-from tests.conftest import JobMaker, article, command, run
+from pipeline.stages import clean
+from tests.conftest import JobMaker, article, command, run, work_of
 
 
 def problem(path: Path, *overrides: str) -> str:
@@ -167,3 +168,4 @@ def test_the_article_is_no_template(make_job: JobMaker, server: Any) -> None:
     )
     run(path, last="label")
     assert "{{ 7 * 7 }} {% raw %}" in server.bodies[0]["messages"][-1]["content"]
+    assert clean.schema(work_of(path)).field("keyphrases").type.value_type == "string"
