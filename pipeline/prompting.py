@@ -17,7 +17,7 @@ from pipeline.ledger import Record, open_ledger
 from pipeline.metrics.keyphrases import soft_f1
 from pipeline.records import Article
 from pipeline.tables import read_order
-from pipeline.text.folding import fold_form
+from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
 _BATCH = 1000
@@ -96,7 +96,7 @@ def _sum_up(
     if not both:
         return
     found.agreement = sum(soft_f1(b, a) for a, b in both) / len(both)
-    found.same = sum({*map(_key, a)} == {*map(_key, b)} for a, b in both) / len(both)
+    found.same = sum({*map(fold_case, a)} == {*map(fold_case, b)} for a, b in both) / len(both)
     found.phrases = sum(len(a) for a, _ in both) / len(both), sum(len(b) for _, b in both) / len(both)
     found.added = _only(both, 1).most_common(shown)
     found.removed = _only(both, 0).most_common(shown)
@@ -106,13 +106,9 @@ def _only(pairs: list[tuple[list[str], list[str]]], side: int) -> Counter[str]:
     """Phrases that only one side gives, by how many articles."""
     counts: Counter[str] = Counter()
     for pair in pairs:
-        there = {_key(phrase) for phrase in pair[1 - side]}
-        counts.update(phrase for phrase in pair[side] if _key(phrase) not in there)
+        there = {fold_case(phrase) for phrase in pair[1 - side]}
+        counts.update(phrase for phrase in pair[side] if fold_case(phrase) not in there)
     return counts
-
-
-def _key(phrase: str) -> str:
-    return fold_form(phrase).casefold()
 
 
 def _per_1000(costs: list[float | None]) -> float | None:

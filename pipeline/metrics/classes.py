@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.metrics.keyphrases import score
-from pipeline.text.folding import fold_form
+from pipeline.text.folding import fold_case
 
 
 def is_same(predicted: str | None, gold: str) -> bool:
-    return predicted is not None and fold_form(predicted).casefold() == fold_form(gold).casefold()
+    return predicted is not None and fold_case(predicted) == fold_case(gold)
 
 
 def macro_f1(predicted: Sequence[str | None], gold: Sequence[str]) -> float:
     """The mean over gold labels of each one's F1; an article without a label is a miss."""
-    found = [fold_form(label or "").casefold() for label in predicted]
-    wanted = [fold_form(label).casefold() for label in gold]
+    found = [fold_case(label or "") for label in predicted]
+    wanted = [fold_case(label) for label in gold]
     scores = []
     for label in sorted(set(wanted)):
         hits = sum(a == b == label for a, b in zip(found, wanted, strict=True))

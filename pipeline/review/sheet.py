@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, InputError
-from pipeline.review.verdicts import Judgement, normal
+from pipeline.review.verdicts import Judgement
 from pipeline.tables import write_bytes
+from pipeline.text.folding import fold_case
 
 _BEFORE = ("row_key", "id", "language", "title", "text", "url")
 _BEHIND = ("verdict", "corrected", "note")
@@ -61,10 +62,10 @@ def read(path: Path, label: str, reviewer: str, at: str) -> Iterator[Judgement]:
 def _judged(phrases: list[str], corrected: list[str], accept: bool) -> tuple[list[str], list[str], list[str]]:
     """(accepted, rejected, added).  A correction says more than a verdict."""
     if corrected:
-        wanted, shown = {normal(phrase) for phrase in corrected}, {normal(phrase) for phrase in phrases}
-        accepted = [phrase for phrase in phrases if normal(phrase) in wanted]
-        rejected = [phrase for phrase in phrases if normal(phrase) not in wanted]
-        return accepted, rejected, [phrase for phrase in corrected if normal(phrase) not in shown]
+        wanted, shown = {fold_case(phrase) for phrase in corrected}, {fold_case(phrase) for phrase in phrases}
+        accepted = [phrase for phrase in phrases if fold_case(phrase) in wanted]
+        rejected = [phrase for phrase in phrases if fold_case(phrase) not in wanted]
+        return accepted, rejected, [phrase for phrase in corrected if fold_case(phrase) not in shown]
     return (phrases, [], []) if accept else ([], phrases, [])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.tables import append_line
-from pipeline.text.folding import fold_form
+from pipeline.text.folding import fold_case
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,13 @@ class Verdicts:
 
     def apply(self, phrases: list[str]) -> tuple[list[str], str]:
         """The label after review and its source: `llm` (not fully judged), `verified` or `edited`."""
-        kept = [phrase for phrase in phrases if normal(phrase) not in self.rejected]
-        present = {normal(phrase) for phrase in kept}
+        kept = [phrase for phrase in phrases if fold_case(phrase) not in self.rejected]
+        present = {fold_case(phrase) for phrase in kept}
         new = [phrase for key, phrase in self.added.items() if key not in present]
         if new or len(kept) < len(phrases):
             return kept + new, "edited"
         judged = self.accepted.keys() | self.added.keys()
         return kept, "verified" if kept and present <= judged else "llm"
-
-
-def normal(phrase: str) -> str:
-    """The form under which a phrase is compared: NFKC, white space folded, case folded."""
-    return fold_form(phrase).casefold()
 
 
 def append(path: Path, judgements: Iterable[Judgement]) -> None:
@@ -82,5 +77,5 @@ def _take(verdicts: Verdicts, judgement: Judgement) -> None:
     ):
         for phrase in phrases:
             for other in (verdicts.accepted, verdicts.rejected, verdicts.added):
-                other.pop(normal(phrase), None)
-            target[normal(phrase)] = phrase
+                other.pop(fold_case(phrase), None)
+            target[fold_case(phrase)] = phrase

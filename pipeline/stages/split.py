@@ -19,7 +19,7 @@ from pipeline.config import SplitOptions
 from pipeline.engines.local import map_shards
 from pipeline.errors import InputError
 from pipeline.tables import Folder, Output, read_order, read_parquet, write_parquet
-from pipeline.text.folding import fold_form
+from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
 VERSION = 1
@@ -71,7 +71,7 @@ def _groups(work: Workspace, shard: str) -> pa.Table:
 
 def group_of(text: str) -> str:
     """Digest of a text's folded form (32 hex digits)."""
-    return blake2b(fold_form(text).casefold().encode(), digest_size=16).hexdigest()
+    return blake2b(fold_case(text).encode(), digest_size=16).hexdigest()
 
 
 def assign(rows: pa.Table, log: pa.Table, options: SplitOptions) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -18,7 +18,7 @@ from pipeline.cleaner import clean_short
 from pipeline.config import Options as Base
 from pipeline.records import Article, Label, LabelColumn, Reply
 from pipeline.tasks import object_of
-from pipeline.text.folding import fold_form
+from pipeline.text.folding import fold_case
 from pipeline.text.tokens import Counter
 
 VERSION = 1
@@ -104,7 +104,7 @@ class Task:
 
 def _folded(word: str) -> str:
     """Case, width, spacing and punctuation do not tell one class from another."""
-    return " ".join(_WORDS.findall(fold_form(word).casefold().replace("_", " ")))
+    return " ".join(_WORDS.findall(fold_case(word).replace("_", " ")))
 
 
 def _stands_in(word: str, text: str) -> bool:

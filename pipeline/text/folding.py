@@ -10,6 +10,11 @@ def fold_space(text: str) -> str:
     return " ".join(text.split())
 
 
+def fold_case(text: str) -> str:
+    """The form in which phrases and labels are compared: NFKC, white space folded, case folded."""
+    return fold_form(text).casefold()
+
+
 def fold_form(text: str) -> str:
     """NFKC with white space folded: equal for texts that differ in width, composition or spacing only."""
     return fold_space(unicodedata.normalize("NFKC", text))
