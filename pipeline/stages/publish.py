@@ -16,9 +16,9 @@ from pipeline.errors import GateStopped, InputError
 from pipeline.labelling.labeller import Labeller
 from pipeline.ledger import open_ledger
 from pipeline.publishing import card, gates, versions
-from pipeline.review import verdicts
 from pipeline.stages import clean
 from pipeline.tables import Folder, digest_of, read_order
+from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
 
@@ -41,7 +41,6 @@ def run(work: Workspace) -> str:
     """Write a version where the rows differ from the last one, or where one is asked for; the version that now stands.
     Raises GateStopped, naming the rows."""
     shards = read_order(work.articles)
-    clean.check_column(work.reviewed, work)
     last = versions.latest(work.versions)
     if last and not work.version and versions.read_manifest(last)["inputs"] == _inputs(work, shards):
         return last.name
@@ -59,7 +58,8 @@ def run(work: Workspace) -> str:
 
 def plan(work: Workspace) -> Plan:
     """Everything that a version would be, with nothing written.  Raises ConfigError for a given version that promises too
-    much."""
+    much, InputError where there are no labels, or those of another task."""
+    clean.check_column(work.reviewed, work)
     shards = read_order(work.articles)
     last = versions.latest(work.versions)
     index = _index(work, shards)
@@ -79,7 +79,10 @@ def plan(work: Workspace) -> Plan:
 
 
 def _inputs(work: Workspace, shards: list[str]) -> str:
-    return digest_of([[folder.digest(s) for folder in _folders(work)] for s in shards])
+    """Digest of what a version is made of."""
+    return digest_of(
+        [asdict(work.config.label_column), *([folder.digest(s) for folder in _folders(work)] for s in shards)]
+    )
 
 
 def _folders(work: Workspace) -> list[Folder]:
@@ -131,7 +134,7 @@ def _looked_at(work: Workspace, rows: pa.Table) -> dict[str, pa.Array]:
         whole = f"{title or ''}\n{text}\n{' '.join(phrases)}"
         found["phrases"].append(len(phrases))
         found["most"].append(most)
-        found["repeated"].append(len(phrases) - len({verdicts.normal(phrase) for phrase in phrases}))
+        found["repeated"].append(len(phrases) - len({fold_case(phrase) for phrase in phrases}))
         found["credentials"].append(gates.credentials(whole))
         found["personal"].append(gates.personal(whole))
     return {name: pa.array(values, pa.int64()) for name, values in found.items()}
