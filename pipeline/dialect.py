@@ -23,7 +23,7 @@ _DISPENSABLE = (
 )
 _REFUSES = re.compile(
     r"unsupported|(?:not|n't) support|unavailable|not available|not permitted|not allowed|unrecogni[sz]ed|unknown|unexpected"
-    r"|extra_forbidden|deprecated|enabled only|no longer|only the default|should be|invalid parameter|unsupported_",
+    r"|extra_forbidden|deprecated|enabled only|no longer|only the default|should be|invalid parameter",
     re.IGNORECASE,
 )
 _OF_THE_VALUE = re.compile(

@@ -99,14 +99,13 @@ def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, 
     heads = [word for _, word in run if is_head(word, strong=not at_line)]
     complete = len(run) == len(named)
     if whole_line:
-        if _is_language_heading(segment, named):
+        if _is_marked(segment, named, words.LANGUAGES):
             return 0, "answer", "language"
         heading = segment.lstrip().startswith("#") or any(is_head(word, strong=True) for word in heads)
         heading = heading or any(word.startswith(words.FINAL) for _, word in named)
         if heading and heads and complete and not _DIGIT.search(segment.strip()[2:]):
             return 0, "answer", _name(segment, heads)
-        marked = segment.strip()[:1] in _HEADING_MARKS and segment.strip()[-1:] in _HEADING_MARKS
-        return (0, "aside", named[0][1]) if marked and len(named) == 1 and named[0][1] in words.ASIDES else None
+        return (0, "aside", named[0][1]) if _is_marked(segment, named, words.ASIDES) else None
     name = _name(segment, heads)
     if heads and (complete or any(is_head(word, strong=True) for word in heads)):
         return run[0][0] if not (at_line and complete) else 0, "answer", name
@@ -133,10 +132,11 @@ def _classify_line(named: list[str], segment: str, name: str) -> tuple[int, str,
     return None
 
 
-def _is_language_heading(segment: str, named: list[tuple[int, str]]) -> bool:
-    """`(English)`, `**한국어**`: a language that is a heading by its marks."""
-    marked = segment.strip()[:1] in _HEADING_MARKS and segment.strip()[-1:] in _HEADING_MARKS
-    return marked and len(named) == 1 and named[0][1] in words.LANGUAGES
+def _is_marked(segment: str, named: list[tuple[int, str]], vocabulary: frozenset[str]) -> bool:
+    """`(English)`, `【思考過程】`: one word of the vocabulary that is a heading by its marks."""
+    bare = segment.strip()
+    marked = bare[:1] in _HEADING_MARKS and bare[-1:] in _HEADING_MARKS
+    return marked and len(named) == 1 and named[0][1] in vocabulary
 
 
 def _run_of_labels(named: list[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -47,7 +47,6 @@ class Online:
         self._filled, self._full, self._over = asyncio.Event(), asyncio.Event(), False
         self._lease_until = 0.0
         self._unanswered_in_a_row = 0
-        self._why_turned_down = ""
         self._suspect: list[Outcome] = []  # rejected since the last answer: final once something else is answered
         self._can_store = True
 
@@ -106,7 +105,9 @@ class Online:
             if await asyncio.to_thread(self._ledger.has_answers):
                 self._clear_suspects()
             else:
-                self._stop.pause(f"the endpoint has answered nothing yet, only turned down: {self._why_turned_down}")
+                rejected = self._suspect[-1].record
+                why = rejected.error if rejected else ""
+                self._stop.pause(f"the endpoint has answered nothing yet, only turned down: {why}")
         await self._supply.wait()
 
     async def _claim_and_start(self, asks: list[Ask], tasks: asyncio.TaskGroup) -> None:
@@ -140,7 +141,6 @@ class Online:
             outcome = self._failed(ask, failure, time.monotonic() - started)
             if outcome.record and failure.code not in OF_THE_ARTICLE:
                 self._suspect.append(outcome)
-                self._why_turned_down = str(failure)
                 return
         except Closed:
             outcome = Outcome(ask)

@@ -86,14 +86,16 @@ class Provider:
     async def open(self) -> None:
         if not self._key and self.base_url == DEFAULT_BASE_URL:
             raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
-        headers: dict[str, str] = {}
-        if not self._key.isascii() or any(map(str.isspace, self._key)):
-            raise EndpointError("the API key holds a blank, a line break or a letter that no key has; copy it anew")
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+        self._check_key()
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers)
+
+    def _check_key(self) -> None:
+        """Raises EndpointError for one that cannot stand in a header."""
+        if not self._key.isascii() or any(map(str.isspace, self._key)):
+            raise EndpointError("the API key holds a blank, a line break or a letter that no key has; copy it anew")
 
     async def close(self) -> None:
         if self._session:
@@ -155,6 +157,7 @@ class Provider:
         """Models that the endpoint offers, by name.  Raises EndpointError."""
         import openai
 
+        self._check_key()
         client = openai.OpenAI(api_key=self._key or "none", base_url=self.base_url, timeout=10, max_retries=0)
         try:
             offered = {model.id: chat_api.model_info(model) for model in client.models.list()}
