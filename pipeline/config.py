@@ -91,10 +91,12 @@ class LabelOptions(Options):
 
 
 class SplitOptions(Options):
-    """`eval` below 1 is a share of the groups, from 1 on a number of rows."""
+    """`eval` below 1 is a share of the groups, from 1 on a number of rows.  Articles that share at least `similarity` of
+    their pieces (Jaccard) are one group; 1: equal texts only."""
 
     eval: float = Field(default=0.2, ge=0, allow_inf_nan=False)
     salt: str = "v1"
+    similarity: Annotated[float, Field(ge=0.3, le=1, allow_inf_nan=False)] = 0.6
 
     @model_validator(mode="after")
     def _whole_number(self) -> SplitOptions:

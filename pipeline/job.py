@@ -204,12 +204,10 @@ def _opened_ledger(work: Workspace) -> closing[Ledger]:
 
 def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[str, Any]]:
     """Rows of a table in source order, with all their columns; `rejected`: those that were dropped, with reasons."""
-    if table in versions.SPLITS:
-        if rejected:
-            raise ConfigError(
-                f"show {table} --rejected: nothing is rejected there; allowed: articles, filtered, labels"
-            )
-        read: Callable[[str], pa.Table] = partial(_of_split, work, table)
+    if table in versions.SPLITS and rejected:
+        read: Callable[[str], pa.Table] = work.split.read_rejected
+    elif table in versions.SPLITS:
+        read = partial(_of_split, work, table)
     else:
         folder = {"articles": work.articles, "filtered": work.filtered, "labels": work.reviewed}[table]
         if table == "labels" and (rejected or not work.reviewed.path.exists()):

@@ -59,6 +59,11 @@ class Workspace:
         return Folder(self.path / "reviewed")
 
     @property
+    def signatures(self) -> Folder:
+        """What the split compares of each labelled article."""
+        return Folder(self.path / "split.signatures")
+
+    @property
     def split(self) -> Folder:
         return Folder(self.path / "split")
 

@@ -27,7 +27,7 @@ LAYERS = [
     {"articles", "cleaner", "extraction", "metrics", "chat_api", "dialect", "ledger", "pacing"},
     {"sources", "filters", "tasks", "providers"},
     {"workspace", "prompts"},
-    {"engines", "labelling", "review", "publishing"},
+    {"engines", "labelling", "review", "splitting", "publishing"},
     {"stages"},
     {"job", "quoting", "prompting", "evaluation", "doctor", "starter"},
     {"printing", "parser"},

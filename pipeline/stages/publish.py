@@ -91,14 +91,18 @@ def _folders(work: Workspace) -> list[Folder]:
 
 def rows_of(work: Workspace, shard: str) -> pa.Table:
     """A shard's rows as a version holds them, in source order, with the column `split`."""
-    labels, splits = work.reviewed.read(shard), work.split.read(shard, ["group_id", "split"])
-    articles = work.filtered.read(shard)
-    articles = articles.filter(pc.is_in(articles.column("id"), labels.column("id").combine_chunks()))
+    splits = work.split.read(shard, ["id", "group_id", "split"])
+    labels, articles = (_of(folder.read(shard), splits) for folder in (work.reviewed, work.filtered))
     columns = {
         name: next(t for t in (labels, splits, articles) if name in t.column_names).column(name)
         for name in [*versions.row_schema(work.config.label_column).names, "split"]
     }
     return pa.table(columns)
+
+
+def _of(rows: pa.Table, chosen: pa.Table) -> pa.Table:
+    """The rows with the ids of other rows, in the same order."""
+    return rows.filter(pc.is_in(rows.column("id"), chosen.column("id").combine_chunks()))
 
 
 def _parts(work: Workspace, shards: list[str]) -> Iterator[tuple[str, pa.Table]]:
@@ -115,7 +119,8 @@ def _index(work: Workspace, shards: list[str]) -> pa.Table:
     """Small columns of all rows: what the gates and the manifest look at."""
     tables = []
     for shard in shards:
-        rows, labels = rows_of(work, shard), work.reviewed.read(shard, ["model"])
+        rows = rows_of(work, shard)
+        labels = _of(work.reviewed.read(shard, ["id", "model"]), rows)
         names = ("id", "text_sha256", "label_source", "run_id", "group_id", "split", "language", "licence")
         columns = {name: rows.column(name) for name in names} | {"model": labels.column("model")}
         tables.append(pa.table(columns | _looked_at(work, rows)))
