@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline import printing
 from pipeline.errors import LabelmillError
@@ -51,7 +51,8 @@ def _workspace(arguments: argparse.Namespace) -> Workspace:
     from pipeline.config import load_job
     from pipeline.workspace import Workspace
 
-    options = {name: getattr(arguments, name, None) for name in ("limit", "retry_rejected", "version")}
+    names = ("limit", "retry_rejected", "version", "adopt")
+    options: dict[str, Any] = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
     return Workspace(load_job(arguments.job, arguments.set), **options)
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from pipeline import plugins
 from pipeline.checking import check, dotted, kind_of
@@ -109,16 +109,18 @@ class PublishOptions(Options):
     to: Literal["folder", "hub"] = "folder"
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     private: bool = True
+    text: Literal["full", "none"] = "full"  # none: addresses, digests and labels only
     licence: str | None = None  # of the published data set, for its card
     gates: dict[str, Literal["stop", "warn"]] = {}  # by name; see docs/publishing.md
     waive: dict[str, str] = {}  # gate -> the reason why it need not hold
+    max_absent_rate: Annotated[float, Field(ge=0, le=1)] = 0.3  # of the gate absent_rate
+    min_precision: Annotated[float, Field(ge=0, le=1)] = 0.8  # of the gate reviewed_precision
 
-    @field_validator("to")
-    @classmethod
-    def _folder_only(cls, to: str) -> str:
-        if to == "hub":
-            raise ValueError("this version of labelmill publishes to a folder only; allowed: folder")
-        return to
+    @model_validator(mode="after")
+    def _repo_for_the_hub(self) -> PublishOptions:
+        if self.to == "hub" and not self.repo:
+            raise ValueError("to: hub needs publish.repo: user/name")
+        return self
 
 
 class PluginSpec(BaseModel):

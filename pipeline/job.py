@@ -5,7 +5,6 @@ collect -> filter -> label -> clean -> review -> split -> publish
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,9 +21,10 @@ from pipeline.labelling.monitor import paused_because
 from pipeline.ledger import Ledger, open_ledger
 from pipeline.ledger.salvage import salvage
 from pipeline.publishing import gates, versions
+from pipeline.publishing.rows import SPLITS
 from pipeline.stages import clean, collect, label, publish, review, split
 from pipeline.stages import filter as filter_stage
-from pipeline.tables import Folder, Manifest, read_json, read_order
+from pipeline.tables import Folder, read_json, read_order
 from pipeline.workspace import Workspace
 
 
@@ -85,37 +85,33 @@ def status(work: Workspace) -> dict[str, Any]:
 def _stage_status(work: Workspace, stage: Stage, order: list[str]) -> dict[str, Any]:
     assert stage.folder is not None
     folder = stage.folder(work)
-    manifests = {shard: manifest for shard in order if (manifest := folder.manifest(shard))}
-    rejected: Counter[str] = Counter()
-    notes: Counter[str] = Counter()
-    for manifest in manifests.values():
-        rejected.update(manifest.rejected)
-        notes.update(manifest.notes)
+    tally = folder.tally(order)
     return {
         "stage": stage.name,
-        "rows": sum(m.rows - m.waiting for m in manifests.values()),
-        "kept": sum(m.kept for m in manifests.values()),
-        "rejected": dict(rejected.most_common()),
-        "waiting": sum(m.waiting for m in manifests.values()),
-        "notes": dict(notes),
-        "seconds": round(sum(m.seconds for m in manifests.values()), 1),
-        "state": _state(work, order, manifests),
+        "rows": tally.rows,
+        "kept": tally.kept,
+        "rejected": dict(tally.rejected.most_common()),
+        "waiting": tally.waiting,
+        "notes": dict(tally.notes),
+        "seconds": round(tally.seconds, 1),
+        "state": _state(folder, order, tally.shards),
     }
 
 
-def _state(work: Workspace, order: list[str], manifests: dict[str, Manifest]) -> str:
-    if not manifests:
+def _state(folder: Folder, order: list[str], finished: int) -> str:
+    if not finished:
         return "not run"
-    if len(manifests) < len(order):
-        return f"{len(manifests)} of {len(order)} shards"
-    stale = sum(_is_stale(work, shard, manifest) for shard, manifest in manifests.items())
+    if finished < len(order):
+        return f"{finished} of {len(order)} shards"
+    stale = sum(_is_stale(folder, shard) for shard in order)
     return f"{stale} of {len(order)} shards stale" if stale else "done"
 
 
-def _is_stale(work: Workspace, shard: str, manifest: Manifest) -> bool:
+def _is_stale(folder: Folder, shard: str) -> bool:
     """Whether an earlier stage has made other rows since."""
-    for name, digest in manifest.inputs.items():
-        source = Folder(work.path / name).manifest(shard)
+    manifest = folder.manifest(shard)
+    for name, digest in (manifest.inputs if manifest else {}).items():
+        source = Folder(folder.path.with_name(name)).manifest(shard)
         if source is None or source.digest != digest:
             return True
     return False
@@ -204,9 +200,9 @@ def _opened_ledger(work: Workspace) -> closing[Ledger]:
 
 def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[str, Any]]:
     """Rows of a table in source order, with all their columns; `rejected`: those that were dropped, with reasons."""
-    if table in versions.SPLITS and rejected:
+    if table in SPLITS and rejected:
         read: Callable[[str], pa.Table] = work.split.read_rejected
-    elif table in versions.SPLITS:
+    elif table in SPLITS:
         read = partial(_of_split, work, table)
     else:
         folder = {"articles": work.articles, "filtered": work.filtered, "labels": work.reviewed}[table]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation import Evaluation
     from pipeline.labelling.quote import Quote
     from pipeline.prompting import Difference
-    from pipeline.publishing.versions import Diff
+    from pipeline.publishing.diff import Diff
     from pipeline.stages.publish import Plan
 
 
@@ -95,14 +95,13 @@ def plan(found: Plan) -> None:
     print(f"last: {last}; this would be: {found.version or f'{last} still, for no row differs'}")
     changes(found.diff)
     for finding in found.findings:
-        state = finding.as_dict()["state"]
-        print(f"gate {finding.gate:22}{state:8}{finding.told().partition(': ')[2] if finding.rows else ''}")
+        print(f"gate {finding.gate:22}{finding.state:8}{finding.told().partition(': ')[2]}")
     print(f"\n{found.card}")
 
 
 def changes(diff: Diff) -> None:
-    for name in ("added", "removed", "edited", "relabelled", "moved"):
-        count, ids = getattr(diff, name), diff.samples.get(name, [])
+    for name, count in diff.counts.items():
+        ids = diff.samples.get(name, [])
         print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
 
 

@@ -189,6 +189,28 @@ class Output:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Tally:
+    """What the finished shards of a stage add up to."""
+
+    shards: int = 0
+    rows: int = 0
+    kept: int = 0
+    waiting: int = 0
+    seconds: float = 0.0
+    rejected: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, manifest: Manifest) -> None:
+        self.shards += 1
+        self.rows += manifest.rows - manifest.waiting
+        self.kept += manifest.kept
+        self.waiting += manifest.waiting
+        self.seconds += manifest.seconds
+        self.rejected.update(manifest.rejected)
+        self.notes.update(manifest.notes)
+
+
 @dataclass(frozen=True)
 class Folder:
     """A stage's output folder."""
@@ -211,6 +233,12 @@ class Folder:
             return None
         manifest = Manifest(**value)
         return manifest if not manifest.rejected or self.rejected_file(shard).exists() else None
+
+    def tally(self, shards: Sequence[str]) -> Tally:
+        tally = Tally()
+        for manifest in filter(None, map(self.manifest, shards)):
+            tally.add(manifest)
+        return tally
 
     def done(self, shard: str, key: str) -> bool:
         manifest = self.manifest(shard)

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Workspace:
     """The folders of one job.  For the label stage: `limit` is the most articles that it may ask about, `retry_rejected`
-    has it ask again what the endpoint rejected for good.  `version` is given by hand to what is published."""
+    has it ask again what the endpoint rejected for good.  For publishing: `version` is given by hand, `adopt` takes the Hub
+    as somebody else left it."""
 
     config: JobConfig
     limit: int | None = None
     retry_rejected: bool | None = None
     version: str | None = None
+    adopt: bool = False
 
     @property
     def path(self) -> Path:
@@ -89,6 +91,10 @@ class Workspace:
         """What the endpoint was found to take."""
         return self.path / "dialect.json"
 
+    def run_file(self, run_id: str) -> Path:
+        """What a labelling run was: its provider, model, parameters and prompt."""
+        return self.path / "runs" / f"{run_id}.json"
+
     @property
     def models(self) -> Path:
         """Fitted corpus statistics of local providers."""
@@ -102,6 +108,11 @@ class Workspace:
     def assignments(self) -> Path:
         """The sticky log of which article is train and which is eval."""
         return self.path / "split.assignments"
+
+    @property
+    def takedowns(self) -> Path:
+        """The log of articles that must not be published any more."""
+        return self.path / "takedowns.jsonl"
 
     @property
     def versions(self) -> Path:

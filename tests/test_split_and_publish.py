@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.publishing import gates, versions
+from pipeline.metrics.intervals import Share
+from pipeline.publishing import diff, gates, leaks
 from tests.conftest import JobMaker, article, command, rows, run, stage, work_of, write_jsonl
 
 
@@ -96,11 +97,13 @@ def test_a_version_says_where_it_comes_from(make_job: JobMaker, tmp_path: Path) 
     folder = work.versions / "1.0.0"
     manifest = json.loads((folder / "manifest.json").read_text())
     assert sum(manifest["rows"].values()) == 20
-    assert manifest["run"]["provider"] == "extractive" and len(manifest["run"]["statistics"]) == 64
+    [labelling] = manifest["runs"]
+    assert labelling["provider"] == "extractive" and len(labelling["parameters"]["statistics"]) == 64
+    assert labelling["rows"] == labelling["requests"] == 20 and labelling["first_at"]
     for name, digest in manifest["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     table = pq.read_table(folder / "data")
-    assert set(table.column("run_id").to_pylist()) == {manifest["run"]["run_id"]}
+    assert set(table.column("run_id").to_pylist()) == {labelling["run_id"]}
     assert str(tmp_path) not in (folder / "manifest.json").read_text()
 
 
@@ -141,7 +144,7 @@ def test_a_gate_stops_with_its_own_exit_code(make_job: JobMaker) -> None:
     path = make_job(leaking())
     result = command("run", path)
     assert result.returncode == 4
-    assert "not published: no_credentials: a3; mend the rows, or waive it: publish.waive" in result.stderr
+    assert "not published: no_credentials: 1 rows (a3); mend the rows, or waive it: publish.waive" in result.stderr
     assert KEY not in result.stderr and "Traceback" not in result.stderr
     assert not list((path.parent / "jobs" / "test" / "versions").glob("*"))
 
@@ -151,18 +154,23 @@ def test_a_waived_gate_is_in_the_manifest_and_a_warning_on_the_card(make_job: Jo
     work = run(path)
     folder = work.versions / "1.0.0"
     found = json.loads((folder / "manifest.json").read_text())["gates"]
-    assert found["no_credentials"] == {"state": "waived", "rows": 1, "reason": "revoked, of a court record"}
-    assert found["no_personal_data"] == {"state": "warns", "rows": 1}
-    assert found["unique_ids"] == {"state": "holds", "rows": 0}
+    assert found["no_credentials"] == {
+        "state": "waived",
+        "figure": "1 rows",
+        "rows": 1,
+        "reason": "revoked, of a court record",
+    }
+    assert found["no_personal_data"] == {"state": "warns", "figure": "1 rows", "rows": 1}
+    assert found["unique_ids"] == {"state": "holds", "figure": "0 rows", "rows": 0}
     card = (folder / "README.md").read_text()
-    assert "Check `no_personal_data`: 1 rows" in card and "waived: revoked" in card
+    assert "| `no_personal_data` | warns | 1 rows |" in card and "1 rows; waived: revoked" in card
 
 
 @pytest.mark.parametrize(
     ("publish", "code", "said"),
     [
-        ({"gates": {"no_personal_data": "stop"}, "waive": {"no_credentials": "x"}}, 4, "no_personal_data: a5"),
-        ({"gates": {"nonsense": "stop"}}, 2, "publish.gates.nonsense: no such gate; allowed: unique_ids"),
+        ({"gates": {"no_personal_data": "stop"}, "waive": {"no_credentials": "x"}}, 4, "no_personal_data: 1 rows (a5)"),
+        ({"gates": {"nonsense": "stop"}}, 2, "publish.gates.nonsense: no such gate; allowed: schema"),
         ({"gates": {"no_credentials": "warn"}}, 2, "publish.gates.no_credentials: always stops"),
         ({"waive": {"no_credentials": " "}}, 2, "publish.waive.no_credentials: needs a reason"),
         ({"gates": {"licence": "perhaps"}}, 2, "publish.gates.licence: found 'perhaps'; allowed: stop, warn"),
@@ -185,12 +193,25 @@ def test_gates_name_rows() -> None:
         "repeated": [0, 0, 0, 1, 0, 0],
         "credentials": [0, 0, 0, 0, 2, 0],
         "personal": [0, 0, 0, 0, 0, 1],
+        "absent": [0, 0, 4, 0, 0, 0],
+        "missing": [0, 0, 0, 1, 0, 0],
+        "unresolved": [0, 0, 2, 0, 0, 0],
+        "near": [0, 0, 0, 0, 0, 1],
     }
-    found = {finding.gate: finding.rows for finding in gates.examine(pa.table(rows), {"e", "d"}, {}, {})}
+    facts = gates.Facts(pa.table(rows), {"e", "d"}, Share(0.9, 0.7, 0.95, 40, 9), 0.2, 0.8)
+    examined = gates.examine(facts, {}, {})
+    found = {finding.gate: finding.rows for finding in examined if finding.rows}
     assert found == {
         "unique_ids": ["a"], "no_empty_label": ["a"], "max_phrases": ["b"], "no_repeated_phrase": ["c"],
         "no_overlap_by_group": ["a"], "no_overlap_by_text": ["b"], "eval_unchanged": ["e"], "no_credentials": ["d"],
-        "licence": ["a"], "no_personal_data": ["e"],
+        "licence": ["a"], "no_personal_data": ["e"], "schema": ["c"], "offsets_resolve": ["b"], "no_near_overlap": ["e"],
+    }  # fmt: skip
+    figures = {finding.gate: (finding.state, finding.figure) for finding in examined if not finding.rows}
+    assert figures == {
+        "absent_rate": ("warns", "25.0% of phrases are not in the text (limit 20%)"),
+        "reviewed_precision": (
+            "warns", "90.0% of 40 reviewed phrases accepted, at least 70.0% with 95% confidence (limit 80%)"
+        ),
     }  # fmt: skip
 
 
@@ -203,7 +224,7 @@ def test_gates_name_rows() -> None:
     ],
 )  # fmt: skip
 def test_what_leaks(text: str, keys: int, people: int) -> None:
-    assert (gates.credentials(f"so {text} it"), gates.personal(f"so {text} it")) == (keys, people)
+    assert (leaks.credentials(f"so {text} it"), leaks.personal(f"so {text} it")) == (keys, people)
 
 
 def test_a_dry_run_tells_all_and_writes_nothing(make_job: JobMaker, tmp_path: Path) -> None:
@@ -287,12 +308,8 @@ def test_a_job_without_labels_publishes_nothing(make_job: JobMaker) -> None:
 
 
 def test_next_version() -> None:
-    assert versions.next_version(None, versions.Diff(added=1)) == "1.0.0"
-    assert versions.next_version("1.9.0", versions.Diff(added=1)) == "1.10.0"
-    for diff in (
-        versions.Diff(removed=1),
-        versions.Diff(edited=1),
-        versions.Diff(relabelled=1),
-        versions.Diff(moved=1),
-    ):
-        assert versions.next_version("1.9.0", diff) == "2.0.0"
+    assert diff.next_version(None, diff.Diff(added=1)) == "1.0.0"
+    assert diff.next_version("1.9.0", diff.Diff(added=1)) == "1.10.0"
+    assert diff.next_version("1.9.0", diff.Diff()) == "1.9.1"
+    for kind in ("removed", "edited", "relabelled", "moved"):
+        assert diff.next_version("1.9.0", diff.Diff(**{kind: 1})) == "2.0.0"

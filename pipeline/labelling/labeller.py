@@ -56,6 +56,22 @@ class Labeller:
         """Short digest of what made the raw replies: it stands in every label and names the run in a version."""
         return digest_of([self.identity, type(self.task).__module__])[:16]
 
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a version tells of this run."""
+        known = dict(self.provider.identity)
+        parameters = known.pop("parameters", None)
+        return {
+            "run_id": self.run_id,
+            "provider": self.provider_name,
+            "model": known.pop("model", None),
+            "endpoint": known.pop("endpoint", None),
+            "parameters": known if parameters is None else parameters | known,
+            "prompt": self.prompt.name if self.prompt else None,
+            "prompt_sha256": self.prompt.digest if self.prompt else None,
+            "prompt_text": self.prompt.source.model_dump(mode="json") if self.prompt else None,
+        }
+
     def parse(self, reply: Reply, article: Article) -> Label:
         """The task's label of a reply, in the language that the prompt asks for, where it asks for one."""
         label: Label = self.task.parse(reply, self._as_asked(article))

@@ -1,4 +1,4 @@
-"""Gates: what must hold before a version may go out.  Each names the rows that fail it.
+"""Gates: what must hold before a version may go out.  Each names the rows that fail it, and gives a figure.
 
 Those of `STOP` stop the version, those of `WARN` are told on the card; the job file may turn a warning into a stop
 (`publish.gates`), and waive a gate by name, with a reason that goes into the manifest (`publish.waive`).
@@ -6,7 +6,6 @@ Those of `STOP` stop the version, those of `WARN` are told on the card; the job 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,84 +13,140 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.metrics.intervals import Share
+
 _SHOWN = 5
 Level = Literal["stop", "warn"]
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What the gates look at.
+
+    `index` has `id, text_sha256, group_id, split, licence` and of each row as numbers `phrases` (how many its label has),
+    `most` (how many it may have, 0: any number), `absent` (how many are not in the text), and how many are wrong:
+    `missing` (values that every row has), `repeated`, `unresolved` (offsets), `near` (1: a row of train that is like one
+    of eval), `credentials`, `personal`.  `eval_before` are the ids of the last version's eval rows, `reviewed` the share of
+    phrases that reviewers accepted.
+    """
+
+    index: pa.Table
+    eval_before: set[str]
+    reviewed: Share
+    max_absent_rate: float
+    min_precision: float
+
+
+@dataclass(frozen=True)
 class Finding:
-    """What one gate found: the rows that fail it (none: it holds), and whether that stops the version."""
+    """What one gate found: whether it `holds`, a `figure` for people, the rows that fail it, whether that stops."""
 
     gate: str
+    holds: bool
+    figure: str
     rows: list[str]
     level: Level
     waived: str | None = None  # the reason
 
     @property
+    def state(self) -> str:
+        return "holds" if self.holds else "waived" if self.waived else "stops" if self.level == "stop" else "warns"
+
+    @property
     def stops(self) -> bool:
-        return bool(self.rows) and self.level == "stop" and self.waived is None
+        return self.state == "stops"
 
     def told(self) -> str:
-        return f"{self.gate}: {_some(self.rows)}"
+        return f"{self.gate}: {self.figure}" + (f" ({_some(self.rows)})" if self.rows else "")
 
     def as_dict(self) -> dict[str, Any]:
-        state = "holds" if not self.rows else "waived" if self.waived else "stops" if self.stops else "warns"
-        return {"state": state, "rows": len(self.rows)} | ({"reason": self.waived} if self.waived else {})
+        found = {"state": self.state, "figure": self.figure, "rows": len(self.rows)}
+        return found | ({"reason": self.waived} if self.waived and not self.holds else {})
 
 
-def examine(
-    index: pa.Table, last_eval: set[str], levels: Mapping[str, Level], waived: Mapping[str, str]
-) -> list[Finding]:
-    """All gates over all rows.  `index` has `id, text_sha256, group_id, split, licence` and of each row `phrases` (how many
-    its label has), `most` (how many it may have, 0: any number), `repeated`, `credentials`, `personal` (a number each).
-    `last_eval` are the ids of the last version's eval rows."""
+def examine(facts: Facts, levels: Mapping[str, Level], waived: Mapping[str, str]) -> list[Finding]:
+    """All gates."""
     found = []
-    for gate, (level, rows_of) in _GATES.items():
-        rows = rows_of(index, last_eval)
-        found.append(Finding(gate, rows, levels.get(gate, level), waived.get(gate)))
+    for gate, (level, check) in _GATES.items():
+        holds, figure, rows = check(facts)
+        found.append(Finding(gate, holds, figure, rows, levels.get(gate, level), waived.get(gate)))
     return found
 
 
-# --- the gates ---
+# --- the gates: (does it hold, the figure, the rows that fail) ---
+
+_Outcome = tuple[bool, str, list[str]]
+_Check = Callable[[Facts], _Outcome]
 
 
-def _unique_ids(index: pa.Table, _: set[str]) -> list[str]:
-    counts = pc.value_counts(index.column("id").combine_chunks())
-    return _strings(counts.filter(pc.greater(counts.field("counts"), 1)).field("values"))
+def _none_of(rows: list[str]) -> _Outcome:
+    return not rows, f"{len(rows):,} rows", rows
 
 
-def _no_overlap(column: str) -> Callable[[pa.Table, set[str]], list[str]]:
-    def rows_of(index: pa.Table, _: set[str]) -> list[str]:
-        sides = [index.filter(pc.equal(index.column("split"), split)) for split in ("train", "eval")]
-        shared = pc.is_in(sides[0].column(column), sides[1].column(column).combine_chunks())
-        return _strings(sides[0].filter(shared).column("id"))
-
-    return rows_of
+def _where(condition: Callable[[pa.Table], Any]) -> _Check:
+    return lambda facts: _none_of(_strings(facts.index.filter(condition(facts.index)).column("id")))
 
 
-def _eval_unchanged(index: pa.Table, last_eval: set[str]) -> list[str]:
+def _some_of(column: str) -> _Check:
+    return _where(lambda index: pc.greater(index.column(column), 0))
+
+
+def _unique_ids(facts: Facts) -> _Outcome:
+    counts = pc.value_counts(facts.index.column("id").combine_chunks())
+    return _none_of(_strings(counts.filter(pc.greater(counts.field("counts"), 1)).field("values")))
+
+
+def _no_overlap(column: str) -> _Check:
+    def check(facts: Facts) -> _Outcome:
+        train, evals = (facts.index.filter(pc.equal(facts.index.column("split"), split)) for split in ("train", "eval"))
+        shared = pc.is_in(train.column(column), evals.column(column).combine_chunks())
+        return _none_of(_strings(train.filter(shared).column("id")))
+
+    return check
+
+
+def _eval_unchanged(facts: Facts) -> _Outcome:
     """Eval rows of the last version that are train now."""
-    train = _strings(index.filter(pc.equal(index.column("split"), "train")).column("id"))
-    return [row_id for row_id in train if row_id in last_eval]
+    train = _strings(facts.index.filter(pc.equal(facts.index.column("split"), "train")).column("id"))
+    return _none_of([row_id for row_id in train if row_id in facts.eval_before])
 
 
-def _where(condition: Callable[[pa.Table], Any]) -> Callable[[pa.Table, set[str]], list[str]]:
-    return lambda index, _: _strings(index.filter(condition(index)).column("id"))
+def _absent_rate(facts: Facts) -> _Outcome:
+    absent, phrases = (pc.sum(facts.index.column(name)).as_py() or 0 for name in ("absent", "phrases"))
+    rate = absent / phrases if phrases else 0.0
+    told = f"{rate:.1%} of phrases are not in the text (limit {facts.max_absent_rate:.0%})"
+    return rate <= facts.max_absent_rate, told, []
 
 
-_Gate = tuple[Level, Callable[[pa.Table, set[str]], list[str]]]
-_GATES: dict[str, _Gate] = {
+def _reviewed_precision(facts: Facts) -> _Outcome:
+    """The lower end of the interval: with few verdicts nothing is known."""
+    found = facts.reviewed
+    if not found.total:
+        return False, "no phrase was reviewed", []
+    told = (
+        f"{found.mean:.1%} of {found.total:,} reviewed phrases accepted, at least {found.low:.1%} with 95% confidence"
+    )
+    told += f" (limit {facts.min_precision:.0%})"
+    return found.low >= facts.min_precision, told, []
+
+
+_GATES: dict[str, tuple[Level, _Check]] = {
+    "schema": ("stop", _some_of("missing")),
     "unique_ids": ("stop", _unique_ids),
     "no_empty_label": ("stop", _where(lambda index: pc.equal(index.column("phrases"), 0))),
     "max_phrases": ("stop", _where(lambda index: pc.and_(pc.greater(index.column("most"), 0),
                                                          pc.greater(index.column("phrases"), index.column("most"))))),
-    "no_repeated_phrase": ("stop", _where(lambda index: pc.greater(index.column("repeated"), 0))),
+    "no_repeated_phrase": ("stop", _some_of("repeated")),
+    "offsets_resolve": ("stop", _some_of("unresolved")),
     "no_overlap_by_group": ("stop", _no_overlap("group_id")),
     "no_overlap_by_text": ("stop", _no_overlap("text_sha256")),
+    "no_near_overlap": ("stop", _some_of("near")),
     "eval_unchanged": ("stop", _eval_unchanged),
-    "no_credentials": ("stop", _where(lambda index: pc.greater(index.column("credentials"), 0))),
+    "no_credentials": ("stop", _some_of("credentials")),
     "licence": ("warn", _where(lambda index: pc.is_null(index.column("licence")))),
-    "no_personal_data": ("warn", _where(lambda index: pc.greater(index.column("personal"), 0))),
+    "no_personal_data": ("warn", _some_of("personal")),
+    "absent_rate": ("warn", _absent_rate),
+    "reviewed_precision": ("warn", _reviewed_precision),
 }  # fmt: skip
 NAMES = tuple(_GATES)
 _ALWAYS = ("no_credentials",)  # no job file makes a warning of it; it can be waived, with a reason
@@ -109,29 +164,6 @@ def complaints(levels: Mapping[str, Level], waived: Mapping[str, str]) -> Iterat
     for name, reason in waived.items():
         if not reason.strip():
             yield f"publish.waive.{name}: needs a reason"
-
-
-# --- what a row holds ---
-
-_CREDENTIALS = re.compile(
-    r"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,}|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{22,}"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAIza[0-9A-Za-z_-]{35}|\bhf_[A-Za-z0-9]{30,}|\bglpat-[\w-]{20,}"
-    r"|-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
-)
-_PERSONAL = re.compile(
-    r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,4}|\b\d{6}-[1-4]\d{6}\b|\b01[016789][- .]?\d{3,4}[- .]?\d{4}\b"
-    r"|\+\d{1,3}[ .-]?\(?\d{1,4}\)?(?:[ .-]?\d{2,4}){2,4}\b"
-)
-
-
-def credentials(text: str) -> int:
-    """How many keys, tokens and private keys a text holds, by the forms that their issuers give them."""
-    return len(_CREDENTIALS.findall(text))
-
-
-def personal(text: str) -> int:
-    """How many e-mail addresses, mobile and international phone numbers and Korean resident numbers a text holds."""
-    return len(_PERSONAL.findall(text))
 
 
 def _strings(values: Any) -> list[str]:

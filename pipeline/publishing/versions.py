@@ -1,52 +1,23 @@
-"""Versions: immutable folders `versions/<major>.<minor>.<patch>/`, numbered by what changed since the last one."""
+"""Versions: immutable folders `versions/<major>.<minor>.<patch>/`, made beside their place and renamed when they are out."""
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import ConfigError, InputError
-from pipeline.records import LabelColumn
-from pipeline.tables import canonical_json, file_digest, label_fields, read_json, write_bytes, write_json
+from pipeline.errors import InputError
+from pipeline.publishing.diff import STATE, Diff, compare, numbers
+from pipeline.publishing.rows import SPLITS, digests
+from pipeline.tables import file_digest, read_json, write_bytes, write_json
 
-ROWS_A_FILE = 50_000
-SPLITS = ("train", "eval")
-_SAMPLE = 5  # ids of each kind of change
-_VERSION = re.compile(r"(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){2}")
-_PROVENANCE = ("label_source", "run_id")
-_ARTICLE = ("id", "group_id", "text_sha256", "source", "licence", "url", "published_at", "language", "title", "text")
-
-
-def row_schema(column: LabelColumn) -> pa.Schema:
-    """Of a version's rows."""
-    article = [(name, pa.string()) for name in _ARTICLE]
-    return pa.schema([*article, *label_fields(column), *((name, pa.string()) for name in _PROVENANCE)])
-
-
-@dataclass(frozen=True)
-class Diff:
-    """How rows differ from the last version: how many, and the ids of some.  `moved` rows are in another split; a row is
-    `edited` where its text or what the source says of it changed, `relabelled` where its label did."""
-
-    added: int = 0
-    removed: int = 0
-    edited: int = 0
-    relabelled: int = 0
-    moved: int = 0
-    samples: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def empty(self) -> bool:
-        return not (self.added or self.removed or self.edited or self.relabelled or self.moved)
+MANIFEST = "manifest.json"
+_PENDING = ".pending"  # the one that is on its way out
+_BATCH = 4096  # rows read at once
 
 
 def latest(folder: Path) -> Path | None:
@@ -56,7 +27,7 @@ def latest(folder: Path) -> Path | None:
 
 def named(folder: Path, name: str) -> Path:
     """The folder of a version.  Raises InputError naming those that there are."""
-    if (folder / name / "manifest.json").exists():
+    if (folder / name / MANIFEST).exists():
         return folder / name
     there = ", ".join(path.name for path in everyone(folder)) or "none yet"
     raise InputError(f"{folder}: no version {name!r}; there are: {there}")
@@ -64,178 +35,104 @@ def named(folder: Path, name: str) -> Path:
 
 def everyone(folder: Path) -> list[Path]:
     """All versions, the oldest first."""
-    return sorted((path.parent for path in folder.glob("*.*.*/manifest.json")), key=lambda path: _numbers(path.name))
+    return sorted((path.parent for path in folder.glob(f"[!.]*.*.*/{MANIFEST}")), key=lambda path: numbers(path.name))
+
+
+def read_manifest(version: Path) -> dict[str, Any]:
+    return dict(read_json(version / MANIFEST) or {})
 
 
 def damaged(version: Path) -> list[str]:
     """What a version's folder holds other than its manifest says: changed, missing and strange files."""
-    told = read_manifest(version)["files"]
-    files = {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()} - {"manifest.json"}
-    found = [f"{name}: missing" for name in sorted(told.keys() - files)]
-    found += [f"{name}: not in the manifest" for name in sorted(files - told.keys())]
-    return found + [
-        f"{name}: changed" for name in sorted(files & told.keys()) if file_digest(version / name) != told[name]
-    ]
+    there = {path.relative_to(version).as_posix(): file_digest(path) for path in version.rglob("*") if path.is_file()}
+    there.pop(MANIFEST, None)
+    return differences(read_manifest(version)["files"], there)
+
+
+def differences(told: dict[str, str], there: dict[str, str]) -> list[str]:
+    """How files (name -> SHA-256) differ from what a manifest tells of them."""
+    found = [f"{name}: missing" for name in sorted(told.keys() - there.keys())]
+    found += [f"{name}: not in the manifest" for name in sorted(there.keys() - told.keys())]
+    return found + [f"{name}: changed" for name in sorted(there.keys() & told.keys()) if there[name] != told[name]]
+
+
+# --- rows that are out ---
+
+
+def state(version: Path | None) -> pa.Table:
+    """What is compared of a version's rows (STATE), none where there is no version."""
+    tables = [STATE.empty_table()]
+    label = read_manifest(version)["label"]["name"] if version else ""
+    for split, file in _files(version):
+        names = pq.read_schema(file).names
+        for batch in pq.ParquetFile(file).iter_batches(_BATCH, columns=[name for name in names if name != "text"]):
+            rows = pa.Table.from_batches([batch])
+            parts = digests(rows, label, "text" in names)
+            constants = {"split": split, "file": int(file.stem.split("-")[1])}
+            kept = [name for name in ("id", "source", "added_in", "changed_in") if name in rows.column_names]
+            columns = {name: rows.column(name) for name in kept} | parts
+            columns |= {name: pa.repeat(value, rows.num_rows) for name, value in constants.items()}
+            tables.append(pa.table({name: columns[name] for name in STATE.names}).cast(STATE))
+    return pa.concat_tables(tables).unify_dictionaries()
+
+
+def rows_of(version: Path, split: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """A split's rows in bounded tables."""
+    for _, file in (place for place in _files(version) if place[0] == split):
+        for batch in pq.ParquetFile(file).iter_batches(_BATCH // 4, columns=columns):
+            yield pa.Table.from_batches([batch])
+
+
+def _files(version: Path | None) -> Iterator[tuple[str, Path]]:
+    for split in SPLITS if version else ():
+        assert version is not None
+        for file in sorted((version / "data").glob(f"{split}-*.parquet")):
+            yield split, file
 
 
 def difference(first: Path, second: Path) -> Diff:
     """How the rows of one version differ from those of another."""
-    return compare(first, _published(second), read_manifest(second)["label"]["name"])
+    return compare(state(first), state(second)).diff
 
 
-def next_version(last: str | None, diff: Diff) -> str:
-    """By Croissant's rule: 1.0.0 first; anything edited, removed, relabelled or moved: major; rows only added: minor; the
-    same rows (another card or serialisation): patch."""
-    if last is None:
-        return "1.0.0"
-    major, minor, patch = _numbers(last)
-    if diff.removed or diff.edited or diff.relabelled or diff.moved:
-        return f"{major + 1}.0.0"
-    return f"{major}.{minor + 1}.0" if diff.added else f"{major}.{minor}.{patch + 1}"
+# --- the one that is on its way out ---
 
 
-def check_given(given: str, last: str | None, diff: Diff) -> None:
-    """Raises ConfigError for a version given by hand that is none, is not new, or promises more than the rows keep."""
-    if not _VERSION.fullmatch(given):
-        raise ConfigError(f"--version {given}: a version is MAJOR.MINOR.PATCH, e.g. 1.2.0")
-    least = next_version(last, diff)
-    if last is not None and _numbers(given) <= _numbers(last):
-        raise ConfigError(f"--version {given}: the last one is {last}; the next is {least} at least")
-    if _numbers(given) < _numbers(least):
-        changes = ", ".join(f"{count:,} {name}" for name, count in _counts(diff).items() if count)
-        raise ConfigError(f"--version {given}: promises too much ({changes} rows since {last}); the least is {least}")
+def pending(folder: Path) -> Path | None:
+    """A version that was written and is not out yet: its maker was killed, or the Hub could not be reached."""
+    path = folder / _PENDING
+    return path if (path / MANIFEST).exists() else None
 
 
-def _counts(diff: Diff) -> dict[str, int]:
-    return {name: value for name, value in vars(diff).items() if isinstance(value, int)}
+def begin(folder: Path) -> Path:
+    """An empty folder for the next version; what a killed maker left is gone."""
+    discard(folder)
+    (folder / _PENDING / "data").mkdir(parents=True)
+    return folder / _PENDING
 
 
-def compare(last: Path, parts: Iterable[tuple[str, pa.Table]], label: str) -> Diff:
-    """Rows of the last version against those that would be published (split, rows); `label` is the label's column."""
-    old = dict(_digests(_published(last), label))
-    found: dict[str, list[str]] = {name: [] for name in ("added", "removed", "edited", "relabelled", "moved")}
-    counts = dict.fromkeys(found, 0)
-
-    def note(kind: str, row_id: str) -> None:
-        counts[kind] += 1
-        if len(found[kind]) < _SAMPLE:
-            found[kind].append(row_id)
-
-    for row_id, (split, article, its_label) in _digests(parts, label):
-        before = old.pop(row_id, None)
-        if before is None:
-            note("added", row_id)
-            continue
-        differs = {"moved": before[0] != split, "edited": before[1] != article, "relabelled": before[2] != its_label}
-        for kind in (kind for kind, does in differs.items() if does):
-            note(kind, row_id)
-    for row_id in old:
-        note("removed", row_id)
-    return Diff(**counts, samples={name: ids for name, ids in found.items() if ids})
+def discard(folder: Path) -> None:
+    if (folder / _PENDING).exists():
+        (folder / _PENDING / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(folder / _PENDING)
 
 
-def eval_ids(last: Path | None) -> set[str]:
-    """The ids of a version's eval rows."""
-    files = sorted((last / "data").glob("eval-*.parquet")) if last else []
-    return {row_id for file in files for row_id in pq.read_table(file, columns=["id"]).column("id").to_pylist()}
-
-
-def _published(version: Path) -> Iterator[tuple[str, pa.Table]]:
-    for split in SPLITS:
-        for file in sorted((version / "data").glob(f"{split}-*.parquet")):
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=2048):
-                yield split, pa.Table.from_batches([batch])
-
-
-def _digests(parts: Iterable[tuple[str, pa.Table]], label: str) -> Iterator[tuple[str, tuple[str, bytes, bytes]]]:
-    """id -> (split, digest of the article, digest of its label)."""
-    for split, rows in parts:
-        for row in rows.to_pylist():
-            del row["source"]  # a file that was renamed changes nothing of what a row says
-            its_label = {name: row.pop(name) for name in (label, "tiers", *_PROVENANCE) if name in row}
-            yield row["id"], (split, _digest(row), _digest(its_label))
-
-
-def _digest(value: Any) -> bytes:
-    return blake2b(canonical_json(value), digest_size=16).digest()
-
-
-def write(
-    folder: Path, version: str, schema: pa.Schema, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int],
-    texts: dict[str, str], manifest: dict[str, Any],
-) -> Path:  # fmt: skip
-    """Write a version beside its final place and rename it: it is there whole or not at all, and never changes.
-
-    `counts` are rows by split, `texts` further files by name; the manifest gets the digest of every file.
-    """
-    target, temporary = folder / version, folder / f".{version}.{os.getpid()}.tmp"
-    for stale in folder.glob(".*.tmp"):
-        shutil.rmtree(stale)
-    (temporary / "data").mkdir(parents=True)
-    _write_data(temporary / "data", schema, parts, counts)
+def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
+    """Add further files (name -> text), and the manifest last, with the SHA-256 of every file."""
+    (path / MANIFEST).unlink(missing_ok=True)
     for name, text in texts.items():
-        write_bytes(temporary / name, text.encode())
-    files = sorted(path for path in temporary.rglob("*") if path.is_file())
-    digests = {path.relative_to(temporary).as_posix(): file_digest(path) for path in files}
-    write_json(temporary / "manifest.json", {**manifest, "files": digests})
-    for path in temporary.rglob("*.*"):
-        path.chmod(0o444)
-    temporary.rename(target)
-    return target
+        write_bytes(path / name, text.encode())
+    write_json(path / MANIFEST, {**manifest, "files": file_digests(path)})
 
 
-def _write_data(folder: Path, schema: pa.Schema, parts: Iterable[tuple[str, pa.Table]], counts: dict[str, int]) -> None:
-    """Rows to `<split>-00000-of-0000N.parquet`, `ROWS_A_FILE` each; no file for a split without rows."""
-    writers = {split: _SplitWriter(folder, schema, split, count) for split, count in counts.items() if count}
-    try:
-        for split, rows in parts:
-            if rows.num_rows:
-                writers[split].add(rows)
-    finally:
-        for writer in writers.values():
-            writer.close()
+def file_digests(path: Path) -> dict[str, str]:
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST)
+    return {file.relative_to(path).as_posix(): file_digest(file) for file in files}
 
 
-class _SplitWriter:
-    def __init__(self, folder: Path, schema: pa.Schema, split: str, rows: int) -> None:
-        self._folder, self._schema, self._split = folder, schema, split
-        self._files, self._number, self._room = max(1, -(-rows // ROWS_A_FILE)), 0, 0
-        self._writer: pq.ParquetWriter | None = None
-        self._open_next()
-
-    def add(self, rows: pa.Table) -> None:
-        while rows.num_rows:
-            if not self._room:
-                self._open_next()
-            part = rows.slice(0, self._room)
-            assert self._writer is not None
-            self._writer.write_table(part.cast(self._schema))
-            self._room -= part.num_rows
-            rows = rows.slice(part.num_rows)
-
-    def close(self) -> None:
-        if self._writer:
-            self._writer.close()
-            self._writer = None
-
-    def _open_next(self) -> None:
-        self.close()
-        name = f"{self._split}-{self._number:05d}-of-{self._files:05d}.parquet"
-        self._writer = pq.ParquetWriter(
-            self._folder / name,
-            self._schema,
-            compression="zstd",
-            write_page_index=True,
-            use_content_defined_chunking=True,  # a row more or less moves no page but its own: the Hub stores the rest once
-        )
-        self._number += 1
-        self._room = ROWS_A_FILE
-
-
-def _numbers(version: str) -> tuple[int, int, int]:
-    major, minor, patch = (int(part) if part.isdigit() else -1 for part in version.split(".", 2))
-    return major, minor, patch
-
-
-def read_manifest(version: Path) -> dict[str, Any]:
-    return dict(read_json(version / "manifest.json") or {})
+def release(folder: Path, version: str) -> Path:
+    """Put the pending version in its place, read-only: it is there whole or not at all, and never changes."""
+    path, target = folder / _PENDING, folder / version
+    for file in (file for file in path.rglob("*") if file.is_file()):
+        file.chmod(0o444)
+    return path.rename(target)

@@ -70,6 +70,12 @@ def assign(rows: pa.Table, log: pa.Table, options: SplitOptions) -> Assignment:
     return Assignment(group_ids, splits, _likes(rows, gone, group, is_eval, past_eval, out))
 
 
+def near_eval(rows: pa.Table, is_eval: Flags, similarity: float) -> Flags:
+    """For each row (TEXTS) whether it is none of eval, and like one that is."""
+    group = groups(_signatures(rows), similarity)
+    return _among(group, group[is_eval])[group] & ~is_eval
+
+
 class _Known:
     """What the log says of each row, by id and by text: flags, and the number of its latest entry (-1: none)."""
 

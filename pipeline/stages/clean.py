@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
 from pipeline.ledger import Ledger, Record, open_ledger
 from pipeline.records import Article, Label, Reply
-from pipeline.tables import REJECTED, Folder, Output, label_fields, read_order, rejected_table
+from pipeline.tables import REJECTED, Folder, Output, label_fields, read_order, rejected_table, write_json
 from pipeline.workspace import Workspace
 
 VERSION = 1
@@ -46,6 +46,8 @@ def run(work: Workspace) -> None:
     """Bring `labels/` up to date with `requests/`."""
     config, shards = work.config, read_order(work.articles)
     labeller = Labeller(work)
+    if not work.run_file(labeller.run_id).exists():
+        write_json(work.run_file(labeller.run_id), labeller.description)
     task = plugins.load("tasks", config.label.task)
     cleaning = [VERSION, task.__name__, getattr(task, "VERSION", 1), config.task_options.model_dump(mode="json")]
     ledger = open_ledger(work.ledger_target, config.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -9,28 +11,34 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import GateStopped, InputError
-from pipeline.labelling.labeller import Labeller
-from pipeline.ledger import open_ledger
-from pipeline.publishing import card, gates, versions
+from pipeline.ledger import Ledger, open_ledger
+from pipeline.metrics.intervals import Share, clustered_share
+from pipeline.publishing import card, croissant, diff, gates, provenance, rows, shards, takedowns, versions
+from pipeline.review import verdicts
+from pipeline.splitting import assignment
 from pipeline.stages import clean
-from pipeline.tables import Folder, digest_of, read_order
-from pipeline.text.folding import fold_case
+from pipeline.tables import digest_of, read_json, read_order, write_parquet
 from pipeline.workspace import Workspace
+
+_INDEX = ("id", "text_sha256", "group_id", "split", "language", "licence", "source", "label_source", "run_id")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be published: `version` is None where the rows are those of `last`, and no version was asked for."""
+    """What would be published: `version` is None where the rows are those of `last`, and no version was asked for.
+    `index` has a row for each row that goes out, with its `file`, `added_in` and `changed_in`."""
 
     last: Path | None
     version: str | None
-    diff: versions.Diff
+    diff: diff.Diff
     findings: list[gates.Finding]
     manifest: dict[str, Any]
+    index: pa.Table
 
     @property
     def card(self) -> str:
@@ -40,9 +48,8 @@ class Plan:
 def run(work: Workspace) -> str:
     """Write a version where the rows differ from the last one, or where one is asked for; the version that now stands.
     Raises GateStopped, naming the rows."""
-    shards = read_order(work.articles)
     last = versions.latest(work.versions)
-    if last and not work.version and versions.read_manifest(last)["inputs"] == _inputs(work, shards):
+    if last and not work.version and versions.read_manifest(last)["inputs"] == _inputs(work):
         return last.name
     planned = plan(work)
     if failed := [finding.told() for finding in planned.findings if finding.stops]:
@@ -50,99 +57,161 @@ def run(work: Workspace) -> str:
     if planned.version is None:
         assert last is not None
         return last.name
-    schema, rows = versions.row_schema(work.config.label_column), planned.manifest["rows"]
-    texts = {"README.md": planned.card}
-    versions.write(work.versions, planned.version, schema, _parts(work, shards), rows, texts, planned.manifest)
-    return planned.version
+    _write(work, planned)
+    return versions.release(work.versions, planned.version).name
+
+
+# --- planning: nothing is written ---
 
 
 def plan(work: Workspace) -> Plan:
     """Everything that a version would be, with nothing written.  Raises ConfigError for a given version that promises too
     much, InputError where there are no labels, or those of another task."""
     clean.check_column(work.reviewed, work)
-    shards = read_order(work.articles)
-    last = versions.latest(work.versions)
-    index = _index(work, shards)
+    last, options = versions.latest(work.versions), work.config.publish
+    near = _near_eval(work)
+    index, tallies = _index(work)
     if not index.num_rows:
         raise InputError(f"{work.path}: no labelled article to publish; see: labelmill status JOB")
-    options, label = work.config.publish, work.config.label_column.name
-    findings = gates.examine(index, versions.eval_ids(last), options.gates, options.waive)
-    diff = versions.compare(last, _parts(work, shards), label) if last else versions.Diff(added=index.num_rows)
+    index = index.append_column("near", pa.array(near.astype(np.int64)))
+    before = versions.state(last)
+    compared = diff.compare(before, index)
+    name = last.name if last else None
     if work.version:
-        versions.check_given(work.version, last.name if last else None, diff)
-    version = work.version or (
-        None if last and diff.empty else versions.next_version(last.name if last else None, diff)
-    )
-    manifest = _manifest(work, version or (last.name if last else ""), last, diff, index, _inputs(work, shards))
+        diff.check_given(work.version, name, compared.diff)
+    next_one = None if last and compared.diff.empty else diff.next_version(name, compared.diff)
+    version = work.version or next_one
+    index = _placed(index, compared, before, version or str(name))
+    reviewed, evals = _reviewed(work), pc.filter(before.column("id"), pc.equal(before.column("split"), "eval"))
+    facts = gates.Facts(index, set(evals.to_pylist()), reviewed, options.max_absent_rate, options.min_precision)
+    findings = gates.examine(facts, options.gates, options.waive)
+    manifest = _manifest(work, version or str(name), last, compared.diff, index, tallies, reviewed)
     manifest["gates"] = {finding.gate: finding.as_dict() for finding in findings}
-    return Plan(last, version, diff, findings, manifest)
+    return Plan(last, version, compared.diff, findings, manifest, index)
 
 
-def _inputs(work: Workspace, shards: list[str]) -> str:
+def _inputs(work: Workspace) -> str:
     """Digest of what a version is made of."""
-    return digest_of(
-        [asdict(work.config.label_column), *([folder.digest(s) for folder in _folders(work)] for s in shards)]
-    )
-
-
-def _folders(work: Workspace) -> list[Folder]:
-    return [work.filtered, work.reviewed, work.split]
+    made_of = [asdict(work.config.label_column), work.config.publish.text, takedowns.digest(work.takedowns)]
+    folders = (work.filtered, work.reviewed, work.split)
+    return digest_of([*made_of, *([folder.digest(s) for folder in folders] for s in read_order(work.articles))])
 
 
 def rows_of(work: Workspace, shard: str) -> pa.Table:
-    """A shard's rows as a version holds them, in source order, with the column `split`."""
+    """A shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
     splits = work.split.read(shard, ["id", "group_id", "split"])
     labels, articles = (_of(folder.read(shard), splits) for folder in (work.reviewed, work.filtered))
-    columns = {
-        name: next(t for t in (labels, splits, articles) if name in t.column_names).column(name)
-        for name in [*versions.row_schema(work.config.label_column).names, "split"]
-    }
-    return pa.table(columns)
+    found = rows.build(articles, labels, splits, work.config.label_column)
+    return found.filter(pc.invert(takedowns.load(work.takedowns).concerns(found)))
 
 
-def _of(rows: pa.Table, chosen: pa.Table) -> pa.Table:
+def _of(table: pa.Table, chosen: pa.Table) -> pa.Table:
     """The rows with the ids of other rows, in the same order."""
-    return rows.filter(pc.is_in(rows.column("id"), chosen.column("id").combine_chunks()))
+    return table.filter(pc.is_in(table.column("id"), chosen.column("id").combine_chunks()))
 
 
-def _parts(work: Workspace, shards: list[str]) -> Iterator[tuple[str, pa.Table]]:
-    names = versions.row_schema(work.config.label_column).names
-    with work.progress("publish", len(shards), "shards") as progress:
-        for shard in shards:
-            rows = rows_of(work, shard)
-            for split in versions.SPLITS:
-                yield split, rows.filter(pc.equal(rows.column("split"), split)).select(names)
-            progress.update()
-
-
-def _index(work: Workspace, shards: list[str]) -> pa.Table:
-    """Small columns of all rows: what the gates and the manifest look at."""
-    tables = []
-    for shard in shards:
-        rows = rows_of(work, shard)
-        labels = _of(work.reviewed.read(shard, ["id", "model"]), rows)
-        names = ("id", "text_sha256", "label_source", "run_id", "group_id", "split", "language", "licence")
-        columns = {name: rows.column(name) for name in names} | {"model": labels.column("model")}
-        tables.append(pa.table(columns | _looked_at(work, rows)))
-    return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"id": []})
-
-
-def _looked_at(work: Workspace, rows: pa.Table) -> dict[str, pa.Array]:
-    """What the gates look at in each row, as numbers."""
-    column = work.config.label_column
+def _index(work: Workspace) -> tuple[pa.Table, dict[str, provenance.Tally]]:
+    """Small columns of all rows, what the gates, the comparison and the manifest look at; and what each run took."""
+    column, shard_names = work.config.label_column, read_order(work.articles)
     most = getattr(work.config.task_options, "max_phrases", 0) if column.many else 1
-    found: dict[str, list[int]] = {name: [] for name in ("phrases", "most", "repeated", "credentials", "personal")}
-    for title, text, label in zip(
-        *(rows.column(name).to_pylist() for name in ("title", "text", column.name)), strict=True
-    ):
-        phrases = [phrase for phrase in column.phrases(label) if phrase]
-        whole = f"{title or ''}\n{text}\n{' '.join(phrases)}"
-        found["phrases"].append(len(phrases))
-        found["most"].append(most)
-        found["repeated"].append(len(phrases) - len({fold_case(phrase) for phrase in phrases}))
-        found["credentials"].append(gates.credentials(whole))
-        found["personal"].append(gates.personal(whole))
-    return {name: pa.array(values, pa.int64()) for name, values in found.items()}
+    with_text = work.config.publish.text == "full"
+    tables, tallies = [], dict[str, provenance.Tally]()
+    ledger = open_ledger(work.ledger_target, work.config.name)
+    try:
+        with work.progress("publish", len(shard_names), "shards") as progress:
+            for shard in shard_names:
+                found = rows_of(work, shard)
+                looked = rows.look(found, column, most)
+                published = found.select([n for n in found.column_names if with_text or n not in rows.TEXT])
+                digests = rows.digests(published, column.name, with_text)
+                small = {name: found.column(name) for name in _INDEX}
+                tables.append(pa.table(small | {n: looked.column(n) for n in looked.column_names} | digests))
+                _tally(tallies, ledger, _of(work.reviewed.read(shard, ["id", "run_id", "key"]), found))
+                progress.update()
+    finally:
+        ledger.close()
+    return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"id": []}), tallies
+
+
+def _tally(tallies: dict[str, provenance.Tally], ledger: Ledger, labels: pa.Table) -> None:
+    """Add up what a shard's labels took, by run."""
+    keys = [bytes.fromhex(key) for key in labels.column("key").to_pylist()]
+    records = ledger.get(list(dict.fromkeys(keys)))
+    for run_id, key in zip(labels.column("run_id").to_pylist(), keys, strict=True):
+        tally = tallies.setdefault(run_id, provenance.Tally())
+        tally.rows += 1
+        tally.add(records.pop(key, []))
+
+
+def _near_eval(work: Workspace) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """For each row that goes out whether it is train and like an eval row: looked at anew, whatever the split says."""
+    taken, tables, splits = takedowns.load(work.takedowns), [assignment.TEXTS.empty_table()], []
+    for shard in read_order(work.articles):
+        split = work.split.read(shard, ["id", "split"])
+        digests = _of(work.reviewed.read(shard, ["id", "text_sha256"]), split).column("text_sha256")
+        split = split.append_column("text_sha256", digests)
+        split = split.filter(pc.invert(taken.concerns(split)))
+        splits += split.column("split").to_pylist()
+        tables.append(_of(work.signatures.read(shard), split))
+    return assignment.near_eval(pa.concat_tables(tables), np.array(splits) == "eval", work.config.split.similarity)
+
+
+def _placed(index: pa.Table, compared: diff.Comparison, before: pa.Table, version: str) -> pa.Table:
+    """The index with `file`, `added_in`, `changed_in`, and the `source` that a row was published with."""
+    known = pa.array(compared.before, mask=compared.before < 0)
+    old = {name: before.column(name).take(known).cast(pa.string()) for name in ("source", "added_in", "changed_in")}
+    now = pa.scalar(version)
+    changed_in = pc.if_else(pa.array(compared.changed), now, old["changed_in"])
+    index = index.append_column("added_in", old["added_in"].fill_null(now))
+    index = index.append_column("changed_in", changed_in.fill_null(now))
+    files = shards.files_of_rows(index.column("split").to_pylist(), compared, before)
+    index = index.append_column("file", pa.array(files, pa.int32()))
+    source = pc.if_else(pa.array(compared.changed), index.column("source"), old["source"])
+    return index.set_column(index.schema.get_field_index("source"), "source", source)
+
+
+def _reviewed(work: Workspace) -> Share:
+    """The share of the phrases that people judged which they accepted; articles are the clusters."""
+    log = verdicts.load(work.verdicts_file).values()
+    hits = [len(found.accepted) for found in log]
+    return clustered_share(hits, [len(found.accepted) + len(found.rejected) for found in log])
+
+
+# --- what a version says of itself ---
+
+
+def _manifest(
+    work: Workspace, version: str, last: Path | None, changes: diff.Diff, index: pa.Table,
+    tallies: dict[str, provenance.Tally], reviewed: Share,
+) -> dict[str, Any]:  # fmt: skip
+    config, splits = work.config, _counts(index, "split")
+    described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
+    return {
+        "name": config.name,
+        "version": version,
+        "previous": last.name if last else None,
+        "release": secrets.token_hex(8),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "repo": config.publish.repo,
+        "task": config.label.task,
+        "label": asdict(config.label_column),
+        "text": config.publish.text,
+        "rows": {split: splits.get(split, 0) for split in rows.SPLITS},
+        "diff": asdict(changes),
+        "history": [*(versions.read_manifest(last).get("history", []) if last else []), _entry(version, changes)],
+        **{name: _counts(index, column) for name, column in _COUNTED.items()},
+        "licence": config.publish.licence,
+        "figures": _figures(index) | {"reviewed": asdict(reviewed)},
+        "funnel": _funnel(work),
+        "runs": provenance.runs(tallies, described),
+        "clean": config.task_options.model_dump(mode="json"),
+        "filters": [options.model_dump(mode="json") for options in config.filter_options],
+        "split": config.split.model_dump(mode="json"),
+        "inputs": _inputs(work),
+    }
+
+
+_COUNTED = {"languages": "language", "label_sources": "label_source", "licences": "licence", "sources": "source"}
 
 
 def _counts(index: pa.Table, column: str) -> dict[str, int]:
@@ -150,42 +219,66 @@ def _counts(index: pa.Table, column: str) -> dict[str, int]:
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _manifest(
-    work: Workspace, version: str, last: Path | None, diff: versions.Diff, index: pa.Table, inputs: str
-) -> dict[str, Any]:
-    config, labeller = work.config, Labeller(work)
-    splits = _counts(index, "split")
-    ledger = open_ledger(work.ledger_target, work.config.name)
-    try:
-        totals = ledger.totals()
-    finally:
-        ledger.close()
-    run = {
-        "provider": labeller.provider_name,
-        **labeller.provider.identity,
-        "run_id": labeller.run_id,
-        "models_served": _counts(index, "model"),
-        "prompt": labeller.prompt.name if labeller.prompt else None,
-        "prompt_sha256": labeller.prompt.digest if labeller.prompt else None,
-        "prompt_text": labeller.prompt.source.model_dump() if labeller.prompt else None,
-        "ledger": totals,
-    }
+def _entry(version: str, changes: diff.Diff) -> dict[str, Any]:
+    return {"version": version, "date": datetime.now(UTC).date().isoformat(), **changes.counts}
+
+
+def _figures(index: pa.Table) -> dict[str, Any]:
+    """Of the rows: characters a text, phrases a label, the share of phrases that are not in their text, groups."""
+    characters = np.quantile(np.asarray(index.column("characters")), (0.05, 0.5, 0.95))
+    phrases, absent = (int(pc.sum(index.column(name)).as_py()) for name in ("phrases", "absent"))
+    sizes = pc.value_counts(index.column("group_id").combine_chunks()).field("counts")
     return {
-        "name": config.name,
-        "version": version,
-        "previous": last.name if last else None,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "task": config.label.task,
-        "label": asdict(config.label_column),
-        "rows": {split: splits.get(split, 0) for split in versions.SPLITS},
-        "diff": asdict(diff),
-        "languages": _counts(index, "language"),
-        "label_sources": _counts(index, "label_source"),
-        "licences": _counts(index, "licence"),
-        "licence": config.publish.licence,
-        "run": run,
-        "clean": config.task_options.model_dump(mode="json"),
-        "filters": [options.model_dump(mode="json") for options in config.filter_options],
-        "split": config.split.model_dump(mode="json"),
-        "inputs": inputs,
+        "characters": [int(value) for value in characters],
+        "phrases": phrases,
+        "phrases_a_row": {str(n): count for n, count in sorted(Counter(index.column("phrases").to_pylist()).items())},
+        "absent": absent,
+        "groups": len(sizes),
+        "largest_group": pc.max(sizes).as_py(),
     }
+
+
+def _funnel(work: Workspace) -> list[dict[str, Any]]:
+    """What each stage took in, kept and rejected by reason."""
+    order, found = read_order(work.articles), []
+    folders = (work.articles, work.filtered, work.labels, work.reviewed, work.split)
+    for stage, folder in zip(("collect", "filter", "label", "review", "split"), folders, strict=True):
+        tally = folder.tally(order)
+        found.append({"stage": stage, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected)})
+    taken = takedowns.load(work.takedowns)
+    return [*found, {"stage": "takedowns", "articles": len(taken.ids)}] if taken.ids else found
+
+
+# --- writing ---
+
+
+def _write(work: Workspace, planned: Plan) -> Path:
+    """Write the planned version beside its place: data, provenance, Croissant, card, manifest."""
+    path = versions.begin(work.versions)
+    schema = rows.schema(work.config.label_column, work.config.publish.text == "full")
+    places = zip(planned.index.column("split").to_pylist(), planned.index.column("file").to_pylist(), strict=True)
+    shards.write(
+        path / "data", schema, _parts(work, planned.index, schema), Counter(shards.name_of(*p) for p in places)
+    )
+    write_parquet(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]), provenance.RUNS)
+    described = json.dumps(
+        croissant.render(planned.manifest, schema, versions.file_digests(path)), ensure_ascii=False, indent=1
+    )
+    versions.seal(path, {"croissant.json": described, "README.md": planned.card}, planned.manifest)
+    return path
+
+
+def _parts(work: Workspace, index: pa.Table, schema: pa.Schema) -> Iterator[tuple[pa.Table, list[str], Any]]:
+    """All rows as they go out, with their splits and files."""
+    names, start = read_order(work.articles), 0
+    with work.progress("publish", len(names), "shards") as progress:
+        for shard in names:
+            found = rows_of(work, shard)
+            mine = index.slice(start, found.num_rows)
+            start += found.num_rows
+            columns = {n: (mine if n in _PLACED else found).column(n) for n in schema.names}
+            yield pa.table(columns), mine.column("split").to_pylist(), np.asarray(mine.column("file"))
+            progress.update()
+
+
+_PLACED = ("source", "added_in", "changed_in")

@@ -1,0 +1,174 @@
+"""Splitting (near-duplicate groups included) and publishing at scale: seconds and peak memory of each stage.
+
+    python benchmarks/publishing.py [--articles 100000] [--data FOLDER] [--baseline 10000]
+
+Labelled articles of 3.5 kB are put where the stages expect them, one in twenty a near-copy of an earlier one; then `labelmill split`
+and `labelmill publish` run, once more with 2% more articles.  The baseline of grouping, on fewer articles: datasketch's
+MinHashLSH over word 5-grams, what a user would pick (extra `bench`), as a ratio of articles a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.articles import CHARACTERS, sentences
+from pipeline.config import load_job
+from pipeline.ledger import Record, open_ledger
+from pipeline.records import Reply, Usage
+from pipeline.splitting.assignment import texts_of
+from pipeline.splitting.groups import groups
+from pipeline.splitting.minhash import NUMBERS
+from pipeline.stages import clean
+from pipeline.tables import ARTICLE, MAX_SHARD_ROWS, Output, write_order
+from pipeline.workspace import Workspace
+
+JOB = "name: big\nsources: [{type: files, path: none.jsonl}]\nlabel: {provider: extractive}\nsplit: {eval: 3000}\n"
+Row = tuple[str, str, str]
+
+
+class Articles:
+    """Article number n, always the same; every twentieth is an earlier one with another end."""
+
+    def __init__(self, data: Path | None) -> None:
+        self._pool = sentences(data)
+
+    def __getitem__(self, number: int) -> Row:
+        if number % 20 == 19:
+            return self._copy(number, random.Random(number).randrange(number))
+        language = ("en", "ko")[number % 2]
+        draw, lines, size = random.Random(number), list[str](), 0
+        while size < CHARACTERS[language]:
+            lines.append(draw.choice(self._pool[language]))
+            size += len(lines[-1])
+        return f"{language}-{number}", f"{lines[0][:60]} {number}", " ".join(lines)
+
+    def _copy(self, number: int, of: int) -> Row:
+        _, title, text = self[of - of % 20]
+        return f"copy-{number}", title, text[: len(text) * 9 // 10] + f" Copied as {number}."
+
+
+def lay_out(work: Workspace, articles: Articles, start: int, end: int) -> list[str]:
+    """Write `filtered/`, `reviewed/` and the ledger as the earlier stages leave them; the names of the shards."""
+    names, ledger = [], open_ledger(work.ledger_target, "big")
+    columns = pa.schema([*ARTICLE, ("language", pa.string())])
+    reviewed = pa.schema([*clean.schema(work), ("label_source", pa.string())])
+    for first in range(start, end, MAX_SHARD_ROWS):
+        rows = [articles[number] for number in range(first, min(end, first + MAX_SHARD_ROWS))]
+        kept, labels, records = [], [], []
+        for row_id, title, text in rows:
+            digest, key = sha256(text.encode()).hexdigest(), sha256(row_id.encode()).digest()
+            kept.append(
+                {
+                    "id": row_id,
+                    "title": title,
+                    "text": text,
+                    "text_sha256": digest,
+                    "language": row_id[:2],
+                    "source": "none.jsonl",
+                }
+            )
+            words = list({word.casefold(): word for word in text.split()[:60:9] if word.isalpha()}.values()) or [
+                text.split()[0]
+            ]
+            label = {"id": row_id, "text_sha256": digest, "keyphrases": words, "tiers": ["exact"] * len(words)}
+            labels.append(label | {"status": "ok", "run_id": "r", "key": key.hex(), "label_source": "llm"})
+            records.append(
+                Record(
+                    key,
+                    "answered",
+                    Reply("; ".join(words), usage=Usage(900, 0, 30)),
+                    1,
+                    0.1,
+                    "2026-01-01T00:00:00",
+                    0.0,
+                )
+            )
+        names.append(f"shard-{first:09d}")
+        ledger.put(records)
+        for folder, found, schema in ((work.filtered, kept, columns), (work.reviewed, labels, reviewed)):
+            folder.write(names[-1], "made", {}, Output(pa.Table.from_pylist(found, schema=schema)), 0.0)
+    ledger.close()
+    return names
+
+
+def measured(*arguments: str | Path) -> tuple[float, float]:
+    """Seconds and peak megabytes of a command."""
+    code = (
+        "import sys, resource, time; from pipeline.cli import main; t = time.time(); code = main(sys.argv[1:]);"
+        "print(time.time() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    seconds, peak = map(float, done.stdout.splitlines()[-1].split())
+    return seconds, peak
+
+
+def baseline(rows: list[Row]) -> float:
+    """Articles a second of datasketch's MinHashLSH."""
+    from datasketch import MinHash, MinHashLSH
+
+    started, index = time.perf_counter(), MinHashLSH(threshold=0.6, num_perm=128)
+    for row_id, _, text in rows:
+        words, found = text.lower().split(), MinHash(num_perm=128)
+        found.update_batch([" ".join(words[at : at + 5]).encode() for at in range(max(1, len(words) - 4))])
+        index.query(found)
+        index.insert(row_id, found)
+    return len(rows) / (time.perf_counter() - started)
+
+
+def ours(rows: list[Row]) -> float:
+    import numpy as np
+
+    started = time.perf_counter()
+    found: Any = texts_of([row[0] for row in rows], [row[2] for row in rows]).column("signature").combine_chunks()
+    groups(np.frombuffer(found.buffers()[1], np.uint16).reshape(-1, NUMBERS), 0.6)
+    return len(rows) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--articles", type=int, default=100_000)
+    parser.add_argument(
+        "--baseline", type=int, default=10_000, help="articles for the comparison with datasketch; 0: none"
+    )
+    parser.add_argument("--data", type=Path, help="a folder with news-*.jsonl.gz")
+    options = parser.parse_args()
+    articles = Articles(options.data)
+    if options.baseline:
+        rows = [articles[number] for number in range(options.baseline)]
+        mine, theirs = ours(rows), baseline(rows)
+        print(
+            f"grouping {options.baseline:,}: {mine:,.0f} articles/s, datasketch {theirs:,.0f}: ratio {mine / theirs:.1f}",
+            flush=True,
+        )
+    with tempfile.TemporaryDirectory() as name:
+        job = Path(name) / "job.yaml"
+        job.write_text(JOB)
+        work, shards, start = Workspace(load_job(job)), list[str](), 0
+        for end in (options.articles, options.articles * 102 // 100):
+            shards += lay_out(work, articles, start, end)
+            write_order(work.articles, shards)
+            for stage in ("split", "publish"):
+                seconds, peak = measured(stage, job)
+                print(f"{end:>10,} articles  {stage:8} {seconds:>8,.0f} s  peak {peak:>6,.0f} MB", flush=True)
+            start = end
+        subprocess.run([sys.executable, "-m", "pipeline.cli", "versions", str(job)], check=True, cwd=ROOT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The data files of a version: which row goes into which, and writing them.
+
+A row stays in the file in which it was published first; new rows fill the last file, then further ones.  So growing leaves
+all other files as they are, byte for byte, and nothing of them is uploaded again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.publishing.diff import Comparison
+
+ROWS_A_FILE = 50_000
+ROWS_A_GROUP = 1_000  # what a reader takes at once
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def files_of_rows(splits: list[str], compared: Comparison, old: pa.Table) -> Numbers:
+    """For each row the number of its file within its split; `old` has `file` of the last version's rows."""
+    kept = pa.array(compared.before, mask=~compared.stayed)
+    found = np.asarray(old.column("file").take(kept).fill_null(-1), dtype=np.int64)
+    of_split = np.asarray(splits)
+    for split in set(splits):
+        mine = of_split == split
+        found[mine] = _filled(found[mine])
+    return found
+
+
+def _filled(files: Numbers) -> Numbers:
+    """Rows without a file (-1) fill the last one that there is, then further ones."""
+    last = int(files.max(initial=0))
+    room = max(0, ROWS_A_FILE - int((files == last).sum()))
+    new = np.flatnonzero(files < 0)
+    place = np.arange(len(new)) - room
+    files[new] = np.where(place < 0, last, last + 1 + place // ROWS_A_FILE)
+    return files
+
+
+def name_of(split: str, file: int) -> str:
+    return f"{split}-{file:05d}.parquet"
+
+
+def write(
+    folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, list[str], Numbers]], names: Counter[str]
+) -> None:
+    """Write rows, each part with its rows' splits and files.  `names`: how many rows each file (`name_of`) will hold."""
+    writers = {name: _Writer(folder / name, schema, rows) for name, rows in names.items()}
+    try:
+        for rows, splits, files in parts:
+            places = np.array([name_of(*place) for place in zip(splits, files.tolist(), strict=True)])
+            for name in dict.fromkeys(places.tolist()):
+                writers[name].add(rows.filter(pa.array(places == name)))
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+class _Writer:
+    """One file, opened with its first row and closed with its last; row groups of a fixed size, so that the bytes depend on
+    the rows alone."""
+
+    def __init__(self, path: Path, schema: pa.Schema, rows: int) -> None:
+        self._path, self._schema, self._left = path, schema, rows
+        self._waiting: list[pa.Table] = []
+        self._file: pq.ParquetWriter | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        self._waiting.append(rows)
+        self._left -= rows.num_rows
+        while (waiting := sum(table.num_rows for table in self._waiting)) >= ROWS_A_GROUP or (
+            waiting and not self._left
+        ):
+            whole = pa.concat_tables(self._waiting)
+            self._write(whole.slice(0, ROWS_A_GROUP).combine_chunks())
+            self._waiting = [whole.slice(ROWS_A_GROUP)]
+        if not self._left:
+            self.close()
+
+    def _write(self, rows: pa.Table) -> None:
+        if self._file is None:
+            self._file = pq.ParquetWriter(
+                self._path,
+                self._schema,
+                compression="zstd",
+                write_page_index=True,
+                use_content_defined_chunking=True,  # a row more or less moves no page but its own: the Hub stores the rest once
+            )
+        self._file.write_table(rows.cast(self._schema))
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+            self._file = None
