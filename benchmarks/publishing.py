@@ -2,7 +2,7 @@
 
     python benchmarks/publishing.py [--articles 100000] [--data FOLDER] [--baseline 10000]
 
-Labelled articles of 3.5 kB are put where the stages expect them, one in twenty a near-copy of an earlier one; then `labelmill split`
+Labelled articles of 3.5 kB are put where the stages expect them, one in twenty a near-copy of an earlier one; `labelmill split`
 and `labelmill publish` run, once more with 2% more articles.  The baseline of grouping, on fewer articles: datasketch's
 MinHashLSH over word 5-grams, what a user would pick (extra `bench`), as a ratio of articles a second.
 """

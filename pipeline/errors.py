@@ -7,6 +7,7 @@
     ├── InputError            exit 1   a source, a file or a job folder that cannot be read
     ├── MissingExtra          exit 1   an optional package is not installed
     ├── EndpointError         exit 1   the model's endpoint cannot be used at all (address, protocol)
+    ├── HubError              exit 1   the Hugging Face Hub refused, or could not be reached
     ├── Paused                exit 3   stopped on purpose (quota, key, budget, Ctrl-C); run again to resume
     └── GateStopped           exit 4   a check refused to let a version out
 
@@ -47,6 +48,20 @@ class EndpointError(LabelmillError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+class HubError(LabelmillError):
+    """The Hub refused a call, or could not be reached.
+
+    `transient`: the same call may succeed later, and may have taken effect although it failed; `conflict`: somebody else was
+    faster; `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self, message: str, *, transient: bool = False, conflict: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.transient, self.conflict, self.retry_after = transient, conflict, retry_after
 
 
 class Paused(LabelmillError):

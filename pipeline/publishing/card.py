@@ -116,7 +116,7 @@ def _made(manifest: dict[str, Any]) -> str:
         [
             f"`{run['run_id']}`",
             f"{run['rows']:,}",
-            run["provider"],
+            run["provider"] or "not known",
             _models(run),
             run["prompt"] or "-",
             _days(run),
@@ -190,7 +190,7 @@ def _quality(manifest: dict[str, Any]) -> str:
 
 
 def _limits(manifest: dict[str, Any]) -> str:
-    found = manifest["figures"]["reviewed"]
+    found = manifest["reviewed"]
     lines = [
         "- Labels of source `llm` are a model's: "
         + (

@@ -23,3 +23,8 @@ def credentials(text: str) -> int:
 def personal(text: str) -> int:
     """How many e-mail addresses, mobile and international phone numbers and Korean resident numbers a text holds."""
     return len(_PERSONAL.findall(text))
+
+
+def without_credentials(text: str) -> str:
+    """The text with a mark in the place of each key and token."""
+    return _CREDENTIALS.sub("[secret]", text)

@@ -104,6 +104,10 @@ def pending(folder: Path) -> Path | None:
     return path if (path / MANIFEST).exists() else None
 
 
+def is_pending(path: Path) -> bool:
+    return path.name == _PENDING
+
+
 def begin(folder: Path) -> Path:
     """An empty folder for the next version; what a killed maker left is gone."""
     discard(folder)

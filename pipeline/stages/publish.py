@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import GateStopped, InputError
+from pipeline.errors import GateStopped, HubError, InputError
 from pipeline.ledger import Ledger, open_ledger
 from pipeline.metrics.intervals import Share, clustered_share
-from pipeline.publishing import card, croissant, diff, gates, provenance, rows, shards, takedowns, versions
+from pipeline.publishing import (
+    card,
+    croissant,
+    diff,
+    gates,
+    manifest,
+    provenance,
+    releasing,
+    rows,
+    shards,
+    takedowns,
+    versions,
+)
+from pipeline.publishing.hub import Hub, State
 from pipeline.review import verdicts
 from pipeline.splitting import assignment
 from pipeline.stages import clean
@@ -46,19 +57,76 @@ class Plan:
 
 
 def run(work: Workspace) -> str:
-    """Write a version where the rows differ from the last one, or where one is asked for; the version that now stands.
-    Raises GateStopped, naming the rows."""
+    """Write a version where the rows differ from the last one, or where one is asked for, and put it where the job says; the
+    version that now stands.  Raises GateStopped, naming the rows, HubError, InputError where somebody changed the
+    repository."""
+    if work.config.publish.to == "hub":
+        return _to_hub(work, Hub(str(work.config.publish.repo)))
+    path = _next(work, versions.latest(work.versions), is_out=True)
+    return _released(work, path).name
+
+
+def _to_hub(work: Workspace, hub: Hub) -> str:
+    state = _finish_last(work, hub)
+    if state:
+        releasing.check_head(hub, state, work.versions, work.adopt)
     last = versions.latest(work.versions)
-    if last and not work.version and versions.read_manifest(last)["inputs"] == _inputs(work):
+    is_out = last is None or (state is not None and last.name in state.versions)
+    path = _next(work, last, is_out, hub.text("README.md", state.head) if state else None)
+    if path == last and is_out:
         return last.name
-    planned = plan(work)
+    if state is None:
+        hub.create(work.config.publish.private)
+        state = hub.look()
+    if state is None:
+        raise HubError(f"{hub.repo}: made, but it cannot be seen; may the token read it?")
+    commit = releasing.put(hub, path, state)
+    releasing.finish(hub, path, commit, last if is_out else None)
+    return _released(work, path).name
+
+
+def _finish_last(work: Workspace, hub: Hub) -> State | None:
+    """Finish a version whose commit landed before its maker stopped; where the repository stands."""
+    state, path = hub.look(), versions.pending(work.versions)
+    if not (path and state and (commit := releasing.landed(hub, versions.read_manifest(path)))):
+        return state
+    releasing.finish(hub, path, commit, None)
+    _released(work, path)
+    return hub.look()
+
+
+def _released(work: Workspace, path: Path) -> Path:
+    """A version in its place, to which it moves if it is not there yet."""
+    return (
+        versions.release(work.versions, versions.read_manifest(path)["version"]) if versions.is_pending(path) else path
+    )
+
+
+def _next(work: Workspace, last: Path | None, is_out: bool, their_card: str | None = None) -> Path:
+    """The version that must go out, written beside its place; the last one itself where nothing changed.  `is_out`: the last
+    one is where it should be.  `their_card` is what stands in the repository."""
+    inputs, pending = _inputs(work), versions.pending(work.versions)
+    asked = work
+    if last and not work.version and versions.read_manifest(last)["inputs"] == inputs:
+        ours = (last / "README.md").read_text("utf-8")
+        if is_out or card.merged(ours, their_card) == ours:
+            return last
+        asked = replace(work, version=diff.next_version(last.name, diff.Diff()))  # the same rows, another card
+    if pending and _fits(versions.read_manifest(pending), inputs, last, asked.version):
+        return pending
+    planned = plan(asked)
     if failed := [finding.told() for finding in planned.findings if finding.stops]:
         raise GateStopped(f"not published: {'; '.join(failed)}; mend the rows, or waive it: publish.waive")
     if planned.version is None:
         assert last is not None
-        return last.name
-    _write(work, planned)
-    return versions.release(work.versions, planned.version).name
+        return last
+    return _write(work, planned, their_card)
+
+
+def _fits(pending: dict[str, Any], inputs: str, last: Path | None, version: str | None) -> bool:
+    """Whether a version that was written and did not get out is the one that is wanted now."""
+    here = (pending["inputs"], pending["previous"]) == (inputs, last.name if last else None)
+    return here and version in (None, pending["version"])
 
 
 # --- planning: nothing is written ---
@@ -85,9 +153,17 @@ def plan(work: Workspace) -> Plan:
     reviewed, evals = _reviewed(work), pc.filter(before.column("id"), pc.equal(before.column("split"), "eval"))
     facts = gates.Facts(index, set(evals.to_pylist()), reviewed, options.max_absent_rate, options.min_precision)
     findings = gates.examine(facts, options.gates, options.waive)
-    manifest = _manifest(work, version or str(name), last, compared.diff, index, tallies, reviewed)
-    manifest["gates"] = {finding.gate: finding.as_dict() for finding in findings}
-    return Plan(last, version, compared.diff, findings, manifest, index)
+    described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
+    made = {
+        "inputs": _inputs(work),
+        "runs": provenance.runs(tallies, described),
+        "funnel": _funnel(work),
+        "gates": {finding.gate: finding.as_dict() for finding in findings},
+        "reviewed": asdict(reviewed),
+    }
+    changes = manifest.changes(version or str(name), versions.read_manifest(last) if last else None, compared.diff)
+    about = manifest.of_job(work.config) | changes | manifest.of_rows(index) | made
+    return Plan(last, version, compared.diff, findings, about, index)
 
 
 def _inputs(work: Workspace) -> str:
@@ -170,74 +246,6 @@ def _placed(index: pa.Table, compared: diff.Comparison, before: pa.Table, versio
     return index.set_column(index.schema.get_field_index("source"), "source", source)
 
 
-def _reviewed(work: Workspace) -> Share:
-    """The share of the phrases that people judged which they accepted; articles are the clusters."""
-    log = verdicts.load(work.verdicts_file).values()
-    hits = [len(found.accepted) for found in log]
-    return clustered_share(hits, [len(found.accepted) + len(found.rejected) for found in log])
-
-
-# --- what a version says of itself ---
-
-
-def _manifest(
-    work: Workspace, version: str, last: Path | None, changes: diff.Diff, index: pa.Table,
-    tallies: dict[str, provenance.Tally], reviewed: Share,
-) -> dict[str, Any]:  # fmt: skip
-    config, splits = work.config, _counts(index, "split")
-    described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
-    return {
-        "name": config.name,
-        "version": version,
-        "previous": last.name if last else None,
-        "release": secrets.token_hex(8),
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "repo": config.publish.repo,
-        "task": config.label.task,
-        "label": asdict(config.label_column),
-        "text": config.publish.text,
-        "rows": {split: splits.get(split, 0) for split in rows.SPLITS},
-        "diff": asdict(changes),
-        "history": [*(versions.read_manifest(last).get("history", []) if last else []), _entry(version, changes)],
-        **{name: _counts(index, column) for name, column in _COUNTED.items()},
-        "licence": config.publish.licence,
-        "figures": _figures(index) | {"reviewed": asdict(reviewed)},
-        "funnel": _funnel(work),
-        "runs": provenance.runs(tallies, described),
-        "clean": config.task_options.model_dump(mode="json"),
-        "filters": [options.model_dump(mode="json") for options in config.filter_options],
-        "split": config.split.model_dump(mode="json"),
-        "inputs": _inputs(work),
-    }
-
-
-_COUNTED = {"languages": "language", "label_sources": "label_source", "licences": "licence", "sources": "source"}
-
-
-def _counts(index: pa.Table, column: str) -> dict[str, int]:
-    counted = Counter(value or "unknown" for value in index.column(column).to_pylist())
-    return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _entry(version: str, changes: diff.Diff) -> dict[str, Any]:
-    return {"version": version, "date": datetime.now(UTC).date().isoformat(), **changes.counts}
-
-
-def _figures(index: pa.Table) -> dict[str, Any]:
-    """Of the rows: characters a text, phrases a label, the share of phrases that are not in their text, groups."""
-    characters = np.quantile(np.asarray(index.column("characters")), (0.05, 0.5, 0.95))
-    phrases, absent = (int(pc.sum(index.column(name)).as_py()) for name in ("phrases", "absent"))
-    sizes = pc.value_counts(index.column("group_id").combine_chunks()).field("counts")
-    return {
-        "characters": [int(value) for value in characters],
-        "phrases": phrases,
-        "phrases_a_row": {str(n): count for n, count in sorted(Counter(index.column("phrases").to_pylist()).items())},
-        "absent": absent,
-        "groups": len(sizes),
-        "largest_group": pc.max(sizes).as_py(),
-    }
-
-
 def _funnel(work: Workspace) -> list[dict[str, Any]]:
     """What each stage took in, kept and rejected by reason."""
     order, found = read_order(work.articles), []
@@ -249,10 +257,17 @@ def _funnel(work: Workspace) -> list[dict[str, Any]]:
     return [*found, {"stage": "takedowns", "articles": len(taken.ids)}] if taken.ids else found
 
 
+def _reviewed(work: Workspace) -> Share:
+    """The share of the phrases that people judged which they accepted; articles are the clusters."""
+    log = verdicts.load(work.verdicts_file).values()
+    hits = [len(found.accepted) for found in log]
+    return clustered_share(hits, [len(found.accepted) + len(found.rejected) for found in log])
+
+
 # --- writing ---
 
 
-def _write(work: Workspace, planned: Plan) -> Path:
+def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     """Write the planned version beside its place: data, provenance, Croissant, card, manifest."""
     path = versions.begin(work.versions)
     schema = rows.schema(work.config.label_column, work.config.publish.text == "full")
@@ -264,7 +279,9 @@ def _write(work: Workspace, planned: Plan) -> Path:
     described = json.dumps(
         croissant.render(planned.manifest, schema, versions.file_digests(path)), ensure_ascii=False, indent=1
     )
-    versions.seal(path, {"croissant.json": described, "README.md": planned.card}, planned.manifest)
+    versions.seal(
+        path, {"croissant.json": described, "README.md": card.merged(planned.card, their_card)}, planned.manifest
+    )
     return path
 
 

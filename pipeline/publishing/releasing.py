@@ -1,0 +1,216 @@
+"""A version on its way to the Hub: one commit, then its tag, then everything read back by the tag.
+
+Each version carries a release id, in its manifest and in the title of its commit.  So whatever failed or was killed, looking at
+the history tells whether the commit landed: there is never a second one, and a tag never moves.  Expected at the head is
+the commit of the last version's tag; anything else is somebody's edit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import HubError, InputError
+from pipeline.publishing import card, versions
+from pipeline.publishing.diff import numbers
+from pipeline.publishing.hub import Hub, State
+from pipeline.tables import file_digest
+
+_ATTEMPTS = 6
+_SHOWN = 8  # files named in a message
+_FIRST = {".gitattributes", "README.md", "LICENSE", "LICENSE.md", ".gitignore"}  # what a new repository may hold
+_OURS = re.compile(r"data/[^/]+\.parquet|provenance/[^/]+|croissant\.json|manifest\.json")
+
+
+def title_of(manifest: dict[str, Any]) -> str:
+    return f"Version {manifest['version']} (labelmill release {manifest['release']})"
+
+
+def landed(hub: Hub, manifest: dict[str, Any]) -> str | None:
+    """The commit of a version, None where it is not in the history."""
+    return next((commit.id for commit in hub.commits() if commit.title == title_of(manifest)), None)
+
+
+# --- before: does the repository stand where we left it? ---
+
+
+def check_head(hub: Hub, state: State, folder: Path, adopt: bool) -> None:
+    """`folder` has the versions that are here.  Raises InputError, naming what changed, where somebody else changed the repository
+    and `adopt` does not say to go on from there."""
+    newest = max(state.versions, key=numbers, default=None)
+    if newest is not None:
+        _check_known(hub, newest, folder)
+    if adopt or newest is None:
+        strange = [] if adopt else sorted(set(hub.files(state.head)) - _FIRST)
+        if strange:
+            raise InputError(
+                f"{hub.repo} holds {_some(strange)}, no version of this job; --adopt publishes on top of it"
+            )
+    elif state.head != state.versions[newest]:
+        changed = _some(list(_changes(hub, state.versions[newest], state.head)))
+        raise InputError(
+            f"{hub.repo} was changed since version {newest}: {changed} ({_authors(hub, state.versions[newest])}); look at it, "
+            "then --adopt publishes on top of it (text of the card outside our markers stays, our files are written anew)"
+        )
+
+
+def _check_known(hub: Hub, newest: str, folder: Path) -> None:
+    if not (folder / newest).exists():
+        raise InputError(
+            f"{hub.repo} has version {newest}, which is not here: another job or machine published it; --adopt takes it over "
+            "as the last version (its eval rows stay eval)"
+        )
+    if _manifest_at(hub, newest).get("release") != versions.read_manifest(folder / newest).get("release"):
+        raise InputError(
+            f"{hub.repo}: its version {newest} is not this job's {newest}; give the job a publish.repo of its own"
+        )
+
+
+def _changes(hub: Hub, before: str, after: str) -> Iterator[str]:
+    old, new = hub.files(before), hub.files(after)
+    for path in sorted(old.keys() | new.keys()):
+        if old.get(path) != new.get(path):
+            yield f"{path} {'added' if path not in old else 'removed' if path not in new else 'changed'}"
+
+
+def _authors(hub: Hub, since: str) -> str:
+    found = []
+    for commit in hub.commits():
+        if commit.id == since:
+            break
+        found.append(f"{commit.title!r} by {commit.author or 'somebody'}")
+    return _some(found)
+
+
+def adopt(hub: Hub, state: State, folder: Path) -> Path | None:
+    """Fetch the newest version of the repository where it is not here; its folder."""
+    newest = max(state.versions, key=numbers, default=None)
+    if newest is None or (folder / newest).exists():
+        return None
+    path = versions.begin(folder)
+    for name in [*_manifest_at(hub, newest)["files"], versions.MANIFEST]:
+        hub.download(name, newest, path / name)
+    if wrong := versions.damaged(path):
+        versions.discard(folder)
+        raise InputError(f"{hub.repo}: version {newest} is not as its manifest says: {_some(wrong)}; not adopted")
+    return versions.release(folder, newest)
+
+
+def _manifest_at(hub: Hub, version: str) -> dict[str, Any]:
+    """Raises InputError where a version has none."""
+    try:
+        return dict(json.loads(hub.text(versions.MANIFEST, version) or ""))
+    except ValueError:
+        raise InputError(f"{hub.repo}: version {version} has no manifest: labelmill did not publish it") from None
+
+
+# --- the way out ---
+
+
+def put(hub: Hub, path: Path, state: State) -> str:
+    """Commit a version (of a folder with its manifest) on top of `state`, unless it landed already; the commit.
+
+    A commit that somebody else made meanwhile is kept, where it left our files alone.
+    """
+    head, error = state.head, HubError("")
+    for attempt in range(1, _ATTEMPTS + 1):
+        if attempt > 1:
+            time.sleep(hub.wait_of(error, attempt))
+            if commit := landed(hub, versions.read_manifest(path)):
+                return commit
+            head = _moved_on(hub, path, head)
+        there = hub.files(head)
+        redress(path, hub.text("README.md", head) if "README.md" in there else None)
+        manifest = versions.read_manifest(path)
+        names = [*manifest["files"], versions.MANIFEST]
+        stale = sorted(name for name in there if _OURS.fullmatch(name) and name not in names)
+        try:
+            return hub.commit(title_of(manifest), {name: path / name for name in names}, stale, head)
+        except HubError as failure:
+            error = failure
+            if not (failure.transient or failure.conflict):
+                raise
+    raise error
+
+
+def _moved_on(hub: Hub, path: Path, head: str) -> str:
+    """The head of now.  Raises InputError where what came since touches our files."""
+    state = hub.look()
+    if state is None:
+        raise HubError(f"{hub.repo} is gone; check publish.repo")
+    if state.head == head:
+        return head
+    changed = list(_changes(hub, head, state.head))
+    if touched := [change for change in changed if _OURS.fullmatch(change.rpartition(" ")[0])]:
+        raise InputError(f"{hub.repo} was changed meanwhile: {_some(touched)}; look at it, then run again with --adopt")
+    print(f"labelmill: {hub.repo} was changed meanwhile ({_some(changed)}); publishing on top of it", file=sys.stderr)
+    return state.head
+
+
+def redress(path: Path, theirs: str | None) -> None:
+    """Put our card into the one that is there.  Raises InputError for a version that is out: it never changes."""
+    ours = (path / "README.md").read_text("utf-8")
+    if (card_now := card.merged(ours, theirs)) == ours:
+        return
+    if not versions.is_pending(path):
+        raise InputError(f"{path.name} is out already, and the card of the repository has text of its own; run again")
+    versions.seal(path, {"README.md": card_now}, versions.read_manifest(path))
+
+
+def finish(hub: Hub, path: Path, commit: str, previous: Path | None) -> None:
+    """Tag a commit and read everything back by the tag."""
+    manifest = versions.read_manifest(path)
+    _tag(hub, manifest["version"], commit)
+    trusted = versions.read_manifest(previous)["files"] if previous else {}
+    if wrong := read_back(hub, path, trusted):
+        raise HubError(
+            f"{hub.repo}: version {manifest['version']} reads back other than it was sent: {_some(wrong)}; do not use "
+            "it, although its tag is there: run the same command to read it again"
+        )
+
+
+def _tag(hub: Hub, version: str, commit: str) -> None:
+    """Make the tag unless it is there.  A tag on another commit stays where it is, and is an error."""
+    error = HubError("")
+    for attempt in range(1, _ATTEMPTS + 1):
+        state = hub.look()
+        there = state.versions.get(version) if state else None
+        if there == commit:
+            return
+        if there is not None:
+            raise InputError(f"{hub.repo}: the tag {version} is on another commit ({there[:10]}); a tag is never moved")
+        if attempt > 1:
+            time.sleep(hub.wait_of(error, attempt))
+        try:
+            hub.tag(version, commit)
+        except HubError as failure:
+            error = failure
+            if not (failure.transient or failure.conflict):
+                raise
+    if (state := hub.look()) is None or state.versions.get(version) != commit:
+        raise error
+
+
+def read_back(hub: Hub, path: Path, trusted: dict[str, str]) -> list[str]:
+    """What the Hub holds by the version's tag other than its manifest says.  All bytes are read and hashed, but those of
+    `trusted` files (name -> SHA-256): they were read back in an earlier version, and the Hub says that they are the same."""
+    manifest = versions.read_manifest(path)
+    told = {**manifest["files"], versions.MANIFEST: file_digest(path / versions.MANIFEST)}
+    there = hub.files(manifest["version"])
+    found: dict[str, str] = {}
+    for name in sorted(told.keys() & there.keys()):
+        same = trusted.get(name) == told[name] and there[name] == f"sha256:{told[name]}"
+        digest = told[name] if same else hub.digest(name, manifest["version"])
+        found |= {name: digest} if digest else {}
+    found |= {name: "" for name in there if _OURS.fullmatch(name) and name not in told}
+    return versions.differences(told, found)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
