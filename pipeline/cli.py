@@ -74,13 +74,15 @@ def _stage(arguments: argparse.Namespace) -> None:
 
 
 def _publish(arguments: argparse.Namespace) -> None:
-    from pipeline import job
+    from pipeline import job, versioning
 
+    arguments.set += [f"publish.to={arguments.to}"] if arguments.to else []
+    arguments.set += ["publish.private=true"] if arguments.private else []
     work = _workspace(arguments)
     if arguments.dry_run:
         printing.plan(job.plan_version(work))
         return
-    job.run(work, "publish", "publish")
+    job.run(work, "split" if versioning.adopt(work) else "publish", "publish")
     report = job.status(work)
     printing.status({**report, "stages": report["stages"][-1:]})
 
@@ -158,13 +160,15 @@ def _ledger(arguments: argparse.Namespace) -> None:
 
 
 def _versions(arguments: argparse.Namespace) -> None:
-    from pipeline.publishing import versions
+    from pipeline import versioning
 
-    manifests = [versions.read_manifest(path) for path in versions.everyone(_workspace(arguments).versions)]
+    rows, trouble = versioning.listing(_workspace(arguments))
+    if trouble:
+        print(f"labelmill: {trouble}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(manifests, ensure_ascii=False, indent=1))
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
-        printing.versions(manifests)
+        printing.versions(rows)
 
 
 def _diff(arguments: argparse.Namespace) -> None:
@@ -181,12 +185,29 @@ def _diff(arguments: argparse.Namespace) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from pipeline.publishing import versions
+    from pipeline import versioning
 
-    version = versions.named(_workspace(arguments).versions, arguments.version_name)
-    found = versions.damaged(version)
-    print("\n".join(found) or f"{version}: as its manifest says")
-    return 1 if found else 0
+    found = versioning.verify(_workspace(arguments), arguments.version_name)
+    for place, wrong in found.items():
+        print("\n".join(f"{place}: {what}" for what in wrong) or f"{place}: as its manifest says")
+    return 1 if any(found.values()) else 0
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from pipeline.publishing import views
+
+    work = _workspace(arguments)
+    limits = views.Limits(arguments.tokenizer, arguments.max_input_tokens, arguments.max_target_tokens)
+    done = views.export(
+        work.versions, arguments.version, arguments.split, arguments.format, arguments.output, arguments.prefix, limits
+    )
+    printing.exported(done)
+
+
+def _takedown(arguments: argparse.Namespace) -> None:
+    from pipeline import versioning
+
+    printing.takedown(versioning.takedown(_workspace(arguments), arguments.id, arguments.reason), arguments.job)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -264,6 +285,7 @@ CALLS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "doctor": _doctor,
     "diff": _diff,
     "evaluate": _evaluate,
+    "export": _export,
     "init": _init,
     "ledger": _ledger,
     "prompt_diff": _prompt_diff,
@@ -275,6 +297,7 @@ CALLS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "run": _run,
     "show": _show,
     "stage": _stage,
+    "takedown": _takedown,
     "verify": _verify,
     "versions": _versions,
     "status": _status,

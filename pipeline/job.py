@@ -135,6 +135,7 @@ def _publish_status(work: Workspace) -> dict[str, Any]:
 
 def plan_version(work: Workspace) -> publish.Plan:
     """What `publish` would write, with nothing written."""
+    read_order(work.articles)  # no folder is made for a job that never ran
     with work.locked():
         return publish.plan(work)
 

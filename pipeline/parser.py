@@ -9,6 +9,7 @@ from typing import Any
 
 STAGES = ("collect", "filter", "label", "clean", "review", "split", "publish")
 TABLES = ("articles", "filtered", "labels", "train", "eval")
+FORMATS = ("seq2seq", "chat", "clm", "jsonl", "csv")
 _JOB = "data/quickstart/job.yaml"
 EXIT_CODES = "exit codes: 0 done, 1 error, 2 usage or job file, 3 paused (run again to resume), 4 a gate stopped"
 
@@ -68,6 +69,13 @@ def _add_running(add: Add) -> None:
     publish = add("publish", "publish", "Write a version where rows changed.", f"labelmill publish {_JOB} --dry-run")
     publish.add_argument("--dry-run", action="store_true", help="show diff, version, gates and card; write nothing")
     publish.add_argument(
+        "--to", choices=("folder", "hub"), metavar="WHERE", help="folder or hub, instead of publish.to"
+    )
+    publish.add_argument(
+        "--private", action="store_true", help="make a new repository private, whatever publish.private says"
+    )
+    publish.add_argument("--adopt", action="store_true", help="go on from the repository as somebody else left it")
+    publish.add_argument(
         "--version", metavar="X.Y.Z", help="instead of the computed one; refused where it promises too much"
     )
 
@@ -100,8 +108,33 @@ def _add_looking(add: Add) -> None:
     diff.add_argument("a", metavar="A", help="a version")
     diff.add_argument("b", metavar="B", help="another")
     diff.add_argument("--json", action="store_true", help="as JSON")
-    verify = add("verify", "verify", "Hold a version's files against its manifest.", f"labelmill verify {_JOB} 1.0.0")
+    verify = add("verify", "verify", "Hold a version's files against its manifest, here and on the Hub.",
+                 f"labelmill verify {_JOB} 1.0.0")  # fmt: skip
     verify.add_argument("version_name", metavar="VERSION", help="e.g. 1.0.0")
+    export = add("export", "export", "Write a split in a form to train with.",
+                 f"labelmill export {_JOB} --format seq2seq --split train --output train.jsonl")  # fmt: skip
+    export.add_argument("--format", required=True, choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS))
+    export.add_argument(
+        "--split", choices=("train", "eval"), default="train", metavar="SPLIT", help="train (default), eval"
+    )
+    export.add_argument(
+        "--output", type=Path, metavar="FILE", help="default: NAME-VERSION-SPLIT-FORMAT.jsonl or .csv here"
+    )
+    export.add_argument("--version", metavar="X.Y.Z", help="default: the last one")
+    export.add_argument("--prefix", metavar="TEXT", help="what stands before the text (default: the task's)")
+    export.add_argument(
+        "--tokenizer", metavar="NAME", help="counts tokens: an encoding of OpenAI's, a Hub name or a folder"
+    )
+    export.add_argument(
+        "--max-input-tokens", type=_positive, metavar="N", help="cut the text so that the input is no longer"
+    )
+    export.add_argument(
+        "--max-target-tokens", type=_positive, metavar="N", help="leave out last phrases of a longer target"
+    )
+    takedown = add("takedown", "takedown", "Publish an article no more: not in the next version, nor in any later one.",
+                   f"labelmill takedown {_JOB} --id ko-001 --reason 'asked by the author'")  # fmt: skip
+    takedown.add_argument("--id", required=True, metavar="ID", help="of the article")
+    takedown.add_argument("--reason", default="", metavar="TEXT", help="kept in the log")
     evaluate = add("evaluate", "evaluate", "Compare the labels with those that people chose.",
                    f"labelmill evaluate {_JOB} --gold gold.jsonl")  # fmt: skip
     evaluate.add_argument(

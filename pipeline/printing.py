@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from pipeline.labelling.quote import Quote
     from pipeline.prompting import Difference
     from pipeline.publishing.diff import Diff
+    from pipeline.publishing.views import Done
     from pipeline.stages.publish import Plan
+    from pipeline.versioning import Takedown
 
 
 def line(row: dict[str, Any], label: str) -> str:
@@ -105,15 +107,37 @@ def changes(diff: Diff) -> None:
         print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
 
 
-def versions(manifests: list[dict[str, Any]]) -> None:
-    for manifest in manifests:
-        rows = ", ".join(f"{split} {count:,}" for split, count in manifest["rows"].items())
-        diff = ", ".join(
-            f"{name} {count:,}" for name, count in manifest["diff"].items() if isinstance(count, int) and count
-        )
-        print(f"{manifest['version']:10}{manifest['created_at'][:19]}  {rows}  ({diff or 'the same rows'})")
-    if not manifests:
+def versions(rows: list[dict[str, Any]]) -> None:
+    """Side by side: what is here, and what is on the Hub."""
+    for row in rows:
+        place = f"{'here' if row['here'] else '-':5}{'hub ' + row['hub'][:10] if row.get('hub') else '-':15}"
+        if not row["here"]:
+            print(f"{row['version']:10}{place}")
+            continue
+        counts = ", ".join(f"{split} {count:,}" for split, count in row["rows"].items())
+        diff = ", ".join(f"{name} {count:,}" for name, count in row["diff"].items() if isinstance(count, int) and count)
+        print(f"{row['version']:10}{place}{row['created_at'][:19]}  {counts}  ({diff or 'the same rows'})")
+    if not rows:
         print("no version yet; see: labelmill publish JOB --dry-run")
+
+
+def exported(done: Done) -> None:
+    print(f"{done.rows:,} rows of {done.version} written to {done.path}")
+    notes = {
+        "texts cut": done.cut,
+        "targets shortened": done.shortened,
+        "rows left out (no room for a phrase)": done.left_out,
+    }
+    if told := ", ".join(f"{name} {count:,}" for name, count in notes.items() if count):
+        print(f"  {told}")
+
+
+def takedown(found: Takedown, job: Path) -> None:
+    print(f"{found.id}: taken down, with its text under any id; labelmill run {job} publishes a version without it")
+    for version, on_hub in found.held_by.items():
+        print(f"  version {version} holds it{', here and on the Hub' if on_hub else ', here'}")
+    if found.held_by:
+        print("versions never change: delete what must not stay, folder or tag and history, by hand")
 
 
 def evaluation(found: Evaluation) -> None:

@@ -29,7 +29,7 @@ LAYERS = [
     {"workspace", "prompts"},
     {"engines", "labelling", "review", "splitting", "publishing"},
     {"stages"},
-    {"job", "quoting", "prompting", "evaluation", "doctor", "starter"},
+    {"job", "versioning", "quoting", "prompting", "evaluation", "doctor", "starter"},
     {"printing", "parser"},
     {"cli", "__init__"},
 ]

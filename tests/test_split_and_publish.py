@@ -289,7 +289,7 @@ def test_versions_diff_and_verify(make_job: JobMaker, tmp_path: Path) -> None:
     (folder / "extra.txt").write_text("x")
     result = command("verify", path, "1.0.0")
     assert result.returncode == 1
-    assert result.stdout.splitlines() == ["extra.txt: not in the manifest", "README.md: changed"]
+    assert result.stdout.splitlines() == [f"{folder}: extra.txt: not in the manifest", f"{folder}: README.md: changed"]
     assert "no version '9.9.9'; there are: 1.0.0, 1.1.0" in command("verify", path, "9.9.9").stderr
 
 

@@ -174,7 +174,13 @@ class Hub:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Any failure of the client as a HubError."""
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, LocalTokenNotFoundError
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            HTTPError,
+            LocalTokenNotFoundError,
+            OfflineModeIsEnabled,
+        )
 
         try:
             yield
@@ -184,9 +190,11 @@ class Hub:
             raise HubError(
                 f"{self._told_name}: no token; set HF_TOKEN (see .env.example) or run: hf auth login"
             ) from error
+        except OfflineModeIsEnabled as error:
+            raise HubError(f"{self._told_name}: HF_HUB_OFFLINE is set; unset it to reach the Hub") from error
         except (HTTPError, ConnectionError, TimeoutError) as error:
-            what = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
-            told = f"{self._told_name}: the connection failed ({without_credentials(what)}); run the same command again"
+            what = without_credentials(" ".join(str(error).split()))[:200] or "no answer in time"
+            told = f"{self._told_name}: cannot be reached ({what}); nothing is lost: run the same command again"
             raise HubError(told, transient=True) from error
         except HFValidationError as error:
             raise HubError(f"publish.repo: {' '.join(str(error).split())}") from error

@@ -62,8 +62,8 @@ def check_head(hub: Hub, state: State, folder: Path, adopt: bool) -> None:
 def _check_known(hub: Hub, newest: str, folder: Path) -> None:
     if not (folder / newest).exists():
         raise InputError(
-            f"{hub.repo} has version {newest}, which is not here: another job or machine published it; --adopt takes it over "
-            "as the last version (its eval rows stay eval)"
+            f"{hub.repo} has a tag {newest}, a version that is not here: another job or machine published it; --adopt takes it "
+            "over as the last version (its eval rows stay eval)"
         )
     if _manifest_at(hub, newest).get("release") != versions.read_manifest(folder / newest).get("release"):
         raise InputError(
@@ -106,7 +106,9 @@ def _manifest_at(hub: Hub, version: str) -> dict[str, Any]:
     try:
         return dict(json.loads(hub.text(versions.MANIFEST, version) or ""))
     except ValueError:
-        raise InputError(f"{hub.repo}: version {version} has no manifest: labelmill did not publish it") from None
+        raise InputError(
+            f"{hub.repo}: its tag {version} has no manifest, labelmill did not publish it: delete that tag, or publish elsewhere"
+        ) from None
 
 
 # --- the way out ---
@@ -209,6 +211,12 @@ def read_back(hub: Hub, path: Path, trusted: dict[str, str]) -> list[str]:
         found |= {name: digest} if digest else {}
     found |= {name: "" for name in there if _OURS.fullmatch(name) and name not in told}
     return versions.differences(told, found)
+
+
+def self_check(hub: Hub, version: str) -> list[str]:
+    """What the Hub holds of a version that is not here other than the manifest there says."""
+    told = dict(_manifest_at(hub, version)["files"])
+    return versions.differences(told, {name: digest for name in told if (digest := hub.digest(name, version))})
 
 
 def _some(names: list[str]) -> str:

@@ -62,6 +62,23 @@ def write(
             writer.close()
 
 
+def write_whole(path: Path, rows: pa.Table) -> None:
+    """A small file of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _open(path, rows.schema) as file:
+        file.write_table(rows)
+
+
+def _open(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        write_page_index=True,
+        use_content_defined_chunking=True,  # a row more or less moves no page but its own: the Hub stores the rest once
+    )
+
+
 class _Writer:
     """One file, opened with its first row and closed with its last; row groups of a fixed size, so that the bytes depend on
     the rows alone."""
@@ -85,13 +102,7 @@ class _Writer:
 
     def _write(self, rows: pa.Table) -> None:
         if self._file is None:
-            self._file = pq.ParquetWriter(
-                self._path,
-                self._schema,
-                compression="zstd",
-                write_page_index=True,
-                use_content_defined_chunking=True,  # a row more or less moves no page but its own: the Hub stores the rest once
-            )
+            self._file = _open(self._path, self._schema)
         self._file.write_table(rows.cast(self._schema))
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ What a row is, the first that holds:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -34,13 +34,25 @@ LOG = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", p
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
+TRAIN, EVAL, OUT = 0, 1, 2  # codes of what becomes of a row
+SPLITS = pa.array(["train", "eval", None])
+
+
 @dataclass(frozen=True)
 class Assignment:
-    """For each row its group and `train`, `eval`, or None where it is kept out, for it is like the eval row `like`."""
+    """For each row its group, what becomes of it (a code), and where it is kept out the id of an eval row `like` it."""
 
-    group_ids: list[str]
-    splits: list[str | None]
-    like: list[str | None]
+    group_ids: pa.Array
+    codes: np.ndarray[Any, np.dtype[np.int8]]
+    like: pa.Array
+
+    def part(self, start: int, end: int) -> Assignment:
+        return Assignment(self.group_ids[start:end], self.codes[start:end], self.like[start:end])
+
+    @property
+    def splits(self) -> pa.Array:
+        """`train`, `eval`, null."""
+        return SPLITS.take(pa.array(self.codes))
 
 
 def texts_of(ids: Sequence[str], texts: Sequence[str]) -> pa.Table:
@@ -50,29 +62,47 @@ def texts_of(ids: Sequence[str], texts: Sequence[str]) -> pa.Table:
     return pa.table([list(ids), keys, [signature(text) for text in folded]], schema=TEXTS)
 
 
-def assign(rows: pa.Table, log: pa.Table, options: SplitOptions) -> Assignment:
-    """`rows` (TEXTS) are the articles of now in source order, `log` what earlier runs assigned (LOG)."""
-    gone = log.filter(pc.invert(pc.is_in(log.column("text_key"), rows.column("text_key").combine_chunks())))
-    group = groups(_signatures(rows, gone), options.similarity)  # of the rows, then of the texts that are gone
-    mine, count = group[: rows.num_rows], rows.num_rows
-    known = _Known(rows, log)
+def signatures_of(tables: Iterable[pa.Table], count: int) -> Signatures:
+    """The column `signature` of tables with `count` rows in all: count x 128."""
+    found, row = np.empty((count, NUMBERS), np.uint16), 0
+    for chunk in (chunk for table in tables for chunk in table.column("signature").chunks if len(chunk)):
+        values = chunk.cast(TEXTS.field("signature").type)
+        whole = np.frombuffer(values.buffers()[1], np.uint16).reshape(-1, NUMBERS)
+        found[row : row + len(values)] = whole[values.offset : values.offset + len(values)]
+        row += len(values)
+    return found
+
+
+def gone(rows: pa.Table, log: pa.Table) -> pa.Table:
+    """The entries of the log whose texts no row has any more."""
+    return log.filter(pc.invert(pc.is_in(log.column("text_key"), rows.column("text_key").combine_chunks())))
+
+
+def assign(rows: pa.Table, log: pa.Table, signatures: Signatures, options: SplitOptions) -> Assignment:
+    """`rows` (`id, text_key`) are the articles of now in source order, `log` what earlier runs assigned (LOG), `signatures`
+    those of the rows and then of the entries that are `gone`."""
+    past, count = gone(rows, log), rows.num_rows
+    group = groups(signatures, options.similarity)
+    mine, known = group[:count], _Known(rows, log)
     is_eval = known.eval_id | _returning(rows, known)
-    past_eval = np.asarray(pc.equal(gone.column("split"), "eval"), dtype=bool)
-    with_eval = _among(group, np.concatenate([group[:count][is_eval], group[count:][past_eval]]))
+    past_eval = np.asarray(pc.equal(past.column("split"), "eval"), dtype=bool)
+    with_eval = _among(group, np.concatenate([mine[is_eval], group[count:][past_eval]]))
     with_train = _among(group, np.concatenate([mine[known.any], group[count:]]))
-    group_ids = _group_ids(rows, group, gone, known)
+    group_ids = _group_ids(rows, group, past, known)
     new = ~with_eval[mine] & ~with_train[mine]
     is_eval |= _draw(group_ids, mine, new, log, options)
     out = with_eval[mine] & ~is_eval
-    splits = [
-        None if kept_out else "eval" if chosen else "train" for kept_out, chosen in zip(out, is_eval, strict=True)
-    ]
-    return Assignment(group_ids, splits, _likes(rows, gone, group, is_eval, past_eval, out))
+    codes = np.where(out, OUT, np.where(is_eval, EVAL, TRAIN)).astype(np.int8)
+    evals = np.concatenate([is_eval, past_eval])
+    ids = pa.chunked_array(rows.column("id").chunks + past.column("id").chunks, pa.string())
+    first_eval = _first_of(group, np.flatnonzero(evals))
+    like = ids.take(pa.array(first_eval[mine], mask=~out)).combine_chunks()
+    return Assignment(group_ids, codes, like)
 
 
-def near_eval(rows: pa.Table, is_eval: Flags, similarity: float) -> Flags:
-    """For each row (TEXTS) whether it is none of eval, and like one that is."""
-    group = groups(_signatures(rows), similarity)
+def near_eval(signatures: Signatures, is_eval: Flags, similarity: float) -> Flags:
+    """For each row whether it is none of eval, and like one that is."""
+    group = groups(signatures, similarity)
     return _among(group, group[is_eval])[group] & ~is_eval
 
 
@@ -87,7 +117,7 @@ class _Known:
         by_text = _latest(rows, log, "text_key")
         self.entry = np.where(self.any_id, self.entry, by_text)
         self.any: Flags = self.entry >= 0
-        self.group_ids = log.column("group_id").take(pa.array(self.entry, mask=~self.any)).to_pylist()
+        self.group_ids = log.column("group_id").take(pa.array(self.entry, mask=~self.any))
 
 
 def _returning(rows: pa.Table, known: _Known) -> Flags:
@@ -103,11 +133,13 @@ def _returning(rows: pa.Table, known: _Known) -> Flags:
     return once
 
 
-def _draw(group_ids: list[str], group: Rows, new: Flags, log: pa.Table, options: SplitOptions) -> Flags:
+def _draw(group_ids: pa.Array, group: Rows, new: Flags, log: pa.Table, options: SplitOptions) -> Flags:
     """Which rows of new groups are eval: those of groups with a hash below the share, or of the lowest hashes up to a
     number of rows."""
     heads, sizes = np.unique(group[new], return_counts=True)
-    hashes = np.array([_hash(options.salt, group_ids[head]) for head in heads], dtype=np.uint64)
+    hashes = np.array(
+        [_hash(options.salt, name) for name in group_ids.take(pa.array(heads)).to_pylist()], dtype=np.uint64
+    )
     below = hashes < np.uint64(int(min(options.eval, 1) * (2**64 - 1)))
     chosen = below if options.eval < 1 else _lowest(hashes, sizes, int(options.eval), log)
     return new & np.isin(group, heads[chosen])
@@ -133,39 +165,21 @@ def _hash(salt: str, group: str) -> int:
     return int.from_bytes(blake2b(f"{salt}\0{group}".encode(), digest_size=8).digest())
 
 
-def _group_ids(rows: pa.Table, group: Rows, gone: pa.Table, known: _Known) -> list[str]:
+def _group_ids(rows: pa.Table, group: Rows, past: pa.Table, known: _Known) -> pa.Array:
     """A row keeps the group that it was published with; a new one takes that of an article like it, else its group is
     named by the text of its first article."""
-    keys = rows.column("text_key").to_pylist()
-    of_group: dict[int, str] = {}
-    everyone = zip(group.tolist(), known.group_ids + gone.column("group_id").to_pylist(), strict=True)
-    for head, name in everyone:
-        if name is not None:
-            of_group.setdefault(head, name)
-    for head, key in zip(group[: len(keys)].tolist(), keys, strict=True):
-        of_group.setdefault(head, key)
-    return [name or of_group[head] for head, name in zip(group.tolist(), known.group_ids, strict=False)]
+    count, logged = rows.num_rows, known.group_ids.chunks + past.column("group_id").chunks
+    names = pa.chunked_array(logged + rows.column("text_key").chunks, pa.string())
+    named = np.concatenate([known.any, np.ones(past.num_rows, dtype=bool)])
+    first = _first_of(group, np.flatnonzero(named))[group[:count]]
+    other = np.where(first >= 0, first, len(group) + group[:count])
+    return names.take(pa.array(np.where(known.any, np.arange(count), other))).combine_chunks()
 
 
-def _likes(
-    rows: pa.Table, gone: pa.Table, group: Rows, is_eval: Flags, past_eval: Flags, out: Flags
-) -> list[str | None]:
-    """For each row that is kept out the id of an eval row of its group."""
-    ids = rows.column("id").to_pylist() + gone.column("id").to_pylist()
-    evals = np.flatnonzero(np.concatenate([is_eval, past_eval]))
-    of_group = {int(group[row]): ids[row] for row in evals[::-1].tolist()} if out.any() else {}
-    return [of_group[int(group[row])] if kept_out else None for row, kept_out in enumerate(out)]
-
-
-def _signatures(*tables: pa.Table) -> Signatures:
-    """The signatures of tables one below the other: n x 128."""
-    found = np.empty((sum(table.num_rows for table in tables), NUMBERS), np.uint16)
-    row = 0
-    for chunk in (chunk for table in tables for chunk in table.column("signature").chunks if len(chunk)):
-        values = chunk.cast(TEXTS.field("signature").type)
-        whole = np.frombuffer(values.buffers()[1], np.uint16).reshape(-1, NUMBERS)
-        found[row : row + len(values)] = whole[values.offset : values.offset + len(values)]
-        row += len(values)
+def _first_of(group: Rows, rows: Rows) -> Rows:
+    """For each head of a group the first of `rows` in it, -1 where there is none."""
+    found = np.full(len(group), -1)
+    found[group[rows[::-1]]] = rows[::-1]
     return found
 
 
@@ -203,16 +217,22 @@ def read_log(folder: Path, rows: pa.Table) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def append_log(folder: Path, rows: pa.Table, found: Assignment, log: pa.Table) -> None:
-    """Log every (id, text, group, split) that is not there yet; of a row that is kept out nothing."""
-    now = rows.append_column("group_id", pa.array(found.group_ids, pa.string()))
-    now = now.append_column("split", pa.array(found.splits, pa.string()))
-    now = now.filter(pc.is_valid(now.column("split")))
-    fresh = now.filter(pc.invert(pc.is_in(_joined(now), _joined(log))))
-    if fresh.num_rows:
-        write_parquet(folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet", fresh, LOG)
+def append_log(folder: Path, rows: pa.Table, signatures: Signatures, found: Assignment, log: pa.Table) -> None:
+    """Log every row whose text, group or split is not that of its latest entry; of a row that is kept out nothing."""
+    entry = _latest(rows, log, "id")
+    now = (
+        rows.select(["id", "text_key"]).append_column("group_id", found.group_ids).append_column("split", found.splits)
+    )
+    known = pa.array(entry, mask=entry < 0)
+    same = [
+        pc.equal(log.column(n).take(known), now.column(n)).fill_null(False) for n in ("text_key", "group_id", "split")
+    ]
+    fresh = (found.codes != OUT) & ~np.logical_and.reduce([np.asarray(flags, dtype=bool) for flags in same])
+    if fresh.any():
+        entries = now.filter(pa.array(fresh)).append_column("signature", _packed(signatures[: len(fresh)][fresh]))
+        write_parquet(folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet", entries, LOG)
 
 
-def _joined(rows: pa.Table) -> pa.Array:
-    parts = [rows.column(name).combine_chunks() for name in ("id", "text_key", "group_id", "split")]
-    return pc.binary_join_element_wise(*parts, "\t")
+def _packed(signatures: Signatures) -> pa.Array:
+    kind = TEXTS.field("signature").type
+    return pa.FixedSizeBinaryArray.from_buffers(kind, len(signatures), [None, pa.py_buffer(signatures)])

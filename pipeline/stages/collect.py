@@ -21,6 +21,7 @@ from pipeline import plugins
 from pipeline.articles import to_article
 from pipeline.config import SourceOptions
 from pipeline.errors import ConfigError, InputError
+from pipeline.publishing import takedowns
 from pipeline.records import Article, BadRow, RawRow, Unit
 from pipeline.tables import (
     ARTICLE,
@@ -65,7 +66,8 @@ def run(work: Workspace) -> None:
         for entry in entries:
             if not _is_current(folder, entry, None):
                 _build(folder, entry, {}, progress)
-        for entry, drops in zip(entries, _fold(folder, entries), strict=True):
+        taken_down = takedowns.load(work.takedowns)
+        for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):
             if not _is_current(folder, entry, drops):
                 _build(folder, entry, drops, progress)
     _finish(folder, entries, before)
@@ -188,8 +190,9 @@ def _rejected(row: BadRow) -> dict[str, Any]:
 # --- the fold: which rows must go because an earlier one has their id ---
 
 
-def _fold(folder: Folder, entries: list[Entry]) -> list[Drops]:
-    """For each unit the rows whose id stands earlier in the job: a copy (`duplicate_id`) or another text."""
+def _fold(folder: Folder, entries: list[Entry], taken_down: takedowns.Takedowns) -> list[Drops]:
+    """For each unit the rows that were taken down, and those whose id stands earlier in the job: a copy (`duplicate_id`) or
+    another text."""
     tables = [_unit_rows(folder, entry) for entry in entries]
     rows = pa.concat_tables(tables) if tables else ROWS.empty_table()
     first = first_occurrences(rows.column("id"))
@@ -203,6 +206,9 @@ def _fold(folder: Folder, entries: list[Entry]) -> list[Drops]:
             reason,
             f"the id stands at {there['source']}:{there['line']} already",
         )
+    for row in np.flatnonzero(np.asarray(taken_down.concerns(rows))):
+        here = rows.slice(row, 1).to_pylist()[0]
+        drops[int(np.searchsorted(starts, row, side="right")) - 1][here["source"], here["line"]] = ("taken_down", "")
     return drops
 
 
@@ -214,7 +220,7 @@ def _unit_rows(folder: Folder, entry: Entry) -> pa.Table:
     tables = [ROWS.empty_table()]
     for shard in record["shards"]:
         rejected = folder.read_rejected(shard, [*ROWS.names, "reason"])
-        dropped = pc.is_in(rejected.column("reason"), pa.array(["duplicate_id", "id_conflict"]))
+        dropped = pc.is_in(rejected.column("reason"), pa.array(["duplicate_id", "id_conflict", "taken_down"]))
         tables += [folder.read(shard, ROWS.names), rejected.filter(dropped).select(ROWS.names)]
     rows = pa.concat_tables(tables)
     if not any(table.num_rows for table in tables[2::2]):

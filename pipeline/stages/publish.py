@@ -33,7 +33,7 @@ from pipeline.publishing.hub import Hub, State
 from pipeline.review import verdicts
 from pipeline.splitting import assignment
 from pipeline.stages import clean
-from pipeline.tables import digest_of, read_json, read_order, write_parquet
+from pipeline.tables import digest_of, read_json, read_order
 from pipeline.workspace import Workspace
 
 _INDEX = ("id", "text_sha256", "group_id", "split", "language", "licence", "source", "label_source", "run_id")
@@ -221,15 +221,21 @@ def _tally(tallies: dict[str, provenance.Tally], ledger: Ledger, labels: pa.Tabl
 
 def _near_eval(work: Workspace) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """For each row that goes out whether it is train and like an eval row: looked at anew, whatever the split says."""
-    taken, tables, splits = takedowns.load(work.takedowns), [assignment.TEXTS.empty_table()], []
-    for shard in read_order(work.articles):
-        split = work.split.read(shard, ["id", "split"])
-        digests = _of(work.reviewed.read(shard, ["id", "text_sha256"]), split).column("text_sha256")
-        split = split.append_column("text_sha256", digests)
-        split = split.filter(pc.invert(taken.concerns(split)))
-        splits += split.column("split").to_pylist()
-        tables.append(_of(work.signatures.read(shard), split))
-    return assignment.near_eval(pa.concat_tables(tables), np.array(splits) == "eval", work.config.split.similarity)
+    chosen = [_split_of(work, shard) for shard in read_order(work.articles)]
+    is_eval = np.concatenate([np.asarray(pc.equal(rows.column("split"), "eval"), dtype=bool) for rows in chosen])
+    columns = ["id", "signature"]
+    tables = (
+        _of(work.signatures.read(s, columns), rows) for s, rows in zip(read_order(work.articles), chosen, strict=True)
+    )
+    return assignment.near_eval(assignment.signatures_of(tables, len(is_eval)), is_eval, work.config.split.similarity)
+
+
+def _split_of(work: Workspace, shard: str) -> pa.Table:
+    """`id, split` of a shard's rows that go out."""
+    split = work.split.read(shard, ["id", "split"])
+    digests = _of(work.reviewed.read(shard, ["id", "text_sha256"]), split).column("text_sha256")
+    taken = takedowns.load(work.takedowns).concerns(split.append_column("text_sha256", digests))
+    return split.filter(pc.invert(taken))
 
 
 def _placed(index: pa.Table, compared: diff.Comparison, before: pa.Table, version: str) -> pa.Table:
@@ -275,7 +281,7 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     shards.write(
         path / "data", schema, _parts(work, planned.index, schema), Counter(shards.name_of(*p) for p in places)
     )
-    write_parquet(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]), provenance.RUNS)
+    shards.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
     described = json.dumps(
         croissant.render(planned.manifest, schema, versions.file_digests(path)), ensure_ascii=False, indent=1
     )

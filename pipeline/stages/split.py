@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.engines.local import map_shards
-from pipeline.splitting.assignment import TEXTS, Assignment, append_log, assign, read_log, texts_of
-from pipeline.tables import Folder, Output, digest_of, read_order, rejected_table
+from pipeline.splitting.assignment import (
+    TEXTS,
+    Assignment,
+    append_log,
+    assign,
+    gone,
+    read_log,
+    signatures_of,
+    texts_of,
+)
+from pipeline.tables import Output, digest_of, read_order, rejected_table
 from pipeline.workspace import Workspace
 
 VERSION = 2
@@ -29,21 +38,35 @@ def run(work: Workspace) -> None:
         transform=lambda shard: Output(_texts(work, shard)),
         progress=work.progress("split", len(shards), "shards"),
     )
-    rows = pa.concat_tables([TEXTS.empty_table(), *(work.signatures.read(shard) for shard in shards)])
-    log = read_log(work.assignments, rows)
-    found = assign(rows, log, work.config.split)
-    append_log(work.assignments, rows, found, log)
-    starts = np.cumsum([0, *(_rows(work.signatures, shard) for shard in shards)]).tolist()
-    part_of = {shard: _part(found, *bounds) for shard, bounds in zip(shards, pairwise(starts), strict=True)}
+    starts = np.cumsum([0, *(work.signatures.tally([shard]).kept for shard in shards)]).tolist()
+    found = _assigned(work, shards)
+    part_of = {shard: found.part(*bounds) for shard, bounds in zip(shards, pairwise(starts), strict=True)}
     map_shards(
         work.split,
         shards,
         inputs=[work.signatures],
         config=VERSION,
-        extra=lambda shard: digest_of(vars(part_of[shard])),
+        extra=lambda shard: _digest(part_of[shard]),
         transform=lambda shard: _emit(work.signatures.read(shard, ["id"]).column("id"), part_of[shard]),
         progress=work.progress("split", len(shards), "shards"),
     )
+
+
+def _assigned(work: Workspace, shards: list[str]) -> Assignment:
+    """The fold: what becomes of every row, logged."""
+    names = ["id", "text_key"]
+    rows = pa.concat_tables([TEXTS.empty_table().select(names), *(work.signatures.read(s, names) for s in shards)])
+    log = read_log(work.assignments, rows)
+    past = gone(rows, log)
+    tables = chain((work.signatures.read(shard, ["signature"]) for shard in shards), [past])
+    signatures = signatures_of(tables, rows.num_rows + past.num_rows)
+    found = assign(rows, log, signatures, work.config.split)
+    append_log(work.assignments, rows, signatures, found, log)
+    return found
+
+
+def _digest(found: Assignment) -> str:
+    return digest_of([found.group_ids.to_pylist(), found.codes.tolist(), found.like.to_pylist()])
 
 
 def _texts(work: Workspace, shard: str) -> pa.Table:
@@ -53,21 +76,11 @@ def _texts(work: Workspace, shard: str) -> pa.Table:
     return texts_of(labelled.column("id").to_pylist(), labelled.column("text").to_pylist())
 
 
-def _rows(folder: Folder, shard: str) -> int:
-    manifest = folder.manifest(shard)
-    return manifest.kept if manifest else 0
-
-
-def _part(found: Assignment, start: int, end: int) -> Assignment:
-    return Assignment(found.group_ids[start:end], found.splits[start:end], found.like[start:end])
-
-
 def _emit(ids: Any, found: Assignment) -> Output:
     table = pa.table([ids, found.group_ids, found.splits], schema=SPLIT)
-    kept = pc.is_valid(table.column("split"))
     out = [
         {"id": row_id, "reason": "near_copy_of_eval", "detail": f"like {like}"}
-        for row_id, like in zip(ids.to_pylist(), found.like, strict=True)
+        for row_id, like in zip(ids.to_pylist(), found.like.to_pylist(), strict=True)
         if like is not None
     ]
-    return Output(table.filter(kept), rejected_table(out))
+    return Output(table.filter(pc.is_valid(table.column("split"))), rejected_table(out))

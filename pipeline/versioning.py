@@ -1,0 +1,133 @@
+"""The versions of a job, here and on the Hub: listed, held against their manifests, taken over, and what must not be in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import HubError, InputError
+from pipeline.publishing import releasing, rows, takedowns, versions
+from pipeline.publishing.diff import numbers
+from pipeline.publishing.hub import Hub, State
+from pipeline.splitting import assignment
+from pipeline.tables import read_json, read_order
+from pipeline.workspace import Workspace
+
+
+def listing(work: Workspace) -> tuple[list[dict[str, Any]], str]:
+    """Each version, the oldest first: what its manifest says, whether it is `here`, its commit on the `hub` (None: not
+    there); and what is wrong with the Hub, if anything is."""
+    found = {
+        path.name: {**versions.read_manifest(path), "here": True, "hub": None}
+        for path in versions.everyone(work.versions)
+    }
+    trouble = ""
+    try:
+        state = _look(work)
+    except HubError as error:
+        state, trouble = None, str(error)
+    for version, commit in (state.versions if state else {}).items():
+        found.setdefault(version, {"version": version, "here": False})["hub"] = commit
+    return [found[version] for version in sorted(found, key=numbers)], trouble
+
+
+def _look(work: Workspace) -> State | None:
+    publish = work.config.publish
+    return Hub(str(publish.repo)).look() if publish.to == "hub" else None
+
+
+def verify(work: Workspace, version: str) -> dict[str, list[str]]:
+    """Place -> how the version's files there differ from its manifest."""
+    found, state = {}, _look(work)
+    on_hub = state is not None and version in state.versions
+    if (work.versions / version).exists() or not on_hub:
+        path = versions.named(work.versions, version)
+        found[str(path)] = versions.damaged(path)
+        if on_hub:
+            hub = Hub(str(work.config.publish.repo))
+            found[f"{hub.repo}, {version}"] = releasing.read_back(hub, path, {})
+        elif work.config.publish.to == "hub":
+            found[f"{work.config.publish.repo}, {version}"] = ["not there, or the token may not see it"]
+        return found
+    hub = Hub(str(work.config.publish.repo))
+    return {f"{hub.repo}, {version}": releasing.self_check(hub, version)}
+
+
+def adopt(work: Workspace) -> bool:
+    """Take over the newest version of the repository where it is not here: its rows become the last version, their splits
+    are logged.  Whether there was anything to take over."""
+    state = _look(work)
+    if not work.adopt or state is None:
+        return False
+    with work.locked():
+        path = releasing.adopt(Hub(str(work.config.publish.repo)), state, work.versions)
+        if path is not None:
+            _log_splits(work, path)
+    return path is not None
+
+
+def _log_splits(work: Workspace, version: Any) -> None:
+    """Texts that were not published are logged by their rows' ids alone."""
+    with_text = versions.read_manifest(version).get("text") != "none"
+    for split in rows.SPLITS:
+        for table in versions.rows_of(version, split):
+            ids, groups = (table.column(name).to_pylist() for name in ("id", "group_id"))
+            texts = assignment.texts_of(ids, table.column("text").to_pylist() if with_text else ids)
+            codes = np.full(len(ids), assignment.EVAL if split == "eval" else assignment.TRAIN, np.int8)
+            found = assignment.Assignment(pa.array(groups), codes, pa.nulls(len(ids), pa.string()))
+            signatures = assignment.signatures_of([texts], len(ids))
+            assignment.append_log(work.assignments, texts, signatures, found, assignment.LOG.empty_table())
+
+
+# --- takedowns ---
+
+
+@dataclass(frozen=True)
+class Takedown:
+    """What was taken down: the texts that the article is known to have had, and the versions that hold it."""
+
+    id: str
+    texts: list[str]
+    held_by: dict[str, bool]  # version -> whether it is on the Hub too
+
+
+def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
+    """Log that an article must not be published any more.  Raises InputError where nobody has heard of it."""
+    with work.locked():
+        holding = {path.name: held for path in versions.everyone(work.versions) if (held := _texts_in(path, row_id))}
+        texts = sorted(_collected(work, row_id).union(*holding.values()))
+        if not texts:
+            raise InputError(
+                f"no article {row_id!r}, neither in {work.articles.path} nor in a version; see: labelmill show JOB articles"
+            )
+        takedowns.append(work.takedowns, row_id, texts, reason, datetime.now(UTC).isoformat(timespec="seconds"))
+    try:
+        state = _look(work)
+    except HubError:
+        state = None
+    return Takedown(row_id, texts, {version: bool(state and version in state.versions) for version in holding})
+
+
+def _texts_in(version: Any, row_id: str) -> set[str]:
+    tables = (t for split in rows.SPLITS for t in versions.rows_of(version, split, ["id", "text_sha256"]))
+    return _texts(tables, row_id)
+
+
+def _collected(work: Workspace, row_id: str) -> set[str]:
+    if read_json(work.articles.path / "_order.json") is None:
+        return set()
+    shards = read_order(work.articles)
+    return _texts((work.articles.read(shard, ["id", "text_sha256"]) for shard in shards), row_id)
+
+
+def _texts(tables: Any, row_id: str) -> set[str]:
+    found: set[str] = set()
+    for table in tables:
+        mine: pa.Table = table.filter(pc.equal(table.column("id"), row_id))
+        found |= set(mine.column("text_sha256").to_pylist())
+    return found
