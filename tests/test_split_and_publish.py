@@ -184,12 +184,11 @@ def test_gates_by_the_job_file(make_job: JobMaker, publish: dict[str, Any], code
 def test_gates_name_rows() -> None:
     rows = {
         "id": ["a", "a", "b", "c", "d", "e"],
-        "text_sha256": ["1", "2", "3", "3", "5", "6"],
-        "group_id": ["g", "h", "i", "j", "g", "k"],
+        "text": ["1", "2", "3", "3", "5", "6"],
+        "group": ["g", "h", "i", "j", "g", "k"],
         "split": ["train", "train", "train", "eval", "eval", "train"],
         "licence": ["x", None, "x", "x", "x", "x"],
         "phrases": [1, 0, 9, 2, 3, 1],
-        "most": [7] * 6,
         "repeated": [0, 0, 0, 1, 0, 0],
         "credentials": [0, 0, 0, 0, 2, 0],
         "personal": [0, 0, 0, 0, 0, 1],
@@ -198,7 +197,7 @@ def test_gates_name_rows() -> None:
         "unresolved": [0, 0, 2, 0, 0, 0],
         "near": [0, 0, 0, 0, 0, 1],
     }
-    facts = gates.Facts(pa.table(rows), {"e", "d"}, Share(0.9, 0.7, 0.95, 40, 9), 0.2, 0.8)
+    facts = gates.Facts(pa.table(rows), pa.array(["e", "d"]), Share(0.9, 0.7, 0.95, 40, 9), 7, 0.2, 0.8)
     examined = gates.examine(facts, {}, {})
     found = {finding.gate: finding.rows for finding in examined if finding.rows}
     assert found == {

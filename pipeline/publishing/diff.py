@@ -18,7 +18,7 @@ _VERSION = re.compile(r"(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){2}")
 STATE = pa.schema(  # what is compared of a version: one row a row, without the text
     [
         ("id", pa.string()),
-        ("split", pa.string()),
+        ("split", pa.dictionary(pa.int32(), pa.string())),
         ("article", pa.uint64()),
         ("label", pa.uint64()),
         ("source", pa.dictionary(pa.int32(), pa.string())),
@@ -69,11 +69,11 @@ def compare(old: pa.Table, new: pa.Table) -> Comparison:
         kind: known & _differs(old, new, before, column)
         for kind, column in (("moved", "split"), ("edited", "article"), ("relabelled", "label"))
     }
-    gone = old.filter(pc.invert(pc.is_in(old.column("id"), new.column("id").combine_chunks())))
-    found = {kind: new.filter(pa.array(flags)) for kind, flags in {"added": ~known, **differs}.items()}
-    found["removed"] = gone
-    ids = {kind: table.column("id").slice(0, _SAMPLE).to_pylist() for kind, table in found.items() if table.num_rows}
-    diff = Diff(**{kind: found[kind].num_rows for kind in KINDS}, samples={k: ids[k] for k in KINDS if k in ids})
+    ids, old_ids = new.column("id"), old.column("id")
+    found = {kind: ids.filter(pa.array(flags)) for kind, flags in {"added": ~known, **differs}.items()}
+    found["removed"] = old_ids.filter(pc.invert(pc.is_in(old_ids, ids.combine_chunks())))
+    samples = {kind: found[kind].slice(0, _SAMPLE).to_pylist() for kind in KINDS if len(found[kind])}
+    diff = Diff(**{kind: len(found[kind]) for kind in KINDS}, samples=samples)
     changed = ~known | differs["moved"] | differs["edited"] | differs["relabelled"]
     return Comparison(diff, before, changed, known & ~differs["moved"])
 

@@ -23,16 +23,17 @@ Level = Literal["stop", "warn"]
 class Facts:
     """What the gates look at.
 
-    `index` has `id, text_sha256, group_id, split, licence` and of each row as numbers `phrases` (how many its label has),
-    `most` (how many it may have, 0: any number), `absent` (how many are not in the text), and how many are wrong:
-    `missing` (values that every row has), `repeated`, `unresolved` (offsets), `near` (1: a row of train that is like one
-    of eval), `credentials`, `personal`.  `eval_before` are the ids of the last version's eval rows, `reviewed` the share of
-    phrases that reviewers accepted.
+    `index` has `id, text, group, split, licence` (text and group: anything that tells one from another) and of each row as
+    numbers `phrases` (how many its label has), `absent` (how many are not in the text), and how many are wrong: `missing`
+    (values that every row has), `repeated`, `unresolved` (offsets), `near` (1: a row of train that is like one of eval),
+    `credentials`, `personal`.  `eval_before` are the ids of the last version's eval rows, `reviewed` the share of phrases
+    that reviewers accepted, `max_phrases` how many a label may have (0: any number).
     """
 
     index: pa.Table
-    eval_before: set[str]
+    eval_before: pa.Array
     reviewed: Share
+    max_phrases: int
     max_absent_rate: float
     min_precision: float
 
@@ -84,7 +85,7 @@ def _none_of(rows: list[str]) -> _Outcome:
 
 
 def _where(condition: Callable[[pa.Table], Any]) -> _Check:
-    return lambda facts: _none_of(_strings(facts.index.filter(condition(facts.index)).column("id")))
+    return lambda facts: _none_of(_strings(facts.index.column("id").filter(condition(facts.index))))
 
 
 def _some_of(column: str) -> _Check:
@@ -98,17 +99,24 @@ def _unique_ids(facts: Facts) -> _Outcome:
 
 def _no_overlap(column: str) -> _Check:
     def check(facts: Facts) -> _Outcome:
-        train, evals = (facts.index.filter(pc.equal(facts.index.column("split"), split)) for split in ("train", "eval"))
-        shared = pc.is_in(train.column(column), evals.column(column).combine_chunks())
-        return _none_of(_strings(train.filter(shared).column("id")))
+        values, ids = facts.index.column(column), facts.index.column("id")
+        is_eval = pc.equal(facts.index.column("split"), "eval")
+        shared = pc.is_in(values, values.filter(is_eval).combine_chunks())
+        return _none_of(_strings(ids.filter(pc.and_(shared, pc.invert(is_eval)))))
 
     return check
 
 
 def _eval_unchanged(facts: Facts) -> _Outcome:
     """Eval rows of the last version that are train now."""
-    train = _strings(facts.index.filter(pc.equal(facts.index.column("split"), "train")).column("id"))
-    return _none_of([row_id for row_id in train if row_id in facts.eval_before])
+    ids = facts.index.column("id")
+    train = pc.equal(facts.index.column("split"), "train")
+    return _none_of(_strings(ids.filter(pc.and_(train, pc.is_in(ids, facts.eval_before)))))
+
+
+def _max_phrases(facts: Facts) -> _Outcome:
+    too_many = pc.greater(facts.index.column("phrases"), facts.max_phrases or 1_000_000)
+    return _none_of(_strings(facts.index.column("id").filter(too_many)))
 
 
 def _absent_rate(facts: Facts) -> _Outcome:
@@ -134,12 +142,11 @@ _GATES: dict[str, tuple[Level, _Check]] = {
     "schema": ("stop", _some_of("missing")),
     "unique_ids": ("stop", _unique_ids),
     "no_empty_label": ("stop", _where(lambda index: pc.equal(index.column("phrases"), 0))),
-    "max_phrases": ("stop", _where(lambda index: pc.and_(pc.greater(index.column("most"), 0),
-                                                         pc.greater(index.column("phrases"), index.column("most"))))),
+    "max_phrases": ("stop", _max_phrases),
     "no_repeated_phrase": ("stop", _some_of("repeated")),
     "offsets_resolve": ("stop", _some_of("unresolved")),
-    "no_overlap_by_group": ("stop", _no_overlap("group_id")),
-    "no_overlap_by_text": ("stop", _no_overlap("text_sha256")),
+    "no_overlap_by_group": ("stop", _no_overlap("group")),
+    "no_overlap_by_text": ("stop", _no_overlap("text")),
     "no_near_overlap": ("stop", _some_of("near")),
     "eval_unchanged": ("stop", _eval_unchanged),
     "no_credentials": ("stop", _some_of("credentials")),

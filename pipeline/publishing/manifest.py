@@ -60,7 +60,10 @@ def of_rows(index: pa.Table) -> dict[str, Any]:
 
 def _counts(index: pa.Table, column: str) -> dict[str, int]:
     counted = Counter(
-        {row["values"] or "unknown": row["counts"] for row in pc.value_counts(index.column(column)).to_pylist()}
+        {
+            row["values"] or "unknown": row["counts"]
+            for row in pc.value_counts(index.column(column).cast(pa.string())).to_pylist()
+        }
     )
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
@@ -69,11 +72,12 @@ def _figures(index: pa.Table) -> dict[str, Any]:
     """Characters a text, phrases a label, how many phrases are not in their text, groups of near-copies."""
     characters = np.quantile(np.asarray(index.column("characters")), (0.05, 0.5, 0.95))
     phrases, absent = (int(pc.sum(index.column(name)).as_py()) for name in ("phrases", "absent"))
-    sizes = pc.value_counts(index.column("group_id")).field("counts")
+    phrases_a_row = {row["values"]: row["counts"] for row in pc.value_counts(index.column("phrases")).to_pylist()}
+    sizes = pc.value_counts(index.column("group")).field("counts")
     return {
         "characters": [int(value) for value in characters],
         "phrases": phrases,
-        "phrases_a_row": {str(n): count for n, count in sorted(Counter(index.column("phrases").to_pylist()).items())},
+        "phrases_a_row": {str(n): count for n, count in sorted(phrases_a_row.items())},
         "absent": absent,
         "groups": len(sizes),
         "largest_group": pc.max(sizes).as_py(),

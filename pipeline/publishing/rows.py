@@ -61,15 +61,34 @@ def offsets(phrases: list[str], tiers: list[str], text: str) -> list[list[int]]:
 
 # --- what the gates look at ---
 
+_NUMBERS = ("phrases", "absent", "missing", "repeated", "unresolved", "credentials", "personal", "characters")
+_NAMES = ("split", "language", "licence", "source", "label_source", "run_id")  # few different values
+INDEX = pa.schema(
+    [
+        ("id", pa.string()),
+        *((name, pa.uint64()) for name in ("text", "group", "article", "label")),
+        *((name, pa.dictionary(pa.int32(), pa.string())) for name in _NAMES),
+        *((name, pa.int32()) for name in _NUMBERS),
+    ]
+)
 
-def look(rows: pa.Table, column: LabelColumn, most: int) -> pa.Table:
-    """Numbers about each row (`build`): see `gates.Facts`; `characters` is the length of its text."""
+
+def look(rows: pa.Table, column: LabelColumn, with_text: bool) -> pa.Table:
+    """About each row (`build`) what the gates, the comparison with the last version and the manifest look at, some 120 bytes
+    (INDEX): 64 bits that tell its text, its group and what `article` and `label` say, numbers (see `gates.Facts`; `characters`
+    is the length of the text) and names."""
     found = [_look(row, column) for row in rows.select([n for n in rows.column_names if n != "source"]).to_pylist()]
-    sums = pa.Table.from_pylist(found, schema=pa.schema([(name, pa.int64()) for name in _LOOKED_AT]))
-    return sums.append_column("most", pa.array([most] * len(found), pa.int64()))
+    columns = {name: [row[name] for row in found] for name in _NUMBERS}
+    columns |= {name: rows.column(name) for name in ("id", *_NAMES)}
+    columns |= {name: _short(rows.column(of)) for name, of in (("text", "text_sha256"), ("group", "group_id"))}
+    columns |= digests(rows if with_text else rows.drop_columns(list(TEXT)), column.name, with_text)
+    return pa.table({name: pa.table({name: columns[name]}).column(0) for name in INDEX.names}).cast(INDEX)
 
 
-_LOOKED_AT = ("phrases", "absent", "missing", "repeated", "unresolved", "credentials", "personal", "characters")
+def _short(texts: pa.ChunkedArray) -> pa.Array:
+    return pa.array([_digest(text) for text in texts.to_pylist()], pa.uint64())
+
+
 _NEEDED = ("id", "group_id", "text_sha256", "text", "status", "label_source", "run_id")
 
 

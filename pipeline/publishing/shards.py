@@ -6,29 +6,29 @@ all other files as they are, byte for byte, and nothing of them is uploaded agai
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.publishing.diff import Comparison
+from pipeline.publishing.rows import SPLITS
 
 ROWS_A_FILE = 50_000
 ROWS_A_GROUP = 1_000  # what a reader takes at once
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def files_of_rows(splits: list[str], compared: Comparison, old: pa.Table) -> Numbers:
+def files_of_rows(split: pa.ChunkedArray, compared: Comparison, old: pa.Table) -> Numbers:
     """For each row the number of its file within its split; `old` has `file` of the last version's rows."""
     kept = pa.array(compared.before, mask=~compared.stayed)
     found = np.asarray(old.column("file").take(kept).fill_null(-1), dtype=np.int64)
-    of_split = np.asarray(splits)
-    for split in set(splits):
-        mine = of_split == split
+    for name in SPLITS:
+        mine = np.asarray(pc.equal(split, name), dtype=bool)
         found[mine] = _filled(found[mine])
     return found
 
@@ -43,20 +43,15 @@ def _filled(files: Numbers) -> Numbers:
     return files
 
 
-def name_of(split: str, file: int) -> str:
-    return f"{split}-{file:05d}.parquet"
-
-
-def write(
-    folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, list[str], Numbers]], names: Counter[str]
-) -> None:
-    """Write rows, each part with its rows' splits and files.  `names`: how many rows each file (`name_of`) will hold."""
-    writers = {name: _Writer(folder / name, schema, rows) for name, rows in names.items()}
+def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Table]], index: pa.Table) -> None:
+    """Write rows, each part with its slice of `index` (`split, file` of each row)."""
+    counts = index.group_by(["split", "file"]).aggregate([([], "count_all")]).to_pylist()
+    writers = {(row["split"], row["file"]): _Writer(folder, schema, **row) for row in counts}
     try:
-        for rows, splits, files in parts:
-            places = np.array([name_of(*place) for place in zip(splits, files.tolist(), strict=True)])
-            for name in dict.fromkeys(places.tolist()):
-                writers[name].add(rows.filter(pa.array(places == name)))
+        for rows, places in parts:
+            for place in places.group_by(["split", "file"]).aggregate([]).to_pylist():
+                mine = pc.and_(*(pc.equal(places.column(name), value) for name, value in place.items()))
+                writers[place["split"], place["file"]].add(rows.filter(mine))
     finally:
         for writer in writers.values():
             writer.close()
@@ -83,8 +78,8 @@ class _Writer:
     """One file, opened with its first row and closed with its last; row groups of a fixed size, so that the bytes depend on
     the rows alone."""
 
-    def __init__(self, path: Path, schema: pa.Schema, rows: int) -> None:
-        self._path, self._schema, self._left = path, schema, rows
+    def __init__(self, folder: Path, schema: pa.Schema, split: str, file: int, count_all: int) -> None:
+        self._path, self._schema, self._left = folder / f"{split}-{file:05d}.parquet", schema, count_all
         self._waiting: list[pa.Table] = []
         self._file: pq.ParquetWriter | None = None
 

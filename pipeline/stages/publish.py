@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,8 +34,6 @@ from pipeline.splitting import assignment
 from pipeline.stages import clean
 from pipeline.tables import digest_of, read_json, read_order
 from pipeline.workspace import Workspace
-
-_INDEX = ("id", "text_sha256", "group_id", "split", "language", "licence", "source", "label_source", "run_id")
 
 
 @dataclass(frozen=True)
@@ -150,8 +147,10 @@ def plan(work: Workspace) -> Plan:
     next_one = None if last and compared.diff.empty else diff.next_version(name, compared.diff)
     version = work.version or next_one
     index = _placed(index, compared, before, version or str(name))
-    reviewed, evals = _reviewed(work), pc.filter(before.column("id"), pc.equal(before.column("split"), "eval"))
-    facts = gates.Facts(index, set(evals.to_pylist()), reviewed, options.max_absent_rate, options.min_precision)
+    reviewed, evals = _reviewed(work), before.column("id").filter(pc.equal(before.column("split"), "eval"))
+    most = getattr(work.config.task_options, "max_phrases", 0) if work.config.label_column.many else 1
+    limits = (options.max_absent_rate, options.min_precision)
+    facts = gates.Facts(index, evals.combine_chunks(), reviewed, most, *limits)
     findings = gates.examine(facts, options.gates, options.waive)
     described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
     made = {
@@ -189,24 +188,19 @@ def _of(table: pa.Table, chosen: pa.Table) -> pa.Table:
 def _index(work: Workspace) -> tuple[pa.Table, dict[str, provenance.Tally]]:
     """Small columns of all rows, what the gates, the comparison and the manifest look at; and what each run took."""
     column, shard_names = work.config.label_column, read_order(work.articles)
-    most = getattr(work.config.task_options, "max_phrases", 0) if column.many else 1
     with_text = work.config.publish.text == "full"
-    tables, tallies = [], dict[str, provenance.Tally]()
+    tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.Tally]()
     ledger = open_ledger(work.ledger_target, work.config.name)
     try:
         with work.progress("publish", len(shard_names), "shards") as progress:
             for shard in shard_names:
                 found = rows_of(work, shard)
-                looked = rows.look(found, column, most)
-                published = found.select([n for n in found.column_names if with_text or n not in rows.TEXT])
-                digests = rows.digests(published, column.name, with_text)
-                small = {name: found.column(name) for name in _INDEX}
-                tables.append(pa.table(small | {n: looked.column(n) for n in looked.column_names} | digests))
+                tables.append(rows.look(found, column, with_text))
                 _tally(tallies, ledger, _of(work.reviewed.read(shard, ["id", "run_id", "key"]), found))
                 progress.update()
     finally:
         ledger.close()
-    return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"id": []}), tallies
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks(), tallies
 
 
 def _tally(tallies: dict[str, provenance.Tally], ledger: Ledger, labels: pa.Table) -> None:
@@ -246,9 +240,9 @@ def _placed(index: pa.Table, compared: diff.Comparison, before: pa.Table, versio
     changed_in = pc.if_else(pa.array(compared.changed), now, old["changed_in"])
     index = index.append_column("added_in", old["added_in"].fill_null(now))
     index = index.append_column("changed_in", changed_in.fill_null(now))
-    files = shards.files_of_rows(index.column("split").to_pylist(), compared, before)
+    files = shards.files_of_rows(index.column("split"), compared, before)
     index = index.append_column("file", pa.array(files, pa.int32()))
-    source = pc.if_else(pa.array(compared.changed), index.column("source"), old["source"])
+    source = pc.if_else(pa.array(compared.changed), index.column("source").cast(pa.string()), old["source"])
     return index.set_column(index.schema.get_field_index("source"), "source", source)
 
 
@@ -277,10 +271,7 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     """Write the planned version beside its place: data, provenance, Croissant, card, manifest."""
     path = versions.begin(work.versions)
     schema = rows.schema(work.config.label_column, work.config.publish.text == "full")
-    places = zip(planned.index.column("split").to_pylist(), planned.index.column("file").to_pylist(), strict=True)
-    shards.write(
-        path / "data", schema, _parts(work, planned.index, schema), Counter(shards.name_of(*p) for p in places)
-    )
+    shards.write(path / "data", schema, _parts(work, planned.index, schema), planned.index)
     shards.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
     described = json.dumps(
         croissant.render(planned.manifest, schema, versions.file_digests(path)), ensure_ascii=False, indent=1
@@ -291,8 +282,8 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     return path
 
 
-def _parts(work: Workspace, index: pa.Table, schema: pa.Schema) -> Iterator[tuple[pa.Table, list[str], Any]]:
-    """All rows as they go out, with their splits and files."""
+def _parts(work: Workspace, index: pa.Table, schema: pa.Schema) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """All rows as they go out, each part with its slice of the index."""
     names, start = read_order(work.articles), 0
     with work.progress("publish", len(names), "shards") as progress:
         for shard in names:
@@ -300,7 +291,7 @@ def _parts(work: Workspace, index: pa.Table, schema: pa.Schema) -> Iterator[tupl
             mine = index.slice(start, found.num_rows)
             start += found.num_rows
             columns = {n: (mine if n in _PLACED else found).column(n) for n in schema.names}
-            yield pa.table(columns), mine.column("split").to_pylist(), np.asarray(mine.column("file"))
+            yield pa.table(columns), mine
             progress.update()
 
 
