@@ -1,0 +1,305 @@
+"""Publishing to a Hub over real HTTP: one commit and one tag a version, whatever fails, whoever else writes there."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, JobMaker, article, command, work_of, write_jsonl
+from tests.hub import Hub
+
+REPO = "alice/news"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with Hub() as running:
+        yield running
+
+
+class Publisher:
+    """A job that publishes to the hub, each command in a process of its own."""
+
+    def __init__(self, make_job: JobMaker, hub: Hub, folder: Path, **publish: Any) -> None:
+        self.hub, self.folder = hub, folder
+        self.env = {**hub.env, "HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+        section = {"to": "hub", "repo": REPO, "licence": "cc0-1.0", **publish}
+        self.path = make_job([], publish=section, split={"eval": 0.3})
+        self.grow(12)
+
+    def grow(self, count: int) -> None:
+        write_jsonl(self.folder / "articles.jsonl", [article(n) for n in range(count)])
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """`labelmill` with the job; what it said."""
+        name, *rest = arguments or ("run",)
+        result = command(name, self.path, *rest, **self.env)
+        said = result.stdout + result.stderr
+        assert result.returncode == code, said
+        assert "Traceback" not in said and self.hub.token not in said
+        return said
+
+    @property
+    def local(self) -> dict[str, dict[str, bytes]]:
+        folder = work_of(self.path).versions
+        return {
+            version.parent.name: {
+                file.relative_to(version.parent).as_posix(): file.read_bytes()
+                for file in version.parent.rglob("*")
+                if file.is_file()
+            }
+            for version in folder.glob("[!.]*/manifest.json")
+        }
+
+    def check(self, *versions: str) -> None:
+        """Exactly these versions, here and there, each with one commit and one tag, byte for byte."""
+        assert sorted(self.local) == sorted(versions)
+        tags, commits = self.hub.tags(REPO), self.hub.commits(REPO)
+        assert sorted(tag for tag in tags if tag[0].isdigit()) == sorted(versions)
+        titles = [commit.title for commit in commits if "labelmill release" in commit.title]
+        assert sorted(title.split()[1] for title in titles) == sorted(versions)
+        for version, files in self.local.items():
+            there = self.hub.files(REPO, version)
+            assert {name: there.get(name) for name in files} == files
+            assert not {name for name in there if name.startswith("data/")} - files.keys()
+            commit = next(commit for commit in commits if commit.id == tags[version])
+            assert json.loads(files["manifest.json"])["release"] in commit.title
+
+
+@pytest.fixture
+def job(make_job: JobMaker, hub: Hub, tmp_path: Path) -> Publisher:
+    return Publisher(make_job, hub, tmp_path)
+
+
+def test_versions_go_out_and_load_by_their_tags(job: Publisher, tmp_path: Path) -> None:
+    job.run()
+    job.grow(15)
+    job.run()
+    job.check("1.0.0", "1.1.0")
+    assert job.run("publish") and len(job.hub.commits(REPO)) == 3  # nothing changed: nothing goes out
+    code = (
+        "import sys, datasets; data = datasets.load_dataset(sys.argv[1], revision=sys.argv[2]);"
+        "runs = datasets.load_dataset(sys.argv[1], 'provenance', revision=sys.argv[2])['runs'];"
+        "print(sorted(data), sum(map(len, data.values())), len(runs), data['train'].features['offsets'])"
+    )
+    for version, count in (("1.0.0", 12), ("1.1.0", 15)):
+        environment = {"HF_DATASETS_CACHE": str(tmp_path / "cache"), **job.env}
+        done = subprocess.run(
+            [sys.executable, "-c", code, REPO, version], capture_output=True, text=True, env={"PATH": "", **environment}
+        )
+        assert done.stdout.startswith(f"['eval', 'train'] {count} 1 List"), done.stderr
+
+
+def test_growing_uploads_only_what_is_new(job: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    job.run()
+    before = {name: data for name, data in job.hub.files(REPO, "1.0.0").items() if name.endswith(".parquet")}
+    sent = len(job.hub.log)
+    job.run("publish", "--set", "publish.licence=mit", "--version", "1.0.1")
+    job.check("1.0.0", "1.0.1")
+    uploads = [entry for entry in job.hub.log[sent:] if entry.op == "lfs_upload"]
+    after = job.hub.files(REPO, "1.0.1")
+    assert {name: after[name] for name in before if name.startswith("data/")} == {
+        name: data for name, data in before.items() if name.startswith("data/")
+    }
+    assert not uploads
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "before": {"status": 503},
+    "after": {"status": 504, "after": True},
+    "drop": {"drop": True},
+    "dropped_after": {"drop": True, "after": True},
+    "limit": {"status": 429, "retry_after": 1},
+}
+LOOKING = ("refs", "commits", "tree", "preupload", "lfs_batch", "lfs_upload", "resolve")
+
+
+@pytest.mark.parametrize(
+    ("op", "how"),
+    [(op, how) for op in ("create", "commit", "tag") for how in FAULTS] + [(op, "drop") for op in LOOKING],
+)
+def test_any_call_may_fail(job: Publisher, op: str, how: str) -> None:
+    """At most one more run: the same command goes on."""
+    job.hub.fault(op, **FAULTS[how])
+    first = command("run", job.path, **job.env)
+    assert "Traceback" not in first.stderr and first.stderr.count("labelmill:") <= 1
+    if first.returncode:
+        job.run()
+    job.check("1.0.0")
+
+
+@pytest.mark.parametrize("op", ["commit", "tag"])
+def test_what_stays_broken_is_told_and_nothing_is_lost(job: Publisher, op: str) -> None:
+    job.run("run", "--to", "split")
+    job.hub.fault(op, status=401, times=1)
+    said = job.run("publish", code=1)
+    assert "the Hub, alice/news: no access (401): set HF_TOKEN" in said and said.count("\n") == 1
+    job.run("publish")
+    job.check("1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("", "no access (401)"),
+        ("hf_unknownunknownunknownunknownunknown", "no access (401)"),
+        ("reader", "forbidden (403)"),
+    ],
+)
+def test_who_may_not(job: Publisher, token: str, said: str) -> None:
+    job.env["HF_TOKEN"] = job.hub.reader_token if token == "reader" else token
+    told = job.run(code=1)
+    assert said in told
+    assert not token or token not in told
+
+
+def test_a_full_storage(job: Publisher) -> None:
+    job.hub.quota = 100
+    assert "forbidden (403)" in job.run(code=1)
+    job.hub.quota = None
+    job.run()
+    job.check("1.0.0")
+
+
+def test_a_store_that_flips_a_byte_is_found(job: Publisher) -> None:
+    job.hub.corrupt_uploads = 1
+    said = job.run(code=1)
+    assert "reads back other than it was sent: " in said and ".parquet: changed" in said
+    assert not job.local  # it is not out
+
+
+def test_another_writer_at_the_same_moment(job: Publisher) -> None:
+    """412: what they wrote survives, ours comes on top."""
+    job.run("run", "--to", "split")
+    job.hub.create(REPO)
+    job.hub.race = lambda repo: job.hub.edit(repo, "README.md", b"# By hand\n\nKeep this.\n")
+    said = job.run("publish")
+    assert "was changed meanwhile (README.md added)" in said
+    job.check("1.0.0")
+    card = job.hub.files(REPO, "1.0.0")["README.md"].decode()
+    assert "# By hand\n\nKeep this.\n" in card and "labelmill: begin" in card
+    job.grow(14)
+    job.run("run", "--to", "split")
+    job.hub.race = lambda repo: job.hub.edit(repo, "data/train-00000.parquet", b"theirs")
+    assert "was changed meanwhile: data/train-00000.parquet changed" in job.run("publish", code=1)
+
+
+def test_somebody_edited_the_repository(job: Publisher) -> None:
+    job.run()
+    card = (
+        job.hub.files(REPO)["README.md"]
+        .decode()
+        .replace("---\n\n<!--", "pretty_name: News\n---\n\nWritten by hand.\n\n<!--", 1)
+    )
+    job.hub.edit(REPO, "README.md", card.encode())
+    job.hub.edit(REPO, "extra.txt", b"mine")
+    job.grow(14)
+    said = job.run(code=1)
+    assert "was changed since version 1.0.0: README.md changed, extra.txt added" in said and "--adopt" in said
+    assert "Update README.md" in said
+    job.check("1.0.0")
+    job.run("publish", "--adopt")
+    job.check("1.0.0", "1.1.0")
+    files = job.hub.files(REPO, "1.1.0")
+    assert files["extra.txt"] == b"mine"
+    assert (
+        b"Written by hand.\n\n<!-- labelmill: begin" in files["README.md"]
+        and b"pretty_name: News" in files["README.md"]
+    )
+    assert files["README.md"].count(b"labelmill: begin") == 1 and b"# test 1.1.0" in files["README.md"]
+
+
+def test_a_repository_of_somebody_else(job: Publisher) -> None:
+    job.hub.create(REPO)
+    job.hub.edit(REPO, "data/train-00000-of-00001.parquet", b"theirs")
+    assert "holds data/train-00000-of-00001.parquet, no version of this job" in job.run(code=1)
+    job.run("publish", "--adopt")
+    job.check("1.0.0")
+    assert "data/train-00000-of-00001.parquet" not in job.hub.files(REPO)
+
+
+def test_another_machine_takes_a_job_over(job: Publisher, make_job: JobMaker, tmp_path: Path) -> None:
+    """The folder is lost: the versions on the Hub are where it goes on; eval rows stay eval under another salt."""
+    job.run()
+    evals = set(
+        pq.read_table(work_of(job.path).versions / "1.0.0" / "data" / "eval-00000.parquet").column("id").to_pylist()
+    )
+    (tmp_path / "jobs").rename(tmp_path / "lost")
+    job.grow(16)
+    salt = ("--set", "split.salt=other", "--set", "split.eval=0.6")
+    assert "has a tag 1.0.0, a version that is not here" in job.run("run", *salt, code=1)
+    job.run("publish", "--adopt", *salt)
+    assert sorted(job.local) == ["1.0.0", "2.0.0"]  # the statistics of the labeller are lost, too: it is another run
+    now = pq.read_table(work_of(job.path).versions / "2.0.0" / "data" / "eval-00000.parquet").to_pylist()
+    assert evals <= {row["id"] for row in now} and {row["added_in"] for row in now if row["id"] in evals} == {"1.0.0"}
+
+
+def test_a_tag_is_never_moved(job: Publisher) -> None:
+    job.run("run", "--to", "split")
+    job.hub.create(REPO)
+    job.hub.fault("tag", status=500, times=20)
+    assert "not available (500)" in job.run("publish", code=1)
+    head = job.hub.head(REPO)
+    job.hub.fault("tag", times=0)
+    elsewhere = job.hub.commits(REPO)[-1].id
+    job.hub.repos[REPO].tags["1.0.0"] = elsewhere
+    said = job.run("publish", code=1)
+    assert "the tag 1.0.0 is on another commit" in said
+    assert job.hub.tags(REPO)["1.0.0"] == elsewhere and job.hub.head(REPO) == head
+
+
+def test_a_folder_goes_to_the_hub_later(job: Publisher) -> None:
+    job.run("run", "--set", "publish.to=folder")
+    files = job.local["1.0.0"]
+    job.run("publish")
+    job.check("1.0.0")
+    assert job.local["1.0.0"] == files
+
+
+def test_kill_at_any_moment(job: Publisher) -> None:
+    """SIGKILL, again and again: in the end one commit and one tag a version."""
+    job.run("run", "--to", "split")
+    draw, versions = random.Random(3), []
+    for number in range(4):
+        job.grow(12 + 2 * number)
+        versions.append(f"1.{number}.0")
+        job.run("run", "--to", "split")
+        for _ in range(3):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.cli", "publish", str(job.path)],
+                env={"PATH": "", "PYTHONPATH": str(ROOT), **job.env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            time.sleep(draw.uniform(0.5, 1.6))
+            process.kill()
+            process.wait()
+        job.run("publish")
+        job.check(*versions)
+
+
+def test_side_by_side_and_verified(job: Publisher) -> None:
+    job.run()
+    job.grow(14)
+    job.run("run", "--set", "publish.to=folder")
+    rows = json.loads(job.run("versions", "--json"))
+    assert [(row["version"], row["here"], bool(row["hub"])) for row in rows] == [
+        ("1.0.0", True, True),
+        ("1.1.0", True, False),
+    ]
+    assert "as its manifest says" in job.run("verify", "1.0.0")
+    assert "alice/news, 1.1.0: not there" in job.run("verify", "1.1.0", code=1)
+    commit = next(commit for commit in job.hub.commits(REPO) if commit.id == job.hub.tags(REPO)["1.0.0"])
+    name = next(name for name in commit.files if name.startswith("data/"))
+    commit.files[name] = commit.files[name]._replace(data=b"\0" * len(commit.files[name].data))  # a worn disk
+    assert f"alice/news, 1.0.0: {name}: changed" in job.run("verify", "1.0.0", code=1)
+    job.env["HF_ENDPOINT"] = "http://127.0.0.1:9"
+    listed = job.run("versions")
+    assert "cannot be reached" in listed and "1.1.0" in listed
