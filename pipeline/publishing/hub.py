@@ -198,7 +198,7 @@ class Hub:
             raise HubError(told, transient=True) from error
         except HFValidationError as error:
             raise HubError(f"publish.repo: {' '.join(str(error).split())}") from error
-        except RuntimeError as error:  # what the xet library makes of refused or broken transfers
+        except (RuntimeError, ValueError) as error:  # xet's broken transfers, answers that are no JSON
             what = without_credentials(" ".join(str(error).split()))[:300]
             told = f"{self._told_name}: the transfer failed ({what}); run the same command again"
             raise HubError(told, transient=True) from error

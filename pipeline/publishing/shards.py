@@ -80,25 +80,24 @@ class _Writer:
 
     def __init__(self, folder: Path, schema: pa.Schema, split: str, file: int, count_all: int) -> None:
         self._path, self._schema, self._left = folder / f"{split}-{file:05d}.parquet", schema, count_all
-        self._waiting: list[pa.Table] = []
+        self._waiting = schema.empty_table()
         self._file: pq.ParquetWriter | None = None
 
     def add(self, rows: pa.Table) -> None:
-        self._waiting.append(rows)
+        whole = pa.concat_tables([self._waiting, rows.cast(self._schema)])
         self._left -= rows.num_rows
-        while (waiting := sum(table.num_rows for table in self._waiting)) >= ROWS_A_GROUP or (
-            waiting and not self._left
-        ):
-            whole = pa.concat_tables(self._waiting)
-            self._write(whole.slice(0, ROWS_A_GROUP).combine_chunks())
-            self._waiting = [whole.slice(ROWS_A_GROUP)]
+        ready = whole.num_rows - whole.num_rows % ROWS_A_GROUP if self._left else whole.num_rows
+        for start in range(0, ready, ROWS_A_GROUP):
+            self._write(whole.slice(start, min(ROWS_A_GROUP, ready - start)).combine_chunks())
+        rest = np.arange(ready, whole.num_rows)
+        self._waiting = whole.take(pa.array(rest, pa.int64()))  # a copy: a slice would keep all of it in memory
         if not self._left:
             self.close()
 
     def _write(self, rows: pa.Table) -> None:
         if self._file is None:
             self._file = _open(self._path, self._schema)
-        self._file.write_table(rows.cast(self._schema))
+        self._file.write_table(rows)
 
     def close(self) -> None:
         if self._file:
