@@ -121,7 +121,7 @@ class Hub:
     # --- changing ---
 
     def create(self, private: bool) -> None:
-        self._once(lambda: self._api.create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True))
+        self._patiently(lambda: self._api.create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True))
 
     def commit(self, title: str, add: dict[str, Path], delete: Sequence[str], parent: str) -> str:
         """One commit on top of `parent`; its id."""
@@ -165,7 +165,7 @@ class Hub:
     def wait_of(error: BaseException | None, attempt: int) -> float:
         """Seconds before the next attempt."""
         told = error.retry_after if isinstance(error, HubError) else None
-        return min(_MAX_WAIT, told if told is not None else 0.5 * 2**attempt)
+        return min(_MAX_WAIT, told) if told is not None else min(8.0, 0.5 * 2**attempt)
 
     def _once(self, call: Callable[[], T]) -> T:
         with self._told():
