@@ -13,6 +13,7 @@ from pipeline import plugins, prompts
 from pipeline.config import JobConfig
 from pipeline.errors import LabelmillError
 from pipeline.labelling import preflight
+from pipeline.publishing.hub import Hub
 
 CORE = ("openai", "datasets", "huggingface-hub", "pyarrow", "pydantic", "aiohttp", "quicktok-v1", "pycld2", "tiktoken")
 EXTRAS = {"html": "trafilatura", "transformers": "transformers", "postgres": "psycopg"}
@@ -50,6 +51,8 @@ def _job(config: JobConfig) -> Iterator[Finding]:
         yield _try("prompt", lambda: str(prompts.find(config.prompt, config.folder)))
     if hasattr(provider, "models"):
         yield _try("endpoint", lambda: _offered(provider))
+    if config.publish.to == "hub":
+        yield _try("hub", lambda: _repository(str(config.publish.repo)))
     for options in config.filter_options:
         module = importlib.import_module(type(options).__module__)
         yield _try(f"filter {options.type}", lambda module=module, options=options: _ready(module, options))
@@ -58,6 +61,13 @@ def _job(config: JobConfig) -> Iterator[Finding]:
 def _ready(module: Any, options: Any) -> str:
     module.Filter(options)
     return "ready"
+
+
+def _repository(repo: str) -> str:
+    state = Hub(repo).look()
+    if state is None:
+        return f"{repo} is not there yet, or the token may not see it"
+    return f"{repo} answers; versions: {', '.join(sorted(state.versions)) or 'none yet'}"
 
 
 def _offered(provider: Any) -> str:

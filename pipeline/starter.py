@@ -44,9 +44,18 @@ label:
 
 clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent phrases: flag | drop
 
-split: {eval: 0.2, salt: v1}        # a share, or a number of rows such as 3000
+split: {eval: 0.2, salt: v1, similarity: 0.6}   # a share, or a number of rows such as 3000; near-copies are one group
 
-publish: {to: folder, licence: null, gates: {}, waive: {}}         # gates: {licence: stop}; waive: {gate: reason}
+publish:
+  to: folder                        # folder | hub
+  repo: null                        # user/name, for the Hub; the token is HF_TOKEN
+  private: true                     # of a new repository
+  text: full                        # full | none (addresses, digests and labels only)
+  licence: null                     # of the data set, e.g. cc-by-4.0
+  gates: {}                         # {licence: stop}: see docs/publishing.md
+  waive: {}                         # {gate: reason}
+  max_absent_rate: 0.3              # of phrases that are not in their text
+  min_precision: 0.8                # lower end of the reviewed share of accepted phrases
 """
 
 
