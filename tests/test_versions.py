@@ -128,6 +128,17 @@ def test_a_card_within_a_card() -> None:
     assert "By hand." in card.merged(ours, "By hand.") and "By hand." in card.merged(ours, "---\n: [\n---\nBy hand.")
 
 
+@pytest.mark.parametrize(
+    ("licence", "head"),
+    [("CC-BY-4.0", {"license": "cc-by-4.0"}), (None, {"license": "unknown"}),
+     ("Ask: us #1", {"license": "other", "license_name": "Ask: us #1"})],
+)  # fmt: skip
+def test_licences_as_the_hub_takes_them(make_job: JobMaker, licence: str | None, head: dict[str, str]) -> None:
+    path = make_job([article(n) for n in range(8)], publish={"licence": licence})
+    found = yaml.safe_load((run(path).versions / "1.0.0" / "README.md").read_text().split("---")[1])
+    assert {key: value for key, value in found.items() if key.startswith("license")} == head
+
+
 def test_a_card_tells_what_a_reader_asks(make_job: JobMaker) -> None:
     path = make_job(
         [{**article(n), "title": f"Pipe | and {n}"} for n in range(12)], publish={"repo": "a/b", "licence": "mit"}

@@ -1,4 +1,7 @@
-"""Where labels come from: one row for each labelling run of a version, from the run's description and the ledger."""
+"""Where labels come from: one row for each labelling run of a version, from the run's description and the ledger.
+
+The endpoint's address stays here: it may be a machine of one's own, and the data set may be public.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pipeline.ledger import Record
 
 RUNS = pa.schema(
     [
-        *((name, pa.string()) for name in ("run_id", "provider", "model", "models_served", "endpoint", "parameters")),
+        *((name, pa.string()) for name in ("run_id", "provider", "model", "models_served", "parameters")),
         *((name, pa.string()) for name in ("prompt", "prompt_sha256", "prompt_text", "first_at", "last_at")),
         *((name, pa.int64()) for name in ("rows", "requests", "input_tokens", "output_tokens")),
         ("cost_usd", pa.float64()),
@@ -56,7 +59,7 @@ def runs(tallies: dict[str, Tally], descriptions: dict[str, dict[str, Any]]) -> 
     found = []
     for run_id, tally in sorted(tallies.items(), key=lambda item: (-item[1].rows, item[0])):
         described = descriptions.get(run_id, {})
-        taken = {name: described.get(name) for name in ("provider", "model", "endpoint", "parameters", "prompt")}
+        taken = {name: described.get(name) for name in ("provider", "model", "parameters", "prompt")}
         prompt = {name: described.get(name) for name in ("prompt_sha256", "prompt_text")}
         sums = {name: value for name, value in vars(tally).items() if name != "models"}
         served = dict(sorted(tally.models.items()))
