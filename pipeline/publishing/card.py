@@ -7,20 +7,12 @@ Our part stands between markers; whatever people write around it, and their own 
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from typing import Any
 
 import yaml
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-# The Hub turns down a card with any other name: https://huggingface.co/docs/hub/repositories-licenses
-_LICENCES = frozenset(
-    """apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m afl-3.0
-    artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0
-    cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0
-    cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0
-    eupl-1.1 eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc intel-research h-research lppl-1.3c ms-pl apple-ascl
-    mpl-2.0 odc-by odbl openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl unknown other""".split()
-)
 _BEGIN, _END = (
     "<!-- labelmill: begin (what is between these two lines is written anew by each version) -->",
     "<!-- labelmill: end -->",
@@ -67,7 +59,7 @@ def _head(manifest: dict[str, Any]) -> dict[str, Any]:
     """The splits are declared: a file named `eval-*` would else be taken for the split `test` by `datasets`, which cannot
     open a split without rows either."""
     rows = manifest["rows"]
-    files = [{"split": name, "path": f"data/{name}-*.parquet"} for name, count in rows.items() if count]
+    data = [{"split": name, "path": f"data/{name}-*.parquet"} for name, count in rows.items() if count]
     runs = [{"split": "runs", "path": "provenance/runs.parquet"}]
     languages = sorted(language for language in manifest["languages"] if re.fullmatch("[a-z]{2,3}", language))
     return {
@@ -77,16 +69,18 @@ def _head(manifest: dict[str, Any]) -> dict[str, Any]:
         "tags": ["labelmill", manifest["task"]],
         "size_categories": [next((name for limit, name in _SIZES if sum(rows.values()) < limit), "n>1M")],
         "configs": [
-            {"config_name": "default", "default": True, "data_files": files},
+            {"config_name": "default", "default": True, "data_files": data},
             {"config_name": "provenance", "data_files": runs},
         ],
     }
 
 
 def _licence(licence: str | None) -> dict[str, str]:
-    """As the Hub takes it: one of its own names, else `other` with the name beside it."""
+    """As the Hub takes it, which turns down a card with any other name: one of its own, else `other` with the name beside it.
+    `licences.txt` is the list of https://huggingface.co/docs/hub/repositories-licenses."""
+    names = (files("pipeline.publishing") / "licences.txt").read_text("utf-8").split()
     known = "unknown" if licence is None else licence.strip().lower()
-    return {"license": known} if known in _LICENCES else {"license": "other", "license_name": str(licence)}
+    return {"license": known} if known in names else {"license": "other", "license_name": str(licence)}
 
 
 def _body(manifest: dict[str, Any]) -> str:

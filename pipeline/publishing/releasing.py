@@ -172,7 +172,7 @@ def finish(hub: Hub, path: Path, commit: str, previous: Path | None) -> None:
     if wrong := read_back(hub, path, trusted):
         raise HubError(
             f"{hub.repo}: version {manifest['version']} reads back other than it was sent: {_some(wrong)}; do not use "
-            "it, although its tag is there; run the same command to read it again, and where it stays so publish to another repository"
+            "it, although its tag is there; run the same command to read it again; where it stays so, publish elsewhere"
         )
 
 
