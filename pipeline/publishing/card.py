@@ -17,7 +17,7 @@ _BEGIN, _END = (
     "<!-- labelmill: begin (what is between these two lines is written anew by each version) -->",
     "<!-- labelmill: end -->",
 )
-_OURS = re.compile(r"<!-- labelmill: begin.*?<!-- labelmill: end -->", re.DOTALL)
+_OURS = re.compile(r"<!-- labelmill: begin(?:(?!<!-- labelmill: begin).)*?<!-- labelmill: end -->", re.DOTALL)
 _HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -35,7 +35,10 @@ def merged(ours: str, theirs: str | None) -> str:
     block = _OURS.search(mine)
     assert block is not None
     found = _OURS.search(text)
-    kept = text[: found.start()] + block[0] + text[found.end() :] if found else f"{text.rstrip()}\n\n{block[0]}\n"
+    if found:  # where a person copied it the copies go
+        kept = f"{text[: found.start()]}{block[0]}{_OURS.sub('', text[found.end() :])}"
+    else:
+        kept = f"{text.rstrip()}\n\n{block[0]}\n"
     return f"{_yaml({**known, **head})}{kept if kept.startswith(chr(10)) else chr(10) + kept}"
 
 

@@ -24,7 +24,7 @@ from pipeline.tables import file_digest
 _ATTEMPTS = 6
 _SHOWN = 8  # files named in a message
 _FIRST = {".gitattributes", "README.md", "LICENSE", "LICENSE.md", ".gitignore"}  # what a new repository may hold
-_OURS = re.compile(r"data/[^/]+\.parquet|provenance/[^/]+|croissant\.json|manifest\.json")
+_OURS = re.compile(r"data/[^/]+\.parquet|provenance/[^/]+\.parquet|croissant\.json|manifest\.json")
 
 
 def title_of(manifest: dict[str, Any]) -> str:
@@ -92,8 +92,11 @@ def adopt(hub: Hub, state: State, folder: Path) -> Path | None:
     newest = max(state.versions, key=numbers, default=None)
     if newest is None or (folder / newest).exists():
         return None
+    names = [*_manifest_at(hub, newest)["files"], versions.MANIFEST]
+    if strange := [name for name in names if not (_OURS.fullmatch(name) or name == "README.md")]:
+        raise InputError(f"{hub.repo}: version {newest} has files that no version has: {_some(strange)}; not adopted")
     path = versions.begin(folder)
-    for name in [*_manifest_at(hub, newest)["files"], versions.MANIFEST]:
+    for name in names:
         hub.download(name, newest, path / name)
     if wrong := versions.damaged(path):
         versions.discard(folder)
