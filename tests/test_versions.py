@@ -127,7 +127,7 @@ def test_a_card_within_a_card() -> None:
     assert card.merged(ours, f"One.\n{block}\nTwo.\n{block}\nThree.\n").count("labelmill: begin") == 1
     torn = card.merged(ours, f"One.\n{block.partition('old')[0]}\nTwo.\n")  # an end that is gone takes nothing along
     assert "Two." in card.merged(ours, torn) and "new" in torn
-    assert "One.\r\n" in card.merged(ours, "---\r\na: 1\r\n---\r\nOne.\r\n")
+    assert "One." in card.merged(ours, "---\r\na: 1\r\n---\r\nOne.\r\n")
     assert card.merged(ours, None) == card.merged(ours, "  \n") == ours
     assert "By hand." in card.merged(ours, "By hand.") and "By hand." in card.merged(ours, "---\n: [\n---\nBy hand.")
 

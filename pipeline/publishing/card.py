@@ -35,10 +35,8 @@ def merged(ours: str, theirs: str | None) -> str:
     block = _OURS.search(mine)
     assert block is not None
     found = _OURS.search(text)
-    if found:  # where a person copied it the copies go
-        kept = f"{text[: found.start()]}{block[0]}{_OURS.sub('', text[found.end() :])}"
-    else:
-        kept = f"{text.rstrip()}\n\n{block[0]}\n"
+    before, after = (text[: found.start()], text[found.end() :]) if found else (f"{text.rstrip()}\n\n", "\n")
+    kept = f"{before}{block[0]}{_OURS.sub('', after)}"  # where a person copied it the copies go
     return f"{_yaml({**known, **head})}{kept if kept.startswith(chr(10)) else chr(10) + kept}"
 
 
