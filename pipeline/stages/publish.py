@@ -200,7 +200,7 @@ def _index(work: Workspace) -> tuple[pa.Table, dict[str, provenance.Tally]]:
                 progress.update()
     finally:
         ledger.close()
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks(), tallies
+    return pa.concat_tables(tables).unify_dictionaries(), tallies
 
 
 def _tally(tallies: dict[str, provenance.Tally], ledger: Ledger, labels: pa.Table) -> None:
