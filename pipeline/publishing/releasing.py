@@ -21,7 +21,7 @@ from pipeline.publishing.diff import numbers
 from pipeline.publishing.hub import Hub, State
 from pipeline.tables import file_digest
 
-_ATTEMPTS = 6
+_ATTEMPTS = 5
 _SHOWN = 8  # files named in a message
 _FIRST = {".gitattributes", "README.md", "LICENSE", "LICENSE.md", ".gitignore"}  # what a new repository may hold
 _OURS = re.compile(r"data/[^/]+\.parquet|provenance/[^/]+\.parquet|croissant\.json|manifest\.json")
@@ -125,7 +125,7 @@ def put(hub: Hub, path: Path, state: State) -> str:
     head, error = state.head, HubError("")
     for attempt in range(1, _ATTEMPTS + 1):
         if attempt > 1:
-            time.sleep(hub.wait_of(error, attempt))
+            _wait(hub, error, attempt)
             if commit := landed(hub, versions.read_manifest(path)):
                 return commit
             head = _moved_on(hub, path, head)
@@ -155,6 +155,13 @@ def _moved_on(hub: Hub, path: Path, head: str) -> str:
         raise InputError(f"{hub.repo} was changed meanwhile: {_some(touched)}; look at it, then run again with --adopt")
     print(f"labelmill: {hub.repo} was changed meanwhile ({_some(changed)}); publishing on top of it", file=sys.stderr)
     return state.head
+
+
+def _wait(hub: Hub, error: HubError, attempt: int) -> None:
+    seconds = hub.wait_of(error, attempt)
+    said = str(error).partition(";")[0]
+    print(f"labelmill: {said}; looking again in {seconds:.0f} s ({attempt} of {_ATTEMPTS})", file=sys.stderr)
+    time.sleep(seconds)
 
 
 def redress(path: Path, theirs: str | None) -> None:
@@ -190,7 +197,7 @@ def _tag(hub: Hub, version: str, commit: str) -> None:
         if there is not None:
             raise InputError(f"{hub.repo}: the tag {version} is on another commit ({there[:10]}); a tag is never moved")
         if attempt > 1:
-            time.sleep(hub.wait_of(error, attempt))
+            _wait(hub, error, attempt)
         try:
             hub.tag(version, commit)
         except HubError as failure:
