@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,17 +127,15 @@ class Hub:
         """One commit on top of `parent`; its id."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-        operations = [CommitOperationAdd(name, str(path)) for name, path in add.items()]
-        operations += [CommitOperationDelete(name) for name in delete]
-        return str(
-            self._once(
-                lambda: (
-                    self._api.create_commit(
-                        self.repo, operations, repo_type="dataset", commit_message=title, parent_commit=parent
-                    ).oid
-                )
-            )
-        )
+        additions = [CommitOperationAdd(name, str(path)) for name, path in add.items()]
+        for (
+            addition
+        ) in additions:  # one by one: all together, xet holds a gigabyte of a million rows in memory, no faster
+            if addition.path_in_repo.endswith(".parquet"):
+                self._once(partial(self._api.preupload_lfs_files, self.repo, [addition], repo_type="dataset"))
+        operations = [*additions, *(CommitOperationDelete(name) for name in delete)]
+        call = partial(self._api.create_commit, self.repo, operations, repo_type="dataset")
+        return str(self._once(partial(call, commit_message=title, parent_commit=parent)).oid)
 
     def tag(self, version: str, commit: str) -> None:
         self._once(lambda: self._api.create_tag(self.repo, repo_type="dataset", tag=version, revision=commit))
