@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from pipeline import plugins
 from pipeline.checking import check, dotted, kind_of
@@ -106,8 +106,8 @@ class SplitOptions(Options):
 
 
 class PublishOptions(Options):
+    repo: str | None = None  # user/name
     to: Literal["folder", "hub"] = "folder"
-    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     private: bool = True
     text: Literal["full", "none"] = "full"  # none: addresses, digests and labels only
     licence: str | None = None  # of the published data set, for its card
@@ -116,11 +116,21 @@ class PublishOptions(Options):
     max_absent_rate: Annotated[float, Field(ge=0, le=1)] = 0.3  # of the gate absent_rate
     min_precision: Annotated[float, Field(ge=0, le=1)] = 0.8  # of the gate reviewed_precision
 
-    @model_validator(mode="after")
-    def _repo_for_the_hub(self) -> PublishOptions:
-        if self.to == "hub" and not self.repo:
-            raise ValueError("to: hub needs publish.repo: user/name")
-        return self
+    @field_validator("repo")
+    @classmethod
+    def _as_the_hub_names_it(cls, repo: str | None) -> str | None:
+        if repo is not None and (
+            not re.fullmatch(r"[\w.-]+/[\w.-]{1,96}", repo, re.ASCII) or re.search(r"--|\.\.|\.git$", repo)
+        ):
+            raise ValueError("write it as user/name, in letters, digits, -, _ and .")
+        return repo
+
+    @field_validator("to")
+    @classmethod
+    def _with_a_repository(cls, to: str, info: ValidationInfo) -> str:
+        if to == "hub" and info.data.get("repo", "") is None:
+            raise ValueError("needs publish.repo: user/name")
+        return to
 
 
 class PluginSpec(BaseModel):
