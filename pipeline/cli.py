@@ -212,7 +212,9 @@ def _export(arguments: argparse.Namespace) -> None:
 def _takedown(arguments: argparse.Namespace) -> None:
     from pipeline import versioning
 
-    printing.takedown(versioning.takedown(_workspace(arguments), arguments.id, arguments.reason), arguments.job)
+    work = _workspace(arguments)
+    for row_id in arguments.id:
+        printing.takedown(versioning.takedown(work, row_id, arguments.reason), arguments.job)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:

@@ -133,7 +133,9 @@ def _add_looking(add: Add) -> None:
     )
     takedown = add("takedown", "takedown", "Publish an article no more: not in the next version, nor in any later one.",
                    f"labelmill takedown {_JOB} --id ko-001 --reason 'asked by the author'")  # fmt: skip
-    takedown.add_argument("--id", required=True, metavar="ID", help="of the article")
+    takedown.add_argument(
+        "--id", required=True, action="append", metavar="ID", help="of the article; may be given several times"
+    )
     takedown.add_argument("--reason", default="", metavar="TEXT", help="kept in the log")
     evaluate = add("evaluate", "evaluate", "Compare the labels with those that people chose.",
                    f"labelmill evaluate {_JOB} --gold gold.jsonl")  # fmt: skip

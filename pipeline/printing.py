@@ -98,7 +98,8 @@ def plan(found: Plan) -> None:
     changes(found.diff)
     for finding in found.findings:
         print(f"gate {finding.gate:22}{finding.state:8}{finding.told().partition(': ')[2]}")
-    print(f"\n{found.card}")
+    if found.version:
+        print(f"\n{found.card}")
 
 
 def changes(diff: Diff) -> None:
@@ -126,7 +127,7 @@ def exported(done: Done) -> None:
     notes = {
         "texts cut": done.cut,
         "targets shortened": done.shortened,
-        "rows left out (no room for a phrase)": done.left_out,
+        "rows left out (no room for a text or a phrase)": done.left_out,
     }
     if told := ", ".join(f"{name} {count:,}" for name, count in notes.items() if count):
         print(f"  {told}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from pipeline.splitting import assignment
 from pipeline.tables import read_json, read_order
 from pipeline.workspace import Workspace
 
+_NOT_THERE = "not there, or the token (HF_TOKEN) may not see it"
+
 
 def listing(work: Workspace) -> tuple[list[dict[str, Any]], str]:
     """Each version, the oldest first: what its manifest says, whether it is `here`, its commit on the `hub` (None: not
@@ -29,6 +32,8 @@ def listing(work: Workspace) -> tuple[list[dict[str, Any]], str]:
     trouble = ""
     try:
         state = _look(work)
+        if state is None and work.config.publish.to == "hub":
+            trouble = f"{work.config.publish.repo}: {_NOT_THERE}"
     except HubError as error:
         state, trouble = None, str(error)
     for version, commit in (state.versions if state else {}).items():
@@ -52,36 +57,59 @@ def verify(work: Workspace, version: str) -> dict[str, list[str]]:
             hub = Hub(str(work.config.publish.repo))
             found[f"{hub.repo}, {version}"] = releasing.read_back(hub, path, {})
         elif work.config.publish.to == "hub":
-            found[f"{work.config.publish.repo}, {version}"] = ["not there, or the token may not see it"]
+            found[f"{work.config.publish.repo}, {version}"] = [_NOT_THERE]
         return found
     hub = Hub(str(work.config.publish.repo))
     return {f"{hub.repo}, {version}": releasing.self_check(hub, version)}
 
 
 def adopt(work: Workspace) -> bool:
-    """Take over the newest version of the repository where it is not here: its rows become the last version, their splits
-    are logged.  Whether there was anything to take over."""
-    state = _look(work)
-    if not work.adopt or state is None:
+    """Take over the versions of the repository that are not here: the last one becomes the last one here, the ledger of the
+    split and the takedowns are what all versions tell of them.  Whether there was anything to take over."""
+    state = _look(work) if work.adopt else None
+    if state is None:
         return False
     with work.locked():
-        path = releasing.adopt(Hub(str(work.config.publish.repo)), state, work.versions)
-        if path is not None:
-            _log_splits(work, path)
-    return path is not None
+        fetched = releasing.adopt(Hub(str(work.config.publish.repo)), state, work.versions)
+        if fetched:
+            _rebuild(work)
+    return bool(fetched)
 
 
-def _log_splits(work: Workspace, version: Any) -> None:
+def _rebuild(work: Workspace) -> None:
+    """What was drawn here and never published promised nothing to anyone: the published versions alone are logged again."""
+    for file in work.assignments.glob("*.parquet"):
+        file.unlink()
+    gone = set[str]()
+    for version in versions.everyone(work.versions):
+        _log_splits(work, version)
+        gone |= set(versions.read_manifest(version).get("takedowns", []))
+    if missing := sorted(gone - takedowns.load(work.takedowns).texts):
+        takedowns.append(work.takedowns, "", missing, "of an adopted version", _now())
+
+
+def _log_splits(work: Workspace, version: Path) -> None:
     """Texts that were not published are logged by their rows' ids alone."""
     with_text = versions.read_manifest(version).get("text") != "none"
-    for split in rows.SPLITS:
+    tables, groups, codes = [assignment.TEXTS.empty_table()], list[str](), list[int]()
+    for split, code in (("train", assignment.TRAIN), ("eval", assignment.EVAL)):
         for table in versions.rows_of(version, split):
-            ids, groups = (table.column(name).to_pylist() for name in ("id", "group_id"))
-            texts = assignment.texts_of(ids, table.column("text").to_pylist() if with_text else ids)
-            codes = np.full(len(ids), assignment.EVAL if split == "eval" else assignment.TRAIN, np.int8)
-            found = assignment.Assignment(pa.array(groups), codes, pa.nulls(len(ids), pa.string()))
-            signatures = assignment.signatures_of([texts], len(ids))
-            assignment.append_log(work.assignments, texts, signatures, found, assignment.LOG.empty_table())
+            ids = table.column("id").to_pylist()
+            tables.append(assignment.texts_of(ids, table.column("text").to_pylist() if with_text else ids))
+            groups += table.column("group_id").to_pylist()
+            codes += [code] * len(ids)
+    rows_now = pa.concat_tables(tables)
+    found = assignment.Assignment(
+        pa.array(groups, pa.string()), np.array(codes, np.int8), pa.nulls(len(groups), pa.string())
+    )
+    signatures = assignment.signatures_of([rows_now], len(groups))
+    assignment.append_log(
+        work.assignments, rows_now, signatures, found, assignment.read_log(work.assignments, rows_now)
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 # --- takedowns ---
@@ -105,7 +133,7 @@ def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
             raise InputError(
                 f"no article {row_id!r}, neither in {work.articles.path} nor in a version; see: labelmill show JOB articles"
             )
-        takedowns.append(work.takedowns, row_id, texts, reason, datetime.now(UTC).isoformat(timespec="seconds"))
+        takedowns.append(work.takedowns, row_id, texts, reason, _now())
     try:
         state = _look(work)
     except HubError:
@@ -113,7 +141,7 @@ def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
     return Takedown(row_id, texts, {version: bool(state and version in state.versions) for version in holding})
 
 
-def _texts_in(version: Any, row_id: str) -> set[str]:
+def _texts_in(version: Path, row_id: str) -> set[str]:
     tables = (t for split in rows.SPLITS for t in versions.rows_of(version, split, ["id", "text_sha256"]))
     return _texts(tables, row_id)
 

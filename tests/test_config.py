@@ -71,7 +71,7 @@ publish: {to: folder, repo: null, private: true}
         ({"clean": {"max_phrase": 3}}, ["clean.max_phrase", "did you mean 'max_phrases'"]),
         ({"clean": {"absent": "keep"}}, ["clean.absent", "'keep'", "allowed: flag, drop"]),
         ({"split": {"eval": 2.5}}, ["split", "whole number"]),
-        ({"publish": {"to": "hub"}}, ["publish.to", "folder only"]),
+        ({"publish": {"to": "hub"}}, ["publish.to", "publish.to: needs publish.repo: user/name"]),
         ({"sources": []}, ["sources"]),
         ({"name": "../x"}, ["name"]),
         ({"sources": [{"type": "files", "path": "a.jsonl", "columns": {"body": "text"}}]}, ["columns.body", "allowed"]),

@@ -88,7 +88,7 @@ class Job:
     def __init__(self, make_job: JobMaker, folder: Path, **split: Any) -> None:
         self.rows = {f"r{n}": prose(n) for n in range(40)}
         self.folder = folder
-        self.path = make_job([], split={"eval": 0.4, **split})
+        self.path = make_job([], split={"eval": 0.4} | split)
 
     def run(self) -> dict[str, set[str]]:
         write_jsonl(self.folder / "articles.jsonl", [{"id": name, "body": text} for name, text in self.rows.items()])
@@ -157,6 +157,28 @@ def test_what_eval_rows_were_is_not_forgotten(job: Job) -> None:
     assert job.run()["out"] == {"n1", "n2"}
     job.rows[an_eval] = prose(501)
     assert an_eval in job.run()["eval"]
+
+
+@pytest.mark.parametrize("how", ["removed", "edited", "at once"])
+def test_a_train_row_that_takes_a_text_of_eval(job: Job, how: str) -> None:
+    """Also where nobody else has the text any more, and what is like it goes the same way."""
+    first = job.run()
+    an_eval, a_train = min(first["eval"]), min(first["train"])
+    text = job.rows[an_eval]
+    if how == "removed":
+        del job.rows[an_eval]
+    else:
+        job.rows[an_eval] = prose(700)
+    if how != "at once":
+        job.run()
+    job.rows |= {a_train: text, "new": changed(text, 0.03)}
+    found = job.run()
+    assert found["out"] == {a_train, "new"} and job.like[a_train] == f"like {an_eval}"
+    assert job.run() == found
+
+
+def test_eval_as_one_row(make_job: JobMaker, tmp_path: Path) -> None:
+    assert len(Job(make_job, tmp_path, eval=1).run()["eval"]) == 1
 
 
 def test_what_was_train_never_becomes_eval(job: Job) -> None:

@@ -128,6 +128,8 @@ def test_a_card_within_a_card() -> None:
     torn = card.merged(ours, f"One.\n{block.partition('old')[0]}\nTwo.\n")  # an end that is gone takes nothing along
     assert "Two." in card.merged(ours, torn) and "new" in torn
     assert "One." in card.merged(ours, "---\r\na: 1\r\n---\r\nOne.\r\n")
+    unknown = ours.replace("license: mit", "license: unknown")
+    assert "license: gpl" in card.merged(unknown, theirs) and "license: unknown" in card.merged(unknown, None)
     assert card.merged(ours, None) == card.merged(ours, "  \n") == ours
     assert "By hand." in card.merged(ours, "By hand.") and "By hand." in card.merged(ours, "---\n: [\n---\nBy hand.")
 
@@ -151,6 +153,32 @@ def test_a_card_tells_what_a_reader_asks(make_job: JobMaker) -> None:
     for part in ("load_dataset(\"a/b\", revision=\"1.0.0\")", "## How it was made", "## Quality", "`reviewed_precision` | warns",
                  "nobody has judged", "## Versions", "| 1.0.0 |", "12 articles come from a source without a stated"):  # fmt: skip
         assert part in text
+
+
+def test_a_damaged_version_is_no_base(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(n) for n in range(12)])
+    folder = run(path).versions / "1.0.0"
+    data = folder / "data" / "train-00000.parquet"
+    data.chmod(0o644)
+    data.write_bytes(data.read_bytes()[:-1] + b"x")
+    write_jsonl(tmp_path / "articles.jsonl", [article(n) for n in range(13)])
+    result = command("run", path)
+    assert result.returncode == 1
+    assert "1.0.0: it is not as its manifest says (data/train-00000.parquet: changed)" in result.stderr
+    (folder / "manifest.json").chmod(0o644)
+    for content in ("{}", "no json"):
+        (folder / "manifest.json").write_text(content)
+        result = command("publish", path)
+        assert result.returncode == 1 and "manifest.json: damaged" in result.stderr
+    (folder / "manifest.json").unlink()
+    assert "1.0.0: is there already, without a sound manifest" in command("publish", path).stderr
+
+
+def test_the_text_option_relabels_nothing(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(12)])
+    run(path)
+    found = manifest(run(path, "publish.text=none"), "2.0.0")["diff"]
+    assert (found["edited"], found["relabelled"]) == (12, 0)
 
 
 # --- reviewed labels ---
@@ -241,7 +269,9 @@ def test_lengths_are_capped_by_the_tokenizer_named(published: Path, form: str) -
         (("--format", "chat", "--max-input-tokens", "9"), 2, "need --tokenizer"),
         (("--format", "csv", "--prefix", "x"), 2, "gives the rows as they are"),
         (("--format", "chat", "--version", "9.9.9"), 1, "no version '9.9.9'; there are: 1.0.0"),
-        (("--format", "chat", "--output", "/nowhere/x.jsonl"), 1, "No such file or directory"),
+        (("--format", "chat", "--output", "/nowhere/x.jsonl"), 2, "give a file in a folder that is there"),
+        (("--format", "chat", "--output", "/tmp"), 2, "give a file in a folder that is there"),
+        (("--format", "chat", "--tokenizer", "o200k_base"), 2, "needs --max-input-tokens"),
     ],
 )
 def test_exports_that_cannot_be(published: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
@@ -255,19 +285,19 @@ def test_exports_that_cannot_be(published: Path, arguments: tuple[str, ...], cod
 def test_a_takedown_holds_for_id_and_text(make_job: JobMaker, tmp_path: Path) -> None:
     path = make_job([article(n) for n in range(12)])
     work = run(path)
-    said = command("takedown", path, "--id", "a3", "--reason", "asked by the author").stdout
-    assert "version 1.0.0 holds it" in said
+    said = command("takedown", path, "--id", "a3", "--id", "a4", "--reason", "asked by the author").stdout
+    assert said.count("version 1.0.0 holds it") == 2
     assert command("publish", path).returncode == 0  # also without collecting again
-    assert "a3" not in read(work, "2.0.0")
+    assert not {"a3", "a4"} & read(work, "2.0.0").keys()
     copies = [article(n) for n in range(13)] + [{**article(3), "id": "again"}, {**article(5), "id": "a3"}]
     write_jsonl(tmp_path / "articles.jsonl", copies)
     found = read(run(path), "2.1.0")
-    assert found.keys() == {f"a{n}" for n in range(13)} - {"a3"}
+    assert found.keys() == {f"a{n}" for n in range(13)} - {"a3", "a4"}
     out = {row["id"]: row["reason"] for row in rows(work, "articles", rejected=True)}
-    assert out == {"a3": "taken_down", "again": "taken_down"}
+    assert out == {"a3": "taken_down", "a4": "taken_down", "again": "taken_down"}
     assert not any("harbour3x" in row["text"] for row in rows(work, "articles"))
     assert "a3" in read(work, "1.0.0")  # a version never changes
-    assert json.loads((work.path / "takedowns.jsonl").read_text())["reason"] == "asked by the author"
+    assert json.loads((work.path / "takedowns.jsonl").read_text().splitlines()[0])["reason"] == "asked by the author"
     unknown = command("takedown", path, "--id", "nobody")
     assert unknown.returncode == 1 and "no article 'nobody'" in unknown.stderr
 

@@ -32,6 +32,8 @@ def merged(ours: str, theirs: str | None) -> str:
         return ours
     known, text = _parts(theirs)
     head, mine = _parts(ours)
+    if head["license"] == "unknown":
+        head["license"] = known.get("license", "unknown")  # somebody stated it on the Hub
     block = _OURS.search(mine)
     assert block is not None
     found = _OURS.search(text)
@@ -173,7 +175,7 @@ def _figures(manifest: dict[str, Any]) -> str:
         lines.append(f"- Phrases a label (how many rows): {counts}")
         lines.append(f"- Phrases that are not in their text: {share:.1%}")
     sources = ", ".join(f"{source} {count:,}" for source, count in manifest["label_sources"].items())
-    licences = ", ".join(f"{licence} {count:,}" for licence, count in manifest["licences"].items())
+    licences = ", ".join(f"{_cell(licence)} {count:,}" for licence, count in manifest["licences"].items())
     lines += [
         f"- Labels by source: {sources} (`llm`: as the labeller gave it, cleaned; `verified`: a person accepted all of it; "
         "`edited`: a person changed it)",
@@ -268,4 +270,8 @@ def _history(manifest: dict[str, Any]) -> str:
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

@@ -230,7 +230,8 @@ class Hub:
     @staticmethod
     def _said(error: Any) -> str:
         said = error.server_message or error.response.headers.get("x-error-message") or ""
-        said = without_credentials(" ".join(str(said).split()))[:200]
+        lines = dict.fromkeys(" ".join(line.split()) for line in str(said).splitlines())  # header and body say the same
+        said = without_credentials(" ".join(lines).strip())[:200]
         return f"; it says: {said}" if said else ""
 
 

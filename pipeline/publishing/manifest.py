@@ -41,7 +41,7 @@ def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, 
         "previous": last["version"] if last else None,
         "release": secrets.token_hex(8),
         "created_at": now.isoformat(timespec="seconds"),
-        "diff": asdict(diff),
+        "diff": diff.counts,
         "history": [*(last.get("history", []) if last else []), entry],
     }
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,24 +86,33 @@ def _authors(hub: Hub, since: str) -> str:
         if commit.id == since:
             break
         found.append(f"{commit.title!r} by {commit.author or 'somebody'}")
-    return _some(found)
+    return _some([f"{what} ({times} times)" if times > 1 else what for what, times in Counter(found).items()])
 
 
-def adopt(hub: Hub, state: State, folder: Path) -> Path | None:
-    """Fetch the newest version of the repository where it is not here; its folder."""
-    newest = max(state.versions, key=numbers, default=None)
-    if newest is None or (folder / newest).exists():
-        return None
-    names = [*_manifest_at(hub, newest)["files"], versions.MANIFEST]
-    if strange := [name for name in names if not (_OURS.fullmatch(name) or name == "README.md")]:
-        raise InputError(f"{hub.repo}: version {newest} has files that no version has: {_some(strange)}; not adopted")
-    path = versions.begin(folder)
-    for name in names:
-        hub.download(name, newest, path / name)
+def adopt(hub: Hub, state: State, folder: Path) -> list[Path]:
+    """Fetch all versions of the repository that are not here, the oldest first; their folders."""
+    missing = [version for version in sorted(state.versions, key=numbers) if not (folder / version).exists()]
+    return [_fetch(hub, version, folder) for version in missing]
+
+
+def _fetch(hub: Hub, version: str, folder: Path) -> Path:
+    """A version from the Hub; files that an earlier one has are copied."""
+    told = _manifest_at(hub, version)["files"]
+    if strange := [name for name in told if not (_OURS.fullmatch(name) or name == "README.md")]:
+        raise InputError(f"{hub.repo}: version {version} has files that no version has: {_some(strange)}; not adopted")
+    path, last = versions.begin(folder), versions.latest(folder)
+    here = versions.read_manifest(last)["files"] if last else {}
+    for name, digest in told.items():
+        if last and here.get(name) == digest:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(last / name, path / name)
+        else:
+            hub.download(name, version, path / name)
+    hub.download(versions.MANIFEST, version, path / versions.MANIFEST)
     if wrong := versions.damaged(path):
         versions.discard(folder)
-        raise InputError(f"{hub.repo}: version {newest} is not as its manifest says: {_some(wrong)}; not adopted")
-    return versions.release(folder, newest)
+        raise InputError(f"{hub.repo}: version {version} is not as its manifest says: {_some(wrong)}; not adopted")
+    return versions.release(folder, version)
 
 
 def _manifest_at(hub: Hub, version: str) -> dict[str, Any]:
@@ -133,13 +144,18 @@ def put(hub: Hub, path: Path, state: State) -> str:
         redress(path, hub.text("README.md", head) if "README.md" in there else None)
         manifest = versions.read_manifest(path)
         names = [*manifest["files"], versions.MANIFEST]
+        add = {name: path / name for name in names if there.get(name) != f"sha256:{manifest['files'].get(name)}"}
         stale = sorted(name for name in there if _OURS.fullmatch(name) and name not in names)
         try:
-            return hub.commit(title_of(manifest), {name: path / name for name in names}, stale, head)
+            return hub.commit(title_of(manifest), add, stale, head)
         except HubError as failure:
             error = failure
             if not (failure.transient or failure.conflict):
                 raise
+    if error.conflict:
+        raise HubError(
+            f"{hub.repo}: others keep writing there; when they are done, --adopt goes on from what they wrote"
+        )
     raise error
 
 

@@ -128,10 +128,10 @@ def digests(rows: pa.Table, label: str, with_text: bool) -> dict[str, pa.Array]:
     a file that was renamed changes nothing of what a row says."""
     article = [name for name in _ARTICLE if name in rows.column_names]
     its_label = [n for n in (label, "tiers", "offsets", "status", "label_source", "run_id") if n in rows.column_names]
-    return {"article": _digests(rows, article, with_text), "label": _digests(rows, its_label, with_text)}
+    return {"article": _digests(rows, article, with_text), "label": _digests(rows, its_label)}
 
 
-def _digests(rows: pa.Table, names: list[str], with_text: bool) -> pa.Array:
+def _digests(rows: pa.Table, names: list[str], with_text: bool | None = None) -> pa.Array:
     columns = [rows.column(name).to_pylist() for name in names]
     found = [_digest([with_text, names, *row]) for row in zip(*columns, strict=True)]
     return pa.array(found, pa.uint64())

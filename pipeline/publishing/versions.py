@@ -39,7 +39,13 @@ def everyone(folder: Path) -> list[Path]:
 
 
 def read_manifest(version: Path) -> dict[str, Any]:
-    return dict(read_json(version / MANIFEST) or {})
+    """Raises InputError for one that is none."""
+    found = read_json(version / MANIFEST)
+    if not (isinstance(found, dict) and {"version", "files", "rows", "inputs", "label"} <= found.keys()):
+        raise InputError(
+            f"{version / MANIFEST}: damaged; restore the version (from the Hub: delete the folder, then publish --adopt)"
+        )
+    return found
 
 
 def damaged(version: Path) -> list[str]:
@@ -137,6 +143,8 @@ def file_digests(path: Path) -> dict[str, str]:
 def release(folder: Path, version: str) -> Path:
     """Put the pending version in its place, read-only: it is there whole or not at all, and never changes."""
     path, target = folder / _PENDING, folder / version
+    if target.exists():
+        raise InputError(f"{target}: is there already, without a sound manifest; move it away, or restore it")
     for file in (file for file in path.rglob("*") if file.is_file()):
         file.chmod(0o444)
     return path.rename(target)

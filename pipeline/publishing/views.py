@@ -35,6 +35,8 @@ class Limits:
 
     def counter(self) -> Counter | None:
         if self.input is None and self.target is None:
+            if self.tokenizer is not None:
+                raise ConfigError("--tokenizer needs --max-input-tokens or --max-target-tokens")
             return None
         if self.tokenizer is None:
             raise ConfigError("--max-input-tokens and --max-target-tokens need --tokenizer: whose tokens?")
@@ -43,8 +45,8 @@ class Limits:
 
 @dataclass
 class Done:
-    """What an export did: `cut` texts are shorter than in the version, `shortened` targets too; rows with a target of which
-    not even the first phrase has room are left out."""
+    """What an export did: `cut` texts are shorter than in the version, `shortened` targets too; rows are left out where there
+    is no room for any of the text, or for the first phrase."""
 
     path: Path
     version: str
@@ -66,6 +68,8 @@ def export(
         raise InputError(f"version {chosen.name} was published without texts; --format jsonl and csv have its labels")
     if form not in _FORMS and (count or prefix is not None):
         raise ConfigError(f"--format {form} gives the rows as they are; prefix and limits are for {', '.join(_FORMS)}")
+    if output is not None and (output.is_dir() or not output.name or not output.parent.is_dir()):
+        raise ConfigError(f"--output {output}: give a file in a folder that is there")
     suffix = "csv" if form == "csv" else "jsonl"
     done = Done(output or Path(f"{manifest['name']}-{chosen.name}-{split}-{form}.{suffix}"), chosen.name)
     rows = (row for table in versions.rows_of(chosen, split) for row in table.to_pylist())
@@ -159,6 +163,9 @@ def _shape(
             done.left_out += 1
             return None
         text = _cut(row["text"], begin, f"{end}{target}{_END}" if form == "clm" else end, limits.input, count)
+        if not text:
+            done.left_out += 1
+            return None
         done.cut += len(text) < len(row["text"])
         done.shortened += target != "; ".join(phrases)
         return _FORMS[form](row, f"{begin}{text}{end}", target)

@@ -3,7 +3,7 @@
 What a row is, the first that holds:
 
 - *eval*, if its id ever was; so is a text of eval that comes back under another id.
-- *out* (quarantined), if it is like an eval row, of now or of any earlier run: kept from train, and eval is not padded with
+- *out* (quarantined), if its text was eval, or is like one that is or ever was: kept from train, and eval is not padded with
   copies.  A train row that turns out to be like an eval row goes the same way: eval wins, and no eval row was ever train.
 - *train*, if its id, its text or an article like it ever was.
 - drawn by a salted hash of its group, all articles of the group together.
@@ -86,17 +86,17 @@ def assign(rows: pa.Table, log: pa.Table, signatures: Signatures, options: Split
     mine, known = group[:count], _Known(rows, log)
     is_eval = known.eval_id | _returning(rows, known)
     past_eval = np.asarray(pc.equal(past.column("split"), "eval"), dtype=bool)
-    with_eval = _among(group, np.concatenate([mine[is_eval], group[count:][past_eval]]))
+    with_eval = _among(group, np.concatenate([mine[is_eval | known.eval_text], group[count:][past_eval]]))
     with_train = _among(group, np.concatenate([mine[known.any], group[count:]]))
     group_ids = _group_ids(rows, group, past, known)
     new = ~with_eval[mine] & ~with_train[mine]
     is_eval |= _draw(group_ids, mine, new, log, options)
     out = with_eval[mine] & ~is_eval
     codes = np.where(out, OUT, np.where(is_eval, EVAL, TRAIN)).astype(np.int8)
-    evals = np.concatenate([is_eval, past_eval])
-    ids = pa.chunked_array(rows.column("id").chunks + past.column("id").chunks, pa.string())
-    first_eval = _first_of(group, np.flatnonzero(evals))
-    like = ids.take(pa.array(first_eval[mine], mask=~out)).combine_chunks()
+    evals = np.concatenate([is_eval | known.eval_text, past_eval])
+    names = pc.if_else(pa.array(is_eval), rows.column("id"), known.eval_text_id)  # a text of eval is named by its row
+    names = pa.chunked_array(names.chunks + past.column("id").chunks, pa.string())
+    like = names.take(pa.array(_first_of(group, np.flatnonzero(evals))[mine], mask=~out)).combine_chunks()
     return Assignment(group_ids, codes, like)
 
 
@@ -111,7 +111,10 @@ class _Known:
 
     def __init__(self, rows: pa.Table, log: pa.Table) -> None:
         evals = log.filter(pc.equal(log.column("split"), "eval"))
-        self.eval_id, self.eval_text = (_known(rows, evals, column) for column in ("id", "text_key"))
+        self.eval_id: Flags = _latest(rows, evals, "id") >= 0
+        by_eval_text = _latest(rows, evals, "text_key")
+        self.eval_text: Flags = by_eval_text >= 0
+        self.eval_text_id = evals.column("id").take(pa.array(by_eval_text, mask=~self.eval_text))
         self.entry = _latest(rows, log, "id")
         self.any_id = self.entry >= 0
         by_text = _latest(rows, log, "text_key")
@@ -140,7 +143,7 @@ def _draw(group_ids: pa.Array, group: Rows, new: Flags, log: pa.Table, options: 
     hashes = np.array(
         [_hash(options.salt, name) for name in group_ids.take(pa.array(heads)).to_pylist()], dtype=np.uint64
     )
-    below = hashes < np.uint64(int(min(options.eval, 1) * (2**64 - 1)))
+    below = hashes < np.uint64(int(options.eval % 1 * 2**64))
     chosen = below if options.eval < 1 else _lowest(hashes, sizes, int(options.eval), log)
     return new & np.isin(group, heads[chosen])
 
@@ -188,10 +191,6 @@ def _among(group: Rows, heads: Rows) -> Flags:
     found = np.zeros(len(group), dtype=bool)
     found[heads] = True
     return found
-
-
-def _known(rows: pa.Table, log: pa.Table, column: str) -> Flags:
-    return np.asarray(pc.is_in(rows.column(column), log.column(column).combine_chunks()), dtype=bool)
 
 
 def _latest(rows: pa.Table, log: pa.Table, column: str) -> Rows:

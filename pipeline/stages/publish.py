@@ -133,7 +133,12 @@ def plan(work: Workspace) -> Plan:
     """Everything that a version would be, with nothing written.  Raises ConfigError for a given version that promises too
     much, InputError where there are no labels, or those of another task."""
     clean.check_column(work.reviewed, work)
-    last, options = versions.latest(work.versions), work.config.publish
+    if (last := versions.latest(work.versions)) and (wrong := versions.damaged(last)):
+        raise InputError(
+            f"{last}: it is not as its manifest says ({', '.join(wrong[:5])}); nothing is compared with it: restore it (from the "
+            "Hub: delete the folder, then labelmill publish JOB --adopt)"
+        )
+    options = work.config.publish
     near = _near_eval(work)
     index, tallies = _index(work)
     if not index.num_rows:
@@ -159,6 +164,7 @@ def plan(work: Workspace) -> Plan:
         "funnel": _funnel(work),
         "gates": {finding.gate: finding.as_dict() for finding in findings},
         "reviewed": asdict(reviewed),
+        "takedowns": sorted(takedowns.load(work.takedowns).texts),
     }
     changes = manifest.changes(version or str(name), versions.read_manifest(last) if last else None, compared.diff)
     about = manifest.of_job(work.config) | changes | manifest.of_rows(index) | made
