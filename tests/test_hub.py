@@ -275,6 +275,15 @@ def test_a_tag_is_never_moved(job: Publisher) -> None:
     assert job.hub.tags(REPO)["1.0.0"] == elsewhere and job.hub.head(REPO) == head
 
 
+def test_what_did_not_get_out_is_made_anew_where_the_job_file_changed(job: Publisher) -> None:
+    job.run("run", "--to", "split")
+    job.hub.fault("commit", status=403)
+    assert "forbidden (403)" in job.run("publish", code=1)
+    job.run("publish", "--set", "publish.licence=mit")
+    job.check("1.0.0")
+    assert b"license: mit" in job.hub.files(REPO, "1.0.0")["README.md"]
+
+
 def test_a_folder_goes_to_the_hub_later(job: Publisher) -> None:
     job.run("run", "--set", "publish.to=folder")
     files = job.local["1.0.0"]

@@ -29,7 +29,13 @@ def of_job(config: JobConfig) -> dict[str, Any]:
         "clean": config.task_options.model_dump(mode="json"),
         "filters": [options.model_dump(mode="json") for options in config.filter_options],
         "split": config.split.model_dump(mode="json"),
+        "publish": options(config),
     }
+
+
+def options(config: JobConfig) -> dict[str, Any]:
+    """What the job file says of publishing, but where to."""
+    return config.publish.model_dump(mode="json", exclude={"to", "repo", "private"})
 
 
 def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, Any]:

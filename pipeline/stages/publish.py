@@ -109,7 +109,7 @@ def _next(work: Workspace, last: Path | None, is_out: bool, their_card: str | No
         if is_out or card.merged(ours, their_card) == ours:
             return last
         asked = replace(work, version=diff.next_version(last.name, diff.Diff()))  # the same rows, another card
-    if pending and _fits(versions.read_manifest(pending), inputs, last, asked.version):
+    if pending and _fits(versions.read_manifest(pending), asked, inputs, last):
         return pending
     planned = plan(asked)
     if failed := [finding.told() for finding in planned.findings if finding.stops]:
@@ -120,10 +120,11 @@ def _next(work: Workspace, last: Path | None, is_out: bool, their_card: str | No
     return _write(work, planned, their_card)
 
 
-def _fits(pending: dict[str, Any], inputs: str, last: Path | None, version: str | None) -> bool:
+def _fits(pending: dict[str, Any], work: Workspace, inputs: str, last: Path | None) -> bool:
     """Whether a version that was written and did not get out is the one that is wanted now."""
-    here = (pending["inputs"], pending["previous"]) == (inputs, last.name if last else None)
-    return here and version in (None, pending["version"])
+    wanted = (inputs, last.name if last else None, manifest.options(work.config))
+    same = (pending["inputs"], pending["previous"], pending.get("publish")) == wanted
+    return same and work.version in (None, pending["version"])
 
 
 # --- planning: nothing is written ---
@@ -138,7 +139,6 @@ def plan(work: Workspace) -> Plan:
             f"{last}: it is not as its manifest says ({', '.join(wrong[:5])}); nothing is compared with it: restore it (from the "
             "Hub: delete the folder, then labelmill publish JOB --adopt)"
         )
-    options = work.config.publish
     near = _near_eval(work)
     index, tallies = _index(work)
     if not index.num_rows:
@@ -152,11 +152,8 @@ def plan(work: Workspace) -> Plan:
     next_one = None if last and compared.diff.empty else diff.next_version(name, compared.diff)
     version = work.version or next_one
     index = _placed(index, compared, before, version or str(name))
-    reviewed, evals = _reviewed(work), before.column("id").filter(pc.equal(before.column("split"), "eval"))
-    most = getattr(work.config.task_options, "max_phrases", 0) if work.config.label_column.many else 1
-    limits = (options.max_absent_rate, options.min_precision)
-    facts = gates.Facts(index, evals.combine_chunks(), reviewed, most, *limits)
-    findings = gates.examine(facts, options.gates, options.waive)
+    reviewed = _reviewed(work)
+    findings = _examined(work, index, before, reviewed)
     described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
     made = {
         "inputs": _inputs(work),
@@ -169,6 +166,14 @@ def plan(work: Workspace) -> Plan:
     changes = manifest.changes(version or str(name), versions.read_manifest(last) if last else None, compared.diff)
     about = manifest.of_job(work.config) | changes | manifest.of_rows(index) | made
     return Plan(last, version, compared.diff, findings, about, index)
+
+
+def _examined(work: Workspace, index: pa.Table, before: pa.Table, reviewed: Share) -> list[gates.Finding]:
+    options, column = work.config.publish, work.config.label_column
+    evals = before.column("id").filter(pc.equal(before.column("split"), "eval")).combine_chunks()
+    most = getattr(work.config.task_options, "max_phrases", 0) if column.many else 1
+    facts = gates.Facts(index, evals, reviewed, most, options.max_absent_rate, options.min_precision)
+    return gates.examine(facts, options.gates, options.waive)
 
 
 def _inputs(work: Workspace) -> str:
