@@ -100,6 +100,7 @@ def _fetch(hub: Hub, version: str, folder: Path) -> Path:
     told = _manifest_at(hub, version)["files"]
     if strange := [name for name in told if not (_OURS.fullmatch(name) or name == "README.md")]:
         raise InputError(f"{hub.repo}: version {version} has files that no version has: {_some(strange)}; not adopted")
+    print(f"labelmill: fetching version {version} of {hub.repo}", file=sys.stderr)
     path, last = versions.begin(folder), versions.latest(folder)
     here = versions.read_manifest(last)["files"] if last else {}
     for name, digest in told.items():
