@@ -264,10 +264,9 @@ def test_another_machine_takes_a_job_over(job: Publisher, tmp_path: Path) -> Non
 def test_a_tag_is_never_moved(job: Publisher) -> None:
     job.run("run", "--to", "split")
     job.hub.create(REPO)
-    job.hub.fault("tag", status=500, times=20)
-    assert "not available (500)" in job.run("publish", code=1)
+    job.hub.fault("tag", status=403)
+    assert "forbidden (403)" in job.run("publish", code=1)
     head = job.hub.head(REPO)
-    job.hub.fault("tag", times=0)
     elsewhere = job.hub.commits(REPO)[-1].id
     job.hub.repos[REPO].tags["1.0.0"] = elsewhere
     said = job.run("publish", code=1)
@@ -296,7 +295,7 @@ def test_kill_at_any_moment(job: Publisher) -> None:
     """SIGKILL, again and again: in the end one commit and one tag a version."""
     job.run("run", "--to", "split")
     draw, versions = random.Random(3), []
-    for number in range(4):
+    for number in range(3):
         job.grow(12 + 2 * number)
         versions.append(f"1.{number}.0")
         job.run("run", "--to", "split")

@@ -19,7 +19,7 @@ from pipeline.publishing.diff import is_version
 from pipeline.publishing.leaks import without_credentials
 
 _SECONDS = 300.0  # the longest wait for an answer
-_ATTEMPTS = 5
+_ATTEMPTS = 4
 _MAX_WAIT = 60.0  # of a rate limit
 T = TypeVar("T")
 
