@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.errors import InputError
 from pipeline.publishing.diff import Comparison
 from pipeline.publishing.rows import SPLITS
 
@@ -52,6 +53,8 @@ def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Ta
             for place in places.group_by(["split", "file"]).aggregate([]).to_pylist():
                 mine = pc.and_(*(pc.equal(places.column(name), value) for name, value in place.items()))
                 writers[place["split"], place["file"]].add(rows.filter(mine))
+        if any(writer.left for writer in writers.values()):
+            raise InputError(f"{folder}: rows changed while they were written; run again")
     finally:
         for writer in writers.values():
             writer.close()
@@ -79,19 +82,19 @@ class _Writer:
     the rows alone."""
 
     def __init__(self, folder: Path, schema: pa.Schema, split: str, file: int, count_all: int) -> None:
-        self._path, self._schema, self._left = folder / f"{split}-{file:05d}.parquet", schema, count_all
+        self._path, self._schema, self.left = folder / f"{split}-{file:05d}.parquet", schema, count_all
         self._waiting = schema.empty_table()
         self._file: pq.ParquetWriter | None = None
 
     def add(self, rows: pa.Table) -> None:
         whole = pa.concat_tables([self._waiting, rows.cast(self._schema)])
-        self._left -= rows.num_rows
-        ready = whole.num_rows - whole.num_rows % ROWS_A_GROUP if self._left else whole.num_rows
+        self.left -= rows.num_rows
+        ready = whole.num_rows - whole.num_rows % ROWS_A_GROUP if self.left else whole.num_rows
         for start in range(0, ready, ROWS_A_GROUP):
             self._write(whole.slice(start, min(ROWS_A_GROUP, ready - start)).combine_chunks())
         rest = np.arange(ready, whole.num_rows)
         self._waiting = whole.take(pa.array(rest, pa.int64()))  # a copy: a slice would keep all of it in memory
-        if not self._left:
+        if not self.left:
             self.close()
 
     def _write(self, rows: pa.Table) -> None:
