@@ -140,19 +140,20 @@ def put(hub: Hub, path: Path, state: State) -> str:
             _wait(hub, error, attempt)
             if commit := landed(hub, versions.read_manifest(path)):
                 return commit
-            head = _moved_on(hub, path, head)
-        there = hub.files(head)
-        redress(path, hub.text("README.md", head) if "README.md" in there else None)
-        manifest = versions.read_manifest(path)
-        names = [*manifest["files"], versions.MANIFEST]
-        add = {name: path / name for name in names if there.get(name) != f"sha256:{manifest['files'].get(name)}"}
-        stale = sorted(name for name in there if _OURS.fullmatch(name) and name not in names)
+            head = _moved_on(hub, head)
         try:
-            return hub.commit(title_of(manifest), add, stale, head)
+            commit = _commit(hub, path, head)
         except HubError as failure:
             error = failure
             if not (failure.transient or failure.conflict):
                 raise
+        else:
+            if head != state.head:
+                changed = _some(list(_changes(hub, state.head, head)))
+                print(
+                    f"labelmill: {hub.repo} was changed meanwhile ({changed}); published on top of it", file=sys.stderr
+                )
+            return commit
     if error.conflict:
         raise HubError(
             f"{hub.repo}: others keep writing there; when they are done, --adopt goes on from what they wrote"
@@ -160,24 +161,34 @@ def put(hub: Hub, path: Path, state: State) -> str:
     raise error
 
 
-def _moved_on(hub: Hub, path: Path, head: str) -> str:
+def _commit(hub: Hub, path: Path, head: str) -> str:
+    """Our files in the place of those at `head`; what is there already is not sent again."""
+    there = hub.files(head)
+    redress(path, hub.text("README.md", head) if "README.md" in there else None)
+    manifest = versions.read_manifest(path)
+    names = [*manifest["files"], versions.MANIFEST]
+    add = {name: path / name for name in names if there.get(name) != f"sha256:{manifest['files'].get(name)}"}
+    stale = sorted(name for name in there if _OURS.fullmatch(name) and name not in names)
+    return hub.commit(title_of(manifest), add, stale, head)
+
+
+def _moved_on(hub: Hub, head: str) -> str:
     """The head of now.  Raises InputError where what came since touches our files."""
     state = hub.look()
     if state is None:
         raise HubError(f"{hub.repo} is gone; check publish.repo")
-    if state.head == head:
-        return head
-    changed = list(_changes(hub, head, state.head))
-    if touched := [change for change in changed if _OURS.fullmatch(change.rpartition(" ")[0])]:
+    changes = list(_changes(hub, head, state.head)) if state.head != head else []
+    if touched := [change for change in changes if _OURS.fullmatch(change.rpartition(" ")[0])]:
         raise InputError(f"{hub.repo} was changed meanwhile: {_some(touched)}; look at it, then run again with --adopt")
-    print(f"labelmill: {hub.repo} was changed meanwhile ({_some(changed)}); publishing on top of it", file=sys.stderr)
     return state.head
 
 
 def _wait(hub: Hub, error: HubError, attempt: int) -> None:
+    """Said where somebody watches; a log gets the outcome only."""
     seconds = hub.wait_of(error, attempt)
-    said = str(error).partition(";")[0]
-    print(f"labelmill: {said}; looking again in {seconds:.0f} s ({attempt} of {_ATTEMPTS})", file=sys.stderr)
+    if sys.stderr.isatty():
+        said = str(error).partition(";")[0]
+        print(f"labelmill: {said}; looking again in {seconds:.0f} s ({attempt} of {_ATTEMPTS})", file=sys.stderr)
     time.sleep(seconds)
 
 
