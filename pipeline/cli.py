@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    if (
-        sys.platform == "linux"
-    ):  # read by pyarrow when it is imported: mimalloc keeps what it freed, 150 MB a million rows
+    if sys.platform == "linux" and os.uname().machine == "x86_64":  # where pyarrow's wheels have it
+        # Read when pyarrow is imported: mimalloc, its default, keeps what was freed, 150 MB a million rows.
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     arguments = parser().parse_args(argv)
     try:
