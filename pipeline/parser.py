@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     _add_running(add)
     _add_prompts(commands, common, job)
     _add_looking(add)
+    _add_versions(add)
     _add_setting_up(add, common)
     return parser
 
@@ -100,6 +101,22 @@ def _add_looking(add: Add) -> None:
     show.add_argument("--rejected", action="store_true", help="the rows that were dropped, with reasons")
     show.add_argument("-n", type=_positive, metavar="N", help="at most N rows (default: 10, with --json all)")
     show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
+    evaluate = add("evaluate", "evaluate", "Compare the labels with those that people chose.",
+                   f"labelmill evaluate {_JOB} --gold gold.jsonl")  # fmt: skip
+    evaluate.add_argument(
+        "--gold", type=Path, required=True, metavar="FILE", help="id and label: JSONL, CSV or Parquet"
+    )
+    evaluate.add_argument("--json", action="store_true", help="as JSON")
+    ledger = add(
+        "ledger", "ledger", "What was asked, answered and paid.", f"labelmill ledger {_JOB} --export paid.parquet"
+    )
+    ledger.add_argument("--check", action="store_true", help="read the whole file and say whether it is sound")
+    ledger.add_argument("--salvage", action="store_true", help="save what can be read of a damaged file")
+    ledger.add_argument("--export", type=Path, metavar="FILE", help="write all records to a Parquet file")
+    ledger.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_versions(add: Add) -> None:
     listing = add("versions", "versions", "The versions of a job.", f"labelmill versions {_JOB}")
     listing.add_argument("--json", action="store_true", help="as JSON")
     diff = add(
@@ -137,19 +154,6 @@ def _add_looking(add: Add) -> None:
         "--id", required=True, action="append", metavar="ID", help="of the article; may be given several times"
     )
     takedown.add_argument("--reason", default="", metavar="TEXT", help="kept in the log")
-    evaluate = add("evaluate", "evaluate", "Compare the labels with those that people chose.",
-                   f"labelmill evaluate {_JOB} --gold gold.jsonl")  # fmt: skip
-    evaluate.add_argument(
-        "--gold", type=Path, required=True, metavar="FILE", help="id and label: JSONL, CSV or Parquet"
-    )
-    evaluate.add_argument("--json", action="store_true", help="as JSON")
-    ledger = add(
-        "ledger", "ledger", "What was asked, answered and paid.", f"labelmill ledger {_JOB} --export paid.parquet"
-    )
-    ledger.add_argument("--check", action="store_true", help="read the whole file and say whether it is sound")
-    ledger.add_argument("--salvage", action="store_true", help="save what can be read of a damaged file")
-    ledger.add_argument("--export", type=Path, metavar="FILE", help="write all records to a Parquet file")
-    ledger.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_prompts(commands: Any, common: argparse.ArgumentParser, job: argparse.ArgumentParser) -> None:
