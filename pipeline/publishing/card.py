@@ -187,7 +187,7 @@ def _figures(manifest: dict[str, Any]) -> str:
 
 def _funnel(manifest: dict[str, Any]) -> str:
     rows = []
-    for step in (step for step in manifest["funnel"] if "rows" in step):
+    for step in manifest["funnel"]:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in step["rejected"].items())
         rows.append([step["stage"], f"{step['rows']:,}", f"{step['kept']:,}", reasons or "-"])
     return _table(["stage", "in", "kept", "rejected"], rows)

@@ -125,7 +125,7 @@ def _agents(run: dict[str, Any]) -> list[dict[str, Any]]:
         told.setdefault(run["model"], []).append("The model that was asked for.")
     for model, count in run["models_served"].items():
         if model != "unknown":
-            told.setdefault(model, []).append(f"It answered for {count:,} rows.")
+            told.setdefault(model, []).append(f"It gave {count:,} answers.")
     return [_prov("SoftwareAgent", name, {"description": " ".join(texts)}) for name, texts in told.items()]
 
 

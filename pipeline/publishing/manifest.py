@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -29,13 +28,8 @@ def of_job(config: JobConfig) -> dict[str, Any]:
         "clean": config.task_options.model_dump(mode="json"),
         "filters": [options.model_dump(mode="json") for options in config.filter_options],
         "split": config.split.model_dump(mode="json"),
-        "publish": options(config),
+        "publish": config.publish.model_dump(mode="json", exclude={"to", "repo", "private", "text", "licence"}),
     }
-
-
-def options(config: JobConfig) -> dict[str, Any]:
-    """What the job file says of publishing, but where to."""
-    return config.publish.model_dump(mode="json", exclude={"to", "repo", "private"})
 
 
 def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, Any]:
@@ -65,12 +59,8 @@ def of_rows(index: pa.Table) -> dict[str, Any]:
 
 
 def _counts(index: pa.Table, column: str) -> dict[str, int]:
-    counted = Counter(
-        {
-            row["values"] or "unknown": row["counts"]
-            for row in pc.value_counts(index.column(column).cast(pa.string())).to_pylist()
-        }
-    )
+    found = pc.value_counts(index.column(column).cast(pa.string())).to_pylist()
+    counted = {row["values"] or "unknown": row["counts"] for row in found}
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 

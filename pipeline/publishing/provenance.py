@@ -26,8 +26,11 @@ RUNS = pa.schema(
 )
 
 
+_DESCRIBED = ("provider", "model", "parameters", "prompt", "prompt_sha256", "prompt_text")
+
+
 @dataclass
-class Tally:
+class RunTally:
     """What the labels of one run took, as far as the ledger knows it; every question counted once."""
 
     rows: int = 0
@@ -54,16 +57,15 @@ class Tally:
                 self.models[record.reply.model] += 1
 
 
-def runs(tallies: dict[str, Tally], descriptions: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def runs(tallies: dict[str, RunTally], descriptions: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """One row (RUNS, but `models_served`, `parameters` and `prompt_text` as values) for each run, the largest first."""
     found = []
     for run_id, tally in sorted(tallies.items(), key=lambda item: (-item[1].rows, item[0])):
         described = descriptions.get(run_id, {})
-        taken = {name: described.get(name) for name in ("provider", "model", "parameters", "prompt")}
-        prompt = {name: described.get(name) for name in ("prompt_sha256", "prompt_text")}
+        taken = {name: described.get(name) for name in _DESCRIBED}
         sums = {name: value for name, value in vars(tally).items() if name != "models"}
         served = dict(sorted(tally.models.items()))
-        found.append({"run_id": run_id, **taken, **prompt, "models_served": served, **sums})
+        found.append({"run_id": run_id, **taken, "models_served": served, **sums})
     return found
 
 

@@ -50,9 +50,7 @@ def read_manifest(version: Path) -> dict[str, Any]:
 
 def damaged(version: Path) -> list[str]:
     """What a version's folder holds other than its manifest says: changed, missing and strange files."""
-    there = {path.relative_to(version).as_posix(): file_digest(path) for path in version.rglob("*") if path.is_file()}
-    there.pop(MANIFEST, None)
-    return differences(read_manifest(version)["files"], there)
+    return differences(read_manifest(version)["files"], file_digests(version))
 
 
 def differences(told: dict[str, str], there: dict[str, str]) -> list[str]:

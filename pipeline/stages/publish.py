@@ -122,8 +122,8 @@ def _next(work: Workspace, last: Path | None, is_out: bool, their_card: str | No
 
 def _fits(pending: dict[str, Any], work: Workspace, inputs: str, last: Path | None) -> bool:
     """Whether a version that was written and did not get out is the one that is wanted now."""
-    wanted = (inputs, last.name if last else None, manifest.options(work.config))
-    same = (pending["inputs"], pending["previous"], pending.get("publish")) == wanted
+    wanted = manifest.of_job(work.config) | {"inputs": inputs, "previous": last.name if last else None}
+    same = all(pending.get(name) == value for name, value in wanted.items())
     return same and work.version in (None, pending["version"])
 
 
@@ -196,11 +196,11 @@ def _of(table: pa.Table, chosen: pa.Table) -> pa.Table:
     return table.filter(pc.is_in(table.column("id"), chosen.column("id").combine_chunks()))
 
 
-def _index(work: Workspace) -> tuple[pa.Table, dict[str, provenance.Tally]]:
+def _index(work: Workspace) -> tuple[pa.Table, dict[str, provenance.RunTally]]:
     """Small columns of all rows, what the gates, the comparison and the manifest look at; and what each run took."""
     column, shard_names = work.config.label_column, read_order(work.articles)
     with_text = work.config.publish.text == "full"
-    tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.Tally]()
+    tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
     ledger = open_ledger(work.ledger_target, work.config.name)
     try:
         with work.progress("publish", len(shard_names), "shards") as progress:
@@ -214,12 +214,12 @@ def _index(work: Workspace) -> tuple[pa.Table, dict[str, provenance.Tally]]:
     return pa.concat_tables(tables).unify_dictionaries(), tallies
 
 
-def _tally(tallies: dict[str, provenance.Tally], ledger: Ledger, labels: pa.Table) -> None:
+def _tally(tallies: dict[str, provenance.RunTally], ledger: Ledger, labels: pa.Table) -> None:
     """Add up what a shard's labels took, by run."""
     keys = [bytes.fromhex(key) for key in labels.column("key").to_pylist()]
     records = ledger.get(list(dict.fromkeys(keys)))
     for run_id, key in zip(labels.column("run_id").to_pylist(), keys, strict=True):
-        tally = tallies.setdefault(run_id, provenance.Tally())
+        tally = tallies.setdefault(run_id, provenance.RunTally())
         tally.rows += 1
         tally.add(records.pop(key, []))
 
@@ -264,8 +264,7 @@ def _funnel(work: Workspace) -> list[dict[str, Any]]:
     for stage, folder in zip(("collect", "filter", "label", "review", "split"), folders, strict=True):
         tally = folder.tally(order)
         found.append({"stage": stage, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected)})
-    taken = takedowns.load(work.takedowns)
-    return [*found, {"stage": "takedowns", "articles": len(taken.ids)}] if taken.ids else found
+    return found
 
 
 def _reviewed(work: Workspace) -> Share:
