@@ -312,3 +312,14 @@ def test_next_version() -> None:
     assert diff.next_version("1.9.0", diff.Diff()) == "1.9.1"
     for kind in ("removed", "edited", "relabelled", "moved"):
         assert diff.next_version("1.9.0", diff.Diff(**{kind: 1})) == "2.0.0"
+
+
+def test_what_differs_is_told_by_kind() -> None:
+    """A row that changed sides, too, although the split lets none: a lost ledger might."""
+    coded = pa.dictionary(pa.int32(), pa.string())
+    sides = [pa.array(names).cast(coded) for names in (["train", "train", "eval", "eval"], ["eval", "train", "eval"])]
+    old = pa.table({"id": list("abcx"), "split": sides[0], "article": [1] * 4, "label": [1] * 4})
+    new = pa.table({"id": list("abc"), "split": sides[1], "article": [1, 2, 1], "label": [1, 1, 3]})
+    found = diff.compare(old, new)
+    assert found.diff.samples == {"removed": ["x"], "edited": ["b"], "relabelled": ["c"], "moved": ["a"]}
+    assert found.changed.all() and found.stayed.tolist() == [False, True, True]
