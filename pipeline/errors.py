@@ -8,6 +8,7 @@
     ├── MissingExtra          exit 1   an optional package is not installed
     ├── EndpointError         exit 1   the model's endpoint cannot be used at all (address, protocol)
     ├── HubError              exit 1   the Hugging Face Hub refused, or could not be reached
+    ├── ModelError            exit 1   a local model cannot be had, loaded or used
     ├── Paused                exit 3   stopped on purpose (quota, key, budget, Ctrl-C); run again to resume
     └── GateStopped           exit 4   a check refused to let a version out
 
@@ -62,6 +63,10 @@ class HubError(LabelmillError):
     ) -> None:
         super().__init__(message)
         self.transient, self.conflict, self.retry_after = transient, conflict, retry_after
+
+
+class ModelError(LabelmillError):
+    """A local model cannot be had, loaded or used."""
 
 
 class Paused(LabelmillError):

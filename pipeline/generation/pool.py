@@ -1,0 +1,110 @@
+"""Prompts that wait for a place, the longest first.  Filled from one thread, emptied from another."""
+
+from __future__ import annotations
+
+import os
+import threading
+from bisect import insort
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+SETTLE_SECONDS = 0.05  # a wave begins when no more prompts come for so long
+ALIKE = 0.5  # of the longest prompt of a wave: shorter ones wait for a wave of their own
+LEAST_PREFIX = 16  # tokens: fewer are not worth computing apart
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The ids of a reply, without its end token; `tokens` were generated, `shared` tokens of the prompt computed once for
+    all prompts.  `finish` is `stop` or `length`."""
+
+    ids: list[int]
+    tokens: int
+    shared: int
+    finish: str
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A prompt, its reply so far, and how many tokens of both are computed."""
+
+    prompt: list[int]
+    future: Future[Generated] = field(default_factory=Future)
+    reply: list[int] = field(default_factory=list)
+    length: int = 0
+
+
+class Stopped(Exception):
+    """The job stops; the prompt had not begun."""
+
+
+class Pool:
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._prefix: list[int] | None = None  # what all prompts so far begin with
+        self._changed = threading.Condition()
+        self._closed = False
+        self._seen = 0
+
+    def submit(self, prompt: list[int]) -> Future[Generated]:
+        row = Row(prompt)
+        with self._changed:
+            self._seen += 1
+            self._prefix = prompt if self._prefix is None else os.path.commonprefix([self._prefix, prompt])
+            self._put(row)
+            self._changed.notify()
+        return row.future
+
+    def put_back(self, rows: list[Row]) -> None:
+        """They will begin anew."""
+        with self._changed:
+            for row in rows:
+                row.reply, row.length = [], 0
+                self._put(row)
+
+    def _put(self, row: Row) -> None:
+        insort(self._rows, row, key=lambda other: -len(other.prompt))
+
+    def wait(self) -> bool:
+        """Until there are prompts, and no more come for a moment; False: until it was closed."""
+        with self._changed:
+            while not self._closed:
+                waiting = len(self._rows)
+                self._changed.wait(SETTLE_SECONDS if waiting else None)
+                if waiting and len(self._rows) == waiting:
+                    return True
+        return False
+
+    def plan(self) -> tuple[int, int, list[int]]:
+        """(tokens of the longest prompt, how many are like it, what all begin with) of the next wave."""
+        with self._changed:
+            longest = len(self._rows[0].prompt) if self._rows else 0
+            alike = sum(len(row.prompt) >= ALIKE * longest for row in self._rows)
+            shared = self._prefix if self._prefix and self._seen > 1 else []
+            shared = shared[: len(self._rows[-1].prompt) - 1] if self._rows else []
+        return longest, alike, shared if len(shared) >= LEAST_PREFIX and alike > 1 else []
+
+    def take(self, most: int, longest: int, prefix: list[int]) -> list[Row]:
+        """Up to `most` prompts for a wave, the longest first."""
+        taken, left, begin = [], [], len(prefix)
+        with self._changed:
+            for row in self._rows:
+                alike = ALIKE * longest <= len(row.prompt) <= longest and len(row.prompt) > begin
+                fits = alike and len(taken) < most and row.prompt[:begin] == prefix
+                (taken if fits else left).append(row)
+            self._rows = left
+        return [row for row in taken if row.future.running() or row.future.set_running_or_notify_cancel()]
+
+    def stop(self) -> None:
+        """What has not begun never will."""
+        with self._changed:
+            rows, self._rows = self._rows, []
+        for row in rows:
+            if row.future.running() or row.future.set_running_or_notify_cancel():
+                row.future.set_exception(Stopped())
+
+    def close(self) -> None:
+        self.stop()
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
