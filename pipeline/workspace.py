@@ -101,6 +101,11 @@ class Workspace:
         return self.path / "models"
 
     @property
+    def weights_file(self) -> Path:
+        """Which weights a local model's name meant when this job first asked it."""
+        return self.models / "weights.json"
+
+    @property
     def verdicts_file(self) -> Path:
         return self.path / "review" / "verdicts.jsonl"
 

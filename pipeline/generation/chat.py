@@ -54,13 +54,17 @@ class Chat:
     def text(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
-    def count(self, texts: Sequence[str]) -> list[int]:
-        return [len(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+    # --- a Ruler ---
+
+    def of_chat(self, messages: Sequence[Message]) -> int:
+        return len(self.prompt(messages))
+
+    def of_text(self, text: str) -> int:
+        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def cut(self, text: str, tokens: int) -> str:
-        """The first so many tokens of a text."""
         ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return text if len(ids) <= tokens else self.text(ids[:tokens]).rstrip("\N{REPLACEMENT CHARACTER}")
+        return text if len(ids) <= tokens else self.text(ids[: max(0, tokens)]).rstrip("\N{REPLACEMENT CHARACTER}")
 
     def has_first_line(self, ids: Sequence[int]) -> bool:
         """Whether the first line that says something is complete; one that ends with a colon only announces it."""
@@ -101,5 +105,7 @@ class Chat:
     def _find_newlines(self) -> frozenset[int]:
         pieces = self._tokenizer.convert_ids_to_tokens(range(len(self._tokenizer)))
         return frozenset(
-            number for number, piece in enumerate(pieces) if piece and ("\n" in piece or "Ċ" in piece or piece == "<0x0A>")
+            number
+            for number, piece in enumerate(pieces)
+            if piece and ("\n" in piece or "Ċ" in piece or piece == "<0x0A>")
         )

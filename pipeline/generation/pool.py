@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from bisect import insort
 from concurrent.futures import Future
@@ -50,7 +49,7 @@ class Pool:
         row = Row(prompt)
         with self._changed:
             self._seen += 1
-            self._prefix = prompt if self._prefix is None else os.path.commonprefix([self._prefix, prompt])
+            self._prefix = prompt if self._prefix is None else _shared(self._prefix, prompt)
             self._put(row)
             self._changed.notify()
         return row.future
@@ -86,7 +85,9 @@ class Pool:
 
     def take(self, most: int, longest: int, prefix: list[int]) -> list[Row]:
         """Up to `most` prompts for a wave, the longest first."""
-        taken, left, begin = [], [], len(prefix)
+        taken: list[Row] = []
+        left: list[Row] = []
+        begin = len(prefix)
         with self._changed:
             for row in self._rows:
                 alike = ALIKE * longest <= len(row.prompt) <= longest and len(row.prompt) > begin
@@ -108,3 +109,10 @@ class Pool:
         with self._changed:
             self._closed = True
             self._changed.notify()
+
+
+def _shared(one: list[int], other: list[int]) -> list[int]:
+    """What both begin with."""
+    return one[
+        : next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    ]

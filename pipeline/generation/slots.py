@@ -12,7 +12,7 @@ import torch
 from transformers.cache_utils import Cache
 
 
-class Slots(Cache):
+class Slots(Cache):  # type: ignore[misc]
     """As a model's attention layers know it: each calls `update` with its keys and values, and attends to what it returns.
 
     Shapes: keys and values of a call [rows, heads, tokens, head size]; of a layer's slots [slots, heads, length + 1, head size].

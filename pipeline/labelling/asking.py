@@ -39,17 +39,20 @@ class Asking:
         self.monitor, self.on_settled = monitor, on_settled
         provider: Any = labeller.provider
         self.provider = provider
+        self.pool: int | None = getattr(provider, "pool", None)  # it computes here: nothing is paced, cut off or paid
         most_output = getattr(provider, "max_output_tokens", None)
         tier = getattr(provider, "tier", None)
         self.prices = Prices(options.prices)
         self.bounds = Bounds(self.prices.of(getattr(provider, "model", None)), most_output, tier)
         self.charge = Charge(most_output)
         self.fitting = Fitting(labeller, options.on_too_long, most_output)
-        if options.budget_usd is not None:
+        if options.budget_usd is not None and self.pool is None:
             self.bounds.check(getattr(provider, "model", None) or labeller.provider_name)
 
     def cost_usd(self, reply: Reply) -> float | None:
         """By the model that served it, else by the one that was asked for; None where neither has a price."""
+        if self.pool is not None:
+            return 0.0
         asked = getattr(self.provider, "model", None)
         cost = self.prices.cost_usd(reply.model, reply.usage, reply.tier)
         return self.prices.cost_usd(asked, reply.usage, reply.tier) if cost is None else cost
@@ -63,7 +66,9 @@ class Asking:
         """Why the question must be asked once more, or None."""
         if records[-1].reply is None and self._retry_rejected:
             return "rejected"
-        if len(records) > self.options.reask:
-            return None
         why = self.labeller.verdict(request, records[-1])
-        return why if why in ASKED_AGAIN else None
+        return why if self.may_ask_again(len(records), why) else None
+
+    def may_ask_again(self, asked: int, why: str) -> bool:
+        """Whether a reply that is no good for this reason, the answer to so many asks, is worth another one."""
+        return asked <= self.options.reask and why in ASKED_AGAIN and not getattr(self.provider, "repeats", False)

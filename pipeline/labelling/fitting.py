@@ -13,9 +13,8 @@ from pipeline.errors import TOO_LONG, RequestFailed
 from pipeline.labelling.ask import Ask, size_of
 from pipeline.labelling.labeller import Labeller
 from pipeline.records import Request
-from pipeline.text.tokens import cut, encoding_counter, encoding_of
+from pipeline.text.tokens import EncodingRuler, Ruler, encoding_of
 
-_MESSAGE_TOKENS = 4  # what chat formats add to a message, and some to spare
 _REPLY_TOKENS = 128  # left for the reply where no parameter says how long it may be
 _MOST_CUTS = 5
 _SHORTER = 0.7  # of what was sent, where the endpoint does not say how much is too much
@@ -29,12 +28,15 @@ class Fitting:
         self.context: int | None = None
         self._labeller, self._cuts = labeller, policy == "truncate"
         self._reply = most_output or _REPLY_TOKENS
-        self._encoding = encoding_of(getattr(labeller.provider, "model", None) or "")
+        self._by_encoding = EncodingRuler(encoding_of(getattr(labeller.provider, "model", None) or ""))
+
+    @property
+    def _ruler(self) -> Ruler:
+        """The provider's own, once its model is loaded; else that of OpenAI's models."""
+        return getattr(self._labeller.provider, "ruler", None) or self._by_encoding
 
     def tokens(self, request: Request) -> int:
-        """Exact for OpenAI's models: contents and what wraps them."""
-        contents = [message["content"] for message in request.messages]
-        return sum(encoding_counter(self._encoding)(contents)) + _MESSAGE_TOKENS * (len(contents) + 1)
+        return self._ruler.of_chat(request.messages)
 
     def before(self, ask: Ask) -> RequestFailed | None:
         """Make a request fit that is known not to; or say that it will not be sent."""
@@ -66,14 +68,14 @@ class Fitting:
 
     def _shorten(self, ask: Ask, excess: int) -> bool:
         """Take at least so many tokens off the article's end."""
-        whole = encoding_counter(self._encoding)([ask.request.article.text])[0]
+        whole = self._ruler.of_text(ask.request.article.text)
         now = ask.sent_tokens if ask.sent_tokens is not None else whole
         keep = now - max(excess, 1)
         if keep < 1 or ask.cuts >= _MOST_CUTS:
             return False
         ask.cuts += 1
         ask.sent_tokens = keep
-        ask.request = self._labeller.with_text(ask.request, cut(ask.request.article.text, keep, self._encoding))
+        ask.request = self._labeller.with_text(ask.request, self._ruler.cut(ask.request.article.text, keep))
         ask.size = size_of(ask.request)
         ask.note = f"article cut to {keep} of {whole} tokens"
         return True

@@ -36,6 +36,8 @@ class Labeller:
         if hasattr(self.provider, "dialect"):
             _remember(work, self.provider)
         self.prompt = load_prompt(config)
+        if hasattr(self.provider, "identify"):
+            self.provider.identify(work.weights_file, refit)
         if hasattr(self.provider, "fit"):
             self.provider.load(_statistics(work, self.provider, refit))
         self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
@@ -59,7 +61,7 @@ class Labeller:
     @property
     def description(self) -> dict[str, Any]:
         """What a version tells of this run."""
-        known = dict(self.provider.identity)
+        known = {"model": getattr(self.provider, "model", None), **self.provider.identity}
         parameters = known.pop("parameters", None)
         return {
             "run_id": self.run_id,

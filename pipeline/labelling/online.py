@@ -13,7 +13,7 @@ from contextlib import suppress
 from pipeline.errors import TOO_LONG, RequestFailed
 from pipeline.labelling import preflight
 from pipeline.labelling.ask import Ask, Outcome
-from pipeline.labelling.asking import ASKED_AGAIN, Asking
+from pipeline.labelling.asking import Asking
 from pipeline.labelling.attempts import Attempts, Unaffordable
 from pipeline.labelling.brake import Bad, Brake
 from pipeline.labelling.monitor import now
@@ -38,8 +38,9 @@ class Online:
         self._asking, self._ledger, self._provider = asking, asking.ledger, asking.provider
         self._monitor, self._events = asking.monitor, asking.monitor.events
         limits = asking.options.limits
-        self._gate = Gate(limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency)
-        self._stop = Stop(self._gate.close)
+        most = limits.concurrency or asking.pool
+        self._gate = Gate(limits.requests_per_minute, limits.tokens_per_minute, most, at_once=asking.pool is not None)
+        self._stop = Stop(self._send_no_more)
         self._attempts = Attempts(asking, self._gate, self._stop)
         self._supply = Supply(asking, batches)
         self._brake = Brake(asking.options.brake)
@@ -49,6 +50,11 @@ class Online:
         self._unanswered_in_a_row = 0
         self._suspect: list[Outcome] = []  # rejected since the last answer: final once something else is answered
         self._can_store = True
+
+    def _send_no_more(self) -> None:
+        self._gate.close()
+        if hasattr(self._provider, "stop"):
+            self._provider.stop()
 
     # --- the course of a run ---
 
@@ -161,7 +167,7 @@ class Online:
         self._monitor.answer((reply.usage.input_tokens or 0) + (reply.usage.output_tokens or 0), cost, reply.model)
         record = Record(
             ask.request.key, "answered", reply, ask.attempts, seconds, now(), cost,
-            ask=ask.number, reason=ask.reason, note=ask.note,
+            ask=ask.number, reason=ask.reason, note=ask.note, lane="online" if self._asking.pool is None else "local",
         )  # fmt: skip
         return Outcome(ask, record, spent)
 
@@ -245,7 +251,7 @@ class Online:
             bad = None if why == "ok" else Bad(ask.request.article.id, why, record.reply.text)
             if said := self._brake.saw(bad):
                 self._stop.pause(said)
-        if ask.number <= self._asking.options.reask and why in ASKED_AGAIN:
+        if self._asking.may_ask_again(ask.number, why):
             self._events.write("asked_again", id=ask.request.article.id, reason=why)
             self._supply.again(Ask(ask.request, ask.number + 1, why))
         else:
@@ -258,7 +264,8 @@ class Online:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             self._monitor.tick(self._gate.in_flight, self._gate.shut_for)
-            self._attempts.cut_off()
+            if self._asking.pool is None:
+                self._attempts.cut_off()
             if self._lease_until and time.time() > self._lease_until - LEASE_SECONDS * 2 / 3:
                 await self._renew()
 

@@ -32,6 +32,7 @@ async def check(asking: Asking) -> None:
     """Raises Paused, before anything is paid, where the requests cannot succeed."""
     provider = asking.provider
     if not hasattr(provider, "models"):
+        asking.fitting.context = getattr(provider, "context_tokens", None)
         return
     try:
         offered = await _list(provider)

@@ -38,9 +38,16 @@ class Closed(Exception):
 
 
 class Gate:
-    """`requests_per_minute`, `tokens_per_minute`: as the job file says, else learned; `concurrency` the most in flight."""
+    """`requests_per_minute`, `tokens_per_minute`: as the job file says, else learned; `concurrency` the most in flight;
+    `at_once`: as many from the beginning."""
 
-    def __init__(self, requests_per_minute: int | None, tokens_per_minute: int | None, concurrency: int | None) -> None:
+    def __init__(
+        self,
+        requests_per_minute: int | None,
+        tokens_per_minute: int | None,
+        concurrency: int | None,
+        at_once: bool = False,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._told: dict[Unit, float | None] = {
             "requests": requests_per_minute and requests_per_minute / 60,
@@ -49,7 +56,7 @@ class Gate:
         self.paces: dict[Unit, Pace] = {"requests": Pace(), "tokens": Pace(exact=False)}
         for unit, limit in self._told.items():
             self.paces[unit].told(limit)
-        self.window = Window(concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None)
+        self.window = Window(concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None, at_once=at_once)
         self.in_flight, self.refusals, self.probing = 0, 0, False
         self._waiting: deque[tuple[asyncio.Future[Pass], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None

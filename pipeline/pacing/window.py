@@ -20,10 +20,10 @@ REST = 6  # trials' worth of time between two trials
 
 
 class Window:
-    """`most` is the ceiling; `fixed`: grow to it and stay there (the job file names it)."""
+    """`most` is the ceiling; `fixed`: grow to it and stay there (the job file names it); `at_once`: begin there."""
 
-    def __init__(self, most: int, fixed: bool) -> None:
-        self.size = min(START, float(most))
+    def __init__(self, most: int, fixed: bool, at_once: bool = False) -> None:
+        self.size = float(most) if at_once else min(START, float(most))
         self._most, self._fixed = float(most), fixed
         self._slow_start = True
         self._base: tuple[float, float] | None = None  # window and throughput in force

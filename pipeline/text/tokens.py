@@ -13,14 +13,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.errors import ConfigError, InputError, MissingExtra
+from pipeline.records import Message
 
 Counter = Callable[[Sequence[str]], list[int]]
 QUICK = ("cl100k_base", "o200k_base", "o200k_harmony")
 ENCODINGS = (*QUICK, "gpt2", "r50k_base", "p50k_base", "p50k_edit")  # all that tiktoken knows
 _RANKS = {"cl100k_base": 100_256, "o200k_base": 199_998}  # how many lines tiktoken's rank files have
+_MESSAGE_TOKENS = 4  # what chat formats add to a message, and some to spare
 _TIKTOKEN_URL = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
 
 
@@ -62,13 +64,39 @@ def encoding_of(model: str) -> str:
     return "cl100k_base" if model == "gpt-4" or model.startswith(older) else "o200k_base"
 
 
-def cut(text: str, tokens: int, encoding: str) -> str:
-    """The first so many tokens of a text, less a character that the cut would tear apart."""
-    import quicktok
+class Ruler(Protocol):
+    """How long a prompt is for a model, in its tokens."""
 
-    coder = quicktok.get_encoding(encoding if encoding in QUICK else QUICK[0])
-    ids = coder.encode(text)
-    return text if len(ids) <= tokens else str(coder.decode(ids[: max(0, tokens)])).rstrip("\N{REPLACEMENT CHARACTER}")
+    def of_chat(self, messages: Sequence[Message]) -> int:
+        """Contents and what wraps them."""
+
+    def of_text(self, text: str) -> int: ...
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The first so many tokens of a text, less a character that the cut would tear apart."""
+
+
+class EncodingRuler:
+    """Exact for OpenAI's models, an estimate for others."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+
+    def of_chat(self, messages: Sequence[Message]) -> int:
+        contents = [message["content"] for message in messages]
+        return sum(encoding_counter(self._encoding)(contents)) + _MESSAGE_TOKENS * (len(contents) + 1)
+
+    def of_text(self, text: str) -> int:
+        return encoding_counter(self._encoding)([text])[0]
+
+    def cut(self, text: str, tokens: int) -> str:
+        import quicktok
+
+        coder = quicktok.get_encoding(self._encoding if self._encoding in QUICK else QUICK[0])
+        ids = coder.encode(text)
+        return (
+            text if len(ids) <= tokens else str(coder.decode(ids[: max(0, tokens)])).rstrip("\N{REPLACEMENT CHARACTER}")
+        )
 
 
 def _quicktok(encoding: str) -> Counter:

@@ -1,0 +1,192 @@
+"""Weights -> a model on a device.  Whatever is missing for that is one line that says what to do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.errors import MissingExtra, ModelError
+from pipeline.generation import memory
+from pipeline.generation.memory import GIB, Device, Shape
+
+NEEDS = ("torch", "transformers", "accelerate", "safetensors", "psutil")
+CPU_PARAMETERS = 2_000_000_000  # more take minutes an article on a processor: only where the job file says so
+KNOWN_ATTENTION = {"full_attention", "sliding_attention"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    quantization: Literal["nf4", "none"]
+    dtype: Literal["bfloat16", "float16", "float32"]
+    device: Literal["auto", "cuda", "cpu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`context` in tokens; `ends` as the model's files give them; `budget`: tokens that fit into what memory is left."""
+
+    model: Any
+    tokenizer: Any
+    context: int
+    ends: tuple[int, ...]
+    budget: int
+
+
+def check_installed(quantization: str) -> None:
+    """Raises MissingExtra, ModelError."""
+    missing = [name for name in NEEDS if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(f"label.provider llama ({', '.join(missing)})", "local")
+    if quantization == "nf4" and find_spec("bitsandbytes") is None:
+        raise ModelError(
+            "4-bit weights need bitsandbytes: pip install 'labelmill[local]', or set label.parameters.quantization: none"
+        )
+
+
+def load_tokenizer(folder: Path) -> Any:
+    with _told(folder, "tokenizer"), _quiet():
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+
+
+def load(folder: Path, settings: Settings, reply_tokens: int) -> Loaded:
+    """`reply_tokens`: the most that a reply may take.  Raises ModelError."""
+    check_installed(settings.quantization)
+    with _told(folder, "configuration"), _quiet():
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    context = _context(folder, config)
+    with _told(folder, "weights"):
+        shape = memory.shape_of(folder, config)
+    device = _choose(folder, shape, settings)
+    _check_memory(folder, shape, settings, device, min(context, 1024 + reply_tokens))
+    tokenizer = load_tokenizer(folder)
+    size = shape.bytes(settings.quantization, settings.dtype) / GIB
+    print(f"labelmill: loading {folder.name} ({size:.1f} GiB) onto {device.name}", file=sys.stderr)
+    with _told(folder, "weights"), _quiet():
+        model = _load_model(folder, config, settings, device)
+    ends = {_ for value in (model.generation_config.eos_token_id, tokenizer.eos_token_id) for _ in _as_list(value)}
+    left = memory.devices()[0].free if device.kind == "cuda" else memory.cpu().free // 2
+    budget = int(left * (1 - memory.RESERVE) / shape.token_bytes(settings.dtype))
+    return Loaded(model, tokenizer, context, tuple(sorted(ends)), budget)
+
+
+def _load_model(folder: Path, config: Any, settings: Settings, device: Device) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = getattr(torch, settings.dtype)
+    options: dict[str, Any] = {}
+    if settings.quantization == "nf4" and not getattr(config, "quantization_config", None):
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    return AutoModelForCausalLM.from_pretrained(
+        str(folder),
+        dtype=dtype,
+        device_map="auto" if device.kind == "cuda" else {"": "cpu"},
+        local_files_only=True,
+        trust_remote_code=False,
+        **options,
+    ).eval()
+
+
+def _choose(folder: Path, shape: Shape, settings: Settings) -> Device:
+    """The card, or the processor where the model is small or the job file says so."""
+    found = memory.devices()
+    if found[0].kind == "cuda" and settings.device != "cpu":
+        return found[0]
+    if settings.device == "cuda":
+        raise ModelError(
+            "label.parameters.device: cuda, but torch sees no card here; labelmill doctor shows what it sees"
+        )
+    if settings.device == "auto" and shape.parameters > CPU_PARAMETERS:
+        raise ModelError(
+            f"no GPU here, and {folder.name} has {shape.parameters / 1e9:.1f} billion parameters: use a machine with a card, a "
+            "smaller model, a model behind a server (docs/local-models.md), or label.parameters.device: cpu and much time"
+        )
+    return memory.cpu()
+
+
+def _check_memory(folder: Path, shape: Shape, settings: Settings, device: Device, tokens: int) -> None:
+    """Raises ModelError where the weights and one article will not fit."""
+    free = sum(card.free for card in memory.devices()) if device.kind == "cuda" else device.free
+    least = memory.CONTEXT_BYTES if device.kind == "cuda" else 0.0
+    need = shape.bytes(settings.quantization, settings.dtype) + tokens * shape.token_bytes(settings.dtype) + least
+    if need > free:
+        smaller = (
+            "a smaller model"
+            if settings.quantization == "nf4"
+            else "label.parameters.quantization: nf4, a smaller model"
+        )
+        raise ModelError(
+            f"too little memory: {folder.name} needs {need / GIB:.1f} GiB, {device.name} has {free / GIB:.1f} of "
+            f"{device.total / GIB:.1f} GiB free; use {smaller}, or close what else uses it"
+        )
+
+
+def _context(folder: Path, config: Any) -> int:
+    """Tokens.  Raises ModelError for a model that does not attend to keys and values alone."""
+    kinds = set(getattr(config, "layer_types", None) or [])
+    if (
+        getattr(config, "is_encoder_decoder", False)
+        or kinds - KNOWN_ATTENTION
+        or not hasattr(config, "num_attention_heads")
+    ):
+        raise ModelError(
+            f"{folder.name} ({config.model_type}) is no causal model of plain attention; run it behind a server "
+            "(docs/local-models.md)"
+        )
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    bounds = [bound for bound in (getattr(config, "max_position_embeddings", None), window) if bound]
+    return min(bounds, default=2048)
+
+
+@contextmanager
+def _told(folder: Path, what: str) -> Iterator[None]:
+    """Errors of loading, in one line."""
+    import torch
+
+    try:
+        yield
+    except ModelError:
+        raise
+    except torch.OutOfMemoryError as error:
+        raise ModelError(f"too little memory on this card for {folder.name}; use a smaller model") from error
+    except Exception as error:  # a damaged file may raise anything
+        raise ModelError(
+            f"{folder}: its {what} cannot be loaded ({_first_line(error)}); fetch or copy the model anew"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the libraries' bars and remarks."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    yield
+
+
+def _as_list(value: Any) -> list[int]:
+    return [] if value is None else [value] if isinstance(value, int) else list(value)
