@@ -281,7 +281,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     load_dotenv(Path.cwd())
     sound = True
-    for fine, what, state in doctor.examine(load_job(arguments.job) if arguments.job else None):
+    for fine, what, state in doctor.examine(load_job(arguments.job, arguments.set) if arguments.job else None):
         sound = sound and fine
         print(f"{'ok  ' if fine else 'FAIL'} {what:18} {state}")
     return 0 if sound else 1

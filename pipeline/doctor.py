@@ -7,17 +7,23 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 from pipeline import plugins, prompts
 from pipeline.config import JobConfig
 from pipeline.errors import LabelmillError
+from pipeline.generation import memory
+from pipeline.generation.memory import GIB, Device, Shape
 from pipeline.labelling import preflight
 from pipeline.publishing.hub import Hub
 
 CORE = ("openai", "datasets", "huggingface-hub", "pyarrow", "pydantic", "aiohttp", "quicktok-v1", "pycld2", "tiktoken")
-EXTRAS = {"html": "trafilatura", "transformers": "transformers", "postgres": "psycopg"}
+EXTRAS = {"html": "trafilatura", "transformers": "transformers", "postgres": "psycopg", "local": "bitsandbytes"}
 KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN")
+
+LOCAL_NEEDS = ("torch", "psutil")
+_TOKENS = 1024  # of an article and its reply
 
 Finding = tuple[bool, str, str]  # fine?, what, how it stands
 
@@ -32,6 +38,7 @@ def examine(config: JobConfig | None) -> Iterator[Finding]:
         yield True, f"extra {extra}", state if fine else f"not installed (pip install 'labelmill[{extra}]')"
     for name in KEYS:
         yield True, name, "set" if os.environ.get(name) else "not set"
+    yield from _local()
     if config:
         yield from _job(config)
 
@@ -43,12 +50,37 @@ def _package(name: str) -> Finding:
         return False, name, "not installed"
 
 
+def _local() -> Iterator[Finding]:
+    """The device that local models would run on, and which of the documented ones fit."""
+    if any(find_spec(name) is None for name in LOCAL_NEEDS):
+        return
+    found = memory.devices()
+    for device in found:
+        free, total = device.free / GIB, device.total / GIB
+        yield True, "device", f"{device.kind}: {device.name}, {free:.1f} of {total:.1f} GiB free"
+    for name, shape in memory.DOCUMENTED.items():
+        yield True, name.rpartition("/")[2], _fits(found, shape)
+
+
+def _fits(found: list[Device], shape: Shape) -> str:
+    free = sum(device.free for device in found)
+    weights, article = shape.bytes("nf4", "bfloat16"), _TOKENS * shape.token_bytes("bfloat16")
+    need = memory.needed(weights, article, found[0].kind)
+    said = f"{need / GIB:.1f} GiB in 4 bits with one article of {_TOKENS:,} tokens"
+    if need > free:
+        return f"does not fit: needs {said}"
+    slow = "; without a card it takes minutes an article" if found[0].kind == "cpu" else ""
+    return f"fits: needs {said}; room for {1 + int((free - need) * (1 - memory.RESERVE) // article):,} at once{slow}"
+
+
 def _job(config: JobConfig) -> Iterator[Finding]:
     yield True, "job file", f"{config.file} is sound; its folder is {config.job_folder}"
     label = config.label
     provider: Any = plugins.create("providers", label.provider, label, config.provider_options)
     if provider.uses_prompt:
         yield _try("prompt", lambda: str(prompts.find(config.prompt, config.folder)))
+    if hasattr(provider, "found"):
+        yield _try("model", provider.found)
     if hasattr(provider, "models"):
         yield _try("endpoint", lambda: _offered(provider))
     if config.publish.to == "hub":

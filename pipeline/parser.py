@@ -197,10 +197,16 @@ def _add_setting_up(add: Add, common: argparse.ArgumentParser) -> None:
     init.add_argument("path", type=Path, nargs="?", default=Path("job.yaml"), metavar="PATH", help="default: job.yaml")
     init.add_argument("--quickstart", action="store_true", help="copy the quickstart (articles and job file) to PATH")
     doctor = add(
-        "doctor", "doctor", "Check versions, extras, keys and the endpoint.", f"labelmill doctor {_JOB}", common
+        "doctor",
+        "doctor",
+        "Check versions, extras, keys, the device, and what a job needs.",
+        f"labelmill doctor {_JOB} --set label.provider=openai",
+        common,
     )
     doctor.add_argument("job", type=Path, nargs="?", metavar="JOB", help="also check what this job needs")
-    doctor.set_defaults(set=[])
+    doctor.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override, e.g. label.model=NAME"
+    )
 
 
 _STAGE_HELP = {

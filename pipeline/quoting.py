@@ -33,7 +33,7 @@ def quote(work: Workspace, sample: int = 0) -> Quote:
     The articles must have been filtered.  Raises Paused where the sample cannot be asked.
     """
     labeller = Labeller(work)
-    if labeller.prompt is None:
+    if labeller.prompt is None or hasattr(labeller.provider, "pool"):
         raise ConfigError(f"label.provider: {labeller.provider_name} costs nothing; there is nothing to quote")
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger:
         survey = _Survey(work, labeller, ledger, sample)

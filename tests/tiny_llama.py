@@ -31,7 +31,9 @@ LLAMA_2_TEMPLATE = (
 def texts() -> list[str]:
     """What the tokenizer is trained on."""
     folder = ROOT / "data" / "quickstart"
-    korean = [json.loads(line) for line in (folder / "articles-ko.jsonl").read_text("utf-8").splitlines() if line.strip()]
+    korean = [
+        json.loads(line) for line in (folder / "articles-ko.jsonl").read_text("utf-8").splitlines() if line.strip()
+    ]
     with (folder / "articles-en.csv").open(encoding="utf-8", newline="") as file:
         english = [row.get("body") or "" for row in csv.DictReader(file)]
     prompts = [path.read_text("utf-8") for path in sorted((ROOT / "prompts").rglob("*.yaml"))]
@@ -46,7 +48,9 @@ def tokenizer(template: str | None = LLAMA_2_TEMPLATE, vocabulary: int = 2000) -
     raw = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     raw.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=special, max_token_length=12, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=special, max_token_length=12, show_progress=False
+    )
     words = (word for text in texts() for word in text.replace("\n", " ").split())
     raw.train_from_iterator(words, trainer)
     model = json.loads(raw.to_str())["model"]
@@ -57,9 +61,10 @@ def tokenizer(template: str | None = LLAMA_2_TEMPLATE, vocabulary: int = 2000) -
 
 def make(
     folder: Path, template: str | None = LLAMA_2_TEMPLATE, *, hidden: int = 64, layers: int = 2, context: int = 2048,
-    heads: int = 4, key_value_heads: int = 2, seed: int = 0,
+    heads: int = 4, key_value_heads: int = 2, seed: int = 0, ending: float = 2.0,
 ) -> Path:  # fmt: skip
-    """Write a model's folder.  Raises ImportError without the extra `local`."""
+    """Write a model's folder; `ending`: how strongly it tends to end its replies.  Raises ImportError without the extra
+    `local`."""
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
@@ -71,7 +76,11 @@ def make(
         bos_token_id=made.bos_token_id, eos_token_id=made.eos_token_id, initializer_range=0.3,
     )  # fmt: skip
     model = LlamaForCausalLM(config)
-    model.generation_config = GenerationConfig(bos_token_id=1, eos_token_id=2, do_sample=True, temperature=0.6, top_p=0.9)
+    with torch.no_grad():
+        model.lm_head.weight[made.eos_token_id] *= ending
+    model.generation_config = GenerationConfig(
+        bos_token_id=1, eos_token_id=2, do_sample=True, temperature=0.6, top_p=0.9
+    )
     model.save_pretrained(folder)
     made.save_pretrained(folder)
     return folder

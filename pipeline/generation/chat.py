@@ -77,13 +77,16 @@ class Chat:
 
     def _render(self, messages: Sequence[Message], **options: Any) -> str:
         turns = [{**message, "content": self._plain(message["content"])} for message in messages]
-        try:
-            return self._apply(turns, **options)
-        except Exception as error:  # a template may raise anything
-            if turns[0]["role"] != "system":
-                raise ModelError(f"the model's chat template does not take these messages: {error}") from error
-        system, first, *others = turns  # a model without a place for a system message
-        return self._apply([{**first, "content": f"{system['content']}\n\n{first['content']}"}, *others], **options)
+        tries, failures = [turns], []
+        if turns[0]["role"] == "system":  # some models have no place for one
+            system, first, *others = turns
+            tries.append([{**first, "content": f"{system['content']}\n\n{first['content']}"}, *others])
+        for said in tries:
+            try:
+                return self._apply(said, **options)
+            except Exception as error:  # a template may raise anything
+                failures.append(error)
+        raise ModelError(f"the model's chat template does not take these messages: {failures[0]}") from failures[0]
 
     def _apply(self, turns: list[dict[str, str]], **options: Any) -> str:
         return str(self._tokenizer.apply_chat_template(turns, chat_template=self._template, tokenize=False, **options))

@@ -123,8 +123,8 @@ def _choose(folder: Path, shape: Shape, settings: Settings) -> Device:
 def _check_memory(folder: Path, shape: Shape, settings: Settings, device: Device, tokens: int) -> None:
     """Raises ModelError where the weights and one article will not fit."""
     free = sum(card.free for card in memory.devices()) if device.kind == "cuda" else device.free
-    least = memory.CONTEXT_BYTES if device.kind == "cuda" else 0.0
-    need = shape.bytes(settings.quantization, settings.dtype) + tokens * shape.token_bytes(settings.dtype) + least
+    weights = shape.bytes(settings.quantization, settings.dtype)
+    need = memory.needed(weights, tokens * shape.token_bytes(settings.dtype), device.kind)
     if need > free:
         smaller = (
             "a smaller model"

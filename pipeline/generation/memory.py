@@ -16,7 +16,7 @@ GIB = 2**30
 NF4_BYTES = (4 + 8 / 64 + 32 / (64 * 256)) / 8
 DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 RESERVE = 0.1  # of what is free: activations, fragments
-CONTEXT_BYTES = 0.5 * GIB  # CUDA's own, kernels, a prefill's activations
+CARD_BYTES = 0.5 * GIB  # CUDA's own, kernels, a prefill's activations
 
 
 class Device(NamedTuple):
@@ -56,6 +56,11 @@ DOCUMENTED: Mapping[str, Shape] = {
     "meta-llama/Llama-2-13b-chat-hf": Shape(12_687_769_600, 328_094_720, 40 * 2 * 40 * 128),
     "meta-llama/Llama-2-70b-chat-hf": Shape(68_451_041_280, 525_606_912, 80 * 2 * 8 * 128),
 }
+
+
+def needed(weights: float, tokens: float, kind: str) -> float:
+    """What a model and the keys and values of some tokens take."""
+    return weights + tokens + (CARD_BYTES if kind == "cuda" else 0.0)
 
 
 def devices() -> list[Device]:

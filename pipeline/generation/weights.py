@@ -63,6 +63,14 @@ def identify(model: str, revision: str | None, memory: Path, refresh: bool = Fal
     return Weights(folder.resolve().name, digest=known["digest"])
 
 
+def found(model: str, revision: str | None) -> str:
+    """In a line, what the name means at this moment.  Raises ModelError."""
+    if folder := folder_of(model):
+        _check_folder(folder.absolute())
+        return f"{folder} holds a model"
+    return f"{model}, commit {commit_of(model, revision)[:12]}"
+
+
 def commit_of(model: str, revision: str | None) -> str:
     """The commit that a model's branch or tag stands at, by the Hub; by what is on this disk where it cannot be asked."""
     from huggingface_hub import HfApi, constants

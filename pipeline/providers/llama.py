@@ -17,7 +17,7 @@ from pipeline import plugins
 from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
 from pipeline.errors import ConfigError, RequestFailed
-from pipeline.generation.weights import Weights, download, folder_of, identify
+from pipeline.generation.weights import Weights, download, folder_of, found, identify
 from pipeline.records import Reply, Request, Usage
 
 if TYPE_CHECKING:
@@ -69,6 +69,13 @@ class Provider:
     def identify(self, memory: Path, refresh: bool) -> None:
         """Find out which weights answer.  Raises ModelError."""
         self._weights = identify(self._asked_for, self._options.revision, memory, refresh)
+
+    def found(self) -> str:
+        """For doctor: what the model's name means.  Raises ModelError, MissingExtra."""
+        from pipeline.generation.loading import check_installed
+
+        check_installed(self._options.quantization)
+        return found(self._asked_for, self._options.revision)
 
     @property
     def model(self) -> str:
