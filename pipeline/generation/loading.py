@@ -50,29 +50,25 @@ def check_installed(quantization: str) -> None:
         )
 
 
-def load_tokenizer(folder: Path) -> Any:
-    with _told(folder, "tokenizer"), _quiet():
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-
-
-def load(folder: Path, settings: Settings, reply_tokens: int) -> Loaded:
-    """`reply_tokens`: the most that a reply may take.  Raises ModelError."""
+def load(folder: Path, name: str, settings: Settings, reply_tokens: int) -> Loaded:
+    """`name` is for people; `reply_tokens`: the most that a reply may take.  Raises ModelError."""
     check_installed(settings.quantization)
-    with _told(folder, "configuration"), _quiet():
+    with _told(name, "configuration"), _quiet():
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    context = _context(folder, config)
-    with _told(folder, "weights"):
+    context = _context(name, config)
+    with _told(name, "weights"):
         shape = memory.shape_of(folder, config)
-    device = _choose(folder, shape, settings)
-    _check_memory(folder, shape, settings, device, min(context, 1024 + reply_tokens))
-    tokenizer = load_tokenizer(folder)
+    device = _choose(name, shape, settings)
+    _check_memory(name, shape, settings, device, min(context, 1024 + reply_tokens))
+    with _told(name, "tokenizer"), _quiet():
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     size = shape.bytes(settings.quantization, settings.dtype) / GIB
-    print(f"labelmill: loading {folder.name} ({size:.1f} GiB) onto {device.name}", file=sys.stderr)
-    with _told(folder, "weights"), _quiet():
+    print(f"labelmill: loading {name} ({size:.1f} GiB) onto {device.name}", file=sys.stderr)
+    with _told(name, "weights"), _quiet():
         model = _load_model(folder, config, settings, device)
     ends = {_ for value in (model.generation_config.eos_token_id, tokenizer.eos_token_id) for _ in _as_list(value)}
     left = memory.devices()[0].free if device.kind == "cuda" else memory.cpu().free // 2
@@ -103,7 +99,7 @@ def _load_model(folder: Path, config: Any, settings: Settings, device: Device) -
     ).eval()
 
 
-def _choose(folder: Path, shape: Shape, settings: Settings) -> Device:
+def _choose(name: str, shape: Shape, settings: Settings) -> Device:
     """The card, or the processor where the model is small or the job file says so."""
     found = memory.devices()
     if found[0].kind == "cuda" and settings.device != "cpu":
@@ -114,13 +110,13 @@ def _choose(folder: Path, shape: Shape, settings: Settings) -> Device:
         )
     if settings.device == "auto" and shape.parameters > CPU_PARAMETERS:
         raise ModelError(
-            f"no GPU here, and {folder.name} has {shape.parameters / 1e9:.1f} billion parameters: use a machine with a card, a "
+            f"no GPU here, and {name} has {shape.parameters / 1e9:.1f} billion parameters: use a machine with a card, a "
             "smaller model, a model behind a server (docs/local-models.md), or label.parameters.device: cpu and much time"
         )
     return memory.cpu()
 
 
-def _check_memory(folder: Path, shape: Shape, settings: Settings, device: Device, tokens: int) -> None:
+def _check_memory(name: str, shape: Shape, settings: Settings, device: Device, tokens: int) -> None:
     """Raises ModelError where the weights and one article will not fit."""
     free = sum(card.free for card in memory.devices()) if device.kind == "cuda" else device.free
     weights = shape.bytes(settings.quantization, settings.dtype)
@@ -132,12 +128,12 @@ def _check_memory(folder: Path, shape: Shape, settings: Settings, device: Device
             else "label.parameters.quantization: nf4, a smaller model"
         )
         raise ModelError(
-            f"too little memory: {folder.name} needs {need / GIB:.1f} GiB, {device.name} has {free / GIB:.1f} of "
+            f"too little memory: {name} needs {need / GIB:.1f} GiB, {device.name} has {free / GIB:.1f} of "
             f"{device.total / GIB:.1f} GiB free; use {smaller}, or close what else uses it"
         )
 
 
-def _context(folder: Path, config: Any) -> int:
+def _context(name: str, config: Any) -> int:
     """Tokens.  Raises ModelError for a model that does not attend to keys and values alone."""
     kinds = set(getattr(config, "layer_types", None) or [])
     if (
@@ -146,7 +142,7 @@ def _context(folder: Path, config: Any) -> int:
         or not hasattr(config, "num_attention_heads")
     ):
         raise ModelError(
-            f"{folder.name} ({config.model_type}) is no causal model of plain attention; run it behind a server "
+            f"{name} ({config.model_type}) is no causal model of plain attention; run it behind a server "
             "(docs/local-models.md)"
         )
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
@@ -155,7 +151,7 @@ def _context(folder: Path, config: Any) -> int:
 
 
 @contextmanager
-def _told(folder: Path, what: str) -> Iterator[None]:
+def _told(name: str, what: str) -> Iterator[None]:
     """Errors of loading, in one line."""
     import torch
 
@@ -164,10 +160,10 @@ def _told(folder: Path, what: str) -> Iterator[None]:
     except ModelError:
         raise
     except torch.OutOfMemoryError as error:
-        raise ModelError(f"too little memory on this card for {folder.name}; use a smaller model") from error
+        raise ModelError(f"too little memory on this card for {name}; use a smaller model") from error
     except Exception as error:  # a damaged file may raise anything
         raise ModelError(
-            f"{folder}: its {what} cannot be loaded ({_first_line(error)}); fetch or copy the model anew"
+            f"{name}: its {what} cannot be loaded ({_first_line(error)}); fetch or copy the model anew"
         ) from error
 
 

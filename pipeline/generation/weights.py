@@ -16,6 +16,7 @@ from pipeline.errors import ModelError
 from pipeline.tables import digest_of, file_digest, read_json, write_json
 
 SUFFIXES = (".json", ".jinja", ".model", ".txt", ".tiktoken", ".safetensors", ".bin")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 _TOLD_FROM = 2**30  # bytes: reading them takes a while
 
 
@@ -56,7 +57,7 @@ def identify(model: str, revision: str | None, memory: Path, refresh: bool = Fal
     if (
         folder.is_dir() or known.get("asked", {}).get("model") != found["model"]
     ):  # else it is gone, but its labels are not
-        _check_folder(folder)
+        check_folder(folder)
         if refresh or known.get("asked") != found:
             known = {"asked": found, "digest": _digest(folder, files)}
             write_json(memory, known)
@@ -66,19 +67,19 @@ def identify(model: str, revision: str | None, memory: Path, refresh: bool = Fal
 def found(model: str, revision: str | None) -> str:
     """In a line, what the name means at this moment.  Raises ModelError."""
     if folder := folder_of(model):
-        _check_folder(folder.absolute())
+        check_folder(folder.absolute())
         return f"{folder} holds a model"
     return f"{model}, commit {commit_of(model, revision)[:12]}"
 
 
 def commit_of(model: str, revision: str | None) -> str:
     """The commit that a model's branch or tag stands at, by the Hub; by what is on this disk where it cannot be asked."""
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import HfApi
 
     try:
         return str(HfApi().model_info(model, revision=revision, timeout=20).sha)
     except Exception as error:
-        if kept := _commit_on_disk(model, revision or constants.DEFAULT_REVISION):
+        if kept := _commit_on_disk(model, revision):
             return kept
         raise hub_error(model, revision, error) from error
 
@@ -124,20 +125,34 @@ def hub_error(model: str, revision: str | None, error: Exception) -> ModelError:
     return ModelError(f"{model}: the Hub cannot be asked ({said}); try again, or set label.model to a local folder")
 
 
-def _commit_on_disk(model: str, revision: str) -> str | None:
-    from huggingface_hub import try_to_load_from_cache
+def _commit_on_disk(model: str, revision: str | None) -> str | None:
+    """What a branch was when it was last fetched; where only commits were, the newest of them."""
+    from huggingface_hub import constants, errors, try_to_load_from_cache
+    from huggingface_hub.file_download import repo_folder_name
 
-    path = try_to_load_from_cache(model, "config.json", revision=revision)
-    return Path(path).parent.name if isinstance(path, str) else None
+    try:
+        path = try_to_load_from_cache(model, "config.json", revision=revision or constants.DEFAULT_REVISION)
+    except errors.HFValidationError:
+        return None
+    if isinstance(path, str):
+        return Path(path).parent.name
+    kept = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=model, repo_type="model"), "snapshots")
+    commits = (
+        sorted(kept.iterdir(), key=lambda folder: folder.stat().st_mtime) if kept.is_dir() and not revision else []
+    )
+    return commits[-1].name if commits else None
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raises ModelError where it holds no model."""
     if not folder.is_dir():
         raise ModelError(f"label.model: {folder} is not there; give a model's folder, or its name on the Hub")
     if not (folder / "config.json").is_file():
         raise ModelError(f"label.model: {folder} is no model's folder: it has no config.json")
     if not any(folder.glob("*.safetensors")) and not any(folder.glob("*.bin")):
         raise ModelError(f"label.model: {folder} holds no weights (*.safetensors or *.bin)")
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise ModelError(f"label.model: {folder} holds no tokenizer ({', '.join(TOKENIZERS)})")
 
 
 def _files(folder: Path) -> list[list[Any]]:

@@ -17,7 +17,7 @@ from pipeline import plugins
 from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
 from pipeline.errors import ConfigError, RequestFailed
-from pipeline.generation.weights import Weights, download, folder_of, found, identify
+from pipeline.generation.weights import Weights, check_folder, download, folder_of, found, identify
 from pipeline.records import Reply, Request, Usage
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Provider:
 
         options = self._options
         settings = loading.Settings(options.quantization, options.dtype, options.device)
-        loaded = loading.load(self._folder(), settings, self.max_output_tokens)
+        loaded = loading.load(self._folder(), self.model, settings, self.max_output_tokens)
         self.ruler, self.context_tokens = Chat(loaded.tokenizer, loaded.ends), loaded.context
         sampling = Sampling(
             self.max_output_tokens, options.temperature, options.top_p, options.top_k, options.repetition_penalty
@@ -115,7 +115,11 @@ class Provider:
 
     def _folder(self) -> Path:
         assert self._weights is not None, "identify() comes first"
-        return folder_of(self._asked_for) or download(self._asked_for, str(self._weights.commit))
+        folder = folder_of(self._asked_for)
+        if folder is None:
+            return download(self._asked_for, str(self._weights.commit))
+        check_folder(folder.absolute())
+        return folder
 
     def stop(self) -> None:
         """Begin nothing more; what is under way ends."""
