@@ -122,7 +122,7 @@ def _count(value: Any) -> int | None:
 
 def model_info(model: Any) -> ModelInfo:
     """Servers tell a model's context under different names (vLLM, OpenRouter, llama.cpp, ...)."""
-    extra = model.model_dump()
+    extra = model.model_dump(warnings=False)  # servers give whole seconds as fractions
     meta = extra.get("meta") or {}
     sizes = (extra.get("max_model_len"), extra.get("context_length"), extra.get("context_window"), meta.get("n_ctx"))
     context = next((size for size in sizes if isinstance(size, int) and size > 0), None)
@@ -194,10 +194,17 @@ def error_of(data: bytes) -> tuple[str, str]:
     if not isinstance(error, dict):
         return "", str(error)[:200]
     kind = str(error.get("type") or "")
-    message = str(error.get("message") or error)[:200]
+    message = str(error.get("message") or _detail(error.get("detail")) or error)[:200]
     if kind in ("tokens", "requests"):  # OpenAI's word for which limit it was
         message += f" ({kind})"
     return str(error.get("code") or kind), message
+
+
+def _detail(detail: Any) -> str:
+    """What servers on FastAPI say: a text, or a list of what is wrong."""
+    if isinstance(detail, list):
+        return "; ".join(str(_dict(item).get("msg") or item) for item in detail)
+    return str(detail or "")
 
 
 def parameter_of(data: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline import plugins, prompts
 from pipeline.config import JobConfig
-from pipeline.errors import LabelmillError
+from pipeline.errors import EndpointError, LabelmillError
 from pipeline.generation import memory
 from pipeline.generation.memory import GIB, Device, Shape
 from pipeline.labelling import preflight
@@ -103,7 +103,12 @@ def _repository(repo: str) -> str:
 
 
 def _offered(provider: Any) -> str:
-    info = preflight.examine(provider, provider.models())
+    try:
+        info = preflight.examine(provider, provider.models())
+    except EndpointError as error:
+        if error.status in (None, 401):
+            raise
+        return f"{provider.base_url} answers, but lists no models ({error})"
     if info is None:
         return f"{provider.base_url} answers; it lists no models"
     until = f" until {info.shutdown_date}" if info.shutdown_date else ""

@@ -7,7 +7,7 @@ used for what it is good at, the list of models.  Failures are told apart here a
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import re
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -30,6 +30,9 @@ CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's busi
 MAX_REPLY_BYTES = 8 * 2**20
 
 
+_NO_SUCH_MODEL = re.compile(
+    r"pinned|not (?:found|loaded|available|served|exist)|unknown|no such|invalid", re.IGNORECASE
+)
 _NOT_PARAMETERS = {
     "model": "set label.model",
     "messages": "they come from the prompt, label.prompt",
@@ -162,9 +165,12 @@ class Provider:
         try:
             offered = {model.id: chat_api.model_info(model) for model in client.models.list()}
             if offered and self.model not in offered:
-                with suppress(openai.NotFoundError):  # some endpoints take names that they do not list
+                try:  # some endpoints take names that they do not list
                     model = client.models.retrieve(self.model)
                     offered[self.model] = replace(chat_api.model_info(model), id=self.model)
+                except openai.NotFoundError as error:
+                    if error.body == {"detail": "Not Found"}:
+                        return []  # a server that cannot be asked about one model; its list may be of anything
             return [offered[name] for name in sorted(offered)]
         except openai.APIConnectionError as error:
             cause = error.__cause__ or error
@@ -189,6 +195,8 @@ class Provider:
             )  # every request has it
         text = self._redact(f"HTTP {status} {code}: {message}".replace(" :", ":"))[:300]
         failure = chat_api.failure(status, code, message, text, headers)
+        if failure and failure.kind == "rejected" and self.model in message and _NO_SUCH_MODEL.search(message):
+            failure = None
         return failure or RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status)} ({text})")
 
     def _what_to_mend(self, status: int) -> str:
