@@ -29,7 +29,7 @@ label:
   task: keyphrases                  # keyphrases | topic | classes (then clean: {classes: {sports: [sport], politics: []}})
   prompt: keyphrases/v1             # prompts/keyphrases/v1.yaml beside this file, else the one that ships; v2 asks for JSON
   variables: {}                     # more values for the prompt
-  provider: openai                  # openai (any compatible endpoint) | extractive (no key, no network)
+  provider: openai                  # openai (any compatible endpoint) | llama (here) | extractive (no model)
   model: gpt-6-luna
   base_url: null                    # default: OPENAI_BASE_URL, else OpenAI
   api_key: null                     # default: OPENAI_API_KEY; else name a variable: ${MY_KEY}

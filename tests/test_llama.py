@@ -277,9 +277,9 @@ def test_too_long_for_the_model(make_job: JobMaker, tmp_path: Path, policy: str)
 
 def test_real_memory_runs_out(folder: Path, make_job: JobMaker, tmp_path: Path) -> None:
     """In a process that may not have more: halved until it fits, and every article is answered."""
-    parameters = {**EXACT, "max_new_tokens": 700, "batch_tokens": 10**9}
+    parameters = {**EXACT, "max_new_tokens": 8, "batch_tokens": 10**9}
     large = tiny_llama.make(tmp_path / "large", hidden=512, heads=8, key_value_heads=8, layers=4, context=4096)
-    path = make_job([article(n, words=500) for n in range(24)], label=label(large, **parameters))
+    path = make_job([article(n, words=160) for n in range(16)], label=label(large, **parameters))
     run(path, last="filter")
     code = (
         "import resource, sys, torch; torch.set_num_threads(1)\n"
@@ -287,21 +287,20 @@ def test_real_memory_runs_out(folder: Path, make_job: JobMaker, tmp_path: Path) 
         "def limited(*a):\n"
         "    loaded = load(*a); torch.ones(9).sum()\n"
         "    used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-        "    resource.setrlimit(resource.RLIMIT_AS, (used + 900 * 2**20, -1)); return loaded\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (used + 220 * 2**20, -1)); return loaded\n"
         "loading.load = limited\n"
-        "from pipeline.generation import generator; G = generator.Generator; budgets = []\n"
-        "from pipeline.cli import main\n"
-        "import pipeline.generation.pool as pool; put = pool.Pool.put_back\n"
-        "def counted(self, rows): budgets.append(len(rows)); put(self, rows)\n"
+        "import pipeline.generation.pool as pool; put = pool.Pool.put_back; halved = []\n"
+        "def counted(self, rows): halved.append(len(rows)); put(self, rows)\n"
         "pool.Pool.put_back = counted\n"
-        f"code = main(['label', {str(path)!r}, '--set', 'label.parameters.max_new_tokens=8'])\n"
-        "print('put back', len(budgets)); raise SystemExit(code)"
+        "from pipeline.cli import main\n"
+        f"code = main(['label', {str(path)!r}])\n"
+        "print('halved', len(halved)); raise SystemExit(code)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "1"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=200)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "put back 0" not in done.stdout, "the limit was not reached"
-    assert len(ledger(tmp_path / "jobs" / "test")) == 24
+    assert "halved 0" not in done.stdout, "the limit was not reached"
+    assert len(ledger(tmp_path / "jobs" / "test")) == 16
 
 
 # --- what may be missing ---

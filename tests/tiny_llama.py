@@ -11,8 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
-
+ROOT = Path(__file__).parent.parent
 # As meta-llama/Llama-2-7b-chat-hf carries it, in tokenizer_config.json.
 LLAMA_2_TEMPLATE = (
     "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"

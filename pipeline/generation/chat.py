@@ -12,6 +12,7 @@ text: it is spaced out before the template sees it.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class Chat:
 
     def __init__(self, tokenizer: Any, ends: Sequence[int] = ()) -> None:
         self._tokenizer = tokenizer
+        self._lock = threading.Lock()  # it changes settings of its own while it encodes
         self._template = None if tokenizer.chat_template else LLAMA_2
         special = {str(token) for token in tokenizer.all_special_tokens}
         special |= {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
@@ -49,10 +51,15 @@ class Chat:
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Ids up to where the reply begins.  Raises ModelError where the template does not take the messages."""
         text = self._render(messages, add_generation_prompt=True)
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._ids(text)
 
     def text(self, ids: Sequence[int]) -> str:
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+        with self._lock:
+            return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+    def _ids(self, text: str) -> list[int]:
+        with self._lock:
+            return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     # --- a Ruler ---
 
@@ -60,10 +67,10 @@ class Chat:
         return len(self.prompt(messages))
 
     def of_text(self, text: str) -> int:
-        return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(self._ids(text))
 
     def cut(self, text: str, tokens: int) -> str:
-        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids = self._ids(text)
         return text if len(ids) <= tokens else self.text(ids[: max(0, tokens)]).rstrip("\N{REPLACEMENT CHARACTER}")
 
     def has_first_line(self, ids: Sequence[int]) -> bool:
@@ -101,7 +108,7 @@ class Chat:
             behind = self._apply(turns).rpartition(_MARK)[2]
         except Exception:  # a template that wants other messages
             return []
-        ids = self._tokenizer(behind, add_special_tokens=False)["input_ids"]
+        ids = self._ids(behind)
         known = {self._tokenizer.convert_tokens_to_ids(token) for token in special}
         return [token for token in ids if token in known][:1]
 

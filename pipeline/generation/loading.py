@@ -71,6 +71,10 @@ def load(folder: Path, name: str, settings: Settings, reply_tokens: int) -> Load
     with _told(name, "weights"), _quiet():
         model = _load_model(folder, config, settings, device)
     ends = {_ for value in (model.generation_config.eos_token_id, tokenizer.eos_token_id) for _ in _as_list(value)}
+    if device.kind == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()  # what loading held counts as taken
     left = memory.devices()[0].free if device.kind == "cuda" else memory.cpu().free // 2
     budget = int(left * (1 - memory.RESERVE) / shape.token_bytes(settings.dtype))
     return Loaded(model, tokenizer, context, tuple(sorted(ends)), budget)

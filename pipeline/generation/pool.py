@@ -42,12 +42,16 @@ class Pool:
         self._rows: list[Row] = []
         self._prefix: list[int] | None = None  # what all prompts so far begin with
         self._changed = threading.Condition()
-        self._closed = False
+        self._stopped = False
+        self.closed = False
         self._seen = 0
 
     def submit(self, prompt: list[int]) -> Future[Generated]:
         row = Row(prompt)
         with self._changed:
+            if self._stopped:
+                row.future.set_exception(Stopped())
+                return row.future
             self._seen += 1
             self._prefix = prompt if self._prefix is None else _shared(self._prefix, prompt)
             self._put(row)
@@ -67,7 +71,7 @@ class Pool:
     def wait(self) -> bool:
         """Until there are prompts, and no more come for a moment; False: until it was closed."""
         with self._changed:
-            while not self._closed:
+            while not self.closed:
                 waiting = len(self._rows)
                 self._changed.wait(SETTLE_SECONDS if waiting else None)
                 if waiting and len(self._rows) == waiting:
@@ -99,15 +103,17 @@ class Pool:
     def stop(self) -> None:
         """What has not begun never will."""
         with self._changed:
+            self._stopped = True
             rows, self._rows = self._rows, []
         for row in rows:
             if row.future.running() or row.future.set_running_or_notify_cancel():
                 row.future.set_exception(Stopped())
 
     def close(self) -> None:
+        """What is under way is given up, too."""
         self.stop()
         with self._changed:
-            self._closed = True
+            self.closed = True
             self._changed.notify()
 
 

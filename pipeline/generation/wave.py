@@ -67,7 +67,7 @@ class Wave:
         if self._prefix:
             self._compute_prefix()
         self._admit()
-        while self.rows:
+        while self.rows and not self._pool.closed:
             self._step()
             self._admit()
 
