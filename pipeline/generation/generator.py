@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import torch
 
-from pipeline.generation.pool import Generated, Pool
+from pipeline.generation.pool import Generated, Pool, Row
 from pipeline.generation.wave import Decoder, Wave
 
 MOST_SLOTS = 256
@@ -48,28 +48,36 @@ class Generator:
 
     def _run_wave(self) -> None:
         longest, alike, prefix = self._pool.plan()
-        count = max(1, min(self.budget // (longest + self._decoder.sampling.max_new_tokens), MOST_SLOTS, alike))
-        wave = None
+        length = longest + self._decoder.sampling.max_new_tokens
+        count = max(1, min(self.budget // length, MOST_SLOTS, alike))
+        rows, error = self._try(count, longest, prefix)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()  # the next wave's slots have another shape
+        if error and _is_out_of_memory(error) and count > 1:
+            self.budget = count // 2 * length
+            self._pool.put_back(rows)
+        elif error:
+            for row in rows or self._pool.take(
+                1, longest, []
+            ):  # somebody must answer for it, or it would go on for ever
+                fits = f"{len(row.prompt)} tokens and the reply do not fit into memory"
+                row.future.set_exception(OutOfMemory(fits) if _is_out_of_memory(error) else error)
+
+    def _try(self, count: int, longest: int, prefix: list[int]) -> tuple[list[Row], Exception | None]:
+        """The rows that were under way when something failed, and what.  The wave's memory is free on return."""
+        rows: list[Row] = []
         try:
             wave = Wave(self._decoder, self._pool, count, longest, prefix)
+            rows = wave.rows
             wave.run()
         except Exception as error:
-            rows = wave.rows if wave else self._pool.take(1, longest, [])
-            if not _is_out_of_memory(error):
-                failure: Exception | None = error
-            elif count > 1:
-                failure, self.budget = None, max(1, count // 2) * (longest + self._decoder.sampling.max_new_tokens)
-                self._pool.put_back(rows)
-            else:
-                failure = OutOfMemory(f"{longest} tokens and the reply do not fit into memory")
-            for row in rows if failure else []:
-                row.future.set_exception(failure)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            return rows, error.with_traceback(None) if _is_out_of_memory(error) else error
+        return [], None
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Of a card (torch.OutOfMemoryError) or of this machine (a plain RuntimeError of torch's allocator)."""
+    """Of a card (torch.OutOfMemoryError, or what CUDA's libraries say) or of this machine (torch's allocator)."""
+    said = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
     )
