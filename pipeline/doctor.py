@@ -80,7 +80,7 @@ def _job(config: JobConfig) -> Iterator[Finding]:
     if provider.uses_prompt:
         yield _try("prompt", lambda: str(prompts.find(config.prompt, config.folder)))
     if hasattr(provider, "found"):
-        yield _try("model", provider.found)
+        yield _try("model", lambda: provider.found(config.folder))
     if hasattr(provider, "models"):
         yield _try("endpoint", lambda: _offered(provider))
     if config.publish.to == "hub":

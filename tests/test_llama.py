@@ -435,11 +435,15 @@ def test_job_files(folder: Path, make_job: JobMaker, override: str, said: str) -
 
 
 def test_names_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+    base = tmp_path / "job"
     (tmp_path / "user" / "name").mkdir(parents=True)
-    assert weights.folder_of("user/name") == Path("user/name")  # it lies here
-    assert weights.folder_of("user/other") is None and weights.folder_of("./other") == Path("other")
-    assert weights.folder_of("~/m") == Path("~/m").expanduser()
+    (base / "models" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert weights.folder_of("models/mine", base) == base / "models" / "mine"  # as other paths of the job file
+    assert weights.folder_of("user/name", base) == tmp_path / "user" / "name"  # it lies here
+    assert weights.folder_of("user/other", base) is None
+    assert weights.folder_of("./other", base) == base / "other"
+    assert weights.folder_of("~/m", base) == Path("~/m").expanduser()
     assert issubclass(ModelError, Exception) and not issubclass(ModelError, EndpointError | MissingExtra)
 
 

@@ -166,6 +166,8 @@ def _told(name: str, what: str) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise ModelError(f"too little memory on this card for {name}; use a smaller model") from error
     except Exception as error:  # a damaged file may raise anything
+        if "dispatched on the CPU" in str(error):  # bitsandbytes computes on cards only what lies there whole
+            raise ModelError(f"too little memory on the card for {name}; use a smaller model") from error
         raise ModelError(
             f"{name}: its {what} cannot be loaded ({_first_line(error)}); fetch or copy the model anew"
         ) from error

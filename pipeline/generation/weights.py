@@ -34,16 +34,19 @@ class Weights:
         return {"weights_sha256": self.digest} if self.digest else {"model": self.name, "revision": str(self.commit)}
 
 
-def folder_of(model: str) -> Path | None:
-    """The folder that a model's name means, where it is one: a path, or `user/name` that lies here."""
+def folder_of(model: str, base: Path) -> Path | None:
+    """The folder that a model's name means, where it is one: a path from `base` (the job file's folder), or else from here;
+    or `user/name` that lies at either."""
     path = Path(model).expanduser()
+    places = [base / path, Path.cwd() / path]
     looks_like_path = model.startswith((".", "/", "~")) or model.count("/") > 1
-    return path if looks_like_path or path.is_dir() else None
+    there = next((place for place in places if place.is_dir()), None)
+    return there or (places[0] if looks_like_path else None)
 
 
-def identify(model: str, revision: str | None, memory: Path, refresh: bool = False) -> Weights:
+def identify(model: str, revision: str | None, base: Path, memory: Path, refresh: bool = False) -> Weights:
     """Find out, or remember from file `memory`, which weights `model` means.  Raises ModelError."""
-    folder = folder_of(model)
+    folder = folder_of(model, base)
     known = read_json(memory) or {}
     if folder is None:
         asked = {"model": model, "revision": revision}
@@ -64,9 +67,9 @@ def identify(model: str, revision: str | None, memory: Path, refresh: bool = Fal
     return Weights(folder.resolve().name, digest=known["digest"])
 
 
-def found(model: str, revision: str | None) -> str:
+def found(model: str, revision: str | None, base: Path) -> str:
     """In a line, what the name means at this moment.  Raises ModelError."""
-    if folder := folder_of(model):
+    if folder := folder_of(model, base):
         check_folder(folder.absolute())
         return f"{folder} holds a model"
     return f"{model}, commit {commit_of(model, revision)[:12]}"

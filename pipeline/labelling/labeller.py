@@ -37,7 +37,7 @@ class Labeller:
             _remember(work, self.provider)
         self.prompt = load_prompt(config)
         if hasattr(self.provider, "identify"):
-            self.provider.identify(work.weights_file, refit)
+            self.provider.identify(config.folder, work.weights_file, refit)
         if hasattr(self.provider, "fit"):
             self.provider.load(_statistics(work, self.provider, refit))
         self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None

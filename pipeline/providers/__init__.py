@@ -8,6 +8,6 @@ A module holds `Options` (it validates `label.parameters`) and `Provider(label, 
   `RequestFailed`), or `answer(requests) -> list[Reply]` (a batch computed in this process);
 - with `ask`, optionally `pool: int`: it computes in this process and batches by itself, so it is given that many requests at once,
   unpaced and free of charge; `stop()`: begin nothing more; `repeats`: asked again it says the same; `ruler`: counts its tokens;
-- optionally `identify(memory, refresh)`: finds out which weights answer, and remembers it in a file of the job;
+- optionally `identify(base, memory, refresh)`: finds out which weights answer, and remembers it in the job's file `memory`;
 - optionally `fit(articles) -> bytes` and `load(state)`: corpus statistics, fitted once for a job and kept.
 """

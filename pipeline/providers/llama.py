@@ -62,20 +62,21 @@ class Provider:
         self._first_line = not many if options.first_line is None else options.first_line
         self.repeats = options.temperature < SURE_BELOW
         self._weights: Weights | None = None
+        self._base = Path()  # of relative paths
         self.ruler: Chat | None = None  # once the model is loaded
         self._generator: Generator | None = None
         self.context_tokens: int | None = None
 
-    def identify(self, memory: Path, refresh: bool) -> None:
+    def identify(self, base: Path, memory: Path, refresh: bool) -> None:
         """Find out which weights answer.  Raises ModelError."""
-        self._weights = identify(self._asked_for, self._options.revision, memory, refresh)
+        self._weights, self._base = identify(self._asked_for, self._options.revision, base, memory, refresh), base
 
-    def found(self) -> str:
+    def found(self, base: Path) -> str:
         """For doctor: what the model's name means.  Raises ModelError, MissingExtra."""
         from pipeline.generation.loading import check_installed
 
         check_installed(self._options.quantization)
-        return found(self._asked_for, self._options.revision)
+        return found(self._asked_for, self._options.revision, base)
 
     @property
     def model(self) -> str:
@@ -115,7 +116,7 @@ class Provider:
 
     def _folder(self) -> Path:
         assert self._weights is not None, "identify() comes first"
-        folder = folder_of(self._asked_for)
+        folder = folder_of(self._asked_for, self._base)
         if folder is None:
             return download(self._asked_for, str(self._weights.commit))
         check_folder(folder.absolute())
