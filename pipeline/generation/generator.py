@@ -60,7 +60,7 @@ class Generator:
             for row in rows or self._pool.take(
                 1, longest, []
             ):  # somebody must answer for it, or it would go on for ever
-                fits = f"{len(row.prompt)} tokens and the reply do not fit into memory"
+                fits = f"{len(row.prompt)} tokens and the reply do not fit into memory; take a smaller model, or filter by length"
                 row.future.set_exception(OutOfMemory(fits) if _is_out_of_memory(error) else error)
 
     def _try(self, count: int, longest: int, prefix: list[int]) -> tuple[list[Row], Exception | None]:

@@ -17,6 +17,8 @@ from pipeline.generation.sampling import Sampling, pick
 from pipeline.generation.slots import Slots
 
 PREFILL_TOKENS = 4096  # in one call, padding included: activations take memory, too
+LEAST_PREFILL = 512  # tokens: below that, a call costs more than padding does
+WORTH_PADDING = 0.8  # of the longest: shorter ones get a call of their own
 REFILL = 8  # slots are filled again when an eighth of them is free
 
 
@@ -93,7 +95,7 @@ class Wave:
     def _prefill(self, first: int) -> int:
         """Compute prompts from slot `first` on, as many as one call takes; how many."""
         width = len(self.rows[first].prompt) - len(self._prefix)
-        rows = self.rows[first : first + max(1, PREFILL_TOKENS // width)]
+        rows = self._like(first, width)
         ids, at = self._padded([row.prompt for row in rows], width)
         slots = self._all[first : first + len(rows)]
         self._slots.aim(slots, at, len(self._prefix) + width)
@@ -108,6 +110,17 @@ class Wave:
             row.length = len(row.prompt)
         self._note(logits, first, rows)
         return len(rows)
+
+    def _like(self, first: int, width: int) -> list[Row]:
+        """Rows from `first` on that are worth padding to `width`; they stand the longest first."""
+        rows: list[Row] = []
+        for row in self.rows[first:]:
+            much = (len(rows) + 1) * width > PREFILL_TOKENS
+            shorter = len(row.prompt) - len(self._prefix) < WORTH_PADDING * width
+            if rows and (much or (shorter and len(rows) * width >= LEAST_PREFILL)):
+                break
+            rows.append(row)
+        return rows
 
     def _padded(self, prompts: list[list[int]], width: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(ids, columns) of what stands behind the prefix, padded on the left, so that each ends in the last place."""

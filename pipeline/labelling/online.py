@@ -43,6 +43,7 @@ class Online:
         self._stop = Stop(self._send_no_more)
         self._attempts = Attempts(asking, self._gate, self._stop)
         self._supply = Supply(asking, batches)
+        self._who = "the endpoint" if asking.pool is None else "the model"
         self._brake = Brake(asking.options.brake)
         self._outbox: list[Outcome] = []  # answered or failed, not stored yet
         self._filled, self._full, self._over = asyncio.Event(), asyncio.Event(), False
@@ -113,7 +114,7 @@ class Online:
             else:
                 rejected = self._suspect[-1].record
                 why = rejected.error if rejected else ""
-                self._stop.pause(f"the endpoint has answered nothing yet, only turned down: {why}")
+                self._stop.pause(f"{self._who} has answered nothing yet, only turned down: {why}")
         await self._supply.wait()
 
     async def _claim_and_start(self, asks: list[Ask], tasks: asyncio.TaskGroup) -> None:
