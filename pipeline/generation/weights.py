@@ -159,14 +159,15 @@ def check_folder(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[list[Any]]:
-    """[name, bytes, time] of each file that counts; a link counts as what it leads to."""
+    """[name, bytes, times] of each file that counts; a link counts as what it leads to."""
     if not folder.is_dir():
         return []
     paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+    states = [(path.name, path.stat()) for path in paths]
+    return [[name, state.st_size, state.st_mtime_ns, state.st_ctime_ns] for name, state in states]
 
 
 def _digest(folder: Path, files: list[list[Any]]) -> str:
-    if sum(size for _, size, _ in files) > _TOLD_FROM:
+    if sum(file[1] for file in files) > _TOLD_FROM:
         print(f"labelmill: reading {folder.name} once, to tell its weights from others", file=sys.stderr)
-    return digest_of([[name, file_digest(folder / name)] for name, _, _ in files])
+    return digest_of([[file[0], file_digest(folder / file[0])] for file in files])
