@@ -166,6 +166,8 @@ def _told(name: str, what: str) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise ModelError(f"too little memory on this card for {name}; use a smaller model") from error
     except Exception as error:  # a damaged file may raise anything
+        if "Unrecognized configuration class" in str(error):
+            raise ModelError(f"{name} is no causal language model; set label.model to one") from error
         if "dispatched on the CPU" in str(error):  # bitsandbytes computes on cards only what lies there whole
             raise ModelError(f"too little memory on the card for {name}; use a smaller model") from error
         raise ModelError(
