@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
+from pipeline.config import Price
 from pipeline.errors import ConfigError
 from pipeline.labelling import quote as quotes
 from pipeline.labelling.asking import Asking
@@ -25,6 +26,7 @@ from pipeline.workspace import Workspace
 
 _LOOKED_UP = 256
 _IN_FLIGHT = 64  # taken for granted where nothing is known
+FREE = Price(input=0, output=0)
 
 
 def quote(work: Workspace, sample: int = 0) -> Quote:
@@ -33,7 +35,7 @@ def quote(work: Workspace, sample: int = 0) -> Quote:
     The articles must have been filtered.  Raises Paused where the sample cannot be asked.
     """
     labeller = Labeller(work)
-    if labeller.prompt is None or hasattr(labeller.provider, "pool"):
+    if labeller.prompt is None:
         raise ConfigError(f"label.provider: {labeller.provider_name} costs nothing; there is nothing to quote")
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger:
         survey = _Survey(work, labeller, ledger, sample)
@@ -50,6 +52,7 @@ class _Survey:
         self._options = work.config.label
         self._provider = labeller.provider
         self._most_output = getattr(self._provider, "max_output_tokens", None)
+        self._is_here = hasattr(self._provider, "pool")
         self._fitting = Fitting(labeller, self._options.on_too_long, self._most_output)
         self._articles, self._answered, self._tokens = 0, 0, 0
         self._seen: set[bytes] = set()
@@ -126,6 +129,7 @@ class _Survey:
     def result(self, measured_in_flight: float) -> Quote:
         limits, model = self._options.limits, getattr(self._provider, "model", None)
         price, tier = Prices(self._options.prices).of(model), getattr(self._provider, "tier", None)
+        price = FREE if self._is_here else price
         requests = len(self._seen) - self._answered
         prompts, most = quotes.price_of_rest(price, tier, self._tokens, requests, self._most_output)
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
@@ -142,6 +146,10 @@ class _Survey:
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:
         notes = []
+        if self._is_here:
+            notes.append("the model runs on this machine: no money; --sample 50 measures the time")
+            notes.append(f"tokens are counted as {encoding_of(model or '')} does; the model's own may be more")
+            return notes
         if unpriced:
             notes.append(f"the price of {model!r} is not known: give it in label.prices, or see the tokens only")
         if self._most_output is None:
