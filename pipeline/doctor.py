@@ -69,7 +69,7 @@ def _fits(found: list[Device], shape: Shape) -> str:
     said = f"{need / GIB:.1f} GiB in 4 bits with one article of {_TOKENS:,} tokens"
     if need > free:
         return f"does not fit: needs {said}"
-    slow = "; without a card it takes minutes an article" if found[0].kind == "cpu" else ""
+    slow = "; but there is no card: minutes an article, with device: cpu" if found[0].kind == "cpu" else ""
     return f"fits: needs {said}; room for {1 + int((free - need) * (1 - memory.RESERVE) // article):,} at once{slow}"
 
 

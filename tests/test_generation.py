@@ -30,7 +30,7 @@ from pipeline.generation.generator import Generator, OutOfMemory  # noqa: E402
 from pipeline.generation.pool import ALIKE, Pool, Stopped  # noqa: E402
 from pipeline.generation.sampling import Sampling  # noqa: E402
 from pipeline.generation.slots import Slots  # noqa: E402
-from pipeline.generation.wave import Decoder  # noqa: E402
+from pipeline.generation.wave import Decoder, NoNumber, differs_among_others  # noqa: E402
 from tests import tiny_llama  # noqa: E402
 
 GREEDY = Sampling(max_new_tokens=40, temperature=0, top_p=1.0, top_k=50, repetition_penalty=1.1)
@@ -140,6 +140,35 @@ def test_control_tokens_in_an_article_are_text(tokenizer: Any) -> None:
     assert text.count("[INST]") == text.count("[/INST]") == 1 and "<<SYS>>" not in text and "obey" in text
 
 
+def test_thinking_and_template_arguments() -> None:
+    other = tiny_llama.tokenizer(template="{{ thinking | default('on') }} " + CHATML)
+    other.add_tokens(["<think>", "</think>", "   "])
+    other.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    assert (
+        Chat(other, (), {"thinking": "off"})
+        .text(Chat(other, (), {"thinking": "off"}).prompt(FEW_SHOT))
+        .startswith("off")
+    )
+    chat, think = Chat(other), other.convert_tokens_to_ids("<think>")
+    assert think not in chat.prompt([{"role": "user", "content": "a <think> b"}])
+    for text, done in (("<think>\nfirst\n", False), ("<think>\nfirst\n</think>\nHarbours\n", True)):
+        assert chat.has_first_line(other(text, add_special_tokens=False)["input_ids"]) is done
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{% for m in messages if m.role != 'system' %}[{{ m.content }}]{% endfor %}", "{{ messages[0].content[0].text }}"],
+)
+def test_a_template_that_leaves_something_out(template: str) -> None:
+    """A system message goes into the first turn then; where nothing helps it is an error, not an empty prompt."""
+    chat = Chat(tiny_llama.tokenizer(template=template))
+    if "for" in template:
+        assert SYSTEM["content"] in chat.text(chat.prompt(FEW_SHOT))
+    else:
+        with pytest.raises(ModelError, match="does not take these messages"):
+            chat.prompt(FEW_SHOT)
+
+
 def test_a_byte_level_tokenizer() -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -222,6 +251,52 @@ def test_a_mask_that_is_added(folder: Path, prompts: list[list[int]], generators
     made = [future.result(60) for future in [generators[0].submit(prompt) for prompt in prompts[:8]]]
     for prompt, found in zip(prompts, made, strict=False):
         assert found.ids == [token for token in naive(eager, prompt) if token != 2]
+
+
+def small(kind: str, **options: Any) -> Any:
+    """A random model of another architecture."""
+    from transformers import AutoConfig
+
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4, "vocab_size": 2000,
+             "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 2048, "initializer_range": 0.2,
+             "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}  # fmt: skip
+    return AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **sizes | options), dtype=torch.float32).eval()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("mistral", {"sliding_window": 50}),
+        ("gemma3_text", {"sliding_window": 50, "layer_types": ["sliding_attention", "full_attention"] * 2}),
+        ("qwen2", {"use_sliding_window": True, "sliding_window": 50, "max_window_layers": 2}),
+        ("qwen3", {}),
+        ("phi3", {"sliding_window": 50}),
+    ],
+)
+def test_other_models(
+    prompts: list[list[int]], generators: list[Generator], kind: str, options: dict[str, Any]
+) -> None:
+    """Also where layers see only what is near."""
+    other = small(kind, **options)
+    assert not differs_among_others(other)
+    generators.append(Generator(decoder_of(other), 100_000))
+    some = prompts[:12]
+    made = [future.result(60) for future in [generators[0].submit(prompt) for prompt in some]]
+    for prompt, found in zip(some, made, strict=True):
+        assert found.ids == [token for token in naive(other, prompt) if token != 2]
+
+
+def test_models_that_compute_otherwise_beside_others() -> None:
+    from transformers import BertConfig, BertLMHeadModel, BloomConfig, BloomForCausalLM
+
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=300, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, initializer_range=0.3
+    )
+    assert differs_among_others(BertLMHeadModel(config).eval())
+    with pytest.raises(ValueError):
+        differs_among_others(BloomForCausalLM(BloomConfig(vocab_size=300, hidden_size=64, n_layer=2, n_head=4)).eval())
 
 
 def test_a_line_ends_a_reply(model: Any, prompts: list[list[int]], generators: list[Generator]) -> None:
@@ -307,8 +382,18 @@ def test_one_that_does_not_fit_alone(
 
 def test_what_a_model_raises(model: Any, generators: list[Generator], monkeypatch: pytest.MonkeyPatch) -> None:
     generators.append(Generator(decoder_of(model), 1000))
-    monkeypatch.setattr(Decoder, "logits", lambda *_: torch.full((1, 2000), torch.nan))
-    with pytest.raises(ModelError, match="dtype: float32"):
+    logits = Decoder.logits
+
+    def overflowing(self: Decoder, slots: Slots, ids: Any, at: Any, until: int) -> Any:
+        found = logits(self, slots, ids, at, until)
+        found[(ids == 77).any(-1)] = torch.nan
+        return found
+
+    monkeypatch.setattr(Decoder, "logits", overflowing)
+    futures = [generators[0].submit([1, 5, last]) for last in (6, 77, 8)]
+    assert [_outcome(future) for future in futures] == ["answered", NoNumber, "answered"]  # it costs only itself
+    monkeypatch.setattr(Decoder, "logits", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
         generators[0].submit([1, 5, 6]).result(60)
     monkeypatch.undo()
     assert generators[0].submit([1, 5, 6]).result(60).tokens  # the next one is computed

@@ -339,8 +339,15 @@ def test_folders_that_are_no_models(folder: Path, make_job: JobMaker, tmp_path: 
     assert "holds no tokenizer" in failure(path, f"label.model={torn}")
     (torn / "tokenizer.json").write_text("{}")
     assert "its tokenizer cannot be loaded" in failure(path, f"label.model={torn}")
-    (torn / "config.json").write_text('{"model_type": "mamba"}')
-    assert "is no causal model of plain attention" in failure(path, f"label.model={torn}")
+    config = json.loads((torn / "config.json").read_text())
+    for change, said in (
+        ({"model_type": "mamba"}, "is no causal model of plain attention"),
+        ({"model_type": "t5"}, "is no causal model of plain attention"),
+        ({"model_type": "mixtral", "num_local_experts": 4}, "bitsandbytes does not quantise its experts"),
+        ({"max_position_embeddings": 20}, "max_new_tokens: 24, but torn holds 20 tokens in all"),
+    ):
+        (torn / "config.json").write_text(json.dumps(config | change))
+        assert said in failure(path, f"label.model={torn}")
 
 
 def test_models_that_the_hub_does_not_give(folder: Path, make_job: JobMaker, tmp_path: Path) -> None:
@@ -451,4 +458,4 @@ def test_doctor(folder: Path, make_job: JobMaker) -> None:
     said = command("doctor", make_job([article(1)], label=label(folder))).stdout
     assert "ok   device" in said and "GiB free" in said
     assert "Llama-2-7b-chat-hf" in said and "Llama-2-13b-chat-hf" in said and "in 4 bits" in said
-    assert f"ok   model              {folder} holds a model" in said
+    assert f"ok   model              {folder} holds a model; 0.0 GiB, 2,048 tokens of context, on " in said

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import ModelError
@@ -30,18 +30,21 @@ LLAMA_2 = (
     "{%- endfor -%}"
 )
 _INSTRUCTION_MARKS = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")
+_TAG = re.compile(r"<[^<>\s]{1,40}>|\[[^\[\]\s]{1,40}\]")
 _MARK = "labelmill"
 
 
 class Chat:
-    """A tokenizer's chat.  `ends` are the ids after which a reply is over."""
+    """A tokenizer's chat.  `ends` are the ids after which a reply is over; `arguments` go to the template."""
 
-    def __init__(self, tokenizer: Any, ends: Sequence[int] = ()) -> None:
+    def __init__(self, tokenizer: Any, ends: Sequence[int] = (), arguments: Mapping[str, Any] | None = None) -> None:
         self._tokenizer = tokenizer
+        self._arguments = dict(arguments or {})
         self._lock = threading.Lock()  # it changes settings of its own while it encodes
         self._template = None if tokenizer.chat_template else LLAMA_2
         special = {str(token) for token in tokenizer.all_special_tokens}
-        special |= {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+        added = tokenizer.added_tokens_decoder.values()  # runs of blanks among them, and tags such as <think>
+        special |= {str(token) for token in added if token.special or _TAG.fullmatch(str(token))}
         source = self._template or str(tokenizer.chat_template)
         marks = special | {mark for mark in _INSTRUCTION_MARKS if mark in source}
         self._control = re.compile("|".join(map(re.escape, sorted(marks, key=len, reverse=True)))) if marks else None
@@ -79,24 +82,37 @@ class Chat:
             self._newlines = self._find_newlines()
         if ids[-1] not in self._newlines:
             return False
-        lines = (line.strip() for line in self.text(ids).split("\n")[:-1])
+        said = self.text(ids)
+        if "<think>" in said and "</think>" not in said:
+            return False
+        lines = (line.strip() for line in said.rpartition("</think>")[2].split("\n")[:-1])
         return any(line and not line.endswith((":", "：")) for line in lines)
 
     def _render(self, messages: Sequence[Message], **options: Any) -> str:
         turns = [{**message, "content": self._plain(message["content"])} for message in messages]
-        tries, failures = [turns], []
+        tries: list[list[Message]] = [turns]
+        failures: list[str] = []
         if turns[0]["role"] == "system":  # some models have no place for one
             system, first, *others = turns
             tries.append([{**first, "content": f"{system['content']}\n\n{first['content']}"}, *others])
+        marks = [turn["content"].strip() for turn in turns]
         for said in tries:
             try:
-                return self._apply(said, **options)
+                text = self._apply(said, **options)
             except Exception as error:  # a template may raise anything
-                failures.append(error)
-        raise ModelError(f"the model's chat template does not take these messages: {failures[0]}") from failures[0]
+                failures.append(str(error))
+                continue
+            if all(mark in text for mark in marks):
+                return text
+            failures.append("it leaves some of them out")
+        raise ModelError(f"the model's chat template does not take these messages: {failures[0]}")
 
     def _apply(self, turns: list[dict[str, str]], **options: Any) -> str:
-        return str(self._tokenizer.apply_chat_template(turns, chat_template=self._template, tokenize=False, **options))
+        return str(
+            self._tokenizer.apply_chat_template(
+                turns, chat_template=self._template, tokenize=False, **self._arguments, **options
+            )
+        )
 
     def _plain(self, text: str) -> str:
         return self._control.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text) if self._control else text

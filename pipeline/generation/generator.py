@@ -14,6 +14,7 @@ from pipeline.generation.pool import Generated, Pool, Row
 from pipeline.generation.wave import Decoder, Wave
 
 MOST_SLOTS = 256
+MOST_SCORES = 2**25  # of all slots at once, five numbers of four bytes each while the next tokens are chosen
 
 
 class OutOfMemory(Exception):
@@ -49,7 +50,8 @@ class Generator:
     def _run_wave(self) -> None:
         longest, alike, prefix = self._pool.plan()
         length = longest + self._decoder.sampling.max_new_tokens
-        count = max(1, min(self.budget // length, MOST_SLOTS, alike))
+        vocabulary = self._decoder.model.get_output_embeddings().weight.shape[0]
+        count = max(1, min(self.budget // length, MOST_SLOTS, MOST_SCORES // vocabulary, alike))
         rows, error = self._try(count, longest, prefix)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # the next wave's slots have another shape

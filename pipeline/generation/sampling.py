@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+COLDEST = 1e-3  # below it is greedy: dividing by less overflows
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -28,7 +30,7 @@ def pick(logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling) -> torch.
     if sampling.repetition_penalty != 1.0:
         penalty = sampling.repetition_penalty
         scores = torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
-    if sampling.temperature == 0:
+    if sampling.temperature < COLDEST:
         return scores.argmax(-1)
     scores = scores / sampling.temperature
     if 0 < sampling.top_k < scores.shape[-1]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from pipeline.errors import ModelError
 from pipeline.generation.pool import Generated, Pool, Row
 from pipeline.generation.sampling import Sampling, pick
 from pipeline.generation.slots import Slots
@@ -19,6 +18,9 @@ from pipeline.generation.slots import Slots
 PREFILL_TOKENS = 4096  # in one call, padding included: activations take memory, too
 LEAST_PREFILL = 512  # tokens: below that, a call costs more than padding does
 WORTH_PADDING = 0.8  # of the longest: shorter ones get a call of their own
+SLIDING = "sliding_attention"
+ROUND = 32  # columns are read in so many: fewer shapes, fewer kernels kept by the libraries
+NO_NUMBER = -1  # in place of a token
 REFILL = 8  # slots are filled again when an eighth of them is free
 
 
@@ -39,15 +41,36 @@ class Decoder:
     def logits(self, slots: Slots, ids: torch.Tensor, at: torch.Tensor, until: int) -> torch.Tensor:
         """[rows, vocabulary] behind the last of `ids` [rows, tokens], which stand at columns `at`; each sees the columns up
         to its own.  Padding stands in the scratch column, and its output goes nowhere."""
-        mask = torch.arange(until, device=at.device) <= at[:, None, :, None]
-        if self.model.config._attn_implementation != "sdpa":  # adds its mask to the scores
-            mask = torch.where(mask, 0.0, torch.finfo(self.model.dtype).min).to(self.model.dtype)
         output = self.model(
-            input_ids=ids, attention_mask=mask, position_ids=at.clamp(max=until - 1), past_key_values=slots,
-            use_cache=True, logits_to_keep=1,
+            input_ids=ids, attention_mask=self._masks(slots, at, until), position_ids=at.clamp(max=until - 1),
+            past_key_values=slots, use_cache=True, logits_to_keep=1,
         )  # fmt: skip
         scores: torch.Tensor = output.logits[:, -1]
         return scores
+
+    def _masks(self, slots: Slots, at: torch.Tensor, until: int) -> Any:
+        """Who sees what, as the model's layers ask for it: one for all, or one for each kind of layer."""
+        config, columns, own = self.model.config, torch.arange(until, device=at.device), at[:, None, :, None]
+        full = columns <= own
+        kinds = set(getattr(config, "layer_types", None) or [])
+        window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+        if not window or (kinds and SLIDING not in kinds):
+            return self._as_taken(full)
+        near = full & (
+            (columns > own - window) | (own == slots.length)
+        )  # padding sees something, or it would be no number
+        masks = {"full_attention": self._as_taken(full), SLIDING: self._as_taken(near)}
+        return masks if kinds else masks[SLIDING]
+
+    def _as_taken(self, mask: torch.Tensor) -> torch.Tensor:
+        if self.model.config._attn_implementation == "sdpa":
+            return mask
+        dtype = self.model.dtype  # other ways of attention add the mask to the scores
+        return torch.where(mask, 0.0, torch.finfo(dtype).min).to(dtype)
+
+
+class NoNumber(Exception):
+    """The model's arithmetic overflowed on this prompt; the text is its dtype."""
 
 
 class Wave:
@@ -100,10 +123,6 @@ class Wave:
         slots = self._all[first : first + len(rows)]
         self._slots.aim(slots, at, len(self._prefix) + width)
         logits = self._decoder.logits(self._slots, ids, at, len(self._prefix) + width)
-        if not torch.isfinite(logits).all():
-            raise ModelError(
-                f"the model computes no numbers in {self._decoder.model.dtype}; set label.parameters.dtype: float32"
-            )
         self._seen[slots] = False
         for slot, row in enumerate(rows, first):
             self._seen[slot, torch.tensor(row.prompt, device=self._all.device)] = True
@@ -134,7 +153,7 @@ class Wave:
         """A token more for each row."""
         count = len(self.rows)
         at = torch.tensor([[row.length] for row in self.rows], device=self._all.device)
-        until = max(row.length for row in self.rows) + 1
+        until = min(-(-(max(row.length for row in self.rows) + 1) // ROUND) * ROUND, self._slots.length)
         self._slots.aim(self._all[:count], at, until, front=count)
         logits = self._decoder.logits(self._slots, self._next[:count, None], at, until)
         for row in self.rows:
@@ -145,9 +164,11 @@ class Wave:
     def _note(self, logits: torch.Tensor, first: int, rows: list[Row]) -> None:
         """Choose the next token of rows that begin at slot `first`."""
         slots = self._all[first : first + len(rows)]
-        picked = pick(logits, self._seen[first : first + len(rows)], self._decoder.sampling)
+        lost = torch.isnan(logits).any(-1)
+        picked = pick(logits.nan_to_num(), self._seen[first : first + len(rows)], self._decoder.sampling)
         self._next[slots] = picked
         self._seen[slots, picked] = True
+        picked = picked.masked_fill(lost, NO_NUMBER)
         for row, token in zip(rows, picked.tolist(), strict=True):
             row.reply.append(token)
 
@@ -161,9 +182,14 @@ class Wave:
                 if last is not row:
                     self._move(last, len(self.rows), slot)
                 ids = row.reply[:-1] if ended else row.reply
-                row.future.set_result(Generated(ids, len(row.reply), len(self._prefix), finish))
+                if finish == "lost":
+                    row.future.set_exception(NoNumber(str(self._decoder.model.dtype)))
+                else:
+                    row.future.set_result(Generated(ids, len(row.reply), len(self._prefix), finish))
 
     def _finish(self, row: Row) -> str | None:
+        if row.reply[-1] == NO_NUMBER:
+            return "lost"
         if row.reply[-1] in self._decoder.ends or self._decoder.is_done(row.reply):
             return "stop"
         return "length" if len(row.reply) >= self._most else None
@@ -172,3 +198,31 @@ class Wave:
         self.rows[target] = row
         self._slots.move(source, target, row.length)
         self._next[target], self._seen[target] = self._next[source], self._seen[source]
+
+
+def differs_among_others(model: Any) -> bool:
+    """Whether a short prompt beside a longer one, continued with what is kept, gets other scores than alone and at once.
+
+    Rounding aside: the scores' correlation is compared, which 4-bit weights and 16-bit arithmetic leave above 0.99.
+    """
+    vocabulary = model.get_output_embeddings().weight.shape[0]
+    decoder = Decoder(model, frozenset(), Sampling(1, 0, 1.0, 0, 1.0), lambda ids: False)
+    device, length = decoder.device, 12
+    ids = torch.arange(1, length + 1, device=device) * 7919 % vocabulary
+    slots, rows = Slots(2, length + 1), torch.arange(2, device=device)
+    short = length // 2
+    both = torch.stack([ids, torch.cat([ids.new_zeros(length - short), ids[:short]])])
+    at = torch.stack(
+        [torch.arange(length), torch.cat([torch.full((length - short,), slots.length), torch.arange(short)])]
+    )
+    slots.aim(rows, at.to(device), length)
+    beside = [decoder.logits(slots, both, at.to(device), length)[1]]
+    for place in range(short, length):
+        here = torch.tensor([[length], [place]], device=device)
+        slots.aim(rows, here, length + 1, front=2)
+        beside.append(decoder.logits(slots, torch.stack([ids[:1], ids[place : place + 1]]), here, length + 1)[1])
+    alone = model(input_ids=ids[None], use_cache=False).logits[0, short - 1 :]
+    return any(
+        float(torch.corrcoef(torch.stack([a.float(), b.float()]))[0, 1]) < 0.99
+        for a, b in zip(beside, alone, strict=True)
+    )

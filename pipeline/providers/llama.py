@@ -7,7 +7,9 @@ model together; see `pipeline.generation`.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -32,7 +34,7 @@ SURE_BELOW = 0.3  # temperature: asked again, the model would say the same
 
 class Options(Base):
     """Defaults as in the field's recipe for labels by a 4-bit Llama-2.  `max_new_tokens` and `first_line` null: as the task has
-    it; `batch_tokens` null: as memory has it."""
+    it; `batch_tokens` null: as memory has it.  `template`: arguments of the model's chat template."""
 
     max_new_tokens: Annotated[int, Field(gt=0)] | None = None
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
@@ -42,6 +44,7 @@ class Options(Base):
     first_line: bool | None = None
     quantization: Literal["nf4", "none"] = "nf4"
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    template: dict[str, Any] = Field(default_factory=lambda: {"enable_thinking": False})
     revision: str | None = None
     device: Literal["auto", "cuda", "cpu"] = "auto"
     batch_tokens: Annotated[int, Field(gt=0)] | None = None
@@ -72,11 +75,16 @@ class Provider:
         self._weights, self._base = identify(self._asked_for, self._options.revision, base, memory, refresh), base
 
     def found(self, base: Path) -> str:
-        """For doctor: what the model's name means.  Raises ModelError, MissingExtra."""
-        from pipeline.generation.loading import check_installed
+        """For doctor: what the model's name means, and whether it would run here.  Raises ModelError, MissingExtra."""
+        from pipeline.generation import loading
 
-        check_installed(self._options.quantization)
-        return found(self._asked_for, self._options.revision, base)
+        loading.check_installed(self._options.quantization)
+        said = found(self._asked_for, self._options.revision, base)
+        if folder := folder_of(self._asked_for, base):
+            options = self._options
+            settings = loading.Settings(options.quantization, options.dtype, options.device)
+            said = f"{said}; {loading.examine(folder, folder.name, settings, self.max_output_tokens).said}"
+        return said
 
     @property
     def model(self) -> str:
@@ -92,7 +100,20 @@ class Provider:
 
     async def open(self) -> None:
         """Load the model.  Raises ModelError, MissingExtra."""
-        await asyncio.to_thread(self._load)
+        loop = asyncio.get_running_loop()
+        loaded: asyncio.Future[None] = loop.create_future()
+
+        def load() -> None:
+            failure = None
+            try:
+                self._load()
+            except BaseException as error:
+                failure = error
+            with suppress(RuntimeError):  # nobody waits any more
+                loop.call_soon_threadsafe(_settle, loaded, failure)
+
+        threading.Thread(target=load, name="loading", daemon=True).start()  # a second Ctrl-C does not wait for it
+        await loaded
 
     def _load(self) -> None:
         from pipeline.generation import loading
@@ -106,7 +127,7 @@ class Provider:
         options = self._options
         settings = loading.Settings(options.quantization, options.dtype, options.device)
         loaded = loading.load(self._folder(), self.model, settings, self.max_output_tokens)
-        self.ruler, self.context_tokens = Chat(loaded.tokenizer, loaded.ends), loaded.context
+        self.ruler, self.context_tokens = Chat(loaded.tokenizer, loaded.ends, options.template), loaded.context
         sampling = Sampling(
             self.max_output_tokens, options.temperature, options.top_p, options.top_k, options.repetition_penalty
         )
@@ -135,6 +156,7 @@ class Provider:
         """Raises RequestFailed."""
         from pipeline.generation.generator import OutOfMemory
         from pipeline.generation.pool import Stopped
+        from pipeline.generation.wave import NoNumber
 
         assert self.ruler is not None and self._generator is not None, "open() comes first"
         prompt = self.ruler.prompt(request.messages)
@@ -144,8 +166,16 @@ class Provider:
             raise RequestFailed("transient", "stopped", "the job stopped") from error
         except OutOfMemory as error:
             raise RequestFailed("rejected", "out_of_memory", str(error)) from error
+        except NoNumber as error:
+            what = f"the model's arithmetic overflows in {error}; label.parameters.dtype: float32 does not"
+            raise RequestFailed("rejected", "no_number", what) from error
         usage = Usage(len(prompt), made.shared, made.tokens)
         return Reply(self.ruler.text(made.ids), made.finish, self.model, usage=usage)
+
+
+def _settle(future: asyncio.Future[None], failure: BaseException | None) -> None:
+    if not future.done():
+        future.set_exception(failure) if failure else future.set_result(None)
 
 
 def _never(ids: Sequence[int]) -> bool:
