@@ -43,6 +43,7 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
         source=raw.source,
         line=raw.line,
         licence=options.licence,
+        notes=raw.notes,
     )
 
 

@@ -148,7 +148,7 @@ class JobConfig(Options):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     workspace: Path = Path("jobs")
-    sources: Annotated[list[PluginSpec], Field(min_length=1)]
+    sources: Annotated[list[PluginSpec], Field(min_length=1, repr=False)]  # an address may hold a password
     filters: list[PluginSpec] = []
     label: LabelOptions = LabelOptions()
     clean: dict[str, Any] = {}
@@ -258,6 +258,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {override}: the job file has no place {path!r}") from None
 
 
+_PASSWORD = re.compile(r"://[^@/]*:[^@$/{]+@|[?&](?:password|passwd)=[^$]")  # one that stands in an address
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -285,5 +286,15 @@ def _forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
     if key is not None and not (isinstance(key, str) and _VARIABLE.fullmatch(key)):
         raise ConfigError(f"{path}: label.api_key: a secret is only named here; write ${{OPENAI_API_KEY}}")
     ledger = label.get("ledger") if isinstance(label, dict) else None
-    if isinstance(ledger, str) and re.search(r"://[^@/]*:[^@$/{]+@|[?&]password=[^$]", ledger):
+    if isinstance(ledger, str) and _PASSWORD.search(ledger):
         raise ConfigError(f"{path}: label.ledger: a password is only named here; write ${{LEDGER_URL}}")
+    sources = raw.get("sources")
+    for number, source in enumerate(sources if isinstance(sources, list) else []):
+        for key, value in source.items() if isinstance(source, dict) else ():
+            if any(
+                isinstance(text, str) and _PASSWORD.search(text)
+                for text in (value if isinstance(value, list) else [value])
+            ):
+                raise ConfigError(
+                    f"{path}: sources.{number}.{key}: a password is only named here; write ${{DATABASE_URL}}"
+                )

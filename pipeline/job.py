@@ -78,8 +78,9 @@ def status(work: Workspace) -> dict[str, Any]:
             row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
     published = _publish_status(work)
     changes = read_json(work.articles.path / "_changes.json")
+    by_source = read_json(work.articles.path / "_sources.json") or []
     return {"job": work.config.name, "path": str(work.path), "stages": [*stages, published], "ledger": ledger,
-            "sources": changes, "paused": paused_because(work.events_file)}  # fmt: skip
+            "sources": changes, "by_source": by_source, "paused": paused_because(work.events_file)}  # fmt: skip
 
 
 def _stage_status(work: Workspace, stage: Stage, order: list[str]) -> dict[str, Any]:

@@ -33,6 +33,10 @@ def status(report: dict[str, Any]) -> None:
     for row in report["stages"]:
         counts = f"{row['rows']:>9,}{row['kept']:>9,}{sum(row['rejected'].values()):>10,}"
         print(f"{row['stage']:9}{counts}  {row['state']:14} {details(row, report)}")
+        for found in report["by_source"] if row["stage"] == "collect" and len(report["by_source"]) > 1 else ():
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in found["rejected"].items())
+            counts = f"{found['rows']:>9,}{found['kept']:>9,}{sum(found['rejected'].values()):>10,}"
+            print(f"  {found['type'][:6]:7}{counts}  {'':14} {reasons}".rstrip())
     if report["paused"]:
         print(f"paused: {report['paused']}; the same command goes on")
 

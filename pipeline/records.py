@@ -27,6 +27,7 @@ class RawRow:
     source: str
     line: int
     fields: dict[str, Any]
+    notes: tuple[str, ...] = ()  # what the source found out, or did to it: an encoding, lines that it took away
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Article:
     source: str = ""
     line: int = 0
     licence: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 Message = dict[str, str]

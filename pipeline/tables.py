@@ -48,6 +48,7 @@ ARTICLE = pa.schema(
         ("line", pa.int64()),
         ("licence", pa.string()),
         ("text_sha256", pa.string()),
+        ("notes", pa.list_(pa.string())),  # what the source found out, or did to it
     ]
 )
 REJECTED = pa.schema(

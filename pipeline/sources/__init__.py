@@ -3,4 +3,7 @@
 A module holds `Options` and `Source(options, folder, digest_of)` with `units() -> Iterable[Unit]` (cheap, in source
 order) and `read(unit) -> Iterator[RawRow | BadRow]`.  A source never maps columns, joins or cleans text: the collect
 stage does, alike for all.
+
+Optionally `prepare(state, progress)` brings what it reads up to date first, with files of its own in folder `state` (a crawl), and
+`close()` ends what it holds open.
 """

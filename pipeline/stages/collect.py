@@ -8,7 +8,9 @@ the same id the earliest in source order stays, which takes a fold over the ids 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ from pipeline.tables import (
 )
 from pipeline.workspace import Workspace
 
-VERSION = 1  # of what the stage makes of a unit; a higher number reads everything again
+VERSION = 2  # of what the stage makes of a unit; a higher number reads everything again
 Place = tuple[str, int]  # source label and line: where a row stands
 Drops = dict[Place, tuple[str, str]]  # rows that another row's id excludes -> reason, detail
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
@@ -53,14 +55,20 @@ class Entry:
     unit: Unit
     source: Any
     options: SourceOptions
+    number: int  # of the source in the job file
 
 
 def run(work: Workspace) -> None:
     """Bring `articles/` up to date with the sources."""
+    cache = FileDigests(work.articles.path / "_files.json")
+    with ExitStack() as open_sources:
+        entries = list(_entries(work, cache, open_sources))
+        cache.save()
+        _bring_up_to_date(work, entries)
+
+
+def _bring_up_to_date(work: Workspace, entries: list[Entry]) -> None:
     folder = work.articles
-    cache = FileDigests(folder.path / "_files.json")
-    entries = list(_entries(work, cache))
-    cache.save()
     before = read_json(folder.path / "_units.json") or {}
     with work.progress("collect", None, "rows") as progress:
         for entry in entries:
@@ -70,24 +78,44 @@ def run(work: Workspace) -> None:
         for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):
             if not _is_current(folder, entry, drops):
                 _build(folder, entry, drops, progress)
+    _write_sources(work, entries)
     _finish(folder, entries, before)
 
 
-def _entries(work: Workspace, cache: FileDigests) -> Iterator[Entry]:
+def _entries(work: Workspace, cache: FileDigests, open_sources: ExitStack) -> Iterator[Entry]:
     taken: dict[str, int] = {}
     for number, (spec, options) in enumerate(zip(work.config.sources, work.config.source_options, strict=True)):
         try:
             source = plugins.create("sources", spec.type, options, work.config.folder, cache)
+            if hasattr(source, "close"):
+                open_sources.callback(source.close)
+            if hasattr(source, "prepare"):
+                with work.progress("crawl", None, "pages") as progress:
+                    source.prepare(work.path / "crawl", progress)
             units = list(source.units())
         except ConfigError as error:
             raise ConfigError(f"{work.config.file}: sources.{number}.{error}") from error
         for unit in units:
             taken[unit.name] = count = taken.get(unit.name, 0) + 1
-            yield Entry(unit if count == 1 else _renamed(unit, count), source, options)
+            yield Entry(unit if count == 1 else _renamed(unit, count), source, options, number)
 
 
 def _renamed(unit: Unit, count: int) -> Unit:
     return Unit(f"{unit.name}-{count}", unit.digest, unit.parts, unit.labels)
+
+
+def _write_sources(work: Workspace, entries: list[Entry]) -> None:
+    """What each source offered, and what became of it.  Raises InputError for one that had nothing: its former rows stay."""
+    found = []
+    for number, spec in enumerate(work.config.sources):
+        records = [_record(work.articles, e.unit.name) or {} for e in entries if e.number == number]
+        tally = work.articles.tally([shard for record in records for shard in record["shards"]])
+        if not tally.rows:
+            raise InputError(f"{work.config.file}: sources.{number}: {spec.type} has no rows; nothing was changed")
+        encodings = Counter(name for record in records for name in record.get("notes", {}).values())
+        found.append({"type": spec.type, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected.most_common()),
+                      "encodings": dict(encodings)})  # fmt: skip
+    write_json(work.articles.path / "_sources.json", found)
 
 
 def _finish(folder: Folder, entries: list[Entry], before: dict[str, str]) -> None:
@@ -140,18 +168,24 @@ def _build(folder: Folder, entry: Entry, drops: Drops, progress: Any) -> None:
     """Read a unit and write its shards; the record last."""
     _record_file(folder, entry.unit.name).unlink(missing_ok=True)
     shards, key = [], _key(entry)
-    for number, (articles, bad, seconds) in enumerate(_batches(_rows(entry, drops))):
+    seen: dict[str, None] = {}  # the sources of rows: members of an archive are no labels of the unit
+    for number, (articles, bad, seconds) in enumerate(_batches(_rows(entry, drops, seen))):
         shard = f"{entry.unit.name}-{number:05d}"
         output = Output(_article_table(articles), rejected_table([_rejected(row) for row in bad]))
         folder.write(shard, digest_of([key, number, _drops_digest(drops)]), {}, output, seconds)
         shards.append(shard)
         progress.update(len(articles) + len(bad))
     record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
+    if not seen.keys() <= set(entry.unit.labels):
+        record["sources"] = list(seen)
+    if notes := getattr(entry.source, "notes", None):
+        record["notes"] = notes
     write_json(_record_file(folder, entry.unit.name), record)
 
 
-def _rows(entry: Entry, drops: Drops) -> Iterator[Article | BadRow]:
+def _rows(entry: Entry, drops: Drops, seen: dict[str, None]) -> Iterator[Article | BadRow]:
     for raw in entry.source.read(entry.unit):
+        seen[raw.source] = None
         row = to_article(raw, entry.options) if isinstance(raw, RawRow) else raw
         if isinstance(row, Article) and (row.source, row.line) in drops:
             reason, detail = drops[row.source, row.line]
@@ -225,7 +259,7 @@ def _unit_rows(folder: Folder, entry: Entry) -> pa.Table:
     rows = pa.concat_tables(tables)
     if not any(table.num_rows for table in tables[2::2]):
         return rows  # nothing dropped: in source order as it was written
-    position = pc.index_in(rows.column("source"), pa.array(entry.unit.labels))
+    position = pc.index_in(rows.column("source"), pa.array(record.get("sources", entry.unit.labels)))
     return rows.take(np.lexsort((rows.column("line").to_numpy(), position.to_numpy())))
 
 

@@ -1,0 +1,293 @@
+"""URLs: one normal form for each page, its host, what may be crawled, what is a trap.
+
+The normal form is what is fetched, kept and compared.  It is ASCII: hosts in IDNA, paths and queries percent-encoded as UTF-8.
+Nothing here raises on a string, and nothing looks a name up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import translate
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+LONGEST = 2_000  # characters of a URL; servers and sitemaps stop there too
+DEEPEST = 32  # segments of a path
+_SCHEMES = {"http": 80, "https": 443}
+
+_EDGES = "".join(map(chr, range(33)))  # what browsers strip around an address; inside they drop tabs and line ends
+_LINE_ENDS = str.maketrans("", "", "\t\r\n")
+# Normal already: no escapes, no dot segments, nothing that could be dropped.  Nine links of ten.
+_NORMAL = re.compile(
+    r"https?://(?=[^/]{4,253}/)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?:/(?!\.)[A-Za-z0-9._~-]*+)++"
+)
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNSAFE = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_SESSION = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
+# Of campaigns, clicks and sessions: the page is the same without.
+_TRACKING = re.compile(
+    r"(?:utm|mtm|pk|hsa|stm)_\w*|at_(?:medium|campaign|custom\d*|link_\w*|ptr_\w*)|ns_(?:mchannel|source|campaign|linkname|fee)|"
+    r"(?:fb|g|d|ms|y|tw|tt|sc|rdt_|li_fat_|ir)?clid|gbraid|wbraid|gclsrc|gad_source|igshid|igsh|mc_[ce]id|_g[al]|_hs(?:enc|mi)|"
+    r"__hs(?:tc|sc|fp)|mkt_tok|oly_(?:anon|enc)_id|vero_(?:id|conv)|wickedid|ref_src|phpsessid|jsessionid|aspsessionid\w*",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_SECOND_LEVEL = re.compile("ac|com?|edu|es|gob?|gov|gouv|hs|kg|ltd|me|mil|ms|net?|nom|org?|pe|plc|re|sch")
+
+_CALENDAR_WORD = re.compile(r"calend(?:a|r)|kalender|달력", re.IGNORECASE)
+_CALENDAR_DATE = re.compile(
+    r"(?<!\d)(?:19|2\d)\d\d[-/._]?(?:0?[1-9]|1[0-2])(?!\d{3})|\byear=\d+.*\bmonth=|\bmonth=\d+.*\byear="
+)
+_CALENDAR_OF_PLUGINS = re.compile(
+    r"[?&](?:tribe-bar-date|tribe_event_display|eventdisplay|outlook-ical|ical)=", re.IGNORECASE
+)
+_FILE = re.compile(
+    r"\.(?:7z|aac|apk|avi|avif|bin|bmp|css|dmg|docx?|epub|exe|flv|gif|hwpx?|ico|iso|jar|jpe?g|js|json|m4[av]|mkv|mov|mp[34]|mpe?g|"
+    r"msi|ogg|pdf|png|pptx?|rar|svg|swf|tar|tgz|tiff?|ttf|wav|webm|webp|wm[av]|woff2?|xlsx?|zip)",
+    re.IGNORECASE,
+)
+
+
+def normal(url: str, base: str | None = None) -> str | None:
+    """The normal form of an address, resolved against `base` where it is relative.
+
+    None for what is no address of a web page: another scheme, no host, a bad host or port.
+    """
+    url = url.strip(_EDGES).translate(_LINE_ENDS)
+    if _NORMAL.fullmatch(url):
+        return url
+    try:
+        url = _forward(url)
+        parts = urlsplit(urljoin(base, url) if base else url)
+        port = parts.port
+    except ValueError:
+        return None
+    host = _host(parts.netloc.rpartition("@")[2])
+    scheme = parts.scheme.lower()
+    if scheme not in _SCHEMES or host is None or port == 0:
+        return None
+    place = host if port in (None, _SCHEMES[scheme]) else f"{host}:{port}"
+    return f"{scheme}://{place}{_path(parts.path)}{_query(parts.query)}"
+
+
+def _forward(url: str) -> str:
+    """Backslashes before the query as browsers read them."""
+    if "\\" not in url:
+        return url
+    end = min((at for at in (url.find("?"), url.find("#")) if at >= 0), default=len(url))
+    return url[:end].replace("\\", "/") + url[end:]
+
+
+@lru_cache(maxsize=4096)
+def _host(place: str) -> str | None:
+    """A host in lower-case ASCII, or None; `place` may carry a port, which was judged already."""
+    try:
+        if place.startswith("["):
+            literal = place[1 : place.index("]")]
+            return None if "%" in literal else f"[{IPv6Address(literal).compressed}]"
+        name = unquote(place.partition(":")[0])
+        if not name.isascii():
+            import idna
+
+            name = idna.encode(name, uts46=True).decode("ascii")
+        name = name.lower().removesuffix(".")
+        labels = name.split(".")
+        if labels[-1].isdigit() or labels[-1].startswith("0x"):  # 127.1 and 0x7f000001 would be addresses in disguise
+            return str(IPv4Address(name))
+    except (AddressValueError, ValueError, IndexError):  # idna's errors are ValueErrors
+        return None
+    return name if len(name) <= 253 and all(map(_LABEL.fullmatch, labels)) else None
+
+
+def _path(path: str) -> str:
+    path = _SESSION.sub("", encoded(path))
+    return _without_dots(path) if "/." in path else path or "/"
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4; `//` stays, for servers may mean something by it."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def _query(query: str) -> str:
+    """The query with its `?`, in its order, without empty and tracking parameters."""
+    if not query:
+        return ""
+    parts = encoded(query).split("&")
+    kept = [part for part in parts if part and not _TRACKING.fullmatch(part.partition("=")[0])]
+    return f"?{'&'.join(kept)}" if kept else ""
+
+
+def encoded(text: str) -> str:
+    """A piece of a path or query in normal form: escapes where needed, and in upper case."""
+    text = _UNSAFE.sub(_quoted, text)
+    return _ESCAPE.sub(_escape, text) if "%" in text else text
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if character in _UNRESERVED else found[0].upper()
+
+
+def _quoted(found: re.Match[str]) -> str:
+    # A lone surrogate is no Unicode, but a string may hold one.
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, without its port; empty where there is none."""
+    parts = _split(url)
+    return (parts.hostname or "") if parts else ""
+
+
+def site_of(url: str) -> str:
+    """The name that was probably registered (news.site.co.kr -> site.co.kr): what shares an owner, and often a server.
+
+    A guess without a list of suffixes: two labels, three where the second is one like `co` under a country.  IP addresses and
+    names of one label are sites of their own; blogs of one provider are one site.
+    """
+    host = host_of(url)
+    labels = host.split(".")
+    if ":" in host or labels[-1].isdigit():
+        return host
+    under_country = len(labels) > 2 and len(labels[-1]) == 2 and _SECOND_LEVEL.fullmatch(labels[-2])
+    return ".".join(labels[-3 if under_country else -2 :])
+
+
+def key(url: str) -> str:
+    """Equal for addresses that are one page nearly always: http and https, with and without `www.` and a last slash,
+    parameters in any order.  For comparing, not for fetching.
+    """
+    parts = _split(normal(url) or url)
+    if parts is None:
+        return url
+    place, path = parts.netloc.removeprefix("www."), parts.path.rstrip("/")
+    query = "&".join(sorted(parts.query.split("&"))) if "&" in parts.query else parts.query
+    return f"{place}{path}?{query}" if query else f"{place}{path}"
+
+
+def readable(url: str) -> str:
+    """A URL as a person writes it: the host and escapes above ASCII as characters, where they are any."""
+    parts = _split(url)
+    if parts is None or not ("%" in url or "xn--" in parts.netloc):
+        return url
+    place = parts.netloc
+    if "xn--" in place:
+        import idna
+
+        try:
+            place = idna.decode(place.partition(":")[0]) + "".join(place.partition(":")[1:])
+        except ValueError:
+            place = parts.netloc
+    path = unquote(parts.path, errors="replace")
+    return f"{parts.scheme}://{place}{path}" + (f"?{unquote(parts.query, errors='replace')}" if parts.query else "")
+
+
+class Scope:
+    """What may be crawled: shell patterns over the whole URL, and hosts.
+
+    In a pattern `*` stands for any run of characters, `?` for one, `[ab]` for a or b; it has to match all of the URL.  A
+    pattern above ASCII is held against the URL as a person reads it (`https://한글.kr/뉴스/*`).  A host stands for itself and
+    for what is below it.
+    Nothing given means no limit; what is both included and excluded is out.
+    """
+
+    def __init__(self, include: Iterable[str] = (), exclude: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
+        self._include, self._exclude = _Patterns(include), _Patterns(exclude)
+        named = [host.strip().removeprefix("*.").strip(".") for host in hosts]
+        self._hosts = frozenset(_host(host) or host.lower() for host in named)
+
+    def refusal(self, url: str) -> str | None:
+        """Why this URL (in normal form) is out: `other_host`, `excluded` or `not_included`; None where it is in."""
+        if self._hosts and not self._is_ours(host_of(url)):
+            return "other_host"
+        if self._exclude and self._exclude.match(url):
+            return "excluded"
+        return "not_included" if self._include and not self._include.match(url) else None
+
+    def allows(self, url: str) -> bool:
+        return self.refusal(url) is None
+
+    def _is_ours(self, host: str) -> bool:
+        while host not in self._hosts:
+            _, dot, host = host.partition(".")
+            if not dot:
+                return False
+        return True
+
+
+class _Patterns:
+    def __init__(self, patterns: Iterable[str]) -> None:
+        compiled = [(pattern.isascii(), re.compile(translate(pattern))) for pattern in patterns]
+        self._ascii = [pattern for is_ascii, pattern in compiled if is_ascii]
+        self._readable = [pattern for is_ascii, pattern in compiled if not is_ascii]
+
+    def __bool__(self) -> bool:
+        return bool(self._ascii or self._readable)
+
+    def match(self, url: str) -> bool:
+        if any(pattern.match(url) for pattern in self._ascii):
+            return True
+        seen = readable(url) if self._readable else ""
+        return any(pattern.match(seen) for pattern in self._readable)
+
+
+def trap(url: str) -> str | None:
+    """Why a URL (in normal form) is better not followed, or None.
+
+    `too_long` (over 2,000 characters), `too_deep` (over 32 segments), `repeats` (/a/b/a/b/a/b), `calendar` (a page for each month,
+    for ever), `file` (an image, an archive, ...: by its name no page).
+    """
+    if len(url) > LONGEST:
+        return "too_long"
+    parts = _split(url)
+    if parts is None:
+        return None
+    segments = [segment for segment in parts.path.split("/") if segment]
+    if len(segments) > DEEPEST:
+        return "too_deep"
+    if _repeats(segments):
+        return "repeats"
+    if _is_calendar(parts):
+        return "calendar"
+    _, dot, ending = parts.path.rpartition("/")[2].rpartition(".")
+    return "file" if dot and _FILE.fullmatch(f".{ending}") else None
+
+
+def _repeats(segments: list[str]) -> bool:
+    """Three times the same run of segments in a row; numbers may repeat (/2011/11/11/11)."""
+    count = len(segments)
+    if count - len(set(segments)) < 2:
+        return False
+    for length in range(1, count // 3 + 1):
+        for start in range(count - 3 * length + 1):
+            run = segments[start : start + length]
+            if run * 3 == segments[start : start + 3 * length] and not all(map(str.isdigit, run)):
+                return True
+    return False
+
+
+def _is_calendar(parts: SplitResult) -> bool:
+    place = f"{unquote(parts.path)}?{parts.query}"
+    if _CALENDAR_OF_PLUGINS.search(place):
+        return True
+    return bool(_CALENDAR_WORD.search(place) and _CALENDAR_DATE.search(place))

@@ -1,0 +1,261 @@
+"""The loop: whose turn it is, one request, what came of it, and its durable end.
+
+Each host has a pace of its own (`Host`); what is fetched is committed in groups, so a kill costs one group at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pipeline.crawling.addresses import Scope
+from pipeline.crawling.fetching import ANY, Fetched, Fetcher
+from pipeline.crawling.frontier import Frontier, Outcome, Url
+from pipeline.crawling.outcomes import Manners, Outcomes, outcome_of
+from pipeline.crawling.permissions import RETRY_SECONDS, TRANSIENT, Permissions
+
+GROUP = 64  # outcomes in one commit, at most
+GROUP_SECONDS = 0.1  # and how long the first of them waits for the others
+AHEAD = 64  # addresses of a host in memory
+TRIES = 3
+LONGEST_WAIT = 600.0  # seconds that a host may ask for; who asks for more is left to the next run
+SITEMAP_BYTES = 60 * 2**20
+NEVER = float("inf")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Host:
+    name: str
+    ready: deque[Url] = field(default_factory=deque)
+    busy: set[int] = field(default_factory=set)  # under way, or not committed yet
+    in_flight: int = 0
+    next_at: float = 0.0  # monotonic seconds
+    delay: float = 0.0
+    has_more: bool = True
+    looked_at: float = NEVER  # when it will be
+
+
+class Crawler:
+    """One run over a frontier.  `scope` is for what feeds and sitemaps name, `sites` for links; `tell(counts by reason or
+    state, hosts, how many wait)` hears how it goes."""
+
+    def __init__(
+        self,
+        frontier: Frontier,
+        fetcher: Fetcher,
+        scope: Scope,
+        sites: Scope,
+        manners: Manners,
+        tell: Callable[[Counter[str], int, int], None],
+    ) -> None:
+        self._frontier, self._fetcher, self._manners, self._tell = frontier, fetcher, manners, tell
+        self._hosts: dict[str, Host] = {}
+        self._due: list[tuple[float, str]] = []  # a heap: when to look at a host
+        self._permissions = Permissions(fetcher, manners.agent)
+        self._outcomes = Outcomes(scope, sites, manners)
+        self._outbox: list[tuple[Host, Outcome]] = []
+        self._wake, self._filled = asyncio.Event(), asyncio.Event()
+        self._stopped = self._over = False
+        self._in_flight, self._new_in_flight, self._waiting, self._uncommitted = 0, 0, 0, 0
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="frontier")  # all of SQLite in one thread
+        self._kept = 0
+        self.counts: Counter[str] = Counter()
+
+    async def run(self) -> bool:
+        """Until nothing waits (True), or `stop`."""
+        self._kept = await self._db(self._frontier.fetched)
+        for name, count in await self._db(self._frontier.hosts_waiting):
+            self._has_more(name)
+            self._waiting += count
+        committer = asyncio.create_task(self._commit_groups())
+        committer.add_done_callback(lambda _: self.stop())  # before its time: the disk is full
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while not self._stopped:
+                    await self._start_due(tasks)
+                    if not (self._due or self._in_flight or self._uncommitted):
+                        break
+                    await self._sleep()
+                if self._stopped:
+                    self._permissions.give_up()
+        finally:
+            stopped, self._over = self._stopped, True
+            self._filled.set()
+            await committer
+            self._disk.shutdown()
+        return not stopped
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopped = True
+        self._wake.set()
+
+    async def _db(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, call, *arguments)
+
+    # --- whose turn it is ---
+
+    def _has_more(self, name: str) -> None:
+        """A host has addresses that wait."""
+        host = self._hosts.setdefault(name, Host(name, delay=self._manners.delay))
+        host.has_more = True
+        self._look_at(host, host.next_at)
+
+    def _look_at(self, host: Host, at: float) -> None:
+        """Whether it may start something, at a time (monotonic seconds)."""
+        if at < host.looked_at:
+            host.looked_at = at
+            heapq.heappush(self._due, (at, host.name))
+            self._wake.set()
+
+    async def _start_due(self, tasks: asyncio.TaskGroup) -> None:
+        while self._due and self._due[0][0] <= time.monotonic() and self._in_flight < self._manners.connections:
+            at, name = heapq.heappop(self._due)
+            host = self._hosts.get(name)
+            if host is not None and host.looked_at == at:  # else it was to be looked at earlier
+                host.looked_at = NEVER
+                await self._start_of(host, tasks)
+
+    async def _sleep(self) -> None:
+        """Until something has happened, or the next host is due."""
+        free = self._in_flight < self._manners.connections
+        wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due and free else 60.0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(wait, 60.0)):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _start_of(self, host: Host, tasks: asyncio.TaskGroup) -> None:
+        """Start what one host may start now; when the rest may, it will be looked at."""
+        while host.in_flight < self._manners.per_host:
+            if not host.ready and host.has_more:
+                await self._refill(host)
+            if not host.ready:
+                return await self._rest_of(host)
+            if host.next_at > time.monotonic() or self._in_flight >= self._manners.connections:
+                return self._look_at(host, host.next_at)
+            self._start(host, tasks)
+
+    async def _rest_of(self, host: Host) -> None:
+        """Nothing is ready: all is under way, or some wait to be tried again, or it is done with."""
+        if host.busy:
+            return
+        at = await self._db(self._frontier.next_time, host.name, not self._is_full())
+        if at is not None:
+            host.has_more = True
+            self._look_at(host, time.monotonic() + max(0.0, at - time.time()))
+        elif not host.has_more:
+            del self._hosts[host.name]
+
+    async def _refill(self, host: Host) -> None:
+        busy = sorted(host.busy)
+        found = await self._db(self._frontier.waiting, host.name, busy, AHEAD, not self._is_full())
+        host.ready.extend(found)
+        host.has_more = len(found) == AHEAD
+
+    def _is_full(self) -> bool:
+        return self._manners.limit is not None and self._kept + self._new_in_flight >= self._manners.limit
+
+    def _start(self, host: Host, tasks: asyncio.TaskGroup) -> None:
+        url = host.ready.popleft()
+        is_new = url.is_page and not url.is_kept
+        if is_new and self._is_full():
+            return
+        host.busy.add(url.number)
+        host.in_flight += 1
+        self._in_flight += 1
+        self._new_in_flight += is_new
+        host.next_at = time.monotonic() + host.delay
+        tasks.create_task(self._one(host, url, is_new))
+
+    # --- one request ---
+
+    async def _one(self, host: Host, url: Url, is_new: bool) -> None:
+        try:
+            outcome = await self._outcome(host, url)
+        finally:
+            host.in_flight -= 1
+            self._in_flight -= 1
+            self._new_in_flight -= is_new
+            host.next_at = max(host.next_at, time.monotonic() + host.delay)
+            self._look_at(host, host.next_at)
+        self.counts[outcome.reason or outcome.state] += 1
+        self._kept += is_new and outcome.body is not None
+        self._outbox.append((host, outcome))
+        self._uncommitted += 1
+        self._filled.set()
+        self._wake.set()
+
+    async def _outcome(self, host: Host, url: Url) -> Outcome:
+        rules = await self._permissions.of(url.url)
+        if rules.asked.delay is not None:
+            host.delay = max(self._manners.delay, rules.asked.delay)
+        if rules.asked.unreachable:
+            return Outcome(url.number, "failed", reason="robots_unreachable", detail=rules.why)
+        if not rules.asked.allowed(url.url):
+            return Outcome(url.number, "skipped", reason=f"robots_{rules.asked.refusal or 'disallowed'}")
+        got = await self._get(url)
+        if got.reason is not None:
+            return self._failed(host, url, got)
+        if got.status == 304:
+            return outcome_of(url, got, "done")
+        if url.kind == "sitemap":  # a large one takes seconds
+            return await asyncio.to_thread(self._outcomes.of, url, got, rules.tdm)
+        return self._outcomes.of(url, got, rules.tdm)
+
+    async def _get(self, url: Url) -> Fetched:
+        if url.is_page:
+            return await self._fetcher.get(
+                url.url, etag=url.etag, last_modified=url.last_modified, may_follow=self._permissions.refusal
+            )
+        return await self._fetcher.get(
+            url.url, etag=url.etag, last_modified=url.last_modified, types=ANY, body_bytes=SITEMAP_BYTES,
+            may_follow=self._permissions.refusal,
+        )  # fmt: skip
+
+    def _failed(self, host: Host, url: Url, got: Fetched) -> Outcome:
+        """Tried again a few times where that may help; a host that asks for much patience is left to the next run."""
+        after = got.retry_after or 0.0
+        if got.status in (429, 503):
+            host.next_at = time.monotonic() + min(after, LONGEST_WAIT)
+        may_help = got.reason in TRANSIENT or got.status == 429 or (got.status or 0) >= 500
+        if not may_help or url.tries + 1 >= TRIES or after > LONGEST_WAIT:
+            skipped = str(got.reason).startswith("robots_") or got.reason == "wrong_type"
+            return outcome_of(url, got, "skipped" if skipped else "failed")
+        pause = max(after, RETRY_SECONDS[min(url.tries, len(RETRY_SECONDS) - 1)])
+        return Outcome(url.number, "waiting", got.status, got.reason, got.detail, again_at=time.time() + pause)
+
+    # --- storing ---
+
+    async def _commit_groups(self) -> None:
+        """Until the crawl is over and all is stored."""
+        while not (self._over and not self._outbox):
+            await self._filled.wait()
+            if len(self._outbox) < GROUP and not self._over:
+                await asyncio.sleep(GROUP_SECONDS)
+            self._filled.clear()
+            while self._outbox:
+                group, self._outbox = self._outbox[:GROUP], self._outbox[GROUP:]
+                await self._commit(group)
+
+    async def _commit(self, group: list[tuple[Host, Outcome]]) -> None:
+        """Only when they are stored are they no longer under way."""
+        fresh = await self._db(self._frontier.commit, [outcome for _, outcome in group])
+        self._waiting += sum(fresh.values()) - sum(outcome.state != "waiting" for _, outcome in group)
+        for host, outcome in group:
+            host.busy.discard(outcome.number)
+            if not host.busy and not host.ready:
+                self._look_at(host, host.next_at)
+        for name in fresh:
+            self._has_more(name)
+        self._uncommitted -= len(group)
+        self._tell(self.counts, len(self._hosts), self._waiting)
+        self._wake.set()

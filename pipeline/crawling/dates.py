@@ -1,0 +1,111 @@
+"""Dates as feeds, sitemaps and people write them, in one form: ISO 8601 in UTC, to the second."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+_DATE = re.compile(
+    r"(\d{4})(?:\s*[-./년]\s*(\d{1,2})(?:\s*[-./월]\s*(\d{1,2})(?!\d)\s*일?)?|(\d\d)(\d\d)(?!\d)|$|(?=\s*년))"
+)
+_MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
+           "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}  # fmt: skip
+_NAME = rf"({'|'.join(_MONTHS)})[a-z]*"
+_DAY_MONTH = re.compile(rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th)?[\s.-]+{_NAME}\.?[\s,-]+(\d{{4}}|\d\d)(?!\d)", re.I)
+_MONTH_DAY = re.compile(
+    rf"\b{_NAME}\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:\s*,\s*|\s+)(?:[\d:]+\s+(?:[a-z]+\s+)?)?(\d{{4}})(?!\d)", re.I
+)
+_TIME = re.compile(
+    r"(오전|오후)?\s*(?<![\d:])(\d{1,2}):(\d\d)(?::(\d\d))?(?:[.,]\d+)?\s*([ap]\.?m\b)?|"
+    r"T(\d\d)(\d\d)(\d\d)?(?:[.,]\d+)?",
+    re.IGNORECASE,
+)
+_OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d\d))?(?!\d)")
+_ZONE = re.compile(r"\b[A-Z]{1,4}\b", re.IGNORECASE)
+_ZONES = {
+    "kst": 9, "jst": 9, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7, "akst": -9,
+    "akdt": -8, "hst": -10, "bst": 1, "ist": 5.5, "wet": 0, "west": 1, "cet": 1, "cest": 2, "met": 1, "mest": 2, "eet": 2,
+    "eest": 3, "msk": 3, "trt": 3, "hkt": 8, "sgt": 8, "awst": 8, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13,
+}  # hours from UTC; of names with several meanings the one that feeds mean  # fmt: skip
+
+
+@lru_cache(maxsize=1024)  # sitemaps repeat themselves
+def when(text: str | None) -> str | None:
+    """A date as ISO 8601 in UTC (2024-05-01T10:00:00Z), or None where no date is seen.
+
+    RFC 822, ISO 8601 and what feeds make of them; Korean dates.  Without a zone that is known it is taken for UTC.
+    """
+    text = " ".join((text or "")[:200].split())
+    found = _day(text)
+    if found is None:
+        return None
+    (year, month, day), rest = found
+    hour, minute, second, rest = _time(rest)
+    try:
+        moment = datetime(year, month, day, tzinfo=timezone(_zone(rest)))
+        moment += timedelta(hours=hour, minutes=minute, seconds=second)
+        return moment.astimezone(UTC).isoformat()[:19] + "Z"
+    except (ValueError, OverflowError):
+        return None
+
+
+def _day(text: str) -> tuple[tuple[int, int, int], str] | None:
+    """(year, month, day), and what is left of the text."""
+    if found := _DATE.match(text):
+        day = (int(found[1]), int(found[2] or found[4] or 1), int(found[3] or found[5] or 1))
+        return day, text[found.end() :]
+    if found := _DAY_MONTH.search(text):
+        name, year = found[2], found[3]
+        day = (_year(year), _MONTHS[name.lower()], int(found[1]))
+        return day, text[found.end() :]
+    if found := _MONTH_DAY.search(text):  # its time may stand before the year
+        return (int(found[3]), _MONTHS[found[1].lower()], int(found[2])), text[found.start(2) :]
+    return None
+
+
+def _year(text: str) -> int:
+    year = int(text)
+    return year if len(text) == 4 else year + (1900 if year > 68 else 2000)
+
+
+def _time(text: str) -> tuple[int, int, int, str]:
+    """Hour (0 to 24), minute and second, and what is left; midnight where there is none."""
+    found = _TIME.search(text)
+    if found is None:
+        return 0, 0, 0, ""
+    hour, minute, second = int(found[2] or found[6]), int(found[3] or found[7]), int(found[4] or found[8] or 0)
+    half = (found[1] or found[5] or "").lower()[:2]
+    if half:
+        hour = hour % 12 + (12 if half in ("오후", "pm", "p.") else 0)
+    if hour > 24 or minute > 59 or second > 60:
+        return 0, 0, 0, ""
+    return hour, minute, min(second, 59), text[found.end() :]
+
+
+def _zone(text: str) -> timedelta:
+    """GMT+0900, +09:00, +0900 (KST), KST, Z."""
+    if found := _OFFSET.search(text):
+        hours, minutes = int(found[2]), int(found[3] or 0)
+        if hours <= 14 and minutes < 60:
+            return timedelta(hours=hours, minutes=minutes) * (-1 if found[1] == "-" else 1)
+    names = (name.lower() for name in _ZONE.findall(text))
+    return timedelta(hours=next((_ZONES[name] for name in names if name in _ZONES), 0))
+
+
+def within(published_at: str | None, since: str | None, until: str | None) -> bool:
+    """Whether a time lies between two, both included; a bound that is a bare date means all of that day (UTC).
+
+    True where the time is unknown: the page itself will tell.  All three are ISO 8601; a bound that is no date is none.
+    """
+    if published_at is None:
+        return True
+    first, last = _bound(since), _bound(until)
+    return (first is None or published_at[: len(first)] >= first) and (
+        last is None or published_at[: len(last)] <= last
+    )
+
+
+def _bound(text: str | None) -> str | None:
+    found = when(text)
+    return found[:10] if found and text and len(text.strip()) <= 10 else found

@@ -1,0 +1,174 @@
+"""Content codings (gzip, deflate, br, zstd) undone piece by piece, never much further than asked for.
+
+br needs the package `brotli` 1.2 or later, for older ones cannot stop half-way; without it br is not asked for.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+MOST_MEMBERS = 100  # streams after one another in one body; a body of many tiny ones costs time and has no use
+ZSTD_WINDOW = 8 * 2**20  # bytes; what RFC 9659 lets a server use
+ZSTD_SLICE = 256  # bytes; 4 of them may be 128 KB of text, and zstandard cannot stop inside a slice
+NO_CODING = ("", "identity", "none", "utf-8", "binary")  # the last three are no codings but are seen
+
+
+class Undecodable(ValueError):
+    """A body is not in the coding it claims, is cut off, or its coding is unknown."""
+
+
+class Decoder(Protocol):
+    def feed(self, data: bytes, most: int) -> bytes:
+        """What `data` decodes to.  More than `most` bytes mean that there is too much: feed no more.  Raises Undecodable."""
+
+    def finish(self) -> None:
+        """Raises Undecodable where the end is missing."""
+
+
+class _Stream(Protocol):
+    """What zlib and zstd have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+@cache
+def codings() -> str:
+    """Those that can be undone here, as Accept-Encoding lists them."""
+    return "gzip, deflate, br, zstd" if _brotli() else "gzip, deflate, zstd"
+
+
+def decoder(coding: str) -> Decoder | None:
+    """For a Content-Encoding; None where there is nothing to undo.  Raises Undecodable for what is not in `codings`."""
+    coding = coding.strip().lower()
+    if coding in NO_CODING:
+        return None
+    if coding in ("gzip", "x-gzip"):
+        return _Concatenated(lambda _: zlib.decompressobj(16 + zlib.MAX_WBITS))
+    if coding == "deflate":
+        return _Concatenated(_inflate)
+    if coding == "zstd":
+        return _Concatenated(_ZstdFrame)
+    if coding == "br" and _brotli():
+        return _Brotli()
+    raise Undecodable(f"content encoding {coding[:40]!r}")
+
+
+def decoded(coding: str, data: bytes, most: int) -> bytes:
+    """All of `data` at once; more than `most` bytes mean that there would be more.  Raises Undecodable."""
+    undo = decoder(coding)
+    if undo is None:
+        return data
+    text = undo.feed(data, most)
+    if len(text) <= most:
+        undo.finish()
+    return text
+
+
+class _Concatenated:
+    """One stream or several, as gzip and zstd may be; what follows the last and is none is ignored, as browsers do."""
+
+    def __init__(self, start: Callable[[bytes], _Stream]) -> None:
+        self._start = start
+        self._stream: _Stream | None = None
+        self._members = 0
+        self._wrote = False  # whether the current member gave anything
+        self._over = False
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        pieces, size = [], 0
+        while data and not self._over and size <= most:
+            piece, data = self._step(data, most - size + 1)
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces)
+
+    def _step(self, data: bytes, most: int) -> tuple[bytes, bytes]:
+        """(text, what of `data` comes after the current member)"""
+        if self._stream is None or self._stream.eof:
+            self._stream, self._wrote = self._start(data), False
+            self._members += 1
+            if self._members > MOST_MEMBERS:
+                raise Undecodable(f"more than {MOST_MEMBERS} compressed streams in one body")
+        try:
+            piece = self._stream.decompress(data, most)
+        except (zlib.error, Undecodable) as error:
+            if self._members > 1 and not self._wrote:
+                self._over = True
+                return b"", b""
+            raise Undecodable(str(error)) from error
+        self._wrote = self._wrote or bool(piece)
+        return piece, self._stream.unused_data if self._stream.eof else b""
+
+    def finish(self) -> None:
+        unfinished = self._stream is not None and not self._stream.eof and not self._over
+        if unfinished and (self._wrote or self._members == 1):
+            raise Undecodable("the compressed body is cut off")
+
+
+def _inflate(data: bytes) -> _Stream:
+    """ "deflate" means zlib's format; some servers send the bare stream."""
+    return zlib.decompressobj(zlib.MAX_WBITS if data[0] & 15 == 8 else -zlib.MAX_WBITS)
+
+
+class _ZstdFrame:
+    def __init__(self, _: bytes) -> None:
+        import zstandard
+
+        self._frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
+        self._error = zstandard.ZstdError
+        self.eof, self.unused_data = False, b""
+
+    def decompress(self, data: bytes, most: int, /) -> bytes:
+        pieces, size = [], 0
+        for start in range(0, len(data), ZSTD_SLICE):
+            try:
+                pieces.append(self._frame.decompress(data[start : start + ZSTD_SLICE]))
+            except self._error as error:
+                raise Undecodable(str(error)) from error
+            size += len(pieces[-1])
+            if self._frame.eof:
+                self.eof, self.unused_data = True, self._frame.unused_data + data[start + ZSTD_SLICE :]
+            if self.eof or size >= most:
+                break
+        return b"".join(pieces)
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        self._stream = _brotli().Decompressor()
+        self._fed = False
+
+    def feed(self, data: bytes, most: int) -> bytes:
+        if self._stream.is_finished():
+            return b""
+        self._fed = True
+        text = b""
+        try:
+            while len(text) <= most and (data or not self._stream.can_accept_more_data()):
+                text += self._stream.process(data, output_buffer_limit=most + 1 - len(text))
+                data = b""
+        except _brotli().error as error:
+            raise Undecodable(str(error)) from error
+        return text
+
+    def finish(self) -> None:
+        if self._fed and not self._stream.is_finished():
+            raise Undecodable("the compressed body is cut off")
+
+
+@cache
+def _brotli() -> Any:
+    """The package, or None where it is missing or too old."""
+    try:
+        module = import_module("brotli")
+    except ImportError:
+        return None
+    return module if hasattr(getattr(module, "Decompressor", None), "can_accept_more_data") else None

@@ -1,0 +1,240 @@
+"""One GET: redirects followed by hand, limits on size and time, and an outcome that is a value whatever the server does.
+
+Proxies of the environment are not used: a proxy resolves names itself, so what the guard checked would not be what is
+connected to.  No cookies are kept, TLS certificates are verified, user names in URLs are dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from pipeline.crawling import answers, decoding
+from pipeline.crawling.answers import Fetched, Unusable, printable
+from pipeline.crawling.guard import Guard
+
+__all__ = ["ANY", "HTML", "Fetched", "Fetcher", "Limits", "MayFollow"]
+
+HTML = frozenset({"text/html", "application/xhtml+xml"})
+ANY: frozenset[str] = frozenset()  # every content type
+DRAINED = 2**16  # bytes of a body that nobody wants, read so that its connection can be used again
+DRAIN_SECONDS = 1.0
+MOST_HEADER = 2**14  # bytes of one header; 128 of them is aiohttp's own limit
+BUFFER = 2**16  # bytes; aiohttp holds up to twice that unread
+
+MayFollow = Callable[[str], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one `get`: decoded and encoded bytes of its body, seconds (of all its hops, and of one connect), redirects."""
+
+    body_bytes: int = 20 * 2**20
+    seconds: float = 30.0
+    connect_seconds: float = 10.0
+    redirects: int = 5
+
+
+class Fetcher:
+    """`async with Fetcher("mybot/1.0 (+https://...)") as fetcher: await fetcher.get(url)`.
+
+    How many requests run at once, and how many to a host, is the caller's business.  `types` are the content types that
+    count; a body without one is looked at.  `resolver` is asked for addresses in place of the system.
+    """
+
+    def __init__(
+        self,
+        user_agent: str,
+        guard: Guard | None = None,
+        *,
+        types: Collection[str] = HTML,
+        limits: Limits | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": decoding.codings()}
+        self._guard, self._types, self._limits = guard or Guard(), types, limits or Limits()
+        self._resolver = resolver
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+
+    async def __aenter__(self) -> Fetcher:
+        self._sessions = {trusted: self._session(trusted) for trusted in (False, True)}
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for session in self._sessions.values():
+            await session.close()
+
+    def _session(self, trusted: bool) -> aiohttp.ClientSession:
+        """One for hosts that the job allows by name, whatever their addresses, and a guarded one for all others."""
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            ttl_dns_cache=300,
+            resolver=self._resolver,
+            socket_factory=None if trusted else self._guard.open_socket,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_seconds),
+            auto_decompress=False,  # it would undo a whole chunk at once
+            trust_env=False,
+            max_field_size=MOST_HEADER,
+            read_bufsize=BUFFER,
+        )
+
+    async def get(
+        self,
+        url: str,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        types: Collection[str] | None = None,
+        may_follow: MayFollow | None = None,
+        body_bytes: int | None = None,
+    ) -> Fetched:
+        """Raises nothing that a server or a URL could cause.
+
+        `etag` and `last_modified` are those of an earlier 200, which then may be a 304.  `types` and `body_bytes` replace the
+        fetcher's.  `may_follow` is asked for each redirect's target: None, or a reason not to; it may take its time
+        (robots.txt, the host's pace).
+        """
+        most = self._limits.body_bytes
+        wanted = _Wanted(self._types if types is None else types, body_bytes or most, most)
+        headers = _request_headers(wanted.types, etag, last_modified)
+        answer = await self._hop(url, headers, wanted, self._limits.seconds)
+        hops, seconds = [url], answer.seconds
+        while (target := answers.target(answer)) is not None:
+            hops.append(target)
+            if refusal := await self._not_followed(hops, may_follow):
+                answer = replace(answer, reason=refusal[0], detail=refusal[1])
+                break
+            # another page has another ETag, but it may well be older than this date
+            headers.pop("If-Modified-Since", None)
+            answer = await self._hop(target, headers, wanted, self._limits.seconds - seconds)
+            seconds += answer.seconds
+        return replace(answer, url=url, final_url=hops[-1], hops=tuple(hops[1:]), seconds=seconds)
+
+    async def _not_followed(self, hops: list[str], may_follow: MayFollow | None) -> tuple[str, str] | None:
+        """(reason, detail) where the last of `hops` is not to be asked."""
+        *before, target = hops
+        if target in before:
+            return "redirect_loop", target
+        if len(before) > self._limits.redirects:
+            return "too_many_redirects", f"more than {self._limits.redirects}"
+        try:
+            self._checked(target)
+        except Unusable as error:
+            return error.reason, error.detail
+        reason = await may_follow(target) if may_follow else None
+        return (reason, target) if reason else None
+
+    def _checked(self, url: str) -> URL:
+        """The URL in the form that is asked.  Raises Unusable."""
+        try:
+            address = URL(url).with_fragment(None)
+            scheme, host, _ = address.scheme, address.raw_host, address.port
+        except ValueError as error:
+            raise Unusable("bad_url", printable(f"{url[:200]}: {error}")) from error
+        if scheme not in ("http", "https"):
+            raise Unusable("bad_scheme" if scheme else "bad_url", printable(url[:200]))
+        if not host:
+            raise Unusable("bad_url", printable(url[:200]))
+        if why := self._guard.refused_host(host):
+            raise Unusable("refused_address", f"{host} is {why}")
+        return address.with_user(None) if address.raw_user or address.raw_password else address
+
+    async def _hop(self, url: str, headers: dict[str, str], wanted: _Wanted, seconds: float) -> Fetched:
+        """One request and what it came to."""
+        started = time.monotonic()
+        found = Fetched(url, url)
+        body, reason, detail = b"", None, ""
+        try:
+            address = self._checked(url)
+            session = self._sessions[self._guard.trusts(address.raw_host or "")]
+            async with (
+                asyncio.timeout(seconds),
+                session.get(address, headers=headers, allow_redirects=False) as response,
+            ):
+                found = answers.head(url, response)
+                body = await _body(response, wanted, conditional=len(headers) > 1)
+        except Unusable as error:
+            body, reason, detail = error.body, error.reason, error.detail
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: what cannot be sent, or decoded
+            reason, detail = answers.why(error)
+        return replace(found, body=body, reason=reason, detail=detail, seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    types: Collection[str]
+    body_bytes: int
+    announced: int  # bytes; a longer body is not begun
+
+
+def _request_headers(types: Collection[str], etag: str | None, last_modified: str | None) -> dict[str, str]:
+    headers = {"Accept": ", ".join([*sorted(types), "*/*;q=0.1"]) if types else "*/*"}
+    for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)):
+        if value and value.isascii() and value.isprintable():  # it was a server's
+            headers[name] = value
+    return headers
+
+
+async def _body(response: aiohttp.ClientResponse, wanted: _Wanted, *, conditional: bool) -> bytes:
+    """Raises Unusable for whatever is not a body to use."""
+    if response.status == 304 and conditional:
+        return b""
+    if response.status != 200:
+        await _drain(response)
+        raise Unusable(f"http_{response.status}", printable(response.reason or ""))
+    kind = answers.content_type(response.headers)
+    if kind and wanted.types and kind not in wanted.types:
+        raise Unusable("wrong_type", kind)
+    if (response.content_length or 0) > wanted.announced:
+        raise Unusable("too_large", f"{response.content_length} bytes announced")
+    return await _read(response, wanted, sniff=bool(wanted.types) and not kind)
+
+
+async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, *, sniff: bool) -> bytes:
+    """The decoded body, piece by piece.  Raises Unusable."""
+    most, received = wanted.body_bytes, 0
+    text = bytearray()
+    try:
+        decoder = decoding.decoder(", ".join(response.headers.getall("Content-Encoding", ())))
+        while data := await response.content.readany():
+            received += len(data)
+            text += decoder.feed(data, most - len(text)) if decoder else data
+            if len(text) > most or received > most:
+                raise Unusable("too_large", f"more than {most} bytes", bytes(text[:most]))
+            if sniff and len(text) >= answers.SNIFFED:
+                _check_sniffed(text, wanted.types)
+                sniff = False
+        if decoder:
+            decoder.finish()
+    except decoding.Undecodable as error:
+        raise Unusable("undecodable", printable(str(error))) from error
+    if sniff:
+        _check_sniffed(text, wanted.types)
+    return bytes(text)
+
+
+def _check_sniffed(text: bytearray, types: Collection[str]) -> None:
+    if not any(kind in types for kind in answers.sniffed(bytes(text[: answers.SNIFFED]))):
+        raise Unusable("wrong_type", f"no content type, and it does not look like {' or '.join(sorted(types))}")
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Reads a short rest, so that the connection can be used again; what is long or slow is cut off by closing it."""
+    if (response.content_length or 0) > DRAINED:
+        return
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            left = DRAINED
+            while left > 0 and (data := await response.content.readany()):
+                left -= len(data)

@@ -1,0 +1,106 @@
+"""Which encoding bytes are in: UTF-8, UTF-16, CP949 (Korean Windows) or Latin-1 (as Windows has it)."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from typing import Any, BinaryIO
+
+SAMPLE, FARTHEST = 2**18, 2**26  # bytes that are looked at, and where the first that is not ASCII is looked for
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_NO_ASCII = (
+    "utf-16",
+    "utf-32",
+    "utf-7",
+    "shift",
+    "cp932",
+    "gbk",
+    "cp936",
+    "gb18030",
+    "big5",
+    "cp950",
+    "iso2022",
+    "johab",
+)
+
+
+def guess(file: BinaryIO) -> str:
+    """By the first bytes that are not ASCII; what has none is UTF-8."""
+    sample, read = file.read(SAMPLE), 0
+    if found := _by_marks(sample):
+        return found
+    while sample.isascii() and read < FARTHEST:
+        read += len(sample)
+        if not (sample := file.read(SAMPLE)):
+            return "utf-8"
+    return _by_letters(sample)
+
+
+def _by_marks(sample: bytes) -> str | None:
+    """A mark at the head, or the zeros of ASCII letters in UTF-16."""
+    for mark, encoding in _BOMS:
+        if sample.startswith(mark):
+            return encoding
+    even, odd = sample[:4096:2].count(0), sample[1:4096:2].count(0)
+    half = max(len(sample[:4096]) // 2, 1)
+    if max(even, odd) > 0.05 * half and min(even, odd) < 0.2 * max(even, odd):
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return None
+
+
+def _by_letters(sample: bytes) -> str:
+    first = next((n for n, byte in enumerate(sample) if byte > 127), 0)
+    sample = sample[max(first - 1, 0) :]
+    if _decodes(sample, "utf-8"):
+        return "utf-8"
+    korean = _decodes(sample, "cp949")
+    letters = [c for c in korean if c > "\x7f"]
+    hangul = sum("가" <= c <= "힣" for c in letters)
+    return "cp949" if letters and hangul >= 0.5 * len(letters) else "cp1252"
+
+
+def _decodes(sample: bytes, encoding: str) -> str:
+    """The text, but for a character that is cut at the end; empty where it is another encoding."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return ""
+
+
+def keeps_ascii(encoding: str) -> bool:
+    """Whether a byte below 128 is always the ASCII character: then bytes can be searched for quotes and line ends."""
+    name = codecs.lookup(encoding).name.replace("_", "-")
+    return not name.startswith(_NO_ASCII)
+
+
+codecs.register_error("labelmill.broken", lambda error: ("\udcff", getattr(error, "end", 0)))
+
+
+class Recoded(io.BufferedReader):
+    """A stream in another encoding, as UTF-8.  What cannot be decoded stays what it is, which is no UTF-8."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        super().__init__(_Recoder(file, encoding))
+
+
+class _Recoder(io.RawIOBase):
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._file, self._rest = file, b""
+        self._decoder = codecs.getincrementaldecoder(encoding)("labelmill.broken")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            data = self._file.read(2**16)
+            self._rest = self._decoder.decode(data, final=not data).encode("utf-8", "surrogateescape")
+            if not data:
+                break
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        super().close()
+        self._file.close()

@@ -1,0 +1,260 @@
+"""Articles from the web: lists of addresses, feeds, sitemaps, or a site followed by its links; politely, and guarded.
+
+What was fetched is in a frontier of its own (SQLite) beside the job, so that a run that was stopped goes on, a second run takes
+only what changed, and a better extractor needs no network.  Every address that was asked is a row: an article, or rejected with
+its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config import SourceOptions
+from pipeline.errors import ConfigError, InputError, Paused
+from pipeline.records import BadRow, RawRow, Unit
+from pipeline.tables import digest_of
+
+if TYPE_CHECKING:
+    from pipeline.crawling.frontier import Found, Frontier, Kept
+    from pipeline.crawling.pages import Page
+    from pipeline.crawling.workers import Workers
+
+
+class Options(SourceOptions):
+    """Where to start: at least one of `urls`, `url_file`, `feeds`, `sitemaps`, `sites`."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$", max_length=40)] = "web"
+    urls: tuple[str, ...] = ()
+    url_file: str | None = None  # one address a line
+    feeds: tuple[str, ...] = ()
+    sitemaps: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()  # their links are followed, `depth` far, on the same hosts
+    depth: Annotated[int, Field(ge=0, le=50)] = 3
+    include: tuple[str, ...] = ()  # shell patterns over whole addresses of pages; none: all
+    exclude: tuple[str, ...] = ()
+    since: str | None = None
+    until: str | None = None
+    limit: Annotated[int, Field(gt=0)] | None = None
+    contact: str | None = None  # e-mail or address of a page; needed for any host but this machine
+    delay: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    connections_per_host: Annotated[int, Field(gt=0, le=100)] = 1
+    connections: Annotated[int, Field(gt=0, le=1000)] = 50
+    timeout: Annotated[float, Field(gt=0)] = 60.0
+    max_bytes: Annotated[int, Field(gt=0)] = 20 * 2**20
+    allow: tuple[str, ...] = ()  # networks that may be connected to although they are private: 127.0.0.0/8
+    tdm: Literal["skip", "record"] = "skip"  # pages whose rights are reserved (TDMRep)
+    mode: Literal["fast", "thorough"] = "fast"
+    workers: Annotated[int, Field(gt=0, le=256)] | None = (
+        None  # processes that extract; null: as many as there are cores
+    )
+
+    @model_validator(mode="after")
+    def _somewhere_to_start(self) -> Options:
+        if not (self.urls or self.url_file or self.feeds or self.sitemaps or self.sites):
+            raise ValueError("give urls, url_file, feeds, sitemaps or sites")
+        return self
+
+
+class Source:
+    """`prepare` crawls; `units` and `read` look at what the frontier holds, without a network."""
+
+    def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
+        self._options, self._folder = options, folder
+        self._frontier: Frontier | None = None
+        self._workers: Workers | None = None
+        self._label = f"web:{options.name}"
+
+    # --- the crawl ---
+
+    def prepare(self, state: Path, progress: Any) -> None:
+        """Bring the frontier, a file in folder `state`, up to date.  Raises ConfigError, Paused where the user stopped it."""
+        import uvloop
+
+        from pipeline.crawling import pages
+        from pipeline.crawling.frontier import Frontier
+
+        pages.require()
+        starts = self._starts()
+        path = state / f"{self._options.name}.sqlite"
+        self._frontier = Frontier(path)
+        try:
+            uvloop.run(self._crawl(starts, progress))
+        except sqlite3.Error as error:
+            raise InputError(f"{path}: {error}; what was stored before is kept, the same command goes on") from error
+
+    def _starts(self) -> list[Found]:
+        from pipeline.crawling.addresses import host_of, normal
+        from pipeline.crawling.frontier import Found
+
+        found: list[Found] = []
+        given = {"page": [*self._options.urls, *self._listed()], "feed": self._options.feeds,
+                 "sitemap": self._options.sitemaps, "site": self._options.sites}  # fmt: skip
+        for kind, addresses in given.items():
+            for address in addresses:
+                url = normal(address)
+                if url is None:
+                    raise ConfigError(f"{kind}s: {address!r} is no http(s) address")
+                found.append(Found(url, host_of(url), kind, 0))  # type: ignore[arg-type]
+        self._check_contact(found)
+        return found
+
+    def _listed(self) -> list[str]:
+        if self._options.url_file is None:
+            return []
+        path = self._folder / self._options.url_file
+        try:
+            lines = path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"url_file: {path} cannot be read ({error})") from error
+        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+    def _check_contact(self, starts: list[Found]) -> None:
+        """Whoever runs a site must be able to reach whoever crawls it."""
+        from pipeline.crawling.guard import is_loopback
+
+        strangers = [start.host for start in starts if not is_loopback(start.host)]
+        if strangers and not (self._options.contact or "").strip():
+            raise ConfigError(
+                f"contact: needed before {strangers[0]} is asked: an e-mail address or a page that says who crawls, and why"
+            )
+
+    def _agent(self) -> str:
+        from importlib.metadata import version
+
+        contact = f" (+{self._options.contact.strip()})" if self._options.contact else ""
+        return f"labelmill/{version('labelmill')}{contact}"
+
+    async def _crawl(self, starts: list[Found], progress: Any) -> None:
+        from pipeline.crawling.addresses import Scope
+        from pipeline.crawling.crawler import Crawler
+        from pipeline.crawling.fetching import Fetcher, Limits
+        from pipeline.crawling.guard import Guard
+        from pipeline.crawling.outcomes import Manners
+
+        options, frontier = self._options, self._frontier
+        assert frontier is not None
+        frontier.begin(digest_of([*starts, self._options.model_dump(mode="json")]), starts)
+        manners = Manners(
+            options.delay, options.connections_per_host, options.connections, options.depth, options.limit, options.since,
+            options.until, options.tdm == "skip", self._agent(),
+        )  # fmt: skip
+        scope = Scope(options.include, options.exclude)
+        sites = Scope(options.include, options.exclude, [start.host for start in starts if start.kind == "site"])
+        limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
+        async with Fetcher(self._agent(), Guard(options.allow), limits=limits) as fetcher:
+            crawler = Crawler(frontier, fetcher, scope, sites, manners, _Live(progress, frontier))
+            with _stopped_by_signals(crawler.stop):
+                finished = await crawler.run()
+        if not finished:
+            raise Paused(f"stopped; {frontier.fetched():,} pages are kept: the same command goes on where it stopped")
+        frontier.finish()
+
+    # --- what it brought ---
+
+    def units(self) -> Iterator[Unit]:
+        from pipeline.crawling import pages
+
+        options, frontier = self._options, self._opened()
+        made_by = digest_of([pages.extractor_digest(options.mode), options.since, options.until])
+        for first, digest in frontier.units():
+            name = f"{options.name}-{first:09d}"
+            yield Unit(name, digest_of([digest, made_by]), (str(first),), (self._label,))
+
+    def _opened(self) -> Frontier:
+        assert self._frontier is not None, "prepare() comes first"
+        return self._frontier
+
+    def read(self, unit: Unit) -> Iterator[RawRow | BadRow]:
+        """A row for each address, in the order of discovery; `line` is its number in the frontier."""
+        from pipeline.crawling.workers import Workers
+
+        if self._workers is None:
+            self._workers = Workers(self._options.workers or os.cpu_count() or 1, mode=self._options.mode)
+        kept: deque[Kept] = deque()
+        for page, made in self._workers.extract_all(_items(self._opened().pages(int(unit.parts[0])), kept)):
+            while kept[0].number != page:
+                yield self._without_article(kept.popleft())
+            yield self._row(kept.popleft(), made)
+        for rest in kept:
+            yield self._without_article(rest)
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+        if self._frontier is not None:
+            self._frontier.close()
+
+    def _without_article(self, kept: Kept) -> BadRow:
+        return BadRow(self._label, kept.number, kept.reason or "not_fetched", _detail(kept, kept.detail))
+
+    def _row(self, kept: Kept, page: Page) -> RawRow | BadRow:
+        from pipeline.crawling import discovery, pages
+
+        if page.reason is not None:
+            return BadRow(self._label, kept.number, page.reason, _detail(kept, page.detail))
+        published = kept.published_at or page.published_at
+        if not discovery.within(published, self._options.since, self._options.until):
+            return BadRow(self._label, kept.number, "not_of_that_time", _detail(kept, str(published)))
+        notes = [f"removed {rule}: {what}" for rule, what in page.removed]
+        notes += [f"encoding: {page.encoding}"] if page.encoding not in (None, "utf-8") else []
+        notes += [f"tdm_reserved: {kept.tdm_policy}"] if kept.tdm_policy is not None else []
+        notes += [f"author: {page.author}"] if page.author else []
+        notes += [f"content: {pages.content_digest(page.text)[:16]}", f"fetched: {kept.url}"]
+        fields = {
+            "title": page.title, "text": page.text, "url": page.canonical_url or kept.final_url or kept.url,
+            "published_at": published, "language": page.language,
+        }  # fmt: skip
+        return RawRow(self._label, kept.number, fields, tuple(notes))
+
+
+def _items(pages: Iterator[Kept], kept: deque[Kept]) -> Iterator[tuple[int, bytes, str, str | None]]:
+    """What is to be extracted; every page passes through `kept` on its way."""
+    for page in pages:
+        kept.append(page)
+        if page.body is not None and page.state != "skipped":
+            yield page.number, page.body, page.final_url or page.url, page.charset
+
+
+def _detail(kept: Kept, detail: str | None) -> str:
+    return f"{kept.url} {detail or ''}".strip()[:500]
+
+
+class _Live:
+    """The live line: pages a second, hosts, what waits, errors by class, disk."""
+
+    def __init__(self, progress: Any, frontier: Frontier) -> None:
+        self._progress, self._frontier = progress, frontier
+
+    def __call__(self, counts: Counter[str], hosts: int, waiting: int) -> None:
+        self._progress.update(counts.total() - self._progress.n)
+        wrong = ", ".join(f"{reason} {count}" for reason, count in counts.most_common(5) if reason != "done")
+        size = self._frontier.path.stat().st_size / 2**20
+        self._progress.set_postfix_str(
+            f"{hosts} hosts, {waiting:,} waiting, {size:,.0f} MB{', ' + wrong if wrong else ''}"
+        )
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C or SIGTERM: begin nothing more, keep what is under way."""
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError, RuntimeError, ValueError):  # no signals outside the main thread
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)

@@ -1,0 +1,304 @@
+"""`type: web`, whole crawls over real HTTP on loopback: exactly once, what changed, manners, refusals, kills."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
+pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
+
+from pipeline.errors import ConfigError
+from tests.conftest import ROOT, JobMaker, command, rows, run
+from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
+
+POLITE_TO_NOBODY = {"allow": ["127.0.0.0/8"], "delay": 0, "connections_per_host": 8, "workers": 1}
+
+
+def html(number: int, links: tuple[str, ...] = (), head: str = "") -> bytes:
+    """An article that is like no other."""
+    lines = "".join(
+        f"<p>The harbour{number}x{i} of the city was opened to the public in the spring, and many came to see it.</p>"
+        for i in range(8)
+    )
+    anchors = "".join(f'<a href="{link}">more</a> ' for link in links)
+    title = f"<title>Harbour {number}</title>{head}"
+    return f"<html><head>{title}</head><body><article>{lines}</article>{anchors}</body></html>".encode()
+
+
+def web(make_job: JobMaker, **options: Any) -> Path:
+    source = {"type": "web", **POLITE_TO_NOBODY, **options}
+    return make_job(sources=[source], label={"provider": "extractive"})
+
+
+def collected(path: Path) -> dict[str, str]:
+    """URL as it was asked -> `kept`, or the reason why not."""
+    work = run(path, last="collect")
+    found = {next(n for n in row["notes"] if n.startswith("fetched: "))[9:]: "kept" for row in rows(work, "articles")}
+    return found | {row["detail"].split(" ")[0]: row["reason"] for row in rows(work, "articles", rejected=True)}
+
+
+def asked(server: CrawlServer) -> Counter[str]:
+    """Requests for pages."""
+    return Counter(path for path in server.paths if path not in ("/robots.txt", "/.well-known/tdmrep.json"))
+
+
+def test_a_site_and_what_changed(make_job: JobMaker) -> None:
+    """Links are followed; each page is asked once; the second run asks on a condition, and takes what is new."""
+
+    def once(body: bytes, etag: str) -> Page:
+        async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+            known = request.headers.get("if-none-match") == etag
+            writer.write(page(status=304, ETag=etag) if known else page(body, ETag=etag))
+
+        return answer
+
+    pages: dict[str, Page] = {
+        "/": once(html(0, ("/1.html", "/2.html", "http://127.0.0.2:9/away", "/photo.jpg")), '"0"'),
+        "/1.html": once(html(1, ("/", "/2.html#part", "/3.html")), '"1"'),
+        "/2.html": once(html(2, ("/1.html?utm_source=x",)), '"2"'),
+        "/3.html": once(html(3, ("/4.html",)), '"3"'),
+    }
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, sites=[server.url], depth=2)
+        found = collected(path)
+        assert found == {f"{server.url}{at}": "kept" for at in ("/", "/1.html", "/2.html", "/3.html")}
+        assert asked(server) == {"/": 1, "/1.html": 1, "/2.html": 1, "/3.html": 1}
+        server.seen.clear()
+        server.pages["/2.html"] = once(html(22), '"22"')
+        work = run(path, last="collect")
+        again = [request for request in server.seen if request.path in found or request.path.endswith(("/", ".html"))]
+        assert len(again) == 4 and all("if-none-match" in request.headers for request in again)
+        texts = {row["url"]: row["text"] for row in rows(work, "articles")}
+        assert len(texts) == 4 and "harbour22x1" in texts[f"{server.url}/2.html"]
+
+
+def test_feeds_sitemaps_and_lists(make_job: JobMaker, tmp_path: Path) -> None:
+    with Running(CrawlServer()) as server:
+        url = server.url
+        feed = f"""<rss version="2.0"><channel>
+          <item><title>A</title><link>{url}/a.html</link><pubDate>Tue, 05 May 2026 10:00:00 +0900</pubDate></item>
+          <item><title>Old</title><link>{url}/old.html</link><pubDate>Tue, 05 May 2015 10:00:00 GMT</pubDate></item>
+        </channel></rss>"""
+        index = f"<sitemapindex><sitemap><loc>{url}/map.xml</loc></sitemap></sitemapindex>"
+        urlset = f"<urlset><url><loc>{url}/b.html</loc></url><url><loc>{url}/shop/c.html</loc></url></urlset>"
+        server.pages |= {
+            "/feed": page(feed.encode(), content_type="application/rss+xml"),
+            "/index.xml": page(index.encode(), content_type="application/xml"),
+            "/map.xml": page(urlset.encode(), content_type="text/xml"),
+            **{f"/{name}.html": page(html(n)) for n, name in enumerate(("a", "b", "d", "e", "old"))},
+        }
+        (tmp_path / "list.txt").write_text(f"# mine\n{url}/d.html\n\n{url}/d.html#again\n", "utf-8")
+        path = web(
+            make_job, feeds=[f"{url}/feed"], sitemaps=[f"{url}/index.xml"], urls=[f"{url}/e.html", f"{url}/none.html"],
+            url_file="list.txt", since="2026-01-01", exclude=["*/shop/*"],
+        )  # fmt: skip
+        assert collected(path) == {
+            **{f"{url}/{name}.html": "kept" for name in "abde"}, f"{url}/none.html": "http_404",
+        }  # fmt: skip
+        dates = {row["url"]: row["published_at"] for row in rows(run(path, last="collect"), "articles")}
+        assert dates[f"{url}/a.html"] == "2026-05-05T01:00:00Z"
+
+
+def test_what_a_site_asks_for(make_job: JobMaker) -> None:
+    """robots.txt, marks on pages, and reserved rights; each is a row with its reason."""
+    pages: dict[str, Page] = {
+        "/robots.txt": page(b"User-agent: labelmill\nDisallow: /private/\n", content_type="text/plain"),
+        "/.well-known/tdmrep.json": page(
+            b'[{"location": "/reserved/*", "tdm-reservation": 1}]', content_type="application/json"
+        ),
+        "/open.html": page(html(1)),
+        "/private/a.html": page(html(2)),
+        "/reserved/a.html": page(html(3)),
+        "/header.html": page(html(4), X_Robots_Tag="noindex"),
+        "/meta.html": page(html(5, head='<meta name="tdm-reservation" content="1">')),
+        "/leads.html": redirect("/private/a.html"),
+    }
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, urls=[server.url + at for at in pages if at.endswith(".html")])
+        assert collected(path) == {
+            f"{server.url}/open.html": "kept",
+            f"{server.url}/private/a.html": "robots_disallowed",
+            f"{server.url}/reserved/a.html": "tdm_reserved",
+            f"{server.url}/header.html": "forbidden_by_page",
+            f"{server.url}/meta.html": "tdm_reserved",
+            f"{server.url}/leads.html": "robots_disallowed",
+        }
+        assert "/private/a.html" not in server.paths
+
+
+def test_robots_that_cannot_be_had(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 5xx allows nothing, and is asked again by the next run; a 404 allows everything."""
+    for module in ("crawler", "permissions"):
+        monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
+    with Running(CrawlServer({"/a.html": page(html(1)), "/robots.txt": page(b"no", 503)})) as server:
+        path = web(make_job, urls=[f"{server.url}/a.html"])
+        assert collected(path) == {f"{server.url}/a.html": "robots_unreachable"}
+        assert asked(server) == {}
+        server.pages["/robots.txt"] = page(b"none", 404)
+        assert collected(path) == {f"{server.url}/a.html": "kept"}
+
+
+def test_what_goes_wrong_for_a_while(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5xx and cut connections are tried again; Retry-After is kept to; others are final for this run."""
+    for module in ("crawler", "permissions"):
+        monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
+    times: list[float] = []
+    tries: Counter[str] = Counter()
+
+    def failing(first: bytes, until: int) -> Page:
+        async def answer(request: Request, writer: asyncio.StreamWriter) -> bool:
+            tries[request.path] += 1
+            times.append(time.monotonic())
+            writer.write(first if tries[request.path] < until else page(html(len(request.path))))
+            return bool(first) or tries[request.path] >= until
+
+        return answer
+
+    pages: dict[str, Page] = {
+        "/busy.html": failing(page(b"", 503), 3),
+        "/cut-.html": failing(b"", 2),
+        "/never--.html": failing(page(b"", 500), 99),
+        "/gone.html": page(b"", 410),
+        "/image": page(b"GIF89a", content_type="image/gif"),
+        "/large": page(html(1) * 50),
+        "/empty.html": page(b""),
+    }
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, urls=[server.url + at for at in pages], max_bytes=20_000)
+        found = {at.removeprefix(server.url): what for at, what in collected(path).items()}
+    assert found.pop("/empty.html") in ("not_html", "no_article")
+    assert found == {
+        "/busy.html": "kept", "/cut-.html": "kept", "/never--.html": "http_500", "/gone.html": "http_410",
+        "/image": "wrong_type", "/large": "too_large",
+    }  # fmt: skip
+    assert tries["/never--.html"] == 3
+
+
+def test_a_pace_for_a_host(make_job: JobMaker) -> None:
+    """One at a time, and a pause between the end of one and the beginning of the next; Crawl-delay where it is longer."""
+    at: list[tuple[str, float]] = []
+
+    async def slow(request: Request, writer: asyncio.StreamWriter) -> None:
+        at.append(("begin", time.monotonic()))
+        await asyncio.sleep(0.05)
+        at.append(("end", time.monotonic()))
+        writer.write(page(html(len(at))))
+
+    pages: dict[str, Page] = {f"/{n}.html": slow for n in range(4)}
+    pages["/robots.txt"] = page(b"User-agent: *\nCrawl-delay: 0.4\n", content_type="text/plain")
+    with Running(CrawlServer(pages)) as server:
+        urls = [f"{server.url}/{n}.html" for n in range(4)]
+        collected(web(make_job, urls=urls, delay=0.1, connections_per_host=1))
+    assert [what for what, _ in at] == ["begin", "end"] * 4
+    gaps = [begin - end for (_, end), (_, begin) in zip(at[1::2], at[2::2], strict=False)]
+    assert min(gaps) >= 0.39
+
+
+def test_guarded(make_job: JobMaker) -> None:
+    """Without the allow-list not even loopback is asked, and no redirect leads around it."""
+    with Running(CrawlServer({"/a.html": redirect("http://127.0.0.2:1/secret"), "/b.html": page(html(1))})) as server:
+        path = web(make_job, urls=[f"{server.url}/b.html"], allow=[])
+        assert collected(path) == {f"{server.url}/b.html": "refused_address"}
+        assert server.seen == []
+        path = web(make_job, urls=[f"{server.url}/a.html", f"{server.url}/b.html"], allow=["127.0.0.1"], name="again")
+        assert collected(path) == {f"{server.url}/a.html": "refused_address", f"{server.url}/b.html": "kept"}
+
+
+def test_limit(make_job: JobMaker) -> None:
+    pages: dict[str, Page] = {f"/{n}.html": page(html(n)) for n in range(30)}
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, urls=[server.url + at for at in pages], limit=7)
+        assert Counter(collected(path).values()) == {"kept": 7}
+        assert sum(asked(server).values()) == 7
+        assert Counter(collected(path).values()) == {"kept": 7}  # asked again, and no others
+        assert len(asked(server)) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"urls": ["https://news.example.com/"]}, "contact: needed before news.example.com is asked"),
+        ({"urls": ["ftp://127.0.0.1/"]}, "is no http"),
+        ({}, "give urls, url_file, feeds, sitemaps or sites"),
+        ({"urls": ["http://127.0.0.1/"], "allow": ["no network at all"]}, "neither a network"),
+        ({"url_file": "nothing.txt"}, "url_file: .* cannot be read"),
+    ],
+)
+def test_job_files(make_job: JobMaker, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        run(web(make_job, **options), last="collect")
+
+
+def test_kill_9_and_ctrl_c(make_job: JobMaker, tmp_path: Path) -> None:
+    """What was stored is never asked again; what was under way is, and nothing is left out."""
+    pages: dict[str, Page] = {}
+    count = 400
+
+    def slowly(body: bytes) -> Page:
+        async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.02)
+            writer.write(page(body))
+
+        return answer
+
+    for number in range(count):
+        pages[f"/{number}.html"] = slowly(html(number, (f"/{2 * number + 1}.html", f"/{2 * number + 2}.html")))
+    draw = random.Random(2)
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, sites=[f"{server.url}/0.html"], depth=30, include=[f"{server.url}/*.html"])
+        collect = [sys.executable, "-m", "pipeline.cli", "collect", str(path)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        frontier = tmp_path / "jobs" / "test" / "crawl" / "web.sqlite"
+        stored: set[str] = set()
+        for number in range(4):
+            process = subprocess.Popen(
+                collect, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+            )
+            wanted = len(stored) + draw.randint(10, 40)
+            until = time.monotonic() + 30
+            while len(done(frontier)) < wanted:
+                assert time.monotonic() < until and process.poll() is None
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGKILL) if number < 3 else process.send_signal(signal.SIGINT)
+            said = process.communicate()[1]
+            assert stored <= done(frontier)
+            stored = done(frontier)
+        assert process.returncode == 3 and "pages are kept" in said and "Traceback" not in said
+        before = asked(server)
+        found = collected(path)
+        after = asked(server)
+    real = {at for at in found if int(at.rpartition("/")[2].removesuffix(".html")) < count}
+    assert len(real) == count and {found[at] for at in real} == {"kept"}
+    assert all(after[at.removeprefix(server.url)] == before[at.removeprefix(server.url)] for at in stored)
+    twice = [at for at, times in after.items() if times > 1]
+    assert len(twice) <= 3 * (8 + 64), "no more than what was under way, and one group, at each kill"
+
+
+def done(frontier: Path) -> set[str]:
+    if not frontier.exists():
+        return set()
+    try:
+        with sqlite3.connect(f"file:{frontier}?mode=ro", uri=True) as connection:
+            return {url for (url,) in connection.execute("SELECT url FROM urls WHERE state = 'done'")}
+    except sqlite3.OperationalError:
+        return set()
+
+
+def test_the_command_line(make_job: JobMaker) -> None:
+    with Running(CrawlServer({"/a.html": page(html(1))})) as server:
+        path = web(make_job, urls=[f"{server.url}/a.html"])
+        finished = command("run", path, "--to", "clean")
+        assert finished.returncode == 0, finished.stderr
+        assert {request.headers["user-agent"].split("/")[0] for request in server.seen} == {"labelmill"}

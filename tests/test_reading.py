@@ -1,0 +1,367 @@
+"""Readers: each format, archives, encodings, remote files; every row is an article or a rejected row."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import ConfigError, InputError
+from pipeline.reading import encodings, json_values
+from pipeline.reading.items import How, Item
+from pipeline.records import RawRow
+from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, tree, write_jsonl
+
+KOREAN = "서울시가 한강 변에 새로운 도서관을 열었다고 밝혔다."
+
+
+def collect(make_job: JobMaker, path: Any, **more: Any) -> Any:
+    sources = [{"type": "files", "path": path, "columns": {"text": "body"}, **more}]
+    return run(make_job(sources=sources), last="collect")
+
+
+def ids(work: Any) -> list[str]:
+    return [row["id"] for row in rows(work, "articles")]
+
+
+def rejected(work: Any) -> list[tuple[str, int, str]]:
+    return [(row["source"], row["line"], row["reason"]) for row in rows(work, "articles", rejected=True)]
+
+
+# --- JSON ---
+
+
+def values_of(data: bytes, limit: int = 10**6) -> list[Any]:
+    item = Item("a.json", "a.json", lambda: io.BytesIO(data))
+    return [
+        row.fields if isinstance(row, RawRow) else row.reason for row in json_values.read(item, How("utf-8-sig", limit))
+    ]
+
+
+nested = st.recursive(
+    st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@given(st.lists(st.dictionaries(st.text(), nested)), st.integers(1, 40), st.sampled_from([None, 1]), st.booleans())
+def test_json_is_cut_where_its_values_end(data: list[Any], chunk: int, indent: int | None, ascii: bool) -> None:
+    before, json_values.CHUNK = json_values.CHUNK, chunk
+    try:
+        text = json.dumps(data, indent=indent, ensure_ascii=ascii).encode("utf-8", "surrogatepass")
+        assert values_of(b"\xef\xbb\xbf" + text) == data
+        assert values_of(b"\n".join(json.dumps(value).encode() for value in data)) == data
+    finally:
+        json_values.CHUNK = before
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 2**18])
+def test_json_that_is_broken(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_values, "CHUNK", chunk)
+    ok = {"a": ']\\"}, {'}
+    good = json.dumps(ok).encode()
+    assert values_of(b"[" + good + b', {"b": nope}, 7, ' + good + b"]") == [ok, "torn_line", "not_an_object", ok]
+    assert values_of(b"[" + good + b', {"b": "xx') == [ok, "damaged_file"]
+    assert values_of(b"[" + good) == ["damaged_file"]
+    assert values_of(b"[" + good + b', {"b": "' + b"x" * 500 + b'"},' + good + b"]", 100) == [ok, "row_too_large", ok]
+    assert values_of(b"") == values_of(b" [ ] ") == []
+    assert values_of(b'[{"b": "\xff"}]') == ["wrong_encoding"]
+
+
+MEMORY = """
+import resource, sys
+from pipeline.reading import json_values
+from pipeline.reading.items import How, Item
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+found = json_values.read(Item("a.json", "a", lambda: open(sys.argv[1], "rb")), How("utf-8", 10**7))
+next(found)
+before = peak()
+print(1 + sum(1 for _ in found), peak() - before)
+"""
+
+
+def test_a_large_array_in_flat_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for n in range(100_000):
+            file.write((",\n" if n else "") + json.dumps({"id": n, "body": KOREAN * 15}, ensure_ascii=False))
+        file.write("]")
+    result = subprocess.run([sys.executable, "-c", MEMORY, path], capture_output=True, text=True, cwd=ROOT, check=True)
+    count, grown = map(int, result.stdout.split())
+    assert count == 100_000 and grown < 20
+
+
+# --- the other formats ---
+
+
+def test_the_same_articles_from_all_of_them(make_job: JobMaker, tmp_path: Path) -> None:
+    data = [article(n) for n in range(5)]
+    (tmp_path / "a.json").write_text(json.dumps(data, indent=1))
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(json.dumps(data).encode("utf-16")))
+    pd.DataFrame(data).to_excel(tmp_path / "c.xlsx", index=False)
+    wanted = None
+    for name in ("a.json", "b.json.gz", "c.xlsx"):
+        work = collect(make_job, name, encoding="auto")
+        found = [{k: row[k] for k in ("id", "title", "text", "line")} for row in rows(work, "articles")]
+        lines = [row.pop("line") for row in found]
+        assert lines == ([2, 3, 4, 5, 6] if name == "c.xlsx" else [1, 2, 3, 4, 5])
+        wanted = wanted or found
+        assert found == wanted and len(found) == 5
+
+
+def test_excel_sheets(make_job: JobMaker, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="extra 'excel' is not installed")
+    book = openpyxl.Workbook()
+    first = book.active
+    first.title = "정치"
+    for row in ([], [None, None], ["id", "body", None], [1, KOREAN], [], [2, None], [3, KOREAN, None, "too much"]):
+        first.append(row)
+    book.create_sheet("경제").append(["body", "published_at"])
+    book["경제"].append([KOREAN * 2, pd.Timestamp("2026-01-02").to_pydatetime()])
+    book.save(tmp_path / "a.xlsx")
+    work = collect(make_job, "a.xlsx")
+    assert (rows(work, "articles")[0]["source"], ids(work)[0]) == ("a.xlsx[정치]", "1")
+    assert rows(work, "articles")[1]["published_at"].startswith("2026-01-02")
+    assert [(line, reason) for _, line, reason in rejected(work)] == [(6, "missing_text"), (7, "wrong_column_count")]
+    (tmp_path / "b.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:2000])
+    assert rejected(collect(make_job, ["a.xlsx", "b.xlsx"]))[-1] == ("b.xlsx", 1, "damaged_file")
+
+
+def page(number: int) -> bytes:
+    body = "".join(f"<p>The harbour {number} of the city was opened in the spring, part {n}.</p>" for n in range(9))
+    title = f"Harbour {number}"
+    return f"<html><head><title>{title}</title></head><body><article><h1>{title}</h1>{body}</article></body>".encode()
+
+
+def record(kind: str, url: str, content: bytes, type: str = "application/http; msgtype=response") -> bytes:
+    head = [
+        "WARC/1.0",
+        f"WARC-Type: {kind}",
+        f"WARC-Target-URI: {url}",
+        "WARC-Date: 2026-01-02T03:04:05Z",
+        "WARC-Record-ID: <urn:uuid:12345678-1234-1234-1234-123456789abc>",
+        f"Content-Type: {type}",
+        f"Content-Length: {len(content)}",
+    ]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + content + b"\r\n\r\n"
+
+
+def response(url: str, body: bytes, status: str = "200 OK", type: str = "text/html; charset=utf-8") -> bytes:
+    return record("response", url, f"HTTP/1.1 {status}\r\nContent-Type: {type}\r\n\r\n".encode() + body)
+
+
+@pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])
+def test_warc(make_job: JobMaker, tmp_path: Path, name: str) -> None:
+    pytest.importorskip("fastwarc", reason="extra 'warc' is not installed")
+    pytest.importorskip("trafilatura", reason="extra 'html' is not installed")
+    records = [
+        record("warcinfo", "x", b"software: test\r\n", "application/warc-fields"),
+        record("request", "https://news.example/1", b"GET / HTTP/1.1\r\n\r\n", "application/http; msgtype=request"),
+        response("https://news.example/1", page(1)),
+        response("https://news.example/2", page(2), "404 Not Found"),
+        response("https://news.example/3", b"%PDF", type="application/pdf"),
+        response("https://news.example/4", b"<html></html>"),
+        response("https://news.example/5", b"x" * 20000),
+        response("https://news.example/6", page(6)),
+        record("conversion", "https://news.example/7", KOREAN.encode(), "text/plain"),
+    ]
+    press = gzip.compress if name.endswith(".gz") else bytes  # a record is a member of its own
+    (tmp_path / name).write_bytes(b"".join(map(press, records)))
+    work = collect(make_job, name, max_row_bytes=10_000, columns={})
+    found = rows(work, "articles")
+    assert [row["url"] for row in found] == [f"https://news.example/{n}" for n in (1, 6, 7)]
+    assert [row["line"] for row in found] == [3, 8, 9] and found[0]["title"] == "Harbour 1"
+    wanted = ["http_status", "not_html", "not_extractable", "row_too_large"]
+    assert [reason for _, _, reason in rejected(work)] == wanted
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    work = collect(make_job, name, columns={})
+    assert len(rows(work, "articles")) >= 1
+    (tmp_path / name).write_bytes(b"this is none of it")
+    assert rejected(collect(make_job, name, columns={})) == [(name, 1, "damaged_file")]
+
+
+# --- archives ---
+
+
+def members() -> dict[str, bytes]:
+    lines = "".join(json.dumps(article(n)) + "\n" for n in range(3)).encode()
+    return {
+        "z/first.jsonl": lines,
+        "a/second.jsonl.gz": gzip.compress(lines.replace(b'"a', b'"b')),
+        "a/copy.jsonl": lines,
+        "뉴스/글.txt": KOREAN.encode("cp949"),
+        "image.png": b"\x89PNG",
+        "__MACOSX/._글.txt": b"x",
+        "inner.zip": b"PK",
+    }
+
+
+def write_archive(path: Path) -> None:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members().items():
+                archive.writestr(name, data)
+        return
+    with tarfile.open(path, "w:gz" if path.suffix != ".tar" else "w") as tar:
+        for name, data in members().items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tgz"])
+def test_archives(make_job: JobMaker, tmp_path: Path, name: str) -> None:
+    write_archive(tmp_path / name)
+    work = collect(make_job, name, encoding="auto")
+    assert ids(work) == ["a0", "a1", "a2", "b0", "b1", "b2"]  # a text has no 'body'
+    assert rejected(work)[:3] == [(f"{name}!a/copy.jsonl", n, "duplicate_id") for n in (1, 2, 3)]
+    before = tree(work.path)
+    assert tree(collect(make_job, name, encoding="auto").path) == before  # the fold holds still
+    work = collect(make_job, name, encoding="auto", columns={"text": "text"}, format="auto")
+    assert [(row["source"], row["text"]) for row in rows(work, "articles")] == [(f"{name}!뉴스/글.txt", KOREAN)]
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 5 + 37])
+    work = collect(make_job, name, encoding="auto")
+    assert "damaged_file" in {reason for _, _, reason in rejected(work)}
+
+
+def test_an_archive_with_nothing(make_job: JobMaker, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.png", b"")
+    assert rejected(collect(make_job, "a.zip")) == [("a.zip", 1, "nothing_in_archive")]
+
+
+# --- places ---
+
+
+def test_patterns(make_job: JobMaker, tmp_path: Path) -> None:
+    for number, name in enumerate(["a.jsonl", "in/b.jsonl", "in/deep/er/c.jsonl", "in/d.json"]):
+        write_jsonl(tmp_path / name, [article(number)])
+    assert ids(collect(make_job, "**/*.jsonl")) == ["a0", "a1", "a2"]
+    assert ids(collect(make_job, "in")) == ["a1", "a3", "a2"]
+    assert ids(collect(make_job, str(tmp_path / "in" / "[bd].json*"))) == ["a1", "a3"]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    pytest.importorskip("fsspec.implementations.http", reason="extra 'remote' is not installed")
+    (tmp_path / "web").mkdir()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web"))) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_files_over_http(make_job: JobMaker, tmp_path: Path, web: str) -> None:
+    write_jsonl(tmp_path / "web" / "a.jsonl", [article(1), article(2)])
+    pd.DataFrame([article(3)]).to_parquet(tmp_path / "web" / "b.parquet")
+    work = collect(make_job, [f"{web}/a.jsonl?signature=topsecret", f"{web}/b.parquet"])
+    assert ids(work) == ["a1", "a2", "a3"]
+    assert rows(work, "articles")[0]["source"] == f"{web}/a.jsonl"
+    for file in work.path.rglob("*"):
+        assert not file.is_file() or b"topsecret" not in file.read_bytes()
+    with pytest.raises(ConfigError, match=r"sources.0.path: http.*/none.jsonl: no such file"):
+        collect(make_job, f"{web}/none.jsonl?signature=topsecret")
+    with pytest.raises(InputError, match=r"http://127.0.0.1:1/a.jsonl: cannot be read: ") as caught:
+        collect(make_job, "http://127.0.0.1:1/a.jsonl?signature=topsecret")
+    assert "\n" not in str(caught.value) and "topsecret" not in str(caught.value)
+
+
+def test_files_of_a_store(make_job: JobMaker) -> None:
+    fsspec = pytest.importorskip("fsspec", reason="extra 'remote' is not installed")
+    store = fsspec.filesystem("memory")
+    for n, name in enumerate(["a.jsonl", "deep/b.jsonl", "deep/c.txt"]):
+        store.pipe(f"/bucket/{name}", (json.dumps(article(n)) + "\n").encode())
+    try:
+        work = collect(make_job, "memory://bucket/**/*.jsonl")
+        assert ids(work) == ["a0", "a1"]
+        assert rows(work, "articles")[1]["source"] == "memory:///bucket/deep/b.jsonl"
+        assert len(ids(collect(make_job, "memory://bucket", columns={"text": "body"}))) == 2
+        with pytest.raises(ConfigError, match="no such file"):
+            collect(make_job, "memory://bucket/*.csv")
+        store.pipe("/bucket/a.jsonl", (json.dumps(article(7)) + "\n").encode())
+        assert ids(collect(make_job, "memory://bucket/**/*.jsonl")) == ["a7", "a1"]
+    finally:
+        store.rm("/bucket", recursive=True)
+
+
+# --- encodings ---
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "found"),
+    [
+        ("utf-8", KOREAN, "utf-8"),
+        ("utf-8-sig", KOREAN, "utf-8-sig"),
+        ("utf-16", KOREAN, "utf-16"),
+        ("utf-16-le", '{"id": 1, "body": "x"}', "utf-16-le"),
+        ("utf-16-be", '{"id": 1, "body": "서울"}' * 3, "utf-16-be"),
+        ("cp949", "a" * 300_000 + KOREAN, "cp949"),
+        ("cp949", KOREAN * 9000, "cp949"),
+        ("latin-1", "Le café est fermé depuis l'été, où ça ? À Orléans.", "cp1252"),
+        ("latin-1", "Die Straße führt über Köln nach München, größer.", "cp1252"),
+        ("ascii", "plain", "utf-8"),
+    ],
+)
+def test_guesses(encoding: str, text: str, found: str) -> None:
+    assert encodings.guess(io.BytesIO(text.encode(encoding))) == found
+
+
+def test_the_guess_is_kept(make_job: JobMaker, tmp_path: Path) -> None:
+    for encoding in ("utf-8", "utf-16", "cp949"):
+        text = f"id,body\n{encoding},{KOREAN}\n"
+        (tmp_path / f"{encoding}.csv").write_bytes(text.encode(encoding))
+        lines = json.dumps({"id": f"l-{encoding}", "body": KOREAN}, ensure_ascii=False)
+        (tmp_path / f"{encoding}.jsonl").write_bytes((lines + "\n" + lines.replace("l-", "m-")).encode(encoding))
+    work = collect(make_job, ["*.csv", "*.jsonl"], encoding="auto")
+    assert {row["text"] for row in rows(work, "articles")} == {KOREAN} and len(ids(work)) == 9
+    notes = {}
+    for file in (work.articles.path / "_units").glob("*.json"):
+        notes |= json.loads(file.read_text())["notes"]
+    assert notes == {f"{name}.{end}": name for name in ("utf-8", "utf-16", "cp949") for end in ("csv", "jsonl")}
+    (tmp_path / "broken.jsonl").write_bytes(
+        b"\xff\xfe" + '{"id": 1, "body": "x'.encode("utf-16-le") + b"\x00\xd8\x22\x00}\x00"
+    )
+    assert rejected(collect(make_job, "broken.jsonl", encoding="auto")) == [("broken.jsonl", 1, "wrong_encoding")]
+
+
+# --- what each source had ---
+
+
+def test_each_source_says_what_it_had(make_job: JobMaker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [article(1), article(2), []])
+    write_jsonl(tmp_path / "b.jsonl", [article(2)])
+    one = {"type": "files", "columns": {"text": "body"}}
+    path = make_job(sources=[{**one, "path": "a.jsonl"}, {**one, "path": "b.jsonl"}])
+    work = run(path, last="collect")
+    found = json.loads(command("status", path, "--json").stdout)["by_source"]
+    assert [(row["rows"], row["kept"], row["rejected"]) for row in found] == [
+        (3, 2, {"not_an_object": 1}),
+        (1, 0, {"duplicate_id": 1}),
+    ]
+    assert "duplicate_id 1" in command("status", path).stdout
+    before = tree(work.path)
+    (tmp_path / "b.jsonl").write_text("\n")
+    with pytest.raises(InputError, match=r"job.yaml: sources.1: files has no rows; nothing was changed"):
+        run(path, last="collect")
+    assert set(before) <= set(tree(work.path)) and stage(work, "collect")["kept"] == 2
