@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,15 @@ def _stage(arguments: argparse.Namespace) -> None:
     printing.status({**report, "stages": [row for row in report["stages"] if row["stage"] == arguments.stage]})
 
 
+def _collect(arguments: argparse.Namespace) -> None:
+    if not arguments.preview:
+        return _stage(arguments)
+    from pipeline import job
+
+    work = _workspace(arguments)
+    _print_rows(job.preview(work, arguments.preview), work, arguments.json)
+
+
 def _publish(arguments: argparse.Namespace) -> None:
     from pipeline import job, versioning
 
@@ -139,12 +148,17 @@ def _show(arguments: argparse.Namespace) -> None:
     work = _workspace(arguments)
     rows = job.show(work, arguments.table, arguments.rejected)
     limit = arguments.n or (None if arguments.json else 10)
-    for row in islice(rows, limit):
-        print(
+    _print_rows(islice(rows, limit), work, arguments.json)
+
+
+def _print_rows(rows: Iterable[dict[str, Any]], work: Workspace, as_json: bool) -> None:
+    for row in rows:
+        said = (
             json.dumps(row, ensure_ascii=False, default=str)
-            if arguments.json
+            if as_json
             else printing.line(row, work.config.label_column.name)
         )
+        print(said)
 
 
 def _ledger(arguments: argparse.Namespace) -> None:
@@ -288,6 +302,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 CALLS: dict[str, Callable[[argparse.Namespace], int | None]] = {
+    "collect": _collect,
     "doctor": _doctor,
     "diff": _diff,
     "evaluate": _evaluate,

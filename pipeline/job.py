@@ -200,6 +200,11 @@ def _opened_ledger(work: Workspace) -> closing[Ledger]:
 # --- show ---
 
 
+def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
+    """The first rows of each source as collect would make them, rejected ones with their reasons; nothing is stored."""
+    return collect.preview(work, count)
+
+
 def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[str, Any]]:
     """Rows of a table in source order, with all their columns; `rejected`: those that were dropped, with reasons."""
     if table in SPLITS and rejected:

@@ -67,6 +67,12 @@ def _add_running(add: Add) -> None:
         stage.set_defaults(stage=name)
         if name == "label":
             _may_retry(stage)
+        if name == "collect":
+            stage.set_defaults(call="collect")
+            stage.add_argument(
+                "--preview", type=_positive, metavar="N", help="show the first N rows of each source; store nothing"
+            )
+            stage.add_argument("--json", action="store_true", help="with --preview: as JSON lines")
     publish = add("publish", "publish", "Write a version where rows changed.", f"labelmill publish {_JOB} --dry-run")
     publish.add_argument("--dry-run", action="store_true", help="show diff, version, gates and card; write nothing")
     publish.add_argument(

@@ -296,6 +296,19 @@ def done(frontier: Path) -> set[str]:
         return set()
 
 
+def test_preview(make_job: JobMaker, tmp_path: Path) -> None:
+    """A few pages are fetched, and nothing is stored."""
+    pages: dict[str, Page] = {f"/{n}.html": page(html(n)) for n in range(30)}
+    with Running(CrawlServer(pages)) as server:
+        shown = command("collect", web(make_job, urls=[server.url + at for at in pages]), "--preview", "3")
+        assert shown.returncode == 0, shown.stderr
+        assert len(shown.stdout.splitlines()) == 3 and "Harbour 0" in shown.stdout
+        assert sum(asked(server).values()) == 3
+    assert (
+        not (tmp_path / "jobs" / "test" / "crawl").exists() and not (tmp_path / "jobs" / "test" / "articles").exists()
+    )
+
+
 def test_the_command_line(make_job: JobMaker) -> None:
     with Running(CrawlServer({"/a.html": page(html(1))})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -67,6 +69,44 @@ def run(work: Workspace) -> None:
         _bring_up_to_date(work, entries)
 
 
+def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
+    """The first rows of each source; a crawl fetches no more than that, into a folder that is thrown away."""
+    for number, options in enumerate(work.config.source_options):
+        if "limit" in type(options).model_fields:
+            options = options.model_copy(update={"limit": min(options.limit or count, count)})
+        with TemporaryDirectory() as state, ExitStack() as opened, _named(work, number):
+            source = _open(work, number, options, lambda path: "", opened)
+            _prepare(work, source, Path(state))
+            rows = (row for unit in source.units() for row in _rows(Entry(unit, source, options, number), {}, {}))
+            for row in islice(rows, count):
+                yield asdict(row) if isinstance(row, Article) else _rejected(row)
+
+
+def _prepare(work: Workspace, source: Any, state: Path) -> None:
+    if hasattr(source, "prepare"):
+        with work.progress("crawl", None, "pages") as progress:
+            source.prepare(state, progress)
+
+
+def _open(
+    work: Workspace, number: int, options: SourceOptions, digest_of_file: Callable[[Path], str], opened: ExitStack
+) -> Any:
+    kind = work.config.sources[number].type
+    source = plugins.create("sources", kind, options, work.config.folder, digest_of_file)
+    if hasattr(source, "close"):
+        opened.callback(source.close)
+    return source
+
+
+@contextmanager
+def _named(work: Workspace, number: int) -> Iterator[None]:
+    """What a source finds wrong with its section says which section that is."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{work.config.file}: sources.{number}.{error}") from error
+
+
 def _bring_up_to_date(work: Workspace, entries: list[Entry]) -> None:
     folder = work.articles
     before = read_json(folder.path / "_units.json") or {}
@@ -82,19 +122,13 @@ def _bring_up_to_date(work: Workspace, entries: list[Entry]) -> None:
     _finish(folder, entries, before)
 
 
-def _entries(work: Workspace, cache: FileDigests, open_sources: ExitStack) -> Iterator[Entry]:
+def _entries(work: Workspace, cache: FileDigests, opened: ExitStack) -> Iterator[Entry]:
     taken: dict[str, int] = {}
-    for number, (spec, options) in enumerate(zip(work.config.sources, work.config.source_options, strict=True)):
-        try:
-            source = plugins.create("sources", spec.type, options, work.config.folder, cache)
-            if hasattr(source, "close"):
-                open_sources.callback(source.close)
-            if hasattr(source, "prepare"):
-                with work.progress("crawl", None, "pages") as progress:
-                    source.prepare(work.path / "crawl", progress)
+    for number, options in enumerate(work.config.source_options):
+        with _named(work, number):
+            source = _open(work, number, options, cache, opened)
+            _prepare(work, source, work.path / "crawl")
             units = list(source.units())
-        except ConfigError as error:
-            raise ConfigError(f"{work.config.file}: sources.{number}.{error}") from error
         for unit in units:
             taken[unit.name] = count = taken.get(unit.name, 0) + 1
             yield Entry(unit if count == 1 else _renamed(unit, count), source, options, number)
