@@ -585,6 +585,17 @@ def _lives(pid: int) -> bool:
 linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at /proc")
 
 
+def test_what_the_parent_holds_does_not_count() -> None:
+    """Linux tells a child's peak by what its parent held when it was started."""
+    held = b"x" * (700 * 2**20)
+    with Workers(1) as workers:
+        assert [page.reason for _, page in workers.extract_all(_items([b"", html(KOREAN).encode()]))] == [
+            "not_html",
+            None,
+        ]
+    assert len(held)
+
+
 @linux
 def test_a_worker_that_dies_costs_its_page() -> None:
     before = set(_children(os.getpid()))

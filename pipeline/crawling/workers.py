@@ -157,7 +157,11 @@ class _Worker:
     def _spawn(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
-        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each would take address space
+        threads = {
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "MALLOC_ARENA_MAX": "2",
+        }  # each would take address space
         command = [sys.executable, "-P", "-c", "from pipeline.crawling.workers import serve; serve()"]
         with self._lock, theirs:
             if self._closed:
@@ -274,5 +278,14 @@ def _prepare(limits: dict[str, Any]) -> str | None:
 
 def _is_large(megabytes: int) -> bool:
     """Whether the process once held so much that the next large page may not fit."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > 0.5 * megabytes * 2**20
+    return _peak() > 0.5 * megabytes * 2**20
+
+
+def _peak() -> int:
+    """The most memory that this process has held, in bytes.  Linux's `ru_maxrss` begins with what the parent holds."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):  # no Linux
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
