@@ -226,6 +226,112 @@ def test_limit(make_job: JobMaker) -> None:
         assert len(asked(server)) == 7
 
 
+def test_limit_where_pages_fail(make_job: JobMaker) -> None:
+    pages: dict[str, Page] = {f"/{n}.html": page(html(n), 404 if n in (1, 3) else 200) for n in range(12)}
+    with Running(CrawlServer(pages)) as server:
+        found = collected(web(make_job, urls=[server.url + at for at in pages], limit=6))
+    assert Counter(found.values()) == {"kept": 6, "http_404": 2}
+
+
+def test_redirects_keep_to_the_pace(make_job: JobMaker) -> None:
+    """Whatever leads to a host, it is asked once in a while; robots.txt and what follows it, too."""
+    times: dict[str, list[float]] = {}
+
+    async def target(request: Request, writer: asyncio.StreamWriter) -> None:
+        times.setdefault("all", []).append(time.monotonic())
+        writer.write(page(html(len(times["all"]))))
+
+    target_pages: dict[str, Page] = {f"/{n}.html": target for n in range(3)}
+    target_pages |= {"/robots.txt": target, "/.well-known/tdmrep.json": target}
+    with Running(CrawlServer(target_pages)) as there, Running(CrawlServer()) as here:
+        away = there.url.replace("127.0.0.1", "localhost")
+        here.pages |= {f"/{n}": redirect(f"{away}/{n}.html") for n in range(3)}
+        collected(
+            web(
+                make_job,
+                urls=[f"{here.url}/{n}" for n in range(3)],
+                delay=0.2,
+                connections_per_host=3,
+                allow=["127.0.0.0/8", "::1"],
+            )
+        )
+    gaps = [b - a for a, b in zip(times["all"], times["all"][1:], strict=False)]
+    assert len(gaps) == 4 and min(gaps) > 0.18
+
+
+def test_hosts_that_ask_for_too_much(make_job: JobMaker) -> None:
+    """An hour between two requests, or until the next one: the run does not wait for that, and asks nothing more."""
+    slow: dict[str, Page] = {f"/{n}.html": page(html(n)) for n in range(3)}
+    slow["/robots.txt"] = page(b"User-agent: *\nCrawl-delay: 3600\n", content_type="text/plain")
+    busy: dict[str, Page] = {f"/{n}.html": page(b"", 429, Retry_After="3600") for n in range(30)}
+    started = time.monotonic()
+    with Running(CrawlServer(slow)) as server:
+        path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(3)])
+        assert set(collected(path).values()) == {"robots_too_slow"} and asked(server) == {}
+    with Running(CrawlServer(busy)) as server:
+        path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(30)], connections_per_host=1, name="busy")
+        found = collected(path)
+        assert set(found.values()) == {"http_429"} and sum(asked(server).values()) == 1
+    assert time.monotonic() - started < 20
+
+
+def test_what_a_site_takes_back(make_job: JobMaker) -> None:
+    """Rights that are reserved after a page was fetched count although it did not change; and back again."""
+
+    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+        known = request.headers.get("if-none-match") == '"1"'
+        writer.write(page(status=304, ETag='"1"') if known else page(html(1), ETag='"1"'))
+
+    with Running(CrawlServer({"/a.html": answer, "/b.html": page(html(2))})) as server:
+        path = web(make_job, urls=[f"{server.url}/a.html", f"{server.url}/b.html"])
+        everything = {f"{server.url}/{name}.html": "kept" for name in "ab"}
+        assert collected(path) == everything
+        server.pages["/.well-known/tdmrep.json"] = page(
+            b'[{"location": "/a*", "tdm-reservation": 1}]', content_type="application/json"
+        )
+        assert collected(path) == everything | {f"{server.url}/a.html": "tdm_reserved"}
+        del server.pages["/.well-known/tdmrep.json"]
+        assert collected(path) == everything
+
+
+def test_other_bounds(make_job: JobMaker) -> None:
+    """A wider scope is found although nothing changed; a narrower one drops what is out."""
+
+    def once(body: bytes) -> Page:
+        async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+            writer.write(page(status=304, ETag='"x"') if "if-none-match" in request.headers else page(body, ETag='"x"'))
+
+        return answer
+
+    pages: dict[str, Page] = {f"/{n}.html": once(html(n, (f"/{n + 1}.html",))) for n in range(6)}
+    with Running(CrawlServer(pages)) as server:
+        start = f"{server.url}/0.html"
+        assert len(collected(web(make_job, sites=[start], depth=1))) == 2
+        assert len(collected(web(make_job, sites=[start], depth=4))) == 5
+        found = collected(web(make_job, sites=[start], depth=4, exclude=["*/3.html"]))
+        assert found[f"{server.url}/3.html"] == "excluded" and Counter(found.values())["kept"] == 4
+
+
+def test_canonical_addresses(make_job: JobMaker) -> None:
+    """Two addresses of one page are one article; a front page, or another host, that all pages name is not believed."""
+
+    def names(number: int, canonical: str) -> bytes:
+        return page(html(number, head=f'<link rel="canonical" href="{canonical}">'))
+
+    with Running(CrawlServer()) as server:
+        pages: dict[str, Page] = {
+            "/1.html?from=feed": names(1, f"{server.url}/1.html"),
+            "/1.html": names(1, f"{server.url}/1.html"),
+            "/2.html": names(2, f"{server.url}/"),
+            "/3.html": names(3, f"{server.url}/"),
+            "/4.html": names(4, "http://evil.example.com/"),
+        }
+        server.pages |= pages
+        work = run(web(make_job, urls=[server.url + at for at in pages]), last="collect")
+        assert {row["url"] for row in rows(work, "articles")} == {f"{server.url}/{n}.html" for n in (1, 2, 3, 4)}
+        assert [row["reason"] for row in rows(work, "articles", rejected=True)] == ["duplicate_id"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -234,6 +340,8 @@ def test_limit(make_job: JobMaker) -> None:
         ({}, "give urls, url_file, feeds, sitemaps or sites"),
         ({"urls": ["http://127.0.0.1/"], "allow": ["no network at all"]}, "neither a network"),
         ({"url_file": "nothing.txt"}, "url_file: .* cannot be read"),
+        ({"urls": ["http://127.0.0.1/"], "since": "yesterday"}, "since: 'yesterday' is no date"),
+        ({"urls": ["http://127.0.0.1/"], "contact": "a@b\nX: y"}, "contact"),
     ],
 )
 def test_job_files(make_job: JobMaker, options: dict[str, Any], said: str) -> None:
@@ -284,6 +392,22 @@ def test_kill_9_and_ctrl_c(make_job: JobMaker, tmp_path: Path) -> None:
     assert all(after[at.removeprefix(server.url)] == before[at.removeprefix(server.url)] for at in stored)
     twice = [at for at, times in after.items() if times > 1]
     assert len(twice) <= 3 * (8 + 64), "no more than what was under way, and one group, at each kill"
+
+
+def test_killed_while_extracting(make_job: JobMaker, tmp_path: Path) -> None:
+    """What was fetched is not fetched again: a run ends when its articles are there."""
+    pages: dict[str, Page] = {f"/{n}.html": page(html(n)) for n in range(20)}
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, urls=[server.url + at for at in pages])
+        code = (
+            "import os, signal, pipeline.sources.web as web\n"
+            "web.Source.read = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+            f"from pipeline.cli import main; main(['collect', {str(path)!r}])"
+        )
+        killed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60)
+        assert killed.returncode == -signal.SIGKILL and sum(asked(server).values()) == 20
+        assert set(collected(path).values()) == {"kept"}
+        assert sum(asked(server).values()) == 20
 
 
 def done(frontier: Path) -> set[str]:

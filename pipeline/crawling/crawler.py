@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pipeline.crawling.addresses import Scope
+from pipeline.crawling.addresses import Scope, host_of
 from pipeline.crawling.fetching import ANY, Fetched, Fetcher
 from pipeline.crawling.frontier import Frontier, Outcome, Url
 from pipeline.crawling.outcomes import Manners, Outcomes, outcome_of
@@ -59,7 +59,9 @@ class Crawler:
         self._frontier, self._fetcher, self._manners, self._tell = frontier, fetcher, manners, tell
         self._hosts: dict[str, Host] = {}
         self._due: list[tuple[float, str]] = []  # a heap: when to look at a host
-        self._permissions = Permissions(fetcher, manners.agent)
+        self._permissions = Permissions(fetcher, manners.agent, self._turn)
+        self._known: dict[str, Host] = {}  # for their pace, also when nothing of theirs waits
+        self._left: set[str] = set()  # hosts that asked for more patience than a run has
         self._outcomes = Outcomes(scope, sites, manners)
         self._outbox: list[tuple[Host, Outcome]] = []
         self._wake, self._filled = asyncio.Event(), asyncio.Event()
@@ -105,9 +107,22 @@ class Crawler:
 
     def _has_more(self, name: str) -> None:
         """A host has addresses that wait."""
-        host = self._hosts.setdefault(name, Host(name, delay=self._manners.delay))
+        if name in self._left:
+            return
+        host = self._hosts.setdefault(name, self._host(name))
         host.has_more = True
         self._look_at(host, host.next_at)
+
+    def _host(self, name: str) -> Host:
+        return self._known.setdefault(name, Host(name, delay=self._manners.delay))
+
+    async def _turn(self, name: str) -> None:
+        """Wait until a host may be asked once more: every request passes here, redirects and robots.txt as well."""
+        host = self._host(name)
+        at = max(time.monotonic(), host.next_at)
+        host.next_at = at + host.delay
+        if (wait := at - time.monotonic()) > 0:
+            await asyncio.sleep(wait)
 
     def _look_at(self, host: Host, at: float) -> None:
         """Whether it may start something, at a time (monotonic seconds)."""
@@ -149,7 +164,10 @@ class Crawler:
         if host.busy:
             return
         at = await self._db(self._frontier.next_time, host.name, not self._is_full())
-        if at is not None:
+        if at is None and self._is_full() and self._new_in_flight:  # some of those may fail
+            host.has_more = True
+            self._look_at(host, time.monotonic() + GROUP_SECONDS)
+        elif at is not None:
             host.has_more = True
             self._look_at(host, time.monotonic() + max(0.0, at - time.time()))
         elif not host.has_more:
@@ -173,7 +191,6 @@ class Crawler:
         host.in_flight += 1
         self._in_flight += 1
         self._new_in_flight += is_new
-        host.next_at = time.monotonic() + host.delay
         tasks.create_task(self._one(host, url, is_new))
 
     # --- one request ---
@@ -185,7 +202,6 @@ class Crawler:
             host.in_flight -= 1
             self._in_flight -= 1
             self._new_in_flight -= is_new
-            host.next_at = max(host.next_at, time.monotonic() + host.delay)
             self._look_at(host, host.next_at)
         self.counts[outcome.reason or outcome.state] += 1
         self._kept += is_new and outcome.body is not None
@@ -196,17 +212,16 @@ class Crawler:
 
     async def _outcome(self, host: Host, url: Url) -> Outcome:
         rules = await self._permissions.of(url.url)
-        if rules.asked.delay is not None:
-            host.delay = max(self._manners.delay, rules.asked.delay)
         if rules.asked.unreachable:
-            return Outcome(url.number, "failed", reason="robots_unreachable", detail=rules.why)
+            return self._later(url, Outcome(url.number, "failed", reason="robots_unreachable", detail=rules.why))
         if not rules.asked.allowed(url.url):
             return Outcome(url.number, "skipped", reason=f"robots_{rules.asked.refusal or 'disallowed'}")
+        host.delay = max(self._manners.delay, rules.asked.delay or 0.0)
+        await self._turn(host.name)
         got = await self._get(url)
+        host.next_at = max(host.next_at, time.monotonic() + host.delay)
         if got.reason is not None:
             return self._failed(host, url, got)
-        if got.status == 304:
-            return outcome_of(url, got, "done")
         if url.kind == "sitemap":  # a large one takes seconds
             return await asyncio.to_thread(self._outcomes.of, url, got, rules.tdm)
         return self._outcomes.of(url, got, rules.tdm)
@@ -214,24 +229,47 @@ class Crawler:
     async def _get(self, url: Url) -> Fetched:
         if url.is_page:
             return await self._fetcher.get(
-                url.url, etag=url.etag, last_modified=url.last_modified, may_follow=self._permissions.refusal
+                url.url, etag=url.etag, last_modified=url.last_modified, may_follow=self._may_follow
             )
         return await self._fetcher.get(
             url.url, etag=url.etag, last_modified=url.last_modified, types=ANY, body_bytes=SITEMAP_BYTES,
-            may_follow=self._permissions.refusal,
+            may_follow=self._may_follow,
         )  # fmt: skip
+
+    async def _may_follow(self, url: str) -> str | None:
+        """Why a redirect's target must not be asked; None when its turn has come."""
+        refusal = await self._permissions.refusal(url)
+        if refusal is None:
+            await self._turn(host_of(url))
+        return refusal
 
     def _failed(self, host: Host, url: Url, got: Fetched) -> Outcome:
         """Tried again a few times where that may help; a host that asks for much patience is left to the next run."""
+        skipped = str(got.reason).startswith("robots_") or got.reason == "wrong_type"
+        outcome = outcome_of(url, got, "skipped" if skipped else "failed")
         after = got.retry_after or 0.0
         if got.status in (429, 503):
-            host.next_at = time.monotonic() + min(after, LONGEST_WAIT)
+            if after > LONGEST_WAIT:
+                self._leave(host)
+                return outcome
+            host.next_at = max(host.next_at, time.monotonic() + after)
         may_help = got.reason in TRANSIENT or got.status == 429 or (got.status or 0) >= 500
-        if not may_help or url.tries + 1 >= TRIES or after > LONGEST_WAIT:
-            skipped = str(got.reason).startswith("robots_") or got.reason == "wrong_type"
-            return outcome_of(url, got, "skipped" if skipped else "failed")
+        return self._later(url, outcome, after) if may_help else outcome
+
+    def _later(self, url: Url, outcome: Outcome, after: float = 0.0) -> Outcome:
+        """To be tried again, where it has not been too often."""
+        if url.tries + 1 >= TRIES or host_of(url.url) in self._left:
+            return outcome
         pause = max(after, RETRY_SECONDS[min(url.tries, len(RETRY_SECONDS) - 1)])
-        return Outcome(url.number, "waiting", got.status, got.reason, got.detail, again_at=time.time() + pause)
+        again_at = time.time() + pause
+        return Outcome(url.number, "waiting", outcome.status, outcome.reason, outcome.detail, again_at=again_at)
+
+    def _leave(self, host: Host) -> None:
+        """Nothing more of it in this run; what waits, waits for the next."""
+        self._left.add(host.name)
+        host.ready.clear()
+        host.has_more = False
+        self._hosts.pop(host.name, None)
 
     # --- storing ---
 
@@ -252,7 +290,7 @@ class Crawler:
         self._waiting += sum(fresh.values()) - sum(outcome.state != "waiting" for _, outcome in group)
         for host, outcome in group:
             host.busy.discard(outcome.number)
-            if not host.busy and not host.ready:
+            if not host.busy and not host.ready and host.name in self._hosts:
                 self._look_at(host, host.next_at)
         for name in fresh:
             self._has_more(name)

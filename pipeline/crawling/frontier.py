@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS urls (
 );
 CREATE INDEX IF NOT EXISTS urls_waiting ON urls (host, not_before, number) WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS bodies (number INTEGER PRIMARY KEY, body BLOB NOT NULL);  -- zstd
-CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, starts TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL);
+CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, scope TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL);
 """
 
 
@@ -140,22 +140,37 @@ class Frontier:
 
     # --- runs ---
 
-    def begin(self, starts: str, found: Iterable[Found]) -> bool:
-        """Go on with the run that was not finished, if it had the same starts (their digest); else begin one, in which
-        all that is known is asked again.  Whether it is a new one."""
+    def begin(self, scope: str, found: Iterable[Found], is_out: Callable[[str], bool]) -> bool:
+        """Go on with the run that was not finished, else begin one, in which all that is known is asked again.  Whether it
+        is a new one.
+
+        `scope` is a digest of what may be crawled: where it is another one than in the last run, feeds, sitemaps and sites
+        are asked without conditions, and pages that `is_out` are dropped.
+        """
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            last = self._db.execute("SELECT run, starts, finished_at FROM runs ORDER BY run DESC LIMIT 1").fetchone()
-            if last and last[1] == starts and last[2] is None:
-                self.run = last[0]
-                return False
-            self.run = (last[0] if last else 0) + 1
+            last = self._db.execute("SELECT run, scope, finished_at FROM runs ORDER BY run DESC LIMIT 1").fetchone()
+            is_new = last is None or last[2] is not None
+            self.run = (last[0] if last else 0) + is_new
+            if is_new:
+                self._db.execute("UPDATE urls SET state = 'waiting', tries = 0, not_before = 0")
             self._db.execute(
-                "INSERT INTO runs (run, starts, started_at) VALUES (?, ?, ?)", (self.run, starts, time.time())
+                "INSERT OR IGNORE INTO runs (run, scope, started_at) VALUES (?, ?, ?)", (self.run, scope, time.time())
             )
-            self._db.execute("UPDATE urls SET state = 'waiting', tries = 0, not_before = 0")
             self._add(found)
-        return True
+            if last and last[1] != scope:
+                self._rescope(is_out)
+                self._db.execute("UPDATE runs SET scope = ? WHERE run = ?", (scope, self.run))
+        return is_new
+
+    def _rescope(self, is_out: Callable[[str], bool]) -> None:
+        self._db.execute("UPDATE urls SET etag = NULL, last_modified = NULL WHERE kind != 'page'")
+        out = [
+            (n,)
+            for n, url in self._db.execute("SELECT number, url FROM urls WHERE kind IN ('page', 'site')")
+            if is_out(url)
+        ]
+        self._db.executemany("UPDATE urls SET state = 'skipped', reason = 'excluded' WHERE number = ?", out)
 
     def finish(self) -> None:
         with self._db:
@@ -210,16 +225,26 @@ class Frontier:
                 (outcome.again_at, outcome.status, outcome.reason, outcome.detail, outcome.number),
             )
             return
+        digest = sha256(outcome.body).hexdigest() if outcome.body is not None else None
         self._db.execute(
-            "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, final_url = ?, etag = ?, "
-            "last_modified = ?, charset = coalesce(?, charset), tdm_policy = ?, fetched_at = ?, "
-            "body_sha256 = coalesce(?, body_sha256) WHERE number = ?",
+            "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, final_url = coalesce(?, final_url), "
+            "charset = coalesce(?, charset), fetched_at = ?, body_sha256 = coalesce(?, body_sha256) WHERE number = ?",
             (
-                outcome.state, self.run, outcome.status, outcome.reason, outcome.detail, outcome.final_url, outcome.etag,
-                outcome.last_modified, outcome.charset, outcome.tdm_policy, now,
-                sha256(outcome.body).hexdigest() if outcome.body is not None else None, outcome.number,
+                outcome.state, self.run, outcome.status, outcome.reason, outcome.detail, outcome.final_url, outcome.charset, now,
+                digest, outcome.number,
             ),
         )  # fmt: skip
+        if (
+            outcome.state != "failed"
+        ):  # a page that fails keeps the validators of its copy; one that is not kept has none
+            done = outcome.state == "done"
+            validators = (outcome.etag, outcome.last_modified) if done else (None, None)
+            said = outcome.tdm_policy
+            self._db.execute(
+                "UPDATE urls SET etag = ?, last_modified = ?, tdm_policy = CASE WHEN ? THEN coalesce(?, tdm_policy) ELSE ? END "
+                "WHERE number = ?",
+                (*validators, outcome.status == 304, said, said, outcome.number),
+            )
         if outcome.body is not None:
             packed = self._pack.compress(outcome.body)
             self._db.execute("INSERT OR REPLACE INTO bodies (number, body) VALUES (?, ?)", (outcome.number, packed))
@@ -234,6 +259,12 @@ class Frontier:
             )
             if cursor.rowcount:
                 new[item.host] += 1
+            elif item.kind == "site":  # nearer than it was thought, or known from a feed
+                self._db.execute(
+                    "UPDATE urls SET depth = min(depth, ?), kind = 'site' WHERE url = ? AND state = 'waiting' "
+                    "AND kind IN ('page', 'site')",
+                    (item.depth, item.url),
+                )
         return new
 
     # --- what is kept ---

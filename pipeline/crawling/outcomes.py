@@ -39,10 +39,11 @@ class Outcomes:
         self._scope, self._sites, self._manners = scope, sites, manners
 
     def of(self, url: Url, got: Fetched, tdm: robots.TdmRules) -> Outcome:
-        """Of a 200."""
+        """Of a 200, or of a 304 that was asked for."""
+        unchanged = got.status == 304
         if not url.is_page:
             outcome = outcome_of(url, got, "done")
-            outcome.found = self._entries(url, got)
+            outcome.found = [] if unchanged else self._entries(url, got)
             return outcome
         refusal = robots.forbids_use(got.headers, got.body, self._manners.agent)
         if refusal:
@@ -51,8 +52,10 @@ class Outcomes:
         if said.reserved and self._manners.skip_reserved:
             return outcome_of(url, got, "skipped", "tdm_reserved", said.policy or "")
         outcome = outcome_of(url, got, "done")
-        outcome.body = got.body
         outcome.tdm_policy = (said.policy or "") if said.reserved else None
+        if unchanged:  # what its text says of itself is known
+            return outcome
+        outcome.body = got.body
         if url.kind == "site" and url.depth < self._manners.depth:
             outcome.found = self._links(url, got)
         return outcome

@@ -5,5 +5,5 @@ order) and `read(unit) -> Iterator[RawRow | BadRow]`.  A source never maps colum
 stage does, alike for all.
 
 Optionally `prepare(state, progress)` brings what it reads up to date first, with files of its own in folder `state` (a crawl), and
-`close()` ends what it holds open.
+`close()` ends what it holds open; `finished()` hears that all its rows are stored.
 """

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from pipeline.crawling.frontier import Found, Frontier, Kept
     from pipeline.crawling.pages import Page
     from pipeline.crawling.workers import Workers
+
+
+KEYS = {"site": "sites", "page": "urls", "feed": "feeds", "sitemap": "sitemaps"}
 
 
 class Options(SourceOptions):
@@ -45,7 +49,9 @@ class Options(SourceOptions):
     since: str | None = None
     until: str | None = None
     limit: Annotated[int, Field(gt=0)] | None = None
-    contact: str | None = None  # e-mail or address of a page; needed for any host but this machine
+    contact: Annotated[str, Field(pattern=r"^[^\r\n]+$")] | None = (
+        None  # e-mail or address of a page; needed for any host but this machine
+    )
     delay: Annotated[float, Field(ge=0, le=3600)] = 1.0
     connections_per_host: Annotated[int, Field(gt=0, le=100)] = 1
     connections: Annotated[int, Field(gt=0, le=1000)] = 50
@@ -90,23 +96,37 @@ class Source:
         try:
             uvloop.run(self._crawl(starts, progress))
         except sqlite3.Error as error:
-            raise InputError(f"{path}: {error}; what was stored before is kept, the same command goes on") from error
+            broken = any(words in str(error) for words in ("malformed", "not a database"))
+            what = "delete it to crawl anew" if broken else "what was stored before is kept, the same command goes on"
+            raise InputError(f"{path}: {error}; {what}") from error
 
     def _starts(self) -> list[Found]:
         from pipeline.crawling.addresses import host_of, normal
         from pipeline.crawling.frontier import Found
 
         found: list[Found] = []
-        given = {"page": [*self._options.urls, *self._listed()], "feed": self._options.feeds,
-                 "sitemap": self._options.sitemaps, "site": self._options.sites}  # fmt: skip
+        given = {"site": self._options.sites, "page": [*self._options.urls, *self._listed()], "feed": self._options.feeds,
+                 "sitemap": self._options.sitemaps}  # fmt: skip
         for kind, addresses in given.items():
             for address in addresses:
                 url = normal(address)
                 if url is None:
-                    raise ConfigError(f"{kind}s: {address!r} is no http(s) address")
+                    raise ConfigError(f"{KEYS[kind]}: {address!r} is no http(s) address")
                 found.append(Found(url, host_of(url), kind, 0))  # type: ignore[arg-type]
         self._check_contact(found)
+        self._check_dates()
         return found
+
+    def _check_dates(self) -> None:
+        from pipeline.crawling.dates import when
+
+        for name in ("since", "until"):
+            given = getattr(self._options, name)
+            if given is not None and when(given) is None:
+                raise ConfigError(f"{name}: {given!r} is no date; write it as 2026-05-01")
+        since, until = self._options.since, self._options.until
+        if since and until and since > until:
+            raise ConfigError(f"until: {until!r} is before since: {since!r}")
 
     def _listed(self) -> list[str]:
         if self._options.url_file is None:
@@ -143,13 +163,15 @@ class Source:
 
         options, frontier = self._options, self._frontier
         assert frontier is not None
-        frontier.begin(digest_of([*starts, self._options.model_dump(mode="json")]), starts)
         manners = Manners(
             options.delay, options.connections_per_host, options.connections, options.depth, options.limit, options.since,
             options.until, options.tdm == "skip", self._agent(),
         )  # fmt: skip
         scope = Scope(options.include, options.exclude)
         sites = Scope(options.include, options.exclude, [start.host for start in starts if start.kind == "site"])
+        sought = [options.include, options.exclude, options.depth, options.since, options.until, sorted(options.sites)]
+        given = {start.url for start in starts}
+        frontier.begin(digest_of(sought), starts, lambda url: url not in given and not scope.allows(url))
         limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
         async with Fetcher(self._agent(), Guard(options.allow), limits=limits) as fetcher:
             crawler = Crawler(frontier, fetcher, scope, sites, manners, _Live(progress, frontier))
@@ -157,7 +179,10 @@ class Source:
                 finished = await crawler.run()
         if not finished:
             raise Paused(f"stopped; {frontier.fetched():,} pages are kept: the same command goes on where it stopped")
-        frontier.finish()
+
+    def finished(self) -> None:
+        """What was crawled is in the job's articles: the next run asks for everything anew."""
+        self._opened().finish()
 
     # --- what it brought ---
 
@@ -212,7 +237,7 @@ class Source:
         notes += [f"author: {page.author}"] if page.author else []
         notes += [f"content: {pages.content_digest(page.text)[:16]}", f"fetched: {kept.url}"]
         fields = {
-            "title": page.title, "text": page.text, "url": page.canonical_url or kept.final_url or kept.url,
+            "title": page.title, "text": page.text, "url": _own_address(page.canonical_url, kept.final_url or kept.url),
             "published_at": published, "language": page.language,
         }  # fmt: skip
         return RawRow(self._label, kept.number, fields, tuple(notes))
@@ -224,6 +249,20 @@ def _items(pages: Iterator[Kept], kept: deque[Kept]) -> Iterator[tuple[int, byte
         kept.append(page)
         if page.body is not None and page.state != "skipped":
             yield page.number, page.body, page.final_url or page.url, page.charset
+
+
+def _own_address(canonical: str | None, url: str) -> str:
+    """The canonical address where it may be believed: on the same host, and not the front page, which many sites name
+    everywhere by mistake."""
+    from pipeline.crawling.addresses import host_of, normal
+
+    said = normal(canonical, url) if canonical else None
+    believed = (
+        said
+        and host_of(said) == host_of(url)
+        and (urlsplit(said).path not in ("", "/") or urlsplit(url).path in ("", "/"))
+    )
+    return said if said and believed else url
 
 
 def _detail(kept: Kept, detail: str | None) -> str:

@@ -67,6 +67,9 @@ def run(work: Workspace) -> None:
         entries = list(_entries(work, cache, open_sources))
         cache.save()
         _bring_up_to_date(work, entries)
+        for source in {id(entry.source): entry.source for entry in entries}.values():
+            if hasattr(source, "finished"):
+                source.finished()
 
 
 def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
