@@ -2,8 +2,7 @@
 
     python benchmarks/crawling.py [--pages 5000]      # a process of its own serves pages of 20 kB
 
-Baselines on the same site: bare aiohttp (64 at once, bodies thrown away), and Scrapy where it is installed (one spider that
-follows a sitemap and keeps the bodies).  Ours stores every body in the frontier.  Processor time is that of the crawling process.
+Baseline on the same site: bare aiohttp, 64 at once, bodies thrown away.  Ours stores every body in the frontier.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +22,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 PAGE = "<html><head><title>Harbour {number}</title></head><body><article>{text}</article></body></html>"
-SCRAPY = """
-import scrapy, sys
-from scrapy.crawler import CrawlerProcess
-class Site(scrapy.spiders.SitemapSpider):
-    name = "site"
-    sitemap_urls = [sys.argv[1] + "/sitemap.xml"]
-    def parse(self, response):
-        yield {"url": response.url, "body": response.body}
-process = CrawlerProcess({"LOG_ENABLED": False, "CONCURRENT_REQUESTS": 64, "CONCURRENT_REQUESTS_PER_DOMAIN": 64,
-                          "DOWNLOAD_DELAY": 0, "ROBOTSTXT_OBEY": True, "TELNETCONSOLE_ENABLED": False,
-                          "FEEDS": {sys.argv[2]: {"format": "jsonlines"}}})
-process.crawl(Site)
-process.start()
-"""
 
 
 def serve(count: int) -> None:
@@ -121,15 +105,6 @@ def measured(name: str, call: Any) -> None:
     )
 
 
-def scrapy(url: str, folder: Path, count: int) -> None:
-    started = time.perf_counter()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", SCRAPY, url, str(folder / "scrapy.jsonl")], check=True)
-    now, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - started
-    processor = now.ru_utime + now.ru_stime - before.ru_utime - before.ru_stime
-    print(f"{'Scrapy':24}{count / seconds:>8,.0f} pages/s{1000 * processor / count:>8.2f} ms a page")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=5000)
@@ -146,8 +121,6 @@ def main() -> None:
         url = f"http://127.0.0.1:{server.stdout.readline().strip()}"
         measured("labelmill, all stored", lambda: ours(url, Path(temporary)))
         measured("bare aiohttp", lambda: asyncio.run(bare(url, arguments.pages)))
-        if find_spec("scrapy"):
-            scrapy(url, Path(temporary), arguments.pages)
         server.kill()
 
 
