@@ -107,7 +107,7 @@ class Workspace:
 
     @property
     def verdicts_file(self) -> Path:
-        return self.path / "review" / "verdicts.jsonl"
+        return self.path / "review" / "verdicts.sqlite"
 
     @property
     def assignments(self) -> Path:

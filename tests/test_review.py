@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.review import sheet, verdicts
+from pipeline.review.judgements import Judgement, Log, read
 from tests.conftest import JobMaker, article, command, rows, run
 from tests.openai_server import Server, completion
 
@@ -115,25 +117,51 @@ def test_what_cannot_be_read_names_the_row_and_stores_nothing(
     result = command("review", job, "--import", out)
     assert result.returncode == 1
     assert said in result.stderr
-    assert not (job.parent / "jobs" / "test" / "review" / "verdicts.jsonl").exists()
+    assert not (job.parent / "jobs" / "test" / "review").exists()
 
 
-def test_the_log_survives_a_torn_line(tmp_path: Path) -> None:
-    log = tmp_path / "verdicts.jsonl"
-    judge = lambda phrase: verdicts.Judgement("d", "1", "kim", "now", accepted=[phrase])  # noqa: E731
-    verdicts.append(log, [judge("A")])
-    with log.open("ab") as file:
-        file.write(b'{"text_sha256": "d", "id"')  # the writer was killed here
-    assert set(verdicts.load(log)["d"].accepted) == {"a"}
-    verdicts.append(log, [judge("B")])
-    with pytest.raises(InputError, match=r"verdicts.jsonl:2: damaged line"):
-        verdicts.load(log)
+def said(uid: str, **more: Any) -> Judgement:
+    return Judgement("d", "1", "kim", "now", uid=uid, **more)
+
+
+def test_a_judgement_that_is_sent_twice_is_stored_once_and_can_be_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "review" / "verdicts.sqlite"
+    assert read(path) == []
+    assert not path.parent.exists()
+    with Log(path) as log, Log(path) as other:
+        assert log.add([said("1", accepted=["A"]), said("2", rejected=["A"], reasons={"A": "generic"})]) == 2
+        assert other.add([said("2", rejected=["B"]), said("3", accepted=["C"])]) == 1
+    assert [judgement.uid for judgement in read(path)] == ["1", "2", "3"]
+    assert verdicts.load(path)["d"].apply(["a", "c"]) == (["c"], "edited")
+    with Log(path) as log:
+        log.add([said("4", undoes="2"), replace(said("5", undoes="3"), reviewer="lee")])
+        assert log.last() == 5
+    assert [judgement.uid for judgement in read(path)] == ["1", "3"]
+    assert verdicts.load(path)["d"].apply(["a", "c"]) == (["a", "c"], "verified")
+
+
+def test_a_log_of_json_lines_is_taken_over_once(tmp_path: Path) -> None:
+    line = json.dumps({"text_sha256": "d", "id": "1", "reviewer": "kim", "at": "now", "accepted": ["A"]})
+    (tmp_path / "verdicts.jsonl").write_text(line + '\n{"text_sha256": "d", "id"')  # the last one is torn
+    for _ in range(2):
+        assert set(verdicts.load(tmp_path / "verdicts.sqlite")["d"].accepted) == {"a"}
+    assert len(read(tmp_path / "verdicts.sqlite")) == 1
+
+
+def test_a_damaged_log_is_named(tmp_path: Path) -> None:
+    (tmp_path / "verdicts.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
+    with pytest.raises(InputError, match=r"verdicts.sqlite: the log of verdicts cannot be used"):
+        read(tmp_path / "verdicts.sqlite")
 
 
 def test_the_latest_verdict_wins() -> None:
-    log: dict[str, verdicts.Verdicts] = {}
-    for accepted, rejected in (["A"], []), ([], ["Ａ"]), (["a "], []):
-        entry = verdicts.Judgement("d", "1", "kim", "now", accepted=accepted, rejected=rejected)
-        verdicts._take(log.setdefault("d", verdicts.Verdicts()), entry)
-    assert log["d"].apply(["A", "B"]) == (["A", "B"], "llm")
-    assert log["d"].apply(["A"]) == (["A"], "verified")
+    steps = [said("1", accepted=["A"]), said("2", rejected=["Ａ"]), said("3", accepted=["a "])]
+    found = verdicts.in_force(steps)["d"]
+    assert found.apply(["A", "B"]) == (["A", "B"], "llm")
+    assert found.apply(["A"]) == (["A"], "verified")
+    assert (found.of("a"), found.of("B")) == (True, None)
+
+
+def test_what_is_missing_beside_other_predictions_is_not_missing_in_the_label() -> None:
+    found = verdicts.in_force([said("1", rejected=["A"], added=["B"], model="student")])["d"]
+    assert found.apply(["A", "C"]) == (["C"], "edited")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError, InputError
-from pipeline.review.verdicts import Judgement
+from pipeline.review.judgements import Judgement
 from pipeline.tables import write_bytes
 from pipeline.text.folding import fold_case
 

@@ -1,32 +1,18 @@
-"""Verdicts: an append-only log, keyed by the text's digest and the phrase, so that they outlive a run.
+"""Verdicts in force: what the log of judgements says of a text's phrases, and how that changes a label.
 
-A label made anew by another model or prompt inherits the verdicts of the phrases that return.
+They are keyed by the text's digest and the phrase in its normal form, so a label made anew by another model or prompt inherits the
+verdicts of the phrases that return.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import InputError
-from pipeline.tables import append_line
+from pipeline.review import judgements
+from pipeline.review.judgements import Judgement
 from pipeline.text.folding import fold_case
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What one reviewer said of one article's label.  Phrases as the reviewer saw or wrote them."""
-
-    text_sha256: str
-    id: str
-    reviewer: str
-    at: str  # UTC, ISO 8601
-    accepted: list[str] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-    added: list[str] = field(default_factory=list)
-    note: str = ""
 
 
 @dataclass
@@ -36,6 +22,24 @@ class Verdicts:
     accepted: dict[str, str] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
     added: dict[str, str] = field(default_factory=dict)
+
+    def take(self, judgement: Judgement) -> None:
+        """A later judgement.  What was found missing beside another model's predictions says nothing of this job's label."""
+        added = judgement.added if judgement.model is None else []
+        for target, phrases in (
+            (self.accepted, judgement.accepted),
+            (self.rejected, judgement.rejected),
+            (self.added, added),
+        ):
+            for phrase in phrases:
+                for other in (self.accepted, self.rejected, self.added):
+                    other.pop(fold_case(phrase), None)
+                target[fold_case(phrase)] = phrase
+
+    def of(self, phrase: str) -> bool | None:
+        """Whether the phrase is right, None where nobody has said."""
+        key = fold_case(phrase)
+        return True if key in self.accepted or key in self.added else False if key in self.rejected else None
 
     def apply(self, phrases: list[str]) -> tuple[list[str], str]:
         """The label after review and its source: `llm` (not fully judged), `verified` or `edited`."""
@@ -48,34 +52,14 @@ class Verdicts:
         return kept, "verified" if kept and present <= judged else "llm"
 
 
-def append(path: Path, judgements: Iterable[Judgement]) -> None:
-    """Add judgements to the log, durably."""
-    for judgement in judgements:
-        append_line(path, json.dumps(asdict(judgement), ensure_ascii=False).encode())
+def in_force(said: Iterable[Judgement]) -> dict[str, Verdicts]:
+    """Text digest -> verdicts, of judgements in the order in which they were made."""
+    found: dict[str, Verdicts] = {}
+    for judgement in said:
+        found.setdefault(judgement.text_sha256, Verdicts()).take(judgement)
+    return found
 
 
 def load(path: Path) -> dict[str, Verdicts]:
-    """Text digest -> verdicts in force.  Raises InputError for a line in the middle of the log that is damaged."""
-    verdicts: dict[str, Verdicts] = {}
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    for number, line in enumerate(lines, 1):
-        try:
-            judgement = Judgement(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            if number == len(lines):
-                break  # a torn last line: its writer was killed before it had said "stored"
-            raise InputError(f"{path}:{number}: damaged line ({error}); take it out and run again") from error
-        _take(verdicts.setdefault(judgement.text_sha256, Verdicts()), judgement)
-    return verdicts
-
-
-def _take(verdicts: Verdicts, judgement: Judgement) -> None:
-    for target, phrases in (
-        (verdicts.accepted, judgement.accepted),
-        (verdicts.rejected, judgement.rejected),
-        (verdicts.added, judgement.added),
-    ):
-        for phrase in phrases:
-            for other in (verdicts.accepted, verdicts.rejected, verdicts.added):
-                other.pop(fold_case(phrase), None)
-            target[fold_case(phrase)] = phrase
+    """The verdicts of a log.  Raises InputError where it cannot be read."""
+    return in_force(judgements.read(path))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pipeline import plugins
 from pipeline.engines.local import map_shards
 from pipeline.errors import InputError
 from pipeline.review import sheet, verdicts
+from pipeline.review.judgements import Judgement, Log, now
 from pipeline.stages import clean
 from pipeline.tables import Output, read_order, rejected_table
 from pipeline.workspace import Workspace
@@ -88,7 +88,7 @@ def _sheet_rows(work: Workspace, shard: str, rows: list[int]) -> list[dict[str, 
     return [article | label for article, label in zip(shown, labels, strict=True)]
 
 
-def _in_the_tasks_words(work: Workspace, path: Path, judgement: verdicts.Judgement) -> verdicts.Judgement:
+def _in_the_tasks_words(work: Workspace, path: Path, judgement: Judgement) -> Judgement:
     """Raises InputError for a corrected label that the task does not know."""
     task = plugins.create("tasks", work.config.label.task, work.config.task_options, lambda texts: [0] * len(texts))
     check = getattr(task, "check", None)
@@ -107,9 +107,11 @@ def _in_the_tasks_words(work: Workspace, path: Path, judgement: verdicts.Judgeme
 
 def import_sheet(work: Workspace, path: Path, reviewer: str) -> int:
     """Add a filled sheet's judgements to the verdict log; how many."""
-    judgements = list(
-        sheet.read(path, work.config.label_column.name, reviewer, datetime.now(UTC).isoformat(timespec="seconds"))
-    )
-    judgements = [_in_the_tasks_words(work, path, judgement) for judgement in judgements]
-    verdicts.append(work.verdicts_file, judgements)
-    return len(judgements)
+    found = [
+        _in_the_tasks_words(work, path, judgement)
+        for judgement in sheet.read(path, work.config.label_column.name, reviewer, now())
+    ]
+    if found:
+        with Log(work.verdicts_file) as log:
+            log.add(found)
+    return len(found)
