@@ -22,7 +22,6 @@ from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
 _LEASE = 1800.0  # seconds that an article which one reviewer was given is kept from the others
-SHOWN_LANES = ("audit", "blind", "triage", "adjudication")
 
 
 class Desk:
@@ -218,17 +217,13 @@ class Desk:
             self._take_in()
             for judgement in taken:
                 self._leases.pop((judgement.lane, head(judgement.text_sha256)), None)
-            return [judgement.uid for judgement in taken], refused
+            return list(dict.fromkeys(judgement.uid for judgement in taken)), refused
 
     def history(self, reviewer: str, before: str, count: int) -> list[dict[str, Any]]:
         """What the reviewer said last, the newest first: judgements with their cards; behind the one with uid `before`."""
         with self._lock:
             self._take_in()
-            mine = [
-                j
-                for j in self._said.values()
-                if j.reviewer == reviewer and j.lane in SHOWN_LANES and j.model == self.model
-            ]
+            mine = [j for j in self._said.values() if j.reviewer == reviewer and j.model == self.model]
             uids = [judgement.uid for judgement in mine]
             mine = mine[: uids.index(before)] if before in uids else mine
             there = [j for j in reversed(mine) if self._population.place(j.text_sha256) is not None][:count]

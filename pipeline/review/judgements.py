@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from pipeline.errors import InputError
 
-Lane = Literal["audit", "blind", "triage", "adjudication", "import"]
-LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication", "import")
+Lane = Literal["audit", "blind", "triage", "adjudication"]
+LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication")
 REASONS = ("absent", "generic", "fragment", "duplicate", "wrong", "edited")
 
 
@@ -40,7 +40,7 @@ class Judgement:
     added: list[str] = field(default_factory=list)  # what was missing, and what replaces an edited phrase
     note: str = ""
     uid: str = ""  # made by who sends it
-    lane: Lane = "import"
+    lane: Lane = "audit"  # sheets and other tools too: what is exported is a random sample, or everything
     reasons: dict[str, str] = field(default_factory=dict)  # rejected phrase -> one of REASONS
     planted: dict[str, bool] = field(
         default_factory=dict
