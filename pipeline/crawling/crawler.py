@@ -59,7 +59,7 @@ class Crawler:
         self._frontier, self._fetcher, self._manners, self._tell = frontier, fetcher, manners, tell
         self._hosts: dict[str, Host] = {}
         self._due: list[tuple[float, str]] = []  # a heap: when to look at a host
-        self._permissions = Permissions(fetcher, manners.agent, self._turn)
+        self._permissions = Permissions(fetcher, manners.agent, self._turn, self._ended)
         self._known: dict[str, Host] = {}  # for their pace, also when nothing of theirs waits
         self._left: set[str] = set()  # hosts that asked for more patience than a run has
         self._outcomes = Outcomes(scope, sites, manners)
@@ -123,6 +123,13 @@ class Crawler:
         host.next_at = at + host.delay
         if (wait := at - time.monotonic()) > 0:
             await asyncio.sleep(wait)
+
+    def _ended(self, name: str, delay: float | None = None) -> None:
+        """A request to a host has; `delay`: seconds that its robots.txt wants between two."""
+        host = self._host(name)
+        if delay is not None:
+            host.delay = max(self._manners.delay, delay)
+        host.next_at = max(host.next_at, time.monotonic() + host.delay)
 
     def _look_at(self, host: Host, at: float) -> None:
         """Whether it may start something, at a time (monotonic seconds)."""
@@ -198,6 +205,8 @@ class Crawler:
     async def _one(self, host: Host, url: Url, is_new: bool) -> None:
         try:
             outcome = await self._outcome(host, url)
+        except Exception as error:  # a server can break any library below; it must cost only itself
+            outcome = Outcome(url.number, "failed", reason="failed", detail=f"{type(error).__name__}: {error}"[:200])
         finally:
             host.in_flight -= 1
             self._in_flight -= 1
@@ -219,7 +228,8 @@ class Crawler:
         host.delay = max(self._manners.delay, rules.asked.delay or 0.0)
         await self._turn(host.name)
         got = await self._get(url)
-        host.next_at = max(host.next_at, time.monotonic() + host.delay)
+        for name in {host.name, *map(host_of, got.hops)}:
+            self._ended(name)
         if got.reason is not None:
             return self._failed(host, url, got)
         if url.kind == "sitemap":  # a large one takes seconds
@@ -252,7 +262,8 @@ class Crawler:
             if after > LONGEST_WAIT:
                 self._leave(host)
                 return outcome
-            host.next_at = max(host.next_at, time.monotonic() + after)
+            for name in {host.name, host_of(got.final_url)}:  # a redirect may have led to another, which said so
+                self._host(name).next_at = max(self._host(name).next_at, time.monotonic() + after)
         may_help = got.reason in TRANSIENT or got.status == 429 or (got.status or 0) >= 500
         return self._later(url, outcome, after) if may_help else outcome
 
