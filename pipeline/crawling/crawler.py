@@ -24,6 +24,7 @@ from pipeline.crawling.permissions import RETRY_SECONDS, TRANSIENT, Permissions
 GROUP = 64  # outcomes in one commit, at most
 GROUP_SECONDS = 0.1  # and how long the first of them waits for the others
 AHEAD = 64  # addresses of a host in memory
+HELD = 64 * 2**20  # bytes of bodies that wait for the disk; with more, nothing new is asked
 TRIES = 3
 LONGEST_WAIT = 600.0  # seconds that a host may ask for; who asks for more is left to the next run
 SITEMAP_BYTES = 60 * 2**20
@@ -68,7 +69,7 @@ class Crawler:
         self._stopped = self._over = False
         self._in_flight, self._new_in_flight, self._waiting, self._uncommitted = 0, 0, 0, 0
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="frontier")  # all of SQLite in one thread
-        self._kept = 0
+        self._kept, self._held = 0, 0
         self.counts: Counter[str] = Counter()
 
     async def run(self) -> bool:
@@ -139,17 +140,19 @@ class Crawler:
             self._wake.set()
 
     async def _start_due(self, tasks: asyncio.TaskGroup) -> None:
-        while self._due and self._due[0][0] <= time.monotonic() and self._in_flight < self._manners.connections:
+        while self._due and self._due[0][0] <= time.monotonic() and self._is_free():
             at, name = heapq.heappop(self._due)
             host = self._hosts.get(name)
             if host is not None and host.looked_at == at:  # else it was to be looked at earlier
                 host.looked_at = NEVER
                 await self._start_of(host, tasks)
 
+    def _is_free(self) -> bool:
+        return self._in_flight < self._manners.connections and self._held < HELD
+
     async def _sleep(self) -> None:
         """Until something has happened, or the next host is due."""
-        free = self._in_flight < self._manners.connections
-        wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due and free else 60.0
+        wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due and self._is_free() else 60.0
         with suppress(TimeoutError):
             async with asyncio.timeout(min(wait, 60.0)):
                 await self._wake.wait()
@@ -162,7 +165,7 @@ class Crawler:
                 await self._refill(host)
             if not host.ready:
                 return await self._rest_of(host)
-            if host.next_at > time.monotonic() or self._in_flight >= self._manners.connections:
+            if host.next_at > time.monotonic() or not self._is_free():
                 return self._look_at(host, host.next_at)
             self._start(host, tasks)
 
@@ -215,6 +218,7 @@ class Crawler:
         self.counts[outcome.reason or outcome.state] += 1
         self._kept += is_new and outcome.body is not None
         self._outbox.append((host, outcome))
+        self._held += len(outcome.body or b"")
         self._uncommitted += 1
         self._filled.set()
         self._wake.set()
@@ -306,5 +310,6 @@ class Crawler:
         for name in fresh:
             self._has_more(name)
         self._uncommitted -= len(group)
+        self._held -= sum(len(outcome.body or b"") for _, outcome in group)
         self._tell(self.counts, len(self._hosts), self._waiting)
         self._wake.set()
