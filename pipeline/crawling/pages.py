@@ -14,11 +14,12 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from pipeline.crawling import boilerplate
+from pipeline.crawling.addresses import normal
 from pipeline.crawling.charsets import decode
 from pipeline.errors import MissingExtra
 from pipeline.text import language
 
-VERSION = 1  # of what this module and `boilerplate` make of a page; a higher one means: extract again
+VERSION = 2  # of what this module and `boilerplate` make of a page; a higher one means: extract again
 MAX_BYTES = 10 * 2**20
 MAX_TAGS = 100_000  # trafilatura takes a second for 20,000, and more than linear time
 _KEPT_BY_PRECISION = 0.6
@@ -141,6 +142,7 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     tree = load_html(text.replace("\0", ""))
     if tree is None:
         return Page(encoding=encoding, reason="not_html", detail="no tree of HTML elements")
+    canonical = _canonical(tree, url)
     found = _article(tree, url, mode)
     if found is None or not (found.text or "").strip():
         return Page(encoding=encoding, reason="no_article", detail="no article body found in the page")
@@ -152,7 +154,7 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
         author=_clean(found.author) or None,
         published_at=_published(tree, found.date),
         language=_detector()(joined) or _declared_language(tree),
-        canonical_url=_clean(found.url) or None,
+        canonical_url=canonical or _clean(found.url) or None,
         encoding=encoding,
         removed=tuple(removed),
     )
@@ -184,6 +186,13 @@ def _clean(text: str | None) -> str:
 @lru_cache(maxsize=1)
 def _detector() -> language.Detector:
     return language.detector("auto")
+
+
+def _canonical(tree: Any, url: str) -> str | None:
+    """What `<link rel="canonical">` names; trafilatura does not take relative ones."""
+    base = next((normal(each.get("href") or "", url) for each in tree.iter("base")), None)
+    links = (link.get("href") for link in tree.iter("link") if "canonical" in (link.get("rel") or "").lower().split())
+    return next((address for href in links if href and (address := normal(href, base or url))), None)
 
 
 def _declared_language(tree: Any) -> str | None:

@@ -173,7 +173,8 @@ class Source:
         given = {start.url for start in starts}
         frontier.begin(digest_of(sought), starts, lambda url: url not in given and not scope.allows(url))
         limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
-        async with Fetcher(self._agent(), Guard(options.allow), limits=limits) as fetcher:
+        known = bool((options.contact or "").strip())
+        async with Fetcher(self._agent(), Guard(options.allow), limits=limits, strangers=known) as fetcher:
             crawler = Crawler(frontier, fetcher, scope, sites, manners, _Live(progress, frontier))
             with _stopped_by_signals(crawler.stop):
                 finished = await crawler.run()
