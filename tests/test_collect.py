@@ -202,7 +202,7 @@ def test_html_pages(make_job: JobMaker, tmp_path: Path) -> None:
     (tmp_path / "pages" / "b.html").write_bytes(b"")
     work = collect(make_job(sources=[{"type": "files", "path": "pages/*"}]))
     assert "part 8" in rows(work, "articles")[0]["text"]
-    assert stage(work, "collect")["rejected"] == {"not_extractable": 1}
+    assert stage(work, "collect")["rejected"] == {"not_html": 1}
 
 
 @pytest.mark.parametrize("path", ["nothing/*.jsonl", "article.jsonl"])

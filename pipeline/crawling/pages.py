@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
@@ -46,6 +49,12 @@ class Page:
     removed: tuple[tuple[str, str], ...] = ()
     reason: Reason | None = None
     detail: str = ""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a row tells of how it was made, and has no column for."""
+        notes = [f"removed {rule}: {what}" for rule, what in self.removed]
+        notes += [f"encoding: {self.encoding}"] if self.encoding not in (None, "utf-8") else []
+        return (*notes, f"author: {self.author}") if self.author else tuple(notes)
 
 
 def extract(body: bytes, url: str, charset: str | None = None, mode: Mode = "fast") -> Page:
@@ -151,8 +160,8 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     return Page(
         title=_clean(found.title) or None,
         text=joined,
-        author=_clean(found.author) or None,
-        published_at=_published(tree, found.date),
+        author=_clean(found.author or _stated_author(tree, found.sitename)) or None,
+        published_at=_published(tree, url, found.date),
         language=_detector()(joined) or _declared_language(tree),
         canonical_url=canonical or _clean(found.url) or None,
         encoding=encoding,
@@ -200,9 +209,43 @@ def _declared_language(tree: Any) -> str | None:
     return code if code in language.LANGUAGES else None
 
 
+# --- the author ---
+
+_JSON_AUTHOR = re.compile(r'"author"\s*:\s*\[?\s*\{[^{}]{0,300}?"name"\s*:\s*("[^"]{2,100}")')
+_META_AUTHORS = ("author", "article:author", "dable:author", "byl", "parsely-author")
+_NO_NAME = re.compile(r"[@/]|://|^\d+$")
+
+
+def _stated_author(tree: Any, site: str | None) -> str | None:
+    """Whom the page names; trafilatura believes no name of one word, as Korean ones are."""
+    metas = (
+        meta.get("content") for meta in tree.iter("meta") if (meta.get("name") or meta.get("property")) in _META_AUTHORS
+    )
+    for name in (*metas, *_json_authors(tree)):
+        name = " ".join((name or "").split())
+        if 2 <= len(name) <= 60 and not _NO_NAME.search(name) and name != site:
+            return name
+    return None
+
+
+def _json_authors(tree: Any) -> Iterator[str]:
+    for text in _linked_data(tree):
+        for quoted in _JSON_AUTHOR.findall(text):
+            with suppress(ValueError):
+                yield str(json.loads(quoted))
+
+
+def _linked_data(tree: Any) -> Iterator[str]:
+    for script in tree.iter("script"):
+        if script.get("type") == "application/ld+json":
+            yield (script.text or "")[:200_000]
+
+
 # --- the time of publication ---
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,9})?\s?(?:Z|[+-]\d\d:?\d\d)?")
+_DAY = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s?[-./년]\s?(\d{1,2})\s?[-./월]\s?(\d{1,2})(?!\d)")
+_FIRST_OF_JANUARY = re.compile(r"\bJan[a-z]*\.? 0?1\b|\b0?1(?:st)? (?:[Jj]an|Jänner|Enero|enero)|\b1er janvier\b")
 _JSON_TIME = re.compile(r'"datePublished"\s*:\s*"([^"]{10,40})"')
 _META_TIMES = (
     "article:published_time",
@@ -214,21 +257,31 @@ _META_TIMES = (
 )
 
 
-def _published(tree: Any, date: str | None) -> str | None:
+def _published(tree: Any, url: str, found: str | None) -> str | None:
     """trafilatura's date, with the time of day where the page gives one for that day."""
     for value in _stated_times(tree):
         match = _TIME.match(value.strip())
-        if match is not None and date == match[0][:10]:
+        if match is not None and found == match[0][:10]:
             return match[0].replace(" ", "T", 1).replace(" ", "")
-    return date or None
+    return _written_day(tree, url, found) if found and found.endswith("-01-01") else found or None
+
+
+def _written_day(tree: Any, url: str, guess: str) -> str | None:
+    """Of a mere year, as in a copyright, trafilatura makes its first of January; and it reads no `2024. 5. 18.`"""
+    words = tree.xpath("//body//text()[not(ancestor::script or ancestor::style)]")
+    text = " ".join((url, *_stated_times(tree), *words))
+    for year, month, day in _DAY.findall(text):
+        with suppress(ValueError):
+            if year == guess[:4]:
+                return date(int(year), int(month), int(day)).isoformat()
+    return guess if _FIRST_OF_JANUARY.search(text) else None
 
 
 def _stated_times(tree: Any) -> Iterator[str]:
     for meta in tree.iter("meta"):
         if (meta.get("property") or meta.get("name") or meta.get("itemprop")) in _META_TIMES:
             yield meta.get("content") or ""
-    for script in tree.iter("script"):
-        if script.get("type") == "application/ld+json":
-            yield from _JSON_TIME.findall((script.text or "")[:200_000])
+    for text in _linked_data(tree):
+        yield from _JSON_TIME.findall(text)
     for time in tree.iter("time"):
         yield time.get("datetime") or ""

@@ -232,10 +232,8 @@ class Source:
         published = kept.published_at or page.published_at
         if not discovery.within(published, self._options.since, self._options.until):
             return BadRow(self._label, kept.number, "not_of_that_time", _detail(kept, str(published)))
-        notes = [f"removed {rule}: {what}" for rule, what in page.removed]
-        notes += [f"encoding: {page.encoding}"] if page.encoding not in (None, "utf-8") else []
+        notes = [*page.notes()]
         notes += [f"tdm_reserved: {kept.tdm_policy}"] if kept.tdm_policy is not None else []
-        notes += [f"author: {page.author}"] if page.author else []
         notes += [f"content: {pages.content_digest(page.text)[:16]}", f"fetched: {kept.url}"]
         fields = {
             "title": page.title, "text": page.text, "url": _own_address(page.canonical_url, kept.final_url or kept.url),

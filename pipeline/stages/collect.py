@@ -44,7 +44,7 @@ from pipeline.tables import (
 )
 from pipeline.workspace import Workspace
 
-VERSION = 2  # of what the stage makes of a unit; a higher number reads everything again
+VERSION = 3  # of what the stage makes of a unit; a higher number reads everything again
 Place = tuple[str, int]  # source label and line: where a row stands
 Drops = dict[Place, tuple[str, str]]  # rows that another row's id excludes -> reason, detail
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
