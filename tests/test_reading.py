@@ -456,6 +456,6 @@ def test_each_source_says_what_it_had(make_job: JobMaker, tmp_path: Path) -> Non
     assert "duplicate_id 1" in command("status", path).stdout
     before = tree(work.path)
     (tmp_path / "b.jsonl").write_text("\n")
-    with pytest.raises(InputError, match=r"job.yaml: sources.1: files has no rows; nothing was changed"):
+    with pytest.raises(InputError, match=r"job.yaml: sources.1: files: has no rows; nothing was changed"):
         run(path, last="collect")
     assert set(before) <= set(tree(work.path)) and stage(work, "collect")["kept"] == 2
