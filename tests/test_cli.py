@@ -21,6 +21,7 @@ COMMANDS = [
     "show",
     "ledger",
     "evaluate",
+    "report",
     "versions",
     "diff",
     "verify",
