@@ -42,7 +42,7 @@ def render(facts: dict[str, Any]) -> str:
         "changes": judged.changes(facts),
     }
     template = _environment().get_template("report.html")
-    return template.render(facts=facts, sections=sections, tiles=tiles(facts), rates=rates(facts))
+    return template.render(facts=facts, sections=sections, tiles=tiles(facts), rates=rates(facts)).strip() + "\n"
 
 
 def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
