@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from pipeline import job
+from pipeline import job, plugins
 from pipeline.publishing import versions
 from pipeline.reporting import comparison, samples, spending, words
 from pipeline.reporting.census import Census, Group, binned, count, quantiles
@@ -58,7 +58,7 @@ def review_figures(work: Workspace) -> dict[str, Any] | None:
 def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: str | None) -> dict[str, Any]:
     config, names = work.config, census.names
     days = sorted(row["day"] for row in cost["by_day"]) if cost else []
-    uses_prompt = getattr(config.task, "prompt", None) is not None and config.label.provider != "extractive"
+    uses_prompt = plugins.load("providers", config.label.provider).Provider.uses_prompt
     return {
         "name": config.name,
         "task": config.label.task,

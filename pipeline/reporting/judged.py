@@ -15,20 +15,21 @@ def review(facts: Facts) -> list[Picture]:
     found = facts["review"]
     if not found:
         return []
-    pictures = [_precision(found)] if found["precision"] else []
+    what = "phrases" if facts["job"]["many"] else "labels"
+    pictures = [_precision(found, what)] if found["precision"] else []
     pictures += [_reasons(found["reasons"])] if found["reasons"] else []
     pictures += [_seconds(found["reviewers"])] if any(row["seconds_median"] for row in found["reviewers"]) else []
     pictures += [_caught(found["reviewers"])] if any(row["catch_rate"] for row in found["reviewers"]) else []
     return pictures
 
 
-def _precision(found: Facts) -> Picture:
-    whole, said = found["precision"], words.precision(found)
+def _precision(found: Facts, what: str) -> Picture:
+    whole, said = found["precision"], words.precision(found, what)
     strata = [row for row in found["strata"] if row["precision"]]
     named = [(row["name"], row["precision"]) for row in strata] if len(strata) > 1 else []
     named.append(("all" if not named else "all, weighted", whole))
     rows = [(name, share["mean"], share["low"], share["high"], _told(share)) for name, share in named[-_ROWS:]]
-    svg = charts.forest(f"Accepted phrases: {said}", rows, whole["mean"])
+    svg = charts.forest(f"Accepted {what}: {said}", rows, whole["mean"])
     unseen = [row["name"] for row in found["strata"] if not row["precision"]]
     if unseen and strata:
         said += f" Not judged yet: {', '.join(unseen[:3])}{' …' if len(unseen) > 3 else ''}."
@@ -42,7 +43,9 @@ def _precision(found: Facts) -> Picture:
         ]
         for name, share in named
     ]
-    return picture("Phrases that people accepted", said, svg, ["stratum", "accepted", "95% interval", "weight"], table)
+    return picture(
+        f"{what.capitalize()} that people accepted", said, svg, ["stratum", "accepted", "95% interval", "weight"], table
+    )
 
 
 def _told(share: Facts) -> str:

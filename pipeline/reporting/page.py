@@ -48,6 +48,8 @@ def render(facts: dict[str, Any]) -> str:
 def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The figures at the head of the page: (figure, what it is, what stands below it)."""
     labels, review, cost, pace = facts["labels"], facts["review"], facts["cost"], facts["speed"]["articles_per_second"]
+    if not labels["count"]:
+        return [(f"{facts['funnel'][0]['kept']:,}", "articles", "collected")]
     found = [(f"{labels['count']:,}", "labels", f"{labels['phrases']:,} phrases" if facts["job"]["many"] else "")]
     if review and review["precision"]:
         found.append(

@@ -142,9 +142,9 @@ def top(labels: dict[str, Any], many: bool) -> str:
     return f"The most common phrase, {phrase}, is in {percent(share)} of the labels{worry}"
 
 
-def precision(review: dict[str, Any]) -> str:
+def precision(review: dict[str, Any], what: str) -> str:
     needed, found = review["needed"], review["precision"]
-    said = f"{found['phrases']:,} phrases of {found['articles']:,} articles were judged"
+    said = f"{found['phrases']:,} {what} of {found['articles']:,} articles were judged"
     if not needed:
         return f"{said}."
     return f"{said}; {needed['articles']:,} more articles give an interval of ±{needed['half_width'] * 100:g} points."
