@@ -112,6 +112,14 @@ def _add_looking(add: Add) -> None:
     show.add_argument("--rejected", action="store_true", help="the rows that were dropped, with reasons")
     show.add_argument("-n", type=_positive, metavar="N", help="at most N rows (default: 10, with --json all)")
     show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
+    report = add("report", "report", "One HTML file that tells what a job made, how good it is and what it cost.",
+                 f"labelmill report {_JOB} --against 1.0.0")  # fmt: skip
+    report.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in the job's folder")
+    report.add_argument(
+        "--against", metavar="WHAT", help="a version or another job file (default: the last version with other labels)"
+    )
+    report.add_argument("--seed", type=int, default=0, help="of the random labels to read (default: 0)")
+    report.add_argument("--json", action="store_true", help="the figures as JSON; writes no file")
     evaluate = add("evaluate", "evaluate", "Compare the labels with those that people chose.",
                    f"labelmill evaluate {_JOB} --gold gold.jsonl")  # fmt: skip
     evaluate.add_argument(

@@ -334,5 +334,5 @@ def test_a_key_without_an_exact_order_is_told(
 
 def test_a_source_without_an_article_is_an_error(make_job: JobMaker) -> None:
     path = make_job([{"id": str(n), "titel": "a"} for n in range(3)])
-    with pytest.raises(InputError, match=r"sources.0: files: none of its 3 rows is an article \(missing_text 3\)"):
+    with pytest.raises(InputError, match=r"sources.0: files: none of its 3 rows is an article \(missing_text 3;"):
         run(path, last="collect")
