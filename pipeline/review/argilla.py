@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from pipeline.errors import InputError
@@ -155,19 +156,17 @@ def _marks(item: Item) -> list[dict[str, Any]]:
 # --- back ---
 
 
-def judgements(source: Source, records: Sequence[Any]) -> Iterator[Judgement]:
-    """What people answered; records without a response give none."""
-    for number, given in enumerate(records, 1):
-        name = f"record {number}"
-        found = _nested(given) if isinstance(given, dict) else {}
-        fields = found.get("fields")
-        if not isinstance(fields, dict) or "text" not in fields or "label" not in fields:
-            raise InputError(f"{source.file}: {name}: no Argilla record that labelmill review --export wrote")
-        name = f"{name} ({found.get('id')})"
-        digest = article_of(source, name, fields["text"], str(found.get("id")).removeprefix("text-"))
-        shown = _shown(source, name, fields["label"])
-        for reviewer, answers, status in _by_user(source, found.get("responses") or {}):
-            yield judgement_of(source, name, digest, shown, _answer(fields["text"], reviewer, answers, status))
+def judgements(source: Source, name: str, given: Any) -> Iterator[Judgement]:
+    """What people answered to one record; `name` is the record's for people."""
+    found = _nested(given) if isinstance(given, dict) else {}
+    fields = found.get("fields")
+    if not isinstance(fields, dict) or "text" not in fields or "label" not in fields:
+        raise InputError(f"{source.file}: {name}: no Argilla record that labelmill review --export wrote")
+    name = f"{name} ({found.get('id')})"
+    digest = article_of(source, name, fields["text"], str(found.get("id")).removeprefix("text-"))
+    shown = _shown(source, name, fields["label"])
+    for reviewer, answers, status in _by_user(source, found.get("responses") or {}):
+        yield judgement_of(source, name, digest, shown, _answer(fields["text"], reviewer, answers, status))
 
 
 def _shown(source: Source, name: str, label: Any) -> list[str]:
@@ -215,13 +214,11 @@ def is_flat(record: Mapping[str, Any]) -> bool:
 def _nested(record: dict[str, Any]) -> dict[str, Any]:
     if not is_flat(record):
         return record
-    responses = {}
-    for name in record:
-        if name.endswith(".responses"):
-            values, users = record[name] or [], record.get(f"{name}.users") or []
-            statuses = record.get(f"{name}.status") or [None] * len(values)
-            rows = zip(values, users, statuses, strict=True)
-            responses[name.removesuffix(".responses")] = [
-                {"value": value, "user_id": user, "status": status} for value, user, status in rows
-            ]
+    asked = [name.removesuffix(".responses") for name in record if name.endswith(".responses")]
+    responses = {question: _responses(record, f"{question}.responses") for question in asked}
     return {"id": record.get("id"), "fields": record, "responses": responses}
+
+
+def _responses(record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    columns = (record.get(column) or [] for column in (name, f"{name}.users", f"{name}.status"))
+    return [{"value": value, "user_id": user, "status": status} for value, user, status in zip_longest(*columns)]

@@ -117,11 +117,21 @@ def _write_label_studio(path: Path, task: Task, items: Sequence[Item]) -> list[P
     return [path, interface]
 
 
+def _reader(judgements: Callable[[Source, str, Any], Iterator[Judgement]]) -> Callable[[Source], Iterator[Judgement]]:
+    def read(source: Source) -> Iterator[Judgement]:
+        for number, record in enumerate(_records(source.file), 1):
+            try:
+                yield from judgements(source, f"record {number}", record)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                why = f"not as the other tool writes it ({type(error).__name__}: {error})"
+                raise InputError(f"{source.file}: record {number}: {why}") from error
+
+    return read
+
+
 FORMATS = {
     "csv": Format(".csv", _write_sheet, _read_sheet),
     "jsonl": Format(".jsonl", _write_sheet, _read_sheet),
-    "argilla": Format(".json", _write_argilla, lambda source: argilla.judgements(source, _records(source.file))),
-    "label-studio": Format(
-        ".json", _write_label_studio, lambda source: label_studio.judgements(source, _records(source.file))
-    ),
+    "argilla": Format(".json", _write_argilla, _reader(argilla.judgements)),
+    "label-studio": Format(".json", _write_label_studio, _reader(label_studio.judgements)),
 }

@@ -137,18 +137,17 @@ def _part(control: str, kind: str, value: dict[str, Any], number: int | None = N
 # --- back ---
 
 
-def judgements(source: Source, tasks: Sequence[Any]) -> Iterator[Judgement]:
-    """What people annotated; tasks without an annotation give none."""
-    for number, task in enumerate(tasks, 1):
-        data = task.get("data") if isinstance(task, dict) else None
-        if not isinstance(data, dict) or "text" not in data or not {"phrases", "label"} & data.keys():
-            raise InputError(f"{source.file}: task {number}: no Label Studio task that labelmill review --export wrote")
-        name = f"task {number} (article {data.get('id')})"
-        digest = article_of(source, name, data["text"], str(data.get("text_sha256")))
-        shown = _shown(source, name, data)
-        for annotation in task.get("annotations") or []:
-            answer = _answer(source, name, data["text"], digest, annotation)
-            yield judgement_of(source, name, digest, shown, answer)
+def judgements(source: Source, name: str, task: Any) -> Iterator[Judgement]:
+    """What people annotated in one task; `name` is the task's for people."""
+    data = task.get("data") if isinstance(task, dict) else None
+    if not isinstance(data, dict) or "text" not in data or not {"phrases", "label"} & data.keys():
+        raise InputError(f"{source.file}: {name}: no Label Studio task that labelmill review --export wrote")
+    name = f"{name} (article {data.get('id')})"
+    digest = article_of(source, name, data["text"], str(data.get("text_sha256")))
+    shown = _shown(source, name, data)
+    for annotation in task.get("annotations") or []:
+        answer = _answer(source, name, data["text"], digest, annotation)
+        yield judgement_of(source, name, digest, shown, answer)
 
 
 def _shown(source: Source, name: str, data: Mapping[str, Any]) -> list[str]:
