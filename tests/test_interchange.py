@@ -1,5 +1,5 @@
 """Samples out to Argilla and Label Studio and back: exact records, round trips, and what their own SDKs say where they are
-installed (`pip install argilla label-studio-sdk`; they are too heavy for the extra `test`)."""
+installed (label-studio-sdk is not in the extra `test`: it brings OpenCV and an older numpy)."""
 
 from __future__ import annotations
 

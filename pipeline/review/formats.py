@@ -105,7 +105,8 @@ def _read_sheet(source: Source) -> Iterator[Judgement]:
 
 def _write_argilla(path: Path, task: Task, items: Sequence[Item]) -> list[Path]:
     settings = path.with_suffix(".settings.json")
-    _write_json(path, [argilla.record(task, item) for item in items])
+    texts = {item.text_sha256: item for item in items}  # a record's id is its text's: Argilla refuses one that returns
+    _write_json(path, [argilla.record(task, item) for item in texts.values()])
     _write_json(settings, argilla.settings(task, items))
     return [path, settings]
 
