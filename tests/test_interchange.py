@@ -187,6 +187,40 @@ def test_a_phrase_marked_in_label_studio_is_missing_in_the_label(at: int) -> Non
     assert (found.at, found.seconds) == ("2026-01-02T03:04:05Z", 4.5)
 
 
+def test_what_label_studio_1_23_exported_of_an_answer_given_in_a_browser() -> None:
+    text = "😀 서울시는 😀 ACME & Co raised $100 billion. 😀 Yonhap said so."
+    given = Item(sha256(text.encode()).hexdigest(), "a1", text, ["서울시", "ACME & Co", "$100 billion"], "m", {})
+
+    def theirs(control: str, kind: str, origin: str, value: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "value": value,
+            "id": "_CWOD2a0T7",
+            "from_name": control,
+            "to_name": "text",
+            "type": kind,
+            "origin": origin,
+        }
+
+    marks = [(2, 5, "서울시"), (9, 18, "ACME & Co"), (26, 38, "$100 billion"), (42, 48, "Yonhap")]
+    values = [{"start": start, "end": end, "text": there, "labels": ["phrase"]} for start, end, there in marks]
+    annotation = {
+        "id": 7, "completed_by": 1, "was_cancelled": False, "ground_truth": False, "lead_time": 5.042, "prediction": {},
+        "created_at": "2026-11-21T17:18:06.309950Z", "updated_at": "2026-11-21T17:18:06.309978Z", "draft_created_at": None,
+        "result_count": 5, "unique_id": "0d13359f-e686-47d6-bfdc-32bfca541800", "import_id": None, "last_action": None,
+        "bulk_created": False, "task": 4, "project": 4, "updated_by": 1, "parent_prediction": 4, "parent_annotation": None,
+        "result": [
+            *(theirs("marks", "labels", "prediction", value) for value in values[:-1]),
+            theirs("accepted", "choices", "prediction-changed", {"choices": ["1", "3"]}),
+            theirs("marks", "labels", "manual", values[-1]),
+        ],
+    }  # fmt: skip
+    task = {"id": 4, **label_studio.task_of(MANY, given), "annotations": [annotation], "drafts": [], "meta": {}}
+    held = Source(Path("export.json"), MANY, {given.text_sha256: "a1"}, ["kim"], "somebody", "now")
+    [found] = label_studio.judgements(held, "record 1", task)
+    assert said(found)[:4] == ("label-studio:1", ["서울시", "$100 billion"], ["ACME & Co"], ["Yonhap"])
+    assert (found.seconds, found.at) == (5.042, "2026-11-21T17:18:06.309978Z")
+
+
 def test_who_said_it_and_what_an_answer_without_ticks_says() -> None:
     ticked = [part("accepted", "choices", choices=["1"])]
     by: Callable[..., str] = lambda **more: annotated({"result": ticked, **more})[0].reviewer  # noqa: E731
