@@ -123,15 +123,13 @@ def _review(arguments: argparse.Namespace) -> None:
 
     work = _workspace(arguments)
     if arguments.export:
-        count = review.export_sheet(work, arguments.export, arguments.sample, arguments.seed)
-        print(
-            f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected', then:"
-        )
-        print(f"  labelmill review {arguments.job} --import {arguments.export}")
+        count, files = review.export_sample(work, arguments.export, arguments.format, arguments.sample, arguments.seed)
+        printing.sampled(count, files, arguments.job)
     elif arguments.filled:
         with work.locked():
-            count = review.import_sheet(work, arguments.filled, arguments.reviewer)
-        print(f"{count} verdicts stored; labelmill run {arguments.job} applies them")
+            stored, known = review.import_verdicts(work, arguments.filled, arguments.format, arguments.reviewer)
+        also = f" ({known} were known)" if known else ""
+        print(f"{stored} verdicts stored{also}; labelmill run {arguments.job} applies them")
     else:
         from pipeline import reviewing
 
