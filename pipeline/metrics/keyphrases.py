@@ -87,8 +87,12 @@ def soft_f1(predicted: Sequence[str], gold: Sequence[str], language: str | None 
     The similarity of two phrases is the Dice coefficient of their stems; of their pairs of characters in CJK scripts.
     """
     found, wanted = unique(predicted, language), unique(gold, language)
-    matched = best_matching([[_dice(_units(a), _units(b)) for b in wanted] for a in found])
-    return score(matched, len(found), len(wanted)).f1
+    return score(soft_hits(found, wanted), len(found), len(wanted)).f1
+
+
+def soft_hits(found: Sequence[str], wanted: Sequence[str]) -> float:
+    """The similarity of the best one-to-one matching of normal forms, summed: how many are found, with partial credit."""
+    return best_matching([[_dice(_units(a), _units(b)) for b in wanted] for a in found])
 
 
 def _units(form: str) -> list[str]:
