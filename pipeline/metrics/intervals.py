@@ -80,12 +80,16 @@ class Share:
 
 @dataclass(frozen=True)
 class Sample:
-    """The judged clusters of one stratum: `hits` of `sizes` things each."""
+    """The judged clusters of one stratum: `hits` of `sizes` things each.
+
+    Where a thing may be a partial hit, `hits` are sums of credits between 0 and 1 and `squares` the sums of their squares.
+    """
 
     hits: Sequence[float]
     sizes: Sequence[int]
     weight: float = 1.0  # the stratum's things in the population, or any number proportional to them
     population: int | None = None  # the stratum's clusters in the population; None: without end
+    squares: Sequence[float] | None = None
 
 
 NOTHING = Share(0.0, 0.0, 1.0, 0, 0)
@@ -97,19 +101,19 @@ def clustered_share(hits: Sequence[float], sizes: Sequence[int], population: int
     return stratified_share([Sample(hits, sizes, 1.0, population)])
 
 
-def stratified_share(samples: Sequence[Sample], scores: bool = False) -> Share:
+def stratified_share(samples: Sequence[Sample]) -> Share:
     """The share of hits in the population whose strata were sampled each for itself (post-stratified, Cochran 1977, 5A.9).
 
     The strata's shares are added by weight and their variances by squared weight.  Strata of which nothing was judged are
-    left out; `covers` tells how much is left.  `scores`: hits are credits between 0 and 1 a thing, not 0 or 1.
+    left out; `covers` tells how much is left.
     """
-    design = design_of(samples, scores)
+    design = design_of(samples)
     return design.share() if design else NOTHING
 
 
 def score_mean(values: Sequence[float]) -> Share:
     """The mean of values between 0 and 1, one a cluster."""
-    return stratified_share([Sample(values, [1] * len(values))], scores=True)
+    return stratified_share([Sample(values, [1] * len(values), squares=[value**2 for value in values])])
 
 
 def difference(one: Share, other: Share) -> tuple[float, float, float]:
@@ -152,7 +156,7 @@ class Design:
         return wilson(self.mean, 1 / rest, student(self.freedom + clusters - self.clusters))
 
 
-def design_of(samples: Sequence[Sample], scores: bool = False) -> Design | None:
+def design_of(samples: Sequence[Sample]) -> Design | None:
     """None where nothing was judged."""
     weights = [sample.weight if sum(sample.sizes) else 0.0 for sample in samples]
     if not sum(weights):
@@ -161,7 +165,7 @@ def design_of(samples: Sequence[Sample], scores: bool = False) -> Design | None:
     weight = np.asarray([one for one in weights if one]) / sum(weights)
     size, means = np.asarray([one.total for one in strata]), np.asarray([one.mean for one in strata])
     mean = float(weight @ means)
-    freedom, icc, effects = _effects(strata, scores)
+    freedom, icc, effects = _effects(strata)
     spread = weight**2 * effects / size * _relative_spread(means, mean, size / effects)
     clusters = sum(len(one.size) for one in strata)
     covers = sum(weights) / sum(sample.weight for sample in samples)
@@ -173,13 +177,15 @@ def design_of(samples: Sequence[Sample], scores: bool = False) -> Design | None:
 class _Stratum:
     hit: _Numbers  # [clusters that have things]
     size: _Numbers
+    square: _Numbers
     seen: float = 0.0
 
     @staticmethod
     def of(sample: Sample) -> _Stratum:
         hit, size = np.asarray(sample.hits, float), np.asarray(sample.sizes, float)
+        square = hit if sample.squares is None else np.asarray(sample.squares, float)
         seen = min(1.0, len(size) / sample.population) if sample.population else 0.0
-        return _Stratum(hit[size > 0], size[size > 0], seen)
+        return _Stratum(hit[size > 0], size[size > 0], square[size > 0], seen)
 
     @property
     def total(self) -> float:
@@ -188,6 +194,11 @@ class _Stratum:
     @property
     def mean(self) -> float:
         return min(1.0, max(0.0, float(self.hit.sum()) / self.total))
+
+    @property
+    def variance(self) -> float:
+        """Of one thing: p(1-p) where each is a hit or none, less where there are partial ones."""
+        return max(0.0, float(self.square.sum()) / self.total - self.mean**2)
 
     @property
     def usual(self) -> float:
@@ -203,20 +214,19 @@ def _relative_spread(means: _Numbers, mean: float, counts: _Numbers) -> Any:
     return (counts * means * (1 - means) / whole + _PRIOR) / (counts + _PRIOR)
 
 
-def _effects(strata: Sequence[_Stratum], scores: bool) -> tuple[int, float | None, _Numbers]:
-    """(degrees of freedom, ICC, [strata] the design effect of clusters); where nothing varies a cluster counts as one thing."""
+def _effects(strata: Sequence[_Stratum]) -> tuple[int, float | None, _Numbers]:
+    """(degrees of freedom, ICC, [strata] design effect); where nothing varies a cluster counts as one thing."""
     groups = _groups(strata)
     freedom = sum(len(one.size) for one in groups) - len(groups)
-    usual = np.asarray([one.usual for one in strata])
-    icc = None if scores else _icc(groups, freedom)
-    single = all(one.size.max() == 1 for one in strata)
-    if icc is None and not scores and not single:
+    usual, icc = np.asarray([one.usual for one in strata]), _icc(groups, freedom)
+    varies = any(one.variance > 1e-12 for one in groups)
+    if not varies or (icc is None and usual.max() > 1):
         return freedom, None, usual
-    by_icc = 1 + (usual - 1) * max(0.0, icc or 0.0)
-    ratio = _linearised(groups, max(0.0, icc or 0.0))
-    if scores:
-        return freedom, None, by_icc * ratio if ratio else usual
-    return freedom, icc, by_icc * max(1.0, ratio)
+    alike = max(0.0, icc or 0.0)
+    partial = sum(one.total * one.variance for one in groups) / sum(
+        one.total * one.mean * (1 - one.mean) for one in groups
+    )
+    return freedom, icc, (1 + (usual - 1) * alike) * max(1.0, _linearised(groups, alike)) * partial
 
 
 def _linearised(groups: Sequence[_Stratum], icc: float) -> float:
@@ -226,8 +236,8 @@ def _linearised(groups: Sequence[_Stratum], icc: float) -> float:
         count = len(one.size)
         if count > 1:
             found += float(((one.hit - one.mean * one.size) ** 2).sum()) * count / (count - 1)
-            expected += one.total * one.mean * (1 - one.mean) * (1 + (one.usual - 1) * icc)
-    return found / expected if min(found, expected) > 1e-12 else 0.0
+            expected += one.total * one.variance * (1 + (one.usual - 1) * icc)
+    return found / expected if expected > 1e-12 else 0.0
 
 
 def _groups(strata: Sequence[_Stratum]) -> list[_Stratum]:
@@ -235,7 +245,8 @@ def _groups(strata: Sequence[_Stratum]) -> list[_Stratum]:
     lone = [one for one in strata if len(one.size) < 2]
     found = [one for one in strata if len(one.size) >= 2]
     if lone:
-        found.append(_Stratum(np.concatenate([one.hit for one in lone]), np.concatenate([one.size for one in lone])))
+        hit, size, square = (np.concatenate([getattr(one, name) for one in lone]) for name in ("hit", "size", "square"))
+        found.append(_Stratum(hit, size, square))
     return found
 
 
@@ -245,7 +256,7 @@ def _icc(groups: Sequence[_Stratum], freedom: int) -> float | None:
     if freedom < 1 or inner < 1:
         return None
     between = sum(float(((one.hit - one.mean * one.size) ** 2 / one.size).sum()) for one in groups) / freedom
-    within = sum(float((one.hit * (1 - one.hit / one.size)).sum()) for one in groups) / inner
+    within = sum(float((one.square - one.hit**2 / one.size).sum()) for one in groups) / inner
     usual = sum(one.total - one.usual for one in groups) / freedom
     spread = between + (usual - 1) * within
     return (between - within) / spread if spread > 1e-12 else None

@@ -184,18 +184,19 @@ def _recall(blind: dict[str, list[Judgement]], population: Population) -> _Json 
         typed = next((one.typed for one in judged if one.typed is not None), None)
         if typed:
             found.append(_had(tuple(typed), tuple(population.phrases_of(text)), population.language_of(text)))
-    strict, soft, sizes = ([one[at] for one in found] for at in range(3))
-    share = clustered_share(strict, [int(size) for size in sizes], population.articles)
+    sizes = [size for _, _, size in found]
+    share = clustered_share([equal for equal, _, _ in found], sizes, population.articles)
     if not share.total:
         return None
-    credit = stratified_share([Sample(soft, [int(size) for size in sizes], 1.0, population.articles)], scores=True)
+    squares = [sum(credit**2 for credit in credits) for _, credits, _ in found]
+    soft = Sample([sum(credits) for _, credits, _ in found], sizes, 1.0, population.articles, squares)
     told = {"articles": share.clusters, "phrases": share.total}
-    return {"strict": share.interval(), "soft": credit.interval(), **told}
+    return {"strict": share.interval(), "soft": stratified_share([soft]).interval(), **told}
 
 
 @lru_cache(maxsize=50_000)
-def _had(typed: tuple[str, ...], label: tuple[str, ...], language: str | None) -> tuple[float, float, int]:
-    """(equal, alike, all) of the typed phrases, in normal form."""
+def _had(typed: tuple[str, ...], label: tuple[str, ...], language: str | None) -> tuple[int, list[float], int]:
+    """Of the typed phrases, in normal form: how many the label has, how like they are to it (0..1), how many there are."""
     wanted, there = unique(typed, language), unique(label, language)
     return len(set(wanted) & set(there)), soft_hits(there, wanted), len(wanted)
 
@@ -227,7 +228,7 @@ def _final(judgement: Judgement, language: str | None) -> tuple[str, ...]:
 @lru_cache(maxsize=50_000)
 def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     """Soft F1 of normal forms; who both reject all agree."""
-    return 1.0 if set(one) == set(other) else score(soft_hits(one, other), len(one), len(other)).f1
+    return 1.0 if set(one) == set(other) else score(sum(soft_hits(one, other)), len(one), len(other)).f1
 
 
 def _ac1(pairs: dict[str, list[Judgement]]) -> _Json | None:
