@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,7 @@ class Agreement:
     value: float
     low: float
     high: float
+    error: float  # the standard error
     phrases: int
 
 
@@ -93,10 +95,10 @@ def ac1(verdicts: Sequence[tuple[bool, bool]], articles: Sequence[object]) -> Ag
     """Gwet's AC1 (2008) of two people's verdicts, accept or reject; `articles` tells of each phrase whose it is.  None without any.
 
     (pa - pe) / (1 - pe): pa is the share of phrases on which they agree, pe = 2q(1-q) with q the share accepted by both together.
-    Unlike Cohen's kappa it does not fall to 0 where nearly all is accepted.  The variance is Gwet's by linearisation (2014, 5.3),
+    Unlike Cohen's kappa it does not fall to 0 where nearly all is accepted.  The variance is Gwet's (2008), by linearisation,
     with what the phrases of one article add summed before it is squared, for they are judged together (what a jackknife over
-    articles tends to); the larger of this and the one for independent phrases.  The interval is Wilson's for (1 + AC1) / 2,
-    which lies between 0 and 1: the usual one, +- t standard errors, passes 1 and is too narrow near it.
+    articles tends to).  The interval is Wilson's for (1 + AC1) / 2, which lies between 0 and 1: the usual one, +- t standard
+    errors, passes 1 and is too narrow near it.
     """
     if not verdicts:
         return None
@@ -109,13 +111,8 @@ def ac1(verdicts: Sequence[tuple[bool, bool]], articles: Sequence[object]) -> Ag
     parts = (agree - share - (1 - value) * 2 * (1 - 2 * rate) * (accept - rate)) / (1 - chance)
     number = {article: at for at, article in enumerate(dict.fromkeys(articles))}
     sums = np.bincount([number[article] for article in articles], weights=parts).astype(float)
-    spread = max(_square_error(sums), _square_error(parts)) / len(parts) ** 2
-    return Agreement(value, *_around(value, spread, len(number)), len(parts))
-
-
-def _square_error(parts: npt.NDArray[np.float64]) -> float:
-    """The variance of a sum of independent parts whose mean is 0."""
-    return float((parts**2).sum()) * len(parts) / (len(parts) - 1) if len(parts) > 1 else 0.0
+    spread = float((sums**2).sum()) * len(sums) / max(1, len(sums) - 1) / len(parts) ** 2
+    return Agreement(value, *_around(value, spread, len(number)), sqrt(spread), len(parts))
 
 
 def _around(value: float, spread: float, articles: int) -> tuple[float, float]:

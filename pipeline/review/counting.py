@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.metrics.intervals import Sample
 from pipeline.review.judgements import Judgement, Lane
 from pipeline.text.folding import fold_case
+
+_key = lru_cache(maxsize=2**17)(fold_case)  # the same phrases after each judgement
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,9 @@ def of_lane(said: Iterable[Judgement], lane: Lane) -> dict[str, list[Judgement]]
 def verdicts(judgement: Judgement) -> Iterator[tuple[str, bool]]:
     """Phrases in their normal form; what is said to be both is rejected."""
     for phrase in judgement.accepted:
-        yield fold_case(phrase), True
+        yield _key(phrase), True
     for phrase in judgement.rejected:
-        yield fold_case(phrase), False
+        yield _key(phrase), False
 
 
 def first_words(judged: Sequence[Judgement]) -> dict[str, bool]:
@@ -105,7 +108,7 @@ def count(
     articles = phrases = 0
     for text, judged in lane.items():
         right = first_words(judged) | last_words((adjudicated or {}).get(text, []))
-        present = {fold_case(phrase) for phrase in population.phrases_of(text)}
+        present = {_key(phrase) for phrase in population.phrases_of(text)}
         if missing := len(present - right.keys()):
             articles, phrases = articles + 1, phrases + missing
         else:

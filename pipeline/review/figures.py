@@ -31,6 +31,7 @@ from pipeline.review.verdicts import in_force
 
 __all__ = ["Population", "Stratum", "everything", "figures", "inherited", "short"]
 HALF_WIDTHS = (0.1, 0.05, 0.03, 0.02, 0.01)  # that `needed` counts articles to
+_VERDICTS = ("accepted", "rejected")
 _Json = dict[str, Any]
 
 
@@ -112,14 +113,14 @@ def _counts(here: Sequence[Judgement]) -> _Json:
 
 def _reviewer(name: str, said: Sequence[Judgement]) -> _Json:
     own = [judgement for judgement in said if judgement.reviewer == name and not judgement.skipped]
-    audit = [right for judgement in own if judgement.lane == "audit" for _, right in verdicts(judgement)]
+    accepted, rejected = (sum(len(getattr(one, what)) for one in own if one.lane == "audit") for what in _VERDICTS)
     seconds = [one.seconds for one in own if one.seconds is not None and one.lane != "blind"]
     caught = [done for judgement in own for done in judgement.planted.values()]
     return {
         "name": name,
         "articles": len({judgement.text_sha256 for judgement in own}),
         "phrases": sum(len(judgement.accepted) + len(judgement.rejected) for judgement in own),
-        "accepted": sum(audit) / len(audit) if audit else None,
+        "accepted": accepted / (accepted + rejected) if accepted + rejected else None,
         "seconds_median": median(seconds) if seconds else None,
         "planted": len(caught),
         "caught": sum(caught),
