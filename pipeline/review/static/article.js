@@ -85,13 +85,13 @@ function link(card) {
   return el("a", { href: card.url, target: "_blank", rel: "noopener noreferrer", text: name });
 }
 
-function day(value, language) {
+function day(value, language, style = "long") {
   const date = new Date(value);
-  return Number.isNaN(date.getTime()) ? value : new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(date);
+  return Number.isNaN(date.getTime()) ? value : new Intl.DateTimeFormat(language, { dateStyle: style }).format(date);
 }
 
 function provenance(made, settings, language) {
-  const shown = { ...made, asked_at: made.asked_at && day(made.asked_at, language) };
+  const shown = { ...made, asked_at: made.asked_at && day(made.asked_at, language, "medium") };
   if (typeof made.cost_usd === "number") shown.cost_usd = `$${made.cost_usd.toPrecision(2)}`;
   const names = ["provider", "model", "prompt", "run", "asked_at", "cost_usd"].filter((name) => shown[name]);
   const pairs = names.map((name) => el("div", {}, el("dt", { text: t(name) }), el("dd", { text: String(shown[name]), title: String(shown[name]) })));

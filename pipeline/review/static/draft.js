@@ -88,6 +88,10 @@ export function toggle(draft, row) {
   judge(draft, row, extra ? !verdictOf(draft, row) : verdictOf(draft, row) === false);
 }
 
+export function rejectAll(draft) {
+  draft.verdicts.forEach((verdict, row) => verdict === false || judge(draft, row, false)); // reasons and edits stay
+}
+
 export function setReason(draft, row, reason) {
   if (row >= draft.verdicts.length) return;
   judge(draft, row, null); // an edit has its own reason

@@ -3,12 +3,12 @@ import { el } from "./dom.js";
 import { t } from "./strings.js";
 
 /** One line of text.  `save(text)` is called with what was written; the element has `commit` for who goes on without saving. */
-export function line({ label, value = "", hint = "", button = t("save"), save, cancel }) {
+export function line({ label, kind = "", value = "", hint = "", button = t("save"), save, cancel }) {
   const input = el("input", { type: "text", value, placeholder: hint, "aria-label": label, autocomplete: "off", spellcheck: "false", enterkeyhint: "done" });
   input.value = value;
   const form = el(
     "form",
-    { class: "editor" },
+    { class: `editor ${kind}` },
     input,
     el("button", { type: "submit", class: "small", text: button }),
     cancel && el("button", { type: "button", class: "small quiet", text: t("cancel"), on: { click: cancel } }),

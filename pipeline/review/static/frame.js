@@ -13,7 +13,8 @@ export function lanes(state, go) {
   find("#lanes").replaceChildren(...state.settings.lanes.map(tab));
 }
 
-export function figures(state, language) {
+export function figures(state) {
+  const { language } = state;
   const known = state.figures;
   const parts = [];
   if (known?.precision) {
@@ -30,6 +31,7 @@ export function figures(state, language) {
   parts.push(el("span", { text: t("judged", { n: (known?.judged ?? 0).toLocaleString(language) }) }));
   const left = state.left[state.lane];
   if (left !== undefined) parts.push(el("span", { class: "left", text: t("left", { n: left.toLocaleString(language) }) }));
+  parts.push(el("a", { href: "/report", text: t("report") }));
   find("#figures").replaceChildren(...parts);
 }
 
@@ -68,12 +70,12 @@ function refused(entry, act) {
 
 const button = (text, click) => el("button", { type: "button", class: "small", text, on: { click } });
 
-/** A lane without an article: still loading, no server, or done. */
-export function nothing(state, go, again) {
+/** A lane without an article: still loading, no server, or done.  `hands`: {go(lane), again()}. */
+export function nothing(state, { go, again }) {
   if (!state.exhausted[state.lane]) return el("div", { class: "nothing" }, el("p", { role: "status", text: t(state.failed ? "no_server" : "loading") }));
   const sorted = [...state.sitting].sort((a, b) => a - b);
   const middle = sorted[Math.floor(sorted.length / 2)];
-  const time = middle === undefined ? "" : new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "second", maximumFractionDigits: 1 }).format(middle);
+  const time = middle === undefined ? "" : new Intl.NumberFormat(state.language, { style: "unit", unit: "second", maximumFractionDigits: 1 }).format(middle);
   const others = state.settings.lanes.filter((lane) => lane.name !== state.lane && state.left[lane.name] > 0);
   return el(
     "div",
@@ -82,7 +84,7 @@ export function nothing(state, go, again) {
     el("h1", { id: "title", tabindex: "-1", text: t("done_title") }),
     el("p", { text: t("done_text") }),
     sorted.length > 0 && el("p", { text: t("done_session", { n: sorted.length, time }) }),
-    el("p", { class: "ways" }, button(t("look_again"), again), ...others.map((lane) => button(`${word("lane", lane.name)} · ${lane.left}`, () => go(lane.name))), el("a", { href: "/report", text: t("report") })),
+    el("p", { class: "ways" }, button(t("look_again"), again), ...others.map((lane) => button(`${word("lane", lane.name)} · ${state.left[lane.name]}`, () => go(lane.name)))),
   );
 }
 

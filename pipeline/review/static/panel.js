@@ -91,9 +91,9 @@ function rowOf(view, act, row, { text, state, tags, more }) {
       { class: "what" },
       editing ? editorOf(view, act, row, text) : el("p", { class: "phrase", dir: "auto", text }),
       el("p", { class: "tags" }, ...tags.filter(Boolean)),
-      ...more.filter(Boolean),
     ),
     el("div", { class: "verdict" }, choose("accept", true, "✓"), choose("reject", false, "✗"), (settings.many || row < draft.verdicts.length) && pencil),
+    ...more.filter(Boolean),
   );
 }
 
@@ -129,7 +129,7 @@ function missing({ mode, settings }, act) {
 /** A blind article: the reviewer's own phrases before the label. */
 function blind({ draft, settings }, act) {
   const save = (text) => act("typed", null, text);
-  const form = editor.line({ label: t("blind_phrase"), hint: t("blind_phrase"), button: t("add"), save });
+  const form = editor.line({ kind: "typing", label: t("blind_phrase"), hint: t("blind_phrase"), button: t("add"), save });
   form.input.addEventListener("paste", (event) => {
     const text = event.clipboardData.getData("text");
     if (!text.trim().includes("\n")) return;

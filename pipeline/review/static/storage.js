@@ -1,11 +1,9 @@
 // The browser's storage, for one job and one reviewer.  Each entry has a key of its own, so tabs never overwrite each other.
 
 export class Storage {
-  /** `lost`: called when an entry could be kept in this tab only. */
-  constructor(job, reviewer, lost) {
+  constructor(job, reviewer) {
     this.prefix = `labelmill/${encodeURIComponent(job)}/${encodeURIComponent(reviewer)}/`;
-    this.memory = new Map(); // what the browser would not store
-    this.lost = lost;
+    this.memory = new Map(); // what the browser would not store (it is full): kept in this tab only
   }
 
   get(name) {
@@ -23,7 +21,6 @@ export class Storage {
       this.memory.delete(name);
     } catch {
       this.memory.set(name, value);
-      this.lost();
     }
   }
 
@@ -47,6 +44,13 @@ export class Storage {
     return [...new Set([...stored.map((key) => key.slice(this.prefix.length)), ...this.memory.keys()])]
       .filter((name) => name.startsWith(start))
       .sort();
+  }
+
+  /** Keep the newest `most` entries whose names begin with `start` and that say when they were made (`at`). */
+  forget(start, most) {
+    const at = (name) => this.get(name)?.at ?? 0;
+    const names = this.names(start).sort((one, other) => at(other) - at(one));
+    for (const name of names.slice(most)) this.delete(name);
   }
 
   /** Tell `heard(name, value)` what another tab of the same reviewer stores or removes (null). */

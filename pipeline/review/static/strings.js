@@ -155,7 +155,7 @@ const ko = {
   close: "닫기",
   report: "보고서",
   theme: "밝게 또는 어둡게",
-  other_language: "English",
+  other_language: "EN",
   to_phrases: "핵심구로 건너뛰기",
   lanes: "검수 대기열",
   lane_audit: "감사",
