@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,17 +102,12 @@ def _publish(arguments: argparse.Namespace) -> None:
 
 
 def _quote(arguments: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from pipeline import job, quoting
 
     work = _workspace(arguments)
     job.run(work, "collect", "filter")
     found = quoting.quote(work, arguments.sample or 0)
-    if arguments.json:
-        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
-    else:
-        printing.quote(found)
+    _print_found(arguments, found, printing.quote)
 
 
 def _review(arguments: argparse.Namespace) -> None:
@@ -124,20 +120,22 @@ def _review(arguments: argparse.Namespace) -> None:
             f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected', then:"
         )
         print(f"  labelmill review {arguments.job} --import {arguments.export}")
-    else:
+    elif arguments.filled:
         with work.locked():
             count = review.import_sheet(work, arguments.filled, arguments.reviewer)
         print(f"{count} verdicts stored; labelmill run {arguments.job} applies them")
+    else:
+        from pipeline import reviewing
+
+        names = (arguments.reviewers or "").split(",")
+        reviewing.serve(work, arguments.host, arguments.port, arguments.token, names, arguments.predictions)
 
 
 def _status(arguments: argparse.Namespace) -> None:
     from pipeline import job
 
     report = job.status(_workspace(arguments))
-    if arguments.json:
-        print(json.dumps(report, ensure_ascii=False, indent=1))
-    else:
-        printing.status(report)
+    _print_found(arguments, report, printing.status)
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -161,6 +159,14 @@ def _print_rows(rows: Iterable[dict[str, Any]], work: Workspace, as_json: bool) 
         print(said)
 
 
+def _print_found(arguments: argparse.Namespace, found: Any, for_people: Callable[[Any], None]) -> None:
+    """What a command found: with `--json` as data, else for people."""
+    if not arguments.json:
+        return for_people(found)
+    value = asdict(found) if is_dataclass(found) and not isinstance(found, type) else found
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
 def _ledger(arguments: argparse.Namespace) -> None:
     from pipeline import job
 
@@ -171,10 +177,8 @@ def _ledger(arguments: argparse.Namespace) -> None:
         printing.salvaged(job.salvage_ledger(work))
     elif arguments.export:
         print(f"{job.export_ledger(work, arguments.export):,} records written to {arguments.export}")
-    elif arguments.json:
-        print(json.dumps(job.ledger(work), ensure_ascii=False, indent=1))
     else:
-        printing.ledger(job.ledger(work))
+        _print_found(arguments, job.ledger(work), printing.ledger)
 
 
 def _versions(arguments: argparse.Namespace) -> None:
@@ -183,23 +187,15 @@ def _versions(arguments: argparse.Namespace) -> None:
     rows, trouble = versioning.listing(_workspace(arguments))
     if trouble:
         print(f"labelmill: {trouble}", file=sys.stderr)
-    if arguments.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=1))
-    else:
-        printing.versions(rows)
+    _print_found(arguments, rows, printing.versions)
 
 
 def _diff(arguments: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from pipeline.publishing import versions
 
     folder = _workspace(arguments).versions
     found = versions.difference(versions.named(folder, arguments.a), versions.named(folder, arguments.b))
-    if arguments.json:
-        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
-    else:
-        printing.changes(found)
+    _print_found(arguments, found, printing.changes)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -234,10 +230,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from pipeline import evaluation
 
     found = evaluation.evaluate(_workspace(arguments), arguments.gold)
-    if arguments.json:
-        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1))
-    else:
-        printing.evaluation(found)
+    _print_found(arguments, found.as_dict() if arguments.json else found, printing.evaluation)
 
 
 def _prompt_render(arguments: argparse.Namespace) -> None:
@@ -246,10 +239,7 @@ def _prompt_render(arguments: argparse.Namespace) -> None:
     work = _workspace(arguments)
     job.run(work, "collect", "filter")
     found = prompting.render(work, arguments.id)
-    if arguments.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
-    else:
-        printing.prompt(found)
+    _print_found(arguments, found, printing.prompt)
 
 
 def _prompt_list(arguments: argparse.Namespace) -> None:
@@ -265,8 +255,6 @@ def _prompt_list(arguments: argparse.Namespace) -> None:
 
 
 def _prompt_diff(arguments: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from pipeline import prompting
     from pipeline.config import load_job
     from pipeline.workspace import Workspace
@@ -276,10 +264,7 @@ def _prompt_diff(arguments: argparse.Namespace) -> None:
         for name in (arguments.a, arguments.b)
     )
     found = prompting.difference(a, b)
-    if arguments.json:
-        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
-    else:
-        printing.difference(found, arguments.a, arguments.b)
+    _print_found(arguments, found, lambda found: printing.difference(found, arguments.a, arguments.b))
 
 
 def _init(arguments: argparse.Namespace) -> None:

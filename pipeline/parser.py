@@ -92,9 +92,14 @@ def _may_retry(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_looking(add: Add) -> None:
-    review = add("review", "review", "Draw a sample for people to judge, or read their verdicts back.",
-                 f"labelmill review {_JOB} --export sample.csv --sample 50")  # fmt: skip
-    direction = review.add_mutually_exclusive_group(required=True)
+    review = add("review", "review", "Serve the review page; or a sample of labels to a file, and verdicts back from it.",
+                 f"labelmill review {_JOB}\n  labelmill review {_JOB} --export sample.csv --sample 50")  # fmt: skip
+    review.add_argument("--host", default="127.0.0.1", help="where to serve the page (default: this machine only)")
+    review.add_argument("--port", type=_port, default=8377, help="its port (default: 8377; 0: any that is free)")
+    review.add_argument("--token", help="what reviewers log in with; needed where --host is reached by others")
+    review.add_argument("--reviewers", metavar="A,B", help="who may review, by name (default: anyone)")
+    review.add_argument("--predictions", type=Path, metavar="FILE", help="review another model's labels: JSONL by id")
+    direction = review.add_mutually_exclusive_group()
     direction.add_argument("--export", type=Path, metavar="FILE", help="write a sample to FILE (.csv or .jsonl)")
     direction.add_argument("--import", dest="filled", type=Path, metavar="FILE", help="read the filled FILE back")
     review.add_argument("--sample", type=_positive, metavar="N", help="how many articles (default: all)")
@@ -235,6 +240,12 @@ class _Version(argparse.Action):
 
         print(f"labelmill {version('labelmill')}")
         parser.exit()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
+    return int(text)
 
 
 def _positive(text: str) -> int:
