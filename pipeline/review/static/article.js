@@ -4,6 +4,7 @@ import { t } from "./strings.js";
 
 const LONG = 12000; // characters; above it, what is off the screen is not laid out
 const CHUNK = 3000;
+const LONGEST = 6000;
 const COLOURS = 9;
 
 /**
@@ -48,11 +49,11 @@ function chunks(root, isLong) {
   };
   const text = (value) => {
     let from = 0;
+    const after = (limit, sign) => value.indexOf(sign, from + Math.max(0, limit - size)); // the block is longer than that
     while (size + value.length - from > CHUNK) {
-      const need = from + Math.max(0, CHUNK - size);
-      const line = value.indexOf("\n", need);
-      const space = line < 0 || line > need + 4 * CHUNK ? value.indexOf(" ", need + 3 * CHUNK) : -1; // no line break for long
-      const end = space >= 0 ? space : line;
+      const line = after(CHUNK, "\n");
+      const space = after(LONGEST, " "); // of a text without lines
+      const end = line < 0 || (space >= 0 && space < line) ? space : line;
       if (end < 0) break;
       block.append(value.slice(from, end));
       close();

@@ -22,30 +22,11 @@ export class Server {
     return this.ask(`/api/history?${new URLSearchParams({ reviewer: this.reviewer, before: "", n })}`);
   }
 
-  async send(judgements) {
-    const post = () => {
-      const body = JSON.stringify({ reviewer: this.reviewer, judgements });
-      const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.csrf };
-      // keepalive lets the last one out when the tab closes; browsers allow it for small bodies only
-      return this.ask("/api/judgements", { method: "POST", headers, body, keepalive: body.length < 15000 });
-    };
-    try {
-      return await post();
-    } catch (trouble) {
-      if (trouble.kind !== "token" || !(await this.renew())) throw trouble;
-      return post();
-    }
-  }
-
-  /** A server that was started anew has another CSRF token: take it from the page, where we are still let in. */
-  async renew() {
-    const reply = await fetch(location.href).catch(() => null);
-    if (!reply?.ok) return false;
-    const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-    const csrf = JSON.parse(page.body.dataset.settings ?? "{}").csrf;
-    const isNew = Boolean(csrf) && csrf !== this.csrf;
-    if (isNew) this.csrf = csrf;
-    return isNew;
+  send(judgements) {
+    const body = JSON.stringify({ reviewer: this.reviewer, judgements });
+    const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.csrf };
+    // keepalive lets the last one out when the tab closes; browsers allow it for small bodies only
+    return this.ask("/api/judgements", { method: "POST", headers, body, keepalive: body.length < 15000 });
   }
 
   async ask(address, options = {}) {
