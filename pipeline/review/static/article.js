@@ -51,13 +51,12 @@ function chunks(root, isLong) {
     let from = 0;
     const after = (limit, sign) => value.indexOf(sign, from + Math.max(0, limit - size)); // the block is longer than that
     while (size + value.length - from > CHUNK) {
-      const line = after(CHUNK, "\n");
-      const space = after(LONGEST, " "); // of a text without lines
-      const end = line < 0 || (space >= 0 && space < line) ? space : line;
-      if (end < 0) break;
-      block.append(value.slice(from, end));
+      const ends = [after(CHUNK, "\n"), after(LONGEST, " "), after(2 * LONGEST, "。")].filter((at) => at >= 0);
+      if (!ends.length) break;
+      const end = Math.min(...ends) + 1;
+      block.append(value.slice(from, end).replace(/\n$/, "")); // the block's end is the line's
       close();
-      from = end + 1; // the block's end is the line's
+      from = end;
     }
     if (from < value.length) block.append(value.slice(from));
     size += value.length - from;
