@@ -70,7 +70,9 @@ find("#language").addEventListener("click", () => {
 
 storage.listen((name, value) => {
   outbox.told();
-  if (!name.startsWith("out/") || !value || value.undoes) return;
+  if (!name.startsWith("out/") || !value) return;
+  outbox.later();
+  if (value.undoes) return;
   dropFromQueues(value.key); // judged in another tab
   if (state.card?.key === value.key && !state.draft.steps.length) next();
 });

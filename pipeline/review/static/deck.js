@@ -6,8 +6,8 @@ import { newUid } from "./storage.js";
 import { t } from "./strings.js";
 import { showCard, showFrame, showNothing, showSaved, tell, textOf } from "./view.js";
 
-const AHEAD = 10; // cards held beyond the current one
-const MORE = 6; // so that not every judgement asks for one card
+const AHEAD = 8; // cards held beyond the current one
+const MORE = 4; // so that not every judgement asks for one card
 const REMEMBERED = 50; // judged articles that undo needs no server for
 
 export const outbox = new Outbox(storage, server, showSaved, heard);
@@ -33,6 +33,14 @@ export async function refill() {
     refill.running = false;
   }
   if (lane !== state.lane) refill();
+  else if (!state.card && state.exhausted[lane]) refill.timer = setTimeout(lookAgain, 30_000);
+}
+
+/** An empty lane may fill: others give articles back, or differ. */
+function lookAgain() {
+  if (state.card) return;
+  state.exhausted = {};
+  refill();
 }
 
 async function fetchInto(queue, lane) {
@@ -44,7 +52,7 @@ async function fetchInto(queue, lane) {
   state.failed = false;
   queue.push(...(queue.length || state.card ? fresh : startedFirst(fresh)));
   take({ figures: reply.figures, left: { [lane]: reply.left } });
-  if (!state.card && lane === state.lane) next();
+  if (!state.card && lane === state.lane) next(false);
 }
 
 /** After a reload the article that was before the reviewer comes first again. */
@@ -82,7 +90,7 @@ function show(card, draft) {
   if (following) setTimeout(() => textOf(following, !following.blind), 30);
 }
 
-export function next() {
+export function next(more = true) {
   const card = state.queues[state.lane].shift();
   if (card) {
     show(card, stored(card));
@@ -90,7 +98,7 @@ export function next() {
     Object.assign(state, { card: null, draft: null, mode: null });
     showNothing();
   }
-  refill();
+  if (more) refill();
 }
 
 function stored(card) {

@@ -29,7 +29,9 @@ export function choice({ allowed, chosen, save, cancel }) {
   let at = 0;
   const shown = () => {
     const part = form.input.value.normalize("NFC").trim().toLowerCase();
-    return allowed.filter((label) => label.toLowerCase().includes(part));
+    const at = (label) => label.toLowerCase().indexOf(part);
+    const found = allowed.filter((label) => at(label) >= 0);
+    return part ? found.sort((one, other) => (at(one) > 0) - (at(other) > 0)) : found; // those that begin with it first
   };
   const draw = () => {
     const labels = shown();

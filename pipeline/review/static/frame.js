@@ -81,8 +81,8 @@ export function nothing(state, { go, again }) {
     "div",
     { class: "nothing" },
     el("p", { class: "done", "aria-hidden": "true", text: "✓" }),
-    el("h1", { id: "title", tabindex: "-1", text: t("done_title") }),
-    el("p", { text: t("done_text") }),
+    el("h1", { id: "title", tabindex: "-1", text: t(state.left[state.lane] > 0 ? "done_for_now" : "done_title") }),
+    el("p", { text: state.left[state.lane] > 0 ? t("done_elsewhere", { n: state.left[state.lane] }) : t("done_text") }),
     sorted.length > 0 && el("p", { text: t("done_session", { n: sorted.length, time }) }),
     el("p", { class: "ways" }, button(t("look_again"), again), ...others.map((lane) => button(`${word("lane", lane.name)} · ${state.left[lane.name]}`, () => go(lane.name)))),
   );

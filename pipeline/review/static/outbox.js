@@ -62,6 +62,7 @@ export class Outbox {
           continue;
         }
         this.state = trouble.kind === "token" ? "token" : "offline";
+        this.failures += 1;
         break;
       }
     }
@@ -80,8 +81,10 @@ export class Outbox {
     this.heard(reply);
   }
 
+  /** Try again in a while; also what another tab has stored, which may be closed before it could send it. */
   later() {
-    const wait = Math.min(30, 2 ** this.failures++) * (800 + Math.random() * 400);
+    clearTimeout(this.timer);
+    const wait = Math.min(15, 2 ** this.failures) * (800 + Math.random() * 400);
     this.timer = setTimeout(() => this.flush(), wait);
   }
 }

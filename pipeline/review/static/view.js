@@ -32,8 +32,7 @@ export function tell(words) {
 export function textOf(card, marked) {
   const known = built.get(card);
   if (known?.marked === marked) return known;
-  const made = { ...article.build(card.text, card.phrases.length, marked), marked };
-  made.root.lang = card.language ?? "";
+  const made = { ...article.build(card, marked), marked };
   built.set(card, made);
   return made;
 }
@@ -41,9 +40,9 @@ export function textOf(card, marked) {
 export function showText() {
   const { card, draft } = state;
   const text = textOf(card, draft.revealed);
-  find("#article").replaceChildren(article.heading(card, settings, state.language), text.root);
+  find("#article").replaceChildren(article.heading(card, text.title, settings, state.language), text.root);
   window.scrollTo(0, 0);
-  const first = text.root.querySelector("mark");
+  const first = find("#article mark");
   if (first && first.getBoundingClientRect().top > window.innerHeight * 0.75) first.scrollIntoView({ block: "center" });
 }
 
