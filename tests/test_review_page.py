@@ -6,61 +6,19 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from pipeline.review import judgements
-from pipeline.review.judgements import Judgement
-from tests.conftest import command, work_of, write_jsonl
-from tests.openai_server import Running, Server, completion
+from tests.review_browser import ALL_AUDIT, HOSTILE, KEYDOWN, PHRASES, SELECT, Opener, make_job, reconfigured, said
+from tests.review_browser import go_to, pages, press, saved, title  # isort: skip
 from tests.review_page import ReviewServer
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here (CHROMIUM names it)")
-Browser = Page = Any
-SELECT = """() => { const text = document.querySelector("mark[data-n='2']").nextSibling; getSelection().setBaseAndExtent(text, 1, text, 6) }"""
-
-PHRASES = ["한강공원", "자전거 도로", "시민 안전", "유령 회사", "항구 도시", "봄 축제"]
-HOSTILE = "<script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">"
-
-
-def body(number: int, length: int = 0) -> str:
-    text = f"{number}월 한강공원 옆 자전거 도로가 넓어진다. 시민 안전을 위해서다.\n\n항구 도시 {number}곳에서 봄 축제가 열린다. 축제는 사흘이다."
-    filler = "".join(f"{line}번째 줄은 아무 말도 하지 않고 조용히 지나간다.\n" for line in range(length // 28))
-    return filler + text
-
-
-def articles() -> list[dict[str, Any]]:
-    rows = [{"id": f"a{n}", "title": f"기사 {n}", "body": body(n)} for n in range(1, 31)]
-    rows.append({"id": "hostile", "title": HOSTILE, "body": f"{HOSTILE} {body(20)}", "url": "javascript:alert(1)"})
-    rows += [{"id": f"long{n}", "title": f"긴 기사 {n}", "body": body(30 + n, size)} for n, size in ((1, 5_000), (2, 200_000))]
-    return rows
-
-
-def make_job(folder: Path, answer: str, **sections: Any) -> Path:
-    """A labelled job: every article has the same label, from the protocol server."""
-    write_jsonl(folder / "articles.jsonl", articles())
-    with Running(Server()) as server:
-        server.script = lambda asked, times: (200, completion(asked, answer), {})
-        config: dict[str, Any] = {
-            "name": "news",
-            "sources": [{"type": "files", "path": "articles.jsonl", "columns": {"text": "body"}}],
-            "label": {"provider": "openai", "base_url": server.url, **sections.pop("label", {})},
-            **sections,
-        }
-        path = folder / "job.yaml"
-        path.write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
-        result = command("run", path)
-        assert result.returncode == 0, result.stderr
-    return path
-
-
-ALL_AUDIT = {"blind": 0, "overlap": 0, "planted": 0}
 
 
 @pytest.fixture(scope="module")
@@ -82,68 +40,17 @@ def served(job: Path) -> Iterator[ReviewServer]:
 
 
 @pytest.fixture(scope="module")
-def browser(labelled: Path) -> Iterator[Browser]:
+def browser(labelled: Path) -> Iterator[Any]:
     with playwright_api.sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield found
         found.close()
 
 
-Opener = Callable[..., Page]
-
-
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Opener]:
-    """Opens the page as a reviewer, in a browser of their own; the console must stay silent but for a server that is away."""
-    errors: list[str] = []
-    contexts = []
-
-    def tell(message: Any) -> None:
-        if message.type in ("error", "warning") and "ERR_CONNECTION" not in message.text:
-            errors.append(message.text)
-
-    def open_page(server: ReviewServer, reviewer: str = "kim", extra: str = "", **options: Any) -> Page:
-        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "ko-KR"} | options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(15_000)
-        page.on("console", tell)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{server.url}?reviewer={reviewer}{extra}")
-        page.wait_for_selector("#title")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
-
-
-def press(page: Page, keys: str) -> None:
-    for key in keys.split():
-        page.keyboard.press(key)
-
-
-def saved(page: Page) -> None:
-    page.wait_for_selector("#saved[data-state=saved]")
-
-
-def title(page: Page) -> str:
-    return str(page.inner_text("#title"))
-
-
-def said(job: Path) -> list[Judgement]:
-    return judgements.read(work_of(job).verdicts_file)
-
-
-def go_to(page: Page, wanted: str) -> None:
-    """Skip until an article is shown."""
-    for _ in range(40):
-        if wanted in title(page):
-            return
-        before = title(page)
-        page.keyboard.press("s")
-        page.wait_for_function("before => document.querySelector('#title').textContent !== before", arg=before)
-    raise AssertionError(f"{wanted} was not shown")
+def opened(browser: Any) -> Iterator[Opener]:
+    """Opens the page as a reviewer, in a browser of their own."""
+    yield from pages(browser)
 
 
 # --- the keyboard ---
@@ -154,7 +61,12 @@ def test_the_keyboard_loop(served: ReviewServer, job: Path, opened: Opener) -> N
     first = title(page)
     assert page.locator(".row .phrase").all_inner_texts() == PHRASES
     assert page.locator(".tier-absent").count() == 1
-    assert {page.inner_text(f"mark[data-n='{n}']") for n in (1, 2, 3, 5)} == {"한강공원", "자전거 도로", "시민 안전", "항구 도시"}
+    assert {page.inner_text(f"mark[data-n='{n}']") for n in (1, 2, 3, 5)} == {
+        "한강공원",
+        "자전거 도로",
+        "시민 안전",
+        "항구 도시",
+    }
     press(page, "a")
     second = title(page)
     assert second != first
@@ -165,7 +77,13 @@ def test_the_keyboard_loop(served: ReviewServer, job: Path, opened: Opener) -> N
     saved(page)
     found = said(job)
     assert [judgement.lane for judgement in found] == ["audit"] * 5
-    assert [judgement.accepted for judgement in found] == [PHRASES, [p for n, p in enumerate(PHRASES) if n not in (2, 3)], PHRASES[:1], [], PHRASES[:5]]
+    assert [judgement.accepted for judgement in found] == [
+        PHRASES,
+        [p for n, p in enumerate(PHRASES) if n not in (2, 3)],
+        PHRASES[:1],
+        [],
+        PHRASES[:5],
+    ]
     assert found[1].reasons == {"유령 회사": "absent", "시민 안전": "generic"}
     assert (found[1].flagged, found[1].note, found[1].skipped, found[3].skipped) == (True, "메모입니다", False, True)
     assert found[4].reasons == {"봄 축제": "wrong"}
@@ -177,9 +95,8 @@ def test_the_keyboard_loop(served: ReviewServer, job: Path, opened: Opener) -> N
 def test_a_korean_layout_and_an_ime(served: ReviewServer, job: Path, opened: Opener) -> None:
     page = opened(served)
     before = title(page)
-    jamo = "([key, code]) => document.body.dispatchEvent(new KeyboardEvent('keydown', {key, code, bubbles: true, cancelable: true}))"
     for key, code in (("Process", "Digit2"), ("ㄷ", "KeyE")):
-        page.evaluate(jamo, [key, code])
+        page.evaluate(KEYDOWN, [key, code])
     page.wait_for_selector(".row .editor input:focus")
     assert page.input_value(".row .editor input") == PHRASES[1]
     page.keyboard.press("Delete")
@@ -194,12 +111,12 @@ def test_a_korean_layout_and_an_ime(served: ReviewServer, job: Path, opened: Ope
     page.keyboard.press("Control+a")  # the browser's own
     page.evaluate("getSelection().removeAllRanges()")
     assert title(page) == before
-    page.evaluate(jamo, ["ㅡ", "KeyM"])
+    page.evaluate(KEYDOWN, ["ㅡ", "KeyM"])
     page.keyboard.insert_text("  새로운\u1112\u1161\u11ab 구 ")  # conjoining jamo, as a Mac's file names have them
     page.keyboard.press("Enter")
     page.evaluate(SELECT)
     page.keyboard.press("m")
-    page.evaluate(jamo, ["ㅁ", "KeyA"])
+    page.evaluate(KEYDOWN, ["ㅁ", "KeyA"])
     saved(page)
     [judgement] = said(job)
     assert judgement.rejected == ["자전거 도로"] and judgement.reasons == {"자전거 도로": "edited"}
@@ -240,19 +157,21 @@ def test_undo_has_no_end(served: ReviewServer, job: Path, opened: Opener) -> Non
 
 def test_a_reload_in_mid_review(served: ReviewServer, job: Path, opened: Opener) -> None:
     page = opened(served)
-    press(page, "a a 2 r g f")
+    page.clock.install()
+    press(page, "a")
     before = title(page)
-    page.evaluate("() => { for (const key in localStorage) if (key.includes('/draft/')) localStorage[key] = localStorage[key].replace(/\"seconds\":[0-9.]+/, '\"seconds\":50') }")
-    page.close(run_before_unload=False)
-    page = page.context.new_page()
-    page.goto(f"{served.url}?reviewer=kim")
+    page.clock.fast_forward(30_000)
+    press(page, "2 r g f")
+    page.reload()
     page.wait_for_selector(".row.rejected")
     assert title(page) == before
     assert page.get_attribute("[data-at=flag]", "aria-pressed") == "true"
+    page.clock.fast_forward(3_600_000)  # lunch counts two minutes
     press(page, "a")
     saved(page)
     last = said(job)[-1]
     assert (last.rejected, last.reasons, last.flagged) == (PHRASES[1:2], {PHRASES[1]: "generic"}, True)
+    assert 150 <= (last.seconds or 0) < 180
 
 
 # --- several people, and a server that dies ---
@@ -306,7 +225,7 @@ def test_a_refused_judgement_is_told_and_blocks_no_other(served: ReviewServer, j
         refused.extend(judgement["uid"] for judgement in sent["judgements"][: not refused])
         sent["judgements"] = [judgement for judgement in sent["judgements"] if judgement["uid"] not in refused]
         answer = route.fetch(post_data=json.dumps(sent))
-        route.fulfill(json=answer.json() | {"refused": {uid: "too <b>bad</b>" for uid in refused}})
+        route.fulfill(json=answer.json() | {"refused": dict.fromkeys(refused, "too <b>bad</b>")})
 
     page.route("**/api/judgements", refuse)
     first = title(page)
@@ -323,6 +242,37 @@ def test_a_refused_judgement_is_told_and_blocks_no_other(served: ReviewServer, j
     saved(page)
     assert [judgement.rejected for judgement in said(job)] == [[], [PHRASES[2]]]
     assert page.locator("#banner p").count() == 0
+
+
+def test_a_full_browser_is_told_and_loses_nothing(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    page.route("**/api/judgements", lambda route: route.abort("connectionrefused"))
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError') } }")
+    press(page, "1 a")
+    page.wait_for_selector("#banner:has-text('저장 공간')")
+    page.unroute("**/api/judgements")
+    saved(page)
+    assert [judgement.rejected for judgement in said(job)] == [PHRASES[:1]]
+
+
+def test_a_token_that_runs_out_keeps_all(job: Path, opened: Opener) -> None:
+    with ReviewServer(job, "--token", "correct-horse-battery", "--reviewers", "김, lee") as server:
+        page = opened(server, "")
+        assert page.get_attribute("html", "lang") == "ko"
+        page.fill("input", "correct-horse-battery")
+        press(page, "Enter")
+        page.click("button[value=김]")
+        page.wait_for_selector(".row")
+        cookies = page.context.cookies()
+        page.context.clear_cookies()
+        press(page, "2 a")
+        page.wait_for_selector("#banner button")
+        press(page, "a")
+        assert page.inner_text("#saved") == "2건 대기 중"
+        page.context.add_cookies(cookies)
+        page.click("#banner button")
+        saved(page)
+    assert [(judgement.reviewer, judgement.rejected) for judgement in said(job)] == [("김", PHRASES[1:2]), ("김", [])]
 
 
 # --- what is shown ---
@@ -366,7 +316,8 @@ def test_dark_light_and_two_languages(served: ReviewServer, opened: Opener) -> N
     assert page.get_attribute("html", "lang") == "ko"
     press(page, "?")
     assert page.is_visible("#help-dialog dl")
-    press(page, "a Escape")  # in the help a letter judges nothing
+    press(page, "a Escape ? ?")  # in the help a letter judges nothing
+    assert not page.is_visible("#help-dialog dl")
     assert page.inner_text("[data-lane=audit] .count") == "33"
 
 
@@ -393,9 +344,7 @@ def test_a_finger_on_a_small_screen(served: ReviewServer, job: Path, opened: Ope
 
 
 def test_blind_phrases_come_before_the_label(job: Path, opened: Opener) -> None:
-    config = yaml.safe_load(job.read_text("utf-8"))
-    job.write_text(yaml.safe_dump(config | {"review": ALL_AUDIT | {"blind": 0.5}}), "utf-8")
-    with ReviewServer(job) as server:
+    with ReviewServer(reconfigured(job, blind=0.5)) as server:
         page = opened(server, extra="&lane=blind")
         assert page.locator("mark, .row").count() == 0
         for text in ("한강공원", "봄  축제", "빠진 구", "버린 구"):
@@ -413,17 +362,17 @@ def test_blind_phrases_come_before_the_label(job: Path, opened: Opener) -> None:
 
 
 def test_adjudication_shows_both_without_names(job: Path, opened: Opener) -> None:
-    config = yaml.safe_load(job.read_text("utf-8"))
-    job.write_text(yaml.safe_dump(config | {"review": ALL_AUDIT | {"overlap": 1}}), "utf-8")
-    with ReviewServer(job) as server:
+    with ReviewServer(reconfigured(job, overlap=1)) as server:
         for name, keys in (("kim", "1 4 a"), ("lee", "2 4 a")):
             page = opened(server, name)
             press(page, keys)
             saved(page)
         page = opened(server, "choi", "&lane=adjudication")
         page.wait_for_selector(".row .said")
-        assert page.locator(".row[data-row='0'] .said").all_inner_texts() != page.locator(".row[data-row='1'] .said").all_inner_texts()
-        assert [row.get_attribute("class").split()[3] for row in page.locator(".row").all()[:4]] == ["open", "open", "accepted", "rejected"]
+        shown = [row.locator(".said").all_inner_texts() for row in page.locator(".row").all()]
+        assert sorted(shown[0] + shown[1]) == ["A ✓", "A ✗", "B ✓", "B ✗"]
+        assert (shown[2], shown[3]) == (["A ✓", "B ✓"], ["A ✗", "B ✗"])
+        assert page.locator(".row.open").count() == 2
         assert "kim" not in page.content() and "lee" not in page.content()
         press(page, "1 a")
         saved(page)
@@ -443,4 +392,8 @@ def test_a_label_of_a_closed_set_is_chosen(tmp_path: Path, opened: Opener) -> No
         page.keyboard.insert_text("S")
         press(page, "Enter a e Escape a")
         saved(page)
-    assert [(judgement.rejected, judgement.added) for judgement in said(job)] == [(["Politics"], ["문화"]), (["Politics"], ["Sports"]), ([], [])]
+    assert [(judgement.rejected, judgement.added) for judgement in said(job)] == [
+        (["Politics"], ["문화"]),
+        (["Politics"], ["Sports"]),
+        ([], []),
+    ]

@@ -10,7 +10,8 @@ import { hands, render, showNothing, showText } from "./view.js";
 Object.assign(hands, { act, go, again, outbox });
 
 document.addEventListener("keydown", (event) => {
-  if (find("#help-dialog").open) return;
+  const dialog = find("#help-dialog");
+  if (dialog.open) return event.key === "?" ? dialog.close() : undefined; // Escape closes it too
   const onButton = event.target instanceof Element && event.target.closest("button, a");
   if (onButton && (event.key === "Enter" || event.key === " ")) return; // that is a click
   const name = command(event);

@@ -132,7 +132,7 @@ function day(value, language, style = "long") {
 
 function provenance(made, settings, language) {
   const shown = { ...made, asked_at: made.asked_at && day(made.asked_at, language, "medium") };
-  if (typeof made.cost_usd === "number") shown.cost_usd = `$${made.cost_usd.toPrecision(2)}`;
+  if (typeof made.cost_usd === "number") shown.cost_usd = `$${Number(made.cost_usd.toPrecision(2))}`;
   const names = ["provider", "model", "prompt", "run", "asked_at", "cost_usd"].filter((name) => shown[name]);
   const pairs = names.map((name) => el("div", {}, el("dt", { text: t(name) }), el("dd", { text: String(shown[name]), title: String(shown[name]) })));
   if (settings.model) pairs.unshift(el("div", {}, el("dd", { text: t("of_model", { model: settings.model }) })));

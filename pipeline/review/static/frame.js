@@ -102,6 +102,5 @@ export function help(reasons) {
   ]);
   const close = el("button", { type: "button", class: "primary", text: t("close"), on: { click: () => dialog.close() } });
   dialog.replaceChildren(el("h2", { text: t("help_title") }), el("dl", { class: "keys" }, ...lines), el("p", { class: "hint", text: t("help_foot") }), close);
-  dialog.onkeydown = (event) => event.key === "?" && dialog.close();
   dialog.showModal();
 }
