@@ -29,7 +29,7 @@ class Background:
 
 def background(work: Workspace, rows: Sequence[Mapping[str, Any]]) -> Background:
     last = versions.latest(work.versions)
-    before = _published(work, last, [row["text_sha256"] for row in rows]) if last else {}
+    before = _published(work, last, [row["text_sha256"] for row in rows]) if last and rows else {}
     return Background(_records(work, rows), last.name if last else None, before)
 
 
