@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.review_browser import ALL_AUDIT, HOSTILE, KEYDOWN, PHRASES, SELECT, Opener, make_job, reconfigured, said
+
 from tests.review_browser import go_to, pages, press, saved, title  # isort: skip
 from tests.review_page import ReviewServer
 
