@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,14 @@ def _told(error: BaseException) -> tuple[int, str]:
         return 1, f"{where}{error.strerror or error}; nothing is lost: mend it, run again"
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return 1, f"{what} (not foreseen: --debug shows where; nothing is lost)"
+
+
+def _say(arguments: argparse.Namespace, found: Any, tell: Callable[[], None]) -> None:
+    """What a command found: as JSON where that is asked for, else as people read it."""
+    if arguments.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        tell()
 
 
 def _workspace(arguments: argparse.Namespace) -> Workspace:
@@ -107,7 +115,7 @@ def _quote(arguments: argparse.Namespace) -> None:
     work = _workspace(arguments)
     job.run(work, "collect", "filter")
     found = quoting.quote(work, arguments.sample or 0)
-    _print_found(arguments, found, printing.quote)
+    _say(arguments, asdict(found), lambda: printing.quote(found))
 
 
 def _review(arguments: argparse.Namespace) -> None:
@@ -115,15 +123,13 @@ def _review(arguments: argparse.Namespace) -> None:
 
     work = _workspace(arguments)
     if arguments.export:
-        count = review.export_sheet(work, arguments.export, arguments.sample, arguments.seed)
-        print(
-            f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected', then:"
-        )
-        print(f"  labelmill review {arguments.job} --import {arguments.export}")
+        count, files = review.export_sample(work, arguments.export, arguments.format, arguments.sample, arguments.seed)
+        printing.sampled(count, files, arguments.job)
     elif arguments.filled:
         with work.locked():
-            count = review.import_sheet(work, arguments.filled, arguments.reviewer)
-        print(f"{count} verdicts stored; labelmill run {arguments.job} applies them")
+            stored, known = review.import_verdicts(work, arguments.filled, arguments.format, arguments.reviewer)
+        also = f" ({known} were known)" if known else ""
+        print(f"{stored} verdicts stored{also}; labelmill run {arguments.job} applies them")
     else:
         from pipeline import reviewing
 
@@ -135,7 +141,7 @@ def _status(arguments: argparse.Namespace) -> None:
     from pipeline import job
 
     report = job.status(_workspace(arguments))
-    _print_found(arguments, report, printing.status)
+    _say(arguments, report, lambda: printing.status(report))
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -159,14 +165,6 @@ def _print_rows(rows: Iterable[dict[str, Any]], work: Workspace, as_json: bool) 
         print(said)
 
 
-def _print_found(arguments: argparse.Namespace, found: Any, for_people: Callable[[Any], None]) -> None:
-    """What a command found: with `--json` as data, else for people."""
-    if not arguments.json:
-        return for_people(found)
-    value = asdict(found) if is_dataclass(found) and not isinstance(found, type) else found
-    print(json.dumps(value, ensure_ascii=False, indent=1))
-
-
 def _ledger(arguments: argparse.Namespace) -> None:
     from pipeline import job
 
@@ -178,7 +176,8 @@ def _ledger(arguments: argparse.Namespace) -> None:
     elif arguments.export:
         print(f"{job.export_ledger(work, arguments.export):,} records written to {arguments.export}")
     else:
-        _print_found(arguments, job.ledger(work), printing.ledger)
+        report = job.ledger(work)
+        _say(arguments, report, lambda: printing.ledger(report))
 
 
 def _versions(arguments: argparse.Namespace) -> None:
@@ -187,7 +186,7 @@ def _versions(arguments: argparse.Namespace) -> None:
     rows, trouble = versioning.listing(_workspace(arguments))
     if trouble:
         print(f"labelmill: {trouble}", file=sys.stderr)
-    _print_found(arguments, rows, printing.versions)
+    _say(arguments, rows, lambda: printing.versions(rows))
 
 
 def _diff(arguments: argparse.Namespace) -> None:
@@ -195,7 +194,7 @@ def _diff(arguments: argparse.Namespace) -> None:
 
     folder = _workspace(arguments).versions
     found = versions.difference(versions.named(folder, arguments.a), versions.named(folder, arguments.b))
-    _print_found(arguments, found, printing.changes)
+    _say(arguments, asdict(found), lambda: printing.changes(found))
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -230,7 +229,20 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from pipeline import evaluation
 
     found = evaluation.evaluate(_workspace(arguments), arguments.gold)
-    _print_found(arguments, found.as_dict() if arguments.json else found, printing.evaluation)
+    _say(arguments, found.as_dict(), lambda: printing.evaluation(found))
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from pipeline.reporting import facts, page
+
+    work = _workspace(arguments)
+    found = facts.gather(work, arguments.against, arguments.seed)
+    if arguments.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    path = arguments.output or work.path / page.FILE
+    page.write(path, found)
+    print(f"{found['verdict']}\n{path}")
 
 
 def _prompt_render(arguments: argparse.Namespace) -> None:
@@ -239,7 +251,7 @@ def _prompt_render(arguments: argparse.Namespace) -> None:
     work = _workspace(arguments)
     job.run(work, "collect", "filter")
     found = prompting.render(work, arguments.id)
-    _print_found(arguments, found, printing.prompt)
+    _say(arguments, found, lambda: printing.prompt(found))
 
 
 def _prompt_list(arguments: argparse.Namespace) -> None:
@@ -264,7 +276,7 @@ def _prompt_diff(arguments: argparse.Namespace) -> None:
         for name in (arguments.a, arguments.b)
     )
     found = prompting.difference(a, b)
-    _print_found(arguments, found, lambda found: printing.difference(found, arguments.a, arguments.b))
+    _say(arguments, asdict(found), lambda: printing.difference(found, arguments.a, arguments.b))
 
 
 def _init(arguments: argparse.Namespace) -> None:
@@ -299,6 +311,7 @@ CALLS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "prompt_render": _prompt_render,
     "publish": _publish,
     "quote": _quote,
+    "report": _report,
     "review": _review,
     "run": _run,
     "show": _show,

@@ -10,6 +10,7 @@ from typing import Any
 STAGES = ("collect", "filter", "label", "clean", "review", "split", "publish")
 TABLES = ("articles", "filtered", "labels", "train", "eval")
 FORMATS = ("seq2seq", "chat", "clm", "jsonl", "csv")
+REVIEW_FORMATS = ("csv", "jsonl", "argilla", "label-studio")
 _JOB = "data/quickstart/job.yaml"
 EXIT_CODES = "exit codes: 0 done, 1 error, 2 usage or job file, 3 paused (run again to resume), 4 a gate stopped"
 
@@ -100,8 +101,14 @@ def _add_looking(add: Add) -> None:
     review.add_argument("--reviewers", metavar="A,B", help="who may review, by name (default: anyone)")
     review.add_argument("--predictions", type=Path, metavar="FILE", help="review another model's labels: JSONL by id")
     direction = review.add_mutually_exclusive_group()
-    direction.add_argument("--export", type=Path, metavar="FILE", help="write a sample to FILE (.csv or .jsonl)")
+    direction.add_argument("--export", type=Path, metavar="FILE", help="write a sample to FILE")
     direction.add_argument("--import", dest="filled", type=Path, metavar="FILE", help="read the filled FILE back")
+    review.add_argument(
+        "--format",
+        choices=REVIEW_FORMATS,
+        metavar="FORMAT",
+        help=f"{', '.join(REVIEW_FORMATS)} (default: by FILE's ending, or what is in it)",
+    )
     review.add_argument("--sample", type=_positive, metavar="N", help="how many articles (default: all)")
     review.add_argument("--seed", type=int, default=0, help="of the random sample (default: 0)")
     review.add_argument("--reviewer", default="reviewer", help="whose verdicts these are")
@@ -112,6 +119,14 @@ def _add_looking(add: Add) -> None:
     show.add_argument("--rejected", action="store_true", help="the rows that were dropped, with reasons")
     show.add_argument("-n", type=_positive, metavar="N", help="at most N rows (default: 10, with --json all)")
     show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
+    report = add("report", "report", "One HTML file that tells what a job made, how good it is and what it cost.",
+                 f"labelmill report {_JOB} --against 1.0.0")  # fmt: skip
+    report.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in the job's folder")
+    report.add_argument(
+        "--against", metavar="WHAT", help="a version or another job file (default: the last version with other labels)"
+    )
+    report.add_argument("--seed", type=int, default=0, help="of the random labels to read (default: 0)")
+    report.add_argument("--json", action="store_true", help="the figures as JSON; writes no file")
     evaluate = add("evaluate", "evaluate", "Compare the labels with those that people chose.",
                    f"labelmill evaluate {_JOB} --gold gold.jsonl")  # fmt: skip
     evaluate.add_argument(

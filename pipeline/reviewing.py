@@ -61,6 +61,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _front(work: Workspace, reviewers: list[str]) -> Any:
+    from pipeline.reporting import page
     from pipeline.review.app import Front
 
     config = work.config
@@ -72,5 +73,5 @@ def _front(work: Workspace, reviewers: list[str]) -> Any:
         allowed=variables.get("classes"),
         max_phrases=int(getattr(config.task_options, "max_phrases", 0) or 0),
         reviewers=reviewers or None,
-        report=lambda: "",
+        report=lambda: page.html(work),
     )

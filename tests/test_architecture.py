@@ -41,7 +41,7 @@ LAYERS = [
     {"workspace", "prompts"},
     {"engines", "labelling", "review", "splitting", "publishing"},
     {"stages"},
-    {"job", "versioning", "quoting", "prompting", "reviewing", "evaluation", "doctor", "starter"},
+    {"job", "versioning", "quoting", "prompting", "reviewing", "reporting", "evaluation", "doctor", "starter"},
     {"printing", "parser"},
     {"cli", "__init__"},
 ]

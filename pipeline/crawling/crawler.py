@@ -24,6 +24,7 @@ from pipeline.crawling.permissions import RETRY_SECONDS, TRANSIENT, Permissions
 GROUP = 64  # outcomes in one commit, at most
 GROUP_SECONDS = 0.1  # and how long the first of them waits for the others
 AHEAD = 64  # addresses of a host in memory
+HELD = 64 * 2**20  # bytes of bodies that wait for the disk; with more, nothing new is asked
 TRIES = 3
 LONGEST_WAIT = 600.0  # seconds that a host may ask for; who asks for more is left to the next run
 SITEMAP_BYTES = 60 * 2**20
@@ -59,7 +60,7 @@ class Crawler:
         self._frontier, self._fetcher, self._manners, self._tell = frontier, fetcher, manners, tell
         self._hosts: dict[str, Host] = {}
         self._due: list[tuple[float, str]] = []  # a heap: when to look at a host
-        self._permissions = Permissions(fetcher, manners.agent, self._turn)
+        self._permissions = Permissions(fetcher, manners.agent, self._turn, self._ended)
         self._known: dict[str, Host] = {}  # for their pace, also when nothing of theirs waits
         self._left: set[str] = set()  # hosts that asked for more patience than a run has
         self._outcomes = Outcomes(scope, sites, manners)
@@ -68,7 +69,7 @@ class Crawler:
         self._stopped = self._over = False
         self._in_flight, self._new_in_flight, self._waiting, self._uncommitted = 0, 0, 0, 0
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="frontier")  # all of SQLite in one thread
-        self._kept = 0
+        self._kept, self._held = 0, 0
         self.counts: Counter[str] = Counter()
 
     async def run(self) -> bool:
@@ -124,6 +125,13 @@ class Crawler:
         if (wait := at - time.monotonic()) > 0:
             await asyncio.sleep(wait)
 
+    def _ended(self, name: str, delay: float | None = None) -> None:
+        """A request to a host has; `delay`: seconds that its robots.txt wants between two."""
+        host = self._host(name)
+        if delay is not None:
+            host.delay = max(self._manners.delay, delay)
+        host.next_at = max(host.next_at, time.monotonic() + host.delay)
+
     def _look_at(self, host: Host, at: float) -> None:
         """Whether it may start something, at a time (monotonic seconds)."""
         if at < host.looked_at:
@@ -132,17 +140,19 @@ class Crawler:
             self._wake.set()
 
     async def _start_due(self, tasks: asyncio.TaskGroup) -> None:
-        while self._due and self._due[0][0] <= time.monotonic() and self._in_flight < self._manners.connections:
+        while self._due and self._due[0][0] <= time.monotonic() and self._is_free():
             at, name = heapq.heappop(self._due)
             host = self._hosts.get(name)
             if host is not None and host.looked_at == at:  # else it was to be looked at earlier
                 host.looked_at = NEVER
                 await self._start_of(host, tasks)
 
+    def _is_free(self) -> bool:
+        return self._in_flight < self._manners.connections and self._held < HELD
+
     async def _sleep(self) -> None:
         """Until something has happened, or the next host is due."""
-        free = self._in_flight < self._manners.connections
-        wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due and free else 60.0
+        wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due and self._is_free() else 60.0
         with suppress(TimeoutError):
             async with asyncio.timeout(min(wait, 60.0)):
                 await self._wake.wait()
@@ -155,7 +165,7 @@ class Crawler:
                 await self._refill(host)
             if not host.ready:
                 return await self._rest_of(host)
-            if host.next_at > time.monotonic() or self._in_flight >= self._manners.connections:
+            if host.next_at > time.monotonic() or not self._is_free():
                 return self._look_at(host, host.next_at)
             self._start(host, tasks)
 
@@ -198,6 +208,8 @@ class Crawler:
     async def _one(self, host: Host, url: Url, is_new: bool) -> None:
         try:
             outcome = await self._outcome(host, url)
+        except Exception as error:  # a server can break any library below; it must cost only itself
+            outcome = Outcome(url.number, "failed", reason="failed", detail=f"{type(error).__name__}: {error}"[:200])
         finally:
             host.in_flight -= 1
             self._in_flight -= 1
@@ -206,6 +218,7 @@ class Crawler:
         self.counts[outcome.reason or outcome.state] += 1
         self._kept += is_new and outcome.body is not None
         self._outbox.append((host, outcome))
+        self._held += len(outcome.body or b"")
         self._uncommitted += 1
         self._filled.set()
         self._wake.set()
@@ -219,7 +232,8 @@ class Crawler:
         host.delay = max(self._manners.delay, rules.asked.delay or 0.0)
         await self._turn(host.name)
         got = await self._get(url)
-        host.next_at = max(host.next_at, time.monotonic() + host.delay)
+        for name in {host.name, *map(host_of, got.hops)}:
+            self._ended(name)
         if got.reason is not None:
             return self._failed(host, url, got)
         if url.kind == "sitemap":  # a large one takes seconds
@@ -252,7 +266,8 @@ class Crawler:
             if after > LONGEST_WAIT:
                 self._leave(host)
                 return outcome
-            host.next_at = max(host.next_at, time.monotonic() + after)
+            for name in {host.name, host_of(got.final_url)}:  # a redirect may have led to another, which said so
+                self._host(name).next_at = max(self._host(name).next_at, time.monotonic() + after)
         may_help = got.reason in TRANSIENT or got.status == 429 or (got.status or 0) >= 500
         return self._later(url, outcome, after) if may_help else outcome
 
@@ -295,5 +310,6 @@ class Crawler:
         for name in fresh:
             self._has_more(name)
         self._uncommitted -= len(group)
+        self._held -= sum(len(outcome.body or b"") for _, outcome in group)
         self._tell(self.counts, len(self._hosts), self._waiting)
         self._wake.set()

@@ -153,7 +153,9 @@ class Frontier:
             is_new = last is None or last[2] is not None
             self.run = (last[0] if last else 0) + is_new
             if is_new:
-                self._db.execute("UPDATE urls SET state = 'waiting', tries = 0, not_before = 0")
+                self._db.execute(
+                    "UPDATE urls SET state = 'waiting', tries = 0, not_before = 0 WHERE reason IS NOT 'excluded'"
+                )
             self._db.execute(
                 "INSERT OR IGNORE INTO runs (run, scope, started_at) VALUES (?, ?, ?)", (self.run, scope, time.time())
             )
@@ -165,6 +167,9 @@ class Frontier:
 
     def _rescope(self, is_out: Callable[[str], bool]) -> None:
         self._db.execute("UPDATE urls SET etag = NULL, last_modified = NULL WHERE kind != 'page'")
+        self._db.execute(
+            "UPDATE urls SET state = 'waiting', reason = NULL, tries = 0, not_before = 0 WHERE reason = 'excluded'"
+        )
         out = [
             (n,)
             for n, url in self._db.execute("SELECT number, url FROM urls WHERE kind IN ('page', 'site')")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from pipeline.errors import InputError
@@ -104,11 +105,16 @@ class Desk:
         return found
 
     def _order(self, lane: str) -> Iterable[int]:
-        if lane != "adjudication":
-            return (int(place) for place in self._lanes.orders[lane])
-        texts = {j.text_sha256 for j in self._said.values() if j.lane == "audit" and j.model == self.model}
-        places = (self._population.place(text) for text in sorted(texts) if self._lanes.has_overlap(text))
-        return (place for place in places if place is not None)
+        """Places of a lane.  What somebody began comes first: the overlap, and labels that were made anew since."""
+        if lane == "adjudication":
+            return self._begun("audit")
+        begun = self._begun(lane) if lane != "triage" else {}
+        return chain(begun, (int(place) for place in self._lanes.orders[lane] if int(place) not in begun))
+
+    def _begun(self, lane: str) -> dict[int, None]:
+        texts = dict.fromkeys(j.text_sha256 for j in self._said.values() if j.lane == lane and j.model == self.model)
+        places = map(self._population.place, texts)
+        return {place: None for place in places if place is not None}
 
     def _is_open(self, lane: str, reviewer: str, key: int, leased: bool) -> bool:
         said = self._said_of(key)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.review import judgements
 from pipeline.review.figures import Population as Counted
-from pipeline.review.figures import Stratum, figures
+from pipeline.review.figures import Stratum, everything
 from pipeline.review.labels import Labels, OwnLabels
 from pipeline.review.lanes import Lanes
 from pipeline.review.population import Population
@@ -14,7 +14,7 @@ from pipeline.workspace import Workspace
 
 
 def of_job(work: Workspace, labels: Labels | None = None) -> dict[str, Any] | None:
-    """`review.figures.figures` of what was said so far; None where nothing was."""
+    """`review.figures.everything` of what was said so far; None where nothing was."""
     said = judgements.read(work.verdicts_file)
     if not said:
         return None
@@ -22,7 +22,7 @@ def of_job(work: Workspace, labels: Labels | None = None) -> dict[str, Any] | No
     population = Population(work, labels or OwnLabels(work), options)
     population.remember([judgement.text_sha256 for judgement in said])
     lanes = Lanes(population, options, work.config.label_column.many)
-    return figures(said, counted(population, lanes, population.labels.model))
+    return everything(said, counted(population, lanes, population.labels.model))
 
 
 def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:

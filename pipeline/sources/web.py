@@ -173,7 +173,8 @@ class Source:
         given = {start.url for start in starts}
         frontier.begin(digest_of(sought), starts, lambda url: url not in given and not scope.allows(url))
         limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
-        async with Fetcher(self._agent(), Guard(options.allow), limits=limits) as fetcher:
+        known = bool((options.contact or "").strip())
+        async with Fetcher(self._agent(), Guard(options.allow), limits=limits, strangers=known) as fetcher:
             crawler = Crawler(frontier, fetcher, scope, sites, manners, _Live(progress, frontier))
             with _stopped_by_signals(crawler.stop):
                 finished = await crawler.run()
@@ -231,10 +232,8 @@ class Source:
         published = kept.published_at or page.published_at
         if not discovery.within(published, self._options.since, self._options.until):
             return BadRow(self._label, kept.number, "not_of_that_time", _detail(kept, str(published)))
-        notes = [f"removed {rule}: {what}" for rule, what in page.removed]
-        notes += [f"encoding: {page.encoding}"] if page.encoding not in (None, "utf-8") else []
+        notes = [*page.notes()]
         notes += [f"tdm_reserved: {kept.tdm_policy}"] if kept.tdm_policy is not None else []
-        notes += [f"author: {page.author}"] if page.author else []
         notes += [f"content: {pages.content_digest(page.text)[:16]}", f"fetched: {kept.url}"]
         fields = {
             "title": page.title, "text": page.text, "url": _own_address(page.canonical_url, kept.final_url or kept.url),

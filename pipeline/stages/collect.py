@@ -33,6 +33,7 @@ from pipeline.tables import (
     MAX_SHARD_ROWS,
     Folder,
     Output,
+    Tally,
     digest_of,
     file_digest,
     first_occurrences,
@@ -44,7 +45,8 @@ from pipeline.tables import (
 )
 from pipeline.workspace import Workspace
 
-VERSION = 2  # of what the stage makes of a unit; a higher number reads everything again
+_ELSEWHERE = {"duplicate_id", "taken_down"}  # rows that are articles, but come from another source or were taken down
+VERSION = 3  # of what the stage makes of a unit; a higher number reads everything again
 Place = tuple[str, int]  # source label and line: where a row stands
 Drops = dict[Place, tuple[str, str]]  # rows that another row's id excludes -> reason, detail
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
@@ -147,12 +149,25 @@ def _write_sources(work: Workspace, entries: list[Entry]) -> None:
     for number, spec in enumerate(work.config.sources):
         records = [_record(work.articles, e.unit.name) or {} for e in entries if e.number == number]
         tally = work.articles.tally([shard for record in records for shard in record["shards"]])
-        if not tally.rows:
-            raise InputError(f"{work.config.file}: sources.{number}: {spec.type} has no rows; nothing was changed")
+        if not tally.kept and not tally.rejected.keys() & _ELSEWHERE:
+            what = _why_none(work.articles, records, tally) if tally.rows else "has no rows"
+            raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: {what}; nothing was changed")
         encodings = Counter(name for record in records for name in record.get("notes", {}).values())
         found.append({"type": spec.type, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected.most_common()),
                       "encodings": dict(encodings)})  # fmt: skip
     write_json(work.articles.path / "_sources.json", found)
+
+
+def _why_none(folder: Folder, records: list[dict[str, Any]], tally: Tally) -> str:
+    why = ", ".join(f"{reason} {count:,}" for reason, count in tally.rejected.most_common())
+    details = (
+        row["detail"]
+        for record in records
+        for shard in record["shards"]
+        for row in folder.read_rejected(shard).to_pylist()
+    )
+    example = next(filter(None, details), None)
+    return f"none of its {tally.rows:,} rows is an article ({why}{f'; {example}' if example else ''})"
 
 
 def _finish(folder: Folder, entries: list[Entry], before: dict[str, str]) -> None:
