@@ -21,8 +21,9 @@ SELECT = """() => {
     const text = document.querySelector("mark[data-n='2']").nextSibling;
     getSelection().setBaseAndExtent(text, 1, text, 6);
 }"""
-KEYDOWN = """([key, code]) => document.body.dispatchEvent(
-    new KeyboardEvent('keydown', {key, code, bubbles: true, cancelable: true}))"""
+KEYDOWN = """([key, code]) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown',
+    {key, code, keyCode: key === 'Process' ? 229 : 65, bubbles: true, cancelable: true}))"""
+ALL_AUDIT: dict[str, float] = {"blind": 0, "overlap": 0, "planted": 0}
 PHRASES = ["한강공원", "자전거 도로", "시민 안전", "유령 회사", "항구 도시", "봄 축제"]
 HOSTILE = "<script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">"
 
@@ -52,6 +53,7 @@ def make_job(folder: Path, answer: str, **sections: Any) -> Path:
             "name": "news",
             "sources": [{"type": "files", "path": "articles.jsonl", "columns": {"text": "body"}}],
             "label": {"provider": "openai", "base_url": server.url, **sections.pop("label", {})},
+            "review": ALL_AUDIT,
             **sections,
         }
         path = folder / "job.yaml"
@@ -59,9 +61,6 @@ def make_job(folder: Path, answer: str, **sections: Any) -> Path:
         result = command("run", path)
         assert result.returncode == 0, result.stderr
     return path
-
-
-ALL_AUDIT: dict[str, float] = {"blind": 0, "overlap": 0, "planted": 0}
 
 
 def reconfigured(job: Path, **review: Any) -> Path:
