@@ -61,7 +61,7 @@ class ReviewServer:
         return status, json.loads(raw) if "json" in found.get("content-type", "") else raw.decode(), found
 
     def csrf(self, **headers: str) -> str:
-        found = re.search(r"csrf[^0-9a-f]+([0-9a-f]{64})", self.ask("/?reviewer=kim", **headers)[1])
+        found = re.search(r"csrf.{1,20}?([0-9a-f]{64})", self.ask("/?reviewer=kim", **headers)[1])
         assert found
         return found[1]
 

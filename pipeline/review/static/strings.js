@@ -160,7 +160,7 @@ const ko = {
   other_language: "EN",
   to_phrases: "핵심구로 건너뛰기",
   lanes: "검수 대기열",
-  lane_audit: "감사",
+  lane_audit: "표본",
   lane_blind: "블라인드",
   lane_triage: "위험 우선",
   lane_adjudication: "조정",
