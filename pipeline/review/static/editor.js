@@ -39,11 +39,12 @@ export function choice({ allowed, chosen, save, cancel }) {
     const labels = shown();
     at = Math.max(0, Math.min(at, labels.length - 1));
     const option = (label, number) => {
-      const props = { role: "option", "aria-selected": String(number === at), text: label };
+      const props = { id: `choice-${number}`, role: "option", "aria-selected": String(number === at), text: label };
       return el("li", { ...props, on: { click: () => save(label) } });
     };
     list.replaceChildren(...labels.map(option));
     list.children[at]?.scrollIntoView({ block: "nearest" });
+    form.input.setAttribute("aria-activedescendant", `choice-${at}`);
   };
   form.input.addEventListener("input", () => {
     at = 0;
@@ -55,6 +56,8 @@ export function choice({ allowed, chosen, save, cancel }) {
     at += event.key === "ArrowDown" ? 1 : -1;
     draw();
   });
+  form.input.setAttribute("role", "combobox");
+  form.input.setAttribute("aria-expanded", "true");
   form.commit = () => {}; // a choice that was not made is none
   form.append(list);
   draw();
