@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,8 +210,7 @@ def test_nothing_is_lost_when_the_server_is_killed(served: ReviewServer, job: Pa
         press(page, "2 a" if number % 2 else "a")
         assert title(page) != before
     press(page, "u 5 a")
-    page.wait_for_selector("#banner p")
-    assert page.get_attribute("#saved", "data-state") == "trouble"
+    page.wait_for_selector("#saved[data-state=trouble]")
     page.close()  # as if the tab had crashed; the other one, or a later one, sends
     served.restart()
     saved(other)
@@ -298,7 +296,7 @@ def test_hostile_text_is_text(served: ReviewServer, opened: Opener) -> None:
 def test_a_long_article_opens_at_its_first_mark(served: ReviewServer, opened: Opener, name: str, size: int) -> None:
     page = opened(served)
     go_to(page, name)
-    assert int(re.sub(r"\D", "", page.inner_text(".facts span:has-text('자')"))) > size * 0.9
+    assert len(page.text_content(".text")) > size * 0.9
     assert page.evaluate("scrollY") > 1000
     mark = page.locator("mark").first.bounding_box()
     assert 0 < mark["y"] < 800
@@ -378,7 +376,6 @@ def test_adjudication_shows_both_without_names(job: Path, opened: Opener) -> Non
         shown = [row.locator(".said").all_inner_texts() for row in page.locator(".row").all()]
         assert sorted(shown[0] + shown[1]) == ["A ✓", "A ✗", "B ✓", "B ✗"]
         assert (shown[2], shown[3]) == (["A ✓", "B ✓"], ["A ✗", "B ✗"])
-        assert page.locator(".row.open").count() == 2
         assert "kim" not in page.content() and "lee" not in page.content()
         press(page, "1 a")
         saved(page)

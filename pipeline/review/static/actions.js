@@ -62,7 +62,8 @@ function type(text) {
   if (!phrases.length) return draft.typed.length ? actions.reveal() : undefined;
   document.getSelection().removeAllRanges();
   step(() => {
-    for (const phrase of phrases) if (!draft.typed.some((other) => drafts.fold(other) === drafts.fold(phrase))) draft.typed.push(phrase);
+    for (const phrase of phrases)
+      if (!draft.typed.some((other) => drafts.fold(other) === drafts.fold(phrase))) draft.typed.push(phrase);
   }, phrases.join(", "));
   find(".typing input").focus({ preventScroll: true });
 }
@@ -91,7 +92,8 @@ const actions = {
   },
   add: (_, text) => add(text),
   typed: (_, text) => type(text),
-  untyped: (_, text) => step(() => (state.draft.typed = state.draft.typed.filter((other) => other !== text)), t("remove")),
+  untyped: (_, text) =>
+    step(() => (state.draft.typed = state.draft.typed.filter((other) => other !== text)), t("remove")),
   reveal: () => {
     drafts.reveal(state.card, state.draft);
     state.draft.steps = []; // what was typed before the label was seen stays as it is
@@ -132,7 +134,17 @@ export function act(name, row, value) {
   if (state.card || WITHOUT_ARTICLE.has(name)) actions[name](row, value);
 }
 
-const LETTERS = { a: "accept_rest", Enter: "accept_rest", x: "reject_all", m: "missing", s: "skip", f: "flag", u: "undo", n: "note", "?": "help" };
+const LETTERS = {
+  a: "accept_rest",
+  Enter: "accept_rest",
+  x: "reject_all",
+  m: "missing",
+  s: "skip",
+  f: "flag",
+  u: "undo",
+  n: "note",
+  "?": "help",
+};
 
 /** Obey a command of the keyboard (keys.js); whether it was one. */
 export function obey(name, held) {

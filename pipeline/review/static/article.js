@@ -14,7 +14,7 @@ const SENTENCE = /[.!?。…]["'”’」』)]*(?:\s|(?<=。))/g;
  * `card.text`: [text, [phrases there]] in order.  Overlapping marks are nested elements, each with its own line below.
  */
 export function build(card, marked) {
-  const root = el("div", { class: "text", lang: card.language, dir: "auto" });
+  const root = el("div.text", { lang: card.language, dir: "auto" });
   const marks = Array.from({ length: card.phrases.length }, () => []);
   const [head, body] = parted(card);
   const blocks = blocksIn(root, body);
@@ -29,7 +29,11 @@ export function build(card, marked) {
     }
     before = [];
   };
-  write(head, (piece) => title.push(piece), (node) => title.push(node));
+  write(
+    head,
+    (piece) => title.push(piece),
+    (node) => title.push(node),
+  );
   write(body, blocks.text, blocks.node);
   blocks.close();
   return { title, root, marks };
@@ -56,7 +60,8 @@ function parted(card) {
 function nested(text, here, before, marks) {
   let inside = document.createTextNode(text);
   here.forEach((phrase, depth) => {
-    const mark = el("mark", { class: `p${phrase % COLOURS} s${phrase % COLOURS} d${Math.min(depth, 3)}`, data: { row: phrase } }, inside);
+    const classes = `.p${phrase % COLOURS}.s${phrase % COLOURS}.d${Math.min(depth, 3)}`;
+    const mark = el(`mark${classes}`, { "data-row": phrase }, inside);
     if (!before.includes(phrase)) mark.dataset.n = phrase + 1; // shown by the style sheet: no part of what can be selected
     marks[phrase].push(mark);
     inside = mark;
@@ -68,12 +73,12 @@ function nested(text, here, before, marks) {
 function blocksIn(root, segments) {
   const isLong = segments.reduce((sum, [text]) => sum + text.length, 0) > LONG;
   const hasLines = segments.some(([text]) => text.includes("\n"));
-  let block = el("div", { class: "block" });
+  let block = el("div.block");
   let size = 0;
   const close = () => {
     if (isLong) block.style.containIntrinsicBlockSize = `auto ${Math.ceil(size / 40) * 1.85}em`;
     root.append(block);
-    block = el("div", { class: "block" });
+    block = el("div.block");
     size = 0;
   };
   const text = (value) => {
@@ -111,10 +116,10 @@ export function heading(card, title, settings, language) {
   const characters = card.text.reduce((sum, [text]) => sum + text.length, 0);
   const facts = [link(card), when, card.language, t("chars", { n: characters.toLocaleString(language) }), card.id];
   return el(
-    "header",
-    { class: "heading" },
+    "header.heading",
+    {},
     el("h1", { id: "title", tabindex: "-1", dir: "auto", lang: card.language }, ...(card.title ? title : [card.id])),
-    el("p", { class: "facts" }, ...facts.filter(Boolean).map((fact) => el("span", {}, fact))),
+    el("p.facts", {}, ...facts.filter(Boolean).map((fact) => el("span", {}, fact))),
     provenance(card.provenance ?? {}, settings, language),
   );
 }
@@ -134,9 +139,11 @@ function provenance(made, settings, language) {
   const shown = { ...made, asked_at: made.asked_at && day(made.asked_at, language, "medium") };
   if (typeof made.cost_usd === "number") shown.cost_usd = `$${Number(made.cost_usd.toPrecision(2))}`;
   const names = ["provider", "model", "prompt", "run", "asked_at", "cost_usd"].filter((name) => shown[name]);
-  const pairs = names.map((name) => el("div", {}, el("dt", { text: t(name) }), el("dd", { text: String(shown[name]), title: String(shown[name]) })));
+  const pairs = names.map((name) =>
+    el("div", {}, el("dt", { text: t(name) }), el("dd", { text: String(shown[name]), title: String(shown[name]) })),
+  );
   if (settings.model) pairs.unshift(el("div", {}, el("dd", { text: t("of_model", { model: settings.model }) })));
-  return pairs.length ? el("dl", { class: "provenance" }, ...pairs) : null;
+  return pairs.length ? el("dl.provenance", {}, pairs) : null;
 }
 
 /** Show in the text which phrases are rejected and which one is current. */

@@ -175,7 +175,8 @@ async function earlier() {
   try {
     if (!(await outbox.flush())) throw new Error("judgements are waiting");
     const [found] = (await server.history(1)).judgements;
-    if (found) return { card: found.card, uid: found.judgement.uid, draft: drafts.fromJudgement(found.card, found.judgement) };
+    if (found)
+      return { card: found.card, uid: found.judgement.uid, draft: drafts.fromJudgement(found.card, found.judgement) };
     tell(t("undo_end"));
   } catch {
     tell(t("undo_offline"));

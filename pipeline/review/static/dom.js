@@ -1,17 +1,22 @@
 // Elements without innerHTML: whatever an article or a phrase holds stays text.
 
-/** An element; `props`: class, text, data (dataset), on (listeners), and attributes by name (null and false: none). */
-export function el(tag, props = {}, ...children) {
+/** `tag.class`, with `props`: text, on (listeners by event), and attributes by name (null and false: none); nothing for a child that is none. */
+export function el(what, props = {}, ...children) {
+  const [tag, ...classes] = what.split(".");
   const element = document.createElement(tag);
+  if (classes.length) element.className = classes.join(" ");
   for (const [name, value] of Object.entries(props)) {
-    if (name === "class") element.className = value;
-    else if (name === "text") element.textContent = value;
-    else if (name === "data") Object.assign(element.dataset, value);
-    else if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
-    else if (value !== null && value !== false && value !== undefined) element.setAttribute(name, value === true ? "" : value);
+    if (name === "text") element.textContent = value;
+    else if (name === "on") for (const event of Object.keys(value)) element.addEventListener(event, value[event]);
+    else if (value !== null && value !== false && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat().filter((child) => child || child === ""));
   return element;
+}
+
+/** A button that calls `click`.  `props.at` names it, so that the focus finds it again when the panel is drawn anew. */
+export function button(classes, words, click, { at, ...props } = {}, ...children) {
+  return el(`button${classes}`, { type: "button", "data-at": at, on: { click }, ...props }, words, ...children);
 }
 
 export const find = (selector) => document.querySelector(selector);

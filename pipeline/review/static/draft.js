@@ -16,7 +16,9 @@ const SAID = ["verdicts", "edits", "reasons", "extra", "note", "flagged", "typed
  */
 export function begin(card) {
   const agreed = (phrase) => {
-    const said = card.choices.map((choice) => has(choice.accepted, phrase.text) || (has(choice.rejected, phrase.text) ? false : null));
+    const said = card.choices.map(
+      (choice) => has(choice.accepted, phrase.text) || (has(choice.rejected, phrase.text) ? false : null),
+    );
     return said.every((verdict) => verdict === said[0]) ? said[0] : null;
   };
   return {
@@ -155,10 +157,20 @@ export function toJudgement(card, draft, uid, skipped) {
   for (const row of Object.keys(draft.edits)) reasons[card.phrases[row].text] = "edited";
   const added = [];
   for (const text of additions(draft)) if (!has(added, text) && !accepted.includes(text)) added.push(text);
-  const said = skipped ? { accepted: [], rejected: [], added: [], reasons: {}, typed: null } : { accepted, rejected, added, reasons, typed: draft.typed };
+  const said = skipped
+    ? { accepted: [], rejected: [], added: [], reasons: {}, typed: null }
+    : { accepted, rejected, added, reasons, typed: draft.typed };
   return {
-    uid, key: card.key, id: card.id, lane: card.lane, ...said, note: draft.note,
-    seconds: Math.round(draft.seconds * 10) / 10, flagged: draft.flagged, skipped, undoes: null,
+    uid,
+    key: card.key,
+    id: card.id,
+    lane: card.lane,
+    ...said,
+    note: draft.note,
+    seconds: Math.round(draft.seconds * 10) / 10,
+    flagged: draft.flagged,
+    skipped,
+    undoes: null,
   };
 }
 
@@ -167,7 +179,11 @@ export function fromJudgement(card, judgement) {
   const draft = begin(card);
   const left = [...judgement.added];
   card.phrases.forEach((phrase, row) => {
-    draft.verdicts[row] = has(judgement.accepted, phrase.text) ? true : has(judgement.rejected, phrase.text) ? false : draft.verdicts[row];
+    draft.verdicts[row] = has(judgement.accepted, phrase.text)
+      ? true
+      : has(judgement.rejected, phrase.text)
+        ? false
+        : draft.verdicts[row];
     const reason = judgement.reasons[phrase.text];
     if (reason === "edited" && left.length) draft.edits[row] = left.shift();
     else if (reason) draft.reasons[row] = reason;

@@ -3,7 +3,9 @@
 const ARROWS = { ArrowUp: "previous", ArrowDown: "next", ArrowLeft: "reject", ArrowRight: "accept" };
 
 export function isTyping(target) {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return (
+    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
 }
 
 /** Whether a key belongs to the input method, which is still making a syllable of it. */

@@ -27,7 +27,10 @@ export class Outbox {
 
   /** Keys of articles that have a judgement here. */
   keys() {
-    const held = [...this.waiting().map((name) => this.storage.get(name)), ...this.refused().map((entry) => entry.judgement)];
+    const held = [
+      ...this.waiting().map((name) => this.storage.get(name)),
+      ...this.refused().map((entry) => entry.judgement),
+    ];
     return held.filter((judgement) => judgement && !judgement.undoes).map((judgement) => judgement.key);
   }
 
@@ -45,7 +48,9 @@ export class Outbox {
     const tried = new Set();
     let size = BATCH;
     for (;;) {
-      const names = this.waiting().filter((name) => !tried.has(name)).slice(0, size);
+      const names = this.waiting()
+        .filter((name) => !tried.has(name))
+        .slice(0, size);
       if (!names.length) break;
       const judgements = names.map((name) => this.storage.get(name));
       try {

@@ -38,7 +38,12 @@ export class Server {
       throw new Trouble("server", String(error));
     }
     const said = await reply.json().catch(() => ({}));
-    const kind = reply.status === 401 || reply.status === 403 ? "token" : reply.status >= 500 || reply.status === 429 ? "server" : "client";
+    const kind =
+      reply.status === 401 || reply.status === 403
+        ? "token"
+        : reply.status >= 500 || reply.status === 429
+          ? "server"
+          : "client";
     throw new Trouble(kind, said.error ?? `HTTP ${reply.status}`);
   }
 }

@@ -56,7 +56,8 @@ export class Storage {
   /** Tell `heard(name, value)` what another tab of the same reviewer stores or removes (null). */
   listen(heard) {
     window.addEventListener("storage", (event) => {
-      if (event.key?.startsWith(this.prefix)) heard(event.key.slice(this.prefix.length), event.newValue && JSON.parse(event.newValue));
+      if (event.key?.startsWith(this.prefix))
+        heard(event.key.slice(this.prefix.length), event.newValue && JSON.parse(event.newValue));
     });
   }
 }

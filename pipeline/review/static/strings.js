@@ -80,7 +80,8 @@ const en = {
   note_hint: "A note for the team",
   blind_title: "Your phrases first",
   blind_hint: "Read, then write the phrases that you would choose. Enter adds one; Enter once more shows the label.",
-  blind_label_hint: "Read, then write the label that you would choose. Enter adds it; Enter once more shows the model's.",
+  blind_label_hint:
+    "Read, then write the label that you would choose. Enter adds it; Enter once more shows the model's.",
   blind_phrase: "A phrase",
   show_label: "Show the label",
   you_wrote: "You wrote",

@@ -1,6 +1,6 @@
 // Puts the state on the screen.
 import * as article from "./article.js";
-import { el, find } from "./dom.js";
+import { button, el, find } from "./dom.js";
 import * as drafts from "./draft.js";
 import * as frame from "./frame.js";
 import { dock, panel } from "./panel.js";
@@ -50,15 +50,17 @@ export function showText() {
 export function showCard() {
   showText();
   render();
-  if (state.draft.revealed) find("#title").focus({ preventScroll: true }); // which reads it to who cannot see it
+  if (state.draft.revealed)
+    find("#title").focus({ preventScroll: true }); // which reads it to who cannot see it
   else find(".typing input").focus({ preventScroll: true });
 }
 
 export function showNothing() {
-  const undo = el("button", { type: "button", class: "action", on: { click: () => hands.act("undo") } }, el("span", { text: t("undo") }), el("kbd", { text: "u" }));
+  const words = el("span", { text: t("undo") });
+  const undo = button(".action", words, () => hands.act("undo"), {}, el("kbd", { text: "u" }));
   find("#article").replaceChildren(frame.nothing(state, hands));
   find("#panel").replaceChildren();
-  find("#dock").replaceChildren(el("div", { class: "actions" }, undo));
+  find("#dock").replaceChildren(el("div.actions", {}, undo));
   showFrame();
 }
 
@@ -66,7 +68,7 @@ export function showNothing() {
 export function render() {
   const { card, draft, mode } = state;
   const at = document.activeElement?.dataset?.at;
-  find("#panel").replaceChildren(...panel(state, hands.act).filter(Boolean));
+  find("#panel").replaceChildren(...panel(state, hands.act));
   find("#dock").replaceChildren(...dock(state, hands.act));
   article.paint(textOf(card, draft.revealed).marks, draft.verdicts, draft.revealed ? draft.current : -1);
   const field = mode && find("#panel .editor:not(.typing) input");
