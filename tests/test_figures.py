@@ -66,9 +66,7 @@ def test_nothing_is_known_at_first() -> None:
 
 
 def test_only_the_audit_lane_feeds_precision() -> None:
-    found = figures(
-        [said(A, "rates,Bank", lane=lane) for lane in ("blind", "triage", "adjudication")], population()
-    )
+    found = figures([said(A, "rates,Bank", lane=lane) for lane in ("blind", "triage", "adjudication")], population())
     assert found["precision"] is None and found["lanes"] == {"audit": 0} | dict.fromkeys(
         ("blind", "triage", "adjudication"), 1
     )

@@ -17,7 +17,7 @@ from pipeline.review.cards import segments
 from pipeline.review.desk import Desk
 from pipeline.review.labels import OwnLabels, Predictions
 from pipeline.review.lanes import Lanes
-from pipeline.review.population import Population
+from pipeline.review.population import Codes, Population
 from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
 from tests.review_page import ReviewServer, judged
 
@@ -119,10 +119,7 @@ def test_strata_are_drawn_by_their_weights(make_job: JobMaker) -> None:
     path = make_job([article(n) for n in range(200)])
     work = run(path, last="review")
     population = Population(work, OwnLabels(work), ReviewOptions())
-    names = np.array(["ko", "en"])
-    population.stratum.names[:], population.stratum.of[:] = ["all"], 0
-    object.__setattr__(population.stratum, "names", list(names))
-    population.stratum.of[:] = np.arange(200) < 160  # 40 ko, 160 en
+    population.stratum = Codes(["en", "ko"], np.arange(200) % 5 == 0)  # 160 en, 40 ko
     order = Lanes(population, ReviewOptions(stratify="language", weights={"ko": 1, "en": 1}, blind=0), True).orders[
         "audit"
     ]

@@ -47,11 +47,25 @@ def drawn(heads: Numbers, salt: str, share: float) -> Numbers:
 
 
 @dataclass(frozen=True)
-class _Codes:
+class Codes:
     """A column of few different values."""
 
     names: list[str]
     of: Numbers  # an index into `names` for each article
+
+
+class _Coder:
+    """Makes numbers of names as they come."""
+
+    def __init__(self) -> None:
+        self._number: dict[str, int] = {}
+
+    def __call__(self, values: Sequence[str | None]) -> Numbers:
+        number = self._number
+        return np.array([number.setdefault(value or "", len(number)) for value in values], np.int32)
+
+    def codes(self, found: Numbers) -> Codes:
+        return Codes(list(self._number), found)
 
 
 class Population:
@@ -61,7 +75,7 @@ class Population:
     def __init__(self, work: Workspace, labels: Labels, options: ReviewOptions) -> None:
         self._work, self.labels, self._options = work, labels, options
         self.shards = read_order(work.articles)
-        self.earlier = risks.Earlier(work)
+        self.earlier, self._strata, self._languages = risks.Earlier(work), _Coder(), _Coder()
         parts = [self._scan(number) for number in range(len(self.shards))]
         whole: dict[str, list[Any]] = {name: [part[name] for part in parts] for name in (parts[0] if parts else {})}
         columns = {name: np.concatenate(values) for name, values in whole.items()}
@@ -70,7 +84,8 @@ class Population:
         first = np.sort(np.unique(columns["heads"], return_index=True)[1])
         self.heads, self.shard, self.row = (columns[name][first] for name in ("heads", "shard", "row"))
         self.phrases, self.absent, self.risk = (columns[name][first] for name in ("phrases", "absent", "risk"))
-        self.stratum, self.language = _coded(columns["stratum"][first]), _coded(columns["language"][first])
+        self.stratum = self._strata.codes(columns["stratum"][first])
+        self.language = self._languages.codes(columns["language"][first])
         self._sorted = np.argsort(self.heads)
         self._known: dict[int, list[str]] = {}
 
@@ -92,8 +107,8 @@ class Population:
             "phrases": np.array([len(row) for row in phrases], np.int32),
             "absent": np.array([(row or []).count("absent") for row in tiers], np.int32),
             "risk": np.array([risks.score(risks.of(*row, self.earlier)) for row in found], np.float32),
-            "stratum": _texts(strata[by].column(by).to_pylist() if by else all_of),
-            "language": _texts(articles.column("language").to_pylist()),
+            "stratum": self._strata(strata[by].column(by).to_pylist() if by else all_of),
+            "language": self._languages(articles.column("language").to_pylist()),
         }
 
     # --- one article ---
@@ -141,12 +156,3 @@ class Population:
         for shard in self.shards:
             found = self.labels.read(shard)
             yield from zip(found.column("text_sha256").to_pylist(), found.column("phrases").to_pylist(), strict=True)
-
-
-def _texts(values: Sequence[str | None]) -> Numbers:
-    return np.array([value or "" for value in values], object)
-
-
-def _coded(values: Numbers) -> _Codes:
-    names, codes = np.unique(values.astype(str), return_inverse=True)
-    return _Codes([str(name) for name in names], codes.astype(np.int16))

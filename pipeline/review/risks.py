@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
 
 from pipeline.cleaner import verdict
 from pipeline.publishing import versions
@@ -20,18 +23,27 @@ class Earlier:
     """The labels of the last version, to see which have changed: 16 bytes an article."""
 
     def __init__(self, work: Workspace) -> None:
-        self._of_text: dict[int, int] = {}
-        if last := versions.latest(work.versions):
-            column = work.config.label_column
-            for split in SPLITS:
-                for rows in versions.rows_of(last, split, ["text_sha256", column.name]):
-                    for text, value in zip(*(rows.column(i).to_pylist() for i in range(2)), strict=True):
-                        self._of_text[int(text[:16], 16)] = _digest(column.phrases(value))
+        last = versions.latest(work.versions)
+        pairs = np.fromiter(
+            _labels_of(work, last) if last else (), np.dtype([("text", np.uint64), ("label", np.uint64)])
+        )
+        self._pairs = np.sort(pairs, order="text")
 
     def differs(self, text_sha256: str, phrases: Sequence[str]) -> bool:
         """Whether the text had another label."""
-        before = self._of_text.get(int(text_sha256[:16], 16))
-        return before is not None and before != _digest(phrases)
+        key = np.uint64(int(text_sha256[:16], 16))
+        at = int(np.searchsorted(self._pairs["text"], key))
+        there = at < len(self._pairs) and self._pairs["text"][at] == key
+        return bool(there) and int(self._pairs["label"][at]) != _digest(phrases)
+
+
+def _labels_of(work: Workspace, version: Path) -> Iterator[tuple[int, int]]:
+    """64 bits of each text and of its label."""
+    column = work.config.label_column
+    for split in SPLITS:
+        for rows in versions.rows_of(version, split, ["text_sha256", column.name]):
+            for text, value in zip(*(rows.column(number).to_pylist() for number in range(2)), strict=True):
+                yield int(text[:16], 16), _digest(column.phrases(value))
 
 
 def _digest(phrases: Sequence[str]) -> int:

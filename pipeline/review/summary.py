@@ -30,7 +30,7 @@ def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:
     strata = population.stratum
     rows = [
         Stratum(name, int(mine.sum()), int(population.phrases[mine].sum()), int(population.absent[mine].sum()))
-        for code, name in enumerate(strata.names)
+        for name, code in sorted((name, code) for code, name in enumerate(strata.names))
         for mine in [strata.of == code]
     ]
 
