@@ -162,6 +162,12 @@ def test_the_latest_verdict_wins() -> None:
     assert (found.of("a"), found.of("B")) == (True, None)
 
 
+def test_an_edit_may_change_the_letter_case_alone() -> None:
+    found = verdicts.in_force([said("1", rejected=["yonhap"], added=["Yonhap"], accepted=["B"])])["d"]
+    assert found.apply(["yonhap", "B"]) == (["Yonhap", "B"], "edited")
+    assert found.apply(["Yonhap", "B"]) == (["Yonhap", "B"], "verified")
+
+
 def test_what_is_missing_beside_other_predictions_is_not_missing_in_the_label() -> None:
     found = verdicts.in_force([said("1", rejected=["A"], added=["B"], model="student")])["d"]
     assert found.apply(["A", "C"]) == (["C"], "edited")

@@ -43,11 +43,11 @@ class Verdicts:
 
     def apply(self, phrases: list[str]) -> tuple[list[str], str]:
         """The label after review and its source: `llm` (not fully judged), `verified` or `edited`."""
-        kept = [phrase for phrase in phrases if fold_case(phrase) not in self.rejected]
+        kept = [self.added.get(key, phrase) for phrase in phrases if (key := fold_case(phrase)) not in self.rejected]
         present = {fold_case(phrase) for phrase in kept}
-        new = [phrase for key, phrase in self.added.items() if key not in present]
-        if new or len(kept) < len(phrases):
-            return kept + new, "edited"
+        label = kept + [phrase for key, phrase in self.added.items() if key not in present]
+        if label != phrases:
+            return label, "edited"
         judged = self.accepted.keys() | self.added.keys()
         return kept, "verified" if kept and present <= judged else "llm"
 
