@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import printing
 from pipeline.errors import LabelmillError
+from pipeline.interrupts import terminated_as_interrupted
 from pipeline.parser import parser
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     arguments = parser().parse_args(argv)
     try:
-        return int(CALLS[arguments.call](arguments) or 0)
+        with terminated_as_interrupted():
+            return int(CALLS[arguments.call](arguments) or 0)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe (`| head`) has seen enough
         return 0
@@ -55,7 +57,7 @@ def _workspace(arguments: argparse.Namespace) -> Workspace:
     from pipeline.config import load_job
     from pipeline.workspace import Workspace
 
-    names = ("limit", "retry_rejected", "version", "adopt")
+    names = ("limit", "retry_rejected", "version", "adopt", "fetch")
     options: dict[str, Any] = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
     return Workspace(load_job(arguments.job, arguments.set), **options)
 

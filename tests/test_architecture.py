@@ -19,7 +19,7 @@ PACKAGE = ROOT / "pipeline"
 PLUGIN_FOLDERS = ("sources", "filters", "tasks", "providers")
 # A module may import from its own layer's packages and from lower layers; never upward.
 LAYERS = [
-    {"errors", "records", "resources"},
+    {"errors", "records", "resources", "interrupts"},
     {"plugins"},
     {"text", "yaml_files", "checking"},
     {"config"},
