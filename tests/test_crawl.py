@@ -140,7 +140,7 @@ def test_what_a_site_asks_for(make_job: JobMaker) -> None:
 
 def test_robots_that_cannot_be_had(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 5xx allows nothing, and is asked again by the next run; a 404 allows everything."""
-    for module in ("crawler", "permissions"):
+    for module in ("asking", "permissions"):
         monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
     with Running(CrawlServer({"/a.html": page(html(1)), "/robots.txt": page(b"no", 503)})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])
@@ -152,7 +152,7 @@ def test_robots_that_cannot_be_had(make_job: JobMaker, monkeypatch: pytest.Monke
 
 def test_what_goes_wrong_for_a_while(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """5xx and cut connections are tried again; Retry-After is kept to; others are final for this run."""
-    for module in ("crawler", "permissions"):
+    for module in ("asking", "permissions"):
         monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
     times: list[float] = []
     tries: Counter[str] = Counter()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.crawling.addresses import Scope, host_of, key, normal, readable, site_of, trap
+from pipeline.crawling.addresses import Scope, host_of, key, normal, readable, site_of
 from pipeline.crawling.discovery import (
     Entry,
     entries_of_feed,
@@ -34,6 +34,7 @@ from pipeline.crawling.robots import (
     tdm_meta,
     token,
 )
+from pipeline.crawling.traps import trap
 
 AGENT = "labelmill/1.0 (+mailto:x@y.org)"
 HERE = "https://a.kr/news/index.html"

@@ -88,7 +88,7 @@ def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
 def _prepare(work: Workspace, source: Any, state: Path) -> None:
     if hasattr(source, "prepare"):
         with work.progress("crawl", None, "pages") as progress:
-            source.prepare(state, progress)
+            source.prepare(state, progress, work.fetch)
 
 
 def _open(
