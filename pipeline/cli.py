@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import printing
 from pipeline.errors import LabelmillError
-from pipeline.interrupts import terminated_as_interrupted
+from pipeline.interrupts import Terminated, raised_when_terminated
 from pipeline.parser import parser
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def main(argv: list[str] | None = None) -> int:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     arguments = parser().parse_args(argv)
     try:
-        with terminated_as_interrupted():
+        with raised_when_terminated():
             return int(CALLS[arguments.call](arguments) or 0)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe (`| head`) has seen enough
         return 0
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Terminated) as error:
         if arguments.debug:
             traceback.print_exc()
         code, text = _told(error)
@@ -44,7 +44,7 @@ def _told(error: BaseException) -> tuple[int, str]:
     """Exit code and one line for whatever went wrong."""
     if isinstance(error, LabelmillError):
         return error.exit_code, str(error)
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | Terminated):
         return 3, "stopped; what was finished is kept, the same command goes on"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

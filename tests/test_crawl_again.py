@@ -21,7 +21,7 @@ pytest.importorskip("protego", reason="crawling needs the extra: pip install 'la
 from pipeline import job as jobs
 from pipeline.workspace import Workspace
 from tests.conftest import ROOT, JobMaker, command, rows, run, work_of
-from tests.crawl_server import CrawlServer, Page, Running, page, redirect
+from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 from tests.test_crawl import asked, collected, html, web
 
 LOGIN = b"<html><head><title>Log in</title></head><body><form><p>Log in to read what came to the city.</p></form></body></html>"
@@ -158,6 +158,21 @@ def test_a_feed_that_is_taken_out_and_put_back(make_job: JobMaker) -> None:
         assert set(collected(web(make_job, feeds=feeds[1:], urls=[at["d"]]))) == {at["b"], at["c"], at["d"]}
         assert not {"/feed1", "/a.html"} & set(asked(server)) and set(asked(server).values()) == {1}
         assert set(collected(web(make_job, feeds=feeds, urls=[at["d"]]))) == set(at.values())
+
+
+def test_a_page_that_a_site_leads_to_in_place_of_a_feed(make_job: JobMaker) -> None:
+    """Its links are read then, although it did not change."""
+
+    async def unchanged(request: Request, writer: asyncio.StreamWriter) -> None:
+        known = "if-none-match" in request.headers
+        writer.write(page(status=304, ETag='"1"') if known else page(html(1, ("/below.html",)), ETag='"1"'))
+
+    with Running(CrawlServer({"/a.html": unchanged, "/below.html": page(html(2))})) as server:
+        at = {name: f"{server.url}/{name}" for name in ("", "feed", "a.html", "below.html")}
+        server.pages |= {"/feed": rss(at["a.html"]), "/": page(html(3, ("/a.html",)))}
+        assert set(collected(web(make_job, feeds=[at["feed"]]))) == {at["a.html"]}
+        found = collected(web(make_job, sites=[at[""]]))
+        assert set(found) == {at[""], at["a.html"], at["below.html"]}
 
 
 def test_a_site_that_is_taken_out(make_job: JobMaker) -> None:

@@ -206,15 +206,15 @@ class Frontier:
                 "INSERT INTO urls (url, host, kind, depth, state, start, run, published_at, title, reason, detail) "
                 "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?) "
                 "ON CONFLICT (url) DO UPDATE SET state = excluded.state, start = excluded.start, kind = excluded.kind, "
-                "depth = excluded.depth, tries = 0, not_before = 0 WHERE state = 'left'",
+                "depth = excluded.depth, etag = NULL, last_modified = NULL, tries = 0, not_before = 0 WHERE state = 'left'",
                 (item.url, item.host, item.kind, item.depth, *known),
             )
             if cursor.rowcount:
                 new[item.host] += item.trap is None
-            elif item.kind == "site":  # nearer than it was thought, or known from a feed
+            elif item.kind == "site":  # nearer than it was thought, or known from a feed: its links are to be read
                 self._db.execute(
-                    "UPDATE urls SET depth = min(depth, ?), kind = 'site' WHERE url = ? AND state = 'waiting' "
-                    "AND kind IN ('page', 'site')",
+                    "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL "
+                    "WHERE url = ?2 AND state = 'waiting' AND (kind = 'page' OR (kind = 'site' AND depth > ?1))",
                     (item.depth, item.url),
                 )
         return +new

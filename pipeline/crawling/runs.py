@@ -51,6 +51,7 @@ def _give(db: sqlite3.Connection, starts: Iterable[Found]) -> bool:
         "INSERT INTO urls (url, host, kind, depth, state, run, start) "
         "SELECT ?, ?, kind, 0, 'waiting', 0, number FROM starts WHERE kind = ? AND url = ? "
         "ON CONFLICT (url) DO UPDATE SET start = excluded.start, kind = excluded.kind, depth = 0, "
+        "etag = CASE kind WHEN excluded.kind THEN etag END, last_modified = CASE kind WHEN excluded.kind THEN last_modified END, "
         "state = CASE WHEN state = 'left' OR reason = 'trap' THEN 'waiting' ELSE state END "
         "WHERE excluded.kind != 'page' OR urls.reason = 'trap' "  # else another start has it
         "OR urls.start NOT IN (SELECT number FROM starts WHERE is_given)",
