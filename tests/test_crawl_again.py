@@ -110,9 +110,9 @@ def test_killed_while_settling(make_job: JobMaker, tmp_path: Path, where: str) -
             "import os, signal, pipeline.crawling.settling as settling\n"
             "from pipeline.crawling.frontier import Frontier\n"
             "settling.GROUP, settle, calls = 2, Frontier.settle, []\n"
-            "def killed(self, verdicts):\n"
+            "def killed(self, verdicts, made_by):\n"
             f"    if len(calls) == {int(where == 'between')}: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "    calls.append(settle(self, verdicts))\n"
+            "    calls.append(settle(self, verdicts, made_by))\n"
             "Frontier.settle = killed\n"
             f"from pipeline.cli import main; main(['collect', {str(path)!r}])"
         )
@@ -123,7 +123,28 @@ def test_killed_while_settling(make_job: JobMaker, tmp_path: Path, where: str) -
         texts = {row["url"].rpartition("/")[2]: row["text"] for row in rows(work, "articles")}
         assert all((f"harbour{n}x1" if n % 2 else f"harbour{100 + n}x1") in texts[f"{n}.html"] for n in range(6))
         with sqlite3.connect(tmp_path / "jobs" / "test" / "crawl" / "web.sqlite") as frontier:
-            assert frontier.execute("SELECT count(*) FROM formers").fetchone() == (0,)
+            left = frontier.execute("SELECT (SELECT count(*) FROM formers), (SELECT count(*) FROM extracts)").fetchone()
+        assert left == (0, 0)
+
+
+def test_what_changed_is_extracted_once(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.crawling.workers import Workers
+
+    count = [0]
+    extract = Workers._one
+
+    def counted(self: Workers, *item: Any) -> Any:
+        count[0] += 1
+        return extract(self, *item)
+
+    monkeypatch.setattr(Workers, "_one", counted)
+    with Running(CrawlServer({f"/{n}.html": page(html(n)) for n in range(4)})) as server:
+        path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(4)])
+        run(path, last="collect")
+        server.pages |= {f"/{n}.html": page(html(100 + n)) for n in range(4)}
+        count[0] = 0
+        work = run(path, last="collect")
+        assert count == [4] and all("harbour10" in row["text"] for row in rows(work, "articles"))
 
 
 # --- what the job file gives no more ---
@@ -222,8 +243,9 @@ def test_what_a_redirect_leads_to_is_asked_once(make_job: JobMaker) -> None:
 def test_sigterm_at_any_time(make_job: JobMaker, after: float) -> None:
     """While libraries are imported and files are opened as well."""
 
-    async def slow(*_: Any) -> None:
+    async def slow(request: Request, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.2)
+        writer.write(page(html(1)))
 
     with Running(CrawlServer({"/a.html": slow})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])
@@ -233,8 +255,30 @@ def test_sigterm_at_any_time(make_job: JobMaker, after: float) -> None:
         time.sleep(after)
         process.terminate()
         said = process.communicate(timeout=60)[1]
-    assert process.returncode in (0, 1, 3), said  # 1: it was over, without an article
+    assert process.returncode in (0, 3), said  # 0: it was over
     assert "Traceback" not in said
+
+
+def test_twice_stops_at_once(make_job: JobMaker) -> None:
+    """A page that never comes is not waited for; what came is kept."""
+
+    async def never(*_: Any) -> None:
+        await asyncio.sleep(60)
+
+    with Running(CrawlServer({"/a.html": page(html(1)), "/never.html": never})) as server:
+        path = web(make_job, urls=[f"{server.url}/a.html", f"{server.url}/never.html"])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", "collect", str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        while "/never.html" not in server.paths:
+            time.sleep(0.05)
+        process.terminate()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=20)[1]
+        assert process.returncode == 3 and "Traceback" not in said
+        server.pages["/never.html"] = page(html(2))
+        assert set(collected(path).values()) == {"kept"} and asked(server) == {"/a.html": 1, "/never.html": 2}
 
 
 def test_sigterm_while_extracting(make_job: JobMaker) -> None:

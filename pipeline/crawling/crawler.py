@@ -47,7 +47,7 @@ class Crawler:
         self._due: list[tuple[float, str]] = []  # a heap: when to look at a host
         self._outbox = Outbox(self._commit)
         self._wake = asyncio.Event()
-        self._stopped = False
+        self.is_stopped = False
         self._in_flight, self._new_in_flight, self._waiting = 0, 0, 0
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="frontier")  # all of SQLite in one thread
         self._kept = 0
@@ -63,15 +63,15 @@ class Crawler:
         committer.add_done_callback(lambda _: self.stop())  # before its time: the disk is full
         try:
             async with asyncio.TaskGroup() as tasks:
-                while not self._stopped:
+                while not self.is_stopped:
                     await self._start_due(tasks)
                     if not (self._due or self._in_flight or self._outbox.count):
                         break
                     await self._sleep()
-                if self._stopped:
+                if self.is_stopped:
                     self._asker.give_up()
         finally:
-            stopped = self._stopped
+            stopped = self.is_stopped
             self._outbox.close()
             await committer
             self._disk.shutdown()
@@ -79,7 +79,7 @@ class Crawler:
 
     def stop(self) -> None:
         """Begin nothing more."""
-        self._stopped = True
+        self.is_stopped = True
         self._wake.set()
 
     async def _db(self, call: Callable[..., T], *arguments: Any) -> T:

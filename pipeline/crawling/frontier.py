@@ -47,6 +47,8 @@ CREATE TABLE IF NOT EXISTS bodies (number INTEGER PRIMARY KEY, body BLOB NOT NUL
 -- What a page was before it changed in this run, until it is settled whether the new body is a new state of it.
 CREATE TABLE IF NOT EXISTS formers (number INTEGER PRIMARY KEY, final_url TEXT, etag TEXT, last_modified TEXT, charset TEXT,
   body_sha256 TEXT, body BLOB NOT NULL);
+-- What was extracted to find that out, until the articles of this run are there.
+CREATE TABLE IF NOT EXISTS extracts (number INTEGER PRIMARY KEY, made_by TEXT NOT NULL, page TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS starts (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, url TEXT NOT NULL, is_given INTEGER NOT NULL,
   UNIQUE (kind, url));  -- of the job file, now or once
 CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, scope TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL);
@@ -88,6 +90,7 @@ class Frontier:
     def finish(self) -> None:
         with self._db:
             self._db.execute("UPDATE runs SET finished_at = ? WHERE run = ?", (time.time(), self.run))
+            self._db.execute("DELETE FROM extracts")
 
     # --- what to ask next ---
 
@@ -180,6 +183,7 @@ class Frontier:
             (number, digest),
         )
         self._db.execute("INSERT OR REPLACE INTO bodies (number, body) VALUES (?, ?)", (number, packed))
+        self._db.execute("DELETE FROM extracts WHERE number = ?", (number,))
         self._db.execute(
             "UPDATE urls SET final_url = ?, charset = ?, body_sha256 = ? WHERE number = ?",
             (final_url, charset, digest, number),
@@ -239,14 +243,15 @@ class Frontier:
         ).fetchone()
         return Copy(url, charset, self._unpack.decompress(packed))
 
-    def settle(self, verdicts: Iterable[Verdict]) -> None:
-        """Take the new bodies for the pages' new state, or put the former ones back."""
+    def settle(self, verdicts: Iterable[Verdict], made_by: str) -> None:
+        """Take the new bodies for the pages' new state, or put the former ones back.  `made_by` names the extractor."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            for number, reason, detail in verdicts:
+            for number, page, reason, detail in verdicts:
                 if reason is not None:
                     self._put_back(number, reason, detail)
                 self._db.execute("DELETE FROM formers WHERE number = ?", (number,))
+                self._db.execute("INSERT OR REPLACE INTO extracts VALUES (?, ?, ?)", (number, made_by, page))
 
     def _put_back(self, number: int, reason: str, detail: str | None) -> None:
         self._db.execute("INSERT OR REPLACE INTO bodies SELECT number, body FROM formers WHERE number = ?", (number,))
@@ -281,14 +286,15 @@ class Frontier:
         if current is not None:
             yield current, digest.hexdigest()
 
-    def pages(self, first: int) -> Iterator[Kept]:
-        """The pages of a range, in order."""
+    def pages(self, first: int, made_by: str = "") -> Iterator[Kept]:
+        """The pages of a range, in order; `made_by` names the extractor."""
         with closing(self._db.cursor()) as cursor:
             rows: Any = cursor.execute(
-                "SELECT number, url, final_url, state, reason, detail, published_at, charset, tdm_policy, body FROM urls "
-                "LEFT JOIN bodies USING (number) WHERE number >= ? AND number < ? AND kind IN ('page', 'site') "
-                "AND state != 'left' AND (state != 'waiting' OR body IS NOT NULL) ORDER BY number",
-                (first, first + UNIT_PAGES),
+                "SELECT urls.number, url, final_url, state, reason, detail, published_at, charset, tdm_policy, page, body "
+                "FROM urls LEFT JOIN bodies USING (number) LEFT JOIN extracts ON extracts.number = urls.number AND made_by = ? "
+                "WHERE urls.number >= ? AND urls.number < ? AND kind IN ('page', 'site') "
+                "AND state != 'left' AND (state != 'waiting' OR body IS NOT NULL) ORDER BY urls.number",
+                (made_by, first, first + UNIT_PAGES),
             )
             for *known, packed in rows:
                 body = None if packed is None else self._unpack.decompress(packed)

@@ -46,6 +46,11 @@ class Page:
     reason: Reason | None = None
     detail: str = ""
 
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Page:
+        """Of JSON, which knows no tuples."""
+        return cls(**{**fields, "removed": tuple((rule, text) for rule, text in fields["removed"])})
+
 
 def extract(body: bytes, url: str, charset: str | None = None, mode: Mode = "fast") -> Page:
     """The article of a page.  `charset` is the HTTP header's.  Raises MissingExtra, and nothing that a page could cause."""

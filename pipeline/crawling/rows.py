@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlsplit
 
 from pipeline.crawling import dates
@@ -11,11 +12,12 @@ from pipeline.crawling.urls import Kept
 from pipeline.records import BadRow, RawRow
 
 
-def without_article(source: str, kept: Kept) -> BadRow:
-    return BadRow(source, kept.number, kept.reason or "not_fetched", _detail(kept, kept.detail))
-
-
-def row(source: str, kept: Kept, page: Page, since: str | None, until: str | None) -> RawRow | BadRow:
+def row(source: str, kept: Kept, page: Page | None, since: str | None, until: str | None) -> RawRow | BadRow:
+    """`page`: what was extracted of it just now, if anything was."""
+    if page is None and kept.page is not None and kept.is_usable:
+        page = Page.of(json.loads(kept.page))
+    if page is None:
+        return BadRow(source, kept.number, kept.reason or "not_fetched", _detail(kept, kept.detail))
     if page.reason is not None:
         return BadRow(source, kept.number, page.reason, _detail(kept, page.detail))
     published = kept.published_at or page.published_at

@@ -6,8 +6,10 @@ same article.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 
 from pipeline.crawling.addresses import key
 from pipeline.crawling.frontier import Frontier
@@ -21,23 +23,22 @@ _STILL = 0.5  # of an article that has to be there when it has moved
 _PIECE = 16  # letters: long enough to be of one article alone, in any script
 
 
-def settle(frontier: Frontier, workers: Callable[[], Workers]) -> Counter[str]:
-    """For each page that changed in this run; why others stayed as they were."""
+def settle(frontier: Frontier, workers: Callable[[], Workers], made_by: str) -> Counter[str]:
+    """For each page that changed in this run; why others stayed as they were.  `made_by` names the extractor."""
     changed, troubles = list(frontier.unsettled().items()), Counter[str]()
     for at in range(0, len(changed), GROUP):
         verdicts = _verdicts(frontier, workers(), dict(changed[at : at + GROUP]))
-        frontier.settle(verdicts)
+        frontier.settle(verdicts, made_by)
         troubles.update(verdict.reason for verdict in verdicts if verdict.reason)
     return troubles
 
 
 def _verdicts(frontier: Frontier, workers: Workers, places: dict[int, tuple[str, str]]) -> list[Verdict]:
     moved = {number: now for number, (before, now) in places.items() if key(before) != key(now)}
-    new = workers.extract_all(_items(frontier, places, former=False))
-    doubtful = {number: page for number, page in new if page.reason is not None or number in moved}
-    formers = workers.extract_all(_items(frontier, doubtful, former=True))
-    found = {number: _verdict(number, former, doubtful[number], moved.get(number)) for number, former in formers}
-    return [found.get(number) or Verdict(number) for number in places]
+    new = dict(workers.extract_all(_items(frontier, places, former=False)))
+    doubtful = [number for number, page in new.items() if page.reason is not None or number in moved]
+    former = dict(workers.extract_all(_items(frontier, doubtful, former=True)))
+    return [_verdict(number, former.get(number), page, moved.get(number)) for number, page in new.items()]
 
 
 def _items(frontier: Frontier, numbers: Iterable[int], former: bool) -> Iterator[Item[int]]:
@@ -46,12 +47,18 @@ def _items(frontier: Frontier, numbers: Iterable[int], former: bool) -> Iterator
         yield number, copy.body, copy.url, copy.charset
 
 
-def _verdict(number: int, former: Page, new: Page, moved_to: str | None) -> Verdict:
-    if former.reason is not None:  # there is nothing to lose
-        return Verdict(number)
+def _verdict(number: int, former: Page | None, new: Page, moved_to: str | None) -> Verdict:
+    if former is None or former.reason is not None:  # there is no doubt, or nothing to lose
+        return Verdict(number, _json(new))
     if new.reason is not None:
-        return Verdict(number, new.reason, new.detail)
-    return Verdict(number, MOVED, moved_to) if moved_to and not _is_still(former, new) else Verdict(number)
+        return Verdict(number, _json(former), new.reason, new.detail)
+    if moved_to is not None and not _is_still(former, new):
+        return Verdict(number, _json(former), MOVED, moved_to)
+    return Verdict(number, _json(new))
+
+
+def _json(page: Page) -> str:
+    return json.dumps(asdict(page))
 
 
 def _is_still(former: Page, new: Page) -> bool:

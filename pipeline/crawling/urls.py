@@ -74,7 +74,7 @@ class Outcome:
 
 
 class Kept(NamedTuple):
-    """A page as it is kept.  `body` is None where there is none."""
+    """A page as it is kept.  `body` is None where there is none; `page`: what was extracted of it already, as JSON."""
 
     number: int
     url: str
@@ -85,7 +85,13 @@ class Kept(NamedTuple):
     published_at: str | None
     charset: str | None
     tdm_policy: str | None
+    page: str | None
     body: bytes | None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is a body, and nobody forbids its use."""
+        return self.body is not None and self.state != "skipped"
 
 
 class Copy(NamedTuple):
@@ -97,8 +103,9 @@ class Copy(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Why a page's new body is no new state of it; `reason` is None where it is one."""
+    """Which body of a page stays: the new one, or for a `reason` the former one; and what was extracted of it, as JSON."""
 
     number: int
+    page: str
     reason: str | None = None
     detail: str | None = None

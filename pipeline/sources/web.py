@@ -25,6 +25,7 @@ from pipeline.records import BadRow, RawRow, Unit
 from pipeline.tables import digest_of
 
 if TYPE_CHECKING:
+    from pipeline.crawling.crawler import Crawler
     from pipeline.crawling.frontier import Frontier
     from pipeline.crawling.urls import Found, Kept
     from pipeline.crawling.workers import Workers
@@ -110,7 +111,7 @@ class Source:
     def _settle(self) -> Counter[str]:
         from pipeline.crawling.settling import settle
 
-        return settle(self._opened(), self._extractors)
+        return settle(self._opened(), self._extractors, self._made_by())
 
     def _starts(self) -> list[Found]:
         from pipeline.crawling.addresses import host_of, normal
@@ -187,8 +188,11 @@ class Source:
         limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
         async with Fetcher(self._agent(), Guard(options.allow), limits=limits) as fetcher:
             crawler = Crawler(frontier, fetcher, scope, sites, manners, live)
-            with interrupts.heard_by(asyncio.get_running_loop(), lambda name: crawler.stop()):
-                finished = await crawler.run()
+            with interrupts.heard_by(asyncio.get_running_loop(), _stopping(crawler)):
+                try:
+                    finished = await crawler.run()
+                except asyncio.CancelledError:
+                    finished = False
         if not finished:
             raise Paused(f"stopped; {frontier.fetched():,} pages are kept: the same command goes on where it stopped")
 
@@ -200,13 +204,16 @@ class Source:
     # --- what it brought ---
 
     def units(self) -> Iterator[Unit]:
-        from pipeline.crawling import pages
-
         options, frontier = self._options, self._opened()
-        made_by = digest_of([pages.extractor_digest(options.mode), options.since, options.until])
+        made_by = digest_of([self._made_by(), options.since, options.until])
         for first, digest in frontier.units():
             name = f"{options.name}-{first:09d}"
             yield Unit(name, digest_of([digest, made_by]), (str(first),), (self._label,))
+
+    def _made_by(self) -> str:
+        from pipeline.crawling import pages
+
+        return pages.extractor_digest(self._options.mode)
 
     def _opened(self) -> Frontier:
         assert self._frontier is not None, "prepare() comes first"
@@ -218,12 +225,13 @@ class Source:
 
         kept: deque[Kept] = deque()
         since, until = self._options.since, self._options.until
-        for page, made in self._extractors().extract_all(_items(self._opened().pages(int(unit.parts[0])), kept)):
-            while kept[0].number != page:
-                yield rows.without_article(self._label, kept.popleft())
+        pages = self._opened().pages(int(unit.parts[0]), self._made_by())
+        for number, made in self._extractors().extract_all(_items(pages, kept)):
+            while kept[0].number != number:
+                yield rows.row(self._label, kept.popleft(), None, since, until)
             yield rows.row(self._label, kept.popleft(), made, since, until)
         for rest in kept:
-            yield rows.without_article(self._label, rest)
+            yield rows.row(self._label, rest, None, since, until)
 
     def _extractors(self) -> Workers:
         from pipeline.crawling.workers import Workers
@@ -244,8 +252,21 @@ def _items(pages: Iterator[Kept], kept: deque[Kept]) -> Iterator[tuple[int, byte
     """What is to be extracted; every page passes through `kept` on its way."""
     for page in pages:
         kept.append(page)
-        if page.body is not None and page.state != "skipped":
+        if page.is_usable and page.page is None:
+            assert page.body is not None
             yield page.number, page.body, page.final_url or page.url, page.charset
+
+
+def _stopping(crawler: Crawler) -> Callable[[str], None]:
+    """Once: begin nothing more, keep what is under way.  Twice: let that go too; it is asked again."""
+    task = asyncio.current_task()
+
+    def stop(name: str) -> None:
+        if crawler.is_stopped and task is not None:
+            task.cancel()
+        crawler.stop()
+
+    return stop
 
 
 class _Live:
