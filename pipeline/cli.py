@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.workspace import Workspace
 
 
+@raised_when_terminated()
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if sys.platform == "linux" and os.uname().machine == "x86_64":  # where pyarrow's wheels have it
@@ -27,8 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     arguments = parser().parse_args(argv)
     try:
-        with raised_when_terminated():
-            return int(CALLS[arguments.call](arguments) or 0)
+        return int(CALLS[arguments.call](arguments) or 0)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe (`| head`) has seen enough
         return 0
@@ -122,9 +122,7 @@ def _review(arguments: argparse.Namespace) -> None:
     work = _workspace(arguments)
     if arguments.export:
         count = review.export_sheet(work, arguments.export, arguments.sample, arguments.seed)
-        print(
-            f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected', then:"
-        )
+        print(f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected':")
         print(f"  labelmill review {arguments.job} --import {arguments.export}")
     else:
         with work.locked():
