@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,30 @@ def test_what_a_redirect_leads_to_is_asked_once(make_job: JobMaker) -> None:
             assert {row["url"] for row in rows(work, "articles")} == {f"{server.url}/{n}.html" for n in (1, 2, 3)}
             assert [row["reason"] for row in rows(work, "articles", rejected=True)] == ["duplicate_id"] * 3
             server.seen.clear()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_redirects_and_targets_at_the_same_moment(make_job: JobMaker, first: int) -> None:
+    """Also where the redirects lead around in circles."""
+
+    def later(answer: bytes) -> Page:
+        async def send(request: Request, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.02)
+            writer.write(answer)
+
+        return send
+
+    pages: dict[str, Page] = {f"/{n}.html": later(page(html(n))) for n in range(12)}
+    pages |= {f"/to{n}": later(redirect(f"/{n}.html")) for n in range(12)}
+    pages |= {f"/loop{n}": later(redirect(f"/loop{(n + 1) % 3}")) for n in range(3)}
+    order = sorted(pages, key=lambda at: (at[-5:-1] + at[3:], at.startswith("/to") == bool(first)))
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, urls=[server.url + at for at in order], connections_per_host=8)
+        work = run(path, last="collect")
+        assert {row["url"] for row in rows(work, "articles")} == {f"{server.url}/{n}.html" for n in range(12)}
+        reasons = Counter(row["reason"] for row in rows(work, "articles", rejected=True))
+        assert reasons == {"duplicate_id": 12, "redirect_loop": 3}
+        assert {asked(server)[f"/{n}.html"] for n in range(12)} == {1}
 
 
 # --- signals, and no network ---

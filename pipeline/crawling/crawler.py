@@ -45,6 +45,9 @@ class Crawler:
         self._asker = Asker(fetcher, self._met, self._outcomes, manners, self._fetched)
         self._hosts: dict[str, Host] = {}  # that have addresses that wait
         self._due: list[tuple[float, str]] = []  # a heap: when to look at a host
+        self._asked: dict[str, asyncio.Task[None]] = {}  # address -> who asks it now
+        self._followed: dict[str, asyncio.Task[None]] = {}  # and who is led to it by a redirect
+        self._patient: set[asyncio.Task[None]] = set()  # who waits for another one
         self._outbox = Outbox(self._commit)
         self._wake = asyncio.Event()
         self.is_stopped = False
@@ -166,12 +169,15 @@ class Crawler:
         host.in_flight += 1
         self._in_flight += 1
         self._new_in_flight += is_new
-        tasks.create_task(self._one(host, url, is_new))
+        self._asked[url.url] = task = tasks.create_task(self._one(host, url, is_new))
+        task.add_done_callback(lambda _: self._asked.pop(url.url))
 
     # --- one request ---
 
     async def _one(self, host: Host, url: Url, is_new: bool) -> None:
         try:
+            if await self._is_answered(url):
+                return
             outcome, redirected = await self._asker.ask(host, url)
             if redirected is not None:
                 await self._keep_target(url, redirected)
@@ -192,9 +198,36 @@ class Crawler:
     # --- redirects: what they lead to is asked once ---
 
     async def _fetched(self, address: str) -> int | None:
+        """Of a redirect's target; where it is not, the task that asks is about to follow."""
         address = normal(address) or address
+        await self._wait_for(self._asked.get(address))
+        number = await self._number(address)
+        task: Any = asyncio.current_task()
+        if number is None and address not in self._followed:
+            self._followed[address] = task
+            task.add_done_callback(lambda _: self._followed.pop(address))
+        return number
+
+    async def _is_answered(self, url: Url) -> bool:
+        """Whether a redirect led to it just now."""
+        follower = self._followed.get(url.url)
+        await self._wait_for(follower)
+        return follower is not None and await self._number(url.url) is not None
+
+    async def _number(self, address: str) -> int | None:
         number = self._outbox.fetched.get(address)
         return number if number is not None else await self._db(self._frontier.fetched_page, address)
+
+    async def _wait_for(self, other: asyncio.Task[None] | None) -> None:
+        """Until another task has ended; not for one that waits itself, which might be for this one."""
+        me: Any = asyncio.current_task()
+        if other is None or other is me or other in self._patient:
+            return
+        self._patient.add(me)
+        try:
+            await asyncio.wait([other])
+        finally:
+            self._patient.discard(me)
 
     async def _keep_target(self, url: Url, redirected: Redirected) -> None:
         """The answer of a redirect's target is kept as that too, where the target still waits to be asked."""
@@ -203,7 +236,9 @@ class Crawler:
         if target is None or (got.status == 304 and not (target.is_kept and target.etag == url.etag)):
             return
         host = self._met.of(target.host)
-        if target.number in host.busy or (not target.is_kept and self._is_full()):
+        itself = self._asked.get(target.url)
+        is_busy = target.number in host.busy and itself not in self._patient  # else it waits for this very answer
+        if is_busy or (not target.is_kept and self._is_full()):
             return
         host.busy.add(target.number)
         host.ready = deque(each for each in host.ready if each.number != target.number)
