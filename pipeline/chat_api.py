@@ -227,5 +227,5 @@ def retry_after(headers: Any) -> float | None:
 def _seconds_until(date: str) -> float | None:
     try:
         return max(0.0, (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a year of eleven digits
         return None

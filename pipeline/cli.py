@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,14 @@ def _told(error: BaseException) -> tuple[int, str]:
         return 1, f"{where}{error.strerror or error}; nothing is lost: mend it, run again"
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return 1, f"{what} (not foreseen: --debug shows where; nothing is lost)"
+
+
+def _say(arguments: argparse.Namespace, found: Any, tell: Callable[[], None]) -> None:
+    """What a command found: as JSON where that is asked for, else as people read it."""
+    if arguments.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        tell()
 
 
 def _workspace(arguments: argparse.Namespace) -> Workspace:
@@ -103,17 +112,12 @@ def _publish(arguments: argparse.Namespace) -> None:
 
 
 def _quote(arguments: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from pipeline import job, quoting
 
     work = _workspace(arguments)
     job.run(work, "collect", "filter")
     found = quoting.quote(work, arguments.sample or 0)
-    if arguments.json:
-        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
-    else:
-        printing.quote(found)
+    _say(arguments, asdict(found), lambda: printing.quote(found))
 
 
 def _review(arguments: argparse.Namespace) -> None:
@@ -121,23 +125,25 @@ def _review(arguments: argparse.Namespace) -> None:
 
     work = _workspace(arguments)
     if arguments.export:
-        count = review.export_sheet(work, arguments.export, arguments.sample, arguments.seed)
-        print(f"{count} articles written to {arguments.export}; fill in 'verdict' (accept, reject) or 'corrected':")
-        print(f"  labelmill review {arguments.job} --import {arguments.export}")
-    else:
+        count, files = review.export_sample(work, arguments.export, arguments.format, arguments.sample, arguments.seed)
+        printing.sampled(count, files, arguments.job)
+    elif arguments.filled:
         with work.locked():
-            count = review.import_sheet(work, arguments.filled, arguments.reviewer)
-        print(f"{count} verdicts stored; labelmill run {arguments.job} applies them")
+            stored, known = review.import_verdicts(work, arguments.filled, arguments.format, arguments.reviewer)
+        also = f" ({known} were known)" if known else ""
+        print(f"{stored} verdicts stored{also}; labelmill run {arguments.job} applies them")
+    else:
+        from pipeline import reviewing
+
+        names = (arguments.reviewers or "").split(",")
+        reviewing.serve(work, arguments.host, arguments.port, arguments.token, names, arguments.predictions)
 
 
 def _status(arguments: argparse.Namespace) -> None:
     from pipeline import job
 
     report = job.status(_workspace(arguments))
-    if arguments.json:
-        print(json.dumps(report, ensure_ascii=False, indent=1))
-    else:
-        printing.status(report)
+    _say(arguments, report, lambda: printing.status(report))
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -171,10 +177,9 @@ def _ledger(arguments: argparse.Namespace) -> None:
         printing.salvaged(job.salvage_ledger(work))
     elif arguments.export:
         print(f"{job.export_ledger(work, arguments.export):,} records written to {arguments.export}")
-    elif arguments.json:
-        print(json.dumps(job.ledger(work), ensure_ascii=False, indent=1))
     else:
-        printing.ledger(job.ledger(work))
+        report = job.ledger(work)
+        _say(arguments, report, lambda: printing.ledger(report))
 
 
 def _versions(arguments: argparse.Namespace) -> None:
@@ -183,23 +188,15 @@ def _versions(arguments: argparse.Namespace) -> None:
     rows, trouble = versioning.listing(_workspace(arguments))
     if trouble:
         print(f"labelmill: {trouble}", file=sys.stderr)
-    if arguments.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=1))
-    else:
-        printing.versions(rows)
+    _say(arguments, rows, lambda: printing.versions(rows))
 
 
 def _diff(arguments: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from pipeline.publishing import versions
 
     folder = _workspace(arguments).versions
     found = versions.difference(versions.named(folder, arguments.a), versions.named(folder, arguments.b))
-    if arguments.json:
-        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
-    else:
-        printing.changes(found)
+    _say(arguments, asdict(found), lambda: printing.changes(found))
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -234,10 +231,20 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from pipeline import evaluation
 
     found = evaluation.evaluate(_workspace(arguments), arguments.gold)
+    _say(arguments, found.as_dict(), lambda: printing.evaluation(found))
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from pipeline.reporting import facts, page
+
+    work = _workspace(arguments)
+    found = facts.gather(work, arguments.against, arguments.seed)
     if arguments.json:
-        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1))
-    else:
-        printing.evaluation(found)
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    path = arguments.output or work.path / page.FILE
+    page.write(path, found)
+    print(f"{found['verdict']}\n{path}")
 
 
 def _prompt_render(arguments: argparse.Namespace) -> None:
@@ -246,10 +253,7 @@ def _prompt_render(arguments: argparse.Namespace) -> None:
     work = _workspace(arguments)
     job.run(work, "collect", "filter")
     found = prompting.render(work, arguments.id)
-    if arguments.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
-    else:
-        printing.prompt(found)
+    _say(arguments, found, lambda: printing.prompt(found))
 
 
 def _prompt_list(arguments: argparse.Namespace) -> None:
@@ -265,8 +269,6 @@ def _prompt_list(arguments: argparse.Namespace) -> None:
 
 
 def _prompt_diff(arguments: argparse.Namespace) -> None:
-    from dataclasses import asdict
-
     from pipeline import prompting
     from pipeline.config import load_job
     from pipeline.workspace import Workspace
@@ -276,10 +278,7 @@ def _prompt_diff(arguments: argparse.Namespace) -> None:
         for name in (arguments.a, arguments.b)
     )
     found = prompting.difference(a, b)
-    if arguments.json:
-        print(json.dumps(asdict(found), ensure_ascii=False, indent=1))
-    else:
-        printing.difference(found, arguments.a, arguments.b)
+    _say(arguments, asdict(found), lambda: printing.difference(found, arguments.a, arguments.b))
 
 
 def _init(arguments: argparse.Namespace) -> None:
@@ -314,6 +313,7 @@ CALLS: dict[str, Callable[[argparse.Namespace], int | None]] = {
     "prompt_render": _prompt_render,
     "publish": _publish,
     "quote": _quote,
+    "report": _report,
     "review": _review,
     "run": _run,
     "show": _show,

@@ -21,6 +21,8 @@ from pipeline.errors import ConfigError
 from pipeline.records import LabelColumn
 from pipeline.yaml_files import parse_yaml, read_text
 
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
 
 class Options(BaseModel):
     """Base of every section and of every plugin's options: an unknown key is an error, values do not change."""
@@ -133,6 +135,24 @@ class PublishOptions(Options):
         return to
 
 
+class ReviewOptions(Options):
+    """Which articles people are shown.  Shares are of the articles; weights say how many of a stratum are drawn beside others."""
+
+    seed: int = 0
+    blind: Share = 0.1  # of them the reviewer writes phrases before the label is seen
+    overlap: Share = 0.1  # are judged by two reviewers
+    planted: Share = 0.05  # carry a phrase that is known to be wrong
+    stratify: Literal["source", "language", "model"] | None = None
+    weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}  # default: by the strata's sizes
+
+    @field_validator("weights")
+    @classmethod
+    def _of_strata(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        if weights and info.data.get("stratify", "") is None:
+            raise ValueError("needs review.stratify: source, language or model")
+        return weights
+
+
 class PluginSpec(BaseModel):
     """A `{type: name, ...}` section before the plugin that it names has checked the rest of it."""
 
@@ -152,6 +172,7 @@ class JobConfig(Options):
     filters: list[PluginSpec] = []
     label: LabelOptions = LabelOptions()
     clean: dict[str, Any] = {}
+    review: ReviewOptions = ReviewOptions()
     split: SplitOptions = SplitOptions()
     publish: PublishOptions = PublishOptions()
     file: Path = Path("job.yaml")

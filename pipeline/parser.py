@@ -10,6 +10,7 @@ from typing import Any
 STAGES = ("collect", "filter", "label", "clean", "review", "split", "publish")
 TABLES = ("articles", "filtered", "labels", "train", "eval")
 FORMATS = ("seq2seq", "chat", "clm", "jsonl", "csv")
+REVIEW_FORMATS = ("csv", "jsonl", "argilla", "label-studio")
 _JOB = "data/quickstart/job.yaml"
 EXIT_CODES = "exit codes: 0 done, 1 error, 2 usage or job file, 3 paused (run again to resume), 4 a gate stopped"
 
@@ -96,11 +97,22 @@ def _may_retry(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_looking(add: Add) -> None:
-    review = add("review", "review", "Draw a sample for people to judge, or read their verdicts back.",
-                 f"labelmill review {_JOB} --export sample.csv --sample 50")  # fmt: skip
-    direction = review.add_mutually_exclusive_group(required=True)
-    direction.add_argument("--export", type=Path, metavar="FILE", help="write a sample to FILE (.csv or .jsonl)")
+    review = add("review", "review", "Serve the review page; or a sample of labels to a file, and verdicts back from it.",
+                 f"labelmill review {_JOB}\n  labelmill review {_JOB} --export sample.csv --sample 50")  # fmt: skip
+    review.add_argument("--host", default="127.0.0.1", help="where to serve the page (default: this machine only)")
+    review.add_argument("--port", type=_port, default=8377, help="its port (default: 8377; 0: any that is free)")
+    review.add_argument("--token", help="what reviewers log in with; needed where --host is reached by others")
+    review.add_argument("--reviewers", metavar="A,B", help="who may review, by name (default: anyone)")
+    review.add_argument("--predictions", type=Path, metavar="FILE", help="review another model's labels: JSONL by id")
+    direction = review.add_mutually_exclusive_group()
+    direction.add_argument("--export", type=Path, metavar="FILE", help="write a sample to FILE")
     direction.add_argument("--import", dest="filled", type=Path, metavar="FILE", help="read the filled FILE back")
+    review.add_argument(
+        "--format",
+        choices=REVIEW_FORMATS,
+        metavar="FORMAT",
+        help=f"{', '.join(REVIEW_FORMATS)} (default: by FILE's ending, or what is in it)",
+    )
     review.add_argument("--sample", type=_positive, metavar="N", help="how many articles (default: all)")
     review.add_argument("--seed", type=int, default=0, help="of the random sample (default: 0)")
     review.add_argument("--reviewer", default="reviewer", help="whose verdicts these are")
@@ -111,6 +123,14 @@ def _add_looking(add: Add) -> None:
     show.add_argument("--rejected", action="store_true", help="the rows that were dropped, with reasons")
     show.add_argument("-n", type=_positive, metavar="N", help="at most N rows (default: 10, with --json all)")
     show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
+    report = add("report", "report", "One HTML file that tells what a job made, how good it is and what it cost.",
+                 f"labelmill report {_JOB} --against 1.0.0")  # fmt: skip
+    report.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in the job's folder")
+    report.add_argument(
+        "--against", metavar="WHAT", help="a version or another job file (default: the last version with other labels)"
+    )
+    report.add_argument("--seed", type=int, default=0, help="of the random labels to read (default: 0)")
+    report.add_argument("--json", action="store_true", help="the figures as JSON; writes no file")
     evaluate = add("evaluate", "evaluate", "Compare the labels with those that people chose.",
                    f"labelmill evaluate {_JOB} --gold gold.jsonl")  # fmt: skip
     evaluate.add_argument(
@@ -239,6 +259,12 @@ class _Version(argparse.Action):
 
         print(f"labelmill {version('labelmill')}")
         parser.exit()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
+    return int(text)
 
 
 def _positive(text: str) -> int:

@@ -27,6 +27,13 @@ def line(row: dict[str, Any], label: str) -> str:
     return f"{row['id']}  {text[:100]}{'…' if len(text) > 100 else ''}"
 
 
+def sampled(count: int, files: list[Path], job: Path) -> None:
+    """A sample that went out for review; another tool gets a second file, with its settings."""
+    then = "upload them (docs/interchange.md)" if files[1:] else "fill in 'verdict' (accept, reject) or 'corrected'"
+    print(f"{count} articles written to {' and '.join(map(str, files))}; {then}, then:")
+    print(f"  labelmill review {job} --import {files[0]}")
+
+
 def status(report: dict[str, Any]) -> None:
     print(f"{report['job']}  {report['path']}")
     print(f"{'stage':9}{'in':>9}{'kept':>9}{'rejected':>10}  {'state':14} details")

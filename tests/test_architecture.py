@@ -38,10 +38,10 @@ LAYERS = [
         "pacing",
     },
     {"sources", "filters", "tasks", "providers"},
-    {"workspace", "prompts"},
+    {"workspace", "prompts", "units"},
     {"engines", "labelling", "review", "splitting", "publishing"},
     {"stages"},
-    {"job", "versioning", "quoting", "prompting", "evaluation", "doctor", "starter"},
+    {"job", "versioning", "quoting", "prompting", "reviewing", "reporting", "evaluation", "doctor", "starter"},
     {"printing", "parser"},
     {"cli", "__init__"},
 ]

@@ -21,6 +21,7 @@ COMMANDS = [
     "show",
     "ledger",
     "evaluate",
+    "report",
     "versions",
     "diff",
     "verify",
@@ -151,4 +152,5 @@ def test_a_wheel_carries_prompts_and_quickstart(tmp_path: Path) -> None:
     ):
         assert f"pipeline/shipped/{name}" in names
     assert "pipeline/labelling/prices.yaml" in names
+    assert {f"pipeline/reporting/templates/report.{kind}" for kind in ("html", "css")} <= set(names)
     assert not any("tests/" in name or "jobs/" in name for name in names)

@@ -13,7 +13,7 @@ import zstandard
 
 from pipeline.articles import to_article
 from pipeline.config import SourceOptions
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, InputError
 from pipeline.records import Article, BadRow, RawRow
 from tests.conftest import JobMaker, article, rows, run, stage, tree, write_jsonl
 
@@ -161,8 +161,8 @@ def test_csv_with_an_open_quote_is_rejected_and_said(make_job: JobMaker, tmp_pat
 def test_other_encodings_are_named_in_the_job_file(make_job: JobMaker, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("id,body\n1,서울시가 새로운 도서관을 열었다고 밝혔다\n".encode("cp949"))
     source = {"type": "files", "path": "a.csv", "columns": {"text": "body"}}
-    work = collect(make_job(sources=[source]))
-    assert stage(work, "collect")["rejected"] == {"wrong_encoding": 1}
+    with pytest.raises(InputError, match=r"sources.0: files: none of its 1 rows is an article \(wrong_encoding 1"):
+        collect(make_job(sources=[source]))
     work = collect(make_job(sources=[{**source, "encoding": "cp949"}]))
     assert rows(work, "articles")[0]["text"] == "서울시가 새로운 도서관을 열었다고 밝혔다"
 
@@ -202,7 +202,7 @@ def test_html_pages(make_job: JobMaker, tmp_path: Path) -> None:
     (tmp_path / "pages" / "b.html").write_bytes(b"")
     work = collect(make_job(sources=[{"type": "files", "path": "pages/*"}]))
     assert "part 8" in rows(work, "articles")[0]["text"]
-    assert stage(work, "collect")["rejected"] == {"not_extractable": 1}
+    assert stage(work, "collect")["rejected"] == {"not_html": 1}
 
 
 @pytest.mark.parametrize("path", ["nothing/*.jsonl", "article.jsonl"])
@@ -244,6 +244,5 @@ def test_file_names_that_are_no_utf8(make_job: JobMaker, tmp_path: Path) -> None
 
 def test_columns_that_are_not_there_are_named_with_those_that_are(make_job: JobMaker, tmp_path: Path) -> None:
     pd.DataFrame({"headline": ["a"], "content": ["b"]}).to_parquet(tmp_path / "a.parquet")
-    work = collect(make_job(sources=[{"type": "files", "path": "a.parquet", "columns": {"text": "body"}}]))
-    [row] = rows(work, "articles", rejected=True)
-    assert (row["reason"], row["detail"]) == ("missing_text", "no 'body'; the row has: headline, content")
+    with pytest.raises(InputError, match=r"missing_text 1; no 'body'; the row has: headline, content"):
+        collect(make_job(sources=[{"type": "files", "path": "a.parquet", "columns": {"text": "body"}}]))

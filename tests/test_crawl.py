@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, InputError
 from tests.conftest import ROOT, JobMaker, command, rows, run
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 
@@ -47,6 +48,13 @@ def collected(path: Path) -> dict[str, str]:
     work = run(path, last="collect")
     found = {next(n for n in row["notes"] if n.startswith("fetched: "))[9:]: "kept" for row in rows(work, "articles")}
     return found | {row["detail"].split(" ")[0]: row["reason"] for row in rows(work, "articles", rejected=True)}
+
+
+def nothing(path: Path) -> str:
+    """Why a crawl brought no article at all."""
+    with pytest.raises(InputError, match="rows is an article") as error:
+        run(path, last="collect")
+    return str(error.value).partition("is an article (")[2]
 
 
 def asked(server: CrawlServer) -> Counter[str]:
@@ -144,7 +152,7 @@ def test_robots_that_cannot_be_had(make_job: JobMaker, monkeypatch: pytest.Monke
         monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
     with Running(CrawlServer({"/a.html": page(html(1)), "/robots.txt": page(b"no", 503)})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])
-        assert collected(path) == {f"{server.url}/a.html": "robots_unreachable"}
+        assert nothing(path).startswith("robots_unreachable 1;")
         assert asked(server) == {}
         server.pages["/robots.txt"] = page(b"none", 404)
         assert collected(path) == {f"{server.url}/a.html": "kept"}
@@ -210,7 +218,7 @@ def test_guarded(make_job: JobMaker) -> None:
     """Without the allow-list not even loopback is asked, and no redirect leads around it."""
     with Running(CrawlServer({"/a.html": redirect("http://127.0.0.2:1/secret"), "/b.html": page(html(1))})) as server:
         path = web(make_job, urls=[f"{server.url}/b.html"], allow=[])
-        assert collected(path) == {f"{server.url}/b.html": "refused_address"}
+        assert nothing(path).startswith("refused_address 1;")
         assert server.seen == []
         path = web(make_job, urls=[f"{server.url}/a.html", f"{server.url}/b.html"], allow=["127.0.0.1"], name="again")
         assert collected(path) == {f"{server.url}/a.html": "refused_address", f"{server.url}/b.html": "kept"}
@@ -267,11 +275,10 @@ def test_hosts_that_ask_for_too_much(make_job: JobMaker) -> None:
     started = time.monotonic()
     with Running(CrawlServer(slow)) as server:
         path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(3)])
-        assert set(collected(path).values()) == {"robots_too_slow"} and asked(server) == {}
+        assert nothing(path).startswith("robots_too_slow 3;") and asked(server) == {}
     with Running(CrawlServer(busy)) as server:
         path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(30)], connections_per_host=1, name="busy")
-        found = collected(path)
-        assert set(found.values()) == {"http_429"} and sum(asked(server).values()) == 1
+        assert nothing(path).startswith("http_429 1;") and sum(asked(server).values()) == 1
     assert time.monotonic() - started < 20
 
 
@@ -294,6 +301,81 @@ def test_what_a_site_takes_back(make_job: JobMaker) -> None:
         assert collected(path) == everything
 
 
+@pytest.mark.parametrize("answer", ["long", "leads astray"])
+def test_odd_robots(make_job: JobMaker, answer: str) -> None:
+    """The head of one of 30 MB counts; one that leads to an address that is refused does not hide what is reserved."""
+    long = page(b"User-agent: *\nDisallow: /a.html\n#").replace(b"Length: ", b"Length: 3000000")
+    pages: dict[str, Page] = {
+        "/robots.txt": long if answer == "long" else redirect("file:///etc/passwd"),
+        "/.well-known/tdmrep.json": page(b'[{"location": "/", "tdm-reservation": 1}]'),
+        "/a.html": page(html(1)),
+    }
+
+    async def robots(request: Request, writer: asyncio.StreamWriter) -> bool:
+        writer.write(long + b"x" * 2**20)  # more than is read
+        return False
+
+    if answer == "long":
+        pages["/robots.txt"] = robots
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, urls=[f"{server.url}/a.html"])
+        said = "robots_disallowed" if answer == "long" else "tdm_reserved"
+        assert nothing(path).startswith(f"{said} 1;")
+
+
+def test_every_request_keeps_the_pace(make_job: JobMaker) -> None:
+    """Also those behind robots.txt, and behind a redirect to another host."""
+    at: list[float] = []
+
+    async def robots(request: Request, writer: asyncio.StreamWriter) -> None:
+        at.append(time.monotonic())
+        slow = request.headers["host"].startswith("localhost")
+        writer.write(page(b"User-agent: *\nCrawl-delay: 0.5", content_type="text/plain") if slow else page(status=404))
+
+    async def target(request: Request, writer: asyncio.StreamWriter) -> None:
+        at.append(time.monotonic())
+        writer.write(page(html(1) if "1" in request.path else html(2)))
+
+    async def reserved(request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.headers["host"].startswith("localhost"):
+            at.append(time.monotonic())
+        writer.write(page(status=404))
+
+    with Running(CrawlServer({"/robots.txt": robots, "/.well-known/tdmrep.json": reserved})) as server:
+        for n in (1, 2):
+            server.pages[f"/{n}"] = redirect(f"http://localhost:{server.port}/to{n}")
+            server.pages[f"/to{n}"] = target
+        path = web(make_job, urls=[f"{server.url}/1", f"{server.url}/2"], connections_per_host=1)
+        assert set(collected(path).values()) == {"kept"}
+    _, *there = at  # the first is of the host that redirects
+    assert len(there) == 4 and min(b - a for a, b in pairwise(there)) > 0.48
+
+
+def test_without_a_contact_no_stranger_is_asked(make_job: JobMaker) -> None:
+    """Whoever names it: a feed, a redirect of a page or of robots.txt.  Refused before any name is looked up."""
+    away = "http://news.example.invalid/1.html"
+    feed = f"<rss><channel><item><link>{away}</link></item></channel></rss>".encode()
+    pages: dict[str, Page] = {"/feed": page(feed), "/leads.html": redirect(away), "/a.html": page(html(1))}
+    with Running(CrawlServer(pages)) as server:
+        pages["/robots.txt"] = redirect(away)
+        here = server.url
+        found = collected(web(make_job, feeds=[f"{here}/feed"], urls=[f"{here}/leads.html", f"{here}/a.html"]))
+        assert found == {away: "no_contact", f"{here}/leads.html": "no_contact", f"{here}/a.html": "kept"}
+
+
+def test_what_breaks_a_library_costs_one_page(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.crawling.outcomes import Outcomes
+
+    def of(self: Outcomes, url: Any, *rest: Any) -> Any:
+        return as_it_is(self, url, *rest) if url.url.endswith("/a.html") else 1 / 0
+
+    as_it_is = Outcomes.of
+    monkeypatch.setattr(Outcomes, "of", of)
+    with Running(CrawlServer({"/a.html": page(html(1)), "/b.html": page(html(2))})) as server:
+        found = collected(web(make_job, urls=[f"{server.url}/a.html", f"{server.url}/b.html"]))
+        assert found == {f"{server.url}/a.html": "kept", f"{server.url}/b.html": "failed"}
+
+
 def test_other_bounds(make_job: JobMaker) -> None:
     """A wider scope is found although nothing changed; a narrower one drops what is out."""
 
@@ -310,6 +392,10 @@ def test_other_bounds(make_job: JobMaker) -> None:
         assert len(collected(web(make_job, sites=[start], depth=4))) == 5
         found = collected(web(make_job, sites=[start], depth=4, exclude=["*/3.html"]))
         assert found[f"{server.url}/3.html"] == "excluded" and Counter(found.values())["kept"] == 4
+        server.seen.clear()
+        assert collected(web(make_job, sites=[start], depth=4, exclude=["*/3.html"])) == found
+        assert "/3.html" not in server.paths  # nor is it asked by the run after that
+        assert Counter(collected(web(make_job, sites=[start], depth=4)).values()) == {"kept": 5}
 
 
 def test_canonical_addresses(make_job: JobMaker) -> None:
@@ -325,10 +411,11 @@ def test_canonical_addresses(make_job: JobMaker) -> None:
             "/2.html": names(2, f"{server.url}/"),
             "/3.html": names(3, f"{server.url}/"),
             "/4.html": names(4, "http://evil.example.com/"),
+            "/5.html?page=all": names(5, "5.html"),
         }
         server.pages |= pages
         work = run(web(make_job, urls=[server.url + at for at in pages]), last="collect")
-        assert {row["url"] for row in rows(work, "articles")} == {f"{server.url}/{n}.html" for n in (1, 2, 3, 4)}
+        assert {row["url"] for row in rows(work, "articles")} == {f"{server.url}/{n}.html" for n in (1, 2, 3, 4, 5)}
         assert [row["reason"] for row in rows(work, "articles", rejected=True)] == ["duplicate_id"]
 
 

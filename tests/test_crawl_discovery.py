@@ -260,6 +260,7 @@ def test_a_long_file_is_cut_between_rules() -> None:
         ({"x-robots-tag": "googlebot: noindex, labelmill: none"}, b"", "x-robots-tag: none"),
         ({"x-robots-tag": "unavailable_after: 25 Jun 2010 15:00:00 PST, noarchive"}, b"", "x-robots-tag: noarchive"),
         ([("X-Robots-Tag", "otherbot: nofollow"), ("X-Robots-Tag", "noindex")], b"", "x-robots-tag: noindex"),
+        ({"x-robots-tag": "googlebot: noindex\nnoarchive"}, b"", "x-robots-tag: noarchive"),
         ({}, b"<META content='NOINDEX;nofollow' Name=Robots>", "meta: noindex"),
         ({}, b"<meta name=labelmill content=none />", "meta: none"),
         ({}, b"<meta name='robots' content='index, noai, noimageai'>", "meta: noai"),

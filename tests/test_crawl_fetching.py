@@ -673,7 +673,8 @@ def test_conditional_requests() -> None:
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("120", 120.0), ("0", 0.0), ("-5", 0.0), ("soon", None), ("nan", 0.0), ("1e999", 604800.0),
-     ("Mon, 01 Jan 2024 00:00:00 GMT", 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 604800.0)],
+     ("Mon, 01 Jan 2024 00:00:00 GMT", 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 604800.0),
+     ("Mon, 01 Jan 99999999999 00:00:00 GMT", None)],
 )  # fmt: skip
 def test_retry_after(value: str, seconds: float | None) -> None:
     answer = got(page(b"later", 429, Retry_After=value))
@@ -684,6 +685,19 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 def test_other_statuses(status: int) -> None:
     answer = got(page(HTML if status not in (101, 204) else b"", status))
     assert (answer.reason, answer.status, answer.body) == (f"http_{status}", status, b"")
+
+
+def test_a_kept_connection_that_dies_is_not_asked_again_at_once() -> None:
+    async def dies(request: Request, writer: asyncio.StreamWriter) -> bool:
+        return False
+
+    async def main() -> None:
+        async with fetching({"/": page(HTML), "/dies": dies}) as (server, fetcher):
+            await fetcher.get(server.url + "/")
+            assert (await fetcher.get(server.url + "/dies")).reason == "broken"
+            assert server.paths == ["/", "/dies"]
+
+    asyncio.run(main())
 
 
 def test_a_connection_outlives_errors_but_not_long_or_slow_ones() -> None:

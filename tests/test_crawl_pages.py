@@ -158,6 +158,47 @@ def test_time_of_publication(head: str, published: str | None) -> None:
     assert extract(html(ENGLISH, head=head).encode(), "http://news.localhost/quay").published_at == published
 
 
+@pytest.mark.parametrize(
+    ("words", "published"),
+    [
+        ("기사입력 2026. 5. 8. 오전 9:30", "2026-05-08"),
+        ("Copyright 2026", None),  # a year is no day
+        ("January 1, 2026", "2026-01-01"),
+        ("2026.01.01", "2026-01-01"),
+    ],
+)
+def test_a_day_as_koreans_write_it(words: str, published: str | None) -> None:
+    body = "".join(f"<p>{text}</p>" for text in KOREAN)
+    html = f"<html><head><title>부두</title></head><body><div>{words}</div><article>{body}</article></body></html>"
+    assert extract(html.encode(), URL).published_at == published
+
+
+@pytest.mark.parametrize("date", ['<meta name="date" content="2026-01-01">', ""])
+def test_a_first_of_january_that_is_stated(date: str) -> None:
+    body = "".join(f"<p>{text}</p>" for text in KOREAN)
+    html = f"<html><head><title>부두</title>{date}</head><body><article>{body}</article></body></html>"
+    url = URL if date else "http://news.localhost/2026/01/01/quay"
+    assert extract(html.encode(), url).published_at == "2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("head", "author"),
+    [
+        ('<meta name="author" content="홍길동">', "홍길동"),
+        (
+            '<script type="application/ld+json">{"author": {"@type": "Person", "name": "\\ud64d\\uae38\\ub3d9"}}</script>',
+            "홍길동",
+        ),
+        ('<meta property="article:author" content="https://example.org/hong">', None),
+        ('<meta name="author" content="아무일보"><meta property="og:site_name" content="아무일보">', None),
+    ],
+)
+def test_authors_of_one_word(head: str, author: str | None) -> None:
+    body = "".join(f"<p>{text}</p>" for text in KOREAN)
+    html = f"<html><head><title>부두</title>{head}</head><body><article>{body}</article></body></html>"
+    assert extract(html.encode(), URL).author == author
+
+
 def test_language_is_the_texts() -> None:
     assert extract(html(KOREAN, language="en").encode("cp949"), URL, "iso-8859-1").language == "ko"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import http.server
 import io
 import json
+import lzma
 import subprocess
 import sys
 import tarfile
@@ -18,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -142,6 +145,17 @@ def test_excel_sheets(make_job: JobMaker, tmp_path: Path) -> None:
     assert rejected(collect(make_job, ["a.xlsx", "b.xlsx"]))[-1] == ("b.xlsx", 1, "damaged_file")
 
 
+def test_excel_that_its_library_does_not_understand(make_job: JobMaker, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="extra 'excel' is not installed")
+    book = openpyxl.Workbook()
+    book.active.append(["body"])
+    book.create_chartsheet()  # without a chart: openpyxl raises AttributeError
+    book.save(tmp_path / "a.xlsx")
+    write_jsonl(tmp_path / "b.jsonl", [article(1)])
+    work = collect(make_job, ["a.xlsx", "b.jsonl"])
+    assert (rejected(work), ids(work)) == ([("a.xlsx", 1, "damaged_file")], ["a1"])
+
+
 def page(number: int) -> bytes:
     body = "".join(f"<p>The harbour {number} of the city was opened in the spring, part {n}.</p>" for n in range(9))
     title = f"Harbour {number}"
@@ -165,7 +179,7 @@ def response(url: str, body: bytes, status: str = "200 OK", type: str = "text/ht
     return record("response", url, f"HTTP/1.1 {status}\r\nContent-Type: {type}\r\n\r\n".encode() + body)
 
 
-@pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])
+@pytest.mark.parametrize("name", ["a.warc", "a.warc.gz", "a.warc.bz2"])
 def test_warc(make_job: JobMaker, tmp_path: Path, name: str) -> None:
     pytest.importorskip("fastwarc", reason="extra 'warc' is not installed")
     pytest.importorskip("trafilatura", reason="extra 'html' is not installed")
@@ -180,20 +194,53 @@ def test_warc(make_job: JobMaker, tmp_path: Path, name: str) -> None:
         response("https://news.example/6", page(6)),
         record("conversion", "https://news.example/7", KOREAN.encode(), "text/plain"),
     ]
-    press = gzip.compress if name.endswith(".gz") else bytes  # a record is a member of its own
+    press = {"a.warc": bytes, "a.warc.gz": gzip.compress, "a.warc.bz2": bz2.compress}[
+        name
+    ]  # a record is a member of its own
     (tmp_path / name).write_bytes(b"".join(map(press, records)))
     work = collect(make_job, name, max_row_bytes=10_000, columns={})
     found = rows(work, "articles")
     assert [row["url"] for row in found] == [f"https://news.example/{n}" for n in (1, 6, 7)]
     assert [row["line"] for row in found] == [3, 8, 9] and found[0]["title"] == "Harbour 1"
-    wanted = ["http_status", "not_html", "not_extractable", "row_too_large"]
+    wanted = ["http_status", "not_html", "no_article", "row_too_large"]
     assert [reason for _, _, reason in rejected(work)] == wanted
     whole = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
     work = collect(make_job, name, columns={})
-    assert len(rows(work, "articles")) >= 1
+    assert len(rows(work, "articles")) >= (name != "a.warc.bz2")  # whose last 8 kB go with the damage
     (tmp_path / name).write_bytes(b"this is none of it")
     assert rejected(collect(make_job, name, columns={})) == [(name, 1, "damaged_file")]
+
+
+def test_warc_of_other_crawlers(make_job: JobMaker, tmp_path: Path) -> None:
+    """Bodies as they came over the wire, types in capitals or none, a page that would take minutes, a file that is cut."""
+    pytest.importorskip("fastwarc", reason="extra 'warc' is not installed")
+    pytest.importorskip("trafilatura", reason="extra 'html' is not installed")
+
+    def sent(number: int, headers: str, body: bytes) -> bytes:
+        head = f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode()
+        return record("response", f"https://news.example/{number}", head + body)
+
+    def chunks(body: bytes) -> bytes:
+        parts = [body[n : n + 70] for n in range(0, len(body), 70)]
+        return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+    html = "Content-Type: Text/HTML\r\n"
+    records = [
+        sent(1, html + "Transfer-Encoding: chunked", chunks(page(1))),
+        sent(2, html + "Transfer-Encoding: chunked\r\nContent-Encoding: gzip", chunks(gzip.compress(page(2)))),
+        sent(3, html + "Transfer-Encoding: chunked\r\nContent-Encoding: br", page(3)),  # undone, but not said
+        sent(4, "Server: none", page(4)),
+        sent(5, html, b"<html><body>" + b"<b>" * 200_000),
+        sent(6, html, page(6)),
+    ]
+    (tmp_path / "a.warc").write_bytes(b"".join(records)[:-500])
+    work = collect(make_job, "a.warc", columns={})
+    body = " ".join(f"The harbour {{}} of the city was opened in the spring, part {n}." for n in range(9))
+    assert [row["text"] for row in rows(work, "articles")] == [
+        f"Harbour {n} {body.replace('{}', str(n))}" for n in range(1, 5)
+    ]
+    assert [(line, reason) for _, line, reason in rejected(work)] == [(5, "too_large"), (6, "damaged_file")]
 
 
 # --- archives ---
@@ -218,14 +265,15 @@ def write_archive(path: Path) -> None:
             for name, data in members().items():
                 archive.writestr(name, data)
         return
-    with tarfile.open(path, "w:gz" if path.suffix != ".tar" else "w") as tar:
+    modes = {".tar": "w", ".xz": "w:xz", ".tbz2": "w:bz2"}
+    with tarfile.open(path, modes.get(path.suffix, "w:gz")) as tar:  # type: ignore[call-overload]
         for name, data in members().items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
 
 
-@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tgz"])
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tgz", "a.tar.xz", "a.tbz2"])
 def test_archives(make_job: JobMaker, tmp_path: Path, name: str) -> None:
     write_archive(tmp_path / name)
     work = collect(make_job, name, encoding="auto")
@@ -245,6 +293,16 @@ def test_an_archive_with_nothing(make_job: JobMaker, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.png", b"")
     assert rejected(collect(make_job, "a.zip")) == [("a.zip", 1, "nothing_in_archive")]
+
+
+def test_names_in_an_archive(make_job: JobMaker, tmp_path: Path) -> None:
+    """Nothing is unpacked, so a path that leads out of the folder is a name like others; an archive in one is told."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("../../up.jsonl", "/root.jsonl", ".hidden.jsonl", "x/.git/no.jsonl", "more.zip"):
+            archive.writestr(name, json.dumps(article(len(name))))
+    work = collect(make_job, "a.zip")
+    assert [row["source"] for row in rows(work, "articles")] == ["a.zip!../../up.jsonl", "a.zip!/root.jsonl"]
+    assert rejected(work) == [("a.zip!more.zip", 1, "archive_in_archive")]
 
 
 # --- places ---
@@ -287,6 +345,16 @@ def test_files_over_http(make_job: JobMaker, tmp_path: Path, web: str) -> None:
     assert "\n" not in str(caught.value) and "topsecret" not in str(caught.value)
 
 
+def test_a_server_that_sends_whole_files_only(make_job: JobMaker, tmp_path: Path, web: str) -> None:
+    """As `python -m http.server` does; fsspec asks for pieces of 5 MB."""
+    write_jsonl(tmp_path / "web" / "a.jsonl", [{"id": n, "body": f"{n} {KOREAN * 100}"} for n in range(1000)])
+    with zipfile.ZipFile(tmp_path / "web" / "b.zip", "w") as archive:
+        archive.write(tmp_path / "web" / "a.jsonl", "c.jsonl")
+    assert (tmp_path / "web" / "a.jsonl").stat().st_size > 6 * 2**20
+    for name in ("a.jsonl", "b.zip"):
+        assert len(ids(collect(make_job, f"{web}/{name}"))) == 1000
+
+
 def test_files_of_a_store(make_job: JobMaker) -> None:
     fsspec = pytest.importorskip("fsspec", reason="extra 'remote' is not installed")
     store = fsspec.filesystem("memory")
@@ -321,10 +389,36 @@ def test_files_of_a_store(make_job: JobMaker) -> None:
         ("latin-1", "Le café est fermé depuis l'été, où ça ? À Orléans.", "cp1252"),
         ("latin-1", "Die Straße führt über Köln nach München, größer.", "cp1252"),
         ("ascii", "plain", "utf-8"),
+        ("cp949", "大韓民國 憲法 第一條" * 9, "cp949"),  # no Hangul, but no Latin letters either
     ],
 )
 def test_guesses(encoding: str, text: str, found: str) -> None:
-    assert encodings.guess(io.BytesIO(text.encode(encoding))) == found
+    assert encodings.guess(io.BytesIO(text.encode(encoding)).read) == found
+
+
+def test_what_is_broken_or_mixed_makes_no_other_encoding() -> None:
+    for encoding in ("utf-8", "cp949"):
+        lines = [f"{KOREAN}\n".encode(encoding)] * 90
+        assert encodings.guess(io.BytesIO(b"".join([*lines, b"\xff\n", *lines])).read) == encoding
+        other = f"{KOREAN}\n".encode("cp949" if encoding == "utf-8" else "utf-8")
+        assert encodings.guess(io.BytesIO(b"".join([*lines, *[other] * 20])).read) == encoding
+
+
+@pytest.mark.parametrize("ending", ["gz", "xz", "bz2", "zst"])
+def test_damage_before_the_guess(make_job: JobMaker, tmp_path: Path, ending: str) -> None:
+    lines = "".join(json.dumps({"id": n, "body": f"{KOREAN} {n}"}, ensure_ascii=False) + "\n" for n in range(5000))
+    press = {"gz": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress, "zst": zstandard.compress}[ending]
+    data = press(lines.encode("cp949"))
+    write_jsonl(tmp_path / "good.jsonl", [article(1)])
+    for cut in (data[:-20], b"none of it"):
+        (tmp_path / f"a.jsonl.{ending}").write_bytes(cut)
+        work = collect(make_job, [f"a.jsonl.{ending}", "good.jsonl"], encoding="auto")
+        assert rejected(work)[-1][2] == "damaged_file" and {reason for _, _, reason in rejected(work)} == {
+            "damaged_file"
+        }
+        assert "a1" in ids(work)
+    (tmp_path / f"a.jsonl.{ending}").write_bytes(data)
+    assert len(ids(collect(make_job, f"a.jsonl.{ending}", encoding="auto"))) == 5000
 
 
 def test_the_guess_is_kept(make_job: JobMaker, tmp_path: Path) -> None:
@@ -362,6 +456,6 @@ def test_each_source_says_what_it_had(make_job: JobMaker, tmp_path: Path) -> Non
     assert "duplicate_id 1" in command("status", path).stdout
     before = tree(work.path)
     (tmp_path / "b.jsonl").write_text("\n")
-    with pytest.raises(InputError, match=r"job.yaml: sources.1: files has no rows; nothing was changed"):
+    with pytest.raises(InputError, match=r"job.yaml: sources.1: files: has no rows; nothing was changed"):
         run(path, last="collect")
     assert set(before) <= set(tree(work.path)) and stage(work, "collect")["kept"] == 2

@@ -318,3 +318,21 @@ def test_many_rows_in_flat_memory(url: str) -> None:
     result = subprocess.run([sys.executable, "-c", MEMORY, url], capture_output=True, text=True, cwd=ROOT, check=True)
     count, grown = map(int, result.stdout.split())
     assert count == 100_000 and grown < 30
+
+
+def test_a_key_without_an_exact_order_is_told(
+    mariadb_url: str, make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MariaDB orders an ENUM by its numbers and compares it as text."""
+    execute(mariadb_url, "DROP TABLE IF EXISTS articles")
+    table(mariadb_url, "ENUM('z','a','m') PRIMARY KEY")
+    insert(mariadb_url, ["z", "a", "m"])
+    monkeypatch.setenv("DATABASE_URL", mariadb_url)
+    with pytest.raises(InputError, match=r"3 keys were counted and 0 read; .* 'id' has no exact order"):
+        run(make_job(sources=[source()]), last="collect")
+
+
+def test_a_source_without_an_article_is_an_error(make_job: JobMaker) -> None:
+    path = make_job([{"id": str(n), "titel": "a"} for n in range(3)])
+    with pytest.raises(InputError, match=r"sources.0: files: none of its 3 rows is an article \(missing_text 3;"):
+        run(path, last="collect")

@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Literal
 
 from pipeline.cleaner.normal import fold_loose, fold_space, has_hangul, is_alphabetic
@@ -76,15 +76,21 @@ class Article:
         at = _find_words(self.text, phrase) if phrase else -1
         return (at, at + len(phrase)) if at >= 0 else self._loose_span(phrase)
 
+    def spans(self, phrase: str) -> list[tuple[int, int]]:
+        """Everywhere that the phrase stands but for spacing, width and case; where it nowhere does, in other inflections."""
+        return list(self._loose_spans(phrase)) or self._inflected_spans(phrase)
+
     def _loose_span(self, phrase: str) -> tuple[int, int] | None:
+        return next(self._loose_spans(phrase), None)
+
+    def _loose_spans(self, phrase: str) -> Iterator[tuple[int, int]]:
         key = fold_loose(phrase)
         at = self._loose.find(key) if key else -1
         while at >= 0:
             start, end = self._place_of(at), self._place_of(at + len(key) - 1) + 1
             if _at_borders(self.text, start, end):
-                return start, end
+                yield start, end
             at = self._loose.find(key, at + len(key))
-        return None
 
     @cached_property
     def script(self) -> str | None:
@@ -125,8 +131,19 @@ class Article:
         words = _WORD.findall(phrase.casefold())
         if not words:
             return False
-        there = self._windows(words[0][: 2 if has_hangul(words[0]) else 3], len(words))
+        there = self._windows(_prefix(words[0]), len(words))
         return any(all(map(self._same_word, words, window)) for window in there)
+
+    def _inflected_spans(self, phrase: str) -> list[tuple[int, int]]:
+        words = _WORD.findall(phrase.casefold())
+        if not words or len(self._folded) != len(self.text):  # a letter that folds to two would shift all places
+            return []
+        prefix, reach, found = _prefix(words[0]), (len(words) + 1) * _REACH, []
+        for at in _word_starts(self._folded, prefix):
+            matches = list(islice(_WORD.finditer(self._folded, at, at + reach), len(words)))
+            if len(matches) == len(words) and all(map(self._same_word, words, (match.group() for match in matches))):
+                found.append((at, matches[-1].end()))
+        return found
 
     def _windows(self, prefix: str, count: int) -> set[tuple[str, ...]]:
         """The different runs of so many words that begin with the prefix."""
@@ -144,6 +161,11 @@ class Article:
 
     def _root(self, word: str) -> str:
         return self._korean_root(word) if has_hangul(word) else stem(word, self._language)
+
+
+def _prefix(word: str) -> str:
+    """How words begin that may be the same word in another inflection."""
+    return word[: 2 if has_hangul(word) else 3]
 
 
 def _word_starts(text: str, prefix: str) -> Iterator[int]:

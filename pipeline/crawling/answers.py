@@ -26,7 +26,7 @@ class Fetched:
     """What a `get` came to.
 
     `reason` is None for a 200 with its whole body and for a 304 that was asked for; else `detail` says more and it is one of
-        bad_url, bad_scheme, refused_address     not asked: the URL, or a redirect's target
+        bad_url, bad_scheme, refused_address, no_contact    not asked: the URL, or a redirect's target
         dns, connect, tls, timeout               not reached, or not to the end in time
         too_many_headers, broken, undecodable    not as HTTP or the content encoding has it; cut off
         too_large, wrong_type                    `body` holds the first bytes of what was too large to read
@@ -58,13 +58,18 @@ class Unusable(Exception):
 
 def head(url: str, response: aiohttp.ClientResponse) -> Fetched:
     theirs = response.headers
-    headers = {name: printable(", ".join(theirs.getall(name))) for name in KEPT if name in theirs}
+    headers = {name: printable(_joined(name, theirs.getall(name))) for name in KEPT if name in theirs}
     if "location" in headers:  # not always ASCII: its bytes are kept, whatever they were meant to be
         raw = theirs["location"].encode("utf-8", "surrogateescape")
         headers["location"] = quote(raw, safe="".join(map(chr, range(33, 127))))
     after = chat_api.retry_after(theirs)
     after = None if after is None else min(after, MOST_RETRY_AFTER)
     return Fetched(url, url, response.status, headers, retry_after=after)
+
+
+def _joined(name: str, values: list[str]) -> str:
+    """A bot's name in an X-Robots-Tag holds to the end of its line, so that header's lines stay apart."""
+    return ("\n" if name == "x-robots-tag" else ", ").join(values)
 
 
 def target(answer: Fetched) -> str | None:

@@ -41,7 +41,7 @@ class Asker:
     ) -> None:
         self._fetcher, self._hosts, self._outcomes, self._manners = fetcher, hosts, outcomes, manners
         self._fetched = fetched
-        self._permissions = Permissions(fetcher, manners.agent, hosts.turn)
+        self._permissions = Permissions(fetcher, manners.agent, hosts.turn, hosts.ended)
 
     def give_up(self) -> None:
         self._permissions.give_up()
@@ -57,7 +57,7 @@ class Asker:
         host.delay = max(self._manners.delay, rules.asked.delay or 0.0)
         await self._hosts.turn(host.name)
         got = await self._get(url)
-        host.next_at = max(host.next_at, time.monotonic() + host.delay)
+        self._hosts.ended({host.name, *map(host_of, got.hops)})
         outcome, redirected = await self._outcome(host, url, got)
         outcome.found += self._outcomes.sitemaps(url, rules.asked.sitemaps)
         return outcome, redirected
@@ -97,10 +97,11 @@ class Asker:
         outcome = outcome_of(url, got, "failed")
         after = got.retry_after or 0.0
         if got.status in (429, 503):
+            hosts = {host.name, host_of(got.final_url)}  # a redirect may have led to another, which said so
             if after > LONGEST_WAIT:
-                host.is_left = True
+                self._hosts.leave(hosts)
                 return outcome
-            host.next_at = max(host.next_at, time.monotonic() + after)
+            self._hosts.pause(hosts, after)
         may_help = got.reason in TRANSIENT or got.status == 429 or (got.status or 0) >= 500
         return self._later(host, url, outcome, after) if may_help else outcome
 

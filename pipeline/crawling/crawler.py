@@ -107,17 +107,19 @@ class Crawler:
             self._wake.set()
 
     async def _start_due(self, tasks: asyncio.TaskGroup) -> None:
-        while self._due and self._due[0][0] <= time.monotonic() and self._in_flight < self._manners.connections:
+        while self._due and self._due[0][0] <= time.monotonic() and self._is_free():
             at, name = heapq.heappop(self._due)
             host = self._hosts.get(name)
             if host is not None and host.looked_at == at:  # else it was to be looked at earlier
                 host.looked_at = NEVER
                 await self._start_of(host, tasks)
 
+    def _is_free(self) -> bool:
+        return self._in_flight < self._manners.connections and not self._outbox.is_full
+
     async def _sleep(self) -> None:
         """Until something has happened, or the next host is due."""
-        free = self._in_flight < self._manners.connections
-        wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due and free else 60.0
+        wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due and self._is_free() else 60.0
         with suppress(TimeoutError):
             async with asyncio.timeout(min(wait, 60.0)):
                 await self._wake.wait()
@@ -133,7 +135,7 @@ class Crawler:
                 await self._refill(host)
             if not host.ready:
                 return await self._rest_of(host)
-            if host.next_at > time.monotonic() or self._in_flight >= self._manners.connections:
+            if host.next_at > time.monotonic() or not self._is_free():
                 return self._look_at(host, host.next_at)
             self._start(host, tasks)
 
@@ -181,6 +183,8 @@ class Crawler:
             outcome, redirected = await self._asker.ask(host, url)
             if redirected is not None:
                 await self._keep_target(url, redirected)
+        except Exception as error:  # a server can break any library below; it must cost only itself
+            outcome = Outcome(url.number, "failed", reason="failed", detail=f"{type(error).__name__}: {error}"[:200])
         finally:
             host.in_flight -= 1
             self._in_flight -= 1
@@ -240,9 +244,10 @@ class Crawler:
         is_busy = target.number in host.busy and itself not in self._patient  # else it waits for this very answer
         if is_busy or (not target.is_kept and self._is_full()):
             return
+        outcome = self._outcomes.of(target, got, tdm)
         host.busy.add(target.number)
         host.ready = deque(each for each in host.ready if each.number != target.number)
-        self._keep(host, target, self._outcomes.of(target, got, tdm))
+        self._keep(host, target, outcome)
 
     # --- storing ---
 

@@ -18,7 +18,7 @@ from yarl import URL
 
 from pipeline.crawling import answers, decoding
 from pipeline.crawling.answers import Fetched, Unusable, printable
-from pipeline.crawling.guard import Guard
+from pipeline.crawling.guard import Guard, is_loopback
 
 __all__ = ["ANY", "HTML", "Fetched", "Fetcher", "Limits", "MayFollow"]
 
@@ -47,6 +47,7 @@ class Fetcher:
 
     How many requests run at once, and how many to a host, is the caller's business.  `types` are the content types that
     count; a body without one is looked at.  `resolver` is asked for addresses in place of the system.
+    Without `strangers` no host but this machine is asked: a crawl that says not who it is (`no_contact`).
     """
 
     def __init__(
@@ -57,10 +58,11 @@ class Fetcher:
         types: Collection[str] = HTML,
         limits: Limits | None = None,
         resolver: AbstractResolver | None = None,
+        strangers: bool = True,
     ) -> None:
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": decoding.codings()}
         self._guard, self._types, self._limits = guard or Guard(), types, limits or Limits()
-        self._resolver = resolver
+        self._resolver, self._strangers = resolver, strangers
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Fetcher:
@@ -79,7 +81,7 @@ class Fetcher:
             resolver=self._resolver,
             socket_factory=None if trusted else self._guard.open_socket,
         )
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -89,6 +91,9 @@ class Fetcher:
             max_field_size=MOST_HEADER,
             read_bufsize=BUFFER,
         )
+        # Where a kept connection dies, aiohttp would ask again at once; we ask again at the host's pace.
+        session._retry_connection = False
+        return session
 
     async def get(
         self,
@@ -105,8 +110,8 @@ class Fetcher:
         fetcher's.  `may_follow` is asked for each redirect's target: None, or a reason not to; it may take its time
         (robots.txt, the host's pace).
         """
-        most = self._limits.body_bytes
-        wanted = _Wanted(self._types if types is None else types, body_bytes or most, most)
+        most = self._limits.body_bytes if body_bytes is None else body_bytes
+        wanted = _Wanted(self._types if types is None else types, most, is_page=body_bytes is None)
         headers = _request_headers(wanted.types, etag, last_modified)
         answer = await self._hop(url, headers, wanted, self._limits.seconds)
         hops, seconds = [url], answer.seconds
@@ -148,6 +153,8 @@ class Fetcher:
             raise Unusable("bad_url", printable(url[:200]))
         if why := self._guard.refused_host(host):
             raise Unusable("refused_address", f"{host} is {why}")
+        if not self._strangers and not is_loopback(host):
+            raise Unusable("no_contact", f"{host} is asked only where the job names a contact")
         return address.with_user(None) if address.raw_user or address.raw_password else address
 
     async def _hop(self, url: str, headers: dict[str, str], wanted: _Wanted, seconds: float) -> Fetched:
@@ -175,7 +182,7 @@ class Fetcher:
 class _Wanted:
     types: Collection[str]
     body_bytes: int
-    announced: int  # bytes; a longer body is not begun
+    is_page: bool  # else the head of a longer body is of use: the first 500 kB of a robots.txt
 
 
 def _request_headers(types: Collection[str], etag: str | None, last_modified: str | None) -> dict[str, str]:
@@ -196,7 +203,7 @@ async def _body(response: aiohttp.ClientResponse, wanted: _Wanted, *, conditiona
     kind = answers.content_type(response.headers)
     if kind and wanted.types and kind not in wanted.types:
         raise Unusable("wrong_type", kind)
-    if (response.content_length or 0) > wanted.announced:
+    if wanted.is_page and (response.content_length or 0) > wanted.body_bytes:
         raise Unusable("too_large", f"{response.content_length} bytes announced")
     return await _read(response, wanted, sniff=bool(wanted.types) and not kind)
 

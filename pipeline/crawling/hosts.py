@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pipeline.crawling.urls import Url
@@ -42,3 +43,18 @@ class Hosts:
         host.next_at = at + host.delay
         if (wait := at - time.monotonic()) > 0:
             await asyncio.sleep(wait)
+
+    def ended(self, names: Iterable[str], delay: float | None = None) -> None:
+        """A request to these has; `delay`: seconds that their robots.txt wants between two."""
+        for host in map(self.of, names):
+            if delay is not None:
+                host.delay = max(self._delay, delay)
+            host.next_at = max(host.next_at, time.monotonic() + host.delay)
+
+    def pause(self, names: Iterable[str], seconds: float) -> None:
+        for host in map(self.of, names):
+            host.next_at = max(host.next_at, time.monotonic() + seconds)
+
+    def leave(self, names: Iterable[str]) -> None:
+        for host in map(self.of, names):
+            host.is_left = True

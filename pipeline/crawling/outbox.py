@@ -10,6 +10,7 @@ from pipeline.crawling.urls import Outcome, Url
 
 GROUP = 64  # outcomes in one commit, at most
 GROUP_SECONDS = 0.1  # and how long the first of them waits for the others
+HELD = 64 * 2**20  # bytes of bodies that wait for the disk; with more, nothing new is asked
 
 
 class Outbox:
@@ -20,14 +21,20 @@ class Outbox:
         self._waiting: list[tuple[Host, Outcome]] = []
         self._filled, self._closed = asyncio.Event(), False
         self.count = 0  # outcomes that are not stored yet
+        self._held = 0  # bytes of their bodies
         self.fetched: dict[str, int] = {}  # the pages among them that were fetched: address -> number
 
     def add(self, host: Host, url: Url, outcome: Outcome) -> None:
         self._waiting.append((host, outcome))
         self.count += 1
+        self._held += len(outcome.body or b"")
         if url.is_page and outcome.state == "done":
             self.fetched[url.url] = url.number
         self._filled.set()
+
+    @property
+    def is_full(self) -> bool:
+        return self._held >= HELD
 
     def close(self) -> None:
         self._closed = True
@@ -47,5 +54,6 @@ class Outbox:
         group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
         await self._store(group)
         self.count -= len(group)
+        self._held -= sum(len(outcome.body or b"") for _, outcome in group)
         stored = {outcome.number for _, outcome in group}
         self.fetched = {address: number for address, number in self.fetched.items() if number not in stored}

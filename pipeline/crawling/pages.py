@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 
 from pipeline.crawling import boilerplate
+from pipeline.crawling.addresses import normal
 from pipeline.crawling.charsets import decode
 from pipeline.errors import MissingExtra
 from pipeline.text import language
 
-VERSION = 1  # of what this module and `boilerplate` make of a page; a higher one means: extract again
+VERSION = 3  # of what this module and `boilerplate` make of a page; a higher one means: extract again
 MAX_BYTES = 10 * 2**20
 MAX_TAGS = 100_000  # trafilatura takes a second for 20,000, and more than linear time
 _KEPT_BY_PRECISION = 0.6
@@ -50,6 +54,12 @@ class Page:
     def of(cls, fields: dict[str, Any]) -> Page:
         """Of JSON, which knows no tuples."""
         return cls(**{**fields, "removed": tuple((rule, text) for rule, text in fields["removed"])})
+
+    def notes(self) -> tuple[str, ...]:
+        """What a row tells of how it was made, and has no column for."""
+        notes = [f"removed {rule}: {what}" for rule, what in self.removed]
+        notes += [f"encoding: {self.encoding}"] if self.encoding not in (None, "utf-8") else []
+        return (*notes, f"author: {self.author}") if self.author else tuple(notes)
 
 
 def extract(body: bytes, url: str, charset: str | None = None, mode: Mode = "fast") -> Page:
@@ -146,6 +156,7 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     tree = load_html(text.replace("\0", ""))
     if tree is None:
         return Page(encoding=encoding, reason="not_html", detail="no tree of HTML elements")
+    canonical = _canonical(tree, url)
     found = _article(tree, url, mode)
     if found is None or not (found.text or "").strip():
         return Page(encoding=encoding, reason="no_article", detail="no article body found in the page")
@@ -154,10 +165,10 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     return Page(
         title=_clean(found.title) or None,
         text=joined,
-        author=_clean(found.author) or None,
-        published_at=_published(tree, found.date),
+        author=_clean(found.author or _stated_author(tree, found.sitename)) or None,
+        published_at=_published(tree, url, found.date),
         language=_detector()(joined) or _declared_language(tree),
-        canonical_url=_clean(found.url) or None,
+        canonical_url=canonical or _clean(found.url) or None,
         encoding=encoding,
         removed=tuple(removed),
     )
@@ -191,14 +202,55 @@ def _detector() -> language.Detector:
     return language.detector("auto")
 
 
+def _canonical(tree: Any, url: str) -> str | None:
+    """What `<link rel="canonical">` names; trafilatura does not take relative ones."""
+    base = next((normal(each.get("href") or "", url) for each in tree.iter("base")), None)
+    links = (link.get("href") for link in tree.iter("link") if "canonical" in (link.get("rel") or "").lower().split())
+    return next((address for href in links if href and (address := normal(href, base or url))), None)
+
+
 def _declared_language(tree: Any) -> str | None:
     code = str(tree.get("lang") or tree.get("xml:lang") or "").split("-")[0].split("_")[0].lower()
     return code if code in language.LANGUAGES else None
 
 
+# --- the author ---
+
+_JSON_AUTHOR = re.compile(r'"author"\s*:\s*\[?\s*\{[^{}]{0,300}?"name"\s*:\s*("[^"]{2,100}")')
+_META_AUTHORS = ("author", "article:author", "dable:author", "byl", "parsely-author")
+_NO_NAME = re.compile(r"[@/]|://|^\d+$")
+
+
+def _stated_author(tree: Any, site: str | None) -> str | None:
+    """Whom the page names; trafilatura believes no name of one word, as Korean ones are."""
+    metas = (
+        meta.get("content") for meta in tree.iter("meta") if (meta.get("name") or meta.get("property")) in _META_AUTHORS
+    )
+    for name in (*metas, *_json_authors(tree)):
+        name = " ".join((name or "").split())
+        if 2 <= len(name) <= 60 and not _NO_NAME.search(name) and name != site:
+            return name
+    return None
+
+
+def _json_authors(tree: Any) -> Iterator[str]:
+    for text in _linked_data(tree):
+        for quoted in _JSON_AUTHOR.findall(text):
+            with suppress(ValueError):
+                yield str(json.loads(quoted))
+
+
+def _linked_data(tree: Any) -> Iterator[str]:
+    for script in tree.iter("script"):
+        if script.get("type") == "application/ld+json":
+            yield (script.text or "")[:200_000]
+
+
 # --- the time of publication ---
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,9})?\s?(?:Z|[+-]\d\d:?\d\d)?")
+_DAY = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s?[-./년]\s?(\d{1,2})\s?[-./월]\s?(\d{1,2})(?!\d)")
+_FIRST_OF_JANUARY = re.compile(r"\bJan[a-z]*\.? 0?1\b|\b0?1(?:st)? (?:[Jj]an|Jänner|Enero|enero)|\b1er janvier\b")
 _JSON_TIME = re.compile(r'"datePublished"\s*:\s*"([^"]{10,40})"')
 _META_TIMES = (
     "article:published_time",
@@ -210,21 +262,31 @@ _META_TIMES = (
 )
 
 
-def _published(tree: Any, date: str | None) -> str | None:
+def _published(tree: Any, url: str, found: str | None) -> str | None:
     """trafilatura's date, with the time of day where the page gives one for that day."""
     for value in _stated_times(tree):
         match = _TIME.match(value.strip())
-        if match is not None and date == match[0][:10]:
+        if match is not None and found == match[0][:10]:
             return match[0].replace(" ", "T", 1).replace(" ", "")
-    return date or None
+    return _written_day(tree, url, found) if found and found.endswith("-01-01") else found or None
+
+
+def _written_day(tree: Any, url: str, guess: str) -> str | None:
+    """Of a mere year, as in a copyright, trafilatura makes its first of January; and it reads no `2024. 5. 18.`"""
+    words = tree.xpath("//body//text()[not(ancestor::script or ancestor::style)]")
+    text = " ".join((url, *_stated_times(tree), *words))
+    for year, month, day in _DAY.findall(text):
+        with suppress(ValueError):
+            if year == guess[:4]:
+                return date(int(year), int(month), int(day)).isoformat()
+    return guess if _FIRST_OF_JANUARY.search(text) else None
 
 
 def _stated_times(tree: Any) -> Iterator[str]:
     for meta in tree.iter("meta"):
         if (meta.get("property") or meta.get("name") or meta.get("itemprop")) in _META_TIMES:
             yield meta.get("content") or ""
-    for script in tree.iter("script"):
-        if script.get("type") == "application/ld+json":
-            yield from _JSON_TIME.findall((script.text or "")[:200_000])
+    for text in _linked_data(tree):
+        yield from _JSON_TIME.findall(text)
     for time in tree.iter("time"):
         yield time.get("datetime") or ""

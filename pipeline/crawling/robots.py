@@ -130,14 +130,14 @@ def _delay(rules: Protego, agent: str) -> float | None:
 def directives(headers: Headers, head: bytes, user_agent: str = "") -> dict[str, str]:
     """What X-Robots-Tag and `<meta name="robots">` (or our own name) say: the directive, in lower case -> where it was found.
 
-    In a header an agent's name holds until the next one, and without a name all are meant.
+    In a line of a header an agent's name holds until the next one, and without a name all are meant.
     """
     agent = token(user_agent)
     found: dict[str, str] = {}
     for name, value in _pairs(headers):
         if name == "x-robots-tag":
-            for said in _for_us(value, agent):
-                found.setdefault(said, "x-robots-tag")
+            for line in value.split("\n"):
+                found.update(dict.fromkeys(_for_us(line, agent), "x-robots-tag"))
     for name, content in metas(head):
         if name == "robots" or (agent and name == agent):
             for said in content.lower().replace(";", ",").split(","):

@@ -31,10 +31,8 @@ def row(source: str, kept: Kept, page: Page | None, since: str | None, until: st
 
 
 def _notes(kept: Kept, page: Page) -> list[str]:
-    notes = [f"removed {rule}: {what}" for rule, what in page.removed]
-    notes += [f"encoding: {page.encoding}"] if page.encoding not in (None, "utf-8") else []
+    notes = [*page.notes()]
     notes += [f"tdm_reserved: {kept.tdm_policy}"] if kept.tdm_policy is not None else []
-    notes += [f"author: {page.author}"] if page.author else []
     notes += [f"not_updated: {kept.reason}"] if kept.state == "failed" else []
     return [*notes, f"content: {content_digest(page.text)[:16]}", f"fetched: {kept.url}"]
 

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pipeline.metrics.matching import best_matching
+from pipeline.metrics.matching import matched
 from pipeline.text.folding import fold_form
 from pipeline.text.stems import stem
 
@@ -87,8 +87,12 @@ def soft_f1(predicted: Sequence[str], gold: Sequence[str], language: str | None 
     The similarity of two phrases is the Dice coefficient of their stems; of their pairs of characters in CJK scripts.
     """
     found, wanted = unique(predicted, language), unique(gold, language)
-    matched = best_matching([[_dice(_units(a), _units(b)) for b in wanted] for a in found])
-    return score(matched, len(found), len(wanted)).f1
+    return score(sum(soft_hits(found, wanted)), len(found), len(wanted)).f1
+
+
+def soft_hits(found: Sequence[str], wanted: Sequence[str]) -> list[float]:
+    """The similarities, 0..1, in the best one-to-one matching of normal forms: what is found, with partial credit."""
+    return matched([[_dice(_units(a), _units(b)) for b in wanted] for a in found])
 
 
 def _units(form: str) -> list[str]:

@@ -7,12 +7,17 @@ from math import inf
 
 
 def best_matching(similarity: Sequence[Sequence[float]]) -> float:
-    """The largest sum of similarities in which each row and each column counts once at most; none is negative.
+    """The largest sum of similarities in which each row and each column counts once at most; none is negative."""
+    return sum(matched(similarity))
+
+
+def matched(similarity: Sequence[Sequence[float]]) -> list[float]:
+    """The similarities of the pairs in the best matching.
 
     The Hungarian method with potentials, O(rows^2 * columns) (Kuhn 1955; Munkres 1957).
     """
     if not similarity or not similarity[0]:
-        return 0.0
+        return []
     rows = list(similarity) if len(similarity) <= len(similarity[0]) else list(zip(*similarity, strict=True))
     count, width = len(rows), len(rows[0])
     of_row, of_column = [0.0] * (count + 1), [0.0] * (width + 1)
@@ -39,4 +44,4 @@ def best_matching(similarity: Sequence[Sequence[float]]) -> float:
             column = following
         while column:
             taken[column], column = taken[came_from[column]], came_from[column]
-    return sum(rows[taken[column] - 1][column - 1] for column in range(1, width + 1) if taken[column])
+    return [rows[taken[column] - 1][column - 1] for column in range(1, width + 1) if taken[column]]

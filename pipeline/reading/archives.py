@@ -25,7 +25,7 @@ def read(item: Item, how: How, reader_of: ReaderOf) -> Rows:
     try:
         for member in members:
             reader = reader_of(member.name)
-            if reader and not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member.name).parts):
+            if reader and not _is_hidden(member.name):
                 found += 1
                 yield from _member(member, how, reader)
     except _BROKEN as error:
@@ -35,6 +35,16 @@ def read(item: Item, how: How, reader_of: ReaderOf) -> Rows:
         return
     if not found:
         yield BadRow(item.label, 1, "nothing_in_archive", "no file in it has a known ending")
+
+
+def refuse(item: Item, how: How) -> Rows:
+    """An archive in an archive."""
+    yield BadRow(item.label, 1, "archive_in_archive", "unpack it first")
+
+
+def _is_hidden(name: str) -> bool:
+    """Nothing is unpacked, so that `..` in a name is harmless."""
+    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in PurePosixPath(name).parts)
 
 
 def _member(member: Item, how: How, reader: Callable[[Item, How], Rows]) -> Rows:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 SAMPLE, FARTHEST = 2**18, 2**26  # bytes that are looked at, and where the first that is not ASCII is looked for
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_FEW_BROKEN = 0.02  # of the characters that are not ASCII
 _NO_ASCII = (
     "utf-16",
     "utf-32",
@@ -24,14 +27,14 @@ _NO_ASCII = (
 )
 
 
-def guess(file: BinaryIO) -> str:
+def guess(read_more: Callable[[int], bytes]) -> str:
     """By the first bytes that are not ASCII; what has none is UTF-8."""
-    sample, read = file.read(SAMPLE), 0
+    sample, read = read_more(SAMPLE), 0
     if found := _by_marks(sample):
         return found
     while sample.isascii() and read < FARTHEST:
         read += len(sample)
-        if not (sample := file.read(SAMPLE)):
+        if not (sample := read_more(SAMPLE)):
             return "utf-8"
     return _by_letters(sample)
 
@@ -49,22 +52,34 @@ def _by_marks(sample: bytes) -> str | None:
 
 
 def _by_letters(sample: bytes) -> str:
+    """A few broken characters do not make another encoding of a file: they cost their own rows only."""
     first = next((n for n, byte in enumerate(sample) if byte > 127), 0)
     sample = sample[max(first - 1, 0) :]
-    if _decodes(sample, "utf-8"):
+    utf8, korean = _letters(sample, "utf-8"), _letters(sample, "cp949")
+    if _broken(utf8) <= _FEW_BROKEN:
         return "utf-8"
-    korean = _decodes(sample, "cp949")
-    letters = [c for c in korean if c > "\x7f"]
-    hangul = sum("가" <= c <= "힣" for c in letters)
-    return "cp949" if letters and hangul >= 0.5 * len(letters) else "cp1252"
+    hangul = sum("가" <= c <= "힣" for c in korean)
+    if _broken(korean) <= _FEW_BROKEN and hangul >= 0.5 * len(korean):
+        return "cp949"
+    if _in_words(sample):  # not Latin letters, so several encodings in one file: that of most of it
+        return "utf-8" if _broken(utf8) <= _broken(korean) else "cp949"
+    return "cp1252"
 
 
-def _decodes(sample: bytes, encoding: str) -> str:
-    """The text, but for a character that is cut at the end; empty where it is another encoding."""
-    try:
-        return codecs.getincrementaldecoder(encoding)().decode(sample)
-    except UnicodeDecodeError:
-        return ""
+def _letters(sample: bytes, encoding: str) -> str:
+    """What is not ASCII in the text, but for a character that is cut at the end."""
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+    return "".join(c for c in text if c > "\x7f")
+
+
+def _broken(letters: str) -> float:
+    return letters.count("\ufffd") / max(len(letters), 1)
+
+
+def _in_words(sample: bytes) -> bool:
+    """Whether most bytes beyond ASCII stand together, as they do not in words of Latin letters."""
+    runs = re.findall(rb"[\x80-\xff]{4,}", sample)
+    return sum(map(len, runs)) > 0.5 * sum(byte > 127 for byte in sample)
 
 
 def keeps_ascii(encoding: str) -> bool:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import Any
 
 from pipeline.errors import MissingExtra
-from pipeline.reading.items import DAMAGE, How, Item, Rows
+from pipeline.reading.items import How, Item, Rows
 from pipeline.records import BadRow, RawRow
-
-_BROKEN = (zipfile.BadZipFile, KeyError, ValueError, OSError, SyntaxError, *DAMAGE)  # SyntaxError: XML that is none
 
 
 def read(item: Item, how: How) -> Rows:
@@ -21,7 +18,7 @@ def read(item: Item, how: How) -> Rows:
     with item.seekable() as file:
         try:
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        except _BROKEN as error:
+        except Exception as error:  # openpyxl raises as it likes: TypeError for a style, AttributeError for a chart
             yield BadRow(item.label, 1, "damaged_file", f"not readable as .xlsx ({str(error)[:150]})")
             return
         for sheet in book.worksheets:
@@ -40,7 +37,7 @@ def _sheet(sheet: Any, label: str, how: How) -> Rows:
                 header = [str(value).strip() if value is not None else "" for value in values]
                 continue
             yield _row(header, values, label, line, how)
-    except _BROKEN as error:
+    except Exception as error:
         yield BadRow(label, line + 1, "damaged_file", f"the rest cannot be read ({str(error)[:150]})")
 
 

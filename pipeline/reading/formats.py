@@ -13,6 +13,7 @@ ENDINGS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
     ".xlsx": "excel", ".txt": "text", ".md": "text", ".html": "html", ".htm": "html", ".warc": "warc", ".wet": "warc",
     ".zip": "archive", ".tar": "archive", ".tgz": "archive",
+    ".tbz2": "archive", ".txz": "archive",
 }  # fmt: skip
 READERS: dict[str, Callable[[Item, How], Rows]] = {
     "jsonl": lines.read, "json": json_values.read, "csv": delimited.read, "parquet": parquet.read, "excel": excel.read,
@@ -34,10 +35,11 @@ def format_of(name: str, told: str) -> str | None:
 
 
 def reader(name: str, told: str) -> Callable[[Item, How], Rows] | None:
-    """The reader of a file; archives within archives have none."""
+    """The reader of a file; archives within archives are told, not read."""
     found = format_of(name, told)
     if found != "archive":
         return READERS.get(found or "")
     return partial(
-        archives.read, reader_of=lambda member: None if by_name(member) == "archive" else reader(member, told)
+        archives.read,
+        reader_of=lambda member: archives.refuse if by_name(member) == "archive" else reader(member, told),
     )

@@ -93,12 +93,15 @@ def _glob(folder: Path, pattern: str) -> Iterator[Path]:
 
 # --- elsewhere ---
 
+_WEB = ("http", "https")
+
 
 class Remote:
     """A file behind fsspec.  Its digest is that of what the store tells of its version: ETag, size, times."""
 
     def __init__(self, system: Any, path: str, scheme: str, info: dict[str, Any]) -> None:
         self._system, self._path, self._info = system, path, info
+        self._is_web = scheme in _WEB
         address = path if "://" in path else f"{scheme}://{path}"
         self.label = shown(address)
         self.part = self.label
@@ -121,6 +124,10 @@ class Remote:
 
     def open(self) -> BinaryIO:
         with errors(self.label):
+            if self._is_web and not _gives_pieces(self._system, self._path):
+                return cast(
+                    BinaryIO, io.BufferedReader(_Once(self._system.open(self._path, "rb", block_size=0)), 2**20)
+                )
             file = self._system.open(self._path, "rb")
             # what fsspec opens has no readline with a limit
             return cast(BinaryIO, file if isinstance(file, io.BufferedIOBase) else io.BufferedReader(file, 2**20))
@@ -128,6 +135,37 @@ class Remote:
     def errors(self) -> AbstractContextManager[None]:
         """Raises InputError whatever the store's library raised."""
         return errors(self.label)
+
+
+class _Once(io.RawIOBase):
+    """What can be read from beginning to end only; fsspec says of it that one can go back."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        super().close()
+        self._file.close()
+
+
+def _gives_pieces(system: Any, path: str) -> bool:
+    """Whether a web server sends a part of a file where it is asked for one: many send all, and do not say so before."""
+    from fsspec.asyn import sync
+
+    async def ask() -> bool:
+        session = await system.set_session()
+        async with session.get(system.encode_url(path), headers={"Range": "bytes=1-1"}) as answer:
+            return bool(answer.status == 206)
+
+    return bool(sync(system.loop, ask))
 
 
 def remote(pattern: str) -> list[Remote]:
@@ -138,10 +176,10 @@ def remote(pattern: str) -> list[Remote]:
         raise MissingExtra(f"reading {shown(pattern)}", "remote") from error
     scheme = pattern.partition("://")[0]
     with errors(shown(pattern)):
-        system, root = fsspec.core.url_to_fs(pattern)
-        if any(mark in (root if scheme not in ("http", "https") else urlsplit(root).path) for mark in "*["):
+        system, root = fsspec.core.url_to_fs(pattern, **_options(scheme))
+        if any(mark in (root if scheme not in _WEB else urlsplit(root).path) for mark in "*["):
             found = system.glob(root, detail=True)
-        elif scheme in ("http", "https"):
+        elif scheme in _WEB:
             found = {root: system.info(root)}
         else:
             found = system.find(root, detail=True)
@@ -149,6 +187,15 @@ def remote(pattern: str) -> list[Remote]:
         Remote(system, path, scheme, info) for path, info in sorted(found.items()) if info.get("type") != "directory"
     ]
     return [file for file in files if file.name and not file.name.startswith(".")]
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """aiohttp gives any answer five minutes, also one of 20 GB."""
+    if scheme not in _WEB:
+        return {}
+    import aiohttp
+
+    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, connect=30, sock_read=120)}}
 
 
 def shown(address: str) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.errors import MissingExtra
 from pipeline.reading.items import DAMAGE, How, Item, Rows, wrong_encoding
 from pipeline.records import BadRow, RawRow
+
+if TYPE_CHECKING:
+    from pipeline.crawling.pages import Page
 
 
 def read_text(item: Item, how: How) -> Rows:
@@ -23,10 +29,10 @@ def read_text(item: Item, how: How) -> Rows:
 
 
 def read_html(item: Item, how: How) -> Rows:
-    """Title, body, date and canonical address by trafilatura, which finds the encoding itself."""
+    """Title, body, date and canonical address, in whatever encoding the page is."""
     need_trafilatura(item.label, "html")
     data = _content(item, how)
-    yield data if isinstance(data, BadRow) else page(data, item.label, 1)
+    yield from in_order(iter([data if isinstance(data, BadRow) else Html(item.label, 1, data)]), how)
 
 
 def need_trafilatura(label: str, extra: str) -> None:
@@ -37,18 +43,42 @@ def need_trafilatura(label: str, extra: str) -> None:
         raise MissingExtra(f"{label}: reading HTML", extra) from error
 
 
-def page(data: bytes, label: str, line: int, url: str | None = None) -> RawRow | BadRow:
-    """An HTML page as an article; `url` is where it was fetched."""
-    import trafilatura
+@dataclass(frozen=True)
+class Html:
+    """A page to extract; `url` is where it was fetched."""
 
-    try:
-        found: Any = trafilatura.bare_extraction(data, url=url, fast=True, with_metadata=True, include_comments=False)
-    except Exception as error:  # a page can break any parser below it; it must cost only itself
-        return BadRow(label, line, "not_extractable", f"{type(error).__name__}: {error}"[:200])
-    if found is None or not found.text:
-        return BadRow(label, line, "not_extractable", "no article body found in the page")
-    fields = {"title": found.title, "text": found.text, "url": url or found.url, "published_at": found.date}
-    return RawRow(label, line, {**fields, "language": found.language})
+    label: str
+    line: int
+    body: bytes
+    url: str | None = None
+    charset: str | None = None
+
+
+def in_order(found: Iterator[Html | RawRow | BadRow], how: How) -> Rows:
+    """Rows as they come; pages become rows by `how.extract`, which may have several under way."""
+    waiting: deque[RawRow | BadRow | None] = deque()  # None: a page
+
+    def pages() -> Iterator[tuple[tuple[str, int, str | None], bytes, str, str | None]]:
+        for row in found:
+            waiting.append(None if isinstance(row, Html) else row)
+            if isinstance(row, Html):
+                yield (row.label, row.line, row.url), row.body, row.url or "", row.charset
+
+    for (label, line, url), page in how.extract(pages()):
+        while (row := waiting.popleft()) is not None:
+            yield row
+        yield _article(page, label, line, url)
+    yield from (row for row in waiting if row is not None)
+
+
+def _article(page: Page, label: str, line: int, url: str | None) -> RawRow | BadRow:
+    if page.reason is not None:
+        return BadRow(label, line, page.reason, page.detail)
+    fields = {
+        "title": page.title, "text": page.text, "url": url or page.canonical_url, "published_at": page.published_at,
+        "language": page.language,
+    }  # fmt: skip
+    return RawRow(label, line, fields, page.notes())
 
 
 def _content(item: Item, how: How) -> bytes | BadRow:

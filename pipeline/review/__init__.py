@@ -1,1 +1,1 @@
-"""What people say of labels: `verdicts` is the log and how it changes a label, `sheet` the file that people fill in."""
+"""What people say of labels: `judgements` is the log, `verdicts` how they change labels, `formats` the files people fill in."""

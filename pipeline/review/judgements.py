@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from pipeline.errors import InputError
 
-Lane = Literal["audit", "blind", "triage", "adjudication", "import"]
-LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication", "import")
+Lane = Literal["audit", "blind", "triage", "adjudication"]
+LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication")
 REASONS = ("absent", "generic", "fragment", "duplicate", "wrong", "edited")
 
 
@@ -40,7 +40,7 @@ class Judgement:
     added: list[str] = field(default_factory=list)  # what was missing, and what replaces an edited phrase
     note: str = ""
     uid: str = ""  # made by who sends it
-    lane: Lane = "import"
+    lane: Lane = "audit"  # sheets and other tools too: what is exported is a random sample, or everything
     reasons: dict[str, str] = field(default_factory=dict)  # rejected phrase -> one of REASONS
     planted: dict[str, bool] = field(
         default_factory=dict
@@ -88,9 +88,8 @@ class Log:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS judgements (seq INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, body TEXT NOT NULL)"
-            )
+            for table in _TABLES:
+                self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
         if old.exists():
             self.add(_of_lines(old))
             old.rename(old.with_suffix(".jsonl.taken-over"))
@@ -128,6 +127,16 @@ class Log:
         with self._errors():
             return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM judgements").fetchone()[0])
 
+    def plant(self, text_sha256: str, phrase: str) -> None:
+        """Remember that a text is shown with this phrase, which is known to be wrong."""
+        with self._errors():
+            self._db.execute("INSERT OR IGNORE INTO planted VALUES (?, ?)", (text_sha256, phrase))
+
+    def planted(self, text_sha256: str) -> list[str]:
+        with self._errors():
+            rows = self._db.execute("SELECT phrase FROM planted WHERE text_sha256 = ? ORDER BY rowid", (text_sha256,))
+            return [phrase for (phrase,) in rows]
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
@@ -136,6 +145,10 @@ class Log:
             raise InputError(f"{self.path}: the log of verdicts cannot be used ({error})") from error
 
 
+_TABLES = (
+    "judgements (seq INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, body TEXT NOT NULL)",
+    "planted (text_sha256 TEXT NOT NULL, phrase TEXT NOT NULL, UNIQUE (text_sha256, phrase))",
+)
 _NAMES = {entry.name for entry in fields(Judgement)}
 
 

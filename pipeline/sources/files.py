@@ -6,10 +6,11 @@ the paths themselves, so that one file more or less changes one group only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -19,6 +20,10 @@ from pipeline.reading import formats, places
 from pipeline.reading.items import OURS, How
 from pipeline.records import BadRow, RawRow, Unit
 from pipeline.tables import digest_of
+
+if TYPE_CHECKING:
+    from pipeline.crawling.pages import Page
+    from pipeline.crawling.workers import Workers
 
 MAX_ROW_BYTES = 10 * 2**20
 _GROUP_MEAN, _GROUP_MAX = 256, 1024
@@ -40,6 +45,7 @@ class Source:
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
         self._options, self._folder, self._digest_of_file = options, folder, digest_of_file
         self._places: dict[str, places.Place] = {}
+        self._workers: Workers | None = None
         self.notes: dict[str, str] = {}
         try:
             "".encode("utf-8" if options.encoding == "auto" else options.encoding)
@@ -59,13 +65,28 @@ class Source:
         """Rows in file order.  What cannot be read is a BadRow; raises InputError for a file that cannot be opened."""
         options = self._options
         self.notes = {}
-        how = How(options.encoding, options.max_row_bytes, (*options.columns.values(), *OURS), self.notes)
+        how = How(
+            options.encoding, options.max_row_bytes, (*options.columns.values(), *OURS), self.notes, self._extract
+        )
         for part in unit.parts:
             place = self._places[part]
             reader = formats.reader(place.name, options.format)
             assert reader is not None  # `_format` has seen it
             with place.errors():
                 yield from reader(places.item(place), how)
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+    def _extract(self, items: Iterable[Any]) -> Iterator[tuple[Any, Page]]:
+        """Pages of strangers can hang or crash a parser: they go through processes that may be killed."""
+        from pipeline.crawling.workers import Workers
+
+        if self._workers is None:
+            self._workers = Workers(os.cpu_count() or 1)
+        return self._workers.extract_all(items)
 
     def _match(self, pattern: str) -> Sequence[places.Place]:
         found: Sequence[places.Place] = (

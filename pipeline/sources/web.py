@@ -186,7 +186,8 @@ class Source:
         given = {start.url for start in starts}
         frontier.begin(digest_of(sought), starts, lambda url: url not in given and not scope.allows(url))
         limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
-        async with Fetcher(self._agent(), Guard(options.allow), limits=limits) as fetcher:
+        known = bool((options.contact or "").strip())
+        async with Fetcher(self._agent(), Guard(options.allow), limits=limits, strangers=known) as fetcher:
             crawler = Crawler(frontier, fetcher, scope, sites, manners, live)
             with interrupts.heard_by(asyncio.get_running_loop(), _stopping(crawler)):
                 try:

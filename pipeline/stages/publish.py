@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import GateStopped, HubError, InputError
 from pipeline.ledger import Ledger, open_ledger
-from pipeline.metrics.intervals import Share, clustered_share
+from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publishing import (
     card,
     croissant,
@@ -29,7 +29,7 @@ from pipeline.publishing import (
     versions,
 )
 from pipeline.publishing.hub import Hub, State
-from pipeline.review import verdicts
+from pipeline.review import summary
 from pipeline.splitting import assignment
 from pipeline.stages import clean
 from pipeline.tables import digest_of, read_json, read_order
@@ -268,10 +268,9 @@ def _funnel(work: Workspace) -> list[dict[str, Any]]:
 
 
 def _reviewed(work: Workspace) -> Share:
-    """The share of the phrases that people judged which they accepted; articles are the clusters."""
-    log = verdicts.load(work.verdicts_file).values()
-    hits = [len(found.accepted) for found in log]
-    return clustered_share(hits, [len(found.accepted) + len(found.rejected) for found in log])
+    """The share of phrases that reviewers accepted in the audit."""
+    found = (summary.of_job(work) or {}).get("precision")
+    return Share(*(found[name] for name in ("mean", "low", "high", "phrases", "articles"))) if found else NOTHING
 
 
 # --- writing ---

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from pipeline import plugins
 from pipeline.engines.local import map_shards
 from pipeline.errors import InputError
-from pipeline.review import sheet, verdicts
-from pipeline.review.judgements import Judgement, Log, now
+from pipeline.review import formats, judgements, verdicts
+from pipeline.review.interchange import Item, Source, Task, news, said_by
+from pipeline.review.judgements import Judgement, Log
 from pipeline.stages import clean
 from pipeline.tables import Output, read_order, rejected_table
 from pipeline.workspace import Workspace
@@ -61,11 +62,14 @@ def _apply(work: Workspace, labels: list[dict[str, Any]], log: dict[str, verdict
     return Output(pa.Table.from_pylist(kept, schema=reviewed), rejected_table(rejected))
 
 
-# --- review sheets ---
+# --- out to people, and back ---
 
 
-def export_sheet(work: Workspace, path: Path, sample: int | None, seed: int) -> int:
-    """Write a random sample of labelled articles (all, where `sample` is None) for people to judge; how many."""
+def export_sample(
+    work: Workspace, path: Path, form: str | None, sample: int | None, seed: int
+) -> tuple[int, list[Path]]:
+    """Write a random sample of labelled articles (all, where `sample` is None) for people to judge: how many, and the files."""
+    form = form or formats.of_ending(path)
     clean.check_column(work.labels, work)
     places = [
         (shard, row) for shard in read_order(work.articles) for row in range(work.labels.read(shard, ["id"]).num_rows)
@@ -76,16 +80,52 @@ def export_sheet(work: Workspace, path: Path, sample: int | None, seed: int) -> 
     rows_of: dict[str, list[int]] = {}
     for shard, row in chosen:
         rows_of.setdefault(shard, []).append(row)
-    column = work.config.label_column.name
-    return sheet.write(path, column, (row for shard, rows in rows_of.items() for row in _sheet_rows(work, shard, rows)))
+    said: dict[str, list[Judgement]] = {}
+    for judgement in judgements.read(work.verdicts_file):
+        said.setdefault(judgement.text_sha256, []).append(judgement)
+    items = [_item(work, row, said) for shard, rows in rows_of.items() for row in _rows(work, shard, rows)]
+    return len(items), formats.write(path, form, _task(work), items)
 
 
-def _sheet_rows(work: Workspace, shard: str, rows: list[int]) -> list[dict[str, Any]]:
-    labels = work.labels.read(shard, ["id", work.config.label_column.name]).take(pa.array(rows, pa.int64())).to_pylist()
+def _rows(work: Workspace, shard: str, rows: list[int]) -> list[dict[str, Any]]:
+    names = ["id", work.config.label_column.name, "provider", "model"]
+    labels = work.labels.read(shard, names).take(pa.array(rows, pa.int64())).to_pylist()
     wanted = pa.array([label["id"] for label in labels], pa.string())
     articles = work.filtered.read(shard, ["id", "text_sha256", "language", "title", "text", "url"])
     shown = articles.filter(pc.is_in(articles.column("id"), wanted)).to_pylist()
     return [article | label for article, label in zip(shown, labels, strict=True)]
+
+
+def _item(work: Workspace, row: dict[str, Any], said: dict[str, list[Judgement]]) -> Item:
+    column = work.config.label_column
+    phrases = column.phrases(row[column.name])
+    model = "/".join(part for part in (row["provider"], row["model"]) if part)
+    answers = said_by(said.get(row["text_sha256"], []), phrases)
+    known = {name: row[name] or "" for name in ("title", "url", "language")}
+    return Item(row["text_sha256"], row["id"], row["text"], phrases, model, answers, **known)
+
+
+def _task(work: Workspace) -> Task:
+    return Task(work.config.label_column, list(getattr(work.config.task_options, "classes", ())))
+
+
+def import_verdicts(work: Workspace, path: Path, form: str | None, reviewer: str) -> tuple[int, int]:
+    """Add the judgements of a file that came back to the verdict log: how many are new, and how many were known."""
+    said = judgements.read(work.verdicts_file)
+    reviewers = list(dict.fromkeys(judgement.reviewer for judgement in said))
+    source = Source(path, _task(work), _articles(work), reviewers, reviewer, judgements.now())
+    found = [_in_the_tasks_words(work, path, judgement) for judgement in formats.read(source, form)]
+    new, stored = news(found, said), 0
+    if new:
+        with Log(work.verdicts_file) as log:
+            stored = log.add(new)
+    return stored, len(found) - stored
+
+
+def _articles(work: Workspace) -> dict[str, str]:
+    """Text digest -> id, of the labelled articles."""
+    shards = (work.labels.read(shard, ["text_sha256", "id"]) for shard in read_order(work.articles))
+    return {digest: id for table in shards for digest, id in zip(*(c.to_pylist() for c in table.columns), strict=True)}
 
 
 def _in_the_tasks_words(work: Workspace, path: Path, judgement: Judgement) -> Judgement:
@@ -103,15 +143,3 @@ def _in_the_tasks_words(work: Workspace, path: Path, judgement: Judgement) -> Ju
             )
         added.append(known)
     return replace(judgement, added=[label for label in added if label not in judgement.accepted])
-
-
-def import_sheet(work: Workspace, path: Path, reviewer: str) -> int:
-    """Add a filled sheet's judgements to the verdict log; how many."""
-    found = [
-        _in_the_tasks_words(work, path, judgement)
-        for judgement in sheet.read(path, work.config.label_column.name, reviewer, now())
-    ]
-    if found:
-        with Log(work.verdicts_file) as log:
-            log.add(found)
-    return len(found)

@@ -1,0 +1,222 @@
+"""Charts: numbers -> an SVG element as text, drawn by nothing else.
+
+Colours are CSS variables of the page, so that a chart follows it into dark mode and onto paper.  Every text is escaped here.
+Lengths are in user units; the page scales the drawing to its column.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from html import escape
+
+WIDTH = 460
+WIDE = 940  # of a chart over both columns
+ROW = 26  # height of a row of bars
+LABELS = 150  # width of the labels at the left
+_CHARACTER = 6.3  # width of a Latin letter at the size of a label
+
+Row = tuple[str, float, str]  # name, value, the value as it is written
+
+
+def svg(title: str, height: float, body: str, width: int = WIDTH) -> str:
+    """A picture with a name for who cannot see it."""
+    return (
+        f'<svg class="chart" role="img" viewBox="0 0 {width} {height:g}" xmlns="http://www.w3.org/2000/svg">'
+        f"<title>{escape(title)}</title>{body}</svg>"
+    )
+
+
+def columns_of(text: str) -> int:
+    """How many Latin letters wide a text is: a Hangul syllable or a Han character is two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning and an ellipsis, at most so many Latin letters wide."""
+    if columns_of(text) <= most:
+        return text
+    kept, width = [], 1
+    for character in text:
+        width += columns_of(character)
+        if width > most:
+            break
+        kept.append(character)
+    return "".join(kept).rstrip() + "…"
+
+
+def text(x: float, y: float, what: str, kind: str = "label", anchor: str = "start") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(what)}</text>'
+
+
+def box(x: float, y: float, width: float, height: float, kind: str, tip: str = "", radius: float = 2) -> str:
+    hint = f"<title>{escape(tip)}</title>" if tip else ""
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}" rx="{radius}">'
+        f"{hint}</rect>"
+    )
+
+
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _name(what: str, y: float, labels: float) -> str:
+    short = shortened(what, int((labels - 8) / _CHARACTER))
+    tip = f"<title>{escape(what)}</title>" if short != what else ""
+    return f'<text class="label" x="{labels - 8:.1f}" y="{y:.1f}" text-anchor="end">{escape(short)}{tip}</text>'
+
+
+# --- bars ---
+
+
+def bars(title: str, rows: Sequence[Row], kind: str = "bar", labels: float = LABELS, width: int = WIDTH) -> str:
+    """A bar for each row, the name before it, the value behind it."""
+    most = max((value for _, value, _ in rows), default=0) or 1
+    room = width - labels - _CHARACTER * (max((columns_of(told) for *_, told in rows), default=0) + 2)
+    parts = []
+    for number, (name, value, told) in enumerate(rows):
+        top, wide = number * ROW, max(room * value / most, 1)
+        parts += [_name(name, top + 17, labels), box(labels, top + 5, wide, ROW - 10, kind, f"{name}: {told}")]
+        parts.append(text(labels + wide + 6, top + 17, told, "value"))
+    return svg(title, max(len(rows), 1) * ROW, "".join(parts), width)
+
+
+def funnel(title: str, rows: Sequence[tuple[str, int, int, int]], width: int = WIDE) -> str:
+    """A row for each stage (name, kept, rejected, waiting): what is kept stands in the middle and narrows, what was lost is at
+    its right side."""
+    most = max((kept + rejected + waiting for _, kept, rejected, waiting in rows), default=0) or 1
+    labels, height = 96.0, 34.0
+    room = width - labels - 210
+    parts = []
+    for number, (name, kept, rejected, waiting) in enumerate(rows):
+        top, wide = number * height, room * kept / most
+        lost, held = room * rejected / most, room * waiting / most
+        parts.append(_name(name, top + 20, labels))
+        parts.append(box(labels, top + 4, max(wide, 1), height - 8, f"bar step{number}", f"{name}: {kept:,} kept"))
+        parts.append(box(labels + wide + 1, top + 4, lost, height - 8, "bar gone", f"{name}: {rejected:,} rejected"))
+        parts.append(
+            box(labels + wide + lost + 2, top + 4, held, height - 8, "bar wait", f"{name}: {waiting:,} waiting")
+        )
+        told = [f"{kept:,}", f"−{rejected:,}" if rejected else "", f"{waiting:,} waiting" if waiting else ""]
+        end = labels + wide + lost + held + 10
+        for part, kind in zip(told, ("label", "value lost", "value"), strict=True):
+            parts.append(text(end, top + 21, part, kind))
+            end += 7.5 * len(part) + 6
+    return svg(title, max(len(rows), 1) * height, "".join(parts), width)
+
+
+# --- histograms ---
+
+
+def histogram(
+    title: str, names: Sequence[str], counts: Sequence[float], told: Sequence[str], tall: int = 150, kind: str = "bar"
+) -> str:
+    """A column for each name; `told` stands above each (empty: nothing), names are thinned out where they would touch."""
+    most, count = max(counts, default=0) or 1, max(len(counts), 1)
+    step, base = WIDTH / count, tall + 16.0
+    every = max(1, -(-max(map(columns_of, names), default=1) * 7 // int(max(step, 1))))
+    parts = [line(0, base, WIDTH, base, "axis")]
+    for number, (name, value) in enumerate(zip(names, counts, strict=True)):
+        left, high = number * step, tall * value / most
+        parts.append(box(left + step * 0.08, base - high, step * 0.84, high, kind, f"{name}: {value:,.0f}"))
+        if told[number]:
+            parts.append(text(left + step / 2, base - high - 5, told[number], "value", "middle"))
+        if number % every == 0:
+            parts.append(text(left + step / 2, base + 16, name, "tick", "middle"))
+    return svg(title, base + 22, "".join(parts))
+
+
+def paired(title: str, names: Sequence[str], before: Sequence[float], after: Sequence[float], tall: int = 120) -> str:
+    """Two columns for each name, a pale one of before and one of after, each set as shares of its own whole."""
+    sums = [sum(values) or 1 for values in (before, after)]
+    shares = [[value / whole for value in values] for values, whole in zip((before, after), sums, strict=True)]
+    most = max((share for side in shares for share in side), default=0) or 1
+    step, base = WIDTH / max(len(names), 1), tall + 16.0
+    parts = [line(0, base, WIDTH, base, "axis")]
+    for number, name in enumerate(names):
+        for side, kind in ((0, "bar before"), (1, "bar")):
+            left, share = number * step + step * (0.1 + 0.41 * side), shares[side][number]
+            high = tall * share / most
+            parts.append(box(left, base - high, step * 0.39, high, kind, f"{name}: {share:.1%}"))
+            if step > 50 and share >= 0.005:
+                parts.append(text(left + step * 0.195, base - high - 4, f"{share:.0%}", "tick", "middle"))
+        parts.append(text(number * step + step / 2, base + 16, name, "tick", "middle"))
+    return svg(title, base + 22, "".join(parts))
+
+
+def sparkline(title: str, values: Sequence[float], first: str, last: str, tall: int = 56) -> str:
+    """A line over time; `first` and `last` stand below its ends."""
+    most, step = max(values, default=0) or 1, WIDTH / max(len(values) - 1, 1)
+    points = [(number * step, 4 + tall - tall * value / most) for number, value in enumerate(values)]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    body = f'<polygon class="area" points="0,{tall + 4} {path} {points[-1][0]:.1f},{tall + 4}"/>' if points else ""
+    body += f'<polyline class="curve" points="{path}"/>' + line(0, tall + 4, WIDTH, tall + 4, "axis")
+    body += text(0, tall + 20, first, "tick") + text(WIDTH, tall + 20, last, "tick", "end")
+    return svg(title, tall + 26, body)
+
+
+# --- shares ---
+
+
+def stacked(title: str, parts: Sequence[tuple[str, float, str]], width: int = WIDTH) -> str:
+    """One bar of parts (name, value, class of its colour) that are shares of a whole, with a legend."""
+    whole = sum(value for _, value, _ in parts) or 1
+    drawn, left, x, y = [], 0.0, 0.0, 56.0
+    for name, value, kind in parts:
+        wide, share = width * value / whole, f"{value / whole:.1%}"
+        drawn.append(box(left, 0, wide - 1, 34, kind, f"{name}: {value:,.0f} ({share})"))
+        if wide > 46:
+            drawn.append(text(left + wide / 2, 22, share, "inside", "middle"))
+        left += wide
+        needed = 24 + _CHARACTER * columns_of(f"{name} {share}")
+        if x + needed > width:
+            x, y = 0.0, y + 20
+        drawn += [box(x, y - 9, 11, 11, kind), text(x + 16, y, f"{name} {share}", "tick")]
+        x += needed + 12
+    return svg(title, y + 8, "".join(drawn), width)
+
+
+def forest(
+    title: str, rows: Sequence[tuple[str, float, float, float, str]], at: float | None = None, width: int = WIDTH
+) -> str:
+    """Shares with intervals: (name, mean, low, high, what stands behind).  The scale begins at a round share below the lowest
+    end; `at` is a vertical line (the whole), the last row is drawn as a diamond where `at` is given."""
+    lowest = min((low for _, _, low, _, _ in rows), default=0.0)
+    start = max(0.0, int(lowest * 10 - 1e-9) / 10)
+    labels, behind = 130.0, _CHARACTER * (max((columns_of(row[4]) for row in rows), default=0) + 2)
+    room, high_end = width - labels - behind, len(rows) * ROW + 4
+
+    def place(share: float) -> float:
+        return labels + room * (share - start) / (1 - start)
+
+    parts = []
+    for step in range(round(start * 10), 11, 1 if start >= 0.5 else 2):
+        x = place(step / 10)
+        parts += [line(x, 0, x, high_end, "rung"), text(x, high_end + 15, f"{step * 10}%", "tick", "middle")]
+    if at is not None:
+        parts.append(line(place(at), 0, place(at), high_end, "whole"))
+    for number, (name, mean, low, high, told) in enumerate(rows):
+        y, is_whole = number * ROW + ROW / 2 + 1, at is not None and number == len(rows) - 1
+        parts += [_name(name, y + 4, labels), text(width, y + 4, told, "value", "end")]
+        if is_whole:
+            corners = f"{place(low):.1f},{y} {place(mean):.1f},{y - 7} {place(high):.1f},{y} {place(mean):.1f},{y + 7}"
+            parts.append(f'<polygon class="dot" points="{corners}"/>')
+        else:
+            parts.append(line(place(low), y, place(high), y, "span"))
+            parts.append(f'<circle class="dot" cx="{place(mean):.1f}" cy="{y}" r="4.5"/>')
+    return svg(title, high_end + 22, "".join(parts), width)
+
+
+def ranged(title: str, low: float, high: float, found: float, told: tuple[str, str, str]) -> str:
+    """What was foretold (a band from low to high) and what came (a dot), from zero; `told` is how the three are written."""
+    most = max(high, found) * 1.08 or 1
+    left, right, at = (WIDTH * value / most for value in (low, high, found))
+    body = line(0, 40, WIDTH, 40, "axis") + box(
+        left, 28, max(right - left, 3), 24, "bar before", f"{told[0]} to {told[1]}"
+    )
+    body += f'<circle class="dot" cx="{at:.1f}" cy="40" r="7"/>'
+    middle = min(max((left + right) / 2, 90), WIDTH - 90)
+    body += text(middle, 70, f"foretold {told[0]} to {told[1]}", "tick", "middle")
+    body += text(min(max(at, 40), WIDTH - 40), 18, f"came to {told[2]}", "value", "middle")
+    return svg(title, 78, body)

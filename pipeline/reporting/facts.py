@@ -1,0 +1,116 @@
+"""All that a report tells, as one dict of plain values: what `labelmill report --json` prints, and what the page is made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline import job, plugins
+from pipeline.publishing import versions
+from pipeline.reporting import comparison, samples, spending, words
+from pipeline.reporting.census import Census, Group, binned, count, quantiles
+from pipeline.review import summary
+from pipeline.stages import clean
+from pipeline.tables import read_order
+from pipeline.workspace import Workspace
+
+_TOP = 30
+
+
+def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[str, Any]:
+    """Raises InputError for a job that never ran, for labels of another task, for an `against` that is not there."""
+    read_order(work.articles)
+    clean.check_column(work.labels, work)
+    census, status = count(work), job.status(work)
+    log = spending.runs(work.events_file)
+    cost = spending.cost(work, status["ledger"], census.labels)
+    found = {
+        "job": _job(work, census, cost, status["paused"]),
+        "funnel": _funnel(status["stages"]),
+        "articles": _articles(census),
+        "labels": _labels(census),
+        "review": summary.of_job(work),
+        "cost": cost,
+        "speed": spending.speed(status["stages"], log),
+        "quote": spending.quote(work.quote_file, cost["usd"] if cost else 0.0, log),
+        "comparison": comparison.compare(work, against) if census.labels else None,
+        "versions": _versions(work),
+        "seed": seed,
+        "samples": samples.draw(work, seed),
+    }
+    return {"verdict": words.verdict(found), **found}
+
+
+def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: str | None) -> dict[str, Any]:
+    config, names = work.config, census.names
+    days = sorted(row["day"] for row in cost["by_day"]) if cost else []
+    uses_prompt = plugins.load("providers", config.label.provider).Provider.uses_prompt
+    return {
+        "name": config.name,
+        "task": config.label.task,
+        "label": config.label_column.name,
+        "many": config.label_column.many,
+        "max_phrases": getattr(config.task_options, "max_phrases", 0) if config.label_column.many else 1,
+        "provider": config.label.provider,
+        "models": _most(names["model"]) or [name for name in [config.label.model] if name],
+        "prompts": _most(names["prompt"]) or ([config.prompt] if uses_prompt and not census.labels else []),
+        "runs": _most(names["run_id"]),
+        "made_at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "labelled": [days[0], days[-1]] if days else None,
+        "budget_usd": config.label.budget_usd,
+        "paused": paused,
+    }
+
+
+def _most(names: Counter[str]) -> list[str]:
+    return [name for name, _ in names.most_common(3)]
+
+
+def _funnel(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    wanted = ("stage", "rows", "kept", "waiting", "rejected", "notes", "seconds", "state")
+    return [{name: row[name] for name in wanted} for row in stages]
+
+
+def _articles(census: Census) -> dict[str, Any]:
+    return {
+        "count": census.articles,
+        "unit": census.unit,
+        "quantiles": dict(zip(("p5", "median", "p95"), quantiles(census.lengths, (0.05, 0.5, 0.95)), strict=False)),
+        "lengths": binned(census.lengths),
+        "languages": _groups(census.languages),
+        "sources": _groups(census.sources),
+        "months": {month: census.months[month] for month in sorted(census.months)},
+    }
+
+
+def _groups(groups: dict[str, Group]) -> list[dict[str, Any]]:
+    ordered = sorted(groups.items(), key=lambda item: (-item[1].articles, item[0]))
+    return [{"name": name, **asdict(group)} for name, group in ordered[:100]]
+
+
+def _labels(census: Census) -> dict[str, Any]:
+    absent = census.tiers["absent"]
+    return {
+        "count": census.labels,
+        "phrases": census.phrases,
+        "per_label": {str(size): census.per_label[size] for size in sorted(census.per_label)},
+        "mean_phrases": census.phrases / census.labels if census.labels else None,
+        "tiers": dict(census.tiers.most_common()),
+        "absent_rate": absent / census.phrases if census.phrases and census.tiers else None,
+        "top": census.frequent.top(_TOP),
+        "top_missed": census.frequent.missed,
+        "repairs": dict(census.repairs.most_common(12)),
+        "label_sources": dict(census.names["label_source"].most_common()),
+    }
+
+
+def _versions(work: Workspace) -> list[dict[str, Any]]:
+    """The oldest first; the gates are those that the version passed when it was made."""
+    found = []
+    for path in versions.everyone(work.versions):
+        manifest = versions.read_manifest(path)
+        wanted = ("version", "created_at", "rows", "diff", "gates", "repo", "licence")
+        found.append({name: manifest.get(name) for name in wanted})
+    return found

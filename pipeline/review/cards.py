@@ -1,0 +1,115 @@
+"""One article as the page shows it: the text in segments that say which phrases stand there, phrases with tiers, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+
+from pipeline.cleaner.presence import Article
+from pipeline.ledger import Ledger, Record, open_ledger
+from pipeline.publishing import versions
+from pipeline.text.folding import fold_case
+from pipeline.workspace import Workspace
+
+Segment = tuple[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Background:
+    """What stands behind a batch of labels: their records in the ledger, and the labels of the last version by text digest."""
+
+    records: Mapping[str, Record]
+    version: str | None
+    before: Mapping[str, list[str]]
+
+
+def background(work: Workspace, rows: Sequence[Mapping[str, Any]]) -> Background:
+    last = versions.latest(work.versions)
+    before = _published(work, last, [row["text_sha256"] for row in rows]) if last and rows else {}
+    return Background(_records(work, rows), last.name if last else None, before)
+
+
+def _records(work: Workspace, rows: Sequence[Mapping[str, Any]]) -> dict[str, Record]:
+    keys = {row["key"] for row in rows if row.get("key")}
+    if not keys or (isinstance(work.ledger_target, Path) and not work.ledger_target.exists()):
+        return {}
+    ledger: Ledger = open_ledger(work.ledger_target, work.config.name)
+    try:
+        found = ledger.get([bytes.fromhex(key) for key in keys])
+    finally:
+        ledger.close()
+    return {key.hex(): records[-1] for key, records in found.items() if records}
+
+
+def _published(work: Workspace, version: Path, texts: list[str]) -> dict[str, list[str]]:
+    column = work.config.label_column
+    data = ds.dataset(sorted(str(file) for file in (version / "data").glob("*.parquet")), format="parquet")
+    found = data.to_table(columns=["text_sha256", column.name], filter=ds.field("text_sha256").isin(texts))
+    return {row["text_sha256"]: column.phrases(row[column.name]) for row in found.to_pylist()}
+
+
+def card(
+    row: Mapping[str, Any], phrases: Sequence[str], verdicts: Sequence[bool | None], behind: Background
+) -> dict[str, Any]:
+    """`row` is the article with its label, `phrases` what is shown (a planted one among them), `verdicts` run along them."""
+    article = Article(row["text"] or "", row["language"])
+    tiers = dict(zip(row["phrases"], row["tiers"] or [], strict=False))
+    shown = [
+        {"text": phrase, "tier": tiers.get(phrase) or article.place(phrase)[0], "verdict": said}
+        for phrase, said in zip(phrases, verdicts, strict=True)
+    ]
+    before = behind.before.get(row["text_sha256"])
+    changed = before is not None and {fold_case(p) for p in before} != {fold_case(p) for p in row["phrases"]}
+    return {
+        "key": row["text_sha256"],
+        **{name: row[name] for name in ("id", "title", "source", "url", "published_at", "language")},
+        "text": segments(article.text, [article.spans(phrase) for phrase in phrases]),
+        "phrases": shown,
+        "previous": {"name": behind.version, "phrases": before} if changed else None,
+        "provenance": _provenance(row, behind.records.get(row["key"] or "")),
+    }
+
+
+def _provenance(row: Mapping[str, Any], record: Record | None) -> dict[str, Any]:
+    names = ("provider", "model", "prompt")
+    at, cost = (record.finished_at, record.cost_usd) if record else (None, None)
+    return {**{name: row[name] for name in names}, "run": row["run_id"], "asked_at": at, "cost_usd": cost}
+
+
+def segments(text: str, spans: Sequence[Sequence[tuple[int, int]]]) -> list[Segment]:
+    """The text cut wherever a phrase begins or ends; each piece with the numbers of the phrases that it belongs to.
+
+    `spans` has for each phrase its places, in code points of `text`.
+    """
+    edges: dict[int, list[tuple[int, bool]]] = {}
+    for number, places in enumerate(spans):
+        for start, end in places:
+            edges.setdefault(start, []).append((number, True))
+            edges.setdefault(end, []).append((number, False))
+    found: list[Segment] = []
+    open_now: dict[int, int] = {}
+    at = 0
+    for edge in [*sorted(edges), len(text)]:
+        if edge > at:
+            found.append((text[at:edge], sorted(open_now)))
+            at = edge
+        for number, begins in edges.get(edge, ()):
+            open_now[number] = open_now.get(number, 0) + (1 if begins else -1)
+            if not open_now[number]:
+                del open_now[number]
+    return found
+
+
+def foreign(row: Mapping[str, Any], phrases: Sequence[str], others: Sequence[Mapping[str, Any]]) -> str | None:
+    """A phrase of other articles' labels that is wrong for this article: it has it in no form, nor any of its words."""
+    article, mine = Article(row["text"] or "", row["language"]), {fold_case(phrase) for phrase in phrases}
+    for other in others:
+        for phrase in other["phrases"] if other["language"] == row["language"] else ():
+            words = phrase.split()
+            if fold_case(phrase) not in mine and not any(map(article.spans, (phrase, *words))):
+                return str(phrase)
+    return None

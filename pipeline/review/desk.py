@@ -1,0 +1,270 @@
+"""The desk of the reviewers: hands out articles, takes judgements in, says how it stands.  Knows nothing of HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.review import cards, risks
+from pipeline.review.figures import figures, short
+from pipeline.review.intake import Refused, judgement_of
+from pipeline.review.judgements import Judgement, Log
+from pipeline.review.labels import Labels, OwnLabels, checker
+from pipeline.review.lanes import Lanes, disputed, is_open
+from pipeline.review.population import Population, head
+from pipeline.review.summary import counted
+from pipeline.review.verdicts import Verdicts
+from pipeline.tables import read_order
+from pipeline.text.folding import fold_case
+from pipeline.workspace import Workspace
+
+_LEASE = 1800.0  # seconds that an article which one reviewer was given is kept from the others
+
+
+class Desk:
+    """Of one job and one set of labels.  Safe to be called from several threads."""
+
+    def __init__(self, work: Workspace, labels: Labels | None = None) -> None:
+        self._work, self._lock = work, threading.RLock()
+        self._labels = labels or OwnLabels(work)
+        self._check = checker(work.config)
+        self._log = Log(work.verdicts_file)
+        self._leases: dict[tuple[str, int], tuple[str, float]] = {}
+        self._read, self._said, self._of_head = 0, dict[str, Judgement](), dict[int, dict[str, Judgement]]()
+        self._figures: dict[str, Any] | None = None
+        self._look()
+
+    @property
+    def model(self) -> str | None:
+        return self._labels.model
+
+    # --- what there is ---
+
+    def _look(self) -> None:
+        """(Again) at the labels: another process may have made them anew."""
+        options, self._state = self._work.config.review, self._digests()
+        self._population = Population(self._work, self._labels, options)
+        self._lanes = Lanes(self._population, options, self._work.config.label_column.many)
+        self._figures = None
+        self._take_in()
+        self._population.remember([judgement.text_sha256 for judgement in self._said.values()])
+
+    def _digests(self) -> list[str]:
+        folder = self._work.labels if self._labels.model is None else self._work.filtered
+        return [folder.digest(shard) for shard in read_order(self._work.articles)]
+
+    def _take_in(self) -> None:
+        """What was said since, here or in another process."""
+        last = self._log.last()
+        if last == self._read:
+            return
+        for judgement in self._log.since(self._read):
+            if judgement.undoes is not None:
+                undone = self._said.get(judgement.undoes)
+                if undone and undone.reviewer == judgement.reviewer:
+                    del self._said[undone.uid], self._of_head[head(undone.text_sha256)][undone.uid]
+            else:
+                self._said[judgement.uid] = judgement
+                self._of_head.setdefault(head(judgement.text_sha256), {})[judgement.uid] = judgement
+        self._read, self._figures = last, None
+
+    def _said_of(self, key: int) -> list[Judgement]:
+        """What was said of these labels of a text."""
+        return [j for j in self._of_head.get(key, {}).values() if j.model == self.model]
+
+    # --- handing out ---
+
+    def next(self, reviewer: str, lane: str, count: int, have: Collection[str] = ()) -> list[dict[str, Any]]:
+        """The next cards of a lane for a reviewer, without those that they `have` (text digests)."""
+        with self._lock:
+            self._take_in()
+            places = self._open_places(reviewer, lane, count, {head(text) for text in have})
+            try:
+                return self._cards(reviewer, lane, places)
+            except (InputError, IndexError):
+                if self._digests() == self._state:
+                    raise
+                self._look()  # the labels were made anew under our hands
+                return self._cards(reviewer, lane, self._open_places(reviewer, lane, count, {head(t) for t in have}))
+
+    def _open_places(self, reviewer: str, lane: str, count: int, have: set[int]) -> list[int]:
+        now, found = time.monotonic(), list[int]()
+        for place in self._order(lane):
+            key = int(self._population.heads[place])
+            held_by, until = self._leases.get((lane, key), ("", 0.0))
+            if key in have or not self._is_open(lane, reviewer, key, held_by not in ("", reviewer) and until > now):
+                continue
+            self._leases[lane, key] = reviewer, now + _LEASE
+            found.append(int(place))
+            if len(found) == count:
+                break
+        return found
+
+    def _order(self, lane: str) -> Iterable[int]:
+        """Places of a lane.  What somebody began comes first: the overlap, and labels that were made anew since."""
+        if lane == "adjudication":
+            return self._begun("audit")
+        begun = self._begun(lane) if lane != "triage" else {}
+        return chain(begun, (int(place) for place in self._lanes.orders[lane] if int(place) not in begun))
+
+    def _begun(self, lane: str) -> dict[int, None]:
+        texts = dict.fromkeys(j.text_sha256 for j in self._said.values() if j.lane == lane and j.model == self.model)
+        places = map(self._population.place, texts)
+        return {place: None for place in places if place is not None}
+
+    def _is_open(self, lane: str, reviewer: str, key: int, leased: bool) -> bool:
+        said = self._said_of(key)
+        if not said:
+            return lane != "adjudication" and (not leased or self._needed(lane, key) > 1)
+        text = said[0].text_sha256
+        phrases = self._population.phrases_of(text)
+        if lane == "adjudication":
+            return not leased and bool(disputed(said, phrases))
+        return is_open(said, lane, reviewer, phrases, self._needed(lane, key) - leased)
+
+    def _needed(self, lane: str, key: int) -> int:
+        return 2 if lane == "audit" and self._lanes.has_overlap(f"{key:016x}") else 1
+
+    def left(self, reviewer: str) -> dict[str, int]:
+        """How many articles of each lane wait for a reviewer; lanes that have none at all are left out."""
+        with self._lock:
+            self._take_in()
+            found = {}
+            for lane, order in self._lanes.orders.items():
+                if len(order):
+                    there = {int(place) for place in order} if lane == "triage" else None
+                    found[lane] = len(order) - self._closed(lane, reviewer, there)
+            if self._work.config.review.overlap:
+                found["adjudication"] = sum(
+                    self._is_open("adjudication", reviewer, int(self._population.heads[place]), False)
+                    for place in self._order("adjudication")
+                )
+            return found
+
+    def _closed(self, lane: str, reviewer: str, there: set[int] | None) -> int:
+        closed = 0
+        for key, said in self._of_head.items():
+            if not said:
+                continue
+            place = self._population.place(next(iter(said.values())).text_sha256)
+            if place is None or (there is not None and place not in there):
+                continue
+            closed += not self._is_open(lane, reviewer, key, False)
+        return closed
+
+    # --- cards ---
+
+    def _cards(self, reviewer: str, lane: str, places: Sequence[int]) -> list[dict[str, Any]]:
+        rows = self._population.rows(places)
+        behind = cards.background(self._work, rows)
+        return [self._card(reviewer, lane, row, behind) for row in rows]
+
+    def _card(self, reviewer: str, lane: str, row: Mapping[str, Any], behind: cards.Background) -> dict[str, Any]:
+        text = row["text_sha256"]
+        said = self._said_of(head(text))
+        verdicts = Verdicts()
+        second = lane == "audit" and self._lanes.has_overlap(text)  # two people judge, and one does not see the other's
+        for judgement in said:
+            if not second or judgement.reviewer == reviewer:
+                verdicts.take(judgement)
+        phrases = self._with_planted(text, row["phrases"]) if lane == "audit" else list(row["phrases"])
+        found = cards.card(row, phrases, [verdicts.of(phrase) for phrase in phrases], behind)
+        return found | {
+            "lane": lane,
+            "blind": lane == "blind",
+            "choices": _choices(disputed(said, row["phrases"])) if lane == "adjudication" else None,
+            "why": self._why(row) if lane == "triage" else None,
+        }
+
+    def _why(self, row: Mapping[str, Any]) -> list[str]:
+        earlier = self._population.earlier
+        found = risks.of(row["text_sha256"], row["phrases"], row["tiers"], row["repairs"], earlier)
+        return [what for _, what in found]
+
+    def _with_planted(self, text: str, phrases: list[str]) -> list[str]:
+        """The phrases with one that is known to be wrong: one of another article's, which this article does not have."""
+        planted = [phrase for phrase in self._log.planted(text) if phrase not in phrases]
+        if not planted and self._lanes.has_planted(text) and phrases:
+            found = self._foreign(text, phrases)
+            if found is None:
+                return phrases
+            planted = [found]
+            self._log.plant(text, found)
+        shown = list(phrases)
+        for phrase in planted[:1]:
+            shown.insert(self._lanes.position(text, len(phrases) + 1), phrase)
+        return shown
+
+    def _foreign(self, text: str, phrases: list[str]) -> str | None:
+        order, place = self._lanes.orders["audit"], self._population.place(text)
+        if place is None or len(order) < 2:
+            return None
+        step = 1 + self._lanes.position(text, len(order) - 1)
+        others = [int(order[(place + step * number) % len(order)]) for number in range(1, 4)]
+        mine = self._population.rows([place])[0]
+        return cards.foreign(mine, phrases, self._population.rows([other for other in others if other != place]))
+
+    # --- taking in ---
+
+    def store(self, reviewer: str, sent: Sequence[Any]) -> tuple[list[str], dict[str, str]]:
+        """Judgements as the page sends them: the uids that are stored (now or before), and why others are refused."""
+        with self._lock:
+            taken, refused = list[Judgement](), dict[str, str]()
+            for value in sent:
+                try:
+                    taken.append(judgement_of(value, reviewer, self.model, self._log.planted, self._check))
+                except Refused as error:
+                    refused[error.uid] = str(error)
+            self._log.add(taken)
+            self._take_in()
+            for judgement in taken:
+                self._leases.pop((judgement.lane, head(judgement.text_sha256)), None)
+            return list(dict.fromkeys(judgement.uid for judgement in taken)), refused
+
+    def history(self, reviewer: str, before: str, count: int) -> list[dict[str, Any]]:
+        """What the reviewer said last, the newest first: judgements with their cards; behind the one with uid `before`."""
+        with self._lock:
+            self._take_in()
+            mine = [j for j in self._said.values() if j.reviewer == reviewer and j.model == self.model]
+            uids = [judgement.uid for judgement in mine]
+            mine = mine[: uids.index(before)] if before in uids else mine
+            there = [j for j in reversed(mine) if self._population.place(j.text_sha256) is not None][:count]
+            found = []
+            for judgement in there:
+                [card] = self._cards(reviewer, judgement.lane, [self._population.place(judgement.text_sha256) or 0])
+                found.append({"card": card, "judgement": _as_sent(judgement)})
+            return found
+
+    # --- figures ---
+
+    def figures(self) -> dict[str, Any]:
+        """All figures; see `review.figures`."""
+        with self._lock:
+            self._take_in()
+            if self._figures is None:
+                self._figures = figures(list(self._said.values()), counted(self._population, self._lanes, self.model))
+            return self._figures
+
+    def short(self) -> dict[str, Any]:
+        return short(self.figures())
+
+
+def _choices(said: Sequence[Judgement]) -> list[dict[str, Any]]:
+    """What reviewers decided, without their names, in an order that tells nothing."""
+    found = [{"accepted": j.accepted, "rejected": j.rejected, "added": j.added} for j in said]
+    return sorted(found, key=lambda choice: sorted(map(fold_case, choice["accepted"])))
+
+
+def _as_sent(judgement: Judgement) -> dict[str, Any]:
+    caught = judgement.planted
+    names = ("uid", "id", "lane", "added", "reasons", "note", "typed", "seconds", "flagged", "skipped")
+    return {
+        "key": judgement.text_sha256,
+        **{name: getattr(judgement, name) for name in names},
+        "accepted": [*judgement.accepted, *(phrase for phrase in caught if not caught[phrase])],
+        "rejected": [*judgement.rejected, *(phrase for phrase in caught if caught[phrase])],
+    }

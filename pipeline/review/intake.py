@@ -1,0 +1,105 @@
+"""What the page sends, checked: nothing that it says is taken on trust."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.review.judgements import LANES, REASONS, Judgement, now
+from pipeline.text.folding import fold_space
+
+_MOST_PHRASES, _MOST_CHARACTERS, _MOST_NOTE = 200, 300, 5000
+_KEY = re.compile(r"[0-9a-f]{64}")
+_UID = re.compile(r"[\w-]{8,64}", re.ASCII)
+
+
+class Refused(Exception):
+    """One judgement that cannot be stored: `uid`, and why in one line."""
+
+    def __init__(self, uid: str, why: str) -> None:
+        super().__init__(why)
+        self.uid = uid
+
+
+def judgement_of(
+    sent: Any,
+    reviewer: str,
+    model: str | None,
+    planted: Callable[[str], list[str]],
+    check: Callable[[str], str | None] | None,
+) -> Judgement:
+    """The judgement that a page sent.  `planted` are the phrases known to be wrong of a text; `check` gives the task's word for
+    a label, None for one that it does not know.  Raises Refused."""
+    uid = str(sent.get("uid") if isinstance(sent, dict) else "")[:64]
+    try:
+        return _read(sent, uid, reviewer, model, planted, check)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise Refused(uid, str(error) or type(error).__name__) from error
+
+
+def _read(
+    sent: dict[str, Any],
+    uid: str,
+    reviewer: str,
+    model: str | None,
+    planted: Callable[[str], list[str]],
+    check: Callable[[str], str | None] | None,
+) -> Judgement:
+    key, lane = str(sent["key"]), sent.get("lane")
+    if not _UID.fullmatch(uid) or not _KEY.fullmatch(key) or lane not in LANES:
+        raise ValueError("uid, key or lane is none")
+    head: dict[str, Any] = {
+        "text_sha256": key,
+        "id": str(sent.get("id") or "")[:1000],
+        "reviewer": reviewer,
+        "at": now(),
+        "uid": uid,
+    }
+    if sent.get("undoes") is not None:
+        return Judgement(**head, lane=lane, model=model, undoes=str(sent["undoes"])[:64])
+    accepted, rejected = _phrases(sent, "accepted"), _phrases(sent, "rejected")
+    if both := set(accepted) & set(rejected):
+        raise ValueError(f"{min(both)!r} is both accepted and rejected")
+    known_wrong = [phrase for phrase in planted(key) if phrase in accepted or phrase in rejected]
+    typed = _phrases(sent, "typed") if sent.get("typed") is not None else None
+    seconds = sent.get("seconds")
+    return Judgement(
+        **head,
+        lane=lane,
+        model=model,
+        accepted=[phrase for phrase in accepted if phrase not in known_wrong],
+        rejected=[phrase for phrase in rejected if phrase not in known_wrong],
+        added=[_known(phrase, check) for phrase in _phrases(sent, "added") if phrase not in accepted],
+        note=str(sent.get("note") or "")[:_MOST_NOTE],
+        reasons=_reasons(sent.get("reasons") or {}, rejected),
+        planted={phrase: phrase in rejected for phrase in known_wrong},
+        typed=typed,
+        seconds=None if seconds is None else min(max(float(seconds), 0.0), 86_400.0),
+        flagged=bool(sent.get("flagged")),
+        skipped=bool(sent.get("skipped")),
+    )
+
+
+def _phrases(sent: dict[str, Any], name: str) -> list[str]:
+    given = sent.get(name) or []
+    if not isinstance(given, list) or len(given) > _MOST_PHRASES or not all(isinstance(p, str) for p in given):
+        raise ValueError(f"{name} is no list of phrases")
+    found = list(dict.fromkeys(filter(None, map(fold_space, given))))
+    if too_long := [phrase for phrase in found if len(phrase) > _MOST_CHARACTERS]:
+        raise ValueError(f"{too_long[0][:40]!r}.. is longer than {_MOST_CHARACTERS} characters")
+    return found
+
+
+def _known(phrase: str, check: Callable[[str], str | None] | None) -> str:
+    known = check(phrase) if check else phrase
+    if known is None:
+        raise ValueError(f"{phrase!r} is no label of this job")
+    return known
+
+
+def _reasons(given: Any, rejected: list[str]) -> dict[str, str]:
+    if not isinstance(given, dict) or not set(given.values()) <= set(REASONS):
+        raise ValueError(f"reasons are {', '.join(REASONS)}")
+    folded = {fold_space(str(phrase)): str(reason) for phrase, reason in given.items()}
+    return {phrase: folded[phrase] for phrase in rejected if phrase in folded}

@@ -1,0 +1,150 @@
+// The left pane: the article, with every occurrence of a phrase marked and numbered.
+import { el } from "./dom.js";
+import { tidy } from "./draft.js";
+import { t } from "./strings.js";
+
+const LONG = 12000; // characters; above it, what is off the screen is not laid out
+const BLOCK = 3000; // characters of a block, at least
+const PARAGRAPH = 400; // of a text that has no lines of its own (labelmill folds white space): for the eye
+const COLOURS = 9;
+const SENTENCE = /[.!?。…]["'”’」』)]*(?:\s|(?<=。))/g;
+
+/**
+ * Build the text of a card once: {title: nodes, root: the body, marks: for each phrase the elements that mark it}.
+ * `card.text`: [text, [phrases there]] in order.  Overlapping marks are nested elements, each with its own line below.
+ */
+export function build(card, marked) {
+  const root = el("div", { class: "text", lang: card.language, dir: "auto" });
+  const marks = Array.from({ length: card.phrases.length }, () => []);
+  const [head, body] = parted(card);
+  const blocks = blocksIn(root, body);
+  const title = [];
+  let before = [];
+  const write = (segments, text, node) => {
+    for (const [piece, there] of segments) {
+      const here = marked ? there : [];
+      if (here.length) node(nested(piece, here, before, marks), piece.length);
+      else text(piece);
+      before = here;
+    }
+    before = [];
+  };
+  write(head, (piece) => title.push(piece), (node) => title.push(node));
+  write(body, blocks.text, blocks.node);
+  blocks.close();
+  return { title, root, marks };
+}
+
+/** The segments of the title, with which a text begins, and those of the rest. */
+function parted(card) {
+  const title = tidy(card.title ?? "");
+  let left = title.length;
+  const head = [];
+  const body = [...card.text];
+  while (left > 0 && body.length) {
+    const [piece, there] = body.shift();
+    if (!title.startsWith(piece.slice(0, left), title.length - left)) return [[[card.title, []]], card.text];
+    head.push([piece.slice(0, left), there]);
+    if (piece.length > left) body.unshift([piece.slice(left), there]);
+    left -= piece.length;
+  }
+  if (left > 0) return [[[card.title, []]], card.text];
+  if (body.length) body[0] = [body[0][0].trimStart(), body[0][1]];
+  return [head, body];
+}
+
+function nested(text, here, before, marks) {
+  let inside = document.createTextNode(text);
+  here.forEach((phrase, depth) => {
+    const mark = el("mark", { class: `p${phrase % COLOURS} s${phrase % COLOURS} d${Math.min(depth, 3)}`, data: { row: phrase } }, inside);
+    if (!before.includes(phrase)) mark.dataset.n = phrase + 1; // shown by the style sheet: no part of what can be selected
+    marks[phrase].push(mark);
+    inside = mark;
+  });
+  return inside;
+}
+
+/** Writes text and marks into blocks: one that is off the screen costs the browser nothing. */
+function blocksIn(root, segments) {
+  const isLong = segments.reduce((sum, [text]) => sum + text.length, 0) > LONG;
+  const hasLines = segments.some(([text]) => text.includes("\n"));
+  let block = el("div", { class: "block" });
+  let size = 0;
+  const close = () => {
+    if (isLong) block.style.containIntrinsicBlockSize = `auto ${Math.ceil(size / 40) * 1.85}em`;
+    root.append(block);
+    block = el("div", { class: "block" });
+    size = 0;
+  };
+  const text = (value) => {
+    let from = 0;
+    for (let end; (end = endOfBlock(value, from, size, hasLines)) > 0; from = end) {
+      block.append(value.slice(from, end).replace(/\n$/, "")); // the block's end is the line's
+      close();
+    }
+    if (from < value.length) block.append(value.slice(from));
+    size += value.length - from;
+  };
+  root.classList.toggle("long", isLong);
+  root.classList.toggle("prose", !hasLines);
+  const node = (element, length) => {
+    block.append(element);
+    size += length;
+  };
+  return { text, node, close };
+}
+
+/** Where in `value`, behind `from`, a block of `size` characters so far should end; 0 where it goes on. */
+function endOfBlock(value, from, size, hasLines) {
+  const behind = (limit) => from + Math.max(0, limit - size);
+  const line = hasLines ? value.indexOf("\n", behind(BLOCK)) + 1 : 0;
+  SENTENCE.lastIndex = behind(hasLines ? 2 * BLOCK : PARAGRAPH);
+  const sentence = SENTENCE.test(value) ? SENTENCE.lastIndex : 0;
+  const word = value.indexOf(" ", behind(4 * BLOCK)) + 1;
+  const ends = [line, sentence, word].filter((end) => end > 0 && end < value.length);
+  return ends.length ? Math.min(...ends) : 0;
+}
+
+/** Title, source, date and where the label comes from. */
+export function heading(card, title, settings, language) {
+  const when = card.published_at ? day(card.published_at, language) : null;
+  const characters = card.text.reduce((sum, [text]) => sum + text.length, 0);
+  const facts = [link(card), when, card.language, t("chars", { n: characters.toLocaleString(language) }), card.id];
+  return el(
+    "header",
+    { class: "heading" },
+    el("h1", { id: "title", tabindex: "-1", dir: "auto", lang: card.language }, ...(card.title ? title : [card.id])),
+    el("p", { class: "facts" }, ...facts.filter(Boolean).map((fact) => el("span", {}, fact))),
+    provenance(card.provenance ?? {}, settings, language),
+  );
+}
+
+function link(card) {
+  const name = card.source || (card.url ? t("source") : null);
+  if (!/^https?:\/\//i.test(card.url ?? "")) return name;
+  return el("a", { href: card.url, target: "_blank", rel: "noopener noreferrer", text: name });
+}
+
+function day(value, language, style = "long") {
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? value : new Intl.DateTimeFormat(language, { dateStyle: style }).format(date);
+}
+
+function provenance(made, settings, language) {
+  const shown = { ...made, asked_at: made.asked_at && day(made.asked_at, language, "medium") };
+  if (typeof made.cost_usd === "number") shown.cost_usd = `$${Number(made.cost_usd.toPrecision(2))}`;
+  const names = ["provider", "model", "prompt", "run", "asked_at", "cost_usd"].filter((name) => shown[name]);
+  const pairs = names.map((name) => el("div", {}, el("dt", { text: t(name) }), el("dd", { text: String(shown[name]), title: String(shown[name]) })));
+  if (settings.model) pairs.unshift(el("div", {}, el("dd", { text: t("of_model", { model: settings.model }) })));
+  return pairs.length ? el("dl", { class: "provenance" }, ...pairs) : null;
+}
+
+/** Show in the text which phrases are rejected and which one is current. */
+export function paint(marks, verdicts, current) {
+  marks.forEach((elements, row) => {
+    for (const element of elements) {
+      element.classList.toggle("rejected", verdicts[row] === false);
+      element.classList.toggle("current", row === current);
+    }
+  });
+}

@@ -1,0 +1,207 @@
+// The articles: those ahead (fetched before they are needed), the current one, and those that were judged (undo).
+import * as drafts from "./draft.js";
+import { Outbox } from "./outbox.js";
+import { clock, server, state, storage } from "./state.js";
+import { newUid } from "./storage.js";
+import { t } from "./strings.js";
+import { showCard, showFrame, showNothing, showSaved, tell, textOf } from "./view.js";
+
+const AHEAD = 8; // cards held beyond the current one
+const MORE = 4; // so that not every judgement asks for one card
+const REMEMBERED = 50; // judged articles that undo needs no server for
+
+export const outbox = new Outbox(storage, server, showSaved, heard);
+
+// --- ahead ---
+
+const held = () => [state.card, ...Object.values(state.queues).flat()].filter(Boolean).map((card) => card.key);
+
+/** Fetch cards of the current lane until enough are held.  The reviewer never waits for this but at the very start. */
+export async function refill() {
+  const { lane } = state;
+  const queue = state.queues[lane];
+  if (refill.running || queue.length >= AHEAD || state.exhausted[lane]) return;
+  refill.running = true;
+  clearTimeout(refill.timer);
+  try {
+    while (queue.length < AHEAD && !state.exhausted[lane]) await fetchInto(queue, lane);
+  } catch {
+    state.failed = true;
+    refill.timer = setTimeout(refill, 3000);
+    if (!state.card) showNothing();
+  } finally {
+    refill.running = false;
+  }
+  if (lane !== state.lane) refill();
+  else if (!state.card && state.exhausted[lane]) refill.timer = setTimeout(lookAgain, 30_000);
+}
+
+/** An empty lane may fill: others give articles back, or differ. */
+function lookAgain() {
+  if (state.card) return;
+  state.exhausted = {};
+  refill();
+}
+
+async function fetchInto(queue, lane) {
+  const mine = () => [...new Set([...held(), ...outbox.keys()])];
+  const reply = await server.queue(lane, AHEAD + MORE - queue.length, mine());
+  const known = new Set(mine()); // it may have become more while the server was thinking
+  const fresh = reply.articles.filter((card) => !known.has(card.key));
+  state.exhausted[lane] = fresh.length === 0;
+  state.failed = false;
+  queue.push(...(queue.length || state.card ? fresh : startedFirst(fresh)));
+  take({ figures: reply.figures, left: { [lane]: reply.left } });
+  if (!state.card && lane === state.lane) next(false);
+}
+
+/** After a reload the article that was before the reviewer comes first again. */
+function startedFirst(cards) {
+  const at = (card) => storage.get(`draft/${card.key}`)?.at ?? 0;
+  return [...cards].sort((one, other) => at(other) - at(one));
+}
+
+function take(reply) {
+  if (reply.figures) state.figures = reply.figures;
+  if (reply.left && !outbox.waiting().length) Object.assign(state.left, reply.left);
+  showFrame();
+}
+
+function heard(reply) {
+  state.exhausted = {}; // what was judged may have brought more, of adjudication for one
+  take(reply);
+  refill();
+}
+
+export function dropFromQueues(key) {
+  for (const queue of Object.values(state.queues)) {
+    const at = queue.findIndex((card) => card.key === key);
+    if (at >= 0) queue.splice(at, 1);
+  }
+}
+
+// --- the current one ---
+
+function show(card, draft) {
+  Object.assign(state, { card, draft, mode: null });
+  clock.start(draft.seconds);
+  showCard();
+  const following = state.queues[state.lane][0];
+  if (following) setTimeout(() => textOf(following, !following.blind), 30);
+}
+
+export function next(more = true) {
+  const card = state.queues[state.lane].shift();
+  if (card) {
+    show(card, stored(card));
+  } else {
+    Object.assign(state, { card: null, draft: null, mode: null });
+    showNothing();
+  }
+  if (more) refill();
+}
+
+function stored(card) {
+  const draft = storage.get(`draft/${card.key}`);
+  if (draft?.judgement) return drafts.fromJudgement(card, draft.judgement);
+  return draft && drafts.fits(card, draft) ? draft : drafts.begin(card);
+}
+
+export function again() {
+  state.exhausted = {};
+  next();
+}
+
+export function go(lane) {
+  if (lane === state.lane && state.card) return;
+  putBack();
+  state.lane = lane;
+  const address = new URL(location.href);
+  address.searchParams.set("lane", lane);
+  window.history.replaceState(null, "", address);
+  again();
+}
+
+/** Leave the current article for later, with what was said of it. */
+function putBack() {
+  if (!state.card) return;
+  keep();
+  state.queues[state.card.lane]?.unshift(state.card);
+  state.card = null;
+}
+
+/** Store what was said of the current article so far. */
+export function keep() {
+  if (!state.card) return;
+  state.draft.seconds = clock.read();
+  state.draft.at = Date.now();
+  storage.set(`draft/${state.card.key}`, state.draft);
+}
+
+export function finish(skipped) {
+  const { card, draft } = state;
+  draft.seconds = clock.read();
+  const judgement = drafts.toJudgement(card, draft, newUid(), skipped);
+  outbox.add(judgement);
+  storage.delete(`draft/${card.key}`);
+  state.history.push({ card, draft, uid: judgement.uid });
+  if (state.history.length > REMEMBERED) state.history.shift();
+  state.sitting.push(judgement.seconds);
+  count(card.lane, -1);
+  next();
+}
+
+function count(lane, change) {
+  if (state.left[lane] !== undefined) state.left[lane] = Math.max(0, state.left[lane] + change);
+}
+
+// --- those before ---
+
+/** Take the last judgement back and show its article as it was just before. */
+export async function undoArticle() {
+  const last = state.history.pop() ?? (await earlier());
+  if (!last) return;
+  const refused = outbox.refused().find((entry) => entry.judgement.uid === last.uid);
+  if (refused) storage.delete(refused.name);
+  else outbox.add({ uid: newUid(), key: last.card.key, id: last.card.id, lane: last.card.lane, undoes: last.uid });
+  count(last.card.lane, 1);
+  open(last.card, last.draft);
+}
+
+/** The newest judgement that the server knows: of before a reload, or of long ago. */
+async function earlier() {
+  if (undoArticle.asking) return null;
+  undoArticle.asking = true;
+  try {
+    if (!(await outbox.flush())) throw new Error("judgements are waiting");
+    const [found] = (await server.history(1)).judgements;
+    if (found) return { card: found.card, uid: found.judgement.uid, draft: drafts.fromJudgement(found.card, found.judgement) };
+    tell(t("undo_end"));
+  } catch {
+    tell(t("undo_offline"));
+  } finally {
+    undoArticle.asking = false;
+  }
+  return null;
+}
+
+function open(card, draft) {
+  putBack();
+  dropFromQueues(card.key);
+  if (card.lane in state.queues) state.lane = card.lane;
+  show(card, draft);
+  keep();
+  tell(`${t("taken_back")}: ${card.title || card.id}`);
+}
+
+/** A refused judgement: its article once more.  The server may know it anew (another label), so it is asked first. */
+export async function openAgain({ name, judgement }) {
+  const mine = state.history.find((entry) => entry.uid === judgement.uid);
+  storage.delete(name);
+  storage.set(`draft/${judgement.key}`, { judgement, at: Date.now() });
+  const reply = await server.queue(judgement.lane, AHEAD + MORE, held()).catch(() => ({ articles: [] }));
+  const card = reply.articles.find((other) => other.key === judgement.key) ?? mine?.card;
+  if (card) open(card, drafts.fromJudgement(card, judgement));
+  else tell(t("comes_again", { id: judgement.id }));
+  showSaved();
+}

@@ -1,0 +1,183 @@
+// What the reviewer has said so far of the article before them.  No page, no storage and no network here.
+
+/** The form in which phrases are compared; the server's `fold_case` is the same for what people write. */
+export const fold = (phrase) => phrase.normalize("NFKC").replace(/\s+/g, " ").trim().toLowerCase();
+
+export const tidy = (phrase) => phrase.normalize("NFC").replace(/\s+/g, " ").trim();
+
+const has = (phrases, phrase) => phrases.some((other) => fold(other) === fold(phrase));
+
+/** What `undo` brings back; the place of the cursor and the seconds are no part of it. */
+const SAID = ["verdicts", "edits", "reasons", "extra", "note", "flagged", "typed", "revealed"];
+
+/**
+ * A fresh draft.  `verdicts`: true, false or null for each phrase of the card; `edits` and `reasons`: by its index;
+ * `extra`: phrases that are not in the label, `on` where they should be: {text, from: "missing" | "typed" | "A" | ..., on}.
+ */
+export function begin(card) {
+  const agreed = (phrase) => {
+    const said = card.choices.map((choice) => has(choice.accepted, phrase.text) || (has(choice.rejected, phrase.text) ? false : null));
+    return said.every((verdict) => verdict === said[0]) ? said[0] : null;
+  };
+  return {
+    phrases: card.phrases.map((phrase) => fold(phrase.text)).join("\n"), // whose indices these are
+    verdicts: card.phrases.map((phrase) => (card.choices ? agreed(phrase) : phrase.verdict)),
+    edits: {},
+    reasons: {},
+    extra: card.choices ? offers(card.choices) : [],
+    note: "",
+    flagged: false,
+    typed: card.blind ? [] : null,
+    revealed: !card.blind,
+    current: 0,
+    seconds: 0,
+    steps: [],
+  };
+}
+
+/** What the reviewers of an adjudication card added, each phrase once. */
+function offers(choices) {
+  const found = new Map();
+  choices.forEach((choice, number) => {
+    for (const text of choice.added) {
+      const known = found.get(fold(text)) ?? { text, from: "", on: false };
+      found.set(fold(text), { ...known, from: known.from + "ABCDEFGH"[number], on: known.from !== "" });
+    }
+  });
+  return [...found.values()];
+}
+
+const copy = (draft) => structuredClone(Object.fromEntries(SAID.map((name) => [name, draft[name]])));
+
+/** Change a draft so that `back` undoes it; a change of nothing is no step. */
+export function step(draft, change) {
+  const before = copy(draft);
+  change();
+  if (JSON.stringify(before) !== JSON.stringify(copy(draft))) draft.steps.push(before);
+}
+
+export function back(draft) {
+  const before = draft.steps.pop();
+  if (before) Object.assign(draft, before);
+  draft.current = Math.min(draft.current, Math.max(0, rows(draft) - 1));
+  return before !== undefined;
+}
+
+/** Phrases to point at: the label's, then the extra ones. */
+export const rows = (draft) => draft.verdicts.length + draft.extra.length;
+
+export function verdictOf(draft, row) {
+  return row < draft.verdicts.length ? draft.verdicts[row] : draft.extra[row - draft.verdicts.length].on;
+}
+
+export function judge(draft, row, verdict) {
+  if (row >= draft.verdicts.length) {
+    draft.extra[row - draft.verdicts.length].on = verdict === true;
+    return;
+  }
+  draft.verdicts[row] = verdict;
+  if (verdict !== false) {
+    delete draft.reasons[row];
+    delete draft.edits[row];
+  }
+}
+
+/** Most phrases are right and `a` accepts them, so the first press on an open phrase says that it is wrong. */
+export function toggle(draft, row) {
+  const extra = row >= draft.verdicts.length;
+  judge(draft, row, extra ? !verdictOf(draft, row) : verdictOf(draft, row) === false);
+}
+
+export function rejectAll(draft) {
+  draft.verdicts.forEach((verdict, row) => verdict === false || judge(draft, row, false)); // reasons and edits stay
+}
+
+export function setReason(draft, row, reason) {
+  if (row >= draft.verdicts.length) return;
+  judge(draft, row, null); // an edit has its own reason
+  judge(draft, row, false);
+  draft.reasons[row] = reason;
+}
+
+/** Put `text` in the place of a phrase; the phrase itself brings it back. */
+export function edit(card, draft, row, text) {
+  if (!text) return;
+  if (row >= draft.verdicts.length) {
+    Object.assign(draft.extra[row - draft.verdicts.length], { text, on: true });
+  } else if (text === card.phrases[row].text) {
+    judge(draft, row, true);
+  } else {
+    judge(draft, row, false);
+    delete draft.reasons[row];
+    draft.edits[row] = text;
+  }
+}
+
+/** The row of a phrase that is in the label or among the extra ones; -1 for none. */
+export function rowOf(card, draft, phrase) {
+  return [...card.phrases, ...draft.extra].findIndex((other) => fold(other.text) === fold(phrase));
+}
+
+/** Add a phrase that the label lacks, or accept it where it is there; its row. */
+export function add(card, draft, phrase, from) {
+  let row = rowOf(card, draft, phrase);
+  if (row < 0) row = draft.extra.push({ text: phrase, from, on: false }) + draft.verdicts.length - 1;
+  judge(draft, row, true);
+  return row;
+}
+
+/** Show a blind card's label: what was typed and is not in it is offered, not added. */
+export function reveal(card, draft) {
+  draft.revealed = true;
+  for (const text of draft.typed) {
+    if (rowOf(card, draft, text) < 0) draft.extra.push({ text, from: "typed", on: false });
+  }
+}
+
+/** The label as it would be now. */
+export function outcome(card, draft) {
+  const kept = card.phrases.filter((_, row) => draft.verdicts[row] !== false).map((phrase) => phrase.text);
+  const found = [...kept];
+  for (const text of additions(draft)) if (!has(found, text)) found.push(text);
+  return found;
+}
+
+function additions(draft) {
+  return [...Object.values(draft.edits), ...draft.extra.filter((phrase) => phrase.on).map((phrase) => phrase.text)];
+}
+
+/** The judgement to send, in the words of the server; open phrases count as accepted. */
+export function toJudgement(card, draft, uid, skipped) {
+  const rejected = card.phrases.filter((_, row) => draft.verdicts[row] === false).map((phrase) => phrase.text);
+  const accepted = card.phrases.filter((_, row) => draft.verdicts[row] !== false).map((phrase) => phrase.text);
+  const reasons = {};
+  for (const [row, reason] of Object.entries(draft.reasons)) reasons[card.phrases[row].text] = reason;
+  for (const row of Object.keys(draft.edits)) reasons[card.phrases[row].text] = "edited";
+  const added = [];
+  for (const text of additions(draft)) if (!has(added, text) && !accepted.includes(text)) added.push(text);
+  const said = skipped ? { accepted: [], rejected: [], added: [], reasons: {}, typed: null } : { accepted, rejected, added, reasons, typed: draft.typed };
+  return {
+    uid, key: card.key, id: card.id, lane: card.lane, ...said, note: draft.note,
+    seconds: Math.round(draft.seconds * 10) / 10, flagged: draft.flagged, skipped, undoes: null,
+  };
+}
+
+/** The draft that says what a judgement said: to open it again after a reload. */
+export function fromJudgement(card, judgement) {
+  const draft = begin(card);
+  const left = [...judgement.added];
+  card.phrases.forEach((phrase, row) => {
+    draft.verdicts[row] = has(judgement.accepted, phrase.text) ? true : has(judgement.rejected, phrase.text) ? false : draft.verdicts[row];
+    const reason = judgement.reasons[phrase.text];
+    if (reason === "edited" && left.length) draft.edits[row] = left.shift();
+    else if (reason) draft.reasons[row] = reason;
+  });
+  draft.extra = draft.extra.map((phrase) => ({ ...phrase, on: has(left, phrase.text) }));
+  for (const text of left) if (rowOf(card, draft, text) < 0) draft.extra.push({ text, from: "missing", on: true });
+  draft.typed = judgement.typed ?? draft.typed;
+  draft.revealed = !card.blind || judgement.typed !== null;
+  return Object.assign(draft, { note: judgement.note, flagged: judgement.flagged, seconds: judgement.seconds ?? 0 });
+}
+
+/** Whether a draft that was stored still fits its card, whose label may have been made anew since. */
+export const fits = (card, draft) => draft.phrases === card.phrases.map((phrase) => fold(phrase.text)).join("\n");

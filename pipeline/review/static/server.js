@@ -1,0 +1,44 @@
+// The server's addresses.  Every answer is JSON; every failure is a `Trouble` that says what kind it is.
+
+export class Trouble extends Error {
+  /** `kind`: "token" (open the page again), "client" (this request is wrong) or "server" (try again later). */
+  constructor(kind, message) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+export class Server {
+  constructor(settings) {
+    this.reviewer = settings.reviewer;
+    this.csrf = settings.csrf;
+  }
+
+  queue(lane, n, have) {
+    return this.ask(`/api/queue?${new URLSearchParams({ reviewer: this.reviewer, lane, n, have: have.join(",") })}`);
+  }
+
+  history(n) {
+    return this.ask(`/api/history?${new URLSearchParams({ reviewer: this.reviewer, before: "", n })}`);
+  }
+
+  send(judgements) {
+    const body = JSON.stringify({ reviewer: this.reviewer, judgements });
+    const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.csrf };
+    // keepalive lets the last one out when the tab closes; browsers allow it for small bodies only
+    return this.ask("/api/judgements", { method: "POST", headers, body, keepalive: body.length < 15000 });
+  }
+
+  async ask(address, options = {}) {
+    let reply;
+    try {
+      reply = await fetch(address, { ...options, signal: AbortSignal.timeout(20000) });
+      if (reply.ok) return await reply.json();
+    } catch (error) {
+      throw new Trouble("server", String(error));
+    }
+    const said = await reply.json().catch(() => ({}));
+    const kind = reply.status === 401 || reply.status === 403 ? "token" : reply.status >= 500 || reply.status === 429 ? "server" : "client";
+    throw new Trouble(kind, said.error ?? `HTTP ${reply.status}`);
+  }
+}

@@ -1,0 +1,53 @@
+"""The figures of a job's review without a page: for the report and the publisher's gates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.review import judgements
+from pipeline.review.figures import Population as Counted
+from pipeline.review.figures import Stratum, everything
+from pipeline.review.labels import Labels, OwnLabels
+from pipeline.review.lanes import Lanes
+from pipeline.review.population import Population
+from pipeline.workspace import Workspace
+
+
+def of_job(work: Workspace, labels: Labels | None = None) -> dict[str, Any] | None:
+    """`review.figures.everything` of what was said so far; None where nothing was."""
+    said = judgements.read(work.verdicts_file)
+    if not said:
+        return None
+    options = work.config.review
+    population = Population(work, labels or OwnLabels(work), options)
+    population.remember([judgement.text_sha256 for judgement in said])
+    lanes = Lanes(population, options, work.config.label_column.many)
+    return everything(said, counted(population, lanes, population.labels.model))
+
+
+def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:
+    """What figures need to know of all articles."""
+    strata = population.stratum
+    rows = [
+        Stratum(name, int(mine.sum()), int(population.phrases[mine].sum()), int(population.absent[mine].sum()))
+        for code, name in enumerate(strata.names)
+        for mine in [strata.of == code]
+    ]
+
+    def stratum_of(text: str) -> str | None:
+        place = population.place(text)
+        return None if place is None else strata.names[strata.of[place]]
+
+    def language_of(text: str) -> str | None:
+        place = population.place(text)
+        return None if place is None else population.language.names[population.language.of[place]] or None
+
+    return Counted(
+        strata=rows,
+        stratum_of=stratum_of,
+        phrases_of=population.phrases_of,
+        labels=population.all_labels,
+        language_of=language_of,
+        overlap=lanes.has_overlap,
+        model=model,
+    )

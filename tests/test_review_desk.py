@@ -1,0 +1,336 @@
+"""The desk of the reviewers: lanes, what they are shown, what is taken in; and who may ask its server."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.config import ReviewOptions
+from pipeline.errors import ConfigError, InputError
+from pipeline.review import judgements, summary
+from pipeline.review.cards import segments
+from pipeline.review.desk import Desk
+from pipeline.review.labels import OwnLabels, Predictions
+from pipeline.review.lanes import Lanes
+from pipeline.review.population import Population
+from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
+from tests.review_page import ReviewServer, judged
+
+EVERYTHING = {"blind": 0, "overlap": 0, "planted": 0}
+
+
+@pytest.fixture
+def job(make_job: JobMaker) -> Path:
+    """Thirty labelled articles."""
+    path = make_job([article(n) for n in range(30)])
+    run(path, last="review")
+    return path
+
+
+def desk(job: Path, **review: Any) -> Desk:
+    return Desk(work_of(job, *(f"review.{name}={json.dumps(value)}" for name, value in review.items())))
+
+
+def cards_of(table: Desk, reviewer: str, lane: str = "audit", count: int = 50) -> list[dict[str, Any]]:
+    return table.next(reviewer, lane, count)
+
+
+def keys(cards: list[dict[str, Any]]) -> list[str]:
+    return [card["key"] for card in cards]
+
+
+# --- lanes ---
+
+
+def test_the_audit_is_a_seeded_order_and_goes_on_where_it_was(job: Path) -> None:
+    first = cards_of(desk(job, **EVERYTHING), "kim")
+    assert len(set(keys(first))) == 30
+    assert keys(cards_of(desk(job, **EVERYTHING), "lee")) == keys(first)
+    assert keys(cards_of(desk(job, seed=1, **EVERYTHING), "kim")) != keys(first)
+    table = desk(job, **EVERYTHING)
+    table.store("kim", [judged(card) for card in first[:10]])
+    assert keys(cards_of(desk(job, **EVERYTHING), "kim")) == keys(first)[10:]
+    assert table.left("kim") == {"audit": 20}
+
+
+def test_growing_keeps_the_order_of_what_is_there(job: Path, make_job: JobMaker) -> None:
+    before = keys(cards_of(desk(job, **EVERYTHING), "kim"))
+    make_job([article(n) for n in range(60)])
+    run(job, last="review")
+    after = keys(cards_of(desk(job, **EVERYTHING), "kim", count=100))
+    assert len(after) == 60
+    assert [key for key in after if key in before] == before
+
+
+def test_the_blind_share_is_kept_out_of_the_audit(job: Path) -> None:
+    table = desk(job, blind=0.4, overlap=0)
+    audit, blind = cards_of(table, "kim"), cards_of(table, "kim", "blind")
+    assert len(audit) + len(blind) == 30
+    assert not set(keys(audit)) & set(keys(blind))
+    assert 3 < len(blind) < 20
+    assert all(card["blind"] for card in blind) and not any(card["blind"] for card in audit)
+
+
+def test_two_reviewers_at_once_get_different_articles(job: Path) -> None:
+    table = desk(job, **EVERYTHING)
+    first, second = cards_of(table, "kim", count=8), cards_of(table, "lee", count=8)
+    assert not set(keys(first)) & set(keys(second))
+    again = table.next("kim", "audit", 3, keys(first))
+    assert not set(keys(again)) & {*keys(first), *keys(second)}
+
+
+def test_the_overlap_goes_to_two_and_the_second_does_not_see_the_first(job: Path) -> None:
+    table = desk(job, blind=0, overlap=1, planted=0)
+    first = cards_of(table, "kim", count=3)
+    table.store("kim", [judged(card, wrong=2) for card in first])
+    assert not set(keys(first)) & set(keys(cards_of(table, "kim")))
+    second = [card for card in cards_of(table, "lee") if card["key"] in keys(first)]
+    assert len(second) == 3
+    assert all(phrase["verdict"] is None for card in second for phrase in card["phrases"])
+    table.store("lee", [judged(second[0], wrong=2), judged(second[1], wrong=1), judged(second[2])])
+    assert not set(keys(first)) & set(keys(cards_of(table, "choi")))
+    disputed = cards_of(table, "choi", "adjudication")
+    assert set(keys(disputed)) == {second[1]["key"], second[2]["key"]}
+    assert [len(card["choices"]) for card in disputed] == [2, 2]
+    assert "kim" not in json.dumps(disputed)
+    table.store("choi", [judged(disputed[0])])
+    assert table.left("choi")["adjudication"] == 1
+
+
+def test_the_riskiest_come_first(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(6)])
+    work = run(path, last="review")
+    predictions = [{"id": f"a{n}", "keyphrases": ["city", "public", "spring"]} for n in range(5)]
+    predictions.append({"id": "a5", "keyphrases": ["city", "moon base", "dragon"]})
+    predictions[3] = {"id": "a3", "keyphrases": ["city", "public", "dragon"]}
+    table = Desk(work, Predictions(work, write_jsonl(path.parent / "student.jsonl", predictions)))
+    found = cards_of(table, "kim", "triage")
+    assert [(card["id"], card["why"]) for card in found] == [("a5", ["absent 2"]), ("a3", ["absent 1"])]
+    table.store("kim", [judged(found[0])])
+    assert [card["id"] for card in cards_of(table, "kim", "triage")] == ["a3"]
+
+
+def test_strata_are_drawn_by_their_weights(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(200)])
+    work = run(path, last="review")
+    population = Population(work, OwnLabels(work), ReviewOptions())
+    names = np.array(["ko", "en"])
+    population.stratum.names[:], population.stratum.of[:] = ["all"], 0
+    object.__setattr__(population.stratum, "names", list(names))
+    population.stratum.of[:] = np.arange(200) < 160  # 40 ko, 160 en
+    order = Lanes(population, ReviewOptions(stratify="language", weights={"ko": 1, "en": 1}, blind=0), True).orders[
+        "audit"
+    ]
+    counts = Counter(int(population.stratum.of[place]) for place in order[:40])
+    assert counts == {0: 20, 1: 20}
+    assert sorted(order) == list(range(200))
+
+
+# --- cards ---
+
+
+def test_segments_cover_the_text_and_know_overlaps() -> None:
+    found = segments("서울시청 앞 광장", [[(0, 3)], [(0, 4)], [(7, 9)], []])
+    assert found == [("서울시", [0, 1]), ("청", [1]), (" 앞 ", []), ("광장", [2])]
+    assert segments("", []) == []
+
+
+def test_a_planted_phrase_is_wrong_stays_and_never_reaches_the_label(job: Path) -> None:
+    table = desk(job, blind=0, overlap=0, planted=1)
+    shown = cards_of(table, "kim")
+    labels = {row["id"]: row["keyphrases"] for row in rows(work_of(job), "labels")}
+    extra = {card["id"]: [p["text"] for p in card["phrases"] if p["text"] not in labels[card["id"]]] for card in shown}
+    planted = {row_id: found for row_id, found in extra.items() if found}
+    assert planted
+    again = {
+        card["id"]: [p["text"] for p in card["phrases"]]
+        for card in cards_of(desk(job, planted=1, blind=0, overlap=0), "kim")
+    }
+    assert again == {card["id"]: [p["text"] for p in card["phrases"]] for card in shown}
+    caught, missed = [next(c for c in shown if c["id"] == row_id) for row_id in list(planted)[:2]]
+    wrong = planted[caught["id"]]
+    good = [p["text"] for p in caught["phrases"] if p["text"] not in wrong]
+    table.store("kim", [judged(caught, accepted=good, rejected=wrong), judged(missed)])
+    said = {judgement.id: judgement for judgement in judgements.read(work_of(job).verdicts_file)}
+    assert said[caught["id"]].planted == {wrong[0]: True}
+    assert list(said[missed["id"]].planted.values()) == [False]
+    assert said[missed["id"]].accepted == labels[missed["id"]]
+    run(job, last="review")
+    assert {row["id"]: row["label_source"] for row in rows(work_of(job), "labels")}[caught["id"]] == "verified"
+
+
+def test_a_label_made_anew_asks_only_for_the_new_phrases(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(n) for n in range(3)], review=EVERYTHING)
+    work = run(path, last="review")
+    old = write_jsonl(tmp_path / "s.jsonl", [{"id": f"a{n}", "keyphrases": ["city", "spring"]} for n in range(3)])
+    table = Desk(work, Predictions(work, old))
+    for card in cards_of(table, "kim"):
+        table.store("kim", [judged(card)])
+    new = [{"id": f"a{n}", "keyphrases": ["City", "public"] if n == 1 else ["spring"]} for n in range(3)]
+    table = Desk(work, Predictions(work, write_jsonl(old, new)))
+    [card] = cards_of(table, "lee")
+    assert [(p["text"], p["verdict"]) for p in card["phrases"]] == [("City", True), ("public", None)]
+
+
+# --- taking in ---
+
+
+def test_what_is_sent_twice_counts_once_and_undo_takes_it_back(job: Path) -> None:
+    table = desk(job, **EVERYTHING)
+    card = cards_of(table, "kim", count=1)[0]
+    sent = judged(card, wrong=1, reasons={card["phrases"][0]["text"]: "generic"}, flagged=True)
+    for _ in range(2):
+        stored, refused = table.store("kim", [sent, sent])
+        assert (stored, refused) == ([sent["uid"]], {})
+    assert table.left("kim")["audit"] == 29
+    [entry] = table.history("kim", "", 10)
+    assert {k: entry["judgement"][k] for k in sent if k != "seconds"} == {k: sent[k] for k in sent if k != "seconds"}
+    undo = {"uid": "undo-of-it", "key": card["key"], "id": card["id"], "lane": "audit", "undoes": sent["uid"]}
+    table.store("lee", [{**undo, "uid": "not-hers-to-undo"}])
+    assert table.left("kim")["audit"] == 29
+    table.store("kim", [undo])
+    assert table.left("kim")["audit"] == 30
+    assert table.history("kim", "", 10) == []
+    assert desk(job, **EVERYTHING).left("kim")["audit"] == 30
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"uid": "x y"}, "uid, key or lane"),
+        ({"key": "../../etc"}, "uid, key or lane"),
+        ({"lane": "root"}, "uid, key or lane"),
+        ({"accepted": "all"}, "accepted is no list"),
+        ({"added": ["x" * 301]}, "longer than 300"),
+        ({"rejected": ["a"], "accepted": ["a"]}, "both accepted and rejected"),
+        ({"reasons": {"a": "mood"}}, "reasons are absent"),
+        ({"seconds": "many"}, "could not convert"),
+    ],
+)
+def test_what_is_no_judgement_is_refused_alone(job: Path, change: dict[str, Any], why: str) -> None:
+    table = desk(job, **EVERYTHING)
+    good, bad = (judged(card) for card in cards_of(table, "kim", count=2))
+    stored, refused = table.store("kim", [bad | change, good, "nonsense"])
+    assert stored == [good["uid"]]
+    assert why in refused[(bad | change)["uid"]]
+
+
+def test_labels_made_anew_by_another_process_are_seen(job: Path) -> None:
+    table = desk(job, **EVERYTHING)
+    cards_of(table, "kim", count=2)
+    run(job, "clean.max_phrases=2", last="review")
+    found = table.next("kim", "audit", 3)
+    assert all(len(card["phrases"]) <= 2 for card in found)
+
+
+def test_figures_of_a_job_are_those_of_its_desk(job: Path) -> None:
+    table = desk(job, **EVERYTHING)
+    assert summary.of_job(work_of(job)) is None
+    table.store("kim", [judged(card, wrong=number % 2) for number, card in enumerate(cards_of(table, "kim", count=12))])
+    found = summary.of_job(work_of(job, *(f"review.{name}={value}" for name, value in EVERYTHING.items())))
+    assert found is not None
+    assert found["precision"] == table.figures()["precision"]
+    assert 0.5 < found["precision"]["low"] < found["precision"]["mean"] < found["precision"]["high"] < 1
+
+
+# --- predictions ---
+
+
+def test_predictions_of_no_article_or_in_no_form_are_named(job: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none of its 1 ids is an article"):
+        Predictions(work_of(job), write_jsonl(tmp_path / "p.jsonl", [{"id": "zz", "keyphrases": ["a"]}]))
+    with pytest.raises(InputError, match=r"p.jsonl:1: not"):
+        Predictions(work_of(job), write_jsonl(tmp_path / "p.jsonl", [{"id": "a1"}]))
+
+
+# --- the server ---
+
+
+def test_this_machine_only_without_a_token(job: Path) -> None:
+    with ReviewServer(job) as server:
+        status, _, headers = server.ask("/?reviewer=kim")
+        assert status == 200
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert server.ask("/", Host="evil.example")[0] == 403  # a name that resolves to this machine
+        body = {"reviewer": "kim", "judgements": []}
+        assert server.ask("/api/judgements", body)[0] == 403
+        assert server.ask("/api/judgements", body, X_CSRF_Token="0" * 64)[0] == 403
+        csrf = server.csrf()
+        assert server.ask("/api/judgements", body, X_CSRF_Token=csrf)[0] == 200
+        assert server.ask("/api/judgements", {"reviewer": ""}, X_CSRF_Token=csrf)[0] == 400
+        assert server.ask("/static/../app.py")[0] == 404
+        server.kill()
+        server.restart()
+        assert server.csrf() == csrf  # a page that is open goes on
+
+
+def test_others_need_the_token(job: Path) -> None:
+    token = "correct-horse-battery"
+    with ReviewServer(job, "--host", "0.0.0.0", "--token", token, "--reviewers", "kim, lee") as server:
+        server.url = f"http://127.0.0.1:{server.port}/"
+        assert server.ask("/")[0] == 303
+        for path in ("/api/queue?reviewer=kim", "/api/figures", "/api/history?reviewer=kim", "/report"):
+            assert server.ask(path)[0] == 401
+            assert server.ask(path, Cookie="labelmill_review=x", Authorization="Bearer x")[0] == 401
+        assert server.ask("/api/judgements", {})[0] == 401
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert server.ask("/api/queue?reviewer=kim", **bearer)[0] == 200
+        assert server.ask("/api/queue?reviewer=mallory", **bearer)[0] == 403
+        assert token not in server.ask("/?reviewer=kim", **bearer)[1]
+        status, _, headers = server.ask("/login", None)
+        assert status == 200
+        status, headers = login(server, "wrong-horse-battery")
+        assert (status, "set-cookie" in headers) == (401, False)
+        status, headers = login(server, token)
+        assert status == 303
+        cookie = headers["set-cookie"]
+        assert "HttpOnly" in cookie and "samesite=strict" in cookie.lower()
+        assert server.ask("/api/queue?reviewer=lee", Cookie=cookie.split(";")[0])[0] == 200
+
+
+def login(server: ReviewServer, token: str) -> tuple[int, dict[str, str]]:
+    import urllib.error
+    import urllib.request
+
+    from tests.review_page import _Stay
+
+    request = urllib.request.Request(f"{server.url}login", f"token={token}".encode())
+    try:
+        with urllib.request.build_opener(_Stay).open(request) as answer:
+            return answer.status, {k.lower(): v for k, v in answer.headers.items()}
+    except urllib.error.HTTPError as error:
+        return error.code, {k.lower(): v for k, v in error.headers.items()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--host", "0.0.0.0"], 2, "give --token"),
+        (["--token", "short"], 2, "hard to guess"),
+        (["--predictions", "nowhere.jsonl"], 1, "nowhere.jsonl: cannot be read"),
+        (["--port", "99999"], 2, "not a port"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(job: Path, arguments: list[str], code: int, said: str) -> None:
+    result = command("review", job, *arguments)
+    assert (result.returncode, said in result.stderr) == (code, True), result.stderr
+
+
+def test_a_taken_port_and_a_job_without_labels_are_told(job: Path, make_job: JobMaker) -> None:
+    with ReviewServer(job) as server:
+        result = command("review", job, "--port", str(server.port))
+        assert result.returncode == 1
+        assert "another --port" in result.stderr
+    empty = make_job([article(1)], name="empty")
+    assert "run: labelmill collect" in command("review", empty, "--port", "0").stderr
+
+
+def test_weights_need_strata(job: Path) -> None:
+    with pytest.raises(ConfigError, match=r"review.weights: needs review.stratify"):
+        work_of(job, "review.weights={ko: 2}")

@@ -1,0 +1,402 @@
+"""The review page in a real browser (Debian's Chromium, headless), over a real server of a real job."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.review_browser import (
+    HOSTILE,
+    KEYDOWN,
+    PHRASES,
+    SELECT,
+    Opener,
+    go_to,
+    make_job,
+    pages,
+    press,
+    reconfigured,
+    said,
+    saved,
+    title,
+)
+from tests.review_page import ReviewServer
+
+playwright_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here (CHROMIUM names it)")
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_job(tmp_path_factory.mktemp("news"), "; ".join(PHRASES), clean={"absent": "flag"})
+
+
+@pytest.fixture
+def job(labelled: Path, tmp_path: Path) -> Path:
+    """A copy of the labelled job, nothing judged yet."""
+    shutil.copytree(labelled.parent, tmp_path / "news")
+    return tmp_path / "news" / "job.yaml"
+
+
+@pytest.fixture
+def served(job: Path) -> Iterator[ReviewServer]:
+    with ReviewServer(job) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser(labelled: Path) -> Iterator[Any]:
+    with playwright_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Opener]:
+    """Opens the page as a reviewer, in a browser of their own."""
+    yield from pages(browser)
+
+
+# --- the keyboard ---
+
+
+def test_the_keyboard_loop(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    first = title(page)
+    assert page.locator(".row .phrase").all_inner_texts() == PHRASES
+    assert page.locator(".tier-absent").count() == 1
+    assert {page.inner_text(f"mark[data-n='{n}']") for n in (1, 2, 3, 5)} == {
+        "한강공원",
+        "자전거 도로",
+        "시민 안전",
+        "항구 도시",
+    }
+    press(page, "a")
+    second = title(page)
+    assert second != first
+    press(page, "4 r a 2 r f 2 ArrowDown ArrowLeft r g f n")  # the second press of 2 accepts it again
+    page.keyboard.insert_text("메모입니다")
+    press(page, "Enter Enter")
+    press(page, "x 1 a s ArrowUp ArrowRight r w a")
+    saved(page)
+    found = said(job)
+    assert [judgement.lane for judgement in found] == ["audit"] * 5
+    kept = [PHRASES, PHRASES[:2] + PHRASES[4:], PHRASES[:1], [], PHRASES[:5]]
+    assert [judgement.accepted for judgement in found] == kept
+    assert (found[1].reasons, found[4].reasons) == (
+        {"유령 회사": "absent", "시민 안전": "generic"},
+        {"봄 축제": "wrong"},
+    )
+    assert (found[1].flagged, found[1].note, found[1].skipped, found[3].skipped) == (True, "메모입니다", False, True)
+    assert all(0 <= (judgement.seconds or 0) < 60 for judgement in found)
+    assert page.inner_text("[data-lane=audit] .count") == "28"
+    assert "%" in page.inner_text("#figures")
+
+
+def test_a_korean_layout_and_an_ime(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    before = title(page)
+    for key, code in (("Process", "Digit2"), ("ㄷ", "KeyE")):
+        page.evaluate(KEYDOWN, [key, code])
+    page.wait_for_selector(".row .editor input:focus")
+    assert page.input_value(".row .editor input") == PHRASES[1]
+    page.keyboard.press("Delete")
+    ime = page.context.new_cdp_session(page)
+    for text in ("ㄱ", "기", "길"):
+        ime.send("Input.imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)})
+        page.evaluate(KEYDOWN, ["Process", "KeyA"])
+    ime.send("Input.insertText", {"text": "길"})
+    page.keyboard.press("Enter")
+    assert page.inner_text(".row.current .becomes") == "→ 길"
+    page.keyboard.press("Control+a")  # the browser's own
+    page.evaluate("getSelection().removeAllRanges()")
+    assert title(page) == before
+    page.evaluate(KEYDOWN, ["ㅡ", "KeyM"])
+    page.keyboard.insert_text("  새로운\u1112\u1161\u11ab 구 ")  # conjoining jamo, as a Mac's file names have them
+    page.keyboard.press("Enter")
+    page.evaluate(SELECT)
+    page.keyboard.press("m")
+    page.evaluate(KEYDOWN, ["ㅁ", "KeyA"])
+    saved(page)
+    [judgement] = said(job)
+    assert judgement.rejected == ["자전거 도로"] and judgement.reasons == {"자전거 도로": "edited"}
+    assert judgement.added == ["길", "새로운한 구", "넓어진다"]
+    assert judgement.note == "" and title(page) != before
+
+
+def test_undo_has_no_end(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    seen = []
+    for keys in ("1 a", "2 r d a", "3 e"):
+        seen.append(title(page))
+        press(page, keys)
+    page.keyboard.insert_text("고친 구")
+    press(page, "Enter")
+    assert page.locator(".becomes").count() == 1
+    press(page, "u u")  # the edit, then the press of 3
+    assert page.locator(".row.rejected").count() == 0
+    press(page, "u")
+    assert title(page) == seen[1]
+    assert page.get_attribute(".row.rejected .chip[aria-pressed=true]", "data-at") == "reasonduplicate"
+    saved(page)
+    assert [judgement.rejected for judgement in said(job)] == [PHRASES[:1]]
+    page.reload()
+    page.wait_for_selector(".row.rejected")
+    assert title(page) == seen[1]  # with what was said of it
+    press(page, "u u u")  # the reason, the press of 2, then the article before: from the server
+    page.wait_for_function("title => document.querySelector('#title').textContent === title", arg=seen[0])
+    assert page.locator(".row.rejected .phrase").all_inner_texts() == PHRASES[:1]
+    saved(page)
+    assert said(job) == []
+    press(page, "u")  # nothing is left but the press of 1, which the server does not know as a step
+    page.wait_for_selector("#toast[data-shown]")
+    press(page, "1 a")
+    saved(page)
+    assert [judgement.accepted for judgement in said(job)] == [PHRASES]
+
+
+def test_a_reload_in_mid_review(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    page.clock.install()
+    press(page, "a")
+    before = title(page)
+    page.clock.fast_forward(30_000)
+    press(page, "2 r g f")
+    page.reload()
+    page.wait_for_selector(".row.rejected")
+    assert title(page) == before
+    assert page.get_attribute("[data-at=flag]", "aria-pressed") == "true"
+    page.clock.fast_forward(3_600_000)  # lunch counts two minutes
+    press(page, "a")
+    saved(page)
+    last = said(job)[-1]
+    assert (last.rejected, last.reasons, last.flagged) == (PHRASES[1:2], {PHRASES[1]: "generic"}, True)
+    assert 150 <= (last.seconds or 0) < 180
+
+
+# --- several people, and a server that dies ---
+
+
+def test_two_reviewers_at_once(served: ReviewServer, job: Path, opened: Opener) -> None:
+    kim, lee = opened(served), opened(served, "lee")
+    for keys in ("1 a", "a", "2 a"):
+        press(kim, keys)
+        press(lee, keys)
+    saved(kim)
+    saved(lee)
+    found = said(job)
+    assert sorted(judgement.reviewer for judgement in found) == ["kim"] * 3 + ["lee"] * 3
+    assert len({judgement.text_sha256 for judgement in found}) == 6
+
+
+def test_nothing_is_lost_when_the_server_is_killed(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    other = page.context.new_page()  # a second tab of the same reviewer
+    other.goto(f"{served.url}?reviewer=kim")
+    other.wait_for_selector(".row")
+    press(page, "1 a")
+    saved(page)
+    served.kill()
+    for number in range(4):  # no network on the way to the next article
+        before = title(page)
+        press(page, "2 a" if number % 2 else "a")
+        assert title(page) != before
+    press(page, "u 5 a")
+    page.wait_for_selector("#banner p")
+    assert page.get_attribute("#saved", "data-state") == "trouble"
+    page.close()  # as if the tab had crashed; the other one, or a later one, sends
+    served.restart()
+    saved(other)
+    other.wait_for_function("() => !Object.keys(localStorage).some(key => key.includes('/out/'))")
+    found = said(job)
+    assert len(found) == len({judgement.text_sha256 for judgement in found}) == 5
+    assert [judgement.rejected for judgement in found] == [PHRASES[:1], [], PHRASES[1:2], [], [PHRASES[1], PHRASES[4]]]
+
+
+def test_a_refused_judgement_is_told_and_blocks_no_other(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    refused: list[str] = []
+
+    def refuse(route: Any) -> None:
+        """The server's answer to the first judgement that it ever gets: no."""
+        sent = json.loads(route.request.post_data)
+        refused.extend(judgement["uid"] for judgement in sent["judgements"][: not refused])
+        sent["judgements"] = [judgement for judgement in sent["judgements"] if judgement["uid"] not in refused]
+        answer = route.fetch(post_data=json.dumps(sent))
+        route.fulfill(json=answer.json() | {"refused": dict.fromkeys(refused, "too <b>bad</b>")})
+
+    page.route("**/api/judgements", refuse)
+    first = title(page)
+    press(page, "3 a")
+    page.wait_for_selector("#banner .refused")
+    press(page, "a")
+    saved(page)
+    assert "too <b>bad</b>" in page.inner_text("#banner")
+    assert [judgement.accepted for judgement in said(job)] == [PHRASES]
+    page.click("#banner .refused button")
+    page.wait_for_function("first => document.querySelector('#title').textContent === first", arg=first)
+    assert page.locator(".row.rejected .phrase").all_inner_texts() == [PHRASES[2]]
+    press(page, "a")
+    saved(page)
+    assert [judgement.rejected for judgement in said(job)] == [[], [PHRASES[2]]]
+    assert page.locator("#banner p").count() == 0
+
+
+def test_a_full_browser_is_told_and_loses_nothing(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    page.route("**/api/judgements", lambda route: route.abort("connectionrefused"))
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError') } }")
+    press(page, "1 a")
+    page.wait_for_selector("#banner:has-text('저장 공간')")
+    page.unroute("**/api/judgements")
+    saved(page)
+    assert [judgement.rejected for judgement in said(job)] == [PHRASES[:1]]
+
+
+def test_a_token_that_runs_out_keeps_all(job: Path, opened: Opener) -> None:
+    with ReviewServer(job, "--token", "correct-horse-battery", "--reviewers", "김, lee") as server:
+        page = opened(server, "")
+        assert page.get_attribute("html", "lang") == "ko"
+        page.fill("input", "correct-horse-battery")
+        press(page, "Enter")
+        page.click("button[value=김]")
+        page.wait_for_selector(".row")
+        cookies = page.context.cookies()
+        page.context.clear_cookies()
+        press(page, "2 a")
+        page.wait_for_selector("#banner button")
+        press(page, "a")
+        assert page.inner_text("#saved") == "2건 대기 중"
+        page.context.add_cookies(cookies)
+        page.click("#banner button")
+        saved(page)
+    assert [(judgement.reviewer, judgement.rejected) for judgement in said(job)] == [("김", PHRASES[1:2]), ("김", [])]
+
+
+# --- what is shown ---
+
+
+def test_hostile_text_is_text(served: ReviewServer, opened: Opener) -> None:
+    page = opened(served)
+    go_to(page, "script")
+    assert title(page) == HOSTILE
+    assert HOSTILE in page.inner_text(".text")
+    assert page.locator("#article img, #article script, .facts a").count() == 0
+    assert "hacked" not in page.title()
+
+
+@pytest.mark.parametrize(("name", "size"), [("긴 기사 1", 5_000), ("긴 기사 2", 200_000)])
+def test_a_long_article_opens_at_its_first_mark(served: ReviewServer, opened: Opener, name: str, size: int) -> None:
+    page = opened(served)
+    go_to(page, name)
+    assert int(re.sub(r"\D", "", page.inner_text(".facts span:has-text('자')"))) > size * 0.9
+    assert page.evaluate("scrollY") > 1000
+    mark = page.locator("mark").first.bounding_box()
+    assert 0 < mark["y"] < 800
+    press(page, "1 j")
+    assert page.locator("mark.rejected").count() == 1
+    assert 0 < page.locator("mark.current").first.bounding_box()["y"] < 800
+
+
+def test_dark_light_and_two_languages(served: ReviewServer, opened: Opener) -> None:
+    page = opened(served, color_scheme="dark", locale="en-US")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(colour)
+    assert "Accept the rest" in page.inner_text("#dock")
+    page.click("#theme")
+    assert page.evaluate(colour) != dark
+    page.click("#language")
+    assert "나머지 모두 승인" in page.inner_text("#dock")
+    page.reload()
+    page.wait_for_selector(".row")
+    assert page.evaluate(colour) != dark
+    assert page.get_attribute("html", "lang") == "ko"
+    press(page, "?")
+    assert page.is_visible("#help-dialog dl")
+    press(page, "a Escape ? ?")  # in the help a letter judges nothing
+    assert not page.is_visible("#help-dialog dl")
+    assert page.inner_text("[data-lane=audit] .count") == "33"
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (640, 400), (320, 640)])
+def test_a_finger_on_a_small_screen(served: ReviewServer, job: Path, opened: Opener, width: int, height: int) -> None:
+    page = opened(served, viewport={"width": width, "height": height}, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.tap("[data-at=chip1]")
+    page.tap(".row.rejected .chip[data-at=reasongeneric]")
+    page.tap(".row[data-row='2'] [data-at=edit2]")
+    page.fill(".row .editor input", "도시의 안전")
+    page.tap(".row .editor button[type=submit]")
+    page.evaluate(SELECT)
+    page.tap("#add-selected")
+    page.tap("[data-at=accept_rest]")
+    saved(page)
+    [judgement] = said(job)
+    assert judgement.reasons == {PHRASES[1]: "generic", PHRASES[2]: "edited"}
+    assert len(judgement.accepted) == 4
+    assert judgement.added == ["도시의 안전", "넓어진다"]
+
+
+# --- the other lanes ---
+
+
+def test_blind_phrases_come_before_the_label(job: Path, opened: Opener) -> None:
+    with ReviewServer(reconfigured(job, blind=0.5)) as server:
+        page = opened(server, extra="&lane=blind")
+        assert page.locator("mark, .row").count() == 0
+        for text in ("한강공원", "봄  축제", "빠진 구", "버린 구"):
+            page.keyboard.insert_text(text)
+            press(page, "Enter")
+        press(page, "Enter")
+        assert page.locator("mark").count() > 0
+        assert page.locator(".facts-list .kept").count() == 2
+        assert page.locator(".row.offered .phrase").all_inner_texts() == ["빠진 구", "버린 구"]
+        press(page, "4 7 a")
+        saved(page)
+    [judgement] = said(job)
+    assert judgement.typed == ["한강공원", "봄 축제", "빠진 구", "버린 구"]
+    assert (judgement.rejected, judgement.added) == (["유령 회사"], ["빠진 구"])
+
+
+def test_adjudication_shows_both_without_names(job: Path, opened: Opener) -> None:
+    with ReviewServer(reconfigured(job, overlap=1)) as server:
+        for name, keys in (("kim", "1 4 a"), ("lee", "2 4 a")):
+            page = opened(server, name)
+            press(page, keys)
+            saved(page)
+        page = opened(server, "choi", "&lane=adjudication")
+        page.wait_for_selector(".row .said")
+        shown = [row.locator(".said").all_inner_texts() for row in page.locator(".row").all()]
+        assert sorted(shown[0] + shown[1]) == ["A ✓", "A ✗", "B ✓", "B ✗"]
+        assert (shown[2], shown[3]) == (["A ✓", "B ✓"], ["A ✗", "B ✗"])
+        assert page.locator(".row.open").count() == 2
+        assert "kim" not in page.content() and "lee" not in page.content()
+        press(page, "1 a")
+        saved(page)
+        assert "✓" in page.inner_text(".nothing")
+    assert (said(job)[-1].lane, said(job)[-1].rejected) == ("adjudication", [PHRASES[0], PHRASES[3]])
+
+
+def test_a_label_of_a_closed_set_is_chosen(tmp_path: Path, opened: Opener) -> None:
+    classes = {"classes": {"Sports": ["스포츠"], "Politics": ["정치"], "문화": ["예술"]}}
+    job = make_job(tmp_path, "Politics", label={"task": "classes"}, clean=classes)
+    with ReviewServer(job) as server:
+        page = opened(server)
+        press(page, "e")
+        page.keyboard.insert_text("문")
+        assert page.locator(".choice li").all_inner_texts() == ["문화"]
+        press(page, "Enter a e ArrowDown ArrowUp")
+        page.keyboard.insert_text("S")
+        press(page, "Enter a e Escape a")
+        saved(page)
+    assert [judgement.added for judgement in said(job)] == [["문화"], ["Sports"], []]
+    assert [judgement.rejected for judgement in said(job)] == [["Politics"], ["Politics"], []]
