@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import printing
 from pipeline.errors import LabelmillError
+from pipeline.interrupts import Terminated, raised_when_terminated
 from pipeline.parser import parser
 
 if TYPE_CHECKING:
     from pipeline.workspace import Workspace
 
 
+@raised_when_terminated()
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if sys.platform == "linux" and os.uname().machine == "x86_64":  # where pyarrow's wheels have it
@@ -31,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe (`| head`) has seen enough
         return 0
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Terminated) as error:
         if arguments.debug:
             traceback.print_exc()
         code, text = _told(error)
@@ -43,7 +45,7 @@ def _told(error: BaseException) -> tuple[int, str]:
     """Exit code and one line for whatever went wrong."""
     if isinstance(error, LabelmillError):
         return error.exit_code, str(error)
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | Terminated):
         return 3, "stopped; what was finished is kept, the same command goes on"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
@@ -64,7 +66,7 @@ def _workspace(arguments: argparse.Namespace) -> Workspace:
     from pipeline.config import load_job
     from pipeline.workspace import Workspace
 
-    names = ("limit", "retry_rejected", "version", "adopt")
+    names = ("limit", "retry_rejected", "version", "adopt", "fetch")
     options: dict[str, Any] = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
     return Workspace(load_job(arguments.job, arguments.set), **options)
 

@@ -70,8 +70,12 @@ def _add_running(add: Add) -> None:
             _may_retry(stage)
         if name == "collect":
             stage.set_defaults(call="collect")
-            stage.add_argument(
+            what = stage.add_mutually_exclusive_group()
+            what.add_argument(
                 "--preview", type=_positive, metavar="N", help="show the first N rows of each source; store nothing"
+            )
+            what.add_argument(
+                "--no-fetch", dest="fetch", action="store_false", help="web: of what was crawled before; ask no page"
             )
             stage.add_argument("--json", action="store_true", help="with --preview: as JSON lines")
     publish = add("publish", "publish", "Write a version where rows changed.", f"labelmill publish {_JOB} --dry-run")

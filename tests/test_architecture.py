@@ -19,7 +19,7 @@ PACKAGE = ROOT / "pipeline"
 PLUGIN_FOLDERS = ("sources", "filters", "tasks", "providers")
 # A module may import from its own layer's packages and from lower layers; never upward.
 LAYERS = [
-    {"errors", "records", "resources"},
+    {"errors", "records", "resources", "interrupts"},
     {"plugins"},
     {"text", "yaml_files", "checking"},
     {"config"},
@@ -38,7 +38,7 @@ LAYERS = [
         "pacing",
     },
     {"sources", "filters", "tasks", "providers"},
-    {"workspace", "prompts"},
+    {"workspace", "prompts", "units"},
     {"engines", "labelling", "review", "splitting", "publishing"},
     {"stages"},
     {"job", "versioning", "quoting", "prompting", "reviewing", "reporting", "evaluation", "doctor", "starter"},

@@ -20,7 +20,7 @@ import pytest
 pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, InputError
 from tests.conftest import ROOT, JobMaker, command, rows, run
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 
@@ -48,6 +48,13 @@ def collected(path: Path) -> dict[str, str]:
     work = run(path, last="collect")
     found = {next(n for n in row["notes"] if n.startswith("fetched: "))[9:]: "kept" for row in rows(work, "articles")}
     return found | {row["detail"].split(" ")[0]: row["reason"] for row in rows(work, "articles", rejected=True)}
+
+
+def nothing(path: Path) -> str:
+    """Why a crawl brought no article at all."""
+    with pytest.raises(InputError, match="rows is an article") as error:
+        run(path, last="collect")
+    return str(error.value).partition("is an article (")[2]
 
 
 def asked(server: CrawlServer) -> Counter[str]:
@@ -141,11 +148,11 @@ def test_what_a_site_asks_for(make_job: JobMaker) -> None:
 
 def test_robots_that_cannot_be_had(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 5xx allows nothing, and is asked again by the next run; a 404 allows everything."""
-    for module in ("crawler", "permissions"):
+    for module in ("asking", "permissions"):
         monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
     with Running(CrawlServer({"/a.html": page(html(1)), "/robots.txt": page(b"no", 503)})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])
-        assert collected(path) == {f"{server.url}/a.html": "robots_unreachable"}
+        assert nothing(path).startswith("robots_unreachable 1;")
         assert asked(server) == {}
         server.pages["/robots.txt"] = page(b"none", 404)
         assert collected(path) == {f"{server.url}/a.html": "kept"}
@@ -153,7 +160,7 @@ def test_robots_that_cannot_be_had(make_job: JobMaker, monkeypatch: pytest.Monke
 
 def test_what_goes_wrong_for_a_while(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """5xx and cut connections are tried again; Retry-After is kept to; others are final for this run."""
-    for module in ("crawler", "permissions"):
+    for module in ("asking", "permissions"):
         monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
     times: list[float] = []
     tries: Counter[str] = Counter()
@@ -211,7 +218,7 @@ def test_guarded(make_job: JobMaker) -> None:
     """Without the allow-list not even loopback is asked, and no redirect leads around it."""
     with Running(CrawlServer({"/a.html": redirect("http://127.0.0.2:1/secret"), "/b.html": page(html(1))})) as server:
         path = web(make_job, urls=[f"{server.url}/b.html"], allow=[])
-        assert collected(path) == {f"{server.url}/b.html": "refused_address"}
+        assert nothing(path).startswith("refused_address 1;")
         assert server.seen == []
         path = web(make_job, urls=[f"{server.url}/a.html", f"{server.url}/b.html"], allow=["127.0.0.1"], name="again")
         assert collected(path) == {f"{server.url}/a.html": "refused_address", f"{server.url}/b.html": "kept"}
@@ -268,11 +275,10 @@ def test_hosts_that_ask_for_too_much(make_job: JobMaker) -> None:
     started = time.monotonic()
     with Running(CrawlServer(slow)) as server:
         path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(3)])
-        assert set(collected(path).values()) == {"robots_too_slow"} and asked(server) == {}
+        assert nothing(path).startswith("robots_too_slow 3;") and asked(server) == {}
     with Running(CrawlServer(busy)) as server:
         path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(30)], connections_per_host=1, name="busy")
-        found = collected(path)
-        assert set(found.values()) == {"http_429"} and sum(asked(server).values()) == 1
+        assert nothing(path).startswith("http_429 1;") and sum(asked(server).values()) == 1
     assert time.monotonic() - started < 20
 
 
@@ -314,7 +320,7 @@ def test_odd_robots(make_job: JobMaker, answer: str) -> None:
     with Running(CrawlServer(pages)) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])
         said = "robots_disallowed" if answer == "long" else "tdm_reserved"
-        assert collected(path) == {f"{server.url}/a.html": said}
+        assert nothing(path).startswith(f"{said} 1;")
 
 
 def test_every_request_keeps_the_pace(make_job: JobMaker) -> None:

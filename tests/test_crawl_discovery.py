@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.crawling.addresses import Scope, host_of, key, normal, readable, site_of, trap
+from pipeline.crawling.addresses import Scope, host_of, key, normal, readable, site_of
 from pipeline.crawling.discovery import (
     Entry,
     entries_of_feed,
@@ -34,6 +34,7 @@ from pipeline.crawling.robots import (
     tdm_meta,
     token,
 )
+from pipeline.crawling.traps import trap
 
 AGENT = "labelmill/1.0 (+mailto:x@y.org)"
 HERE = "https://a.kr/news/index.html"
@@ -67,6 +68,9 @@ KOREAN = "https://xn--bj0bj06e.kr/%EB%89%B4%EC%8A%A4"
         ("https://a.kr/?GCLID=x", "https://a.kr/"),
         ("https://a.kr/?a[]=1|2", "https://a.kr/?a%5B%5D=1%7C2"),
         ("https://a.kr/b;jsessionid=1F?c", "https://a.kr/b?c"),
+        ("https://a.kr/(S(lit3py55t21z5v55vlm25s55))/b?PHPSESSID=1", "https://a.kr/b"),
+        ("https://a.kr/b?sid=0f7c2a91be6d43aa8c15&sessionid=A1B2c3D4e5F6g7H8i9J0&id=1", "https://a.kr/b?id=1"),
+        ("https://a.kr/b?sid=104&session=morning", "https://a.kr/b?sid=104&session=morning"),
         ("http://[::0:1]:80/", "http://[::1]/"),
         ("http://192.168.0.1/", "http://192.168.0.1/"),
         ("http://b_c.a.kr/", "http://b_c.a.kr/"),

@@ -27,8 +27,8 @@ def articles() -> list[dict[str, object]]:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> str:
     """Many shards of few rows, in this process and in those that it starts."""
-    monkeypatch.setattr("pipeline.stages.collect.MAX_SHARD_ROWS", 40)
-    return "import pipeline.stages.collect as c; c.MAX_SHARD_ROWS = 40; "
+    monkeypatch.setattr("pipeline.units.MAX_SHARD_ROWS", 40)
+    return "import pipeline.units as c; c.MAX_SHARD_ROWS = 40; "
 
 
 def test_kill_9_anywhere(make_job: JobMaker, tmp_path: Path, small_shards: str) -> None:

@@ -360,7 +360,7 @@ def test_ctrl_c_twice_stops_now(make_job: JobMaker) -> None:
 def test_a_shard_that_cannot_be_read_costs_nothing_in_flight(
     make_job: JobMaker, server: Server, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("pipeline.stages.collect.MAX_SHARD_ROWS", 10)
+    monkeypatch.setattr("pipeline.units.MAX_SHARD_ROWS", 10)
     server.latency = 0.05
     path = openai_job(make_job, server, 30, limits={"concurrency": 15})
     work = run(path, last="filter")

@@ -1,4 +1,4 @@
-"""URLs: one normal form for each page, its host, what may be crawled, what is a trap.
+"""URLs: one normal form for each page, its host, what may be crawled.
 
 The normal form is what is fetched, kept and compared.  It is ASCII: hosts in IDNA, paths and queries percent-encoded as UTF-8.
 Nothing here raises on a string, and nothing looks a name up.
@@ -13,8 +13,6 @@ from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-LONGEST = 2_000  # characters of a URL; servers and sitemaps stop there too
-DEEPEST = 32  # segments of a path
 _SCHEMES = {"http": 80, "https": 443}
 
 _EDGES = "".join(map(chr, range(33)))  # what browsers strip around an address; inside they drop tabs and line ends
@@ -26,7 +24,7 @@ _NORMAL = re.compile(
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNSAFE = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_SESSION = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
+_SESSION = re.compile(r";(?:jsessionid|phpsessid)=[^/;]*|/\(S\([a-z0-9]{24}\)\)(?=/)", re.IGNORECASE)
 # Of campaigns, clicks and sessions: the page is the same without.
 _TRACKING = re.compile(
     r"(?:utm|mtm|pk|hsa|stm)_\w*|at_(?:medium|campaign|custom\d*|link_\w*|ptr_\w*)|ns_(?:mchannel|source|campaign|linkname|fee)|"
@@ -34,21 +32,12 @@ _TRACKING = re.compile(
     r"__hs(?:tc|sc|fp)|mkt_tok|oly_(?:anon|enc)_id|vero_(?:id|conv)|wickedid|ref_src|phpsessid|jsessionid|aspsessionid\w*",
     re.IGNORECASE,
 )
+# A session by its name and its value: `sid=12` may be a section.
+_SESSION_PARAMETER = re.compile(
+    r"(?:sid|s?ess(?:ion)?_?id|session|zenid|oscsid)=(?=[^=]*[0-9])(?=[^=]*[a-z])[a-z0-9,-]{20,}", re.IGNORECASE
+)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _SECOND_LEVEL = re.compile("ac|com?|edu|es|gob?|gov|gouv|hs|kg|ltd|me|mil|ms|net?|nom|org?|pe|plc|re|sch")
-
-_CALENDAR_WORD = re.compile(r"calend(?:a|r)|kalender|달력", re.IGNORECASE)
-_CALENDAR_DATE = re.compile(
-    r"(?<!\d)(?:19|2\d)\d\d[-/._]?(?:0?[1-9]|1[0-2])(?!\d{3})|\byear=\d+.*\bmonth=|\bmonth=\d+.*\byear="
-)
-_CALENDAR_OF_PLUGINS = re.compile(
-    r"[?&](?:tribe-bar-date|tribe_event_display|eventdisplay|outlook-ical|ical)=", re.IGNORECASE
-)
-_FILE = re.compile(
-    r"\.(?:7z|aac|apk|avi|avif|bin|bmp|css|dmg|docx?|epub|exe|flv|gif|hwpx?|ico|iso|jar|jpe?g|js|json|m4[av]|mkv|mov|mp[34]|mpe?g|"
-    r"msi|ogg|pdf|png|pptx?|rar|svg|swf|tar|tgz|tiff?|ttf|wav|webm|webp|wm[av]|woff2?|xlsx?|zip)",
-    re.IGNORECASE,
-)
 
 
 def normal(url: str, base: str | None = None) -> str | None:
@@ -126,8 +115,12 @@ def _query(query: str) -> str:
     if not query:
         return ""
     parts = encoded(query).split("&")
-    kept = [part for part in parts if part and not _TRACKING.fullmatch(part.partition("=")[0])]
+    kept = [part for part in parts if part and not _is_noise(part)]
     return f"?{'&'.join(kept)}" if kept else ""
+
+
+def _is_noise(parameter: str) -> bool:
+    return bool(_TRACKING.fullmatch(parameter.partition("=")[0]) or _SESSION_PARAMETER.fullmatch(parameter))
 
 
 def encoded(text: str) -> str:
@@ -218,7 +211,7 @@ class Scope:
 
     def refusal(self, url: str) -> str | None:
         """Why this URL (in normal form) is out: `other_host`, `excluded` or `not_included`; None where it is in."""
-        if self._hosts and not self._is_ours(host_of(url)):
+        if not self.has_host(url):
             return "other_host"
         if self._exclude and self._exclude.match(url):
             return "excluded"
@@ -226,6 +219,10 @@ class Scope:
 
     def allows(self, url: str) -> bool:
         return self.refusal(url) is None
+
+    def has_host(self, url: str) -> bool:
+        """Whether its host is one of these; patterns do not count."""
+        return not self._hosts or self._is_ours(host_of(url))
 
     def _is_ours(self, host: str) -> bool:
         while host not in self._hosts:
@@ -249,45 +246,3 @@ class _Patterns:
             return True
         seen = readable(url) if self._readable else ""
         return any(pattern.match(seen) for pattern in self._readable)
-
-
-def trap(url: str) -> str | None:
-    """Why a URL (in normal form) is better not followed, or None.
-
-    `too_long` (over 2,000 characters), `too_deep` (over 32 segments), `repeats` (/a/b/a/b/a/b), `calendar` (a page for each month,
-    for ever), `file` (an image, an archive, ...: by its name no page).
-    """
-    if len(url) > LONGEST:
-        return "too_long"
-    parts = _split(url)
-    if parts is None:
-        return None
-    segments = [segment for segment in parts.path.split("/") if segment]
-    if len(segments) > DEEPEST:
-        return "too_deep"
-    if _repeats(segments):
-        return "repeats"
-    if _is_calendar(parts):
-        return "calendar"
-    _, dot, ending = parts.path.rpartition("/")[2].rpartition(".")
-    return "file" if dot and _FILE.fullmatch(f".{ending}") else None
-
-
-def _repeats(segments: list[str]) -> bool:
-    """Three times the same run of segments in a row; numbers may repeat (/2011/11/11/11)."""
-    count = len(segments)
-    if count - len(set(segments)) < 2:
-        return False
-    for length in range(1, count // 3 + 1):
-        for start in range(count - 3 * length + 1):
-            run = segments[start : start + length]
-            if run * 3 == segments[start : start + 3 * length] and not all(map(str.isdigit, run)):
-                return True
-    return False
-
-
-def _is_calendar(parts: SplitResult) -> bool:
-    place = f"{unquote(parts.path)}?{parts.query}"
-    if _CALENDAR_OF_PLUGINS.search(place):
-        return True
-    return bool(_CALENDAR_WORD.search(place) and _CALENDAR_DATE.search(place))

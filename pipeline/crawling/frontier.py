@@ -11,18 +11,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import zstandard
 
+from pipeline.crawling import runs
+from pipeline.crawling.urls import TRAP, Copy, Found, Kept, Outcome, Url, Verdict
 from pipeline.errors import InputError
 
-Kind = Literal["page", "site", "feed", "sitemap"]  # a site's pages lead to others
-State = Literal["waiting", "done", "failed", "skipped"]
-FORMAT = 1
+FORMAT = 2
 UNIT_PAGES = 500  # of one unit of the collect stage
 
 _TABLES = """
@@ -30,9 +29,10 @@ CREATE TABLE IF NOT EXISTS urls (
   number        INTEGER PRIMARY KEY,          -- in the order of discovery
   url           TEXT NOT NULL UNIQUE,         -- in normal form
   host          TEXT NOT NULL,
-  kind          TEXT NOT NULL,                -- page | site | feed | sitemap
+  kind          TEXT NOT NULL,                -- page | site | feed | sitemap | site_sitemap; a site's pages lead to others
   depth         INTEGER NOT NULL,             -- links away from a start
-  state         TEXT NOT NULL,                -- waiting | done | failed | skipped
+  state         TEXT NOT NULL,                -- waiting | done | failed | skipped | left
+  start         INTEGER NOT NULL,             -- of `starts`: the one that led to it first
   run           INTEGER NOT NULL,             -- in which it was asked last; 0: never
   tries         INTEGER NOT NULL DEFAULT 0,   -- in this run
   not_before    REAL NOT NULL DEFAULT 0,      -- epoch seconds
@@ -44,76 +44,17 @@ CREATE TABLE IF NOT EXISTS urls (
 );
 CREATE INDEX IF NOT EXISTS urls_waiting ON urls (host, not_before, number) WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS bodies (number INTEGER PRIMARY KEY, body BLOB NOT NULL);  -- zstd
+-- What a page was before it changed in this run, until it is settled whether the new body is a new state of it.
+CREATE TABLE IF NOT EXISTS formers (number INTEGER PRIMARY KEY, final_url TEXT, etag TEXT, last_modified TEXT, charset TEXT,
+  body_sha256 TEXT, body BLOB NOT NULL);
+-- What was extracted to find that out, until the articles of this run are there.
+CREATE TABLE IF NOT EXISTS extracts (number INTEGER PRIMARY KEY, made_by TEXT NOT NULL, page TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS starts (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, url TEXT NOT NULL, is_given INTEGER NOT NULL,
+  UNIQUE (kind, url));  -- of the job file, now or once
 CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, scope TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL);
 """
-
-
-class Found(NamedTuple):
-    """An address that was discovered."""
-
-    url: str
-    host: str
-    kind: Kind
-    depth: int
-    published_at: str | None = None
-    title: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Url:
-    """An address that is to be asked, and what is known of it."""
-
-    number: int
-    url: str
-    host: str
-    kind: Kind
-    depth: int
-    tries: int
-    published_at: str | None
-    etag: str | None
-    last_modified: str | None
-    is_kept: bool  # there is a body of an earlier run
-
-    @property
-    def is_page(self) -> bool:
-        return self.kind in ("page", "site")
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of one: its new state, its body where it changed, and where it led.
-
-    `again_at`: epoch seconds; it waits until then.  A body of None keeps the one that is there.
-    """
-
-    number: int
-    state: State
-    status: int | None = None
-    reason: str | None = None
-    detail: str | None = None
-    final_url: str | None = None
-    etag: str | None = None
-    last_modified: str | None = None
-    charset: str | None = None
-    tdm_policy: str | None = None
-    body: bytes | None = None
-    again_at: float = 0.0
-    found: list[Found] = field(default_factory=list)
-
-
-class Kept(NamedTuple):
-    """A page as it is kept.  `body` is None where there is none."""
-
-    number: int
-    url: str
-    final_url: str | None
-    state: State
-    reason: str | None
-    detail: str | None
-    published_at: str | None
-    charset: str | None
-    tdm_policy: str | None
-    body: bytes | None
+_URL = """
+SELECT number, url, host, kind, depth, tries, published_at, etag, last_modified, body_sha256 IS NOT NULL, final_url FROM urls"""
 
 
 class Frontier:
@@ -127,7 +68,7 @@ class Frontier:
             self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, FORMAT):
-                raise InputError(f"{path}: written by another version of labelmill (format {version})")
+                raise InputError(f"{path}: of another version of labelmill (format {version}); delete it to crawl anew")
             self._db.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT};")
         except sqlite3.DatabaseError as error:
             raise InputError(f"{path}: cannot be used ({error}); delete it to crawl anew") from error
@@ -140,46 +81,16 @@ class Frontier:
 
     # --- runs ---
 
-    def begin(self, scope: str, found: Iterable[Found], is_out: Callable[[str], bool]) -> bool:
-        """Go on with the run that was not finished, else begin one, in which all that is known is asked again.  Whether it
-        is a new one.
-
-        `scope` is a digest of what may be crawled: where it is another one than in the last run, feeds, sitemaps and sites
-        are asked without conditions, and pages that `is_out` are dropped.
-        """
+    def begin(self, scope: str, starts: Iterable[Found], is_out: Callable[[str], bool]) -> None:
+        """See `runs.begin`."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            last = self._db.execute("SELECT run, scope, finished_at FROM runs ORDER BY run DESC LIMIT 1").fetchone()
-            is_new = last is None or last[2] is not None
-            self.run = (last[0] if last else 0) + is_new
-            if is_new:
-                self._db.execute(
-                    "UPDATE urls SET state = 'waiting', tries = 0, not_before = 0 WHERE reason IS NOT 'excluded'"
-                )
-            self._db.execute(
-                "INSERT OR IGNORE INTO runs (run, scope, started_at) VALUES (?, ?, ?)", (self.run, scope, time.time())
-            )
-            self._add(found)
-            if last and last[1] != scope:
-                self._rescope(is_out)
-                self._db.execute("UPDATE runs SET scope = ? WHERE run = ?", (scope, self.run))
-        return is_new
-
-    def _rescope(self, is_out: Callable[[str], bool]) -> None:
-        self._db.execute("UPDATE urls SET etag = NULL, last_modified = NULL WHERE kind != 'page'")
-        self._db.execute(
-            "UPDATE urls SET state = 'waiting', reason = NULL, tries = 0, not_before = 0 WHERE reason = 'excluded'"
-        )
-        out = [
-            (n,)
-            for n, url in self._db.execute("SELECT number, url FROM urls WHERE kind IN ('page', 'site')")
-            if is_out(url)
-        ]
-        self._db.executemany("UPDATE urls SET state = 'skipped', reason = 'excluded' WHERE number = ?", out)
+            self.run = runs.begin(self._db, scope, starts, is_out)
 
     def finish(self) -> None:
         with self._db:
             self._db.execute("UPDATE runs SET finished_at = ? WHERE run = ?", (time.time(), self.run))
+            self._db.execute("DELETE FROM extracts")
 
     # --- what to ask next ---
 
@@ -193,8 +104,7 @@ class Frontier:
     def waiting(self, host: str, besides: Sequence[int], count: int, new_pages: bool) -> list[Url]:
         """Some of a host's that may be asked now, in the order of discovery; `new_pages`: also pages never fetched."""
         found: Any = self._db.execute(
-            "SELECT number, url, host, kind, depth, tries, published_at, etag, last_modified, body_sha256 IS NOT NULL "
-            "FROM urls WHERE state = 'waiting' AND host = ? AND not_before <= ? "
+            f"{_URL} WHERE state = 'waiting' AND host = ? AND not_before <= ? "
             "AND (? OR body_sha256 IS NOT NULL OR kind NOT IN ('page', 'site')) ORDER BY not_before, number LIMIT ?",
             (host, time.time(), new_pages, count + len(besides)),
         )
@@ -210,6 +120,21 @@ class Frontier:
         ).fetchone()
         return None if row[0] is None else float(row[0])
 
+    def waiting_page(self, url: str) -> Url | None:
+        """The page at an address, where it is still to be asked."""
+        found = self._db.execute(
+            f"{_URL} WHERE url = ? AND state = 'waiting' AND kind IN ('page', 'site')", (url,)
+        ).fetchone()
+        return Url(*found) if found else None
+
+    def fetched_page(self, url: str) -> int | None:
+        """The number of the page at an address, where it was fetched in this run."""
+        found = self._db.execute(
+            "SELECT number FROM urls WHERE url = ? AND state = 'done' AND run = ? AND kind IN ('page', 'site')",
+            (url, self.run),
+        ).fetchone()
+        return int(found[0]) if found else None
+
     # --- what came ---
 
     def commit(self, outcomes: Sequence[Outcome]) -> Counter[str]:
@@ -219,7 +144,8 @@ class Frontier:
             self._db.execute("BEGIN IMMEDIATE")
             for outcome in outcomes:
                 self._update(outcome)
-                new += self._add(outcome.found)
+                if outcome.found:
+                    new += self._add(outcome.number, outcome.found)
         return new
 
     def _update(self, outcome: Outcome) -> None:
@@ -230,18 +156,16 @@ class Frontier:
                 (outcome.again_at, outcome.status, outcome.reason, outcome.detail, outcome.number),
             )
             return
-        digest = sha256(outcome.body).hexdigest() if outcome.body is not None else None
+        if outcome.body is not None:
+            packed, digest = self._pack.compress(outcome.body), sha256(outcome.body).hexdigest()
+            self._replace(outcome.number, outcome.final_url, outcome.charset, digest, packed)
+        if outcome.same_as is not None:
+            self._copy(outcome.same_as, outcome)
         self._db.execute(
-            "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, final_url = coalesce(?, final_url), "
-            "charset = coalesce(?, charset), fetched_at = ?, body_sha256 = coalesce(?, body_sha256) WHERE number = ?",
-            (
-                outcome.state, self.run, outcome.status, outcome.reason, outcome.detail, outcome.final_url, outcome.charset, now,
-                digest, outcome.number,
-            ),
-        )  # fmt: skip
-        if (
-            outcome.state != "failed"
-        ):  # a page that fails keeps the validators of its copy; one that is not kept has none
+            "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, fetched_at = ? WHERE number = ?",
+            (outcome.state, self.run, outcome.status, outcome.reason, outcome.detail, now, outcome.number),
+        )
+        if outcome.state != "failed":  # what fails keeps the validators of its copy; what is not kept has none
             done = outcome.state == "done"
             validators = (outcome.etag, outcome.last_modified) if done else (None, None)
             said = outcome.tdm_policy
@@ -250,43 +174,106 @@ class Frontier:
                 "WHERE number = ?",
                 (*validators, outcome.status == 304, said, said, outcome.number),
             )
-        if outcome.body is not None:
-            packed = self._pack.compress(outcome.body)
-            self._db.execute("INSERT OR REPLACE INTO bodies (number, body) VALUES (?, ?)", (outcome.number, packed))
 
-    def _add(self, found: Iterable[Found]) -> Counter[str]:
+    def _replace(self, number: int, final_url: str | None, charset: str | None, digest: str, packed: bytes) -> None:
+        """A page's body; another one that it had stays beside it until `settle`."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO formers SELECT number, final_url, etag, last_modified, charset, body_sha256, body "
+            "FROM urls JOIN bodies USING (number) WHERE number = ? AND body_sha256 != ?",
+            (number, digest),
+        )
+        self._db.execute("INSERT OR REPLACE INTO bodies (number, body) VALUES (?, ?)", (number, packed))
+        self._db.execute("DELETE FROM extracts WHERE number = ?", (number,))
+        self._db.execute(
+            "UPDATE urls SET final_url = ?, charset = ?, body_sha256 = ? WHERE number = ?",
+            (final_url, charset, digest, number),
+        )
+
+    def _copy(self, of: int, outcome: Outcome) -> None:
+        """What one page brought is what another one, which leads to it, would have brought."""
+        row = self._db.execute(
+            "SELECT coalesce(final_url, url), charset, body_sha256, body, etag, last_modified, tdm_policy "
+            "FROM urls JOIN bodies USING (number) WHERE number = ?",
+            (of,),
+        ).fetchone()
+        *kept, outcome.etag, outcome.last_modified, outcome.tdm_policy = row
+        self._replace(outcome.number, *kept)
+
+    def _add(self, via: int, found: Iterable[Found]) -> Counter[str]:
+        """What a page, feed or sitemap leads to; how many addresses are to be asked now that were not before, by host."""
         new: Counter[str] = Counter()
+        start = self._db.execute("SELECT start FROM urls WHERE number = ?", (via,)).fetchone()[0]
         for item in found:
+            state = "skipped" if item.trap else "waiting"
+            known = (state, start, item.published_at, item.title, TRAP if item.trap else None, item.trap)
             cursor = self._db.execute(
-                "INSERT OR IGNORE INTO urls (url, host, kind, depth, state, run, published_at, title) "
-                "VALUES (?, ?, ?, ?, 'waiting', 0, ?, ?)",
-                (item.url, item.host, item.kind, item.depth, item.published_at, item.title),
+                "INSERT INTO urls (url, host, kind, depth, state, start, run, published_at, title, reason, detail) "
+                "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?) "
+                "ON CONFLICT (url) DO UPDATE SET state = excluded.state, start = excluded.start, kind = excluded.kind, "
+                "depth = excluded.depth, etag = NULL, last_modified = NULL, tries = 0, not_before = 0 WHERE state = 'left'",
+                (item.url, item.host, item.kind, item.depth, *known),
             )
             if cursor.rowcount:
-                new[item.host] += 1
-            elif item.kind == "site":  # nearer than it was thought, or known from a feed
+                new[item.host] += item.trap is None
+            elif item.kind == "site":  # nearer than it was thought, or known from a feed: its links are to be read
                 self._db.execute(
-                    "UPDATE urls SET depth = min(depth, ?), kind = 'site' WHERE url = ? AND state = 'waiting' "
-                    "AND kind IN ('page', 'site')",
+                    "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL "
+                    "WHERE url = ?2 AND state = 'waiting' AND (kind = 'page' OR (kind = 'site' AND depth > ?1))",
                     (item.depth, item.url),
                 )
-        return new
+        return +new
+
+    # --- which of two bodies stays ---
+
+    def unsettled(self) -> dict[int, tuple[str, str]]:
+        """Pages that have another body than before this run -> where that came from, and where this one does."""
+        rows = self._db.execute(
+            "SELECT number, coalesce(formers.final_url, url), coalesce(urls.final_url, url) "
+            "FROM formers JOIN urls USING (number) ORDER BY number"
+        )
+        return {number: (before, now) for number, before, now in rows}
+
+    def copy(self, number: int, former: bool) -> Copy:
+        """The body of one of these: as it came, or as it was before."""
+        source = "formers JOIN urls USING (number)" if former else "urls JOIN bodies USING (number)"
+        prefix = "formers" if former else "urls"
+        url, charset, packed = self._db.execute(
+            f"SELECT coalesce({prefix}.final_url, url), {prefix}.charset, body FROM {source} WHERE number = ?",  # noqa: S608
+            (number,),
+        ).fetchone()
+        return Copy(url, charset, self._unpack.decompress(packed))
+
+    def settle(self, verdicts: Iterable[Verdict], made_by: str) -> None:
+        """Take the new bodies for the pages' new state, or put the former ones back.  `made_by` names the extractor."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            for number, page, reason, detail in verdicts:
+                if reason is not None:
+                    self._put_back(number, reason, detail)
+                self._db.execute("DELETE FROM formers WHERE number = ?", (number,))
+                self._db.execute("INSERT OR REPLACE INTO extracts VALUES (?, ?, ?)", (number, made_by, page))
+
+    def _put_back(self, number: int, reason: str, detail: str | None) -> None:
+        self._db.execute("INSERT OR REPLACE INTO bodies SELECT number, body FROM formers WHERE number = ?", (number,))
+        self._db.execute(
+            "UPDATE urls SET state = CASE state WHEN 'done' THEN 'failed' ELSE state END, reason = ?2, detail = ?3, "
+            "(final_url, etag, last_modified, charset, body_sha256) = "
+            "(SELECT final_url, etag, last_modified, charset, body_sha256 FROM formers WHERE number = ?1) WHERE number = ?1",
+            (number, reason, detail),
+        )
 
     # --- what is kept ---
 
-    def counts(self) -> dict[str, int]:
-        """Addresses by state."""
-        return dict(self._db.execute("SELECT state, count(*) FROM urls GROUP BY state").fetchall())
-
     def fetched(self) -> int:
         """Pages that are kept."""
-        return int(self._db.execute("SELECT count(*) FROM bodies").fetchone()[0])
+        kept = self._db.execute("SELECT count(*) FROM urls WHERE body_sha256 IS NOT NULL AND state != 'left'")
+        return int(kept.fetchone()[0])
 
     def units(self) -> Iterator[tuple[int, str]]:
         """(first number, digest) of each range of `UNIT_PAGES` numbers, of pages alone."""
         rows = self._db.execute(
             "SELECT number, url, state, reason, body_sha256, final_url, tdm_policy, published_at FROM urls "
-            "WHERE kind IN ('page', 'site') AND (state != 'waiting' OR body_sha256 IS NOT NULL) ORDER BY number"
+            "WHERE kind IN ('page', 'site') AND state != 'left' AND (state != 'waiting' OR body_sha256 IS NOT NULL) ORDER BY number"
         )
         current, digest = None, sha256()
         for number, *known in rows:
@@ -299,14 +286,15 @@ class Frontier:
         if current is not None:
             yield current, digest.hexdigest()
 
-    def pages(self, first: int) -> Iterator[Kept]:
-        """The pages of a range, in order."""
+    def pages(self, first: int, made_by: str = "") -> Iterator[Kept]:
+        """The pages of a range, in order; `made_by` names the extractor."""
         with closing(self._db.cursor()) as cursor:
             rows: Any = cursor.execute(
-                "SELECT number, url, final_url, state, reason, detail, published_at, charset, tdm_policy, body FROM urls "
-                "LEFT JOIN bodies USING (number) WHERE number >= ? AND number < ? AND kind IN ('page', 'site') "
-                "AND (state != 'waiting' OR body IS NOT NULL) ORDER BY number",
-                (first, first + UNIT_PAGES),
+                "SELECT urls.number, url, final_url, state, reason, detail, published_at, charset, tdm_policy, page, body "
+                "FROM urls LEFT JOIN bodies USING (number) LEFT JOIN extracts ON extracts.number = urls.number AND made_by = ? "
+                "WHERE urls.number >= ? AND urls.number < ? AND kind IN ('page', 'site') "
+                "AND state != 'left' AND (state != 'waiting' OR body IS NOT NULL) ORDER BY urls.number",
+                (made_by, first, first + UNIT_PAGES),
             )
             for *known, packed in rows:
                 body = None if packed is None else self._unpack.decompress(packed)

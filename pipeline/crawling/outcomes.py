@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.crawling import discovery, robots
-from pipeline.crawling.addresses import Scope, host_of, trap
+from pipeline.crawling.addresses import Scope, host_of
 from pipeline.crawling.fetching import Fetched
-from pipeline.crawling.frontier import Found, Outcome, State, Url
+from pipeline.crawling.traps import trap
+from pipeline.crawling.urls import Found, Kind, Outcome, State, Url
 
 SITEMAPS_DEEP = 3  # indexes of indexes
+NO_PAGES = ("file", "too_long")  # traps that are no rows: a picture is no page that is missing
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 
 
@@ -46,8 +49,9 @@ class Outcomes:
             outcome.found = [] if unchanged else self._entries(url, got)
             return outcome
         refusal = robots.forbids_use(got.headers, got.body, self._manners.agent)
-        if refusal:
-            return outcome_of(url, got, "skipped", "forbidden_by_page", refusal)
+        if refusal:  # what a log-in page asks for itself says nothing of the page that was here
+            state: State = "failed" if url.is_moved(got.final_url) else "skipped"
+            return outcome_of(url, got, state, "forbidden_by_page", refusal)
         said = robots.reservation(got.final_url, tdm, got.headers, got.body)
         if said.reserved and self._manners.skip_reserved:
             return outcome_of(url, got, "skipped", "tdm_reserved", said.policy or "")
@@ -64,23 +68,43 @@ class Outcomes:
         links = discovery.links_of_page(got.body, got.final_url)
         if links.nofollow or "nofollow" in robots.directives(got.headers, b"", self._manners.agent):
             return []
-        wanted = (link for link in links.pages if self._sites.allows(link) and not trap(link))
-        return [Found(link, host_of(link), "site", url.depth + 1) for link in wanted]
+        return _without_traps(
+            [Found(link, host_of(link), "site", url.depth + 1) for link in links.pages if self._sites.allows(link)]
+        )
+
+    def sitemaps(self, url: Url, named: Iterable[str]) -> list[Found]:
+        """Those that robots.txt names, for a site's start: what they name is one link away from it."""
+        if url.kind != "site" or url.depth > 0 or self._manners.depth < 1:
+            return []
+        return [Found(each, host_of(each), "site_sitemap", 0) for each in named if self._sites.has_host(each)]
 
     def _entries(self, url: Url, got: Fetched) -> list[Found]:
         since, until = self._manners.since, self._manners.until
+        kind: Kind
         if url.kind == "feed":
             entries, further = discovery.entries_of_feed(got.body, got.final_url), []
         else:
             sitemap = discovery.entries_of_sitemap(got.body, got.final_url)
             entries = sitemap.pages
             further = [] if url.depth >= SITEMAPS_DEEP else sitemap.sitemaps
+        is_site = url.kind == "site_sitemap"
+        scope, kind, depth = (self._sites, "site", 1) if is_site else (self._scope, "page", 0)
         pages = [
-            Found(entry.url, host_of(entry.url), "page", 0, entry.published_at, entry.title)
+            Found(entry.url, host_of(entry.url), kind, depth, entry.published_at, entry.title)
             for entry in entries
-            if discovery.entry_within(entry, since, until) and self._scope.allows(entry.url) and not trap(entry.url)
+            if discovery.entry_within(entry, since, until) and scope.allows(entry.url)
         ]
-        return pages + [Found(address, host_of(address), "sitemap", url.depth + 1) for address in further]
+        maps = [
+            Found(address, host_of(address), url.kind, url.depth + 1)
+            for address in further
+            if not is_site or self._sites.has_host(address)
+        ]
+        return _without_traps(pages) + maps
+
+
+def _without_traps(pages: Iterable[Found]) -> list[Found]:
+    found = (page._replace(trap=trap(page.url)) for page in pages)
+    return [page for page in found if page.trap not in NO_PAGES]
 
 
 def outcome_of(url: Url, got: Fetched, state: State, reason: str | None = None, detail: str | None = None) -> Outcome:

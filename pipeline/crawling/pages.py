@@ -22,7 +22,7 @@ from pipeline.crawling.charsets import decode
 from pipeline.errors import MissingExtra
 from pipeline.text import language
 
-VERSION = 2  # of what this module and `boilerplate` make of a page; a higher one means: extract again
+VERSION = 3  # of what this module and `boilerplate` make of a page; a higher one means: extract again
 MAX_BYTES = 10 * 2**20
 MAX_TAGS = 100_000  # trafilatura takes a second for 20,000, and more than linear time
 _KEPT_BY_PRECISION = 0.6
@@ -49,6 +49,11 @@ class Page:
     removed: tuple[tuple[str, str], ...] = ()
     reason: Reason | None = None
     detail: str = ""
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Page:
+        """Of JSON, which knows no tuples."""
+        return cls(**{**fields, "removed": tuple((rule, text) for rule, text in fields["removed"])})
 
     def notes(self) -> tuple[str, ...]:
         """What a row tells of how it was made, and has no column for."""

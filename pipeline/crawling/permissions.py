@@ -36,7 +36,7 @@ class Permissions:
         fetcher: Fetcher,
         agent: str,
         turn: Callable[[str], Awaitable[None]],
-        ended: Callable[[str, float | None], None],
+        ended: Callable[[list[str], float | None], None],
     ) -> None:
         self._fetcher, self._agent, self._turn, self._ended = fetcher, agent, turn, ended
         self._rules: dict[str, asyncio.Task[Rules]] = {}  # by origin
@@ -67,13 +67,13 @@ class Permissions:
             return Rules(robots.Robots(), robots.TdmRules(), time.monotonic() + robots.HOLDS)
         status = None if got.reason in (*TRANSIENT, "tls", "undecodable", "too_many_headers") else got.status
         found = robots.parse(status, got.body, self._agent, f"{origin}/robots.txt")
-        self._ended(host, None if found.refusal else found.delay or 0.0)
+        self._ended([host], None if found.refusal else found.delay or 0.0)
         if found.refusal is not None:  # who cannot be reached now is asked again when its pages are tried again
             holds = max(UNREACHABLE_SECONDS, got.retry_after or 0.0) if found.unreachable else found.holds
             return Rules(found, robots.TdmRules(), time.monotonic() + holds, f"{got.reason} {got.detail}")
         address = f"{origin}/.well-known/tdmrep.json"
         await self._turn(host)
         said = await self._fetcher.get(address, types=ANY, body_bytes=robots.MOST_BYTES)
-        self._ended(host, None)
+        self._ended([host], None)
         tdm = robots.tdm_file(said.status if said.reason is None else None, said.body, address)
         return Rules(found, tdm, time.monotonic() + found.holds)

@@ -132,7 +132,7 @@ class _Worker:
             return Page(reason="crashed", detail=self._how_it_ended())
         if answer.pop("last"):
             self.close()
-        return Page(**{**answer, "removed": tuple((rule, text) for rule, text in answer["removed"])})
+        return Page.of(answer)
 
     def _living(self) -> socket.socket | None:
         """The connection, unless the process died idly: no page is to blame for that."""

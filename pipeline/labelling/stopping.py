@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from pipeline import interrupts
 from pipeline.errors import Paused
 
 
@@ -56,13 +56,5 @@ class Stop:
                 print(f"\nlabelmill: {name}: waiting for what is in flight; once more stops at once", file=sys.stderr)
             self.pause(f"stopped by {name}")
 
-        signals = ((signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"))
-        with suppress(NotImplementedError, RuntimeError, ValueError):  # no signals outside the main thread
-            for number, name in signals:
-                loop.add_signal_handler(number, interrupted, name)
-        try:
+        with interrupts.heard_by(loop, interrupted):
             yield
-        finally:
-            with suppress(NotImplementedError, RuntimeError, ValueError):
-                for number, _ in signals:
-                    loop.remove_signal_handler(number)

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from pipeline import interrupts
 from pipeline.config import SourceOptions
 from pipeline.errors import ConfigError, InputError, Paused
 from pipeline.records import BadRow, RawRow, Unit
 from pipeline.tables import digest_of
 
 if TYPE_CHECKING:
-    from pipeline.crawling.frontier import Found, Frontier, Kept
-    from pipeline.crawling.pages import Page
+    from pipeline.crawling.crawler import Crawler
+    from pipeline.crawling.frontier import Frontier
+    from pipeline.crawling.urls import Found, Kept
     from pipeline.crawling.workers import Workers
 
 
@@ -72,37 +72,50 @@ class Options(SourceOptions):
 
 
 class Source:
-    """`prepare` crawls; `units` and `read` look at what the frontier holds, without a network."""
+    """`prepare` crawls, or only opens what was crawled; `units` and `read` look at what the frontier holds, without a network."""
 
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
         self._options, self._folder = options, folder
         self._frontier: Frontier | None = None
         self._workers: Workers | None = None
+        self._crawled = False
         self._label = f"web:{options.name}"
 
     # --- the crawl ---
 
-    def prepare(self, state: Path, progress: Any) -> None:
-        """Bring the frontier, a file in folder `state`, up to date.  Raises ConfigError, Paused where the user stopped it."""
-        import uvloop
+    def prepare(self, state: Path, progress: Any, fetch: bool = True) -> None:
+        """Bring the frontier, a file in folder `state`, up to date; without `fetch` it stays as the last crawl left it.
 
+        Raises ConfigError, InputError, Paused where the user stopped it.
+        """
         from pipeline.crawling import pages
         from pipeline.crawling.frontier import Frontier
 
         pages.require()
         starts = self._starts()
         path = state / f"{self._options.name}.sqlite"
-        self._frontier = Frontier(path)
-        try:
-            uvloop.run(self._crawl(starts, progress))
-        except sqlite3.Error as error:
-            broken = any(words in str(error) for words in ("malformed", "not a database"))
-            what = "delete it to crawl anew" if broken else "what was stored before is kept, the same command goes on"
-            raise InputError(f"{path}: {error}; {what}") from error
+        if not (fetch or path.exists()):
+            raise InputError(f"{path}: nothing was crawled yet; run it without --no-fetch")
+        self._frontier, self._crawled = Frontier(path), fetch
+        with _told_of(path):
+            live = _Live(progress, self._frontier)
+            if fetch:
+                self._fetch(starts, live)
+            live.also(self._settle())
+
+    def _fetch(self, starts: list[Found], live: _Live) -> None:
+        import uvloop
+
+        uvloop.run(self._crawl(starts, live))
+
+    def _settle(self) -> Counter[str]:
+        from pipeline.crawling.settling import settle
+
+        return settle(self._opened(), self._extractors, self._made_by())
 
     def _starts(self) -> list[Found]:
         from pipeline.crawling.addresses import host_of, normal
-        from pipeline.crawling.frontier import Found
+        from pipeline.crawling.urls import Found
 
         found: list[Found] = []
         given = {"site": self._options.sites, "page": [*self._options.urls, *self._listed()], "feed": self._options.feeds,
@@ -154,7 +167,7 @@ class Source:
         contact = f" (+{self._options.contact.strip()})" if self._options.contact else ""
         return f"labelmill/{version('labelmill')}{contact}"
 
-    async def _crawl(self, starts: list[Found], progress: Any) -> None:
+    async def _crawl(self, starts: list[Found], live: _Live) -> None:
         from pipeline.crawling.addresses import Scope
         from pipeline.crawling.crawler import Crawler
         from pipeline.crawling.fetching import Fetcher, Limits
@@ -175,26 +188,33 @@ class Source:
         limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
         known = bool((options.contact or "").strip())
         async with Fetcher(self._agent(), Guard(options.allow), limits=limits, strangers=known) as fetcher:
-            crawler = Crawler(frontier, fetcher, scope, sites, manners, _Live(progress, frontier))
-            with _stopped_by_signals(crawler.stop):
-                finished = await crawler.run()
+            crawler = Crawler(frontier, fetcher, scope, sites, manners, live)
+            with interrupts.heard_by(asyncio.get_running_loop(), _stopping(crawler)):
+                try:
+                    finished = await crawler.run()
+                except asyncio.CancelledError:
+                    finished = False
         if not finished:
             raise Paused(f"stopped; {frontier.fetched():,} pages are kept: the same command goes on where it stopped")
 
     def finished(self) -> None:
         """What was crawled is in the job's articles: the next run asks for everything anew."""
-        self._opened().finish()
+        if self._crawled:
+            self._opened().finish()
 
     # --- what it brought ---
 
     def units(self) -> Iterator[Unit]:
-        from pipeline.crawling import pages
-
         options, frontier = self._options, self._opened()
-        made_by = digest_of([pages.extractor_digest(options.mode), options.since, options.until])
+        made_by = digest_of([self._made_by(), options.since, options.until])
         for first, digest in frontier.units():
             name = f"{options.name}-{first:09d}"
             yield Unit(name, digest_of([digest, made_by]), (str(first),), (self._label,))
+
+    def _made_by(self) -> str:
+        from pipeline.crawling import pages
+
+        return pages.extractor_digest(self._options.mode)
 
     def _opened(self) -> Frontier:
         assert self._frontier is not None, "prepare() comes first"
@@ -202,17 +222,24 @@ class Source:
 
     def read(self, unit: Unit) -> Iterator[RawRow | BadRow]:
         """A row for each address, in the order of discovery; `line` is its number in the frontier."""
+        from pipeline.crawling import rows
+
+        kept: deque[Kept] = deque()
+        since, until = self._options.since, self._options.until
+        pages = self._opened().pages(int(unit.parts[0]), self._made_by())
+        for number, made in self._extractors().extract_all(_items(pages, kept)):
+            while kept[0].number != number:
+                yield rows.row(self._label, kept.popleft(), None, since, until)
+            yield rows.row(self._label, kept.popleft(), made, since, until)
+        for rest in kept:
+            yield rows.row(self._label, rest, None, since, until)
+
+    def _extractors(self) -> Workers:
         from pipeline.crawling.workers import Workers
 
         if self._workers is None:
             self._workers = Workers(self._options.workers or os.cpu_count() or 1, mode=self._options.mode)
-        kept: deque[Kept] = deque()
-        for page, made in self._workers.extract_all(_items(self._opened().pages(int(unit.parts[0])), kept)):
-            while kept[0].number != page:
-                yield self._without_article(kept.popleft())
-            yield self._row(kept.popleft(), made)
-        for rest in kept:
-            yield self._without_article(rest)
+        return self._workers
 
     def close(self) -> None:
         if self._workers is not None:
@@ -221,51 +248,26 @@ class Source:
         if self._frontier is not None:
             self._frontier.close()
 
-    def _without_article(self, kept: Kept) -> BadRow:
-        return BadRow(self._label, kept.number, kept.reason or "not_fetched", _detail(kept, kept.detail))
-
-    def _row(self, kept: Kept, page: Page) -> RawRow | BadRow:
-        from pipeline.crawling import discovery, pages
-
-        if page.reason is not None:
-            return BadRow(self._label, kept.number, page.reason, _detail(kept, page.detail))
-        published = kept.published_at or page.published_at
-        if not discovery.within(published, self._options.since, self._options.until):
-            return BadRow(self._label, kept.number, "not_of_that_time", _detail(kept, str(published)))
-        notes = [*page.notes()]
-        notes += [f"tdm_reserved: {kept.tdm_policy}"] if kept.tdm_policy is not None else []
-        notes += [f"content: {pages.content_digest(page.text)[:16]}", f"fetched: {kept.url}"]
-        fields = {
-            "title": page.title, "text": page.text, "url": _own_address(page.canonical_url, kept.final_url or kept.url),
-            "published_at": published, "language": page.language,
-        }  # fmt: skip
-        return RawRow(self._label, kept.number, fields, tuple(notes))
-
 
 def _items(pages: Iterator[Kept], kept: deque[Kept]) -> Iterator[tuple[int, bytes, str, str | None]]:
     """What is to be extracted; every page passes through `kept` on its way."""
     for page in pages:
         kept.append(page)
-        if page.body is not None and page.state != "skipped":
+        if page.is_usable and page.page is None:
+            assert page.body is not None
             yield page.number, page.body, page.final_url or page.url, page.charset
 
 
-def _own_address(canonical: str | None, url: str) -> str:
-    """The canonical address where it may be believed: on the same host, and not the front page, which many sites name
-    everywhere by mistake."""
-    from pipeline.crawling.addresses import host_of, normal
+def _stopping(crawler: Crawler) -> Callable[[str], None]:
+    """Once: begin nothing more, keep what is under way.  Twice: let that go too; it is asked again."""
+    task = asyncio.current_task()
 
-    said = normal(canonical, url) if canonical else None
-    believed = (
-        said
-        and host_of(said) == host_of(url)
-        and (urlsplit(said).path not in ("", "/") or urlsplit(url).path in ("", "/"))
-    )
-    return said if said and believed else url
+    def stop(name: str) -> None:
+        if crawler.is_stopped and task is not None:
+            task.cancel()
+        crawler.stop()
 
-
-def _detail(kept: Kept, detail: str | None) -> str:
-    return f"{kept.url} {detail or ''}".strip()[:500]
+    return stop
 
 
 class _Live:
@@ -273,26 +275,31 @@ class _Live:
 
     def __init__(self, progress: Any, frontier: Frontier) -> None:
         self._progress, self._frontier = progress, frontier
+        self._counts: Counter[str] = Counter()
 
     def __call__(self, counts: Counter[str], hosts: int, waiting: int) -> None:
         self._progress.update(counts.total() - self._progress.n)
-        wrong = ", ".join(f"{reason} {count}" for reason, count in counts.most_common(5) if reason != "done")
+        self._counts = counts
+        self._say(f"{hosts} hosts, {waiting:,} waiting, ")
+
+    def also(self, troubles: Counter[str]) -> None:
+        """What was fetched well and yet is no new state of its page."""
+        if troubles:
+            self._counts = self._counts + troubles
+            self._say("")
+
+    def _say(self, how_far: str) -> None:
+        wrong = ", ".join(f"{reason} {count}" for reason, count in self._counts.most_common(5) if reason != "done")
         size = self._frontier.path.stat().st_size / 2**20
-        self._progress.set_postfix_str(
-            f"{hosts} hosts, {waiting:,} waiting, {size:,.0f} MB{', ' + wrong if wrong else ''}"
-        )
+        self._progress.set_postfix_str(f"{how_far}{size:,.0f} MB{', ' + wrong if wrong else ''}")
 
 
 @contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C or SIGTERM: begin nothing more, keep what is under way."""
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError, RuntimeError, ValueError):  # no signals outside the main thread
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
+def _told_of(path: Path) -> Iterator[None]:
+    """What SQLite finds wrong with the frontier, with what to do about it."""
     try:
         yield
-    finally:
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+    except sqlite3.Error as error:
+        broken = any(words in str(error) for words in ("malformed", "not a database"))
+        what = "delete it to crawl anew" if broken else "what was stored before is kept, the same command goes on"
+        raise InputError(f"{path}: {error}; {what}") from error

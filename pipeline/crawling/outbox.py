@@ -1,0 +1,59 @@
+"""What was fetched, on its way to the disk: in groups, in the order in which it came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from pipeline.crawling.hosts import Host
+from pipeline.crawling.urls import Outcome, Url
+
+GROUP = 64  # outcomes in one commit, at most
+GROUP_SECONDS = 0.1  # and how long the first of them waits for the others
+HELD = 64 * 2**20  # bytes of bodies that wait for the disk; with more, nothing new is asked
+
+
+class Outbox:
+    """`store` is called with one group at a time; what it raises ends `run`."""
+
+    def __init__(self, store: Callable[[Sequence[tuple[Host, Outcome]]], Awaitable[None]]) -> None:
+        self._store = store
+        self._waiting: list[tuple[Host, Outcome]] = []
+        self._filled, self._closed = asyncio.Event(), False
+        self.count = 0  # outcomes that are not stored yet
+        self._held = 0  # bytes of their bodies
+        self.fetched: dict[str, int] = {}  # the pages among them that were fetched: address -> number
+
+    def add(self, host: Host, url: Url, outcome: Outcome) -> None:
+        self._waiting.append((host, outcome))
+        self.count += 1
+        self._held += len(outcome.body or b"")
+        if url.is_page and outcome.state == "done":
+            self.fetched[url.url] = url.number
+        self._filled.set()
+
+    @property
+    def is_full(self) -> bool:
+        return self._held >= HELD
+
+    def close(self) -> None:
+        self._closed = True
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Until it is closed and all is stored."""
+        while not (self._closed and not self._waiting):
+            await self._filled.wait()
+            if len(self._waiting) < GROUP and not self._closed:
+                await asyncio.sleep(GROUP_SECONDS)
+            self._filled.clear()
+            while self._waiting:
+                await self._store_group()
+
+    async def _store_group(self) -> None:
+        group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+        await self._store(group)
+        self.count -= len(group)
+        self._held -= sum(len(outcome.body or b"") for _, outcome in group)
+        stored = {outcome.number for _, outcome in group}
+        self.fetched = {address: number for address, number in self.fetched.items() if number not in stored}
