@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from pipeline.metrics.intervals import ENOUGH
 from pipeline.reporting import facts as gathering
 from pipeline.reporting import judged, pictures, words
 from pipeline.tables import write_bytes
@@ -52,9 +53,9 @@ def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
         return [(f"{facts['funnel'][0]['kept']:,}", "articles", "collected")]
     found = [(f"{labels['count']:,}", "labels", f"{labels['phrases']:,} phrases" if facts["job"]["many"] else "")]
     if review and review["precision"]:
-        found.append(
-            (words.percent(review["precision"]["mean"]), "accepted", f"95%: {words.between(review['precision'])}")
-        )
+        share = review["precision"]
+        of = "" if share["covers"] >= ENOUGH else f" of {words.percent(share['covers'])}"
+        found.append((words.percent(share["mean"]), f"accepted{of}", f"95%: {words.between(share)}"))
     if labels["absent_rate"] is not None:
         found.append((words.percent(labels["absent_rate"]), "absent", "phrases not in their article"))
     if cost:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.metrics.intervals import ENOUGH
+
 _COMMON = 0.5  # from which share on something is "most"
 
 
@@ -68,7 +70,8 @@ def verdict(facts: dict[str, Any]) -> str:
         found = review["precision"]
         judged = some(found["articles"], "article")
         unit = "phrases" if facts["job"]["many"] else "labels"
-        parts.append(f"{percent(found['mean'])} of {unit} accepted (95%: {between(found)}, {judged} judged)")
+        whole = "" if found["covers"] >= ENOUGH else f", which speaks for {percent(found['covers'])} of them"
+        parts.append(f"{percent(found['mean'])} of {unit} accepted (95%: {between(found)}, {judged} judged){whole}")
     else:
         parts.append("nobody has judged a random sample of them yet")
     if labels["absent_rate"] is not None:
@@ -145,6 +148,9 @@ def top(labels: dict[str, Any], many: bool) -> str:
 def precision(review: dict[str, Any], what: str) -> str:
     needed, found = review["needed"], review["precision"]
     said = f"{found['phrases']:,} {what} of {found['articles']:,} articles were judged"
+    if found["covers"] < ENOUGH:
+        speaks = f"{said}. They speak for {percent(found['covers'])} of all {what}"
+        return f"{speaks}: other articles came, got other labels or were passed over, and wait for their audit."
     if not needed:
         return f"{said}."
     return f"{said}; {needed['articles']:,} more articles give an interval of ±{needed['half_width'] * 100:g} points."
