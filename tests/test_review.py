@@ -104,6 +104,7 @@ def test_jsonl_works_the_same(job: Path, tmp_path: Path) -> None:
     [
         ({"verdict": "perhaps"}, "row 2: verdict 'perhaps'"),
         ({"verdict": "accept", "row_key": "1E+10"}, "row 2: row_key"),
+        ({"verdict": "accept", "row_key": f"text-{'0' * 64}"}, "is no article of this job"),
     ],
 )
 def test_what_cannot_be_read_names_the_row_and_stores_nothing(

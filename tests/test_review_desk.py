@@ -89,6 +89,18 @@ def test_a_sheet_is_the_beginning_of_the_audit(job: Path, tmp_path: Path) -> Non
     assert out.read_text().count("\n") == 30
 
 
+def test_a_planted_phrase_that_a_label_has_by_itself_is_judged_like_others(job: Path) -> None:
+    table = desk(job, blind=0, overlap=0, planted=1)
+    labels = {row["id"]: row["keyphrases"] for row in rows(work_of(job), "labels")}
+    cards = {card["id"]: [phrase["text"] for phrase in card["phrases"]] for card in cards_of(table, "kim")}
+    row_id = next(row_id for row_id, shown in cards.items() if len(shown) > len(labels[row_id]))
+    student = write_jsonl(job.parent / "student.jsonl", [{"id": row_id, "keyphrases": cards[row_id]}])
+    table = Desk(work_of(job, "review.blind=0"), Predictions(work_of(job), student))
+    table.store("kim", [judged(card) for card in cards_of(table, "kim")])
+    assert table.figures()["precision"]["phrases"] == len(cards[row_id])
+    assert not cards_of(table, "kim")
+
+
 def test_the_blind_share_is_kept_out_of_the_audit(job: Path) -> None:
     table = desk(job, blind=0.4, overlap=0)
     audit, blind = cards_of(table, "kim"), cards_of(table, "kim", "blind")
