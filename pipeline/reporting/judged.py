@@ -73,7 +73,8 @@ def _seconds(reviewers: list[Facts]) -> Picture:
         (row["name"], row["seconds_median"], f"{time}, {words.some(row['articles'], 'article')}")
         for row, time in zip(rows[:_ROWS], times, strict=False)
     ]
-    said = f"{words.some(len(rows), 'reviewer')}; the median article takes the fastest {times[0]}, the slowest {times[-1]}."
+    ends = f"the fastest {times[0]}, the slowest {times[-1]}" if len(rows) > 1 else times[0]
+    said = f"{words.some(len(rows), 'reviewer')}; the median article takes {ends}."
     table = [
         [row["name"], f"{row['articles']:,}", f"{row['phrases']:,}", words.percent(row["accepted"]), time]
         for row, time in zip(rows, times, strict=True)

@@ -92,7 +92,7 @@ def rates(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
     if anchor := review["anchoring"]:
         told = (
             f"accepted blind {words.percent(anchor['blind'])}, after seeing the label {words.percent(anchor['assisted'])}; "
-            f"95%: {_signed(anchor['low'])} to {_signed(anchor['high'])} points"
+            f"95%: {_signed(anchor['low'])} to {_signed(anchor['high'])} points; below 0 the label sways who sees it"
         )
         found.append((_signed(anchor["difference"]), "points of anchoring", told))
     return found

@@ -147,13 +147,14 @@ def top(labels: dict[str, Any], many: bool) -> str:
 
 def precision(review: dict[str, Any], what: str) -> str:
     needed, found = review["needed"], review["precision"]
-    said = f"{found['phrases']:,} {what} of {found['articles']:,} articles were judged"
+    said = f"{found['phrases']:,} {what} of {some(found['articles'], 'article')} were judged"
     if found["covers"] < ENOUGH:
         speaks = f"{said}. They speak for {percent(found['covers'])} of all {what}"
         return f"{speaks}: other articles came, got other labels or were passed over, and wait for their audit."
     if not needed:
         return f"{said}."
-    return f"{said}; {needed['articles']:,} more articles give an interval of ±{needed['half_width'] * 100:g} points."
+    more = some(needed["articles"], "more article")
+    return f"{said}; with {more} the interval is about ±{needed['half_width'] * 100:g} points."
 
 
 def quote(found: dict[str, Any]) -> str:
