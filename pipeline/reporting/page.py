@@ -60,7 +60,7 @@ def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
         found.append((words.percent(labels["absent_rate"]), "absent", "phrases not in their article"))
     if cost:
         per = f"{words.dollars(cost['per_1000'])} for 1,000 labels" if cost["per_1000"] else ""
-        found.append((words.dollars(cost["usd"]), "paid", per + (" + unknown" if cost["unpriced"] else "")))
+        found.append((words.paid(cost["usd"], cost["unpriced"]), "paid", per))
     if pace:
         found.append((f"{pace:,.1f}" if pace < 100 else f"{pace:,.0f}", "articles a second", "while labelling"))
     return found

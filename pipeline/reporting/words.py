@@ -19,6 +19,12 @@ def dollars(amount: float) -> str:
     )
 
 
+def paid(usd: float, unpriced: int) -> str:
+    """What came of a price and of replies whose price is not known, which are not free."""
+    known = [dollars(usd)] if usd or not unpriced else []
+    return " + ".join([*known, *(["unknown"] if unpriced else [])])
+
+
 def percent(share: float | None) -> str:
     """99.97% stays below 100%, and 0.02% above 0%."""
     if share is None:
