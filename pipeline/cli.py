@@ -125,7 +125,7 @@ def _review(arguments: argparse.Namespace) -> None:
 
     work = _workspace(arguments)
     if arguments.export:
-        count, files = review.export_sample(work, arguments.export, arguments.format, arguments.sample, arguments.seed)
+        count, files = review.export_sample(work, arguments.export, arguments.format, arguments.sample)
         printing.sampled(count, files, arguments.job)
     elif arguments.filled:
         with work.locked():

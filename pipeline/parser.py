@@ -114,7 +114,6 @@ def _add_looking(add: Add) -> None:
         help=f"{', '.join(REVIEW_FORMATS)} (default: by FILE's ending, or what is in it)",
     )
     review.add_argument("--sample", type=_positive, metavar="N", help="how many articles (default: all)")
-    review.add_argument("--seed", type=int, default=0, help="of the random sample (default: 0)")
     review.add_argument("--reviewer", default="reviewer", help="whose verdicts these are")
     status = add("status", "status", "What each stage took in, kept and rejected.", f"labelmill status {_JOB}")
     status.add_argument("--json", action="store_true", help="as JSON")

@@ -178,6 +178,27 @@ def test_agreement_of_two_reviewers() -> None:
     assert figures(log, replace(population(), overlap=lambda text: text == D))["agreement"] is None
 
 
+def test_reasons_are_of_real_phrases_in_the_audit() -> None:
+    log = [
+        said(A, "rates", "bank", reasons={"bank": "generic", "moon": "wrong"}, planted={"moon": True}),
+        said(C, "", "tax", lane="triage", reasons={"tax": "absent"}),
+    ]
+    assert figures(log, population())["reasons"] == {"generic": 1}
+
+
+def test_precision_tells_for_how_much_it_speaks() -> None:
+    """Judged were the first and the last of the ten whose turn has come: the others are new, or their labels are."""
+    labels = {letter * 64: ["city"] for letter in "0123456789"}
+    turns = {text: turn for turn, text in enumerate(labels)}
+    whole = replace(population(labels), turn_of=turns.get)
+    first, last = said("0" * 64, "city"), said("9" * 64, "city")
+    for log, covers in (([first], 1.0), ([first, last], 0.2), ([said(text, "city") for text in labels], 1.0)):
+        found = figures(log, whole)["precision"]
+        assert found and found["covers"] == pytest.approx(covers)
+    unknown = figures([last], population(labels))["precision"]
+    assert unknown and unknown["covers"] == 1.0
+
+
 def test_reviewers() -> None:
     log = [
         said(A, "rates", "bank", seconds=4.0, planted={"moon": True}),

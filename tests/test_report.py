@@ -64,7 +64,7 @@ def share(mean: float, half: float, **more: Any) -> dict[str, Any]:
 
 REVIEW: dict[str, Any] = {
     "population": {"articles": 1204, "phrases": 7800, "absent": 265},
-    "precision": share(0.941, 0.02, phrases=801, articles=120, design_effect=1.6, icc=0.1),
+    "precision": share(0.941, 0.02, phrases=801, articles=120, design_effect=1.6, icc=0.1, covers=1.0),
     "needed": {"articles": 23, "half_width": 0.02},
     "strata": [
         {"name": "ko", "articles": 900, "phrases": 6000, "weight": 0.8, "judged_articles": 90, "precision": share(0.95, 0.02)},
@@ -228,7 +228,8 @@ def test_an_unknown_price_is_never_nothing(make_job: JobMaker, server: Server) -
     run(path)
     found = gathered(path)
     assert "at a price not known" in found["verdict"]
-    assert "unknown price" in page.render(found)
+    shown = page.render(found)
+    assert "unknown price" in shown and "$0.00" not in shown
 
 
 def test_labels_of_another_task_are_said(make_job: JobMaker) -> None:
@@ -248,9 +249,15 @@ def test_what_people_found(quickstart: Path, monkeypatch: pytest.MonkeyPatch) ->
     shown = Tags(page.render(found)).text.replace("\u2060", "")
     for expected in (
         "94.1% of phrases accepted (95%: 92.1–96.1%, 120 articles judged)",
-        "23 more articles give an interval of ±2 points", "Not judged yet: fr.", "Of 14 planted wrong phrases 13 were caught",
+        "with 23 more articles the interval is about ±2 points", "Not judged yet: fr.",
+        "Of 14 planted wrong phrases 13 were caught",
         "−4.0", "412 have none", "recall, soft",
     ):  # fmt: skip
+        assert expected in shown, expected
+    some = {**REVIEW, "precision": REVIEW["precision"] | {"covers": 0.684}}
+    monkeypatch.setattr(facts.summary, "of_job", lambda work: some)
+    shown = Tags(page.render(gathered(quickstart))).text
+    for expected in ("which speaks for 68.4% of them", "accepted of 68.4%", "They speak for 68.4% of all phrases"):
         assert expected in shown, expected
     monkeypatch.setattr(facts.summary, "of_job", lambda work: NOTHING_KNOWN)
     assert "nobody has judged a random sample" in gathered(quickstart)["verdict"]

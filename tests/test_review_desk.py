@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline import job as jobs
 from pipeline.config import ReviewOptions
 from pipeline.errors import ConfigError, InputError
 from pipeline.review import judgements, summary
@@ -65,6 +66,39 @@ def test_growing_keeps_the_order_of_what_is_there(job: Path, make_job: JobMaker)
     after = keys(cards_of(desk(job, **EVERYTHING), "kim", count=100))
     assert len(after) == 60
     assert [key for key in after if key in before] == before
+
+
+def test_figures_and_gate_tell_when_the_job_has_grown_since(job: Path, make_job: JobMaker) -> None:
+    review = [f"review.{name}={value}" for name, value in EVERYTHING.items()]
+    table = desk(job, **EVERYTHING)
+    table.store("kim", [judged(card) for card in cards_of(table, "kim")])
+    assert table.figures()["precision"]["covers"] == 1.0
+    make_job([article(n) for n in range(90)])
+    work = run(job, *review, last="split")
+    assert desk(job, **EVERYTHING).figures()["precision"]["covers"] == pytest.approx(1 / 3, abs=0.05)
+    gate = jobs.plan_version(work).manifest["gates"]["reviewed_precision"]
+    assert gate["state"] == "warns" and "they speak for 3" in gate["figure"]
+
+
+def test_a_sheet_is_the_beginning_of_the_audit(job: Path, tmp_path: Path) -> None:
+    table, out = desk(job), tmp_path / "sample.jsonl"
+    assert command("review", job, "--export", out, "--sample", "7").returncode == 0
+    exported = [json.loads(line)["row_key"].removeprefix("text-") for line in out.read_text().splitlines()]
+    assert exported == keys(cards_of(table, "kim", count=7))
+    assert command("review", job, "--export", out).returncode == 0
+    assert out.read_text().count("\n") == 30
+
+
+def test_a_planted_phrase_that_a_label_has_by_itself_is_judged_like_others(job: Path) -> None:
+    table = desk(job, blind=0, overlap=0, planted=1)
+    labels = {row["id"]: row["keyphrases"] for row in rows(work_of(job), "labels")}
+    cards = {card["id"]: [phrase["text"] for phrase in card["phrases"]] for card in cards_of(table, "kim")}
+    row_id = next(row_id for row_id, shown in cards.items() if len(shown) > len(labels[row_id]))
+    student = write_jsonl(job.parent / "student.jsonl", [{"id": row_id, "keyphrases": cards[row_id]}])
+    table = Desk(work_of(job, "review.blind=0"), Predictions(work_of(job), student))
+    table.store("kim", [judged(card) for card in cards_of(table, "kim")])
+    assert table.figures()["precision"]["phrases"] == len(cards[row_id])
+    assert not cards_of(table, "kim")
 
 
 def test_the_blind_share_is_kept_out_of_the_audit(job: Path) -> None:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 DRAWS = 2000
 _LEVEL = (2.5, 97.5)  # percent
 _Z = NormalDist().inv_cdf(0.975)
+ENOUGH = 0.8  # `covers` below this: the share is not that of the whole
 _PRIOR = 3.0  # independent things: what the share of all strata weighs in the spread of one
 _Numbers: TypeAlias = npt.NDArray[np.float64]
 
@@ -72,7 +73,7 @@ class Share:
     clusters: int
     design_effect: float = 1.0  # things over as many independent ones as tell as much
     icc: float | None = None  # intra-cluster correlation, -1..1; None where it cannot be seen
-    covers: float = 1.0  # the share of the population's things that stand in strata of which something was judged
+    covers: float = 1.0  # the share of the population's things that the judged ones speak for
 
     def interval(self) -> dict[str, float]:
         return {"mean": self.mean, "low": self.low, "high": self.high}
@@ -90,6 +91,7 @@ class Sample:
     weight: float = 1.0  # the stratum's things in the population, or any number proportional to them
     population: int | None = None  # the stratum's clusters in the population; None: without end
     squares: Sequence[float] | None = None
+    reach: float = 1.0  # the share of the stratum that these clusters speak for
 
 
 NOTHING = Share(0.0, 0.0, 1.0, 0, 0)
@@ -168,7 +170,8 @@ def design_of(samples: Sequence[Sample]) -> Design | None:
     freedom, icc, effects = _effects(strata)
     spread = weight**2 * effects / size * _relative_spread(means, mean, size / effects)
     clusters = sum(len(one.size) for one in strata)
-    covers = sum(weights) / sum(sample.weight for sample in samples)
+    reached = sum(weight * sample.reach for sample, weight in zip(samples, weights, strict=True))
+    covers = reached / sum(sample.weight for sample in samples)
     seen = np.asarray([one.seen for one in strata])
     return Design(mean, int(size.sum()), clusters, freedom, icc, covers, spread, seen)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.metrics.intervals import Share
+from pipeline.metrics.intervals import ENOUGH, Share
 
 _SHOWN = 5
 Level = Literal["stop", "warn"]
@@ -127,7 +127,7 @@ def _absent_rate(facts: Facts) -> _Outcome:
 
 
 def _reviewed_precision(facts: Facts) -> _Outcome:
-    """The lower end of the interval: with few verdicts nothing is known."""
+    """The lower end of the interval: with few verdicts nothing is known; nor where much came or changed since the audit."""
     found = facts.reviewed
     if not found.total:
         return False, "no phrase was reviewed", []
@@ -135,7 +135,9 @@ def _reviewed_precision(facts: Facts) -> _Outcome:
         f"{found.mean:.1%} of {found.total:,} reviewed phrases accepted, at least {found.low:.1%} with 95% confidence"
     )
     told += f" (limit {facts.min_precision:.0%})"
-    return found.low >= facts.min_precision, told, []
+    if found.covers < ENOUGH:
+        told += f"; they speak for {found.covers:.0%} of the phrases: judge on what came, changed or was skipped since"
+    return found.low >= facts.min_precision and found.covers >= ENOUGH, told, []
 
 
 _GATES: dict[str, tuple[Level, _Check]] = {

@@ -73,7 +73,8 @@ def _seconds(reviewers: list[Facts]) -> Picture:
         (row["name"], row["seconds_median"], f"{time}, {words.some(row['articles'], 'article')}")
         for row, time in zip(rows[:_ROWS], times, strict=False)
     ]
-    said = f"{words.some(len(rows), 'reviewer')}; the median article takes the fastest {times[0]}, the slowest {times[-1]}."
+    ends = f"the fastest {times[0]}, the slowest {times[-1]}" if len(rows) > 1 else times[0]
+    said = f"{words.some(len(rows), 'reviewer')}; the median article takes {ends}."
     table = [
         [row["name"], f"{row['articles']:,}", f"{row['phrases']:,}", words.percent(row["accepted"]), time]
         for row, time in zip(rows, times, strict=True)
@@ -140,9 +141,12 @@ def _models(cost: Facts) -> Picture:
     tokens = cost["totals"]["input_tokens"] + cost["totals"]["output_tokens"]
     per = "" if cost["per_1000"] is None else f", {words.dollars(cost['per_1000'])} for 1,000 labels"
     said = f"{words.dollars(cost['usd'])} for {words.short(tokens)} tokens{per}."
-    shown = [(row["model"], row["cost_usd"], words.dollars(row["cost_usd"])) for row in rows[:_ROWS]]
+    shown = [(row["model"], row["cost_usd"], words.paid(row["cost_usd"], row["unpriced"])) for row in rows[:_ROWS]]
     counts = ("answers", "input_tokens", "output_tokens")
-    table = [[row["model"], *(f"{row[name]:,}" for name in counts), words.dollars(row["cost_usd"])] for row in rows]
+    table = [
+        [row["model"], *(f"{row[name]:,}" for name in counts), words.paid(row["cost_usd"], row["unpriced"])]
+        for row in rows
+    ]
     return picture(
         "Cost by model", said, charts.bars(said, shown), ["model", "answers", "tokens in", "tokens out", "cost"], table
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from pipeline.metrics.intervals import ENOUGH
 from pipeline.reporting import facts as gathering
 from pipeline.reporting import judged, pictures, words
 from pipeline.tables import write_bytes
@@ -52,14 +53,14 @@ def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
         return [(f"{facts['funnel'][0]['kept']:,}", "articles", "collected")]
     found = [(f"{labels['count']:,}", "labels", f"{labels['phrases']:,} phrases" if facts["job"]["many"] else "")]
     if review and review["precision"]:
-        found.append(
-            (words.percent(review["precision"]["mean"]), "accepted", f"95%: {words.between(review['precision'])}")
-        )
+        share = review["precision"]
+        of = "" if share["covers"] >= ENOUGH else f" of {words.percent(share['covers'])}"
+        found.append((words.percent(share["mean"]), f"accepted{of}", f"95%: {words.between(share)}"))
     if labels["absent_rate"] is not None:
         found.append((words.percent(labels["absent_rate"]), "absent", "phrases not in their article"))
     if cost:
         per = f"{words.dollars(cost['per_1000'])} for 1,000 labels" if cost["per_1000"] else ""
-        found.append((words.dollars(cost["usd"]), "paid", per + (" + unknown" if cost["unpriced"] else "")))
+        found.append((words.paid(cost["usd"], cost["unpriced"]), "paid", per))
     if pace:
         found.append((f"{pace:,.1f}" if pace < 100 else f"{pace:,.0f}", "articles a second", "while labelling"))
     return found
@@ -91,7 +92,7 @@ def rates(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
     if anchor := review["anchoring"]:
         told = (
             f"accepted blind {words.percent(anchor['blind'])}, after seeing the label {words.percent(anchor['assisted'])}; "
-            f"95%: {_signed(anchor['low'])} to {_signed(anchor['high'])} points"
+            f"95%: {_signed(anchor['low'])} to {_signed(anchor['high'])} points; below 0 the label sways who sees it"
         )
         found.append((_signed(anchor["difference"]), "points of anchoring", told))
     return found

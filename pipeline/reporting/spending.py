@@ -28,7 +28,7 @@ def cost(work: Workspace, totals: dict[str, Any], labels: int) -> dict[str, Any]
     return {
         "usd": spent,
         "unpriced": totals["unpriced"],
-        "per_1000": 1000 * spent / labels if labels else None,
+        "per_1000": 1000 * spent / labels if labels and not totals["unpriced"] else None,
         "totals": totals,
         "by_model": _summed(rows, "model"),
         "by_day": _summed(rows, "day"),

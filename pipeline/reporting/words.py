@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.metrics.intervals import ENOUGH
+
 _COMMON = 0.5  # from which share on something is "most"
 
 
@@ -15,6 +17,12 @@ def dollars(amount: float) -> str:
         if amount >= 0.0001
         else f"${amount:.6f}"
     )
+
+
+def paid(usd: float, unpriced: int) -> str:
+    """What came of a price and of replies whose price is not known, which are not free."""
+    known = [dollars(usd)] if usd or not unpriced else []
+    return " + ".join([*known, *(["unknown"] if unpriced else [])])
 
 
 def percent(share: float | None) -> str:
@@ -68,7 +76,8 @@ def verdict(facts: dict[str, Any]) -> str:
         found = review["precision"]
         judged = some(found["articles"], "article")
         unit = "phrases" if facts["job"]["many"] else "labels"
-        parts.append(f"{percent(found['mean'])} of {unit} accepted (95%: {between(found)}, {judged} judged)")
+        whole = "" if found["covers"] >= ENOUGH else f", which speaks for {percent(found['covers'])} of them"
+        parts.append(f"{percent(found['mean'])} of {unit} accepted (95%: {between(found)}, {judged} judged){whole}")
     else:
         parts.append("nobody has judged a random sample of them yet")
     if labels["absent_rate"] is not None:
@@ -144,10 +153,14 @@ def top(labels: dict[str, Any], many: bool) -> str:
 
 def precision(review: dict[str, Any], what: str) -> str:
     needed, found = review["needed"], review["precision"]
-    said = f"{found['phrases']:,} {what} of {found['articles']:,} articles were judged"
+    said = f"{found['phrases']:,} {what} of {some(found['articles'], 'article')} were judged"
+    if found["covers"] < ENOUGH:
+        speaks = f"{said}. They speak for {percent(found['covers'])} of all {what}"
+        return f"{speaks}: other articles came, got other labels or were passed over, and wait for their audit."
     if not needed:
         return f"{said}."
-    return f"{said}; {needed['articles']:,} more articles give an interval of ±{needed['half_width'] * 100:g} points."
+    more = some(needed["articles"], "more article")
+    return f"{said}; with {more} the interval is about ±{needed['half_width'] * 100:g} points."
 
 
 def quote(found: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 
 from pipeline.metrics.intervals import Sample
 from pipeline.review.judgements import Judgement, Lane
@@ -41,6 +42,7 @@ class Population:
         [], Iterable[tuple[str, list[str]]]
     ]  # all (text, present label), anew at each call; for `inherited`
     model: str | None = None  # whose predictions; None: the job's own labels
+    turn_of: Callable[[str], int | None] = lambda text: None  # how many of its stratum the audit shows before a text
 
     @property
     def articles(self) -> int:
@@ -49,11 +51,13 @@ class Population:
 
 @dataclass(frozen=True)
 class Counted:
-    """The articles of a lane: those that count, by stratum, as (accepted, all) phrases; and how many are open."""
+    """The articles of a lane: those that count, by stratum, as (accepted, all) phrases, and their turns in the audit; and how
+    many are open."""
 
     of: dict[str, list[tuple[int, int]]]
     open_articles: int
     open_phrases: int
+    turns: dict[str, list[int]]
 
     def samples(self, population: Population, names: Iterable[str] | None = None, census: bool = True) -> list[Sample]:
         """One for each stratum (of `names`), weighted by its phrases; `census`: who has seen all articles knows all."""
@@ -63,7 +67,15 @@ class Counted:
     def sample(self, stratum: Stratum, census: bool = True) -> Sample:
         found = self.of.get(stratum.name, [])
         hits, sizes = [hit for hit, _ in found], [size for _, size in found]
-        return Sample(hits, sizes, stratum.phrases, stratum.articles if census else None)
+        articles = stratum.articles if census else None
+        return Sample(hits, sizes, stratum.phrases, articles, reach=_reach(self.turns.get(stratum.name, [])))
+
+
+def _reach(turns: Sequence[int]) -> float:
+    """For how much of a stratum its judged articles speak: their share of those whose turn came before.  Less than 1 where
+    articles came, or got other labels, since.  The last tenth does not count: people work side by side, and fetch ahead."""
+    most = ceil(len(turns) * 0.9)
+    return most / (sorted(turns)[most - 1] + 1) if turns else 1.0
 
 
 def of_lane(said: Iterable[Judgement], lane: Lane) -> dict[str, list[Judgement]]:
@@ -105,6 +117,7 @@ def count(
 ) -> Counted:
     """The articles of a lane; adjudicated verdicts win."""
     found: dict[str, list[tuple[int, int]]] = {}
+    turns: dict[str, list[int]] = {}
     articles = phrases = 0
     for text, judged in lane.items():
         right = first_words(judged) | last_words((adjudicated or {}).get(text, []))
@@ -112,6 +125,8 @@ def count(
         if missing := len(present - right.keys()):
             articles, phrases = articles + 1, phrases + missing
         else:
-            hits = sum(right[phrase] for phrase in present)
-            found.setdefault(population.stratum_of(text) or "", []).append((hits, len(present)))
-    return Counted(found, articles, phrases)
+            stratum, turn = population.stratum_of(text) or "", population.turn_of(text)
+            found.setdefault(stratum, []).append((sum(right[phrase] for phrase in present), len(present)))
+            if turn is not None:
+                turns.setdefault(stratum, []).append(turn)
+    return Counted(found, articles, phrases, turns)

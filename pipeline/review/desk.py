@@ -187,7 +187,7 @@ class Desk:
 
     def _with_planted(self, text: str, phrases: list[str]) -> list[str]:
         """The phrases with one that is known to be wrong: one of another article's, which this article does not have."""
-        planted = [phrase for phrase in self._log.planted(text) if phrase not in phrases]
+        planted = self._planted(text)
         if not planted and self._lanes.has_planted(text) and phrases:
             found = self._foreign(text, phrases)
             if found is None:
@@ -198,6 +198,11 @@ class Desk:
         for phrase in planted[:1]:
             shown.insert(self._lanes.position(text, len(phrases) + 1), phrase)
         return shown
+
+    def _planted(self, text: str) -> list[str]:
+        """What was planted, but for what the present label has by itself."""
+        present = {fold_case(phrase) for phrase in self._population.phrases_of(text)}
+        return [phrase for phrase in self._log.planted(text) if fold_case(phrase) not in present]
 
     def _foreign(self, text: str, phrases: list[str]) -> str | None:
         order, place = self._lanes.orders["audit"], self._population.place(text)
@@ -216,7 +221,7 @@ class Desk:
             taken, refused = list[Judgement](), dict[str, str]()
             for value in sent:
                 try:
-                    taken.append(judgement_of(value, reviewer, self.model, self._log.planted, self._check))
+                    taken.append(judgement_of(value, reviewer, self.model, self._planted, self._check))
                 except Refused as error:
                     refused[error.uid] = str(error)
             self._log.add(taken)

@@ -102,7 +102,8 @@ def _census(population: Population) -> _Json:
 
 def _counts(here: Sequence[Judgement]) -> _Json:
     judged = [judgement for judgement in here if not judgement.skipped]
-    reasons = Counter(reason for judgement in judged for reason in judgement.reasons.values())
+    audit = [judgement for judgement in judged if judgement.lane == "audit"]
+    reasons = Counter(one.reasons[phrase] for one in audit for phrase in one.rejected if phrase in one.reasons)
     return {
         "reasons": dict(reasons.most_common()),
         "lanes": {lane: len({one.text_sha256 for one in judged if one.lane == lane}) for lane in LANES},

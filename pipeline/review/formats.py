@@ -97,6 +97,8 @@ def _read_sheet(source: Source) -> Iterator[Judgement]:
     digest = sha256(_data(source.file)).hexdigest()
     found = sheet.read(source.file, source.task.column.name, source.reviewer, source.at)
     for number, judgement in enumerate(found):
+        if judgement.text_sha256 not in source.articles:
+            raise InputError(f"{source.file}: {judgement.id}: is no article of this job. Nothing was stored.")
         yield replace(judgement, uid=f"{digest[:32]}:{number}:{source.reviewer}")
 
 

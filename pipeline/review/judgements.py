@@ -120,7 +120,11 @@ class Log:
         with self._errors():
             rows = self._db.execute("SELECT uid, body FROM judgements WHERE seq > ? ORDER BY seq", (seq,)).fetchall()
         for uid, body in rows:
-            yield of_dict({**json.loads(body), "uid": uid})
+            try:
+                judgement = of_dict({**json.loads(body), "uid": uid})
+            except (ValueError, TypeError) as error:
+                raise InputError(f"{self.path}: the log of verdicts cannot be used (record {uid}: {error})") from error
+            yield judgement
 
     def last(self) -> int:
         """The number of the newest record; 0 where there is none."""

@@ -23,7 +23,8 @@ MOST_TRIAGE = 20_000
 
 
 class Lanes:
-    """`orders`: lane -> places of the population, the next one first.  Adjudication follows from what was said."""
+    """`orders`: lane -> places of the population, the next one first.  Adjudication follows from what was said.  `turns`:
+    for each place how many of its stratum the audit shows before it; -1 where it does not show it."""
 
     def __init__(self, population: Population, options: ReviewOptions, many: bool) -> None:
         heads, seed = population.heads, f"{options.seed}"
@@ -37,6 +38,7 @@ class Lanes:
             "blind": draw[blind[draw]],
             "triage": riskiest[:MOST_TRIAGE],
         }
+        self.turns = _turns(self.orders["audit"], population)
 
     def has_overlap(self, text_sha256: str) -> bool:
         """Whether two reviewers judge the text."""
@@ -67,6 +69,14 @@ def _drawn_order(draw: Numbers, population: Population, options: ReviewOptions) 
         weight = options.weights.get(name, len(mine) / len(order))
         turn[mine] = (np.arange(len(mine)) + 0.5) / weight
     return order[np.argsort(turn[order], kind="stable")]
+
+
+def _turns(audit: Numbers, population: Population) -> Numbers:
+    found, strata = np.full(len(population.heads), -1), population.stratum.of
+    for code in range(len(population.stratum.names)):
+        mine = audit[strata[audit] == code]
+        found[mine] = np.arange(len(mine))
+    return found
 
 
 # --- what was said of an article ---

@@ -42,6 +42,10 @@ def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:
         place = population.place(text)
         return None if place is None else population.language.names[population.language.of[place]] or None
 
+    def turn_of(text: str) -> int | None:
+        place = population.place(text)
+        return None if place is None or lanes.turns[place] < 0 else int(lanes.turns[place])
+
     return Counted(
         strata=rows,
         stratum_of=stratum_of,
@@ -50,4 +54,5 @@ def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:
         language_of=language_of,
         overlap=lanes.has_overlap,
         model=model,
+        turn_of=turn_of,
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline import plugins
 from pipeline.engines.local import map_shards
@@ -16,6 +14,9 @@ from pipeline.errors import InputError
 from pipeline.review import formats, judgements, verdicts
 from pipeline.review.interchange import Item, Source, Task, news, said_by
 from pipeline.review.judgements import Judgement, Log
+from pipeline.review.labels import OwnLabels
+from pipeline.review.lanes import Lanes
+from pipeline.review.population import Population
 from pipeline.stages import clean
 from pipeline.tables import Output, read_order, rejected_table
 from pipeline.workspace import Workspace
@@ -65,40 +66,26 @@ def _apply(work: Workspace, labels: list[dict[str, Any]], log: dict[str, verdict
 # --- out to people, and back ---
 
 
-def export_sample(
-    work: Workspace, path: Path, form: str | None, sample: int | None, seed: int
-) -> tuple[int, list[Path]]:
-    """Write a random sample of labelled articles (all, where `sample` is None) for people to judge: how many, and the files."""
-    form = form or formats.of_ending(path)
+def export_sample(work: Workspace, path: Path, form: str | None, sample: int | None) -> tuple[int, list[Path]]:
+    """Write a sample of labelled articles (all, where `sample` is None) for people to judge: how many, and the files.
+
+    It is the beginning of the audit, in its order: the page and a sheet judge the same sample, and who stops early has judged
+    a random one.
+    """
+    form, options = form or formats.of_ending(path), work.config.review
     clean.check_column(work.labels, work)
-    places = [
-        (shard, row) for shard in read_order(work.articles) for row in range(work.labels.read(shard, ["id"]).num_rows)
-    ]
-    if not places:
-        raise InputError(f"{work.labels.path}: no labels to review yet; run: labelmill run JOB")
-    chosen = places if sample is None else sorted(random.Random(seed).sample(places, min(sample, len(places))))
-    rows_of: dict[str, list[int]] = {}
-    for shard, row in chosen:
-        rows_of.setdefault(shard, []).append(row)
+    population = Population(work, OwnLabels(work), options)
+    orders = Lanes(population, options, work.config.label_column.many).orders
+    chosen = [int(place) for place in (*orders["audit"], *orders["blind"])][:sample]
     said: dict[str, list[Judgement]] = {}
     for judgement in judgements.read(work.verdicts_file):
         said.setdefault(judgement.text_sha256, []).append(judgement)
-    items = [_item(work, row, said) for shard, rows in rows_of.items() for row in _rows(work, shard, rows)]
+    items = [_item(row, said) for row in population.rows(chosen)]
     return len(items), formats.write(path, form, _task(work), items)
 
 
-def _rows(work: Workspace, shard: str, rows: list[int]) -> list[dict[str, Any]]:
-    names = ["id", work.config.label_column.name, "provider", "model"]
-    labels = work.labels.read(shard, names).take(pa.array(rows, pa.int64())).to_pylist()
-    wanted = pa.array([label["id"] for label in labels], pa.string())
-    articles = work.filtered.read(shard, ["id", "text_sha256", "language", "title", "text", "url"])
-    shown = articles.filter(pc.is_in(articles.column("id"), wanted)).to_pylist()
-    return [article | label for article, label in zip(shown, labels, strict=True)]
-
-
-def _item(work: Workspace, row: dict[str, Any], said: dict[str, list[Judgement]]) -> Item:
-    column = work.config.label_column
-    phrases = column.phrases(row[column.name])
+def _item(row: dict[str, Any], said: dict[str, list[Judgement]]) -> Item:
+    phrases = row["phrases"]
     model = "/".join(part for part in (row["provider"], row["model"]) if part)
     answers = said_by(said.get(row["text_sha256"], []), phrases)
     known = {name: row[name] or "" for name in ("title", "url", "language")}
