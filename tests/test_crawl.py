@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import random
 import signal
@@ -526,3 +527,100 @@ def test_the_command_line(make_job: JobMaker) -> None:
         finished = command("run", path, "--to", "clean")
         assert finished.returncode == 0, finished.stderr
         assert {request.headers["user-agent"].split("/")[0] for request in server.seen} == {"labelmill"}
+
+
+def test_long_pages_wait_for_memory(make_job: JobMaker) -> None:
+    """Packed, 40 pages of 19 MB arrive at the same moment; decoded they would be 760 MB."""
+    long = page(gzip.compress(html(1) + b"<!-- 000 -->" * (19 * 2**20 // 12), 1), Content_Encoding="gzip")
+    pages: dict[str, Page] = {f"/{n}.html": long for n in range(40)}
+    with Running(CrawlServer({**pages, "/a.html": page(html(2))})) as server:
+        path = web(make_job, urls=[server.url + at for at in server.pages], connections_per_host=50)
+        code = (
+            "import resource; from pipeline.cli import main; assert main() == 0; "
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        )
+        child = [sys.executable, "-c", code, "collect", str(path)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(child, env=environment, capture_output=True, text=True, check=True)
+        assert int(done.stdout.split()[-1]) < 450
+        assert all(count == 1 for count in asked(server).values())
+
+
+def test_feeds_and_sitemaps_that_cannot_be_used_are_told(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.crawling.asking.SITEMAP_BYTES", 10_000)
+    pages: dict[str, Page] = {
+        "/robots.txt": page(b"User-agent: *\nDisallow: /private\n", content_type="text/plain"),
+        "/html": page(b"<?xml version='1.0'?><!-- x -->\n<!DOCTYPE html><html><body>Sorry</body></html>"),
+        "/long.xml": page(b"<urlset>" + b" " * 20_000 + b"</urlset>"),
+        "/a.html": page(html(1)),
+    }
+    why = {"/none": "http_404", "/private/feed": "robots_disallowed", "/html": "wrong_type", "/long.xml": "too_large"}
+    with Running(CrawlServer(pages)) as server:
+        url = server.url
+        wanted = {url + at: reason for at, reason in why.items()}
+        bad = {"feeds": [f"{url}/none", f"{url}/private/feed", f"{url}/html"], "sitemaps": [f"{url}/long.xml"]}
+        path = web(make_job, urls=[f"{url}/a.html"], **bad)
+        assert collected(path) == wanted | {f"{url}/a.html": "kept"}
+        feed = f"<rss><channel><item><link>{url}/a.html</link></item></channel></rss>"
+        server.pages["/none"] = page(feed.encode(), content_type="application/rss+xml")
+        del wanted[f"{url}/none"]
+        assert collected(path) == wanted | {f"{url}/a.html": "kept"}
+        assert "http_404 1" in nothing(web(make_job, feeds=[f"{url}/nowhere"], name="alone"))
+
+
+def test_a_smaller_depth_drops_what_is_deeper(make_job: JobMaker) -> None:
+    pages: dict[str, Page] = {"/": page(html(0, ("/1.html",)))}
+    pages |= {f"/{n}.html": page(html(n, (f"/{n + 1}.html",))) for n in range(1, 4)}
+    with Running(CrawlServer(pages)) as server:
+        assert Counter(collected(web(make_job, sites=[server.url], depth=3)).values()) == {"kept": 4}
+        server.seen.clear()
+        found = collected(web(make_job, sites=[server.url], depth=1))
+        assert Counter(found.values()) == {"kept": 2, "excluded": 2} and found[f"{server.url}/2.html"] == "excluded"
+        assert asked(server) == {"/": 1, "/1.html": 1}
+        assert Counter(collected(web(make_job, sites=[server.url], depth=3)).values()) == {"kept": 4}
+
+
+def test_what_a_page_says_to_robots_in_odd_forms(make_job: JobMaker) -> None:
+    heads = {
+        "/spaces.html": '<meta name="robots" content="noindex nofollow">',
+        "/bracket.html": '<meta data-x="a > b" name="robots" content="noindex">',
+        "/preview.html": '<meta name="robots" content="max-image-preview: none">',
+        "/named.html": '<meta name="labelmill" content="nofollow">',
+    }
+    with Running(CrawlServer({"/": page(html(0, tuple(heads)))})) as server:
+        server.pages |= {at: page(html(n, (f"/to{n}.html",), head)) for n, (at, head) in enumerate(heads.items(), 1)}
+        server.pages |= {f"/to{n}.html": page(html(10 + n)) for n in range(1, 5)}
+        found = collected(web(make_job, sites=[server.url], depth=2))
+        assert {at.removeprefix(server.url): why for at, why in found.items()} == {
+            "/": "kept", "/spaces.html": "forbidden_by_page", "/bracket.html": "forbidden_by_page",
+            "/preview.html": "kept", "/to3.html": "kept", "/named.html": "kept",
+        }  # fmt: skip
+
+
+def test_a_user_name_is_no_other_origin(make_job: JobMaker) -> None:
+    with Running(CrawlServer({"/b.html": page(html(1))})) as server:
+        server.pages["/a.html"] = redirect(f"http://user:word@127.0.0.1:{server.port}/b.html")
+        work = run(web(make_job, urls=[f"{server.url}/a.html"]), last="collect")
+        assert [row["url"] for row in rows(work, "articles")] == [f"{server.url}/b.html"]
+        assert server.paths.count("/robots.txt") == 1
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_page_of_a_feed_that_a_site_links_to_is_followed(make_job: JobMaker, slow: bool) -> None:
+    """In the same run, whether it was fetched already or is under way when the link is found."""
+    leads = page(html(1, ("/b.html",)))
+
+    async def slowly(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.6)
+        writer.write(leads)
+
+    async def late(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3 if slow else 0.8)
+        writer.write(page(html(0, ("/a.html",))))
+
+    with Running(CrawlServer({"/": late, "/a.html": slowly if slow else leads, "/b.html": page(html(2))})) as server:
+        feed = f"<rss><channel><item><link>{server.url}/a.html</link></item></channel></rss>"
+        server.pages["/feed"] = page(feed.encode(), content_type="application/rss+xml")
+        found = collected(web(make_job, feeds=[f"{server.url}/feed"], sites=[server.url], depth=2))
+        assert found == {f"{server.url}{at}": "kept" for at in ("/", "/a.html", "/b.html")}
+        assert asked(server)["/a.html"] == 2  # once for its text, once for its links

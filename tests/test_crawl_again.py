@@ -396,3 +396,31 @@ def test_traps_are_rows(make_job: JobMaker) -> None:
             found = {at.removeprefix(server.url): what for at, what in collected(path).items()}
             assert found == {"/": "kept", "/a/b/": "kept", "/a/b/a/b/": "kept", "/a/b/a/b/a/b/": "trap"}
             assert "/a/b/a/b/a/b/" not in asked(server)
+
+
+def test_validators_go_to_the_address_that_gave_them(make_job: JobMaker) -> None:
+    """An ETag says nothing of another page, which may have the same: so where a redirect leads elsewhere now."""
+
+    def tagged(body: bytes) -> Page:
+        async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+            known = request.headers.get("if-none-match") == '"same"'
+            writer.write(page(status=304, ETag='"same"') if known else page(body, ETag='"same"'))
+
+        return answer
+
+    pages: dict[str, Page] = {
+        "/e1t": tagged(html(1)),
+        "/e2t": tagged(html(1).replace(b"</article>", b"<p>News!</p></article>")),
+    }
+    with Running(CrawlServer({**pages, "/e1": redirect("/e1t")})) as server:
+        path = web(make_job, urls=[f"{server.url}/e1"])
+        collected(path)
+        server.seen.clear()
+        collected(path)
+        assert [request.headers.get("if-none-match") for request in server.seen if "/e1" in request.path] == [
+            None,
+            '"same"',
+        ]
+        server.pages["/e1"] = redirect("/e2t")
+        (row,) = rows(run(path, last="collect"), "articles")
+        assert row["url"] == f"{server.url}/e2t" and "News!" in row["text"]

@@ -78,7 +78,8 @@ def target(answer: Fetched) -> str | None:
         return None
     location = answer.headers["location"]
     try:
-        return str(URL(answer.url).join(URL(location)).with_fragment(None))
+        address = URL(answer.url).join(URL(location)).with_fragment(None)
+        return str(address.with_user(None) if address.raw_user or address.raw_password else address)
     except ValueError:
         return location  # then it is a bad URL
 

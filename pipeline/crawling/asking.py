@@ -13,6 +13,7 @@ from pipeline.crawling.hosts import Host, Hosts
 from pipeline.crawling.outcomes import Manners, Outcomes, outcome_of
 from pipeline.crawling.permissions import RETRY_SECONDS, TRANSIENT, Permissions
 from pipeline.crawling.robots import TdmRules
+from pipeline.crawling.room import Place
 from pipeline.crawling.urls import Outcome, Url
 
 TRIES = 3
@@ -46,7 +47,7 @@ class Asker:
     def give_up(self) -> None:
         self._permissions.give_up()
 
-    async def ask(self, host: Host, url: Url) -> tuple[Outcome, Redirected | None]:
+    async def ask(self, host: Host, url: Url, place: Place) -> tuple[Outcome, Redirected | None]:
         rules = await self._permissions.of(url.url)
         if rules.asked.unreachable:
             return self._later(
@@ -56,7 +57,7 @@ class Asker:
             return Outcome(url.number, "skipped", reason=f"robots_{rules.asked.refusal or 'disallowed'}"), None
         host.delay = max(self._manners.delay, rules.asked.delay or 0.0)
         await self._hosts.turn(host.name)
-        got = await self._get(url)
+        got = await self._get(url, place)
         self._hosts.ended({host.name, *map(host_of, got.hops)})
         outcome, redirected = await self._outcome(host, url, got)
         outcome.found += self._outcomes.sitemaps(url, rules.asked.sitemaps)
@@ -72,15 +73,13 @@ class Asker:
             return self._outcomes.of(url, got, tdm), Redirected(got, tdm) if got.hops else None
         return await asyncio.to_thread(self._outcomes.of, url, got, tdm), None  # a large one takes seconds
 
-    async def _get(self, url: Url) -> Fetched:
+    async def _get(self, url: Url, place: Place) -> Fetched:
+        known = url.url, url.etag, url.last_modified, url.final_url
         if url.is_page:
-            return await self._fetcher.get(
-                url.url, etag=url.etag, last_modified=url.last_modified, may_follow=self._may_follow_page
-            )
+            return await self._fetcher.get(*known, may_follow=self._may_follow_page, place=place)
         return await self._fetcher.get(
-            url.url, etag=url.etag, last_modified=url.last_modified, types=ANY, body_bytes=SITEMAP_BYTES,
-            may_follow=self._may_follow,
-        )  # fmt: skip
+            *known, types=ANY, may_follow=self._may_follow, body_bytes=SITEMAP_BYTES, place=place
+        )
 
     async def _may_follow_page(self, url: str) -> str | None:
         return FETCHED if await self._fetched(url) is not None else await self._may_follow(url)

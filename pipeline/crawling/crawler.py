@@ -21,6 +21,7 @@ from pipeline.crawling.frontier import Frontier
 from pipeline.crawling.hosts import NEVER, Host, Hosts
 from pipeline.crawling.outbox import GROUP_SECONDS, Outbox
 from pipeline.crawling.outcomes import Manners, Outcomes
+from pipeline.crawling.room import Place, Room
 from pipeline.crawling.urls import Outcome, Url
 
 AHEAD = 64  # addresses of a host in memory
@@ -48,7 +49,7 @@ class Crawler:
         self._asked: dict[str, asyncio.Task[None]] = {}  # address -> who asks it now
         self._followed: dict[str, asyncio.Task[None]] = {}  # and who is led to it by a redirect
         self._patient: set[asyncio.Task[None]] = set()  # who waits for another one
-        self._outbox = Outbox(self._commit)
+        self._outbox, self._room = Outbox(self._commit), Room()
         self._wake = asyncio.Event()
         self.is_stopped = False
         self._in_flight, self._new_in_flight, self._waiting = 0, 0, 0
@@ -177,10 +178,11 @@ class Crawler:
     # --- one request ---
 
     async def _one(self, host: Host, url: Url, is_new: bool) -> None:
+        place = Place(self._room)
         try:
             if await self._is_answered(url):
                 return
-            outcome, redirected = await self._asker.ask(host, url)
+            outcome, redirected = await self._asker.ask(host, url, place)
             if redirected is not None:
                 await self._keep_target(url, redirected)
         except Exception as error:  # a server can break any library below; it must cost only itself
@@ -190,13 +192,13 @@ class Crawler:
             self._in_flight -= 1
             self._new_in_flight -= is_new
             self._look_at(host, host.next_at)
-        self._keep(host, url, outcome)
+        self._keep(host, url, outcome, place)
 
-    def _keep(self, host: Host, url: Url, outcome: Outcome) -> None:
+    def _keep(self, host: Host, url: Url, outcome: Outcome, place: Place) -> None:
         self.counts[outcome.reason or outcome.state] += 1
         has_body = outcome.body is not None or outcome.same_as is not None
         self._kept += url.is_page and not url.is_kept and has_body
-        self._outbox.add(host, url, outcome)
+        self._outbox.add(host, url, outcome, place)
         self._wake.set()
 
     # --- redirects: what they lead to is asked once ---
@@ -247,7 +249,7 @@ class Crawler:
         outcome = self._outcomes.of(target, got, tdm)
         host.busy.add(target.number)
         host.ready = deque(each for each in host.ready if each.number != target.number)
-        self._keep(host, target, outcome)
+        self._keep(host, target, outcome, Place(self._room))  # the body is the redirect's, and has a place
 
     # --- storing ---
 

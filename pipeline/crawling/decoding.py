@@ -6,14 +6,15 @@ br needs the package `brotli` 1.2 or later, for older ones cannot stop half-way;
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
 
 MOST_MEMBERS = 100  # streams after one another in one body; a body of many tiny ones costs time and has no use
+PIECE = 2**18  # bytes of text at a time, or a little more
 ZSTD_WINDOW = 8 * 2**20  # bytes; what RFC 9659 lets a server use
-ZSTD_SLICE = 256  # bytes; 4 of them may be 128 KB of text, and zstandard cannot stop inside a slice
+ZSTD_SLICE = 64  # bytes; 4 of them may be 128 KB of text, and zstandard cannot stop inside a slice
 NO_CODING = ("", "identity", "none", "utf-8", "binary")  # the last three are no codings but are seen
 
 
@@ -22,8 +23,9 @@ class Undecodable(ValueError):
 
 
 class Decoder(Protocol):
-    def feed(self, data: bytes, most: int) -> bytes:
-        """What `data` decodes to.  More than `most` bytes mean that there is too much: feed no more.  Raises Undecodable."""
+    def feed(self, data: bytes, most: int) -> Iterator[bytes]:
+        """What `data` decodes to, in pieces.  More than `most` bytes mean that there is too much: feed no more.  Raises
+        Undecodable."""
 
     def finish(self) -> None:
         """Raises Undecodable where the end is missing."""
@@ -36,6 +38,8 @@ class _Stream(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
@@ -66,7 +70,7 @@ def decoded(coding: str, data: bytes, most: int) -> bytes:
     undo = decoder(coding)
     if undo is None:
         return data
-    text = undo.feed(data, most)
+    text = b"".join(undo.feed(data, most))
     if len(text) <= most:
         undo.finish()
     return text
@@ -82,13 +86,14 @@ class _Concatenated:
         self._wrote = False  # whether the current member gave anything
         self._over = False
 
-    def feed(self, data: bytes, most: int) -> bytes:
-        pieces, size = [], 0
-        while data and not self._over and size <= most:
-            piece, data = self._step(data, most - size + 1)
-            pieces.append(piece)
+    def feed(self, data: bytes, most: int) -> Iterator[bytes]:
+        size, has_more = 0, bool(data)
+        while has_more and not self._over and size <= most:
+            limit = min(PIECE, most - size + 1)
+            piece, data = self._step(data, limit)
+            yield piece
             size += len(piece)
-        return b"".join(pieces)
+            has_more = bool(data) or (len(piece) >= limit and self._stream is not None and not self._stream.eof)
 
     def _step(self, data: bytes, most: int) -> tuple[bytes, bytes]:
         """(text, what of `data` comes after the current member)"""
@@ -105,7 +110,7 @@ class _Concatenated:
                 return b"", b""
             raise Undecodable(str(error)) from error
         self._wrote = self._wrote or bool(piece)
-        return piece, self._stream.unused_data if self._stream.eof else b""
+        return piece, self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
 
     def finish(self) -> None:
         unfinished = self._stream is not None and not self._stream.eof and not self._over
@@ -124,20 +129,21 @@ class _ZstdFrame:
 
         self._frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
         self._error = zstandard.ZstdError
-        self.eof, self.unused_data = False, b""
+        self.eof, self.unused_data, self.unconsumed_tail = False, b"", b""
 
     def decompress(self, data: bytes, most: int, /) -> bytes:
-        pieces, size = [], 0
+        pieces, size, start = [], 0, 0
         for start in range(0, len(data), ZSTD_SLICE):
             try:
                 pieces.append(self._frame.decompress(data[start : start + ZSTD_SLICE]))
             except self._error as error:
                 raise Undecodable(str(error)) from error
             size += len(pieces[-1])
-            if self._frame.eof:
-                self.eof, self.unused_data = True, self._frame.unused_data + data[start + ZSTD_SLICE :]
-            if self.eof or size >= most:
+            if self._frame.eof or size >= most:
                 break
+        self.unconsumed_tail = data[start + ZSTD_SLICE :]
+        if self._frame.eof:
+            self.eof, self.unused_data = True, self._frame.unused_data + self.unconsumed_tail
         return b"".join(pieces)
 
 
@@ -146,18 +152,18 @@ class _Brotli:
         self._stream = _brotli().Decompressor()
         self._fed = False
 
-    def feed(self, data: bytes, most: int) -> bytes:
+    def feed(self, data: bytes, most: int) -> Iterator[bytes]:
         if self._stream.is_finished():
-            return b""
+            return
         self._fed = True
-        text = b""
-        try:
-            while len(text) <= most and (data or not self._stream.can_accept_more_data()):
-                text += self._stream.process(data, output_buffer_limit=most + 1 - len(text))
-                data = b""
-        except _brotli().error as error:
-            raise Undecodable(str(error)) from error
-        return text
+        size = 0
+        while size <= most and (data or not self._stream.can_accept_more_data()):
+            try:
+                piece = self._stream.process(data, output_buffer_limit=min(PIECE, most + 1 - size))
+            except _brotli().error as error:
+                raise Undecodable(str(error)) from error
+            yield piece
+            size, data = size + len(piece), b""
 
     def finish(self) -> None:
         if self._fed and not self._stream.is_finished():

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pipeline.crawling import charsets
 from pipeline.crawling.addresses import normal
 from pipeline.crawling.dates import when, within
-from pipeline.crawling.robots import token
+from pipeline.crawling.robots import token, words
 from pipeline.crawling.xml_records import Record, pieces, records
 
 __all__ = [
@@ -199,7 +199,7 @@ class _Page:
         elif tag == "base":
             self.base = self.base or attributes.get("href", "")
         elif tag == "meta" and attributes.get("name", "").strip().lower() in self._names:
-            said = attributes.get("content", "").lower().replace(",", " ").split()
+            said = words(attributes.get("content", ""))
             self.nofollow = self.nofollow or "nofollow" in said or "none" in said
 
     def _link(self, attributes: Mapping[str, str]) -> None:

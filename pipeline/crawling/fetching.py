@@ -19,6 +19,7 @@ from yarl import URL
 from pipeline.crawling import answers, decoding
 from pipeline.crawling.answers import Fetched, Unusable, printable
 from pipeline.crawling.guard import Guard, is_loopback
+from pipeline.crawling.room import FREE, Place
 
 __all__ = ["ANY", "HTML", "Fetched", "Fetcher", "Limits", "MayFollow"]
 
@@ -100,29 +101,30 @@ class Fetcher:
         url: str,
         etag: str | None = None,
         last_modified: str | None = None,
+        given_by: str | None = None,
         types: Collection[str] | None = None,
         may_follow: MayFollow | None = None,
         body_bytes: int | None = None,
+        place: Place | None = None,
     ) -> Fetched:
         """Raises nothing that a server or a URL could cause.
 
-        `etag` and `last_modified` are those of an earlier 200, which then may be a 304.  `types` and `body_bytes` replace the
-        fetcher's.  `may_follow` is asked for each redirect's target: None, or a reason not to; it may take its time
-        (robots.txt, the host's pace).
+        `etag` and `last_modified` are those of an earlier 200, which then may be a 304; no address hears them but the one that
+        gave them (`given_by`; none: `url`), for another page may have the same.  `types` and `body_bytes` replace the fetcher's.
+        `may_follow` is asked for each redirect's target: None, or a reason not to; it may take its time (robots.txt, the host's
+        pace).  A long body waits for a `place`, which the caller gives back.
         """
         most = self._limits.body_bytes if body_bytes is None else body_bytes
-        wanted = _Wanted(self._types if types is None else types, most, is_page=body_bytes is None)
-        headers = _request_headers(wanted.types, etag, last_modified)
-        answer = await self._hop(url, headers, wanted, self._limits.seconds)
+        wanted = _Wanted(self._types if types is None else types, most, body_bytes is None, place)
+        conditions = {given_by or url: _conditions(etag, last_modified)}
+        answer = await self._hop(url, conditions.get(url, {}), wanted, self._limits.seconds)
         hops, seconds = [url], answer.seconds
         while (target := answers.target(answer)) is not None:
             hops.append(target)
             if refusal := await self._not_followed(hops, may_follow):
                 answer = replace(answer, reason=refusal[0], detail=refusal[1])
                 break
-            # another page has another ETag, but it may well be older than this date
-            headers.pop("If-Modified-Since", None)
-            answer = await self._hop(target, headers, wanted, self._limits.seconds - seconds)
+            answer = await self._hop(target, conditions.get(target, {}), wanted, self._limits.seconds - seconds)
             seconds += answer.seconds
         return replace(answer, url=url, final_url=hops[-1], hops=tuple(hops[1:]), seconds=seconds)
 
@@ -157,7 +159,7 @@ class Fetcher:
             raise Unusable("no_contact", f"{host} is asked only where the job names a contact")
         return address.with_user(None) if address.raw_user or address.raw_password else address
 
-    async def _hop(self, url: str, headers: dict[str, str], wanted: _Wanted, seconds: float) -> Fetched:
+    async def _hop(self, url: str, conditions: dict[str, str], wanted: _Wanted, seconds: float) -> Fetched:
         """One request and what it came to."""
         started = time.monotonic()
         found = Fetched(url, url)
@@ -166,11 +168,11 @@ class Fetcher:
             address = self._checked(url)
             session = self._sessions[self._guard.trusts(address.raw_host or "")]
             async with (
-                asyncio.timeout(seconds),
-                session.get(address, headers=headers, allow_redirects=False) as response,
+                asyncio.timeout(seconds) as clock,
+                session.get(address, headers=wanted.accept | conditions, allow_redirects=False) as response,
             ):
                 found = answers.head(url, response)
-                body = await _body(response, wanted, conditional=len(headers) > 1)
+                body = await _body(response, wanted, clock, conditional=bool(conditions))
         except Unusable as error:
             body, reason, detail = error.body, error.reason, error.detail
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: what cannot be sent, or decoded
@@ -183,17 +185,21 @@ class _Wanted:
     types: Collection[str]
     body_bytes: int
     is_page: bool  # else the head of a longer body is of use: the first 500 kB of a robots.txt
+    place: Place | None
+
+    @property
+    def accept(self) -> dict[str, str]:
+        return {"Accept": ", ".join([*sorted(self.types), "*/*;q=0.1"]) if self.types else "*/*"}
 
 
-def _request_headers(types: Collection[str], etag: str | None, last_modified: str | None) -> dict[str, str]:
-    headers = {"Accept": ", ".join([*sorted(types), "*/*;q=0.1"]) if types else "*/*"}
-    for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)):
-        if value and value.isascii() and value.isprintable():  # it was a server's
-            headers[name] = value
-    return headers
+def _conditions(etag: str | None, last_modified: str | None) -> dict[str, str]:
+    said = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+    return {name: value for name, value in said.items() if value and value.isascii() and value.isprintable()}
 
 
-async def _body(response: aiohttp.ClientResponse, wanted: _Wanted, *, conditional: bool) -> bytes:
+async def _body(
+    response: aiohttp.ClientResponse, wanted: _Wanted, clock: asyncio.Timeout, *, conditional: bool
+) -> bytes:
     """Raises Unusable for whatever is not a body to use."""
     if response.status == 304 and conditional:
         return b""
@@ -205,10 +211,13 @@ async def _body(response: aiohttp.ClientResponse, wanted: _Wanted, *, conditiona
         raise Unusable("wrong_type", kind)
     if wanted.is_page and (response.content_length or 0) > wanted.body_bytes:
         raise Unusable("too_large", f"{response.content_length} bytes announced")
-    return await _read(response, wanted, sniff=bool(wanted.types) and not kind)
+    body = await _read(response, wanted, clock, sniff=bool(wanted.types) and not kind)
+    if wanted.place is not None:
+        wanted.place.keep(len(body))
+    return body
 
 
-async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, *, sniff: bool) -> bytes:
+async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, clock: asyncio.Timeout, *, sniff: bool) -> bytes:
     """The decoded body, piece by piece.  Raises Unusable."""
     most, received = wanted.body_bytes, 0
     text = bytearray()
@@ -216,7 +225,10 @@ async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, *, sniff: boo
         decoder = decoding.decoder(", ".join(response.headers.getall("Content-Encoding", ())))
         while data := await response.content.readany():
             received += len(data)
-            text += decoder.feed(data, most - len(text)) if decoder else data
+            for piece in decoder.feed(data, most - len(text)) if decoder else (data,):
+                text += piece
+                if len(text) > FREE and wanted.place is not None:
+                    await _take(wanted.place, most, clock)
             if len(text) > most or received > most:
                 raise Unusable("too_large", f"more than {most} bytes", bytes(text[:most]))
             if sniff and len(text) >= answers.SNIFFED:
@@ -229,6 +241,14 @@ async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, *, sniff: boo
     if sniff:
         _check_sniffed(text, wanted.types)
     return bytes(text)
+
+
+async def _take(place: Place, count: int, clock: asyncio.Timeout) -> None:
+    """Waiting for our own memory is not the server's time."""
+    until, started = clock.when(), time.monotonic()
+    clock.reschedule(None)
+    await place.take(count)
+    clock.reschedule(None if until is None else until + time.monotonic() - started)
 
 
 def _check_sniffed(text: bytearray, types: Collection[str]) -> None:

@@ -51,6 +51,9 @@ CREATE TABLE IF NOT EXISTS formers (number INTEGER PRIMARY KEY, final_url TEXT, 
 CREATE TABLE IF NOT EXISTS extracts (number INTEGER PRIMARY KEY, made_by TEXT NOT NULL, page TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS starts (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, url TEXT NOT NULL, is_given INTEGER NOT NULL,
   UNIQUE (kind, url));  -- of the job file, now or once
+-- What is a row: pages, and feeds and sitemaps that could not be used.
+CREATE TEMP VIEW IF NOT EXISTS shown AS SELECT * FROM urls WHERE state != 'left' AND CASE WHEN kind IN ('page', 'site')
+  THEN state != 'waiting' OR body_sha256 IS NOT NULL ELSE state IN ('failed', 'skipped') END;
 CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, scope TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL);
 """
 _URL = """
@@ -74,18 +77,19 @@ class Frontier:
             raise InputError(f"{path}: cannot be used ({error}); delete it to crawl anew") from error
         self._pack = zstandard.ZstdCompressor(level=3)
         self._unpack = zstandard.ZstdDecompressor()
-        self.run = 0
+        self.run = self._depth = 0
+        self._grown: set[int] = set()  # handed out before they were known to lead on
 
     def close(self) -> None:
         self._db.close()
 
     # --- runs ---
 
-    def begin(self, scope: str, starts: Iterable[Found], is_out: Callable[[str], bool]) -> None:
+    def begin(self, scope: str, starts: Iterable[Found], is_out: Callable[[str], bool], depth: int) -> None:
         """See `runs.begin`."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self.run = runs.begin(self._db, scope, starts, is_out)
+            self.run, self._depth = runs.begin(self._db, scope, starts, is_out, depth), depth
 
     def finish(self) -> None:
         with self._db:
@@ -109,6 +113,7 @@ class Frontier:
             (host, time.time(), new_pages, count + len(besides)),
         )
         urls = [Url(*row) for row in found if row[0] not in besides]
+        self._grown.difference_update(url.number for url in urls[:count])
         return urls[:count]
 
     def next_time(self, host: str, new_pages: bool) -> float | None:
@@ -161,18 +166,27 @@ class Frontier:
             self._replace(outcome.number, outcome.final_url, outcome.charset, digest, packed)
         if outcome.same_as is not None:
             self._copy(outcome.same_as, outcome)
+        once_more = outcome.state == "done" and outcome.number in self._grown
         self._db.execute(
             "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, fetched_at = ? WHERE number = ?",
-            (outcome.state, self.run, outcome.status, outcome.reason, outcome.detail, now, outcome.number),
+            (
+                "waiting" if once_more else outcome.state,
+                self.run,
+                outcome.status,
+                outcome.reason,
+                outcome.detail,
+                now,
+                outcome.number,
+            ),
         )
         if outcome.state != "failed":  # what fails keeps the validators of its copy; what is not kept has none
-            done = outcome.state == "done"
+            done = outcome.state == "done" and not once_more
             validators = (outcome.etag, outcome.last_modified) if done else (None, None)
             said = outcome.tdm_policy
             self._db.execute(
-                "UPDATE urls SET etag = ?, last_modified = ?, tdm_policy = CASE WHEN ? THEN coalesce(?, tdm_policy) ELSE ? END "
-                "WHERE number = ?",
-                (*validators, outcome.status == 304, said, said, outcome.number),
+                "UPDATE urls SET etag = ?, last_modified = ?, tdm_policy = CASE WHEN ? THEN coalesce(?, tdm_policy) ELSE ? END, "
+                "final_url = CASE WHEN kind IN ('page', 'site') THEN final_url ELSE ? END WHERE number = ?",
+                (*validators, outcome.status == 304, said, said, outcome.final_url, outcome.number),
             )
 
     def _replace(self, number: int, final_url: str | None, charset: str | None, digest: str, packed: bytes) -> None:
@@ -215,13 +229,28 @@ class Frontier:
             )
             if cursor.rowcount:
                 new[item.host] += item.trap is None
-            elif item.kind == "site":  # nearer than it was thought, or known from a feed: its links are to be read
-                self._db.execute(
-                    "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL "
-                    "WHERE url = ?2 AND state = 'waiting' AND (kind = 'page' OR (kind = 'site' AND depth > ?1))",
-                    (item.depth, item.url),
-                )
+            elif item.kind == "site":
+                new[item.host] += self._ask_for_links(item)
         return +new
+
+    def _ask_for_links(self, item: Found) -> bool:
+        """Nearer than it was thought, or known from a feed: its links are to be read; whether it is asked once more for
+        that, for they are not kept."""
+        nearer = self._db.execute(
+            "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL "
+            "WHERE url = ?2 AND state = 'waiting' AND (kind = 'page' OR (kind = 'site' AND depth > ?1)) RETURNING number",
+            (item.depth, item.url),
+        ).fetchall()
+        if nearer or item.depth >= self._depth:
+            self._grown.update(number for (number,) in nearer if item.depth < self._depth)
+            return False
+        again = self._db.execute(
+            "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL, state = 'waiting', tries = 0, "
+            "not_before = 0 WHERE url = ?2 AND state = 'done' AND run = ?3 "
+            "AND (kind = 'page' OR (kind = 'site' AND depth > ?1 AND depth >= ?4))",
+            (item.depth, item.url, self.run, self._depth),
+        )
+        return again.rowcount > 0
 
     # --- which of two bodies stays ---
 
@@ -272,8 +301,8 @@ class Frontier:
     def units(self) -> Iterator[tuple[int, str]]:
         """(first number, digest) of each range of `UNIT_PAGES` numbers, of pages alone."""
         rows = self._db.execute(
-            "SELECT number, url, state, reason, body_sha256, final_url, tdm_policy, published_at FROM urls "
-            "WHERE kind IN ('page', 'site') AND state != 'left' AND (state != 'waiting' OR body_sha256 IS NOT NULL) ORDER BY number"
+            "SELECT number, url, state, reason, body_sha256, final_url, tdm_policy, published_at FROM shown "
+            "ORDER BY number"
         )
         current, digest = None, sha256()
         for number, *known in rows:
@@ -290,10 +319,9 @@ class Frontier:
         """The pages of a range, in order; `made_by` names the extractor."""
         with closing(self._db.cursor()) as cursor:
             rows: Any = cursor.execute(
-                "SELECT urls.number, url, final_url, state, reason, detail, published_at, charset, tdm_policy, page, body "
-                "FROM urls LEFT JOIN bodies USING (number) LEFT JOIN extracts ON extracts.number = urls.number AND made_by = ? "
-                "WHERE urls.number >= ? AND urls.number < ? AND kind IN ('page', 'site') "
-                "AND state != 'left' AND (state != 'waiting' OR body IS NOT NULL) ORDER BY urls.number",
+                "SELECT shown.number, url, final_url, state, reason, detail, published_at, charset, tdm_policy, page, body "
+                "FROM shown LEFT JOIN bodies USING (number) LEFT JOIN extracts ON extracts.number = shown.number AND made_by = ? "
+                "WHERE shown.number >= ? AND shown.number < ? ORDER BY shown.number",
                 (made_by, first, first + UNIT_PAGES),
             )
             for *known, packed in rows:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from pipeline.crawling.hosts import Host
+from pipeline.crawling.room import Place
 from pipeline.crawling.urls import Outcome, Url
 
 GROUP = 64  # outcomes in one commit, at most
@@ -18,14 +19,15 @@ class Outbox:
 
     def __init__(self, store: Callable[[Sequence[tuple[Host, Outcome]]], Awaitable[None]]) -> None:
         self._store = store
-        self._waiting: list[tuple[Host, Outcome]] = []
+        self._waiting: list[tuple[Host, Outcome, Place]] = []
         self._filled, self._closed = asyncio.Event(), False
         self.count = 0  # outcomes that are not stored yet
         self._held = 0  # bytes of their bodies
         self.fetched: dict[str, int] = {}  # the pages among them that were fetched: address -> number
 
-    def add(self, host: Host, url: Url, outcome: Outcome) -> None:
-        self._waiting.append((host, outcome))
+    def add(self, host: Host, url: Url, outcome: Outcome, place: Place) -> None:
+        """`place` is given back when it is stored."""
+        self._waiting.append((host, outcome, place))
         self.count += 1
         self._held += len(outcome.body or b"")
         if url.is_page and outcome.state == "done":
@@ -52,8 +54,10 @@ class Outbox:
 
     async def _store_group(self) -> None:
         group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-        await self._store(group)
+        await self._store([(host, outcome) for host, outcome, _ in group])
         self.count -= len(group)
-        self._held -= sum(len(outcome.body or b"") for _, outcome in group)
-        stored = {outcome.number for _, outcome in group}
+        for _, outcome, place in group:
+            self._held -= len(outcome.body or b"")
+            place.keep(0)
+        stored = {outcome.number for _, outcome, _ in group}
         self.fetched = {address: number for address, number in self.fetched.items() if number not in stored}

@@ -14,6 +14,10 @@ from pipeline.crawling.urls import Found, Kind, Outcome, State, Url
 
 SITEMAPS_DEEP = 3  # indexes of indexes
 NO_PAGES = ("file", "too_long")  # traps that are no rows: a picture is no page that is missing
+_IS_HTML = re.compile(
+    rb"[\xef\xbb\xbf\xff\xfe\s]*(?:<\?[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 
 
@@ -45,6 +49,10 @@ class Outcomes:
         """Of a 200, or of a 304 that was asked for."""
         unchanged = got.status == 304
         if not url.is_page:
+            if _IS_HTML.match(got.body[:4096].replace(b"\0", b"")):  # zeros: it may be UTF-16
+                return outcome_of(
+                    url, got, "failed", "wrong_type", f"a page in place of a {url.kind.replace('_', ' ')}"
+                )
             outcome = outcome_of(url, got, "done")
             outcome.found = [] if unchanged else self._entries(url, got)
             return outcome
@@ -65,7 +73,7 @@ class Outcomes:
         return outcome
 
     def _links(self, url: Url, got: Fetched) -> list[Found]:
-        links = discovery.links_of_page(got.body, got.final_url)
+        links = discovery.links_of_page(got.body, got.final_url, user_agent=self._manners.agent)
         if links.nofollow or "nofollow" in robots.directives(got.headers, b"", self._manners.agent):
             return []
         return _without_traps(

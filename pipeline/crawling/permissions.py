@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pipeline.crawling import robots
-from pipeline.crawling.addresses import host_of
+from pipeline.crawling.addresses import host_of, normal
 from pipeline.crawling.fetching import ANY, Fetcher
 
 RETRY_SECONDS = (5.0, 30.0)  # between tries of a page
@@ -52,7 +52,7 @@ class Permissions:
 
     async def of(self, url: str) -> Rules:
         """Asked once for an origin, and again when the answer has grown old."""
-        parts = urlsplit(url)
+        parts = urlsplit(normal(url) or url)  # user names and default ports make no other origin
         origin = f"{parts.scheme}://{parts.netloc}"
         task = self._rules.get(origin)
         if task is None or (task.done() and task.result().until < time.monotonic()):

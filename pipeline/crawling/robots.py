@@ -34,9 +34,9 @@ _AGENT_LINE = re.compile(r"\s*user[ -]?agent(?:\s*:|\s)\s*([^\s/#;,()]*)", re.IG
 _OTHER = "User-agent: 0"  # stands for all agents but ours: protego would take `label` for a name of labelmill
 
 _UNUSABLE = ("noindex", "none", "noarchive", "noai", "noimageai")
-_WITH_VALUE = frozenset(("max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"))
-_META = re.compile(r"<meta[\s/]([^<>]*)", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""(?<![^\s"'/])([a-z:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_WITH_VALUE = re.compile(r"\bmax-(?:snippet|(?:image|video)-preview)\s*:\s*[^\s,;]*|\bunavailable_after\s*:[^,;]*")
+_META = re.compile(r"""<meta[\s/]((?:=\s*(?:"[^"]*"|'[^']*')|[^>])*+)""", re.IGNORECASE)  # a value may hold a >
+_ATTRIBUTE = re.compile(r"""(?<![^\s"'/])([^\s"'<>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 
 
 def token(user_agent: str) -> str:
@@ -140,8 +140,8 @@ def directives(headers: Headers, head: bytes, user_agent: str = "") -> dict[str,
                 found.update(dict.fromkeys(_for_us(line, agent), "x-robots-tag"))
     for name, content in metas(head):
         if name == "robots" or (agent and name == agent):
-            for said in content.lower().replace(";", ",").split(","):
-                found.setdefault(said.strip(), "meta")
+            for word in words(content):
+                found.setdefault(word, "meta")
     return found
 
 
@@ -151,14 +151,19 @@ def forbids_use(headers: Headers, body_head: bytes, user_agent: str = "") -> str
     return next((f"{said[word]}: {word}" for word in _UNUSABLE if word in said), None)
 
 
+def words(content: str) -> list[str]:
+    """The directives in a `content`, in lower case, by commas or spaces; without those that have a value, which may be `none`."""
+    return re.split(r"[\s,;]+", _WITH_VALUE.sub("", content.lower()).strip())
+
+
 def _for_us(value: str, agent: str) -> Iterator[str]:
     ours = True
-    for part in value.lower().split(","):
-        name, colon, rest = part.partition(":")
-        if colon and name.strip() not in _WITH_VALUE:
-            ours, part = name.strip() in ("*", "robots", agent), rest
+    for part in _WITH_VALUE.sub("", value.lower()).split(","):
+        name, colon, rest = part.rpartition(":")
+        if colon:
+            ours = name.strip() in ("*", "robots", agent)
         if ours:
-            yield part.strip()
+            yield from words(rest)
 
 
 def _pairs(headers: Headers) -> Iterator[tuple[str, str]]:
@@ -171,7 +176,7 @@ def metas(head: bytes) -> Iterator[tuple[str, str]]:
     # NULs: UTF-16 without them is ASCII enough for this.
     text = _without_comments(head[:HEAD_BYTES].replace(b"\0", b"").decode("latin-1"))
     for tag in _META.finditer(text):
-        said = {name.lower(): a or b or c for name, a, b, c in _ATTRIBUTE.findall(tag[1])}
+        said = {name.lower(): a or b or c for name, a, b, c in reversed(_ATTRIBUTE.findall(tag[1]))}  # the first counts
         if "name" in said and "content" in said:
             yield said["name"].strip().lower(), unescape(said["content"])
 

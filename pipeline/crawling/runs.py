@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable
 from pipeline.crawling.urls import Found
 
 
-def begin(db: sqlite3.Connection, scope: str, starts: Iterable[Found], is_out: Callable[[str], bool]) -> int:
+def begin(
+    db: sqlite3.Connection, scope: str, starts: Iterable[Found], is_out: Callable[[str], bool], depth: int
+) -> int:
     """In one transaction, go on with the run that was not finished, else begin one, in which all that is known is asked
     again; its number.
 
     `scope` is a digest of what may be crawled: where it is another one than in the last run, feeds, sitemaps and sites are
-    asked in full.  Pages that `is_out` are dropped.
+    asked in full.  Pages that `is_out`, and those of a site that are more than `depth` links away, are dropped.
     """
     last = db.execute("SELECT run, scope, finished_at FROM runs ORDER BY run DESC LIMIT 1").fetchone()
     is_new = last is None or last[2] is not None
@@ -32,7 +34,7 @@ def begin(db: sqlite3.Connection, scope: str, starts: Iterable[Found], is_out: C
     if _give(db, starts) or is_other:
         _ask_in_full(db)
     if is_new or is_other:
-        _drop(db, is_out)
+        _drop(db, is_out, depth)
         db.execute("UPDATE runs SET scope = ? WHERE run = ?", (scope, run))
     return run
 
@@ -73,8 +75,12 @@ def _ask_in_full(db: sqlite3.Connection) -> None:
     db.execute("UPDATE urls SET state = 'waiting', tries = 0, not_before = 0 WHERE kind != 'page' AND state = 'done'")
 
 
-def _drop(db: sqlite3.Connection, is_out: Callable[[str], bool]) -> None:
+def _drop(db: sqlite3.Connection, is_out: Callable[[str], bool], depth: int) -> None:
     db.execute("UPDATE urls SET state = 'waiting' WHERE state = 'skipped' AND reason = 'excluded'")
-    known = db.execute("SELECT number, url FROM urls WHERE kind IN ('page', 'site') AND state != 'left'")
-    out = [(number,) for number, url in known if is_out(url)]
+    known = db.execute(
+        "SELECT number, url, kind = 'site' AND depth > ? FROM urls WHERE kind IN ('page', 'site') AND state != 'left' "
+        "AND reason IS NOT 'trap'",
+        (depth,),
+    )
+    out = [(number,) for number, url, is_deep in known if is_deep or is_out(url)]
     db.executemany("UPDATE urls SET state = 'skipped', reason = 'excluded' WHERE number = ?", out)

@@ -184,7 +184,7 @@ class Source:
         sites = Scope(options.include, options.exclude, [start.host for start in starts if start.kind == "site"])
         sought = [options.include, options.exclude, options.depth, options.since, options.until, sorted(options.sites)]
         given = {start.url for start in starts}
-        frontier.begin(digest_of(sought), starts, lambda url: url not in given and not scope.allows(url))
+        frontier.begin(digest_of(sought), starts, lambda url: url not in given and not scope.allows(url), options.depth)
         limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
         known = bool((options.contact or "").strip())
         async with Fetcher(self._agent(), Guard(options.allow), limits=limits, strangers=known) as fetcher:
