@@ -261,7 +261,11 @@ def test_a_long_file_is_cut_between_rules() -> None:
         ({"x-robots-tag": "unavailable_after: 25 Jun 2010 15:00:00 PST, noarchive"}, b"", "x-robots-tag: noarchive"),
         ([("X-Robots-Tag", "otherbot: nofollow"), ("X-Robots-Tag", "noindex")], b"", "x-robots-tag: noindex"),
         ({"x-robots-tag": "googlebot: noindex\nnoarchive"}, b"", "x-robots-tag: noarchive"),
-        ({"x-robots-tag": "googlebot: noindex, max-image-preview: none, labelmill: noai noindex"}, b"", "x-robots-tag: noindex"),
+        (
+            {"x-robots-tag": "googlebot: noindex, max-image-preview: none, labelmill: noai noindex"},
+            b"",
+            "x-robots-tag: noindex",
+        ),
         ({}, b"<meta title='a > b' name=robots content='noarchive nofollow'>", "meta: noarchive"),
         ({}, b"<meta name=robots content='max-image-preview: none, max-snippet:-1 all'>", None),
         ({}, b"<META content='NOINDEX;nofollow' Name=Robots>", "meta: noindex"),

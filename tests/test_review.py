@@ -170,6 +170,12 @@ def test_an_edit_may_change_the_letter_case_alone() -> None:
     assert found.apply(["Yonhap", "B"]) == (["Yonhap", "B"], "verified")
 
 
+def test_what_nobody_has_judged_makes_room() -> None:
+    found = verdicts.in_force([said("1", accepted=["C"], added=["D"])])["d"]
+    assert found.apply(["A", "B", "C"], most=3) == (["A", "C", "D"], "edited")
+    assert found.apply(["A", "C"], most=1) == (["C", "D"], "edited")
+
+
 def test_what_is_missing_beside_other_predictions_is_not_missing_in_the_label() -> None:
     found = verdicts.in_force([said("1", rejected=["A"], added=["B"], model="student")])["d"]
     assert found.apply(["A", "C"]) == (["C"], "edited")

@@ -35,6 +35,7 @@ class Desk:
         self._log = Log(work.verdicts_file)
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
         self._read, self._said, self._of_head = 0, dict[str, Judgement](), dict[int, dict[str, Judgement]]()
+        self._undone: set[tuple[str, str]] = set()  # uid and reviewer: one may arrive before what it takes back
         self._figures: dict[str, Any] | None = None
         self._look()
 
@@ -64,10 +65,11 @@ class Desk:
             return
         for judgement in self._log.since(self._read):
             if judgement.undoes is not None:
+                self._undone.add((judgement.undoes, judgement.reviewer))
                 undone = self._said.get(judgement.undoes)
                 if undone and undone.reviewer == judgement.reviewer:
                     del self._said[undone.uid], self._of_head[head(undone.text_sha256)][undone.uid]
-            else:
+            elif (judgement.uid, judgement.reviewer) not in self._undone:
                 self._said[judgement.uid] = judgement
                 self._of_head.setdefault(head(judgement.text_sha256), {})[judgement.uid] = judgement
         self._read, self._figures = last, None
@@ -168,7 +170,7 @@ class Desk:
         said = self._said_of(head(text))
         verdicts = Verdicts()
         second = lane == "audit" and self._lanes.has_overlap(text)  # two people judge, and one does not see the other's
-        for judgement in said:
+        for judgement in self._of_head.get(head(text), {}).values():  # of whatever model the phrase was
             if not second or judgement.reviewer == reviewer:
                 verdicts.take(judgement)
         phrases = self._with_planted(text, row["phrases"]) if lane == "audit" else list(row["phrases"])

@@ -41,15 +41,21 @@ class Verdicts:
         key = fold_case(phrase)
         return True if key in self.accepted or key in self.added else False if key in self.rejected else None
 
-    def apply(self, phrases: list[str]) -> tuple[list[str], str]:
-        """The label after review and its source: `llm` (not fully judged), `verified` or `edited`."""
+    def apply(self, phrases: list[str], most: int = 0) -> tuple[list[str], str]:
+        """The label after review and its source: `llm` (not fully judged), `verified` or `edited`.  With more than `most`
+        phrases (0: any number) those go first of which nobody has said anything."""
         kept = [self.added.get(key, phrase) for phrase in phrases if (key := fold_case(phrase)) not in self.rejected]
         present = {fold_case(phrase) for phrase in kept}
         label = kept + [phrase for key, phrase in self.added.items() if key not in present]
         if label != phrases:
-            return label, "edited"
+            return self._capped(label, most) if most else label, "edited"
         judged = self.accepted.keys() | self.added.keys()
         return kept, "verified" if kept and present <= judged else "llm"
+
+    def _capped(self, label: list[str], most: int) -> list[str]:
+        unsaid = [phrase for phrase in reversed(label) if self.of(phrase) is None]
+        gone = unsaid[: max(0, len(label) - most)]
+        return [phrase for phrase in label if phrase not in gone]
 
 
 def in_force(said: Iterable[Judgement]) -> dict[str, Verdicts]:

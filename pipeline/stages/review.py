@@ -21,7 +21,7 @@ from pipeline.stages import clean
 from pipeline.tables import Output, read_order, rejected_table
 from pipeline.workspace import Workspace
 
-VERSION = 1
+VERSION = 2
 
 
 def run(work: Workspace) -> None:
@@ -49,10 +49,11 @@ def _verdicts_of(work: Workspace, log: dict[str, verdicts.Verdicts], shard: str)
 
 def _apply(work: Workspace, labels: list[dict[str, Any]], log: dict[str, verdicts.Verdicts]) -> Output:
     column, kept, rejected = work.config.label_column, [], []
+    most = int(getattr(work.config.task_options, "max_phrases", 0))
     for row in labels:
         judged = log.get(row["text_sha256"], verdicts.Verdicts())
         before = column.phrases(row[column.name])
-        phrases, source = judged.apply(before)
+        phrases, source = judged.apply(before, most)
         if phrases:
             tiers = dict(zip(before, row.get("tiers") or [], strict=False))
             tiers_now = [tiers.get(phrase, "reviewer") for phrase in phrases]
