@@ -102,6 +102,13 @@ def test_the_overlap_goes_to_two_and_the_second_does_not_see_the_first(job: Path
     assert table.left("choi")["adjudication"] == 1
 
 
+def test_the_overlap_goes_to_two_also_when_three_begin_at_once(job: Path) -> None:
+    table = desk(job, blind=0, overlap=1, planted=0)
+    kim, lee, choi = (keys(cards_of(table, name, count=8)) for name in ("kim", "lee", "choi"))
+    assert set(kim) == set(lee)
+    assert not set(choi) & set(kim)
+
+
 def test_the_riskiest_come_first(make_job: JobMaker) -> None:
     path = make_job([article(n) for n in range(6)])
     work = run(path, last="review")
@@ -210,6 +217,8 @@ def test_what_is_sent_twice_counts_once_and_undo_takes_it_back(job: Path) -> Non
         ({"rejected": ["a"], "accepted": ["a"]}, "both accepted and rejected"),
         ({"reasons": {"a": "mood"}}, "reasons are absent"),
         ({"seconds": "many"}, "could not convert"),
+        ({"seconds": float("nan")}, "no number"),
+        ({"note": "half a pair \ud83d"}, "surrogates not allowed"),
     ],
 )
 def test_what_is_no_judgement_is_refused_alone(job: Path, change: dict[str, Any], why: str) -> None:
@@ -218,6 +227,13 @@ def test_what_is_no_judgement_is_refused_alone(job: Path, change: dict[str, Any]
     stored, refused = table.store("kim", [bad | change, good, "nonsense"])
     assert stored == [good["uid"]]
     assert why in refused[(bad | change)["uid"]]
+
+
+def test_a_phrase_of_any_length_that_was_shown_can_be_judged(job: Path) -> None:
+    table = desk(job, **EVERYTHING)
+    [card] = cards_of(table, "kim", count=1)
+    sent = judged(card) | {"rejected": ["a model that does not stop " * 100]}
+    assert table.store("kim", [sent]) == ([sent["uid"]], {})
 
 
 def test_labels_made_anew_by_another_process_are_seen(job: Path) -> None:
@@ -264,6 +280,7 @@ def test_this_machine_only_without_a_token(job: Path) -> None:
         csrf = server.csrf()
         assert server.ask("/api/judgements", body, X_CSRF_Token=csrf)[0] == 200
         assert server.ask("/api/judgements", {"reviewer": ""}, X_CSRF_Token=csrf)[0] == 400
+        assert server.ask("/api/judgements", body | {"reviewer": ["kim"]}, X_CSRF_Token=csrf)[0] == 403
         assert server.ask("/static/../app.py")[0] == 404
         server.kill()
         server.restart()

@@ -367,6 +367,17 @@ def test_blind_phrases_come_before_the_label(job: Path, opened: Opener) -> None:
     assert (judgement.rejected, judgement.added) == (["유령 회사"], ["빠진 구"])
 
 
+def test_a_blind_phrase_that_was_not_entered_counts(job: Path, opened: Opener) -> None:
+    with ReviewServer(reconfigured(job, blind=0.5)) as server:
+        page = opened(server, extra="&lane=blind")
+        page.keyboard.insert_text("빠진 구")
+        page.click("[data-at=reveal]")
+        assert page.locator(".row.offered .phrase").all_inner_texts() == ["빠진 구"]
+        press(page, "a")
+        saved(page)
+    assert [judgement.typed for judgement in said(job)] == [["빠진 구"]]
+
+
 def test_adjudication_shows_both_without_names(job: Path, opened: Opener) -> None:
     with ReviewServer(reconfigured(job, overlap=1)) as server:
         for name, keys in (("kim", "1 4 a"), ("lee", "2 4 a")):

@@ -33,7 +33,7 @@ class Desk:
         self._labels = labels or OwnLabels(work)
         self._check = checker(work.config)
         self._log = Log(work.verdicts_file)
-        self._leases: dict[tuple[str, int], tuple[str, float]] = {}
+        self._leases: dict[tuple[str, int], dict[str, float]] = {}  # (lane, article) -> who has it, until when
         self._read, self._said, self._of_head = 0, dict[str, Judgement](), dict[int, dict[str, Judgement]]()
         self._figures: dict[str, Any] | None = None
         self._look()
@@ -95,10 +95,11 @@ class Desk:
         now, found = time.monotonic(), list[int]()
         for place in self._order(lane):
             key = int(self._population.heads[place])
-            held_by, until = self._leases.get((lane, key), ("", 0.0))
-            if key in have or not self._is_open(lane, reviewer, key, held_by not in ("", reviewer) and until > now):
+            leases = self._leases.get((lane, key), {})
+            others = sum(until > now for name, until in leases.items() if name != reviewer)
+            if key in have or not self._is_open(lane, reviewer, key, others):
                 continue
-            self._leases[lane, key] = reviewer, now + _LEASE
+            self._leases[lane, key] = {**leases, reviewer: now + _LEASE}
             found.append(int(place))
             if len(found) == count:
                 break
@@ -116,10 +117,11 @@ class Desk:
         places = map(self._population.place, texts)
         return {place: None for place in places if place is not None}
 
-    def _is_open(self, lane: str, reviewer: str, key: int, leased: bool) -> bool:
+    def _is_open(self, lane: str, reviewer: str, key: int, leased: int) -> bool:
+        """`leased`: how many others have the article before them."""
         said = self._said_of(key)
         if not said:
-            return lane != "adjudication" and (not leased or self._needed(lane, key) > 1)
+            return lane != "adjudication" and leased < self._needed(lane, key)
         text = said[0].text_sha256
         phrases = self._population.phrases_of(text)
         if lane == "adjudication":
@@ -140,7 +142,7 @@ class Desk:
                     found[lane] = len(order) - self._closed(lane, reviewer, there)
             if self._work.config.review.overlap:
                 found["adjudication"] = sum(
-                    self._is_open("adjudication", reviewer, int(self._population.heads[place]), False)
+                    self._is_open("adjudication", reviewer, int(self._population.heads[place]), 0)
                     for place in self._order("adjudication")
                 )
             return found
@@ -153,7 +155,7 @@ class Desk:
             place = self._population.place(next(iter(said.values())).text_sha256)
             if place is None or (there is not None and place not in there):
                 continue
-            closed += not self._is_open(lane, reviewer, key, False)
+            closed += not self._is_open(lane, reviewer, key, 0)
         return closed
 
     # --- cards ---
@@ -222,7 +224,7 @@ class Desk:
             self._log.add(taken)
             self._take_in()
             for judgement in taken:
-                self._leases.pop((judgement.lane, head(judgement.text_sha256)), None)
+                self._leases.get((judgement.lane, head(judgement.text_sha256)), {}).pop(reviewer, None)
             return list(dict.fromkeys(judgement.uid for judgement in taken)), refused
 
     def history(self, reviewer: str, before: str, count: int) -> list[dict[str, Any]]:
