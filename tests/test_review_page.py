@@ -83,6 +83,9 @@ def test_the_keyboard_loop(served: ReviewServer, job: Path, opened: Opener) -> N
     press(page, "a")
     second = title(page)
     assert second != first
+    press(page, "4")
+    assert page.inner_text(".reasons > kbd") == "r"  # without it the letters would say that `a` alone is a reason
+    press(page, "u")
     press(page, "4 r a 2 r f 2 ArrowDown ArrowLeft r g f n")  # the second press of 2 accepts it again
     page.keyboard.insert_text("메모입니다")
     press(page, "Enter Enter")

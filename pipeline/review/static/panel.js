@@ -113,7 +113,7 @@ function reasons({ draft, mode, settings }, act, row) {
   const button = (reason) =>
     el("button", { type: "button", class: "chip", "aria-pressed": String(reason === chosen), data: { at: `reason${reason}` }, on: { click: (event) => (event.stopPropagation(), act("reason", row, reason)) } }, el("kbd", { text: reason[0] }), word("reason", reason));
   const asked = mode?.kind === "reason";
-  return el("div", { class: `reasons${asked ? " asked" : ""}`, role: "group", "aria-label": t("reason") }, asked && el("p", { class: "hint", text: t("which_reason") }), ...settings.reasons.map(button));
+  return el("div", { class: `reasons${asked ? " asked" : ""}`, role: "group", "aria-label": t("reason") }, asked ? el("p", { class: "hint", text: t("which_reason") }) : el("kbd", { text: "r" }), ...settings.reasons.map(button));
 }
 
 function missing({ mode, settings }, act) {
