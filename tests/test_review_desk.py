@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline.config import ReviewOptions
 from pipeline.errors import ConfigError, InputError
+from pipeline.review import desk as desks
 from pipeline.review import judgements, summary
 from pipeline.review.cards import segments
 from pipeline.review.desk import Desk
@@ -236,12 +238,32 @@ def test_a_phrase_of_any_length_that_was_shown_can_be_judged(job: Path) -> None:
     assert table.store("kim", [sent]) == ([sent["uid"]], {})
 
 
-def test_labels_made_anew_by_another_process_are_seen(job: Path) -> None:
+def test_labels_made_anew_by_another_process_are_seen(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = desk(job, **EVERYTHING)
     cards_of(table, "kim", count=2)
     run(job, "clean.max_phrases=2", last="review")
     found = table.next("kim", "audit", 3)
     assert all(len(card["phrases"]) <= 2 for card in found)
+    assert table.figures()["population"]["phrases"] > 60
+    monkeypatch.setattr(desks, "_LOOK_EVERY", 0)
+    table.next("kim", "audit", 3)
+    assert table.figures()["population"]["phrases"] <= 60
+
+
+def test_labels_in_another_order_are_not_taken_for_those_of_other_articles(job: Path) -> None:
+    class Turned(OwnLabels):
+        now = False
+
+        def read(self, shard: str) -> pa.Table:
+            found = super().read(shard)
+            return found.take(list(range(len(found)))[::-1]) if self.now else found
+
+    work = work_of(job)
+    labels = Turned(work)
+    table = Desk(work, labels)
+    labels.now = True
+    with pytest.raises(InputError, match="made anew"):
+        cards_of(table, "kim")
 
 
 def test_figures_of_a_job_are_those_of_its_desk(job: Path) -> None:
@@ -262,6 +284,14 @@ def test_predictions_of_no_article_or_in_no_form_are_named(job: Path, tmp_path: 
         Predictions(work_of(job), write_jsonl(tmp_path / "p.jsonl", [{"id": "zz", "keyphrases": ["a"]}]))
     with pytest.raises(InputError, match=r"p.jsonl:1: not"):
         Predictions(work_of(job), write_jsonl(tmp_path / "p.jsonl", [{"id": "a1"}]))
+
+
+def test_untidy_predictions_are_judged_as_they_are_stored(job: Path, tmp_path: Path) -> None:
+    untidy = [{"id": f"a{n}", "keyphrases": [" moon  base ", "moon base", "", "city"]} for n in range(5)]
+    work = work_of(job)
+    table = Desk(work, Predictions(work, write_jsonl(tmp_path / "p.jsonl", untidy)))
+    [card] = cards_of(table, "kim", count=1)
+    assert [phrase["text"] for phrase in card["phrases"]] == ["moon base", "city"]
 
 
 # --- the server ---

@@ -22,6 +22,7 @@ from pipeline.tables import read_order
 from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
+_LOOK_EVERY = 60.0  # seconds: labels may be made anew while people review
 _LEASE = 1800.0  # seconds that an article which one reviewer was given is kept from the others
 
 
@@ -47,6 +48,7 @@ class Desk:
     def _look(self) -> None:
         """(Again) at the labels: another process may have made them anew."""
         options, self._state = self._work.config.review, self._digests()
+        self._looked = time.monotonic()
         self._population = Population(self._work, self._labels, options)
         self._lanes = Lanes(self._population, options, self._work.config.label_column.many)
         self._figures = None
@@ -82,6 +84,8 @@ class Desk:
         """The next cards of a lane for a reviewer, without those that they `have` (text digests)."""
         with self._lock:
             self._take_in()
+            if time.monotonic() - self._looked > _LOOK_EVERY and self._digests() != self._state:
+                self._look()
             places = self._open_places(reviewer, lane, count, {head(text) for text in have})
             try:
                 return self._cards(reviewer, lane, places)
