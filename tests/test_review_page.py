@@ -405,6 +405,7 @@ def test_a_label_of_a_closed_set_is_chosen(tmp_path: Path, opened: Opener) -> No
     job = make_job(tmp_path, "Politics", label={"task": "classes"}, clean=classes)
     with ReviewServer(job) as server:
         page = opened(server)
+        assert page.locator(".tier").count() == 0  # no class must stand in the text
         press(page, "e")
         page.keyboard.insert_text("문")
         assert page.locator(".choice li").all_inner_texts() == ["문화"]

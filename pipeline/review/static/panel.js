@@ -45,7 +45,7 @@ function labelRow(view, act, phrase, row) {
     text: phrase.text,
     state: verdict === null ? "open" : verdict ? "accepted" : "rejected",
     tags: [
-      el("span", { class: `tier tier-${phrase.tier}`, text: word("tier", phrase.tier), title: word("tier", `${phrase.tier}_long`) }),
+      phrase.tier && el("span", { class: `tier tier-${phrase.tier}`, text: word("tier", phrase.tier), title: word("tier", `${phrase.tier}_long`) }),
       inherited && el("span", { class: "tag", text: t("earlier") }),
       ...(card.choices ?? []).map((choice, number) => said(choice, phrase.text, number)),
     ],
