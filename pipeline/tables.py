@@ -147,7 +147,7 @@ def write_parquet(path: Path, table: pa.Table | Iterator[pa.Table], schema: pa.S
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A shard's rows.  Raises InputError, naming the file, where it is missing or damaged."""
     try:
-        return pq.ParquetFile(path).read(columns=list(columns) if columns is not None else None)
+        return pq.ParquetFile(path).read(columns=list(columns) if columns is not None else None, use_threads=False)
     except FileNotFoundError as error:
         raise InputError(f"{path}: not there; run the stage that writes it first") from error
     except (pa.ArrowException, OSError) as error:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline import job as jobs
 from pipeline.config import ReviewOptions
 from pipeline.errors import ConfigError, InputError
+from pipeline.review import desk as desks
 from pipeline.review import judgements, summary
 from pipeline.review.cards import segments
 from pipeline.review.desk import Desk
@@ -136,6 +138,13 @@ def test_the_overlap_goes_to_two_and_the_second_does_not_see_the_first(job: Path
     assert table.left("choi")["adjudication"] == 1
 
 
+def test_the_overlap_goes_to_two_also_when_three_begin_at_once(job: Path) -> None:
+    table = desk(job, blind=0, overlap=1, planted=0)
+    kim, lee, choi = (keys(cards_of(table, name, count=8)) for name in ("kim", "lee", "choi"))
+    assert set(kim) == set(lee)
+    assert not set(choi) & set(kim)
+
+
 def test_the_riskiest_come_first(make_job: JobMaker) -> None:
     path = make_job([article(n) for n in range(6)])
     work = run(path, last="review")
@@ -241,6 +250,8 @@ def test_what_is_sent_twice_counts_once_and_undo_takes_it_back(job: Path) -> Non
         ({"rejected": ["a"], "accepted": ["a"]}, "both accepted and rejected"),
         ({"reasons": {"a": "mood"}}, "reasons are absent"),
         ({"seconds": "many"}, "could not convert"),
+        ({"seconds": float("nan")}, "no number"),
+        ({"note": "half a pair \ud83d"}, "surrogates not allowed"),
     ],
 )
 def test_what_is_no_judgement_is_refused_alone(job: Path, change: dict[str, Any], why: str) -> None:
@@ -251,12 +262,39 @@ def test_what_is_no_judgement_is_refused_alone(job: Path, change: dict[str, Any]
     assert why in refused[(bad | change)["uid"]]
 
 
-def test_labels_made_anew_by_another_process_are_seen(job: Path) -> None:
+def test_a_phrase_of_any_length_that_was_shown_can_be_judged(job: Path) -> None:
+    table = desk(job, **EVERYTHING)
+    [card] = cards_of(table, "kim", count=1)
+    sent = judged(card) | {"rejected": ["a model that does not stop " * 100]}
+    assert table.store("kim", [sent]) == ([sent["uid"]], {})
+
+
+def test_labels_made_anew_by_another_process_are_seen(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = desk(job, **EVERYTHING)
     cards_of(table, "kim", count=2)
     run(job, "clean.max_phrases=2", last="review")
     found = table.next("kim", "audit", 3)
     assert all(len(card["phrases"]) <= 2 for card in found)
+    assert table.figures()["population"]["phrases"] > 60
+    monkeypatch.setattr(desks, "_LOOK_EVERY", 0)
+    table.next("kim", "audit", 3)
+    assert table.figures()["population"]["phrases"] <= 60
+
+
+def test_labels_in_another_order_are_not_taken_for_those_of_other_articles(job: Path) -> None:
+    class Turned(OwnLabels):
+        now = False
+
+        def read(self, shard: str) -> pa.Table:
+            found = super().read(shard)
+            return found.take(list(range(len(found)))[::-1]) if self.now else found
+
+    work = work_of(job)
+    labels = Turned(work)
+    table = Desk(work, labels)
+    labels.now = True
+    with pytest.raises(InputError, match="made anew"):
+        cards_of(table, "kim")
 
 
 def test_figures_of_a_job_are_those_of_its_desk(job: Path) -> None:
@@ -279,6 +317,14 @@ def test_predictions_of_no_article_or_in_no_form_are_named(job: Path, tmp_path: 
         Predictions(work_of(job), write_jsonl(tmp_path / "p.jsonl", [{"id": "a1"}]))
 
 
+def test_untidy_predictions_are_judged_as_they_are_stored(job: Path, tmp_path: Path) -> None:
+    untidy = [{"id": f"a{n}", "keyphrases": [" moon  base ", "moon base", "", "city"]} for n in range(5)]
+    work = work_of(job)
+    table = Desk(work, Predictions(work, write_jsonl(tmp_path / "p.jsonl", untidy)))
+    [card] = cards_of(table, "kim", count=1)
+    assert [phrase["text"] for phrase in card["phrases"]] == ["moon base", "city"]
+
+
 # --- the server ---
 
 
@@ -295,6 +341,7 @@ def test_this_machine_only_without_a_token(job: Path) -> None:
         csrf = server.csrf()
         assert server.ask("/api/judgements", body, X_CSRF_Token=csrf)[0] == 200
         assert server.ask("/api/judgements", {"reviewer": ""}, X_CSRF_Token=csrf)[0] == 400
+        assert server.ask("/api/judgements", body | {"reviewer": ["kim"]}, X_CSRF_Token=csrf)[0] == 403
         assert server.ask("/static/../app.py")[0] == 404
         server.kill()
         server.restart()

@@ -82,6 +82,9 @@ def test_the_keyboard_loop(served: ReviewServer, job: Path, opened: Opener) -> N
     press(page, "a")
     second = title(page)
     assert second != first
+    press(page, "4")
+    assert page.inner_text(".reasons > kbd") == "r"  # without it the letters would say that `a` alone is a reason
+    press(page, "u")
     press(page, "4 r a 2 r f 2 ArrowDown ArrowLeft r g f n")  # the second press of 2 accepts it again
     page.keyboard.insert_text("메모입니다")
     press(page, "Enter Enter")
@@ -365,6 +368,17 @@ def test_blind_phrases_come_before_the_label(job: Path, opened: Opener) -> None:
     assert (judgement.rejected, judgement.added) == (["유령 회사"], ["빠진 구"])
 
 
+def test_a_blind_phrase_that_was_not_entered_counts(job: Path, opened: Opener) -> None:
+    with ReviewServer(reconfigured(job, blind=0.5)) as server:
+        page = opened(server, extra="&lane=blind")
+        page.keyboard.insert_text("빠진 구")
+        page.click("[data-at=reveal]")
+        assert page.locator(".row.offered .phrase").all_inner_texts() == ["빠진 구"]
+        press(page, "a")
+        saved(page)
+    assert [judgement.typed for judgement in said(job)] == [["빠진 구"]]
+
+
 def test_adjudication_shows_both_without_names(job: Path, opened: Opener) -> None:
     with ReviewServer(reconfigured(job, overlap=1)) as server:
         for name, keys in (("kim", "1 4 a"), ("lee", "2 4 a")):
@@ -388,6 +402,7 @@ def test_a_label_of_a_closed_set_is_chosen(tmp_path: Path, opened: Opener) -> No
     job = make_job(tmp_path, "Politics", label={"task": "classes"}, clean=classes)
     with ReviewServer(job) as server:
         page = opened(server)
+        assert page.locator(".tier").count() == 0  # no class must stand in the text
         press(page, "e")
         page.keyboard.insert_text("문")
         assert page.locator(".choice li").all_inner_texts() == ["문화"]

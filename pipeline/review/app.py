@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MOST_BYTES = 4 * 2**20
-_COOKIE = "labelmill_review"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -126,6 +125,8 @@ class _Guard:
 class _Pages:
     def __init__(self, desk: Desk, front: Front, csrf: str, session: str, token: str | None) -> None:
         self._desk, self._front, self._csrf, self._session, self._token = desk, front, csrf, session, token
+        name = hashlib.sha256(session.encode()).hexdigest()[:8]
+        self._cookie = f"labelmill_{name}"  # one for each job: browsers share cookies between ports
         self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 
     # --- who may ask ---
@@ -143,7 +144,7 @@ class _Pages:
         return _error(401, "no token: open the page again and log in")
 
     def _is_known(self, request: Request) -> bool:
-        cookie = request.cookies.get(_COOKIE, "")
+        cookie = request.cookies.get(self._cookie, "")
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         return _same(cookie, self._session) or _same(bearer, self._token or "")
 
@@ -156,7 +157,7 @@ class _Pages:
             if _same(form.get("token", ""), self._token):
                 answer = RedirectResponse("/", 303)
                 answer.set_cookie(
-                    _COOKIE, self._session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+                    self._cookie, self._session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
                 )
                 return answer
             wrong = True
@@ -223,7 +224,7 @@ class _Pages:
         try:
             body = json.loads(await _body(request))
             reviewer, sent = self._reviewer(body["reviewer"]), body["judgements"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return _error(400, "no judgements in this request")
         if not reviewer or not isinstance(sent, list):
             return _error(403, "no reviewer of that name")
@@ -233,7 +234,7 @@ class _Pages:
         return JSONResponse({"stored": stored, "refused": refused, "left": left, "figures": short})
 
     def _reviewer(self, given: Any) -> str | None:
-        name = fold_space(str(given or ""))[:80]
+        name = fold_space(given if isinstance(given, str) else "").encode(errors="replace").decode()[:80]
         return name if name and (self._front.reviewers is None or name in self._front.reviewers) else None
 
 

@@ -58,9 +58,14 @@ def card(
     """`row` is the article with its label, `phrases` what is shown (a planted one among them), `verdicts` run along them."""
     article = Article(row["text"] or "", row["language"])
     tiers = dict(zip(row["phrases"], row["tiers"] or [], strict=False))
+
+    def tier(phrase: str) -> str | None:
+        if row["tiers"] is None:
+            return None  # a label that need not stand in the text
+        return tiers.get(phrase) or article.place(phrase)[0]
+
     shown = [
-        {"text": phrase, "tier": tiers.get(phrase) or article.place(phrase)[0], "verdict": said}
-        for phrase, said in zip(phrases, verdicts, strict=True)
+        {"text": phrase, "tier": tier(phrase), "verdict": said} for phrase, said in zip(phrases, verdicts, strict=True)
     ]
     before = behind.before.get(row["text_sha256"])
     changed = before is not None and {fold_case(p) for p in before} != {fold_case(p) for p in row["phrases"]}

@@ -22,6 +22,7 @@ from pipeline.tables import read_order
 from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
+_LOOK_EVERY = 60.0  # seconds: labels may be made anew while people review
 _LEASE = 1800.0  # seconds that an article which one reviewer was given is kept from the others
 
 
@@ -33,7 +34,7 @@ class Desk:
         self._labels = labels or OwnLabels(work)
         self._check = checker(work.config)
         self._log = Log(work.verdicts_file)
-        self._leases: dict[tuple[str, int], tuple[str, float]] = {}
+        self._leases: dict[tuple[str, int], dict[str, float]] = {}  # (lane, article) -> who has it, until when
         self._read, self._said, self._of_head = 0, dict[str, Judgement](), dict[int, dict[str, Judgement]]()
         self._undone: set[tuple[str, str]] = set()  # uid and reviewer: one may arrive before what it takes back
         self._figures: dict[str, Any] | None = None
@@ -48,6 +49,7 @@ class Desk:
     def _look(self) -> None:
         """(Again) at the labels: another process may have made them anew."""
         options, self._state = self._work.config.review, self._digests()
+        self._looked = time.monotonic()
         self._population = Population(self._work, self._labels, options)
         self._lanes = Lanes(self._population, options, self._work.config.label_column.many)
         self._figures = None
@@ -84,6 +86,8 @@ class Desk:
         """The next cards of a lane for a reviewer, without those that they `have` (text digests)."""
         with self._lock:
             self._take_in()
+            if time.monotonic() - self._looked > _LOOK_EVERY and self._digests() != self._state:
+                self._look()
             places = self._open_places(reviewer, lane, count, {head(text) for text in have})
             try:
                 return self._cards(reviewer, lane, places)
@@ -97,10 +101,11 @@ class Desk:
         now, found = time.monotonic(), list[int]()
         for place in self._order(lane):
             key = int(self._population.heads[place])
-            held_by, until = self._leases.get((lane, key), ("", 0.0))
-            if key in have or not self._is_open(lane, reviewer, key, held_by not in ("", reviewer) and until > now):
+            leases = self._leases.get((lane, key), {})
+            others = sum(until > now for name, until in leases.items() if name != reviewer)
+            if key in have or not self._is_open(lane, reviewer, key, others):
                 continue
-            self._leases[lane, key] = reviewer, now + _LEASE
+            self._leases[lane, key] = {**leases, reviewer: now + _LEASE}
             found.append(int(place))
             if len(found) == count:
                 break
@@ -118,10 +123,11 @@ class Desk:
         places = map(self._population.place, texts)
         return {place: None for place in places if place is not None}
 
-    def _is_open(self, lane: str, reviewer: str, key: int, leased: bool) -> bool:
+    def _is_open(self, lane: str, reviewer: str, key: int, leased: int) -> bool:
+        """`leased`: how many others have the article before them."""
         said = self._said_of(key)
         if not said:
-            return lane != "adjudication" and (not leased or self._needed(lane, key) > 1)
+            return lane != "adjudication" and leased < self._needed(lane, key)
         text = said[0].text_sha256
         phrases = self._population.phrases_of(text)
         if lane == "adjudication":
@@ -142,7 +148,7 @@ class Desk:
                     found[lane] = len(order) - self._closed(lane, reviewer, there)
             if self._work.config.review.overlap:
                 found["adjudication"] = sum(
-                    self._is_open("adjudication", reviewer, int(self._population.heads[place]), False)
+                    self._is_open("adjudication", reviewer, int(self._population.heads[place]), 0)
                     for place in self._order("adjudication")
                 )
             return found
@@ -155,7 +161,7 @@ class Desk:
             place = self._population.place(next(iter(said.values())).text_sha256)
             if place is None or (there is not None and place not in there):
                 continue
-            closed += not self._is_open(lane, reviewer, key, False)
+            closed += not self._is_open(lane, reviewer, key, 0)
         return closed
 
     # --- cards ---
@@ -229,7 +235,7 @@ class Desk:
             self._log.add(taken)
             self._take_in()
             for judgement in taken:
-                self._leases.pop((judgement.lane, head(judgement.text_sha256)), None)
+                self._leases.get((judgement.lane, head(judgement.text_sha256)), {}).pop(reviewer, None)
             return list(dict.fromkeys(judgement.uid for judgement in taken)), refused
 
     def history(self, reviewer: str, before: str, count: int) -> list[dict[str, Any]]:

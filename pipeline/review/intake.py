@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.review.judgements import LANES, REASONS, Judgement, now
 from pipeline.text.folding import fold_space
 
 _MOST_PHRASES, _MOST_CHARACTERS, _MOST_NOTE = 200, 300, 5000
+_MOST_SHOWN = 100_000  # of a phrase in a label: a model that raves is judged too
 _KEY = re.compile(r"[0-9a-f]{64}")
 _UID = re.compile(r"[\w-]{8,64}", re.ASCII)
 
@@ -31,9 +35,11 @@ def judgement_of(
 ) -> Judgement:
     """The judgement that a page sent.  `planted` are the phrases known to be wrong of a text; `check` gives the task's word for
     a label, None for one that it does not know.  Raises Refused."""
-    uid = str(sent.get("uid") if isinstance(sent, dict) else "")[:64]
+    uid = str(sent.get("uid") if isinstance(sent, dict) else "").encode(errors="replace").decode()[:64]
     try:
-        return _read(sent, uid, reviewer, model, planted, check)
+        judgement = _read(sent, uid, reviewer, model, planted, check)
+        _check_text(judgement)
+        return judgement
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise Refused(uid, str(error) or type(error).__name__) from error
 
@@ -58,12 +64,11 @@ def _read(
     }
     if sent.get("undoes") is not None:
         return Judgement(**head, lane=lane, model=model, undoes=str(sent["undoes"])[:64])
-    accepted, rejected = _phrases(sent, "accepted"), _phrases(sent, "rejected")
+    accepted, rejected = (_phrases(sent, name, _MOST_SHOWN) for name in ("accepted", "rejected"))
     if both := set(accepted) & set(rejected):
         raise ValueError(f"{min(both)!r} is both accepted and rejected")
     known_wrong = [phrase for phrase in planted(key) if phrase in accepted or phrase in rejected]
     typed = _phrases(sent, "typed") if sent.get("typed") is not None else None
-    seconds = sent.get("seconds")
     return Judgement(
         **head,
         lane=lane,
@@ -75,20 +80,33 @@ def _read(
         reasons=_reasons(sent.get("reasons") or {}, rejected),
         planted={phrase: phrase in rejected for phrase in known_wrong},
         typed=typed,
-        seconds=None if seconds is None else min(max(float(seconds), 0.0), 86_400.0),
+        seconds=_seconds(sent.get("seconds")),
         flagged=bool(sent.get("flagged")),
         skipped=bool(sent.get("skipped")),
     )
 
 
-def _phrases(sent: dict[str, Any], name: str) -> list[str]:
+def _phrases(sent: dict[str, Any], name: str, most: int = _MOST_CHARACTERS) -> list[str]:
     given = sent.get(name) or []
     if not isinstance(given, list) or len(given) > _MOST_PHRASES or not all(isinstance(p, str) for p in given):
         raise ValueError(f"{name} is no list of phrases")
     found = list(dict.fromkeys(filter(None, map(fold_space, given))))
-    if too_long := [phrase for phrase in found if len(phrase) > _MOST_CHARACTERS]:
-        raise ValueError(f"{too_long[0][:40]!r}.. is longer than {_MOST_CHARACTERS} characters")
+    if too_long := [phrase for phrase in found if len(phrase) > most]:
+        raise ValueError(f"{too_long[0][:40]!r}.. is longer than {most} characters")
     return found
+
+
+def _check_text(judgement: Judgement) -> None:
+    """Raises ValueError for half a surrogate pair: the log could not take it, and the page would send it for ever."""
+    json.dumps(asdict(judgement), ensure_ascii=False).encode()
+
+
+def _seconds(given: Any) -> float | None:
+    if given is None:
+        return None
+    if not math.isfinite(seconds := float(given)):
+        raise ValueError("seconds are no number")
+    return min(max(seconds, 0.0), 86_400.0)
 
 
 def _known(phrase: str, check: Callable[[str], str | None] | None) -> str:

@@ -19,6 +19,7 @@ from pipeline.cleaner.presence import Article
 from pipeline.config import JobConfig
 from pipeline.errors import InputError
 from pipeline.tables import read_order
+from pipeline.text.folding import fold_space
 from pipeline.workspace import Workspace
 
 _TEXTS = ("provider", "model", "prompt", "run_id", "key")
@@ -107,8 +108,8 @@ def _prediction(line: str, name: str, where: str) -> tuple[str, list[str]]:
     try:
         row = json.loads(line)
         value = row[name]
-        phrases = list(dict.fromkeys(str(p) for p in (value if isinstance(value, list) else [value]) if str(p).strip()))
-        return str(row["id"]), phrases
+        phrases = (fold_space(str(phrase)) for phrase in (value if isinstance(value, list) else [value]))
+        return str(row["id"]), list(dict.fromkeys(filter(None, phrases)))
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f'{where}: not {{"id": .., "{name}": ..}} ({error})') from error
 

@@ -88,6 +88,7 @@ class Population:
         self.language = self._languages.codes(columns["language"][first])
         self._sorted = np.argsort(self.heads)
         self._known: dict[int, list[str]] = {}
+        pa.default_memory_pool().release_unused()
 
     def _scan(self, number: int) -> dict[str, Numbers]:
         labels = self.labels.read(self.shards[number])
@@ -131,8 +132,11 @@ class Population:
             at = pc.index_in(labels.column("text_sha256"), articles.column("text_sha256").combine_chunks())
             articles = articles.take(at.combine_chunks())
             for place, label, article in zip(mine, labels.to_pylist(), articles.to_pylist(), strict=True):
+                if head(label["text_sha256"]) != self.heads[place]:
+                    raise InputError(f"{self._work.labels.path}: made anew since the review began; open the page again")
                 found[place] = article | label
                 self._known[int(self.heads[place])] = label["phrases"]
+        pa.default_memory_pool().release_unused()  # a shard's texts are 10 MB, of which a few cards remain
         return [found[place] for place in places]
 
     def phrases_of(self, text_sha256: str) -> list[str]:

@@ -95,6 +95,7 @@ const actions = {
   untyped: (_, text) =>
     step(() => (state.draft.typed = state.draft.typed.filter((other) => other !== text)), t("remove")),
   reveal: () => {
+    if (find(".typing input").value.trim()) find(".typing").commit(); // what was typed but not entered counts
     drafts.reveal(state.card, state.draft);
     state.draft.steps = []; // what was typed before the label was seen stays as it is
     showText();

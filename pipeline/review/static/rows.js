@@ -19,7 +19,7 @@ function labelRow(view, act, phrase, row) {
   const inherited = !card.choices && phrase.verdict !== null && verdict === phrase.verdict && now === undefined;
   const tier = { text: word("tier", phrase.tier), title: word("tier", `${phrase.tier}_long`) };
   const tags = [
-    el(`span.tier.tier-${phrase.tier}`, tier),
+    phrase.tier && el(`span.tier.tier-${phrase.tier}`, tier),
     inherited && el("span.tag", { text: t("earlier") }),
     (card.choices ?? []).map((choice, number) => said(choice, phrase.text, number)),
   ];
@@ -99,7 +99,7 @@ function reasons({ draft, mode, settings }, act, row) {
       word("reason", reason),
     );
   };
-  const hint = asked && el("p.hint", { text: t("which_reason") });
+  const hint = asked ? el("p.hint", { text: t("which_reason") }) : el("kbd", { text: "r" });
   return el(
     `div.reasons${asked ? ".asked" : ""}`,
     { role: "group", "aria-label": t("reason") },
