@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.disk import read_json
 from pipeline.errors import ConfigError, InputError
 from pipeline.labelling.labeller import load_prompt
 from pipeline.labelling.monitor import paused_because
@@ -24,7 +25,7 @@ from pipeline.publishing import gates, versions
 from pipeline.publishing.rows import SPLITS
 from pipeline.stages import clean, collect, label, publish, review, split
 from pipeline.stages import filter as filter_stage
-from pipeline.tables import Folder, read_json, read_order
+from pipeline.tables import Folder, read_order
 from pipeline.workspace import Workspace
 
 

@@ -18,11 +18,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.checking import check
 from pipeline.config import Options
+from pipeline.disk import digest_of
 from pipeline.errors import ConfigError
 from pipeline.plugins import did_you_mean
 from pipeline.records import Article, Message
 from pipeline.resources import PROMPTS
-from pipeline.tables import digest_of
 from pipeline.yaml_files import parse_yaml, read_text
 
 ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pipeline.disk import write_bytes
 from pipeline.errors import ConfigError
 from pipeline.resources import QUICKSTART
-from pipeline.tables import write_bytes
 
 JOB_FILE = """\
 # A labelling job.  Paths are relative to this file.  ${NAME} reads the environment or .env beside this file.

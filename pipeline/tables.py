@@ -1,4 +1,4 @@
-"""The one module that touches the disk: shards (Parquet), their manifests (JSON), atomic writes, streamed reads.
+"""Shards (Parquet) and their manifests (JSON): atomic writes, streamed reads.
 
 A stage's output is a `Folder`: `<shard>.parquet` with the rows it kept, `<folder>.rejected/<shard>.parquet` with the
 rows it dropped and why, and `<shard>.json`, the manifest, written last.  A shard is done when its manifest carries the
@@ -7,11 +7,10 @@ expected key and its files are there; so resuming, growing and parallel work are
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.disk import digest_of, file_digest, read_json, write_json
 from pipeline.errors import InputError
 from pipeline.records import LabelColumn
 
@@ -63,68 +63,6 @@ REJECTED = pa.schema(
 )
 
 
-def digest_of(value: Any) -> str:
-    """Hex SHA-256 of a JSON-able value in canonical form (sorted keys, no spaces, UTF-8)."""
-    return hashlib.sha256(canonical_json(value)).hexdigest()
-
-
-def canonical_json(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def file_digest(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def printable_path(path: Path) -> str:
-    r"""A path as text that every file can hold: a name that is no UTF-8 gets `\xe9` for its odd bytes."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
-
-
-def read_json(path: Path) -> Any:
-    """The value, or None where the file is not there.  Raises InputError for a file that is no JSON."""
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}); delete it and run again") from error
-
-
-def append_line(path: Path, line: bytes) -> None:
-    """Append one line to a log, durably; a torn last line of an earlier crash is ended first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size:
-            file.seek(size - 1)
-            line = line if file.read(1) == b"\n" else b"\n" + line
-        file.write(line.rstrip(b"\n") + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def write_parquet(path: Path, table: pa.Table | Iterator[pa.Table], schema: pa.Schema) -> None:
     """Write Parquet atomically.  The bytes depend on the rows and the pyarrow version only."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,8 +84,21 @@ def write_parquet(path: Path, table: pa.Table | Iterator[pa.Table], schema: pa.S
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A shard's rows.  Raises InputError, naming the file, where it is missing or damaged."""
-    try:
+    with _readable(path):
         return pq.ParquetFile(path).read(columns=list(columns) if columns is not None else None, use_threads=False)
+
+
+def stream_parquet(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """A shard's rows, some at a time, so that it is never held as a whole.  Raises what `read_parquet` does."""
+    with _readable(path), pq.ParquetFile(path) as file:
+        there = [name for name in columns if name in file.schema_arrow.names]
+        yield from file.iter_batches(rows, columns=there, use_threads=False)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise InputError(f"{path}: not there; run the stage that writes it first") from error
     except (pa.ArrowException, OSError) as error:
@@ -269,6 +220,10 @@ class Folder:
 
     def read(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         return read_parquet(self.file(shard), columns)
+
+    def stream(self, shard: str, columns: Sequence[str], rows: int = 1024) -> Iterator[pa.RecordBatch]:
+        """Without the columns that the shard does not have."""
+        return stream_parquet(self.file(shard), columns, rows)
 
     def read_rejected(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         if not self.rejected_file(shard).exists():

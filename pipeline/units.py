@@ -16,20 +16,9 @@ import pyarrow as pa
 
 from pipeline.articles import to_article
 from pipeline.config import SourceOptions
+from pipeline.disk import digest_of, file_digest, printable_path, read_json, write_json
 from pipeline.records import Article, BadRow, RawRow, Unit
-from pipeline.tables import (
-    ARTICLE,
-    MAX_SHARD_BYTES,
-    MAX_SHARD_ROWS,
-    Folder,
-    Output,
-    digest_of,
-    file_digest,
-    printable_path,
-    read_json,
-    rejected_table,
-    write_json,
-)
+from pipeline.tables import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folder, Output, rejected_table
 
 VERSION = 3  # of what the stage makes of a unit; a higher number reads everything again
 Place = tuple[str, int]  # source label and line: where a row stands

@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.disk import read_json
 from pipeline.errors import HubError, InputError
 from pipeline.publishing import releasing, rows, takedowns, versions
 from pipeline.publishing.diff import numbers
 from pipeline.publishing.hub import Hub, State
 from pipeline.splitting import assignment
-from pipeline.tables import read_json, read_order
+from pipeline.tables import read_order
 from pipeline.workspace import Workspace
 
 _NOT_THERE = "not there, or the token (HF_TOKEN) may not see it"

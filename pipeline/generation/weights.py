@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk import digest_of, file_digest, read_json, write_json
 from pipeline.errors import ModelError
-from pipeline.tables import digest_of, file_digest, read_json, write_json
 
 SUFFIXES = (".json", ".jinja", ".model", ".txt", ".tiktoken", ".safetensors", ".bin")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")

@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from pipeline import plugins, prompts
 from pipeline.config import JobConfig
+from pipeline.disk import canonical_json, digest_of, read_json, write_bytes, write_json
 from pipeline.ledger import Record
 from pipeline.records import Article, Form, Label, Reply, Request
-from pipeline.tables import canonical_json, digest_of, read_json, read_order, write_bytes, write_json
+from pipeline.tables import read_order
 from pipeline.text.tokens import Counter, encoding_counter, tokenizer_counter
 from pipeline.workspace import Workspace
 

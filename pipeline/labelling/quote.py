@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.config import Price
+from pipeline.disk import read_json, write_json
 from pipeline.labelling.prices import dollars, share_of
 from pipeline.records import Usage
-from pipeline.tables import read_json, write_json
 
 _DRAWS = 2000  # of the bootstrap
 _LEVEL = (2.5, 97.5)  # percent: a 95% interval

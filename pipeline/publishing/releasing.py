@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk import file_digest
 from pipeline.errors import HubError, InputError
 from pipeline.publishing import card, versions
 from pipeline.publishing.diff import numbers
 from pipeline.publishing.hub import Hub, State
-from pipeline.tables import file_digest
 
 _ATTEMPTS = 5
 _SHOWN = 8  # files named in a message

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.disk import append_line
 from pipeline.errors import InputError
-from pipeline.tables import append_line
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.disk import file_digest, read_json, write_bytes, write_json
 from pipeline.errors import InputError
 from pipeline.publishing.diff import STATE, Diff, compare, numbers
 from pipeline.publishing.rows import SPLITS, digests
-from pipeline.tables import file_digest, read_json, write_bytes, write_json
 
 MANIFEST = "manifest.json"
 _PENDING = ".pending"  # the one that is on its way out

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import urlsplit
 
+from pipeline.disk import digest_of, printable_path
 from pipeline.errors import ConfigError, InputError, LabelmillError, MissingExtra
 from pipeline.plugins import did_you_mean
 from pipeline.reading.items import Item
-from pipeline.tables import digest_of, printable_path
 
 
 class Place(Protocol):

@@ -9,10 +9,10 @@ from typing import Any
 
 import jinja2
 
+from pipeline.disk import write_bytes
 from pipeline.metrics.intervals import ENOUGH
 from pipeline.reporting import facts as gathering
 from pipeline.reporting import judged, pictures, words
-from pipeline.tables import write_bytes
 from pipeline.workspace import Workspace
 
 FILE = "report.html"

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from pipeline import job
+from pipeline.disk import read_json
 from pipeline.labelling import quote as quotes
-from pipeline.tables import read_json
 from pipeline.workspace import Workspace
 
 _POINTS = 120  # of the line of progress

@@ -9,11 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk import write_bytes
 from pipeline.errors import ConfigError, InputError
 from pipeline.review import argilla, label_studio, sheet
 from pipeline.review.interchange import Item, Source, Task
 from pipeline.review.judgements import Judgement
-from pipeline.tables import write_bytes
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk import write_bytes
 from pipeline.errors import ConfigError, InputError
 from pipeline.review.judgements import Judgement
-from pipeline.tables import write_bytes
 from pipeline.text.folding import fold_case
 
 _BEFORE = ("row_key", "id", "language", "title", "text", "url")

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from pipeline.config import SourceOptions
+from pipeline.disk import digest_of
 from pipeline.errors import ConfigError
 from pipeline.reading import formats, places
 from pipeline.reading.items import OURS, How
 from pipeline.records import BadRow, RawRow, Unit
-from pipeline.tables import digest_of
 
 if TYPE_CHECKING:
     from pipeline.crawling.pages import Page

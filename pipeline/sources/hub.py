@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.config import SourceOptions
+from pipeline.disk import digest_of
 from pipeline.errors import ConfigError, HubError, InputError, LabelmillError
 from pipeline.plugins import did_you_mean
 from pipeline.records import RawRow, Unit
-from pipeline.tables import digest_of
 
 _OURS = ("id", "title", "text", "url", "published_at", "language")
 _SAVED = ("dataset_dict.json", "state.json")  # what `save_to_disk` leaves

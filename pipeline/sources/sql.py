@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr, model_validator
 
 from pipeline.config import SourceOptions
+from pipeline.disk import digest_of
 from pipeline.errors import ConfigError, InputError
 from pipeline.plugins import did_you_mean
 from pipeline.reading.database import Database
 from pipeline.records import BadRow, RawRow, Unit
-from pipeline.tables import digest_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

@@ -20,9 +20,9 @@ from pydantic import Field, model_validator
 
 from pipeline import interrupts
 from pipeline.config import SourceOptions
+from pipeline.disk import digest_of
 from pipeline.errors import ConfigError, InputError, Paused
 from pipeline.records import BadRow, RawRow, Unit
-from pipeline.tables import digest_of
 
 if TYPE_CHECKING:
     from pipeline.crawling.crawler import Crawler

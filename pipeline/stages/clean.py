@@ -7,12 +7,13 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import plugins
+from pipeline.disk import write_json
 from pipeline.engines.local import map_shards
 from pipeline.errors import InputError
 from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
 from pipeline.ledger import Ledger, Record, open_ledger
 from pipeline.records import Article, Label, Reply
-from pipeline.tables import REJECTED, Folder, Output, label_fields, read_order, rejected_table, write_json
+from pipeline.tables import REJECTED, Folder, Output, label_fields, read_order, rejected_table
 from pipeline.workspace import Workspace
 
 VERSION = 1

@@ -22,10 +22,11 @@ import pyarrow.compute as pc
 
 from pipeline import plugins
 from pipeline.config import SourceOptions
+from pipeline.disk import read_json, write_json
 from pipeline.errors import ConfigError, InputError
 from pipeline.publishing import takedowns
 from pipeline.records import Article, Unit
-from pipeline.tables import ARTICLE, Folder, Tally, first_occurrences, read_json, write_json, write_order
+from pipeline.tables import ARTICLE, Folder, Tally, first_occurrences, write_order
 from pipeline.units import Drops, Entry, FileDigests, build, is_current, record_of, rejected_row, rows_of
 from pipeline.workspace import Workspace
 

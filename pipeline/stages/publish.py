@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.disk import digest_of, read_json
 from pipeline.errors import GateStopped, HubError, InputError
 from pipeline.ledger import Ledger, open_ledger
 from pipeline.metrics.intervals import NOTHING, Share
@@ -32,7 +33,7 @@ from pipeline.publishing.hub import Hub, State
 from pipeline.review import summary
 from pipeline.splitting import assignment
 from pipeline.stages import clean
-from pipeline.tables import digest_of, read_json, read_order
+from pipeline.tables import read_order
 from pipeline.workspace import Workspace
 
 

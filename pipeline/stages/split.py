@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.disk import digest_of
 from pipeline.engines.local import map_shards
 from pipeline.splitting.assignment import (
     TEXTS,
@@ -20,7 +21,7 @@ from pipeline.splitting.assignment import (
     signatures_of,
     texts_of,
 )
-from pipeline.tables import Output, digest_of, read_order, rejected_table
+from pipeline.tables import Output, read_order, rejected_table
 from pipeline.workspace import Workspace
 
 VERSION = 2
