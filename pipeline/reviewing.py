@@ -61,7 +61,6 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _front(work: Workspace, reviewers: list[str]) -> Any:
-    from pipeline.reporting import page
     from pipeline.review.app import Front
 
     config = work.config
@@ -73,5 +72,11 @@ def _front(work: Workspace, reviewers: list[str]) -> Any:
         allowed=variables.get("classes"),
         max_phrases=int(getattr(config.task_options, "max_phrases", 0) or 0),
         reviewers=reviewers or None,
-        report=lambda: page.html(work),
+        report=lambda: _report(work),
     )
+
+
+def _report(work: Workspace) -> str:
+    from pipeline.reporting import page  # what it needs is 30 MB that most reviews do not
+
+    return page.html(work)

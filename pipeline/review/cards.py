@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.dataset as ds
-
 from pipeline.cleaner.presence import Article
 from pipeline.ledger import Ledger, Record, open_ledger
 from pipeline.publishing import versions
+from pipeline.publishing.rows import SPLITS
+from pipeline.review.risks import Earlier
 from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
@@ -27,9 +27,10 @@ class Background:
     before: Mapping[str, list[str]]
 
 
-def background(work: Workspace, rows: Sequence[Mapping[str, Any]]) -> Background:
+def background(work: Workspace, rows: Sequence[Mapping[str, Any]], earlier: Earlier) -> Background:
     last = versions.latest(work.versions)
-    before = _published(work, last, [row["text_sha256"] for row in rows]) if last and rows else {}
+    changed = {row["text_sha256"] for row in rows if earlier.differs(row["text_sha256"], row["phrases"])}
+    before = dict(_published(work, last, changed)) if last and changed else {}
     return Background(_records(work, rows), last.name if last else None, before)
 
 
@@ -45,11 +46,13 @@ def _records(work: Workspace, rows: Sequence[Mapping[str, Any]]) -> dict[str, Re
     return {key.hex(): records[-1] for key, records in found.items() if records}
 
 
-def _published(work: Workspace, version: Path, texts: list[str]) -> dict[str, list[str]]:
+def _published(work: Workspace, version: Path, wanted: set[str]) -> Iterator[tuple[str, list[str]]]:
     column = work.config.label_column
-    data = ds.dataset(sorted(str(file) for file in (version / "data").glob("*.parquet")), format="parquet")
-    found = data.to_table(columns=["text_sha256", column.name], filter=ds.field("text_sha256").isin(texts))
-    return {row["text_sha256"]: column.phrases(row[column.name]) for row in found.to_pylist()}
+    for split in SPLITS:
+        for rows in versions.rows_of(version, split, ["text_sha256", column.name]):
+            for number, text in enumerate(rows.column(0).to_pylist()):
+                if text in wanted:
+                    yield text, column.phrases(rows.column(1)[number].as_py())
 
 
 def card(

@@ -168,7 +168,7 @@ class Desk:
 
     def _cards(self, reviewer: str, lane: str, places: Sequence[int]) -> list[dict[str, Any]]:
         rows = self._population.rows(places)
-        behind = cards.background(self._work, rows)
+        behind = cards.background(self._work, rows, self._population.earlier)
         return [self._card(reviewer, lane, row, behind) for row in rows]
 
     def _card(self, reviewer: str, lane: str, row: Mapping[str, Any], behind: cards.Background) -> dict[str, Any]:

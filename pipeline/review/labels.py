@@ -1,35 +1,30 @@
 """The labels that people look at: the job's own, or another model's predictions for the same articles.
 
-Both give, for each shard, the columns of `COLUMNS`: `phrases` (one string for a task with one label), their `tiers`, and where
-they come from.
+Both give dicts: `text_sha256`, `phrases` (one string for a task with one label), `tiers` (None where a label need not stand in the
+text), `repairs`, and where they come from (None where nobody knows).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline import plugins
 from pipeline.cleaner.presence import Article
 from pipeline.config import JobConfig
 from pipeline.errors import InputError
-from pipeline.tables import read_order
+from pipeline.tables import Folder, read_order
 from pipeline.text.folding import fold_space
 from pipeline.workspace import Workspace
 
-_TEXTS = ("provider", "model", "prompt", "run_id", "key")
-COLUMNS = pa.schema(
-    [
-        ("text_sha256", pa.string()),
-        *((name, pa.list_(pa.string())) for name in ("phrases", "tiers", "repairs")),
-        *((name, pa.string()) for name in _TEXTS),
-    ]
-)
+Row = dict[str, Any]
+_CENSUS = ("text_sha256", "tiers", "repairs", "model")
+_ORIGIN = ("provider", "model", "prompt", "run_id", "key")
+_PREDICTED = ("id", "text_sha256", "text", "language")
 
 
 class Labels(Protocol):
@@ -38,55 +33,85 @@ class Labels(Protocol):
     @property
     def model(self) -> str | None: ...
 
-    def read(self, shard: str) -> pa.Table: ...
+    def rows(self, shard: str) -> Iterator[tuple[int, Row]]:
+        """All labels of a shard, each with its number there; without the origin."""
+        ...
+
+    def at(self, shard: str, numbers: Sequence[int]) -> dict[int, Row]:
+        """Those with these numbers, whole."""
+        ...
 
 
 class OwnLabels:
     model: str | None = None
 
     def __init__(self, work: Workspace) -> None:
-        self._work, self._column = work, work.config.label_column
+        self._folder, self._column = work.labels, work.config.label_column
 
-    def read(self, shard: str) -> pa.Table:
-        found = self._work.labels.read(shard)
-        if self._column.name not in found.column_names:
-            raise InputError(f"{self._work.labels.path}: labels of another task; run: labelmill run JOB")
-        phrases = found.column(self._column.name)
-        if self._column.many:
-            columns = {"phrases": phrases, "tiers": found.column("tiers")}
-        else:
-            columns = {"phrases": pa.array([[label] for label in phrases.to_pylist()], pa.list_(pa.string()))}
-            columns["tiers"] = pa.nulls(len(found), pa.list_(pa.string()))
-        return pa.table(
-            {
-                name: columns.get(name, found.column(name) if name in found.column_names else None)
-                for name in COLUMNS.names
-            }
-        ).cast(COLUMNS)
+    def rows(self, shard: str) -> Iterator[tuple[int, Row]]:
+        number = 0
+        for batch in self._folder.stream(shard, (*_CENSUS, self._column.name)):
+            for row in batch.to_pylist():
+                yield number, self._row(row)
+                number += 1
+
+    def at(self, shard: str, numbers: Sequence[int]) -> dict[int, Row]:
+        found = rows_at(self._folder, shard, numbers, (*_CENSUS, *_ORIGIN[:1], *_ORIGIN[2:], self._column.name))
+        return {number: self._row(row) for number, row in found.items()}
+
+    def _row(self, row: Row) -> Row:
+        if self._column.name not in row:
+            raise InputError(f"{self._folder.path}: labels of another task; run: labelmill run JOB")
+        return {"tiers": None, **row, "phrases": self._column.phrases(row[self._column.name])}
 
 
 class Predictions:
-    """A JSONL file of `{"id": .., "<label>": [..]}`; articles that the job does not have are left out."""
+    """A JSONL file of `{"id": .., "<label>": [..]}`; articles that the job does not have are left out.
+
+    It is known by its name: a file made anew inherits the verdicts of the phrases that return, as the job's labels do.
+    """
 
     def __init__(self, work: Workspace, path: Path) -> None:
-        self._work = work
-        self.model: str | None = path.name
+        self._folder, self._many = work.filtered, work.config.label_column.many
         self._of_id = _read(path, work.config.label_column.name)
-        ids = {
-            i for shard in read_order(work.articles) for i in work.filtered.read(shard, ["id"]).column("id").to_pylist()
-        }
-        if not ids & self._of_id.keys():
+        self.model: str | None = path.name
+        shards = read_order(work.articles)
+        if not any(
+            self._of_id.keys() & set(work.filtered.read(shard, ["id"]).column("id").to_pylist()) for shard in shards
+        ):
             raise InputError(f"{path}: none of its {len(self._of_id):,} ids is an article of this job")
 
-    def read(self, shard: str) -> pa.Table:
-        rows = self._work.filtered.read(shard, ["id", "text_sha256", "text", "language"])
-        rows = rows.filter(pc.is_in(rows.column("id"), pa.array(self._of_id, pa.string())))
-        found = []
-        for row in rows.to_pylist():
-            phrases, article = self._of_id[row["id"]], Article(row["text"], row["language"])
-            tiers = [article.place(phrase)[0] for phrase in phrases] if self._work.config.label_column.many else None
-            found.append({"text_sha256": row["text_sha256"], "phrases": phrases, "tiers": tiers, "model": self.model})
-        return pa.Table.from_pylist(found, schema=COLUMNS)
+    def rows(self, shard: str) -> Iterator[tuple[int, Row]]:
+        number = 0
+        for batch in self._folder.stream(shard, _PREDICTED, rows=256):
+            for row in batch.to_pylist():
+                if row["id"] in self._of_id:
+                    yield number, self._row(row)
+                number += 1
+
+    def at(self, shard: str, numbers: Sequence[int]) -> dict[int, Row]:
+        found = rows_at(self._folder, shard, numbers, _PREDICTED)
+        return {number: self._row(row) for number, row in found.items()}
+
+    def _row(self, article: Row) -> Row:
+        phrases, text = self._of_id[article["id"]], Article(article["text"], article["language"])
+        tiers = [text.place(phrase)[0] for phrase in phrases] if self._many else None
+        origin = dict.fromkeys(_ORIGIN) | {"model": self.model}
+        return {"text_sha256": article["text_sha256"], "phrases": phrases, "tiers": tiers, "repairs": [], **origin}
+
+
+def rows_at(folder: Folder, shard: str, numbers: Sequence[int], columns: Sequence[str]) -> dict[int, Row]:
+    """Rows of a shard by their numbers, which is never held as a whole."""
+    found, start, wanted = {}, 0, sorted(numbers)
+    batches: Iterator[pa.RecordBatch] = folder.stream(shard, columns, rows=256)
+    for batch in batches:
+        while wanted and wanted[0] < start + batch.num_rows:
+            number = wanted.pop(0)
+            [found[number]] = batch.slice(number - start, 1).to_pylist()
+        start += batch.num_rows
+        if not wanted:
+            break
+    return found
 
 
 def _read(path: Path, name: str) -> dict[str, list[str]]:

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.config import ReviewOptions
 from pipeline.errors import InputError
 from pipeline.review import risks
-from pipeline.review.labels import Labels
+from pipeline.review.labels import Labels, rows_at
 from pipeline.tables import read_order
 from pipeline.workspace import Workspace
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
+_COLUMNS = {"heads": np.uint64, "shard": np.int32, "row": np.int32, "article": np.int32, "phrases": np.int32, "absent": np.int32,
+            "risk": np.float32, "stratum": np.int32, "language": np.int32}  # fmt: skip
 _ARTICLE = ["id", "text_sha256", "title", "text", "url", "source", "published_at", "language"]
 
 
@@ -60,62 +60,66 @@ class _Coder:
     def __init__(self) -> None:
         self._number: dict[str, int] = {}
 
-    def __call__(self, values: Sequence[str | None]) -> Numbers:
-        number = self._number
-        return np.array([number.setdefault(value or "", len(number)) for value in values], np.int32)
+    def __call__(self, value: str | None) -> int:
+        return self._number.setdefault(value or "", len(self._number))
 
     def codes(self, found: Numbers) -> Codes:
         return Codes(list(self._number), found)
 
 
 class Population:
-    """`heads`, `shard`, `row` (in the shard's labels), `phrases`, `absent` (counts), `risk`, `stratum`, `language`: arrays over
-    articles in the order of the job."""
+    """`heads`, `shard`, `row` (in the shard's labels), `article` (its row in `filtered/`), `phrases`, `absent` (counts), `risk`,
+    `stratum`, `language`: arrays over articles in the order of the job."""
 
     def __init__(self, work: Workspace, labels: Labels, options: ReviewOptions) -> None:
         self._work, self.labels, self._options = work, labels, options
         self.shards = read_order(work.articles)
         self.earlier, self._strata, self._languages = risks.Earlier(work), _Coder(), _Coder()
         parts = [self._scan(number) for number in range(len(self.shards))]
-        whole: dict[str, list[Any]] = {name: [part[name] for part in parts] for name in (parts[0] if parts else {})}
-        columns = {name: np.concatenate(values) for name, values in whole.items()}
+        columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS} if parts else {}
         if not columns or not len(columns["heads"]):
             raise InputError(f"{work.labels.path}: no labels to review yet; run: labelmill run JOB")
         first = np.sort(np.unique(columns["heads"], return_index=True)[1])
-        self.heads, self.shard, self.row = (columns[name][first] for name in ("heads", "shard", "row"))
-        self.phrases, self.absent, self.risk = (columns[name][first] for name in ("phrases", "absent", "risk"))
-        self.stratum = self._strata.codes(columns["stratum"][first])
-        self.language = self._languages.codes(columns["language"][first])
-        self._sorted = np.argsort(self.heads)
+        self.heads, self.shard, self.row, self.article, self.phrases, self.absent, self.risk, stratum, language = (
+            columns[name][first] for name in _COLUMNS
+        )
+        self.stratum, self.language = self._strata.codes(stratum), self._languages.codes(language)
+        self._sorted, self._place_of = np.argsort(self.heads), dict[str, int | None]()
         self._known: dict[int, list[str]] = {}
-        pa.default_memory_pool().release_unused()
 
     def _scan(self, number: int) -> dict[str, Numbers]:
-        labels = self.labels.read(self.shards[number])
-        articles = self._work.filtered.read(self.shards[number], ["text_sha256", "language", "source"])
-        places = pc.index_in(labels.column("text_sha256"), articles.column("text_sha256").combine_chunks())
-        articles = articles.take(places.combine_chunks())
-        strata = {"source": articles, "language": articles, "model": labels}
-        by = self._options.stratify
-        phrases, tiers = labels.column("phrases").to_pylist(), labels.column("tiers").to_pylist()
-        texts = labels.column("text_sha256").to_pylist()
-        found = zip(texts, phrases, tiers, labels.column("repairs").to_pylist(), strict=True)
-        all_of = ["all"] * len(texts)
-        return {
-            "heads": np.array([head(text) for text in texts], np.uint64),
-            "shard": np.full(len(texts), number, np.int32),
-            "row": np.arange(len(texts), dtype=np.int32),
-            "phrases": np.array([len(row) for row in phrases], np.int32),
-            "absent": np.array([(row or []).count("absent") for row in tiers], np.int32),
-            "risk": np.array([risks.score(risks.of(*row, self.earlier)) for row in found], np.float32),
-            "stratum": self._strata(strata[by].column(by).to_pylist() if by else all_of),
-            "language": self._languages(articles.column("language").to_pylist()),
-        }
+        shard, found = self.shards[number], list[tuple[Any, ...]]()
+        articles = self._articles(shard)
+        for row, label in self.labels.rows(shard):
+            text, phrases, tiers = label["text_sha256"], label["phrases"], label["tiers"]
+            at, language, source = articles[text]
+            stratum = {"source": source, "language": language, "model": label["model"]}
+            risk = risks.score(risks.of(text, phrases, tiers, label["repairs"], self.earlier))
+            numbers = (head(text), number, row, at, len(phrases), (tiers or []).count("absent"), risk)
+            by = self._options.stratify
+            found.append((*numbers, self._strata(stratum[by] if by else "all"), self._languages(language)))
+        columns = zip(*found, strict=True) if found else ((),) * len(_COLUMNS)
+        return {name: np.array(values, kind) for (name, kind), values in zip(_COLUMNS.items(), columns, strict=True)}
+
+    def _articles(self, shard: str) -> dict[str, tuple[int, str | None, str | None]]:
+        """Of each text the number of its row in `filtered/`, its language and source."""
+        found: dict[str, tuple[int, str | None, str | None]] = {}
+        at = 0
+        for batch in self._work.filtered.stream(shard, ("text_sha256", "language", "source")):
+            for row in batch.to_pylist():
+                found.setdefault(row["text_sha256"], (at, row["language"], row["source"]))
+                at += 1
+        return found
 
     # --- one article ---
 
     def place(self, text_sha256: str) -> int | None:
         """The article's number, None for a text that is not (or no longer) among them."""
+        if text_sha256 not in self._place_of:
+            self._place_of[text_sha256] = self._found(text_sha256)
+        return self._place_of[text_sha256]
+
+    def _found(self, text_sha256: str) -> int | None:
         number = head(text_sha256)
         at = int(np.searchsorted(self.heads, np.uint64(number), sorter=self._sorted))
         found = int(self._sorted[at]) if at < len(self._sorted) else -1
@@ -127,16 +131,15 @@ class Population:
         for shard in sorted({int(self.shard[place]) for place in places}):
             mine = [place for place in places if self.shard[place] == shard]
             name = self.shards[shard]
-            labels = self.labels.read(name).take(pa.array([int(self.row[place]) for place in mine]))
-            articles = self._work.filtered.read(name, _ARTICLE)
-            at = pc.index_in(labels.column("text_sha256"), articles.column("text_sha256").combine_chunks())
-            articles = articles.take(at.combine_chunks())
-            for place, label, article in zip(mine, labels.to_pylist(), articles.to_pylist(), strict=True):
-                if head(label["text_sha256"]) != self.heads[place]:
+            labels = self.labels.at(name, [int(self.row[place]) for place in mine])
+            articles = rows_at(self._work.filtered, name, [int(self.article[place]) for place in mine], _ARTICLE)
+            for place in mine:
+                article, label = articles.get(int(self.article[place])), labels.get(int(self.row[place]))
+                texts = {row["text_sha256"] for row in (article, label) if row}
+                if not article or not label or {head(text) for text in texts} != {int(self.heads[place])}:
                     raise InputError(f"{self._work.labels.path}: made anew since the review began; open the page again")
                 found[place] = article | label
                 self._known[int(self.heads[place])] = label["phrases"]
-        pa.default_memory_pool().release_unused()  # a shard's texts are 10 MB, of which a few cards remain
         return [found[place] for place in places]
 
     def phrases_of(self, text_sha256: str) -> list[str]:
@@ -150,13 +153,13 @@ class Population:
         """Have the labels of these texts at hand; each shard is read once."""
         places = [place for text in texts if (place := self.place(text)) is not None]
         for shard in sorted({int(self.shard[place]) for place in places}):
-            phrases = self.labels.read(self.shards[shard]).column("phrases")
-            for place in places:
-                if self.shard[place] == shard:
-                    self._known[int(self.heads[place])] = phrases[int(self.row[place])].as_py()
+            mine = [place for place in places if self.shard[place] == shard]
+            labels = self.labels.at(self.shards[shard], [int(self.row[place]) for place in mine])
+            for place in mine:
+                self._known[int(self.heads[place])] = labels[int(self.row[place])]["phrases"]
 
     def all_labels(self) -> Iterator[tuple[str, list[str]]]:
         """Text digest and phrases of every article."""
         for shard in self.shards:
-            found = self.labels.read(shard)
-            yield from zip(found.column("text_sha256").to_pylist(), found.column("phrases").to_pylist(), strict=True)
+            for _, label in self.labels.rows(shard):
+                yield label["text_sha256"], label["phrases"]
