@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -23,7 +24,16 @@ from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
 _LOOK_EVERY = 60.0  # seconds: labels may be made anew while people review
+_EASE = 10.0  # times as long as making the figures takes, they are told as they were
 _LEASE = 1800.0  # seconds that an article which one reviewer was given is kept from the others
+
+
+@dataclass
+class _Tally:
+    """Articles that count, and how much of what was said they are counted from."""
+
+    keys: set[int] = field(default_factory=set)
+    seen: int = 0
 
 
 class Desk:
@@ -36,8 +46,11 @@ class Desk:
         self._log = Log(work.verdicts_file)
         self._leases: dict[tuple[str, int], dict[str, float]] = {}  # (lane, article) -> who has it, until when
         self._read, self._said, self._of_head = 0, dict[str, Judgement](), dict[int, dict[str, Judgement]]()
+        self._touched, self._place_of_head = list[int](), dict[int, int | None]()  # articles that were spoken of
         self._undone: set[tuple[str, str]] = set()  # uid and reviewer: one may arrive before what it takes back
         self._figures: dict[str, Any] | None = None
+        self._short: dict[str, Any] | None = None
+        self._short_until = 0.0
         self._look()
 
     @property
@@ -54,7 +67,10 @@ class Desk:
         self._lanes = Lanes(self._population, options, self._work.config.label_column.many)
         self._figures = None
         self._take_in()
-        self._population.remember([judgement.text_sha256 for judgement in self._said.values()])
+        texts = {judgement.text_sha256 for judgement in self._said.values()}
+        self._population.remember(texts)
+        self._place_of_head = {head(text): self._population.place(text) for text in texts}
+        self._tallies, self._touched = dict[tuple[str, str], _Tally](), list(self._of_head)
 
     def _digests(self) -> list[str]:
         folder = self._work.labels if self._labels.model is None else self._work.filtered
@@ -66,6 +82,9 @@ class Desk:
         if last == self._read:
             return
         for judgement in self._log.since(self._read):
+            key = head(judgement.text_sha256)
+            self._touched.append(key)
+            self._place_of_head[key] = self._population.place(judgement.text_sha256)
             if judgement.undoes is not None:
                 self._undone.add((judgement.undoes, judgement.reviewer))
                 undone = self._said.get(judgement.undoes)
@@ -73,7 +92,7 @@ class Desk:
                     del self._said[undone.uid], self._of_head[head(undone.text_sha256)][undone.uid]
             elif (judgement.uid, judgement.reviewer) not in self._undone:
                 self._said[judgement.uid] = judgement
-                self._of_head.setdefault(head(judgement.text_sha256), {})[judgement.uid] = judgement
+                self._of_head.setdefault(key, {})[judgement.uid] = judgement
         self._read, self._figures = last, None
 
     def _said_of(self, key: int) -> list[Judgement]:
@@ -141,28 +160,25 @@ class Desk:
         """How many articles of each lane wait for a reviewer; lanes that have none at all are left out."""
         with self._lock:
             self._take_in()
-            found = {}
-            for lane, order in self._lanes.orders.items():
-                if len(order):
-                    there = {int(place) for place in order} if lane == "triage" else None
-                    found[lane] = len(order) - self._closed(lane, reviewer, there)
+            orders = self._lanes.orders
+            found = {
+                lane: len(order) - len(self._settled(lane, reviewer)) for lane, order in orders.items() if len(order)
+            }
             if self._work.config.review.overlap:
-                found["adjudication"] = sum(
-                    self._is_open("adjudication", reviewer, int(self._population.heads[place]), 0)
-                    for place in self._order("adjudication")
-                )
+                found["adjudication"] = len(self._settled("adjudication", reviewer))
             return found
 
-    def _closed(self, lane: str, reviewer: str, there: set[int] | None) -> int:
-        closed = 0
-        for key, said in self._of_head.items():
-            if not said:
-                continue
-            place = self._population.place(next(iter(said.values())).text_sha256)
-            if place is None or (there is not None and place not in there):
-                continue
-            closed += not self._is_open(lane, reviewer, key, 0)
-        return closed
+    def _settled(self, lane: str, reviewer: str) -> set[int]:
+        """The articles of a lane that are closed for a reviewer; of adjudication those that are open.  Only what was said of
+        since is looked at again."""
+        tally = self._tallies.setdefault((lane, reviewer), _Tally())
+        for key in dict.fromkeys(self._touched[tally.seen :]):
+            place = self._place_of_head.get(key)
+            is_open = self._is_open(lane, reviewer, key, 0)
+            counts = is_open if lane == "adjudication" else not is_open and self._lanes.has(lane, place)
+            (tally.keys.add if place is not None and counts else tally.keys.discard)(key)
+        tally.seen = len(self._touched)
+        return tally.keys
 
     # --- cards ---
 
@@ -263,7 +279,13 @@ class Desk:
             return self._figures
 
     def short(self) -> dict[str, Any]:
-        return short(self.figures())
+        """What stands beside the queue: of a moment ago, where the figures take long to make."""
+        with self._lock:
+            if self._short is None or time.monotonic() > self._short_until:
+                started = time.monotonic()
+                self._short = short(self.figures())
+                self._short_until = time.monotonic() + _EASE * (time.monotonic() - started)
+            return self._short
 
 
 def _choices(said: Sequence[Judgement]) -> list[dict[str, Any]]:

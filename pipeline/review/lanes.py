@@ -39,6 +39,11 @@ class Lanes:
             "triage": riskiest[:MOST_TRIAGE],
         }
         self.turns = _turns(self.orders["audit"], population)
+        self._members = {lane: _members(order, len(heads)) for lane, order in self.orders.items()}
+
+    def has(self, lane: str, place: int | None) -> bool:
+        """Whether an article is one of a lane's."""
+        return place is not None and bool(self._members[lane][place])
 
     def has_overlap(self, text_sha256: str) -> bool:
         """Whether two reviewers judge the text."""
@@ -69,6 +74,12 @@ def _drawn_order(draw: Numbers, population: Population, options: ReviewOptions) 
         weight = options.weights.get(name, len(mine) / len(order))
         turn[mine] = (np.arange(len(mine)) + 0.5) / weight
     return order[np.argsort(turn[order], kind="stable")]
+
+
+def _members(order: Numbers, count: int) -> Numbers:
+    found = np.zeros(count, bool)
+    found[order] = True
+    return found
 
 
 def _turns(audit: Numbers, population: Population) -> Numbers:
