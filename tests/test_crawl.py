@@ -420,6 +420,18 @@ def test_canonical_addresses(make_job: JobMaker) -> None:
         assert [row["reason"] for row in rows(work, "articles", rejected=True)] == ["duplicate_id"]
 
 
+def test_where_nothing_came_the_rows_say_why(make_job: JobMaker) -> None:
+    with Running(CrawlServer()) as server:
+        server.pages["/2"] = page(b"", status=410)
+        path = web(make_job, urls=[f"{server.url}/1", f"{server.url}/2"])
+        with pytest.raises(InputError, match=r"\(http_404 1, http_410 1; .*see: labelmill show JOB articles --rejected"):
+            run(path, last="collect")
+        shown = command("show", path, "articles", "--rejected").stdout
+        assert "http_404" in shown and "http_410" in shown
+        server.pages["/2"] = page(html(2))
+        assert collected(path) == {f"{server.url}/1": "http_404", f"{server.url}/2": "kept"}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
