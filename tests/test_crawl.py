@@ -242,6 +242,22 @@ def test_limit_where_pages_fail(make_job: JobMaker) -> None:
     assert Counter(found.values()) == {"kept": 6, "http_404": 2}
 
 
+def test_limit_spares_sitemaps(make_job: JobMaker) -> None:
+    pages: dict[str, Page] = {f"/{n}.html": page(html(n)) for n in range(90)}
+    with Running(CrawlServer(pages)) as server:
+
+        def listed(root: str, child: str, names: list[str]) -> Page:
+            locs = "".join(f"<{child}><loc>{server.url}/{name}</loc></{child}>" for name in names)
+            return page(f"<{root}>{locs}</{root}>".encode(), content_type="application/xml")
+
+        maps = [f"map{n}.xml" for n in range(90)]
+        server.pages["/index.xml"] = listed("sitemapindex", "sitemap", maps)
+        server.pages |= {f"/{name}": listed("urlset", "url", [f"{n}.html"]) for n, name in enumerate(maps)}
+        found = collected(web(make_job, sitemaps=[f"{server.url}/index.xml"], limit=3))
+        assert Counter(found.values()) == {"kept": 3}
+        assert [path for path in asked(server) if path.startswith("/map")] == ["/map0.xml", "/map1.xml", "/map2.xml"]
+
+
 def test_redirects_keep_to_the_pace(make_job: JobMaker) -> None:
     """Whatever leads to a host, it is asked once in a while; robots.txt and what follows it, too."""
     times: dict[str, list[float]] = {}
@@ -418,6 +434,20 @@ def test_canonical_addresses(make_job: JobMaker) -> None:
         work = run(web(make_job, urls=[server.url + at for at in pages]), last="collect")
         assert {row["url"] for row in rows(work, "articles")} == {f"{server.url}/{n}.html" for n in (1, 2, 3, 4, 5)}
         assert [row["reason"] for row in rows(work, "articles", rejected=True)] == ["duplicate_id"]
+
+
+def test_where_nothing_came_the_rows_say_why(make_job: JobMaker) -> None:
+    with Running(CrawlServer()) as server:
+        server.pages["/2"] = page(b"", status=410)
+        path = web(make_job, urls=[f"{server.url}/1", f"{server.url}/2"])
+        with pytest.raises(
+            InputError, match=r"\(http_404 1, http_410 1; .*see: labelmill show JOB articles --rejected"
+        ):
+            run(path, last="collect")
+        shown = command("show", path, "articles", "--rejected").stdout
+        assert "http_404" in shown and "http_410" in shown
+        server.pages["/2"] = page(html(2))
+        assert collected(path) == {f"{server.url}/1": "http_404", f"{server.url}/2": "kept"}
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,12 @@ class Crawler:
             del self._hosts[host.name]
 
     async def _refill(self, host: Host) -> None:
-        busy = sorted(host.busy)
-        found = await self._db(self._frontier.waiting, host.name, busy, AHEAD, not self._is_full())
+        """Where pages are limited, a feed or a sitemap is asked only when none of them waits."""
+        known = self._frontier.waiting, host.name, sorted(host.busy)
+        is_limited, is_full = self._manners.limit is not None, self._is_full()
+        found: list[Url] = await self._db(*known, AHEAD, not is_full, not is_limited)
+        if is_limited and not (found or is_full):
+            found = await self._db(*known, 1, True)
         host.ready.extend(each for each in found if each.number not in host.busy)  # a redirect may have led to it since
         host.has_more = len(found) == AHEAD
 

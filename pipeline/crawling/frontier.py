@@ -105,23 +105,23 @@ class Frontier:
         )
         return list(rows)
 
-    def waiting(self, host: str, besides: Sequence[int], count: int, new_pages: bool) -> list[Url]:
-        """Some of a host's that may be asked now, in the order of discovery; `new_pages`: also pages never fetched."""
+    def waiting(self, host: str, besides: Sequence[int], count: int, new: bool, lists: bool = True) -> list[Url]:
+        """Some of a host's that may be asked now, in the order of discovery; `new`: also pages never fetched, and what may
+        lead to some; `lists`: also feeds and sitemaps."""
         found: Any = self._db.execute(
             f"{_URL} WHERE state = 'waiting' AND host = ? AND not_before <= ? "
-            "AND (? OR body_sha256 IS NOT NULL OR kind NOT IN ('page', 'site')) ORDER BY not_before, number LIMIT ?",
-            (host, time.time(), new_pages, count + len(besides)),
+            "AND (? OR body_sha256 IS NOT NULL) AND (? OR kind IN ('page', 'site')) ORDER BY not_before, number LIMIT ?",
+            (host, time.time(), new, lists, count + len(besides)),
         )
         urls = [Url(*row) for row in found if row[0] not in besides]
         self._grown.difference_update(url.number for url in urls[:count])
         return urls[:count]
 
-    def next_time(self, host: str, new_pages: bool) -> float | None:
-        """When (epoch seconds) the first of those that wait may be asked; `new_pages` as above."""
+    def next_time(self, host: str, new: bool) -> float | None:
+        """When (epoch seconds) the first of those that wait may be asked; `new` as above."""
         row = self._db.execute(
-            "SELECT min(not_before) FROM urls WHERE state = 'waiting' AND host = ? "
-            "AND (? OR body_sha256 IS NOT NULL OR kind NOT IN ('page', 'site'))",
-            (host, new_pages),
+            "SELECT min(not_before) FROM urls WHERE state = 'waiting' AND host = ? AND (? OR body_sha256 IS NOT NULL)",
+            (host, new),
         ).fetchone()
         return None if row[0] is None else float(row[0])
 

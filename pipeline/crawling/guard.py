@@ -126,7 +126,7 @@ def _host_name(entry: str) -> str:
     except ValueError:
         name = ""
     if not _HOST.fullmatch(name):
-        raise ConfigError(f"{entry!r} is neither a network (10.0.0.0/8) nor a host name")
+        raise ConfigError(f"allow: {entry!r} is neither a network (10.0.0.0/8) nor a host name")
     return name
 
 

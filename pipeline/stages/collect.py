@@ -45,8 +45,10 @@ def run(work: Workspace) -> None:
         for source, _ in sources:
             if hasattr(source, "finished"):  # also where it brought nothing to use: the next run asks again
                 source.finished()
-    _write_sources(work, entries)
+    lacking = _write_sources(work, entries)
     _finish(work.articles, entries)
+    if lacking:  # the rows that tell why can be looked at
+        raise InputError(f"{work.config.file}: {'; '.join(lacking)}; see: labelmill show JOB articles --rejected")
 
 
 def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
@@ -120,19 +122,24 @@ def _renamed(unit: Unit, count: int) -> Unit:
     return Unit(f"{unit.name}-{count}", unit.digest, unit.parts, unit.labels)
 
 
-def _write_sources(work: Workspace, entries: list[Entry]) -> None:
-    """What each source offered, and what became of it.  Raises InputError for one that had nothing: its former rows stay."""
-    found = []
+def _write_sources(work: Workspace, entries: list[Entry]) -> list[str]:
+    """What each source offered, and what became of it; which of them have not one article, and why.
+
+    Raises InputError for one that had no rows at all: its former rows stay.
+    """
+    found, lacking = [], []
     for number, spec in enumerate(work.config.sources):
         records = [record_of(work.articles, e.unit.name) or {} for e in entries if e.number == number]
         tally = work.articles.tally([shard for record in records for shard in record["shards"]])
+        if not tally.rows:
+            raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: has no rows; nothing was changed")
         if not tally.kept and not tally.rejected.keys() & _ELSEWHERE:
-            what = _why_none(work.articles, records, tally) if tally.rows else "has no rows"
-            raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: {what}; nothing was changed")
+            lacking.append(f"sources.{number}: {spec.type}: {_why_none(work.articles, records, tally)}")
         encodings = Counter(name for record in records for name in record.get("notes", {}).values())
         found.append({"type": spec.type, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected.most_common()),
                       "encodings": dict(encodings)})  # fmt: skip
     write_json(work.articles.path / "_sources.json", found)
+    return lacking
 
 
 def _why_none(folder: Folder, records: list[dict[str, Any]], tally: Tally) -> str:
