@@ -16,7 +16,7 @@ from pipeline.config import load_job
 from pipeline.errors import ConfigError, InputError, LabelmillError
 from pipeline.workspace import Workspace
 from tests import mariadb, postgres
-from tests.conftest import ROOT, JobMaker, rows, run, stage, tree
+from tests.conftest import ROOT, JobMaker, rows, run, stage, tree, work_of
 
 sa = pytest.importorskip("sqlalchemy", reason="extra 'sql' is not installed")
 
@@ -336,3 +336,4 @@ def test_a_source_without_an_article_is_an_error(make_job: JobMaker) -> None:
     path = make_job([{"id": str(n), "titel": "a"} for n in range(3)])
     with pytest.raises(InputError, match=r"sources.0: files: none of its 3 rows is an article \(missing_text 3;"):
         run(path, last="collect")
+    assert [row["reason"] for row in rows(work_of(path), "articles", rejected=True)] == ["missing_text"] * 3
