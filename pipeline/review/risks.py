@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,8 @@ _LONG = 8  # words: more are a sentence rather than a phrase
 _SERIOUS = ("truncated_tail", "article_truncated")
 
 
-class Risk(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Risk:
     """`kind`: absent, refusal, phrases, long, changed, or the repair it is; `count` of phrases where that tells more.  The page
     has the words for it (strings.js)."""
 
