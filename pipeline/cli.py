@@ -135,7 +135,7 @@ def _review(arguments: argparse.Namespace) -> None:
     else:
         from pipeline import reviewing
 
-        names = (arguments.reviewers or "").split(",")
+        names = [] if arguments.reviewers is None else arguments.reviewers.split(",")
         reviewing.serve(work, arguments.host, arguments.port, arguments.token, names, arguments.predictions)
 
 

@@ -28,8 +28,11 @@ def serve(
     from pipeline.review.desk import Desk
 
     _check_token(host, token, app.LOOPBACK)
+    names = app.names_of(reviewers)
+    if reviewers and not names:
+        raise ConfigError("--reviewers: names nobody; give NAME,NAME or leave it out, and any name will do")
     desk = Desk(work, Predictions(work, predictions) if predictions else OwnLabels(work))
-    front = _front(work, app.names_of(reviewers))
+    front = _front(work, names)
     listening = _listen(host, port)
     application = app.create(desk, front, app.secret_of(work.verdicts_file.parent), token)
     config = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off", server_header=False)

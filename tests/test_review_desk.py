@@ -18,6 +18,7 @@ from pipeline.review import desk as desks
 from pipeline.review import judgements, summary
 from pipeline.review.cards import segments
 from pipeline.review.desk import Desk
+from pipeline.review.intake import Refused, judgement_of
 from pipeline.review.labels import OwnLabels, Predictions
 from pipeline.review.lanes import Lanes
 from pipeline.review.population import Codes, Population
@@ -74,7 +75,7 @@ def test_figures_and_gate_tell_when_the_job_has_grown_since(job: Path, make_job:
     review = [f"review.{name}={value}" for name, value in EVERYTHING.items()]
     table = desk(job, **EVERYTHING)
     table.store("kim", [judged(card) for card in cards_of(table, "kim")])
-    assert table.figures()["precision"]["covers"] == 1.0
+    assert table.figures()["precision"]["covers"] == table.short()["precision"]["covers"] == 1.0
     make_job([article(n) for n in range(90)])
     work = run(job, *review, last="split")
     assert desk(job, **EVERYTHING).figures()["precision"]["covers"] == pytest.approx(1 / 3, abs=0.05)
@@ -153,7 +154,10 @@ def test_the_riskiest_come_first(make_job: JobMaker) -> None:
     predictions[3] = {"id": "a3", "keyphrases": ["city", "public", "dragon"]}
     table = Desk(work, Predictions(work, write_jsonl(path.parent / "student.jsonl", predictions)))
     found = cards_of(table, "kim", "triage")
-    assert [(card["id"], card["why"]) for card in found] == [("a5", ["absent 2"]), ("a3", ["absent 1"])]
+    assert [(card["id"], card["why"]) for card in found] == [
+        ("a5", [{"kind": "absent", "count": 2}]),
+        ("a3", [{"kind": "absent", "count": 1}]),
+    ]
     table.store("kim", [judged(found[0])])
     assert [card["id"] for card in cards_of(table, "kim", "triage")] == ["a3"]
 
@@ -262,6 +266,23 @@ def test_what_is_no_judgement_is_refused_alone(job: Path, change: dict[str, Any]
     assert why in refused[(bad | change)["uid"]]
 
 
+def test_additions_keep_to_the_most_phrases_of_a_label() -> None:
+    def size(accepted: int, most: int, model: str | None = None, **more: Any) -> int:
+        shown = [f"p{number}" for number in range(8)]
+        sent = {"uid": "u" * 8, "key": "0" * 64, "lane": "audit", "accepted": shown[:accepted], **more}
+        found = judgement_of(sent, "kim", model, lambda text: ["p0"], None, most)
+        return len(found.accepted) + len(found.added)
+
+    two = {"added": ["x", "y"]}
+    assert size(6, 7, **two) == 7  # the planted phrase is not counted
+    for change in ({"added": ["x", "y"]}, {"added": ["x", "y"], "rejected": ["z"], "reasons": {"z": "edited"}}):
+        with pytest.raises(Refused, match="8 phrases; the job allows 7"):
+            size(7, 7, **change)
+    assert size(7, 0, **two) == size(7, 7, "student", **two) == size(7, 7, skipped=True, **two) == 8
+    assert size(8, 5) == 7  # too long by itself: judged as it is
+    assert size(8, 5, added=["x"], rejected=["z"], reasons={"z": "edited"}) == 8
+
+
 def test_a_phrase_of_any_length_that_was_shown_can_be_judged(job: Path) -> None:
     table = desk(job, **EVERYTHING)
     [card] = cards_of(table, "kim", count=1)
@@ -359,7 +380,8 @@ def test_others_need_the_token(job: Path) -> None:
         assert server.ask("/api/judgements", {})[0] == 401
         bearer = {"Authorization": f"Bearer {token}"}
         assert server.ask("/api/queue?reviewer=kim", **bearer)[0] == 200
-        assert server.ask("/api/queue?reviewer=mallory", **bearer)[0] == 403
+        status, told, _ = server.ask("/api/queue?reviewer=mallory", **bearer)
+        assert (status, told["kind"]) == (403, "reviewer")
         assert token not in server.ask("/?reviewer=kim", **bearer)[1]
         status, _, headers = server.ask("/login", None)
         assert status == 200
@@ -393,6 +415,7 @@ def login(server: ReviewServer, token: str) -> tuple[int, dict[str, str]]:
         (["--token", "short"], 2, "hard to guess"),
         (["--predictions", "nowhere.jsonl"], 1, "nowhere.jsonl: cannot be read"),
         (["--port", "99999"], 2, "not a port"),
+        (["--reviewers", " , "], 2, "names nobody"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(job: Path, arguments: list[str], code: int, said: str) -> None:

@@ -127,10 +127,11 @@ def test_a_korean_layout_and_an_ime(served: ReviewServer, job: Path, opened: Ope
     page.keyboard.press("Enter")
     page.evaluate(SELECT)
     page.keyboard.press("m")
+    press(page, "4")
     page.evaluate(KEYDOWN, ["ㅁ", "KeyA"])
     saved(page)
     [judgement] = said(job)
-    assert judgement.rejected == ["자전거 도로"] and judgement.reasons == {"자전거 도로": "edited"}
+    assert judgement.rejected == ["자전거 도로", "유령 회사"] and judgement.reasons == {"자전거 도로": "edited"}
     assert judgement.added == ["길", "새로운한 구", "넓어진다"]
     assert judgement.note == "" and title(page) != before
 
@@ -164,6 +165,32 @@ def test_undo_has_no_end(served: ReviewServer, job: Path, opened: Opener) -> Non
     press(page, "1 a")
     saved(page)
     assert [judgement.accepted for judgement in said(job)] == [PHRASES]
+
+
+def test_a_label_that_is_too_long_does_not_go_on(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served, locale="en-US")
+    before = title(page)
+    for text in ("새 구", "또 새 구"):
+        press(page, "m")
+        page.keyboard.insert_text(text)
+        press(page, "Enter")
+    press(page, "a")
+    told = "8 phrases; the job allows 7: reject one"
+    page.wait_for_function("told => document.querySelector('#live').textContent === told", arg=told)
+    assert (title(page), page.inner_text(".warning")) == (before, told)
+    press(page, "4 a")
+    saved(page)
+    assert title(page) != before
+    [judgement] = said(job)
+    assert (len(judgement.accepted), len(judgement.added)) == (5, 2)
+
+
+def test_another_command_leaves_the_question_for_a_reason(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    press(page, "1 r 2 r Escape r ArrowDown r Enter")
+    saved(page)
+    [judgement] = said(job)
+    assert (judgement.rejected, judgement.reasons) == (PHRASES[:2], {})
 
 
 def test_a_reload_in_mid_review(served: ReviewServer, job: Path, opened: Opener) -> None:
@@ -275,7 +302,8 @@ def test_a_token_that_runs_out_keeps_all(job: Path, opened: Opener) -> None:
         page.context.clear_cookies()
         press(page, "2 a")
         page.wait_for_selector("#banner button")
-        press(page, "a")
+        with page.expect_response("**/api/judgements"):
+            press(page, "a")
         assert page.inner_text("#saved") == "2건 대기 중"
         page.context.add_cookies(cookies)
         page.click("#banner button")
@@ -332,6 +360,8 @@ def test_dark_light_and_two_languages(served: ReviewServer, opened: Opener) -> N
 def test_a_finger_on_a_small_screen(served: ReviewServer, job: Path, opened: Opener, width: int, height: int) -> None:
     page = opened(served, viewport={"width": width, "height": height}, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    undo = page.locator("[data-at=undo]").bounding_box()
+    assert undo["x"] >= 0 and undo["x"] + undo["width"] <= width
     page.tap("[data-at=chip1]")
     page.tap(".row.rejected .chip[data-at=reasongeneric]")
     page.tap(".row[data-row='2'] [data-at=edit2]")
@@ -366,6 +396,23 @@ def test_blind_phrases_come_before_the_label(job: Path, opened: Opener) -> None:
     [judgement] = said(job)
     assert judgement.typed == ["한강공원", "봄 축제", "빠진 구", "버린 구"]
     assert (judgement.rejected, judgement.added) == (["유령 회사"], ["빠진 구"])
+
+
+def test_what_was_revealed_is_not_undone_unawares(job: Path, opened: Opener) -> None:
+    with ReviewServer(reconfigured(job, blind=0.5)) as server:
+        page = opened(server, extra="&lane=blind")
+        first = title(page)
+        for _ in range(2):
+            page.keyboard.insert_text("봄 축제")
+            press(page, "Enter Enter")
+            before = title(page)
+            if before == first:
+                press(page, "a")
+        press(page, "1 u u")
+        assert "되돌릴 것이 없습니다" in page.inner_text("#toast")
+        assert title(page) == before
+        press(page, "u")
+        page.wait_for_function("first => document.querySelector('#title').textContent === first", arg=first)
 
 
 def test_a_blind_phrase_that_was_not_entered_counts(job: Path, opened: Opener) -> None:

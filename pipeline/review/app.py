@@ -7,6 +7,7 @@ own page can send.  Both are made of a secret that stays beside the job, so an o
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MOST_BYTES = 4 * 2**20
+_WRONG_TOKEN = 0.5  # seconds that a wrong one waits for its answer
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -80,7 +82,7 @@ def secret_of(folder: Path) -> bytes:
 
 def create(desk: Desk, front: Front, secret: bytes, token: str | None) -> Starlette:
     """The application.  Without a token it answers this machine only."""
-    pages = _Pages(desk, front, _sign(secret, "csrf", token), _sign(secret, "session", token), token)
+    pages = _Pages(desk, front, secret, token)
     routes = [
         Route("/", pages.page),
         Route("/login", pages.login, methods=["GET", "POST"]),
@@ -123,9 +125,11 @@ class _Guard:
 
 
 class _Pages:
-    def __init__(self, desk: Desk, front: Front, csrf: str, session: str, token: str | None) -> None:
-        self._desk, self._front, self._csrf, self._session, self._token = desk, front, csrf, session, token
-        name = hashlib.sha256(session.encode()).hexdigest()[:8]
+    def __init__(self, desk: Desk, front: Front, secret: bytes, token: str | None) -> None:
+        self._desk, self._front, self._token = desk, front, token
+        self._csrf, self._session = _sign(secret, "csrf", token), _sign(secret, "session", token)
+        self._storage = _sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
+        name = hashlib.sha256(self._session.encode()).hexdigest()[:8]
         self._cookie = f"labelmill_{name}"  # one for each job: browsers share cookies between ports
         self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 
@@ -161,6 +165,7 @@ class _Pages:
                 )
                 return answer
             wrong = True
+            await asyncio.sleep(_WRONG_TOKEN)
         page = self._templates.get_template("login.html").render(ui=ui, error=wrong)
         return HTMLResponse(page, 401 if wrong else 200)
 
@@ -177,6 +182,7 @@ class _Pages:
             "lane": lane if lane in left else next(iter(left)),
             "lanes": [{"name": name, "left": count} for name, count in left.items()],
             "csrf": self._csrf,
+            "storage": self._storage,
             "ui": _ui(request),
             "label": self._front.label,
             "many": self._front.many,
@@ -197,7 +203,7 @@ class _Pages:
         asked = request.query_params
         reviewer, lane = self._reviewer(asked.get("reviewer")), asked.get("lane", "audit")
         if not reviewer:
-            return _error(403, "no reviewer of that name")
+            return _error(403, "no reviewer of that name", kind="reviewer")
         left = await run_in_threadpool(self._desk.left, reviewer)
         if lane not in left:
             return _error(404, f"no lane {lane!r} here; there are: {', '.join(left)}")
@@ -210,7 +216,7 @@ class _Pages:
         asked = request.query_params
         reviewer = self._reviewer(asked.get("reviewer"))
         if not reviewer:
-            return _error(403, "no reviewer of that name")
+            return _error(403, "no reviewer of that name", kind="reviewer")
         count = _count(asked.get("n"), 10)
         found = await run_in_threadpool(self._desk.history, reviewer, asked.get("before", ""), count)
         return JSONResponse({"judgements": found})
@@ -227,7 +233,7 @@ class _Pages:
         except (ValueError, KeyError, TypeError, RecursionError):
             return _error(400, "no judgements in this request")
         if not reviewer or not isinstance(sent, list):
-            return _error(403, "no reviewer of that name")
+            return _error(403, "no reviewer of that name", kind="reviewer")
         stored, refused = await run_in_threadpool(self._desk.store, reviewer, sent)
         left = await run_in_threadpool(self._desk.left, reviewer)
         short = await run_in_threadpool(self._desk.short)
@@ -251,8 +257,8 @@ def _same(given: str, wanted: str) -> bool:
     return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
 
 
-def _error(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status)
+def _error(status: int, text: str, **more: str) -> Response:
+    return JSONResponse({"error": text, **more}, status)
 
 
 def _ui(request: Request) -> str:

@@ -204,10 +204,10 @@ class Desk:
             "why": self._why(row) if lane == "triage" else None,
         }
 
-    def _why(self, row: Mapping[str, Any]) -> list[str]:
+    def _why(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         earlier = self._population.earlier
         found = risks.of(row["text_sha256"], row["phrases"], row["tiers"], row["repairs"], earlier)
-        return [what for _, what in found]
+        return [{"kind": risk.kind, "count": risk.count} for risk in found]
 
     def _with_planted(self, text: str, phrases: list[str]) -> list[str]:
         """The phrases with one that is known to be wrong: one of another article's, which this article does not have."""

@@ -62,8 +62,9 @@ def everything(said: Sequence[Judgement], population: Population) -> _Json:
 
 
 def short(found: _Json) -> _Json:
-    """What stands beside the queue."""
-    precision = found["precision"] and {key: found["precision"][key] for key in ("mean", "low", "high")}
+    """What stands beside the queue.  `covers`: the share of the articles judged among those whose turn in the audit has come."""
+    told = ("mean", "low", "high", "covers")
+    precision = found["precision"] and {key: found["precision"][key] for key in told}
     return {"precision": precision, "judged": found["lanes"]["audit"], "needed": found["needed"]}
 
 

@@ -32,13 +32,15 @@ def judgement_of(
     model: str | None,
     planted: Callable[[str], list[str]],
     check: Callable[[str], str | None] | None,
+    most: int = 0,
 ) -> Judgement:
     """The judgement that a page sent.  `planted` are the phrases known to be wrong of a text; `check` gives the task's word for
-    a label, None for one that it does not know.  Raises Refused."""
+    a label, None for one that it does not know; `most` phrases make a label (0: any number).  Raises Refused."""
     uid = str(sent.get("uid") if isinstance(sent, dict) else "").encode(errors="replace").decode()[:64]
     try:
         judgement = _read(sent, uid, reviewer, model, planted, check)
         _check_text(judgement)
+        _check_size(judgement, 0 if model else most)
         return judgement
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise Refused(uid, str(error) or type(error).__name__) from error
@@ -99,6 +101,15 @@ def _phrases(sent: dict[str, Any], name: str, most: int = _MOST_CHARACTERS) -> l
 def _check_text(judgement: Judgement) -> None:
     """Raises ValueError for half a surrogate pair: the log could not take it, and the page would send it for ever."""
     json.dumps(asdict(judgement), ensure_ascii=False).encode()
+
+
+def _check_size(judgement: Judgement, most: int) -> None:
+    """Raises ValueError where additions would make a label too long.  One that is too long by itself is judged as it is, and an
+    edit adds nothing to it."""
+    size = len(judgement.accepted) + len(judgement.added)
+    edited = sum(reason == "edited" for reason in judgement.reasons.values())
+    if most and not judgement.skipped and size > most and len(judgement.added) > edited:
+        raise ValueError(f"{size} phrases; the job allows {most}")
 
 
 def _seconds(given: Any) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -14,9 +15,18 @@ from pipeline.publishing.rows import SPLITS
 from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
-Risk = tuple[float, str]  # how much it weighs, what it is
 _LONG = 8  # words: more are a sentence rather than a phrase
 _SERIOUS = ("truncated_tail", "article_truncated")
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """`kind`: absent, refusal, phrases, long, changed, or the repair it is; `count` of phrases where that tells more.  The page
+    has the words for it (strings.js)."""
+
+    weight: float
+    kind: str
+    count: int | None = None
 
 
 class Earlier:
@@ -58,18 +68,18 @@ def of(
     found: list[Risk] = []
     absent = [phrase for phrase, tier in zip(phrases, tiers or [], strict=False) if tier == "absent"]
     if absent:
-        found.append((4 * len(absent) / len(phrases) + 1, f"absent {len(absent)}"))
+        found.append(Risk(4 * len(absent) / len(phrases) + 1, "absent", len(absent)))
     if any(verdict.judge_opening(phrase, None) or verdict.says_nothing(phrase) for phrase in absent):
-        found.append((5, "refusal"))
+        found.append(Risk(5, "refusal"))
     if tiers and len(phrases) < 3:
-        found.append((2, f"{len(phrases)} phrases"))
-    if any(phrase.count(" ") >= _LONG for phrase in phrases):
-        found.append((1.5, "long phrase"))
+        found.append(Risk(2, "phrases", len(phrases)))
+    if long := sum(phrase.count(" ") >= _LONG for phrase in phrases):
+        found.append(Risk(1.5, "long", long))
     if earlier.differs(text_sha256, phrases):
-        found.append((1, "changed"))
-    found += [(0.5, repair) for repair in repairs or [] if repair in _SERIOUS]
+        found.append(Risk(1, "changed"))
+    found += [Risk(0.5, repair) for repair in repairs or [] if repair in _SERIOUS]
     return found
 
 
 def score(risks: list[Risk]) -> float:
-    return sum(weight for weight, _ in risks)
+    return sum(risk.weight for risk in risks)

@@ -3,9 +3,10 @@ import { finish, keep, openAgain, undoArticle } from "./deck.js";
 import { find, selectedText } from "./dom.js";
 import * as drafts from "./draft.js";
 import { help } from "./frame.js";
+import { overlong } from "./panel.js";
 import { settings, state, storage } from "./state.js";
 import { t } from "./strings.js";
-import { bringCurrent, render, say, showSaved, showText, spoken, tell } from "./view.js";
+import { bringCurrent, render, say, showSaved, showText, spoken, tell, toBegin } from "./view.js";
 
 function changed(words) {
   state.mode = null;
@@ -18,6 +19,7 @@ function changed(words) {
 /** Change the draft as one step of undo. */
 function step(change, words) {
   drafts.step(state.draft, change);
+  state.warned = null;
   changed(words);
 }
 
@@ -101,6 +103,7 @@ const actions = {
     showText();
     changed();
     find("#title").focus({ preventScroll: true });
+    toBegin();
   },
   note: () => ask("note"),
   noted: (_, text) => step(() => (state.draft.note = drafts.tidy(text)), t("note")),
@@ -109,12 +112,19 @@ const actions = {
   accept_rest: () => {
     if (!state.draft.revealed) return find(".typing input").focus();
     if (state.mode && state.mode.kind !== "reason") find("#panel .editor").commit(); // an edit that was not closed counts
-    finish(false);
+    const over = drafts.tooMany(state.card, state.draft, settings);
+    if (over) tell(overlong(over, settings));
+    else finish(false);
   },
   skip: () => finish(true),
   undo: () => {
-    if (state.draft && drafts.back(state.draft)) changed(t("taken_back"));
-    else undoArticle();
+    const { card, draft } = state;
+    if (draft && drafts.back(draft)) return changed(t("taken_back"));
+    if (draft?.typed && draft.revealed && state.warned !== card.key) {
+      state.warned = card.key; // who has seen the label cannot unsee it
+      return tell(t("undo_blind"));
+    }
+    undoArticle();
   },
   close: () => {
     state.mode = null;
@@ -149,7 +159,7 @@ const LETTERS = {
 
 /** Obey a command of the keyboard (keys.js); whether it was one. */
 export function obey(name, held) {
-  if (state.mode?.kind === "reason") return !held && giveReason(name);
+  if (state.mode?.kind === "reason" && !held && giveReason(name)) return true;
   const { draft } = state;
   if (name in LETTERS) {
     if (!held) act(LETTERS[name]); // a key that is held down must not judge article after article
@@ -168,9 +178,10 @@ export function obey(name, held) {
   return true;
 }
 
+/** Whether the key was an answer. */
 function giveReason(name) {
   const reason = settings.reasons.find((other) => other[0] === name);
   if (reason) act("reason", state.draft.current, reason);
-  else act("close");
-  return true;
+  else act("close"); // another command leaves the question and is obeyed
+  return reason !== undefined || name === "Escape";
 }

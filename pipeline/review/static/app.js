@@ -5,7 +5,7 @@ import { find, selectWord, selectedText } from "./dom.js";
 import { command, isComposing, isTyping } from "./keys.js";
 import { settings, state, storage } from "./state.js";
 import { fill, speak, t } from "./strings.js";
-import { hands, render, showNothing, showText } from "./view.js";
+import { hands, render, showFrame, showNothing, showText } from "./view.js";
 
 Object.assign(hands, { act, go, again, outbox });
 
@@ -83,8 +83,14 @@ for (const event of ["online", "focus"]) {
     refill();
   });
 }
-document.addEventListener("visibilitychange", () => (document.hidden ? keep() : outbox.flush()));
-window.addEventListener("pagehide", keep);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) keep();
+  outbox.flush();
+});
+window.addEventListener("pagehide", () => {
+  keep();
+  outbox.flush();
+});
 window.addEventListener("beforeunload", (event) => storage.memory.size && event.preventDefault());
 
 function start() {
@@ -93,6 +99,7 @@ function start() {
   if (!state.card) return showNothing();
   showText();
   render();
+  showFrame();
 }
 
 storage.forget("draft/", 200); // of labels that never came back

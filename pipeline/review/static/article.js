@@ -1,42 +1,52 @@
 // The left pane: the article, with every occurrence of a phrase marked and numbered.
-import { el } from "./dom.js";
+import { el, once } from "./dom.js";
 import { tidy } from "./draft.js";
 import { t } from "./strings.js";
 
-const LONG = 12000; // characters; above it, what is off the screen is not laid out
+const LONG = 1200; // characters, about a screenful; above it, what is off the screen is not laid out
+const FIRST = 6000; // what is written at once, in characters, from the first mark on; a mark costs as much as so many:
+const MARK = 20;
+const LATER = 8000; // what is written at a time when the browser is idle
 const BLOCK = 3000; // characters of a block, at least
 const PARAGRAPH = 400; // of a text that has no lines of its own (labelmill folds white space): for the eye
 const COLOURS = 9;
 const SENTENCE = /[.!?。…]["'”’」』)]*(?:\s|(?<=。))/g;
 
 /**
- * Build the text of a card once: {title: nodes, root: the body, marks: for each phrase the elements that mark it}.
+ * Build the text of a card once: {title: nodes, root: the body, marks: for each phrase the elements that mark it}.  It is begun
+ * only, a few screenfuls from the first mark on: `more()` writes more of it, and says whether that was not yet all.
  * `card.text`: [text, [phrases there]] in order.  Overlapping marks are nested elements, each with its own line below.
  */
 export function build(card, marked) {
   const root = el("div.text", { lang: card.language, dir: "auto" });
   const marks = Array.from({ length: card.phrases.length }, () => []);
   const [head, body] = parted(card);
-  const blocks = blocksIn(root, body);
   const title = [];
+  const put = (piece) => title.push(piece);
+  const heading = writing(head, marked, marks, { text: put, node: put, close() {} });
+  while (!heading.next().done); // all of it
+  const rest = writing(body, marked, marks, blocksIn(root, body));
+  const more = () => !rest.next().done;
+  more();
+  return { title, root, marks, more, painted: marks.map(() => ({ now: "", upTo: 0 })) };
+}
+
+function* writing(segments, marked, marks, into) {
   let before = [];
-  const write = (segments, text, node) => {
-    for (const [piece, there] of segments) {
-      const here = marked ? there : [];
-      if (here.length) node(nested(piece, here, before, marks), piece.length);
-      else text(piece);
-      before = here;
-    }
-    before = [];
-  };
-  write(
-    head,
-    (piece) => title.push(piece),
-    (node) => title.push(node),
-  );
-  write(body, blocks.text, blocks.node);
-  blocks.close();
-  return { title, root, marks };
+  let left = FIRST;
+  let begun = !marked || marks.some((elements) => elements.length);
+  for (const [piece, there] of segments) {
+    const here = marked ? there : [];
+    if (here.length) into.node(nested(piece, here, before, marks), piece.length);
+    else into.text(piece);
+    before = here;
+    begun ||= here.length > 0;
+    left -= begun ? piece.length + MARK * here.length : 0;
+    if (left > 0) continue;
+    yield;
+    left = LATER;
+  }
+  into.close();
 }
 
 /** The segments of the title, with which a text begins, and those of the rest. */
@@ -73,19 +83,22 @@ function nested(text, here, before, marks) {
 function blocksIn(root, segments) {
   const isLong = segments.reduce((sum, [text]) => sum + text.length, 0) > LONG;
   const hasLines = segments.some(([text]) => text.includes("\n"));
-  let block = el("div.block");
+  let block = root.appendChild(el("div.block"));
   let size = 0;
   const close = () => {
-    if (isLong) block.style.containIntrinsicBlockSize = `auto ${Math.ceil(size / 40) * 1.85}em`;
-    root.append(block);
-    block = el("div.block");
+    if (isLong) block.style.containIntrinsicBlockSize = `auto ${Math.ceil(size / 40) * 1.95}em`;
+  };
+  const open = () => {
+    close();
+    block = root.appendChild(el("div.block"));
     size = 0;
   };
   const text = (value) => {
     let from = 0;
     for (let end; (end = endOfBlock(value, from, size, hasLines)) > 0; from = end) {
       block.append(value.slice(from, end).replace(/\n$/, "")); // the block's end is the line's
-      close();
+      size += end - from;
+      open();
     }
     if (from < value.length) block.append(value.slice(from));
     size += value.length - from;
@@ -130,9 +143,11 @@ function link(card) {
   return el("a", { href: card.url, target: "_blank", rel: "noopener noreferrer", text: name });
 }
 
+const dates = once((language, dateStyle) => new Intl.DateTimeFormat(language, { dateStyle }));
+
 function day(value, language, style = "long") {
   const date = new Date(value);
-  return Number.isNaN(date.getTime()) ? value : new Intl.DateTimeFormat(language, { dateStyle: style }).format(date);
+  return Number.isNaN(date.getTime()) ? value : dates(language, style).format(date);
 }
 
 function provenance(made, settings, language) {
@@ -147,11 +162,14 @@ function provenance(made, settings, language) {
 }
 
 /** Show in the text which phrases are rejected and which one is current. */
-export function paint(marks, verdicts, current) {
+export function paint({ marks, painted }, verdicts, current) {
   marks.forEach((elements, row) => {
-    for (const element of elements) {
-      element.classList.toggle("rejected", verdicts[row] === false);
+    const rejected = verdicts[row] === false;
+    const now = `${rejected ? "rejected" : ""} ${row === current ? "current" : ""}`.trim();
+    for (const element of elements.slice(painted[row].now === now ? painted[row].upTo : 0)) {
+      element.classList.toggle("rejected", rejected);
       element.classList.toggle("current", row === current);
     }
+    painted[row] = { now, upTo: elements.length };
   });
 }

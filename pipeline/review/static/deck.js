@@ -4,7 +4,7 @@ import { Outbox } from "./outbox.js";
 import { clock, server, state, storage } from "./state.js";
 import { newUid } from "./storage.js";
 import { t } from "./strings.js";
-import { showCard, showFrame, showNothing, showSaved, tell, textOf } from "./view.js";
+import { showCard, showFrame, showNothing, showSaved, tell, workAhead } from "./view.js";
 
 const AHEAD = 8; // cards held beyond the current one
 const MORE = 4; // so that not every judgement asks for one card
@@ -25,8 +25,9 @@ export async function refill() {
   clearTimeout(refill.timer);
   try {
     while (queue.length < AHEAD && !state.exhausted[lane]) await fetchInto(queue, lane);
-  } catch {
+  } catch (trouble) {
     state.failed = true;
+    outbox.trouble(trouble);
     refill.timer = setTimeout(refill, 3000);
     if (!state.card) showNothing();
   } finally {
@@ -53,6 +54,7 @@ async function fetchInto(queue, lane) {
   queue.push(...(queue.length || state.card ? fresh : startedFirst(fresh)));
   take({ figures: reply.figures, left: { [lane]: reply.left } });
   if (!state.card && lane === state.lane) next(false);
+  else workAhead();
 }
 
 /** After a reload the article that was before the reviewer comes first again. */
@@ -86,8 +88,6 @@ function show(card, draft) {
   Object.assign(state, { card, draft, mode: null });
   clock.start(draft.seconds);
   showCard();
-  const following = state.queues[state.lane][0];
-  if (following) setTimeout(() => textOf(following, !following.blind), 30);
 }
 
 export function next(more = true) {

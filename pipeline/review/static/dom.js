@@ -19,6 +19,16 @@ export function button(classes, words, click, { at, ...props } = {}, ...children
   return el(`button${classes}`, { type: "button", "data-at": at, on: { click }, ...props }, words, ...children);
 }
 
+/** `make`, called once for each set of arguments: the browser's formatters are slow to make. */
+export function once(make) {
+  const known = new Map();
+  return (...values) => {
+    const name = values.join("|");
+    if (!known.has(name)) known.set(name, make(...values));
+    return known.get(name);
+  };
+}
+
 export const find = (selector) => document.querySelector(selector);
 
 const narrow = (text) => text.replace(/\s+/g, " ").trim();

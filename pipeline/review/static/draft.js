@@ -144,6 +144,15 @@ export function outcome(card, draft) {
   return found;
 }
 
+/**
+ * How many phrases more than the job allows the reviewer's additions would make of the label; 0 where it may go on.  An edit adds
+ * nothing, and a label that is too long by itself is judged as it is: one of its phrases may be the planted one.
+ */
+export function tooMany(card, draft, { many, max_phrases: max, model }) {
+  if (!many || !max || model || !draft.revealed || !draft.extra.some((phrase) => phrase.on)) return 0;
+  return Math.max(0, outcome(card, draft).length - max);
+}
+
 function additions(draft) {
   return [...Object.values(draft.edits), ...draft.extra.filter((phrase) => phrase.on).map((phrase) => phrase.text)];
 }

@@ -1,44 +1,62 @@
 // What stands around the article: lanes, figures, whether all is saved, what went wrong, the help, the end of a lane.
-import { button, el, find } from "./dom.js";
+import { button, el, find, once } from "./dom.js";
 import { t, word } from "./strings.js";
 
+const ENOUGH = 0.8; // of what has come up must be judged; below, the figure speaks for too little to plan by
+const percents = once(
+  (language, digits) =>
+    new Intl.NumberFormat(language, {
+      style: "percent",
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    }),
+);
+const numbers = once((language) => new Intl.NumberFormat(language, { maximumFractionDigits: 1 }));
+
+/** The tabs are made once for each language, so that one keeps the focus. */
 export function lanes(state, go) {
+  const box = find("#lanes");
+  if (box.lang !== state.language) {
+    box.lang = state.language;
+    box.replaceChildren(...tabs(state, go));
+  }
+  state.settings.lanes.forEach(({ name }, number) => {
+    const tab = box.children[number];
+    const count = String(state.left[name] ?? "");
+    if (tab.lastChild.textContent !== count) tab.lastChild.textContent = count;
+    if (name === state.lane) tab.setAttribute("aria-current", "page");
+    else tab.removeAttribute("aria-current");
+  });
+}
+
+function tabs(state, go) {
   const tab = ({ name }) => {
-    const props = { "data-lane": name, "aria-current": name === state.lane && "page" };
-    return button(
-      ".lane",
-      word("lane", name),
-      () => go(name),
-      props,
-      el("span.count", { text: state.left[name] ?? "" }),
-    );
+    return button(".lane", word("lane", name), () => go(name), { "data-lane": name }, el("span.count"));
   };
-  find("#lanes").replaceChildren(...state.settings.lanes.map(tab));
+  return state.settings.lanes.map(tab);
 }
 
 export function figures(state) {
-  const number = (value) => value.toLocaleString(state.language);
+  const number = (value) => numbers(state.language).format(value);
   const { precision, needed, judged = 0 } = state.figures ?? {};
+  const partly = precision && precision.covers < ENOUGH;
   const left = state.left[state.lane];
   const parts = [
     precision ? interval(precision, state.language) : el("span", { text: t("no_precision") }),
+    partly && el("span.needed", { text: t("covers", { share: percents(state.language, 0).format(precision.covers) }) }),
     needed &&
+      !partly &&
       el("span.needed", {
         text: t("needed", { n: number(needed.articles), points: +(needed.half_width * 100).toFixed(1) }),
       }),
     el("span", { text: t("judged", { n: number(judged) }) }),
     left !== undefined && el("span", { text: t("left", { n: number(left) }) }),
-    el("a", { href: "/report", text: t("report") }),
   ];
-  find("#figures").replaceChildren(...parts.flat().filter(Boolean));
+  find("#numbers").replaceChildren(...parts.flat().filter(Boolean));
 }
 
 function interval({ mean, low, high }, language) {
-  const form = new Intl.NumberFormat(language, {
-    style: "percent",
-    minimumFractionDigits: 1,
-    maximumFractionDigits: 1,
-  });
+  const form = percents(language, 1);
   const words = ` (${form.format(low)} – ${form.format(high)})`;
   return [
     el("span", {}, `${t("precision")} `, el("b", { text: form.format(mean) }), words),
@@ -59,7 +77,7 @@ function meter({ mean, low, high }) {
 }
 
 /** "All saved" or how many wait; and a banner for what the reviewer must know or do. */
-export function saved(outbox, full, act) {
+export function saved(outbox, full, settings, act) {
   const n = outbox.waiting().length;
   const box = find("#saved");
   const words = n ? t("waiting", { n }) : t("all_saved");
@@ -72,6 +90,13 @@ export function saved(outbox, full, act) {
         {},
         t("sign_in", { n }),
         small(t("reload"), () => location.reload()),
+      ),
+    outbox.state === "reviewer" &&
+      el(
+        "p",
+        {},
+        t("nobody", { name: settings.reviewer, n }),
+        small(t("other_name"), () => location.assign("/")),
       ),
     outbox.state === "offline" && n > 0 && el("p", { text: t("offline", { n }) }),
     full && n > 0 && el("p", { text: t("full") }),
@@ -117,8 +142,7 @@ export function nothing(state, { go, again }) {
 
 function middle(seconds, language) {
   const sorted = [...seconds].sort((one, other) => one - other);
-  const form = new Intl.NumberFormat(language, { style: "unit", unit: "second", maximumFractionDigits: 1 });
-  return form.format(sorted[Math.floor(sorted.length / 2)]);
+  return t("seconds", { n: numbers(language).format(sorted[Math.floor(sorted.length / 2)]) });
 }
 
 const KEYS = [

@@ -2,12 +2,15 @@
 // Two tabs may send the same one; the server keeps each uid once.
 
 const BATCH = 20;
+const AFTER_PAINT = 40; // ms: the next article is before the reviewer first
+
+const REFUSALS = ["token", "reviewer"]; // kinds of trouble that only a person can mend
 
 export class Outbox {
   /** `told`: called whenever the state changes; `heard(reply)`: what the server answered. */
   constructor(storage, server, told, heard) {
     Object.assign(this, { storage, server, told, heard });
-    this.state = "ok"; // ok | offline | token
+    this.state = "ok"; // ok | offline | one of REFUSALS
     this.failures = 0;
     this.timer = null;
     this.sending = null;
@@ -18,7 +21,7 @@ export class Outbox {
     const order = Math.max(Date.now(), Number(last) + 1); // a clock that is put back must not reorder
     this.storage.set(`out/${String(order).padStart(16, "0")}-${judgement.uid}`, judgement);
     this.told();
-    this.flush();
+    this.later(AFTER_PAINT);
   }
 
   waiting = () => this.storage.names("out/");
@@ -66,7 +69,7 @@ export class Outbox {
           size = 1;
           continue;
         }
-        this.state = trouble.kind === "token" ? "token" : "offline";
+        this.state = REFUSALS.includes(trouble.kind) ? trouble.kind : "offline";
         this.failures += 1;
         break;
       }
@@ -87,9 +90,15 @@ export class Outbox {
   }
 
   /** Try again in a while; also what another tab has stored, which may be closed before it could send it. */
-  later() {
+  later(wait = Math.min(15, 2 ** this.failures) * (800 + Math.random() * 400)) {
     clearTimeout(this.timer);
-    const wait = Math.min(15, 2 ** this.failures) * (800 + Math.random() * 400);
     this.timer = setTimeout(() => this.flush(), wait);
+  }
+
+  /** What somebody else heard of the server. */
+  trouble({ kind }) {
+    if (!REFUSALS.includes(kind)) return;
+    this.state = kind;
+    this.told();
   }
 }

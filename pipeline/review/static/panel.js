@@ -1,9 +1,9 @@
 // The right pane: the phrases with their verdicts, and everything else that is known or said about the label.
 import { button, el } from "./dom.js";
-import { fold, outcome, verdictOf } from "./draft.js";
+import { fold, outcome, tooMany, verdictOf } from "./draft.js";
 import * as editor from "./editor.js";
 import { rows, stateOf } from "./rows.js";
-import { t } from "./strings.js";
+import { t, word } from "./strings.js";
 
 /**
  * The pane for `view`: {card, draft, mode, settings}.  `mode` is what is being asked: null or {kind: "edit" | "missing" |
@@ -26,23 +26,26 @@ export function panel(view, act) {
 }
 
 function why(card) {
-  const risks = (card.why ?? []).map((text) => el("span", { text }));
+  const risks = (card.why ?? []).map(({ kind, count }) => el("span", { text: word("why", kind, { n: count }) }));
   return [
     risks.length > 0 && el("p.why", {}, el("strong", { text: t("risky") }), risks),
-    card.choices && el("p.hint", { text: t("adjudicate") }),
+    card.choices && el("p.hint", { text: t("adjudicate", { n: card.choices.length }) }),
   ];
 }
 
 function summary({ card, draft, settings }) {
   const n = draft.verdicts.filter((verdict) => verdict !== null).length;
-  const count = outcome(card, draft).length;
-  const over = settings.many && settings.max_phrases && count > settings.max_phrases;
+  const over = tooMany(card, draft, settings);
   return el("p.summary", {}, [
     el("strong", { text: settings.many ? t("phrases") : settings.label }),
     el("span", { text: t("decided", { n, all: draft.verdicts.length }) }),
-    over && el("span.warning", { text: t("too_many", { n: count, max: settings.max_phrases }) }),
+    over > 0 && el("span.warning", { text: overlong(over, settings) }),
   ]);
 }
+
+/** What to tell of a label with `over` phrases more than the job allows. */
+export const overlong = (over, { max_phrases: max }) =>
+  `${t("too_many", { n: max + over, max })}: ${t("reject_some", { n: over })}`;
 
 function missing({ mode, settings }, act) {
   if (!settings.many) return null;

@@ -1,7 +1,7 @@
 // The server's addresses.  Every answer is JSON; every failure is a `Trouble` that says what kind it is.
 
 export class Trouble extends Error {
-  /** `kind`: "token" (open the page again), "client" (this request is wrong) or "server" (try again later). */
+  /** `kind`: "token" (log in again), "reviewer" (nobody of that name), "client" (this request is wrong) or "server" (try again later). */
   constructor(kind, message) {
     super(message);
     this.kind = kind;
@@ -38,12 +38,9 @@ export class Server {
       throw new Trouble("server", String(error));
     }
     const said = await reply.json().catch(() => ({}));
-    const kind =
-      reply.status === 401 || reply.status === 403
-        ? "token"
-        : reply.status >= 500 || reply.status === 429
-          ? "server"
-          : "client";
+    const refused = reply.status === 401 || reply.status === 403;
+    const later = reply.status >= 500 || reply.status === 429;
+    const kind = refused ? (said.kind ?? "token") : later ? "server" : "client";
     throw new Trouble(kind, said.error ?? `HTTP ${reply.status}`);
   }
 }

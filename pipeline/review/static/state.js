@@ -19,8 +19,9 @@ export const state = {
   mode: null, // what is being asked: {kind: "edit" | "missing" | "note" | "reason"}
   history: [], // {card, draft, uid} of this sitting, oldest first
   sitting: [], // seconds of each judgement
+  warned: null, // the key of the article of which was said that undo will leave it
 };
 
 export const clock = new Clock();
 export const server = new Server(settings);
-export const storage = new Storage(settings.job + (settings.model ? `|${settings.model}` : ""), settings.reviewer);
+export const storage = new Storage([settings.storage, settings.job, settings.model].filter(Boolean).join("|"), settings.reviewer);

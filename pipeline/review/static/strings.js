@@ -1,4 +1,4 @@
-// Every word of the page, in the two languages that it speaks.  `{name}` is filled in by `t`.
+// Every word of the page, in the two languages that it speaks.  `{name}` is filled in by `t`; a pair is for one and for more ({n}).
 
 const en = {
   accept_rest: "Accept the rest",
@@ -26,7 +26,8 @@ const en = {
   figures: "Figures so far",
   precision: "Precision",
   no_precision: "Precision: not yet known",
-  needed: "{n} more articles to ±{points} points",
+  needed: ["{n} more article to ±{points} points", "{n} more articles to ±{points} points"],
+  covers: "speaks for {share} of what has come up: judge what waits first",
   judged: "{n} judged",
   left: "{n} left",
   article: "Article",
@@ -34,8 +35,9 @@ const en = {
   label: "Label",
   decided: "{n} of {all} decided",
   too_many: "{n} phrases; the job allows {max}",
+  reject_some: ["reject one", "reject {n}"],
   source: "source",
-  chars: "{n} characters",
+  chars: ["{n} character", "{n} characters"],
   tier_exact: "exact",
   tier_spacing: "spacing",
   tier_morphological: "morphological",
@@ -66,9 +68,16 @@ const en = {
   reason_edited: "edited",
   previous: "Since {name}",
   risky: "Risky because",
+  why_absent: ["{n} phrase is not in the text", "{n} phrases are not in the text"],
+  why_refusal: "reads like a refusal",
+  why_phrases: ["{n} phrase only", "{n} phrases only"],
+  why_long: ["a long phrase", "{n} long phrases"],
+  why_changed: "changed since the last version",
+  why_truncated_tail: "the answer was cut off",
+  why_article_truncated: "the model saw a part of the article",
   reviewer_a: "Reviewer A",
   reviewer_b: "Reviewer B",
-  adjudicate: "Two reviewers differ. Where they agree the verdict is filled in.",
+  adjudicate: "{n} reviewers differ. Where they agree the verdict is filled in.",
   new_phrase: "The missing phrase",
   new_phrase_hint: "or select it in the text and press m",
   add: "Add",
@@ -93,6 +102,8 @@ const en = {
   offline: "No connection: {n} waiting. Go on; nothing is lost.",
   sign_in: "The server wants the token again: open the page anew with it. {n} waiting; nothing is lost.",
   reload: "Open anew",
+  nobody: "“{name}” is not on this job's list of reviewers. {n} waiting under this name; nothing is lost.",
+  other_name: "Choose a name",
   refused: "The server refused the judgement of “{id}”: {why}",
   open_again: "Open it again",
   dismiss: "Dismiss",
@@ -100,14 +111,19 @@ const en = {
   full: "This browser's storage is full. Keep the tab open until all is saved.",
   undo_offline: "Going further back needs the server",
   undo_end: "Nothing is left to undo",
+  undo_blind: "The label has been shown; nothing here can be undone. Once more: the article before",
   taken_back: "Taken back",
   loading: "Fetching articles…",
   no_server: "The server cannot be reached. The page tries again by itself.",
   done_title: "This lane is done",
   done_for_now: "Nothing here right now",
-  done_elsewhere: "{n} more are before other reviewers; the page looks again by itself.",
+  done_elsewhere: [
+    "{n} more is before another reviewer; the page looks again by itself.",
+    "{n} more are before other reviewers; the page looks again by itself.",
+  ],
   done_text: "No article is waiting here for you.",
-  done_session: "{n} judged in this sitting, {time} an article in the middle",
+  done_session: "{n} judged in this sitting, median {time} an article",
+  seconds: "{n} s",
   look_again: "Look again",
   other_lanes: "Other lanes",
   provider: "provider",
@@ -169,6 +185,7 @@ const ko = {
   precision: "정밀도",
   no_precision: "정밀도: 아직 모름",
   needed: "±{points}%p까지 기사 {n}건",
+  covers: "차례가 온 기사의 {share}만 반영: 기다리는 기사부터 판정하세요",
   judged: "{n}건 판정",
   left: "{n}건 남음",
   article: "기사",
@@ -176,6 +193,7 @@ const ko = {
   label: "레이블",
   decided: "{all}개 중 {n}개 결정",
   too_many: "구 {n}개; 이 작업은 {max}개까지",
+  reject_some: "{n}개를 거부하세요",
   source: "출처",
   chars: "{n}자",
   tier_exact: "일치",
@@ -208,9 +226,16 @@ const ko = {
   reason_edited: "수정함",
   previous: "{name} 이후",
   risky: "위험한 까닭",
+  why_absent: "본문에 없는 구 {n}개",
+  why_refusal: "거절하는 답 같음",
+  why_phrases: "구가 {n}개뿐",
+  why_long: "긴 구 {n}개",
+  why_changed: "지난 버전과 다름",
+  why_truncated_tail: "답이 잘림",
+  why_article_truncated: "모델이 기사 일부만 봄",
   reviewer_a: "검수자 A",
   reviewer_b: "검수자 B",
-  adjudicate: "두 검수자의 판정이 다릅니다. 일치하는 판정은 채워져 있습니다.",
+  adjudicate: "검수자 {n}명의 판정이 다릅니다. 일치하는 판정은 채워져 있습니다.",
   new_phrase: "빠진 구",
   new_phrase_hint: "본문에서 선택하고 m을 눌러도 됩니다",
   add: "추가",
@@ -234,6 +259,8 @@ const ko = {
   offline: "연결이 끊겼습니다: {n}건 대기 중. 계속하셔도 됩니다. 사라지지 않습니다.",
   sign_in: "서버가 토큰을 다시 요구합니다. 토큰으로 페이지를 다시 여세요. {n}건 대기 중이며 사라지지 않습니다.",
   reload: "다시 열기",
+  nobody: "“{name}”은(는) 이 작업의 검수자 명단에 없습니다. 이 이름으로 {n}건 대기 중이며 사라지지 않습니다.",
+  other_name: "이름 고르기",
   refused: "서버가 “{id}”의 판정을 거절했습니다: {why}",
   open_again: "다시 판정",
   dismiss: "닫기",
@@ -241,6 +268,7 @@ const ko = {
   full: "브라우저 저장 공간이 가득 찼습니다. 모두 저장될 때까지 이 탭을 닫지 마세요.",
   undo_offline: "더 되돌리려면 서버에 연결되어야 합니다",
   undo_end: "더 되돌릴 것이 없습니다",
+  undo_blind: "레이블을 이미 보았으므로 여기서는 되돌릴 것이 없습니다. 한 번 더 누르면 이전 기사",
   taken_back: "되돌렸습니다",
   loading: "기사를 불러오는 중…",
   no_server: "서버에 연결할 수 없습니다. 저절로 다시 시도합니다.",
@@ -249,6 +277,7 @@ const ko = {
   done_elsewhere: "{n}건은 다른 검수자가 보고 있습니다. 저절로 다시 확인합니다.",
   done_text: "기다리는 기사가 없습니다.",
   done_session: "이번에 {n}건 판정, 기사당 중앙값 {time}",
+  seconds: "{n}초",
   look_again: "다시 확인",
   other_lanes: "다른 대기열",
   provider: "제공자",
@@ -293,11 +322,13 @@ export function speak(language) {
 }
 
 export function t(name, values = {}) {
-  return (words[name] ?? en[name] ?? name).replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
+  const found = words[name] ?? en[name] ?? name;
+  const text = Array.isArray(found) ? found[String(values.n) === "1" ? 0 : 1] : found;
+  return text.replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
 }
 
 /** A word that may be unknown (a plugin's tier or lane): itself where there is no string. */
-export const word = (kind, name) => words[`${kind}_${name}`] ?? name;
+export const word = (kind, name, values) => (`${kind}_${name}` in words ? t(`${kind}_${name}`, values) : name);
 
 /** Fill in what the templates left to this file: `data-t` is an element's text, `data-t-label` its spoken name. */
 export function fill(root) {

@@ -10,6 +10,7 @@ import { t } from "./strings.js";
 /** What the page's buttons call: `act(name, row, value)`, `go(lane)`, `again()`; `outbox` is what they see of it.  Set by app.js. */
 export const hands = {};
 const built = new WeakMap(); // card -> its text as elements, with marks or (blind) without
+const whenIdle = window.requestIdleCallback ?? ((call) => setTimeout(() => call({ timeRemaining: () => 9 }), 30));
 
 /** For a screen reader: what the eye sees by itself. */
 export function say(words) {
@@ -28,19 +29,48 @@ export function tell(words) {
   tell.timer = setTimeout(() => delete toast.dataset.shown, 2500);
 }
 
-/** A card's text, built once; the next card's is built while the reviewer reads this one. */
-export function textOf(card, marked) {
+/** A card's text and heading, built once. */
+function textOf(card, marked) {
+  const { language } = state;
   const known = built.get(card);
-  if (known?.marked === marked) return known;
-  const made = { ...article.build(card, marked), marked };
+  if (known?.marked === marked && known.language === language) return known;
+  const made = { ...article.build(card, marked), marked, language };
+  made.heading = article.heading(card, made.title, settings, language);
   built.set(card, made);
   return made;
 }
 
-export function showText() {
+/** While the reviewer reads: write the rest of a long article, then build the next one. */
+export function workAhead() {
+  workAhead.asked ??= whenIdle(work, { timeout: 500 });
+}
+
+function work(deadline) {
+  workAhead.asked = null;
   const { card, draft } = state;
-  const text = textOf(card, draft.revealed);
-  find("#article").replaceChildren(article.heading(card, text.title, settings, state.language), text.root);
+  const text = card && textOf(card, draft.revealed);
+  while (text?.more()) {
+    paint();
+    if (deadline.timeRemaining() < 5) return workAhead();
+  }
+  if (text) paint();
+  const following = state.queues[state.lane]?.[0];
+  if (following) textOf(following, !following.blind);
+}
+
+function paint() {
+  const { card, draft } = state;
+  article.paint(textOf(card, draft.revealed), draft.verdicts, draft.revealed ? draft.current : -1);
+}
+
+export function showText() {
+  const { heading, root } = textOf(state.card, state.draft.revealed);
+  find("#article").replaceChildren(heading, root);
+  workAhead();
+}
+
+/** To the top, or to the first mark where that is far below.  The one place that makes the browser lay the article out. */
+export function toBegin() {
   window.scrollTo(0, 0);
   const first = find("#article mark");
   if (first && first.getBoundingClientRect().top > window.innerHeight * 0.75) first.scrollIntoView({ block: "center" });
@@ -50,9 +80,11 @@ export function showText() {
 export function showCard() {
   showText();
   render();
+  showFrame();
   if (state.draft.revealed)
     find("#title").focus({ preventScroll: true }); // which reads it to who cannot see it
   else find(".typing input").focus({ preventScroll: true });
+  toBegin();
 }
 
 export function showNothing() {
@@ -66,11 +98,11 @@ export function showNothing() {
 
 /** Draw the panel and the marks' states anew; the text stays as it is, and so does the focus. */
 export function render() {
-  const { card, draft, mode } = state;
+  const { mode } = state;
   const at = document.activeElement?.dataset?.at;
   find("#panel").replaceChildren(...panel(state, hands.act));
   find("#dock").replaceChildren(...dock(state, hands.act));
-  article.paint(textOf(card, draft.revealed).marks, draft.verdicts, draft.revealed ? draft.current : -1);
+  paint();
   const field = mode && find("#panel .editor:not(.typing) input");
   if (field) {
     field.focus();
@@ -78,7 +110,6 @@ export function render() {
   } else if (at) {
     find(`[data-at="${CSS.escape(at)}"]`)?.focus({ preventScroll: true });
   }
-  showFrame();
 }
 
 export function showFrame() {
@@ -88,7 +119,7 @@ export function showFrame() {
 }
 
 export function showSaved() {
-  frame.saved(hands.outbox, storage.memory.size > 0, hands.act);
+  frame.saved(hands.outbox, storage.memory.size > 0, settings, hands.act);
 }
 
 /** Bring the current phrase before the eyes: its row, and with `inText` its first mark where none is to be seen. */
@@ -96,7 +127,12 @@ export function bringCurrent(inText) {
   const { card, draft } = state;
   if (matchMedia("(min-width: 900px)").matches) find("#panel .row.current")?.scrollIntoView({ block: "nearest" });
   find(`[data-at="chip${draft.current}"]`)?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  const marks = inText ? (textOf(card, draft.revealed).marks[draft.current] ?? []) : [];
+  const text = textOf(card, draft.revealed);
+  const marks = inText ? (text.marks[draft.current] ?? []) : [];
+  if (inText && !marks.length) {
+    while (!marks.length && text.more()); // it is further down than what is written so far
+    paint();
+  }
   const seen = (mark) => {
     const { top, bottom } = mark.getBoundingClientRect();
     return top > 80 && bottom < window.innerHeight - 20;
