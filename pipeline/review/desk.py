@@ -43,6 +43,7 @@ class Desk:
         self._work, self._lock = work, threading.RLock()
         self._labels = labels or OwnLabels(work)
         self._check = checker(work.config)
+        self._most = int(getattr(work.config.task_options, "max_phrases", 0) or 0)
         self._log = Log(work.verdicts_file)
         self._leases: dict[tuple[str, int], dict[str, float]] = {}  # (lane, article) -> who has it, until when
         self._read, self._said, self._of_head = 0, dict[str, Judgement](), dict[int, dict[str, Judgement]]()
@@ -245,7 +246,7 @@ class Desk:
             taken, refused = list[Judgement](), dict[str, str]()
             for value in sent:
                 try:
-                    taken.append(judgement_of(value, reviewer, self.model, self._planted, self._check))
+                    taken.append(judgement_of(value, reviewer, self.model, self._planted, self._check, self._most))
                 except Refused as error:
                     refused[error.uid] = str(error)
             self._log.add(taken)
