@@ -316,4 +316,4 @@ def test_figures_are_json_and_the_same_each_time() -> None:
     log += [replace(one, lane="blind", typed=one.accepted[:2], uid=f"{one.uid}b") for one in log[200:260]]
     first = everything(log, population(labels))
     assert json.loads(json.dumps(first, allow_nan=False)) == first == everything(log, population(labels))
-    assert short(first)["judged"] == 300 and short(first)["precision"].keys() == {"mean", "low", "high"}
+    assert short(first)["judged"] == 300 and short(first)["precision"].keys() == {"mean", "low", "high", "covers"}
