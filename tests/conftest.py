@@ -70,6 +70,11 @@ def write_jsonl(path: Path, rows: list[Any]) -> Path:
     return path
 
 
+# For code in a process of its own: megabytes that it held at most; `ru_maxrss` begins with what its parent held.
+PEAK = r"""
+import pathlib, re, sys
+peak = lambda: int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())[1]) // 1024
+"""
 JobMaker = Callable[..., Path]
 
 

@@ -22,7 +22,7 @@ pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install
 pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 
 from pipeline.errors import ConfigError, InputError
-from tests.conftest import ROOT, JobMaker, command, rows, run
+from tests.conftest import PEAK, ROOT, JobMaker, command, rows, run
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 
 POLITE_TO_NOBODY = {"allow": ["127.0.0.0/8"], "delay": 0, "connections_per_host": 8, "workers": 1}
@@ -565,11 +565,8 @@ def test_long_pages_wait_for_memory(make_job: JobMaker) -> None:
     pages: dict[str, Page] = {f"/{n}.html": long for n in range(40)}
     with Running(CrawlServer({**pages, "/a.html": page(html(2))})) as server:
         path = web(make_job, urls=[server.url + at for at in server.pages], connections_per_host=50)
-        code = (
-            "import re, pathlib; from pipeline.cli import main; assert main() == 0; "  # its own peak, not its parent's
-            "print(int(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]) // 1024)"
-        )
-        child = [sys.executable, "-c", code, "collect", str(path)]
+        code = "from pipeline.cli import main; assert main() == 0; print(peak())"
+        child = [sys.executable, "-c", PEAK + code, "collect", str(path)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(child, env=environment, capture_output=True, text=True, check=True)
         assert int(done.stdout.split()[-1]) < 450

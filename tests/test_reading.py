@@ -28,7 +28,7 @@ from pipeline.errors import ConfigError, InputError
 from pipeline.reading import encodings, json_values
 from pipeline.reading.items import How, Item
 from pipeline.records import RawRow
-from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, tree, write_jsonl
+from tests.conftest import PEAK, ROOT, JobMaker, article, command, rows, run, stage, tree, write_jsonl
 
 KOREAN = "서울시가 한강 변에 새로운 도서관을 열었다고 밝혔다."
 
@@ -92,16 +92,17 @@ def test_json_that_is_broken(chunk: int, monkeypatch: pytest.MonkeyPatch) -> Non
     assert values_of(b'[{"b": "\xff"}]') == ["wrong_encoding"]
 
 
-MEMORY = """
-import resource, sys
+MEMORY = (
+    PEAK
+    + """
 from pipeline.reading import json_values
 from pipeline.reading.items import How, Item
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 found = json_values.read(Item("a.json", "a", lambda: open(sys.argv[1], "rb")), How("utf-8", 10**7))
 next(found)
 before = peak()
 print(1 + sum(1 for _ in found), peak() - before)
 """
+)
 
 
 def test_a_large_array_in_flat_memory(tmp_path: Path) -> None:

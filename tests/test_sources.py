@@ -16,7 +16,7 @@ from pipeline.config import load_job
 from pipeline.errors import ConfigError, InputError, LabelmillError
 from pipeline.workspace import Workspace
 from tests import mariadb, postgres
-from tests.conftest import ROOT, JobMaker, rows, run, stage, tree, work_of
+from tests.conftest import PEAK, ROOT, JobMaker, rows, run, stage, tree, work_of
 
 sa = pytest.importorskip("sqlalchemy", reason="extra 'sql' is not installed")
 
@@ -297,19 +297,20 @@ def test_addresses_that_are_none(make_job: JobMaker, monkeypatch: pytest.MonkeyP
     assert not (tmp_path / "none.db").exists()
 
 
-MEMORY = """
-import resource, sys
+MEMORY = (
+    PEAK
+    + """
 from pathlib import Path
 from pydantic import SecretStr
 from pipeline.sources import sql
 options = sql.Options(type="sql", url=SecretStr(sys.argv[1]), table="articles", key="id", columns={"text": "body"})
 source = sql.Source(options, Path("."), str)
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 units = list(source.units())
 next(source.read(units[0]))
 before = peak()
 print(sum(1 for unit in units for _ in source.read(unit)), peak() - before)
 """
+)
 
 
 def test_many_rows_in_flat_memory(url: str) -> None:
