@@ -40,6 +40,7 @@ LAYERS = [
     {"sources", "filters", "tasks", "providers"},
     {"workspace", "prompts", "units"},
     {"engines", "labelling", "review", "splitting", "publishing"},
+    {"interchange"},
     {"stages"},
     {"job", "versioning", "quoting", "prompting", "reviewing", "reporting", "evaluation", "doctor", "starter"},
     {"printing", "parser"},

@@ -13,10 +13,10 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.errors import ConfigError, InputError
+from pipeline.interchange import argilla, formats, label_studio
+from pipeline.interchange.answers import NONE, Item, Said, Source, Task, news, said_by
 from pipeline.parser import REVIEW_FORMATS
 from pipeline.records import LabelColumn
-from pipeline.review import argilla, formats, label_studio
-from pipeline.review.interchange import NONE, Item, Said, Source, Task, news, said_by
 from pipeline.review.judgements import Judgement, read
 from pipeline.workspace import Workspace
 from tests.conftest import JobMaker, article, rows, run

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.review import sheet, verdicts
+from pipeline.interchange import sheet
+from pipeline.review import verdicts
 from pipeline.review.judgements import Judgement, Log, read
 from tests.conftest import JobMaker, article, command, rows, run
 from tests.openai_server import Server, completion

@@ -11,8 +11,9 @@ import pyarrow as pa
 from pipeline import plugins
 from pipeline.engines.local import map_shards
 from pipeline.errors import InputError
-from pipeline.review import formats, judgements, verdicts
-from pipeline.review.interchange import Item, Source, Task, news, said_by
+from pipeline.interchange import formats
+from pipeline.interchange.answers import Item, Source, Task, news, said_by
+from pipeline.review import judgements, verdicts
 from pipeline.review.judgements import Judgement, Log
 from pipeline.review.labels import OwnLabels
 from pipeline.review.lanes import Lanes

@@ -16,7 +16,7 @@ from itertools import zip_longest
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.review.interchange import (
+from pipeline.interchange.answers import (
     NONE,
     Answer,
     Item,

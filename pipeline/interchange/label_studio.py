@@ -17,7 +17,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from pipeline.errors import InputError
-from pipeline.review.interchange import (
+from pipeline.interchange.answers import (
     NONE,
     Answer,
     Item,

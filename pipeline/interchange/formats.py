@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.disk import write_bytes
 from pipeline.errors import ConfigError, InputError
-from pipeline.review import argilla, label_studio, sheet
-from pipeline.review.interchange import Item, Source, Task
+from pipeline.interchange import argilla, label_studio, sheet
+from pipeline.interchange.answers import Item, Source, Task
 from pipeline.review.judgements import Judgement
 
 
