@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -435,3 +436,18 @@ def test_a_taken_port_and_a_job_without_labels_are_told(job: Path, make_job: Job
 def test_weights_need_strata(job: Path) -> None:
     with pytest.raises(ConfigError, match=r"review.weights: needs review.stratify"):
         work_of(job, "review.weights={ko: 2}")
+
+
+def test_many_reviewers_at_once_need_no_more_threads(job: Path) -> None:
+    """Each thread that read articles would keep its share of memory."""
+
+    def asked(number: int) -> int:
+        return server.ask(f"/api/queue?reviewer=r{number}&lane=audit&n=4")[0]
+
+    with ReviewServer(job) as server:
+        assert asked(0) == 200
+        threads = Path(f"/proc/{server.process.pid}/task")
+        before = len(list(threads.iterdir()))
+        with ThreadPoolExecutor(20) as many:
+            assert set(many.map(asked, range(60))) == {200}
+        assert len(list(threads.iterdir())) <= before + 2  # pyarrow's own

@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,6 @@ from pipeline.text.folding import fold_space
 
 try:
     from starlette.applications import Starlette
-    from starlette.concurrency import run_in_threadpool
     from starlette.requests import Request
     from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
     from starlette.routing import Mount, Route
@@ -127,11 +127,17 @@ class _Guard:
 class _Pages:
     def __init__(self, desk: Desk, front: Front, secret: bytes, token: str | None) -> None:
         self._desk, self._front, self._token = desk, front, token
+        # the desk serves one at a time, and each thread that read articles keeps some MB; a report must not hold it up
+        self._desk_thread, self._report_thread = ThreadPoolExecutor(1, "desk"), ThreadPoolExecutor(1, "report")
         self._csrf, self._session = _sign(secret, "csrf", token), _sign(secret, "session", token)
         self._storage = _sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
         name = hashlib.sha256(self._session.encode()).hexdigest()[:8]
         self._cookie = f"labelmill_{name}"  # one for each job: browsers share cookies between ports
         self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
+
+    async def _at_desk(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """The outcome of work that takes a while; the server goes on answering."""
+        return await asyncio.get_running_loop().run_in_executor(self._desk_thread, work, *arguments)
 
     # --- who may ask ---
 
@@ -173,7 +179,7 @@ class _Pages:
 
     async def page(self, request: Request) -> Response:
         reviewer = self._reviewer(request.query_params.get("reviewer"))
-        left = await run_in_threadpool(self._desk.left, reviewer or "")
+        left = await self._at_desk(self._desk.left, reviewer or "")
         lane = request.query_params.get("lane", "")
         settings = {
             "job": self._front.job,
@@ -194,7 +200,7 @@ class _Pages:
         return HTMLResponse(self._templates.get_template("page.html").render(settings=settings))
 
     async def report(self, request: Request) -> Response:
-        html = await run_in_threadpool(self._front.report)
+        html = await asyncio.get_running_loop().run_in_executor(self._report_thread, self._front.report)
         return HTMLResponse(html, headers={"Content-Security-Policy": _REPORT_POLICY})
 
     # --- data ---
@@ -204,12 +210,12 @@ class _Pages:
         reviewer, lane = self._reviewer(asked.get("reviewer")), asked.get("lane", "audit")
         if not reviewer:
             return _error(403, "no reviewer of that name", kind="reviewer")
-        left = await run_in_threadpool(self._desk.left, reviewer)
+        left = await self._at_desk(self._desk.left, reviewer)
         if lane not in left:
             return _error(404, f"no lane {lane!r} here; there are: {', '.join(left)}")
         have = [text for text in asked.get("have", "").split(",") if len(text) == 64 and _is_hex(text)]
-        cards = await run_in_threadpool(self._desk.next, reviewer, lane, _count(asked.get("n"), 8), have)
-        short = await run_in_threadpool(self._desk.short)
+        cards = await self._at_desk(self._desk.next, reviewer, lane, _count(asked.get("n"), 8), have)
+        short = await self._at_desk(self._desk.short)
         return JSONResponse({"articles": cards, "left": left[lane], "figures": short})
 
     async def history(self, request: Request) -> Response:
@@ -218,11 +224,11 @@ class _Pages:
         if not reviewer:
             return _error(403, "no reviewer of that name", kind="reviewer")
         count = _count(asked.get("n"), 10)
-        found = await run_in_threadpool(self._desk.history, reviewer, asked.get("before", ""), count)
+        found = await self._at_desk(self._desk.history, reviewer, asked.get("before", ""), count)
         return JSONResponse({"judgements": found})
 
     async def figures(self, request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(self._desk.figures))
+        return JSONResponse(await self._at_desk(self._desk.figures))
 
     async def judgements(self, request: Request) -> Response:
         if not _same(request.headers.get("x-csrf-token", ""), self._csrf):
@@ -234,9 +240,9 @@ class _Pages:
             return _error(400, "no judgements in this request")
         if not reviewer or not isinstance(sent, list):
             return _error(403, "no reviewer of that name", kind="reviewer")
-        stored, refused = await run_in_threadpool(self._desk.store, reviewer, sent)
-        left = await run_in_threadpool(self._desk.left, reviewer)
-        short = await run_in_threadpool(self._desk.short)
+        stored, refused = await self._at_desk(self._desk.store, reviewer, sent)
+        left = await self._at_desk(self._desk.left, reviewer)
+        short = await self._at_desk(self._desk.short)
         return JSONResponse({"stored": stored, "refused": refused, "left": left, "figures": short})
 
     def _reviewer(self, given: Any) -> str | None:
