@@ -80,6 +80,15 @@ def _front(work: Workspace, reviewers: list[str]) -> Any:
 
 
 def _report(work: Workspace) -> str:
-    from pipeline.reporting import page  # what it needs is 30 MB that most reviews do not
+    """Made in a process of its own: 90 MB that the server need not keep."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_html, work).result()
+
+
+def _html(work: Workspace) -> str:
+    from pipeline.reporting import page
 
     return page.html(work)

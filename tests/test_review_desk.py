@@ -365,6 +365,9 @@ def test_this_machine_only_without_a_token(job: Path) -> None:
         assert server.ask("/api/judgements", {"reviewer": ""}, X_CSRF_Token=csrf)[0] == 400
         assert server.ask("/api/judgements", body | {"reviewer": ["kim"]}, X_CSRF_Token=csrf)[0] == 403
         assert server.ask("/static/../app.py")[0] == 404
+        status, report, headers = server.ask("/report")
+        assert status == 200 and "30 articles labelled" in report
+        assert "script-src" not in headers["content-security-policy"]
         server.kill()
         server.restart()
         assert server.csrf() == csrf  # a page that is open goes on
