@@ -303,6 +303,16 @@ def test_labels_made_anew_by_another_process_are_seen(job: Path, monkeypatch: py
     assert table.figures()["population"]["phrases"] <= 60
 
 
+def test_what_was_filtered_out_since_is_not_shown(make_job: JobMaker) -> None:
+    """The labels are still those of the earlier filter, and some of them have no article any more."""
+    path = make_job([article(n, words=400 if n % 2 else 40) for n in range(8)], review=EVERYTHING)
+    run(path, last="review")
+    run(path, "filters=[{type: tokens, max: 300}]", first="filter", last="filter")
+    table = desk(path)
+    assert {card["id"] for card in cards_of(table, "kim")} == {"a0", "a2", "a4", "a6"}
+    assert table.figures()["population"]["articles"] == 4
+
+
 def test_labels_in_another_order_are_not_taken_for_those_of_other_articles(job: Path) -> None:
     class Turned(OwnLabels):
         now = False

@@ -112,9 +112,9 @@ def segments(text: str, spans: Sequence[Sequence[tuple[int, int]]]) -> list[Segm
     return found
 
 
-def foreign(row: Mapping[str, Any], phrases: Sequence[str], others: Sequence[Mapping[str, Any]]) -> str | None:
+def foreign(row: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str | None:
     """A phrase of other articles' labels that is wrong for this article: it has it in no form, nor any of its words."""
-    article, mine = Article(row["text"] or "", row["language"]), {fold_case(phrase) for phrase in phrases}
+    article, mine = Article(row["text"] or "", row["language"]), {fold_case(phrase) for phrase in row["phrases"]}
     for other in others:
         for phrase in other["phrases"] if other["language"] == row["language"] else ():
             words = phrase.split()

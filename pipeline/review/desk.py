@@ -47,7 +47,7 @@ class Desk:
         self._log = Log(work.verdicts_file)
         self._leases: dict[tuple[str, int], dict[str, float]] = {}  # (lane, article) -> who has it, until when
         self._read, self._said, self._of_head = 0, dict[str, Judgement](), dict[int, dict[str, Judgement]]()
-        self._touched, self._place_of_head = list[int](), dict[int, int | None]()  # articles that were spoken of
+        self._touched = list[int]()  # articles of which something was said, as it came
         self._undone: set[tuple[str, str]] = set()  # uid and reviewer: one may arrive before what it takes back
         self._figures: dict[str, Any] | None = None
         self._short: dict[str, Any] | None = None
@@ -68,9 +68,7 @@ class Desk:
         self._lanes = Lanes(self._population, options, self._work.config.label_column.many)
         self._figures = None
         self._take_in()
-        texts = {judgement.text_sha256 for judgement in self._said.values()}
-        self._population.remember(texts)
-        self._place_of_head = {head(text): self._population.place(text) for text in texts}
+        self._population.remember({judgement.text_sha256 for judgement in self._said.values()})
         self._tallies, self._touched = dict[tuple[str, str], _Tally](), list(self._of_head)
 
     def _digests(self) -> list[str]:
@@ -84,16 +82,16 @@ class Desk:
             return
         for judgement in self._log.since(self._read):
             key = head(judgement.text_sha256)
-            self._touched.append(key)
-            self._place_of_head[key] = self._population.place(judgement.text_sha256)
             if judgement.undoes is not None:
                 self._undone.add((judgement.undoes, judgement.reviewer))
                 undone = self._said.get(judgement.undoes)
                 if undone and undone.reviewer == judgement.reviewer:
-                    del self._said[undone.uid], self._of_head[head(undone.text_sha256)][undone.uid]
+                    key = head(undone.text_sha256)
+                    del self._said[undone.uid], self._of_head[key][undone.uid]
             elif (judgement.uid, judgement.reviewer) not in self._undone:
                 self._said[judgement.uid] = judgement
                 self._of_head.setdefault(key, {})[judgement.uid] = judgement
+            self._touched.append(key)
         self._read, self._figures = last, None
 
     def _said_of(self, key: int) -> list[Judgement]:
@@ -174,7 +172,7 @@ class Desk:
         since is looked at again."""
         tally = self._tallies.setdefault((lane, reviewer), _Tally())
         for key in dict.fromkeys(self._touched[tally.seen :]):
-            place = self._place_of_head.get(key)
+            place = self._population.place_of(key)
             is_open = self._is_open(lane, reviewer, key, 0)
             counts = is_open if lane == "adjudication" else not is_open and self._lanes.has(lane, place)
             (tally.keys.add if place is not None and counts else tally.keys.discard)(key)
@@ -196,7 +194,7 @@ class Desk:
         for judgement in self._of_head.get(head(text), {}).values():  # of whatever model the phrase was
             if not second or judgement.reviewer == reviewer:
                 verdicts.take(judgement)
-        phrases = self._with_planted(text, row["phrases"]) if lane == "audit" else list(row["phrases"])
+        phrases = self._with_planted(row) if lane == "audit" else list(row["phrases"])
         found = cards.card(row, phrases, [verdicts.of(phrase) for phrase in phrases], behind)
         return found | {
             "lane": lane,
@@ -210,11 +208,12 @@ class Desk:
         found = risks.of(row["text_sha256"], row["phrases"], row["tiers"], row["repairs"], earlier)
         return [{"kind": risk.kind, "count": risk.count} for risk in found]
 
-    def _with_planted(self, text: str, phrases: list[str]) -> list[str]:
+    def _with_planted(self, row: Mapping[str, Any]) -> list[str]:
         """The phrases with one that is known to be wrong: one of another article's, which this article does not have."""
+        text, phrases = row["text_sha256"], list(row["phrases"])
         planted = self._planted(text)
         if not planted and self._lanes.has_planted(text) and phrases:
-            found = self._foreign(text, phrases)
+            found = self._foreign(row)
             if found is None:
                 return phrases
             planted = [found]
@@ -229,14 +228,14 @@ class Desk:
         present = {fold_case(phrase) for phrase in self._population.phrases_of(text)}
         return [phrase for phrase in self._log.planted(text) if fold_case(phrase) not in present]
 
-    def _foreign(self, text: str, phrases: list[str]) -> str | None:
-        order, place = self._lanes.orders["audit"], self._population.place(text)
+    def _foreign(self, row: Mapping[str, Any]) -> str | None:
+        text, order = row["text_sha256"], self._lanes.orders["audit"]
+        place = self._population.place(text)
         if place is None or len(order) < 2:
             return None
         step = 1 + self._lanes.position(text, len(order) - 1)
         others = [int(order[(place + step * number) % len(order)]) for number in range(1, 4)]
-        mine = self._population.rows([place])[0]
-        return cards.foreign(mine, phrases, self._population.rows([other for other in others if other != place]))
+        return cards.foreign(row, self._population.rows([other for other in others if other != place]))
 
     # --- taking in ---
 
@@ -262,11 +261,12 @@ class Desk:
             mine = [j for j in self._said.values() if j.reviewer == reviewer and j.model == self.model]
             uids = [judgement.uid for judgement in mine]
             mine = mine[: uids.index(before)] if before in uids else mine
-            there = [j for j in reversed(mine) if self._population.place(j.text_sha256) is not None][:count]
-            found = []
-            for judgement in there:
-                [card] = self._cards(reviewer, judgement.lane, [self._population.place(judgement.text_sha256) or 0])
-                found.append({"card": card, "judgement": _as_sent(judgement)})
+            found = list[dict[str, Any]]()
+            for judgement in reversed(mine):
+                place = self._population.place(judgement.text_sha256)
+                if place is not None and len(found) < count:
+                    [card] = self._cards(reviewer, judgement.lane, [place])
+                    found.append({"card": card, "judgement": _as_sent(judgement)})
             return found
 
     # --- figures ---

@@ -1,12 +1,13 @@
 """The labelled articles of which people are shown some: a few numbers for each, the texts stay on disk.
 
-30 bytes an article.  A text is known by the first 64 bits of its digest (`head`); equal texts under two ids are one article.
+40 bytes an article.  A text is known by the first 64 bits of its digest (`head`); equal texts under two ids are one article.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,13 @@ _ARTICLE = ["id", "text_sha256", "title", "text", "url", "source", "published_at
 
 
 def head(text_sha256: str) -> int:
+    """The first 64 bits of a digest in hex."""
     return int(text_sha256[:16], 16)
 
 
 def mixed(heads: Numbers, salt: str) -> Numbers:
     """A number of 64 bits for each head that looks random and depends on nothing but the text and the salt (splitmix64,
     Steele et al. 2014)."""
-    from hashlib import blake2b
-
     key = np.uint64(int.from_bytes(blake2b(salt.encode(), digest_size=8).digest()))
     with np.errstate(over="ignore"):
         found = (heads ^ key) + np.uint64(0x9E3779B97F4A7C15)
@@ -84,7 +84,7 @@ class Population:
             columns[name][first] for name in _COLUMNS
         )
         self.stratum, self.language = self._strata.codes(stratum), self._languages.codes(language)
-        self._sorted, self._place_of = np.argsort(self.heads), dict[str, int | None]()
+        self._sorted, self._place_of = np.argsort(self.heads), dict[int, int | None]()
         self._known: dict[int, list[str]] = {}
 
     def _scan(self, number: int) -> dict[str, Numbers]:
@@ -92,6 +92,8 @@ class Population:
         articles = self._articles(shard)
         for row, label in self.labels.rows(shard):
             text, phrases, tiers = label["text_sha256"], label["phrases"], label["tiers"]
+            if text not in articles:
+                continue  # filtered out since it was labelled
             at, language, source = articles[text]
             stratum = {"source": source, "language": language, "model": label["model"]}
             risk = risks.score(risks.of(text, phrases, tiers, label["repairs"], self.earlier))
@@ -115,15 +117,15 @@ class Population:
 
     def place(self, text_sha256: str) -> int | None:
         """The article's number, None for a text that is not (or no longer) among them."""
-        if text_sha256 not in self._place_of:
-            self._place_of[text_sha256] = self._found(text_sha256)
-        return self._place_of[text_sha256]
+        return self.place_of(head(text_sha256))
 
-    def _found(self, text_sha256: str) -> int | None:
-        number = head(text_sha256)
-        at = int(np.searchsorted(self.heads, np.uint64(number), sorter=self._sorted))
-        found = int(self._sorted[at]) if at < len(self._sorted) else -1
-        return found if found >= 0 and int(self.heads[found]) == number else None
+    def place_of(self, key: int) -> int | None:
+        """The same by the text's head; those of which something was said are asked for again and again."""
+        if key not in self._place_of:
+            at = int(np.searchsorted(self.heads, np.uint64(key), sorter=self._sorted))
+            found = int(self._sorted[at]) if at < len(self._sorted) else -1
+            self._place_of[key] = found if found >= 0 and int(self.heads[found]) == key else None
+        return self._place_of[key]
 
     def rows(self, places: Sequence[int]) -> list[dict[str, Any]]:
         """Article and label of each place, in their order; a shard that several are in is read once."""
@@ -156,7 +158,9 @@ class Population:
             mine = [place for place in places if self.shard[place] == shard]
             labels = self.labels.at(self.shards[shard], [int(self.row[place]) for place in mine])
             for place in mine:
-                self._known[int(self.heads[place])] = labels[int(self.row[place])]["phrases"]
+                label = labels.get(int(self.row[place]))
+                if label and head(label["text_sha256"]) == int(self.heads[place]):  # else it was made anew just now
+                    self._known[int(self.heads[place])] = label["phrases"]
 
     def all_labels(self) -> Iterator[tuple[str, list[str]]]:
         """Text digest and phrases of every article."""
