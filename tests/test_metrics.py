@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.metrics import classes, keyphrases, rouge
 from pipeline.metrics.intervals import bootstrap
-from pipeline.metrics.matching import best_matching
+from pipeline.metrics.matching import matched
 from tests.conftest import JobMaker, command, rows, run
 from tests.openai_server import Server
 from tests.test_label import openai_job
@@ -67,7 +67,7 @@ def test_the_matching_is_the_best_of_all(similarity: list[list[float]]) -> None:
         sum(row[column] for row, column in zip(wide, columns, strict=True))
         for columns in itertools.permutations(range(len(wide[0])), len(wide))
     )
-    assert best_matching(similarity) == pytest.approx(by_hand)
+    assert sum(matched(similarity)) == pytest.approx(by_hand)
 
 
 def test_legacy_measures_and_their_floor() -> None:

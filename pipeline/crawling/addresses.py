@@ -37,7 +37,6 @@ _SESSION_PARAMETER = re.compile(
     r"(?:sid|s?ess(?:ion)?_?id|session|zenid|oscsid)=(?=[^=]*[0-9])(?=[^=]*[a-z])[a-z0-9,-]{20,}", re.IGNORECASE
 )
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
-_SECOND_LEVEL = re.compile("ac|com?|edu|es|gob?|gov|gouv|hs|kg|ltd|me|mil|ms|net?|nom|org?|pe|plc|re|sch")
 
 
 def normal(url: str, base: str | None = None) -> str | None:
@@ -150,20 +149,6 @@ def host_of(url: str) -> str:
     """The host of a URL, without its port; empty where there is none."""
     parts = _split(url)
     return (parts.hostname or "") if parts else ""
-
-
-def site_of(url: str) -> str:
-    """The name that was probably registered (news.site.co.kr -> site.co.kr): what shares an owner, and often a server.
-
-    A guess without a list of suffixes: two labels, three where the second is one like `co` under a country.  IP addresses and
-    names of one label are sites of their own; blogs of one provider are one site.
-    """
-    host = host_of(url)
-    labels = host.split(".")
-    if ":" in host or labels[-1].isdigit():
-        return host
-    under_country = len(labels) > 2 and len(labels[-1]) == 2 and _SECOND_LEVEL.fullmatch(labels[-2])
-    return ".".join(labels[-3 if under_country else -2 :])
 
 
 def key(url: str) -> str:

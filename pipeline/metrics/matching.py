@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from math import inf
 
 
-def best_matching(similarity: Sequence[Sequence[float]]) -> float:
-    """The largest sum of similarities in which each row and each column counts once at most; none is negative."""
-    return sum(matched(similarity))
-
-
 def matched(similarity: Sequence[Sequence[float]]) -> list[float]:
-    """The similarities of the pairs in the best matching.
+    """The similarities of the pairs in the best matching: their sum is the largest in which each row and each column counts
+    once at most; none is negative.
 
     The Hungarian method with potentials, O(rows^2 * columns) (Kuhn 1955; Munkres 1957).
     """
