@@ -459,6 +459,10 @@ def test_where_nothing_came_the_rows_say_why(make_job: JobMaker) -> None:
         ({"urls": ["http://127.0.0.1/"], "allow": ["no network at all"]}, "neither a network"),
         ({"url_file": "nothing.txt"}, "url_file: .* cannot be read"),
         ({"urls": ["http://127.0.0.1/"], "since": "yesterday"}, "since: 'yesterday' is no date"),
+        (
+            {"urls": ["http://127.0.0.1/"], "since": "2026-10-01", "until": "2026-5-1"},
+            "until: '2026-5-1' is before since",
+        ),
         ({"urls": ["http://127.0.0.1/"], "contact": "a@b\nX: y"}, "contact"),
     ],
 )

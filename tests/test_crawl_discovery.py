@@ -11,14 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.crawling.addresses import Scope, host_of, key, normal, readable
+from pipeline.crawling.dates import when, within
 from pipeline.crawling.discovery import (
     Entry,
     entries_of_feed,
     entries_of_sitemap,
     entry_within,
     links_of_page,
-    when,
-    within,
 )
 from pipeline.crawling.robots import (
     AGAIN,
@@ -362,6 +361,8 @@ def test_within_includes_both_ends() -> None:
     assert within(noon, "2024-05-01", "2024-05-01")
     assert not within(noon, "2024-05-02", None) and not within(noon, None, "2024-04-30")
     assert within(noon, noon, noon) and not within(noon, "2024-05-01T21:00:01+09:00", None)
+    assert not within("2024-05-01T03:00+09:00", "2024-05-01", None)  # the 30th in UTC
+    assert within("2024-05-01", "2024-05-01T10:00", "2024-05-01T11:00") and within(noon, "2024년 5월 1일", "2024-5-1")
     # changed in June: may be of May, not of July
     changed = Entry("https://a.kr/", updated_at="2024-06-01T00:00:00Z")
     assert entry_within(changed, "2024-05-01", "2024-05-31") and not entry_within(changed, "2024-07-01", None)

@@ -22,6 +22,10 @@ from hypothesis import strategies as st
 from pipeline.crawling import decoding
 from pipeline.crawling.fetching import ANY, Fetched, Fetcher, Limits
 from pipeline.crawling.guard import Guard
+from pipeline.crawling.hosts import Host
+from pipeline.crawling.outbox import Outbox
+from pipeline.crawling.room import Place, Room
+from pipeline.crawling.urls import Outcome, Url
 from pipeline.errors import ConfigError
 from tests.crawl_server import CrawlServer, Page, Request, page, redirect
 
@@ -766,3 +770,23 @@ def test_cancelling() -> None:
                 await asyncio.wait_for(fetcher.get(server.url), 0.1)
 
     asyncio.run(main())
+
+
+def test_who_waits_for_memory_is_let_go_where_the_disk_is_full() -> None:
+    async def go() -> None:
+        async def full(group: Any) -> None:
+            raise OSError("no space left")
+
+        room, outbox = Room(10), Outbox(full)
+        held, late, waiting = Place(room), Place(room), Place(room)
+        await held.take(6)
+        await late.take(4)
+        url = Url(1, "http://a.kr/1", "a.kr", "page", 0, 0, None, None, None, False, None)
+        outbox.add(Host("a.kr"), url, Outcome(1, "failed"), held)
+        with pytest.raises(OSError, match="no space left"):
+            await outbox.run()
+        outbox.add(Host("a.kr"), url, Outcome(1, "failed"), late)  # it was under way
+        async with asyncio.timeout(10):
+            await waiting.take(10)
+
+    asyncio.run(go())

@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, InputError
 from pipeline.reading import encodings, json_values
-from pipeline.reading.items import How, Item
+from pipeline.reading.items import OURS, How, Item
+from pipeline.reading.places import Remote
 from pipeline.records import RawRow
 from tests.conftest import PEAK, ROOT, JobMaker, article, command, rows, run, stage, tree, write_jsonl
 
@@ -59,7 +60,8 @@ def rejected(work: Any) -> list[tuple[str, int, str]]:
 def values_of(data: bytes, limit: int = 10**6) -> list[Any]:
     item = Item("a.json", "a.json", lambda: io.BytesIO(data))
     return [
-        row.fields if isinstance(row, RawRow) else row.reason for row in json_values.read(item, How("utf-8-sig", limit))
+        row.fields if isinstance(row, RawRow) else row.reason
+        for row in json_values.read(item, How("utf-8-sig", limit, OURS, {}, iter))
     ]
 
 
@@ -96,8 +98,8 @@ MEMORY = (
     PEAK
     + """
 from pipeline.reading import json_values
-from pipeline.reading.items import How, Item
-found = json_values.read(Item("a.json", "a", lambda: open(sys.argv[1], "rb")), How("utf-8", 10**7))
+from pipeline.reading.items import OURS, How, Item
+found = json_values.read(Item("a.json", "a", lambda: open(sys.argv[1], "rb")), How("utf-8", 10**7, OURS, {}, iter))
 next(found)
 before = peak()
 print(1 + sum(1 for _ in found), peak() - before)
@@ -355,6 +357,11 @@ def test_files_over_http(make_job: JobMaker, tmp_path: Path, web: str) -> None:
     with pytest.raises(InputError, match=r"http://127.0.0.1:1/a.jsonl: cannot be read: ") as caught:
         collect(make_job, "http://127.0.0.1:1/a.jsonl?signature=topsecret")
     assert "\n" not in str(caught.value) and "topsecret" not in str(caught.value)
+
+
+def test_addresses_that_differ_in_their_query_are_two_files() -> None:
+    one, two = (Remote(None, f"https://a.kr/d.jsonl?part={n}", "https", {}) for n in (1, 2))
+    assert one.label == two.label and one.part != two.part and "part" not in one.part.replace(one.label, "")
 
 
 def test_a_server_that_sends_whole_files_only(make_job: JobMaker, tmp_path: Path, web: str) -> None:

@@ -77,8 +77,10 @@ class Crawler:
         finally:
             stopped = self.is_stopped
             self._outbox.close()
-            await committer
-            self._disk.shutdown()
+            try:
+                await committer
+            finally:
+                self._disk.shutdown()
         return not stopped
 
     def stop(self) -> None:

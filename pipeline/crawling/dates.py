@@ -94,18 +94,18 @@ def _zone(text: str) -> timedelta:
 
 
 def within(published_at: str | None, since: str | None, until: str | None) -> bool:
-    """Whether a time lies between two, both included; a bound that is a bare date means all of that day (UTC).
+    """Whether a time lies between two, both included; whichever is a bare date means all of that day (UTC).
 
-    True where the time is unknown: the page itself will tell.  All three are ISO 8601; a bound that is no date is none.
+    True where the time is unknown: the page itself will tell.  A bound that is no date is none.
     """
-    if published_at is None:
+    at, first, last = bound(published_at), bound(since), bound(until)
+    if at is None:
         return True
-    first, last = _bound(since), _bound(until)
-    return (first is None or published_at[: len(first)] >= first) and (
-        last is None or published_at[: len(last)] <= last
-    )
+    after = first is None or at[: len(first)] >= first[: len(at)]
+    return after and (last is None or at[: len(last)] <= last[: len(at)])
 
 
-def _bound(text: str | None) -> str | None:
+def bound(text: str | None) -> str | None:
+    """A time as ISO 8601 in UTC; a date alone stays one (2024-05-01), and a month is its first day.  None where it is none."""
     found = when(text)
-    return found[:10] if found and text and len(text.strip()) <= 10 else found
+    return found[:10] if found and text and not _TIME.search(text) else found

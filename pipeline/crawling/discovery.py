@@ -18,18 +18,6 @@ from pipeline.crawling.dates import when, within
 from pipeline.crawling.robots import token, words
 from pipeline.crawling.xml_records import Record, pieces, records
 
-__all__ = [
-    "Entry",
-    "Links",
-    "Sitemap",
-    "entries_of_feed",
-    "entries_of_sitemap",
-    "entry_within",
-    "links_of_page",
-    "when",
-    "within",
-]
-
 MOST_ENTRIES = 50_000  # of a sitemap, as its protocol has it; a feed has a hundred
 PAGE_BYTES = 5_000_000  # of a page that are looked at
 MOST_LINKS = 10_000

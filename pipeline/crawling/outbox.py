@@ -20,13 +20,15 @@ class Outbox:
     def __init__(self, store: Callable[[Sequence[tuple[Host, Outcome]]], Awaitable[None]]) -> None:
         self._store = store
         self._waiting: list[tuple[Host, Outcome, Place]] = []
-        self._filled, self._closed = asyncio.Event(), False
+        self._filled, self._closed, self._failed = asyncio.Event(), False, False
         self.count = 0  # outcomes that are not stored yet
         self._held = 0  # bytes of their bodies
         self.fetched: dict[str, int] = {}  # the pages among them that were fetched: address -> number
 
     def add(self, host: Host, url: Url, outcome: Outcome, place: Place) -> None:
-        """`place` is given back when it is stored."""
+        """`place` is given back when it is stored, at once where nothing is stored any more."""
+        if self._failed:
+            return place.keep(0)
         self._waiting.append((host, outcome, place))
         self.count += 1
         self._held += len(outcome.body or b"")
@@ -43,18 +45,25 @@ class Outbox:
         self._filled.set()
 
     async def run(self) -> None:
-        """Until it is closed and all is stored."""
-        while not (self._closed and not self._waiting):
-            await self._filled.wait()
-            if len(self._waiting) < GROUP and not self._closed:
-                await asyncio.sleep(GROUP_SECONDS)
-            self._filled.clear()
-            while self._waiting:
-                await self._store_group()
+        """Until it is closed and all is stored.  Where storing fails, nobody waits for the memory of what was not stored."""
+        try:
+            while not (self._closed and not self._waiting):
+                await self._filled.wait()
+                if len(self._waiting) < GROUP and not self._closed:
+                    await asyncio.sleep(GROUP_SECONDS)
+                self._filled.clear()
+                while self._waiting:
+                    await self._store_group()
+        except BaseException:
+            self._failed = True
+            for _, _, place in self._waiting:
+                place.keep(0)
+            raise
 
     async def _store_group(self) -> None:
-        group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+        group = self._waiting[:GROUP]
         await self._store([(host, outcome) for host, outcome, _ in group])
+        del self._waiting[: len(group)]
         self.count -= len(group)
         for _, outcome, place in group:
             self._held -= len(outcome.body or b"")

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
+from importlib import import_module
 from typing import Any, Literal
 
 from pipeline.crawling import boilerplate
@@ -76,12 +77,15 @@ def extract(body: bytes, url: str, charset: str | None = None, mode: Mode = "fas
         return Page(reason="failed", detail=f"{type(error).__name__}: {error}"[:200])
 
 
-def require() -> None:
-    """Raises MissingExtra where trafilatura is not installed."""
+def require(
+    what: str = "extracting articles from pages", extra: str = "html", modules: Sequence[str] = ("trafilatura",)
+) -> None:
+    """Raises MissingExtra, before the first page and not at it, where a module is not installed."""
     try:
-        import trafilatura  # noqa: F401
+        for module in modules:
+            import_module(module)
     except ImportError as error:
-        raise MissingExtra("extracting articles from pages", "html") from error
+        raise MissingExtra(what, extra) from error
 
 
 @lru_cache(maxsize=2)

@@ -21,7 +21,7 @@ from io import BytesIO
 from pipeline.crawling import charsets
 from pipeline.crawling.addresses import normal
 
-MOST_BYTES = 50_000_000  # of a file, unpacked; what is beyond is not read
+MOST_BYTES = 50 * 2**20  # of a file, unpacked; what is beyond is not read
 _CHUNK = 2**16
 _LONGEST_TAIL = 2**20  # characters without an end of tag or line: nothing that is looked for here
 _MOST_TEXT = 4_000  # characters of a field

@@ -21,7 +21,7 @@ _BROKEN = (zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedErr
 
 def read(item: Item, how: How, reader_of: ReaderOf) -> Rows:
     """The rows of all members that `reader_of` knows, in the order of the archive; a row's source is `archive!member`."""
-    members, found = _zip(item) if ".zip" in item.suffixes else _tar(item), 0
+    members, found = _zip(item) if item.suffixes[-1:] == [".zip"] else _tar(item), 0
     try:
         for member in members:
             reader = reader_of(member.name)

@@ -13,7 +13,7 @@ def read(item: Item, how: How) -> Rows:
     """Strict CSV: a quote left open is an error of that row, not a row that swallows its neighbours unseen."""
     csv.field_size_limit(2**31 - 1)
     label, encoding = item.label, item.encoding(how)
-    delimiter = "\t" if ".tsv" in item.suffixes else ","
+    delimiter = "\t" if item.suffixes[-1:] == [".tsv"] else ","
     with item.open() as binary, io.TextIOWrapper(binary, encoding, "surrogateescape", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         header: list[str] = []

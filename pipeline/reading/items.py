@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any, BinaryIO, cast
@@ -36,10 +36,6 @@ Extract = Callable[
 ]  # as `crawling.workers` does
 
 
-def _no_pages(items: Iterable[Any]) -> Iterator[Any]:
-    raise NotImplementedError("who reads HTML gives what extracts it")
-
-
 @dataclass(frozen=True)
 class How:
     """`encoding` may be `auto`: then `guessed` holds, by label, what it was found to be.  `columns` are those wanted.
@@ -47,9 +43,9 @@ class How:
 
     encoding: str
     max_row_bytes: int
-    columns: tuple[str, ...] = OURS
-    guessed: dict[str, str] = field(default_factory=dict)
-    extract: Extract = _no_pages
+    columns: tuple[str, ...]
+    guessed: dict[str, str]
+    extract: Extract
 
 
 @dataclass(frozen=True)

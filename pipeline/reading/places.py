@@ -104,7 +104,9 @@ class Remote:
         self._is_web = scheme in _WEB
         address = path if "://" in path else f"{scheme}://{path}"
         self.label = shown(address)
-        self.part = self.label
+        self.part = (
+            f"{self.label} {digest_of(address)[:16]}"  # the label leaves the query out, which may hold a signature
+        )
         self.name = urlsplit(address).path.rpartition("/")[2]
 
     def digest(self) -> str:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.errors import MissingExtra
 from pipeline.reading.items import How, Item, Rows
-from pipeline.reading.whole import Html, in_order, need_trafilatura
+from pipeline.reading.whole import Html, in_order
 from pipeline.records import BadRow, RawRow
 
 _HTML = ("text/html", "application/xhtml+xml")
@@ -17,11 +16,9 @@ _CHUNK = re.compile(rb"(?:\r\n)?([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 def read(item: Item, how: How) -> Rows:
     """A row for each response and each conversion; the line is the record's number in the file, of whatever type."""
-    try:
-        import fastwarc  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(f"{item.label}: reading WARC", "warc") from error
-    need_trafilatura(item.label, "warc")
+    from pipeline.crawling import pages
+
+    pages.require(f"{item.label}: reading WARC", "warc", ("fastwarc", "trafilatura"))
     yield from in_order(_records(item, how), how)
 
 

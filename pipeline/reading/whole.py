@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import MissingExtra
 from pipeline.reading.items import DAMAGE, How, Item, Rows, wrong_encoding
 from pipeline.records import BadRow, RawRow
 
@@ -30,17 +29,11 @@ def read_text(item: Item, how: How) -> Rows:
 
 def read_html(item: Item, how: How) -> Rows:
     """Title, body, date and canonical address, in whatever encoding the page is."""
-    need_trafilatura(item.label, "html")
+    from pipeline.crawling import pages
+
+    pages.require(f"{item.label}: reading HTML", "html")
     data = _content(item, how)
     yield from in_order(iter([data if isinstance(data, BadRow) else Html(item.label, 1, data)]), how)
-
-
-def need_trafilatura(label: str, extra: str) -> None:
-    """Raises MissingExtra before the first page, not at it."""
-    try:
-        import trafilatura  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra(f"{label}: reading HTML", extra) from error
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Source:
         from pipeline.crawling import pages
         from pipeline.crawling.frontier import Frontier
 
-        pages.require()
+        pages.require("crawling", "crawl", ("trafilatura", "protego"))
         starts = self._starts()
         path = state / f"{self._options.name}.sqlite"
         if not (fetch or path.exists()):
@@ -131,14 +131,14 @@ class Source:
         return found
 
     def _check_dates(self) -> None:
-        from pipeline.crawling.dates import when
+        from pipeline.crawling.dates import bound, within
 
         for name in ("since", "until"):
             given = getattr(self._options, name)
-            if given is not None and when(given) is None:
+            if given is not None and bound(given) is None:
                 raise ConfigError(f"{name}: {given!r} is no date; write it as 2026-05-01")
         since, until = self._options.since, self._options.until
-        if since and until and since > until:
+        if not within(bound(since), None, until):
             raise ConfigError(f"until: {until!r} is before since: {since!r}")
 
     def _listed(self) -> list[str]:
