@@ -180,3 +180,24 @@ def test_what_nobody_has_judged_makes_room() -> None:
 def test_what_is_missing_beside_other_predictions_is_not_missing_in_the_label() -> None:
     found = verdicts.in_force([said("1", rejected=["A"], added=["B"], model="student")])["d"]
     assert found.apply(["A", "C"]) == (["C"], "edited")
+
+
+def test_a_sheet_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    line = {"text_sha256": "0" * 64, "id": "1", "title": "one\u2028line", "keyphrases": ["a"]}
+    sheet.write(tmp_path / "a.jsonl", "keyphrases", [line])
+    [row] = [json.loads(text) for text in (tmp_path / "a.jsonl").read_text("utf-8").split("\n") if text]
+    (tmp_path / "back.txt").write_text(json.dumps({**row, "verdict": "accept"}, ensure_ascii=False), "utf-8")
+    [judgement] = sheet.read(tmp_path / "back.txt", "keyphrases", "kim", "now")
+    assert judgement.accepted == ["a"]
+
+
+def test_what_was_said_of_the_riskiest_is_said_anew_in_a_sheet(job: Path, tmp_path: Path) -> None:
+    out, work = tmp_path / "sample.jsonl", run(job, last="review")
+    digests = {row["id"]: row["text_sha256"] for row in rows(work, "labels")}
+    with Log(work.verdicts_file) as log:
+        log.add([Judgement(digests["a0"], "a0", "kim", "now", ["city", "harbour0x1", "spring"], lane="triage")])
+    command("review", job, "--export", out)
+    lines = [json.loads(line) | {"verdict": "accept"} for line in out.read_text("utf-8").splitlines()]
+    out.write_text("".join(json.dumps(line) + "\n" for line in lines if line["id"] == "a0"))
+    assert command("review", job, "--import", out, "--reviewer", "kim").stdout.startswith("1 verdicts stored")
+    assert [judgement.lane for judgement in read(work.verdicts_file)] == ["triage", "audit"]

@@ -44,7 +44,8 @@ def write(path: Path, label: str, rows: Iterable[Mapping[str, Any]]) -> int:
 
 def read(path: Path, label: str, reviewer: str, at: str) -> Iterator[Judgement]:
     """The judgements in a filled sheet; rows without a verdict give none.  Raises InputError naming the row."""
-    for number, row in enumerate(_rows(path), 2 if path.suffix == ".csv" else 1):
+    first, rows = _rows(path)
+    for number, row in enumerate(rows, first):
         verdict, corrected = _cell(row, "verdict").lower(), _cell(row, "corrected")
         if not verdict and not corrected:
             continue
@@ -99,15 +100,16 @@ def _unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _rows(path: Path) -> tuple[int, list[dict[str, Any]]]:
+    """The number of the first row in the file, and all; JSON lines are told by what is in the file, whatever it is called."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     text = _decoded(data, path)
-    if path.suffix == ".jsonl":
+    if text.lstrip().startswith("{"):
         try:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return 1, [json.loads(line) for line in text.split("\n") if line.strip()]
         except ValueError as error:
             raise InputError(f"{path}: not JSONL ({error})") from error
     first = text.split("\n", 1)[0]
@@ -116,7 +118,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     if not rows or "row_key" not in rows[0]:
         raise InputError(f"{path}: no column 'row_key'; import a sheet that labelmill review --export wrote")
-    return rows
+    return 2, rows
 
 
 def _decoded(data: bytes, path: Path) -> str:

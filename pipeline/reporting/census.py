@@ -20,7 +20,7 @@ from pipeline.workspace import Workspace
 _MOST_PHRASES = 200_000  # different ones that are counted at a time
 _MOST_GROUPS = 5_000
 OTHERS = "(others)"
-_NAMES = ("status", "provider", "model", "prompt", "run_id", "label_source")
+_NAMES = ("model", "prompt", "run_id", "label_source")
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
 

@@ -83,7 +83,7 @@ def bars(title: str, rows: Sequence[Row], kind: str = "bar", labels: float = LAB
 
 
 def funnel(title: str, rows: Sequence[tuple[str, int, int, int]], width: int = WIDE) -> str:
-    """A row for each stage (name, kept, rejected, waiting): what is kept stands in the middle and narrows, what was lost is at
+    """A row for each stage (name, kept, rejected, waiting): what is kept narrows from row to row, what was lost stands at
     its right side."""
     most = max((kept + rejected + waiting for _, kept, rejected, waiting in rows), default=0) or 1
     labels, height = 96.0, 34.0

@@ -81,7 +81,7 @@ def named(work: Workspace, against: str) -> Side:
 
 
 def compare(work: Workspace, against: str | None) -> dict[str, Any] | None:
-    """With what is named; else with the last version that has other labels; None where there is none."""
+    """With what is named; else with the last version, or where its labels are these, the one before; None where there is none."""
     now = of_job(work)
     if against is not None:
         then = named(work, against)
@@ -104,13 +104,12 @@ class _Census:
         self.sizes: Counter[int] = Counter()
         self.absent = self.phrases = 0
         rows, pairs = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
-        for ids, labels, tiers, hashes, pair_hashes in _hashed(side):
+        for _, labels, tiers, hashes, pair_hashes in _hashed(side):
             self.sizes.update(map(len, labels))
             self.phrases += len(pair_hashes)
             self.absent += sum(row.count("absent") for row in tiers)
             rows.append(hashes)
             pairs.append(pair_hashes)
-            del ids
         self.rows, self.pairs = np.unique(np.concatenate(rows)), np.unique(np.concatenate(pairs))
 
     @property

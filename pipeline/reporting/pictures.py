@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -21,9 +21,9 @@ class Picture:
     title: str
     takeaway: str
     chart: Markup
-    head: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    wide: bool = False
+    head: list[str]
+    rows: list[list[str]]
+    wide: bool
 
 
 def picture(title: str, takeaway: str, svg: str, head: list[str], rows: list[list[str]], wide: bool = False) -> Picture:

@@ -78,9 +78,10 @@ def runs(path: Path) -> list[dict[str, Any]]:
             _take(found[-1], event)
     for run in found:
         run["seconds"] = round(_epoch(run.pop("last")) - _epoch(run["started"]), 3)
+        run["most"] = max(run["line"], default=0)
         every = -(-len(run["line"]) // _POINTS) or 1
         run["line"] = run["line"][::every]
-    return [run for run in found if run["answered"]][-_RUNS:]
+    return [run for run in found if run["answered"]]
 
 
 def _take(run: dict[str, Any], event: dict[str, Any]) -> None:
@@ -122,4 +123,4 @@ def speed(stages: list[dict[str, Any]], log: list[dict[str, Any]]) -> dict[str, 
         took["label"] = seconds
     done = next((row["kept"] for row in stages if row["stage"] == "label"), 0)
     pace = answered / seconds if seconds else done / took["label"] if took.get("label", 0) >= 1 else None
-    return {"articles_per_second": pace, "stages": took, "runs": log}
+    return {"articles_per_second": pace, "stages": took, "runs": log[-_RUNS:]}

@@ -62,7 +62,7 @@ def everything(said: Sequence[Judgement], population: Population) -> _Json:
 
 
 def short(found: _Json) -> _Json:
-    """What stands beside the queue.  `covers`: the share of the articles judged among those whose turn in the audit has come."""
+    """What stands beside the queue.  `covers`: the share of the phrases that the precision speaks for; see docs/figures.md."""
     told = ("mean", "low", "high", "covers")
     precision = found["precision"] and {key: found["precision"][key] for key in told}
     return {"precision": precision, "judged": found["lanes"]["audit"], "needed": found["needed"]}

@@ -1,7 +1,7 @@
 """The labels that people look at: the job's own, or another model's predictions for the same articles.
 
-Both give dicts: `text_sha256`, `phrases` (one string for a task with one label), `tiers` (None where a label need not stand in the
-text), `repairs`, and where they come from (None where nobody knows).
+Both give dicts: `text_sha256`, `phrases` (a list, of one for a task with one label), `tiers` (None where a label need not stand
+in the text), `repairs`, and where they come from (None where nobody knows).
 """
 
 from __future__ import annotations

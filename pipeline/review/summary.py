@@ -6,23 +6,35 @@ from typing import Any
 
 from pipeline.review import judgements
 from pipeline.review.figures import Population as Counted
-from pipeline.review.figures import Stratum, everything
-from pipeline.review.labels import Labels, OwnLabels
+from pipeline.review.figures import Stratum, everything, figures
+from pipeline.review.judgements import Judgement
+from pipeline.review.labels import OwnLabels
 from pipeline.review.lanes import Lanes
 from pipeline.review.population import Population
 from pipeline.workspace import Workspace
 
 
-def of_job(work: Workspace, labels: Labels | None = None) -> dict[str, Any] | None:
+def of_job(work: Workspace) -> dict[str, Any] | None:
     """`review.figures.everything` of what was said so far; None where nothing was."""
+    found = _of_job(work)
+    return everything(*found) if found else None
+
+
+def precision(work: Workspace) -> dict[str, Any] | None:
+    """Of `review.figures.figures`, without the figures that read all labels once more."""
+    found = _of_job(work)
+    return figures(*found)["precision"] if found else None
+
+
+def _of_job(work: Workspace) -> tuple[list[Judgement], Counted] | None:
     said = judgements.read(work.verdicts_file)
     if not said:
         return None
     options = work.config.review
-    population = Population(work, labels or OwnLabels(work), options)
+    population = Population(work, OwnLabels(work), options)
     population.remember([judgement.text_sha256 for judgement in said])
     lanes = Lanes(population, options, work.config.label_column.many)
-    return everything(said, counted(population, lanes, population.labels.model))
+    return said, counted(population, lanes, population.labels.model)
 
 
 def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:

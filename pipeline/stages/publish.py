@@ -270,7 +270,7 @@ def _funnel(work: Workspace) -> list[dict[str, Any]]:
 
 def _reviewed(work: Workspace) -> Share:
     """The share of phrases that reviewers accepted in the audit."""
-    found = (summary.of_job(work) or {}).get("precision")
+    found = summary.precision(work)
     if not found:
         return NOTHING
     names = ("mean", "low", "high", "phrases", "articles", "design_effect", "icc", "covers")

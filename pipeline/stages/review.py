@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline import plugins
 from pipeline.engines.local import map_shards
 from pipeline.errors import InputError
 from pipeline.interchange import formats
 from pipeline.interchange.answers import Item, Source, Task, news, said_by
 from pipeline.review import judgements, verdicts
 from pipeline.review.judgements import Judgement, Log
-from pipeline.review.labels import OwnLabels
+from pipeline.review.labels import OwnLabels, checker
 from pipeline.review.lanes import Lanes
 from pipeline.review.population import Population
 from pipeline.stages import clean
@@ -80,7 +80,7 @@ def export_sample(work: Workspace, path: Path, form: str | None, sample: int | N
     orders = Lanes(population, options, work.config.label_column.many).orders
     chosen = [int(place) for place in (*orders["audit"], *orders["blind"])][:sample]
     said: dict[str, list[Judgement]] = {}
-    for judgement in judgements.read(work.verdicts_file):
+    for judgement in _audited(judgements.read(work.verdicts_file)):
         said.setdefault(judgement.text_sha256, []).append(judgement)
     items = [_item(row, said) for row in population.rows(chosen)]
     return len(items), formats.write(path, form, _task(work), items)
@@ -103,12 +103,18 @@ def import_verdicts(work: Workspace, path: Path, form: str | None, reviewer: str
     said = judgements.read(work.verdicts_file)
     reviewers = list(dict.fromkeys(judgement.reviewer for judgement in said))
     source = Source(path, _task(work), _articles(work), reviewers, reviewer, judgements.now())
-    found = [_in_the_tasks_words(work, path, judgement) for judgement in formats.read(source, form)]
-    new, stored = news(found, said), 0
+    check = checker(work.config)
+    found = [_in_the_tasks_words(work, check, path, judgement) for judgement in formats.read(source, form)]
+    new, stored = news(found, _audited(said)), 0
     if new:
         with Log(work.verdicts_file) as log:
             stored = log.add(new)
     return stored, len(found) - stored
+
+
+def _audited(said: Iterable[Judgement]) -> list[Judgement]:
+    """What goes out and comes back as the audit's: not what was said of the riskiest, or of another model's labels."""
+    return [judgement for judgement in said if judgement.lane == "audit" and judgement.model is None]
 
 
 def _articles(work: Workspace) -> dict[str, str]:
@@ -117,10 +123,10 @@ def _articles(work: Workspace) -> dict[str, str]:
     return {digest: id for table in shards for digest, id in zip(*(c.to_pylist() for c in table.columns), strict=True)}
 
 
-def _in_the_tasks_words(work: Workspace, path: Path, judgement: Judgement) -> Judgement:
+def _in_the_tasks_words(
+    work: Workspace, check: Callable[[str], str | None] | None, path: Path, judgement: Judgement
+) -> Judgement:
     """Raises InputError for a corrected label that the task does not know."""
-    task = plugins.create("tasks", work.config.label.task, work.config.task_options, lambda texts: [0] * len(texts))
-    check = getattr(task, "check", None)
     if check is None:
         return judgement
     added = []

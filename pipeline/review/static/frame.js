@@ -2,7 +2,7 @@
 import { button, el, find, once } from "./dom.js";
 import { t, word } from "./strings.js";
 
-const ENOUGH = 0.8; // of what has come up must be judged; below, the figure speaks for too little to plan by
+const ENOUGH = 0.8; // of the phrases the figure must speak for; below, it is too little to plan by
 const percents = once(
   (language, digits) =>
     new Intl.NumberFormat(language, {
