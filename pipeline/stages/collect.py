@@ -30,6 +30,7 @@ from pipeline.tables import ARTICLE, Folder, Tally, first_occurrences, write_ord
 from pipeline.units import Drops, Entry, FileDigests, build, is_current, record_of, rejected_row, rows_of
 from pipeline.workspace import Workspace
 
+Record = dict[str, Any]  # what is known of a built unit (`units.record_of`)
 _ELSEWHERE = {"duplicate_id", "taken_down"}  # rows that are articles, but come from another source or were taken down
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
 
@@ -45,8 +46,9 @@ def run(work: Workspace) -> None:
         for source, _ in sources:
             if hasattr(source, "finished"):  # also where it brought nothing to use: the next run asks again
                 source.finished()
-    lacking = _write_sources(work, entries)
-    _finish(work.articles, entries)
+    records = [record_of(work.articles, entry.unit.name) or {} for entry in entries]
+    lacking = _write_sources(work, entries, records)
+    _finish(work.articles, entries, records)
     if lacking:  # the rows that tell why can be looked at
         raise InputError(f"{work.config.file}: {'; '.join(lacking)}; see: labelmill show JOB articles --rejected")
 
@@ -122,14 +124,14 @@ def _renamed(unit: Unit, count: int) -> Unit:
     return Unit(f"{unit.name}-{count}", unit.digest, unit.parts, unit.labels)
 
 
-def _write_sources(work: Workspace, entries: list[Entry]) -> list[str]:
+def _write_sources(work: Workspace, entries: list[Entry], records_of_all: list[Record]) -> list[str]:
     """What each source offered, and what became of it; which of them have not one article, and why.
 
     Raises InputError for one that had no rows at all: its former rows stay.
     """
     found, lacking = [], []
     for number, spec in enumerate(work.config.sources):
-        records = [record_of(work.articles, e.unit.name) or {} for e in entries if e.number == number]
+        records = [record for entry, record in zip(entries, records_of_all, strict=True) if entry.number == number]
         tally = work.articles.tally([shard for record in records for shard in record["shards"]])
         if not tally.rows:
             raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: has no rows; nothing was changed")
@@ -142,7 +144,7 @@ def _write_sources(work: Workspace, entries: list[Entry]) -> list[str]:
     return lacking
 
 
-def _why_none(folder: Folder, records: list[dict[str, Any]], tally: Tally) -> str:
+def _why_none(folder: Folder, records: list[Record], tally: Tally) -> str:
     why = ", ".join(f"{reason} {count:,}" for reason, count in tally.rejected.most_common())
     details = (
         row["detail"]
@@ -154,13 +156,13 @@ def _why_none(folder: Folder, records: list[dict[str, Any]], tally: Tally) -> st
     return f"none of its {tally.rows:,} rows is an article ({why}{f'; {example}' if example else ''})"
 
 
-def _finish(folder: Folder, entries: list[Entry]) -> None:
+def _finish(folder: Folder, entries: list[Entry], records: list[Record]) -> None:
     """Write the order of shards, forget vanished units, note what changed for `status`."""
     before = read_json(folder.path / "_units.json") or {}
-    records = [record_of(folder, entry.unit.name) or {} for entry in entries]
-    write_order(folder, [shard for record in records for shard in record["shards"]])
+    shards = [shard for record in records for shard in record["shards"]]
+    write_order(folder, shards)
     now = {entry.unit.name: entry.unit.digest for entry in entries}
-    gone = folder.keep_only([shard for record in records for shard in record["shards"]])
+    gone = folder.keep_only(shards)
     for file in (folder.path / "_units").glob("*.json"):
         if file.stem not in now:
             file.unlink()
