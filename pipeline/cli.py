@@ -75,8 +75,10 @@ def _run(arguments: argparse.Namespace) -> None:
     from pipeline import job
 
     work = _workspace(arguments)
-    job.run(work, arguments.first, arguments.last)
+    held_back = job.run(work, arguments.first, arguments.last, arguments.publish)
     printing.status(job.status(work))
+    if held_back:
+        print(held_back)
 
 
 def _stage(arguments: argparse.Namespace) -> None:
@@ -106,7 +108,7 @@ def _publish(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         printing.plan(job.plan_version(work))
         return
-    job.run(work, "split" if versioning.adopt(work) else "publish", "publish")
+    job.run(work, "split" if versioning.adopt(work) else "publish", "publish", always_publish=True)
     report = job.status(work)
     printing.status({**report, "stages": report["stages"][-1:]})
 
@@ -185,6 +187,9 @@ def _ledger(arguments: argparse.Namespace) -> None:
 def _versions(arguments: argparse.Namespace) -> None:
     from pipeline import versioning
 
+    if arguments.drop:
+        print(f"{versioning.drop(_workspace(arguments), arguments.drop)}: dropped")
+        return
     rows, trouble = versioning.listing(_workspace(arguments))
     if trouble:
         print(f"labelmill: {trouble}", file=sys.stderr)

@@ -31,23 +31,24 @@ def printable_path(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
+def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write a file so that it is there whole or not at all, also after a power cut unless `durable` is false."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def write_json(path: Path, value: Any) -> None:
-    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
+def write_json(path: Path, value: Any, durable: bool = True) -> None:
+    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n", durable)
 
 
 def read_json(path: Path) -> Any:

@@ -5,7 +5,7 @@ collect -> filter -> label -> clean -> review -> split -> publish
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.disk import read_json
+from pipeline.engines.steps import DONE, NOT_RUN, UNKNOWN
 from pipeline.errors import ConfigError, InputError
 from pipeline.labelling.labeller import load_prompt
-from pipeline.labelling.monitor import paused_because
-from pipeline.ledger import Ledger, open_ledger
+from pipeline.ledger import Ledger, open_ledger_to_read
 from pipeline.ledger.salvage import salvage
 from pipeline.publishing import gates, versions
 from pipeline.publishing.rows import SPLITS
@@ -31,29 +31,33 @@ from pipeline.workspace import Workspace
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: what runs it, the folder that it fills, the stage's folders that it reads."""
+    """A stage: what runs it, the folder that it fills, and what tells whether that is up to date, without running it."""
 
     name: str
     run: Callable[[Workspace], Any]
-    folder: Callable[[Workspace], Folder] | None
+    folder: Callable[[Workspace], Folder]
+    state: Callable[[Workspace, Sequence[str]], str]
 
 
 STAGES = (
-    Stage("collect", collect.run, lambda work: work.articles),
-    Stage("filter", filter_stage.run, lambda work: work.filtered),
-    Stage("label", label.run, lambda work: work.requests),
-    Stage("clean", clean.run, lambda work: work.labels),
-    Stage("review", review.run, lambda work: work.reviewed),
-    Stage("split", split.run, lambda work: work.split),
-    Stage("publish", publish.run, None),
+    Stage("collect", collect.run, lambda work: work.articles, collect.state),
+    Stage("filter", filter_stage.run, lambda work: work.filtered, filter_stage.state),
+    Stage("label", label.run, lambda work: work.requests, label.state),
+    Stage("clean", clean.run, lambda work: work.labels, clean.state),
+    Stage("review", review.run, lambda work: work.reviewed, review.state),
+    Stage("split", split.run, lambda work: work.split, split.state),
 )
-LABEL = STAGES[2]  # the one stage in which processes help each other
-NAMES = tuple(stage.name for stage in STAGES)
+PUBLISH = "publish"
+NAMES = (*(stage.name for stage in STAGES), PUBLISH)
 TABLES = ("articles", "filtered", "labels", "train", "eval")
 
 
-def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1]) -> None:
-    """Run the stages from `first` to `last`.  What is done already is not done again."""
+def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1], always_publish: bool = False) -> str | None:
+    """Run the stages from `first` to `last`.  What is done already is not done again.
+
+    A version that changes or loses rows of the last one, or that is made while articles wait, is made only where
+    `always_publish` says so.  Why there is none yet and what it would be is returned, None where nothing is held back.
+    """
     start, end = NAMES.index(first), NAMES.index(last)
     if start > end:
         raise ConfigError(f"--from {first} comes after --to {last}; the order is: {' '.join(NAMES)}")
@@ -61,33 +65,101 @@ def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1]) -> None:
     options = work.config.publish
     if wrong := list(gates.complaints(options.gates, options.waive)):
         raise ConfigError("\n".join(f"{work.config.file}: {problem}" for problem in wrong))
-    for number in range(start, end + 1):
-        with work.locked(shared=STAGES[number] is LABEL, wait=number > start):
-            STAGES[number].run(work)
+    for number, stage in enumerate(STAGES[start : end + 1], start):
+        # labelling is the one stage in which processes help each other
+        with work.locked(shared=stage.name == "label", wait=number > start):
+            if number == start:
+                _check_ready(work, first)
+            stage.run(work)
+    if last != PUBLISH:
+        return None
+    with work.locked(wait=first != PUBLISH):
+        if first == PUBLISH:
+            _check_ready(work, first)
+        return _publish(work, always_publish)
+
+
+def _publish(work: Workspace, always: bool) -> str | None:
+    """Make a version; or say why none is made, where a run must not make this one by itself."""
+    if not always and (waiting := _waiting(work)):
+        planned = publish.plan(work)
+        return _held_back(work, waiting, publish.preview(planned)) if planned.version else None
+    try:
+        publish.run(work, growth_only=not always)
+    except publish.HeldBack as held:
+        return _held_back(work, "rows of the last version would change or leave", str(held))
+    return None
+
+
+def _held_back(work: Workspace, why: str, version: str) -> str:
+    return f"no version was made, for {why}; labelmill publish {work.config.file} would make {version}"
+
+
+def _waiting(work: Workspace) -> str | None:
+    """Why this run is no whole one: articles have no outcome yet.  Those that the endpoint rejected for good have one."""
+    if work.limit is not None:
+        return f"this run was limited to {work.limit:,} articles"
+    progress = label.progress(work, read_order(work.articles))
+    return None if progress.is_over else str(progress)
+
+
+# --- what is up to date ---
+
+
+def states(work: Workspace) -> dict[str, str]:
+    """The state of each stage that makes rows, by its name: `done`, `not run`, `2 of 5 shards`, `stale: filters changed`,
+    `stale: filter is stale`, or `unknown until run`.  Takedowns that came since are no reason: publishing applies them."""
+    return dict(_states(work))
+
+
+def _states(work: Workspace) -> Iterator[tuple[str, str]]:
+    """The stages in order, each looked at when it is asked for."""
+    shards = read_json(work.articles.path / "_order.json") or []
+    stale: str | None = None
+    for stage in STAGES:
+        state = stage.state(work, shards) if shards or stage.name == "collect" else NOT_RUN
+        if stale and state in (DONE, UNKNOWN):
+            state = f"stale: {stale} is stale"
+        elif stale is None and state.startswith("stale"):
+            stale = stage.name
+        yield stage.name, state
+
+
+def _check_ready(work: Workspace, first: str) -> None:
+    """Raises InputError where a stage before `first` would make other rows than those that are there."""
+    if read_json(work.articles.path / "_order.json") is None:
+        return  # `first` tells that nothing was collected
+    for name, state in _states(work):
+        if name == first:
+            return
+        if state not in (DONE, UNKNOWN):
+            raise InputError(
+                f"{work.config.file}: {first} needs what {name} makes, and that is not up to date ({state}); run: labelmill run "
+                f"{work.config.file} --from {name} (with the --set of the run that made it, if it had any)"
+            )
 
 
 # --- status ---
 
 
 def status(work: Workspace) -> dict[str, Any]:
-    """Rows in, kept and rejected by reason for each stage, cost and state; nothing is run."""
-    order = read_json(work.articles.path / "_order.json")
-    stages = [_stage_status(work, stage, order or []) for stage in STAGES if stage.folder]
-    ledger = _ledger_totals(work)
-    for row in stages:
-        if row["stage"] == "label":
-            row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
-    published = _publish_status(work)
+    """Rows in, kept and rejected by reason for each stage, cost and state; nothing is run, nothing is written."""
+    order = read_json(work.articles.path / "_order.json") or []
+    ledger, known = _ledger_totals(work), states(work)
+    stages = [_stage_status(work, stage, order, known[stage.name]) for stage in STAGES]
+    asking = next(row for row in stages if row["stage"] == "label")
+    asking["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
+    progress = label.progress(work, order)
+    if known["label"] in (DONE, NOT_RUN) or "shards" in known["label"]:
+        asking |= _under_way(progress)
     changes = read_json(work.articles.path / "_changes.json")
     by_source = read_json(work.articles.path / "_sources.json") or []
-    return {"job": work.config.name, "path": str(work.path), "stages": [*stages, published], "ledger": ledger,
-            "sources": changes, "by_source": by_source, "paused": paused_because(work.events_file)}  # fmt: skip
+    return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, known)],
+            "ledger": ledger, "sources": changes, "by_source": by_source, "paused": progress.paused}  # fmt: skip
 
 
-def _stage_status(work: Workspace, stage: Stage, order: list[str]) -> dict[str, Any]:
-    assert stage.folder is not None
-    folder = stage.folder(work)
-    tally = folder.tally(order)
+def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -> dict[str, Any]:
+    tally = stage.folder(work).tally(order)
     return {
         "stage": stage.name,
         "rows": tally.rows,
@@ -96,27 +168,16 @@ def _stage_status(work: Workspace, stage: Stage, order: list[str]) -> dict[str, 
         "waiting": tally.waiting,
         "notes": dict(tally.notes),
         "seconds": round(tally.seconds, 1),
-        "state": _state(folder, order, tally.shards),
+        "state": state,
     }
 
 
-def _state(folder: Folder, order: list[str], finished: int) -> str:
-    if not finished:
-        return "not run"
-    if finished < len(order):
-        return f"{finished} of {len(order)} shards"
-    stale = sum(_is_stale(folder, shard) for shard in order)
-    return f"{stale} of {len(order)} shards stale" if stale else "done"
-
-
-def _is_stale(folder: Folder, shard: str) -> bool:
-    """Whether an earlier stage has made other rows since."""
-    manifest = folder.manifest(shard)
-    for name, digest in (manifest.inputs if manifest else {}).items():
-        source = Folder(folder.path.with_name(name)).manifest(shard)
-        if source is None or source.digest != digest:
-            return True
-    return False
+def _under_way(progress: label.Progress) -> dict[str, Any]:
+    """What replaces the counts of finished shards while articles wait."""
+    if progress.is_over or not (progress.answered or progress.failed or progress.pid or progress.paused):
+        return {}
+    settled = progress.articles - progress.waiting
+    return {"rows": settled, "kept": settled, "waiting": progress.waiting, "state": str(progress)}
 
 
 def _ledger_totals(work: Workspace) -> dict[str, Any]:
@@ -126,19 +187,27 @@ def _ledger_totals(work: Workspace) -> dict[str, Any]:
         return ledger.totals()
 
 
-def _publish_status(work: Workspace) -> dict[str, Any]:
+def _publish_status(work: Workspace, known: dict[str, str]) -> dict[str, Any]:
     last = versions.latest(work.versions)
     manifest = versions.read_manifest(last) if last else {}
     rows = sum(manifest.get("rows", {}).values())
-    state = f"version {last.name}" if last else "not run"
-    return {"stage": "publish", "rows": rows, "kept": rows, "rejected": {}, "waiting": 0, "seconds": 0.0,
+    state = f"version {last.name}{_behind(work, manifest, known)}" if last else NOT_RUN
+    return {"stage": PUBLISH, "rows": rows, "kept": rows, "rejected": {}, "waiting": 0, "seconds": 0.0,
             "notes": manifest.get("rows", {}), "state": state}  # fmt: skip
+
+
+def _behind(work: Workspace, manifest: dict[str, Any], known: dict[str, str]) -> str:
+    """What stands between the last version and the rows of now."""
+    if stale := next((name for name, state in known.items() if state not in (DONE, UNKNOWN)), None):
+        return f", {stale} is not up to date"
+    return "" if manifest["inputs"] == publish.inputs_of(work) else ", rows changed since"
 
 
 def plan_version(work: Workspace) -> publish.Plan:
     """What `publish` would write, with nothing written."""
     read_order(work.articles)  # no folder is made for a job that never ran
     with work.locked():
+        _check_ready(work, PUBLISH)
         return publish.plan(work)
 
 
@@ -195,7 +264,7 @@ def _has_ledger(work: Workspace) -> bool:
 def _opened_ledger(work: Workspace) -> closing[Ledger]:
     if not _has_ledger(work):
         raise InputError(f"{work.ledger_target}: nothing was asked yet; run: labelmill label JOB")
-    return closing(open_ledger(work.ledger_target, work.config.name))
+    return closing(open_ledger_to_read(work.ledger_target, work.config.name))
 
 
 # --- show ---

@@ -57,7 +57,10 @@ def _add_running(add: Add) -> None:
     run = add("run", "run", "Run a job: all stages, or some.", f"labelmill run {_JOB} --set split.eval=0.1")
     run.add_argument("--from", dest="first", choices=STAGES, default=STAGES[0], metavar="STAGE", help=", ".join(STAGES))
     run.add_argument("--to", dest="last", choices=STAGES, default=STAGES[-1], metavar="STAGE", help="the last stage")
-    run.add_argument("--limit", type=_positive, metavar="N", help="label at most the first N articles")
+    run.add_argument("--limit", type=_positive, metavar="N", help="label at most the first N articles; no version")
+    run.add_argument(
+        "--publish", action="store_true", help="make a version also where rows of the last one change or articles wait"
+    )
     _may_retry(run)
     quote = add("quote", "quote", "What labelling the rest will cost and take, before it is paid.",
                 f"labelmill quote {_JOB} --sample 200 --set label.provider=openai")  # fmt: skip
@@ -147,6 +150,7 @@ def _add_looking(add: Add) -> None:
 
 def _add_versions(add: Add) -> None:
     listing = add("versions", "versions", "The versions of a job.", f"labelmill versions {_JOB}")
+    listing.add_argument("--drop", metavar="X.Y.Z", help="remove the last version, where it is not on the Hub")
     listing.add_argument("--json", action="store_true", help="as JSON")
     diff = add(
         "diff", "diff", "How the rows of one version differ from another's.", f"labelmill diff {_JOB} 1.0.0 1.1.0"

@@ -145,7 +145,7 @@ def exported(done: Done) -> None:
 
 
 def takedown(found: Takedown, job: Path) -> None:
-    print(f"{found.id}: taken down, with its text under any id; labelmill run {job} publishes a version without it")
+    print(f"{found.id}: taken down, with its text under any id; labelmill publish {job} makes a version without it")
     for version, on_hub in found.held_by.items():
         print(f"  version {version} holds it{', here and on the Hub' if on_hub else ', here'}")
     if found.held_by:

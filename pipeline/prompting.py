@@ -13,7 +13,7 @@ from typing import Any
 from pipeline import prompts
 from pipeline.errors import ConfigError, InputError
 from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
-from pipeline.ledger import Record, open_ledger
+from pipeline.ledger import Record, open_ledger_to_read
 from pipeline.metrics.keyphrases import soft_f1
 from pipeline.records import Article
 from pipeline.tables import read_order
@@ -128,7 +128,7 @@ def _label(labeller: Labeller, article: Article, records: list[Record]) -> list[
 def _labelled_by_both(
     work: Workspace, labellers: tuple[Labeller, Labeller]
 ) -> Iterator[tuple[Article, tuple[list[Record], list[Record]]]]:
-    with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
+    with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
         for batch in _batches(work):
             keys = [tuple(labeller.request(article).key for labeller in labellers) for article in batch]
             records = ledger.get([key for pair in keys for key in pair])

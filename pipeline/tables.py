@@ -230,6 +230,10 @@ class Folder:
             return REJECTED.empty_table().select(list(columns) if columns is not None else REJECTED.names)
         return read_parquet(self.rejected_file(shard), columns)
 
+    def others(self, shards: Sequence[str]) -> set[str]:
+        """Finished shards of the folder that are not listed: their input vanished, and the stage has not run since."""
+        return {file.stem for file in self.path.glob("*.json") if not file.name.startswith("_")} - set(shards)
+
     def keep_only(self, shards: Sequence[str]) -> int:
         """Remove what belongs to no listed shard (vanished input, files of a killed writer); how many rows went."""
         wanted, gone = set(shards), 0

@@ -46,8 +46,12 @@ def record_of(folder: Folder, name: str) -> dict[str, Any] | None:
 
 
 def _key(entry: Entry) -> str:
-    options = entry.options.model_dump(mode="json")
-    return digest_of([VERSION, entry.unit.digest, options])
+    return key_of(entry.unit.digest, entry.options)
+
+
+def key_of(unit_digest: str, options: SourceOptions) -> str:
+    """What the shards of a unit depend on, beside the rows that other units exclude."""
+    return digest_of([VERSION, unit_digest, options.model_dump(mode="json")])
 
 
 def is_current(folder: Folder, entry: Entry, drops: Drops | None) -> bool:

@@ -64,6 +64,30 @@ def verify(work: Workspace, version: str) -> dict[str, list[str]]:
     return {f"{hub.repo}, {version}": releasing.self_check(hub, version)}
 
 
+def drop(work: Workspace, version: str) -> Path:
+    """Remove a version that nobody else can have: the last one, and not on the Hub; the folder that it had.
+
+    Raises InputError for any other, HubError where the Hub cannot tell.
+    """
+    with work.locked():
+        path = versions.named(work.versions, version)
+        last = versions.latest(work.versions)
+        if last is None or last.name != version:
+            raise InputError(
+                f"{path}: later versions count on it; only the last one can be dropped ({last and last.name})"
+            )
+        for repo in {versions.read_manifest(path).get("repo"), work.config.publish.repo} - {None}:
+            state = Hub(str(repo)).look()
+            if state is None and work.config.publish.to == "hub":
+                raise InputError(f"{path}: {repo} is {_NOT_THERE}: whether it has this version cannot be told")
+            if state is not None and version in state.versions:
+                raise InputError(
+                    f"{path}: it is on the Hub ({repo}), where others may use it; a version that is out stays"
+                )
+        versions.drop(work.versions, version)
+    return path
+
+
 def adopt(work: Workspace) -> bool:
     """Take over the versions of the repository that are not here: the last one becomes the last one here, the ledger of the
     split and the takedowns are what all versions tell of them.  Whether there was anything to take over."""

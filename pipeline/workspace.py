@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.config import JobConfig
 from pipeline.errors import InputError
@@ -17,6 +18,8 @@ from pipeline.tables import Folder
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+_LOOKED_FOR = 0.2  # seconds: `status` holds the lock for a moment to see whether anybody else does
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,18 @@ class Workspace:
 
         return tqdm(desc=f"{stage:>8}", total=total, unit=f" {unit}", disable=None, dynamic_ncols=True, file=sys.stderr)
 
+    def worked_on_by(self) -> int | None:
+        """The process that works on the job at this moment, None where nobody does."""
+        try:
+            with (self.path / ".lock").open("rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    return int(file.read().strip() or 0) or None
+        except FileNotFoundError:
+            pass
+        return None
+
     @contextmanager
     def locked(self, shared: bool = False, wait: bool = False) -> Iterator[None]:
         """One process writes to a job at a time; several may label it (`shared`).  The lock goes with the process.
@@ -140,7 +155,7 @@ class Workspace:
         with (self.path / ".lock").open("a+") as file:
             how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
             try:
-                fcntl.flock(file, how | fcntl.LOCK_NB)
+                _lock_soon(file, how)
             except OSError as error:
                 file.seek(0)
                 holder = file.read().strip() or "another"
@@ -162,3 +177,15 @@ class Workspace:
         with (self.path / ".requests.lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _lock_soon(file: IO[str], how: int) -> None:
+    """Raises OSError where somebody holds the lock for longer than a look takes."""
+    until = time.monotonic() + _LOOKED_FOR
+    while True:
+        try:
+            return fcntl.flock(file, how | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)

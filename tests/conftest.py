@@ -105,8 +105,9 @@ def work_of(path: Path, *overrides: str, limit: int | None = None) -> Workspace:
 def run(
     path: Path, *overrides: str, first: str = "collect", last: str = "publish", limit: int | None = None
 ) -> Workspace:
+    """Run stages in this process; a version is made of whatever came out."""
     work = work_of(path, *overrides, limit=limit)
-    jobs.run(work, first, last)
+    jobs.run(work, first, last, always_publish=True)
     return work
 
 

@@ -22,7 +22,7 @@ LAYERS = [
     {"errors", "records", "resources", "interrupts"},
     {"plugins"},
     {"text", "yaml_files", "checking"},
-    {"config", "disk"},
+    {"config", "disk", "sqlite_reading"},
     {"tables"},
     {
         "articles",

@@ -67,6 +67,18 @@ def identify(model: str, revision: str | None, base: Path, memory: Path, refresh
     return Weights(folder.resolve().name, digest=known["digest"])
 
 
+def is_remembered(model: str, revision: str | None, base: Path, memory: Path) -> bool:
+    """Whether `identify` would answer out of file `memory`, without the Hub and without reading weights."""
+    asked = (read_json(memory) or {}).get("asked", {})
+    folder = folder_of(model, base)
+    if folder is None:
+        return bool(asked == {"model": model, "revision": revision})
+    folder = folder.absolute()
+    if not folder.is_dir():
+        return bool(asked.get("model") == str(folder))
+    return bool(asked == {"model": str(folder), "files": _files(folder)})
+
+
 def found(model: str, revision: str | None, base: Path) -> str:
     """In a line, what the name means at this moment.  Raises ModelError."""
     if folder := folder_of(model, base):

@@ -6,6 +6,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ import pyarrow as pa
 from pipeline import plugins, prompts
 from pipeline.config import JobConfig
 from pipeline.disk import canonical_json, digest_of, read_json, write_bytes, write_json
+from pipeline.errors import LabelmillError
 from pipeline.ledger import Record
 from pipeline.records import Article, Form, Label, Reply, Request
 from pipeline.tables import read_order
@@ -30,8 +32,8 @@ class Labeller:
     """What turns an article into a request: provider, task and prompt of a job; their identity is the run's."""
 
     def __init__(self, work: Workspace, refit: bool = False) -> None:
+        self._work = work
         config = work.config
-        self.task = plugins.create("tasks", config.label.task, config.task_options, token_counter(work))
         self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
         self.provider_name = config.label.provider
         if hasattr(self.provider, "dialect"):
@@ -45,6 +47,12 @@ class Labeller:
         identity = [self.provider_name, self.provider.identity, *([self._form.schema] if self._form else [])]
         self._identity = hashlib.sha256(canonical_json(identity))
 
+    @cached_property
+    def task(self) -> Any:
+        """The job's task; made when a reply is parsed, for its tokenizer takes its time."""
+        config = self._work.config
+        return plugins.create("tasks", config.label.task, config.task_options, token_counter(self._work))
+
     @property
     def identity(self) -> dict[str, Any]:
         """Provider and prompt: what a shard of `requests/` depends on beside its articles."""
@@ -57,7 +65,7 @@ class Labeller:
     @property
     def run_id(self) -> str:
         """Short digest of what made the raw replies: it stands in every label and names the run in a version."""
-        return digest_of([self.identity, type(self.task).__module__])[:16]
+        return digest_of([self.identity, self._work.config.task.__module__])[:16]
 
     @property
     def description(self) -> dict[str, Any]:
@@ -112,6 +120,21 @@ class Labeller:
         return Request(digest.digest(), article, messages, self._form)
 
 
+def identified(work: Workspace) -> Labeller | None:
+    """The labeller, where its identity can be told without running anything: None where statistics were not fitted yet, or it
+    is not known yet which weights a model's name means."""
+    config = work.config
+    try:
+        provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
+        if hasattr(provider, "fit") and _fitted(work) is None:
+            return None
+        if hasattr(provider, "is_identified") and not provider.is_identified(config.folder, work.weights_file):
+            return None
+        return Labeller(work)
+    except (LabelmillError, OSError):  # the label stage will tell; here only `status` looks
+        return None
+
+
 def load_prompt(config: JobConfig) -> prompts.Prompt | None:
     """The job's prompt, checked; None for a provider that takes the article itself.  Raises ConfigError."""
     if not plugins.load("providers", config.label.provider).Provider.uses_prompt:
@@ -144,15 +167,21 @@ def _statistics(work: Workspace, provider: Any, refit: bool) -> bytes:
     """The provider's fitted state: fitted once over all filtered articles, then kept until it is asked for again."""
     name = work.config.label.provider.rpartition(".")[2]
     current = work.models / f"{name}.json"
-    known = read_json(current)
-    if known and not refit and (work.models / known["file"]).exists():
-        return bytes((work.models / known["file"]).read_bytes())
+    if not refit and (fitted := _fitted(work)) is not None:
+        return fitted
     state: bytes = provider.fit(_filtered_articles(work))
     digest = hashlib.sha256(state).hexdigest()
     file = f"{name}-{digest[:16]}.bin"
     write_bytes(work.models / file, state)
     write_json(current, {"file": file, "sha256": digest})
     return state
+
+
+def _fitted(work: Workspace) -> bytes | None:
+    """The provider's fitted state, where it was fitted before."""
+    current = read_json(work.models / f"{work.config.label.provider.rpartition('.')[2]}.json")
+    file = work.models / current["file"] if current else None
+    return file.read_bytes() if file and file.exists() else None
 
 
 def _remember(work: Workspace, provider: Any) -> None:

@@ -1,12 +1,12 @@
 """The ledger: one durable record for each (key, ask), written before anything parses the reply.
 
-`Ledger` is the one door to it; `open_ledger` finds the database: one SQLite file in the job's folder, or PostgreSQL for
+`Ledger` is the one door to it; `open_ledger` (or `open_ledger_to_read`) finds the database: one SQLite file in the job's folder, or PostgreSQL for
 many machines.  `records` holds what is stored, `claims` who is asking what at this moment, `report` adds up.
 """
 
 from __future__ import annotations
 
-from pipeline.ledger.ledger import Ledger, open_ledger
+from pipeline.ledger.ledger import Ledger, open_ledger, open_ledger_to_read
 from pipeline.ledger.records import Record
 
-__all__ = ["Ledger", "Record", "open_ledger"]
+__all__ = ["Ledger", "Record", "open_ledger", "open_ledger_to_read"]

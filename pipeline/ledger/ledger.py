@@ -17,7 +17,7 @@ from pipeline.ledger.claims import Claimed, Claims, Wanted
 from pipeline.ledger.database import Database
 from pipeline.ledger.postgres import Postgres
 from pipeline.ledger.records import COLUMNS, Asked, Record, from_row, to_row
-from pipeline.ledger.sqlite import SQLite
+from pipeline.ledger.sqlite import ReadingSQLite, SQLite
 from pipeline.tables import write_parquet
 
 _LOOK_UP = 500  # keys in one query
@@ -36,6 +36,11 @@ EXPORT = pa.schema(
 def open_ledger(target: Path | str, job: str, verify: bool = False) -> Ledger:
     """The ledger of a job: a path is an SQLite file, made where there is none; a text is PostgreSQL's URL."""
     return Ledger(SQLite(target, verify) if isinstance(target, Path) else Postgres(target, job))
+
+
+def open_ledger_to_read(target: Path | str, job: str) -> Ledger:
+    """The same, only to look at: a file is not changed, and has to be there."""
+    return Ledger(ReadingSQLite(target) if isinstance(target, Path) else Postgres(target, job))
 
 
 class Ledger:

@@ -7,12 +7,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.errors import InputError, LabelmillError
 from pipeline.ledger.records import FORMAT, NEW_IN_2, TABLES
+from pipeline.sqlite_reading import connected_to_read
 
 _TYPES = {"bytes": "BLOB", "real": "REAL"}
 
@@ -125,6 +127,32 @@ class SQLite:
                 message = f"{self.where}: the disk is full; nothing is lost: free some space, run again"
                 raise LabelmillError(message) from error
             raise LabelmillError(f"{self.where}: the ledger cannot be used ({text})") from error
+
+
+class ReadingSQLite(SQLite):
+    """The same file only to look at: nothing beside it appears or changes, so a read-only folder will do."""
+
+    def __init__(self, path: Path) -> None:
+        self.where, self._path, self._lock = str(path), path, threading.RLock()
+        self._opened = ExitStack()
+        with self.errors():
+            if not path.stat().st_size:
+                raise InputError(damaged(self.where, "it is empty, which a ledger never is"))
+            self._db = self._opened.enter_context(connected_to_read(path))
+            if self._db.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
+                self._db = self._copy()
+            self._make_tables()
+
+    def _copy(self) -> sqlite3.Connection:
+        """Of an older format, to bring up to date what is looked at and not the file itself."""
+        folder = Path(self._opened.enter_context(TemporaryDirectory()))
+        copy = sqlite3.connect(folder / self._path.name, isolation_level=None, check_same_thread=False)
+        self._opened.callback(copy.close)
+        self._db.backup(copy)
+        return copy
+
+    def close(self) -> None:
+        self._opened.close()
 
 
 def _create(path: Path) -> None:

@@ -19,7 +19,7 @@ from pipeline import plugins
 from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
 from pipeline.errors import ConfigError, RequestFailed
-from pipeline.generation.weights import Weights, check_folder, download, folder_of, found, identify
+from pipeline.generation.weights import Weights, check_folder, download, folder_of, found, identify, is_remembered
 from pipeline.records import Reply, Request, Usage
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ class Provider:
     def identify(self, base: Path, memory: Path, refresh: bool) -> None:
         """Find out which weights answer.  Raises ModelError."""
         self._weights, self._base = identify(self._asked_for, self._options.revision, base, memory, refresh), base
+
+    def is_identified(self, base: Path, memory: Path) -> bool:
+        """Whether it is known which weights answer: `identify` would ask nobody and read no weights."""
+        return is_remembered(self._asked_for, self._options.revision, base, memory)
 
     def found(self, base: Path) -> str:
         """For doctor: what the model's name means, and whether it would run here.  Raises ModelError, MissingExtra."""

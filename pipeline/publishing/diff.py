@@ -104,6 +104,8 @@ def check_given(given: str, last: str | None, diff: Diff) -> None:
     if not is_version(given):
         raise ConfigError(f"--version {given}: a version is MAJOR.MINOR.PATCH, e.g. 1.2.0")
     least = next_version(last, diff)
+    if last is not None and diff.empty and given != least:
+        raise ConfigError(f"--version {given}: no row differs from {last}; only its card can, and that is {least}")
     if last is not None and numbers(given) <= numbers(last):
         raise ConfigError(f"--version {given}: the last one is {last}; the next is {least} at least")
     if last is not None and numbers(given) < numbers(least):

@@ -125,6 +125,14 @@ def discard(folder: Path) -> None:
         shutil.rmtree(folder / _PENDING)
 
 
+def drop(folder: Path, version: str) -> None:
+    """Remove a version from its place, whole or not at all; a killed removal leaves nothing that counts as one."""
+    path = folder / f".dropped-{version}"
+    shutil.rmtree(path, ignore_errors=True)
+    (folder / version).rename(path)
+    shutil.rmtree(path)
+
+
 def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
     """Add further files (name -> text), and the manifest last, with the SHA-256 of every file."""
     (path / MANIFEST).unlink(missing_ok=True)

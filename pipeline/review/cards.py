@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cleaner.presence import Article
-from pipeline.ledger import Ledger, Record, open_ledger
+from pipeline.ledger import Ledger, Record, open_ledger_to_read
 from pipeline.publishing import versions
 from pipeline.publishing.rows import SPLITS
 from pipeline.review.risks import Earlier
@@ -38,7 +38,7 @@ def _records(work: Workspace, rows: Sequence[Mapping[str, Any]]) -> dict[str, Re
     keys = {row["key"] for row in rows if row.get("key")}
     if not keys or (isinstance(work.ledger_target, Path) and not work.ledger_target.exists()):
         return {}
-    ledger: Ledger = open_ledger(work.ledger_target, work.config.name)
+    ledger: Ledger = open_ledger_to_read(work.ledger_target, work.config.name)
     try:
         found = ledger.get([bytes.fromhex(key) for key in keys])
     finally:

@@ -10,13 +10,14 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import InputError
+from pipeline.sqlite_reading import connected_to_read
 
 Lane = Literal["audit", "blind", "triage", "adjudication"]
 LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication")
@@ -59,10 +60,13 @@ def now() -> str:
 
 def read(path: Path) -> list[Judgement]:
     """All judgements that nobody took back, oldest first; none where there is no log yet.  Raises InputError for a damaged log."""
-    if not path.exists() and not _before_sqlite(path).exists():
+    if _before_sqlite(path).exists():
+        with Log(path) as log:  # takes it over
+            return standing(log.since(0))
+    if not path.exists():
         return []
-    with Log(path) as log:
-        return standing(log.since(0))
+    with _errors(path), connected_to_read(path) as database:
+        return standing(_since(database, path, 0))
 
 
 def standing(judgements: Iterable[Judgement]) -> list[Judgement]:
@@ -118,13 +122,7 @@ class Log:
     def since(self, seq: int) -> Iterator[Judgement]:
         """Records behind number `seq`, in the order in which they were stored."""
         with self._errors():
-            rows = self._db.execute("SELECT uid, body FROM judgements WHERE seq > ? ORDER BY seq", (seq,)).fetchall()
-        for uid, body in rows:
-            try:
-                judgement = of_dict({**json.loads(body), "uid": uid})
-            except (ValueError, TypeError) as error:
-                raise InputError(f"{self.path}: the log of verdicts cannot be used (record {uid}: {error})") from error
-            yield judgement
+            yield from _since(self._db, self.path, seq)
 
     def last(self) -> int:
         """The number of the newest record; 0 where there is none."""
@@ -141,12 +139,26 @@ class Log:
             rows = self._db.execute("SELECT phrase FROM planted WHERE text_sha256 = ? ORDER BY rowid", (text_sha256,))
             return [phrase for (phrase,) in rows]
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self) -> AbstractContextManager[None]:
+        return _errors(self.path)
+
+
+def _since(database: sqlite3.Connection, path: Path, seq: int) -> Iterator[Judgement]:
+    rows = database.execute("SELECT uid, body FROM judgements WHERE seq > ? ORDER BY seq", (seq,)).fetchall()
+    for uid, body in rows:
         try:
-            yield
-        except sqlite3.Error as error:
-            raise InputError(f"{self.path}: the log of verdicts cannot be used ({error})") from error
+            judgement = of_dict({**json.loads(body), "uid": uid})
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: the log of verdicts cannot be used (record {uid}: {error})") from error
+        yield judgement
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise InputError(f"{path}: the log of verdicts cannot be used ({error})") from error
 
 
 _TABLES = (

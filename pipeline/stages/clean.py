@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -9,8 +10,9 @@ import pyarrow as pa
 from pipeline import plugins
 from pipeline.disk import write_json
 from pipeline.engines.local import map_shards
+from pipeline.engines.steps import UNKNOWN, Step, state_of
 from pipeline.errors import InputError
-from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
+from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of, identified
 from pipeline.ledger import Ledger, Record, open_ledger
 from pipeline.records import Article, Label, Reply
 from pipeline.tables import REJECTED, Folder, Output, label_fields, read_order, rejected_table
@@ -45,24 +47,32 @@ def check_column(folder: Folder, work: Workspace) -> None:
 
 def run(work: Workspace) -> None:
     """Bring `labels/` up to date with `requests/`."""
-    config, shards = work.config, read_order(work.articles)
-    labeller = Labeller(work)
+    shards, labeller = read_order(work.articles), Labeller(work)
     if not work.run_file(labeller.run_id).exists():
         write_json(work.run_file(labeller.run_id), labeller.description)
-    task = plugins.load("tasks", config.label.task)
-    cleaning = [VERSION, task.__name__, getattr(task, "VERSION", 1), config.task_options.model_dump(mode="json")]
-    ledger = open_ledger(work.ledger_target, config.name)
+    ledger = open_ledger(work.ledger_target, work.config.name)
     try:
         map_shards(
-            work.labels,
+            _step(work, labeller),
             shards,
-            inputs=[work.filtered, work.requests],
-            config=[cleaning, labeller.run_id],
             transform=lambda shard: _clean(work, labeller, ledger, shard),
             progress=work.progress("clean", len(shards), "shards"),
         )
     finally:
         ledger.close()
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `labels/` is up to date with the replies, the cleaner and its options."""
+    labeller = identified(work)
+    return state_of([_step(work, labeller)], shards) if labeller else UNKNOWN
+
+
+def _step(work: Workspace, labeller: Labeller) -> Step:
+    task, options = plugins.load("tasks", work.config.label.task), work.config.task_options
+    cleaning = [VERSION, task.__name__, getattr(task, "VERSION", 1), options.model_dump(mode="json")]
+    changed = "the cleaner, its options or the labeller changed"
+    return Step(work.labels, [work.filtered, work.requests], [cleaning, labeller.run_id], changed)
 
 
 def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> Output:

@@ -8,7 +8,7 @@ the same id the earliest in source order stays, which takes a fold over the ids 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from itertools import islice
@@ -23,11 +23,12 @@ import pyarrow.compute as pc
 from pipeline import plugins
 from pipeline.config import SourceOptions
 from pipeline.disk import read_json, write_json
+from pipeline.engines.steps import DONE, NOT_RUN
 from pipeline.errors import ConfigError, InputError
 from pipeline.publishing import takedowns
 from pipeline.records import Article, Unit
 from pipeline.tables import ARTICLE, Folder, Tally, first_occurrences, write_order
-from pipeline.units import Drops, Entry, FileDigests, build, is_current, record_of, rejected_row, rows_of
+from pipeline.units import Drops, Entry, FileDigests, build, is_current, key_of, record_of, rejected_row, rows_of
 from pipeline.workspace import Workspace
 
 Record = dict[str, Any]  # what is known of a built unit (`units.record_of`)
@@ -51,6 +52,32 @@ def run(work: Workspace) -> None:
     _finish(work.articles, entries, records)
     if lacking:  # the rows that tell why can be looked at
         raise InputError(f"{work.config.file}: {'; '.join(lacking)}; see: labelmill show JOB articles --rejected")
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `articles/` is of the sources that the job file names, with their options; no source is asked for news."""
+    digests: dict[str, str] = read_json(work.articles.path / "_units.json") or {}
+    records = [record for name in digests if (record := record_of(work.articles, name))]
+    if len(records) < len(digests) or not records:
+        return f"{len(records)} of {len(digests)} units" if records else NOT_RUN
+    unit_of = {shard: record["key"] for record in records for shard in record["shards"]}
+    units = list(dict.fromkeys(unit_of[shard] for shard in shards if shard in unit_of))
+    sources = [{key_of(digest, options) for digest in digests.values()} for options in work.config.source_options]
+    return DONE if _in_order(units, sources) else "stale: sources changed"
+
+
+def _in_order(units: Sequence[str], sources: Sequence[set[str]]) -> bool:
+    """Whether units (by key) are those of these sources (the keys that a unit of each would have), one source after the other.
+
+    The order counts, for of rows with the same id the earliest stays.
+    """
+    number = 0
+    for key in units:
+        while key not in sources[number]:
+            number += 1
+            if number == len(sources):
+                return False
+    return all(keys & set(units) for keys in sources)
 
 
 def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ articles + decisions + fold -> kept and rejected rows).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline import plugins
 from pipeline.engines.local import map_shards
+from pipeline.engines.steps import Step, state_of
 from pipeline.tables import REJECTED, Output, read_order
 from pipeline.workspace import Workspace
 
@@ -25,27 +27,41 @@ Drops = dict[int, tuple[str, str]]  # row of a shard -> reason, detail
 
 def run(work: Workspace) -> None:
     """Bring `filtered/` up to date with `articles/`."""
-    shards = read_order(work.articles)
-    specs = [options.model_dump(mode="json") for options in work.config.filter_options]
-    filters = _LazyFilters(work)
+    shards, filters = read_order(work.articles), _LazyFilters(work)
+    deciding, emitting = _steps(work, shards, filters)
     map_shards(
-        work.decisions,
+        deciding,
         shards,
-        inputs=[work.articles],
-        config=[VERSION, specs],
         transform=lambda shard: Output(decide(work.articles.read(shard), filters.all())),
         progress=work.progress("filter", len(shards), "shards"),
     )
     drops = dict(zip(shards, fold(work, shards, filters), strict=True))
     map_shards(
-        work.filtered,
+        replace(emitting, extra=lambda shard: sorted(drops[shard].items())),
         shards,
-        inputs=[work.articles, work.decisions],
-        config=VERSION,
-        extra=lambda shard: sorted(drops[shard].items()),
         transform=lambda shard: emit(work.articles.read(shard), work.decisions.read(shard), drops[shard], filters),
         progress=work.progress("filter", len(shards), "shards"),
     )
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `filtered/` is up to date with `articles/` and the job file."""
+    return state_of(_steps(work, shards, _LazyFilters(work)), shards)
+
+
+def _steps(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> tuple[Step, Step]:
+    """*decide* and *emit*, the latter without what the fold will say of each shard."""
+    specs = [options.model_dump(mode="json") for options in work.config.filter_options]
+    deciding = Step(work.decisions, [work.articles], [VERSION, specs], "filters changed")
+    emitting = Step(
+        work.filtered,
+        [work.articles, work.decisions],
+        VERSION,
+        "filters changed",
+        extra=lambda shard: [],
+        fold=(lambda: {"decisions": [work.decisions.digest(shard) for shard in shards]}) if filters.folding else None,
+    )
+    return deciding, emitting
 
 
 class _LazyFilters:

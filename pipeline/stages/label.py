@@ -10,18 +10,21 @@ import hashlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.disk import read_json, write_json
+from pipeline.engines.steps import NOT_RUN, UNKNOWN, Step, state_of
 from pipeline.errors import InputError
 from pipeline.labelling import quote
 from pipeline.labelling.asking import Asking
 from pipeline.labelling.engine import ask_all
-from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
-from pipeline.labelling.monitor import EventLog, Monitor
+from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of, identified
+from pipeline.labelling.monitor import EventLog, Monitor, paused_because
 from pipeline.ledger import Ledger, Record, open_ledger
 from pipeline.ledger.records import storable
 from pipeline.records import Request
@@ -29,6 +32,7 @@ from pipeline.tables import Manifest, Output, input_digests, read_order, step_ke
 from pipeline.workspace import Workspace
 
 VERSION = 1
+_TOLD_EVERY = 1.0  # seconds between two notes of how far the run is, for `status`
 BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
 REQUESTS = pa.schema(
     [
@@ -50,6 +54,59 @@ def run(work: Workspace) -> None:
         _LabelRun(work, labeller, ledger).run()
     finally:
         ledger.close()
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `requests/` is up to date with the articles and with the labeller.  Rows that wait make it no other state."""
+    labeller = identified(work)
+    if labeller is None:
+        return UNKNOWN if any(work.requests.manifest(shard) for shard in shards) else NOT_RUN
+
+    def taken(shard: str) -> int | None:
+        manifest = work.requests.manifest(shard)
+        return manifest.kept if manifest else None
+
+    config = [VERSION, labeller.identity]
+    return state_of([Step(work.requests, [work.filtered], config, "the labeller or its prompt changed", taken)], shards)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the articles of a job are asked about; `waiting` ones have no outcome yet."""
+
+    articles: int
+    answered: int
+    waiting: int
+    failed: int  # got no answer; the next run asks them again
+    pid: int | None  # of a process that asks at this moment
+    paused: str | None  # why the last run stopped before its end
+
+    @property
+    def is_over(self) -> bool:
+        return not self.waiting and not self.failed and self.pid is None
+
+    def __str__(self) -> str:
+        left = f", {self.failed:,} got no answer" if self.failed else ""
+        now = f", running ({self.pid})" if self.pid else f", paused: {self.paused}" if self.paused else ""
+        return f"{self.answered:,} of {self.articles:,} answered, {self.waiting:,} wait{left}{now}"
+
+
+def progress(work: Workspace, shards: Sequence[str]) -> Progress:
+    """What is known of all articles, those of shards under way included."""
+    articles = work.filtered.tally(shards).kept
+    tally = work.requests.tally(shards)
+    settled, answered, failed = tally.kept, tally.notes["answered"], tally.notes["failed"]
+    under_way, labeller = read_json(_under_way(work)), identified(work)
+    if under_way and labeller and under_way["run_id"] == labeller.run_id and settled < under_way["settled"] <= articles:
+        settled, answered, failed = under_way["settled"], under_way["answered"], under_way["failed"]
+    pid = work.worked_on_by() if under_way else None
+    paused = None if pid else paused_because(work.events_file)
+    return Progress(articles, answered, articles - settled, failed, pid, paused)
+
+
+def _under_way(work: Workspace) -> Path:
+    """What the last process to label has settled so far; there until all of it is in `requests/`."""
+    return work.requests.path / "_under_way.json"
 
 
 @dataclass
@@ -74,6 +131,9 @@ class _LabelRun:
         self._work, self._labeller, self._ledger = work, labeller, ledger
         self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may settle rows of several shards
         self._config = [VERSION, labeller.identity]
+        self._open_shards: list[_OpenShard] = []
+        self._outcomes: Counter[str] = Counter()  # rows of finished shards, by status
+        self._told_at = 0.0
         self._failed = 0
         self._rejected: Counter[str] = Counter()  # in this run, by what the endpoint said
 
@@ -92,12 +152,24 @@ class _LabelRun:
             asking = Asking(self._labeller, self._ledger, options, monitor, self._settle, retry)
             events.write("started", identity=self._labeller.identity, articles=sum(takes.values()), spent_usd=spent)
             try:
+                self._tell()
                 ask_all(self._batches(shards, takes), asking)
             except BaseException as error:
                 events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
+                self._tell()
                 raise
+            _under_way(self._work).unlink(missing_ok=True)
             events.write("finished", **monitor.summary())
         self._say_what_came(monitor)
+
+    def _tell(self) -> None:
+        """Note for `status` how far the run is; at most a second's articles behind where the process is killed."""
+        self._told_at = time.monotonic()
+        outcomes = self._outcomes.copy()
+        for shard in self._open_shards:
+            outcomes.update(shard.settled[key]["status"] for key in shard.keys if key in shard.settled)
+        settled = {"settled": outcomes.total(), "answered": outcomes["answered"], "failed": outcomes["failed"]}
+        write_json(_under_way(self._work), {"run_id": self._labeller.run_id, **settled}, durable=False)
 
     def _check_ledger_is_this_jobs(self, shards: list[str]) -> None:
         """Raises InputError where the job had answers and the ledger has none: it would all be paid again."""
@@ -149,6 +221,7 @@ class _LabelRun:
             manifest = self._work.requests.manifest(shard)
             if manifest and manifest.key == key and not self._unsettled(manifest):
                 self._monitor.settled(takes[shard])
+                self._outcomes.update(manifest.notes)
                 continue
             yield from self._open(shard, key, inputs, takes[shard])
 
@@ -162,6 +235,7 @@ class _LabelRun:
     def _open(self, shard: str, key: str, inputs: dict[str, str], take: int) -> Iterator[list[Request]]:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
         state = _OpenShard(shard, key, inputs, take, table.num_rows - take)
+        self._open_shards.append(state)
         for start in range(0, take, BATCH):
             requests = [
                 self._labeller.request(article) for article in articles_of(table.slice(start, min(BATCH, take - start)))
@@ -189,6 +263,8 @@ class _LabelRun:
         if record and record.reply is None:
             self._rejected[f"{record.error_code}: {record.error}"[:160]] += 1
         self._failed += record is None
+        if time.monotonic() - self._told_at > _TOLD_EVERY:
+            self._tell()
         for state in self._in_flight.pop(request.key):
             state.settled[request.key] = row
             state.unanswered -= 1
@@ -203,6 +279,8 @@ class _LabelRun:
             for row_id, key in zip(state.ids, state.keys, strict=True)
         ]
         notes = dict(Counter(row["status"] for row in rows))
+        self._open_shards.remove(state)
+        self._outcomes.update(notes)
         output = Output(pa.Table.from_pylist(rows, schema=REQUESTS), waiting=state.waiting, notes=notes)
         seconds = time.monotonic() - state.started
         with self._work.writing_requests():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,23 +54,46 @@ class Plan:
         return card.render(self.manifest)
 
 
-def run(work: Workspace) -> str:
+class HeldBack(Exception):
+    """A version that nobody asked for is not made; the text tells what it would be."""
+
+
+def run(work: Workspace, growth_only: bool = False) -> str:
     """Write a version where the rows differ from the last one, or where one is asked for, and put it where the job says; the
-    version that now stands.  Raises GateStopped, naming the rows, HubError, InputError where somebody changed the
-    repository."""
+    version that now stands.
+
+    Raises HeldBack where `growth_only` and rows of the last version would change or leave, GateStopped, naming the rows, HubError,
+    InputError where somebody changed the repository.
+    """
     if work.config.publish.to == "hub":
-        return _to_hub(work, Hub(str(work.config.publish.repo)))
-    path = _next(work, versions.latest(work.versions), is_out=True)
+        return _to_hub(work, Hub(str(work.config.publish.repo)), growth_only)
+    path = _next(work, versions.latest(work.versions), True, growth_only)
     return _released(work, path).name
 
 
-def _to_hub(work: Workspace, hub: Hub) -> str:
+def preview(planned: Plan) -> str:
+    """What a planned version would be, in a few words: its number, its changes, the gates that would stop it."""
+    stopping = [finding.gate for finding in planned.findings if finding.stops]
+    return _in_words(planned.version, planned.diff.counts) + (f", stopped by {', '.join(stopping)}" if stopping else "")
+
+
+def _in_words(version: str | None, counts: Mapping[str, int]) -> str:
+    changes = ", ".join(f"{count:,} rows {kind}" for kind, count in counts.items() if count)
+    return f"{version} ({changes or 'the same rows'})"
+
+
+def _grows(counts: Mapping[str, int]) -> bool:
+    """Whether there are further rows at most: what nobody who uses the last version can mind."""
+    return not any(count for kind, count in counts.items() if kind != "added")
+
+
+def _to_hub(work: Workspace, hub: Hub, growth_only: bool) -> str:
     state = _finish_last(work, hub)
     if state:
         releasing.check_head(hub, state, work.versions, work.adopt)
     last = versions.latest(work.versions)
     is_out = last is None or (state is not None and last.name in state.versions)
-    path = _next(work, last, is_out, hub.text("README.md", state.head) if state else None)
+    path = _next(work, last, is_out, growth_only, hub.text("README.md", state.head) if state else None)
     if path == last and is_out:
         return last.name
     if state is None:
@@ -100,19 +123,23 @@ def _released(work: Workspace, path: Path) -> Path:
     )
 
 
-def _next(work: Workspace, last: Path | None, is_out: bool, their_card: str | None = None) -> Path:
+def _next(work: Workspace, last: Path | None, is_out: bool, growth_only: bool, their_card: str | None = None) -> Path:
     """The version that must go out, written beside its place; the last one itself where nothing changed.  `is_out`: the last
     one is where it should be.  `their_card` is what stands in the repository."""
-    inputs, pending = _inputs(work), versions.pending(work.versions)
+    inputs, pending = inputs_of(work), versions.pending(work.versions)
     asked = work
     if last and not work.version and versions.read_manifest(last)["inputs"] == inputs:
         ours = (last / "README.md").read_text("utf-8")
         if is_out or card.merged(ours, their_card) == ours:
             return last
         asked = replace(work, version=diff.next_version(last.name, diff.Diff()))  # the same rows, another card
-    if pending and _fits(versions.read_manifest(pending), asked, inputs, last):
+    if pending and _fits(waiting := versions.read_manifest(pending), asked, inputs, last):
+        if growth_only and not _grows(waiting["diff"]):
+            raise HeldBack(_in_words(waiting["version"], waiting["diff"]))
         return pending
     planned = plan(asked)
+    if growth_only and not _grows(planned.diff.counts):
+        raise HeldBack(preview(planned))
     if failed := [finding.told() for finding in planned.findings if finding.stops]:
         raise GateStopped(f"not published: {'; '.join(failed)}; mend the rows, or waive it: publish.waive")
     if planned.version is None:
@@ -157,7 +184,7 @@ def plan(work: Workspace) -> Plan:
     findings = _examined(work, index, before, reviewed)
     described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
     made = {
-        "inputs": _inputs(work),
+        "inputs": inputs_of(work),
         "runs": provenance.runs(tallies, described),
         "funnel": _funnel(work),
         "gates": {finding.gate: finding.as_dict() for finding in findings},
@@ -177,7 +204,7 @@ def _examined(work: Workspace, index: pa.Table, before: pa.Table, reviewed: Shar
     return gates.examine(facts, options.gates, options.waive)
 
 
-def _inputs(work: Workspace) -> str:
+def inputs_of(work: Workspace) -> str:
     """Digest of what a version is made of."""
     made_of = [asdict(work.config.label_column), work.config.publish.text, takedowns.digest(work.takedowns)]
     folders = (work.filtered, work.reviewed, work.split)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.engines.local import map_shards
+from pipeline.engines.steps import Step, state_of
 from pipeline.errors import InputError
 from pipeline.interchange import formats
 from pipeline.interchange.answers import Item, Source, Task, news, said_by
@@ -30,13 +31,21 @@ def run(work: Workspace) -> None:
     log, shards = verdicts.load(work.verdicts_file), read_order(work.articles)
     clean.check_column(work.labels, work)
     map_shards(
-        work.reviewed,
+        _step(work, log),
         shards,
-        inputs=[work.labels],
-        config=VERSION,
-        extra=lambda shard: _verdicts_of(work, log, shard),
         transform=lambda shard: _apply(work, work.labels.read(shard).to_pylist(), log),
         progress=work.progress("review", len(shards), "shards"),
+    )
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `reviewed/` is up to date with `labels/` and with what people have said."""
+    return state_of([_step(work, verdicts.load(work.verdicts_file))], shards)
+
+
+def _step(work: Workspace, log: dict[str, verdicts.Verdicts]) -> Step:
+    return Step(
+        work.reviewed, [work.labels], VERSION, "verdicts not applied", lambda shard: _verdicts_of(work, log, shard)
     )
 
 

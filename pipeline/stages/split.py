@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, pairwise
 from typing import Any
 
@@ -11,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.disk import digest_of
 from pipeline.engines.local import map_shards
+from pipeline.engines.steps import Step, state_of
 from pipeline.splitting.assignment import (
     TEXTS,
     Assignment,
@@ -31,11 +34,10 @@ SPLIT = pa.schema([("id", pa.string()), ("group_id", pa.string()), ("split", pa.
 def run(work: Workspace) -> None:
     """Bring `split/` up to date with `reviewed/`; new assignments are logged before anything uses them."""
     shards = read_order(work.articles)
+    signing, splitting = _steps(work, shards)
     map_shards(
-        work.signatures,
+        signing,
         shards,
-        inputs=[work.filtered, work.reviewed],
-        config=VERSION,
         transform=lambda shard: Output(_texts(work, shard)),
         progress=work.progress("split", len(shards), "shards"),
     )
@@ -43,14 +45,31 @@ def run(work: Workspace) -> None:
     found = _assigned(work, shards)
     part_of = {shard: found.part(*bounds) for shard, bounds in zip(shards, pairwise(starts), strict=True)}
     map_shards(
-        work.split,
+        replace(splitting, extra=lambda shard: _digest(part_of[shard])),
         shards,
-        inputs=[work.signatures],
-        config=VERSION,
-        extra=lambda shard: _digest(part_of[shard]),
         transform=lambda shard: _emit(work.signatures.read(shard, ["id"]).column("id"), part_of[shard]),
         progress=work.progress("split", len(shards), "shards"),
     )
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `split/` is up to date with `reviewed/` and the job file."""
+    return state_of(_steps(work, shards), shards)
+
+
+def _steps(work: Workspace, shards: Sequence[str]) -> tuple[Step, Step]:
+    """Signatures, and the split without what the fold will say of each shard."""
+
+    def fold() -> dict[str, Any]:
+        return {
+            "split": work.config.split.model_dump(mode="json"),
+            "signatures": [work.signatures.digest(shard) for shard in shards],
+            "assigned": sorted(file.name for file in work.assignments.glob("*.parquet")),
+        }
+
+    changed = "split changed"
+    signing = Step(work.signatures, [work.filtered, work.reviewed], VERSION, changed)
+    return signing, Step(work.split, [work.signatures], VERSION, changed, fold=fold)
 
 
 def _assigned(work: Workspace, shards: list[str]) -> Assignment:
