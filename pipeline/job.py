@@ -118,9 +118,9 @@ def _states(work: Workspace) -> Iterator[tuple[str, str]]:
     stale: str | None = None
     for stage in STAGES:
         state = stage.state(work, shards) if shards or stage.name == "collect" else NOT_RUN
-        if stale and state in (DONE, UNKNOWN):
+        if stale and (state in (DONE, UNKNOWN) or state.startswith("stale")):
             state = f"stale: {stale} is stale"
-        elif stale is None and state.startswith("stale"):
+        elif state.startswith("stale"):
             stale = stage.name
         yield stage.name, state
 

@@ -1,4 +1,4 @@
-"""Read an SQLite file that others may be writing, and leave no trace: no file appears, none changes, the folder may be read-only."""
+"""Read an SQLite file that others may be writing and leave no trace: no file appears or changes, a read-only folder will do."""
 
 from __future__ import annotations
 

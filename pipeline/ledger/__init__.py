@@ -1,7 +1,7 @@
 """The ledger: one durable record for each (key, ask), written before anything parses the reply.
 
-`Ledger` is the one door to it; `open_ledger` (or `open_ledger_to_read`) finds the database: one SQLite file in the job's folder, or PostgreSQL for
-many machines.  `records` holds what is stored, `claims` who is asking what at this moment, `report` adds up.
+`Ledger` is the one door to it; `open_ledger` (or `open_ledger_to_read`) finds the database: one SQLite file in the job's folder,
+or PostgreSQL for many machines.  `records` holds what is stored, `claims` who is asking what at this moment, `report` adds up.
 """
 
 from __future__ import annotations

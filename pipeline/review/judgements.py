@@ -66,7 +66,8 @@ def read(path: Path) -> list[Judgement]:
     if not path.exists():
         return []
     with _errors(path), connected_to_read(path) as database:
-        return standing(_since(database, path, 0))
+        made = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'judgements'").fetchone()
+        return standing(_since(database, path, 0)) if made else []
 
 
 def standing(judgements: Iterable[Judgement]) -> list[Judgement]:
