@@ -247,7 +247,7 @@ def _report(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
         return
-    path = arguments.output or work.path / page.FILE
+    path = arguments.output or (work.path if os.access(work.path, os.W_OK) else Path.cwd()) / page.FILE
     page.write(path, found)
     print(f"{found['verdict']}\n{path}")
 

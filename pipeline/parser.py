@@ -127,7 +127,12 @@ def _add_looking(add: Add) -> None:
     show.add_argument("--json", action="store_true", help="one JSON object a line, with all columns")
     report = add("report", "report", "One HTML file that tells what a job made, how good it is and what it cost.",
                  f"labelmill report {_JOB} --against 1.0.0")  # fmt: skip
-    report.add_argument("--output", type=Path, metavar="FILE", help="default: report.html in the job's folder")
+    report.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="default: report.html in the job's folder, here where that is read-only",
+    )
     report.add_argument(
         "--against", metavar="WHAT", help="a version or another job file (default: the last version with other labels)"
     )

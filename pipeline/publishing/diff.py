@@ -46,6 +46,15 @@ class Diff:
         return not any(self.counts.values())
 
     @property
+    def only_adds(self) -> bool:
+        """Whether there are further rows at most: what nobody who uses the last version can mind."""
+        return not (self.removed or self.edited or self.relabelled or self.moved)
+
+    @property
+    def in_words(self) -> str:
+        return ", ".join(f"{count:,} rows {kind}" for kind, count in self.counts.items() if count) or "the same rows"
+
+    @property
     def counts(self) -> dict[str, int]:
         return {kind: getattr(self, kind) for kind in KINDS}
 
@@ -94,7 +103,7 @@ def next_version(last: str | None, diff: Diff) -> str:
     if last is None:
         return "1.0.0"
     major, minor, patch = numbers(last)
-    if diff.removed or diff.edited or diff.relabelled or diff.moved:
+    if not diff.only_adds:
         return f"{major + 1}.0.0"
     return f"{major}.{minor + 1}.0" if diff.added else f"{major}.{minor}.{patch + 1}"
 

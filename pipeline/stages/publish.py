@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,17 +74,7 @@ def run(work: Workspace, growth_only: bool = False) -> str:
 def preview(planned: Plan) -> str:
     """What a planned version would be, in a few words: its number, its changes, the gates that would stop it."""
     stopping = [finding.gate for finding in planned.findings if finding.stops]
-    return _in_words(planned.version, planned.diff.counts) + (f", stopped by {', '.join(stopping)}" if stopping else "")
-
-
-def _in_words(version: str | None, counts: Mapping[str, int]) -> str:
-    changes = ", ".join(f"{count:,} rows {kind}" for kind, count in counts.items() if count)
-    return f"{version} ({changes or 'the same rows'})"
-
-
-def _grows(counts: Mapping[str, int]) -> bool:
-    """Whether there are further rows at most: what nobody who uses the last version can mind."""
-    return not any(count for kind, count in counts.items() if kind != "added")
+    return f"{planned.version} ({planned.diff.in_words})" + (f", stopped by {', '.join(stopping)}" if stopping else "")
 
 
 def _to_hub(work: Workspace, hub: Hub, growth_only: bool) -> str:
@@ -134,11 +124,12 @@ def _next(work: Workspace, last: Path | None, is_out: bool, growth_only: bool, t
             return last
         asked = replace(work, version=diff.next_version(last.name, diff.Diff()))  # the same rows, another card
     if pending and _fits(waiting := versions.read_manifest(pending), asked, inputs, last):
-        if growth_only and not _grows(waiting["diff"]):
-            raise HeldBack(_in_words(waiting["version"], waiting["diff"]))
+        changes = diff.Diff(**waiting["diff"])
+        if growth_only and not changes.only_adds:
+            raise HeldBack(f"{waiting['version']} ({changes.in_words})")
         return pending
     planned = plan(asked)
-    if growth_only and not _grows(planned.diff.counts):
+    if growth_only and not planned.diff.only_adds:
         raise HeldBack(preview(planned))
     if failed := [finding.told() for finding in planned.findings if finding.stops]:
         raise GateStopped(f"not published: {'; '.join(failed)}; mend the rows, or waive it: publish.waive")
