@@ -30,6 +30,7 @@ class Server:
     models: tuple[str, ...] = ("gpt-6-luna",)
     seen: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
+    listed: int = 0  # how often its models were asked for
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     quiet: bool = False
@@ -97,6 +98,7 @@ class Server:
         return response
 
     async def list_models(self, request: web.Request) -> web.Response:
+        self.listed += 1
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "test", **self.extra} for name in self.models]
         return web.json_response({"object": "list", "data": data})
 

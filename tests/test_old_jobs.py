@@ -1,0 +1,213 @@
+"""Jobs that were made long ago, with the code of another day (`tests/data/old_jobs`), go on where they stood.
+
+Nothing is asked, read, cleaned, judged, split or published anew because the program changed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import job as jobs
+from pipeline import versioning
+from pipeline.disk import file_digest
+from pipeline.labelling.labeller import Labeller
+from pipeline.publishing import versions, views
+from pipeline.tables import read_order
+from tests.conftest import ROOT, command, rows, run, work_of
+from tests.openai_server import Server
+
+OLD = ROOT / "tests" / "data" / "old_jobs"
+RUN_IDS = {
+    "keyphrases": "fa9f86f9a553552c",
+    "topics": "9ced4c2f8ab83860",
+    "classes": "d27b59992e6e4c70",
+    "extractive": "409fdf16f0f109c3",
+}
+STATES = {  # stage -> rows in, rows kept, of the job `keyphrases`
+    "collect": (18, 17),
+    "filter": (17, 14),
+    "label": (14, 14),
+    "clean": (14, 13),
+    "review": (13, 12),
+    "split": (12, 12),
+    "publish": (12, 12),
+}
+
+
+@pytest.fixture
+def old(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the old jobs; `server` is the proxy in front of their endpoint, an address where nobody is."""
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+    monkeypatch.setenv("no_proxy", "")
+    server.models = ("gpt-6-luna", "small-model")
+    shutil.copytree(OLD, tmp_path / "old")
+    return tmp_path / "old"
+
+
+def files(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """What stages, versions and logs wrote, with what a file that is written again does not keep.
+
+    Not what every run writes: its events, its lock, its list of sources.
+    """
+    kept = [path for path in sorted(folder.rglob("*")) if path.suffix in (".parquet", ".json", ".bin", ".md", ".jsonl")]
+    kept = [path for path in kept if path.name[0] != "_" and path.name != "events.jsonl"]
+    states = ((path, path.stat()) for path in kept)
+    return {
+        path.relative_to(folder).as_posix(): (file_digest(path), state.st_ino, state.st_mtime_ns)
+        for path, state in states
+    }
+
+
+def asked(server: Server) -> int:
+    return server.listed + sum(server.seen.values())
+
+
+def answers(folder: Path) -> list[Any]:
+    with closing(sqlite3.connect(folder / "ledger.sqlite")) as ledger:
+        return ledger.execute("SELECT * FROM replies ORDER BY key, ask").fetchall()
+
+
+@pytest.mark.parametrize("name", RUN_IDS)
+def test_nothing_is_done_again(old: Path, server: Server, name: str) -> None:
+    path, folder = old / f"{name}.yaml", old / "jobs" / name
+    before, replies = files(folder), answers(folder)
+    work = run(path)
+    assert Labeller(work).run_id == RUN_IDS[name]
+    planned = jobs.plan_version(work)
+    assert planned.version is None and planned.diff.empty
+    assert {row["state"] for row in jobs.status(work)["stages"][:-1]} == {"done"}
+    assert files(folder) == before
+    assert answers(folder) == replies
+    assert asked(server) == 0
+
+
+@pytest.mark.parametrize("name", RUN_IDS)
+def test_lost_requests_are_made_of_the_ledger(old: Path, server: Server, name: str) -> None:
+    """Each article is rendered as it was, so its request has the key that it had."""
+    work = work_of(old / f"{name}.yaml")
+    shards = read_order(work.articles)
+    requests = [work.requests.read(shard) for shard in shards]
+    before = files(work.versions)
+    shutil.rmtree(work.requests.path)
+    run(old / f"{name}.yaml")
+    assert [work.requests.read(shard) for shard in shards] == requests
+    assert asked(server) == 0
+    assert files(work.versions) == before
+
+
+def test_what_the_endpoint_takes_is_remembered(old: Path) -> None:
+    changes = {"temperature": None, "response_format": {"type": "json_object"}}
+    assert Labeller(work_of(old / "classes.yaml")).provider.dialect.changes == changes
+
+
+def test_as_a_person_runs_it(old: Path, server: Server) -> None:
+    path, folder = old / "keyphrases.yaml", old / "jobs" / "keyphrases"
+    before = files(folder)
+    done = command("run", path)
+    assert done.returncode == 0, done.stderr
+    assert "version 2.0.0" in done.stdout
+    dry = command("publish", path, "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert files(folder) == before
+    assert asked(server) == 0
+
+
+def test_what_people_said_holds(old: Path) -> None:
+    work = run(old / "keyphrases.yaml")
+    labels = {row["id"]: (row["label_source"], row["keyphrases"]) for row in rows(work, "labels")}
+    assert labels.pop("h1") == ("verified", ["night ferry", "northern harbour", "ferry company", "petition"])
+    assert labels.pop("h3") == ("edited", ["등대 도서관", "섬마을", "어린이 독서 모임"])
+    assert labels.pop("h4") == ("edited", ["storm wall", "rubber seal", "harbour office", "sand behind the wall"])
+    assert {source for source, _ in labels.values()} == {"llm"}
+    assert "m4" not in labels
+    assert [row["id"] for row in rows(work, "articles", rejected=True) if row["reason"] == "taken_down"] == ["h2"]
+    assert [row["id"] for row in rows(work, "eval")] == ["h1", "m3"]
+    assert {row["stage"]: (row["rows"], row["kept"]) for row in jobs.status(work)["stages"]} == STATES
+
+
+def test_people_are_shown_articles_in_the_same_order(old: Path, tmp_path: Path) -> None:
+    """Who judged the first ones has judged a random sample, and goes on with the next."""
+    sheet = tmp_path / "sheet.jsonl"
+    assert command("review", old / "keyphrases.yaml", "--export", sheet).returncode == 0
+    order = [json.loads(line)["id"] for line in sheet.read_text("utf-8").splitlines()]
+    assert " ".join(order) == "h4 h10 m1 h5 h3 h11 text-4aaae5bc3c2717bc h9 m4 h8 h1 m3 h12"
+
+
+def test_an_article_more_costs_one_request(old: Path, server: Server) -> None:
+    """One row comes in, no other changes; so the server does count what is asked of that address."""
+    body = "Forty boats raced without engines around the island. The wind was weak, and the race took seven hours. " * 2
+    with (old / "harbour.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"id": "h13", "title": "Boats race without engines", "body": body}) + "\n")
+    work = run(old / "keyphrases.yaml")
+    assert (sum(server.seen.values()), server.listed) == (1, 1)
+    changes = versions.difference(work.versions / "2.0.0", work.versions / "2.1.0")
+    assert (changes.added, sum(changes.counts.values())) == (1, 1)
+
+
+def test_a_crawl_is_not_read_again(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its site is gone; what extracted its pages is said to be what did it then."""
+    pages = pytest.importorskip("pipeline.crawling.pages")
+    pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
+    made_by = "pages-3-fast trafilatura-2.3.1 htmldate-1.11.0 lxml-6.1.3"
+    monkeypatch.setattr(pages, "extractor_digest", lambda mode: made_by)
+    before = files(old / "jobs" / "web")
+    work = replace(work_of(old / "web.yaml"), fetch=False)
+    jobs.run(work, last="filter")
+    assert files(old / "jobs" / "web") == before
+    assert len(rows(work, "filtered")) == 4
+
+
+# --- versions that are out ---
+
+
+@pytest.mark.parametrize(("name", "there"), [("keyphrases", ["1.0.0", "2.0.0"]), ("topics", ["1.0.0"])])
+def test_versions_are_as_their_manifests_say(old: Path, name: str, there: list[str]) -> None:
+    work = work_of(old / f"{name}.yaml")
+    listed, trouble = versioning.listing(work)
+    assert ([version["version"] for version in listed], trouble) == (there, "")
+    for version in there:
+        assert versioning.verify(work, version) == {str(work.versions / version): []}
+
+
+def test_two_versions_are_compared(old: Path) -> None:
+    found = versions.difference(*versions.everyone(work_of(old / "keyphrases.yaml").versions))
+    assert found.counts == {"added": 3, "removed": 1, "edited": 0, "relabelled": 0, "moved": 0}
+    assert (found.samples["added"], found.samples["removed"]) == (["h10", "h11", "h12"], ["h2"])
+
+
+TARGET = "night ferry; northern harbour; ferry company; petition"
+
+
+@pytest.mark.parametrize(
+    ("form", "wanted"),
+    [
+        ("seq2seq", f'"target": "{TARGET}"'),
+        ("chat", f'{{"role": "assistant", "content": "{TARGET}"}}'),
+        ("clm", f"\\n### Keyphrases:\\n{TARGET}\\n### End"),
+        ("jsonl", '"keyphrases": ["night ferry", "northern harbour", "ferry company", "petition"]'),
+        ("csv", f",{TARGET},exact; exact; exact; exact,"),
+    ],
+)
+def test_a_version_is_exported(old: Path, tmp_path: Path, form: str, wanted: str) -> None:
+    output = tmp_path / "eval"
+    folder = work_of(old / "keyphrases.yaml").versions
+    assert views.export(folder, "1.0.0", "eval", form, output, None, views.Limits()).rows == 2
+    assert wanted in output.read_text("utf-8")
+
+
+def test_a_version_is_loaded_with_datasets(old: Path, tmp_path: Path) -> None:
+    import datasets
+
+    folder = old / "jobs" / "keyphrases" / "versions" / "2.0.0"
+    found = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    assert list(found["eval"]["id"]) == ["h1", "m3"]
+    assert "; ".join(found["eval"][0]["keyphrases"]) == TARGET
+    assert len(found["train"]) == 10
