@@ -150,7 +150,7 @@ def status(work: Workspace) -> dict[str, Any]:
     asking = next(row for row in stages if row["stage"] == "label")
     asking["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
     progress = label.progress(work, order)
-    if known["label"] in (DONE, NOT_RUN) or "shards" in known["label"]:
+    if progress.under_way or known["label"] == DONE:
         asking |= _under_way(progress)
     changes = read_json(work.articles.path / "_changes.json")
     by_source = read_json(work.articles.path / "_sources.json") or []
@@ -174,7 +174,7 @@ def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -
 
 def _under_way(progress: label.Progress) -> dict[str, Any]:
     """What replaces the counts of finished shards while articles wait."""
-    if progress.is_over or not (progress.answered or progress.failed or progress.pid or progress.paused):
+    if progress.is_over:
         return {}
     settled = progress.articles - progress.waiting
     return {"rows": settled, "kept": settled, "waiting": progress.waiting, "state": str(progress)}

@@ -76,6 +76,10 @@ class Step:
             return UNKNOWN
         return DONE if noted == {"key": self._fold_now()} else f"stale: {self.changed}"
 
+    def is_done(self, shard: str) -> bool:
+        """Whether a shard is there as it would be made now, but for what a fold says of it."""
+        return self.folder.manifest(shard) is not None and self._why_stale(shard) is None
+
     def _why_stale(self, shard: str) -> str | None:
         manifest = self.folder.manifest(shard)
         assert manifest is not None

@@ -61,13 +61,16 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
     labeller = identified(work)
     if labeller is None:
         return UNKNOWN if any(work.requests.manifest(shard) for shard in shards) else NOT_RUN
+    return state_of([_step(work, labeller)], shards)
 
+
+def _step(work: Workspace, labeller: Labeller) -> Step:
     def taken(shard: str) -> int | None:
         manifest = work.requests.manifest(shard)
         return manifest.kept if manifest else None
 
-    config = [VERSION, labeller.identity]
-    return state_of([Step(work.requests, [work.filtered], config, "the labeller or its prompt changed", taken)], shards)
+    changed = "the labeller or its prompt changed"
+    return Step(work.requests, [work.filtered], [VERSION, labeller.identity], changed, taken)
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,13 @@ class Progress:
     answered: int
     waiting: int
     failed: int  # got no answer; the next run asks them again
+    under_way: bool  # the labeller of the job file asks, or was stopped before it had asked about all
     pid: int | None  # of a process that asks at this moment
     paused: str | None  # why the last run stopped before its end
 
     @property
     def is_over(self) -> bool:
-        return not self.waiting and not self.failed and self.pid is None
+        return not (self.waiting or self.failed or self.under_way)
 
     def __str__(self) -> str:
         left = f", {self.failed:,} got no answer" if self.failed else ""
@@ -93,15 +97,18 @@ class Progress:
 
 def progress(work: Workspace, shards: Sequence[str]) -> Progress:
     """What is known of all articles, those of shards under way included."""
-    articles = work.filtered.tally(shards).kept
-    tally = work.requests.tally(shards)
+    labeller, articles = identified(work), work.filtered.tally(shards).kept
+    if labeller is None:
+        return Progress(articles, 0, articles, 0, False, work.worked_on_by(), paused_because(work.events_file))
+    step, noted = _step(work, labeller), read_json(_under_way(work)) or {}
+    tally = work.requests.tally([shard for shard in shards if step.is_done(shard)])
     settled, answered, failed = tally.kept, tally.notes["answered"], tally.notes["failed"]
-    under_way, labeller = read_json(_under_way(work)), identified(work)
-    if under_way and labeller and under_way["run_id"] == labeller.run_id and settled < under_way["settled"] <= articles:
-        settled, answered, failed = under_way["settled"], under_way["answered"], under_way["failed"]
+    under_way = noted.get("run_id") == labeller.run_id and settled <= noted["settled"] <= articles
+    if under_way:
+        settled, answered, failed = noted["settled"], noted["answered"], noted["failed"]
     pid = work.worked_on_by() if under_way else None
     paused = None if pid else paused_because(work.events_file)
-    return Progress(articles, answered, articles - settled, failed, pid, paused)
+    return Progress(articles, answered, articles - settled, failed, under_way, pid, paused)
 
 
 def _under_way(work: Workspace) -> Path:
