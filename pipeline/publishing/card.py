@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from pipeline.publishing import loading
+
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _BEGIN, _END = (
     "<!-- labelmill: begin (what is between these two lines is written anew by each version) -->",
@@ -19,18 +21,24 @@ _BEGIN, _END = (
 )
 _OURS = re.compile(r"<!-- labelmill: begin(?:(?!<!-- labelmill: begin).)*?<!-- labelmill: end -->", re.DOTALL)
 _HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_OF_FILES = ("configs", "dataset_info")  # keys of the head that are about the files of one version
 
 
-def render(manifest: dict[str, Any]) -> str:
-    """The card (Markdown with a YAML head)."""
-    return f"{_yaml(_head(manifest))}\n{_BEGIN}\n{_body(manifest)}\n{_END}\n"
+def render(manifest: dict[str, Any], written: dict[str, Any] | None = None) -> str:
+    """The card (Markdown with a YAML head).  `written` is what `loading.entries` says of the files, once there are any."""
+    head = _head(manifest) | (written or {"configs": loading.configs(manifest["rows"])})
+    return f"{_yaml(head)}\n{_BEGIN}\n{_body(manifest)}\n{_END}\n"
 
 
 def merged(ours: str, theirs: str | None) -> str:
-    """Our card in the place of the older one within `theirs`, at its end where there is none."""
+    """Our card in the place of the older one within `theirs`, at its end where there is none.
+
+    What theirs says of files is about an older version, whoever wrote it: `datasets` would refuse the files of this one.
+    """
     if not theirs or not theirs.strip():
         return ours
     known, text = _parts(theirs)
+    known = {key: value for key, value in known.items() if key not in _OF_FILES}
     head, mine = _parts(ours)
     if head["license"] == "unknown":
         head["license"] = known.get("license", "unknown")  # somebody stated it on the Hub
@@ -59,11 +67,8 @@ def _yaml(head: dict[str, Any]) -> str:
 
 
 def _head(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The splits are declared: a file named `eval-*` would else be taken for the split `test` by `datasets`, which cannot
-    open a split without rows either."""
+    """What the head says of the data set; how its files are loaded is added by `render`."""
     rows = manifest["rows"]
-    data = [{"split": name, "path": f"data/{name}-*.parquet"} for name, count in rows.items() if count]
-    runs = [{"split": "runs", "path": "provenance/runs.parquet"}]
     languages = sorted(language for language in manifest["languages"] if re.fullmatch("[a-z]{2,3}", language))
     return {
         **_licence(manifest["licence"]),
@@ -71,10 +76,6 @@ def _head(manifest: dict[str, Any]) -> dict[str, Any]:
         "task_categories": ["token-classification" if manifest["label"]["many"] else "text-classification"],
         "tags": ["labelmill", manifest["task"]],
         "size_categories": [next((name for limit, name in _SIZES if sum(rows.values()) < limit), "n>1M")],
-        "configs": [
-            {"config_name": "default", "default": True, "data_files": data},
-            {"config_name": "provenance", "data_files": runs},
-        ],
     }
 
 

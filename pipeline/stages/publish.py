@@ -21,6 +21,7 @@ from pipeline.publishing import (
     croissant,
     diff,
     gates,
+    loading,
     manifest,
     provenance,
     releasing,
@@ -51,6 +52,7 @@ class Plan:
 
     @property
     def card(self) -> str:
+        """Without the release id and the sizes of files, which are not there yet."""
         return card.render(self.manifest)
 
 
@@ -304,12 +306,10 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     schema = rows.schema(work.config.label_column, work.config.publish.text == "full")
     shards.write(path / "data", schema, _parts(work, planned.index, schema), planned.index)
     shards.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
-    described = json.dumps(
-        croissant.render(planned.manifest, schema, versions.file_digests(path)), ensure_ascii=False, indent=1
-    )
-    versions.seal(
-        path, {"croissant.json": described, "README.md": card.merged(planned.card, their_card)}, planned.manifest
-    )
+    digests = versions.file_digests(path)
+    described = json.dumps(croissant.render(planned.manifest, schema, digests), ensure_ascii=False, indent=1)
+    readme = card.render(planned.manifest, loading.entries(planned.manifest["rows"], path, digests))
+    versions.seal(path, {"croissant.json": described, "README.md": card.merged(readme, their_card)}, planned.manifest)
     return path
 
 
