@@ -169,7 +169,7 @@ def failure(status: int, code: str, message: str, text: str, headers: Any) -> Re
     if status == 429:
         if any(code.endswith(spent) for spent in _SPENT):
             return RequestFailed("fatal", code, f"the account has no credit left ({text})")
-        unit: Unit = "tokens" if re.search(r"\btokens?\b|\bTPM\b", f"{code} {message}") else "requests"
+        unit: Unit = "tokens" if re.search(r"\btokens?\b|\bTPM\b", f"{code} {message}", re.ASCII) else "requests"
         return RequestFailed("rate_limited", code or "rate_limited", text, retry_after=retry_after(headers), unit=unit)
     if (
         status in (408, 409, 425) or status >= 500 or code == "json_validate_failed"

@@ -276,7 +276,7 @@ def _port(text: str) -> int:
 
 
 def _positive(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
+    value = int(text) if text.isdecimal() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return value

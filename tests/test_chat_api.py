@@ -68,3 +68,19 @@ def test_what_is_no_completion(body: bytes, kind: str) -> None:
     with pytest.raises(RequestFailed) as failed:
         chat_api.reply(body, {})
     assert failed.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "unit"),
+    [
+        ("", "Rate limit reached on tokens per min (TPM)", "tokens"),
+        ("", "已达到该模型的TPM限制", "tokens"),
+        ("", "분당TPM을 넘었습니다", "tokens"),
+        ("", "분당 tokens가 너무 많습니다", "tokens"),
+        ("", "トークン（tokens）の上限", "tokens"),
+        ("", "分あたりRPMの上限", "requests"),
+    ],
+)
+def test_which_limit_it_was_beside_any_script(code: str, message: str, unit: str) -> None:
+    failure = chat_api.failure(429, code, message, message, {})
+    assert failure is not None and failure.unit == unit

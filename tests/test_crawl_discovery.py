@@ -159,6 +159,7 @@ def test_a_scope_is_patterns_and_hosts() -> None:
         ("calendar?month=3&year=2031", "calendar"),
         ("list?tribe-bar-date=2031-04-01", "calendar"),
         ("%EB%8B%AC%EB%A0%A5/2031/04/", "calendar"),
+        ("%EB%8B%AC%EB%A0%A5year=2031&month=3", "calendar"),
         ("calendar/news/1234567", None),
         ("news/2024/05/01/calendar-of-events", "calendar"),
         ("news/2024-05/1", None),
@@ -265,6 +266,7 @@ def test_a_long_file_is_cut_between_rules() -> None:
         ),
         ({}, b"<meta title='a > b' name=robots content='noarchive nofollow'>", "meta: noarchive"),
         ({}, b"<meta name=robots content='max-image-preview: none, max-snippet:-1 all'>", None),
+        ({}, "<meta name=robots content='갪max-snippet: none, 갪unavailable_after: none'>".encode(), None),
         ({}, b"<META content='NOINDEX;nofollow' Name=Robots>", "meta: noindex"),
         ({}, b"<meta name=labelmill content=none />", "meta: none"),
         ({}, b"<meta name='robots' content='index, noai, noimageai'>", "meta: noai"),
@@ -338,6 +340,9 @@ def test_a_page_supersedes_its_header_and_that_the_file() -> None:
         ("2024.05.01 24:00", "2024-05-02T00:00:00Z"),
         ("2024. 5. 1. 오후 3:20", "2024-05-01T15:20:00Z"),
         ("2024년 5월 1일 오전 12:05:00", "2024-05-01T00:05:00Z"),
+        ("2024.05.01 3:20PM입력", "2024-05-01T15:20:00Z"),
+        ("입력May 1, 2024 3:05 PM", "2024-05-01T15:05:00Z"),
+        ("2024-05-01 19:00 (한국KST기준)", "2024-05-01T10:00:00Z"),
         ("Tue, 31 Dec 2024 23:59:60 -0000", "2024-12-31T23:59:59Z"),
         *(
             (text, None)

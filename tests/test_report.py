@@ -344,6 +344,12 @@ def test_marks_stand_where_the_phrases_do() -> None:
     assert [piece for piece in pieces if piece[1] is not None] == [
         ("서울시", 0), ("AI", 1), ("art", 2), ("party", 3), ("PARTY", 3), ("서울", 4),
     ]  # fmt: skip
+    for text in (
+        "AI가, 생성형AI와 東京AI研究所のAIです",
+        "AI、AIの中国AI的「AI」",
+    ):  # only a spaced script makes a word longer
+        assert [piece for piece in samples.marked(text, ["AI"]) if piece[1] is not None] == [("AI", 0)] * 4
+    assert samples.marked("AI, AIs, HAI, éAI, AIя, AI5", ["AI"])[1:] == [(", AIs, HAI, éAI, AIя, AI5", None)]
 
 
 @given(st.text(), st.integers(3, 40))

@@ -306,6 +306,12 @@ def test_a_job_without_labels_publishes_nothing(make_job: JobMaker) -> None:
     assert "no labelled article to publish" in result.stderr
 
 
+@pytest.mark.parametrize("given", ["1.0.٣", "１.0.0", "1.0.²", "1.0.0\n"])
+def test_a_version_is_written_in_ascii(given: str) -> None:
+    assert not diff.is_version(given)
+    assert diff.numbers("1.0.²") == (1, 0, -1)  # a folder that somebody named so is no reason to stop
+
+
 def test_next_version() -> None:
     assert diff.next_version(None, diff.Diff(added=1)) == "1.0.0"
     assert diff.next_version("1.9.0", diff.Diff(added=1)) == "1.10.0"

@@ -14,15 +14,15 @@ _MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
 _NAME = rf"({'|'.join(_MONTHS)})[a-z]*"
 _DAY_MONTH = re.compile(rf"(?<!\d)(\d{{1,2}})(?:st|nd|rd|th)?[\s.-]+{_NAME}\.?[\s,-]+(\d{{4}}|\d\d)(?!\d)", re.I)
 _MONTH_DAY = re.compile(
-    rf"\b{_NAME}\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:\s*,\s*|\s+)(?:[\d:]+\s+(?:[a-z]+\s+)?)?(\d{{4}})(?!\d)", re.I
+    rf"(?a:\b){_NAME}\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:\s*,\s*|\s+)(?:[\d:]+\s+(?:[a-z]+\s+)?)?(\d{{4}})(?!\d)", re.I
 )
 _TIME = re.compile(
-    r"(오전|오후)?\s*(?<![\d:])(\d{1,2}):(\d\d)(?::(\d\d))?(?:[.,]\d+)?\s*([ap]\.?m\b)?|"
+    r"(오전|오후)?\s*(?<![\d:])(\d{1,2}):(\d\d)(?::(\d\d))?(?:[.,]\d+)?\s*([ap]\.?m(?a:\b))?|"
     r"T(\d\d)(\d\d)(\d\d)?(?:[.,]\d+)?",
     re.IGNORECASE,
 )
 _OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d\d))?(?!\d)")
-_ZONE = re.compile(r"\b[A-Z]{1,4}\b", re.IGNORECASE)
+_ZONE = re.compile(r"\b[A-Z]{1,4}\b", re.IGNORECASE | re.ASCII)
 _ZONES = {
     "kst": 9, "jst": 9, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7, "akst": -9,
     "akdt": -8, "hst": -10, "bst": 1, "ist": 5.5, "wet": 0, "west": 1, "cet": 1, "cest": 2, "met": 1, "mest": 2, "eet": 2,

@@ -34,7 +34,9 @@ _AGENT_LINE = re.compile(r"\s*user[ -]?agent(?:\s*:|\s)\s*([^\s/#;,()]*)", re.IG
 _OTHER = "User-agent: 0"  # stands for all agents but ours: protego would take `label` for a name of labelmill
 
 _UNUSABLE = ("noindex", "none", "noarchive", "noai", "noimageai")
-_WITH_VALUE = re.compile(r"\bmax-(?:snippet|(?:image|video)-preview)\s*:\s*[^\s,;]*|\bunavailable_after\s*:[^,;]*")
+_WITH_VALUE = re.compile(
+    r"(?a:\b)(?:max-(?:snippet|(?:image|video)-preview)\s*:\s*[^\s,;]*|unavailable_after\s*:[^,;]*)"
+)
 _META = re.compile(r"""<meta[\s/]((?:=\s*(?:"[^"]*"|'[^']*')|[^>])*+)""", re.IGNORECASE)  # a value may hold a >
 _ATTRIBUTE = re.compile(r"""(?<![^\s"'/])([^\s"'<>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 

@@ -10,7 +10,8 @@ DEEPEST = 32  # segments of a path
 
 _CALENDAR_WORD = re.compile(r"calend(?:a|r)|kalender|달력", re.IGNORECASE)
 _CALENDAR_DATE = re.compile(
-    r"(?<!\d)(?:19|2\d)\d\d[-/._]?(?:0?[1-9]|1[0-2])(?!\d{3})|\byear=\d+.*\bmonth=|\bmonth=\d+.*\byear="
+    r"(?<!\d)(?:19|2\d)\d\d[-/._]?(?:0?[1-9]|1[0-2])(?!\d{3})|\byear=\d+.*\bmonth=|\bmonth=\d+.*\byear=",
+    re.ASCII,
 )
 _CALENDAR_OF_PLUGINS = re.compile(
     r"[?&](?:tribe-bar-date|tribe_event_display|eventdisplay|outlook-ical|ical)=", re.IGNORECASE

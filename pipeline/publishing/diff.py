@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError
 
 KINDS = ("added", "removed", "edited", "relabelled", "moved")
 _SAMPLE = 5  # ids of each kind of change
-_VERSION = re.compile(r"(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){2}")
+_VERSION = re.compile(r"(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){2}", re.ASCII)
 STATE = pa.schema(  # what is compared of a version: one row a row, without the text
     [
         ("id", pa.string()),
@@ -127,5 +127,5 @@ def is_version(text: str) -> bool:
 
 
 def numbers(version: str) -> tuple[int, int, int]:
-    major, minor, patch = (int(part) if part.isdigit() else -1 for part in version.split(".", 2))
+    major, minor, patch = (int(part) if part.isdecimal() else -1 for part in version.split(".", 2))
     return major, minor, patch

@@ -105,9 +105,12 @@ def marked(text: str, phrases: list[str]) -> list[Segment]:
     return [piece for piece in [*pieces, (text[before:], None)] if piece[0]]
 
 
+_SPACED = r"[^\W_\u0e00-\u1dff\u2000-\U0010ffff]"  # what `is_alphabetic` of the cleaner holds for
+
+
 def _places(phrase: str, text: str) -> list[re.Match[str]]:
     """As it is written, but for case; not within a longer word where words have spaces between them."""
-    edges = [r"(?<![^\W_])" if phrase[:1].isascii() else "", r"(?![^\W_가-힣])" if phrase[-1:].isascii() else ""]
+    edges = [f"(?<!{_SPACED})" if phrase[:1].isascii() else "", f"(?!{_SPACED})" if phrase[-1:].isascii() else ""]
     if not phrase.strip():
         return []
     return list(re.finditer(f"{edges[0]}{re.escape(phrase)}{edges[1]}", text, re.IGNORECASE))
