@@ -49,7 +49,7 @@ class Publisher:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """`labelmill` with the job; what it said."""
-        name, *rest = arguments or ("run",)
+        name, *rest = arguments or ("run", "--publish")
         result = command(name, self.path, *rest, **self.env)
         said = result.stdout + result.stderr
         assert result.returncode == code, said
