@@ -21,7 +21,7 @@ from pipeline.errors import ConfigError, InputError
 from pipeline.labelling.labeller import load_prompt
 from pipeline.ledger import Ledger, open_ledger_to_read
 from pipeline.ledger.salvage import salvage
-from pipeline.publishing import gates, versions
+from pipeline.publishing import gates, planning, versions
 from pipeline.publishing.rows import SPLITS
 from pipeline.stages import clean, collect, label, publish, review, split
 from pipeline.stages import filter as filter_stage
@@ -200,10 +200,10 @@ def _behind(work: Workspace, manifest: dict[str, Any], known: dict[str, str]) ->
     """What stands between the last version and the rows of now."""
     if stale := next((name for name, state in known.items() if state not in (DONE, UNKNOWN)), None):
         return f", {stale} is not up to date"
-    return "" if manifest["inputs"] == publish.inputs_of(work) else ", rows changed since"
+    return "" if manifest["inputs"] == planning.inputs_of(work) else ", rows changed since"
 
 
-def plan_version(work: Workspace) -> publish.Plan:
+def plan_version(work: Workspace) -> planning.Plan:
     """What `publish` would write, with nothing written."""
     read_order(work.articles)  # no folder is made for a job that never ran
     with work.locked():
@@ -280,7 +280,7 @@ def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[s
     if table in SPLITS and rejected:
         read: Callable[[str], pa.Table] = work.split.read_rejected
     elif table in SPLITS:
-        read = partial(_of_split, work, table)
+        read = partial(_of_split, planning.OutgoingRows(work), table)
     else:
         folder = {"articles": work.articles, "filtered": work.filtered, "labels": work.reviewed}[table]
         if table == "labels" and (rejected or not work.reviewed.path.exists()):
@@ -293,6 +293,6 @@ def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[s
             yield from work.reviewed.read_rejected(shard).to_pylist()
 
 
-def _of_split(work: Workspace, split: str, shard: str) -> pa.Table:
-    rows = publish.rows_of(work, shard)
+def _of_split(outgoing: planning.OutgoingRows, split: str, shard: str) -> pa.Table:
+    rows = outgoing.of(shard)
     return rows.filter(pc.equal(rows.column("split"), split))

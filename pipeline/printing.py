@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pipeline.labelling.quote import Quote
     from pipeline.prompting import Difference
     from pipeline.publishing.diff import Diff
+    from pipeline.publishing.planning import Plan
     from pipeline.publishing.views import Done
-    from pipeline.stages.publish import Plan
     from pipeline.versioning import Takedown
 
 

@@ -47,7 +47,7 @@ def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, 
 
 
 def of_rows(index: pa.Table) -> dict[str, Any]:
-    """What the rows add up to: see `stages.publish.Plan`."""
+    """What the rows add up to: see `planning.Plan`."""
     splits = _counts(index, "split")
     return {
         "rows": {split: splits.get(split, 0) for split in SPLITS},
