@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -232,16 +233,18 @@ class JobConfig(Options):
 
 
 def load_dotenv(folder: Path) -> None:
-    """Put `folder/.env` into the environment; what is set there already wins."""
+    """Put the names of `folder/.env` into the environment; what is set there already wins, `$` in a value means nothing.
+
+    Raises ConfigError for a file that cannot be read.
+    """
+    from dotenv import dotenv_values
+
     path = folder / ".env"
-    if not path.is_file():
-        return
-    for line in read_text(path, "environment file").splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#") and re.fullmatch(r"\w+", name.strip()):
-            value = value.strip()
-            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-            os.environ.setdefault(name.strip(), value[1:-1] if quoted else value.split(" #")[0].strip())
+    if path.is_file():
+        text = StringIO(read_text(path, "environment file"))  # a byte order mark is no part of the first name
+        for name, value in dotenv_values(stream=text, interpolate=False).items():
+            if value is not None:
+                os.environ.setdefault(name, value)
 
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:

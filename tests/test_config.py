@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.config import load_job
+from pipeline.config import load_dotenv, load_job
 from pipeline.errors import ConfigError
 from pipeline.stages import clean
 from tests.conftest import JobMaker, article, command, run, work_of
@@ -111,6 +112,28 @@ def test_overrides(make_job: JobMaker) -> None:
     assert (config.label.model, config.filter_options[0].min, config.split.eval) == ("m", 7, 30)
     assert "key.path=value" in problem(path, "label.model")
     assert "no place 'filters.4.min'" in problem(path, "filters.4.min=7")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"LM_KEY=a", "a"),
+        (b"\xef\xbb\xbfLM_KEY=a\r\nLM_OTHER=b\r\n", "a"),
+        (b"export LM_KEY='a b' # c", "a b"),
+        (b'LM_KEY="a # b"', "a # b"),
+        (b"LM_OTHER=x\nLM_KEY=${LM_OTHER}y$z", "${LM_OTHER}y$z"),
+        (b"# LM_KEY=no\n  LM_KEY = a=b", "a=b"),
+        (b"LM_KEY=a#b", "a#b"),
+        ("LM_KEY=열쇠".encode(), "열쇠"),
+    ],
+)
+def test_forms_of_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes, value: str) -> None:
+    (tmp_path / ".env").write_bytes(text)
+    for name in ("LM_KEY", "LM_OTHER"):
+        monkeypatch.setenv(name, "")  # so that it is undone
+        monkeypatch.delenv(name)
+    load_dotenv(tmp_path)
+    assert os.environ["LM_KEY"] == value
 
 
 def test_variables_come_from_the_environment_before_dotenv(
