@@ -167,7 +167,8 @@ def test_labels_of_another_task_are_not_published(make_job: JobMaker, server: Se
     path = openai_job(make_job, server, 3)
     run(path)
     result = command("publish", path, "--set", "label.task=topic")
-    assert result.returncode == 1 and "is of another task; run: labelmill run JOB" in result.stderr
+    assert result.returncode == 1 and "publish needs what label makes" in result.stderr
+    assert "the labeller or its prompt changed" in result.stderr and "--from label" in result.stderr
 
 
 def test_the_extractor_names_no_topics(make_job: JobMaker) -> None:
