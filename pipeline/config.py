@@ -19,21 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, fi
 from pipeline import plugins
 from pipeline.checking import check, dotted, kind_of
 from pipeline.errors import ConfigError
+from pipeline.options import Options as Options  # for plugins, too
 from pipeline.records import LabelColumn
 from pipeline.yaml_files import parse_yaml, read_text
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
-class Options(BaseModel):
-    """Base of every section and of every plugin's options: an unknown key is an error, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
 class SourceOptions(Options):
     """What every source takes."""
 
+    in_every_key = "type columns licence"
     type: str
     columns: dict[Literal["id", "title", "text", "url", "published_at", "language"], str] = {}
     licence: str | None = None
@@ -42,6 +38,7 @@ class SourceOptions(Options):
 class FilterOptions(Options):
     """What every filter takes."""
 
+    in_every_key = "type"
     type: str
 
 
@@ -97,6 +94,7 @@ class SplitOptions(Options):
     """`eval` below 1 is a share of the groups, from 1 on a number of rows.  Articles that share at least `similarity` of
     their pieces (Jaccard) are one group; 1: equal texts only."""
 
+    in_every_key = "eval salt similarity"
     eval: float = Field(default=0.2, ge=0, allow_inf_nan=False)
     salt: str = "v1"
     similarity: Annotated[float, Field(ge=0.3, le=1, allow_inf_nan=False)] = 0.6

@@ -17,9 +17,9 @@ from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.checking import check
-from pipeline.config import Options
 from pipeline.disk import digest_of
 from pipeline.errors import ConfigError
+from pipeline.options import Options, in_key
 from pipeline.plugins import did_you_mean
 from pipeline.records import Article, Message
 from pipeline.resources import PROMPTS
@@ -29,6 +29,7 @@ ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at")
 
 
 class Example(Options):
+    in_every_key = "user assistant"
     user: str
     assistant: str
 
@@ -40,6 +41,7 @@ class PromptFile(Options):
     not the article's.
     """
 
+    in_every_key = "user system examples output"
     user: str
     system: str | None = None
     examples: tuple[Example, ...] = ()
@@ -144,7 +146,7 @@ def load(name: str, folder: Path, task_values: dict[str, Any], own_values: Mappi
         (role, _template(environment, text, where, bool(names & set(ARTICLE_VARIABLES)), values))
         for (role, where, text), names in zip(texts, used, strict=True)
     )
-    content = source.model_dump(exclude={"notes", "language"}) | ({"values": own} if own else {})
+    content = in_key(source, exclude={"notes", "language"}) | ({"values": own} if own else {})
     bare = Prompt(name, source, digest_of(content), parts, values, None)
     sent = [message["content"] for message in bare.render(_SENTINEL)]
     if not any(mark in sent[-1] for mark in (_SENTINEL.text, str(_SENTINEL.title))):

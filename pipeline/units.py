@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipeline.articles import to_article
 from pipeline.config import SourceOptions
 from pipeline.disk import digest_of, file_digest, printable_path, read_json, write_json
+from pipeline.options import in_key
 from pipeline.records import Article, BadRow, RawRow, Unit
 from pipeline.tables import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folder, Output, rejected_table
 
@@ -51,7 +52,7 @@ def _key(entry: Entry) -> str:
 
 def key_of(unit_digest: str, options: SourceOptions) -> str:
     """What the shards of a unit depend on, beside the rows that other units exclude."""
-    return digest_of([VERSION, unit_digest, options.model_dump(mode="json")])
+    return digest_of([VERSION, unit_digest, in_key(options, mode="json")])
 
 
 def is_current(folder: Folder, entry: Entry, drops: Drops | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -96,6 +97,15 @@ def make_job(tmp_path: Path) -> JobMaker:
         return path
 
     return make
+
+
+@pytest.fixture
+def old_jobs(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `tests/data/old_jobs`; `server` is the proxy in front of their endpoint, an address where nobody is."""
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+    monkeypatch.setenv("no_proxy", "")
+    server.models = ("gpt-6-luna", "small-model")
+    return Path(shutil.copytree(ROOT / "tests" / "data" / "old_jobs", tmp_path / "old"))
 
 
 def work_of(path: Path, *overrides: str, limit: int | None = None) -> Workspace:

@@ -22,7 +22,7 @@ LAYERS = [
     {"errors", "records", "resources", "interrupts"},
     {"plugins"},
     {"text", "yaml_files", "checking"},
-    {"config", "disk", "sqlite_reading"},
+    {"config", "disk", "options", "sqlite_reading"},
     {"tables"},
     {
         "articles",

@@ -21,10 +21,9 @@ from pipeline.disk import file_digest
 from pipeline.labelling.labeller import Labeller
 from pipeline.publishing import versions, views
 from pipeline.tables import read_order
-from tests.conftest import ROOT, command, rows, run, work_of
+from tests.conftest import command, rows, run, work_of
 from tests.openai_server import Server
 
-OLD = ROOT / "tests" / "data" / "old_jobs"
 RUN_IDS = {
     "keyphrases": "fa9f86f9a553552c",
     "topics": "9ced4c2f8ab83860",
@@ -40,16 +39,6 @@ STATES = {  # stage -> rows in, rows kept, of the job `keyphrases`
     "split": (12, 12),
     "publish": (12, 12),
 }
-
-
-@pytest.fixture
-def old(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the old jobs; `server` is the proxy in front of their endpoint, an address where nobody is."""
-    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
-    monkeypatch.setenv("no_proxy", "")
-    server.models = ("gpt-6-luna", "small-model")
-    shutil.copytree(OLD, tmp_path / "old")
-    return tmp_path / "old"
 
 
 def files(folder: Path) -> dict[str, tuple[Any, ...]]:
@@ -76,13 +65,15 @@ def answers(folder: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", RUN_IDS)
-def test_nothing_is_done_again(old: Path, server: Server, name: str) -> None:
-    path, folder = old / f"{name}.yaml", old / "jobs" / name
+def test_nothing_is_done_again(old_jobs: Path, server: Server, name: str) -> None:
+    path, folder = old_jobs / f"{name}.yaml", old_jobs / "jobs" / name
     before, replies = files(folder), answers(folder)
     work = run(path)
     assert Labeller(work).run_id == RUN_IDS[name]
     planned = jobs.plan_version(work)
     assert planned.version is None and planned.diff.empty
+    newest = versions.latest(work.versions)
+    assert newest is not None and versions.read_manifest(newest)["inputs"] == planned.manifest["inputs"]
     assert {row["state"] for row in jobs.status(work)["stages"][:-1]} == {"done"}
     assert files(folder) == before
     assert answers(folder) == replies
@@ -90,26 +81,26 @@ def test_nothing_is_done_again(old: Path, server: Server, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RUN_IDS)
-def test_lost_requests_are_made_of_the_ledger(old: Path, server: Server, name: str) -> None:
+def test_lost_requests_are_made_of_the_ledger(old_jobs: Path, server: Server, name: str) -> None:
     """Each article is rendered as it was, so its request has the key that it had."""
-    work = work_of(old / f"{name}.yaml")
+    work = work_of(old_jobs / f"{name}.yaml")
     shards = read_order(work.articles)
     requests = [work.requests.read(shard) for shard in shards]
     before = files(work.versions)
     shutil.rmtree(work.requests.path)
-    run(old / f"{name}.yaml")
+    run(old_jobs / f"{name}.yaml")
     assert [work.requests.read(shard) for shard in shards] == requests
     assert asked(server) == 0
     assert files(work.versions) == before
 
 
-def test_what_the_endpoint_takes_is_remembered(old: Path) -> None:
+def test_what_the_endpoint_takes_is_remembered(old_jobs: Path) -> None:
     changes = {"temperature": None, "response_format": {"type": "json_object"}}
-    assert Labeller(work_of(old / "classes.yaml")).provider.dialect.changes == changes
+    assert Labeller(work_of(old_jobs / "classes.yaml")).provider.dialect.changes == changes
 
 
-def test_as_a_person_runs_it(old: Path, server: Server) -> None:
-    path, folder = old / "keyphrases.yaml", old / "jobs" / "keyphrases"
+def test_as_a_person_runs_it(old_jobs: Path, server: Server) -> None:
+    path, folder = old_jobs / "keyphrases.yaml", old_jobs / "jobs" / "keyphrases"
     before = files(folder)
     done = command("run", path)
     assert done.returncode == 0, done.stderr
@@ -120,8 +111,8 @@ def test_as_a_person_runs_it(old: Path, server: Server) -> None:
     assert asked(server) == 0
 
 
-def test_what_people_said_holds(old: Path) -> None:
-    work = run(old / "keyphrases.yaml")
+def test_what_people_said_holds(old_jobs: Path) -> None:
+    work = run(old_jobs / "keyphrases.yaml")
     labels = {row["id"]: (row["label_source"], row["keyphrases"]) for row in rows(work, "labels")}
     assert labels.pop("h1") == ("verified", ["night ferry", "northern harbour", "ferry company", "petition"])
     assert labels.pop("h3") == ("edited", ["등대 도서관", "섬마을", "어린이 독서 모임"])
@@ -133,35 +124,35 @@ def test_what_people_said_holds(old: Path) -> None:
     assert {row["stage"]: (row["rows"], row["kept"]) for row in jobs.status(work)["stages"]} == STATES
 
 
-def test_people_are_shown_articles_in_the_same_order(old: Path, tmp_path: Path) -> None:
+def test_people_are_shown_articles_in_the_same_order(old_jobs: Path, tmp_path: Path) -> None:
     """Who judged the first ones has judged a random sample, and goes on with the next."""
     sheet = tmp_path / "sheet.jsonl"
-    assert command("review", old / "keyphrases.yaml", "--export", sheet).returncode == 0
+    assert command("review", old_jobs / "keyphrases.yaml", "--export", sheet).returncode == 0
     order = [json.loads(line)["id"] for line in sheet.read_text("utf-8").splitlines()]
     assert " ".join(order) == "h4 h10 m1 h5 h3 h11 text-4aaae5bc3c2717bc h9 m4 h8 h1 m3 h12"
 
 
-def test_an_article_more_costs_one_request(old: Path, server: Server) -> None:
+def test_an_article_more_costs_one_request(old_jobs: Path, server: Server) -> None:
     """One row comes in, no other changes; so the server does count what is asked of that address."""
     body = "Forty boats raced without engines around the island. The wind was weak, and the race took seven hours. " * 2
-    with (old / "harbour.jsonl").open("a", encoding="utf-8") as file:
+    with (old_jobs / "harbour.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"id": "h13", "title": "Boats race without engines", "body": body}) + "\n")
-    work = run(old / "keyphrases.yaml")
+    work = run(old_jobs / "keyphrases.yaml")
     assert (sum(server.seen.values()), server.listed) == (1, 1)
     changes = versions.difference(work.versions / "2.0.0", work.versions / "2.1.0")
     assert (changes.added, sum(changes.counts.values())) == (1, 1)
 
 
-def test_a_crawl_is_not_read_again(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its site is gone; what extracted its pages is said to be what did it then."""
+def test_a_crawl_is_not_read_again(old_jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its site is gone; what extracted its pages is taken for what did it then."""
     pages = pytest.importorskip("pipeline.crawling.pages")
     pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
     made_by = "pages-3-fast trafilatura-2.3.1 htmldate-1.11.0 lxml-6.1.3"
     monkeypatch.setattr(pages, "extractor_digest", lambda mode: made_by)
-    before = files(old / "jobs" / "web")
-    work = replace(work_of(old / "web.yaml"), fetch=False)
+    before = files(old_jobs / "jobs" / "web")
+    work = replace(work_of(old_jobs / "web.yaml"), fetch=False)
     jobs.run(work, last="filter")
-    assert files(old / "jobs" / "web") == before
+    assert files(old_jobs / "jobs" / "web") == before
     assert len(rows(work, "filtered")) == 4
 
 
@@ -169,18 +160,18 @@ def test_a_crawl_is_not_read_again(old: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(("name", "there"), [("keyphrases", ["1.0.0", "2.0.0"]), ("topics", ["1.0.0"])])
-def test_versions_are_as_their_manifests_say(old: Path, name: str, there: list[str]) -> None:
-    work = work_of(old / f"{name}.yaml")
+def test_versions_are_as_their_manifests_say(old_jobs: Path, name: str, there: list[str]) -> None:
+    work = work_of(old_jobs / f"{name}.yaml")
     listed, trouble = versioning.listing(work)
     assert ([version["version"] for version in listed], trouble) == (there, "")
     for version in there:
         assert versioning.verify(work, version) == {str(work.versions / version): []}
 
 
-def test_two_versions_are_compared(old: Path) -> None:
-    found = versions.difference(*versions.everyone(work_of(old / "keyphrases.yaml").versions))
-    assert found.counts == {"added": 3, "removed": 1, "edited": 0, "relabelled": 0, "moved": 0}
-    assert (found.samples["added"], found.samples["removed"]) == (["h10", "h11", "h12"], ["h2"])
+def test_two_versions_are_compared(old_jobs: Path) -> None:
+    changes = versions.difference(*versions.everyone(work_of(old_jobs / "keyphrases.yaml").versions))
+    assert changes.counts == {"added": 3, "removed": 1, "edited": 0, "relabelled": 0, "moved": 0}
+    assert (changes.samples["added"], changes.samples["removed"]) == (["h10", "h11", "h12"], ["h2"])
 
 
 TARGET = "night ferry; northern harbour; ferry company; petition"
@@ -196,18 +187,18 @@ TARGET = "night ferry; northern harbour; ferry company; petition"
         ("csv", f",{TARGET},exact; exact; exact; exact,"),
     ],
 )
-def test_a_version_is_exported(old: Path, tmp_path: Path, form: str, wanted: str) -> None:
+def test_a_version_is_exported(old_jobs: Path, tmp_path: Path, form: str, wanted: str) -> None:
     output = tmp_path / "eval"
-    folder = work_of(old / "keyphrases.yaml").versions
+    folder = work_of(old_jobs / "keyphrases.yaml").versions
     assert views.export(folder, "1.0.0", "eval", form, output, None, views.Limits()).rows == 2
     assert wanted in output.read_text("utf-8")
 
 
-def test_a_version_is_loaded_with_datasets(old: Path, tmp_path: Path) -> None:
+def test_a_version_is_loaded_with_datasets(old_jobs: Path, tmp_path: Path) -> None:
     import datasets
 
-    folder = old / "jobs" / "keyphrases" / "versions" / "2.0.0"
-    found = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
-    assert list(found["eval"]["id"]) == ["h1", "m3"]
-    assert "; ".join(found["eval"][0]["keyphrases"]) == TARGET
-    assert len(found["train"]) == 10
+    folder = old_jobs / "jobs" / "keyphrases" / "versions" / "2.0.0"
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    assert list(loaded["eval"]["id"]) == ["h1", "m3"]
+    assert "; ".join(loaded["eval"][0]["keyphrases"]) == TARGET
+    assert len(loaded["train"]) == 10

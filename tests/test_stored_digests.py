@@ -1,7 +1,7 @@
 """Digests that were stored on somebody's disk, as literals: where one of them changes, old work is done and paid anew.
 
-A failing literal is never mended by writing down the new one.  A new option is safe by itself (`pipeline.options`); for anything
-else that goes into a digest: what was there at first stays as it is, what is new stands there only where it is used.
+A failing literal is never mended by writing down the new one.  An option that is added changes none (`pipeline.options`).
+For anything else in a digest: what stood there at first stays as it is, what is new stands there only where it is used.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import yaml
 from pipeline import plugins
 from pipeline.articles import to_article
 from pipeline.checking import check
+from pipeline.config import SplitOptions
 from pipeline.disk import digest_of, write_bytes, write_json
 from pipeline.extraction import Statistics
 from pipeline.generation import weights
 from pipeline.interchange import answers, label_studio
 from pipeline.labelling.labeller import Labeller
 from pipeline.ledger.postgres import _schema_of
+from pipeline.options import in_key
 from pipeline.publishing import rows, takedowns
 from pipeline.records import Article, LabelColumn, RawRow, Unit
 from pipeline.review import population, verdicts
@@ -103,7 +105,7 @@ def options_of(kind: Any, name: str, values: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize(("kind", "name", "values", "digest"), CASES)
 def test_options(kind: str, name: str, values: dict[str, Any], digest: str) -> None:
-    assert short(options_of(kind, name, values).model_dump(mode="json")) == digest
+    assert short(in_key(options_of(kind, name, values), mode="json")) == digest
 
 
 def test_a_unit() -> None:
@@ -151,9 +153,9 @@ OWN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REQUESTS)
-def test_requests(make_job: JobMaker, name: str) -> None:
-    label, clean, stored = REQUESTS[name]
+def requested(make_job: JobMaker, name: str) -> str:
+    """Return the beginnings of run_id, the article's key and the prompt's digest in a job of REQUESTS."""
+    label, clean, _ = REQUESTS[name]
     path = make_job([], label=label, clean=clean)
     for file, prompt in OWN.items():
         (path.parent / "prompts").mkdir(exist_ok=True)
@@ -162,8 +164,12 @@ def test_requests(make_job: JobMaker, name: str) -> None:
     write_json(work.weights_file, {"asked": {"model": "user/name", "revision": None}, "commit": "c" * 40})
     labeller = Labeller(work)
     assert labeller.prompt
-    found = [labeller.run_id, labeller.request(ARTICLE).key.hex()[:16], labeller.prompt.digest[:16]]
-    assert " ".join(found) == stored
+    return f"{labeller.run_id} {labeller.request(ARTICLE).key.hex()[:16]} {labeller.prompt.digest[:16]}"
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_requests(make_job: JobMaker, name: str) -> None:
+    assert requested(make_job, name) == REQUESTS[name][-1]
 
 
 def test_what_an_endpoint_was_found_to_take(make_job: JobMaker) -> None:
@@ -204,8 +210,8 @@ def _extractive(make_job: JobMaker, parameters: dict[str, Any]) -> Labeller:
 def test_weights(tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors", "tokenizer.json", "README.md"):
         (tmp_path / name).write_text(name)
-    found = weights.identify(str(tmp_path), None, tmp_path, tmp_path / "memory" / "weights.json")
-    assert found.identity == {"weights_sha256": "987806e4f7e5b3bec21f53654cc383e0fba601679e75062ab9e66846d754c98d"}
+    tiny = weights.identify(str(tmp_path), None, tmp_path, tmp_path / "memory" / "weights.json")
+    assert tiny.identity == {"weights_sha256": "987806e4f7e5b3bec21f53654cc383e0fba601679e75062ab9e66846d754c98d"}
 
 
 # --- plugins of somebody else: all of their options stand in keys, and the names of their modules ---
@@ -262,7 +268,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @pytest.mark.usefixtures("theirs")
 def test_options_of_theirs(kind: str, name: str, values: dict[str, Any], digest: str) -> None:
-    assert short(options_of(kind, name, values).model_dump(mode="json")) == digest
+    assert short(in_key(options_of(kind, name, values), mode="json")) == digest
 
 
 @pytest.mark.parametrize(
@@ -279,17 +285,16 @@ def test_runs_of_theirs(make_job: JobMaker, task: str, run_id: str) -> None:
 def test_ids_that_are_made() -> None:
     options = options_of("sources", "files", {"path": "a.jsonl"})
     with_url, without = ({"title": " A  b", "text": "Text 글", "url": url} for url in ("https://a.example/1", None))
-    found = [to_article(RawRow("a.jsonl", 1, fields), options) for fields in (with_url, without)]
-    assert [row.id for row in found] == ["url-d817b80f9a5befb9", "text-26ca970d65435631"]
-    assert {row.text_sha256[:16] for row in found} == {"26ca970d65435631"}
+    articles = [to_article(RawRow("a.jsonl", 1, fields), options) for fields in (with_url, without)]
+    assert [row.id for row in articles] == ["url-d817b80f9a5befb9", "text-26ca970d65435631"]
+    assert {row.text_sha256[:16] for row in articles} == {"26ca970d65435631"}
 
 
 def test_decisions() -> None:
     """What `filtered.decisions/` holds of a text, for the fold over all shards."""
     table = pa.table({"title": ["Ｔitle", None], "text": ["Ｔitle and  body", "Body"]})
     _, columns = plugins.create("filters", "duplicates", options_of("filters", "duplicates", {})).decide(table)
-    found = {name: [value and value.hex()[:8] for value in values] for name, values in columns.items()}
-    assert found == {
+    assert {name: [value and value.hex()[:8] for value in values] for name, values in columns.items()} == {
         "title_key": ["3a9a9b0a", None],
         "text_key": ["e2d16363", "239baeea"],
         "body_key": ["9cf18e12", "239baeea"],
@@ -310,17 +315,18 @@ def test_the_split() -> None:
         "76d9ec91256bea53",
     ]
     assert assignment._hash("v1", "0123") == 8504496486497441970
-    found = assignment.Assignment(pa.array(["g", "h"]), np.array([0, 2], np.int8), pa.array([None, "a"]))
-    assert split._digest(found)[:16] == "1a2ac4c276a44057"
+    assigned = assignment.Assignment(pa.array(["g", "h"]), np.array([0, 2], np.int8), pa.array([None, "a"]))
+    assert short(in_key(SplitOptions(), mode="json")) == "0b540488da0cc234"
+    assert split._digest(assigned)[:16] == "1a2ac4c276a44057"
 
 
 # --- people ---
 
 
 def test_verdicts() -> None:
-    said = [Judgement("0" * 64, "a", "ana", "2026-01-01", ["Night  ferry"], ["Ｍoon", "fuel"], ["밤 배"])]
-    [(text, found)] = verdicts.in_force(said).items()
-    assert short({text: asdict(found)}) == "f6b2240e466e762e"
+    log = [Judgement("0" * 64, "a", "ana", "2026-01-01", ["Night  ferry"], ["Ｍoon", "fuel"], ["밤 배"])]
+    [(text, in_force)] = verdicts.in_force(log).items()
+    assert short({text: asdict(in_force)}) == "f6b2240e466e762e"
 
 
 def test_who_is_shown_what() -> None:
@@ -330,7 +336,7 @@ def test_who_is_shown_what() -> None:
 
 
 def test_answers_of_other_tools(tmp_path: Path) -> None:
-    """An answer that comes back twice is known by these."""
+    """An answer that comes back twice is recognised by these."""
     task = answers.Task(LabelColumn("keyphrases", many=True), [])
     source = answers.Source(tmp_path / "back.json", task, {"0" * 64: "a"}, [], "ana", "2026-01-01")
     answer = answers.Answer("ana", ["1"], ["밤 배"], [], mark=7)
@@ -350,8 +356,8 @@ def test_rows_of_a_version() -> None:
         "tiers": ["exact"], "offsets": [[0, 3]], "status": "ok", "label_source": "verified", "run_id": "0123", "split": "train",
     }  # fmt: skip
     table = pa.table({name: [value] for name, value in row.items()})
-    said = ["text", "group", "article", "label"]
-    [whole], [bare] = (rows.look(table, column, with_text).select(said).to_pylist() for with_text in (True, False))
+    names = ["text", "group", "article", "label"]
+    [whole], [bare] = (rows.look(table, column, with_text).select(names).to_pylist() for with_text in (True, False))
     assert list(whole.values()) == [1882578880137640194, 6627447238697929863, 12404130715186238796, 5396964199197350057]
     assert bare == whole | {"article": 9074977116147768397}
 

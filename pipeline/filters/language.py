@@ -39,6 +39,7 @@ def _known(code: str) -> str:
 
 
 class Options(FilterOptions):
+    in_every_key = "keep detector"
     keep: Annotated[list[Annotated[str, AfterValidator(_known)]], Field(min_length=1)]
     detector: Literal["auto", "langdetect"] = "auto"
 

@@ -17,6 +17,7 @@ from pipeline.text.tokens import ENCODINGS, QUICK, encoding_counter, tokenizer_c
 
 
 class Options(FilterOptions):
+    in_every_key = "encoding tokenizer counter min max"
     encoding: str | None = None
     tokenizer: str | None = None
     counter: Literal["auto", "quicktok", "tiktoken"] = "auto"

@@ -65,7 +65,7 @@ class Labeller:
     @property
     def run_id(self) -> str:
         """Short digest of what made the raw replies: it stands in every label and names the run in a version."""
-        return digest_of([self.identity, self._work.config.task.__module__])[:16]
+        return digest_of([self.identity, plugins.name_in_digests(self._work.config.task.__module__)])[:16]
 
     @property
     def description(self) -> dict[str, Any]:

@@ -16,12 +16,14 @@ from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
 from pipeline.errors import ConfigError
 from pipeline.extraction import Statistics, extract, fit
+from pipeline.options import in_key
 from pipeline.records import Article, Reply, Request
 
 VERSION = 1  # of the method: a higher number gives other phrases
 
 
 class Options(Base):
+    in_every_key = "phrases"
     phrases: Annotated[int, Field(gt=0, le=50)] = 10
 
 
@@ -33,7 +35,7 @@ class Provider:
             raise ConfigError(
                 f"label.provider: extractive finds key phrases, no {label.task}; set label.provider: openai"
             )
-        self._phrases = options.phrases
+        self._options = options
         self._statistics: Statistics | None = None
 
     def fit(self, articles: Iterable[Article]) -> bytes:
@@ -46,11 +48,7 @@ class Provider:
     @property
     def identity(self) -> dict[str, Any]:
         assert self._statistics is not None, "load() comes first"
-        return {
-            "version": VERSION,
-            "statistics": self._statistics.digest,
-            "phrases": self._phrases,
-        }
+        return {"version": VERSION, "statistics": self._statistics.digest, **in_key(self._options)}
 
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
         return [Reply(json.dumps(self._extract(request.article), ensure_ascii=False), "stop") for request in requests]
@@ -62,5 +60,5 @@ class Provider:
             title=article.title,
             language=article.language,
             statistics=self._statistics,
-            limit=self._phrases,
+            limit=self._options.phrases,
         )

@@ -20,6 +20,7 @@ from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
 from pipeline.errors import ConfigError, RequestFailed
 from pipeline.generation.weights import Weights, check_folder, download, folder_of, found, identify, is_remembered
+from pipeline.options import in_key
 from pipeline.records import Reply, Request, Usage
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Options(Base):
     """Defaults as in the field's recipe for labels by a 4-bit Llama-2.  `max_new_tokens` and `first_line` null: as the task has
     it; `batch_tokens` null: as memory has it.  `template`: arguments of the model's chat template."""
 
+    in_every_key = "max_new_tokens temperature top_p top_k repetition_penalty first_line quantization dtype template"
     max_new_tokens: Annotated[int, Field(gt=0)] | None = None
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -98,7 +100,7 @@ class Provider:
     @property
     def identity(self) -> dict[str, Any]:
         assert self._weights is not None, "identify() comes first"
-        said = self._options.model_dump(exclude={"device", "batch_tokens", "revision"})
+        said = in_key(self._options, exclude={"device", "batch_tokens", "revision"})
         resolved = {"max_new_tokens": self.max_output_tokens, "first_line": self._first_line}
         return {**self._weights.identity, "version": VERSION, "parameters": said | resolved}
 

@@ -22,6 +22,7 @@ from pipeline.config import LabelOptions
 from pipeline.config import Options as Base
 from pipeline.dialect import Dialect, refused
 from pipeline.errors import ConfigError, EndpointError, RequestFailed
+from pipeline.options import in_key
 from pipeline.records import Advertised, ModelInfo, Reply, Request
 
 DEFAULT_MODEL = "gpt-6-luna"
@@ -43,8 +44,12 @@ _NOT_PARAMETERS = {
 
 
 class Options(Base):
-    """`label.parameters`: sent as they are, except `max_output_tokens`, which chat completions spell otherwise."""
+    """`label.parameters`: sent as they are, except `max_output_tokens`, which chat completions spell otherwise.
 
+    What stands in a key is what is sent, and null is neither: an option that is added here has the default null.
+    """
+
+    in_every_key = "max_output_tokens max_completion_tokens max_tokens"
     model_config = ConfigDict(extra="allow", frozen=True)
     max_output_tokens: Annotated[int, Field(gt=0)] | None = None
     max_completion_tokens: Annotated[int, Field(gt=0)] | None = None
@@ -71,7 +76,7 @@ class Provider:
             raise ConfigError("label.base_url: an address with '?' or '#' cannot be completed; it ends like .../v1")
         key = label.api_key.get_secret_value() if label.api_key else os.environ.get("OPENAI_API_KEY", "")
         self._key = key.strip()
-        self._parameters = chat_api.as_chat(options.model_dump(exclude_none=True))
+        self._parameters = chat_api.as_chat(in_key(options, exclude_none=True))
         self._proxy = _proxy_of(self.base_url)
         self._session: aiohttp.ClientSession | None = None
         self.max_output_tokens = chat_api.most_output(self._parameters)

@@ -107,7 +107,9 @@ def _examined(work: Workspace, index: pa.Table, before: pa.Table, reviewed: Shar
 
 def inputs_of(work: Workspace) -> str:
     """Digest of what a version is made of."""
-    made_of = [asdict(work.config.label_column), work.config.publish.text, takedowns.digest(work.takedowns)]
+    column = work.config.label_column
+    label = {"name": column.name, "many": column.many}  # one by one: a digest does not grow with the type
+    made_of = [label, work.config.publish.text, takedowns.digest(work.takedowns)]
     folders = (work.filtered, work.reviewed, work.split)
     return digest_of([*made_of, *([folder.digest(s) for folder in folders] for s in read_order(work.articles))])
 

@@ -30,6 +30,7 @@ _GROUP_MEAN, _GROUP_MAX = 256, 1024
 
 
 class Options(SourceOptions):
+    in_every_key = "path format encoding max_row_bytes"
     path: str | list[str]
     format: Literal["auto", "jsonl", "json", "csv", "parquet", "excel", "text", "html", "warc"] = "auto"
     encoding: str = "utf-8-sig"  # or auto: UTF-8, UTF-16, CP949 or Latin-1, each file as it looks

@@ -25,6 +25,7 @@ _SAVED = ("dataset_dict.json", "state.json")  # what `save_to_disk` leaves
 
 
 class Options(SourceOptions):
+    in_every_key = "name config split revision"
     name: str = Field(min_length=1)  # user/name on the Hub, or a folder (./name)
     config: str | None = None
     split: str = "train"

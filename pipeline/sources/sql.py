@@ -33,6 +33,7 @@ _OURS = ("id", "title", "text", "url", "published_at", "language")
 
 
 class Options(SourceOptions):
+    in_every_key = "url table query key changed"
     url: SecretStr
     table: str | None = None  # or schema.table
     query: str | None = None

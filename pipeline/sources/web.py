@@ -37,6 +37,10 @@ KEYS = {"site": "sites", "page": "urls", "feed": "feeds", "sitemap": "sitemaps"}
 class Options(SourceOptions):
     """Where to start: at least one of `urls`, `url_file`, `feeds`, `sitemaps`, `sites`."""
 
+    in_every_key = (
+        "name urls url_file feeds sitemaps sites depth include exclude since until limit contact delay "
+        "connections_per_host connections timeout max_bytes allow tdm mode workers"
+    )
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$", max_length=40)] = "web"
     urls: tuple[str, ...] = ()
     url_file: str | None = None  # one address a line

@@ -14,6 +14,7 @@ from pipeline.engines.steps import UNKNOWN, Step, state_of
 from pipeline.errors import InputError
 from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of, identified
 from pipeline.ledger import Ledger, Record, open_ledger
+from pipeline.options import in_key
 from pipeline.records import Article, Label, Reply
 from pipeline.tables import REJECTED, Folder, Output, label_fields, read_order, rejected_table
 from pipeline.workspace import Workspace
@@ -70,7 +71,12 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
 
 def _step(work: Workspace, labeller: Labeller) -> Step:
     task, options = plugins.load("tasks", work.config.label.task), work.config.task_options
-    cleaning = [VERSION, task.__name__, getattr(task, "VERSION", 1), options.model_dump(mode="json")]
+    cleaning = [
+        VERSION,
+        plugins.name_in_digests(task.__name__),
+        getattr(task, "VERSION", 1),
+        in_key(options, mode="json"),
+    ]
     changed = "the cleaner, its options or the labeller changed"
     return Step(work.labels, [work.filtered, work.requests], [cleaning, labeller.run_id], changed)
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pipeline import plugins
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import Step, state_of
+from pipeline.options import in_key
 from pipeline.tables import REJECTED, Output, read_order
 from pipeline.workspace import Workspace
 
@@ -51,7 +52,7 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
 
 def _steps(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> tuple[Step, Step]:
     """*decide* and *emit*, the latter without what the fold will say of each shard."""
-    specs = [options.model_dump(mode="json") for options in work.config.filter_options]
+    specs = [in_key(options, mode="json") for options in work.config.filter_options]
     deciding = Step(work.decisions, [work.articles], [VERSION, specs], "filters changed")
     emitting = Step(
         work.filtered,

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.disk import digest_of
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import Step, state_of
+from pipeline.options import in_key
 from pipeline.splitting.assignment import (
     TEXTS,
     Assignment,
@@ -62,7 +63,7 @@ def _steps(work: Workspace, shards: Sequence[str]) -> tuple[Step, Step]:
 
     def fold() -> dict[str, Any]:
         return {
-            "split": work.config.split.model_dump(mode="json"),
+            "split": in_key(work.config.split, mode="json"),
             "signatures": [work.signatures.digest(shard) for shard in shards],
             "assigned": sorted(file.name for file in work.assignments.glob("*.parquet")),
         }

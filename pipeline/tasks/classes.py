@@ -34,6 +34,7 @@ _DENIES = re.compile(
 class Options(Base):
     """`classes`: names, or names with the other words for each."""
 
+    in_every_key = "classes"
     classes: dict[str, list[str]]
 
     @field_validator("classes", mode="before")

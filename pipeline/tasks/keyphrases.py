@@ -25,6 +25,7 @@ VERSION = 2  # of the cleaner: a higher number cleans every reply again, for fre
 
 
 class Options(Base):
+    in_every_key = "max_phrases max_label_tokens too_long korean absent"
     max_phrases: Annotated[int, Field(gt=0, le=50)] = 7
     max_label_tokens: Annotated[int, Field(gt=0)] | None = 64
     too_long: Literal["cut", "reject"] = "cut"  # a longer label loses last phrases, or is none

@@ -21,6 +21,7 @@ VERSION = 1
 
 
 class Options(Base):
+    in_every_key = "max_words"
     max_words: Annotated[int, Field(gt=0, le=50)] = 6
 
 

@@ -66,12 +66,10 @@ def answer(body: dict[str, Any], times: int) -> tuple[int, dict[str, Any], dict[
     if "Old well" in text:
         return 400, {"error": {"message": "flagged", "code": "content_filter"}}, {}
     if "name the topic" in text.lower():
-        said = _of(TOPICS, text)
-        return 200, completion(body, "A toll on a bridge" if times > 1 else said), {}
-    said = _of(PHRASES, text)
+        return 200, completion(body, "A toll on a bridge" if times > 1 else _of(TOPICS, text)), {}
     if "Choir" in text and times == 1:
         return 200, completion(body, ""), {}  # asked again
-    return 200, completion(body, said), {}
+    return 200, completion(body, _of(PHRASES, text)), {}
 
 
 def refused(parameter: str) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -126,9 +124,9 @@ class Village(BaseHTTPRequestHandler):
     """A site of three articles and a page that is gone."""
 
     def do_GET(self) -> None:
-        found = PAGES.get(self.path)
-        body = f"<html><head><title>{self.path}</title></head><body>{found}</body></html>".encode()
-        self.send_response(200 if found else 404)
+        content = PAGES.get(self.path)
+        body = f"<html><head><title>{self.path}</title></head><body>{content}</body></html>".encode()
+        self.send_response(200 if content else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
