@@ -24,17 +24,17 @@ def serve(
         import uvicorn
     except ImportError as error:
         raise MissingExtra("the review page", "review") from error
-    from pipeline.review import app
+    from pipeline.review import access, app
     from pipeline.review.desk import Desk
 
-    _check_token(host, token, app.LOOPBACK)
-    names = app.names_of(reviewers)
+    _check_token(host, token, access.LOOPBACK)
+    names = access.names_of(reviewers)
     if reviewers and not names:
         raise ConfigError("--reviewers: names nobody; give NAME,NAME or leave it out, and any name will do")
     desk = Desk(work, Predictions(work, predictions) if predictions else OwnLabels(work))
     front = _front(work, names)
     listening = _listen(host, port)
-    application = app.create(desk, front, app.secret_of(work.verdicts_file.parent), token)
+    application = app.create(desk, front, access.secret_of(work.verdicts_file.parent), token)
     config = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off", server_header=False)
     address = f"[{host}]" if ":" in host else host
     print(
@@ -75,20 +75,20 @@ def _front(work: Workspace, reviewers: list[str]) -> Any:
         allowed=variables.get("classes"),
         max_phrases=int(getattr(config.task_options, "max_phrases", 0) or 0),
         reviewers=reviewers or None,
-        report=lambda: _report(work),
+        report=lambda review: _report(work, review),
     )
 
 
-def _report(work: Workspace) -> str:
+def _report(work: Workspace, review: dict[str, Any]) -> str:
     """Made in a process of its own: 90 MB that the server need not keep."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(_html, work).result()
+        return process.submit(_html, work, review).result()
 
 
-def _html(work: Workspace) -> str:
+def _html(work: Workspace, review: dict[str, Any]) -> str:
     from pipeline.reporting import page
 
-    return page.html(work)
+    return page.html(work, review)

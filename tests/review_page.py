@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,55 @@ class ReviewServer:
         return found[1]
 
 
+@dataclass
+class Reviewer:
+    """Somebody with a name who asks the server as the page does, and all that the server ever answered."""
+
+    server: ReviewServer
+    name: str
+    answers: list[str] = field(default_factory=list)
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        query = urllib.parse.urlencode({"reviewer": self.name, **parameters})
+        return self._heard(*self.server.ask(f"{path}?{query}")[:2])
+
+    def post(self, path: str, **body: Any) -> tuple[int, Any]:
+        token = self.server.csrf()
+        status, answer, _ = self.server.ask(path, {"reviewer": self.name, **body}, X_CSRF_Token=token)
+        self.answers.append(json.dumps(answer, ensure_ascii=False))
+        return status, answer
+
+    def _heard(self, status: int, answer: Any) -> Any:
+        assert status == 200, answer
+        self.answers.append(json.dumps(answer, ensure_ascii=False))
+        return answer
+
+    def queue(self, lane: str, n: int = 50) -> list[dict[str, Any]]:
+        cards: list[dict[str, Any]] = self.get("api/queue", lane=lane, n=n)["articles"]
+        return cards
+
+    def card(self, lane: str, row_id: str) -> dict[str, Any]:
+        return next(card for card in self.queue(lane) if card["id"] == row_id)
+
+    def reveal(self, card: dict[str, Any], *typed: str) -> dict[str, Any]:
+        status, answer = self.post("api/reveal", key=card["key"], typed=list(typed))
+        assert status == 200, answer
+        revealed: dict[str, Any] = answer["card"]
+        return revealed
+
+    def send(self, *judgements: dict[str, Any]) -> dict[str, str]:
+        """The refusals, by uid."""
+        status, answer = self.post("api/judgements", judgements=list(judgements))
+        assert status == 200, answer
+        refused: dict[str, str] = answer["refused"]
+        assert {j["uid"] for j in judgements} == {*answer["stored"], *refused}
+        return refused
+
+    def judge(self, card: dict[str, Any], wrong: int = 0, **more: Any) -> str:
+        """Judge a card as the page would; why it is refused, "" if it is not."""
+        return next(iter(self.send(judged(card, wrong, **more)).values()), "")
+
+
 class _Stay(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -75,4 +126,5 @@ def judged(card: dict[str, Any], wrong: int = 0, **more: Any) -> dict[str, Any]:
     """What a page sends of a card whose first `wrong` phrases are wrong."""
     phrases = [phrase["text"] for phrase in card["phrases"]]
     value = {"uid": uuid.uuid4().hex, "key": card["key"], "id": card["id"], "lane": card["lane"], "seconds": 2.5}
+    value["typed"] = card.get("typed")
     return {**value, "accepted": phrases[wrong:], "rejected": phrases[:wrong], **more}

@@ -66,10 +66,9 @@ def test_nothing_is_known_at_first() -> None:
 
 
 def test_only_the_audit_lane_feeds_precision() -> None:
-    found = figures([said(A, "rates,Bank", lane=lane) for lane in ("blind", "triage", "adjudication")], population())
-    assert found["precision"] is None and found["lanes"] == {"audit": 0} | dict.fromkeys(
-        ("blind", "triage", "adjudication"), 1
-    )
+    lanes: tuple[Lane, ...] = ("blind", "triage", "adjudication")
+    found = figures([said(A, "rates,Bank", lane=lane, typed=["rate"]) for lane in lanes], population())
+    assert found["precision"] is None and found["lanes"] == {"audit": 0} | dict.fromkeys(lanes, 1)
 
 
 def test_the_first_reviewer_counts_and_adjudication_wins() -> None:

@@ -217,9 +217,11 @@ def test_a_label_made_anew_asks_only_for_the_new_phrases(make_job: JobMaker, tmp
     for card in cards_of(table, "kim"):
         table.store("kim", [judged(card)])
     new = [{"id": f"a{n}", "keyphrases": ["City", "public"] if n == 1 else ["spring"]} for n in range(3)]
-    table = Desk(work, Predictions(work, write_jsonl(old, new)))
-    [card] = cards_of(table, "lee")
-    assert [(p["text"], p["verdict"]) for p in card["phrases"]] == [("City", True), ("public", None)]
+    write_jsonl(old, new)
+    for reviewer, verdicts in (("kim", [True, None]), ("lee", [None, None])):  # nobody sees what others said
+        [card] = cards_of(Desk(work, Predictions(work, old)), reviewer)
+        assert [p["text"] for p in card["phrases"]] == ["City", "public"]
+        assert [p["verdict"] for p in card["phrases"]] == verdicts
 
 
 # --- taking in ---

@@ -388,7 +388,7 @@ def test_blind_phrases_come_before_the_label(job: Path, opened: Opener) -> None:
             page.keyboard.insert_text(text)
             press(page, "Enter")
         press(page, "Enter")
-        assert page.locator("mark").count() > 0
+        page.wait_for_selector("mark")
         assert page.locator(".facts-list .kept").count() == 2
         assert page.locator(".row.offered .phrase").all_inner_texts() == ["빠진 구", "버린 구"]
         press(page, "4 7 a")
@@ -405,6 +405,7 @@ def test_what_was_revealed_is_not_undone_unawares(job: Path, opened: Opener) -> 
         for _ in range(2):
             page.keyboard.insert_text("봄 축제")
             press(page, "Enter Enter")
+            page.wait_for_selector(".row")
             before = title(page)
             if before == first:
                 press(page, "a")
@@ -420,10 +421,104 @@ def test_a_blind_phrase_that_was_not_entered_counts(job: Path, opened: Opener) -
         page = opened(server, extra="&lane=blind")
         page.keyboard.insert_text("빠진 구")
         page.click("[data-at=reveal]")
+        page.wait_for_selector(".row")
         assert page.locator(".row.offered .phrase").all_inner_texts() == ["빠진 구"]
         press(page, "a")
         saved(page)
     assert [judgement.typed for judgement in said(job)] == [["빠진 구"]]
+
+
+def test_the_label_of_a_blind_article_is_not_in_the_browser_before(job: Path, opened: Opener) -> None:
+    """Nor in what it fetched ahead, nor in what it keeps."""
+    with ReviewServer(reconfigured(job, blind=0.5)) as server:
+        page = opened(server, extra="&lane=blind")
+        heard: list[str] = []
+        page.on("response", lambda response: heard.append(response.text()) if "/api/" in response.url else None)
+        page.reload()
+        page.wait_for_selector(".typing")
+        page.keyboard.insert_text("빠진 구")
+        press(page, "Enter")
+        page.wait_for_function("() => Object.keys(localStorage).some((key) => key.includes('draft/blind/'))")
+        stored = page.evaluate("JSON.stringify(localStorage)")
+        assert heard and not any(PHRASES[3] in text for text in [*heard, stored, page.content()])
+        page.route("**/api/reveal", lambda route: route.abort("connectionrefused"))
+        press(page, "Enter")
+        page.wait_for_selector("#toast[data-shown]")
+        assert "서버" in page.inner_text("#toast") and page.locator(".row").count() == 0
+        page.unroute("**/api/reveal")
+        press(page, "Enter")
+        page.wait_for_selector(".row")
+        assert PHRASES[3] in heard[-1]
+        page.reload()  # the server knows what was written
+        page.wait_for_selector(".row")
+        assert page.locator(".facts-list li").all_inner_texts() == ["빠진 구"]
+        press(page, "a")
+        saved(page)
+    assert [judgement.typed for judgement in said(job)] == [["빠진 구"]]
+
+
+def test_nothing_typed_is_no_label(job: Path, opened: Opener) -> None:
+    with ReviewServer(reconfigured(job, blind=0.5)) as server:
+        page = opened(server, extra="&lane=blind")
+        page.click("[data-at=reveal]")
+        assert "먼저" in page.inner_text("#toast")
+        assert page.locator(".row").count() == 0
+        page.keyboard.insert_text("봄 축제")
+        press(page, "Enter")
+        page.click("[data-at=reveal]")
+        page.wait_for_selector(".row")
+        assert page.locator(".row.accepted, .row.rejected").count() == 0
+    assert said(job) == []
+
+
+def test_a_draft_belongs_to_its_lane(job: Path, opened: Opener) -> None:
+    """Begun in triage and judged there: the audit knows nothing of it, and begins a draft of its own."""
+    with ReviewServer(reconfigured(job)) as server:
+        page = opened(server, extra="&lane=triage")
+        first = title(page)
+
+        def begun(lane: str) -> list[str]:
+            page.goto(f"{server.url}?reviewer=kim&lane={lane}")
+            page.wait_for_selector(".row")
+            if lane == "audit":
+                go_to(page, first)
+            assert title(page) == first
+            return [str(text) for text in page.locator(".row.rejected .phrase").all_inner_texts()]
+
+        press(page, "1 r w n")
+        page.keyboard.insert_text("메모")
+        press(page, "Enter")
+        assert begun("audit") == [] and page.locator(".note, .row.accepted").count() == 0
+        press(page, "2 r g")
+        assert begun("triage") == PHRASES[:1]
+        assert page.inner_text(".note") == "메모"
+        press(page, "a")
+        saved(page)
+        assert begun("audit") == PHRASES[1:2]
+        press(page, "2 2 a")
+        saved(page)
+        page.goto(f"{server.url}?reviewer=lee&lane=audit")
+        page.wait_for_selector(".row")
+    lanes = {judgement.lane: judgement for judgement in said(job) if not judgement.skipped}
+    assert (lanes["triage"].rejected, lanes["triage"].note) == (PHRASES[:1], "메모")
+    assert (lanes["audit"].rejected, lanes["audit"].note, lanes["audit"].reasons) == (PHRASES[1:2], "", {})
+
+
+def test_what_was_judged_in_another_tab_is_not_judged_again(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    other = page.context.new_page()
+    other.goto(f"{served.url}?reviewer=kim")
+    other.wait_for_selector(".row")
+    assert title(other) == title(page)
+    before = title(page)
+    press(other, "1")
+    press(page, "2 a")
+    other.wait_for_function("before => document.querySelector('#title').textContent !== before", arg=before)
+    assert other.locator(".row.rejected").count() == 0
+    saved(page)
+    press(other, "a")
+    saved(other)
+    assert [judgement.rejected for judgement in said(job)] == [PHRASES[1:2], []]
 
 
 def test_adjudication_shows_both_without_names(job: Path, opened: Opener) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +92,12 @@ class Census:
 
 def labels_folder(work: Workspace, shard: str) -> Folder | None:
     """Where a shard's labels are: after review where that has run, None where there are none yet."""
-    return next((folder for folder in (work.reviewed, work.labels) if folder.manifest(shard)), None)
+    return first_with((work.reviewed, work.labels), shard)
+
+
+def first_with(folders: Sequence[Folder], shard: str) -> Folder | None:
+    """Return the first of the folders that has a shard; None where none has."""
+    return next((folder for folder in folders if folder.manifest(shard)), None)
 
 
 def columns_in(folder: Folder, shard: str, wanted: Iterable[str]) -> list[str]:
@@ -103,21 +108,21 @@ def columns_in(folder: Folder, shard: str, wanted: Iterable[str]) -> list[str]:
     return [name for name in wanted if name in there]
 
 
-def count(work: Workspace) -> Census:
-    """Of the filtered articles and the labels that there are."""
+def count(work: Workspace, labels: Sequence[Folder]) -> Census:
+    """Of the filtered articles and the labels that there are: of each shard those of the first folder that has it."""
     found, shards = Census(), read_order(work.articles)
     with work.progress("report", len(shards), "shards") as progress:
         for shard in shards:
             if work.filtered.manifest(shard):
-                _count_shard(found, work, shard)
+                _count_shard(found, work, shard, labels)
             progress.update()
     return found
 
 
-def _count_shard(found: Census, work: Workspace, shard: str) -> None:
+def _count_shard(found: Census, work: Workspace, shard: str, folders: Sequence[Folder]) -> None:
     articles = work.filtered.read(shard, ["id", "language", "source", "tokens", "published_at"])
     _count_articles(found, work, shard, articles)
-    folder, column = labels_folder(work, shard), work.config.label_column
+    folder, column = first_with(folders, shard), work.config.label_column
     if folder is None:
         return
     names = columns_in(folder, shard, ("id", column.name, "tiers", "repairs", *_NAMES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -13,34 +14,57 @@ from pipeline.reporting import comparison, samples, spending, words
 from pipeline.reporting.census import Census, Group, binned, count, quantiles
 from pipeline.review import summary
 from pipeline.stages import clean
-from pipeline.tables import read_order
+from pipeline.tables import Folder, read_order
 from pipeline.workspace import Workspace
 
 _TOP = 30
+_BEFORE_REVIEW = ("collect", "filter", "label", "clean")
 
 
 def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[str, Any]:
     """Raises InputError for a job that never ran, for labels of another task, for an `against` that is not there."""
-    read_order(work.articles)
-    clean.check_column(work.labels, work)
-    census, status = count(work), job.status(work)
-    log = spending.runs(work.events_file)
-    cost = spending.cost(work, status["ledger"], census.labels)
-    found = {
-        "job": _job(work, census, cost, status["paused"]),
-        "funnel": _funnel(status["stages"]),
-        "articles": _articles(census),
-        "labels": _labels(census),
+    found = _facts(work, (work.reviewed, work.labels), None)
+    found |= {
         "review": summary.of_job(work),
-        "cost": cost,
-        "speed": spending.speed(status["stages"], log),
-        "quote": spending.quote(work.quote_file, cost["usd"] if cost else 0.0, log),
-        "comparison": comparison.compare(work, against) if census.labels else None,
+        "comparison": comparison.compare(work, against) if found["labels"]["count"] else None,
         "versions": _versions(work),
         "seed": seed,
         "samples": samples.draw(work, seed),
     }
     return {"verdict": words.verdict(found), **found}
+
+
+def gather_for_reviewers(work: Workspace, review: dict[str, Any]) -> dict[str, Any]:
+    """Gather what reviewers may know while they judge: `review` are the figures that the reader may see, labels are counted as
+    the model gave them, and none is shown, nor what follows from what others said of one.  Raises InputError as `gather`."""
+    found = _facts(work, (work.labels,), _BEFORE_REVIEW)
+    found["labels"]["top"] = []  # in a small job it names the phrases of a blind article
+    found["review"] = {**review, "inherited": None}
+    return {"verdict": words.verdict(found, "of their quality you may not know anything yet"), **found}
+
+
+def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | None) -> dict[str, Any]:
+    """All that depends on no reviewer: labels are those of the first of the folders that has them; of some `stages` or all."""
+    read_order(work.articles)
+    clean.check_column(work.labels, work)
+    census, status = count(work, labels), job.status(work)
+    rows = [row for row in status["stages"] if stages is None or row["stage"] in stages]
+    log = spending.runs(work.events_file)
+    cost = spending.cost(work, status["ledger"], census.labels)
+    return {
+        "job": _job(work, census, cost, status["paused"]),
+        "funnel": _funnel(rows),
+        "articles": _articles(census),
+        "labels": _labels(census),
+        "review": None,
+        "cost": cost,
+        "speed": spending.speed(rows, log),
+        "quote": spending.quote(work.quote_file, cost["usd"] if cost else 0.0, log),
+        "comparison": None,
+        "versions": [],
+        "seed": 0,
+        "samples": [],
+    }
 
 
 def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: str | None) -> dict[str, Any]:

@@ -22,9 +22,10 @@ _FILTERS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def html(work: Workspace) -> str:
-    """The report of a job as it is now.  Raises InputError for a job that never ran."""
-    return render(gathering.gather(work))
+def html(work: Workspace, review: dict[str, Any] | None = None) -> str:
+    """The report of a job as it is now; with `review`, the figures that a reviewer may see, as reviewers may read it.  Raises
+    InputError for a job that never ran."""
+    return render(gathering.gather(work) if review is None else gathering.gather_for_reviewers(work, review))
 
 
 def write(path: Path, facts: dict[str, Any]) -> None:

@@ -115,7 +115,8 @@ def labels(facts: Facts) -> list[Picture]:
     pictures += [_tiers(found)] if found["tiers"] else []
     if set(found["label_sources"]) - {"llm"}:
         pictures.append(_label_sources(found))
-    pictures.append(_top(found, many))
+    if found["top"]:
+        pictures.append(_top(found, many))
     if found["repairs"]:
         pictures.append(_repairs(found))
     return pictures

@@ -66,8 +66,8 @@ def some(count: int, what: str) -> str:
 # --- findings ---
 
 
-def verdict(facts: dict[str, Any]) -> str:
-    """The whole report in a sentence."""
+def verdict(facts: dict[str, Any], unjudged: str = "nobody has judged a random sample of them yet") -> str:
+    """The whole report in a sentence; `unjudged` is said where there is no precision."""
     labels, cost, review = facts["labels"], facts["cost"], facts["review"]
     if not labels["count"]:
         return f"{some(facts['articles']['count'] or facts['funnel'][0]['kept'], 'article')} collected; nothing is labelled yet."
@@ -79,7 +79,7 @@ def verdict(facts: dict[str, Any]) -> str:
         whole = "" if found["covers"] >= ENOUGH else f", which speaks for {percent(found['covers'])} of them"
         parts.append(f"{percent(found['mean'])} of {unit} accepted (95%: {between(found)}, {judged} judged){whole}")
     else:
-        parts.append("nobody has judged a random sample of them yet")
+        parts.append(unjudged)
     if labels["absent_rate"] is not None:
         parts.append(f"{percent(labels['absent_rate'])} of phrases are not in their article")
     return "; ".join(parts) + "."

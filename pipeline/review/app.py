@@ -1,28 +1,22 @@
-"""The review page's server: Starlette over a `Desk`, for this machine, or behind a token for others.
-
-Who may ask: on a loopback address anyone whose `Host` names this machine (a web page elsewhere that resolves to it does
-not); on any other address who has the token, by a cookie or as a bearer.  What changes something needs a header that only our
-own page can send.  Both are made of a secret that stays beside the job, so an open page survives a restart of the server.
-"""
+"""The review page's server: Starlette over a `Desk`.  Who may ask: `access`; what a reviewer may know: `desk`."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import json
-import os
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
 from pipeline.errors import LabelmillError, MissingExtra
+from pipeline.review.access import LOOPBACK, Guard, same, sign
 from pipeline.review.desk import Desk
+from pipeline.review.intake import Refused
 from pipeline.review.judgements import REASONS
 from pipeline.text.folding import fold_space
 
@@ -35,29 +29,16 @@ try:
 except ImportError as error:
     raise MissingExtra("the review page", "review") from error
 
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
 HERE = Path(__file__).parent
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MOST_BYTES = 4 * 2**20
 _WRONG_TOKEN = 0.5  # seconds that a wrong one waits for its answer
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True)
 class Front:
     """What the page says of the job.  `reviewers`: the names that may review (null: any); `allowed`: the labels of a closed set;
-    `report` makes the report's HTML."""
+    `report` makes the report's HTML of the figures that its reader may know."""
 
     job: str
     label: str
@@ -65,19 +46,7 @@ class Front:
     allowed: list[str] | None
     max_phrases: int
     reviewers: list[str] | None
-    report: Callable[[], str]
-
-
-def secret_of(folder: Path) -> bytes:
-    """The secret of a job's review, made at first use; nobody else may read it."""
-    path = folder / ".secret"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-    except FileExistsError:
-        pass
-    return path.read_bytes()
+    report: Callable[[dict[str, Any]], str]
 
 
 def create(desk: Desk, front: Front, secret: bytes, token: str | None) -> Starlette:
@@ -90,38 +59,13 @@ def create(desk: Desk, front: Front, secret: bytes, token: str | None) -> Starle
         Route("/api/queue", pages.queue),
         Route("/api/history", pages.history),
         Route("/api/figures", pages.figures),
+        Route("/api/reveal", pages.reveal, methods=["POST"]),
         Route("/api/judgements", pages.judgements, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     app = Starlette(routes=routes, exception_handlers={LabelmillError: _told, Exception: _told})
-    app.add_middleware(_Guard, allowed=pages.may_ask)
+    app.add_middleware(Guard, allowed=pages.may_ask)
     return app
-
-
-def _sign(secret: bytes, what: str, token: str | None) -> str:
-    return hmac.new(secret, f"{what}\0{token or ''}".encode(), hashlib.sha256).hexdigest()
-
-
-class _Guard:
-    """Every answer with the headers that bind the browser; none at all for who may not ask."""
-
-    def __init__(self, app: ASGIApp, allowed: Callable[[Request], Response | None]) -> None:
-        self._app, self._allowed = app, allowed
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                there = {name for name, _ in message["headers"]}
-                more = [(k.lower().encode(), v.encode()) for k, v in _HEADERS.items()]
-                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in there)]
-            await send(message)
-
-        refusal = self._allowed(Request(scope))
-        await (refusal or self._app)(scope, receive, with_headers)
 
 
 class _Pages:
@@ -129,8 +73,8 @@ class _Pages:
         self._desk, self._front, self._token = desk, front, token
         # the desk serves one at a time, and each thread that read articles keeps some MB; a report must not hold it up
         self._desk_thread, self._report_thread = ThreadPoolExecutor(1, "desk"), ThreadPoolExecutor(1, "report")
-        self._csrf, self._session = _sign(secret, "csrf", token), _sign(secret, "session", token)
-        self._storage = _sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
+        self._csrf, self._session = sign(secret, "csrf", token), sign(secret, "session", token)
+        self._storage = sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
         name = hashlib.sha256(self._session.encode()).hexdigest()[:8]
         self._cookie = f"labelmill_{name}"  # one for each job: browsers share cookies between ports
         self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
@@ -156,7 +100,7 @@ class _Pages:
     def _is_known(self, request: Request) -> bool:
         cookie = request.cookies.get(self._cookie, "")
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return _same(cookie, self._session) or _same(bearer, self._token or "")
+        return same(cookie, self._session) or same(bearer, self._token or "")
 
     async def login(self, request: Request) -> Response:
         ui, wrong = _ui(request), False
@@ -164,7 +108,7 @@ class _Pages:
             return RedirectResponse("/", 303)
         if request.method == "POST":
             form = await _form(request)
-            if _same(form.get("token", ""), self._token):
+            if same(form.get("token", ""), self._token):
                 answer = RedirectResponse("/", 303)
                 answer.set_cookie(
                     self._cookie, self._session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
@@ -200,7 +144,8 @@ class _Pages:
         return HTMLResponse(self._templates.get_template("page.html").render(settings=settings))
 
     async def report(self, request: Request) -> Response:
-        html = await asyncio.get_running_loop().run_in_executor(self._report_thread, self._front.report)
+        figures = await self._at_desk(self._desk.figures, self._reviewer(request.query_params.get("reviewer")) or "")
+        html = await asyncio.get_running_loop().run_in_executor(self._report_thread, self._front.report, figures)
         return HTMLResponse(html, headers={"Content-Security-Policy": _REPORT_POLICY})
 
     # --- data ---
@@ -215,7 +160,7 @@ class _Pages:
             return _error(404, f"no lane {lane!r} here; there are: {', '.join(left)}")
         have = [text for text in asked.get("have", "").split(",") if len(text) == 64 and _is_hex(text)]
         cards = await self._at_desk(self._desk.next, reviewer, lane, _count(asked.get("n"), 8), have)
-        short = await self._at_desk(self._desk.short)
+        short = await self._at_desk(self._desk.short, reviewer)
         return JSONResponse({"articles": cards, "left": left[lane], "figures": short})
 
     async def history(self, request: Request) -> Response:
@@ -228,22 +173,40 @@ class _Pages:
         return JSONResponse({"judgements": found})
 
     async def figures(self, request: Request) -> Response:
-        return JSONResponse(await self._at_desk(self._desk.figures))
+        reader = self._reviewer(request.query_params.get("reviewer")) or ""
+        return JSONResponse(await self._at_desk(self._desk.figures, reader))
+
+    async def reveal(self, request: Request) -> Response:
+        """The label of a blind article, once what its reviewer wrote is stored."""
+        reviewer, body = await self._sent(request, "key")
+        if isinstance(body, Response):
+            return body
+        try:
+            return JSONResponse({"card": await self._at_desk(self._desk.reveal, reviewer, body)})
+        except Refused as error:
+            return _error(400, str(error))
 
     async def judgements(self, request: Request) -> Response:
-        if not _same(request.headers.get("x-csrf-token", ""), self._csrf):
-            return _error(403, "not from this page: open it again")
+        reviewer, body = await self._sent(request, "judgements")
+        if isinstance(body, Response):
+            return body
+        if not isinstance(body["judgements"], list):
+            return _error(400, "judgements are no list")
+        stored, refused = await self._at_desk(self._desk.store, reviewer, body["judgements"])
+        left = await self._at_desk(self._desk.left, reviewer)
+        short = await self._at_desk(self._desk.short, reviewer)
+        return JSONResponse({"stored": stored, "refused": refused, "left": left, "figures": short})
+
+    async def _sent(self, request: Request, what: str) -> tuple[str, Any]:
+        """Who sends, and the body, which has `what`; in its place a refusal where that cannot be told or may not be."""
+        if not same(request.headers.get("x-csrf-token", ""), self._csrf):
+            return "", _error(403, "not from this page: open it again")
         try:
             body = json.loads(await _body(request))
-            reviewer, sent = self._reviewer(body["reviewer"]), body["judgements"]
+            reviewer, _ = self._reviewer(body["reviewer"]), body[what]
         except (ValueError, KeyError, TypeError, RecursionError):
-            return _error(400, "no judgements in this request")
-        if not reviewer or not isinstance(sent, list):
-            return _error(403, "no reviewer of that name", kind="reviewer")
-        stored, refused = await self._at_desk(self._desk.store, reviewer, sent)
-        left = await self._at_desk(self._desk.left, reviewer)
-        short = await self._at_desk(self._desk.short)
-        return JSONResponse({"stored": stored, "refused": refused, "left": left, "figures": short})
+            return "", _error(400, f"no {what} in this request")
+        return (reviewer, body) if reviewer else ("", _error(403, "no reviewer of that name", kind="reviewer"))
 
     def _reviewer(self, given: Any) -> str | None:
         name = fold_space(given if isinstance(given, str) else "").encode(errors="replace").decode()[:80]
@@ -257,10 +220,6 @@ def _told(request: Request, error: Exception) -> Response:
     """One line for the person, as on the command line."""
     what = str(error) if isinstance(error, LabelmillError) else f"{type(error).__name__}: {error}"
     return _error(500, " ".join(what.split())[:500])
-
-
-def _same(given: str, wanted: str) -> bool:
-    return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
 
 
 def _error(status: int, text: str, **more: str) -> Response:
@@ -298,8 +257,3 @@ async def _form(request: Request) -> dict[str, str]:
         return dict(parse_qsl((await _body(request)).decode()))
     except ValueError:
         return {}
-
-
-def names_of(given: Sequence[str]) -> list[str]:
-    """The names of a login list, without blanks and repetitions."""
-    return list(dict.fromkeys(filter(None, map(fold_space, given))))

@@ -1,8 +1,9 @@
-"""One article as the page shows it: the text in segments that say which phrases stand there, phrases with tiers, provenance."""
+"""One article as the page shows it: the text in segments that say which phrases stand there, phrases with tiers, provenance; of a
+blind one the article alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 from pipeline.cleaner.presence import Article
 from pipeline.ledger import Ledger, Record, open_ledger_to_read
 from pipeline.publishing import versions
-from pipeline.publishing.rows import SPLITS
-from pipeline.review.risks import Earlier
+from pipeline.review.risks import Earlier, published
 from pipeline.text.folding import fold_case
 from pipeline.workspace import Workspace
 
 Segment = tuple[str, list[int]]
+_ARTICLE = ("id", "title", "source", "url", "published_at", "language")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Background:
 def background(work: Workspace, rows: Sequence[Mapping[str, Any]], earlier: Earlier) -> Background:
     last = versions.latest(work.versions)
     changed = {row["text_sha256"] for row in rows if earlier.differs(row["text_sha256"], row["phrases"])}
-    before = dict(_published(work, last, changed)) if last and changed else {}
+    labels = published(work, last) if last and changed else ()
+    before = {text: phrases for text, phrases in labels if text in changed}
     return Background(_records(work, rows), last.name if last else None, before)
 
 
@@ -46,13 +48,17 @@ def _records(work: Workspace, rows: Sequence[Mapping[str, Any]]) -> dict[str, Re
     return {key.hex(): records[-1] for key, records in found.items() if records}
 
 
-def _published(work: Workspace, version: Path, wanted: set[str]) -> Iterator[tuple[str, list[str]]]:
-    column = work.config.label_column
-    for split in SPLITS:
-        for rows in versions.rows_of(version, split, ["text_sha256", column.name]):
-            for number, text in enumerate(rows.column(0).to_pylist()):
-                if text in wanted:
-                    yield text, column.phrases(rows.column(1)[number].as_py())
+def withheld(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of a blind article: nothing in it depends on the label."""
+    article = Article(row["text"] or "", row["language"])
+    return {
+        "key": row["text_sha256"],
+        **{name: row[name] for name in _ARTICLE},
+        "text": segments(article.text, []),
+        "phrases": [],
+        "previous": None,
+        "provenance": {},
+    }
 
 
 def card(
@@ -74,7 +80,7 @@ def card(
     changed = before is not None and {fold_case(p) for p in before} != {fold_case(p) for p in row["phrases"]}
     return {
         "key": row["text_sha256"],
-        **{name: row[name] for name in ("id", "title", "source", "url", "published_at", "language")},
+        **{name: row[name] for name in _ARTICLE},
         "text": segments(article.text, [article.spans(phrase) for phrase in phrases]),
         "phrases": shown,
         "previous": {"name": behind.version, "phrases": before} if changed else None,

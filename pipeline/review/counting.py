@@ -43,6 +43,7 @@ class Population:
     ]  # all (text, present label), anew at each call; for `inherited`
     model: str | None = None  # whose predictions; None: the job's own labels
     turn_of: Callable[[str], int | None] = lambda text: None  # how many of its stratum the audit shows before a text
+    blind: Callable[[str], bool] = lambda text: False  # text -> whether it is of the blind share
 
     @property
     def articles(self) -> int:

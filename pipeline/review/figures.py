@@ -26,7 +26,8 @@ from pipeline.metrics.intervals import (
 )
 from pipeline.metrics.keyphrases import score, soft_hits, unique
 from pipeline.review.counting import Counted, Population, Stratum, count, of_lane, verdicts
-from pipeline.review.judgements import LANES, Judgement
+from pipeline.review.judgements import LANES, Judgement, standing
+from pipeline.review.sight import countable
 from pipeline.review.verdicts import in_force
 
 __all__ = ["Population", "Stratum", "everything", "figures", "inherited", "short"]
@@ -35,9 +36,11 @@ _VERDICTS = ("accepted", "rejected")
 _Json = dict[str, Any]
 
 
-def figures(said: Sequence[Judgement], population: Population) -> _Json:
-    """All figures but `inherited`.  `said`: standing judgements, oldest first; those of other models are left out."""
-    ours = [judgement for judgement in said if judgement.model == population.model]
+def figures(records: Sequence[Judgement], population: Population) -> _Json:
+    """All figures but `inherited`.  `records`: of the log, oldest first, also those that were taken back; what broke the rules
+    (`sight.countable`) and what was said of other models is left out."""
+    fair = countable(records, population.blind)
+    ours = [judgement for judgement in fair if judgement.model == population.model]
     here = _in_population(ours, population)
     audit, blind = of_lane(here, "audit"), of_lane(here, "blind")
     counted = count(audit, population, of_lane(here, "adjudication"))
@@ -53,12 +56,13 @@ def figures(said: Sequence[Judgement], population: Population) -> _Json:
         "anchoring": _anchoring(count(blind, population), count(audit, population), population),
         "reviewers": [_reviewer(name, ours) for name in sorted({judgement.reviewer for judgement in ours})],
         **_counts(here),
+        "left_out": _left_out(records, ours, population),
     }
 
 
-def everything(said: Sequence[Judgement], population: Population) -> _Json:
+def everything(records: Sequence[Judgement], population: Population) -> _Json:
     """The figures with `inherited`."""
-    return figures(said, population) | {"inherited": inherited(said, population)}
+    return figures(records, population) | {"inherited": inherited(standing(records), population)}
 
 
 def short(found: _Json) -> _Json:
@@ -111,6 +115,11 @@ def _counts(here: Sequence[Judgement]) -> _Json:
         "skipped": len({one.text_sha256 for one in here if one.skipped}),
         "flagged": len({one.text_sha256 for one in here if one.flagged}),
     }
+
+
+def _left_out(records: Sequence[Judgement], ours: Sequence[Judgement], population: Population) -> int:
+    """How many standing judgements of these labels broke the rules."""
+    return sum(judgement.model == population.model for judgement in standing(records)) - len(ours)
 
 
 def _reviewer(name: str, said: Sequence[Judgement]) -> _Json:

@@ -46,6 +46,18 @@ def judgement_of(
         raise Refused(uid, str(error) or type(error).__name__) from error
 
 
+def typed_of(sent: Any) -> tuple[str, list[str]]:
+    """The article for whose label a reviewer asks, and the phrases that he or she wrote for it.  Raises Refused."""
+    try:
+        key, typed = str(sent["key"]), _phrases(sent, "typed")
+        json.dumps(typed, ensure_ascii=False).encode()  # half a surrogate pair
+    except (ValueError, TypeError, KeyError) as error:
+        raise Refused("", str(error) or type(error).__name__) from error
+    if not _KEY.fullmatch(key) or not typed:
+        raise Refused("", "your own phrases come before the label of a blind article")
+    return key, typed
+
+
 def _read(
     sent: dict[str, Any],
     uid: str,
@@ -70,7 +82,7 @@ def _read(
     if both := set(accepted) & set(rejected):
         raise ValueError(f"{min(both)!r} is both accepted and rejected")
     known_wrong = [phrase for phrase in planted(key) if phrase in accepted or phrase in rejected]
-    typed = _phrases(sent, "typed") if sent.get("typed") is not None else None
+    typed = _phrases(sent, "typed") if lane == "blind" and sent.get("typed") is not None else None
     return Judgement(
         **head,
         lane=lane,

@@ -1,7 +1,8 @@
 """What people said, one record for each time that somebody judged an article: an append-only log that outlives every run.
 
 One SQLite file (`review/verdicts.sqlite`): a record is on the disk when `add` returns, many processes may add at once, and a
-record that is sent twice (`uid`) is stored once.  Nothing is changed or deleted: taking a judgement back is a record too.
+record that is sent twice (`uid`) is stored once.  Nothing is changed or deleted: taking a judgement back is a record too.  Beside
+the records the file keeps what reviewers were shown (`Showing`), for nobody can unsee it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -53,6 +54,21 @@ class Judgement:
     model: str | None = None  # whose predictions were judged; None: the job's own labels
     undoes: str | None = None  # uid of the judgement that this record takes back; it says nothing else
 
+    @property
+    def from_file(self) -> bool:
+        """Whether it came back in a sheet or from another tool, by the form of its uid; the page sends 32 hex digits."""
+        return ":" in self.uid or len(self.uid) == 64
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a reviewer was shown of an article and cannot unsee: the label in a lane; in adjudication others' verdicts, too."""
+
+    text_sha256: str
+    reviewer: str
+    lane: str
+    typed: list[str] | None = None  # blind lane: the reviewer's own phrases, for which the label was shown
+
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -60,26 +76,27 @@ def now() -> str:
 
 def read(path: Path) -> list[Judgement]:
     """All judgements that nobody took back, oldest first; none where there is no log yet.  Raises InputError for a damaged log."""
+    return standing(records(path))
+
+
+def records(path: Path) -> list[Judgement]:
+    """All records, oldest first, with the judgements that were taken back and the takings back; the log is not changed.  Raises
+    InputError for a damaged log."""
     if _before_sqlite(path).exists():
         with Log(path) as log:  # takes it over
-            return standing(log.since(0))
+            return [record for _, record in log.since(0)]
     if not path.exists():
         return []
     with _errors(path), connected_to_read(path) as database:
         made = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'judgements'").fetchone()
-        return standing(_since(database, path, 0)) if made else []
+        return [record for _, record in _since(database, path, 0)] if made else []
 
 
-def standing(judgements: Iterable[Judgement]) -> list[Judgement]:
+def standing(records: Iterable[Judgement]) -> list[Judgement]:
     """Those that are in force: without the ones that were taken back, by whom made them."""
-    found = {judgement.uid: judgement for judgement in judgements}
-    for judgement in list(found.values()):
-        if judgement.undoes is not None:
-            undone = found.get(judgement.undoes)
-            if undone and undone.reviewer == judgement.reviewer:
-                del found[undone.uid]
-            found.pop(judgement.uid, None)
-    return list(found.values())
+    everything = list(records)
+    undone = {(record.undoes, record.reviewer) for record in everything if record.undoes is not None}
+    return [record for record in everything if record.undoes is None and (record.uid, record.reviewer) not in undone]
 
 
 class Log:
@@ -108,20 +125,12 @@ class Log:
     def add(self, judgements: Iterable[Judgement]) -> int:
         """Store judgements durably, all or none; how many were not there yet."""
         rows = [(j.uid or uuid.uuid4().hex, json.dumps(asdict(j), ensure_ascii=False)) for j in judgements]
-        with self._errors(), closing(self._db.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                cursor.executemany("INSERT OR IGNORE INTO judgements (uid, body) VALUES (?, ?)", rows)
-                stored = cursor.rowcount
-                cursor.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    cursor.execute("ROLLBACK")
-                raise
-        return stored
+        with self._transaction() as cursor:
+            cursor.executemany("INSERT OR IGNORE INTO judgements (uid, body) VALUES (?, ?)", rows)
+            return cursor.rowcount
 
-    def since(self, seq: int) -> Iterator[Judgement]:
-        """Records behind number `seq`, in the order in which they were stored."""
+    def since(self, seq: int) -> Iterator[tuple[int, Judgement]]:
+        """Records behind number `seq` with their numbers, in the order in which they were stored."""
         with self._errors():
             yield from _since(self._db, self.path, seq)
 
@@ -129,6 +138,27 @@ class Log:
         """The number of the newest record; 0 where there is none."""
         with self._errors():
             return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM judgements").fetchone()[0])
+
+    def show(self, showings: Sequence[Showing]) -> None:
+        """Remember durably what reviewers are about to be shown; the first showing in a lane counts.
+
+        The table is made when it is first needed: reading a log of before changes no byte of it.
+        """
+        rows = [(s.text_sha256, s.reviewer, s.lane, _packed(s.typed), now()) for s in showings]
+        with self._transaction() as cursor:
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {_SHOWINGS}")
+            cursor.executemany(_SHOW, rows)
+
+    def showings(self, number: int) -> list[tuple[int, int, Showing]]:
+        """What was shown behind number `number`: its own number, that of the newest record of then, and what it was."""
+        with self._errors():
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'showings'").fetchone():
+                return []
+            rows = self._db.execute(_SHOWN, (number,)).fetchall()
+        return [
+            (own, behind, Showing(text, reviewer, lane, json.loads(typed) if typed else None))
+            for own, behind, text, reviewer, lane, typed in rows
+        ]
 
     def plant(self, text_sha256: str, phrase: str) -> None:
         """Remember that a text is shown with this phrase, which is known to be wrong."""
@@ -140,18 +170,31 @@ class Log:
             rows = self._db.execute("SELECT phrase FROM planted WHERE text_sha256 = ? ORDER BY rowid", (text_sha256,))
             return [phrase for (phrase,) in rows]
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Cursor]:
+        """Commit what the block wrote, or nothing of it."""
+        with self._errors(), closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+
     def _errors(self) -> AbstractContextManager[None]:
         return _errors(self.path)
 
 
-def _since(database: sqlite3.Connection, path: Path, seq: int) -> Iterator[Judgement]:
-    rows = database.execute("SELECT uid, body FROM judgements WHERE seq > ? ORDER BY seq", (seq,)).fetchall()
-    for uid, body in rows:
+def _since(database: sqlite3.Connection, path: Path, seq: int) -> Iterator[tuple[int, Judgement]]:
+    query = "SELECT seq, uid, body FROM judgements WHERE seq > ? ORDER BY seq"
+    for number, uid, body in database.execute(query, (seq,)).fetchall():
         try:
             judgement = of_dict({**json.loads(body), "uid": uid})
         except (ValueError, TypeError) as error:
             raise InputError(f"{path}: the log of verdicts cannot be used (record {uid}: {error})") from error
-        yield judgement
+        yield number, judgement
 
 
 @contextmanager
@@ -166,7 +209,21 @@ _TABLES = (
     "judgements (seq INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, body TEXT NOT NULL)",
     "planted (text_sha256 TEXT NOT NULL, phrase TEXT NOT NULL, UNIQUE (text_sha256, phrase))",
 )
+# `behind`: the number of the newest record when it was shown, which tells what came first
+_SHOWINGS = (
+    "showings (number INTEGER PRIMARY KEY, behind INTEGER NOT NULL, text_sha256 TEXT NOT NULL, reviewer TEXT NOT NULL, "
+    "lane TEXT NOT NULL, typed TEXT, at TEXT NOT NULL, UNIQUE (text_sha256, reviewer, lane))"
+)
+_SHOW = (
+    "INSERT OR IGNORE INTO showings (behind, text_sha256, reviewer, lane, typed, at) "
+    "VALUES ((SELECT coalesce(max(seq), 0) FROM judgements), ?, ?, ?, ?, ?)"
+)
+_SHOWN = "SELECT number, behind, text_sha256, reviewer, lane, typed FROM showings WHERE number > ? ORDER BY number"
 _NAMES = {entry.name for entry in fields(Judgement)}
+
+
+def _packed(typed: list[str] | None) -> str | None:
+    return None if typed is None else json.dumps(typed, ensure_ascii=False)
 
 
 def of_dict(value: dict[str, Any]) -> Judgement:

@@ -2,8 +2,8 @@
 
 - *audit*: a random order over the articles outside the blind share (within strata, merged by their weights).  Whatever was judged
   of it so far is a random sample; nothing need be kept but the seed.
-- *blind*: the rest, a seeded share, in random order.
-- *triage*: the riskiest first.
+- *blind*: the rest, a seeded share, in random order.  No other lane shows them, for there the label is seen at once.
+- *triage*: the riskiest first, outside the blind share.
 - *adjudication*: articles of the overlap on which two reviewers differ.
 """
 
@@ -31,7 +31,7 @@ class Lanes:
         self._seed, self._options, self._many = seed, options, many
         blind = drawn(heads, f"{seed} blind", options.blind)
         draw = _drawn_order(mixed(heads, f"{seed} draw"), population, options)
-        risky = np.flatnonzero(population.risk > 0)
+        risky = np.flatnonzero((population.risk > 0) & ~blind)
         riskiest = risky[np.lexsort((mixed(heads[risky], seed), -population.risk[risky]))]
         self.orders: dict[str, Numbers] = {
             "audit": draw[~blind[draw]],
@@ -48,6 +48,10 @@ class Lanes:
     def has_overlap(self, text_sha256: str) -> bool:
         """Whether two reviewers judge the text."""
         return self._is_drawn(text_sha256, "overlap", self._options.overlap)
+
+    def is_blind(self, text_sha256: str) -> bool:
+        """Whether the text is of the blind share, also one that is not (or no longer) in the population."""
+        return self._is_drawn(text_sha256, "blind", self._options.blind)
 
     def has_planted(self, text_sha256: str) -> bool:
         """Whether the text is shown with a phrase that is known to be wrong."""

@@ -34,9 +34,9 @@ class Earlier:
 
     def __init__(self, work: Workspace) -> None:
         last = versions.latest(work.versions)
-        pairs = np.fromiter(
-            _labels_of(work, last) if last else (), np.dtype([("text", np.uint64), ("label", np.uint64)])
-        )
+        labels = published(work, last) if last else ()
+        digests = ((int(text[:16], 16), _digest(phrases)) for text, phrases in labels)
+        pairs = np.fromiter(digests, np.dtype([("text", np.uint64), ("label", np.uint64)]))
         self._pairs = np.sort(pairs, order="text")
 
     def differs(self, text_sha256: str, phrases: Sequence[str]) -> bool:
@@ -47,13 +47,15 @@ class Earlier:
         return bool(there) and int(self._pairs["label"][at]) != _digest(phrases)
 
 
-def _labels_of(work: Workspace, version: Path) -> Iterator[tuple[int, int]]:
-    """64 bits of each text and of its label."""
+def published(work: Workspace, version: Path) -> Iterator[tuple[str, list[str]]]:
+    """Text and label of a version's rows, as the model gave them.  Labels that reviewers edited are left out: beside the present
+    one they would tell what was rejected and added."""
     column = work.config.label_column
     for split in SPLITS:
-        for rows in versions.rows_of(version, split, ["text_sha256", column.name]):
-            for text, value in zip(*(rows.column(number).to_pylist() for number in range(2)), strict=True):
-                yield int(text[:16], 16), _digest(column.phrases(value))
+        for rows in versions.rows_of(version, split, ["text_sha256", column.name, "label_source"]):
+            for row in rows.to_pylist():
+                if row.get("label_source", "edited") != "edited" and column.name in row:
+                    yield row["text_sha256"], column.phrases(row[column.name])
 
 
 def _digest(phrases: Sequence[str]) -> int:

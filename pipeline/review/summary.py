@@ -27,14 +27,14 @@ def precision(work: Workspace) -> dict[str, Any] | None:
 
 
 def _of_job(work: Workspace) -> tuple[list[Judgement], Counted] | None:
-    said = judgements.read(work.verdicts_file)
-    if not said:
+    records = judgements.records(work.verdicts_file)
+    if not judgements.standing(records):
         return None
     options = work.config.review
     population = Population(work, OwnLabels(work), options)
-    population.remember([judgement.text_sha256 for judgement in said])
+    population.remember([record.text_sha256 for record in records])
     lanes = Lanes(population, options, work.config.label_column.many)
-    return said, counted(population, lanes, population.labels.model)
+    return records, counted(population, lanes, population.labels.model)
 
 
 def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:
@@ -67,4 +67,5 @@ def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:
         overlap=lanes.has_overlap,
         model=model,
         turn_of=turn_of,
+        blind=lambda text: lanes.has("blind", population.place(text)),
     )

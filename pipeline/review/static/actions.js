@@ -1,10 +1,10 @@
 // What a reviewer can do, and which key does it.
-import { finish, keep, openAgain, undoArticle } from "./deck.js";
+import { finish, keep, openAgain, outbox, undoArticle } from "./deck.js";
 import { find, selectedText } from "./dom.js";
 import * as drafts from "./draft.js";
 import { help } from "./frame.js";
 import { overlong } from "./panel.js";
-import { settings, state, storage } from "./state.js";
+import { server, settings, state, storage } from "./state.js";
 import { t } from "./strings.js";
 import { bringCurrent, render, say, showSaved, showText, spoken, tell, toBegin } from "./view.js";
 
@@ -59,15 +59,47 @@ function add(text) {
 
 /** Phrases of a blind article, one a line.  Nothing, after at least one: the reviewer is done. */
 function type(text) {
-  const { draft } = state;
+  const { card, draft } = state;
+  if (reveal.asking === card) return; // the label is on its way, for what was written
   const phrases = text.split("\n").map(drafts.tidy).filter(Boolean);
-  if (!phrases.length) return draft.typed.length ? actions.reveal() : undefined;
+  if (!phrases.length) return draft.typed.length ? reveal() : undefined;
   document.getSelection().removeAllRanges();
   step(() => {
     for (const phrase of phrases)
       if (!draft.typed.some((other) => drafts.fold(other) === drafts.fold(phrase))) draft.typed.push(phrase);
   }, phrases.join(", "));
   find(".typing input").focus({ preventScroll: true });
+}
+
+/** Have the label of a blind article, which the server gives for the phrases that the reviewer wrote. */
+async function reveal() {
+  if (find(".typing input").value.trim()) find(".typing").commit(); // what was typed but not entered counts
+  const { card, draft } = state;
+  if (!draft.typed.length) {
+    find(".typing input").focus();
+    return tell(t("type_first"));
+  }
+  if (reveal.asking === card) return;
+  reveal.asking = card;
+  keep();
+  try {
+    const reply = await server.reveal(card.key, draft.typed);
+    if (state.card === card) showLabel({ ...reply.card, lane: card.lane });
+  } catch (trouble) {
+    outbox.trouble(trouble);
+    tell(trouble.kind === "client" ? trouble.message : t("reveal_offline"));
+  } finally {
+    reveal.asking = null;
+  }
+}
+
+function showLabel(card) {
+  state.draft = drafts.revealed(card, state.draft); // without steps: what was typed before the label was seen stays as it is
+  state.card = card;
+  showText();
+  changed();
+  find("#title").focus({ preventScroll: true });
+  toBegin();
 }
 
 /** Add what is selected in the text; on a blind article to the typed phrases. */
@@ -96,15 +128,7 @@ const actions = {
   typed: (_, text) => type(text),
   untyped: (_, text) =>
     step(() => (state.draft.typed = state.draft.typed.filter((other) => other !== text)), t("remove")),
-  reveal: () => {
-    if (find(".typing input").value.trim()) find(".typing").commit(); // what was typed but not entered counts
-    drafts.reveal(state.card, state.draft);
-    state.draft.steps = []; // what was typed before the label was seen stays as it is
-    showText();
-    changed();
-    find("#title").focus({ preventScroll: true });
-    toBegin();
-  },
+  reveal: () => reveal(),
   note: () => ask("note"),
   noted: (_, text) => step(() => (state.draft.note = drafts.tidy(text)), t("note")),
   flag: () => step(() => (state.draft.flagged = !state.draft.flagged), t(state.draft.flagged ? "flag" : "flagged")),

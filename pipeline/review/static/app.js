@@ -5,7 +5,7 @@ import { find, selectWord, selectedText } from "./dom.js";
 import { command, isComposing, isTyping } from "./keys.js";
 import { settings, state, storage } from "./state.js";
 import { fill, speak, t } from "./strings.js";
-import { hands, render, showFrame, showNothing, showText } from "./view.js";
+import { hands, render, showFrame, showNothing, showText, tell } from "./view.js";
 
 Object.assign(hands, { act, go, again, outbox });
 
@@ -74,8 +74,10 @@ storage.listen((name, value) => {
   if (!name.startsWith("out/") || !value) return;
   outbox.later();
   if (value.undoes) return;
-  dropFromQueues(value.key); // judged in another tab
-  if (state.card?.key === value.key && !state.draft.steps.length) next();
+  dropFromQueues(value); // judged in another tab
+  if (state.card?.key !== value.key || state.card.lane !== value.lane) return;
+  next();
+  tell(t("judged_elsewhere", { id: value.id }));
 });
 for (const event of ["online", "focus"]) {
   window.addEventListener(event, () => {
@@ -102,6 +104,7 @@ function start() {
   showFrame();
 }
 
+for (const name of storage.names("draft/")) if (name.split("/").length < 3) storage.delete(name); // of pages that kept no lane
 storage.forget("draft/", 200); // of labels that never came back
 start();
 outbox.flush();

@@ -10,6 +10,9 @@ const AHEAD = 8; // cards held beyond the current one
 const MORE = 4; // so that not every judgement asks for one card
 const REMEMBERED = 50; // judged articles that undo needs no server for
 
+/** Where a draft is kept, of a card or a judgement: one for each lane, so that none fills in another. */
+const draftOf = ({ lane, key }) => `draft/${lane}/${key}`;
+
 export const outbox = new Outbox(storage, server, showSaved, heard);
 
 // --- ahead ---
@@ -59,7 +62,7 @@ async function fetchInto(queue, lane) {
 
 /** After a reload the article that was before the reviewer comes first again. */
 function startedFirst(cards) {
-  const at = (card) => storage.get(`draft/${card.key}`)?.at ?? 0;
+  const at = (card) => storage.get(draftOf(card))?.at ?? 0;
   return [...cards].sort((one, other) => at(other) - at(one));
 }
 
@@ -75,11 +78,11 @@ function heard(reply) {
   refill();
 }
 
-export function dropFromQueues(key) {
-  for (const queue of Object.values(state.queues)) {
-    const at = queue.findIndex((card) => card.key === key);
-    if (at >= 0) queue.splice(at, 1);
-  }
+/** Drop the card of an article from its lane. */
+export function dropFromQueues({ lane, key }) {
+  const queue = state.queues[lane] ?? [];
+  const at = queue.findIndex((card) => card.key === key);
+  if (at >= 0) queue.splice(at, 1);
 }
 
 // --- the current one ---
@@ -102,7 +105,7 @@ export function next(more = true) {
 }
 
 function stored(card) {
-  const draft = storage.get(`draft/${card.key}`);
+  const draft = storage.get(draftOf(card));
   if (draft?.judgement) return drafts.fromJudgement(card, draft.judgement);
   return draft && drafts.fits(card, draft) ? draft : drafts.begin(card);
 }
@@ -135,7 +138,7 @@ export function keep() {
   if (!state.card) return;
   state.draft.seconds = clock.read();
   state.draft.at = Date.now();
-  storage.set(`draft/${state.card.key}`, state.draft);
+  storage.set(draftOf(state.card), state.draft);
 }
 
 export function finish(skipped) {
@@ -143,7 +146,7 @@ export function finish(skipped) {
   draft.seconds = clock.read();
   const judgement = drafts.toJudgement(card, draft, newUid(), skipped);
   outbox.add(judgement);
-  storage.delete(`draft/${card.key}`);
+  storage.delete(draftOf(card));
   state.history.push({ card, draft, uid: judgement.uid });
   if (state.history.length > REMEMBERED) state.history.shift();
   state.sitting.push(judgement.seconds);
@@ -188,7 +191,7 @@ async function earlier() {
 
 function open(card, draft) {
   putBack();
-  dropFromQueues(card.key);
+  dropFromQueues(card);
   if (card.lane in state.queues) state.lane = card.lane;
   show(card, draft);
   keep();
@@ -199,7 +202,7 @@ function open(card, draft) {
 export async function openAgain({ name, judgement }) {
   const mine = state.history.find((entry) => entry.uid === judgement.uid);
   storage.delete(name);
-  storage.set(`draft/${judgement.key}`, { judgement, at: Date.now() });
+  storage.set(draftOf(judgement), { judgement, at: Date.now() });
   const reply = await server.queue(judgement.lane, AHEAD + MORE, held()).catch(() => ({ articles: [] }));
   const card = reply.articles.find((other) => other.key === judgement.key) ?? mine?.card;
   if (card) open(card, drafts.fromJudgement(card, judgement));

@@ -21,15 +21,16 @@ export function begin(card) {
     );
     return said.every((verdict) => verdict === said[0]) ? said[0] : null;
   };
+  const typed = card.typed ?? (card.blind ? [] : null);
   return {
     phrases: card.phrases.map((phrase) => fold(phrase.text)).join("\n"), // whose indices these are
     verdicts: card.phrases.map((phrase) => (card.choices ? agreed(phrase) : phrase.verdict)),
     edits: {},
     reasons: {},
-    extra: card.choices ? offers(card.choices) : [],
+    extra: card.choices ? offers(card.choices) : card.blind ? [] : unmatched(card, typed ?? []),
     note: "",
     flagged: false,
-    typed: card.blind ? [] : null,
+    typed,
     revealed: !card.blind,
     current: 0,
     seconds: 0,
@@ -48,6 +49,12 @@ function offers(choices) {
   });
   return [...found.values()];
 }
+
+/** What the reviewer wrote before the label was shown and the label has not: offered, not added. */
+const unmatched = (card, typed) =>
+  typed
+    .filter((text) => !card.phrases.some((phrase) => fold(phrase.text) === fold(text)))
+    .map((text) => ({ text, from: "typed", on: false }));
 
 const copy = (draft) => structuredClone(Object.fromEntries(SAID.map((name) => [name, draft[name]])));
 
@@ -128,12 +135,9 @@ export function add(card, draft, phrase, from) {
   return row;
 }
 
-/** Show a blind card's label: what was typed and is not in it is offered, not added. */
-export function reveal(card, draft) {
-  draft.revealed = true;
-  for (const text of draft.typed) {
-    if (rowOf(card, draft, text) < 0) draft.extra.push({ text, from: "typed", on: false });
-  }
+/** The draft of a blind article whose label has come with `card`. */
+export function revealed(card, { note, flagged, seconds }) {
+  return Object.assign(begin(card), { note, flagged, seconds });
 }
 
 /** The label as it would be now. */
@@ -199,8 +203,7 @@ export function fromJudgement(card, judgement) {
   });
   draft.extra = draft.extra.map((phrase) => ({ ...phrase, on: has(left, phrase.text) }));
   for (const text of left) if (rowOf(card, draft, text) < 0) draft.extra.push({ text, from: "missing", on: true });
-  draft.typed = judgement.typed ?? draft.typed;
-  draft.revealed = !card.blind || judgement.typed !== null;
+  if (card.blind) draft.typed = judgement.typed ?? [];
   return Object.assign(draft, { note: judgement.note, flagged: judgement.flagged, seconds: judgement.seconds ?? 0 });
 }
 

@@ -22,11 +22,20 @@ export class Server {
     return this.ask(`/api/history?${new URLSearchParams({ reviewer: this.reviewer, before: "", n })}`);
   }
 
+  /** The card of a blind article with its label, for the phrases that the reviewer wrote. */
+  reveal(key, typed) {
+    return this.post("/api/reveal", { key, typed });
+  }
+
   send(judgements) {
-    const body = JSON.stringify({ reviewer: this.reviewer, judgements });
+    return this.post("/api/judgements", { judgements });
+  }
+
+  post(address, values) {
+    const body = JSON.stringify({ reviewer: this.reviewer, ...values });
     const headers = { "Content-Type": "application/json", "X-CSRF-Token": this.csrf };
     // keepalive lets the last one out when the tab closes; browsers allow it for small bodies only
-    return this.ask("/api/judgements", { method: "POST", headers, body, keepalive: body.length < 15000 });
+    return this.ask(address, { method: "POST", headers, body, keepalive: body.length < 15000 });
   }
 
   async ask(address, options = {}) {
