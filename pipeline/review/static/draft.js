@@ -165,9 +165,9 @@ function additions(draft) {
 export function toJudgement(card, draft, uid, skipped) {
   const rejected = card.phrases.filter((_, row) => draft.verdicts[row] === false).map((phrase) => phrase.text);
   const accepted = card.phrases.filter((_, row) => draft.verdicts[row] !== false).map((phrase) => phrase.text);
-  const reasons = {};
-  for (const [row, reason] of Object.entries(draft.reasons)) reasons[card.phrases[row].text] = reason;
-  for (const row of Object.keys(draft.edits)) reasons[card.phrases[row].text] = "edited";
+  const why = [...Object.entries(draft.reasons), ...Object.keys(draft.edits).map((row) => [row, "edited"])];
+  // by `fromEntries`: a phrase may be called `__proto__`, to which nothing can be assigned
+  const reasons = Object.fromEntries(why.map(([row, reason]) => [card.phrases[row].text, reason]));
   const added = [];
   for (const text of additions(draft)) if (!has(added, text) && !accepted.includes(text)) added.push(text);
   const said = skipped
@@ -197,7 +197,8 @@ export function fromJudgement(card, judgement) {
       : has(judgement.rejected, phrase.text)
         ? false
         : draft.verdicts[row];
-    const reason = judgement.reasons[phrase.text];
+    const given = Object.hasOwn(judgement.reasons, phrase.text); // a phrase may be called `constructor`
+    const reason = given ? judgement.reasons[phrase.text] : null;
     if (reason === "edited" && left.length) draft.edits[row] = left.shift();
     else if (reason) draft.reasons[row] = reason;
   });

@@ -16,7 +16,7 @@ export function command(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
   if (event.key === "Enter" || event.code === "NumpadEnter") return "Enter";
   if (event.key === "Escape") return "Escape";
-  if (event.key in ARROWS) return event.shiftKey ? null : ARROWS[event.key]; // Shift + arrow selects text
+  if (Object.hasOwn(ARROWS, event.key)) return event.shiftKey ? null : ARROWS[event.key]; // Shift + arrow selects text
   if (event.key === "?") return "?";
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code);
   if (digit) return digit[1]; // by place: on a French keyboard digits need Shift

@@ -328,7 +328,7 @@ export function t(name, values = {}) {
 }
 
 /** A word that may be unknown (a plugin's tier or lane): itself where there is no string. */
-export const word = (kind, name, values) => (`${kind}_${name}` in words ? t(`${kind}_${name}`, values) : name);
+export const word = (kind, name, values) => (Object.hasOwn(words, `${kind}_${name}`) ? t(`${kind}_${name}`, values) : name);
 
 /** Fill in what the templates left to this file: `data-t` is an element's text, `data-t-label` its spoken name. */
 export function fill(root) {
