@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import write_jsonl
 from tests.review_browser import (
     HOSTILE,
     KEYDOWN,
@@ -311,6 +312,152 @@ def test_a_token_that_runs_out_keeps_all(job: Path, opened: Opener) -> None:
     assert [(judgement.reviewer, judgement.rejected) for judgement in said(job)] == [("김", PHRASES[1:2]), ("김", [])]
 
 
+# --- hands that are too quick ---
+
+
+def test_a_double_click_judges_no_article_that_nobody_has_seen(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    for action, times in (("accept_rest", 2), ("accept_rest", 3), ("skip", 2)):
+        before = title(page)
+        page.click(f"[data-at={action}]", click_count=times)
+        assert title(page) != before
+        assert page.locator(".row.rejected, .row.accepted, .flagged").count() == 0
+        page.wait_for_timeout(600)
+    page.click("[data-at=accept_rest]")
+    page.click("[data-at=accept_rest]")  # two clicks of their own, faster than anybody reads
+    saved(page)
+    assert [judgement.skipped for judgement in said(job)] == [False, False, True, False]
+
+
+def test_a_finger_that_taps_twice_judges_once(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served, viewport={"width": 390, "height": 844}, has_touch=True)
+    before = title(page)
+    page.tap("[data-at=accept_rest]")
+    page.tap("[data-at=accept_rest]")
+    assert title(page) != before
+    saved(page)
+    assert len(said(job)) == 1
+
+
+def test_quick_hands_that_mean_it_are_not_held_up(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    seen = [title(page)]
+    for keys in ("a", "a", "2 Enter", "a", "1 3 a"):  # as fast as the machine can
+        press(page, keys)
+        seen.append(title(page))
+    for row in (1, 2):
+        page.click(f"[data-at=reject{row}]")  # another place: no double click
+        page.click("[data-at=accept_rest]")
+        seen.append(title(page))
+        page.wait_for_timeout(350)
+    assert len(set(seen)) == 8
+    saved(page)
+    rejected = [[], [], [1], [], [0, 2], [1], [2]]
+    assert [judgement.rejected for judgement in said(job)] == [[PHRASES[row] for row in rows] for rows in rejected]
+
+
+@pytest.mark.parametrize("key", ["a", "Enter", "s"])
+def test_a_key_that_is_held_down_is_one_press(served: ReviewServer, job: Path, opened: Opener, key: str) -> None:
+    page = opened(served)
+    for _ in range(5):
+        page.keyboard.down(key)  # behind the first these are repetitions
+    page.keyboard.up(key)
+    saved(page)
+    assert len(said(job)) == 1
+
+
+def test_enter_held_on_a_button_is_one_press(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    page.focus("[data-at=accept_rest]")
+    for _ in range(5):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    saved(page)
+    assert len(said(job)) == 1
+    press(page, "Enter")  # pressed anew it is meant
+    saved(page)
+    assert len(said(job)) == 2
+
+
+def test_a_press_that_waited_while_the_page_was_busy_is_not_meant_for_what_came(
+    served: ReviewServer, job: Path, opened: Opener
+) -> None:
+    page = opened(served)
+    page.evaluate(
+        """() => {
+            const presses = [1, 2, 3].map(() => new KeyboardEvent("keydown", {key: "a", code: "KeyA", bubbles: true}));
+            presses.push(new KeyboardEvent("keydown", {key: "1", code: "Digit1", bubbles: true}));
+            for (let until = performance.now() + 20; performance.now() < until; );
+            for (const press of presses) document.body.dispatchEvent(press);
+        }"""
+    )
+    saved(page)
+    assert len(said(job)) == 1
+    assert page.locator(".row.rejected").count() == 0
+
+
+def test_a_press_out_of_impatience_is_not_meant_for_what_came(served: ReviewServer, job: Path, opened: Opener) -> None:
+    page = opened(served)
+    waiting: list[Any] = []
+    page.route("**/api/queue?*lane=triage*", lambda route: waiting.append(route))
+    page.click("[data-lane=triage]")
+    page.wait_for_selector(".nothing")
+    press(page, "a")
+    waiting.pop().continue_()
+    page.wait_for_selector(".row")
+    press(page, "a Enter x")
+    assert page.locator(".row.rejected").count() == 0
+    page.wait_for_timeout(550)
+    press(page, "a")
+    saved(page)
+    assert [judgement.lane for judgement in said(job)] == ["triage"]
+
+
+# --- phrases with strange names ---
+
+STRANGE = ["constructor", "toString", "__proto__", "hasOwnProperty", "valueOf", "__defineGetter__"]
+
+
+def test_phrases_named_like_parts_of_the_language(job: Path, opened: Opener) -> None:
+    predicted = [{"id": f"a{number}", "keyphrases": STRANGE} for number in range(1, 31)]
+    student = write_jsonl(job.parent / "student.jsonl", predicted)
+    reasons = dict(zip(STRANGE, ("absent", "generic", "fragment", "duplicate", "wrong", "edited"), strict=True))
+    with ReviewServer(job, "--predictions", str(student)) as server:
+        page = opened(server)
+        first = title(page)
+        assert page.locator(".row .phrase").all_inner_texts() == STRANGE
+        press(page, "1 r a 2 r g 3 r f 4 r d 5 r w 6 e")
+        page.keyboard.insert_text("isPrototypeOf")
+        press(page, "Enter m")
+        page.keyboard.insert_text("propertyIsEnumerable")
+        press(page, "Enter a")
+        saved(page)
+        [judgement] = said(job)
+        assert (judgement.rejected, judgement.reasons) == (STRANGE, reasons)
+        assert judgement.added == ["isPrototypeOf", "propertyIsEnumerable"]
+        second = title(page)
+        press(page, "a")  # a label of which nothing was said: no reason comes with a name
+        saved(page)
+        assert (said(job)[-1].accepted, said(job)[-1].reasons) == (STRANGE, {})
+        page.reload()
+        page.wait_for_selector(".row")
+        for before, rejected in ((second, 0), (first, len(STRANGE))):
+            press(page, "u")  # from the server
+            page.wait_for_function("title => document.querySelector('#title').textContent === title", arg=before)
+            assert page.locator(".row.rejected").count() == rejected
+            press(page, "1")
+            assert page.locator(".row.rejected").count() == abs(rejected - 1)
+            press(page, "u")
+            assert page.locator(".row.rejected").count() == rejected
+        press(page, "1 2 j k r w ArrowLeft a")  # all keys do as ever
+        saved(page)
+    [judgement] = said(job)
+    assert judgement.accepted == STRANGE[:1]
+    assert judgement.reasons == {name: why for name, why in reasons.items() if name != STRANGE[0]} | {
+        STRANGE[1]: "wrong"
+    }
+
+
 # --- what is shown ---
 
 
@@ -464,10 +611,15 @@ def test_nothing_typed_is_no_label(job: Path, opened: Opener) -> None:
         assert "먼저" in page.inner_text("#toast")
         assert page.locator(".row").count() == 0
         page.keyboard.insert_text("봄 축제")
-        press(page, "Enter")
-        page.click("[data-at=reveal]")
+        for _ in range(4):
+            page.keyboard.down("Enter")  # held down: enters the phrase, once
+        page.keyboard.up("Enter")
+        assert page.locator(".typed li").all_inner_texts() == ["봄 축제\n✗"]
+        page.click("[data-at=reveal]", click_count=2)
         page.wait_for_selector(".row")
         assert page.locator(".row.accepted, .row.rejected").count() == 0
+        press(page, "Enter")  # out of habit: the label has just come
+        assert page.locator(".row").count() > 0
     assert said(job) == []
 
 

@@ -3,6 +3,7 @@ import { finish, keep, openAgain, outbox, undoArticle } from "./deck.js";
 import { find, selectedText } from "./dom.js";
 import * as drafts from "./draft.js";
 import { help } from "./frame.js";
+import { comesIntoSight, isMeantKey } from "./gesture.js";
 import { overlong } from "./panel.js";
 import { server, settings, state, storage } from "./state.js";
 import { t } from "./strings.js";
@@ -100,6 +101,7 @@ function showLabel(card) {
   changed();
   find("#title").focus({ preventScroll: true });
   toBegin();
+  comesIntoSight(true);
 }
 
 /** Add what is selected in the text; on a blind article to the typed phrases. */
@@ -181,11 +183,15 @@ const LETTERS = {
   "?": "help",
 };
 
+const WITHOUT_AIM = new Set(["u", "?", "Escape"]); // they judge nothing
+
 /** Obey a command of the keyboard (keys.js); whether it was one. */
-export function obey(name, held) {
+export function obey(name, event) {
+  const held = event.repeat;
+  if (!WITHOUT_AIM.has(name) && !isMeantKey(event, name, state.card)) return true;
   if (state.mode?.kind === "reason" && !held && giveReason(name)) return true;
   const { draft } = state;
-  if (name in LETTERS) {
+  if (Object.hasOwn(LETTERS, name)) {
     if (!held) act(LETTERS[name]); // a key that is held down must not judge article after article
     return true;
   }

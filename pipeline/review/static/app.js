@@ -2,6 +2,7 @@
 import { act, addSelection, obey } from "./actions.js";
 import { again, dropFromQueues, go, keep, next, outbox, refill } from "./deck.js";
 import { find, selectWord, selectedText } from "./dom.js";
+import { isMeantClick } from "./gesture.js";
 import { command, isComposing, isTyping } from "./keys.js";
 import { settings, state, storage } from "./state.js";
 import { fill, speak, t } from "./strings.js";
@@ -10,6 +11,7 @@ import { hands, render, showFrame, showNothing, showText, tell } from "./view.js
 Object.assign(hands, { act, go, again, outbox });
 
 document.addEventListener("keydown", (event) => {
+  if (event.repeat && event.key === "Enter" && !isComposing(event)) return event.preventDefault(); // held down it is one press
   const dialog = find("#help-dialog");
   if (dialog.open) return event.key === "?" ? dialog.close() : undefined; // Escape closes it too
   const onButton = event.target instanceof Element && event.target.closest("button, a");
@@ -20,9 +22,19 @@ document.addEventListener("keydown", (event) => {
     if (name !== "Escape" || isComposing(event)) return;
     event.target.blur();
     if (state.mode) act("close");
-  } else if (!obey(name, event.repeat)) return;
+  } else if (!obey(name, event)) return;
   event.preventDefault();
 });
+
+document.addEventListener(
+  "click",
+  (event) => {
+    if (isMeantClick(event)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  },
+  { capture: true },
+);
 
 // a click leaves the focus where it is: Enter goes on to mean "accept the rest"
 document.addEventListener("mousedown", (event) => event.target.closest("button") && event.preventDefault());

@@ -4,6 +4,7 @@ import { button, el, find } from "./dom.js";
 import * as drafts from "./draft.js";
 import * as frame from "./frame.js";
 import { dock, panel } from "./panel.js";
+import { comesIntoSight } from "./gesture.js";
 import { settings, state, storage } from "./state.js";
 import { t } from "./strings.js";
 
@@ -85,6 +86,7 @@ export function showCard() {
     find("#title").focus({ preventScroll: true }); // which reads it to who cannot see it
   else find(".typing input").focus({ preventScroll: true });
   toBegin();
+  comesIntoSight();
 }
 
 export function showNothing() {
