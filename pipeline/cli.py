@@ -76,9 +76,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
     work = _workspace(arguments)
     held_back = job.run(work, arguments.first, arguments.last, arguments.publish)
-    printing.status(job.status(work))
-    if held_back:
-        print(held_back)
+    printing.status({**job.status(work), "held_back": held_back})
 
 
 def _stage(arguments: argparse.Namespace) -> None:
@@ -265,12 +263,8 @@ def _prompt_list(arguments: argparse.Namespace) -> None:
     from pipeline import prompting
 
     rows = list(prompting.listing(arguments.job.parent))
-    if arguments.json:
-        print(
-            json.dumps([dict(zip(("name", "output", "notes"), row, strict=True)) for row in rows], ensure_ascii=False)
-        )
-    else:
-        printing.prompts(rows)
+    found = [dict(zip(("name", "output", "notes"), row, strict=True)) for row in rows]
+    _say(arguments, found, lambda: printing.prompts(rows))
 
 
 def _prompt_diff(arguments: argparse.Namespace) -> None:

@@ -46,6 +46,8 @@ def status(report: dict[str, Any]) -> None:
             print(f"  {found['type'][:6]:7}{counts}  {'':14} {reasons}".rstrip())
     if report["paused"]:
         print(f"paused: {report['paused']}; the same command goes on")
+    if report.get("held_back"):
+        print(report["held_back"])
 
 
 def ledger(report: dict[str, Any]) -> None:
