@@ -177,7 +177,7 @@ def test_a_whole_job_is_labelled_and_nothing_is_asked_twice(make_job: JobMaker, 
     for row in asked:
         assert row["input_tokens"] > 100 and 0 < row["output_tokens"] <= 16 and row["cost_usd"] == 0.0
         assert row["finish_reason"] in ("stop", "length") and row["request_id"]
-        assert row["model"].removesuffix("@main") == served.model  # the server's own name for it, by its version
+        assert row["model"].removesuffix("@main") == str(served.model)  # the server's own name for it, by its version
     assert len({row["input_tokens"] for row in asked}) > 1
     [finished] = events(work, "finished")
     assert (finished["retries"], finished["refused_by_limit"]) == (0, 0)  # the number in flight was found, not told
@@ -195,9 +195,12 @@ def test_a_price_that_is_not_known_is_none(make_job: JobMaker, served: Served) -
 def test_a_list_without_the_model_of_the_folder_holds_nothing_up(make_job: JobMaker, served: Served) -> None:
     path = served_job(make_job, served, 1)
     work = run(path, last="label")
-    assert [event["models"] for event in events(work, "preflight")] == [0]  # it lists its cache, which is empty
+    [models] = [event["models"] for event in events(work, "preflight")]
     result = command("doctor", path)
-    assert f"{served.url} answers; it lists no models" in result.stdout
+    if models:  # a newer transformers lists what it serves
+        assert f"{served.url} answers" in result.stdout and str(served.model) in result.stdout
+    else:  # before, its cache, which is empty
+        assert f"{served.url} answers; it lists no models" in result.stdout
 
 
 def test_what_the_server_ignores_costs_nothing(make_job: JobMaker, served: Served) -> None:
