@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.cleaner import clean_reply
+from pipeline.clean.cleaner import clean_reply
 
 Form = Callable[[list[str]], str]
 FORMS: dict[str, Form] = {

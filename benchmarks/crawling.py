@@ -65,7 +65,7 @@ class Silent:
 
 
 def ours(url: str, folder: Path) -> int:
-    from pipeline.sources.web import Options, Source
+    from pipeline.collect.sources.web import Options, Source
 
     options = Options(type="web", sitemaps=(f"{url}/sitemap.xml",), allow=("127.0.0.0/8",), delay=0, connections_per_host=64,
                       connections=64)  # fmt: skip

@@ -27,8 +27,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from pipeline.extraction import extract, fit
-from pipeline.text.stems import stem
+from pipeline.core.text.stems import stem
+from pipeline.label.extractive import extract, fit
 
 _WORD = re.compile(r"\w+(?:[-'’.]\w+)*")
 Row = dict[str, Any]

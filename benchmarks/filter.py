@@ -25,10 +25,10 @@ import pyarrow.parquet as pq
 pa.set_cpu_count(1)
 pa.set_io_thread_count(1)
 
-from pipeline.config import load_job
-from pipeline.stages import filter as stage
-from pipeline.tables import ARTICLE, write_parquet
-from pipeline.workspace import Workspace
+from pipeline.core.shards import ARTICLE, write_parquet
+from pipeline.filter import stage
+from pipeline.job.config import load_job
+from pipeline.job.workspace import Workspace
 
 CHAIN = [
     {"type": "language", "keep": ["ko", "en"]},
@@ -74,7 +74,7 @@ def read_and_write(source: Path, target: Path) -> None:
 def original(texts: list[str]) -> None:
     import langdetect
 
-    from pipeline.text.tokens import encoding_counter
+    from pipeline.core.text.tokens import encoding_counter
 
     langdetect.DetectorFactory.seed = 0
     count = encoding_counter("cl100k_base", "tiktoken")

@@ -35,10 +35,10 @@ label:
 
 def bodies(folder: Path, count: int) -> list[dict[str, object]]:
     """The request bodies that the job sends, rendered beforehand."""
-    from pipeline.config import load_job
-    from pipeline.labelling.labeller import ARTICLE_COLUMNS, Labeller, articles_of
-    from pipeline.tables import read_order
-    from pipeline.workspace import Workspace
+    from pipeline.core.shards import read_order
+    from pipeline.job.config import load_job
+    from pipeline.job.workspace import Workspace
+    from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of
 
     work = Workspace(load_job(folder / f"{count}.yaml"))
     labeller = Labeller(work)
@@ -91,7 +91,7 @@ def child(what: str, folder: Path, count: int, url: str, in_flight: int) -> None
     payloads = bodies(folder, count) if what != "labelmill" else []
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     if what == "labelmill":
-        from pipeline.cli import main
+        from pipeline.cli.main import main
 
         code = main(["run", str(folder / f"{count}.yaml"), "--from", "label", "--to", "label"])
         assert code == 0

@@ -20,8 +20,8 @@ from typing import Any
 
 from articles import ROOT  # noqa: F401  (finds the package in a checkout)
 
-from pipeline.ledger import Record, open_ledger
-from pipeline.records import Reply, Usage
+from pipeline.core.types import Reply, Usage
+from pipeline.label.ledger import Record, open_ledger
 
 TEXT = "harbour tunnel; ferry service; old docks; city council; public transport; Northgate; timetable"
 

@@ -31,12 +31,12 @@ sys.path.insert(0, str(ROOT))
 import torch
 from articles import woven
 
-from pipeline.generation import loading, memory
-from pipeline.generation.chat import Chat
-from pipeline.generation.generator import Generator
-from pipeline.generation.sampling import Sampling
-from pipeline.generation.slots import Slots
-from pipeline.generation.wave import Decoder
+from pipeline.label.local_model import loading, memory
+from pipeline.label.local_model.chat_template import Chat
+from pipeline.label.local_model.generator import Generator
+from pipeline.label.local_model.sampling import Sampling
+from pipeline.label.local_model.slots import Slots
+from pipeline.label.local_model.wave import Decoder
 from tests import tiny_llama
 
 SHAPES = {  # hidden, between, layers, heads, vocabulary

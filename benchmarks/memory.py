@@ -37,7 +37,7 @@ def write(path: Path, count: int) -> None:
 def measured(job: Path) -> tuple[float, float]:
     """Peak megabytes and seconds of the label stage, in a process of its own."""
     code = (
-        "import sys, resource, time; from pipeline.cli import main; t = time.time(); code = main(sys.argv[1:]);"
+        "import sys, resource, time; from pipeline.cli.main import main; t = time.time(); code = main(sys.argv[1:]);"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, time.time() - t); sys.exit(code)"
     )
     command = [sys.executable, "-c", code, "label", str(job)]

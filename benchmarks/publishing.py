@@ -24,14 +24,14 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.articles import CHARACTERS, sentences
-from pipeline.config import load_job
-from pipeline.ledger import Record, open_ledger
-from pipeline.records import Reply, Usage
-from pipeline.splitting.assignment import signatures_of, texts_of
-from pipeline.splitting.groups import groups
-from pipeline.stages import clean
-from pipeline.tables import ARTICLE, MAX_SHARD_ROWS, Output, write_order
-from pipeline.workspace import Workspace
+from pipeline.core.shards import ARTICLE, MAX_SHARD_ROWS, Output, write_order
+from pipeline.core.types import Reply, Usage
+from pipeline.job import label_table
+from pipeline.job.config import load_job
+from pipeline.job.workspace import Workspace
+from pipeline.label.ledger import Record, open_ledger
+from pipeline.split.assignment import signatures_of, texts_of
+from pipeline.split.groups import groups
 
 JOB = "name: big\nsources: [{type: files, path: none.jsonl}]\nlabel: {provider: extractive}\nsplit: {eval: 3000}\n"
 Row = tuple[str, str, str]
@@ -62,7 +62,7 @@ def lay_out(work: Workspace, articles: Articles, start: int, end: int) -> list[s
     """Write `filtered/`, `reviewed/` and the ledger as the earlier stages leave them; the names of the shards."""
     names, ledger = [], open_ledger(work.ledger_target, "big")
     columns = pa.schema([*ARTICLE, ("language", pa.string())])
-    reviewed = pa.schema([*clean.schema(work), ("label_source", pa.string())])
+    reviewed = pa.schema([*label_table.schema(work), ("label_source", pa.string())])
     for first in range(start, end, MAX_SHARD_ROWS):
         rows = [articles[number] for number in range(first, min(end, first + MAX_SHARD_ROWS))]
         kept, labels, records = [], [], []
@@ -105,7 +105,7 @@ def lay_out(work: Workspace, articles: Articles, start: int, end: int) -> list[s
 def measured(*arguments: str | Path) -> tuple[float, float]:
     """Seconds and peak megabytes of a command."""
     code = (
-        "import sys, resource, time; from pipeline.cli import main; t = time.time(); code = main(sys.argv[1:]);"
+        "import sys, resource, time; from pipeline.cli.main import main; t = time.time(); code = main(sys.argv[1:]);"
         "print(time.time() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024); sys.exit(code)"
     )
     command = [sys.executable, "-c", code, *map(str, arguments)]

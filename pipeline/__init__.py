@@ -11,20 +11,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.cleaner import CleanLabel, clean_reply
-    from pipeline.config import load_job
-    from pipeline.job import run, status
-    from pipeline.workspace import Workspace
+    from pipeline.clean.cleaner import CleanLabel, clean_reply
+    from pipeline.job.config import load_job
+    from pipeline.job.workspace import Workspace
+    from pipeline.runner import run, status
 
 __all__ = ["CleanLabel", "Workspace", "clean_reply", "load_job", "run", "status"]
 
 _HOME = {
-    "CleanLabel": "pipeline.cleaner",
-    "clean_reply": "pipeline.cleaner",
-    "load_job": "pipeline.config",
-    "run": "pipeline.job",
-    "status": "pipeline.job",
-    "Workspace": "pipeline.workspace",
+    "CleanLabel": "pipeline.clean.cleaner",
+    "clean_reply": "pipeline.clean.cleaner",
+    "load_job": "pipeline.job.config",
+    "run": "pipeline.runner",
+    "status": "pipeline.runner",
+    "Workspace": "pipeline.job.workspace",
 }
 
 

@@ -17,9 +17,10 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from pipeline import job as jobs
-from pipeline.config import load_job
-from pipeline.workspace import Workspace
+from pipeline import runner
+from pipeline.commands import show
+from pipeline.job.config import load_job
+from pipeline.job.workspace import Workspace
 from tests.openai_server import Running, Server
 
 settings.register_profile("repeatable", derandomize=True)  # HYPOTHESIS_PROFILE=default looks for new examples
@@ -117,16 +118,16 @@ def run(
 ) -> Workspace:
     """Run stages in this process; a version is made of whatever came out."""
     work = work_of(path, *overrides, limit=limit)
-    jobs.run(work, first, last, always_publish=True)
+    runner.run(work, first, last, always_publish=True)
     return work
 
 
 def rows(work: Workspace, table: str, rejected: bool = False) -> list[dict[str, Any]]:
-    return list(jobs.show(work, table, rejected))
+    return list(show.show(work, table, rejected))
 
 
 def stage(work: Workspace, name: str) -> dict[str, Any]:
-    return next(row for row in jobs.status(work)["stages"] if row["stage"] == name)
+    return next(row for row in runner.status(work)["stages"] if row["stage"] == name)
 
 
 def command(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.review import judgements
-from pipeline.review.judgements import Judgement
+from pipeline.review.log import judgements
+from pipeline.review.log.judgements import Judgement
 from tests.conftest import command, work_of, write_jsonl
 from tests.openai_server import Running, Server, completion
 from tests.review_page import ReviewServer

@@ -10,44 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import plugins
-from pipeline.config import FilterOptions, Options, SourceOptions, load_job
-from pipeline.errors import ConfigError
+from pipeline.core import plugins
+from pipeline.core.errors import ConfigError
+from pipeline.job.config import FilterOptions, Options, SourceOptions, load_job
 from tests.conftest import ROOT, JobMaker, rows, run
 
 PACKAGE = ROOT / "pipeline"
-PLUGIN_FOLDERS = ("sources", "filters", "tasks", "providers")
-# A module may import from its own layer's packages and from lower layers; never upward.
-LAYERS = [
-    {"errors", "records", "resources", "interrupts"},
-    {"plugins"},
-    {"text", "yaml_files", "checking"},
-    {"config", "disk", "options", "sqlite_reading"},
-    {"tables"},
-    {
-        "articles",
-        "reading",
-        "crawling",
-        "cleaner",
-        "extraction",
-        "generation",
-        "metrics",
-        "chat_api",
-        "dialect",
-        "ledger",
-        "pacing",
-    },
-    {"sources", "filters", "tasks", "providers"},
-    {"workspace", "prompts", "units"},
-    {"engines", "labelling", "review", "splitting", "publishing"},
-    {"interchange"},
-    {"stages"},
-    {"job", "versioning", "quoting", "prompting", "reviewing", "reporting", "evaluation", "doctor", "starter"},
-    {"printing", "parser"},
-    {"cli", "__init__"},
-]
+KINDS = tuple(plugins.FOLDERS)
+# A module imports from its own room and from those before it here, never from one behind it.
+ROOMS = ("core", "engines", "job", "metrics", "collect", "filter", "label", "clean", "split", "versions", "review", "publish",
+         "runner", "report", "commands", "cli", "__init__")  # fmt: skip
+# All that publish may import of the stages: the review's figures, what replies took, and what is like an eval row.
+OF_STAGES = ("pipeline.review.statistics", "pipeline.label.ledger", "pipeline.split.assignment")
+STAGES = ("collect", "filter", "label", "clean", "split", "review", "publish")
 TORCH = {
-    f"generation/{name}.py" for name in ("generator", "sampling", "slots", "wave")
+    f"label/local_model/{name}.py" for name in ("generator", "sampling", "slots", "wave")
 }  # imported once a model is loaded
 HEAVY = {"torch", "transformers", "ray", "trafilatura", "datasets", "pandas", "openai", "tiktoken", "langdetect"}
 
@@ -73,23 +50,27 @@ def top_level_imports(path: Path) -> set[str]:
     }
 
 
-def layer(name: str) -> int:
-    return next(number for number, names in enumerate(LAYERS) if name in names)
-
-
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_no_arrow_points_upward(path: Path) -> None:
     own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if own == "__init__":
-        return  # the public face reaches everywhere, on first use
     for module in imports(path):
-        parts = module.split(".")
-        if parts[0] == "pipeline" and len(parts) > 1 and parts[1] != own:
-            assert layer(parts[1]) <= layer(own), f"{path.name} imports {module}"
-            assert own not in PLUGIN_FOLDERS or parts[1] not in PLUGIN_FOLDERS, f"{path.name} imports {module}"
+        if module.startswith("pipeline."):
+            room = module.split(".")[1]
+            assert ROOMS.index(room) <= ROOMS.index(own), f"{path.relative_to(PACKAGE)} imports {module}"
+
+
+@pytest.mark.parametrize("own", STAGES)
+def test_a_stage_imports_no_other_stage(own: str) -> None:
+    """They hand each other shards; only the runner wires them."""
+    others = tuple(f"pipeline.{other}." for other in STAGES if other != own)
+    for path in (PACKAGE / own).rglob("*.py"):
+        theirs = {module for module in imports(path) if module.startswith(others)}
+        assert not {module for module in theirs if module.split(".")[2] == "stage"}, path
+        if own == "publish":
+            assert all(module.startswith(OF_STAGES) for module in theirs), path
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
@@ -99,23 +80,22 @@ def test_heavy_packages_are_imported_where_they_are_used(path: Path) -> None:
 
 
 def test_a_local_model_is_known_without_torch() -> None:
-    code = "import sys; import pipeline.providers.llama, pipeline.doctor; print('torch' in sys.modules)"
+    code = "import sys; import pipeline.label.providers.llama, pipeline.commands.doctor; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert result.stdout == "False\n"
 
 
-@pytest.mark.parametrize("folder", PLUGIN_FOLDERS)
-def test_plugins_of_a_kind_do_not_import_each_other(folder: str) -> None:
-    names = {path.stem for path in (PACKAGE / folder).glob("*.py")}
-    for path in (PACKAGE / folder).glob("*.py"):
-        for module in imports(path):
-            if module.startswith(f"pipeline.{folder}."):
-                assert module.split(".")[2] not in names - {path.stem}
+@pytest.mark.parametrize("kind", KINDS)
+def test_plugins_do_not_import_each_other(kind: plugins.Kind) -> None:
+    every = {f"{folder}.{name}." for other, folder in plugins.FOLDERS.items() for name in plugins.names(other)}
+    for name in plugins.names(kind):
+        path = ROOT / plugins.FOLDERS[kind].replace(".", "/") / f"{name}.py"
+        assert not any(f"{module}.".startswith(tuple(every)) for module in imports(path)), path
 
 
 def test_help_loads_nothing_slow() -> None:
     code = (
-        "import sys; from pipeline.cli import main\n"
+        "import sys; from pipeline.cli.main import main\n"
         "try: main(['run', '--help'])\nexcept SystemExit: pass\n"
         "print([m for m in sys.modules if m in ('pydantic', 'pyarrow', 'numpy', 'yaml', 'aiohttp', 'jinja2', 'tqdm')])"
     )
@@ -124,7 +104,7 @@ def test_help_loads_nothing_slow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in PLUGIN_FOLDERS for name in plugins.names(kind)]  # type: ignore[arg-type]
+    ("kind", "name"), [(kind, name) for kind in KINDS for name in plugins.names(kind)]  # type: ignore[arg-type]
 )  # fmt: skip
 def test_every_plugin_keeps_its_contract(kind: plugins.Kind, name: str) -> None:
     module = plugins.load(kind, name)
@@ -146,8 +126,8 @@ def test_every_plugin_keeps_its_contract(kind: plugins.Kind, name: str) -> None:
 
 THEIRS = {
     "source.py": """
-        from pipeline.config import SourceOptions
-        from pipeline.records import BadRow, RawRow, Unit
+        from pipeline.job.config import SourceOptions
+        from pipeline.core.types import BadRow, RawRow, Unit
 
         class Options(SourceOptions):
             count: int
@@ -166,7 +146,7 @@ THEIRS = {
     """,
     "filter.py": """
         import pyarrow as pa
-        from pipeline.config import FilterOptions
+        from pipeline.job.config import FilterOptions
 
         class Options(FilterOptions):
             most: float = 0.3
@@ -182,8 +162,8 @@ THEIRS = {
                 return ["shouting" if share > self.most else None for share in shares], {"capitals": shares}
     """,
     "provider.py": """
-        from pipeline.config import Options as Base
-        from pipeline.records import Reply
+        from pipeline.job.config import Options as Base
+        from pipeline.core.types import Reply
 
         class Options(Base):
             words: int = 2
@@ -205,8 +185,8 @@ THEIRS = {
                 return Reply(" ".join(request.messages[-1]["content"].split()[-self.words:]))
     """,
     "task.py": """
-        from pipeline.config import Options as Base
-        from pipeline.records import Label, LabelColumn
+        from pipeline.job.config import Options as Base
+        from pipeline.core.types import Label, LabelColumn
 
         class Options(Base):
             loud: bool = False
@@ -250,7 +230,7 @@ def test_plugins_of_somebody_else(make_job: JobMaker, tmp_path: Path, monkeypatc
     with pytest.raises(ConfigError, match=r"label.parameters.word: unknown key \(did you mean 'words'\?\)"):
         load_job(path, ["label.parameters.word=1"])
     with pytest.raises(ConfigError, match="no Filter"):
-        load_job(path, ["filters.0.type=pipeline.errors"])
+        load_job(path, ["filters.0.type=pipeline.core.errors"])
 
 
 def test_files_stay_small() -> None:

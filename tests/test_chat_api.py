@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import chat_api
-from pipeline.errors import RequestFailed
-from pipeline.records import Usage
+from pipeline.core.errors import RequestFailed
+from pipeline.core.types import Usage
+from pipeline.label.openai_api import chat_completions
 
 MESSAGE = {"message": {"content": "a; b"}, "finish_reason": "stop"}
 
@@ -29,7 +29,7 @@ MESSAGE = {"message": {"content": "a; b"}, "finish_reason": "stop"}
 )
 def test_what_a_choice_says(choices: Any, text: str) -> None:
     data = json.dumps({"choices": choices, "usage": {"prompt_tokens": 3, "completion_tokens": 2}}).encode()
-    reply = chat_api.reply(data, {})
+    reply = chat_completions.reply(data, {})
     assert reply.text == text and reply.usage == Usage(3, None, 2, None)
 
 
@@ -37,7 +37,7 @@ def test_what_a_choice_says(choices: Any, text: str) -> None:
     "usage", [None, [1], "x", {"prompt_tokens": -1}, {"prompt_tokens": 1e300}, {"prompt_tokens": "3"}]
 )
 def test_odd_counts_are_not_known(usage: Any) -> None:
-    assert chat_api.reply(json.dumps({"choices": [MESSAGE], "usage": usage}).encode(), {}).usage == Usage()
+    assert chat_completions.reply(json.dumps({"choices": [MESSAGE], "usage": usage}).encode(), {}).usage == Usage()
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_odd_counts_are_not_known(usage: Any) -> None:
 )
 def test_a_paid_reply_is_not_lost_for_a_stray_byte(content: bytes) -> None:
     data = b'{"choices": [{"message": {"content": "' + content + b'"}}]}'
-    assert chat_api.reply(data, {}).text[0] in "ab"
+    assert chat_completions.reply(data, {}).text[0] in "ab"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_paid_reply_is_not_lost_for_a_stray_byte(content: bytes) -> None:
 )
 def test_what_is_no_completion(body: bytes, kind: str) -> None:
     with pytest.raises(RequestFailed) as failed:
-        chat_api.reply(body, {})
+        chat_completions.reply(body, {})
     assert failed.value.kind == kind
 
 
@@ -82,5 +82,5 @@ def test_what_is_no_completion(body: bytes, kind: str) -> None:
     ],
 )
 def test_which_limit_it_was_beside_any_script(code: str, message: str, unit: str) -> None:
-    failure = chat_api.failure(429, code, message, message, {})
+    failure = chat_completions.failure(429, code, message, message, {})
     assert failure is not None and failure.unit == unit

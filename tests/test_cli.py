@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, job, parser
+from pipeline import runner
+from pipeline.cli import main, parser
+from pipeline.commands import show
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command
 from tests.openai_server import Server
 
 COMMANDS = [
     "run",
-    *job.NAMES,
+    *runner.NAMES,
     "quote",
     "status",
     "show",
@@ -32,15 +34,15 @@ COMMANDS = [
 
 
 def test_the_lists_that_help_shows_are_those_of_the_job() -> None:
-    """parser.py repeats them so that help need not import the job."""
-    assert parser.STAGES == job.NAMES
-    assert parser.TABLES == job.TABLES
+    """parser.py repeats them so that help need not import the runner."""
+    assert parser.STAGES == runner.NAMES
+    assert parser.TABLES == show.TABLES
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main([name, "--help"])
+        main.main([name, "--help"])
     assert caught.value.code == 0
     assert f"example:\n  labelmill {name}" in capsys.readouterr().out
 
@@ -50,7 +52,7 @@ def test_every_command_has_help_with_an_example(name: str, capsys: pytest.Captur
 )
 def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
+        main.main(arguments)
     assert caught.value.code == 2
 
 
@@ -75,7 +77,7 @@ def test_from_and_to(make_job: JobMaker) -> None:
     assert result.returncode == 1 and "labelmill collect JOB" in result.stderr
     assert command("run", path, "--to", "filter").returncode == 0
     assert command("clean", path).returncode == 1
-    for name in job.NAMES[2:]:
+    for name in runner.NAMES[2:]:
         assert command("run", path, "--from", name, "--to", name).returncode == 0, name
 
 
@@ -86,7 +88,7 @@ def test_the_quickstart_shows_every_kind_of_row(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     report = json.loads(command("status", path, "--json").stdout)
     stages = {row["stage"]: row for row in report["stages"]}
-    for before, after in zip(job.NAMES[:-1], job.NAMES[1:-1], strict=False):
+    for before, after in zip(runner.NAMES[:-1], runner.NAMES[1:-1], strict=False):
         assert stages[after]["rows"] == stages[before]["kept"]
         assert stages[before]["rows"] == stages[before]["kept"] + sum(stages[before]["rejected"].values())
     assert set(stages["collect"]["rejected"]) == {
@@ -151,6 +153,6 @@ def test_a_wheel_carries_prompts_and_quickstart(tmp_path: Path) -> None:
         "data/quickstart/articles-ko.jsonl",
     ):
         assert f"pipeline/shipped/{name}" in names
-    assert "pipeline/labelling/prices.yaml" in names
-    assert {f"pipeline/reporting/templates/report.{kind}" for kind in ("html", "css")} <= set(names)
+    assert "pipeline/label/cost/prices.yaml" in names
+    assert {f"pipeline/report/templates/report.{kind}" for kind in ("html", "css")} <= set(names)
     assert not any("tests/" in name or "jobs/" in name for name in names)

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import zstandard
 
-from pipeline.articles import to_article
-from pipeline.config import SourceOptions
-from pipeline.errors import ConfigError, InputError
-from pipeline.records import Article, BadRow, RawRow
+from pipeline.collect.to_article import to_article
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.types import Article, BadRow, RawRow
+from pipeline.job.config import SourceOptions
 from tests.conftest import JobMaker, article, rows, run, stage, tree, write_jsonl
 
 

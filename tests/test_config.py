@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import load_dotenv, load_job
-from pipeline.errors import ConfigError
-from pipeline.stages import clean
+from pipeline.core.errors import ConfigError
+from pipeline.job import label_table
+from pipeline.job.config import load_dotenv, load_job
 from tests.conftest import JobMaker, article, command, run, work_of
 
 
@@ -191,4 +191,4 @@ def test_the_article_is_no_template(make_job: JobMaker, server: Any) -> None:
     )
     run(path, last="label")
     assert "{{ 7 * 7 }} {% raw %}" in server.bodies[0]["messages"][-1]["content"]
-    assert clean.schema(work_of(path)).field("keyphrases").type.value_type == "string"
+    assert label_table.schema(work_of(path)).field("keyphrases").type.value_type == "string"

@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 
-from pipeline.errors import ConfigError, InputError
+from pipeline.core.errors import ConfigError, InputError
 from tests.conftest import PEAK, ROOT, JobMaker, command, rows, run
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 
@@ -149,8 +149,8 @@ def test_what_a_site_asks_for(make_job: JobMaker) -> None:
 
 def test_robots_that_cannot_be_had(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 5xx allows nothing, and is asked again by the next run; a 404 allows everything."""
-    for module in ("asking", "permissions"):
-        monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
+    for module in ("request", "robots_cache"):
+        monkeypatch.setattr(f"pipeline.collect.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
     with Running(CrawlServer({"/a.html": page(html(1)), "/robots.txt": page(b"no", 503)})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])
         assert nothing(path).startswith("robots_unreachable 1;")
@@ -161,8 +161,8 @@ def test_robots_that_cannot_be_had(make_job: JobMaker, monkeypatch: pytest.Monke
 
 def test_what_goes_wrong_for_a_while(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     """5xx and cut connections are tried again; Retry-After is kept to; others are final for this run."""
-    for module in ("asking", "permissions"):
-        monkeypatch.setattr(f"pipeline.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
+    for module in ("request", "robots_cache"):
+        monkeypatch.setattr(f"pipeline.collect.crawling.{module}.RETRY_SECONDS", (0.05, 0.05))
     times: list[float] = []
     tries: Counter[str] = Counter()
 
@@ -381,7 +381,7 @@ def test_without_a_contact_no_stranger_is_asked(make_job: JobMaker) -> None:
 
 
 def test_what_breaks_a_library_costs_one_page(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.crawling.outcomes import Outcomes
+    from pipeline.collect.crawling.outcomes import Outcomes
 
     def of(self: Outcomes, url: Any, *rest: Any) -> Any:
         return as_it_is(self, url, *rest) if url.url.endswith("/a.html") else 1 / 0
@@ -522,9 +522,9 @@ def test_killed_while_extracting(make_job: JobMaker, tmp_path: Path) -> None:
     with Running(CrawlServer(pages)) as server:
         path = web(make_job, urls=[server.url + at for at in pages])
         code = (
-            "import os, signal, pipeline.sources.web as web\n"
+            "import os, signal, pipeline.collect.sources.web as web\n"
             "web.Source.read = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-            f"from pipeline.cli import main; main(['collect', {str(path)!r}])"
+            f"from pipeline.cli.main import main; main(['collect', {str(path)!r}])"
         )
         killed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60)
         assert killed.returncode == -signal.SIGKILL and sum(asked(server).values()) == 20
@@ -569,7 +569,7 @@ def test_long_pages_wait_for_memory(make_job: JobMaker) -> None:
     pages: dict[str, Page] = {f"/{n}.html": long for n in range(40)}
     with Running(CrawlServer({**pages, "/a.html": page(html(2))})) as server:
         path = web(make_job, urls=[server.url + at for at in server.pages], connections_per_host=50)
-        code = "from pipeline.cli import main; assert main() == 0; print(peak())"
+        code = "from pipeline.cli.main import main; assert main() == 0; print(peak())"
         child = [sys.executable, "-c", PEAK + code, "collect", str(path)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(child, env=environment, capture_output=True, text=True, check=True)
@@ -578,7 +578,7 @@ def test_long_pages_wait_for_memory(make_job: JobMaker) -> None:
 
 
 def test_feeds_and_sitemaps_that_cannot_be_used_are_told(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.crawling.asking.SITEMAP_BYTES", 10_000)
+    monkeypatch.setattr("pipeline.collect.crawling.request.SITEMAP_BYTES", 10_000)
     pages: dict[str, Page] = {
         "/robots.txt": page(b"User-agent: *\nDisallow: /private\n", content_type="text/plain"),
         "/html": page(b"<?xml version='1.0'?><!-- x -->\n<!DOCTYPE html><html><body>Sorry</body></html>"),

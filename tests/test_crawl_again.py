@@ -19,8 +19,8 @@ import pytest
 pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 
-from pipeline import job as jobs
-from pipeline.workspace import Workspace
+from pipeline import runner
+from pipeline.job.workspace import Workspace
 from tests.conftest import ROOT, JobMaker, command, rows, run, work_of
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 from tests.test_crawl import asked, collected, html, web
@@ -108,14 +108,14 @@ def test_killed_while_settling(make_job: JobMaker, tmp_path: Path, where: str) -
         server.pages |= {f"/{n}.html": page(b"") if n % 2 else page(html(100 + n)) for n in range(6)}
         server.seen.clear()
         code = (
-            "import os, signal, pipeline.crawling.settling as settling\n"
-            "from pipeline.crawling.frontier import Frontier\n"
+            "import os, signal, pipeline.collect.crawling.revalidate as settling\n"
+            "from pipeline.collect.crawling.frontier import Frontier\n"
             "settling.GROUP, settle, calls = 2, Frontier.settle, []\n"
             "def killed(self, verdicts, made_by):\n"
             f"    if len(calls) == {int(where == 'between')}: os.kill(os.getpid(), signal.SIGKILL)\n"
             "    calls.append(settle(self, verdicts, made_by))\n"
             "Frontier.settle = killed\n"
-            f"from pipeline.cli import main; main(['collect', {str(path)!r}])"
+            f"from pipeline.cli.main import main; main(['collect', {str(path)!r}])"
         )
         assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == -signal.SIGKILL
         work = run(path, last="collect")
@@ -129,7 +129,7 @@ def test_killed_while_settling(make_job: JobMaker, tmp_path: Path, where: str) -
 
 
 def test_what_changed_is_extracted_once(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.crawling.workers import Workers
+    from pipeline.collect.html.workers import Workers
 
     count = [0]
     extract = Workers._one
@@ -310,9 +310,9 @@ def test_sigterm_while_extracting(make_job: JobMaker) -> None:
     with Running(CrawlServer({"/a.html": page(html(1))})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])
         code = (
-            "import os, signal, pipeline.sources.web as web\n"
+            "import os, signal, pipeline.collect.sources.web as web\n"
             "web.Source.read = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\n"
-            f"from pipeline.cli import main; raise SystemExit(main(['collect', {str(path)!r}]))"
+            f"from pipeline.cli.main import main; raise SystemExit(main(['collect', {str(path)!r}]))"
         )
         stopped = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, capture_output=True, text=True)
         assert stopped.returncode == 3 and "the same command goes on" in stopped.stderr
@@ -340,8 +340,8 @@ def test_no_fetch(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
         work = work_of(path)
         keys = unit_keys(work)
         assert len(rows(work, "articles")) == len(before) == 3
-        monkeypatch.setattr("pipeline.crawling.pages.extractor_digest", lambda mode: "newer")
-        jobs.run(replace(work, fetch=False), "collect", "collect")
+        monkeypatch.setattr("pipeline.collect.html.extract.extractor_digest", lambda mode: "newer")
+        runner.run(replace(work, fetch=False), "collect", "collect")
         assert unit_keys(work) != keys and server.seen == []
 
 

@@ -10,16 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.crawling.addresses import Scope, host_of, key, normal, readable
-from pipeline.crawling.dates import when, within
-from pipeline.crawling.discovery import (
-    Entry,
-    entries_of_feed,
-    entries_of_sitemap,
-    entry_within,
-    links_of_page,
-)
-from pipeline.crawling.robots import (
+from pipeline.collect.crawling.dates import when, within
+from pipeline.collect.crawling.discovery import Entry, entries_of_feed, entries_of_sitemap, entry_within, links_of_page
+from pipeline.collect.crawling.robots import (
     AGAIN,
     HOLDS,
     MOST_BYTES,
@@ -33,7 +26,8 @@ from pipeline.crawling.robots import (
     tdm_meta,
     token,
 )
-from pipeline.crawling.traps import trap
+from pipeline.collect.crawling.traps import trap
+from pipeline.collect.urls import Scope, host_of, key, normal, readable
 
 AGENT = "labelmill/1.0 (+mailto:x@y.org)"
 HERE = "https://a.kr/news/index.html"

@@ -19,17 +19,17 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.crawling import decoding
-from pipeline.crawling.fetching import ANY, Fetched, Fetcher, Limits
-from pipeline.crawling.guard import Guard
-from pipeline.crawling.hosts import Host
-from pipeline.crawling.outbox import Outbox
-from pipeline.crawling.room import Place, Room
-from pipeline.crawling.urls import Outcome, Url
-from pipeline.errors import ConfigError
+from pipeline.collect.crawling import content_encoding
+from pipeline.collect.crawling.commit_queue import Outbox
+from pipeline.collect.crawling.fetching import ANY, Fetched, Fetcher, Limits
+from pipeline.collect.crawling.host_pace import Host
+from pipeline.collect.crawling.memory_budget import Place, Room
+from pipeline.collect.crawling.ssrf_guard import Guard
+from pipeline.collect.crawling.types import Outcome, Url
+from pipeline.core.errors import ConfigError
 from tests.crawl_server import CrawlServer, Page, Request, page, redirect
 
-BROTLI = decoding._brotli()  # an optional package
+BROTLI = content_encoding._brotli()  # an optional package
 LOOPBACK = ("127.0.0.0/8",)
 HTML = b"<!doctype html><title>t</title><p>The harbour of the city was opened.</p>"
 
@@ -303,7 +303,7 @@ def test_a_page() -> None:
             assert server.connections == 1
             headers = server.seen[1].headers
             assert headers["user-agent"] == "testbot/1.0"
-            assert headers["accept-encoding"] == decoding.codings()
+            assert headers["accept-encoding"] == content_encoding.codings()
             assert headers["accept"] == "application/xhtml+xml, text/html, */*;q=0.1"
             assert not {"cookie", "authorization", "if-none-match", "referer"} & headers.keys()
 
@@ -358,14 +358,14 @@ def test_content_codings(name: str) -> None:
 @settings(max_examples=25, deadline=None)
 def test_decoding_in_pieces(name: str, data: bytes, cuts: list[int]) -> None:
     coding, encode = CODINGS[name]
-    packed, decoder, text, turn = encode(data), decoding.decoder(coding), b"", 0
+    packed, decoder, text, turn = encode(data), content_encoding.decoder(coding), b"", 0
     assert decoder
     while packed:
         cut = cuts[turn % len(cuts)]
         text, packed, turn = text + b"".join(decoder.feed(packed[:cut], 10**6)), packed[cut:], turn + 1
     decoder.finish()
     assert text == data
-    assert decoding.decoded(coding, encode(data), 10**6) == data
+    assert content_encoding.decoded(coding, encode(data), 10**6) == data
 
 
 @pytest.mark.parametrize("name", [name for name in CODINGS if name != "none" and "two" not in name])
@@ -382,7 +382,7 @@ def test_unknown_codings(coding: str) -> None:
     assert (answer.reason, answer.status, answer.body) == ("undecodable", 200, b"")
 
 
-@pytest.mark.parametrize("coding", decoding.codings().split(", "))
+@pytest.mark.parametrize("coding", content_encoding.codings().split(", "))
 def test_bombs(coding: str) -> None:
     """100 MB of zeros; the peak is of this whole process, server and test included."""
     zeros = bytes(100 * 2**20)

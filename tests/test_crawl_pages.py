@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.crawling import boilerplate, pages
-from pipeline.crawling.charsets import canonical, decode
-from pipeline.crawling.pages import Page, content_digest, extract, extractor_digest
-from pipeline.crawling.workers import AHEAD_BYTES, Workers
-from pipeline.errors import LabelmillError
+from pipeline.collect.html import boilerplate
+from pipeline.collect.html import extract as extraction
+from pipeline.collect.html.charsets import canonical, decode
+from pipeline.collect.html.extract import Page, content_digest, extract, extractor_digest
+from pipeline.collect.html.workers import AHEAD_BYTES, Workers
+from pipeline.core.errors import LabelmillError
 from tests.conftest import ROOT, SHARED
 
 pytest.importorskip("trafilatura")
@@ -204,7 +205,7 @@ def test_language_is_the_texts() -> None:
 
 
 @pytest.mark.parametrize("mode", ["fast", "thorough"])
-def test_korean_page_in_both_modes(mode: pages.Mode) -> None:
+def test_korean_page_in_both_modes(mode: extraction.Mode) -> None:
     paragraphs = (
         "(부산=아무통신) 홍길동 기자 = " + KOREAN[0],
         *KOREAN[1:],
@@ -229,7 +230,7 @@ def test_korean_page_in_both_modes(mode: pages.Mode) -> None:
         (b'<?xml version="1.0"?><rss><channel><item><p>News of the quay</p></item></channel></rss>', "not_html"),
         (b"<html><body><p>" + bytes(range(128, 160)) * 200, "undecodable"),
         (b"<html><head><title>Nothing</title></head><body><script>1</script></body></html>", "no_article"),
-        (b"<p>" + b"a" * pages.MAX_BYTES, "too_large"),
+        (b"<p>" + b"a" * extraction.MAX_BYTES, "too_large"),
         (b"<html><body>" + b"<div></div>" * 60_000, "too_large"),
     ],
 )
@@ -266,7 +267,7 @@ def test_an_error_below_costs_the_page_only(monkeypatch: pytest.MonkeyPatch) -> 
         def broken(*_: object, error: BaseException = error) -> None:
             raise error
 
-        monkeypatch.setattr(pages, "_article", broken)
+        monkeypatch.setattr(extraction, "_article", broken)
         assert extract(html(ENGLISH).encode(), URL).reason == reason
 
 
@@ -673,7 +674,7 @@ def test_no_process_is_left_behind(how: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "slow.html").write_bytes(SLOW)
     script = """
         import pathlib
-        from pipeline.crawling.workers import Workers
+        from pipeline.collect.html.workers import Workers
         body = pathlib.Path("slow.html").read_bytes()
         with Workers(2, seconds=3) as workers:
             list(workers.extract_all((n, body, "http://localhost/", None) for n in range(9)))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.publishing import croissant
+from pipeline.publish import croissant
 
 TEXT = pa.string()
 BEFORE = ["id", "group_id", "text_sha256", "source", "licence", "url", "published_at", "language", "title", "text"]

@@ -27,8 +27,8 @@ def articles() -> list[dict[str, object]]:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> str:
     """Many shards of few rows, in this process and in those that it starts."""
-    monkeypatch.setattr("pipeline.units.MAX_SHARD_ROWS", 40)
-    return "import pipeline.units as c; c.MAX_SHARD_ROWS = 40; "
+    monkeypatch.setattr("pipeline.collect.units.MAX_SHARD_ROWS", 40)
+    return "import pipeline.collect.units as c; c.MAX_SHARD_ROWS = 40; "
 
 
 def test_kill_9_anywhere(make_job: JobMaker, tmp_path: Path, small_shards: str) -> None:
@@ -40,7 +40,7 @@ def test_kill_9_anywhere(make_job: JobMaker, tmp_path: Path, small_shards: str) 
     undisturbed = tree(run(path).path)
     assert len(undisturbed) > 80
 
-    code = f"{small_shards}from pipeline.cli import main; raise SystemExit(main())"
+    code = f"{small_shards}from pipeline.cli.main import main; raise SystemExit(main())"
     command = [sys.executable, "-c", code, "run", str(path), "--set", "name=killed"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     started = time.monotonic()

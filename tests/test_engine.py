@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from pipeline import quoting
-from pipeline.config import load_job
-from pipeline.errors import ConfigError, Paused
-from pipeline.labelling import preflight, quote
-from pipeline.labelling.prices import Prices
-from pipeline.ledger import open_ledger
-from pipeline.records import ModelInfo, Usage
-from pipeline.text.tokens import encoding_counter
-from pipeline.workspace import Workspace
+from pipeline.commands import quote as quote_command
+from pipeline.core.errors import ConfigError, Paused
+from pipeline.core.text.tokens import encoding_counter
+from pipeline.core.types import ModelInfo, Usage
+from pipeline.job.config import load_job
+from pipeline.job.workspace import Workspace
+from pipeline.label.cost import quote
+from pipeline.label.cost.prices import Prices
+from pipeline.label.engine import preflight
+from pipeline.label.ledger import open_ledger
 from tests.conftest import JobMaker, article, command, rows, run, stage
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import error, openai_job
@@ -181,14 +182,14 @@ def test_a_quote_comes_before_anything_is_paid(make_job: JobMaker, server: Serve
 def test_a_quote_with_a_sample_keeps_its_labels(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 80)
     work = run(path, last="filter")
-    found = quoting.quote(work, sample=30)
+    found = quote_command.quote(work, sample=30)
     assert sum(server.answered.values()) == 30 == found.sampled
     assert (found.answered, found.to_ask) == (30, 50)
     assert found.rest_usd and found.rest_seconds
     low, high = found.rest_usd
     assert 0.9 * 50 * PRICE < low <= high < 1.1 * 50 * PRICE
     assert low - 1e-9 <= 50 * PRICE <= high + 1e-9
-    assert quoting.quote(work, sample=30).sampled == 30
+    assert quote_command.quote(work, sample=30).sampled == 30
     assert sum(server.answered.values()) == 30  # the same sample: nothing more was asked
     result = command("run", path, "--to", "label")
     assert sum(server.answered.values()) == 80
@@ -258,8 +259,8 @@ def test_what_does_not_fit_is_rejected_or_cut(
 def test_a_reply_that_never_comes_is_given_up_and_asked_again(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.labelling.patience.LEAST", 0.3)
-    monkeypatch.setattr("pipeline.labelling.online._HOUSEKEEPING_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.label.engine.timeouts.LEAST", 0.3)
+    monkeypatch.setattr("pipeline.label.engine.online._HOUSEKEEPING_SECONDS", 0.1)
     server.hang = lambda body, times: MARK in body["messages"][-1]["content"] and times == 1
     work = run(openai_job(make_job, server, 40), last="label")
     assert stage(work, "label")["notes"] == {"answered": 40}
@@ -282,8 +283,8 @@ def test_a_server_that_lies_about_when_to_come_back(make_job: JobMaker, server: 
 
 
 def test_an_outage_is_sat_out(make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.pacing.gate.OUTAGE_PAUSES", (0.05,))
-    monkeypatch.setattr("pipeline.labelling.attempts._backoff", lambda state: 0.0)
+    monkeypatch.setattr("pipeline.label.pacing.admission.OUTAGE_PAUSES", (0.05,))
+    monkeypatch.setattr("pipeline.label.engine.attempts._backoff", lambda state: 0.0)
     calls: list[int] = []
 
     def script(body: Any, times: int) -> Any:
@@ -298,9 +299,9 @@ def test_an_outage_is_sat_out(make_job: JobMaker, server: Server, monkeypatch: p
 def test_an_outage_that_does_not_end_pauses_the_job(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.pacing.gate.OUTAGE_PAUSES", (0.05,))
-    monkeypatch.setattr("pipeline.pacing.gate.FIRST_PATIENCE", 0.5)
-    monkeypatch.setattr("pipeline.labelling.attempts._backoff", lambda state: 0.0)
+    monkeypatch.setattr("pipeline.label.pacing.admission.OUTAGE_PAUSES", (0.05,))
+    monkeypatch.setattr("pipeline.label.pacing.admission.FIRST_PATIENCE", 0.5)
+    monkeypatch.setattr("pipeline.label.engine.attempts._backoff", lambda state: 0.0)
     server.script = lambda body, times: (502, "<html>bad gateway</html>", {})
     with pytest.raises(Paused, match="no usable answer"):
         run(openai_job(make_job, server, 100))

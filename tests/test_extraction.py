@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.extraction import Statistics, extract, fit
-from pipeline.text.stems import stem
+from pipeline.core.text.stems import stem
+from pipeline.label.extractive import Statistics, extract, fit
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.review.figures import Population, Stratum, everything, figures, inherited, short
-from pipeline.review.judgements import Judgement, Lane
+from pipeline.review.log.judgements import Judgement, Lane
+from pipeline.review.statistics.figures import Population, Stratum, everything, figures, inherited, short
 
 Labels = Mapping[str, list[str]]
 A, B, C, D = (letter * 64 for letter in "abcd")

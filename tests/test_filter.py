@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.language import detector
-from pipeline.text.tokens import encoding_counter
+from pipeline.core.text.language import detector
+from pipeline.core.text.tokens import encoding_counter
 from tests.conftest import SHARED, JobMaker, article, rows, run, stage, write_jsonl
 
 KOREAN = "서울시는 올해 봄부터 시민에게 항구를 개방하고 새로운 도서관을 열기로 했다고 밝혔다. " * 6

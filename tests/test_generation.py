@@ -23,14 +23,14 @@ from transformers import (  # noqa: E402
     TopPLogitsWarper,
 )
 
-from pipeline.errors import ModelError  # noqa: E402
-from pipeline.generation import sampling as sampling_module  # noqa: E402
-from pipeline.generation.chat import Chat  # noqa: E402
-from pipeline.generation.generator import Generator, OutOfMemory  # noqa: E402
-from pipeline.generation.pool import ALIKE, Pool, Stopped  # noqa: E402
-from pipeline.generation.sampling import Sampling  # noqa: E402
-from pipeline.generation.slots import Slots  # noqa: E402
-from pipeline.generation.wave import Decoder, NoNumber, differs_among_others  # noqa: E402
+from pipeline.core.errors import ModelError  # noqa: E402
+from pipeline.label.local_model import sampling as sampling_module  # noqa: E402
+from pipeline.label.local_model.chat_template import Chat  # noqa: E402
+from pipeline.label.local_model.generator import Generator, OutOfMemory  # noqa: E402
+from pipeline.label.local_model.pool import ALIKE, Pool, Stopped  # noqa: E402
+from pipeline.label.local_model.sampling import Sampling  # noqa: E402
+from pipeline.label.local_model.slots import Slots  # noqa: E402
+from pipeline.label.local_model.wave import Decoder, NoNumber, differs_among_others  # noqa: E402
 from tests import tiny_llama  # noqa: E402
 
 GREEDY = Sampling(max_new_tokens=40, temperature=0, top_p=1.0, top_k=50, repetition_penalty=1.1)

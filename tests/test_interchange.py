@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import main
-from pipeline.errors import ConfigError, InputError
-from pipeline.interchange import argilla, formats, label_studio
-from pipeline.interchange.answers import NONE, Item, Said, Source, Task, news, said_by
-from pipeline.parser import REVIEW_FORMATS
-from pipeline.records import LabelColumn
-from pipeline.review.judgements import Judgement, read
-from pipeline.workspace import Workspace
+from pipeline.cli.main import main
+from pipeline.cli.parser import REVIEW_FORMATS
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.types import LabelColumn
+from pipeline.job.workspace import Workspace
+from pipeline.review.exchange import argilla, formats, label_studio
+from pipeline.review.exchange.answers import NONE, Item, Said, Source, Task, news, said_by
+from pipeline.review.log.judgements import Judgement, read
 from tests.conftest import JobMaker, article, rows, run
 from tests.openai_server import Server, completion
 

@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import EndpointError, InputError, Paused
-from pipeline.ledger import open_ledger
-from pipeline.tables import read_order
+from pipeline.core.errors import EndpointError, InputError, Paused
+from pipeline.core.shards import read_order
+from pipeline.label.ledger import open_ledger
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Running, Server, completion
 
@@ -95,7 +95,7 @@ def test_transient_failures_are_tried_again(make_job: JobMaker, server: Server) 
 def test_a_request_that_fails_for_good_costs_only_itself_and_is_asked_again(
     make_job: JobMaker, server: Server, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("pipeline.labelling.attempts._backoff", lambda state: 0.0)
+    monkeypatch.setattr("pipeline.label.engine.attempts._backoff", lambda state: 0.0)
     server.script = lambda body, times: error(500, "oops") if "harbour3x" in body["messages"][-1]["content"] else None
     path = openai_job(make_job, server, 5)
     work = run(path, last="clean")
@@ -151,7 +151,7 @@ def test_what_no_waiting_mends_pauses_the_job(make_job: JobMaker, server: Server
 
 def test_an_endpoint_that_is_down_stops_the_job(make_job: JobMaker, monkeypatch: Any) -> None:
     path = make_job([article(n) for n in range(100)], label={"provider": "openai", "base_url": "http://127.0.0.1:9/v1"})
-    monkeypatch.setattr("pipeline.labelling.preflight.TRIES", 1)
+    monkeypatch.setattr("pipeline.label.engine.preflight.TRIES", 1)
     with pytest.raises(Paused, match="the endpoint cannot be reached"):
         run(path)
 
@@ -360,7 +360,7 @@ def test_ctrl_c_twice_stops_now(make_job: JobMaker) -> None:
 def test_a_shard_that_cannot_be_read_costs_nothing_in_flight(
     make_job: JobMaker, server: Server, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("pipeline.units.MAX_SHARD_ROWS", 10)
+    monkeypatch.setattr("pipeline.collect.units.MAX_SHARD_ROWS", 10)
     server.latency = 0.05
     path = openai_job(make_job, server, 30, limits={"concurrency": 15})
     work = run(path, last="filter")

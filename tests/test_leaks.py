@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from pipeline.publishing import leaks
+from pipeline.versions import leaks
 from tests.conftest import JobMaker, article, command
 
 HEX, LETTERS, DIGITS = "0123456789abcdef", string.ascii_letters, string.digits

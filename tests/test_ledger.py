@@ -14,12 +14,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import ConfigError, InputError, LabelmillError
-from pipeline.labelling.ask import Ask, Outcome
-from pipeline.ledger import Ledger, Record, open_ledger
-from pipeline.ledger import claims as claims_module
-from pipeline.ledger.claims import Wanted
-from pipeline.records import Article, Reply, Request, Usage
+from pipeline.core.errors import ConfigError, InputError, LabelmillError
+from pipeline.core.types import Article, Reply, Request, Usage
+from pipeline.label.engine.question import Ask, Outcome
+from pipeline.label.ledger import Ledger, Record, open_ledger
+from pipeline.label.ledger import claims as claims_module
+from pipeline.label.ledger.claims import Wanted
 from tests import postgres
 from tests.conftest import ROOT, JobMaker, command, rows, run, work_of
 from tests.openai_server import Server, completion, keyphrases
@@ -107,7 +107,7 @@ def test_what_is_there_already_stays(opened: Opener) -> None:
 
 
 CLAIM = """
-import sys; from pathlib import Path; from pipeline.ledger import open_ledger; from pipeline.ledger.claims import Wanted
+import sys; from pathlib import Path; from pipeline.label.ledger import open_ledger; from pipeline.label.ledger.claims import Wanted
 target = sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1])
 ledger = open_ledger(target, sys.argv[2]); ledger.start()
 ledger.claim([Wanted(bytes.fromhex(sys.argv[3]), 1, 0.5)]); print("claimed", flush=True); sys.stdin.read()

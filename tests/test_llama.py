@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import ConfigError, EndpointError, MissingExtra, ModelError
-from pipeline.generation import memory, weights
-from pipeline.labelling.labeller import Labeller
+from pipeline.core.errors import ConfigError, EndpointError, MissingExtra, ModelError
+from pipeline.label.local_model import memory, weights
+from pipeline.label.requests import Labeller
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, rows, run, work_of
 from tests.model_hub import COMMITS, ModelHub
 
@@ -103,7 +103,7 @@ def test_real_4_bits(folder: Path, make_job: JobMaker) -> None:
 
 
 def _article(row: dict[str, Any]) -> Any:
-    from pipeline.records import Article
+    from pipeline.core.types import Article
 
     return Article(row["id"], row["title"], row["text"], row["text_sha256"])
 
@@ -287,16 +287,16 @@ def test_real_memory_runs_out(folder: Path, make_job: JobMaker, tmp_path: Path) 
     run(path, last="filter")
     code = (
         "import resource, sys, torch; torch.set_num_threads(1)\n"
-        "from pipeline.generation import loading; load = loading.load\n"
+        "from pipeline.label.local_model import loading; load = loading.load\n"
         "def limited(*a):\n"
         "    loaded = load(*a); torch.ones(9).sum()\n"
         "    used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "    resource.setrlimit(resource.RLIMIT_AS, (used + 220 * 2**20, -1)); return loaded\n"
         "loading.load = limited\n"
-        "import pipeline.generation.pool as pool; put = pool.Pool.put_back; halved = []\n"
+        "import pipeline.label.local_model.pool as pool; put = pool.Pool.put_back; halved = []\n"
         "def counted(self, rows): halved.append(len(rows)); put(self, rows)\n"
         "pool.Pool.put_back = counted\n"
-        "from pipeline.cli import main\n"
+        "from pipeline.cli.main import main\n"
         f"code = main(['label', {str(path)!r}])\n"
         "print('halved', len(halved)); raise SystemExit(code)"
     )
@@ -388,7 +388,7 @@ def test_packages_that_are_missing(folder: Path, make_job: JobMaker, missing: st
     code = (
         "import importlib.util, sys; find = importlib.util.find_spec\n"
         f"importlib.util.find_spec = lambda name, *a: None if name == {missing!r} else find(name, *a)\n"
-        f"from pipeline.cli import main; raise SystemExit(main(['run', {str(path)!r}]))"
+        f"from pipeline.cli.main import main; raise SystemExit(main(['run', {str(path)!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 1 and "Traceback" not in done.stderr

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.publishing import card, loading, shards
-from pipeline.publishing.versions import file_digests
+from pipeline.publish import card, dataset_info
+from pipeline.versions import data_files
+from pipeline.versions.store import file_digests
 from tests.conftest import JobMaker, article, command, run, write_jsonl
 from tests.hub import Hub
 from tests.openai_server import Server, completion
@@ -125,8 +126,8 @@ def test_versions_of_one_job_as_it_grows(
     make_job: JobMaker, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files that a version takes over from the last one count in both, and row groups do not disturb."""
-    monkeypatch.setattr(shards, "ROWS_A_FILE", 10)
-    monkeypatch.setattr(shards, "ROWS_A_GROUP", 4)
+    monkeypatch.setattr(data_files, "ROWS_A_FILE", 10)
+    monkeypatch.setattr(data_files, "ROWS_A_GROUP", 4)
     path = make_job([article(n) for n in range(26)], split={"eval": 3})
     folder = run(path).versions
     texts = [{**article(n), "url": f"https://example.org/{n}" if n % 2 else None} for n in range(26, 39)]
@@ -229,10 +230,10 @@ def test_the_release_is_a_digest_of_the_data_files_alone(make_job: JobMaker) -> 
     folder = published(make_job, "news", range(12))
     [release] = set(releases(folder))
     digests = file_digests(folder)
-    assert release == f"release {loading.release_id(digests)}"
-    assert loading.release_id({**digests, "README.md": "0" * 64}) == loading.release_id(digests)
+    assert release == f"release {dataset_info.release_id(digests)}"
+    assert dataset_info.release_id({**digests, "README.md": "0" * 64}) == dataset_info.release_id(digests)
     for name in ("data/train-00000.parquet", "data/eval-00000.parquet", "provenance/runs.parquet"):
-        assert loading.release_id({**digests, name: "0" * 64}) != loading.release_id(digests)
+        assert dataset_info.release_id({**digests, name: "0" * 64}) != dataset_info.release_id(digests)
 
 
 def test_what_an_older_card_says_of_files_goes() -> None:

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import job as jobs
-from pipeline import versioning
-from pipeline.disk import file_digest
-from pipeline.labelling.labeller import Labeller
-from pipeline.publishing import versions, views
-from pipeline.tables import read_order
+from pipeline import runner
+from pipeline.commands import verify, versions
+from pipeline.core.files import file_digest
+from pipeline.core.shards import read_order
+from pipeline.label.requests import Labeller
+from pipeline.versions import export, store
 from tests.conftest import command, rows, run, work_of
 from tests.openai_server import Server
 
@@ -70,11 +70,11 @@ def test_nothing_is_done_again(old_jobs: Path, server: Server, name: str) -> Non
     before, replies = files(folder), answers(folder)
     work = run(path)
     assert Labeller(work).run_id == RUN_IDS[name]
-    planned = jobs.plan_version(work)
+    planned = runner.plan_version(work)
     assert planned.version is None and planned.diff.empty
-    newest = versions.latest(work.versions)
-    assert newest is not None and versions.read_manifest(newest)["inputs"] == planned.manifest["inputs"]
-    assert {row["state"] for row in jobs.status(work)["stages"][:-1]} == {"done"}
+    newest = store.latest(work.versions)
+    assert newest is not None and store.read_manifest(newest)["inputs"] == planned.manifest["inputs"]
+    assert {row["state"] for row in runner.status(work)["stages"][:-1]} == {"done"}
     assert files(folder) == before
     assert answers(folder) == replies
     assert asked(server) == 0
@@ -121,7 +121,7 @@ def test_what_people_said_holds(old_jobs: Path) -> None:
     assert "m4" not in labels
     assert [row["id"] for row in rows(work, "articles", rejected=True) if row["reason"] == "taken_down"] == ["h2"]
     assert [row["id"] for row in rows(work, "eval")] == ["h1", "m3"]
-    assert {row["stage"]: (row["rows"], row["kept"]) for row in jobs.status(work)["stages"]} == STATES
+    assert {row["stage"]: (row["rows"], row["kept"]) for row in runner.status(work)["stages"]} == STATES
 
 
 def test_people_are_shown_articles_in_the_same_order(old_jobs: Path, tmp_path: Path) -> None:
@@ -139,19 +139,19 @@ def test_an_article_more_costs_one_request(old_jobs: Path, server: Server) -> No
         file.write(json.dumps({"id": "h13", "title": "Boats race without engines", "body": body}) + "\n")
     work = run(old_jobs / "keyphrases.yaml")
     assert (sum(server.seen.values()), server.listed) == (1, 1)
-    changes = versions.difference(work.versions / "2.0.0", work.versions / "2.1.0")
+    changes = store.difference(work.versions / "2.0.0", work.versions / "2.1.0")
     assert (changes.added, sum(changes.counts.values())) == (1, 1)
 
 
 def test_a_crawl_is_not_read_again(old_jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its site is gone; what extracted its pages is taken for what did it then."""
-    pages = pytest.importorskip("pipeline.crawling.pages")
+    pages = pytest.importorskip("pipeline.collect.html.extract")
     pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
     made_by = "pages-3-fast trafilatura-2.3.1 htmldate-1.11.0 lxml-6.1.3"
     monkeypatch.setattr(pages, "extractor_digest", lambda mode: made_by)
     before = files(old_jobs / "jobs" / "web")
     work = replace(work_of(old_jobs / "web.yaml"), fetch=False)
-    jobs.run(work, last="filter")
+    runner.run(work, last="filter")
     assert files(old_jobs / "jobs" / "web") == before
     assert len(rows(work, "filtered")) == 4
 
@@ -162,14 +162,14 @@ def test_a_crawl_is_not_read_again(old_jobs: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(("name", "there"), [("keyphrases", ["1.0.0", "2.0.0"]), ("topics", ["1.0.0"])])
 def test_versions_are_as_their_manifests_say(old_jobs: Path, name: str, there: list[str]) -> None:
     work = work_of(old_jobs / f"{name}.yaml")
-    listed, trouble = versioning.listing(work)
+    listed, trouble = versions.listing(work)
     assert ([version["version"] for version in listed], trouble) == (there, "")
     for version in there:
-        assert versioning.verify(work, version) == {str(work.versions / version): []}
+        assert verify.verify(work, version) == {str(work.versions / version): []}
 
 
 def test_two_versions_are_compared(old_jobs: Path) -> None:
-    changes = versions.difference(*versions.everyone(work_of(old_jobs / "keyphrases.yaml").versions))
+    changes = store.difference(*store.everyone(work_of(old_jobs / "keyphrases.yaml").versions))
     assert changes.counts == {"added": 3, "removed": 1, "edited": 0, "relabelled": 0, "moved": 0}
     assert (changes.samples["added"], changes.samples["removed"]) == (["h10", "h11", "h12"], ["h2"])
 
@@ -190,7 +190,7 @@ TARGET = "night ferry; northern harbour; ferry company; petition"
 def test_a_version_is_exported(old_jobs: Path, tmp_path: Path, form: str, wanted: str) -> None:
     output = tmp_path / "eval"
     folder = work_of(old_jobs / "keyphrases.yaml").versions
-    assert views.export(folder, "1.0.0", "eval", form, output, None, views.Limits()).rows == 2
+    assert export.export(folder, "1.0.0", "eval", form, output, None, export.Limits()).rows == 2
     assert wanted in output.read_text("utf-8")
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field, create_model
 
-from pipeline import plugins, prompts
-from pipeline.config import FilterOptions, Options, SourceOptions, SplitOptions
-from pipeline.labelling.labeller import Labeller
-from pipeline.options import _left_out_at_default, in_key
+from pipeline.core import plugins
+from pipeline.core.options import _left_out_at_default, in_key
+from pipeline.job.config import FilterOptions, Options, SourceOptions, SplitOptions
+from pipeline.label import prompts
+from pipeline.label.requests import Labeller
 from tests.conftest import JobMaker, run, work_of
 from tests.openai_server import Server
 from tests.test_old_jobs import answers, asked, files
@@ -63,7 +64,7 @@ def test_an_added_option_is_written_down() -> None:
 class Depth(Options):
     """An options class within the new options."""
 
-    __module__ = "pipeline.options"
+    __module__ = "pipeline.core.options"
     most: int = 3
     names: tuple[str, ...] = ()
 
@@ -109,7 +110,7 @@ def test_what_is_used_stands_there_alone() -> None:
 def test_a_base_class_with_one_more() -> None:
     """Of a source of ours and of somebody else's, which is as old as any key."""
     base = newer(SourceOptions, later=(int, 0))
-    ours = create_model("Options", __base__=base, __module__="pipeline.sources.new", path=(str, "a"))
+    ours = create_model("Options", __base__=base, __module__="pipeline.collect.sources.new", path=(str, "a"))
     theirs = create_model("Options", __base__=base, __module__="theirs.source", path=(str, "a"))
     always = {"type": "x", "columns": {}, "licence": None}
     assert in_key(ours(type="x")) == always
@@ -219,7 +220,7 @@ def test_modules_of_ours_have_the_names_that_they_had(kind: plugins.Kind, name: 
 
 def test_modules_that_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     then = ".".join(("pipeline", "tasks", "topic"))  # so that nobody who moves a module rewrites it
-    monkeypatch.setitem(plugins._FOLDER, "tasks", "pipeline.some.where.tasks")
+    monkeypatch.setitem(plugins.FOLDERS, "tasks", "pipeline.some.where.tasks")
     assert plugins.name_in_digests("pipeline.some.where.tasks.topic") == then
     assert plugins.name_in_digests("theirs.tasks.topic") == "theirs.tasks.topic"
     assert plugins.name_in_digests("topic") == "topic"

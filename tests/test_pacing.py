@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import chat_api
-from pipeline.records import Advertised
+from pipeline.core.types import Advertised
+from pipeline.label.openai_api import chat_completions
 from tests.virtual_time import Endpoint, Load
 
 
@@ -90,7 +90,7 @@ def test_a_concurrency_that_is_given_is_kept() -> None:
     ],
 )
 def test_headers_are_read_with_care(headers: dict[str, str], limits: Advertised) -> None:
-    assert chat_api.limits(headers) == limits
+    assert chat_completions.limits(headers) == limits
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,6 @@ def test_headers_are_read_with_care(headers: dict[str, str], limits: Advertised)
     [("12ms", 0.012), ("6s", 6.0), ("1m30s", 90.0), ("1h2m3.5s", 3723.5), ("2d", 172800.0), ("7", 7.0), ("soon", None)],
 )
 def test_durations(text: str, seconds: float | None) -> None:
-    assert chat_api.seconds(text) == pytest.approx(seconds) if seconds else chat_api.seconds(text) is None
+    assert (
+        chat_completions.seconds(text) == pytest.approx(seconds) if seconds else chat_completions.seconds(text) is None
+    )

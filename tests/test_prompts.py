@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import prompting, prompts
-from pipeline.config import load_job
-from pipeline.errors import ConfigError, Paused
-from pipeline.labelling.labeller import Labeller
-from pipeline.records import Article
-from pipeline.workspace import Workspace
+from pipeline.commands import prompt
+from pipeline.core.errors import ConfigError, Paused
+from pipeline.core.types import Article
+from pipeline.job.config import load_job
+from pipeline.job.workspace import Workspace
+from pipeline.label import prompts
+from pipeline.label.requests import Labeller
 from tests.conftest import JobMaker, command, rows, run, stage
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import openai_job
@@ -223,5 +224,5 @@ def test_prompt_diff_compares_what_both_have_labelled(make_job: JobMaker, server
     assert 0 <= found["agreement"] < 1 and found["added"] and found["removed"]
     assert found["cost_per_1000"][0] == pytest.approx(0.02)
     assert "output" in found["text"]
-    same = prompting.difference(Workspace(load_job(path)), Workspace(load_job(path)))
+    same = prompt.difference(Workspace(load_job(path)), Workspace(load_job(path)))
     assert same.agreement == same.same == 1.0 and not same.added

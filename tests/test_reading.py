@@ -24,11 +24,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import ConfigError, InputError
-from pipeline.reading import encodings, json_values
-from pipeline.reading.items import OURS, How, Item
-from pipeline.reading.places import Remote
-from pipeline.records import RawRow
+from pipeline.collect.reading import encodings, json_values
+from pipeline.collect.reading.items import OURS, How, Item
+from pipeline.collect.reading.places import Remote
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.types import RawRow
 from tests.conftest import PEAK, ROOT, JobMaker, article, command, rows, run, stage, tree, write_jsonl
 
 KOREAN = "서울시가 한강 변에 새로운 도서관을 열었다고 밝혔다."
@@ -97,8 +97,8 @@ def test_json_that_is_broken(chunk: int, monkeypatch: pytest.MonkeyPatch) -> Non
 MEMORY = (
     PEAK
     + """
-from pipeline.reading import json_values
-from pipeline.reading.items import OURS, How, Item
+from pipeline.collect.reading import json_values
+from pipeline.collect.reading.items import OURS, How, Item
 found = json_values.read(Item("a.json", "a", lambda: open(sys.argv[1], "rb")), How("utf-8", 10**7, OURS, {}, iter))
 next(found)
 before = peak()

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import InputError
-from pipeline.publishing import versions
-from pipeline.reporting import charts, facts, page, samples, spending, words
-from pipeline.reporting.census import Frequent, binned, quantiles
-from pipeline.text.folding import fold_case
-from pipeline.workspace import Workspace
+from pipeline.core.errors import InputError
+from pipeline.core.text.folding import fold_case
+from pipeline.job.workspace import Workspace
+from pipeline.report import charts, facts, page, samples, spending, words
+from pipeline.report.census import Frequent, binned, quantiles
+from pipeline.versions import store
 from tests.conftest import QUICKSTART, JobMaker, article, command, rows, run, work_of
 from tests.openai_server import Server, completion
 
@@ -409,4 +409,4 @@ def test_a_quote_is_held_against_what_came(tmp_path: Path) -> None:
 def test_the_server_gets_the_page_as_a_function(quickstart: Path) -> None:
     work: Workspace = work_of(quickstart)
     assert sound(page.html(work)).tags["section"] >= 5
-    assert versions.latest(work.versions)
+    assert store.latest(work.versions)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import InputError
-from pipeline.interchange import sheet
-from pipeline.review import verdicts
-from pipeline.review.judgements import Judgement, Log, read
+from pipeline.core.errors import InputError
+from pipeline.review.exchange import sheet
+from pipeline.review.log import verdicts
+from pipeline.review.log.judgements import Judgement, Log, read
 from tests.conftest import JobMaker, article, command, rows, run
 from tests.openai_server import Server, completion
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.review import judgements, summary
-from pipeline.review.judgements import Judgement, Lane, Log
-from pipeline.review.labels import OwnLabels
-from pipeline.review.lanes import Lanes
-from pipeline.review.population import Population
-from pipeline.workspace import Workspace
+from pipeline.job.workspace import Workspace
+from pipeline.review.log import judgements
+from pipeline.review.log.judgements import Judgement, Lane, Log
+from pipeline.review.sample.labels import OwnLabels
+from pipeline.review.sample.lanes import Lanes
+from pipeline.review.sample.population import Population
+from pipeline.review.statistics import summary
 from tests.conftest import command, rows, run, work_of, write_jsonl
 from tests.openai_server import Running, Server, completion
 from tests.review_page import Reviewer, ReviewServer, judged

@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import job as jobs
-from pipeline.config import ReviewOptions
-from pipeline.errors import ConfigError, InputError
-from pipeline.review import desk as desks
-from pipeline.review import judgements, summary
-from pipeline.review.cards import segments
-from pipeline.review.desk import Desk
-from pipeline.review.intake import Refused, judgement_of
-from pipeline.review.labels import OwnLabels, Predictions
-from pipeline.review.lanes import Lanes
-from pipeline.review.population import Codes, Population
+from pipeline import runner
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.job.config import ReviewOptions
+from pipeline.review.log import judgements
+from pipeline.review.page import desk as desks
+from pipeline.review.page.desk import Desk
+from pipeline.review.page.intake import Refused, judgement_of
+from pipeline.review.sample.cards import segments
+from pipeline.review.sample.labels import OwnLabels, Predictions
+from pipeline.review.sample.lanes import Lanes
+from pipeline.review.sample.population import Codes, Population
+from pipeline.review.statistics import summary
 from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
 from tests.review_page import ReviewServer, judged
 
@@ -80,7 +81,7 @@ def test_figures_and_gate_tell_when_the_job_has_grown_since(job: Path, make_job:
     make_job([article(n) for n in range(90)])
     work = run(job, *review, last="split")
     assert desk(job, **EVERYTHING).figures()["precision"]["covers"] == pytest.approx(1 / 3, abs=0.05)
-    gate = jobs.plan_version(work).manifest["gates"]["reviewed_precision"]
+    gate = runner.plan_version(work).manifest["gates"]["reviewed_precision"]
     assert gate["state"] == "warns" and "they speak for 3" in gate["figure"]
 
 

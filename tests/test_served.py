@@ -23,8 +23,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Paused
-from pipeline.workspace import Workspace
+from pipeline.core.errors import Paused
+from pipeline.job.workspace import Workspace
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 
 # of these, and of that major version at least

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import ConfigError, LabelmillError
+from pipeline.core.errors import ConfigError, LabelmillError
 from tests.conftest import PEAK, ROOT, JobMaker, command, rows, run, stage, tree, write_jsonl
 from tests.hub import Hub
 
@@ -119,7 +119,7 @@ MEMORY = (
     PEAK
     + """
 from pathlib import Path
-from pipeline.sources import hub
+from pipeline.collect.sources import hub
 source = hub.Source(hub.Options(type="hub", name="big", columns={"text": "body"}), Path(sys.argv[1]), lambda path: "x")
 [unit] = source.units()
 rows = source.read(unit)

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import load_job
-from pipeline.errors import ConfigError, InputError, LabelmillError
-from pipeline.workspace import Workspace
+from pipeline.core.errors import ConfigError, InputError, LabelmillError
+from pipeline.job.config import load_job
+from pipeline.job.workspace import Workspace
 from tests import mariadb, postgres
 from tests.conftest import PEAK, ROOT, JobMaker, rows, run, stage, tree, work_of
 
 sa = pytest.importorskip("sqlalchemy", reason="extra 'sql' is not installed")
 
-from pipeline.reading import database as databases  # noqa: E402
-from pipeline.sources import sql  # noqa: E402
+from pipeline.collect.reading import database as databases  # noqa: E402
+from pipeline.collect.sources import sql  # noqa: E402
 
 KOREAN = "서울시가 한강 변에 새로운 도서관을 열었다고 밝혔다."
 
@@ -302,7 +302,7 @@ MEMORY = (
     + """
 from pathlib import Path
 from pydantic import SecretStr
-from pipeline.sources import sql
+from pipeline.collect.sources import sql
 options = sql.Options(type="sql", url=SecretStr(sys.argv[1]), table="articles", key="id", columns={"text": "body"})
 source = sql.Source(options, Path("."), str)
 units = list(source.units())

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.core.errors import InputError
 from pipeline.metrics.intervals import Share
-from pipeline.publishing import diff, gates, leaks
+from pipeline.publish import gates
+from pipeline.versions import diff, leaks
 from tests.conftest import JobMaker, article, command, rows, run, stage, work_of, write_jsonl
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.splitting.groups import groups
-from pipeline.splitting.minhash import NUMBERS, signature
-from pipeline.text.folding import fold_case
+from pipeline.core.text.folding import fold_case
+from pipeline.split.groups import groups
+from pipeline.split.minhash import NUMBERS, signature
 from tests.conftest import JobMaker, rows, run, write_jsonl
 
 WORDS = [

@@ -1,6 +1,6 @@
 """Digests that were stored on somebody's disk, as literals: where one of them changes, old work is done and paid anew.
 
-A failing literal is never mended by writing down the new one.  An option that is added changes none (`pipeline.options`).
+A failing literal is never mended by writing down the new one.  An option that is added changes none (`pipeline.core.options`).
 For anything else in a digest: what stood there at first stays as it is, what is new stands there only where it is used.
 """
 
@@ -16,24 +16,26 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from pipeline import plugins
-from pipeline.articles import to_article
-from pipeline.checking import check
-from pipeline.config import SplitOptions
-from pipeline.disk import digest_of, write_bytes, write_json
-from pipeline.extraction import Statistics
-from pipeline.generation import weights
-from pipeline.interchange import answers, label_studio
-from pipeline.labelling.labeller import Labeller
-from pipeline.ledger.postgres import _schema_of
-from pipeline.options import in_key
-from pipeline.publishing import rows, takedowns
-from pipeline.records import Article, LabelColumn, RawRow, Unit
-from pipeline.review import population, verdicts
-from pipeline.review.judgements import Judgement
-from pipeline.splitting import assignment
-from pipeline.stages import split
-from pipeline.units import Entry, _drops_digest, _key
+from pipeline.collect.to_article import to_article
+from pipeline.collect.units import Entry, _drops_digest, _key
+from pipeline.core import plugins
+from pipeline.core.files import digest_of, write_bytes, write_json
+from pipeline.core.options import in_key
+from pipeline.core.types import Article, LabelColumn, RawRow, Unit
+from pipeline.job import takedowns
+from pipeline.job.config import SplitOptions
+from pipeline.job.validation import check
+from pipeline.label.extractive import Statistics
+from pipeline.label.ledger.postgres import _schema_of
+from pipeline.label.local_model import weights
+from pipeline.label.requests import Labeller
+from pipeline.review.exchange import answers, label_studio
+from pipeline.review.log import verdicts
+from pipeline.review.log.judgements import Judgement
+from pipeline.review.sample import population
+from pipeline.split import assignment
+from pipeline.split import stage as split
+from pipeline.versions import rows
 from tests.conftest import JobMaker, work_of
 
 # --- options ---
@@ -219,7 +221,7 @@ def test_weights(tmp_path: Path) -> None:
 THEIRS = {
     "source": """
         from pydantic import BaseModel
-        from pipeline.config import Options as Base, SourceOptions
+        from pipeline.job.config import Options as Base, SourceOptions
 
         class Login(Base):
             user: str = "me"
@@ -236,7 +238,7 @@ THEIRS = {
         class Source: ...
     """,
     "mood": """
-        from pipeline.tasks import keyphrases
+        from pipeline.clean.tasks import keyphrases
 
         class Options(keyphrases.Options):
             loud: bool = False
@@ -244,7 +246,7 @@ THEIRS = {
         class Task(keyphrases.Task): ...
     """,
     "again": """
-        from pipeline.tasks.keyphrases import Options, Task
+        from pipeline.clean.tasks.keyphrases import Options, Task
     """,
 }
 

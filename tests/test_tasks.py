@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.cleaner import clean_short
-from pipeline.config import load_job
-from pipeline.errors import ConfigError
-from pipeline.publishing import versions
-from pipeline.records import Article, Reply
-from pipeline.tasks import classes, topic
+from pipeline.clean.cleaner import clean_short
+from pipeline.clean.tasks import classes, topic
+from pipeline.core.errors import ConfigError
+from pipeline.core.types import Article, Reply
+from pipeline.job.config import load_job
+from pipeline.versions import store
 from tests.conftest import JobMaker, article, command, rows, run
 from tests.openai_server import Server, completion
 from tests.test_label import openai_job
@@ -124,7 +124,7 @@ def test_a_job_with_one_label_an_article(
     work = run(path, f"clean={clean}")
     assert {row[column] for row in rows(work, "labels")} == {label}
     assert {row[column] for row in rows(work, "train")} == {label}
-    last = versions.latest(work.versions)
+    last = store.latest(work.versions)
     assert (last and column in (last / "README.md").read_text()) or task == "topic"
     assert label in command("show", path, "labels", "--set", f"clean={clean}").stdout
     sheet = path.parent / "sheet.csv"

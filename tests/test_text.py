@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.text.korean import final_consonant, is_predicate, split_particles, strip_particles
-from pipeline.text.stems import stem
+from pipeline.core.text.korean import final_consonant, is_predicate, split_particles, strip_particles
+from pipeline.core.text.stems import stem
 
 
 @pytest.mark.parametrize(

@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import job as jobs
-from pipeline.disk import read_json
-from pipeline.errors import InputError, Paused
-from pipeline.publishing import versions
-from pipeline.review.judgements import Judgement, Log
-from pipeline.tables import Folder
+from pipeline import runner
+from pipeline.core.errors import InputError, Paused
+from pipeline.core.files import read_json
+from pipeline.core.shards import Folder
+from pipeline.review.log.judgements import Judgement, Log
+from pipeline.versions import store
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, work_of, write_jsonl
 from tests.openai_server import Server
 
 
 def states(path: Path, *overrides: str) -> dict[str, str]:
-    return jobs.states(work_of(path, *overrides))
+    return runner.states(work_of(path, *overrides))
 
 
 def edit(path: Path, **sections: Any) -> None:
@@ -95,13 +95,13 @@ def test_an_edit_of_the_job_file_is_told_and_held_against_publishing(finished: P
         assert found[where].startswith("stale: ") and what in found[where] and "changed" in found[where]
         assert all(found[later] == f"stale: {where} is stale" for later in names[at + 1 :])
         with pytest.raises(InputError, match=f"{where} makes.*not up to date.*--from {where}"):
-            jobs.run(work_of(finished), "publish")
+            runner.run(work_of(finished), "publish")
         with pytest.raises(InputError, match=where):
-            jobs.plan_version(work_of(finished))
+            runner.plan_version(work_of(finished))
         if at < len(names) - 1:
             with pytest.raises(InputError, match=where):
-                jobs.run(work_of(finished), names[at + 1], "split")
-        assert [path.name for path in versions.everyone(work_of(finished).versions)] == ["1.0.0"]
+                runner.run(work_of(finished), names[at + 1], "split")
+        assert [path.name for path in store.everyone(work_of(finished).versions)] == ["1.0.0"]
     finally:
         finished.write_text(before)
     assert set(states(finished).values()) == {"done"}
@@ -150,7 +150,7 @@ def test_rows_made_anew_make_what_follows_stale(make_job: JobMaker, tmp_path: Pa
     assert found["collect"] == "done" and found["filter"] == "stale: articles changed"
     assert found["split"] == "stale: filter is stale"
     with pytest.raises(InputError, match="filter"):
-        jobs.run(work_of(path), "label", "label")
+        runner.run(work_of(path), "label", "label")
 
 
 def test_verdicts_make_the_review_stale_until_they_are_applied(make_job: JobMaker) -> None:
@@ -161,11 +161,11 @@ def test_verdicts_make_the_review_stale_until_they_are_applied(make_job: JobMake
     assert states(path)["review"] == "stale: verdicts not applied" and states(path)["split"] == "stale: review is stale"
     result = command("publish", path)
     assert result.returncode == 1 and "verdicts not applied" in result.stderr and "--from review" in result.stderr
-    jobs.run(work_of(path))  # applies them; the change of a label needs a word
+    runner.run(work_of(path))  # applies them; the change of a label needs a word
     assert set(states(path).values()) == {"done"}
-    assert [version.name for version in versions.everyone(work.versions)] == ["1.0.0"]
+    assert [version.name for version in store.everyone(work.versions)] == ["1.0.0"]
     assert command("publish", path).returncode == 0
-    assert versions.latest(work.versions).name == "2.0.0"  # type: ignore[union-attr]
+    assert store.latest(work.versions).name == "2.0.0"  # type: ignore[union-attr]
 
 
 def test_a_takedown_alone_never_blocks_publishing(make_job: JobMaker) -> None:
@@ -175,12 +175,12 @@ def test_a_takedown_alone_never_blocks_publishing(make_job: JobMaker) -> None:
     assert f"labelmill publish {path}" in told
     assert set(states(path).values()) == {"done"}
     assert command("publish", path).returncode == 0
-    last = versions.latest(work.versions)
+    last = store.latest(work.versions)
     assert last and last.name == "2.0.0"
     assert not [
         row
         for split in ("train", "eval")
-        for t in versions.rows_of(last, split)
+        for t in store.rows_of(last, split)
         for row in t.to_pylist()
         if row["id"] == "a3"
     ]
@@ -209,7 +209,7 @@ def test_a_fold_that_was_left_half_way_is_not_done(make_job: JobMaker, monkeypat
             run(path, "split.eval=0.5", first="split", last="split")
     assert states(path)["split"] == "unknown until run"  # its shards may be of either
     run(path, first="split")
-    assert states(path)["split"] == "done" and versions.latest(work.versions).name == "1.0.0"  # type: ignore[union-attr]
+    assert states(path)["split"] == "done" and store.latest(work.versions).name == "1.0.0"  # type: ignore[union-attr]
 
 
 # --- a run makes versions that grow ---
@@ -218,8 +218,8 @@ def test_a_fold_that_was_left_half_way_is_not_done(make_job: JobMaker, monkeypat
 def test_a_run_publishes_the_first_version_and_growth_and_nothing_else(make_job: JobMaker, tmp_path: Path) -> None:
     path = make_job([article(n) for n in range(12)])
     work = work_of(path)
-    assert jobs.run(work) is None
-    assert versions.latest(work.versions).name == "1.0.0"  # type: ignore[union-attr]
+    assert runner.run(work) is None
+    assert store.latest(work.versions).name == "1.0.0"  # type: ignore[union-attr]
     write_jsonl(tmp_path / "articles.jsonl", [article(n) for n in range(14)])
     assert command("run", path).stdout.count("version 1.1.0") == 1
     write_jsonl(tmp_path / "articles.jsonl", [article(n) for n in range(2, 16)])
@@ -227,18 +227,18 @@ def test_a_run_publishes_the_first_version_and_growth_and_nothing_else(make_job:
     assert told.returncode == 0
     line = told.stdout.splitlines()[-1]
     assert f"labelmill publish {path} would make 2.0.0" in line and "2 rows added, 2 rows removed" in line
-    assert versions.latest(work.versions).name == "1.1.0"  # type: ignore[union-attr]
+    assert store.latest(work.versions).name == "1.1.0"  # type: ignore[union-attr]
     assert stage(work, "publish")["state"] == "version 1.1.0, rows changed since"
     assert command("run", path, "--publish").returncode == 0
-    assert versions.latest(work.versions).name == "2.0.0"  # type: ignore[union-attr]
+    assert store.latest(work.versions).name == "2.0.0"  # type: ignore[union-attr]
 
 
 def test_a_relabelling_is_told_not_published(make_job: JobMaker) -> None:
     path = make_job([article(n) for n in range(12)])
     work = run(path)
-    told = jobs.run(work_of(path, "clean.max_phrases=1"))
+    told = runner.run(work_of(path, "clean.max_phrases=1"))
     assert told and "2.0.0" in told and "rows relabelled" in told
-    assert [version.name for version in versions.everyone(work.versions)] == ["1.0.0"]
+    assert [version.name for version in store.everyone(work.versions)] == ["1.0.0"]
 
 
 def asked(server: Server, make_job: JobMaker, count: int = 12, **label: Any) -> Path:
@@ -253,14 +253,14 @@ def test_a_trial_publishes_nothing(make_job: JobMaker, server: Server) -> None:
         fresh.returncode == 0 and "limited to 3" in fresh.stdout and "would make 1.0.0 (3 rows added)" in fresh.stdout
     )
     work = work_of(path)
-    assert not versions.everyone(work.versions)
-    assert jobs.run(work_of(path)) is None
+    assert not store.everyone(work.versions)
+    assert runner.run(work_of(path)) is None
     trial = command("run", path, "--limit", "3", "--set", "label.parameters.seed=7")
     assert trial.returncode == 0 and "9 rows removed" in trial.stdout, trial.stdout + trial.stderr
-    assert [version.name for version in versions.everyone(work.versions)] == ["1.0.0"]
-    rest = jobs.run(work_of(path, "label.parameters.seed=7"), "clean")  # the trial's other articles still wait
+    assert [version.name for version in store.everyone(work.versions)] == ["1.0.0"]
+    rest = runner.run(work_of(path, "label.parameters.seed=7"), "clean")  # the trial's other articles still wait
     assert rest and "3 of 12 answered, 9 wait" in rest
-    assert jobs.run(work_of(path)) is None and sum(server.answered.values()) == 12 + 3
+    assert runner.run(work_of(path)) is None and sum(server.answered.values()) == 12 + 3
 
 
 def test_requests_without_an_answer_wait_and_rejected_ones_do_not(make_job: JobMaker, server: Server) -> None:
@@ -271,11 +271,11 @@ def test_requests_without_an_answer_wait_and_rejected_ones_do_not(make_job: JobM
     manifest = read_json(work.requests.manifest_file(shard))
     failed = {**manifest, "notes": {"answered": 11, "failed": 1}}
     work.requests.manifest_file(shard).write_text(json.dumps(failed))
-    told = jobs.run(work_of(path), "clean")
-    assert told and "1 got no answer" in told and not versions.everyone(work.versions)
+    told = runner.run(work_of(path), "clean")
+    assert told and "1 got no answer" in told and not store.everyone(work.versions)
     rejected = {**manifest, "notes": {"answered": 11, "rejected": 1}}
     work.requests.manifest_file(shard).write_text(json.dumps(rejected))
-    assert jobs.run(work_of(path), "clean") is None and versions.everyone(work.versions)
+    assert runner.run(work_of(path), "clean") is None and store.everyone(work.versions)
 
 
 def test_a_number_of_ones_own_needs_rows_that_differ(make_job: JobMaker) -> None:
@@ -296,8 +296,8 @@ def test_a_version_that_nobody_has_can_be_dropped(make_job: JobMaker, tmp_path: 
     assert older.returncode == 1 and "only the last one can be dropped (1.1.0)" in older.stderr
     assert command("versions", path, "--drop", "7.0.0").returncode == 1
     assert command("versions", path, "--drop", "1.1.0").returncode == 0
-    assert [version.name for version in versions.everyone(work.versions)] == ["1.0.0"]
-    assert jobs.run(work_of(path)) is None and versions.latest(work.versions).name == "1.1.0"  # type: ignore[union-attr]
+    assert [version.name for version in store.everyone(work.versions)] == ["1.0.0"]
+    assert runner.run(work_of(path)) is None and store.latest(work.versions).name == "1.1.0"  # type: ignore[union-attr]
 
 
 # --- status ---
@@ -381,7 +381,7 @@ def test_looking_writes_nothing(make_job: JobMaker, server: Server, tmp_path: Pa
 def test_status_of_a_folder_that_cannot_be_written(make_job: JobMaker, server: Server, tmp_path: Path) -> None:
     path = asked(server, make_job)
     work = run(path)
-    jobs.status(work)  # what it imports is imported
+    runner.status(work)  # what it imports is imported
     for folder in [path.parent, *path.parent.rglob("*")]:
         folder.chmod(0o555 if folder.is_dir() else 0o444)
     for parent in path.parent.parents:
@@ -395,7 +395,7 @@ def test_status_of_a_folder_that_cannot_be_written(make_job: JobMaker, server: S
                 os.seteuid(65534)
             with pytest.raises(OSError, match="denied"):
                 (work.path / "x").write_text("x")
-            code = 0 if jobs.status(work)["ledger"]["answered"] == 12 else 2
+            code = 0 if runner.status(work)["ledger"]["answered"] == 12 else 2
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.cleaner.normal import fold_loose
+from pipeline.clean.cleaner.normal import fold_loose
+from pipeline.core.text.tokens import encoding_counter
 from pipeline.metrics.intervals import clustered_share
-from pipeline.publishing import card, shards
-from pipeline.text.tokens import encoding_counter
+from pipeline.publish import card
+from pipeline.versions import data_files
 from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
 from tests.openai_server import Server, completion
 
@@ -93,8 +94,8 @@ def test_only_labels_are_published(make_job: JobMaker) -> None:
 def test_growing_leaves_full_files_as_they_are(
     make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "ROWS_A_FILE", 10)
-    monkeypatch.setattr(shards, "ROWS_A_GROUP", 4)
+    monkeypatch.setattr(data_files, "ROWS_A_FILE", 10)
+    monkeypatch.setattr(data_files, "ROWS_A_GROUP", 4)
     path = make_job([article(n) for n in range(34)], split={"eval": 0.0})
     work = run(path)
     files = {file.name: file.read_bytes() for file in (work.versions / "1.0.0" / "data").iterdir()}

@@ -9,8 +9,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.pacing.gate import Closed, Gate
-from pipeline.records import Advertised
+from pipeline.core.types import Advertised
+from pipeline.label.pacing.admission import Closed, Gate
 
 
 class _Jump(selectors.SelectSelector):

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pipeline.core.shards import Output
 from pipeline.engines.steps import Step
-from pipeline.tables import Output
 
 
 def map_shards(step: Step, shards: Sequence[str], transform: Callable[[str], Output], progress: Any) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.disk import digest_of, read_json, write_json
-from pipeline.errors import InputError
-from pipeline.tables import Folder, input_digests, step_key
+from pipeline.core.errors import InputError
+from pipeline.core.files import digest_of, read_json, write_json
+from pipeline.core.shards import Folder, input_digests, step_key
 
 DONE = "done"
 NOT_RUN = "not run"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.core.text.folding import fold_case
 from pipeline.metrics.keyphrases import score
-from pipeline.text.folding import fold_case
 
 
 def is_same(predicted: str | None, gold: str) -> bool:

@@ -18,9 +18,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from pipeline.core.text.folding import fold_form
+from pipeline.core.text.stems import stem
 from pipeline.metrics.matching import matched
-from pipeline.text.folding import fold_form
-from pipeline.text.stems import stem
 
 _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile("[ぁ-ヿ一-鿿가-힣]")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from pipeline.errors import MissingExtra
-from pipeline.text.folding import fold_form
-from pipeline.text.stems import stem
+from pipeline.core.errors import MissingExtra
+from pipeline.core.text.folding import fold_form
+from pipeline.core.text.stems import stem
 
 KINDS = ("rouge1", "rouge2", "rougeL")
 _TOKEN = re.compile("[ぁ-ヿ一-鿿]|[^\\W_ぁ-ヿ一-鿿]+")

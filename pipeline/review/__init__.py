@@ -1,1 +1,2 @@
-"""What people say of labels: `judgements` is the log, `verdicts` how they change labels, `formats` the files people fill in."""
+"""What people say of labels: `stage` applies it; `log` keeps it, `sample` chooses what they are shown, `page` asks, `statistics`
+counts, `exchange` goes to other tools and back."""

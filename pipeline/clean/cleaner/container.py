@@ -1,0 +1,147 @@
+"""Which container the candidates come in: a literal, a table, numbered or bulleted lines, plain lines, or one line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pipeline.clean.cleaner import labels, markers
+from pipeline.clean.cleaner.glosses import without_glosses
+from pipeline.clean.cleaner.labels import Block
+from pipeline.clean.cleaner.lines import category_lines, split_lines
+from pipeline.clean.cleaner.literal import find_literal
+from pipeline.clean.cleaner.normal import strip_emphasis
+from pipeline.clean.cleaner.objects import following, literal_items
+from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.reject import is_clause, is_prose
+from pipeline.clean.cleaner.split import split_conjunction, split_inline, split_semicolons
+from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
+
+_ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
+_WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
+
+
+@dataclass
+class Candidates:
+    """Untrimmed phrases in the model's order, the containers they came in, and whether the container was cut off."""
+
+    items: list[str]
+    found: list[str] = field(default_factory=list)
+    cut: bool = False
+
+
+def find_candidates(text: str, article: Article | None) -> Candidates:
+    """The candidates of an answer, whichever way it is written."""
+    literal = find_literal(text)
+    if literal is not None and (items := literal_items(literal, article)) is not None:
+        rest = [] if literal.value.opener == "[" else following(text, literal, article)
+        return Candidates(items + rest, ["literal"], literal.cut)
+    text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
+    text = labels.after_correction(text)
+    if records := records_of([line for line in text.split("\n") if line.strip()]):
+        return Candidates(records, ["records"])
+    if categories := category_lines(text, article):
+        return Candidates(categories, ["categories"])
+    blocks = labels.split_blocks(labels.strip_interjection(text), article)
+    chosen = _choose(blocks, article)
+    result = Candidates([], ["label"] if len(blocks) > 1 else [])
+    for block in chosen:
+        container, items = _split_block(block, article)
+        result.items += items
+        if container and container not in result.found:
+            result.found.append(container)
+    return result
+
+
+def _choose(blocks: list[Block], article: Article | None) -> list[Block]:
+    """The blocks that make up one answer: the first, unless a later one is called final."""
+    preface, *labelled = blocks
+    for at, block in enumerate(labelled):
+        if block.kind == "alternative":
+            labelled = labelled[:at]
+            break
+    answers = [block for block in labelled if block.kind != "aside" and any(map(str.isalnum, block.text))]
+    finals = [block for block in answers if block.name.startswith("final")]
+    if finals:
+        return finals[-1:]
+    if not answers or _is_list(preface.text):
+        return [preface]
+    if article is not None and len(answers) > 1:
+        answers = _known(answers, article)
+    return _without_second_try(answers)
+
+
+def _is_list(text: str) -> bool:
+    """Whether text before any label is itself an answer, and no sentence that leads to one."""
+    parts = [part for part in re.split(r"[;；\n|]", text) if part.strip()]
+    if len(parts) == 1:
+        parts = [part for part in re.split("[,，、]", text) if part.strip()]
+        return len(parts) > 2 and not is_clause(text.strip()) and not labels.opens_preamble(text)
+    if len(parts) < 2:
+        return False
+    bulleted = sum(map(markers.has_bullet, parts)) > 1 or markers.split_numbered(text) is not None
+    return bulleted or not any(is_clause(part.strip()) or labels.opens_preamble(part) for part in parts)
+
+
+def _known(answers: list[Block], article: Article) -> list[Block]:
+    """Drops the answers of which the article has nothing, a draft or a translation, where it has some of another."""
+    known = [block for block in answers if block.kind == "category" or _has_any(block, article)]
+    return known if any(block.kind == "answer" for block in known) else answers
+
+
+def _has_any(block: Block, article: Article) -> bool:
+    return any(article.has(item.strip(" .\"'*-")) for item in _split_block(block, article)[1][:20])
+
+
+def _without_second_try(answers: list[Block]) -> list[Block]:
+    first = answers[0]
+    single = all(len(_parts(block.text)) < 2 for block in answers if block.name == first.name)
+    return [block for block in answers if block is first or single or block.name != first.name]
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in re.split(r"[;；\n,，、]", text) if part.strip()]
+
+
+def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]:
+    """(name of the container, candidates)."""
+    text = _open(block.text)
+    lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
+    if separator := separator_of(lines):
+        return "table", table_items(text.replace(separator, "|"))
+    if is_table(lines):
+        return "table", table_items(text)
+    numbered = markers.split_numbered(text)
+    if numbered is not None and _is_lead(numbered[0]):
+        items = [item for part in numbered[1] for item in _item_of_list(part)]
+        return "numbering", without_glosses(items, article)
+    if len(lines) > 1:
+        return split_lines(lines, article)
+    line = labels.strip_announcement(text.strip())
+    if is_prose(line):
+        return "", []
+    items = split_inline(line, article)
+    announced = line != text.strip()
+    if not announced and not (block.kind == "answer" and line.endswith(".")):
+        return "", items
+    return "label", items[:-1] + split_conjunction(items[-1])
+
+
+def _open(text: str) -> str:
+    """The inside of brackets or quotes that enclose the whole answer: `[A, B]`, `"A; B"`."""
+    match = _WHOLE.fullmatch(text.strip(" \n.;,"))
+    if match is None or any(sign in match[2] for sign in (match[1], match[3])):
+        return text
+    return match[2] if re.search("[;,；，、\n]", match[2]) else text
+
+
+def _is_lead(text: str) -> bool:
+    """Whether text before the first number leads to the list; else the numbers are footnotes: `A [1]; B [2]`."""
+    bare = text.rstrip(" \t-*•#")
+    return not bare or bare[-1] in ":：.!?\n" or labels.is_label_word(bare.split()[-1].casefold())
+
+
+def _item_of_list(part: str) -> list[str]:
+    """The first line of a numbered item, split where it holds a list of its own; the others explain it."""
+    line = next((line for line in part.split("\n") if any(map(str.isalnum, line))), "")
+    return split_semicolons(line)

@@ -1,0 +1,84 @@
+"""Lines into candidates: bulleted, plain, or each with the name of a category before it."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.clean.cleaner import labels, markers
+from pipeline.clean.cleaner import vocabulary as words
+from pipeline.clean.cleaner.glosses import without_glosses
+from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.reject import is_clause
+from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
+
+_HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
+_INDENT = re.compile(r"(?:\t| {2,})\s*")
+_ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*")
+_CATEGORY_LINE = re.compile(r"[\s\-*•]*([^\W\d][\w &/]{0,24}?)\**\s*[:：]\s*\**(.*\S)\s*")
+
+
+def split_lines(lines: list[str], article: Article | None) -> tuple[str, list[str]]:
+    """Lines with bullets are the items and the others talk about them; without bullets every line is one."""
+    headings = [line for line in lines if _HEADING.match(line)]
+    if 1 < len(headings) < len(lines) and not any(map(markers.has_bullet, lines)):  # with a paragraph under each
+        return "headings", [line.strip(" \t#") for line in headings]
+    marked = [line for line in lines if markers.has_bullet(line)]
+    if len(marked) > 1 and article is not None and article.has_exactly(lines[0].strip()):
+        marked = [lines[0], *(line for line in marked if line is not lines[0])]  # its bullet was lost
+    if len(marked) < 2:
+        lines = without_glosses(_without_asides(lines, article), article)
+        return "lines", [item for line in lines for item in _split_line(line, article)]
+    items = _level(marked, article)
+    items = without_glosses([markers.strip_bullet(line) for line in items], article)
+    return "bullets", [item for line in items for item in _split_line(line, article)]
+
+
+def _level(marked: list[str], article: Article | None) -> list[str]:
+    """Of nested bullets the outer ones, which the inner ones explain; the inner ones where the outer name categories; both
+    where the article has phrases of both."""
+    outer = [line for line in marked if not _INDENT.match(line)]
+    inner = [line for line in marked if _INDENT.match(line)]
+    if len(outer) < 2 or not inner:
+        return marked
+    heads = [markers.strip_bullet(line).strip(" *:：.") for line in outer]
+    categories = all(head.casefold() in words.CATEGORIES for head in heads)
+    if article is not None and any(article.has(markers.strip_bullet(line.strip()).strip()) for line in inner):
+        return marked if not categories and any(map(article.has, heads)) else inner
+    return inner if categories else outer
+
+
+def category_lines(text: str, article: Article | None) -> list[str]:
+    """`People: A, B` on every line, at least one of them by a known name -> A, B; none where the lines are something else."""
+    lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
+    matches = [match for line in lines if (match := _CATEGORY_LINE.fullmatch(line))]
+    if len(matches) < 2 or len(matches) < len(lines):
+        return []
+    heads = [match[1].strip(" *").casefold() for match in matches]
+    if any(labels.is_head(head, strong=True) or head in words.ASIDES for head in heads):
+        return []
+    if not any(head in words.CATEGORIES for head in heads) or (
+        article and any(article.has(m[0].strip()) for m in matches)
+    ):
+        return []
+    return [item for match in matches for item in split_inline(match[2], article)]
+
+
+def _without_asides(lines: list[str], article: Article | None) -> list[str]:
+    """Without lines in brackets among lines that are in none: `(3 key phrases in total)`."""
+    plain = [line for line in lines if not _ASIDE.fullmatch(line)]
+    if len(plain) < 2 or len(plain) == len(lines):
+        return lines
+    return [line for line in lines if line in plain or (article is not None and article.has(line.strip(" ()[]（）")))]
+
+
+def _split_line(line: str, article: Article | None) -> list[str]:
+    """One of several lines. A line is one phrase, unless semicolons or two commas make it a list."""
+    if is_clause(line.strip()):
+        return [line]
+    parts = split_semicolons(line)
+    if len(parts) > 1:
+        return parts
+    if line.lstrip().startswith("#"):
+        return split_inline(line, article)
+    commas = split_commas(line, article)
+    return commas if len(commas) > 2 else [line]

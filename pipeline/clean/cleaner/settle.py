@@ -1,0 +1,235 @@
+"""From one candidate to the phrases it holds. The article settles what is part of a name and what is decoration.
+
+Each rule proposes a shorter reading. It is taken unless the article has the text as it is; so a rule may be bold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from pipeline.clean.cleaner import labels
+from pipeline.clean.cleaner import vocabulary as words
+from pipeline.clean.cleaner.markers import strip_number
+from pipeline.clean.cleaner.normal import fold_width, has_hangul
+from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.reject import is_clause, strip_address
+from pipeline.clean.cleaner.split import split_listed, split_semicolons
+from pipeline.clean.cleaner.trim import trim
+
+_SCORE_WORD = r"(?:(?:[^\W\d]|[ _]){1,20}[:=] ?)?"
+_SCORE = re.compile(
+    r"\s*[(\[（{]\s*"
+    + _SCORE_WORD
+    + r"(?:\d{0,3}\.\d+|\d{1,3} ?%|\d{1,3}/\d{1,3}|\d{1,3} ?(?:점|회|번|times|pts?|x|words?|mots?|단어|어절|語))\s*[)\]）}]$"
+    r"|\s*[(\[（{]\s*(?:[^\W\d]|[ _]){1,20}[:=] ?\d{1,3}\s*[)\]）}]$"
+    r"|\s+[(\[（]\s*(?:\d{1,2}|high|medium|low|높음|중간|보통|낮음|상|중|하|高|中|低)\s*[)\]）]$"
+    r"|\s*[:：=|]\s*(?:0?\.\d+|1\.0+|\d{1,3}%|\d{1,3}/\d{1,3}|\d{1,3}점?)$|\s+[-–—,]?\s*(?:0\.\d+|1\.0+|\d{1,3}%|\d{1,2}/10)$"
+    r"|\s*[(\[（](?:[^\W\d]|[ _]){1,20} 0?\.\d+[)\]）]$"
+    r"|\s*,\s*0\.\d+$",
+    re.IGNORECASE,
+)
+_LEADING_SCORE = re.compile(r"[(\[]?(?:0?\.\d+|1\.0+)[)\]]?[\s:|,–—-]{1,3}(?=[^\W\d])")
+_FOOTNOTE = re.compile(r"(?<=[^\W\d_])(?<![ckm]m)[¹²³⁴-⁹⁰]{1,3}$")
+_GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒)\s+")
+_GLUED_COLON = re.compile(r"(?<=\D)[:：](?=\D)")
+_REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
+_CONJUNCTION = re.compile(
+    r"(?:and|et|und|및|그리고|또는|または|そして) +(?=\S)|(?:および|または|そして)(?=[^ぁ-ん])", re.IGNORECASE
+)
+_SENTENCE = re.compile(r"(?<=[^\s.][.!?])\s+|(?<=[。！？])")
+_LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
+_PLAIN = re.compile(f"[{_LETTERS}][{_LETTERS}0-9]*(?: [{_LETTERS}0-9]+)*")
+_COUNTED = r" (?:두|세|네|다섯|여섯|일곱|\d) ?가지$"
+_JOINED = re.compile(
+    rf"\b(?:and|et|und|및|그리고|또는|와|과|등|etc)\b|^(?:および|または|そして)|{_COUNTED}", re.IGNORECASE
+)
+_OPEN_END = r"(?<=[가-힣A-Za-z0-9]) 등(?:이 있습니다|이 있다|입니다|이다|이 포함됩니다)?$"
+_ET_CETERA = re.compile(rf",? etc\.?$|{_OPEN_END}|(?<=\w)など$|{_COUNTED}")
+_NEWS_TAG = re.compile(r"(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
+_COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
+_SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
+_LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
+_MAX_DEPTH = 12
+
+
+def settle(candidate: str, article: Article | None, depth: int = 0) -> Iterator[str]:
+    """The phrases of one candidate; none where it holds nothing but marks. Settling a phrase again gives that phrase."""
+    if _is_plain(candidate):
+        yield candidate
+        return
+    candidate = _without_loop(candidate)
+    signed = _with_sign(candidate, article)
+    text = signed or trim(candidate)
+    if not text:
+        return
+    if not signed and depth < _MAX_DEPTH:
+        for rule in _RULES:
+            parts = rule(text, article)
+            if parts is None:
+                continue
+            if article is not None and article.has(text):
+                break
+            for part in parts:
+                yield from settle(part, article, depth + 1)
+            return
+    yield text
+
+
+def _is_plain(candidate: str) -> bool:
+    """Whether the candidate is words with single spaces and nothing else: no rule has anything to do. Most are."""
+    return _PLAIN.fullmatch(candidate) is not None and candidate.count(" ") < _LOOP and not _JOINED.search(candidate)
+
+
+def _without_loop(candidate: str) -> str:
+    """`A B A B A B A B` -> `A B`: a model that repeats itself without separators."""
+    tokens = candidate.split()
+    if len(tokens) < _LOOP or tokens.count(tokens[0]) < _LOOP:
+        return candidate
+    period = tokens.index(tokens[0], 1)
+    repeated = all(token == tokens[at % period] for at, token in enumerate(tokens))
+    return " ".join(tokens[:period]) if repeated and len(tokens) >= _LOOP * period else candidate
+
+
+def _with_sign(candidate: str, article: Article | None) -> str:
+    """`-5도`, `#MeToo`: a sign that looks like a bullet but stands before the phrase in the article, too."""
+    text = candidate.strip()
+    if article is None or text[:1] not in ("-", "#", "+", "−", "'", "’", "*") or not text[1:2].isalnum():
+        return ""
+    bare = trim(text)
+    if article.quotes(bare) or text[-1] == text[0]:
+        return ""
+    return text[0] + bare if article.has_exactly(text[0] + bare) else ""
+
+
+def _loop(text: str, article: Article | None) -> list[str] | None:
+    once = _without_loop(text)
+    return [once] if once != text else None
+
+
+def _semicolons(text: str, article: Article | None) -> list[str] | None:
+    """A list inside an item. One semicolon may belong to a title, two separate."""
+    parts = split_semicolons(text)
+    return parts if len(parts) > 2 else None
+
+
+def _number(text: str, article: Article | None) -> list[str] | None:
+    bare = strip_number(text)
+    return [bare] if bare != text and any(map(str.isalnum, bare)) else None
+
+
+def _news_tag(text: str, article: Article | None) -> list[str] | None:
+    """`[속보] A` -> A."""
+    match = _NEWS_TAG.match(text)
+    return [text[match.end() :]] if match else None
+
+
+def _copula(text: str, article: Article | None) -> list[str] | None:
+    """`A입니다`, the end of a list in a Korean or Japanese sentence -> A; a sentence of its own is left whole."""
+    match = _COPULA.search(text)
+    if match is None or not match.start():
+        return None
+    bare = text[: match.start()]
+    alone = len(bare.split()) <= 3 and not _SUBJECT.search(bare)
+    return [bare] if alone or (article is not None and article.has(trim(bare))) else None
+
+
+def _et_cetera(text: str, article: Article | None) -> list[str] | None:
+    """`A 등`, the end of an open list -> A."""
+    match = _ET_CETERA.search(text)
+    return [text[: match.start()]] if match and match.start() else None
+
+
+def _address(text: str, article: Article | None) -> list[str] | None:
+    bare = strip_address(text)
+    return [bare] if bare != text and any(map(str.isalnum, bare)) else None
+
+
+def _score(text: str, article: Article | None) -> list[str] | None:
+    if leading := _LEADING_SCORE.match(text):
+        return [text[leading.end() :]]
+    match = _SCORE.search(text)
+    return [text[: match.start()]] if match and any(map(str.isalpha, text[: match.start()])) else None
+
+
+def _footnote(text: str, article: Article | None) -> list[str] | None:
+    bare = _FOOTNOTE.sub("", text)
+    return [bare] if bare != text else None
+
+
+def _conjunction(text: str, article: Article | None) -> list[str] | None:
+    match = _CONJUNCTION.match(text)
+    return [text[match.end() :]] if match and text[0].islower() | (text[0] > "\u3000") else None
+
+
+def _remark_behind(text: str, article: Article | None) -> list[str] | None:
+    """`A. I hope this helps!` -> A."""
+    if " " not in text and "。" not in text:
+        return None
+    head, *rest = _SENTENCE.split(text, maxsplit=1)
+    if not rest or not any(map(str.isalnum, head)):
+        return None
+    chatter = rest[0].casefold().startswith(words.CHATTER)
+    return [head] if chatter or (article is not None and article.has(trim(head))) else None
+
+
+def _gloss(text: str, article: Article | None) -> list[str] | None:
+    """`A: what it is` -> A; `Category: A` -> A. The side that the article has is the phrase."""
+    match = _GLOSS.search(text) or (_GLUED_COLON.search(text) if article is not None else None)
+    if match is None:
+        return None
+    head, tail = text[: match.start()], text[match.end() :]
+    if not any(map(str.isalnum, head)) or not any(map(str.isalnum, tail)):
+        return None
+    colon = ":" in match[0] or "：" in match[0]
+    if article is not None and (article.has(trim(head)) or article.has(trim(tail))):
+        return [head] if article.has(trim(head)) and not _is_category(head) else [tail]
+    if not colon:
+        return _dash_gloss(head, tail)
+    if match[0] in (":", "：") and match.re is _GLUED_COLON:
+        return None
+    return [tail] if _is_category(head) else [head]
+
+
+def _dash_gloss(head: str, tail: str) -> list[str] | None:
+    """Without an article a dash is part of the name, unless a whole explanation follows."""
+    return [head] if len(tail.split()) >= 3 and len(tail.split()) > len(head.split()) else None
+
+
+def _is_category(text: str) -> bool:
+    bare = text.casefold().strip(" 0123456789.")
+    return bare in words.CATEGORIES or labels.is_head(bare, strong=False) or not any(map(str.isalpha, bare))
+
+
+def _bracket_gloss(text: str, article: Article | None) -> list[str] | None:
+    """`A (what it is)` -> A, where the article has A only, or the remark translates it or is a sentence of its own."""
+    match = _REMARK.search(text)
+    if match is None or not match.start():
+        return None
+    head = text[: match.start()]
+    if article is not None:
+        return [head] if article.has(trim(head)) else None
+    translated = has_hangul(head) and match[1].isascii() and match[1].islower() and text[match.start()].isspace()
+    return [head] if translated or (len(match[1].split()) > 3 and is_clause(match[1])) else None
+
+
+def _listed(text: str, article: Article | None) -> list[str] | None:
+    """`A, B` where the article has A and B, but not side by side."""
+    if article is None:
+        return None
+    for parts in split_listed(text):
+        trimmed = [trim(part) for part in parts]
+        if len(parts) > 1 and all(len(part) > 1 and article.has(part) for part in trimmed):
+            return parts
+    return None
+
+
+def _width(text: str, article: Article | None) -> list[str] | None:
+    usual = fold_width(text)
+    return [usual] if usual != text else None
+
+
+_RULES: tuple[Callable[[str, Article | None], list[str] | None], ...] = (
+    _loop, _semicolons, _number, _news_tag, _address, _score, _footnote, _conjunction, _copula, _et_cetera, _listed,
+    _remark_behind, _gloss, _bracket_gloss, _width,
+)  # fmt: skip

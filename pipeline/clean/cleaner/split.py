@@ -1,0 +1,164 @@
+"""One run of text into candidates, at the strongest separator that it holds outside brackets and quotes."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.clean.cleaner import markers
+from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.vocabulary import COMMA_TAILS
+
+_SEMICOLONS = re.compile("[;；﹔؛;]")
+_PIPES = re.compile(r"\s*[|｜¦‖\t]\s*")
+_COMMAS = re.compile("[,，、﹐､،／]")
+_SPACED = tuple(
+    re.compile(rf"\s{sign}\s") for sign in ("[·ㆍ・‧･∙]", "/{1,2}", "[→⇒>»]", r"\+", "[-–—]{1,2}", "[=~〜～]", "&")
+)
+_STOPS = re.compile("[。｡]")
+_HASHTAG = re.compile(r"(?:^|(?<=[\s,;、，]))[#＃](?=[^\W\d])|(?<=\w)#(?=[^\W\d]\w)")
+_CONJUNCTION = re.compile(r"\s(?:and|as well as|et|ainsi que|und|sowie|및|그리고)\s")
+_GAPS = re.compile(r"[ \u3000]{3,50}")
+_ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘『「《〈【\[*`])""")
+_QUOTES = tuple("\"'“”‘’«»「」『』《》〈〉")
+_YEAR = re.compile(r"(?:1[89]|20)\d\d")
+_CAPITAL = re.compile(r"[A-ZÀ-Þ][^가-힣ぁ-ヿ一-龥]*$")
+_GOES_ON = re.compile(r",?\s*(?:and|or|et|ou|und|oder|&)\s|,\s*[A-ZÀ-Þ]")
+_CAME_BEFORE = re.compile(r"[A-ZÀ-Þ][\w'’.-]*,\s*$")
+_CLOSED_BY_SPACE = re.compile(r"""(['"])[ \t]{1,9}(?=['"]\S)""")
+
+_MANY = 100  # commas: no list of key phrases, and a loop would be looked up in the article pair by pair
+
+# What separates nothing: text in brackets or quotes, and the digits of one number.
+_PROTECTED = re.compile(
+    r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）|\[[^\[\]\n]{1,80}\]|“[^“”\n]{1,80}”|‘[^‘’\n]{1,80}’|「[^「」\n]{1,80}」"
+    r"|『[^『』\n]{1,80}』|《[^《》\n]{1,80}》|〈[^〈〉\n]{1,80}〉|«[^«»\n]{1,80}»"
+    r"""|(?<![^\s;,；，、(\[])"(?![\s;,])[^"\n;]{1,80}(?<![\s;,])"(?=[\s;,；，、)\].]|$)"""
+    r"""|(?<![^\s;,；，、(\[])'(?![\s;,])[^'\n;]{1,80}(?<![\s;,])'(?=[\s;,；，、)\].]|$)"""
+    r"|(?<=\d)[,，](?=\d)"
+)
+_HIDDEN = {
+    ord(sign): 0xE000 + at for at, sign in enumerate(";；,，、|·/-–—&+>→=~ㆍ・")
+}  # private use: in no normal text
+_SHOWN = {hidden: sign for sign, hidden in _HIDDEN.items()}
+
+
+def split_inline(text: str, article: Article | None) -> list[str]:
+    """Candidates of one line, in order, untrimmed. Linear; a separator inside brackets or quotes does not count."""
+    if _HASHTAG.search(text) and (hashtags := _split_hashtags(text)):
+        return hashtags
+    if bulleted := markers.split_bulleted(text.strip()):
+        return bulleted
+    hidden = _PROTECTED.sub(lambda match: match[0].translate(_HIDDEN), text)
+    return [part.translate(_SHOWN) for part in _split_hidden(hidden, article)]
+
+
+def split_semicolons(text: str) -> list[str]:
+    """The parts of the text between semicolons that no bracket encloses."""
+    hidden = _PROTECTED.sub(lambda match: match[0].translate(_HIDDEN), text)
+    return [part.translate(_SHOWN) for part in _SEMICOLONS.split(hidden)]
+
+
+def split_listed(text: str) -> list[list[str]]:
+    """Every way to read the text as a list joined by weak separators; the article decides whether one is meant."""
+    readings = [
+        re.split(pattern, text)
+        for pattern in (
+            r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s",
+            r"[/／·ㆍ・|&]",
+            r"\s[-–—]\s",
+            r"(?<=\w)\.\s+",
+        )
+    ]
+    return [[part for part in reading if part.strip()] for reading in readings if len(reading) > 1]
+
+
+def split_conjunction(text: str) -> list[str]:
+    """`B and C`, the end of a list in a sentence -> B, C."""
+    return _CONJUNCTION.split(text)
+
+
+def split_commas(text: str, article: Article | None) -> list[str]:
+    """The parts between commas; two neighbours that the article writes as one (Washington, D.C.) stay one."""
+    parts = _COMMAS.split(text)
+    if article is None:
+        return parts
+    if len(parts) > _MANY:
+        return parts
+    seams = _COMMAS.findall(text)
+    joined = [_has_pair(article, *pair) for pair in zip(parts, seams, parts[1:], strict=False)]
+    merged = [parts[0]]
+    for at, part in enumerate(parts[1:]):
+        # A longer chain in the article is a list there as well.
+        alone = joined[at] and not any(joined[max(0, at - 1) : at]) and not any(joined[at + 1 : at + 2])
+        if alone:
+            merged[-1] = f"{merged[-1]}{seams[at]}{part}"
+        else:
+            merged.append(part)
+    return merged
+
+
+def _has_pair(article: Article, left: str, seam: str, right: str) -> bool:
+    """Whether the article writes both as one name, and not only side by side in a list of its own."""
+    left, right = left.strip().translate(_SHOWN), right.strip().translate(_SHOWN)
+    if not (left and right):
+        return False
+    joined = next((pair for gap in (" ", "") if article.has_exactly(pair := f"{left}{seam}{gap}{right}")), None)
+    if joined is None or (left[-1:] in _QUOTES and right[:1] in _QUOTES):
+        return False
+    if any(left.count(mark) % 2 and right.count(mark) % 2 for mark in "\"'“‘«「『《〈"):
+        return True  # the comma stands inside quotes: a title
+    if right.casefold() in COMMA_TAILS or (left[-1].isdigit() and _YEAR.fullmatch(right)):
+        return True
+    return bool(_CAPITAL.match(left) and _CAPITAL.match(right)) and _is_one_name(article.text, joined, left, right)
+
+
+def _is_one_name(text: str, joined: str, left: str, right: str) -> bool:
+    """Whether neither half stands alone anywhere, nor the pair in an enumeration (`A, B and C`; `Z, A, B`)."""
+    if text.count(left) > text.count(joined) or text.count(right) > text.count(joined):
+        return False
+    at = text.find(joined)
+    behind, before = text[at + len(joined) : at + len(joined) + 20], text[max(0, at - 20) : at]
+    return not (_GOES_ON.match(behind) or _CAME_BEFORE.search(before))
+
+
+def _split_hidden(text: str, article: Article | None) -> list[str]:
+    for separator in (_SEMICOLONS, _PIPES):
+        if separator.search(text):
+            return separator.split(text)
+    symbols = markers.split_symbols(text)
+    if sum(1 for part in symbols if part.strip()) > 1:
+        return symbols
+    if _COMMAS.search(text):
+        return split_commas(text, article)
+    return _split_weak(text, article)
+
+
+def _split_weak(text: str, article: Article | None) -> list[str]:
+    """Separators that also stand inside names; they count only between spaces, and only if the article has no such name."""
+    if article is not None and len(text) < 200 and article.has(text.strip().translate(_SHOWN)):
+        return [text]
+    for at, separator in enumerate(_SPACED):
+        parts = separator.split(text)
+        least = 2 if at < 3 else 3  # one dash, plus or ampersand joins a name or a gloss
+        if len(parts) >= least:
+            return parts
+    if len(_STOPS.findall(text.rstrip("。 "))) >= 1 and all(len(part) < 25 for part in _STOPS.split(text)):
+        return _STOPS.split(text)
+    sentences = re.split(r"(?<=\w{2})\.\s+", text.strip(" ."))
+    if len(sentences) > 2 and all(len(part) > 2 and part.count(" ") < 4 for part in sentences):
+        return sentences
+    adjacent = _CLOSED_BY_SPACE.sub("\\1;", _ADJACENT.sub("\\1;", text))
+    if adjacent != text:
+        return adjacent.split(";")
+    columns = re.split("\u3000+", text.strip())
+    if len(columns) > 2:
+        return columns
+    return _GAPS.split(text.strip()) if len(text) < 2000 else [text]
+
+
+def _split_hashtags(text: str) -> list[str] | None:
+    """`#A #B_C` -> A, B C. A single sign in a list of other things is left to the other separators."""
+    parts = _HASHTAG.split(text)
+    if parts[0].strip(" \n,;") or (len(parts) < 3 and len(parts[-1].split()) > 1):
+        return None
+    return [part.strip(" ,;、，").replace("_", " ") for part in parts]

@@ -1,0 +1,139 @@
+"""Statuses: whether an answer refuses, asks for the article, says that there is nothing, or is in another language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from pipeline.clean.cleaner import labels, markers
+from pipeline.clean.cleaner import vocabulary as words
+from pipeline.clean.cleaner.literal import Group, find_literal
+from pipeline.clean.cleaner.normal import fold_space
+from pipeline.clean.cleaner.presence import Article, language_script, main_script
+from pipeline.clean.cleaner.reject import is_clause
+from pipeline.core.text.language import detector
+
+Status = Literal["ok", "empty", "refusal", "no_answer", "truncated", "language_mismatch", "unparseable"]
+_HEAD_CHARS = 600
+_NO_DATA = {"error", "message", "code", "detail", "type"}  # keys of an object that tells of an error
+_TELLING = 3  # phrases, of which none is in the article: their language can be told
+
+
+def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "no_answer"] | None:
+    """The status of an answer that begins by declining or asking; None where a list follows or the article has it."""
+    if answer[:1] in "[{":
+        return _judge_literal(answer)
+    head = _head(answer)
+    refuses = (head.startswith(words.REFUSALS) and not _is_bare_list(answer)) or _refuses_within(answer)
+    asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
+    if not refuses and (says_nothing(head) or _denies(head.strip(" .!\"'()[]<>-*:。"))):
+        return "no_answer"
+    if not (refuses or asks) or _holds_list(answer):
+        return None
+    if article is not None and article.has_exactly(answer.partition(";")[0].strip()):
+        return None
+    return "no_answer" if asks else "refusal"
+
+
+def _head(text: str) -> str:
+    return fold_space(text[:_HEAD_CHARS]).casefold().replace("’", "'").strip(" \"'*`[(")
+
+
+def _refuses_within(answer: str) -> bool:
+    """`As it is violent I can't help with this article.`: one sentence or two, and no list."""
+    head = _head(answer)
+    if len(head) > 200 or ";" in head or "\n" in answer.strip():
+        return False
+    return any(word in head for word in words.REFUSALS_WITHIN)
+
+
+def _is_bare_list(answer: str) -> bool:
+    """`Sorry, Justin Bieber, Purpose`: short parts of which none is a sentence; a title may begin like an apology."""
+    parts = [part.strip() for part in re.split(r"[;；\n]", answer) if part.strip()]
+    if len(parts) < 2:
+        parts = [part.strip() for part in re.split("[,，、]", answer) if part.strip()]
+    plain = all(len(part.split()) <= 6 and part[-1] not in ".!?。" and not is_clause(part) for part in parts)
+    return len(parts) > 1 and plain
+
+
+def _judge_literal(answer: str) -> Literal["refusal", "no_answer"] | None:
+    """A list is data, whose strings are judged one by one; an object may decline, where it says nothing else."""
+    literal = find_literal(answer)
+    if literal is None or not literal.value.keys:
+        return None
+    if {key.casefold() for key, _ in literal.value.pairs()} <= _NO_DATA:
+        refused = any(word in _head(answer) for word in (*words.REFUSALS, *words.REFUSALS_WITHIN))
+        return "refusal" if refused else "no_answer"
+    strings = [text for text in literal.value.items if isinstance(text, str)]
+    said = [_head(text) for text in strings if len(text.split()) > 2]
+    declines = said and all(text.startswith(words.REFUSALS) for text in said)
+    return (
+        "refusal" if declines and literal and not any(isinstance(item, Group) for item in literal.value.items) else None
+    )
+
+
+def says_nothing(text: str) -> bool:
+    """Whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`."""
+    bare = text.casefold().strip(" .!\"'()[]<>-*:。")
+    if bare in words.NO_ANSWERS:
+        return True
+    return bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare
+
+
+def _denies(sentence: str) -> bool:
+    """Whether a short sentence with a word for key phrases ends by saying that there are none."""
+    within = any(word in sentence for word in words.DENIALS_WITHIN)
+    if len(sentence) > 100 or ";" in sentence or not (within or sentence.endswith(words.DENIALS)):
+        return False
+    if any(
+        head in sentence for head in (*words.JA_HEADS, "語句", "key phrase", "expression clé", "mot clé", "mots clés")
+    ):
+        return True
+    return any(labels.is_head(word, strong=True) for word in sentence.split())
+
+
+def ends_open_list(phrase: str) -> bool:
+    """Whether a phrase only says that there are more: `etc.`, `등`, `など`."""
+    return phrase.casefold() in words.ET_CETERA
+
+
+def _asks_for_article(head: str) -> bool:
+    if head.count(";") > 1:
+        return False
+    return any(
+        any(verb in head for verb in verbs)
+        and any(noun in head for noun in nouns)
+        and any(end in head for end in ".!?。 ")
+        for verbs, nouns in words.REQUESTS
+    ) and (len(head.split()) > 3 or not head.isascii())
+
+
+def _holds_list(answer: str) -> bool:
+    """Whether phrases follow the apology: under a label, in lines with numbers or bullets, or in a literal."""
+    if any(block.kind == "answer" and any(map(str.isalnum, block.text)) for block in labels.split_blocks(answer)[1:]):
+        return True
+    lines = answer.split("\n")
+    if sum(map(markers.has_bullet, lines)) > 1 or find_literal(answer) is not None:
+        return True
+    return markers.split_numbered(answer) is not None or any(line.count(";") > 1 for line in lines[1:])
+
+
+def is_other_language(
+    phrases: Sequence[str], tiers: Sequence[str], article: Article | None, language: str | None
+) -> bool:
+    """Whether all phrases are in another script or language than the article, and the article has none of them.
+
+    Without an article the language tells the script. Capitals alone (AI, LG) are names in any language.
+    """
+    if any(tier != "absent" for tier in tiers):
+        return False
+    if language and len(tiers) >= _TELLING and (found := detector("cld2")("; ".join(phrases))):
+        return found != language.casefold()[:2]
+    script = (article.script if article else None) or language_script(language)
+    if script is None:
+        return False
+    scripts = {found for found in map(main_script, phrases) if found}
+    if not scripts or script in scripts or {script, *scripts} <= {"kana", "han"}:
+        return False
+    return any(any(map(str.islower, phrase)) or not phrase.isascii() for phrase in phrases)

@@ -1,0 +1,118 @@
+"""clean: `requests/` + the ledger's raw replies -> `labels/`.  Costs nothing; runs again whenever a rule changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.core import plugins
+from pipeline.core.files import write_json
+from pipeline.core.options import in_key
+from pipeline.core.shards import REJECTED, Output, read_order, rejected_table
+from pipeline.core.types import Article, Label, Reply
+from pipeline.engines.local import map_shards
+from pipeline.engines.steps import UNKNOWN, Step, state_of
+from pipeline.job.label_table import schema
+from pipeline.job.workspace import Workspace
+from pipeline.label.ledger import Ledger, Record, open_ledger
+from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of, identified
+
+VERSION = 1
+REJECTED_LABELS = pa.schema([*REJECTED, ("reply", pa.string()), ("key", pa.string())])
+
+
+def run(work: Workspace) -> None:
+    """Bring `labels/` up to date with `requests/`."""
+    shards, labeller = read_order(work.articles), Labeller(work)
+    if not work.run_file(labeller.run_id).exists():
+        write_json(work.run_file(labeller.run_id), labeller.description)
+    ledger = open_ledger(work.ledger_target, work.config.name)
+    try:
+        map_shards(
+            _step(work, labeller),
+            shards,
+            transform=lambda shard: _clean(work, labeller, ledger, shard),
+            progress=work.progress("clean", len(shards), "shards"),
+        )
+    finally:
+        ledger.close()
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `labels/` is up to date with the replies, the cleaner and its options."""
+    labeller = identified(work)
+    return state_of([_step(work, labeller)], shards) if labeller else UNKNOWN
+
+
+def _step(work: Workspace, labeller: Labeller) -> Step:
+    task, options = plugins.load("tasks", work.config.label.task), work.config.task_options
+    cleaning = [
+        VERSION,
+        plugins.name_in_digests(task.__name__),
+        getattr(task, "VERSION", 1),
+        in_key(options, mode="json"),
+    ]
+    changed = "the cleaner, its options or the labeller changed"
+    return Step(work.labels, [work.filtered, work.requests], [cleaning, labeller.run_id], changed)
+
+
+def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> Output:
+    requests = work.requests.read(shard).to_pylist()
+    articles = articles_of(work.filtered.read(shard, ARTICLE_COLUMNS).slice(0, len(requests)))
+    records = ledger.get(list(dict.fromkeys(bytes.fromhex(row["key"]) for row in requests)))
+    kept: list[dict[str, Any]] = []
+    rejected: list[dict[str, Any]] = []
+    for row, article in zip(requests, articles, strict=True):
+        label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"]), []))
+        (rejected if "reason" in label else kept).append(label)
+    return Output(pa.Table.from_pylist(kept, schema=schema(work)), rejected_table(rejected, REJECTED_LABELS))
+
+
+def _label(labeller: Labeller, article: Article, request: dict[str, Any], records: list[Record]) -> dict[str, Any]:
+    """A row of `labels/`, or of `labels.rejected/` with its reason."""
+    place = {"id": article.id, "source": article.source, "line": article.line, "text_sha256": article.text_sha256}
+    answers = [record for record in records if record.reply is not None]
+    if not answers:
+        reason = f"request_{request['status']}" if request["status"] != "answered" else "reply_not_in_ledger"
+        detail = " ".join(part for part in (request["reason"], request["detail"]) if part)
+        return {**place, "reason": reason, "detail": detail, "key": request["key"]}
+    record, reply, label = _best(labeller, article, answers)
+    if label.status != "ok":
+        detail = f"finish_reason={reply.finish_reason}" if reply.finish_reason else ""
+        detail += f" asked {len(records)} times" if len(records) > 1 else ""
+        return {
+            **place,
+            "reason": label.status,
+            "detail": detail.strip(),
+            "reply": reply.text[:1000],
+            "key": request["key"],
+        }
+    return {
+        "id": article.id,
+        "text_sha256": article.text_sha256,
+        labeller.task.column.name: labeller.task.column.value(label.phrases),
+        "tiers": label.tiers,
+        "status": label.status,
+        "repairs": [*label.repairs, "article_truncated"] if record.note else label.repairs,
+        "provider": labeller.provider_name,
+        "model": reply.model,
+        "prompt": labeller.prompt.name if labeller.prompt else None,
+        "prompt_sha256": labeller.prompt.digest if labeller.prompt else None,
+        "run_id": labeller.run_id,
+        "key": request["key"],
+    }
+
+
+def _best(labeller: Labeller, article: Article, answers: list[Record]) -> tuple[Record, Reply, Label]:
+    """The last answer that makes a label (of a question that was asked again), else the last."""
+    last = None
+    for record in reversed(answers):
+        assert record.reply is not None
+        label = labeller.parse(record.reply, article)
+        last = last or (record, record.reply, label)
+        if label.status == "ok":
+            return record, record.reply, label
+    assert last is not None
+    return last

@@ -1,0 +1,120 @@
+"""Classes: one of a closed set, given in the job file with the other words by which a model may call each.
+
+With `clean: {classes: {sports: [sport, 스포츠], politics: [정치]}}` replies as models really write them become::
+
+    "**Sports**"              ->  "sports"
+    "Category: 스포츠입니다."  ->  "sports"
+    "Weather"                 ->  no label (`unparseable`)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import field_validator
+
+from pipeline.clean.cleaner import clean_short
+from pipeline.clean.tasks import object_of
+from pipeline.core.text.folding import fold_case
+from pipeline.core.text.tokens import Counter
+from pipeline.core.types import Article, Label, LabelColumn, Reply
+from pipeline.job.config import Options as Base
+
+VERSION = 1
+_MOST_WORDS, _MOST_CHARS = 40, 400  # of what may name a class in a sentence
+_WORDS = re.compile(r"[\w+#]+")
+_DENIES = re.compile(
+    r"\b(?:not|no|neither|nor|cannot|other than|rather than|except|without|pas|aucun|sauf|ni)\b|n['’]t\b"
+    r"|아니|아닌|아님|아닙|않|없|제외|ではな|じゃな|以外|ない",
+    re.IGNORECASE,
+)
+
+
+class Options(Base):
+    """`classes`: names, or names with the other words for each."""
+
+    in_every_key = "classes"
+    classes: dict[str, list[str]]
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _names_alone(cls, value: Any) -> Any:
+        return {str(name): [] for name in value} if isinstance(value, list) else value
+
+    @field_validator("classes")
+    @classmethod
+    def _told_apart(cls, classes: dict[str, list[str]]) -> dict[str, list[str]]:
+        if len(classes) < 2:
+            raise ValueError("give two classes or more")
+        owner: dict[str, str] = {}
+        for name, others in classes.items():
+            for word in {_folded(word) for word in (name, *others)}:
+                if not word:
+                    raise ValueError(f"a word for {name!r} has no letters")
+                if owner.setdefault(word, name) != name:
+                    raise ValueError(f"{word!r} stands for both {owner[word]!r} and {name!r}")
+        return classes
+
+
+class Task:
+    column = LabelColumn("label", many=False)
+    prompt = "classes/v1"
+
+    def __init__(self, options: Options, count: Counter) -> None:
+        self._names = {_folded(word): name for name, others in options.classes.items() for word in (name, *others)}
+
+    @staticmethod
+    def variables(options: Options) -> dict[str, Any]:
+        return {"classes": list(options.classes)}
+
+    @staticmethod
+    def schema(options: Options) -> dict[str, Any]:
+        return object_of({"label": {"type": "string", "enum": list(options.classes)}})
+
+    def parse(self, reply: Reply, article: Article) -> Label:
+        line, status = clean_short(reply.text, max_words=_MOST_WORDS, finish_reason=reply.finish_reason)
+        if reply.finish_reason == "refusal":
+            status = "refusal"
+        if exact := self._names.get(_folded(reply.text[:_MOST_CHARS])):
+            return Label([exact], [], "ok")
+        found = self._named_in(line)
+        if not found and status in ("ok", "unparseable"):
+            found = self._named_in(reply.text[:_MOST_CHARS])
+        if len(found) == 1:
+            return Label(found, [], "ok")
+        return Label([], [], "unparseable" if status == "ok" else status)
+
+    def judge(self, reply: Reply, article: Article) -> str:
+        return self.parse(reply, article).status
+
+    def check(self, label: str) -> str | None:
+        """The class that a person's word stands for, None where it is none of the set."""
+        return self._names.get(_folded(label))
+
+    def _named_in(self, line: str) -> list[str]:
+        """The class that the line is; else those that it names in a sentence."""
+        folded = _folded(line)
+        if folded in self._names:
+            return [self._names[folded]]
+        if _DENIES.search(line):
+            return []  # it may say what the article is not
+        within = {name for word, name in self._names.items() if _stands_in(word, folded)}
+        return sorted(within)
+
+
+def _folded(word: str) -> str:
+    """Case, width, spacing and punctuation do not tell one class from another."""
+    return " ".join(_WORDS.findall(fold_case(word).replace("_", " ")))
+
+
+def _stands_in(word: str, text: str) -> bool:
+    """As a whole word; Korean and Japanese hang particles behind it."""
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        behind = text[end : end + 1]
+        if (not at or text[at - 1] == " ") and (not behind or behind == " " or not behind.isascii()):
+            return True
+        at = text.find(word, at + 1)
+    return False

@@ -1,0 +1,94 @@
+"""Key phrases: up to seven short phrases that say what an article is about.
+
+A reply as models really write it, and the label that it becomes::
+
+    "1. 반도체 수출\\n2. 산업통상자원부\\n3. 수출 증가율"  ->  ["반도체 수출", "산업통상자원부", "수출 증가율"]
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipeline.clean.cleaner import clean_reply
+from pipeline.clean.tasks import object_of
+from pipeline.core.text import kiwi
+from pipeline.core.text.tokens import Counter
+from pipeline.core.types import Article, Label, LabelColumn, Reply
+from pipeline.job.config import Options as Base
+
+_BETWEEN = re.compile(r"[;,\n]")
+_AROUND = " \t\r-*•·.\"'0123456789)("
+VERSION = 2  # of the cleaner: a higher number cleans every reply again, for free
+
+
+class Options(Base):
+    in_every_key = "max_phrases max_label_tokens too_long korean absent"
+    max_phrases: Annotated[int, Field(gt=0, le=50)] = 7
+    max_label_tokens: Annotated[int, Field(gt=0)] | None = 64
+    too_long: Literal["cut", "reject"] = "cut"  # a longer label loses last phrases, or is none
+    korean: Literal["rules", "kiwi"] = "rules"  # by what inflected Korean words are told
+    absent: Literal["flag", "drop"] = "flag"
+
+
+class Task:
+    """`count` counts tokens, for `max_label_tokens` of the phrases joined by "; "."""
+
+    column = LabelColumn("keyphrases", many=True)
+    prompt = "keyphrases/v1"
+
+    def __init__(self, options: Options, count: Counter) -> None:
+        self._options, self._count = options, count
+        if options.korean == "kiwi":
+            kiwi.analyser()
+
+    @staticmethod
+    def variables(options: Options) -> dict[str, Any]:
+        return {"max_phrases": options.max_phrases}
+
+    @staticmethod
+    def schema(options: Options) -> dict[str, Any]:
+        phrases = {"type": "array", "items": {"type": "string"}, "maxItems": options.max_phrases}
+        return object_of({"keyphrases": phrases})
+
+    def parse(self, reply: Reply, article: Article) -> Label:
+        cleaned = clean_reply(
+            reply.text,
+            article.text,
+            max_phrases=self._options.max_phrases,
+            absent=self._options.absent,
+            language=article.language,
+            finish_reason=reply.finish_reason,
+            korean=self._options.korean,
+        )
+        status: str = "refusal" if reply.finish_reason == "refusal" else cleaned.status
+        phrases = self._within_tokens(cleaned.phrases) if status == "ok" else []
+        if len(phrases) < len(cleaned.phrases) and self._options.too_long == "reject":
+            phrases = []
+        if status == "ok" and not phrases:
+            status = "label_too_long"
+        cut = ["max_label_tokens"] if len(phrases) < len(cleaned.phrases) and status == "ok" else []
+        return Label(phrases, cleaned.tiers[: len(phrases)], status, [*cleaned.repairs, *cut])
+
+    def judge(self, reply: Reply, article: Article) -> str:
+        """What a reply is worth, quickly: `ok`, `empty`, `refusal`, ..., or `absent` where most phrases are not in the
+        article.  A plain list of phrases that the article holds needs no parsing; anything else gets it."""
+        parts = [part.strip(_AROUND) for part in _BETWEEN.split(reply.text)]
+        there = sum(1 < len(part) < 60 and part in article.text for part in parts)
+        if there and 2 * there >= len([part for part in parts if part]):
+            return "ok"
+        label = self.parse(reply, article)
+        if label.status != "ok":
+            return label.status
+        return "absent" if 2 * label.tiers.count("absent") > len(label.tiers) else "ok"
+
+    def _within_tokens(self, phrases: list[str]) -> list[str]:
+        """Without as many last phrases as it takes for the label to fit."""
+        limit = self._options.max_label_tokens
+        if limit is None or sum(len(phrase.encode()) + 2 for phrase in phrases) <= limit:
+            return phrases  # a token is a byte at least
+        while phrases and self._count(["; ".join(phrases)])[0] > limit:
+            phrases = phrases[:-1]
+        return phrases

@@ -1,0 +1,201 @@
+"""Bytes -> what to crawl next: feeds, sitemaps, the links of a page.  Nothing here raises on bytes, whatever they are.
+
+A feed's or sitemap's XML goes through `xml_records`.  A page's tags are heard as they come: a tree would cost time with the
+square of the attributes of a hostile tag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from html import unescape
+from typing import NamedTuple
+
+from pipeline.collect.crawling.dates import when, within
+from pipeline.collect.crawling.robots import token, words
+from pipeline.collect.crawling.xml_records import Record, pieces, records
+from pipeline.collect.html import charsets
+from pipeline.collect.urls import normal
+
+MOST_ENTRIES = 50_000  # of a sitemap, as its protocol has it; a feed has a hundred
+PAGE_BYTES = 5_000_000  # of a page that are looked at
+MOST_LINKS = 10_000
+_LONGEST_TITLE = 1_000  # characters
+
+_PUBLISHED = ("pubdate", "published", "publication_date", "issued", "date", "created")
+_UPDATED = ("updated", "modified", "lastmod")
+_FEED_FIELDS = frozenset((*_PUBLISHED, *_UPDATED, "title", "link", "origlink", "guid", "id"))
+_SITEMAP_FIELDS = _FEED_FIELDS | {"loc"}
+_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
+_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+_FEED_TYPES = re.compile(r"(?:application|text)/(?:(?:rss|atom|rdf)\+)?xml", re.IGNORECASE)
+
+
+class Entry(NamedTuple):
+    """A page that a feed or sitemap names.  Times are ISO 8601 in UTC; a sitemap's `lastmod` is an update."""
+
+    url: str
+    published_at: str | None = None
+    title: str | None = None
+    updated_at: str | None = None
+
+
+class Sitemap(NamedTuple):
+    """Its `pages`, further `sitemaps`, and when those last `changed`, where it says so."""
+
+    pages: list[Entry]
+    sitemaps: list[str]
+    changed: dict[str, str]
+
+
+class Links(NamedTuple):
+    """Where a page leads.  `nofollow`: it asks not to follow its links, which are listed nonetheless."""
+
+    pages: list[str]
+    feeds: list[str]
+    canonical: str | None
+    nofollow: bool
+
+
+def entries_of_feed(body: bytes, url: str) -> list[Entry]:
+    """The pages that an RSS (0.9x, 1.0, 2.0) or Atom feed at `url` names, each once, in its order."""
+    return _each_once(_entry(record) for record in records(body, url, ("item", "entry"), _FEED_FIELDS, MOST_ENTRIES))
+
+
+def entries_of_sitemap(body: bytes, url: str) -> Sitemap:
+    """What a sitemap at `url` names: XML, an index of sitemaps, a feed, or text with an address a line; gzip or not."""
+    if not _is_xml(body):
+        return Sitemap(_each_once(_lines(body)), [], {})
+    pages: list[Entry | None] = []
+    sitemaps: dict[str, str | None] = {}
+    for record in records(body, url, ("url", "sitemap", "item", "entry"), _SITEMAP_FIELDS, MOST_ENTRIES):
+        entry = _entry(record)
+        if record.name != "sitemap":
+            pages.append(entry)
+        elif entry is not None:
+            sitemaps.setdefault(entry.url, entry.updated_at)
+    return Sitemap(_each_once(pages), list(sitemaps), {each: changed for each, changed in sitemaps.items() if changed})
+
+
+def entry_within(entry: Entry, since: str | None, until: str | None) -> bool:
+    """Whether an entry may have been published between two times; what last changed before was published before."""
+    if entry.published_at is not None:
+        return within(entry.published_at, since, until)
+    return within(entry.updated_at, since, None)
+
+
+def _each_once(entries: Iterable[Entry | None]) -> list[Entry]:
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if entry is not None:
+            found.setdefault(entry.url, entry)
+    return list(found.values())
+
+
+def _is_xml(body: bytes) -> bool:
+    return next(pieces(body, ">"), "").lstrip().startswith("<")
+
+
+def _lines(body: bytes) -> Iterator[Entry]:
+    left = MOST_ENTRIES
+    for piece in pieces(body, "\n"):
+        for line in piece.splitlines():
+            address = normal(line) if left else None
+            if address:
+                left -= 1
+                yield Entry(address)
+
+
+def _entry(record: Record) -> Entry | None:
+    if record.name in ("url", "sitemap"):
+        place = record.text("loc")
+        url = normal(place, record.base) if place else None
+    else:
+        url = _link(record)
+    if not url:
+        return None
+    return Entry(url, when(record.text(*_PUBLISHED)), _title(record.text("title")), when(record.text(*_UPDATED)))
+
+
+def _link(record: Record) -> str | None:
+    """Of an item: FeedBurner's original, its link, a GUID that is an address, what an RDF item is about."""
+    candidates = [(each.text, each.base) for each in record.all("origlink")]
+    for link in record.all("link"):
+        rel, kind = link.attributes.get("rel", "alternate"), link.attributes.get("type", "text/html")
+        if rel == "alternate" and kind in ("text/html", "application/xhtml+xml", ""):
+            candidates.append((link.attributes.get("href", "").strip() or link.text, link.base))
+    candidates += [
+        (each.text, "")
+        for each in record.all("guid") + record.all("id")
+        if each.attributes.get("isPermaLink") != "false"
+    ]
+    candidates.append((record.attributes.get(_ABOUT, ""), record.base))
+    return next((address for text, base in candidates if text and (address := normal(text, base or None))), None)
+
+
+def _title(text: str | None) -> str | None:
+    """One line without markup; feeds escape it once or twice."""
+    text = unescape(text or "")
+    if "<" in text:
+        text = _TAG.sub("", text)
+    return " ".join(unescape(text).split())[:_LONGEST_TITLE] or None
+
+
+# --- a page ---
+
+
+def links_of_page(body: bytes, url: str, charset: str | None = None, user_agent: str = "") -> Links:
+    """The links of the first 5 MB of a page at `url`, in normal form and each once, without those marked `nofollow`.
+
+    `charset` is the one of its HTTP header.  Links to the page itself are left out.
+    """
+    from lxml import etree
+
+    text = charsets.decode(body[:PAGE_BYTES], charset)[0].replace("\0", "")
+    page = _Page({"robots", token(user_agent) or "robots"})
+    parser = etree.HTMLParser(target=page, encoding="utf-8", no_network=True, huge_tree=True)
+    with suppress(etree.LxmlError, ValueError):
+        parser.feed(text.encode("utf-8", "replace"))
+        parser.close()
+    base = normal(page.base, url) or url if page.base else url
+    pages = {address: None for href in page.hrefs if (address := normal(href, base))}
+    pages.pop(normal(url) or url, None)
+    feeds = {address: None for href in page.feeds if (address := normal(href, base))}
+    return Links(list(pages), list(feeds), normal(page.canonical, base) if page.canonical else None, page.nofollow)
+
+
+class _Page:
+    """What lxml tells of a page's tags."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+        self.hrefs: dict[str, None] = {}
+        self.feeds: dict[str, None] = {}
+        self.base = self.canonical = ""
+        self.nofollow = False
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if tag in ("a", "area"):
+            href = attributes.get("href")
+            if href and len(self.hrefs) < MOST_LINKS and href[0] != "#":
+                rel = attributes.get("rel")
+                if not rel or "nofollow" not in rel.lower().split():
+                    self.hrefs[href] = None
+        elif tag == "link":
+            self._link(attributes)
+        elif tag == "base":
+            self.base = self.base or attributes.get("href", "")
+        elif tag == "meta" and attributes.get("name", "").strip().lower() in self._names:
+            said = words(attributes.get("content", ""))
+            self.nofollow = self.nofollow or "nofollow" in said or "none" in said
+
+    def _link(self, attributes: Mapping[str, str]) -> None:
+        rel, href = attributes.get("rel", "").lower().split(), attributes.get("href", "")
+        if "canonical" in rel:
+            self.canonical = self.canonical or href
+        elif "feed" in rel or ("alternate" in rel and _FEED_TYPES.fullmatch(attributes.get("type", "").strip())):
+            self.feeds[href] = None
+
+    def close(self) -> None:
+        return None

@@ -1,0 +1,329 @@
+"""Every URL's state, what was fetched, and when: one SQLite file.
+
+A page's state, its validators, its body and the links that it led to commit together, many pages in one transaction.  What was
+under way when a process was killed is simply fetched again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from pipeline.collect.crawling import recrawl
+from pipeline.collect.crawling.types import TRAP, Copy, Found, Kept, Outcome, Url, Verdict
+from pipeline.core.errors import InputError
+
+FORMAT = 2
+UNIT_PAGES = 500  # of one unit of the collect stage
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS urls (
+  number        INTEGER PRIMARY KEY,          -- in the order of discovery
+  url           TEXT NOT NULL UNIQUE,         -- in normal form
+  host          TEXT NOT NULL,
+  kind          TEXT NOT NULL,                -- page | site | feed | sitemap | site_sitemap; a site's pages lead to others
+  depth         INTEGER NOT NULL,             -- links away from a start
+  state         TEXT NOT NULL,                -- waiting | done | failed | skipped | left
+  start         INTEGER NOT NULL,             -- of `starts`: the one that led to it first
+  run           INTEGER NOT NULL,             -- in which it was asked last; 0: never
+  tries         INTEGER NOT NULL DEFAULT 0,   -- in this run
+  not_before    REAL NOT NULL DEFAULT 0,      -- epoch seconds
+  published_at  TEXT, title TEXT,             -- as a feed or sitemap says
+  status        INTEGER, reason TEXT, detail TEXT,
+  final_url     TEXT, etag TEXT, last_modified TEXT, charset TEXT,
+  tdm_policy    TEXT,                         -- rights are reserved; '' where no policy is named
+  fetched_at    TEXT, body_sha256 TEXT
+);
+CREATE INDEX IF NOT EXISTS urls_waiting ON urls (host, not_before, number) WHERE state = 'waiting';
+CREATE TABLE IF NOT EXISTS bodies (number INTEGER PRIMARY KEY, body BLOB NOT NULL);  -- zstd
+-- What a page was before it changed in this run, until it is settled whether the new body is a new state of it.
+CREATE TABLE IF NOT EXISTS formers (number INTEGER PRIMARY KEY, final_url TEXT, etag TEXT, last_modified TEXT, charset TEXT,
+  body_sha256 TEXT, body BLOB NOT NULL);
+-- What was extracted to find that out, until the articles of this run are there.
+CREATE TABLE IF NOT EXISTS extracts (number INTEGER PRIMARY KEY, made_by TEXT NOT NULL, page TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS starts (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, url TEXT NOT NULL, is_given INTEGER NOT NULL,
+  UNIQUE (kind, url));  -- of the job file, now or once
+-- What is a row: pages, and feeds and sitemaps that could not be used.
+CREATE TEMP VIEW IF NOT EXISTS shown AS SELECT * FROM urls WHERE state != 'left' AND CASE WHEN kind IN ('page', 'site')
+  THEN state != 'waiting' OR body_sha256 IS NOT NULL ELSE state IN ('failed', 'skipped') END;
+CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, scope TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL);
+"""
+_URL = """
+SELECT number, url, host, kind, depth, tries, published_at, etag, last_modified, body_sha256 IS NOT NULL, final_url FROM urls"""
+
+
+class Frontier:
+    """Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, FORMAT):
+                raise InputError(f"{path}: of another version of labelmill (format {version}); delete it to crawl anew")
+            self._db.executescript(f"{_TABLES} PRAGMA user_version = {FORMAT};")
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{path}: cannot be used ({error}); delete it to crawl anew") from error
+        self._pack = zstandard.ZstdCompressor(level=3)
+        self._unpack = zstandard.ZstdDecompressor()
+        self.run = self._depth = 0
+        self._grown: set[int] = set()  # handed out before they were known to lead on
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- runs ---
+
+    def begin(self, scope: str, starts: Iterable[Found], is_out: Callable[[str], bool], depth: int) -> None:
+        """See `recrawl.begin`."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self.run, self._depth = recrawl.begin(self._db, scope, starts, is_out, depth), depth
+
+    def finish(self) -> None:
+        with self._db:
+            self._db.execute("UPDATE runs SET finished_at = ? WHERE run = ?", (time.time(), self.run))
+            self._db.execute("DELETE FROM extracts")
+
+    # --- what to ask next ---
+
+    def hosts_waiting(self) -> list[tuple[str, int]]:
+        """(host, how many wait)."""
+        rows = self._db.execute(
+            "SELECT host, count(*) FROM urls WHERE state = 'waiting' GROUP BY host ORDER BY min(number)"
+        )
+        return list(rows)
+
+    def waiting(self, host: str, besides: Sequence[int], count: int, new: bool, lists: bool = True) -> list[Url]:
+        """Some of a host's that may be asked now, in the order of discovery; `new`: also pages never fetched, and what may
+        lead to some; `lists`: also feeds and sitemaps."""
+        found: Any = self._db.execute(
+            f"{_URL} WHERE state = 'waiting' AND host = ? AND not_before <= ? "
+            "AND (? OR body_sha256 IS NOT NULL) AND (? OR kind IN ('page', 'site')) ORDER BY not_before, number LIMIT ?",
+            (host, time.time(), new, lists, count + len(besides)),
+        )
+        urls = [Url(*row) for row in found if row[0] not in besides]
+        self._grown.difference_update(url.number for url in urls[:count])
+        return urls[:count]
+
+    def next_time(self, host: str, new: bool) -> float | None:
+        """When (epoch seconds) the first of those that wait may be asked; `new` as above."""
+        row = self._db.execute(
+            "SELECT min(not_before) FROM urls WHERE state = 'waiting' AND host = ? AND (? OR body_sha256 IS NOT NULL)",
+            (host, new),
+        ).fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def waiting_page(self, url: str) -> Url | None:
+        """The page at an address, where it is still to be asked."""
+        found = self._db.execute(
+            f"{_URL} WHERE url = ? AND state = 'waiting' AND kind IN ('page', 'site')", (url,)
+        ).fetchone()
+        return Url(*found) if found else None
+
+    def fetched_page(self, url: str) -> int | None:
+        """The number of the page at an address, where it was fetched in this run."""
+        found = self._db.execute(
+            "SELECT number FROM urls WHERE url = ? AND state = 'done' AND run = ? AND kind IN ('page', 'site')",
+            (url, self.run),
+        ).fetchone()
+        return int(found[0]) if found else None
+
+    # --- what came ---
+
+    def commit(self, outcomes: Sequence[Outcome]) -> Counter[str]:
+        """Durably, all or nothing; how many addresses are new, by host."""
+        new: Counter[str] = Counter()
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            for outcome in outcomes:
+                self._update(outcome)
+                if outcome.found:
+                    new += self._add(outcome.number, outcome.found)
+        return new
+
+    def _update(self, outcome: Outcome) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if outcome.state == "waiting":
+            self._db.execute(
+                "UPDATE urls SET tries = tries + 1, not_before = ?, status = ?, reason = ?, detail = ? WHERE number = ?",
+                (outcome.again_at, outcome.status, outcome.reason, outcome.detail, outcome.number),
+            )
+            return
+        if outcome.body is not None:
+            packed, digest = self._pack.compress(outcome.body), sha256(outcome.body).hexdigest()
+            self._replace(outcome.number, outcome.final_url, outcome.charset, digest, packed)
+        if outcome.same_as is not None:
+            self._copy(outcome.same_as, outcome)
+        once_more = outcome.state == "done" and outcome.number in self._grown
+        self._db.execute(
+            "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, fetched_at = ? WHERE number = ?",
+            (
+                "waiting" if once_more else outcome.state,
+                self.run,
+                outcome.status,
+                outcome.reason,
+                outcome.detail,
+                now,
+                outcome.number,
+            ),
+        )
+        if outcome.state != "failed":  # what fails keeps the validators of its copy; what is not kept has none
+            done = outcome.state == "done" and not once_more
+            validators = (outcome.etag, outcome.last_modified) if done else (None, None)
+            said = outcome.tdm_policy
+            self._db.execute(
+                "UPDATE urls SET etag = ?, last_modified = ?, tdm_policy = CASE WHEN ? THEN coalesce(?, tdm_policy) ELSE ? END, "
+                "final_url = CASE WHEN kind IN ('page', 'site') THEN final_url ELSE ? END WHERE number = ?",
+                (*validators, outcome.status == 304, said, said, outcome.final_url, outcome.number),
+            )
+
+    def _replace(self, number: int, final_url: str | None, charset: str | None, digest: str, packed: bytes) -> None:
+        """A page's body; another one that it had stays beside it until `settle`."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO formers SELECT number, final_url, etag, last_modified, charset, body_sha256, body "
+            "FROM urls JOIN bodies USING (number) WHERE number = ? AND body_sha256 != ?",
+            (number, digest),
+        )
+        self._db.execute("INSERT OR REPLACE INTO bodies (number, body) VALUES (?, ?)", (number, packed))
+        self._db.execute("DELETE FROM extracts WHERE number = ?", (number,))
+        self._db.execute(
+            "UPDATE urls SET final_url = ?, charset = ?, body_sha256 = ? WHERE number = ?",
+            (final_url, charset, digest, number),
+        )
+
+    def _copy(self, of: int, outcome: Outcome) -> None:
+        """What one page brought is what another one, which leads to it, would have brought."""
+        row = self._db.execute(
+            "SELECT coalesce(final_url, url), charset, body_sha256, body, etag, last_modified, tdm_policy "
+            "FROM urls JOIN bodies USING (number) WHERE number = ?",
+            (of,),
+        ).fetchone()
+        *kept, outcome.etag, outcome.last_modified, outcome.tdm_policy = row
+        self._replace(outcome.number, *kept)
+
+    def _add(self, via: int, found: Iterable[Found]) -> Counter[str]:
+        """What a page, feed or sitemap leads to; how many addresses are to be asked now that were not before, by host."""
+        new: Counter[str] = Counter()
+        start = self._db.execute("SELECT start FROM urls WHERE number = ?", (via,)).fetchone()[0]
+        for item in found:
+            state = "skipped" if item.trap else "waiting"
+            known = (state, start, item.published_at, item.title, TRAP if item.trap else None, item.trap)
+            cursor = self._db.execute(
+                "INSERT INTO urls (url, host, kind, depth, state, start, run, published_at, title, reason, detail) "
+                "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?) "
+                "ON CONFLICT (url) DO UPDATE SET state = excluded.state, start = excluded.start, kind = excluded.kind, "
+                "depth = excluded.depth, etag = NULL, last_modified = NULL, tries = 0, not_before = 0 WHERE state = 'left'",
+                (item.url, item.host, item.kind, item.depth, *known),
+            )
+            if cursor.rowcount:
+                new[item.host] += item.trap is None
+            elif item.kind == "site":
+                new[item.host] += self._ask_for_links(item)
+        return +new
+
+    def _ask_for_links(self, item: Found) -> bool:
+        """Nearer than it was thought, or known from a feed: its links are to be read; whether it is asked once more for
+        that, for they are not kept."""
+        nearer = self._db.execute(
+            "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL "
+            "WHERE url = ?2 AND state = 'waiting' AND (kind = 'page' OR (kind = 'site' AND depth > ?1)) RETURNING number",
+            (item.depth, item.url),
+        ).fetchall()
+        if nearer or item.depth >= self._depth:
+            self._grown.update(number for (number,) in nearer if item.depth < self._depth)
+            return False
+        again = self._db.execute(
+            "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL, state = 'waiting', tries = 0, "
+            "not_before = 0 WHERE url = ?2 AND state = 'done' AND run = ?3 "
+            "AND (kind = 'page' OR (kind = 'site' AND depth > ?1 AND depth >= ?4))",
+            (item.depth, item.url, self.run, self._depth),
+        )
+        return again.rowcount > 0
+
+    # --- which of two bodies stays ---
+
+    def unsettled(self) -> dict[int, tuple[str, str]]:
+        """Pages that have another body than before this run -> where that came from, and where this one does."""
+        rows = self._db.execute(
+            "SELECT number, coalesce(formers.final_url, url), coalesce(urls.final_url, url) "
+            "FROM formers JOIN urls USING (number) ORDER BY number"
+        )
+        return {number: (before, now) for number, before, now in rows}
+
+    def copy(self, number: int, former: bool) -> Copy:
+        """The body of one of these: as it came, or as it was before."""
+        source = "formers JOIN urls USING (number)" if former else "urls JOIN bodies USING (number)"
+        prefix = "formers" if former else "urls"
+        url, charset, packed = self._db.execute(
+            f"SELECT coalesce({prefix}.final_url, url), {prefix}.charset, body FROM {source} WHERE number = ?",  # noqa: S608
+            (number,),
+        ).fetchone()
+        return Copy(url, charset, self._unpack.decompress(packed))
+
+    def settle(self, verdicts: Iterable[Verdict], made_by: str) -> None:
+        """Take the new bodies for the pages' new state, or put the former ones back.  `made_by` names the extractor."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            for number, page, reason, detail in verdicts:
+                if reason is not None:
+                    self._put_back(number, reason, detail)
+                self._db.execute("DELETE FROM formers WHERE number = ?", (number,))
+                self._db.execute("INSERT OR REPLACE INTO extracts VALUES (?, ?, ?)", (number, made_by, page))
+
+    def _put_back(self, number: int, reason: str, detail: str | None) -> None:
+        self._db.execute("INSERT OR REPLACE INTO bodies SELECT number, body FROM formers WHERE number = ?", (number,))
+        self._db.execute(
+            "UPDATE urls SET state = CASE state WHEN 'done' THEN 'failed' ELSE state END, reason = ?2, detail = ?3, "
+            "(final_url, etag, last_modified, charset, body_sha256) = "
+            "(SELECT final_url, etag, last_modified, charset, body_sha256 FROM formers WHERE number = ?1) WHERE number = ?1",
+            (number, reason, detail),
+        )
+
+    # --- what is kept ---
+
+    def fetched(self) -> int:
+        """Pages that are kept."""
+        kept = self._db.execute("SELECT count(*) FROM urls WHERE body_sha256 IS NOT NULL AND state != 'left'")
+        return int(kept.fetchone()[0])
+
+    def units(self) -> Iterator[tuple[int, str]]:
+        """(first number, digest) of each range of `UNIT_PAGES` numbers, of pages alone."""
+        rows = self._db.execute(
+            "SELECT number, url, state, reason, body_sha256, final_url, tdm_policy, published_at FROM shown "
+            "ORDER BY number"
+        )
+        current, digest = None, sha256()
+        for number, *known in rows:
+            first = number - number % UNIT_PAGES
+            if current is not None and first != current:
+                yield current, digest.hexdigest()
+                digest = sha256()
+            current = first
+            digest.update(repr((number, known)).encode())
+        if current is not None:
+            yield current, digest.hexdigest()
+
+    def pages(self, first: int, made_by: str = "") -> Iterator[Kept]:
+        """The pages of a range, in order; `made_by` names the extractor."""
+        with closing(self._db.cursor()) as cursor:
+            rows: Any = cursor.execute(
+                "SELECT shown.number, url, final_url, state, reason, detail, published_at, charset, tdm_policy, page, body "
+                "FROM shown LEFT JOIN bodies USING (number) LEFT JOIN extracts ON extracts.number = shown.number AND made_by = ? "
+                "WHERE shown.number >= ? AND shown.number < ? ORDER BY shown.number",
+                (made_by, first, first + UNIT_PAGES),
+            )
+            for *known, packed in rows:
+                body = None if packed is None else self._unpack.decompress(packed)
+                yield Kept(*known, body)  # type: ignore[call-arg]

@@ -1,0 +1,286 @@
+"""What a site asks of robots: robots.txt (RFC 9309), marks on a page, and TDM reservations (W3C TDMRep).
+
+Pure: fetching, keeping and asking again are the caller's, which is told how long an answer holds.  Nothing here raises on bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from html import unescape
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from pipeline.collect.urls import encoded, normal
+
+if TYPE_CHECKING:
+    from protego import Protego
+
+MOST_BYTES = 500 * 1024  # of a robots.txt that are read, as RFC 9309 asks at least
+HOLDS = 24 * 3600.0  # seconds that an answer may be kept
+AGAIN = 3600.0  # seconds until an unreachable robots.txt is worth another try
+SLOWEST = 60.0  # seconds: a host that asks for more between two requests is left alone
+HEAD_BYTES = 256 * 1024  # of a page in which marks are looked for
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_NO_LINE_END = re.compile("[\x00\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")  # Python splits lines at these, RFC 9309 does not
+_TOKEN = re.compile(r"([^\s/;,()]+)")
+_COMPATIBLE = re.compile(r"\(compatible;\s*([^\s/;,()]+)", re.IGNORECASE)
+_RULE_LINE = re.compile(r"\s*(?:di|allow|crawl|request|site-?map)", re.IGNORECASE)  # protego knows common misspellings
+_AGENT_LINE = re.compile(r"\s*user[ -]?agent(?:\s*:|\s)\s*([^\s/#;,()]*)", re.IGNORECASE)
+_OTHER = "User-agent: 0"  # stands for all agents but ours: protego would take `label` for a name of labelmill
+
+_UNUSABLE = ("noindex", "none", "noarchive", "noai", "noimageai")
+_WITH_VALUE = re.compile(
+    r"(?a:\b)(?:max-(?:snippet|(?:image|video)-preview)\s*:\s*[^\s,;]*|unavailable_after\s*:[^,;]*)"
+)
+_META = re.compile(r"""<meta[\s/]((?:=\s*(?:"[^"]*"|'[^']*')|[^>])*+)""", re.IGNORECASE)  # a value may hold a >
+_ATTRIBUTE = re.compile(r"""(?<![^\s"'/])([^\s"'<>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+
+
+def token(user_agent: str) -> str:
+    """The product token of a user agent, as groups of a robots.txt name it: `labelmill/1.0 (+...)` -> `labelmill`.
+
+    `Mozilla/5.0 (compatible; labelmill/1.0)` is labelmill too.
+    """
+    found = _COMPATIBLE.search(user_agent) or _TOKEN.search(user_agent)
+    return found[1].lower() if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Robots:
+    """What a host allows us.
+
+    `delay`: seconds between requests, None where it does not say.  `refusal`: why nothing is allowed (`unreachable`,
+    `too_slow`), or None.  `holds`: seconds after which to ask again.  `sitemaps`: in normal form.
+    """
+
+    delay: float | None = None
+    sitemaps: tuple[str, ...] = ()
+    refusal: str | None = None
+    holds: float = HOLDS
+    rules: Protego | None = None
+    agent: str = ""
+
+    @property
+    def unreachable(self) -> bool:
+        """It may answer later; until then nothing is allowed, as RFC 9309 has it (without its way out after 30 days)."""
+        return self.refusal == "unreachable"
+
+    def allowed(self, url: str) -> bool:
+        if self.refusal is not None:
+            return False
+        if self.rules is None:
+            return True
+        try:
+            return self.rules.can_fetch(url, self.agent)
+        except ValueError:  # no address
+            return False
+
+
+def parse(status: int | None, body: bytes, user_agent: str, url: str | None = None, slowest: float = SLOWEST) -> Robots:
+    """The answer to a request for robots.txt, redirects followed.
+
+    `status` is None where nothing answered.  2xx is read; 5xx, 429 and no answer allow nothing for an hour; all else (4xx, and a
+    3xx that was left over after five redirects) allows everything.  A delay beyond `slowest` seconds refuses the host: it is
+    neither crawled faster than it asks nor for years.  `url`: its own address, for sitemaps that are named relative to it.
+    """
+    if status is None or status == 429 or status >= 500:
+        return Robots(refusal="unreachable", holds=AGAIN)
+    if not 200 <= status < 300:
+        return Robots()
+    from protego import Protego
+
+    agent = token(user_agent)
+    rules = Protego.parse("\n".join(_lines(body, agent)))
+    delay = _delay(rules, agent)
+    named = dict.fromkeys(address for text in rules.sitemaps if (address := normal(text, url)))
+    refusal = "too_slow" if delay is not None and delay > slowest else None
+    return Robots(delay, tuple(named), refusal, HOLDS, rules, agent)
+
+
+def _lines(body: bytes, agent: str) -> Iterator[str]:
+    """The lines of a robots.txt with every group named `*`, ours or another's."""
+    text = body[:MOST_BYTES].decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    lines = _LINE_END.split(_NO_LINE_END.sub(lambda found: quote(found[0]), text))
+    if len(body) >= MOST_BYTES:
+        del lines[-1]  # half a rule may say more than the whole
+    for line in lines:
+        found = _AGENT_LINE.match(line)
+        if found is None:
+            if _RULE_LINE.match(line):  # what is unknown must not end a group
+                yield line
+        else:
+            name = found[1].lower()
+            ours = name == "*" or name.rstrip("*") == agent
+            yield f"User-agent: {'*' if name == '*' else agent}" if ours else _OTHER
+
+
+def _delay(rules: Protego, agent: str) -> float | None:
+    """Seconds between two requests, from Crawl-delay and Request-rate: the longer one."""
+    rate = rules.request_rate(agent)
+    asked = (rules.crawl_delay(agent), rate.seconds / rate.requests if rate else None)
+    return max((seconds for seconds in asked if seconds is not None), default=None)
+
+
+# --- marks on a page ---
+
+
+def directives(headers: Headers, head: bytes, user_agent: str = "") -> dict[str, str]:
+    """What X-Robots-Tag and `<meta name="robots">` (or our own name) say: the directive, in lower case -> where it was found.
+
+    In a line of a header an agent's name holds until the next one, and without a name all are meant.
+    """
+    agent = token(user_agent)
+    found: dict[str, str] = {}
+    for name, value in _pairs(headers):
+        if name == "x-robots-tag":
+            for line in value.split("\n"):
+                found.update(dict.fromkeys(_for_us(line, agent), "x-robots-tag"))
+    for name, content in metas(head):
+        if name == "robots" or (agent and name == agent):
+            for word in words(content):
+                found.setdefault(word, "meta")
+    return found
+
+
+def forbids_use(headers: Headers, body_head: bytes, user_agent: str = "") -> str | None:
+    """Why a page may not be kept, such as `meta: noindex`, or None: noindex, none, noarchive, noai, noimageai."""
+    said = directives(headers, body_head, user_agent)
+    return next((f"{said[word]}: {word}" for word in _UNUSABLE if word in said), None)
+
+
+def words(content: str) -> list[str]:
+    """The directives in a `content`, in lower case, by commas or spaces; without those that have a value, which may be `none`."""
+    return re.split(r"[\s,;]+", _WITH_VALUE.sub("", content.lower()).strip())
+
+
+def _for_us(value: str, agent: str) -> Iterator[str]:
+    ours = True
+    for part in _WITH_VALUE.sub("", value.lower()).split(","):
+        name, colon, rest = part.rpartition(":")
+        if colon:
+            ours = name.strip() in ("*", "robots", agent)
+        if ours:
+            yield from words(rest)
+
+
+def _pairs(headers: Headers) -> Iterator[tuple[str, str]]:
+    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        yield name.lower(), value
+
+
+def metas(head: bytes) -> Iterator[tuple[str, str]]:
+    """(name in lower case, content) of the `<meta>`s at the head of a page, comments left out."""
+    # NULs: UTF-16 without them is ASCII enough for this.
+    text = _without_comments(head[:HEAD_BYTES].replace(b"\0", b"").decode("latin-1"))
+    for tag in _META.finditer(text):
+        said = {name.lower(): a or b or c for name, a, b, c in reversed(_ATTRIBUTE.findall(tag[1]))}  # the first counts
+        if "name" in said and "content" in said:
+            yield said["name"].strip().lower(), unescape(said["content"])
+
+
+def _without_comments(text: str) -> str:
+    kept, *rest = text.split("<!--")  # a pattern would take quadratic time where none is closed
+    return kept + "".join(part.partition("-->")[2] for part in rest)
+
+
+# --- TDM reservations ---
+
+
+class Reservation(NamedTuple):
+    """Whether the rights to text and data mining are reserved, and the address of the policy, if one is named."""
+
+    reserved: bool
+    policy: str | None = None
+
+
+class TdmRules:
+    """A site's `/.well-known/tdmrep.json`: the first rule whose location matches decides."""
+
+    def __init__(self, rules: Iterable[tuple[str, Reservation]] = ()) -> None:
+        self._rules = [(_location(location), reservation) for location, reservation in rules]
+
+    def at(self, url: str) -> Reservation | None:
+        """What it says of a URL in normal form; None where it says nothing."""
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return None
+        place = _plain((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        return next((said for matches, said in self._rules if _matches(matches, place)), None)
+
+
+def tdm_file(status: int | None, body: bytes, url: str) -> TdmRules:
+    """The answer to a request for `/.well-known/tdmrep.json` at `url`; whatever is not as it should be says nothing."""
+    if status is None or not 200 <= status < 300:
+        return TdmRules()
+    try:
+        rows: Any = json.loads(body[:MOST_BYTES])
+    except (ValueError, RecursionError):
+        return TdmRules()
+    rules = []
+    for row in rows if isinstance(rows, list) else [rows]:
+        location = row.get("location") if isinstance(row, dict) else None
+        if isinstance(location, str):
+            said = _reservation(row.get("tdm-reservation"), row.get("tdm-policy"), url)
+            rules += [(location, said)] if said else []
+    return TdmRules(rules)
+
+
+def tdm_headers(headers: Headers, url: str) -> Reservation | None:
+    """What the headers `tdm-reservation` and `tdm-policy` say."""
+    said = dict(_pairs(headers))
+    return _reservation(said.get("tdm-reservation"), said.get("tdm-policy"), url)
+
+
+def tdm_meta(body_head: bytes, url: str) -> Reservation | None:
+    """What `<meta name="tdm-reservation" content="1">` and `tdm-policy` say."""
+    said = dict(metas(body_head))
+    return _reservation(said.get("tdm-reservation"), said.get("tdm-policy"), url)
+
+
+def reservation(url: str, rules: TdmRules | None, headers: Headers = (), body_head: bytes = b"") -> Reservation:
+    """All three together, the page's own word before the header's, and that before the site's file."""
+    said = tdm_meta(body_head, url) or tdm_headers(headers, url) or (rules.at(url) if rules else None)
+    return said or Reservation(False)
+
+
+def _reservation(value: object, policy: object, url: str) -> Reservation | None:
+    """None for anything but 0 and 1 (or true): the specification takes an error for silence."""
+    said = {"0": False, "1": True, "true": True}.get(str(value).strip().lower() if isinstance(value, int | str) else "")
+    if said is None:
+        return None
+    return Reservation(said, normal(policy, url) if said and isinstance(policy, str) else None)
+
+
+def _location(pattern: str) -> tuple[list[str], bool]:
+    """A location as the runs between its `*`s, and whether it is anchored by `$`."""
+    pattern = pattern.partition("#")[0].strip()
+    anchored = pattern.endswith("$")
+    path = re.sub(r"\*+", "*", pattern.removesuffix("$"))
+    return [_plain(part) for part in path.split("*")], anchored
+
+
+def _plain(text: str) -> str:
+    """In the form in which both sides are compared; a location may escape the two characters that mean something in it."""
+    return encoded(text).replace("%24", "$").replace("%2A", "*")
+
+
+def _matches(location: tuple[list[str], bool], place: str) -> bool:
+    """Linear in the place: each run as early as it is found."""
+    (first, *others), anchored = location
+    if not place.startswith(first):
+        return False
+    at = len(first)
+    for part in others[:-1] if anchored else others:
+        found = place.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    if not anchored:
+        return True
+    return place[at:].endswith(others[-1]) if others else at == len(place)

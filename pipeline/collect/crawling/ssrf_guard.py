@@ -1,0 +1,138 @@
+"""Which network addresses may be connected to: public ones, and what the job allows.
+
+The check is made where a socket is made (`open_socket`, which aiohttp's connector calls): it sees the very address that is
+then connected to, whether it stood in the URL or came from a resolver, at the first request or after a redirect.  So no
+second answer of a name server and no way of writing an address gets around it.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from yarl import URL
+
+from pipeline.core.errors import ConfigError
+
+Network = IPv4Network | IPv6Network
+AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
+
+# IANA's registries of special-purpose addresses; `is_global` of the standard library differs by its version
+_NOT_PUBLIC: list[tuple[Network, str]] = [
+    (ip_network(network), why)
+    for why, networks in {
+        "loopback": "127.0.0.0/8 ::1/128",
+        "private": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fec0::/10",
+        "link-local": "169.254.0.0/16 fe80::/10",
+        "unspecified": "0.0.0.0/8 ::/128",
+        "shared": "100.64.0.0/10",
+        "multicast": "224.0.0.0/4 ff00::/8",
+        "of a cloud's host": "168.63.129.16/32",  # Azure's; the other clouds' metadata lie in networks above and below
+        "reserved": "192.0.0.0/24 192.88.99.0/24 198.18.0.0/15 240.0.0.0/4 2001::/23",
+        "for documentation": "192.0.2.0/24 198.51.100.0/24 203.0.113.0/24 2001:db8::/32 3fff::/20",
+        "IPv4 inside IPv6": "::ffff:0:0/96",
+        "NAT64": "64:ff9b::/96 64:ff9b:1::/48",
+        "Teredo": "2001::/32",
+    }.items()
+    for network in networks.split()
+]
+_NOT_PUBLIC.sort(key=lambda entry: -entry[0].prefixlen)  # the narrowest network says why
+_HOST = re.compile(
+    r"[a-z0-9_]([a-z0-9_.-]*\.)?[a-z0-9-]*[a-z][a-z0-9-]*|[a-z]", re.ASCII
+)  # its last label has a letter
+_GLOBAL_V6 = ip_network("2000::/3")
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+class Refused(OSError):
+    """An address that may not be connected to; the text says which and why."""
+
+
+class Guard:
+    """`allow` holds networks ("10.0.0.0/8", "::1") and host names, from the job; a name's addresses may be any.
+
+    Raises ConfigError for an entry that is neither.
+    """
+
+    def __init__(self, allow: Sequence[str] = ()) -> None:
+        self._networks: list[Network] = []
+        self._names: set[str] = set()
+        for entry in allow:
+            try:
+                self._networks.append(ip_network(entry.strip(), strict=False))
+            except ValueError:
+                self._names.add(_host_name(entry))
+
+    def trusts(self, host: str) -> bool:
+        """Whether the job allows a host by its name."""
+        return host.lower().rstrip(".") in self._names
+
+    def refused(self, address: str) -> str | None:
+        """Why an address may not be connected to, in a few words; None where it may."""
+        try:
+            ip = ip_address(address)
+        except ValueError:
+            return "no IP address in its usual form"
+        if any(ip.version == network.version and ip in network for network in self._networks):
+            inner = _inside(ip)  # who allows NAT64 does not mean the private addresses that it can spell
+            return self.refused(str(inner)) if inner else None
+        return self._not_public(ip)
+
+    def _not_public(self, ip: IPv4Address | IPv6Address) -> str | None:
+        for network, why in _NOT_PUBLIC:
+            if ip.version == network.version and ip in network:
+                return f"a {why} address" if why[0] != "u" else f"an {why} address"
+        if ip.version == 4:
+            return None
+        if ip not in _GLOBAL_V6:
+            return "a reserved address"
+        inner = _inside(ip)
+        return self.refused(str(inner)) if inner else None
+
+    def refused_host(self, host: str) -> str | None:
+        """The same of a URL's host: for an address it tells at once, for a name (None) its addresses will.
+
+        What other software may take for an address (0x7f000001, 2130706433, 127.1, 0177.0.0.1) is refused as it stands.
+        """
+        last = host.rstrip(".").rpartition(".")[2].lower()
+        if ":" not in host and not last.isdigit() and not last.startswith("0x"):
+            return None
+        return None if self.trusts(host) else self.refused(host)
+
+    def open_socket(self, info: AddressInfo) -> socket.socket:
+        """A new socket that is about to be connected to an address.  Raises Refused."""
+        family, kind, protocol, _, address = info
+        if why := self.refused(str(address[0])):
+            raise Refused(f"{address[0]} is {why}")
+        return socket.socket(family, kind, protocol)
+
+
+def _inside(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that packets for an IPv6 address end at."""
+    if isinstance(ip, IPv4Address):
+        return None
+    if ip in _NAT64:
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour
+
+
+def _host_name(entry: str) -> str:
+    """In the form that it has in a request (IDNA)."""
+    try:
+        name = URL.build(scheme="http", host=entry.strip().rstrip(".")).raw_host or ""
+    except ValueError:
+        name = ""
+    if not _HOST.fullmatch(name):
+        raise ConfigError(f"allow: {entry!r} is neither a network (10.0.0.0/8) nor a host name")
+    return name
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host is this machine itself."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"

@@ -1,0 +1,296 @@
+"""A page's bytes -> an article's fields, by trafilatura.
+
+`extract` never raises, but a page can take it minutes or bring the process down: pages of strangers go through `workers`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from hashlib import sha256
+from importlib import import_module
+from typing import Any, Literal
+
+from pipeline.collect.html import boilerplate
+from pipeline.collect.html.charsets import decode
+from pipeline.collect.urls import normal
+from pipeline.core.errors import MissingExtra
+from pipeline.core.text import language
+
+VERSION = 3  # of what this module and `boilerplate` make of a page; a higher one means: extract again
+MAX_BYTES = 10 * 2**20
+MAX_TAGS = 100_000  # trafilatura takes a second for 20,000, and more than linear time
+_KEPT_BY_PRECISION = 0.6
+
+Mode = Literal["fast", "thorough"]
+Reason = Literal["not_html", "no_article", "undecodable", "too_large", "too_slow", "out_of_memory", "crashed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page says.  `reason` is None for an article, else why there is none; `detail` says more of that.
+
+    `text`: paragraphs, one a line, without `removed` (rule, text). `published_at`: an ISO 8601 date, or a time with its date.
+    `language`: ISO 639-1, of the text, else as declared. `encoding`: Python's name of the one that was used.
+    """
+
+    title: str | None = None
+    text: str = ""
+    author: str | None = None
+    published_at: str | None = None
+    language: str | None = None
+    canonical_url: str | None = None
+    encoding: str | None = None
+    removed: tuple[tuple[str, str], ...] = ()
+    reason: Reason | None = None
+    detail: str = ""
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Page:
+        """Of JSON, which knows no tuples."""
+        return cls(**{**fields, "removed": tuple((rule, text) for rule, text in fields["removed"])})
+
+    def notes(self) -> tuple[str, ...]:
+        """What a row tells of how it was made, and has no column for."""
+        notes = [f"removed {rule}: {what}" for rule, what in self.removed]
+        notes += [f"encoding: {self.encoding}"] if self.encoding not in (None, "utf-8") else []
+        return (*notes, f"author: {self.author}") if self.author else tuple(notes)
+
+
+def extract(body: bytes, url: str, charset: str | None = None, mode: Mode = "fast") -> Page:
+    """The article of a page.  `charset` is the HTTP header's.  Raises MissingExtra, and nothing that a page could cause."""
+    require()
+    refusal = _refusal(body)
+    if refusal is not None:
+        return refusal
+    try:
+        return _extract(body, url, charset, mode)
+    except MemoryError:
+        return Page(reason="out_of_memory", detail=f"{len(body)} bytes")
+    except Exception as error:  # a page can break any parser below; it must cost only itself
+        return Page(reason="failed", detail=f"{type(error).__name__}: {error}"[:200])
+
+
+def require(
+    what: str = "extracting articles from pages", extra: str = "html", modules: Sequence[str] = ("trafilatura",)
+) -> None:
+    """Raises MissingExtra, before the first page and not at it, where a module is not installed."""
+    try:
+        for module in modules:
+            import_module(module)
+    except ImportError as error:
+        raise MissingExtra(what, extra) from error
+
+
+@lru_cache(maxsize=2)
+def extractor_digest(mode: Mode = "fast") -> str:
+    """Names everything that decides what `extract` makes of a page; where it differs, extract the stored page again."""
+    from importlib.metadata import version
+
+    return " ".join(
+        (f"pages-{VERSION}-{mode}", *(f"{name}-{version(name)}" for name in ("trafilatura", "htmldate", "lxml")))
+    )
+
+
+def content_digest(text: str) -> str:
+    """Hex SHA-256 of a text's letters and digits: the same for copies that differ in spaces, punctuation, case or width."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return sha256("".join(filter(str.isalnum, folded)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# --- what is refused unread ---
+
+_BINARY = (
+    b"%PDF-",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"PK\x03\x04",
+    b"RIFF",
+    b"\x1f\x8b",
+    b"OggS",
+    b"ID3",
+    b"\x00\x00\x00\x18ftyp",
+)
+_TAG = re.compile(r"<\s?(?:!doctype|html|head|body|div|p|article|section|main|table|span|h1)\b", re.I)
+_FEED = re.compile(
+    r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)?<(rss|feed|urlset|sitemapindex|rdf:RDF|svg)\b", re.S
+)
+_UNREADABLE = re.compile("[\ufffd\x01-\x08\x0e-\x1f\x80-\x9f]")
+
+
+def _refusal(body: bytes) -> Page | None:
+    if len(body) > MAX_BYTES:
+        return Page(reason="too_large", detail=f"{len(body)} bytes; at most {MAX_BYTES}")
+    if body.startswith(_BINARY):
+        return Page(reason="not_html", detail=f"begins with {body[:8]!r}")
+    if (tags := body.count(b"<")) > MAX_TAGS:
+        return Page(reason="too_large", detail=f"{tags} tags; at most {MAX_TAGS}")
+    return None
+
+
+def _not_text(text: str, encoding: str) -> Page | None:
+    if not text.strip("\0 \t\r\n"):
+        return Page(encoding=encoding, reason="not_html", detail="empty")
+    if len(_UNREADABLE.findall(text)) > 0.05 * len(text):
+        return Page(encoding=encoding, reason="undecodable", detail=f"not {encoding}, nor any encoding that was tried")
+    if (feed := _FEED.match(text[:4096])) is not None:
+        return Page(encoding=encoding, reason="not_html", detail=f"a document of <{feed[1]}>")
+    if not _TAG.search(text):
+        return Page(encoding=encoding, reason="not_html", detail="no tags of HTML")
+    return None
+
+
+# --- extraction ---
+
+
+def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
+    from trafilatura import load_html
+
+    text, encoding = decode(body, charset)
+    refusal = _not_text(text, encoding)
+    if refusal is not None:
+        return refusal
+    tree = load_html(text.replace("\0", ""))
+    if tree is None:
+        return Page(encoding=encoding, reason="not_html", detail="no tree of HTML elements")
+    canonical = _canonical(tree, url)
+    found = _article(tree, url, mode)
+    if found is None or not (found.text or "").strip():
+        return Page(encoding=encoding, reason="no_article", detail="no article body found in the page")
+    paragraphs, removed = boilerplate.strip(_clean(found.text).split("\n"), found.title)
+    joined = "\n".join(paragraphs)
+    return Page(
+        title=_clean(found.title) or None,
+        text=joined,
+        author=_clean(found.author or _stated_author(tree, found.sitename)) or None,
+        published_at=_published(tree, url, found.date),
+        language=_detector()(joined) or _declared_language(tree),
+        canonical_url=canonical or _clean(found.url) or None,
+        encoding=encoding,
+        removed=tuple(removed),
+    )
+
+
+def _article(tree: Any, url: str, mode: Mode) -> Any:
+    """trafilatura's document.
+
+    Thorough: readability and jusText are asked too, and what favours precision is taken unless it lost much of the text.
+    """
+    from trafilatura import bare_extraction
+
+    options: dict[str, Any] = {"url": url, "with_metadata": True, "include_comments": False}
+    found: Any = bare_extraction(tree, fast=mode == "fast", **options)
+    if mode == "fast" or found is None:
+        return found
+    options["with_metadata"] = False
+    precise: Any = bare_extraction(tree, favor_precision=True, **options)
+    if precise is not None and len(precise.text or "") >= _KEPT_BY_PRECISION * len(found.text or ""):
+        found.text = precise.text
+    return found
+
+
+def _clean(text: str | None) -> str:
+    """Without lone surrogates, which no file can hold."""
+    return (text or "").encode("utf-8", "replace").decode().strip()
+
+
+@lru_cache(maxsize=1)
+def _detector() -> language.Detector:
+    return language.detector("auto")
+
+
+def _canonical(tree: Any, url: str) -> str | None:
+    """What `<link rel="canonical">` names; trafilatura does not take relative ones."""
+    base = next((normal(each.get("href") or "", url) for each in tree.iter("base")), None)
+    links = (link.get("href") for link in tree.iter("link") if "canonical" in (link.get("rel") or "").lower().split())
+    return next((address for href in links if href and (address := normal(href, base or url))), None)
+
+
+def _declared_language(tree: Any) -> str | None:
+    code = str(tree.get("lang") or tree.get("xml:lang") or "").split("-")[0].split("_")[0].lower()
+    return code if code in language.LANGUAGES else None
+
+
+# --- the author ---
+
+_JSON_AUTHOR = re.compile(r'"author"\s*:\s*\[?\s*\{[^{}]{0,300}?"name"\s*:\s*("[^"]{2,100}")')
+_META_AUTHORS = ("author", "article:author", "dable:author", "byl", "parsely-author")
+_NO_NAME = re.compile(r"[@/]|://|^\d+$")
+
+
+def _stated_author(tree: Any, site: str | None) -> str | None:
+    """Whom the page names; trafilatura believes no name of one word, as Korean ones are."""
+    metas = (
+        meta.get("content") for meta in tree.iter("meta") if (meta.get("name") or meta.get("property")) in _META_AUTHORS
+    )
+    for name in (*metas, *_json_authors(tree)):
+        name = " ".join((name or "").split())
+        if 2 <= len(name) <= 60 and not _NO_NAME.search(name) and name != site:
+            return name
+    return None
+
+
+def _json_authors(tree: Any) -> Iterator[str]:
+    for text in _linked_data(tree):
+        for quoted in _JSON_AUTHOR.findall(text):
+            with suppress(ValueError):
+                yield str(json.loads(quoted))
+
+
+def _linked_data(tree: Any) -> Iterator[str]:
+    for script in tree.iter("script"):
+        if script.get("type") == "application/ld+json":
+            yield (script.text or "")[:200_000]
+
+
+# --- the time of publication ---
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,9})?\s?(?:Z|[+-]\d\d:?\d\d)?")
+_DAY = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s?[-./년]\s?(\d{1,2})\s?[-./월]\s?(\d{1,2})(?!\d)")
+_FIRST_OF_JANUARY = re.compile(r"\bJan[a-z]*\.? 0?1\b|\b0?1(?:st)? (?:[Jj]an|Jänner|Enero|enero)|\b1er janvier\b")
+_JSON_TIME = re.compile(r'"datePublished"\s*:\s*"([^"]{10,40})"')
+_META_TIMES = (
+    "article:published_time",
+    "og:article:published_time",
+    "datePublished",
+    "date",
+    "pubdate",
+    "parsely-pub-date",
+)
+
+
+def _published(tree: Any, url: str, found: str | None) -> str | None:
+    """trafilatura's date, with the time of day where the page gives one for that day."""
+    for value in _stated_times(tree):
+        match = _TIME.match(value.strip())
+        if match is not None and found == match[0][:10]:
+            return match[0].replace(" ", "T", 1).replace(" ", "")
+    return _written_day(tree, url, found) if found and found.endswith("-01-01") else found or None
+
+
+def _written_day(tree: Any, url: str, guess: str) -> str | None:
+    """Of a mere year, as in a copyright, trafilatura makes its first of January; and it reads no `2024. 5. 18.`"""
+    words = tree.xpath("//body//text()[not(ancestor::script or ancestor::style)]")
+    text = " ".join((url, *_stated_times(tree), *words))
+    for year, month, day in _DAY.findall(text):
+        with suppress(ValueError):
+            if year == guess[:4]:
+                return date(int(year), int(month), int(day)).isoformat()
+    return guess if _FIRST_OF_JANUARY.search(text) else None
+
+
+def _stated_times(tree: Any) -> Iterator[str]:
+    for meta in tree.iter("meta"):
+        if (meta.get("property") or meta.get("name") or meta.get("itemprop")) in _META_TIMES:
+            yield meta.get("content") or ""
+    for text in _linked_data(tree):
+        yield from _JSON_TIME.findall(text)
+    for time in tree.iter("time"):
+        yield time.get("datetime") or ""

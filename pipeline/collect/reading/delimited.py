@@ -1,0 +1,47 @@
+"""CSV and TSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from pipeline.collect.reading.items import DAMAGE, How, Item, Rows, wrong_encoding
+from pipeline.core.types import BadRow, RawRow
+
+
+def read(item: Item, how: How) -> Rows:
+    """Strict CSV: a quote left open is an error of that row, not a row that swallows its neighbours unseen."""
+    csv.field_size_limit(2**31 - 1)
+    label, encoding = item.label, item.encoding(how)
+    delimiter = "\t" if item.suffixes[-1:] == [".tsv"] else ","
+    with item.open() as binary, io.TextIOWrapper(binary, encoding, "surrogateescape", newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        header: list[str] = []
+        while True:
+            line = reader.line_num + 1
+            try:
+                values = next(reader, None)
+            except csv.Error as error:
+                yield BadRow(label, line, "torn_line", f"not CSV: {error} (lines {line}-{reader.line_num})")
+                continue
+            except (*DAMAGE, UnicodeDecodeError) as error:
+                yield BadRow(label, line, "damaged_file", f"the rest cannot be read ({error})")
+                return
+            if values is None:
+                return
+            if not header:
+                header = [name.strip().removeprefix("\ufeff") for name in values]
+            elif values:
+                yield _row(header, values, label, line, how, encoding)
+
+
+def _row(header: list[str], values: list[str], label: str, line: int, how: How, encoding: str) -> RawRow | BadRow:
+    if len(values) != len(header):
+        return BadRow(label, line, "wrong_column_count", f"{len(values)} values for {len(header)} columns")
+    if sum(map(len, values)) > how.max_row_bytes:
+        return BadRow(label, line, "row_too_large", f"max_row_bytes is {how.max_row_bytes}")
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:
+        return BadRow(label, line, "wrong_encoding", wrong_encoding(encoding))
+    return RawRow(label, line, {name: value or None for name, value in zip(header, values, strict=True)})

@@ -1,0 +1,50 @@
+"""Excel (.xlsx): every sheet is a table with a header; in memory are its texts, which Excel keeps once each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.collect.reading.items import How, Item, Rows
+from pipeline.core.errors import MissingExtra
+from pipeline.core.types import BadRow, RawRow
+
+
+def read(item: Item, how: How) -> Rows:
+    """A row for each row that is not empty; its line is Excel's row number.  A formula counts as its last result."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise MissingExtra(f"{item.label}: reading Excel", "excel") from error
+    with item.seekable() as file:
+        try:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except Exception as error:  # openpyxl raises as it likes: TypeError for a style, AttributeError for a chart
+            yield BadRow(item.label, 1, "damaged_file", f"not readable as .xlsx ({str(error)[:150]})")
+            return
+        for sheet in book.worksheets:
+            yield from _sheet(sheet, item.label if len(book.worksheets) == 1 else f"{item.label}[{sheet.title}]", how)
+
+
+def _sheet(sheet: Any, label: str, how: How) -> Rows:
+    header: list[str] = []
+    line = 0
+    try:
+        sheet.reset_dimensions()  # what other programs write there is not to be trusted
+        for line, values in enumerate(sheet.iter_rows(values_only=True), 1):
+            if all(value is None for value in values):
+                continue
+            if not header:
+                header = [str(value).strip() if value is not None else "" for value in values]
+                continue
+            yield _row(header, values, label, line, how)
+    except Exception as error:
+        yield BadRow(label, line + 1, "damaged_file", f"the rest cannot be read ({str(error)[:150]})")
+
+
+def _row(header: list[str], values: tuple[Any, ...], label: str, line: int, how: How) -> RawRow | BadRow:
+    if any(value is not None for value in values[len(header) :]):
+        return BadRow(label, line, "wrong_column_count", f"{len(values)} values for {len(header)} columns")
+    if sum(len(value) for value in values if isinstance(value, str)) > how.max_row_bytes:
+        return BadRow(label, line, "row_too_large", f"max_row_bytes is {how.max_row_bytes}")
+    fields = dict.fromkeys(header) | dict(zip(header, values, strict=False))
+    return RawRow(label, line, {name: value for name, value in fields.items() if name})

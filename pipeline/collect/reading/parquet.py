@@ -1,0 +1,27 @@
+"""Parquet."""
+
+from __future__ import annotations
+
+from pipeline.collect.reading.items import DAMAGE, How, Item, Rows
+from pipeline.core.types import BadRow, RawRow
+
+
+def read(item: Item, how: How) -> Rows:
+    """A row for each row; only the columns that are wanted are read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    line = 0
+    try:
+        with item.seekable() as opened:
+            file = pq.ParquetFile(opened)
+            names = dict.fromkeys(file.schema_arrow.names)  # columns that are not read are null, but known by name
+            wanted = [name for name in how.columns if name in names]
+            for batch in file.iter_batches(batch_size=512, columns=wanted):
+                for fields in batch.to_pylist():
+                    line += 1
+                    yield RawRow(item.label, line, names | fields)
+    except (pa.ArrowException, OSError, UnicodeDecodeError, *DAMAGE) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        yield BadRow(item.label, line + 1, "damaged_file", f"not readable as Parquet ({str(error)[:150]})")

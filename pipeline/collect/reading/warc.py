@@ -1,0 +1,101 @@
+"""WARC files as web archives ship them: HTML responses become articles, as do the texts of WET files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.collect.reading.items import How, Item, Rows
+from pipeline.collect.reading.whole import Html, in_order
+from pipeline.core.types import BadRow, RawRow
+
+_HTML = ("text/html", "application/xhtml+xml")
+_CHUNK = re.compile(rb"(?:\r\n)?([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
+
+
+def read(item: Item, how: How) -> Rows:
+    """A row for each response and each conversion; the line is the record's number in the file, of whatever type."""
+    from pipeline.collect.html import extract
+
+    extract.require(f"{item.label}: reading WARC", "warc", ("fastwarc", "trafilatura"))
+    yield from in_order(_records(item, how), how)
+
+
+def _records(item: Item, how: How) -> Iterator[Html | RawRow | BadRow]:
+    from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+    number = 0
+    own = item.name.lower().endswith((".gz", ".zst"))  # it decompresses these by itself, record by record
+    with item.raw() if own else item.open() as file:
+        try:
+            for number, record in enumerate(ArchiveIterator(file, parse_http=True), 1):
+                if record.record_type == WarcRecordType.response:
+                    yield _response(record, item.label, number, how)
+                elif record.record_type == WarcRecordType.conversion:
+                    yield _conversion(record, item.label, number, how)
+        except (OSError, EOFError, ValueError, RuntimeError) as error:
+            yield BadRow(item.label, number + 1, "damaged_file", f"the rest cannot be read ({str(error)[:150]})")
+            return
+    if not number:
+        yield BadRow(item.label, 1, "damaged_file", "not readable as WARC")
+
+
+def _response(record: Any, label: str, number: int, how: How) -> Html | BadRow:
+    headers = record.http_headers
+    status = headers.status_code if headers is not None else None
+    if status != 200:
+        return BadRow(label, number, "http_status", f"{status}")
+    kind = record.http_content_type or record.headers.get("WARC-Identified-Payload-Type") or _HTML[0]
+    if kind.lower() not in _HTML:
+        return BadRow(label, number, "not_html", f"{kind}"[:100])
+    data = _content(record, label, number, how)
+    if isinstance(data, BadRow):
+        return data
+    data = _without_codings(data, headers, how.max_row_bytes)
+    if len(data) > how.max_row_bytes:
+        return _too_large(label, number, how)
+    return Html(label, number, data, record.headers.get("WARC-Target-URI"), record.http_charset)
+
+
+def _conversion(record: Any, label: str, number: int, how: How) -> RawRow | BadRow:
+    data = _content(record, label, number, how)
+    if isinstance(data, BadRow):
+        return data
+    try:
+        return RawRow(label, number, {"text": data.decode(), "url": record.headers.get("WARC-Target-URI")})
+    except UnicodeDecodeError as error:
+        return BadRow(label, number, "wrong_encoding", f"not utf-8: byte {error.start}")
+
+
+def _content(record: Any, label: str, number: int, how: How) -> bytes | BadRow:
+    size = record.content_length
+    data: bytes = record.reader.read(how.max_row_bytes + 1)
+    if len(data) > how.max_row_bytes:
+        return _too_large(label, number, how)
+    return data if len(data) >= size else BadRow(label, number, "damaged_file", "the file ends within the record")
+
+
+def _too_large(label: str, number: int, how: How) -> BadRow:
+    return BadRow(label, number, "row_too_large", f"max_row_bytes is {how.max_row_bytes}")
+
+
+def _without_codings(data: bytes, headers: Any, most: int) -> bytes:
+    """The page itself.  Common Crawl undoes codings and says so; where others undid them and kept the header, it stays."""
+    from pipeline.collect.crawling.content_encoding import Undecodable, decoded
+
+    if "chunked" in (headers.get("Transfer-Encoding") or "").lower():
+        data = _in_one_piece(data)
+    try:
+        return decoded(headers.get("Content-Encoding") or "", data, most)
+    except Undecodable:
+        return data
+
+
+def _in_one_piece(data: bytes) -> bytes:
+    """A chunked body without the sizes of its chunks; as it is where it has none."""
+    pieces, place = [], 0
+    while (found := _CHUNK.match(data, place)) and (size := int(found[1], 16)):
+        place = found.end() + size
+        pieces.append(data[found.end() : place])
+    return b"".join(pieces) or data

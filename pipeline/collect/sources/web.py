@@ -1,0 +1,309 @@
+"""Articles from the web: lists of addresses, feeds, sitemaps, or a site followed by its links; politely, and guarded.
+
+What was fetched is in a frontier of its own (SQLite) beside the job, so that a run that was stopped goes on, a second run takes
+only what changed, and a better extractor needs no network.  Every address that was asked is a row: an article, or rejected with
+its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.core import signals
+from pipeline.core.errors import ConfigError, InputError, Paused
+from pipeline.core.files import digest_of
+from pipeline.core.types import BadRow, RawRow, Unit
+from pipeline.job.config import SourceOptions
+
+if TYPE_CHECKING:
+    from pipeline.collect.crawling.crawler import Crawler
+    from pipeline.collect.crawling.frontier import Frontier
+    from pipeline.collect.crawling.types import Found, Kept
+    from pipeline.collect.html.workers import Workers
+
+
+KEYS = {"site": "sites", "page": "urls", "feed": "feeds", "sitemap": "sitemaps"}
+
+
+class Options(SourceOptions):
+    """Where to start: at least one of `urls`, `url_file`, `feeds`, `sitemaps`, `sites`."""
+
+    in_every_key = (
+        "name urls url_file feeds sitemaps sites depth include exclude since until limit contact delay "
+        "connections_per_host connections timeout max_bytes allow tdm mode workers"
+    )
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$", max_length=40)] = "web"
+    urls: tuple[str, ...] = ()
+    url_file: str | None = None  # one address a line
+    feeds: tuple[str, ...] = ()
+    sitemaps: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()  # their links are followed, `depth` far, on the same hosts
+    depth: Annotated[int, Field(ge=0, le=50)] = 3
+    include: tuple[str, ...] = ()  # shell patterns over whole addresses of pages; none: all
+    exclude: tuple[str, ...] = ()
+    since: str | None = None
+    until: str | None = None
+    limit: Annotated[int, Field(gt=0)] | None = None
+    contact: Annotated[str, Field(pattern=r"^[^\r\n]+$")] | None = (
+        None  # e-mail or address of a page; needed for any host but this machine
+    )
+    delay: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    connections_per_host: Annotated[int, Field(gt=0, le=100)] = 1
+    connections: Annotated[int, Field(gt=0, le=1000)] = 50
+    timeout: Annotated[float, Field(gt=0)] = 60.0
+    max_bytes: Annotated[int, Field(gt=0)] = 20 * 2**20
+    allow: tuple[str, ...] = ()  # networks that may be connected to although they are private: 127.0.0.0/8
+    tdm: Literal["skip", "record"] = "skip"  # pages whose rights are reserved (TDMRep)
+    mode: Literal["fast", "thorough"] = "fast"
+    workers: Annotated[int, Field(gt=0, le=256)] | None = (
+        None  # processes that extract; null: as many as there are cores
+    )
+
+    @model_validator(mode="after")
+    def _somewhere_to_start(self) -> Options:
+        if not (self.urls or self.url_file or self.feeds or self.sitemaps or self.sites):
+            raise ValueError("give urls, url_file, feeds, sitemaps or sites")
+        return self
+
+
+class Source:
+    """`prepare` crawls, or only opens what was crawled; `units` and `read` look at what the frontier holds, without a network."""
+
+    def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
+        self._options, self._folder = options, folder
+        self._frontier: Frontier | None = None
+        self._workers: Workers | None = None
+        self._crawled = False
+        self._label = f"web:{options.name}"
+
+    # --- the crawl ---
+
+    def prepare(self, state: Path, progress: Any, fetch: bool = True) -> None:
+        """Bring the frontier, a file in folder `state`, up to date; without `fetch` it stays as the last crawl left it.
+
+        Raises ConfigError, InputError, Paused where the user stopped it.
+        """
+        from pipeline.collect.crawling.frontier import Frontier
+        from pipeline.collect.html import extract
+
+        extract.require("crawling", "crawl", ("trafilatura", "protego"))
+        starts = self._starts()
+        path = state / f"{self._options.name}.sqlite"
+        if not (fetch or path.exists()):
+            raise InputError(f"{path}: nothing was crawled yet; run it without --no-fetch")
+        self._frontier, self._crawled = Frontier(path), fetch
+        with _told_of(path):
+            live = _Live(progress, self._frontier)
+            if fetch:
+                self._fetch(starts, live)
+            live.also(self._settle())
+
+    def _fetch(self, starts: list[Found], live: _Live) -> None:
+        import uvloop
+
+        uvloop.run(self._crawl(starts, live))
+
+    def _settle(self) -> Counter[str]:
+        from pipeline.collect.crawling.revalidate import settle
+
+        return settle(self._opened(), self._extractors, self._made_by())
+
+    def _starts(self) -> list[Found]:
+        from pipeline.collect.crawling.types import Found
+        from pipeline.collect.urls import host_of, normal
+
+        found: list[Found] = []
+        given = {"site": self._options.sites, "page": [*self._options.urls, *self._listed()], "feed": self._options.feeds,
+                 "sitemap": self._options.sitemaps}  # fmt: skip
+        for kind, addresses in given.items():
+            for address in addresses:
+                url = normal(address)
+                if url is None:
+                    raise ConfigError(f"{KEYS[kind]}: {address!r} is no http(s) address")
+                found.append(Found(url, host_of(url), kind, 0))  # type: ignore[arg-type]
+        self._check_contact(found)
+        self._check_dates()
+        return found
+
+    def _check_dates(self) -> None:
+        from pipeline.collect.crawling.dates import bound, within
+
+        for name in ("since", "until"):
+            given = getattr(self._options, name)
+            if given is not None and bound(given) is None:
+                raise ConfigError(f"{name}: {given!r} is no date; write it as 2026-05-01")
+        since, until = self._options.since, self._options.until
+        if not within(bound(since), None, until):
+            raise ConfigError(f"until: {until!r} is before since: {since!r}")
+
+    def _listed(self) -> list[str]:
+        if self._options.url_file is None:
+            return []
+        path = self._folder / self._options.url_file
+        try:
+            lines = path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"url_file: {path} cannot be read ({error})") from error
+        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+    def _check_contact(self, starts: list[Found]) -> None:
+        """Whoever runs a site must be able to reach whoever crawls it."""
+        from pipeline.collect.crawling.ssrf_guard import is_loopback
+
+        strangers = [start.host for start in starts if not is_loopback(start.host)]
+        if strangers and not (self._options.contact or "").strip():
+            raise ConfigError(
+                f"contact: needed before {strangers[0]} is asked: an e-mail address or a page that says who crawls, and why"
+            )
+
+    def _agent(self) -> str:
+        from importlib.metadata import version
+
+        contact = f" (+{self._options.contact.strip()})" if self._options.contact else ""
+        return f"labelmill/{version('labelmill')}{contact}"
+
+    async def _crawl(self, starts: list[Found], live: _Live) -> None:
+        from pipeline.collect.crawling.crawler import Crawler
+        from pipeline.collect.crawling.fetching import Fetcher, Limits
+        from pipeline.collect.crawling.outcomes import Manners
+        from pipeline.collect.crawling.ssrf_guard import Guard
+        from pipeline.collect.urls import Scope
+
+        options, frontier = self._options, self._frontier
+        assert frontier is not None
+        manners = Manners(
+            options.delay, options.connections_per_host, options.connections, options.depth, options.limit, options.since,
+            options.until, options.tdm == "skip", self._agent(),
+        )  # fmt: skip
+        scope = Scope(options.include, options.exclude)
+        sites = Scope(options.include, options.exclude, [start.host for start in starts if start.kind == "site"])
+        sought = [options.include, options.exclude, options.depth, options.since, options.until, sorted(options.sites)]
+        given = {start.url for start in starts}
+        frontier.begin(digest_of(sought), starts, lambda url: url not in given and not scope.allows(url), options.depth)
+        limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
+        known = bool((options.contact or "").strip())
+        async with Fetcher(self._agent(), Guard(options.allow), limits=limits, strangers=known) as fetcher:
+            crawler = Crawler(frontier, fetcher, scope, sites, manners, live)
+            with signals.heard_by(asyncio.get_running_loop(), _stopping(crawler)):
+                try:
+                    finished = await crawler.run()
+                except asyncio.CancelledError:
+                    finished = False
+        if not finished:
+            raise Paused(f"stopped; {frontier.fetched():,} pages are kept: the same command goes on where it stopped")
+
+    def finished(self) -> None:
+        """What was crawled is in the job's articles: the next run asks for everything anew."""
+        if self._crawled:
+            self._opened().finish()
+
+    # --- what it brought ---
+
+    def units(self) -> Iterator[Unit]:
+        options, frontier = self._options, self._opened()
+        made_by = digest_of([self._made_by(), options.since, options.until])
+        for first, digest in frontier.units():
+            name = f"{options.name}-{first:09d}"
+            yield Unit(name, digest_of([digest, made_by]), (str(first),), (self._label,))
+
+    def _made_by(self) -> str:
+        from pipeline.collect.html import extract
+
+        return extract.extractor_digest(self._options.mode)
+
+    def _opened(self) -> Frontier:
+        assert self._frontier is not None, "prepare() comes first"
+        return self._frontier
+
+    def read(self, unit: Unit) -> Iterator[RawRow | BadRow]:
+        """A row for each address, in the order of discovery; `line` is its number in the frontier."""
+        from pipeline.collect.crawling import to_row
+
+        kept: deque[Kept] = deque()
+        since, until = self._options.since, self._options.until
+        pages = self._opened().pages(int(unit.parts[0]), self._made_by())
+        for number, made in self._extractors().extract_all(_items(pages, kept)):
+            while kept[0].number != number:
+                yield to_row.row(self._label, kept.popleft(), None, since, until)
+            yield to_row.row(self._label, kept.popleft(), made, since, until)
+        for rest in kept:
+            yield to_row.row(self._label, rest, None, since, until)
+
+    def _extractors(self) -> Workers:
+        from pipeline.collect.html.workers import Workers
+
+        if self._workers is None:
+            self._workers = Workers(self._options.workers or os.cpu_count() or 1, mode=self._options.mode)
+        return self._workers
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+        if self._frontier is not None:
+            self._frontier.close()
+
+
+def _items(pages: Iterator[Kept], kept: deque[Kept]) -> Iterator[tuple[int, bytes, str, str | None]]:
+    """What is to be extracted; every page passes through `kept` on its way."""
+    for page in pages:
+        kept.append(page)
+        if page.is_usable and page.page is None:
+            assert page.body is not None
+            yield page.number, page.body, page.final_url or page.url, page.charset
+
+
+def _stopping(crawler: Crawler) -> Callable[[str], None]:
+    """Once: begin nothing more, keep what is under way.  Twice: let that go too; it is asked again."""
+    task = asyncio.current_task()
+
+    def stop(name: str) -> None:
+        if crawler.is_stopped and task is not None:
+            task.cancel()
+        crawler.stop()
+
+    return stop
+
+
+class _Live:
+    """The live line: pages a second, hosts, what waits, errors by class, disk."""
+
+    def __init__(self, progress: Any, frontier: Frontier) -> None:
+        self._progress, self._frontier = progress, frontier
+        self._counts: Counter[str] = Counter()
+
+    def __call__(self, counts: Counter[str], hosts: int, waiting: int) -> None:
+        self._progress.update(counts.total() - self._progress.n)
+        self._counts = counts
+        self._say(f"{hosts} hosts, {waiting:,} waiting, ")
+
+    def also(self, troubles: Counter[str]) -> None:
+        """What was fetched well and yet is no new state of its page."""
+        if troubles:
+            self._counts = self._counts + troubles
+            self._say("")
+
+    def _say(self, how_far: str) -> None:
+        wrong = ", ".join(f"{reason} {count}" for reason, count in self._counts.most_common(5) if reason != "done")
+        size = self._frontier.path.stat().st_size / 2**20
+        self._progress.set_postfix_str(f"{how_far}{size:,.0f} MB{', ' + wrong if wrong else ''}")
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """What SQLite finds wrong with the frontier, with what to do about it."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        broken = any(words in str(error) for words in ("malformed", "not a database"))
+        what = "delete it to crawl anew" if broken else "what was stored before is kept, the same command goes on"
+        raise InputError(f"{path}: {error}; {what}") from error

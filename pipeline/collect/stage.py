@@ -1,0 +1,253 @@
+"""collect: sources -> `articles/`.
+
+The unit of work is what a source reads as a whole (a data file, or a run of one-article files), by content digest: a
+changed one replaces its rows, a vanished one removes them.  Ids are unique when the stage ends: of several rows with
+the same id the earliest in source order stays, which takes a fold over the ids of all units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.collect.units import (
+    Drops,
+    Entry,
+    FileDigests,
+    build,
+    is_current,
+    key_of,
+    record_of,
+    rejected_row,
+    rows_of,
+)
+from pipeline.core import plugins
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.files import read_json, write_json
+from pipeline.core.shards import ARTICLE, Folder, Tally, first_occurrences, write_order
+from pipeline.core.types import Article, Unit
+from pipeline.engines.steps import DONE, NOT_RUN
+from pipeline.job import takedowns
+from pipeline.job.config import SourceOptions
+from pipeline.job.workspace import Workspace
+
+Record = dict[str, Any]  # what is known of a built unit (`units.record_of`)
+_ELSEWHERE = {"duplicate_id", "taken_down"}  # rows that are articles, but come from another source or were taken down
+ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
+
+
+def run(work: Workspace) -> None:
+    """Bring `articles/` up to date with the sources."""
+    cache = FileDigests(work.articles.path / "_files.json")
+    with ExitStack() as opened:
+        sources = list(_sources(work, cache, opened))
+        cache.save()
+        entries = list(_entries(work, sources))
+        _build_all(work, entries)
+        for source, _ in sources:
+            if hasattr(source, "finished"):  # also where it brought nothing to use: the next run asks again
+                source.finished()
+    records = [record_of(work.articles, entry.unit.name) or {} for entry in entries]
+    lacking = _write_sources(work, entries, records)
+    _finish(work.articles, entries, records)
+    if lacking:  # the rows that tell why can be looked at
+        raise InputError(f"{work.config.file}: {'; '.join(lacking)}; see: labelmill show JOB articles --rejected")
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `articles/` is of the sources that the job file names, with their options; no source is asked for news."""
+    digests: dict[str, str] = read_json(work.articles.path / "_units.json") or {}
+    records = [record for name in digests if (record := record_of(work.articles, name))]
+    if len(records) < len(digests) or not records:
+        return f"{len(records)} of {len(digests)} units" if records else NOT_RUN
+    unit_of = {shard: record["key"] for record in records for shard in record["shards"]}
+    units = list(dict.fromkeys(unit_of[shard] for shard in shards if shard in unit_of))
+    sources = [{key_of(digest, options) for digest in digests.values()} for options in work.config.source_options]
+    return DONE if _in_order(units, sources) else "stale: sources changed"
+
+
+def _in_order(units: Sequence[str], sources: Sequence[set[str]]) -> bool:
+    """Whether units (by key) are those of these sources (the keys that a unit of each would have), one source after the other.
+
+    The order counts, for of rows with the same id the earliest stays.
+    """
+    number = 0
+    for key in units:
+        while key not in sources[number]:
+            number += 1
+            if number == len(sources):
+                return False
+    return all(keys & set(units) for keys in sources)
+
+
+def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
+    """The first rows of each source; a crawl fetches no more than that, into a folder that is thrown away."""
+    for number, options in enumerate(work.config.source_options):
+        if "limit" in type(options).model_fields:
+            options = options.model_copy(update={"limit": min(options.limit or count, count)})
+        with TemporaryDirectory() as state, ExitStack() as opened, _named(work, number):
+            source = _open(work, number, options, lambda path: "", opened)
+            _prepare(work, source, Path(state))
+            rows = (row for unit in source.units() for row in rows_of(Entry(unit, source, options, number), {}, {}))
+            for row in islice(rows, count):
+                yield asdict(row) if isinstance(row, Article) else rejected_row(row)
+
+
+def _prepare(work: Workspace, source: Any, state: Path) -> None:
+    if hasattr(source, "prepare"):
+        with work.progress("crawl", None, "pages") as progress:
+            source.prepare(state, progress, work.fetch)
+
+
+def _open(
+    work: Workspace, number: int, options: SourceOptions, digest_of_file: Callable[[Path], str], opened: ExitStack
+) -> Any:
+    kind = work.config.sources[number].type
+    source = plugins.create("sources", kind, options, work.config.folder, digest_of_file)
+    if hasattr(source, "close"):
+        opened.callback(source.close)
+    return source
+
+
+@contextmanager
+def _named(work: Workspace, number: int) -> Iterator[None]:
+    """What a source finds wrong with its section says which section that is."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{work.config.file}: sources.{number}.{error}") from error
+
+
+def _build_all(work: Workspace, entries: list[Entry]) -> None:
+    folder = work.articles
+    with work.progress("collect", None, "rows") as progress:
+        for entry in entries:
+            if not is_current(folder, entry, None):
+                build(folder, entry, {}, progress)
+        taken_down = takedowns.load(work.takedowns)
+        for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):
+            if not is_current(folder, entry, drops):
+                build(folder, entry, drops, progress)
+
+
+def _sources(work: Workspace, cache: FileDigests, opened: ExitStack) -> Iterator[tuple[Any, list[Unit]]]:
+    for number, options in enumerate(work.config.source_options):
+        with _named(work, number):
+            source = _open(work, number, options, cache, opened)
+            _prepare(work, source, work.path / "crawl")
+            units = list(source.units())
+        yield source, units
+
+
+def _entries(work: Workspace, sources: list[tuple[Any, list[Unit]]]) -> Iterator[Entry]:
+    taken: dict[str, int] = {}
+    for number, (options, (source, units)) in enumerate(zip(work.config.source_options, sources, strict=True)):
+        for unit in units:
+            taken[unit.name] = count = taken.get(unit.name, 0) + 1
+            yield Entry(unit if count == 1 else _renamed(unit, count), source, options, number)
+
+
+def _renamed(unit: Unit, count: int) -> Unit:
+    return Unit(f"{unit.name}-{count}", unit.digest, unit.parts, unit.labels)
+
+
+def _write_sources(work: Workspace, entries: list[Entry], records_of_all: list[Record]) -> list[str]:
+    """What each source offered, and what became of it; which of them have not one article, and why.
+
+    Raises InputError for one that had no rows at all: its former rows stay.
+    """
+    found, lacking = [], []
+    for number, spec in enumerate(work.config.sources):
+        records = [record for entry, record in zip(entries, records_of_all, strict=True) if entry.number == number]
+        tally = work.articles.tally([shard for record in records for shard in record["shards"]])
+        if not tally.rows:
+            raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: has no rows; nothing was changed")
+        if not tally.kept and not tally.rejected.keys() & _ELSEWHERE:
+            lacking.append(f"sources.{number}: {spec.type}: {_why_none(work.articles, records, tally)}")
+        encodings = Counter(name for record in records for name in record.get("notes", {}).values())
+        found.append({"type": spec.type, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected.most_common()),
+                      "encodings": dict(encodings)})  # fmt: skip
+    write_json(work.articles.path / "_sources.json", found)
+    return lacking
+
+
+def _why_none(folder: Folder, records: list[Record], tally: Tally) -> str:
+    why = ", ".join(f"{reason} {count:,}" for reason, count in tally.rejected.most_common())
+    details = (
+        row["detail"]
+        for record in records
+        for shard in record["shards"]
+        for row in folder.read_rejected(shard).to_pylist()
+    )
+    example = next(filter(None, details), None)
+    return f"none of its {tally.rows:,} rows is an article ({why}{f'; {example}' if example else ''})"
+
+
+def _finish(folder: Folder, entries: list[Entry], records: list[Record]) -> None:
+    """Write the order of shards, forget vanished units, note what changed for `status`."""
+    before = read_json(folder.path / "_units.json") or {}
+    shards = [shard for record in records for shard in record["shards"]]
+    write_order(folder, shards)
+    now = {entry.unit.name: entry.unit.digest for entry in entries}
+    gone = folder.keep_only(shards)
+    for file in (folder.path / "_units").glob("*.json"):
+        if file.stem not in now:
+            file.unlink()
+    if now != before:
+        changed = [name for name in now if name in before and now[name] != before[name]]
+        vanished = sorted(set(before) - set(now))
+        changes = {"new": len(set(now) - set(before)), "changed": len(changed), "vanished": len(vanished)}
+        write_json(folder.path / "_changes.json", {**changes, "units": len(now), "rows_removed": gone})
+        write_json(folder.path / "_units.json", now)
+
+
+# --- the fold: which rows must go because an earlier one has their id ---
+
+
+def _fold(folder: Folder, entries: list[Entry], taken_down: takedowns.Takedowns) -> list[Drops]:
+    """For each unit the rows that were taken down, and those whose id stands earlier in the job: a copy (`duplicate_id`) or
+    another text."""
+    tables = [_unit_rows(folder, entry) for entry in entries]
+    rows = pa.concat_tables(tables) if tables else ROWS.empty_table()
+    first = first_occurrences(rows.column("id"))
+    starts = np.cumsum([0, *(table.num_rows for table in tables)])
+    drops: list[Drops] = [{} for _ in entries]
+    for row in np.flatnonzero(first != np.arange(len(first))):
+        here, there = rows.slice(row, 1).to_pylist()[0], rows.slice(first[row], 1).to_pylist()[0]
+        reason = "duplicate_id" if here["text_sha256"] == there["text_sha256"] else "id_conflict"
+        unit = int(np.searchsorted(starts, row, side="right")) - 1
+        drops[unit][here["source"], here["line"]] = (
+            reason,
+            f"the id stands at {there['source']}:{there['line']} already",
+        )
+    for row in np.flatnonzero(np.asarray(taken_down.concerns(rows))):
+        here = rows.slice(row, 1).to_pylist()[0]
+        drops[int(np.searchsorted(starts, row, side="right")) - 1][here["source"], here["line"]] = ("taken_down", "")
+    return drops
+
+
+def _unit_rows(folder: Folder, entry: Entry) -> pa.Table:
+    """Where every usable row of a unit stands, its id and text digest, in source order, dropped rows included."""
+    record = record_of(folder, entry.unit.name)
+    if record is None:
+        raise InputError(f"{folder.path}: unit {entry.unit.name} is damaged; run again")
+    tables = [ROWS.empty_table()]
+    for shard in record["shards"]:
+        rejected = folder.read_rejected(shard, [*ROWS.names, "reason"])
+        dropped = pc.is_in(rejected.column("reason"), pa.array(["duplicate_id", "id_conflict", "taken_down"]))
+        tables += [folder.read(shard, ROWS.names), rejected.filter(dropped).select(ROWS.names)]
+    rows = pa.concat_tables(tables)
+    if not any(table.num_rows for table in tables[2::2]):
+        return rows  # nothing dropped: in source order as it was written
+    position = pc.index_in(rows.column("source"), pa.array(record.get("sources", entry.unit.labels)))
+    return rows.take(np.lexsort((rows.column("line").to_numpy(), position.to_numpy())))

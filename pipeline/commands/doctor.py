@@ -1,0 +1,123 @@
+"""doctor: is everything here that a job needs?  Never shows a secret's value."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+from pipeline.core import plugins
+from pipeline.core.errors import EndpointError, LabelmillError
+from pipeline.job.config import JobConfig
+from pipeline.label import prompts
+from pipeline.label.engine import preflight
+from pipeline.label.local_model import memory
+from pipeline.label.local_model.memory import GIB, Device, Shape
+from pipeline.publish.hub import Hub
+
+CORE = ("openai", "datasets", "huggingface-hub", "pyarrow", "pydantic", "aiohttp", "quicktok-v1", "pycld2", "tiktoken")
+EXTRAS = {"html": "trafilatura", "transformers": "transformers", "postgres": "psycopg", "local": "bitsandbytes"}
+KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN")
+
+LOCAL_NEEDS = ("torch", "psutil")
+_TOKENS = 1024  # of an article and its reply
+
+Finding = tuple[bool, str, str]  # fine?, what, how it stands
+
+
+def examine(config: JobConfig | None) -> Iterator[Finding]:
+    """One finding after the other; with a job file also what that job needs."""
+    yield True, "python", platform.python_version()
+    for name in ("labelmill", *CORE):
+        yield _package(name)
+    for extra, name in EXTRAS.items():
+        fine, _, state = _package(name)
+        yield True, f"extra {extra}", state if fine else f"not installed (pip install 'labelmill[{extra}]')"
+    for name in KEYS:
+        yield True, name, "set" if os.environ.get(name) else "not set"
+    yield from _local()
+    if config:
+        yield from _job(config)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return True, name, version(name)
+    except PackageNotFoundError:
+        return False, name, "not installed"
+
+
+def _local() -> Iterator[Finding]:
+    """The device that local models would run on, and which of the documented ones fit."""
+    if any(find_spec(name) is None for name in LOCAL_NEEDS):
+        return
+    found = memory.devices()
+    for device in found:
+        free, total = device.free / GIB, device.total / GIB
+        yield True, "device", f"{device.kind}: {device.name}, {free:.1f} of {total:.1f} GiB free"
+    for name, shape in memory.DOCUMENTED.items():
+        yield True, name.rpartition("/")[2], _fits(found, shape)
+
+
+def _fits(found: list[Device], shape: Shape) -> str:
+    free = sum(device.free for device in found)
+    weights, article = shape.bytes("nf4", "bfloat16"), _TOKENS * shape.token_bytes("bfloat16")
+    need = memory.needed(weights, article, found[0].kind)
+    said = f"{need / GIB:.1f} GiB in 4 bits with one article of {_TOKENS:,} tokens"
+    if need > free:
+        return f"does not fit: needs {said}"
+    slow = "; but there is no card: minutes an article, with device: cpu" if found[0].kind == "cpu" else ""
+    return f"fits: needs {said}; room for {1 + int((free - need) * (1 - memory.RESERVE) // article):,} at once{slow}"
+
+
+def _job(config: JobConfig) -> Iterator[Finding]:
+    yield True, "job file", f"{config.file} is sound; its folder is {config.job_folder}"
+    label = config.label
+    provider: Any = plugins.create("providers", label.provider, label, config.provider_options)
+    if provider.uses_prompt:
+        yield _try("prompt", lambda: str(prompts.find(config.prompt, config.folder)))
+    if hasattr(provider, "found"):
+        yield _try("model", lambda: provider.found(config.folder))
+    if hasattr(provider, "models"):
+        yield _try("endpoint", lambda: _offered(provider))
+    if config.publish.to == "hub":
+        yield _try("hub", lambda: _repository(str(config.publish.repo)))
+    for options in config.filter_options:
+        module = importlib.import_module(type(options).__module__)
+        yield _try(f"filter {options.type}", lambda module=module, options=options: _ready(module, options))
+
+
+def _ready(module: Any, options: Any) -> str:
+    module.Filter(options)
+    return "ready"
+
+
+def _repository(repo: str) -> str:
+    state = Hub(repo).look()
+    if state is None:
+        return f"{repo} is not there yet, or the token may not see it"
+    return f"{repo} answers; versions: {', '.join(sorted(state.versions)) or 'none yet'}"
+
+
+def _offered(provider: Any) -> str:
+    try:
+        info = preflight.examine(provider, provider.models())
+    except EndpointError as error:
+        if error.status in (None, 401):
+            raise
+        return f"{provider.base_url} answers, but lists no models ({error})"
+    if info is None:
+        return f"{provider.base_url} answers; it lists no models"
+    until = f" until {info.shutdown_date}" if info.shutdown_date else ""
+    return f"{provider.base_url} answers and offers {provider.model}{until}"
+
+
+def _try(what: str, check: Any) -> Finding:
+    try:
+        return True, what, check()
+    except LabelmillError as error:
+        return False, what, str(error)

@@ -1,0 +1,223 @@
+"""How good a job's labels are against those that people chose for the same articles, by id."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import InputError, MissingExtra
+from pipeline.core.shards import read_order
+from pipeline.core.types import LabelColumn
+from pipeline.job import label_table
+from pipeline.job.workspace import Workspace
+from pipeline.label.requests import Labeller
+from pipeline.metrics import classes, keyphrases, rouge
+from pipeline.metrics.intervals import bootstrap
+
+_KS = (5, 7, 10)
+Scores = dict[str, list[float]]  # a metric -> its value for each article that it can be told for
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What was predicted for an article (nothing where it has no label) and what people chose."""
+
+    id: str
+    language: str | None
+    text: str
+    predicted: list[str]
+    gold: list[str]
+
+
+@dataclass
+class Gold:
+    """id -> what people chose; `empty` rows had nothing."""
+
+    labels: dict[str, list[str]] = field(default_factory=dict)
+    empty: int = 0
+
+
+@dataclass
+class Evaluation:
+    """`metrics`: name -> (mean over articles, lower and upper end of its 95% interval).  `counts`: of gold articles."""
+
+    articles: int
+    unlabelled: int
+    not_in_job: int
+    metrics: dict[str, tuple[float, float, float]]
+    baselines: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        named = {name: dict(zip(("mean", "low", "high"), value, strict=True)) for name, value in self.metrics.items()}
+        return {**asdict(self), "metrics": named}
+
+
+def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
+    """Compare the job's labels (after review, where there is one) with a gold file.  Raises InputError."""
+    column = work.config.label_column
+    check = getattr(Labeller(work).task, "check", None)
+    gold = read_gold(gold_file, column, check)
+    pairs = list(_pairs(work, gold.labels, column))
+    if not pairs:
+        raise InputError(
+            f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show JOB filtered"
+        )
+    found = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), len(gold.labels) - len(pairs), {})
+    if gold.empty:
+        found.notes.append(f"{gold.empty:,} rows of {gold_file} have no gold label; they are left out")
+    scores = _of_phrases(pairs, work.config.task_options, found) if column.many else _of_one_label(pairs, found)
+    for name, values in scores.items():
+        if values:
+            found.metrics[name] = (sum(values) / len(values), *bootstrap(values))
+    return found
+
+
+# --- measures ---
+
+
+def _of_phrases(pairs: Sequence[Pair], options: Any, found: Evaluation) -> Scores:
+    scores: Scores = {}
+
+    def add(name: str, value: float) -> None:
+        scores.setdefault(name, []).append(value)
+
+    for pair in pairs:
+        predicted, gold, language = pair.predicted, pair.gold, pair.language
+        for k in _KS:
+            add(f"f1@{k}", keyphrases.at_k(predicted, gold, k, language).f1)
+        add("f1@o", keyphrases.at_o(predicted, gold, language).f1)
+        for name, value in zip(
+            ("precision", "recall", "f1@m"), keyphrases.at_m(predicted, gold, language), strict=True
+        ):
+            add(name, value)
+        add("soft_f1", keyphrases.soft_f1(predicted, gold, language))
+        given = keyphrases.present_and_absent(predicted, pair.text, language)
+        wanted = keyphrases.present_and_absent(gold, pair.text, language)
+        for kind, ours, theirs in zip(("present", "absent"), given, wanted, strict=True):
+            if theirs:
+                add(f"{kind}_f1@m", keyphrases.at_m(ours, theirs, language).f1)
+                add(f"{kind}_recall", keyphrases.at_m(ours, theirs, language).recall)
+        if predicted:
+            add("present_rate", len(given[0]) / len(predicted))
+            add("duplicate_rate", keyphrases.duplicates(predicted, language) / len(predicted))
+        add("count_compliance", float(1 <= len(predicted) <= getattr(options, "max_phrases", len(predicted))))
+        add("legacy_substring_f1@10", keyphrases.legacy_substring_f1(predicted, gold))
+        add("legacy_jaccard", keyphrases.legacy_jaccard(predicted, gold))
+    _add_rouge(pairs, add, found)
+    sides = [pair.predicted for pair in pairs], [pair.gold for pair in pairs]
+    found.baselines["legacy_substring_f1@10"] = keyphrases.random_pairs(keyphrases.legacy_substring_f1, *sides)
+    found.baselines["legacy_jaccard"] = keyphrases.random_pairs(keyphrases.legacy_jaccard, *sides)
+    return scores
+
+
+def _add_rouge(pairs: Sequence[Pair], add: Callable[[str, float], None], found: Evaluation) -> None:
+    scorers: dict[str | None, Any] = {}
+    try:
+        for pair in pairs:
+            scorer = scorers.setdefault(pair.language, None) or rouge.scorer(pair.language)
+            scorers[pair.language] = scorer
+            for kind, value in scorer(pair.predicted, pair.gold).items():
+                add(kind, value)
+    except MissingExtra as missing:
+        found.notes.append(str(missing))
+
+
+def _of_one_label(pairs: Sequence[Pair], found: Evaluation) -> Scores:
+    predicted = [pair.predicted[0] if pair.predicted else None for pair in pairs]
+    gold = [pair.gold[0] for pair in pairs]
+    found.baselines["macro_f1"] = classes.macro_f1(predicted, gold)
+    same = [float(classes.is_same(a, b)) for a, b in zip(predicted, gold, strict=True)]
+    soft = [keyphrases.soft_f1(pair.predicted, pair.gold, pair.language) for pair in pairs]
+    return {"accuracy": same, "soft_f1": soft}
+
+
+# --- what is compared ---
+
+
+def _pairs(work: Workspace, gold: dict[str, list[str]], column: LabelColumn) -> Iterator[Pair]:
+    labels = work.reviewed if work.reviewed.path.exists() else work.labels
+    label_table.check_column(labels, work)
+    for shard in read_order(work.articles):
+        articles = work.filtered.read(shard, ["id", "language", "text"]).to_pylist()
+        given = labels.read(shard, ["id", column.name]).to_pylist()
+        by_id = {row["id"]: column.phrases(row[column.name]) for row in given}
+        for article in articles:
+            if article["id"] in gold:
+                predicted = by_id.get(article["id"], [])
+                yield Pair(article["id"], article["language"], article["text"], predicted, gold[article["id"]])
+
+
+def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None] | None = None) -> Gold:
+    """A gold file: JSONL, CSV, TSV or Parquet with `id` and the label's column (or `gold`); several phrases are a list, or
+    text separated by semicolons.  `check` is the task's.  Raises InputError naming the row."""
+    gold = Gold()
+    for number, row in enumerate(_rows(path), 1):
+        where, named = f"{path}: row {number}", {str(name).strip().casefold(): value for name, value in row.items()}
+        names = [name for name in (column.name, "gold") if name in named]
+        if "id" not in named or not names:
+            raise InputError(f"{where}: needs 'id' and {column.name!r}; it has: {', '.join(map(str, row))}")
+        phrases = _phrases(named[names[0]], column.many)
+        row_id = str(named["id"]).strip()
+        if not phrases:
+            gold.empty += 1
+            continue
+        if check and (unknown := next((phrase for phrase in phrases if check(phrase) is None), None)):
+            raise InputError(f"{where}: {unknown!r} is no label of this job")
+        phrases = [check(phrase) or phrase for phrase in phrases] if check else phrases
+        if gold.labels.setdefault(row_id, phrases) != phrases:
+            raise InputError(f"{where}: {row_id!r} has other labels in an earlier row")
+    if not gold.labels:
+        raise InputError(f"{path}: no gold labels in it")
+    return gold
+
+
+def _phrases(value: Any, many: bool) -> list[str]:
+    """Of a cell: a list, a list written as JSON or Python would, or text between semicolons."""
+    text = "" if value is None else str(value).strip()
+    if not isinstance(value, list) and text.startswith("[") and text.endswith("]"):
+        with suppress(ValueError, SyntaxError):
+            value = ast.literal_eval(text)
+    parts = value if isinstance(value, list | tuple) else text.split(";") if many else [text]
+    return [phrase for part in parts if (phrase := str(part).strip())]
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        if path.suffix == ".parquet":
+            yield from pq.read_table(path).to_pylist()
+        elif path.suffix in (".csv", ".tsv"):
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                first = file.readline()
+                file.seek(0)
+                yield from csv.DictReader(file, delimiter=max(",;\t", key=first.count))
+        else:
+            with path.open(encoding="utf-8-sig") as file:
+                for number, line in enumerate(file, 1):
+                    if line.strip():
+                        yield _object(line, path, number)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not there; --gold names a JSONL, CSV, TSV or Parquet file") from error
+    except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read ({error}); JSONL and CSV are UTF-8") from error
+
+
+def _object(line: str, path: Path, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise InputError(
+            f"{path}:{number}: not JSON ({error}); --gold names a JSONL, CSV, TSV or Parquet file"
+        ) from error
+    if not isinstance(row, dict):
+        raise InputError(f"{path}:{number}: no object with 'id'")
+    return row

@@ -1,0 +1,77 @@
+"""What `labelmill init` writes: a commented job file, or a copy of the quickstart."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pipeline.core.errors import ConfigError
+from pipeline.core.files import write_bytes
+from pipeline.core.resources import QUICKSTART
+
+JOB_FILE = """\
+# A labelling job.  Paths are relative to this file.  ${NAME} reads the environment or .env beside this file.
+name: my-keyphrases
+workspace: jobs                     # the job's folder is <workspace>/<name>
+
+sources:                            # read in this order; of rows with the same id the first stays
+  - type: files
+    path: articles/*.jsonl          # or a list, or a folder; .jsonl .csv .tsv .parquet .txt .html, also .gz and .zst
+    columns: {id: id, title: title, text: body}    # ours: theirs; also url, published_at, language
+    licence: null                   # of the articles, e.g. CC-BY-4.0
+
+filters:                            # in this order; what is dropped is kept with its reason
+  - {type: language, keep: [ko]}    # ISO 639-1; detector: auto | langdetect
+  - {type: tokens, encoding: cl100k_base, min: 500, max: 1000}   # min inclusive, max exclusive; or tokenizer: NAME
+  - {type: duplicates}              # same title or same text: the first stays
+
+label:
+  task: keyphrases                  # keyphrases | topic | classes (then clean: {classes: {sports: [sport], politics: []}})
+  prompt: keyphrases/v1             # prompts/keyphrases/v1.yaml beside this file, else the one that ships; v2 asks for JSON
+  variables: {}                     # more values for the prompt
+  provider: openai                  # openai (any compatible endpoint) | llama (here) | extractive (no model)
+  model: gpt-6-luna
+  base_url: null                    # default: OPENAI_BASE_URL, else OpenAI
+  api_key: null                     # default: OPENAI_API_KEY; else name a variable: ${MY_KEY}
+  parameters: {reasoning_effort: none, max_output_tokens: 128}   # as the endpoint names them
+  limits: {requests_per_minute: null, tokens_per_minute: null, concurrency: null}    # null: as the endpoint allows
+  on_too_long: reject               # reject | truncate (cut the end of the article)
+  reask: 1                          # times that an empty, cut off or refusing reply is asked again
+  budget_usd: null                  # a hard cap
+  ledger: null                      # default: SQLite in the job's folder; else a file, or ${LEDGER_URL} (PostgreSQL)
+  prices: null                      # {"my-model*": {input: 0.1, output: 0.5}}, in dollars for a million tokens
+  brake: {window: 200, share: 0.5}  # pause when more than half of the last 200 replies are no good; or null
+
+clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent phrases: flag | drop
+
+split: {eval: 0.2, salt: v1, similarity: 0.6}   # a share, or a number of rows such as 3000; near-copies are one group
+
+publish:
+  to: folder                        # folder | hub
+  repo: null                        # user/name, for the Hub; the token is HF_TOKEN
+  private: true                     # of a new repository
+  text: full                        # full | none (addresses, digests and labels only)
+  licence: null                     # of the data set, e.g. cc-by-4.0
+  gates: {}                         # {licence: stop}: see docs/publishing.md
+  waive: {}                         # {gate: reason}
+  max_absent_rate: 0.3              # of phrases that are not in their text
+  min_precision: 0.8                # lower end of the reviewed share of accepted phrases
+"""
+
+
+def job_file(path: Path) -> Path:
+    """Write the commented job file; raises ConfigError rather than overwrite one."""
+    path = path / "job.yaml" if path.is_dir() else path
+    if path.exists():
+        raise ConfigError(f"{path}: exists already; give another path")
+    write_bytes(path, JOB_FILE.encode())
+    return path
+
+
+def quickstart(path: Path) -> Path:
+    """Copy the quickstart into a new folder (`quickstart` where none is named); returns its job file."""
+    folder = Path("quickstart") if path == Path("job.yaml") else path
+    if folder.exists():
+        raise ConfigError(f"{folder}: exists already; give another folder")
+    shutil.copytree(QUICKSTART, folder)
+    return folder / "job.yaml"

@@ -1,0 +1,164 @@
+"""Looking at prompts: what one sends for an article, which there are, and how two of them differ on labels already paid."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.shards import read_order
+from pipeline.core.text.folding import fold_case
+from pipeline.core.types import Article
+from pipeline.job.workspace import Workspace
+from pipeline.label import prompts
+from pipeline.label.ledger import Record, open_ledger_to_read
+from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of
+from pipeline.metrics.keyphrases import soft_f1
+
+_BATCH = 1000
+
+
+def render(work: Workspace, article_id: str) -> dict[str, Any]:
+    """The messages that the job sends for an article, and the form that it asks for."""
+    labeller = Labeller(work)
+    if labeller.prompt is None:
+        raise ConfigError(f"label.provider: {labeller.provider_name!r} takes the article itself, without a prompt")
+    article = next((found for found in _articles(work) if found.id == article_id), None)
+    if article is None:
+        raise InputError(f"{work.filtered.path}: no article {article_id!r}; see: labelmill show JOB filtered")
+    request = labeller.request(article)
+    return {
+        "prompt": labeller.prompt.name,
+        "prompt_sha256": labeller.prompt.digest,
+        "key": request.key.hex(),
+        "messages": list(request.messages),
+        "schema": request.form.schema if request.form else None,
+    }
+
+
+def listing(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """(name, output, notes) of the prompts beside a job file and of those that ship."""
+    for name in prompts.names(folder):
+        source = prompts.source_of(prompts.find(name, folder))
+        yield name, source.output, " ".join((source.notes or "").split())
+
+
+@dataclass
+class Difference:
+    """Two prompts on the articles that both have labelled.  `agreement` is the mean soft F1 of their labels, `same` the
+    share of labels with the same phrases; costs are dollars for 1,000 articles, None where unknown."""
+
+    text: str
+    articles: int = 0
+    labelled: tuple[int, int] = (0, 0)
+    agreement: float | None = None
+    same: float | None = None
+    phrases: tuple[float, float] = (0.0, 0.0)
+    cost_per_1000: tuple[float | None, float | None] = (None, None)
+    added: list[tuple[str, int]] = field(default_factory=list)
+    removed: list[tuple[str, int]] = field(default_factory=list)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+
+def difference(first: Workspace, second: Workspace, shown: int = 10) -> Difference:
+    """How the job's labels differ between two prompts; each workspace has the same job with another `label.prompt`."""
+    labellers = Labeller(first), Labeller(second)
+    found = Difference(_text_diff(*(labeller.prompt for labeller in labellers)))
+    labels: list[tuple[list[str], list[str]]] = []
+    costs: tuple[list[float | None], list[float | None]] = ([], [])
+    for article, records in _labelled_by_both(first, labellers):
+        found.articles += 1
+        for side in (0, 1):
+            known = [record.cost_usd for record in records[side]]
+            costs[side].append(None if None in known else sum(cost or 0.0 for cost in known))
+        pair = _label(labellers[0], article, records[0]), _label(labellers[1], article, records[1])
+        labels.append(pair)
+        if len(found.examples) < shown and set(pair[0]) != set(pair[1]):
+            found.examples.append({"id": article.id, "a": pair[0], "b": pair[1]})
+    _sum_up(found, labels, costs, shown)
+    return found
+
+
+def _sum_up(
+    found: Difference,
+    labels: list[tuple[list[str], list[str]]],
+    costs: tuple[list[float | None], list[float | None]],
+    shown: int,
+) -> None:
+    both = [pair for pair in labels if all(pair)]
+    found.labelled = sum(bool(a) for a, _ in labels), sum(bool(b) for _, b in labels)
+    found.cost_per_1000 = _per_1000(costs[0]), _per_1000(costs[1])
+    if not both:
+        return
+    found.agreement = sum(soft_f1(b, a) for a, b in both) / len(both)
+    found.same = sum({*map(fold_case, a)} == {*map(fold_case, b)} for a, b in both) / len(both)
+    found.phrases = sum(len(a) for a, _ in both) / len(both), sum(len(b) for _, b in both) / len(both)
+    found.added = _only(both, 1).most_common(shown)
+    found.removed = _only(both, 0).most_common(shown)
+
+
+def _only(pairs: list[tuple[list[str], list[str]]], side: int) -> Counter[str]:
+    """Phrases that only one side gives, by how many articles."""
+    counts: Counter[str] = Counter()
+    for pair in pairs:
+        there = {fold_case(phrase) for phrase in pair[1 - side]}
+        counts.update(phrase for phrase in pair[side] if fold_case(phrase) not in there)
+    return counts
+
+
+def _per_1000(costs: list[float | None]) -> float | None:
+    if not costs or None in costs:
+        return None
+    return 1000 * sum(cost or 0.0 for cost in costs) / len(costs)
+
+
+def _label(labeller: Labeller, article: Article, records: list[Record]) -> list[str]:
+    """The phrases of the last answer that makes a label, empty where none does."""
+    for record in reversed(records):
+        if record.reply is not None and (label := labeller.parse(record.reply, article)).status == "ok":
+            return label.phrases
+    return []
+
+
+def _labelled_by_both(
+    work: Workspace, labellers: tuple[Labeller, Labeller]
+) -> Iterator[tuple[Article, tuple[list[Record], list[Record]]]]:
+    with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
+        for batch in _batches(work):
+            keys = [tuple(labeller.request(article).key for labeller in labellers) for article in batch]
+            records = ledger.get([key for pair in keys for key in pair])
+            for article, (a, b) in zip(batch, keys, strict=True):
+                if a in records and b in records:
+                    yield article, (records[a], records[b])
+
+
+def _articles(work: Workspace) -> Iterator[Article]:
+    for shard in read_order(work.articles):
+        yield from articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))
+
+
+def _batches(work: Workspace) -> Iterator[list[Article]]:
+    for shard in read_order(work.articles):
+        articles = articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))
+        for start in range(0, len(articles), _BATCH):
+            yield articles[start : start + _BATCH]
+
+
+def _text_diff(a: prompts.Prompt | None, b: prompts.Prompt | None) -> str:
+    assert a is not None and b is not None
+    lines = difflib.unified_diff(_lines(a), _lines(b), a.name, b.name, lineterm="")
+    return "\n".join(lines)
+
+
+def _lines(prompt: prompts.Prompt) -> list[str]:
+    source = prompt.source
+    parts = [("system", source.system or "")]
+    for example in source.examples:
+        parts += [("user", example.user), ("assistant", example.assistant)]
+    parts += [("user", source.user), ("output", source.output)]
+    return [line for role, text in parts for line in (f"[{role}]", *text.splitlines())]

@@ -1,0 +1,62 @@
+"""publish --adopt: the versions of a repository that are not here are taken over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.job import takedowns
+from pipeline.job.takedowns import now
+from pipeline.job.workspace import Workspace
+from pipeline.publish import release
+from pipeline.publish.hub import Hub
+from pipeline.publish.release import repository_state
+from pipeline.split import assignment
+from pipeline.versions import store
+
+
+def adopt(work: Workspace) -> bool:
+    """Take over the versions of the repository that are not here: the last one becomes the last one here, the ledger of the
+    split and the takedowns are what all versions tell of them.  Whether there was anything to take over."""
+    state = repository_state(work) if work.adopt else None
+    if state is None:
+        return False
+    with work.locked():
+        fetched = release.adopt(Hub(str(work.config.publish.repo)), state, work.versions)
+        if fetched:
+            _rebuild(work)
+    return bool(fetched)
+
+
+def _rebuild(work: Workspace) -> None:
+    """What was drawn here and never published promised nothing to anyone: the published versions alone are logged again."""
+    for file in work.assignments.glob("*.parquet"):
+        file.unlink()
+    gone = set[str]()
+    for version in store.everyone(work.versions):
+        _log_splits(work, version)
+        gone |= set(store.read_manifest(version).get("takedowns", []))
+    if missing := sorted(gone - takedowns.load(work.takedowns).texts):
+        takedowns.append(work.takedowns, "", missing, "of an adopted version", now())
+
+
+def _log_splits(work: Workspace, version: Path) -> None:
+    """Texts that were not published are logged by their rows' ids alone."""
+    with_text = store.read_manifest(version).get("text") != "none"
+    tables, groups, codes = [assignment.TEXTS.empty_table()], list[str](), list[int]()
+    for split, code in (("train", assignment.TRAIN), ("eval", assignment.EVAL)):
+        for table in store.rows_of(version, split):
+            ids = table.column("id").to_pylist()
+            tables.append(assignment.texts_of(ids, table.column("text").to_pylist() if with_text else ids))
+            groups += table.column("group_id").to_pylist()
+            codes += [code] * len(ids)
+    rows_now = pa.concat_tables(tables)
+    found = assignment.Assignment(
+        pa.array(groups, pa.string()), np.array(codes, np.int8), pa.nulls(len(groups), pa.string())
+    )
+    signatures = assignment.signatures_of([rows_now], len(groups))
+    assignment.append_log(
+        work.assignments, rows_now, signatures, found, assignment.read_log(work.assignments, rows_now)
+    )

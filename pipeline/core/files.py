@@ -1,0 +1,74 @@
+"""Plain files: digests, writes that are whole or not at all, logs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import InputError
+
+
+def digest_of(value: Any) -> str:
+    """Hex SHA-256 of a JSON-able value in canonical form (sorted keys, no spaces, UTF-8)."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def file_digest(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def printable_path(path: Path) -> str:
+    r"""A path as text that every file can hold: a name that is no UTF-8 gets `\xe9` for its odd bytes."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write a file so that it is there whole or not at all, also after a power cut unless `durable` is false."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any, durable: bool = True) -> None:
+    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n", durable)
+
+
+def read_json(path: Path) -> Any:
+    """The value, or None where the file is not there.  Raises InputError for a file that is no JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}); delete it and run again") from error
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append one line to a log, durably; a torn last line of an earlier crash is ended first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line.rstrip(b"\n") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

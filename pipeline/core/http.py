@@ -1,0 +1,25 @@
+"""What HTTP says alike everywhere: how long a server asks to wait."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+
+def retry_after(headers: Any) -> float | None:
+    """Seconds that the server asks to wait: `retry-after-ms` before `retry-after` (seconds or a date)."""
+    try:
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after")
+        return max(0.0, float(value)) if value else None
+    except ValueError:
+        return _seconds_until(str(headers.get("retry-after")))
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        return max(0.0, (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError, OverflowError):  # a year of eleven digits
+        return None

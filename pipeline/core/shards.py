@@ -1,0 +1,283 @@
+"""Shards (Parquet) and their manifests (JSON): atomic writes, streamed reads.
+
+A stage's output is a `Folder`: `<shard>.parquet` with the rows it kept, `<folder>.rejected/<shard>.parquet` with the
+rows it dropped and why, and `<shard>.json`, the manifest, written last.  A shard is done when its manifest carries the
+expected key and its files are there; so resuming, growing and parallel work are one idea.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import InputError
+from pipeline.core.files import digest_of, file_digest, read_json, write_json
+from pipeline.core.types import LabelColumn
+
+MAX_SHARD_ROWS = 4096
+MAX_SHARD_BYTES = 32 * 2**20  # of text: a shard is held in memory as a whole
+_PLAIN_COLUMNS = {
+    "id",
+    "title",
+    "text",
+    "url",
+    "text_sha256",
+    "key",
+    "reply_sha256",
+    "group_id",
+}  # no use in a dictionary
+
+ARTICLE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("title", pa.string()),
+        ("text", pa.string()),
+        ("url", pa.string()),
+        ("published_at", pa.string()),
+        ("declared_language", pa.string()),
+        ("source", pa.string()),
+        ("line", pa.int64()),
+        ("licence", pa.string()),
+        ("text_sha256", pa.string()),
+        ("notes", pa.list_(pa.string())),  # what the source found out, or did to it
+    ]
+)
+REJECTED = pa.schema(
+    [
+        ("id", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("source", pa.string()),
+        ("line", pa.int64()),
+        ("text_sha256", pa.string()),
+    ]
+)
+
+
+def write_parquet(path: Path, table: pa.Table | Iterator[pa.Table], schema: pa.Schema) -> None:
+    """Write Parquet atomically.  The bytes depend on the rows and the pyarrow version only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    coded = [name for name in schema.names if name not in _PLAIN_COLUMNS]
+    try:
+        with pq.ParquetWriter(
+            temporary, schema, compression="zstd", compression_level=1, use_dictionary=coded
+        ) as writer:
+            for part in [table] if isinstance(table, pa.Table) else table:
+                writer.write_table(part.select(schema.names).cast(schema))
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A shard's rows.  Raises InputError, naming the file, where it is missing or damaged."""
+    with _readable(path):
+        return pq.ParquetFile(path).read(columns=list(columns) if columns is not None else None, use_threads=False)
+
+
+def stream_parquet(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """A shard's rows, some at a time, so that it is never held as a whole.  Raises what `read_parquet` does."""
+    with _readable(path), pq.ParquetFile(path) as file:
+        there = [name for name in columns if name in file.schema_arrow.names]
+        yield from file.iter_batches(rows, columns=there, use_threads=False)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not there; run the stage that writes it first") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
+
+
+def rejected_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = REJECTED) -> pa.Table:
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
+
+
+def label_fields(column: LabelColumn) -> list[tuple[str, pa.DataType]]:
+    """The fields of a label in a table's schema."""
+    if column.many:
+        return [(column.name, pa.list_(pa.string())), ("tiers", pa.list_(pa.string()))]
+    return [(column.name, pa.string())]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished shard says of itself.  `rows` is what came in; `kept + sum(rejected) + waiting == rows`."""
+
+    key: str
+    inputs: dict[str, str]  # folder -> digest of the rows that this shard was made of
+    rows: int
+    kept: int
+    rejected: dict[str, int]
+    digest: str  # of the kept rows' file
+    seconds: float = 0.0
+    waiting: int = 0  # rows left for another run (`--limit`, a request to be tried again)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a map step makes of one input shard; `kept` and `rejected` are whole tables, bounded by the shard size."""
+
+    kept: pa.Table
+    rejected: pa.Table = field(default_factory=REJECTED.empty_table)
+    waiting: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Tally:
+    """What the finished shards of a stage add up to."""
+
+    shards: int = 0
+    rows: int = 0
+    kept: int = 0
+    waiting: int = 0
+    seconds: float = 0.0
+    rejected: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, manifest: Manifest) -> None:
+        self.shards += 1
+        self.rows += manifest.rows - manifest.waiting
+        self.kept += manifest.kept
+        self.waiting += manifest.waiting
+        self.seconds += manifest.seconds
+        self.rejected.update(manifest.rejected)
+        self.notes.update(manifest.notes)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A stage's output folder."""
+
+    path: Path
+
+    def file(self, shard: str) -> Path:
+        return self.path / f"{shard}.parquet"
+
+    def rejected_file(self, shard: str) -> Path:
+        return self.path.with_name(f"{self.path.name}.rejected") / f"{shard}.parquet"
+
+    def manifest_file(self, shard: str) -> Path:
+        return self.path / f"{shard}.json"
+
+    def manifest(self, shard: str) -> Manifest | None:
+        """The manifest of a shard whose files are there, else None."""
+        value = read_json(self.manifest_file(shard))
+        if value is None or not self.file(shard).exists():
+            return None
+        manifest = Manifest(**value)
+        return manifest if not manifest.rejected or self.rejected_file(shard).exists() else None
+
+    def tally(self, shards: Sequence[str]) -> Tally:
+        tally = Tally()
+        for manifest in filter(None, map(self.manifest, shards)):
+            tally.add(manifest)
+        return tally
+
+    def done(self, shard: str, key: str) -> bool:
+        manifest = self.manifest(shard)
+        return manifest is not None and manifest.key == key
+
+    def digest(self, shard: str) -> str:
+        """Digest of a finished shard's rows.  Raises InputError where the stage has not finished it."""
+        manifest = self.manifest(shard)
+        if manifest is None:
+            raise InputError(f"{self.path}: {shard} is not finished; run the earlier stages first (labelmill run JOB)")
+        return manifest.digest
+
+    def write(self, shard: str, key: str, inputs: dict[str, str], output: Output, seconds: float) -> None:
+        """Rows first, manifest last; an older manifest goes away before the rows that it describes do."""
+        self.manifest_file(shard).unlink(missing_ok=True)
+        if output.rejected.num_rows:
+            write_parquet(self.rejected_file(shard), output.rejected, output.rejected.schema)
+        else:
+            self.rejected_file(shard).unlink(missing_ok=True)
+        write_parquet(self.file(shard), output.kept, output.kept.schema)
+        rejected = dict(sorted(Counter(output.rejected.column("reason").to_pylist()).items()))
+        rows = output.kept.num_rows + output.rejected.num_rows + output.waiting
+        digest = file_digest(self.file(shard))
+        kept, seconds = output.kept.num_rows, round(seconds, 3)
+        manifest = Manifest(key, inputs, rows, kept, rejected, digest, seconds, output.waiting, output.notes)
+        write_json(self.manifest_file(shard), asdict(manifest))
+
+    def read(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
+        return read_parquet(self.file(shard), columns)
+
+    def stream(self, shard: str, columns: Sequence[str], rows: int = 1024) -> Iterator[pa.RecordBatch]:
+        """Without the columns that the shard does not have."""
+        return stream_parquet(self.file(shard), columns, rows)
+
+    def read_rejected(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
+        if not self.rejected_file(shard).exists():
+            return REJECTED.empty_table().select(list(columns) if columns is not None else REJECTED.names)
+        return read_parquet(self.rejected_file(shard), columns)
+
+    def others(self, shards: Sequence[str]) -> set[str]:
+        """Finished shards of the folder that are not listed: their input vanished, and the stage has not run since."""
+        return {file.stem for file in self.path.glob("*.json") if not file.name.startswith("_")} - set(shards)
+
+    def keep_only(self, shards: Sequence[str]) -> int:
+        """Remove what belongs to no listed shard (vanished input, files of a killed writer); how many rows went."""
+        wanted, gone = set(shards), 0
+        for manifest in sorted(self.path.glob("*.json")):
+            if manifest.stem not in wanted and not manifest.name.startswith("_"):
+                gone += (read_json(manifest) or {}).get("kept", 0)
+                manifest.unlink()
+        for folder in (self.path, self.rejected_file("x").parent):
+            for file in [*folder.glob("*.parquet"), *folder.glob(".*.tmp")]:
+                if file.stem not in wanted:
+                    file.unlink()
+        return gone
+
+
+def input_digests(inputs: Sequence[Folder], shard: str) -> dict[str, str]:
+    """Folder name -> digest of a shard in it.  Raises InputError where an earlier stage has not finished it."""
+    return {folder.path.name: folder.digest(shard) for folder in inputs}
+
+
+def step_key(inputs: dict[str, str], config: Any, extra: Any = None) -> str:
+    """What a map step's output depends on, and nothing else."""
+    return digest_of([inputs, config, extra])
+
+
+def first_occurrences(keys: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """For each row the number of the first row with the same key; a null is like no other row."""
+    array = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+    codes = array.dictionary_encode().indices
+    numbers = np.asarray(codes.fill_null(-1), dtype=np.int64)
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    rows = np.arange(len(numbers))
+    return np.where(numbers < 0, rows, first[inverse] if len(first) else rows)
+
+
+# --- the order of shards: written by collect, followed by every later stage ---
+
+
+def write_order(folder: Folder, shards: Sequence[str]) -> None:
+    write_json(folder.path / "_order.json", list(shards))
+
+
+def read_order(folder: Folder) -> list[str]:
+    """Shard names in source order.  Raises InputError where nothing was collected yet."""
+    order = read_json(folder.path / "_order.json")
+    if order is None:
+        raise InputError(f"{folder.path}: no articles yet; run: labelmill collect JOB")
+    return list(order)

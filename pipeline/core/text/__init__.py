@@ -1,0 +1,1 @@
+"""Text of any language: `folding`, `language`, `tokens`, `stems`, Korean words (`korean` by rule, `kiwi` by an analyser)."""

@@ -1,0 +1,142 @@
+"""Counting tokens, exactly: the same numbers from every counter, the fastest by default.
+
+`quicktok` counts like tiktoken (tests hold it to that) and carries its vocabularies; `tiktoken` is the choice for other
+encodings; a Hugging Face tokenizer (name or local path) counts for models that are not OpenAI's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.core.errors import ConfigError, InputError, MissingExtra
+from pipeline.core.types import Message
+
+Counter = Callable[[Sequence[str]], list[int]]
+QUICK = ("cl100k_base", "o200k_base", "o200k_harmony")
+ENCODINGS = (*QUICK, "gpt2", "r50k_base", "p50k_base", "p50k_edit")  # all that tiktoken knows
+_RANKS = {"cl100k_base": 100_256, "o200k_base": 199_998}  # how many lines tiktoken's rank files have
+_MESSAGE_TOKENS = 4  # what chat formats add to a message, and some to spare
+_TIKTOKEN_URL = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
+
+
+@lru_cache(maxsize=8)
+def encoding_counter(encoding: str, counter: str = "auto") -> Counter:
+    """A function that counts the tokens of many texts (special tokens are counted as text).
+
+    `counter` is `auto` (quicktok where it has the encoding, else tiktoken), `quicktok` or `tiktoken`.
+    Raises ConfigError for an unknown encoding, InputError where its ranks cannot be had.
+    """
+    if counter != "tiktoken" and encoding in QUICK:
+        return _quicktok(encoding)
+    return _tiktoken(encoding)
+
+
+@lru_cache(maxsize=8)
+def tokenizer_counter(tokenizer: str) -> Counter:
+    """The same for a Hugging Face tokenizer: a name on the Hub or a local folder.  No special tokens are added."""
+    try:
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise MissingExtra(f"the tokenizer {tokenizer!r}", "transformers") from error
+    try:
+        loaded: Any = AutoTokenizer.from_pretrained(tokenizer)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"tokenizer {tokenizer!r}: cannot be loaded ({first}); give a Hub name or a folder") from error
+    backend = getattr(loaded, "backend_tokenizer", None)
+    if backend is None:
+        return lambda texts: [len(loaded.encode(text, add_special_tokens=False)) for text in texts]
+    backend.no_truncation()
+    return lambda texts: [len(e) for e in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+def encoding_of(model: str) -> str:
+    """The encoding of an OpenAI model by its name (as in tiktoken's table); the newest for names that it does not know."""
+    older = ("gpt-4-", "gpt-3.5", "text-embedding")
+    return "cl100k_base" if model == "gpt-4" or model.startswith(older) else "o200k_base"
+
+
+class Ruler(Protocol):
+    """How long a prompt is for a model, in its tokens."""
+
+    def of_chat(self, messages: Sequence[Message]) -> int:
+        """Contents and what wraps them."""
+
+    def of_text(self, text: str) -> int: ...
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The first so many tokens of a text, less a character that the cut would tear apart."""
+
+
+class EncodingRuler:
+    """Exact for OpenAI's models, an estimate for others."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+
+    def of_chat(self, messages: Sequence[Message]) -> int:
+        contents = [message["content"] for message in messages]
+        return sum(encoding_counter(self._encoding)(contents)) + _MESSAGE_TOKENS * (len(contents) + 1)
+
+    def of_text(self, text: str) -> int:
+        return encoding_counter(self._encoding)([text])[0]
+
+    def cut(self, text: str, tokens: int) -> str:
+        import quicktok
+
+        coder = quicktok.get_encoding(self._encoding if self._encoding in QUICK else QUICK[0])
+        ids = coder.encode(text)
+        return (
+            text if len(ids) <= tokens else str(coder.decode(ids[: max(0, tokens)])).rstrip("\N{REPLACEMENT CHARACTER}")
+        )
+
+
+def _quicktok(encoding: str) -> Counter:
+    import quicktok
+
+    tokenizer = quicktok.get_encoding(encoding)
+    return lambda texts: [tokenizer.count(text) for text in texts]
+
+
+def _tiktoken(encoding: str) -> Counter:
+    import tiktoken
+
+    if encoding not in ENCODINGS:
+        raise ConfigError(f"unknown encoding {encoding!r}; allowed: {', '.join(ENCODINGS)}")
+    ours = str(Path(tempfile.gettempdir()) / f"labelmill-ranks-{os.getuid()}")
+    if encoding in _RANKS and os.environ.setdefault("TIKTOKEN_CACHE_DIR", ours) == ours:
+        _write_offline_ranks(encoding, Path(ours))
+    try:
+        loaded = tiktoken.get_encoding(encoding)
+    except Exception as error:
+        raise InputError(
+            f"tiktoken cannot get the ranks of {encoding!r} ({type(error).__name__}): it downloads them at first use; "
+            "point TIKTOKEN_CACHE_DIR at a folder that holds them"
+        ) from error
+    return lambda texts: [len(ids) for ids in loaded.encode_ordinary_batch(list(texts), num_threads=1)]
+
+
+def _write_offline_ranks(encoding: str, folder: Path) -> None:
+    """Write tiktoken's rank file from quicktok's copy of the same vocabulary, under the name that tiktoken looks for.
+
+    tiktoken itself checks the file's SHA-256 against the one that it expects, so a wrong copy cannot pass.
+    """
+    import quicktok
+
+    path = folder / hashlib.sha1(_TIKTOKEN_URL.format(name=encoding).encode()).hexdigest()
+    if not path.exists():
+        tokenizer = quicktok.get_encoding(encoding)
+        ranks = range(_RANKS[encoding])
+        lines = (base64.b64encode(tokenizer.decode_single_token_bytes(rank)) + b" %d\n" % rank for rank in ranks)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(b"".join(lines))
+        temporary.replace(path)

@@ -1,0 +1,1 @@
+"""Which articles may stay: `stage` runs the chain, `filters` has one file a filter."""

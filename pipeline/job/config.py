@@ -1,0 +1,322 @@
+"""The job file: one YAML file, checked whole before anything runs.
+
+Every problem is one line: file, key path, what was found, what is allowed.  `${VAR}` reads the environment (and `.env`
+beside the job file or in the current folder); a secret can only be given that way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+from pipeline.core import plugins
+from pipeline.core.errors import ConfigError
+from pipeline.core.options import Options as Options  # for plugins, too
+from pipeline.core.types import LabelColumn
+from pipeline.job.validation import check, dotted, kind_of
+from pipeline.job.yaml_reader import parse_yaml, read_text
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class SourceOptions(Options):
+    """What every source takes."""
+
+    in_every_key = "type columns licence"
+    type: str
+    columns: dict[Literal["id", "title", "text", "url", "published_at", "language"], str] = {}
+    licence: str | None = None
+
+
+class FilterOptions(Options):
+    """What every filter takes."""
+
+    in_every_key = "type"
+    type: str
+
+
+class Limits(Options):
+    """Ceilings on what the endpoint is sent; null: as the endpoint allows."""
+
+    requests_per_minute: Annotated[int, Field(gt=0)] | None = None
+    tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
+    concurrency: Annotated[int, Field(gt=0, le=10_000)] | None = None
+
+
+class Price(Options):
+    """US dollars for a million tokens; `batch`, `flex` and `priority` are shares of these prices."""
+
+    input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cached_input: Annotated[float, Field(ge=0)] | None = None  # null: like input
+    cache_write: Annotated[float, Field(ge=0)] | None = None
+    batch: Annotated[float, Field(ge=0)] = 0.5
+    flex: Annotated[float, Field(ge=0)] = 0.5
+    priority: Annotated[float, Field(ge=0)] = 2.0
+    date: str | None = None
+    source: str | None = None
+
+
+class Brake(Options):
+    """Pause when more than this share of the last `window` replies are no good."""
+
+    window: Annotated[int, Field(gt=0, le=100_000)] = 200
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
+class LabelOptions(Options):
+    task: str = "keyphrases"
+    prompt: str | None = None  # the task's, where nothing is said
+    variables: dict[str, str | int | float | bool] = {}  # for the prompt, beside the article's and the task's
+    provider: str = "openai"
+    model: str | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    parameters: dict[str, Any] = {}
+    limits: Limits = Limits()
+    on_too_long: Literal["reject", "truncate"] = "reject"
+    reask: Annotated[int, Field(ge=0, le=10)] = 1
+    budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    ledger: SecretStr | None = None  # an SQLite file, or postgresql://user:password@host/database
+    prices: dict[str, Price] | None = None  # by model name or pattern; before those that labelmill knows
+    brake: Brake | None = Brake()
+    refit: bool = False
+
+
+class SplitOptions(Options):
+    """`eval` below 1 is a share of the groups, from 1 on a number of rows.  Articles that share at least `similarity` of
+    their pieces (Jaccard) are one group; 1: equal texts only."""
+
+    in_every_key = "eval salt similarity"
+    eval: float = Field(default=0.2, ge=0, allow_inf_nan=False)
+    salt: str = "v1"
+    similarity: Annotated[float, Field(ge=0.3, le=1, allow_inf_nan=False)] = 0.6
+
+    @model_validator(mode="after")
+    def _whole_number(self) -> SplitOptions:
+        if self.eval >= 1 and self.eval != int(self.eval):
+            raise ValueError("eval is a share below 1 (0.2) or a whole number of rows (3000)")
+        return self
+
+
+class PublishOptions(Options):
+    repo: str | None = None  # user/name
+    to: Literal["folder", "hub"] = "folder"
+    private: bool = True
+    text: Literal["full", "none"] = "full"  # none: addresses, digests and labels only
+    licence: str | None = None  # of the published data set, for its card
+    gates: dict[str, Literal["stop", "warn"]] = {}  # by name; see docs/publishing.md
+    waive: dict[str, str] = {}  # gate -> the reason why it need not hold
+    max_absent_rate: Annotated[float, Field(ge=0, le=1)] = 0.3  # of the gate absent_rate
+    min_precision: Annotated[float, Field(ge=0, le=1)] = 0.8  # of the gate reviewed_precision
+
+    @field_validator("repo")
+    @classmethod
+    def _as_the_hub_names_it(cls, repo: str | None) -> str | None:
+        if repo is not None and (
+            not re.fullmatch(r"[\w.-]+/[\w.-]{1,96}", repo, re.ASCII) or re.search(r"--|\.\.|\.git$", repo)
+        ):
+            raise ValueError("write it as user/name, in letters, digits, -, _ and .")
+        return repo
+
+    @field_validator("to")
+    @classmethod
+    def _with_a_repository(cls, to: str, info: ValidationInfo) -> str:
+        if to == "hub" and info.data.get("repo", "") is None:
+            raise ValueError("needs publish.repo: user/name")
+        return to
+
+
+class ReviewOptions(Options):
+    """Which articles people are shown.  Shares are of the articles; weights say how many of a stratum are drawn beside others."""
+
+    seed: int = 0
+    blind: Share = 0.1  # of them the reviewer writes phrases before the label is seen
+    overlap: Share = 0.1  # are judged by two reviewers
+    planted: Share = 0.05  # carry a phrase that is known to be wrong
+    stratify: Literal["source", "language", "model"] | None = None
+    weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}  # default: by the strata's sizes
+
+    @field_validator("weights")
+    @classmethod
+    def _of_strata(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        if weights and info.data.get("stratify", "") is None:
+            raise ValueError("needs review.stratify: source, language or model")
+        return weights
+
+
+class PluginSpec(BaseModel):
+    """A `{type: name, ...}` section before the plugin that it names has checked the rest of it."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+
+
+class JobConfig(Options):
+    """A checked job file.  `file` is where it was read from; relative paths in it are relative to its folder.
+
+    What belongs to a plugin is checked by the plugin's own `Options`: see `source_options` and its siblings.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    workspace: Path = Path("jobs")
+    sources: Annotated[list[PluginSpec], Field(min_length=1, repr=False)]  # an address may hold a password
+    filters: list[PluginSpec] = []
+    label: LabelOptions = LabelOptions()
+    clean: dict[str, Any] = {}
+    review: ReviewOptions = ReviewOptions()
+    split: SplitOptions = SplitOptions()
+    publish: PublishOptions = PublishOptions()
+    file: Path = Path("job.yaml")
+
+    @cached_property
+    def source_options(self) -> list[Any]:
+        return [self._options("sources", s.type, s.model_dump(), ("sources", i)) for i, s in enumerate(self.sources)]
+
+    @cached_property
+    def filter_options(self) -> list[Any]:
+        return [self._options("filters", f.type, f.model_dump(), ("filters", i)) for i, f in enumerate(self.filters)]
+
+    @cached_property
+    def provider_options(self) -> Any:
+        """`label.parameters`, checked by the provider."""
+        return self._options("providers", self.label.provider, self.label.parameters, ("label", "parameters"))
+
+    @cached_property
+    def task_options(self) -> Any:
+        """`clean`, checked by the task."""
+        return self._options("tasks", self.label.task, self.clean, ("clean",))
+
+    @property
+    def task(self) -> Any:
+        """The class of the job's task."""
+        return plugins.load("tasks", self.label.task).Task
+
+    @property
+    def label_column(self) -> LabelColumn:
+        column: LabelColumn = self.task.column
+        return column
+
+    @property
+    def prompt(self) -> str:
+        """The name of the job's prompt: its own, else the task's."""
+        return self.label.prompt or str(self.task.prompt)
+
+    def _options(self, kind: plugins.Kind, name: str, values: dict[str, Any], at: tuple[str | int, ...]) -> Any:
+        try:
+            model = plugins.load(kind, name).Options
+        except ConfigError as error:
+            place = {"providers": "label.provider", "tasks": "label.task"}.get(kind, f"{dotted(at)}.type")
+            raise ConfigError(f"{self.file}: {place}: {error}") from error
+        return check(model, values, str(self.file), at)
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the job file lies in."""
+        return self.file.parent
+
+    @property
+    def job_folder(self) -> Path:
+        return (self.folder / self.workspace / self.name).resolve()
+
+
+# --- reading ---
+
+
+def load_dotenv(folder: Path) -> None:
+    """Put the names of `folder/.env` into the environment; what is set there already wins, `$` in a value means nothing.
+
+    Raises ConfigError for a file that cannot be read.
+    """
+    from dotenv import dotenv_values
+
+    path = folder / ".env"
+    if path.is_file():
+        text = StringIO(read_text(path, "environment file"))  # a byte order mark is no part of the first name
+        for name, value in dotenv_values(stream=text, interpolate=False).items():
+            if value is not None:
+                os.environ.setdefault(name, value)
+
+
+def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
+    """Read and check a job file.  `overrides` are `key.path=value`.  Raises ConfigError."""
+    raw = parse_yaml(read_text(path, "job file"), str(path))
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a job file is a mapping with 'name' and 'sources'; found {kind_of(raw)}")
+    for override in overrides:
+        _override(raw, override)
+    _forbid_plain_secret(raw, path)
+    load_dotenv(path.parent)
+    load_dotenv(Path.cwd())
+    raw = _expand(raw, str(path), "")
+    if "file" in raw:
+        raise ConfigError(f"{path}: file: unknown key")
+    config: JobConfig = check(JobConfig, {**raw, "file": path}, str(path))
+    for section in ("source_options", "filter_options", "provider_options", "task_options"):
+        getattr(config, section)
+    return config
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"--set {override}: write it as key.path=value, e.g. --set label.model=gpt-6-luna")
+    *parents, last = path.split(".")
+    node: Any = raw
+    try:
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+            if node is None:
+                raise TypeError
+        node[int(last) if isinstance(node, list) else last] = parse_yaml(text, f"--set {path}")
+    except (TypeError, ValueError, IndexError, AttributeError):
+        raise ConfigError(f"--set {override}: the job file has no place {path!r}") from None
+
+
+_PASSWORD = re.compile(r"://[^@/]*:[^@$/{]+@|[?&](?:password|passwd)=[^$]")  # one that stands in an address
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def _expand(value: Any, where: str, path: str) -> Any:
+    """`${VAR}` and `${VAR:-default}` in every text of the file."""
+    if isinstance(value, dict):
+        return {key: _expand(item, where, f"{path}.{key}" if path else key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, where, f"{path}.{index}") for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1], match[2])
+        if found is None:
+            raise ConfigError(f"{where}: {path}: ${{{match[1]}}} is not set, neither in the environment nor in .env")
+        return found
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
+    label = raw.get("label")
+    key = label.get("api_key") if isinstance(label, dict) else None
+    if key is not None and not (isinstance(key, str) and _VARIABLE.fullmatch(key)):
+        raise ConfigError(f"{path}: label.api_key: a secret is only named here; write ${{OPENAI_API_KEY}}")
+    ledger = label.get("ledger") if isinstance(label, dict) else None
+    if isinstance(ledger, str) and _PASSWORD.search(ledger):
+        raise ConfigError(f"{path}: label.ledger: a password is only named here; write ${{LEDGER_URL}}")
+    sources = raw.get("sources")
+    for number, source in enumerate(sources if isinstance(sources, list) else []):
+        for key, value in source.items() if isinstance(source, dict) else ():
+            if any(
+                isinstance(text, str) and _PASSWORD.search(text)
+                for text in (value if isinstance(value, list) else [value])
+            ):
+                raise ConfigError(
+                    f"{path}: sources.{number}.{key}: a password is only named here; write ${{DATABASE_URL}}"
+                )

@@ -1,0 +1,33 @@
+"""The table `labels/`: its columns, and whether a folder's labels are those of the job's task."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from pipeline.core.errors import InputError
+from pipeline.core.shards import Folder, label_fields, read_order
+from pipeline.job.workspace import Workspace
+
+_PROVENANCE = ("provider", "model", "prompt", "prompt_sha256", "run_id", "key")
+
+
+def schema(work: Workspace) -> pa.Schema:
+    """Of `labels/`: the label's column is the task's."""
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("text_sha256", pa.string()),
+            *label_fields(work.config.label_column),
+            ("status", pa.string()),
+            ("repairs", pa.list_(pa.string())),
+            *((name, pa.string()) for name in _PROVENANCE),
+        ]
+    )
+
+
+def check_column(folder: Folder, work: Workspace) -> None:
+    """Raises InputError where a folder's labels are those of another task."""
+    name = work.config.label_column.name
+    for shard in read_order(work.articles)[:1]:
+        if folder.manifest(shard) and name not in folder.read(shard).column_names:
+            raise InputError(f"{folder.path}: has no {name!r}, it is of another task; run: labelmill run JOB")

@@ -1,0 +1,68 @@
+"""Takedowns: an append-only log of articles that must not be published any more, by id and by text digest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.errors import InputError
+from pipeline.core.files import append_line
+
+
+@dataclass(frozen=True)
+class Takedowns:
+    """Ids and text digests: a row that has either is not published."""
+
+    ids: frozenset[str]
+    texts: frozenset[str]
+
+    def concerns(self, rows: pa.Table) -> pa.ChunkedArray:
+        """For each row (`id, text_sha256`) whether it is taken down."""
+        by_id, by_text = (
+            pc.is_in(rows.column(column), pa.array(sorted(values), pa.string()))
+            for column, values in (("id", self.ids), ("text_sha256", self.texts))
+        )
+        return pc.or_(by_id, by_text)
+
+
+def append(path: Path, row_id: str, texts: list[str], reason: str, at: str) -> None:
+    """Take an article down, durably: its id, and every text (SHA-256) that it is known to have had."""
+    entry = {"id": row_id, "text_sha256": texts, "reason": reason, "at": at}
+    append_line(path, json.dumps(entry, ensure_ascii=False).encode())
+
+
+def load(path: Path) -> Takedowns:
+    """Raises InputError for a damaged line."""
+    entries = [_entry(path, number, line) for number, line in enumerate(_lines(path), 1)]
+    texts = frozenset(text for entry in entries for text in entry["text_sha256"])
+    return Takedowns(frozenset(entry["id"] for entry in entries), texts)
+
+
+def digest(path: Path) -> str:
+    return sha256(b"\n".join(_lines(path))).hexdigest()
+
+
+def _lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def _entry(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+        return {"id": str(entry["id"]), "text_sha256": list(entry["text_sha256"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}:{number}: damaged line ({error}); say the takedown again and take the line out"
+        ) from error
+
+
+def now() -> str:
+    """Return the time as the log has it: ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,58 @@
+"""What a reply costs.  A model that no table names has an unknown price, which is never taken for zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib.resources import files
+
+import yaml
+
+from pipeline.core.types import Usage
+from pipeline.job.config import Price
+
+
+@lru_cache(maxsize=1)
+def known() -> dict[str, Price]:
+    """Model pattern (shell style) -> price: the rows of `prices.yaml`."""
+    rows = yaml.safe_load((files("pipeline.label.cost") / "prices.yaml").read_text("utf-8"))
+    return {pattern: Price.model_validate(row) for pattern, row in rows.items()}
+
+
+class Prices:
+    """`own`: the job file's, which come before those that ship."""
+
+    def __init__(self, own: Mapping[str, Price] | None = None) -> None:
+        self._table = [*(own or {}).items(), *known().items()]
+        self._found: dict[str, Price | None] = {}
+
+    def of(self, model: str | None) -> Price | None:
+        if model is None:
+            return None
+        if model not in self._found:
+            self._found[model] = next((price for name, price in self._table if fnmatchcase(model, name)), None)
+        return self._found[model]
+
+    def cost_usd(self, model: str | None, usage: Usage, tier: str | None = None) -> float | None:
+        """Dollars for one reply, or None where the model's price or the usage is not known."""
+        price = self.of(model)
+        if price is None or usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        return dollars(price, usage) * share_of(price, tier)
+
+
+def dollars(price: Price, usage: Usage) -> float:
+    """At the standard tier.  Tokens read from and written to the cache are part of the input tokens."""
+    tokens_in, tokens_out = usage.input_tokens or 0, usage.output_tokens or 0
+    cached = min(usage.cached_tokens or 0, tokens_in)
+    written = min(usage.cache_write_tokens or 0, tokens_in - cached)
+    of_cached = price.input if price.cached_input is None else price.cached_input
+    of_written = price.input if price.cache_write is None else price.cache_write
+    fresh = tokens_in - cached - written
+    return (fresh * price.input + cached * of_cached + written * of_written + tokens_out * price.output) / 1e6
+
+
+def share_of(price: Price, tier: str | None) -> float:
+    """Of the standard price, at a service tier."""
+    return {"batch": price.batch, "flex": price.flex, "priority": price.priority}.get(tier or "", 1.0)

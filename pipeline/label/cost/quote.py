@@ -1,0 +1,144 @@
+"""What a job will cost and how long it will take, before it is paid; and afterwards, whether that was true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.files import read_json, write_json
+from pipeline.core.types import Usage
+from pipeline.job.config import Price
+from pipeline.label.cost.prices import dollars, share_of
+
+_DRAWS = 2000  # of the bootstrap
+_LEVEL = (2.5, 97.5)  # percent: a 95% interval
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """One answered request: its prompt's tokens as counted here, usage as the endpoint counted it, dollars, seconds."""
+
+    tokens: int
+    usage: Usage
+    cost_usd: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Quote:
+    """`input_tokens` are exact counts of the rendered prompts that are still to be asked.  Dollars are for all of the
+    job: what is paid already, and the rest, which costs at most `most_usd` and with a sample `rest_usd`."""
+
+    articles: int
+    answered: int
+    to_ask: int
+    model: str | None
+    encoding: str
+    input_tokens: int
+    most_output_tokens: int | None  # of one reply
+    price: dict[str, Any] | None
+    paid_usd: float
+    input_usd: float | None
+    most_usd: float | None
+    sampled: int
+    rest_usd: Interval | None
+    output_tokens: Interval | None  # of all that is still to be asked
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    seconds_at_limits: float | None
+    rest_seconds: Interval | None
+    notes: list[str] = field(default_factory=list)
+
+
+def price_of_rest(price: Price | None, tier: str | None, tokens: int, requests: int, most_output: int | None) -> tuple[
+    float | None, float | None
+]:  # fmt: skip
+    """(dollars of the prompts, the most that prompts and replies can cost), where the price is known."""
+    if price is None:
+        return None, None
+    share = share_of(price, tier)
+    prompts = dollars(price, Usage(tokens, 0, 0)) * share
+    if most_output is None:
+        return prompts, None
+    return prompts, prompts + dollars(price, Usage(0, 0, most_output * requests)) * share
+
+
+def intervals(
+    sample: Sequence[Sampled], tokens: int, requests: int, in_flight: float, floor_seconds: float
+) -> tuple[Interval | None, Interval, Interval]:
+    """95% intervals for the rest of a job: dollars, output tokens, seconds (never below what the limits allow).
+
+    A percentile bootstrap over the sampled requests.  Dollars are predicted as a ratio to the prompts' tokens, which are
+    known for every request (the ratio estimator, Cochran 1977, ch. 6), with the spread of the rest's own mean added.
+    """
+    random = np.random.default_rng(0)
+    n = len(sample)
+    counted = np.array([item.tokens for item in sample], float)
+    output = np.array([item.usage.output_tokens or 0 for item in sample], float)
+    seconds = np.array([item.seconds for item in sample], float)
+    draws = random.integers(0, n, (_DRAWS, n))
+    rest = max(requests, 1)
+
+    def spread(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """What the mean of the rest may differ from the true mean."""
+        return random.normal(0.0, float(values.std(ddof=1)) / rest**0.5 if n > 1 else 0.0, _DRAWS)
+
+    outputs = requests * (output[draws].mean(1) + spread(output))
+    times = requests * (seconds[draws].mean(1) + spread(seconds)) / max(in_flight, 1.0)
+    cost = None
+    if all(item.cost_usd is not None for item in sample):
+        paid = np.array([item.cost_usd for item in sample], float)
+        ratios = paid[draws].sum(1) / counted[draws].sum(1)
+        residual = paid - counted * paid.sum() / counted.sum()
+        cost = _interval(ratios * tokens + requests * spread(residual))
+    low, high = _interval(times)
+    return cost, _interval(outputs), (max(low, floor_seconds), max(high, floor_seconds))
+
+
+def _interval(values: Any) -> Interval:
+    low, high = np.percentile(values, _LEVEL)
+    return max(0.0, float(low)), max(0.0, float(high))
+
+
+def seconds_at_limits(
+    requests: int, tokens: int, requests_per_minute: int | None, tokens_per_minute: int | None
+) -> float | None:
+    """The least time that the limits of the job file allow."""
+    times = [
+        60.0 * count / limit for count, limit in ((requests, requests_per_minute), (tokens, tokens_per_minute)) if limit
+    ]
+    return max(times, default=None)
+
+
+# --- kept beside the job, to be compared ---
+
+
+def keep(path: Path, quote: Quote) -> None:
+    write_json(path, asdict(quote))
+
+
+def promised(path: Path) -> float | None:
+    """The dollars that the job was quoted at: the middle of the interval, or the most."""
+    quote = read_json(path)
+    if not quote:
+        return None
+    if quote["rest_usd"]:
+        return float(quote["paid_usd"] + sum(quote["rest_usd"]) / 2)
+    return None if quote["most_usd"] is None else float(quote["paid_usd"] + quote["most_usd"])
+
+
+def compared(path: Path, spent_usd: float) -> str | None:
+    """One line: what was quoted against what the job has cost."""
+    quote = read_json(path)
+    if not quote or (quote["most_usd"] is None and not quote["rest_usd"]):
+        return None
+    low, high = quote["rest_usd"] or (quote["input_usd"], quote["most_usd"])
+    low, high = quote["paid_usd"] + low, quote["paid_usd"] + high
+    where = "within" if low - 1e-9 <= spent_usd <= high + 1e-9 else "outside"
+    return f"quoted ${low:,.4f} to ${high:,.4f} for {quote['articles']:,} articles; spent ${spent_usd:,.4f}: {where} the quote"

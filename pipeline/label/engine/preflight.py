@@ -1,0 +1,83 @@
+"""Before the first paid request: does the key work, does the endpoint offer the model, for how long, how much does it
+take?  An endpoint that lists no models is taken at its word later."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from pipeline.core.errors import EndpointError, Paused
+from pipeline.core.hints import did_you_mean
+from pipeline.core.types import ModelInfo
+from pipeline.label.engine.run_context import Asking
+
+TRIES = 3
+_OPENAI = "api.openai.com"
+
+
+@lru_cache(maxsize=1)
+def retired() -> dict[str, str]:
+    """Model pattern -> the day on which OpenAI shut it down."""
+    return dict(yaml.safe_load((files("pipeline.label.engine") / "retired.yaml").read_text("utf-8")))
+
+
+async def check(asking: Asking) -> None:
+    """Raises Paused, before anything is paid, where the requests cannot succeed."""
+    provider = asking.provider
+    if not hasattr(provider, "models"):
+        asking.fitting.context = getattr(provider, "context_tokens", None)
+        return
+    try:
+        offered = await _list(provider)
+    except EndpointError as error:
+        if error.status is None:
+            raise Paused(
+                f"the endpoint cannot be reached ({error}); mend that, then run the same command again"
+            ) from error
+        if error.status == 401:
+            raise Paused(
+                f"the endpoint refuses the key ({error}); mend that, then run the same command again"
+            ) from error
+        asking.monitor.events.write("preflight", models="not listed", detail=str(error))
+        return
+    info = examine(provider, offered)
+    asking.fitting.context = info.context_tokens if info else None
+    asking.monitor.events.write("preflight", models=len(offered), context_tokens=asking.fitting.context)
+
+
+async def _list(provider: Any) -> list[ModelInfo]:
+    """The models; a connection that fails is tried again for a little while."""
+    for left in reversed(range(TRIES)):
+        try:
+            return list(await asyncio.to_thread(provider.models))
+        except EndpointError as error:
+            if error.status is not None or not left:
+                raise
+            await asyncio.sleep(1.0)
+    return []
+
+
+def examine(provider: Any, offered: list[ModelInfo]) -> ModelInfo | None:
+    """What the endpoint says of the job's model.  Raises Paused where the model is not, or no longer, to be had."""
+    model, today = provider.model, datetime.now(UTC).date().isoformat()
+    found = next((info for info in offered if info.id == model), None)
+    if found and found.shutdown_date and found.shutdown_date <= today:
+        raise Paused(
+            f"{provider.base_url}: {model!r} was shut down on {found.shutdown_date}; set label.model to another"
+        )
+    if found or not offered:
+        return found
+    names = [info.id for info in offered]
+    gone = next((day for pattern, day in retired().items() if fnmatchcase(model, pattern)), None)
+    why = "does not offer" if not gone or urlsplit(provider.base_url).hostname != _OPENAI else f"retired on {gone}:"
+    raise Paused(
+        f"{provider.base_url} {why} {model!r}{did_you_mean(model, names)}; it offers: {', '.join(names[:20])}"
+        f"{', ...' if len(names) > 20 else ''}; set label.model"
+    )

@@ -1,0 +1,59 @@
+"""One question to the endpoint, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from pipeline.core.types import Request
+from pipeline.label.ledger import Record
+
+_OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
+
+
+def size_of(request: Request) -> int:
+    """Bytes that are sent as messages, with what is put around them and the form that they must be answered in."""
+    form = request.form.size if request.form else 0
+    return form + sum(len(message["content"].encode()) + _OVERHEAD for message in request.messages)
+
+
+@dataclass(slots=True, eq=False)
+class Ask:
+    """One question to the endpoint: the first about its request, or one more for a `reason`."""
+
+    request: Request
+    number: int = 1
+    reason: str | None = None
+    attempts: int = 0
+    failures: int = 0  # attempts that failed by themselves, not in an outage or by a limit
+    lost_usd: float | None = None  # the most that the last attempt may have cost, where its reply never arrived
+    note: str | None = None
+    cuts: int = 0  # how often its article was made shorter to fit
+    sent_tokens: int | None = None  # of the article, where it was cut
+    stale: bool = False  # the claim went to another worker while this process slept
+    task: asyncio.Task[None] | None = None  # in which it is asked
+    size: int = field(init=False)  # bytes
+
+    def __post_init__(self) -> None:
+        self.size = size_of(self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an ask: its record; or a failure's code and text; or neither, where the job stopped before it was
+    sent, or where the budget does not reach for another attempt (`again`)."""
+
+    ask: Ask
+    record: Record | None = None
+    spent_usd: float = 0.0
+    failure: str | None = None
+    detail: str = ""
+    again: bool = False
+
+    @property
+    def key(self) -> bytes:
+        return self.ask.request.key
+
+    @property
+    def lost_usd(self) -> float | None:
+        return self.ask.lost_usd

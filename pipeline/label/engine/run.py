@@ -1,0 +1,56 @@
+"""The labelling engine: requests in, durable answers out.
+
+Two lanes behind one function: a provider with `ask` has many requests in flight at once (`online`), a provider with
+`answer` is given batches in this process.  Either way an answer is in the ledger, synced, before the caller hears of it.
+A further lane (an endpoint's Batch API) is one more branch here: the same requests, the same ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from pipeline.core.types import Request
+from pipeline.label.engine.monitor import now
+from pipeline.label.engine.online import Online
+from pipeline.label.engine.run_context import Asking
+from pipeline.label.ledger import Record
+
+
+def ask_all(batches: Iterator[list[Request]], asking: Asking) -> None:
+    """Ask everything that the ledger does not know.  `batches` is drawn only as fast as there is room;
+    `asking.on_settled` hears of each request once.
+
+    Raises Paused when the endpoint, the budget, the brake or the user stopped the job; all that was answered is in the
+    ledger by then.
+    """
+    if hasattr(asking.provider, "answer"):
+        _answer_batches(batches, asking)
+    else:
+        import uvloop
+
+        uvloop.run(_online(batches, asking))
+
+
+async def _online(batches: Iterator[list[Request]], asking: Asking) -> None:
+    await Online(asking, batches).run()
+
+
+def _answer_batches(batches: Iterator[list[Request]], asking: Asking) -> None:
+    for batch in batches:
+        requests = {request.key: request for request in batch}
+        known = asking.ledger.get(list(requests))
+        missing = [request for key, request in requests.items() if key not in known]
+        records = {key: found[-1] for key, found in known.items()}
+        if missing:
+            started = time.monotonic()
+            replies = asking.provider.answer(missing)
+            seconds = (time.monotonic() - started) / len(missing)
+            fresh = [
+                Record(request.key, "answered", reply, 1, seconds, now(), cost_usd=0.0, lane="local")
+                for request, reply in zip(missing, replies, strict=True)
+            ]
+            asking.ledger.put(fresh)
+            records.update((record.key, record) for record in fresh)
+        for key, request in requests.items():
+            asking.settle(request, records[key])

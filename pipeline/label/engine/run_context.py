@@ -1,0 +1,74 @@
+"""What the labelling engine is given, and what it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.core.types import Reply, Request
+from pipeline.job.config import LabelOptions
+from pipeline.label.cost.budget import Bounds
+from pipeline.label.cost.prices import Prices
+from pipeline.label.engine.context_fit import Fitting
+from pipeline.label.engine.monitor import Monitor
+from pipeline.label.engine.token_estimate import Charge
+from pipeline.label.ledger import Ledger, Record
+from pipeline.label.requests import Labeller
+
+ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter")
+
+
+OnSettled = Callable[[Request, Record | None, str | None, str], None]
+"""(request, its last record or None, code of the failure, detail): heard once of each request."""
+
+
+class Asking:
+    """A run's parts: labeller (its provider, its judgement), ledger, limits, prices, and who hears of the results."""
+
+    def __init__(
+        self,
+        labeller: Labeller,
+        ledger: Ledger,
+        options: LabelOptions,
+        monitor: Monitor,
+        on_settled: OnSettled,
+        retry_rejected: bool = False,
+    ) -> None:
+        self._retry_rejected = retry_rejected
+        self.labeller, self.ledger, self.options = labeller, ledger, options
+        self.monitor, self.on_settled = monitor, on_settled
+        provider: Any = labeller.provider
+        self.provider = provider
+        self.pool: int | None = getattr(provider, "pool", None)  # it computes here: nothing is paced, cut off or paid
+        most_output = getattr(provider, "max_output_tokens", None)
+        tier = getattr(provider, "tier", None)
+        self.prices = Prices(options.prices)
+        self.bounds = Bounds(self.prices.of(getattr(provider, "model", None)), most_output, tier)
+        self.charge = Charge(most_output)
+        self.fitting = Fitting(labeller, options.on_too_long, most_output)
+        if options.budget_usd is not None and self.pool is None:
+            self.bounds.check(getattr(provider, "model", None) or labeller.provider_name)
+
+    def cost_usd(self, reply: Reply) -> float | None:
+        """By the model that served it, else by the one that was asked for; None where neither has a price."""
+        if self.pool is not None:
+            return 0.0
+        asked = getattr(self.provider, "model", None)
+        cost = self.prices.cost_usd(reply.model, reply.usage, reply.tier)
+        return self.prices.cost_usd(asked, reply.usage, reply.tier) if cost is None else cost
+
+    def settle(self, request: Request, record: Record | None, failure: str | None = None, detail: str = "") -> None:
+        """Nothing more will be asked about this request."""
+        self.monitor.settled()
+        self.on_settled(request, record, failure, detail)
+
+    def again(self, request: Request, records: list[Record]) -> str | None:
+        """Why the question must be asked once more, or None."""
+        if records[-1].reply is None and self._retry_rejected:
+            return "rejected"
+        why = self.labeller.verdict(request, records[-1])
+        return why if self.may_ask_again(len(records), why) else None
+
+    def may_ask_again(self, asked: int, why: str) -> bool:
+        """Whether a reply that is no good for this reason, the answer to so many asks, is worth another one."""
+        return asked <= self.options.reask and why in ASKED_AGAIN and not getattr(self.provider, "repeats", False)

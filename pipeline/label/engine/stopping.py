@@ -1,0 +1,60 @@
+"""Stopping a run that is asking: on purpose (Paused) or because something broke here; by Ctrl-C once, and twice."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from pipeline.core import signals
+from pipeline.core.errors import Paused
+
+
+class Stop:
+    """`on_stop` is called once, when nothing more may be sent."""
+
+    def __init__(self, on_stop: Callable[[], None]) -> None:
+        self.why: str | None = None
+        self._on_stop = on_stop
+        self._event = asyncio.Event()
+        self._broken: BaseException | None = None
+
+    def pause(self, why: str) -> None:
+        """Send nothing more, keep what is in flight; nobody waits any longer to try again."""
+        if self.why is None:
+            self.why = why
+            self._event.set()
+            self._on_stop()
+
+    def broken_by(self, error: BaseException) -> None:
+        """The same, for an error on this side."""
+        self._broken = self._broken or error
+        self.pause(str(error))
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not when the job stops."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+
+    def raise_if_any(self) -> None:
+        if self._broken:
+            raise self._broken
+        if self.why:
+            raise Paused(f"{self.why}; every answer is kept: the same command goes on where it stopped")
+
+    @contextmanager
+    def on_interrupt(self) -> Iterator[None]:
+        """Ctrl-C (or SIGTERM) once: pause; twice: cancel the task that is running now, and with it what is in flight."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def interrupted(name: str) -> None:
+            if self.why and task:
+                task.cancel()
+            elif not self.why:
+                print(f"\nlabelmill: {name}: waiting for what is in flight; once more stops at once", file=sys.stderr)
+            self.pause(f"stopped by {name}")
+
+        with signals.heard_by(loop, interrupted):
+            yield

@@ -1,0 +1,235 @@
+"""Claims: who is asking what at this moment, so that two processes never send the same request.
+
+A claim is made, durably against a kill, before its request is sent, and given back in the transaction that stores the
+reply.  It belongs to a worker (one process) that renews a lease.  A worker is dead when its process is gone from this
+host, or when its lease has run out, whichever is seen first; its claims then go to whoever wants them.  What they had
+reserved counts as lost money: the endpoint may have billed replies that nobody received.
+
+A claim carries the most that its request may cost, so a budget holds over all workers of a job, kills included:
+spent + lost + reserved never passes it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.label.ledger.database import Database
+from pipeline.label.ledger.schema import Asked
+
+LEASE_SECONDS = 60.0
+_TOLERANCE = 1e-9  # dollars
+
+
+class Wanted(NamedTuple):
+    """`ask` of `key`, at a cost of at most `reserved_usd`."""
+
+    key: bytes
+    ask: int
+    reserved_usd: float
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What became of the wanted keys."""
+
+    granted: set[bytes] = field(default_factory=set)
+    answered: set[bytes] = field(default_factory=set)  # somebody has stored this ask meanwhile
+    held: set[bytes] = field(default_factory=set)  # by another worker
+    unaffordable: set[bytes] = field(
+        default_factory=set
+    )  # not within the budget as long as others reserve what they do
+
+
+class Claims:
+    """The claims of this process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._worker = ""
+
+    def start(self) -> None:
+        self._worker = uuid.uuid4().hex
+        now = self._database.now()
+        row = (self._worker, this_host(), os.getpid(), born(os.getpid()), now, now + LEASE_SECONDS)
+        with self._database.transaction(durable=False):
+            self._database.execute(
+                "INSERT INTO workers (worker, host, pid, born, started_at, lease_until) VALUES (?, ?, ?, ?, ?, ?)", row
+            )
+            self._bury_the_dead()
+
+    def claim(self, wanted: Sequence[Wanted], budget_usd: float | None) -> Claimed:
+        """Claim what is free and affordable, in one transaction."""
+        claimed = Claimed()
+        if not wanted:
+            return claimed
+        by_key = {item.key: item for item in wanted}
+        keys = sorted(by_key)  # in one order everywhere, so that two transactions cannot wait for each other
+        with self._database.transaction(durable=False):
+            if budget_usd is not None:
+                self._database.serialize()
+                claimed.unaffordable = self._unaffordable(wanted, budget_usd)
+                keys = [key for key in keys if key not in claimed.unaffordable]
+            claimed.granted = self._insert([by_key[key] for key in keys])
+            if len(claimed.granted) < len(keys) and self._bury_the_dead():
+                claimed.granted |= self._insert([by_key[key] for key in keys if key not in claimed.granted])
+            claimed.held = set(keys) - claimed.granted
+            claimed.answered = self._answered([by_key[key] for key in claimed.granted])
+            claimed.granted -= claimed.answered
+            self._delete(claimed.answered)
+        return claimed
+
+    def _unaffordable(self, wanted: Sequence[Wanted], budget_usd: float) -> set[bytes]:
+        used, beyond = self._used(), set()
+        for item in wanted:
+            used += item.reserved_usd
+            if used > budget_usd + _TOLERANCE:
+                beyond.add(item.key)
+        return beyond
+
+    def _used(self) -> float:
+        [(used,)] = self._database.execute(
+            "SELECT (SELECT coalesce(sum(spent_usd + lost_usd), 0) FROM workers)"
+            " + (SELECT coalesce(sum(reserved_usd), 0) FROM claims)"
+        )
+        return float(used)
+
+    def _insert(self, wanted: Sequence[Wanted]) -> set[bytes]:
+        """Claim what is free; the keys of it."""
+        if not wanted:
+            return set()
+        rows = ", ".join(["(?, ?, ?)"] * len(wanted))
+        values = [value for item in wanted for value in (item.key, self._worker, item.reserved_usd)]
+        query = f"INSERT INTO claims (key, worker, reserved_usd) VALUES {rows} ON CONFLICT DO NOTHING RETURNING key"  # noqa: S608
+        return {bytes(key) for (key,) in self._database.execute(query, values)}
+
+    def _answered(self, granted: Sequence[Wanted]) -> set[bytes]:
+        """Looked up after the claim was made: whoever stored a reply before that gave its claim back with it."""
+        if not granted:
+            return set()
+        marks = ", ".join("?" * len(granted))
+        rows = self._database.execute(
+            f"SELECT key, max(ask) FROM replies WHERE key IN ({marks}) GROUP BY key",  # noqa: S608
+            [item.key for item in granted],
+        )
+        last = {bytes(key): ask for key, ask in rows}
+        return {item.key for item in granted if last.get(item.key, 0) >= item.ask}
+
+    def _delete(self, keys: Iterable[bytes]) -> None:
+        if rows := [(key, self._worker) for key in keys]:
+            self._database.executemany("DELETE FROM claims WHERE key = ? AND worker = ?", rows)
+
+    def settle(self, outcomes: Sequence[Asked]) -> None:
+        """Give the claims of these back and add up what they cost.  Within the caller's transaction."""
+        self._delete(outcome.key for outcome in outcomes)
+        spent = sum(outcome.spent_usd for outcome in outcomes)
+        self._book(spent, [outcome.lost_usd for outcome in outcomes if outcome.lost_usd is not None])
+
+    def lose(self, lost_usd: float, budget_usd: float | None) -> bool:
+        """Book an attempt whose reply never arrived; its claim stays as it is, for the next attempt.  Whether the
+        budget reaches that far."""
+        with self._database.transaction(durable=False):
+            if budget_usd is not None:
+                self._database.serialize()
+            self._book(0.0, [lost_usd])
+            return budget_usd is None or self._used() <= budget_usd + _TOLERANCE
+
+    def _book(self, spent: float, lost: Sequence[float]) -> None:
+        if spent or lost:
+            self._database.execute(
+                "UPDATE workers SET spent_usd = spent_usd + ?, lost_usd = lost_usd + ?,"
+                " lost_requests = lost_requests + ? WHERE worker = ?",
+                (spent, sum(lost), len(lost), self._worker),
+            )
+
+    def renew(self) -> set[bytes] | None:
+        """Renew the lease.  Where it had run out before (a process that slept): the keys that are still this
+        worker's, for others may have taken the rest; else None."""
+        now = self._database.now()
+        with self._database.transaction(durable=False):
+            [(until,)] = self._database.execute("SELECT lease_until FROM workers WHERE worker = ?", (self._worker,))
+            self._database.execute(
+                "UPDATE workers SET lease_until = ? WHERE worker = ?", (now + LEASE_SECONDS, self._worker)
+            )
+            if until >= now:
+                return None
+            rows = self._database.execute("SELECT key FROM claims WHERE worker = ?", (self._worker,))
+        return {bytes(key) for (key,) in rows}
+
+    def end(self) -> None:
+        """Be done.  A claim that is still there was broken off in flight, so its reply may have been billed."""
+        if self._worker:
+            with self._database.transaction(durable=False):
+                self._bury(self._worker)
+            self._worker = ""
+
+    def _bury_the_dead(self) -> bool:
+        """Take the claims from workers that are no more; whether there were any."""
+        rows = self._database.execute(
+            "SELECT worker, host, pid, born, lease_until FROM workers WHERE lease_until > 0 AND worker <> ?",
+            (self._worker,),
+        )
+        now = self._database.now()
+        dead = [worker for worker, host, pid, since, until in rows if until < now or _is_gone(host, pid, since)]
+        for worker in dead:
+            self._bury(worker)
+        return bool(dead)
+
+    def _bury(self, worker: str) -> None:
+        [(count, reserved)] = self._database.execute(
+            "SELECT count(*), coalesce(sum(reserved_usd), 0) FROM claims WHERE worker = ?", (worker,)
+        )
+        self._database.execute("DELETE FROM claims WHERE worker = ?", (worker,))
+        self._database.execute(
+            "UPDATE workers SET lease_until = 0, lost_usd = lost_usd + ?, lost_requests = lost_requests + ?"
+            " WHERE worker = ?",
+            (reserved, count, worker),
+        )
+
+
+def _is_gone(host: str, pid: int, since: str) -> bool:
+    """Whether a worker's process is known to be gone: only this host's can be looked up."""
+    if host != this_host():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    now = born(pid)
+    return now != since or _is_zombie(pid)
+
+
+@lru_cache(maxsize=1)
+def this_host() -> str:
+    """Where process numbers mean the same: host name, boot and, in containers, the process namespace."""
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts += [boot.read_text().strip(), str(namespace.readlink())]
+    return "/".join(parts)
+
+
+def born(pid: int) -> str:
+    """When a process began, in the kernel's ticks, so that a number used again is told apart; empty where unknown."""
+    return _stat(pid)[19] if _stat(pid) else ""
+
+
+def _is_zombie(pid: int) -> bool:
+    return _stat(pid)[:1] == ["Z"]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on (proc(5): field 3 is the state, field 22 the start time)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -1,0 +1,186 @@
+"""Saving what can be read of a damaged SQLite ledger.
+
+First by SQL, in ranges of row numbers; then page by page, for where a page that leads to others is gone, SQL finds none
+of them.  The file format: https://www.sqlite.org/fileformat2.html, sections 1.5, 1.6, 2.1 and 4.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.label.ledger.schema import COLUMNS
+from pipeline.label.ledger.sqlite import SQLite
+
+Row = tuple[Any, ...]
+
+_NAMES = COLUMNS.split(", ")
+_STATUS, _FINISHED_AT = _NAMES.index("status"), _NAMES.index("finished_at")
+_WAL_HEADER, _FRAME_HEADER = 32, 24  # bytes
+_LEAF = 0x0D  # the first byte of a page that holds rows
+_INTEGERS = (0, 1, 2, 3, 4, 6, 8)  # bytes of an integer, by serial type
+
+
+def salvage(path: Path) -> tuple[int, Path]:
+    """Move what can be read of a damaged file into a new one in its place.
+
+    Returns how many records were saved and where the damaged file is kept.  What was spent is taken from the records;
+    what only the others told is not known any more.
+    """
+    fresh = path.with_name(f"{path.name}.salvaged")
+    fresh.unlink(missing_ok=True)
+    with closing(SQLite(fresh)) as target:
+        saved = _copy(path, target)
+    kept = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    path.rename(kept)
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
+    fresh.rename(path)
+    return saved, kept
+
+
+def _copy(path: Path, target: SQLite) -> int:
+    marks = ", ".join("?" * len(_NAMES))
+    with target.transaction(durable=True):
+        for rows in (*_by_sql(path), *_by_page(path)):
+            target.executemany(
+                f"INSERT INTO replies ({COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608
+                [row for row in rows if _is_whole(row)],
+            )
+        target.execute(
+            """INSERT INTO workers (worker, host, pid, born, started_at, lease_until, spent_usd)
+               SELECT 'salvaged', '', 0, '', 0, 0, coalesce(sum(cost_usd), 0) FROM replies"""
+        )
+        return int(target.execute("SELECT count(*) FROM replies")[0][0])
+
+
+def _is_whole(row: Row) -> bool:
+    """Whether a row is a record, and no other table's."""
+    return (
+        len(row) == len(_NAMES)
+        and isinstance(row[0], bytes)
+        and len(row[0]) == 32
+        and isinstance(row[1], int)
+        and row[_STATUS] in ("answered", "rejected")
+        and isinstance(row[_FINISHED_AT], str)
+    )
+
+
+def _by_sql(path: Path) -> Iterator[list[Row]]:
+    """Rows by ranges of row numbers; a range that cannot be read is halved until the bad rows are left out."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as source:
+        try:
+            there = {row[1] for row in source.execute("PRAGMA table_info(replies)")}
+        except sqlite3.DatabaseError:
+            return
+        columns = ", ".join(name if name in there else "NULL" for name in _NAMES)
+        ranges = [(0, max(path.stat().st_size // 32, 1024))]
+        while ranges:
+            first, last = ranges.pop()
+            try:
+                query = f"SELECT {columns} FROM replies NOT INDEXED WHERE rowid BETWEEN ? AND ?"  # noqa: S608
+                yield source.execute(query, (first, last)).fetchall()
+            except (sqlite3.DatabaseError, UnicodeDecodeError):
+                if first < last:
+                    middle = (first + last) // 2
+                    ranges += [(middle + 1, last), (first, middle)]
+
+
+# --- page by page ---
+
+
+def _by_page(path: Path) -> Iterator[list[Row]]:
+    """The rows of every page that still has any, in the file and in the log of what is not in it yet."""
+    data = path.read_bytes()
+    size = _page_size(data)
+    log = path.with_name(f"{path.name}-wal")
+    frames = log.read_bytes()[_WAL_HEADER:] if log.exists() else b""
+    pages = [data[at : at + size] for at in range(0, len(data), size)]
+    newer = {}
+    for at in range(0, len(frames) - size - _FRAME_HEADER + 1, size + _FRAME_HEADER):
+        number = int.from_bytes(frames[at : at + 4], "big")
+        newer[number] = frames[at + _FRAME_HEADER : at + _FRAME_HEADER + size]
+        yield list(_rows(newer[number], pages, newer))
+    for page in pages:
+        yield list(_rows(page, pages, newer))
+
+
+def _page_size(data: bytes) -> int:
+    size = int.from_bytes(data[16:18], "big")
+    size = 65536 if size == 1 else size
+    return size if size in (1 << power for power in range(9, 17)) else 4096
+
+
+def _rows(page: bytes, pages: list[bytes], newer: dict[int, bytes]) -> Iterator[Row]:
+    if page[:1] != bytes([_LEAF]):
+        return
+    for cell in range(int.from_bytes(page[3:5], "big")):
+        at = int.from_bytes(page[8 + 2 * cell : 10 + 2 * cell], "big")
+        with suppress(IndexError, ValueError, struct.error):  # the damage goes through this cell
+            length, at = _varint(page, at)
+            _, at = _varint(page, at)
+            yield _values(_payload(page, at, length, pages, newer))
+
+
+def _payload(page: bytes, at: int, length: int, pages: list[bytes], newer: dict[int, bytes]) -> bytes:
+    """A row's bytes: as many as fit into its page, then those of the pages that it flows over to."""
+    usable = len(page)
+    if not 0 < length < 1 << 30:
+        raise ValueError
+    if length <= usable - 35:
+        return page[at : at + length]
+    least = (usable - 12) * 32 // 255 - 23
+    here = least + (length - least) % (usable - 4)
+    here = here if here <= usable - 35 else least
+    found, following = bytearray(page[at : at + here]), int.from_bytes(page[at + here : at + here + 4], "big")
+    while len(found) < length:
+        if not following:
+            raise ValueError
+        more = newer.get(following) or pages[following - 1]
+        found += more[4:]
+        following = int.from_bytes(more[:4], "big")
+    return bytes(found[:length])
+
+
+def _values(payload: bytes) -> Row:
+    end, at = _varint(payload, 0)
+    types = []
+    while at < end:
+        kind, at = _varint(payload, at)
+        types.append(kind)
+    values = []
+    for kind in types:
+        value, at = _value(payload, kind, at)
+        values.append(value)
+    return tuple(values)
+
+
+def _value(payload: bytes, kind: int, at: int) -> tuple[Any, int]:
+    if kind < 7:
+        size = _INTEGERS[kind]
+        return (int.from_bytes(payload[at : at + size], "big", signed=True) if kind else None), at + size
+    if kind == 7:
+        return struct.unpack(">d", payload[at : at + 8])[0], at + 8
+    if kind in (8, 9):
+        return kind - 8, at
+    size = (kind - 12) // 2
+    if kind < 12 or at + size > len(payload):
+        raise ValueError
+    raw = payload[at : at + size]
+    return (raw.decode() if kind % 2 else raw), at + size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """(value, where it ends) of a number of up to nine bytes, seven bits each."""
+    value = 0
+    for place in range(8):
+        value = value << 7 | data[at + place] & 0x7F
+        if data[at + place] < 0x80:
+            return value, at + place + 1
+    return value << 8 | data[at + 8], at + 9

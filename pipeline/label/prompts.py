@@ -1,0 +1,199 @@
+"""Prompts are data: `prompts/<task>/<version>.yaml`, rendered by Jinja2 in its sandbox, hashed into every label.
+
+A variable that no article has is an error when the prompt is loaded, not after a thousand requests.  The text of an
+article is a value, never a template.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import jinja2
+from jinja2 import meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from pipeline.core.errors import ConfigError
+from pipeline.core.files import digest_of
+from pipeline.core.hints import did_you_mean
+from pipeline.core.options import Options, in_key
+from pipeline.core.resources import PROMPTS
+from pipeline.core.types import Article, Message
+from pipeline.job.validation import check
+from pipeline.job.yaml_reader import parse_yaml, read_text
+
+ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at")
+
+
+class Example(Options):
+    in_every_key = "user assistant"
+    user: str
+    assistant: str
+
+
+class PromptFile(Options):
+    """What a prompt file may hold.  `system`, `user` and the examples are templates; `notes` are for people.
+
+    `output: json_schema` asks the endpoint for JSON of the task's schema; `language` is that of the labels, where it is
+    not the article's.
+    """
+
+    in_every_key = "user system examples output"
+    user: str
+    system: str | None = None
+    examples: tuple[Example, ...] = ()
+    output: Literal["text", "json_schema"] = "text"
+    notes: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A loaded prompt; `digest` is that of its template source, with the values that the job file gives for it."""
+
+    name: str
+    source: PromptFile
+    digest: str
+    _parts: tuple[tuple[str, jinja2.Template | str], ...]
+    _values: dict[str, Any]
+    _delimiters: re.Pattern[str] | None
+
+    def render(self, article: Article) -> tuple[Message, ...]:
+        """The chat for one article.  Raises ConfigError where a template fails on it."""
+        variables = {name: self._safe(getattr(article, name)) for name in ARTICLE_VARIABLES} | self._values
+        try:
+            return tuple(
+                {"role": role, "content": part if isinstance(part, str) else part.render(variables)}
+                for role, part in self._parts
+            )
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise ConfigError(f"prompt {self.name!r} fails for article {article.id}: {error}") from error
+
+    def _safe(self, text: str | None) -> str | None:
+        """An article's text that cannot end the delimiters that the prompt puts around it: `</article>` in it becomes
+        `‹/article>`, a fence is spaced out."""
+        if text is None or self._delimiters is None:
+            return text
+        return self._delimiters.sub(_defused, text)
+
+
+_TAG = re.compile(r"<\s*/?\s*([A-Za-z][\w-]*)[^<>{}]*>|\[/?([A-Z][A-Z_]*)\]")
+_FENCE = re.compile(r"""(["'`~=#*-])\1\1+|<<<+|>>>+""")
+_GAP = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*"  # nobody sees the difference
+_SENTINEL = Article("sentinel", "\ue000title\ue000", "\ue000text\ue000", "", "", "", "en")
+_OPENERS = str.maketrans("<[", "‹⟦")
+
+
+def _delimiters(templates: Iterable[str]) -> re.Pattern[str] | None:
+    """What stands around values in a prompt: tags (`<article>`, `[ARTICLE]`) and fences (three quotes, backticks, ...)."""
+    text = "\n".join(templates)
+    tags = sorted({tag for match in _TAG.findall(text) for tag in match if tag})
+    fences = sorted({match[0][0] for match in _FENCE.finditer(text)})
+    names = "|".join(tags)
+    patterns = [rf"<{_GAP}/?{_GAP}(?:{names})\b|\[{_GAP}/?{_GAP}(?:{names}){_GAP}\]"] if tags else []
+    patterns += [rf"{re.escape(sign)}{{3,}}" for sign in fences]
+    return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+
+def _defused(match: re.Match[str]) -> str:
+    found = match[0]
+    return found.translate(_OPENERS) if len(set(found)) > 1 else " ".join(found)
+
+
+def find(name: str, folder: Path) -> Path:
+    """The file of a prompt: a path, else `prompts/<name>.yaml` beside the job file, else a shipped one."""
+    places = [folder / name, folder / "prompts" / f"{name}.yaml", PROMPTS / f"{name}.yaml"]
+    for place in places:
+        if place.is_file():
+            return place
+    hint = did_you_mean(name, names(folder))
+    raise ConfigError(
+        f"prompt {name!r}: not found{hint}; looked in {folder / 'prompts'} and among: {', '.join(names())}"
+    )
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """Names of the shipped prompts, with those beside a job file."""
+    roots = [PROMPTS, *([folder / "prompts"] if folder else [])]
+    return sorted(
+        {path.relative_to(root).with_suffix("").as_posix() for root in roots for path in root.rglob("*.yaml")}
+    )
+
+
+def source_of(path: Path) -> PromptFile:
+    """A prompt file, checked in itself.  Raises ConfigError."""
+    content = parse_yaml(read_text(path, "prompt"), str(path))
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: is no prompt: it needs 'user', see docs/labels.md")
+    source: PromptFile = check(PromptFile, content, str(path))
+    return source
+
+
+def load(name: str, folder: Path, task_values: dict[str, Any], own_values: Mapping[str, Any] | None = None) -> Prompt:
+    """Read and check a prompt.  `task_values` are the task's, of which it may use any; `own_values` are given for it in
+    the job file, of which it must use every one.  Raises ConfigError naming file, key and variable."""
+    path, own = find(name, folder), dict(own_values or {})
+    source = source_of(path)
+    values = task_values | own
+    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+    texts = [(role, f"{path}: {key}", text) for role, key, text in _texts(source) if text]
+    used = [_variables(environment, text, where, [*ARTICLE_VARIABLES, *values]) for _, where, text in texts]
+    _check_all_used(path, used, own, task_values)
+    parts = tuple(
+        (role, _template(environment, text, where, bool(names & set(ARTICLE_VARIABLES)), values))
+        for (role, where, text), names in zip(texts, used, strict=True)
+    )
+    content = in_key(source, exclude={"notes", "language"}) | ({"values": own} if own else {})
+    bare = Prompt(name, source, digest_of(content), parts, values, None)
+    sent = [message["content"] for message in bare.render(_SENTINEL)]
+    if not any(mark in sent[-1] for mark in (_SENTINEL.text, str(_SENTINEL.title))):
+        raise ConfigError(f"{path}: user: does not send the article: it needs {{{{ text }}}}")
+    return replace(bare, _delimiters=_delimiters([*sent, *(text for _, _, text in texts)]))
+
+
+def _check_all_used(
+    path: Path, used: Sequence[set[str]], own: Mapping[str, Any], task_values: Mapping[str, Any]
+) -> None:
+    """Raises ConfigError where a value of the job file goes nowhere, or has a name that is taken."""
+    everywhere = set().union(*used)
+    for name in own:
+        if name in ARTICLE_VARIABLES or name in task_values:
+            whose = "the article's" if name in ARTICLE_VARIABLES else "the task's (see clean:)"
+            raise ConfigError(f"label.variables.{name}: is {whose} own; give it another name")
+        if name not in everywhere:
+            raise ConfigError(f"label.variables.{name}: {path} does not use it")
+
+
+def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
+    """(role, key path, template) in the order of the chat."""
+    turns: list[tuple[str, str, str | None]] = [("system", "system", source.system)]
+    for number, example in enumerate(source.examples):
+        turns.append(("user", f"examples.{number}.user", example.user))
+        turns.append(("assistant", f"examples.{number}.assistant", example.assistant))
+    return [*turns, ("user", "user", source.user)]
+
+
+def _variables(environment: jinja2.Environment, text: str, where: str, allowed: list[str]) -> set[str]:
+    """The variables that a template uses.  Raises ConfigError for one that nothing offers."""
+    try:
+        used = meta.find_undeclared_variables(environment.parse(text))
+    except jinja2.TemplateSyntaxError as error:
+        raise ConfigError(f"{where}: line {error.lineno}: {error.message}") from error
+    for name in sorted(used - set(allowed)):
+        hint = did_you_mean(name, allowed)
+        raise ConfigError(f"{where}: unknown variable {name!r}{hint}; allowed: {', '.join(allowed)}")
+    return used
+
+
+def _template(
+    environment: jinja2.Environment, text: str, where: str, of_article: bool, values: Mapping[str, Any]
+) -> jinja2.Template | str:
+    """A checked template; where it uses no variable of an article, the text that it always gives."""
+    try:
+        template = environment.from_string(text)
+        return template if of_article else template.render(values)
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        raise ConfigError(f"{where}: {error}") from error

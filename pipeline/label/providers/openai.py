@@ -1,0 +1,240 @@
+"""Any OpenAI-compatible endpoint, by its chat completions.
+
+The request goes over aiohttp (a tenth of the openai client's processor time for each request); the openai package is
+used for what it is good at, the list of models.  Failures are told apart here and acted on by the labelling engine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import orjson
+from pydantic import ConfigDict, Field, model_validator
+
+from pipeline.core.errors import ConfigError, EndpointError, RequestFailed
+from pipeline.core.options import in_key
+from pipeline.core.types import Advertised, ModelInfo, Reply, Request
+from pipeline.job.config import LabelOptions
+from pipeline.job.config import Options as Base
+from pipeline.label.openai_api import chat_completions
+from pipeline.label.openai_api.compatibility import Dialect, refused
+
+DEFAULT_MODEL = "gpt-6-luna"
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's business
+MAX_REPLY_BYTES = 8 * 2**20
+
+
+_NO_SUCH_MODEL = re.compile(
+    r"pinned|not (?:found|loaded|available|served|exist)|unknown|no such|invalid", re.IGNORECASE
+)
+_NOT_PARAMETERS = {
+    "model": "set label.model",
+    "messages": "they come from the prompt, label.prompt",
+    "stream": "replies are read whole",
+    "stream_options": "replies are read whole",
+    "n": "one reply to a request; label.reask asks again",
+}
+
+
+class Options(Base):
+    """`label.parameters`: sent as they are, except `max_output_tokens`, which chat completions spell otherwise.
+
+    What stands in a key is what is sent, and null is neither: an option that is added here has the default null.
+    """
+
+    in_every_key = "max_output_tokens max_completion_tokens max_tokens"
+    model_config = ConfigDict(extra="allow", frozen=True)
+    max_output_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_completion_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _no_others_business(self) -> Options:
+        for name, instead in _NOT_PARAMETERS.items():
+            if name in (self.model_extra or {}):
+                raise ValueError(f"{name!r} is no parameter here: {instead}")
+        return self
+
+
+class Provider:
+    uses_prompt = True
+
+    def __init__(self, label: LabelOptions, options: Options) -> None:
+        self.model = label.model or DEFAULT_MODEL
+        self.base_url = (label.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
+        address = urlsplit(self.base_url)
+        if address.scheme not in ("http", "https"):
+            raise ConfigError(f"label.base_url: {self.base_url!r} is no http(s) address")
+        if address.query or address.fragment:
+            raise ConfigError("label.base_url: an address with '?' or '#' cannot be completed; it ends like .../v1")
+        key = label.api_key.get_secret_value() if label.api_key else os.environ.get("OPENAI_API_KEY", "")
+        self._key = key.strip()
+        self._parameters = chat_completions.as_chat(in_key(options, exclude_none=True))
+        self._proxy = _proxy_of(self.base_url)
+        self._session: aiohttp.ClientSession | None = None
+        self.max_output_tokens = chat_completions.most_output(self._parameters)
+        self.tier: str | None = self._parameters.get("service_tier")
+        self.advertised: Advertised | None = None  # the limits in the headers of the last reply that told any
+        self._told: tuple[str | None, ...] = ()
+        self.dialect = Dialect()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        address = urlsplit(self.base_url)
+        endpoint = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+        return {"endpoint": endpoint, "model": self.model, "parameters": self._parameters}
+
+    async def open(self) -> None:
+        if not self._key and self.base_url == DEFAULT_BASE_URL:
+            raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
+        self._check_key()
+        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers)
+
+    def _check_key(self) -> None:
+        """Raises EndpointError for one that cannot stand in a header."""
+        if not self._key.isascii() or any(map(str.isspace, self._key)):
+            raise EndpointError("the API key holds a blank, a line break or a letter that no key has; copy it anew")
+
+    async def close(self) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def ask(self, request: Request) -> Reply:
+        """One attempt.  Raises RequestFailed."""
+        body = {"model": self.model, "messages": list(request.messages), **self._parameters}
+        if request.form:
+            body["response_format"] = chat_completions.response_format(request.form)
+        while True:
+            said = self.dialect.spoken(body)
+            status, data, headers = await self._post(said)
+            if status == 200:
+                return chat_completions.reply(data, headers)
+            if not self._may_say_otherwise(body, said, status, data):
+                raise self._failure(said, status, data, headers)
+
+    def _may_say_otherwise(self, body: dict[str, Any], said: dict[str, Any], status: int, data: bytes) -> bool:
+        """Whether to ask again at once, in other words: the endpoint turned a parameter down, unseen and unpaid."""
+        if self.dialect.spoken(body) != said:
+            return True  # others have found out meanwhile
+        code, message = chat_completions.error_of(data)
+        return self.dialect.learn(said, status, chat_completions.parameter_of(data), f"{code} {message}")
+
+    async def _post(self, body: dict[str, Any]) -> tuple[int, bytes, Any]:
+        """(status, body, headers).  Raises RequestFailed where nothing arrives."""
+        assert self._session is not None, "open() comes first"
+        sent = False
+        try:
+            async with self._session.post(
+                f"{self.base_url}/chat/completions",
+                data=aiohttp.BytesPayload(orjson.dumps(body), content_type="application/json"),
+                allow_redirects=False,
+                proxy=self._proxy,
+            ) as response:
+                sent = True
+                data = await _read_all(response.content)
+                status, headers = response.status, response.headers
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise self._not_reached(error, may_be_paid=False) from error
+        except (aiohttp.ClientError, OSError) as error:
+            never_read = not sent and isinstance(error, ConnectionResetError | BrokenPipeError)
+            raise self._not_reached(error, may_be_paid=not never_read) from error
+        self._note_limits(headers)
+        return status, data, headers
+
+    def _not_reached(self, error: Exception, may_be_paid: bool) -> RequestFailed:
+        text = self._redact(f"{type(error).__name__}: {error}")
+        return RequestFailed("transient", "connection", text, may_be_paid=may_be_paid)
+
+    def _note_limits(self, headers: Any) -> None:
+        """Parsed only when they change."""
+        told = tuple(headers.get(name) for name in chat_completions.LIMIT_HEADERS)
+        if told != self._told and any(told):
+            self._told, self.advertised = told, chat_completions.limits(headers)
+
+    def models(self) -> list[ModelInfo]:
+        """Models that the endpoint offers, by name.  Raises EndpointError."""
+        import openai
+
+        self._check_key()
+        client = openai.OpenAI(api_key=self._key or "none", base_url=self.base_url, timeout=10, max_retries=0)
+        try:
+            offered = {model.id: chat_completions.model_info(model) for model in client.models.list()}
+            if offered and self.model not in offered:
+                try:  # some endpoints take names that they do not list
+                    model = client.models.retrieve(self.model)
+                    offered[self.model] = replace(chat_completions.model_info(model), id=self.model)
+                except openai.NotFoundError as error:
+                    if error.body == {"detail": "Not Found"}:
+                        return []  # a server that cannot be asked about one model; its list may be of anything
+            return [offered[name] for name in sorted(offered)]
+        except openai.APIConnectionError as error:
+            cause = error.__cause__ or error
+            text = self._redact(f"{self.base_url}: {str(cause) or type(cause).__name__}")[:300]
+            raise EndpointError(text) from error
+        except openai.OpenAIError as error:
+            text = self._redact(f"{self.base_url}: {type(error).__name__}: {error}")[:300]
+            raise EndpointError(text, status=getattr(error, "status_code", 200)) from error
+        except (AttributeError, TypeError, ValueError, KeyError) as error:  # an answer, but no list of models
+            raise EndpointError(f"{self._redact(self.base_url)}: lists no models", status=200) from error
+
+    def _redact(self, text: str) -> str:
+        text = text.replace(self._key, "[key]") if self._key else text
+        userinfo = urlsplit(self.base_url).netloc.rpartition("@")[0]
+        return text.replace(userinfo, "[user]") if userinfo else text
+
+    def _failure(self, body: dict[str, Any], status: int, data: bytes, headers: Any) -> RequestFailed:
+        code, message = chat_completions.error_of(data)
+        if status < 500 and refused(body, status, chat_completions.parameter_of(data), f"{code} {message}"):
+            code = (
+                code if code.startswith("unsupported_") else f"unsupported_{code or 'parameter'}"
+            )  # every request has it
+        text = self._redact(f"HTTP {status} {code}: {message}".replace(" :", ":"))[:300]
+        failure = chat_completions.failure(status, code, message, text, headers)
+        if failure and failure.kind == "rejected" and self.model in message and _NO_SUCH_MODEL.search(message):
+            failure = None
+        return failure or RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status)} ({text})")
+
+    def _what_to_mend(self, status: int) -> str:
+        address = self._redact(self.base_url)
+        if status == 401:
+            return "the endpoint refuses the key"
+        if status == 402:
+            return "the account has no credit left"
+        if status == 403:
+            return "the endpoint denies access to this key, model or country"
+        if status == 404:
+            return f"{address} has no model {self.model!r}, or is no OpenAI-compatible address (it ends in /v1)"
+        if status < 400:
+            return f"{address} redirects elsewhere; set label.base_url to where it leads"
+        return f"{address} does not take requests of this form; see label.parameters"
+
+
+def _proxy_of(address: str) -> str | None:
+    """The proxy that the environment names for an address (aiohttp's `trust_env` looks it up for every request)."""
+    parts = urlsplit(address)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+async def _read_all(content: aiohttp.StreamReader) -> bytes:
+    """The whole body, however it drips in.  Raises RequestFailed for one that does not end in reasonable size."""
+    pieces, size = [], 0
+    async for piece in content.iter_any():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_REPLY_BYTES:
+            raise RequestFailed(
+                "transient", "reply_too_large", f"a reply of more than {MAX_REPLY_BYTES} bytes", may_be_paid=True
+            )
+    return b"".join(pieces)

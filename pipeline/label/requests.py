@@ -1,0 +1,206 @@
+"""From an article to a request: a job's provider, task and prompt, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from pipeline.core import plugins
+from pipeline.core.errors import LabelmillError
+from pipeline.core.files import canonical_json, digest_of, read_json, write_bytes, write_json
+from pipeline.core.shards import read_order
+from pipeline.core.text.tokens import Counter, encoding_counter, tokenizer_counter
+from pipeline.core.types import Article, Form, Label, Reply, Request
+from pipeline.job.config import JobConfig
+from pipeline.job.workspace import Workspace
+from pipeline.label import prompts
+from pipeline.label.ledger import Record
+
+ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
+
+
+_FINISHES = {"length": "truncated", "content_filter": "content_filter", "refusal": "refusal"}
+
+
+class Labeller:
+    """What turns an article into a request: provider, task and prompt of a job; their identity is the run's."""
+
+    def __init__(self, work: Workspace, refit: bool = False) -> None:
+        self._work = work
+        config = work.config
+        self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
+        self.provider_name = config.label.provider
+        if hasattr(self.provider, "dialect"):
+            _remember(work, self.provider)
+        self.prompt = load_prompt(config)
+        if hasattr(self.provider, "identify"):
+            self.provider.identify(config.folder, work.weights_file, refit)
+        if hasattr(self.provider, "fit"):
+            self.provider.load(_statistics(work, self.provider, refit))
+        self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
+        identity = [self.provider_name, self.provider.identity, *([self._form.schema] if self._form else [])]
+        self._identity = hashlib.sha256(canonical_json(identity))
+
+    @cached_property
+    def task(self) -> Any:
+        """The job's task; made when a reply is parsed, for its tokenizer takes its time."""
+        config = self._work.config
+        return plugins.create("tasks", config.label.task, config.task_options, token_counter(self._work))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Provider and prompt: what a shard of `requests/` depends on beside its articles."""
+        return {
+            "provider": self.provider_name,
+            "answers": self.provider.identity,
+            "prompt": self.prompt.digest if self.prompt else None,
+        }
+
+    @property
+    def run_id(self) -> str:
+        """Short digest of what made the raw replies: it stands in every label and names the run in a version."""
+        return digest_of([self.identity, plugins.name_in_digests(self._work.config.task.__module__)])[:16]
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What a version tells of this run."""
+        known = {"model": getattr(self.provider, "model", None), **self.provider.identity}
+        parameters = known.pop("parameters", None)
+        return {
+            "run_id": self.run_id,
+            "provider": self.provider_name,
+            "model": known.pop("model", None),
+            "endpoint": known.pop("endpoint", None),
+            "parameters": known if parameters is None else parameters | known,
+            "prompt": self.prompt.name if self.prompt else None,
+            "prompt_sha256": self.prompt.digest if self.prompt else None,
+            "prompt_text": self.prompt.source.model_dump(mode="json") if self.prompt else None,
+        }
+
+    def parse(self, reply: Reply, article: Article) -> Label:
+        """The task's label of a reply, in the language that the prompt asks for, where it asks for one."""
+        label: Label = self.task.parse(reply, self._as_asked(article))
+        return label
+
+    def _as_asked(self, article: Article) -> Article:
+        language = self.prompt.source.language if self.prompt else None
+        return replace(article, language=language) if language else article
+
+    def verdict(self, request: Request, record: Record) -> str:
+        """What a record is worth: `ok`, or why not.  What the endpoint says of a reply comes before its text."""
+        reply = record.reply
+        if reply is None:
+            return record.error_code or "rejected"
+        if reply.finish_reason in _FINISHES:
+            return _FINISHES[reply.finish_reason]
+        if not reply.text.strip():
+            return "empty"
+        judge = getattr(self.task, "judge", None)
+        return judge(reply, self._as_asked(request.article)) if judge else "ok"
+
+    def with_text(self, request: Request, text: str) -> Request:
+        """The same question about less of the article: same key, other messages."""
+        if self.prompt is None:
+            return request
+        return replace(request, messages=self.prompt.render(replace(request.article, text=text)))
+
+    def request(self, article: Article) -> Request:
+        digest = self._identity.copy()
+        if self.prompt is None:
+            digest.update(orjson.dumps([article.title, article.text, article.language]))
+            return Request(digest.digest(), article)
+        messages = self.prompt.render(article)
+        digest.update(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS))
+        return Request(digest.digest(), article, messages, self._form)
+
+
+def identified(work: Workspace) -> Labeller | None:
+    """The labeller, where its identity can be told without running anything: None where statistics were not fitted yet, or it
+    is not known yet which weights a model's name means."""
+    config = work.config
+    try:
+        provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
+        if hasattr(provider, "fit") and _fitted(work) is None:
+            return None
+        if hasattr(provider, "is_identified") and not provider.is_identified(config.folder, work.weights_file):
+            return None
+        return Labeller(work)
+    except (LabelmillError, OSError):  # the label stage will tell; here only `status` looks
+        return None
+
+
+def load_prompt(config: JobConfig) -> prompts.Prompt | None:
+    """The job's prompt, checked; None for a provider that takes the article itself.  Raises ConfigError."""
+    if not plugins.load("providers", config.label.provider).Provider.uses_prompt:
+        return None
+    variables = config.task.variables(config.task_options)
+    return prompts.load(config.prompt, config.folder, variables, config.label.variables)
+
+
+def _form(config: JobConfig) -> Form:
+    schema = config.task.schema(config.task_options)
+    return Form(config.task.column.name, schema, len(canonical_json(schema)))
+
+
+def token_counter(work: Workspace) -> Counter:
+    """The counter of the job's token filter, so that labels are counted as articles are; else cl100k_base."""
+    for options in work.config.filter_options:
+        if options.type == "tokens":
+            if options.tokenizer:
+                return tokenizer_counter(options.tokenizer)
+            return encoding_counter(options.encoding or "cl100k_base", options.counter)
+    return encoding_counter("cl100k_base")
+
+
+def articles_of(table: pa.Table) -> list[Article]:
+    columns = [table.column(name).to_pylist() for name in ARTICLE_COLUMNS]
+    return [Article(**dict(zip(ARTICLE_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def _statistics(work: Workspace, provider: Any, refit: bool) -> bytes:
+    """The provider's fitted state: fitted once over all filtered articles, then kept until it is asked for again."""
+    name = work.config.label.provider.rpartition(".")[2]
+    current = work.models / f"{name}.json"
+    if not refit and (fitted := _fitted(work)) is not None:
+        return fitted
+    state: bytes = provider.fit(_filtered_articles(work))
+    digest = hashlib.sha256(state).hexdigest()
+    file = f"{name}-{digest[:16]}.bin"
+    write_bytes(work.models / file, state)
+    write_json(current, {"file": file, "sha256": digest})
+    return state
+
+
+def _fitted(work: Workspace) -> bytes | None:
+    """The provider's fitted state, where it was fitted before."""
+    current = read_json(work.models / f"{work.config.label.provider.rpartition('.')[2]}.json")
+    file = work.models / current["file"] if current else None
+    return file.read_bytes() if file and file.exists() else None
+
+
+def _remember(work: Workspace, provider: Any) -> None:
+    """What an endpoint was found to take is kept beside the job, and said where it is new."""
+    identity, known = digest_of(provider.identity), read_json(work.dialect_file) or {}
+    if known.get("provider") == identity:
+        provider.dialect.changes = known["changes"]
+
+    def changed(said: str) -> None:
+        print(f"labelmill: {said}", file=sys.stderr)
+        write_json(work.dialect_file, {"provider": identity, "changes": provider.dialect.changes})
+
+    provider.dialect.on_change = changed
+
+
+def _filtered_articles(work: Workspace) -> Iterator[Article]:
+    shards = read_order(work.articles)
+    with work.progress("fit", len(shards), "shards") as progress:
+        for shard in shards:
+            yield from articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))
+            progress.update()

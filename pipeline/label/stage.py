@@ -1,0 +1,304 @@
+"""label: `filtered/` + the ledger -> the ledger and `requests/` (id, key, status, digest of the reply).
+
+What is in the ledger is never asked again.  Requests of many shards are in flight together; a shard's `requests/` file
+is written when the last of its rows is settled.  It holds every row, also those that got no answer, with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.core.errors import InputError
+from pipeline.core.files import read_json, write_json
+from pipeline.core.shards import Manifest, Output, input_digests, read_order, step_key
+from pipeline.core.types import Request
+from pipeline.engines.steps import NOT_RUN, UNKNOWN, Step, state_of
+from pipeline.job.workspace import Workspace
+from pipeline.label.cost import quote
+from pipeline.label.engine.monitor import EventLog, Monitor, paused_because
+from pipeline.label.engine.run import ask_all
+from pipeline.label.engine.run_context import Asking
+from pipeline.label.ledger import Ledger, Record, open_ledger
+from pipeline.label.ledger.schema import storable
+from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of, identified
+
+VERSION = 1
+_TOLD_EVERY = 1.0  # seconds between two notes of how far the run is, for `status`
+BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
+REQUESTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("key", pa.string()),
+        ("status", pa.string()),  # answered | rejected (final) | failed (asked again by the next run)
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("reply_sha256", pa.string()),  # of the last reply
+    ]
+)
+
+
+def run(work: Workspace) -> None:
+    """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
+    labeller = Labeller(work, refit=work.config.label.refit)
+    ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
+    try:
+        _LabelRun(work, labeller, ledger).run()
+    finally:
+        ledger.close()
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `requests/` is up to date with the articles and with the labeller.  Rows that wait make it no other state."""
+    labeller = identified(work)
+    if labeller is None:
+        return UNKNOWN if any(work.requests.manifest(shard) for shard in shards) else NOT_RUN
+    return state_of([_step(work, labeller)], shards)
+
+
+def _step(work: Workspace, labeller: Labeller) -> Step:
+    def taken(shard: str) -> int | None:
+        manifest = work.requests.manifest(shard)
+        return manifest.kept if manifest else None
+
+    changed = "the labeller or its prompt changed"
+    return Step(work.requests, [work.filtered], [VERSION, labeller.identity], changed, taken)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the articles of a job are asked about; `waiting` ones have no outcome yet."""
+
+    articles: int
+    answered: int
+    waiting: int
+    failed: int  # got no answer; the next run asks them again
+    under_way: bool  # the labeller of the job file asks, or was stopped before it had asked about all
+    pid: int | None  # of a process that asks at this moment
+    paused: str | None  # why the last run stopped before its end
+
+    @property
+    def is_over(self) -> bool:
+        return not (self.waiting or self.failed or self.under_way)
+
+    def __str__(self) -> str:
+        left = f", {self.failed:,} got no answer" if self.failed else ""
+        now = f", running ({self.pid})" if self.pid else f", paused: {self.paused}" if self.paused else ""
+        return f"{self.answered:,} of {self.articles:,} answered, {self.waiting:,} wait{left}{now}"
+
+
+def progress(work: Workspace, shards: Sequence[str]) -> Progress:
+    """What is known of all articles, those of shards under way included."""
+    labeller, articles = identified(work), work.filtered.tally(shards).kept
+    if labeller is None:
+        return Progress(articles, 0, articles, 0, False, work.worked_on_by(), paused_because(work.events_file))
+    step, noted = _step(work, labeller), read_json(_under_way(work)) or {}
+    tally = work.requests.tally([shard for shard in shards if step.is_done(shard)])
+    settled, answered, failed = tally.kept, tally.notes["answered"], tally.notes["failed"]
+    under_way = noted.get("run_id") == labeller.run_id and settled <= noted["settled"] <= articles
+    if under_way:
+        settled, answered, failed = noted["settled"], noted["answered"], noted["failed"]
+    pid = work.worked_on_by() if under_way else None
+    paused = None if pid else paused_because(work.events_file)
+    return Progress(articles, answered, articles - settled, failed, under_way, pid, paused)
+
+
+def _under_way(work: Workspace) -> Path:
+    """What the last process to label has settled so far; there until all of it is in `requests/`."""
+    return work.requests.path / "_under_way.json"
+
+
+@dataclass
+class _OpenShard:
+    """A shard with requests under way: `settled` fills up until it has every key."""
+
+    shard: str
+    step_key: str
+    inputs: dict[str, str]
+    take: int
+    waiting: int  # rows beyond --limit
+    ids: list[str] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+    settled: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    unanswered: int = 0
+    closed: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+
+class _LabelRun:
+    def __init__(self, work: Workspace, labeller: Labeller, ledger: Ledger) -> None:
+        self._work, self._labeller, self._ledger = work, labeller, ledger
+        self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may settle rows of several shards
+        self._config = [VERSION, labeller.identity]
+        self._open_shards: list[_OpenShard] = []
+        self._outcomes: Counter[str] = Counter()  # rows of finished shards, by status
+        self._told_at = 0.0
+        self._failed = 0
+        self._rejected: Counter[str] = Counter()  # in this run, by what the endpoint said
+
+    def run(self) -> None:
+        shards = read_order(self._work.articles)
+        takes = self._takes(shards)
+        self._check_ledger_is_this_jobs(shards)
+        with self._work.writing_requests():
+            self._work.requests.keep_only(shards)
+        events = EventLog(self._work.events_file)
+        promised = quote.promised(self._work.quote_file)
+        with self._work.progress("label", sum(takes.values()), "articles") as bar:
+            spent = self._ledger.spending().spent
+            monitor = self._monitor = Monitor(bar, events, spent, promised)
+            options, retry = self._work.config.label, bool(self._work.retry_rejected)
+            asking = Asking(self._labeller, self._ledger, options, monitor, self._settle, retry)
+            events.write("started", identity=self._labeller.identity, articles=sum(takes.values()), spent_usd=spent)
+            try:
+                self._tell()
+                ask_all(self._batches(shards, takes), asking)
+            except BaseException as error:
+                events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
+                self._tell()
+                raise
+            _under_way(self._work).unlink(missing_ok=True)
+            events.write("finished", **monitor.summary())
+        self._say_what_came(monitor)
+
+    def _tell(self) -> None:
+        """Note for `status` how far the run is; at most a second's articles behind where the process is killed."""
+        self._told_at = time.monotonic()
+        outcomes = self._outcomes.copy()
+        for shard in self._open_shards:
+            outcomes.update(shard.settled[key]["status"] for key in shard.keys if key in shard.settled)
+        settled = {"settled": outcomes.total(), "answered": outcomes["answered"], "failed": outcomes["failed"]}
+        write_json(_under_way(self._work), {"run_id": self._labeller.run_id, **settled}, durable=False)
+
+    def _check_ledger_is_this_jobs(self, shards: list[str]) -> None:
+        """Raises InputError where the job had answers and the ledger has none: it would all be paid again."""
+        manifests = [self._work.requests.manifest(shard) for shard in shards]
+        answered = sum(manifest.notes.get("answered", 0) for manifest in manifests if manifest)
+        if answered and self._ledger.is_empty():
+            raise InputError(
+                f"{self._ledger.where}: holds no answers, but this job got {answered:,}: put the ledger back (see "
+                f"label.ledger), or delete {self._work.requests.path} to ask, and pay, for all of them again"
+            )
+
+    def _say_what_came(self, monitor: Monitor) -> None:
+        if self._failed:
+            print(
+                f"labelmill: {self._failed:,} requests got no answer; the same command asks them again", file=sys.stderr
+            )
+        if self._rejected:
+            print(
+                f"labelmill: {self._rejected.total():,} articles are rejected by the endpoint for good "
+                f"({self._rejected.most_common(1)[0][0]}); --retry-rejected asks them again",
+                file=sys.stderr,
+            )
+        asked = getattr(self._labeller.provider, "model", None) or ""
+        for served, count in monitor.served.items():
+            if served != "-" and asked.rpartition("/")[2] not in served:
+                print(f"labelmill: {count:,} requests to {asked} were answered by {served}", file=sys.stderr)
+        if monitor.answered and (said := quote.compared(self._work.quote_file, self._ledger.spending().spent)):
+            print(said, file=sys.stderr)
+
+    def _takes(self, shards: list[str]) -> dict[str, int]:
+        """How many rows of each shard are asked about: all, or the first `--limit` of the job, but never fewer than
+        were already: a limit does not take labels back."""
+        left = self._work.limit if self._work.limit is not None else 2**62
+        takes = {}
+        for shard in shards:
+            inputs = input_digests([self._work.filtered], shard)
+            manifest, done = self._work.filtered.manifest(shard), self._work.requests.manifest(shard)
+            rows = manifest.kept if manifest else 0
+            taken = done.kept if done and done.key == step_key(inputs, self._config, done.kept) else 0
+            takes[shard] = max(taken, min(left, rows))
+            left = max(0, left - takes[shard])
+        return takes
+
+    def _batches(self, shards: list[str], takes: dict[str, int]) -> Iterator[list[Request]]:
+        """Requests that are not known to be settled, some at a time."""
+        for shard in shards:
+            inputs = input_digests([self._work.filtered], shard)
+            key = step_key(inputs, self._config, takes[shard])
+            manifest = self._work.requests.manifest(shard)
+            if manifest and manifest.key == key and not self._unsettled(manifest):
+                self._monitor.settled(takes[shard])
+                self._outcomes.update(manifest.notes)
+                continue
+            yield from self._open(shard, key, inputs, takes[shard])
+
+    def _unsettled(self, manifest: Manifest) -> bool:
+        """Whether some of a shard's rows are to be asked again."""
+        return any(
+            manifest.notes.get(status)
+            for status in (["failed", "rejected"] if self._work.retry_rejected else ["failed"])
+        )
+
+    def _open(self, shard: str, key: str, inputs: dict[str, str], take: int) -> Iterator[list[Request]]:
+        table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
+        state = _OpenShard(shard, key, inputs, take, table.num_rows - take)
+        self._open_shards.append(state)
+        for start in range(0, take, BATCH):
+            requests = [
+                self._labeller.request(article) for article in articles_of(table.slice(start, min(BATCH, take - start)))
+            ]
+            state.ids += [request.article.id for request in requests]
+            state.keys += [request.key for request in requests]
+            if fresh := [request for request in requests if self._is_first(request.key, state)]:
+                yield fresh
+        self._close_if_whole(state)
+
+    def _is_first(self, key: bytes, state: _OpenShard) -> bool:
+        """Whether nobody waits for this key yet; a shard waits for each of its keys once."""
+        waiting = self._in_flight.get(key)
+        if key in state.settled or (waiting and state in waiting):
+            self._monitor.settled()
+            return False
+        state.unanswered += 1
+        self._in_flight.setdefault(key, []).append(state)
+        if waiting:
+            self._monitor.settled()
+        return not waiting
+
+    def _settle(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
+        row = _settled(record) if record else _row("failed", failure, detail)
+        if record and record.reply is None:
+            self._rejected[f"{record.error_code}: {record.error}"[:160]] += 1
+        self._failed += record is None
+        if time.monotonic() - self._told_at > _TOLD_EVERY:
+            self._tell()
+        for state in self._in_flight.pop(request.key):
+            state.settled[request.key] = row
+            state.unanswered -= 1
+            self._close_if_whole(state)
+
+    def _close_if_whole(self, state: _OpenShard) -> None:
+        if state.unanswered or len(state.keys) < state.take or state.closed:
+            return
+        state.closed = True
+        rows = [
+            {"id": row_id, "key": key.hex(), **state.settled[key]}
+            for row_id, key in zip(state.ids, state.keys, strict=True)
+        ]
+        notes = dict(Counter(row["status"] for row in rows))
+        self._open_shards.remove(state)
+        self._outcomes.update(notes)
+        output = Output(pa.Table.from_pylist(rows, schema=REQUESTS), waiting=state.waiting, notes=notes)
+        seconds = time.monotonic() - state.started
+        with self._work.writing_requests():
+            self._work.requests.write(state.shard, state.step_key, state.inputs, output, seconds)
+
+
+def _settled(record: Record) -> dict[str, Any]:
+    if record.reply is None:
+        return _row("rejected", record.error_code, record.error)
+    return _row("answered", None, None, hashlib.sha256(storable(record.reply.text).encode()).hexdigest())
+
+
+def _row(status: str, reason: str | None, detail: str | None, digest: str | None = None) -> dict[str, Any]:
+    return {"status": status, "reason": reason, "detail": detail, "reply_sha256": digest}

@@ -1,1 +1,0 @@
-"""Asking: the one place where money is spent.  `engine` asks, `ledger` remembers, `limiter` paces, `prices` adds up."""

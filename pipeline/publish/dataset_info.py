@@ -1,0 +1,83 @@
+"""How the library `datasets` loads a version: the entries `configs` and `dataset_info` in the head of its card.
+
+`datasets` keeps what it loaded of a local folder under the folder's name and a hash of these entries; neither the path nor the
+data counts.  Folders of different jobs have the same names (1.0.0), so the entries have to tell their data apart: the hash
+covers the `description` of a configuration (not a key that `datasets` does not know), and that holds the release id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.files import digest_of
+
+_DTYPES = {"double": "float64", "float": "float32"}  # Arrow's names of types where `datasets` has others
+
+
+def configs(rows: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the configurations of a version with so many rows a split.
+
+    The splits are declared: a file named `eval-*` would else be taken for the split `test` by `datasets`, which cannot open a
+    split without rows either.
+    """
+    data = [{"split": name, "path": f"data/{name}-*.parquet"} for name, count in rows.items() if count]
+    runs = [{"split": "runs", "path": "provenance/runs.parquet"}]
+    return [
+        {"config_name": "default", "default": True, "data_files": data},
+        {"config_name": "provenance", "data_files": runs},
+    ]
+
+
+def entries(rows: Mapping[str, int], folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return `configs` and `dataset_info` of a written version; `digests` has the SHA-256 of its files by path."""
+    told = {"description": f"release {release_id(digests)}"}
+    return {
+        "configs": [{**config, **told} for config in configs(rows)],
+        "dataset_info": [_info(config, folder) for config in configs(rows)],
+    }
+
+
+def release_id(digests: Mapping[str, str]) -> str:
+    """Return a digest of a version's data files.
+
+    Neither run nor number would do: two jobs may share both.  Provenance is data too: a job that is made again has the same
+    rows, asked at another time.
+    """
+    return digest_of({path: digest for path, digest in digests.items() if path.endswith(".parquet")})
+
+
+def _info(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Describe a configuration by its files; `datasets` refuses rows that differ from it in number or type."""
+    files = {data["split"]: sorted(folder.glob(data["path"])) for data in config["data_files"]}
+    splits = [_split(name, paths) for name, paths in files.items()]
+    stored = [path for paths in files.values() for path in paths]
+    return {
+        "config_name": config["config_name"],
+        "features": [{"name": column.name, **_feature(column.type)} for column in pq.read_schema(stored[0])],
+        "splits": splits,
+        "download_size": sum(path.stat().st_size for path in stored),
+        "dataset_size": sum(split["num_bytes"] for split in splits),
+    }
+
+
+def _split(name: str, paths: list[Path]) -> dict[str, Any]:
+    """Count a split's rows, and its bytes as `datasets` counts them: in memory, a row group at a time."""
+    size, count = 0, 0
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            count += file.metadata.num_rows
+            size += sum(file.read_row_group(number).nbytes for number in range(file.num_row_groups))
+    return {"name": name, "num_bytes": size, "num_examples": count}
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    """Return a column's type as a card has it: `dtype: string`, `list: string`, `list: {list: int32}`."""
+    if not pa.types.is_list(kind):
+        return {"dtype": _DTYPES.get(str(kind), str(kind))}
+    inner = _feature(kind.value_type)
+    return {"list": inner.get("dtype", inner)}

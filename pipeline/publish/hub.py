@@ -1,0 +1,246 @@
+"""One data set repository on the Hugging Face Hub, as publishing needs it: every call with a time limit, every failure told in
+one line.  What only looks is tried again; what changes something is not (`release` looks first whether it took effect)."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+from pipeline.core.errors import HubError
+from pipeline.versions.diff import is_version
+from pipeline.versions.leaks import without_credentials
+
+_SECONDS = 300.0  # the longest wait for an answer
+_ATTEMPTS = 4
+_MAX_WAIT = 60.0  # of a rate limit
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class State:
+    """A repository at one moment: the commit that `main` points to, and the commit of each version's tag."""
+
+    head: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Commit:
+    id: str
+    title: str
+    author: str
+
+
+class Hub:
+    """A data set repository `user/name`; the token is that of the environment (HF_TOKEN) or of `hf auth login`."""
+
+    def __init__(self, repo: str) -> None:
+        self.repo = repo
+        self._told_name = f"the Hub, {repo}"
+
+    @cached_property
+    def _api(self) -> Any:
+        from huggingface_hub import HfApi, get_session
+        from huggingface_hub.utils import disable_progress_bars, logging
+
+        get_session().timeout = _SECONDS
+        logging.set_verbosity_error()
+        if not sys.stderr.isatty():
+            disable_progress_bars()
+        return HfApi(library_name="labelmill")
+
+    # --- looking ---
+
+    def look(self) -> State | None:
+        """Where the repository stands, None where there is none that the token may see."""
+        refs = self._patiently(lambda: self._api.list_repo_refs(self.repo, repo_type="dataset"), missing=None)
+        if refs is None:
+            return None
+        heads = {branch.name: branch.target_commit for branch in refs.branches}
+        tags = {tag.name: tag.target_commit for tag in refs.tags if is_version(tag.name)}
+        return State(heads["main"], tags) if "main" in heads else None
+
+    def commits(self) -> list[Commit]:
+        """Of `main`, the newest first."""
+        found = self._patiently(lambda: self._api.list_repo_commits(self.repo, repo_type="dataset"))
+        return [Commit(c.commit_id, c.title, ", ".join(c.authors)) for c in found]
+
+    def files(self, revision: str) -> dict[str, str]:
+        """Path -> digest as the Hub tells it: SHA-256 of large files (`sha256:...`), git's of the others."""
+
+        def tree() -> list[Any]:
+            return list(self._api.list_repo_tree(self.repo, repo_type="dataset", revision=revision, recursive=True))
+
+        found = [entry for entry in self._patiently(tree) if hasattr(entry, "blob_id")]
+        return {file.path: f"sha256:{file.lfs.sha256}" if file.lfs else file.blob_id for file in found}
+
+    def text(self, path: str, revision: str) -> str | None:
+        """A small file, None where there is none."""
+        parts: list[bytes] | None = self._patiently(lambda: list(self._stream(path, revision)), missing=None)
+        return None if parts is None else b"".join(parts).decode("utf-8", "replace")
+
+    def digest(self, path: str, revision: str) -> str | None:
+        """SHA-256 of a file's bytes, all of them read; None where there is none."""
+
+        def read() -> str:
+            found = hashlib.sha256()
+            for part in self._stream(path, revision):
+                found.update(part)
+            return found.hexdigest()
+
+        return self._patiently(read, missing=None)
+
+    def download(self, path: str, revision: str, target: Path) -> None:
+        def write() -> None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                for part in self._stream(path, revision):
+                    file.write(part)
+
+        self._patiently(write)
+
+    def _stream(self, path: str, revision: str) -> Iterator[bytes]:
+        from huggingface_hub import get_session, hf_hub_url
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+        url = hf_hub_url(self.repo, path, repo_type="dataset", revision=revision, endpoint=self._api.endpoint)
+        with get_session().stream("GET", url, headers=build_hf_headers(library_name="labelmill")) as response:
+            if response.status_code >= 400:
+                response.read()
+            hf_raise_for_status(response)
+            yield from response.iter_bytes()
+
+    # --- changing ---
+
+    def create(self, private: bool) -> None:
+        self._patiently(lambda: self._api.create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True))
+
+    def commit(self, title: str, add: dict[str, Path], delete: Sequence[str], parent: str) -> str:
+        """One commit on top of `parent`; its id."""
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        additions = [CommitOperationAdd(name, str(path)) for name, path in add.items()]
+        for (
+            addition
+        ) in additions:  # one by one: all together, xet holds a gigabyte of a million rows in memory, no faster
+            if addition.path_in_repo.endswith(".parquet"):
+                self._once(partial(self._api.preupload_lfs_files, self.repo, [addition], repo_type="dataset"))
+        operations = [*additions, *(CommitOperationDelete(name) for name in delete)]
+        call = partial(self._api.create_commit, self.repo, operations, repo_type="dataset")
+        return str(self._once(partial(call, commit_message=title, parent_commit=parent)).oid)
+
+    def tag(self, version: str, commit: str) -> None:
+        self._once(lambda: self._api.create_tag(self.repo, repo_type="dataset", tag=version, revision=commit))
+
+    # --- failures ---
+
+    def _patiently(self, call: Callable[[], T], missing: Any = ...) -> T:
+        """A call that only looks, tried again while it fails for a reason that passes.  `missing` is what is returned where
+        there is no such repository or file (without it that is an error)."""
+        retrying = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, HubError) and error.transient),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=lambda state: self.wait_of(state.outcome.exception() if state.outcome else None, state.attempt_number),
+            reraise=True,
+        )
+        try:
+            found: T = retrying(self._once, call)
+        except _Missing:
+            if missing is ...:
+                raise
+            found = missing
+        return found
+
+    @staticmethod
+    def wait_of(error: BaseException | None, attempt: int) -> float:
+        """Seconds before the next attempt."""
+        told = error.retry_after if isinstance(error, HubError) else None
+        return min(_MAX_WAIT, told) if told is not None else min(8.0, 0.5 * 2**attempt)
+
+    def _once(self, call: Callable[[], T]) -> T:
+        with self._told():
+            return call()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Any failure of the client as a HubError."""
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            HTTPError,
+            LocalTokenNotFoundError,
+            OfflineModeIsEnabled,
+        )
+
+        try:
+            yield
+        except HfHubHTTPError as error:
+            raise self._refused(error) from error
+        except LocalTokenNotFoundError as error:
+            raise HubError(
+                f"{self._told_name}: no token; set HF_TOKEN (see .env.example) or run: hf auth login"
+            ) from error
+        except OfflineModeIsEnabled as error:
+            raise HubError(f"{self._told_name}: HF_HUB_OFFLINE is set; unset it to reach the Hub") from error
+        except (HTTPError, ConnectionError, TimeoutError) as error:
+            what = without_credentials(" ".join(str(error).split()))[:200] or "no answer in time"
+            told = f"{self._told_name}: cannot be reached ({what}); nothing is lost: run the same command again"
+            raise HubError(told, transient=True) from error
+        except HFValidationError as error:
+            raise HubError(f"publish.repo: {' '.join(str(error).split())}") from error
+        except (RuntimeError, ValueError) as error:  # xet's broken transfers, answers that are no JSON
+            what = without_credentials(" ".join(str(error).split()))[:300]
+            told = f"{self._told_name}: the transfer failed ({what}); run the same command again"
+            raise HubError(told, transient=True) from error
+
+    def _refused(self, error: Any) -> HubError:
+        status, said = int(error.response.status_code), self._said(error)
+        if status == 401:
+            return _Missing(f"{self._told_name}: no access (401): set HF_TOKEN to a token that may write there{said}")
+        if status == 404:
+            return _Missing(
+                f"{self._told_name}: not found (404): check publish.repo, and that the token may see it{said}"
+            )
+        if status == 403:
+            return HubError(
+                f"{self._told_name}: forbidden (403): the token may not do this, or the storage is full{said}"
+            )
+        if status in (409, 412):
+            return HubError(
+                f"{self._told_name}: somebody else was faster ({status}); run the same command again{said}",
+                conflict=True,
+            )
+        if status == 429:
+            wait = _seconds(error.response.headers.get("retry-after"))
+            told = f"{self._told_name}: too many requests (429); run the same command again in {wait or 60:.0f} s"
+            return HubError(told, transient=wait is None or wait <= _MAX_WAIT, retry_after=wait)
+        if status in (408, 500, 502, 503, 504):
+            told = f"{self._told_name}: not available ({status}); nothing is lost: run the same command again{said}"
+            return HubError(told, transient=True)
+        return HubError(f"{self._told_name}: refused ({status}){said}")
+
+    @staticmethod
+    def _said(error: Any) -> str:
+        said = error.server_message or error.response.headers.get("x-error-message") or ""
+        lines = dict.fromkeys(" ".join(line.split()) for line in str(said).splitlines())  # header and body say the same
+        said = without_credentials(" ".join(lines).strip())[:200]
+        return f"; it says: {said}" if said else ""
+
+
+class _Missing(HubError):
+    """No such repository, revision or file, or none that the token may see."""
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,196 @@
+"""What a version would be, with nothing written: its rows looked at once, compared with the last version, examined by the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.errors import InputError
+from pipeline.core.files import digest_of, read_json
+from pipeline.core.shards import read_order
+from pipeline.job import takedowns
+from pipeline.job.workspace import Workspace
+from pipeline.label.ledger import Ledger, open_ledger
+from pipeline.metrics.intervals import NOTHING, Share
+from pipeline.publish import card, gates
+from pipeline.review.statistics import summary
+from pipeline.split import assignment
+from pipeline.versions import data_files, diff, manifest, provenance, rows, store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be published: `version` is None where the rows are those of `last`, and no version was asked for.
+    `index` has a row for each row that goes out, with its `file`, `added_in` and `changed_in`."""
+
+    last: Path | None
+    version: str | None
+    diff: diff.Diff
+    findings: list[gates.Finding]
+    manifest: dict[str, Any]
+    index: pa.Table
+
+    @property
+    def card(self) -> str:
+        """Without the release id and the sizes of files, which are not there yet."""
+        return card.render(self.manifest)
+
+
+class OutgoingRows:
+    """The rows that go out, shard by shard: articles with their labels and splits, without what was taken down."""
+
+    def __init__(self, work: Workspace) -> None:
+        self._work = work
+        self.takedowns = takedowns.load(work.takedowns)
+
+    def of(self, shard: str) -> pa.Table:
+        """A shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
+        work = self._work
+        splits = work.split.read(shard, ["id", "group_id", "split"])
+        labels, articles = (_with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
+        joined = rows.build(articles, labels, splits, work.config.label_column)
+        return joined.filter(pc.invert(self.takedowns.concerns(joined)))
+
+
+def _with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:
+    """The rows of a table with the ids of other rows, in the same order."""
+    return table.filter(pc.is_in(table.column("id"), chosen.column("id").combine_chunks()))
+
+
+def plan(work: Workspace) -> Plan:
+    """Everything that a version would be, with nothing written.  Raises ConfigError for a given version that promises too
+    much, InputError where there are no labels, or those of another task."""
+    if (last := store.latest(work.versions)) and (wrong := store.damaged(last)):
+        raise InputError(
+            f"{last}: it is not as its manifest says ({', '.join(wrong[:5])}); nothing is compared with it: restore it (from the "
+            "Hub: delete the folder, then labelmill publish JOB --adopt)"
+        )
+    outgoing = OutgoingRows(work)
+    index, tallies = _index(work, outgoing)
+    if not index.num_rows:
+        raise InputError(f"{work.path}: no labelled article to publish; see: labelmill status JOB")
+    before = store.state(last)
+    compared = diff.compare(before, index)
+    name = last.name if last else None
+    if work.version:
+        diff.check_given(work.version, name, compared.diff)
+    next_one = None if last and compared.diff.empty else diff.next_version(name, compared.diff)
+    version = work.version or next_one
+    index = _placed(index, compared, before, version or str(name))
+    reviewed = _reviewed(work)
+    findings = _examined(work, index, before, reviewed)
+    described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
+    made = {
+        "inputs": inputs_of(work),
+        "runs": provenance.runs(tallies, described),
+        "funnel": _funnel(work),
+        "gates": {finding.gate: finding.as_dict() for finding in findings},
+        "reviewed": asdict(reviewed),
+        "takedowns": sorted(outgoing.takedowns.texts),
+    }
+    changes = manifest.changes(version or str(name), store.read_manifest(last) if last else None, compared.diff)
+    about = manifest.of_job(work.config) | changes | manifest.of_rows(index) | made
+    return Plan(last, version, compared.diff, findings, about, index)
+
+
+def _examined(work: Workspace, index: pa.Table, before: pa.Table, reviewed: Share) -> list[gates.Finding]:
+    options, column = work.config.publish, work.config.label_column
+    evals = before.column("id").filter(pc.equal(before.column("split"), "eval")).combine_chunks()
+    most = getattr(work.config.task_options, "max_phrases", 0) if column.many else 1
+    facts = gates.Facts(index, evals, reviewed, most, options.max_absent_rate, options.min_precision)
+    return gates.examine(facts, options.gates, options.waive)
+
+
+def inputs_of(work: Workspace) -> str:
+    """Digest of what a version is made of."""
+    column = work.config.label_column
+    label = {"name": column.name, "many": column.many}  # one by one: a digest does not grow with the type
+    made_of = [label, work.config.publish.text, takedowns.digest(work.takedowns)]
+    folders = (work.filtered, work.reviewed, work.split)
+    return digest_of([*made_of, *([folder.digest(s) for folder in folders] for s in read_order(work.articles))])
+
+
+def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str, provenance.RunTally]]:
+    """Small columns of all rows, what the gates, the comparison and the manifest look at; and what each run took."""
+    column, shard_names = work.config.label_column, read_order(work.articles)
+    with_text = work.config.publish.text == "full"
+    tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
+    ledger = open_ledger(work.ledger_target, work.config.name)
+    try:
+        with work.progress("publish", len(shard_names), "shards") as progress:
+            for shard in shard_names:
+                its_rows = outgoing.of(shard)
+                tables.append(rows.look(its_rows, column, with_text))
+                _tally(tallies, ledger, _with_ids_of(its_rows, work.reviewed.read(shard, ["id", "run_id", "key"])))
+                progress.update()
+    finally:
+        ledger.close()
+    index = pa.concat_tables(tables).unify_dictionaries()
+    near = _near_eval(work, index, [table.num_rows for table in tables[1:]])
+    return index.append_column("near", pa.array(near.astype(np.int64))), tallies
+
+
+def _tally(tallies: dict[str, provenance.RunTally], ledger: Ledger, labels: pa.Table) -> None:
+    """Add up what a shard's labels took, by run."""
+    keys = [bytes.fromhex(key) for key in labels.column("key").to_pylist()]
+    records = ledger.get(list(dict.fromkeys(keys)))
+    for run_id, key in zip(labels.column("run_id").to_pylist(), keys, strict=True):
+        tally = tallies.setdefault(run_id, provenance.RunTally())
+        tally.rows += 1
+        tally.add(records.pop(key, []))
+
+
+def _near_eval(work: Workspace, index: pa.Table, counts: list[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """For each row that goes out whether it is train and like an eval row: looked at anew, whatever the split says.
+
+    `counts` has the rows of each shard in the index.
+    """
+    is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)
+    signatures = assignment.signatures_of(_signatures(work, index, counts), len(is_eval))
+    return assignment.near_eval(signatures, is_eval, work.config.split.similarity)
+
+
+def _signatures(work: Workspace, index: pa.Table, counts: list[int]) -> Iterator[pa.Table]:
+    start = 0
+    for shard, count in zip(read_order(work.articles), counts, strict=True):
+        yield _with_ids_of(index.slice(start, count), work.signatures.read(shard, ["id", "signature"]))
+        start += count
+
+
+def _placed(index: pa.Table, compared: diff.Comparison, before: pa.Table, version: str) -> pa.Table:
+    """The index with `file`, `added_in`, `changed_in`, and the `source` that a row was published with."""
+    known = pa.array(compared.before, mask=compared.before < 0)
+    old = {name: before.column(name).take(known).cast(pa.string()) for name in ("source", "added_in", "changed_in")}
+    now = pa.scalar(version)
+    changed_in = pc.if_else(pa.array(compared.changed), now, old["changed_in"])
+    index = index.append_column("added_in", old["added_in"].fill_null(now))
+    index = index.append_column("changed_in", changed_in.fill_null(now))
+    files = data_files.files_of_rows(index.column("split"), compared, before)
+    index = index.append_column("file", pa.array(files, pa.int32()))
+    source = pc.if_else(pa.array(compared.changed), index.column("source").cast(pa.string()), old["source"])
+    return index.set_column(index.schema.get_field_index("source"), "source", source)
+
+
+def _funnel(work: Workspace) -> list[dict[str, Any]]:
+    """What each stage took in, kept and rejected by reason."""
+    order, found = read_order(work.articles), []
+    folders = (work.articles, work.filtered, work.labels, work.reviewed, work.split)
+    for stage, folder in zip(("collect", "filter", "label", "review", "split"), folders, strict=True):
+        tally = folder.tally(order)
+        found.append({"stage": stage, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected)})
+    return found
+
+
+def _reviewed(work: Workspace) -> Share:
+    """The share of phrases that reviewers accepted in the audit."""
+    found = summary.precision(work)
+    if not found:
+        return NOTHING
+    names = ("mean", "low", "high", "phrases", "articles", "design_effect", "icc", "covers")
+    return Share(*(found[name] for name in names))

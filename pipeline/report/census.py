@@ -1,0 +1,223 @@
+"""Counting a job's articles and labels: every shard is read once, and only counts are kept."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.shards import Folder, read_order
+from pipeline.core.text.folding import fold_case
+from pipeline.core.types import LabelColumn
+from pipeline.job.workspace import Workspace
+
+_MOST_PHRASES = 200_000  # different ones that are counted at a time
+_MOST_GROUPS = 5_000
+OTHERS = "(others)"
+_NAMES = ("model", "prompt", "run_id", "label_source")
+_MONTH = re.compile(r"\d{4}-\d{2}")
+
+
+class Frequent:
+    """The most frequent phrases of any number, in bounded memory: lossy counting (Manku & Motwani 2002).  A count is exact, or
+    at most `missed` too low."""
+
+    def __init__(self, most: int = _MOST_PHRASES) -> None:
+        self._most, self.missed = most, 0
+        self._counts: Counter[str] = Counter()
+        self._surfaces: dict[str, str] = {}
+
+    def add(self, phrases: Iterable[tuple[str, int]]) -> None:
+        for phrase, count in phrases:
+            key = fold_case(phrase)
+            self._counts[key] += count
+            self._surfaces.setdefault(key, phrase)
+        while len(self._counts) > self._most:
+            self._forget(min(self._counts.values()))
+
+    def _forget(self, rarest: int) -> None:
+        self.missed += rarest
+        for key in [key for key, count in self._counts.items() if count <= rarest]:
+            del self._counts[key], self._surfaces[key]
+
+    def top(self, count: int) -> list[tuple[str, int]]:
+        """The phrases as first written, ties in the order of the alphabet."""
+        found = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:count]
+        return [(self._surfaces[key], number) for key, number in found]
+
+
+@dataclass
+class Group:
+    """The articles of one language or one source: how many were filtered, labelled; their phrases and those not in the text."""
+
+    articles: int = 0
+    labels: int = 0
+    phrases: int = 0
+    absent: int = 0
+
+
+@dataclass
+class Census:
+    """What the shards add up to.  `lengths` counts articles by tokens, or by characters where nothing has counted tokens."""
+
+    unit: str = "tokens"
+    lengths: Counter[int] = field(default_factory=Counter)
+    per_label: Counter[int] = field(default_factory=Counter)
+    tiers: Counter[str] = field(default_factory=Counter)
+    repairs: Counter[str] = field(default_factory=Counter)
+    months: Counter[str] = field(default_factory=Counter)
+    names: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in _NAMES})
+    languages: dict[str, Group] = field(default_factory=dict)
+    sources: dict[str, Group] = field(default_factory=dict)
+    frequent: Frequent = field(default_factory=Frequent)
+
+    @property
+    def articles(self) -> int:
+        return self.lengths.total()
+
+    @property
+    def labels(self) -> int:
+        return self.per_label.total()
+
+    @property
+    def phrases(self) -> int:
+        return sum(number * count for number, count in self.per_label.items())
+
+
+def labels_folder(work: Workspace, shard: str) -> Folder | None:
+    """Where a shard's labels are: after review where that has run, None where there are none yet."""
+    return first_with((work.reviewed, work.labels), shard)
+
+
+def first_with(folders: Sequence[Folder], shard: str) -> Folder | None:
+    """Return the first of the folders that has a shard; None where none has."""
+    return next((folder for folder in folders if folder.manifest(shard)), None)
+
+
+def columns_in(folder: Folder, shard: str, wanted: Iterable[str]) -> list[str]:
+    """Those of the wanted columns that a shard has."""
+    import pyarrow.parquet as pq
+
+    there = set(pq.read_schema(folder.file(shard)).names)
+    return [name for name in wanted if name in there]
+
+
+def count(work: Workspace, labels: Sequence[Folder]) -> Census:
+    """Of the filtered articles and the labels that there are: of each shard those of the first folder that has it."""
+    found, shards = Census(), read_order(work.articles)
+    with work.progress("report", len(shards), "shards") as progress:
+        for shard in shards:
+            if work.filtered.manifest(shard):
+                _count_shard(found, work, shard, labels)
+            progress.update()
+    return found
+
+
+def _count_shard(found: Census, work: Workspace, shard: str, folders: Sequence[Folder]) -> None:
+    articles = work.filtered.read(shard, ["id", "language", "source", "tokens", "published_at"])
+    _count_articles(found, work, shard, articles)
+    folder, column = first_with(folders, shard), work.config.label_column
+    if folder is None:
+        return
+    names = columns_in(folder, shard, ("id", column.name, "tiers", "repairs", *_NAMES))
+    labels = folder.read(shard, names)
+    if column.name in names:
+        _count_labels(found, articles, labels, column)
+
+
+def _count_articles(found: Census, work: Workspace, shard: str, articles: pa.Table) -> None:
+    lengths = articles.column("tokens")
+    if lengths.null_count:
+        found.unit = "characters"
+        lengths = pc.utf8_length(work.filtered.read(shard, ["text"]).column("text"))
+    values, counts = np.unique(np.asarray(lengths.cast(pa.int64())), return_counts=True)
+    found.lengths.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    months = (text[:7] for text in articles.column("published_at").to_pylist() if text)
+    found.months.update(month for month in months if _MONTH.fullmatch(month))
+    ones = pa.array(np.ones(articles.num_rows, np.int64))
+    for groups, name in ((found.languages, "language"), (found.sources, "source")):
+        _add_groups(groups, articles.column(name), {"articles": ones})
+
+
+def _count_labels(found: Census, articles: pa.Table, labels: pa.Table, column: LabelColumn) -> None:
+    values = labels.column(column.name).combine_chunks()
+    sizes = pc.list_value_length(values) if column.many else pa.array(np.ones(labels.num_rows, np.int64))
+    _update(found.per_label, sizes)
+    phrases = pc.list_flatten(values) if column.many else values
+    found.frequent.add(_counted(phrases))
+    absent = pa.array(np.zeros(labels.num_rows, np.int64))
+    if column.many and "tiers" in labels.column_names:
+        absent = _absent(labels.column("tiers").combine_chunks())
+        _update(found.tiers, pc.list_flatten(labels.column("tiers")))
+    if "repairs" in labels.column_names:
+        _update(found.repairs, pc.list_flatten(labels.column("repairs")))
+    for name in found.names.keys() & set(labels.column_names):
+        _update(found.names[name], labels.column(name))
+    at = pc.index_in(labels.column("id"), articles.column("id").combine_chunks())
+    sums = {"labels": pa.array(np.ones(labels.num_rows, np.int64)), "phrases": sizes, "absent": absent}
+    for groups, name in ((found.languages, "language"), (found.sources, "source")):
+        _add_groups(groups, articles.column(name).take(at), sums)
+
+
+def _absent(tiers: pa.Array) -> pa.Array:
+    """How many phrases of each row are not in the text."""
+    parents, flat = np.asarray(pc.list_parent_indices(tiers)), pc.list_flatten(tiers)
+    there = np.asarray(pc.equal(flat, "absent").fill_null(False), dtype=bool)
+    return pa.array(np.bincount(parents[there], minlength=len(tiers)).astype(np.int64))
+
+
+def _add_groups(groups: dict[str, Group], names: pa.ChunkedArray, sums: dict[str, pa.Array]) -> None:
+    table = pa.table({"name": names.fill_null("unknown"), **sums})
+    for row in table.group_by("name").aggregate([(name, "sum") for name in sums]).to_pylist():
+        known = row["name"] in groups or len(groups) < _MOST_GROUPS
+        group = groups.setdefault(row["name"] if known else OTHERS, Group())
+        for name in sums:
+            setattr(group, name, getattr(group, name) + row[f"{name}_sum"])
+
+
+def _update(counter: Counter[Any], values: Any) -> None:
+    for value, number in _counted(values):
+        counter[value] += number
+
+
+def _counted(values: Any) -> list[tuple[Any, int]]:
+    found = pc.value_counts(values.drop_null())
+    return list(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True))
+
+
+# --- histograms ---
+
+
+def quantiles(counts: Counter[int], shares: Iterable[float]) -> list[int]:
+    """The least value that at least this share of the things does not exceed."""
+    values = np.array(sorted(counts), np.int64)
+    until = np.cumsum([counts[value] for value in values.tolist()])
+    return [int(values[np.searchsorted(until, share * until[-1])]) for share in shares] if len(values) else []
+
+
+def binned(counts: Counter[int], bins: int = 20) -> list[dict[str, int | None]]:
+    """At most so many bins of a round width, `from` and below `to`; the last one has no end where few are far away."""
+    if not counts:
+        return []
+    low, high = quantiles(counts, (0.005, 0.99))
+    width = next(
+        width for power in range(19) for width in (10**power, 2 * 10**power, 5 * 10**power)
+        if high // width - low // width < bins
+    )  # fmt: skip
+    first, last = low // width, high // width
+    found: Counter[int] = Counter()
+    for value, number in counts.items():
+        found[min(max(value // width, first), last)] += number
+    starts = [min(min(counts), first * width), *(step * width for step in range(first + 1, last + 1))]
+    open_end = max(counts) >= (last + 1) * width
+    ends = [*starts[1:], None if open_end else (last + 1) * width]
+    return [
+        {"from": start, "to": end, "count": found[first + at]}
+        for at, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]

@@ -1,0 +1,141 @@
+"""All that a report tells, as one dict of plain values: what `labelmill report --json` prints, and what the page is made of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline import runner
+from pipeline.core import plugins
+from pipeline.core.shards import Folder, read_order
+from pipeline.job import label_table
+from pipeline.job.workspace import Workspace
+from pipeline.report import comparison, samples, spending, words
+from pipeline.report.census import Census, Group, binned, count, quantiles
+from pipeline.review.statistics import summary
+from pipeline.versions import store
+
+_TOP = 30
+_BEFORE_REVIEW = ("collect", "filter", "label", "clean")
+
+
+def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[str, Any]:
+    """Raises InputError for a job that never ran, for labels of another task, for an `against` that is not there."""
+    found = _facts(work, (work.reviewed, work.labels), None)
+    found |= {
+        "review": summary.of_job(work),
+        "comparison": comparison.compare(work, against) if found["labels"]["count"] else None,
+        "versions": _versions(work),
+        "seed": seed,
+        "samples": samples.draw(work, seed),
+    }
+    return {"verdict": words.verdict(found), **found}
+
+
+def gather_for_reviewers(work: Workspace, review: dict[str, Any]) -> dict[str, Any]:
+    """Gather what reviewers may know while they judge: `review` are the figures that the reader may see, labels are counted as
+    the model gave them, and none is shown, nor what follows from what others said of one.  Raises InputError as `gather`."""
+    found = _facts(work, (work.labels,), _BEFORE_REVIEW)
+    found["labels"]["top"] = []  # in a small job it names the phrases of a blind article
+    found["review"] = {**review, "inherited": None}
+    return {"verdict": words.verdict(found, "of their quality you may not know anything yet"), **found}
+
+
+def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | None) -> dict[str, Any]:
+    """All that depends on no reviewer: labels are those of the first of the folders that has them; of some `stages` or all."""
+    read_order(work.articles)
+    label_table.check_column(work.labels, work)
+    census, status = count(work, labels), runner.status(work)
+    rows = [row for row in status["stages"] if stages is None or row["stage"] in stages]
+    log = spending.runs(work.events_file)
+    cost = spending.cost(work, status["ledger"], census.labels)
+    return {
+        "job": _job(work, census, cost, status["paused"]),
+        "funnel": _funnel(rows),
+        "articles": _articles(census),
+        "labels": _labels(census),
+        "review": None,
+        "cost": cost,
+        "speed": spending.speed(rows, log),
+        "quote": spending.quote(work.quote_file, cost["usd"] if cost else 0.0, log),
+        "comparison": None,
+        "versions": [],
+        "seed": 0,
+        "samples": [],
+    }
+
+
+def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: str | None) -> dict[str, Any]:
+    config, names = work.config, census.names
+    days = sorted(row["day"] for row in cost["by_day"]) if cost else []
+    uses_prompt = plugins.load("providers", config.label.provider).Provider.uses_prompt
+    return {
+        "name": config.name,
+        "task": config.label.task,
+        "label": config.label_column.name,
+        "many": config.label_column.many,
+        "max_phrases": getattr(config.task_options, "max_phrases", 0) if config.label_column.many else 1,
+        "provider": config.label.provider,
+        "models": _most(names["model"]) or [name for name in [config.label.model] if name],
+        "prompts": _most(names["prompt"]) or ([config.prompt] if uses_prompt and not census.labels else []),
+        "runs": _most(names["run_id"]),
+        "made_at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "labelled": [days[0], days[-1]] if days else None,
+        "budget_usd": config.label.budget_usd,
+        "paused": paused,
+    }
+
+
+def _most(names: Counter[str]) -> list[str]:
+    return [name for name, _ in names.most_common(3)]
+
+
+def _funnel(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    wanted = ("stage", "rows", "kept", "waiting", "rejected", "notes", "seconds", "state")
+    return [{name: row[name] for name in wanted} for row in stages]
+
+
+def _articles(census: Census) -> dict[str, Any]:
+    return {
+        "count": census.articles,
+        "unit": census.unit,
+        "quantiles": dict(zip(("p5", "median", "p95"), quantiles(census.lengths, (0.05, 0.5, 0.95)), strict=False)),
+        "lengths": binned(census.lengths),
+        "languages": _groups(census.languages),
+        "sources": _groups(census.sources),
+        "months": {month: census.months[month] for month in sorted(census.months)},
+    }
+
+
+def _groups(groups: dict[str, Group]) -> list[dict[str, Any]]:
+    ordered = sorted(groups.items(), key=lambda item: (-item[1].articles, item[0]))
+    return [{"name": name, **asdict(group)} for name, group in ordered[:100]]
+
+
+def _labels(census: Census) -> dict[str, Any]:
+    absent = census.tiers["absent"]
+    return {
+        "count": census.labels,
+        "phrases": census.phrases,
+        "per_label": {str(size): census.per_label[size] for size in sorted(census.per_label)},
+        "mean_phrases": census.phrases / census.labels if census.labels else None,
+        "tiers": dict(census.tiers.most_common()),
+        "absent_rate": absent / census.phrases if census.phrases and census.tiers else None,
+        "top": census.frequent.top(_TOP),
+        "top_missed": census.frequent.missed,
+        "repairs": dict(census.repairs.most_common(12)),
+        "label_sources": dict(census.names["label_source"].most_common()),
+    }
+
+
+def _versions(work: Workspace) -> list[dict[str, Any]]:
+    """The oldest first; the gates are those that the version passed when it was made."""
+    found = []
+    for path in store.everyone(work.versions):
+        manifest = store.read_manifest(path)
+        wanted = ("version", "created_at", "rows", "diff", "gates", "repo", "licence")
+        found.append({name: manifest.get(name) for name in wanted})
+    return found

@@ -1,0 +1,114 @@
+"""The facts as one HTML file: no outside asset, no script, every text of an article escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from pipeline.core.files import write_bytes
+from pipeline.job.workspace import Workspace
+from pipeline.metrics.intervals import ENOUGH
+from pipeline.report import facts as gathering
+from pipeline.report import judged, pictures, words
+
+FILE = "report.html"
+_FILTERS: dict[str, Callable[..., Any]] = {
+    "dollars": words.dollars, "percent": words.percent, "between": words.between, "seconds": words.seconds,
+    "plain": words.plain, "short": words.short,
+}  # fmt: skip
+
+
+def html(work: Workspace, review: dict[str, Any] | None = None) -> str:
+    """The report of a job as it is now; with `review`, the figures that a reviewer may see, as reviewers may read it.  Raises
+    InputError for a job that never ran."""
+    return render(gathering.gather(work) if review is None else gathering.gather_for_reviewers(work, review))
+
+
+def write(path: Path, facts: dict[str, Any]) -> None:
+    """Write the report so that it is there whole or not at all."""
+    write_bytes(path, render(facts).encode())
+
+
+def render(facts: dict[str, Any]) -> str:
+    """`facts` are those of `facts.gather`."""
+    sections = {
+        "funnel": [*pictures.funnel(facts), *pictures.reasons(facts)],
+        "articles": pictures.articles(facts),
+        "labels": pictures.labels(facts),
+        "review": judged.review(facts),
+        "spending": judged.spending(facts),
+        "changes": judged.changes(facts),
+    }
+    template = _environment().get_template("report.html")
+    return template.render(facts=facts, sections=sections, tiles=tiles(facts), rates=rates(facts)).strip() + "\n"
+
+
+def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The figures at the head of the page: (figure, what it is, what stands below it)."""
+    labels, review, cost, pace = facts["labels"], facts["review"], facts["cost"], facts["speed"]["articles_per_second"]
+    if not labels["count"]:
+        return [(f"{facts['funnel'][0]['kept']:,}", "articles", "collected")]
+    found = [(f"{labels['count']:,}", "labels", f"{labels['phrases']:,} phrases" if facts["job"]["many"] else "")]
+    if review and review["precision"]:
+        share = review["precision"]
+        of = "" if share["covers"] >= ENOUGH else f" of {words.percent(share['covers'])}"
+        found.append((words.percent(share["mean"]), f"accepted{of}", f"95%: {words.between(share)}"))
+    if labels["absent_rate"] is not None:
+        found.append((words.percent(labels["absent_rate"]), "absent", "phrases not in their article"))
+    if cost:
+        per = f"{words.dollars(cost['per_1000'])} for 1,000 labels" if cost["per_1000"] else ""
+        found.append((words.paid(cost["usd"], cost["unpriced"]), "paid", per))
+    if pace:
+        found.append((f"{pace:,.1f}" if pace < 100 else f"{pace:,.0f}", "articles a second", "while labelling"))
+    return found
+
+
+def rates(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What else people's verdicts say: (figure, what it is, what it means), as far as it is known."""
+    review, found = facts["review"], []
+    if not review:
+        return []
+    if recall := review["recall"]:
+        meaning = f"of what reviewers wrote before they saw the label ({recall['articles']:,} articles)"
+        for kind, shares in (("soft", "with partial credit"), ("strict", "word by word")):
+            told = f"{meaning}, {shares}; 95%: {words.between(recall[kind])}"
+            found.append((words.percent(recall[kind]["mean"]), f"recall, {kind}", told))
+    if agreement := review["agreement"]:
+        soft, ac1 = agreement["soft_f1"], agreement["ac1"]
+        meaning = f"two reviewers, {agreement['articles']:,} articles: the sets that they accept"
+        found.append(
+            (f"{soft['mean']:.2f}", "agreement, soft F1", f"{meaning}; 95%: {soft['low']:.2f}–{soft['high']:.2f}")
+        )
+        if agreement["masi_alpha"] is not None:
+            found.append(
+                (f"{agreement['masi_alpha']:.2f}", "agreement, MASI alpha", "the same, corrected for chance; 1 is best")
+            )
+        if ac1:
+            told = f"accept or reject, {ac1['phrases']:,} phrases, corrected for chance; 95%: {ac1['low']:.2f}–{ac1['high']:.2f}"
+            found.append((f"{ac1['value']:.2f}", "agreement, Gwet AC1", told))
+    if anchor := review["anchoring"]:
+        told = (
+            f"accepted blind {words.percent(anchor['blind'])}, after seeing the label {words.percent(anchor['assisted'])}; "
+            f"95%: {_signed(anchor['low'])} to {_signed(anchor['high'])} points; below 0 the label sways who sees it"
+        )
+        found.append((_signed(anchor["difference"]), "points of anchoring", told))
+    return found
+
+
+def _signed(share: float) -> str:
+    """In points, with a minus that is as wide as the plus."""
+    return f"{share * 100:+.1f}".replace("-", "−")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.report"), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= _FILTERS
+    return environment

@@ -1,0 +1,133 @@
+"""A review sheet: a sample of labels as a CSV that opens in Excel (or JSONL), and reading it back.
+
+A reviewer writes `accept` or `reject` into `verdict`, or the right phrases, separated by `;`, into `corrected`.  A row
+left blank is not judged.  Spreadsheets change what they show (numbers, separators, encodings), so rows are known by
+`row_key`, which no spreadsheet takes for a number, and every encoding and separator that Excel saves is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.files import write_bytes
+from pipeline.core.text.folding import fold_case
+from pipeline.review.log.judgements import Judgement
+
+_BEFORE = ("row_key", "id", "language", "title", "text", "url")
+_BEHIND = ("verdict", "corrected", "note")
+_WORDS = {
+    "accept": True, "a": True, "ok": True, "yes": True, "y": True, "1": True, "o": True,
+    "reject": False, "r": False, "no": False, "n": False, "0": False, "x": False,
+}  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write(path: Path, label: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write a sheet; the ending (.csv or .jsonl) says which, `label` is the label's column.  Returns the number of rows."""
+    names = (*_BEFORE, label, *_BEHIND)
+    lines = [{name: row.get(name) or "" for name in names} | {"row_key": f"text-{row['text_sha256']}"} for row in rows]
+    if path.suffix == ".jsonl":
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_bytes(path, text.encode())
+    elif path.suffix == ".csv":
+        write_bytes(path, _csv(names, lines).encode("utf-8-sig"))
+    else:
+        raise ConfigError(f"{path}: a review sheet ends in .csv or .jsonl")
+    return len(lines)
+
+
+def read(path: Path, label: str, reviewer: str, at: str) -> Iterator[Judgement]:
+    """The judgements in a filled sheet; rows without a verdict give none.  Raises InputError naming the row."""
+    first, rows = _rows(path)
+    for number, row in enumerate(rows, first):
+        verdict, corrected = _cell(row, "verdict").lower(), _cell(row, "corrected")
+        if not verdict and not corrected:
+            continue
+        key = _cell(row, "row_key")
+        if not key.startswith("text-") or len(key) != len("text-") + 64:
+            raise InputError(f"{path}: row {number}: row_key {key!r} is not one that was exported")
+        if verdict and verdict not in _WORDS:
+            raise InputError(f"{path}: row {number}: verdict {verdict!r}; allowed: accept, reject, or empty")
+        phrases = _phrases(row.get(label))
+        accepted, rejected, added = _judged(phrases, _phrases(row.get("corrected")), _WORDS.get(verdict, True))
+        digest, note = key.removeprefix("text-"), _cell(row, "note")
+        yield Judgement(digest, _cell(row, "id"), reviewer, at, accepted, rejected, added, note)
+
+
+def _judged(phrases: list[str], corrected: list[str], accept: bool) -> tuple[list[str], list[str], list[str]]:
+    """(accepted, rejected, added).  A correction says more than a verdict."""
+    if corrected:
+        wanted, shown = {fold_case(phrase) for phrase in corrected}, {fold_case(phrase) for phrase in phrases}
+        accepted = [phrase for phrase in phrases if fold_case(phrase) in wanted]
+        rejected = [phrase for phrase in phrases if fold_case(phrase) not in wanted]
+        return accepted, rejected, [phrase for phrase in corrected if fold_case(phrase) not in shown]
+    return (phrases, [], []) if accept else ([], phrases, [])
+
+
+def _phrases(value: Any) -> list[str]:
+    """Phrases of a cell: a list (JSONL) or text separated by semicolons."""
+    parts: Sequence[Any] = (
+        value if isinstance(value, list) else _unguarded(str(value or "")).replace("；", ";").split(";")
+    )
+    return [phrase for part in parts if (phrase := " ".join(str(part).split()))]
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    return str(row.get(name) or "").strip()
+
+
+def _csv(names: Sequence[str], lines: list[dict[str, Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(names)
+    for line in lines:
+        writer.writerow([_guarded("; ".join(v) if isinstance(v, list) else str(v)) for v in line.values()])
+    return out.getvalue()
+
+
+def _guarded(cell: str) -> str:
+    """A cell that a spreadsheet must not run as a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
+def _rows(path: Path) -> tuple[int, list[dict[str, Any]]]:
+    """The number of the first row in the file, and all; JSON lines are told by what is in the file, whatever it is called."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    text = _decoded(data, path)
+    if text.lstrip().startswith("{"):
+        try:
+            return 1, [json.loads(line) for line in text.split("\n") if line.strip()]
+        except ValueError as error:
+            raise InputError(f"{path}: not JSONL ({error})") from error
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    csv.field_size_limit(2**31 - 1)
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    if not rows or "row_key" not in rows[0]:
+        raise InputError(f"{path}: no column 'row_key'; import a sheet that labelmill review --export wrote")
+    return 2, rows
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """Excel saves UTF-8 with a mark, UTF-16 ("Unicode text") or the country's code page (CP949 in Korea)."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16")
+    for encoding in ("utf-8-sig", "cp949"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise InputError(f"{path}: neither UTF-8, UTF-16 nor CP949; save it as 'CSV UTF-8'")

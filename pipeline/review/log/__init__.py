@@ -1,0 +1,1 @@
+"""What people said: `judgements` is the log, `verdicts` what it says of a text now."""

@@ -1,0 +1,246 @@
+"""What people said, one record for each time that somebody judged an article: an append-only log that outlives every run.
+
+One SQLite file (`review/verdicts.sqlite`): a record is on the disk when `add` returns, many processes may add at once, and a
+record that is sent twice (`uid`) is stored once.  Nothing is changed or deleted: taking a judgement back is a record too.  Beside
+the records the file keeps what reviewers were shown (`Showing`), for nobody can unsee it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.core.errors import InputError
+from pipeline.core.sqlite_reader import connected_to_read
+
+Lane = Literal["audit", "blind", "triage", "adjudication"]
+LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication")
+REASONS = ("absent", "generic", "fragment", "duplicate", "wrong", "edited")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one reviewer said of one article's label.  Phrases as the reviewer saw or wrote them.
+
+    All phrases that were shown are in `accepted`, `rejected` or `planted`; an edited one is rejected for the reason `edited`,
+    and what became of it is in `added`.  A skipped article has none of them.
+    """
+
+    text_sha256: str
+    id: str
+    reviewer: str
+    at: str  # UTC, ISO 8601
+    accepted: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)  # what was missing, and what replaces an edited phrase
+    note: str = ""
+    uid: str = ""  # made by who sends it
+    lane: Lane = "audit"  # sheets and other tools too: what is exported is a random sample, or everything
+    reasons: dict[str, str] = field(default_factory=dict)  # rejected phrase -> one of REASONS
+    planted: dict[str, bool] = field(
+        default_factory=dict
+    )  # phrase known to be wrong -> whether it was caught (rejected)
+    typed: list[str] | None = None  # blind lane: written before the label was seen
+    seconds: float | None = None  # that the article was before the reviewer's eyes
+    flagged: bool = False
+    skipped: bool = False
+    model: str | None = None  # whose predictions were judged; None: the job's own labels
+    undoes: str | None = None  # uid of the judgement that this record takes back; it says nothing else
+
+    @property
+    def from_file(self) -> bool:
+        """Whether it came back in a sheet or from another tool, by the form of its uid; the page sends 32 hex digits."""
+        return ":" in self.uid or len(self.uid) == 64
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a reviewer was shown of an article and cannot unsee: the label in a lane; in adjudication others' verdicts, too."""
+
+    text_sha256: str
+    reviewer: str
+    lane: str
+    typed: list[str] | None = None  # blind lane: the reviewer's own phrases, for which the label was shown
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def read(path: Path) -> list[Judgement]:
+    """All judgements that nobody took back, oldest first; none where there is no log yet.  Raises InputError for a damaged log."""
+    return standing(records(path))
+
+
+def records(path: Path) -> list[Judgement]:
+    """All records, oldest first, with the judgements that were taken back and the takings back; the log is not changed.  Raises
+    InputError for a damaged log."""
+    if _before_sqlite(path).exists():
+        with Log(path) as log:  # takes it over
+            return [record for _, record in log.since(0)]
+    if not path.exists():
+        return []
+    with _errors(path), connected_to_read(path) as database:
+        made = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'judgements'").fetchone()
+        return [record for _, record in _since(database, path, 0)] if made else []
+
+
+def standing(records: Iterable[Judgement]) -> list[Judgement]:
+    """Those that are in force: without the ones that were taken back, by whom made them."""
+    everything = list(records)
+    undone = {(record.undoes, record.reviewer) for record in everything if record.undoes is not None}
+    return [record for record in everything if record.undoes is None and (record.uid, record.reviewer) not in undone]
+
+
+class Log:
+    """The log, open.  Raises InputError naming the file where it is damaged, full or not to be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        old = _before_sqlite(path)
+        with self._errors():
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            for table in _TABLES:
+                self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
+        if old.exists():
+            self.add(_of_lines(old))
+            old.rename(old.with_suffix(".jsonl.taken-over"))
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def add(self, judgements: Iterable[Judgement]) -> int:
+        """Store judgements durably, all or none; how many were not there yet."""
+        rows = [(j.uid or uuid.uuid4().hex, json.dumps(asdict(j), ensure_ascii=False)) for j in judgements]
+        with self._transaction() as cursor:
+            cursor.executemany("INSERT OR IGNORE INTO judgements (uid, body) VALUES (?, ?)", rows)
+            return cursor.rowcount
+
+    def since(self, seq: int) -> Iterator[tuple[int, Judgement]]:
+        """Records behind number `seq` with their numbers, in the order in which they were stored."""
+        with self._errors():
+            yield from _since(self._db, self.path, seq)
+
+    def last(self) -> int:
+        """The number of the newest record; 0 where there is none."""
+        with self._errors():
+            return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM judgements").fetchone()[0])
+
+    def show(self, showings: Sequence[Showing]) -> None:
+        """Remember durably what reviewers are about to be shown; the first showing in a lane counts.
+
+        The table is made when it is first needed: reading a log of before changes no byte of it.
+        """
+        rows = [(s.text_sha256, s.reviewer, s.lane, _packed(s.typed), now()) for s in showings]
+        with self._transaction() as cursor:
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {_SHOWINGS}")
+            cursor.executemany(_SHOW, rows)
+
+    def showings(self, number: int) -> list[tuple[int, int, Showing]]:
+        """What was shown behind number `number`: its own number, that of the newest record of then, and what it was."""
+        with self._errors():
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'showings'").fetchone():
+                return []
+            rows = self._db.execute(_SHOWN, (number,)).fetchall()
+        return [
+            (own, behind, Showing(text, reviewer, lane, json.loads(typed) if typed else None))
+            for own, behind, text, reviewer, lane, typed in rows
+        ]
+
+    def plant(self, text_sha256: str, phrase: str) -> None:
+        """Remember that a text is shown with this phrase, which is known to be wrong."""
+        with self._errors():
+            self._db.execute("INSERT OR IGNORE INTO planted VALUES (?, ?)", (text_sha256, phrase))
+
+    def planted(self, text_sha256: str) -> list[str]:
+        with self._errors():
+            rows = self._db.execute("SELECT phrase FROM planted WHERE text_sha256 = ? ORDER BY rowid", (text_sha256,))
+            return [phrase for (phrase,) in rows]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Cursor]:
+        """Commit what the block wrote, or nothing of it."""
+        with self._errors(), closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+
+    def _errors(self) -> AbstractContextManager[None]:
+        return _errors(self.path)
+
+
+def _since(database: sqlite3.Connection, path: Path, seq: int) -> Iterator[tuple[int, Judgement]]:
+    query = "SELECT seq, uid, body FROM judgements WHERE seq > ? ORDER BY seq"
+    for number, uid, body in database.execute(query, (seq,)).fetchall():
+        try:
+            judgement = of_dict({**json.loads(body), "uid": uid})
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: the log of verdicts cannot be used (record {uid}: {error})") from error
+        yield number, judgement
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise InputError(f"{path}: the log of verdicts cannot be used ({error})") from error
+
+
+_TABLES = (
+    "judgements (seq INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, body TEXT NOT NULL)",
+    "planted (text_sha256 TEXT NOT NULL, phrase TEXT NOT NULL, UNIQUE (text_sha256, phrase))",
+)
+# `behind`: the number of the newest record when it was shown, which tells what came first
+_SHOWINGS = (
+    "showings (number INTEGER PRIMARY KEY, behind INTEGER NOT NULL, text_sha256 TEXT NOT NULL, reviewer TEXT NOT NULL, "
+    "lane TEXT NOT NULL, typed TEXT, at TEXT NOT NULL, UNIQUE (text_sha256, reviewer, lane))"
+)
+_SHOW = (
+    "INSERT OR IGNORE INTO showings (behind, text_sha256, reviewer, lane, typed, at) "
+    "VALUES ((SELECT coalesce(max(seq), 0) FROM judgements), ?, ?, ?, ?, ?)"
+)
+_SHOWN = "SELECT number, behind, text_sha256, reviewer, lane, typed FROM showings WHERE number > ? ORDER BY number"
+_NAMES = {entry.name for entry in fields(Judgement)}
+
+
+def _packed(typed: list[str] | None) -> str | None:
+    return None if typed is None else json.dumps(typed, ensure_ascii=False)
+
+
+def of_dict(value: dict[str, Any]) -> Judgement:
+    """A judgement of stored fields; those that a newer labelmill wrote are left out."""
+    return Judgement(**{name: item for name, item in value.items() if name in _NAMES})
+
+
+# --- logs that were lines of JSON ---
+
+
+def _before_sqlite(path: Path) -> Path:
+    return path.with_suffix(".jsonl")
+
+
+def _of_lines(path: Path) -> Iterator[Judgement]:
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            yield of_dict({**json.loads(line), "uid": f"{path.name}:{number}"})
+        except (ValueError, TypeError):
+            continue  # a torn line: its writer was killed before it had said "stored"

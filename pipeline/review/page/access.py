@@ -1,0 +1,88 @@
+"""Who may ask the review server, and what binds the browser that does.
+
+On a loopback address anyone may ask whose `Host` names this machine (a web page elsewhere that resolves to it does not); on any
+other address who has the token, by a cookie or as a bearer.  What changes something needs a header that only our own page can
+send.  Both are made of a secret that stays beside the job, so an open page survives a restart of the server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.core.errors import MissingExtra
+from pipeline.core.text.folding import fold_space
+
+try:
+    from starlette.requests import Request
+except ImportError as error:
+    raise MissingExtra("the review page", "review") from error
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def secret_of(folder: Path) -> bytes:
+    """Return the secret of a job's review, made at first use; nobody else may read it."""
+    path = folder / ".secret"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+    except FileExistsError:
+        pass
+    return path.read_bytes()
+
+
+def names_of(given: Sequence[str]) -> list[str]:
+    """The names of a login list, without blanks and repetitions."""
+    return list(dict.fromkeys(filter(None, map(fold_space, given))))
+
+
+def sign(secret: bytes, what: str, token: str | None) -> str:
+    """Return what proves that somebody was let in for `what`."""
+    return hmac.new(secret, f"{what}\0{token or ''}".encode(), hashlib.sha256).hexdigest()
+
+
+def same(given: str, wanted: str) -> bool:
+    """Compare in a time that tells nothing; nothing is the same as no secret."""
+    return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
+
+
+class Guard:
+    """Every answer with the headers that bind the browser; none at all for who may not ask."""
+
+    def __init__(self, app: ASGIApp, allowed: Callable[[Request], Response | None]) -> None:
+        self._app, self._allowed = app, allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                there = {name for name, _ in message["headers"]}
+                more = [(k.lower().encode(), v.encode()) for k, v in _HEADERS.items()]
+                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in there)]
+            await send(message)
+
+        refusal = self._allowed(Request(scope))
+        await (refusal or self._app)(scope, receive, with_headers)

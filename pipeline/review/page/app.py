@@ -1,0 +1,259 @@
+"""The review page's server: Starlette over a `Desk`.  Who may ask: `access`; what a reviewer may know: `desk`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+from pipeline.core.errors import LabelmillError, MissingExtra
+from pipeline.core.text.folding import fold_space
+from pipeline.review.log.judgements import REASONS
+from pipeline.review.page.access import LOOPBACK, Guard, same, sign
+from pipeline.review.page.desk import Desk
+from pipeline.review.page.intake import Refused
+
+try:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+    from starlette.routing import Mount, Route
+    from starlette.staticfiles import StaticFiles
+except ImportError as error:
+    raise MissingExtra("the review page", "review") from error
+
+HERE = Path(__file__).parent
+_MOST_BYTES = 4 * 2**20
+_WRONG_TOKEN = 0.5  # seconds that a wrong one waits for its answer
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+
+
+@dataclass(frozen=True)
+class Front:
+    """What the page says of the job.  `reviewers`: the names that may review (null: any); `allowed`: the labels of a closed set;
+    `report` makes the report's HTML of the figures that its reader may know."""
+
+    job: str
+    label: str
+    many: bool
+    allowed: list[str] | None
+    max_phrases: int
+    reviewers: list[str] | None
+    report: Callable[[dict[str, Any]], str]
+
+
+def create(desk: Desk, front: Front, secret: bytes, token: str | None) -> Starlette:
+    """The application.  Without a token it answers this machine only."""
+    pages = _Pages(desk, front, secret, token)
+    routes = [
+        Route("/", pages.page),
+        Route("/login", pages.login, methods=["GET", "POST"]),
+        Route("/report", pages.report),
+        Route("/api/queue", pages.queue),
+        Route("/api/history", pages.history),
+        Route("/api/figures", pages.figures),
+        Route("/api/reveal", pages.reveal, methods=["POST"]),
+        Route("/api/judgements", pages.judgements, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=HERE / "static")),
+    ]
+    app = Starlette(routes=routes, exception_handlers={LabelmillError: _told, Exception: _told})
+    app.add_middleware(Guard, allowed=pages.may_ask)
+    return app
+
+
+class _Pages:
+    def __init__(self, desk: Desk, front: Front, secret: bytes, token: str | None) -> None:
+        self._desk, self._front, self._token = desk, front, token
+        # the desk serves one at a time, and each thread that read articles keeps some MB; a report must not hold it up
+        self._desk_thread, self._report_thread = ThreadPoolExecutor(1, "desk"), ThreadPoolExecutor(1, "report")
+        self._csrf, self._session = sign(secret, "csrf", token), sign(secret, "session", token)
+        self._storage = sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
+        name = hashlib.sha256(self._session.encode()).hexdigest()[:8]
+        self._cookie = f"labelmill_{name}"  # one for each job: browsers share cookies between ports
+        self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
+
+    async def _at_desk(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """The outcome of work that takes a while; the server goes on answering."""
+        return await asyncio.get_running_loop().run_in_executor(self._desk_thread, work, *arguments)
+
+    # --- who may ask ---
+
+    def may_ask(self, request: Request) -> Response | None:
+        """None, or the refusal."""
+        if self._token is None:
+            host = request.url.hostname or ""
+            return None if host in LOOPBACK else _error(403, f"this server answers {LOOPBACK[0]} only, not {host!r}")
+        path = request.url.path
+        if path == "/login" or path.startswith("/static/") or self._is_known(request):
+            return None
+        if path == "/":
+            return RedirectResponse("/login", 303)
+        return _error(401, "no token: open the page again and log in")
+
+    def _is_known(self, request: Request) -> bool:
+        cookie = request.cookies.get(self._cookie, "")
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return same(cookie, self._session) or same(bearer, self._token or "")
+
+    async def login(self, request: Request) -> Response:
+        ui, wrong = _ui(request), False
+        if self._token is None:
+            return RedirectResponse("/", 303)
+        if request.method == "POST":
+            form = await _form(request)
+            if same(form.get("token", ""), self._token):
+                answer = RedirectResponse("/", 303)
+                answer.set_cookie(
+                    self._cookie, self._session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
+                )
+                return answer
+            wrong = True
+            await asyncio.sleep(_WRONG_TOKEN)
+        page = self._templates.get_template("login.html").render(ui=ui, error=wrong)
+        return HTMLResponse(page, 401 if wrong else 200)
+
+    # --- pages ---
+
+    async def page(self, request: Request) -> Response:
+        reviewer = self._reviewer(request.query_params.get("reviewer"))
+        left = await self._at_desk(self._desk.left, reviewer or "")
+        lane = request.query_params.get("lane", "")
+        settings = {
+            "job": self._front.job,
+            "reviewer": reviewer,
+            "reviewers": self._front.reviewers,
+            "lane": lane if lane in left else next(iter(left)),
+            "lanes": [{"name": name, "left": count} for name, count in left.items()],
+            "csrf": self._csrf,
+            "storage": self._storage,
+            "ui": _ui(request),
+            "label": self._front.label,
+            "many": self._front.many,
+            "allowed": self._front.allowed,
+            "max_phrases": self._front.max_phrases,
+            "model": self._desk.model,
+            "reasons": [reason for reason in REASONS if reason != "edited"],
+        }
+        return HTMLResponse(self._templates.get_template("page.html").render(settings=settings))
+
+    async def report(self, request: Request) -> Response:
+        figures = await self._at_desk(self._desk.figures, self._reviewer(request.query_params.get("reviewer")) or "")
+        html = await asyncio.get_running_loop().run_in_executor(self._report_thread, self._front.report, figures)
+        return HTMLResponse(html, headers={"Content-Security-Policy": _REPORT_POLICY})
+
+    # --- data ---
+
+    async def queue(self, request: Request) -> Response:
+        asked = request.query_params
+        reviewer, lane = self._reviewer(asked.get("reviewer")), asked.get("lane", "audit")
+        if not reviewer:
+            return _error(403, "no reviewer of that name", kind="reviewer")
+        left = await self._at_desk(self._desk.left, reviewer)
+        if lane not in left:
+            return _error(404, f"no lane {lane!r} here; there are: {', '.join(left)}")
+        have = [text for text in asked.get("have", "").split(",") if len(text) == 64 and _is_hex(text)]
+        cards = await self._at_desk(self._desk.next, reviewer, lane, _count(asked.get("n"), 8), have)
+        short = await self._at_desk(self._desk.short, reviewer)
+        return JSONResponse({"articles": cards, "left": left[lane], "figures": short})
+
+    async def history(self, request: Request) -> Response:
+        asked = request.query_params
+        reviewer = self._reviewer(asked.get("reviewer"))
+        if not reviewer:
+            return _error(403, "no reviewer of that name", kind="reviewer")
+        count = _count(asked.get("n"), 10)
+        found = await self._at_desk(self._desk.history, reviewer, asked.get("before", ""), count)
+        return JSONResponse({"judgements": found})
+
+    async def figures(self, request: Request) -> Response:
+        reader = self._reviewer(request.query_params.get("reviewer")) or ""
+        return JSONResponse(await self._at_desk(self._desk.figures, reader))
+
+    async def reveal(self, request: Request) -> Response:
+        """The label of a blind article, once what its reviewer wrote is stored."""
+        reviewer, body = await self._sent(request, "key")
+        if isinstance(body, Response):
+            return body
+        try:
+            return JSONResponse({"card": await self._at_desk(self._desk.reveal, reviewer, body)})
+        except Refused as error:
+            return _error(400, str(error))
+
+    async def judgements(self, request: Request) -> Response:
+        reviewer, body = await self._sent(request, "judgements")
+        if isinstance(body, Response):
+            return body
+        if not isinstance(body["judgements"], list):
+            return _error(400, "judgements are no list")
+        stored, refused = await self._at_desk(self._desk.store, reviewer, body["judgements"])
+        left = await self._at_desk(self._desk.left, reviewer)
+        short = await self._at_desk(self._desk.short, reviewer)
+        return JSONResponse({"stored": stored, "refused": refused, "left": left, "figures": short})
+
+    async def _sent(self, request: Request, what: str) -> tuple[str, Any]:
+        """Who sends, and the body, which has `what`; in its place a refusal where that cannot be told or may not be."""
+        if not same(request.headers.get("x-csrf-token", ""), self._csrf):
+            return "", _error(403, "not from this page: open it again")
+        try:
+            body = json.loads(await _body(request))
+            reviewer, _ = self._reviewer(body["reviewer"]), body[what]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return "", _error(400, f"no {what} in this request")
+        return (reviewer, body) if reviewer else ("", _error(403, "no reviewer of that name", kind="reviewer"))
+
+    def _reviewer(self, given: Any) -> str | None:
+        name = fold_space(given if isinstance(given, str) else "").encode(errors="replace").decode()[:80]
+        return name if name and (self._front.reviewers is None or name in self._front.reviewers) else None
+
+
+# --- small helpers ---
+
+
+def _told(request: Request, error: Exception) -> Response:
+    """One line for the person, as on the command line."""
+    what = str(error) if isinstance(error, LabelmillError) else f"{type(error).__name__}: {error}"
+    return _error(500, " ".join(what.split())[:500])
+
+
+def _error(status: int, text: str, **more: str) -> Response:
+    return JSONResponse({"error": text, **more}, status)
+
+
+def _ui(request: Request) -> str:
+    wanted = request.query_params.get("ui") or request.headers.get("accept-language", "")
+    return "ko" if wanted.lower().startswith("ko") else "en"
+
+
+def _count(given: str | None, default: int) -> int:
+    return min(max(int(given), 1), 50) if given and given.isdecimal() and len(given) < 4 else default
+
+
+def _is_hex(text: str) -> bool:
+    return not set(text) - set("0123456789abcdef")
+
+
+async def _body(request: Request) -> bytes:
+    """At most 4 MiB of it.  Raises ValueError beyond."""
+    parts, size = list[bytes](), 0
+    async for part in request.stream():
+        size += len(part)
+        if size > _MOST_BYTES:
+            raise ValueError("too large")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    from urllib.parse import parse_qsl
+
+    try:
+        return dict(parse_qsl((await _body(request)).decode()))
+    except ValueError:
+        return {}

@@ -1,0 +1,146 @@
+"""What the page sends, checked: nothing that it says is taken on trust."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.core.text.folding import fold_space
+from pipeline.review.log.judgements import LANES, REASONS, Judgement, now
+
+_MOST_PHRASES, _MOST_CHARACTERS, _MOST_NOTE = 200, 300, 5000
+_MOST_SHOWN = 100_000  # of a phrase in a label: a model that raves is judged too
+_KEY = re.compile(r"[0-9a-f]{64}")
+_UID = re.compile(r"[\w-]{8,64}", re.ASCII)
+
+
+class Refused(Exception):
+    """One judgement that cannot be stored: `uid`, and why in one line."""
+
+    def __init__(self, uid: str, why: str) -> None:
+        super().__init__(why)
+        self.uid = uid
+
+
+def judgement_of(
+    sent: Any,
+    reviewer: str,
+    model: str | None,
+    planted: Callable[[str], list[str]],
+    check: Callable[[str], str | None] | None,
+    most: int = 0,
+) -> Judgement:
+    """The judgement that a page sent.  `planted` are the phrases known to be wrong of a text; `check` gives the task's word for
+    a label, None for one that it does not know; `most` phrases make a label (0: any number).  Raises Refused."""
+    uid = str(sent.get("uid") if isinstance(sent, dict) else "").encode(errors="replace").decode()[:64]
+    try:
+        judgement = _read(sent, uid, reviewer, model, planted, check)
+        _check_text(judgement)
+        _check_size(judgement, 0 if model else most)
+        return judgement
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise Refused(uid, str(error) or type(error).__name__) from error
+
+
+def typed_of(sent: Any) -> tuple[str, list[str]]:
+    """The article for whose label a reviewer asks, and the phrases that he or she wrote for it.  Raises Refused."""
+    try:
+        key, typed = str(sent["key"]), _phrases(sent, "typed")
+        json.dumps(typed, ensure_ascii=False).encode()  # half a surrogate pair
+    except (ValueError, TypeError, KeyError) as error:
+        raise Refused("", str(error) or type(error).__name__) from error
+    if not _KEY.fullmatch(key) or not typed:
+        raise Refused("", "your own phrases come before the label of a blind article")
+    return key, typed
+
+
+def _read(
+    sent: dict[str, Any],
+    uid: str,
+    reviewer: str,
+    model: str | None,
+    planted: Callable[[str], list[str]],
+    check: Callable[[str], str | None] | None,
+) -> Judgement:
+    key, lane = str(sent["key"]), sent.get("lane")
+    if not _UID.fullmatch(uid) or not _KEY.fullmatch(key) or lane not in LANES:
+        raise ValueError("uid, key or lane is none")
+    head: dict[str, Any] = {
+        "text_sha256": key,
+        "id": str(sent.get("id") or "")[:1000],
+        "reviewer": reviewer,
+        "at": now(),
+        "uid": uid,
+    }
+    if sent.get("undoes") is not None:
+        return Judgement(**head, lane=lane, model=model, undoes=str(sent["undoes"])[:64])
+    accepted, rejected = (_phrases(sent, name, _MOST_SHOWN) for name in ("accepted", "rejected"))
+    if both := set(accepted) & set(rejected):
+        raise ValueError(f"{min(both)!r} is both accepted and rejected")
+    known_wrong = [phrase for phrase in planted(key) if phrase in accepted or phrase in rejected]
+    typed = _phrases(sent, "typed") if lane == "blind" and sent.get("typed") is not None else None
+    return Judgement(
+        **head,
+        lane=lane,
+        model=model,
+        accepted=[phrase for phrase in accepted if phrase not in known_wrong],
+        rejected=[phrase for phrase in rejected if phrase not in known_wrong],
+        added=[_known(phrase, check) for phrase in _phrases(sent, "added") if phrase not in accepted],
+        note=str(sent.get("note") or "")[:_MOST_NOTE],
+        reasons=_reasons(sent.get("reasons") or {}, rejected),
+        planted={phrase: phrase in rejected for phrase in known_wrong},
+        typed=typed,
+        seconds=_seconds(sent.get("seconds")),
+        flagged=bool(sent.get("flagged")),
+        skipped=bool(sent.get("skipped")),
+    )
+
+
+def _phrases(sent: dict[str, Any], name: str, most: int = _MOST_CHARACTERS) -> list[str]:
+    given = sent.get(name) or []
+    if not isinstance(given, list) or len(given) > _MOST_PHRASES or not all(isinstance(p, str) for p in given):
+        raise ValueError(f"{name} is no list of phrases")
+    found = list(dict.fromkeys(filter(None, map(fold_space, given))))
+    if too_long := [phrase for phrase in found if len(phrase) > most]:
+        raise ValueError(f"{too_long[0][:40]!r}.. is longer than {most} characters")
+    return found
+
+
+def _check_text(judgement: Judgement) -> None:
+    """Raises ValueError for half a surrogate pair: the log could not take it, and the page would send it for ever."""
+    json.dumps(asdict(judgement), ensure_ascii=False).encode()
+
+
+def _check_size(judgement: Judgement, most: int) -> None:
+    """Raises ValueError where additions would make a label too long.  One that is too long by itself is judged as it is, and an
+    edit adds nothing to it."""
+    size = len(judgement.accepted) + len(judgement.added)
+    edited = sum(reason == "edited" for reason in judgement.reasons.values())
+    if most and not judgement.skipped and size > most and len(judgement.added) > edited:
+        raise ValueError(f"{size} phrases; the job allows {most}")
+
+
+def _seconds(given: Any) -> float | None:
+    if given is None:
+        return None
+    if not math.isfinite(seconds := float(given)):
+        raise ValueError("seconds are no number")
+    return min(max(seconds, 0.0), 86_400.0)
+
+
+def _known(phrase: str, check: Callable[[str], str | None] | None) -> str:
+    known = check(phrase) if check else phrase
+    if known is None:
+        raise ValueError(f"{phrase!r} is no label of this job")
+    return known
+
+
+def _reasons(given: Any, rejected: list[str]) -> dict[str, str]:
+    if not isinstance(given, dict) or not set(given.values()) <= set(REASONS):
+        raise ValueError(f"reasons are {', '.join(REASONS)}")
+    folded = {fold_space(str(phrase)): str(reason) for phrase, reason in given.items()}
+    return {phrase: folded[phrase] for phrase in rejected if phrase in folded}

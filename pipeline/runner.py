@@ -1,0 +1,208 @@
+"""The one place where the stages are wired, in order; and how far a job is.
+
+collect -> filter -> label -> clean -> review -> split -> publish
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.clean import stage as clean
+from pipeline.collect import stage as collect
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.files import read_json
+from pipeline.core.shards import Folder, read_order
+from pipeline.engines.steps import DONE, NOT_RUN, UNKNOWN
+from pipeline.filter import stage as filter_stage
+from pipeline.job.workspace import Workspace
+from pipeline.label import stage as label
+from pipeline.label.job_ledger import has_ledger, opened_ledger
+from pipeline.label.requests import load_prompt
+from pipeline.publish import gates, planning
+from pipeline.publish import stage as publish
+from pipeline.review import stage as review
+from pipeline.split import stage as split
+from pipeline.versions import store
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: what runs it, the folder that it fills, and what tells whether that is up to date, without running it."""
+
+    name: str
+    run: Callable[[Workspace], Any]
+    folder: Callable[[Workspace], Folder]
+    state: Callable[[Workspace, Sequence[str]], str]
+
+
+STAGES = (
+    Stage("collect", collect.run, lambda work: work.articles, collect.state),
+    Stage("filter", filter_stage.run, lambda work: work.filtered, filter_stage.state),
+    Stage("label", label.run, lambda work: work.requests, label.state),
+    Stage("clean", clean.run, lambda work: work.labels, clean.state),
+    Stage("review", review.run, lambda work: work.reviewed, review.state),
+    Stage("split", split.run, lambda work: work.split, split.state),
+)
+PUBLISH = "publish"
+NAMES = (*(stage.name for stage in STAGES), PUBLISH)
+
+
+def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1], always_publish: bool = False) -> str | None:
+    """Run the stages from `first` to `last`.  What is done already is not done again.
+
+    A version that changes or loses rows of the last one, or that is made while articles wait, is made only where
+    `always_publish` says so.  Why there is none yet and what it would be is returned, None where nothing is held back.
+    """
+    start, end = NAMES.index(first), NAMES.index(last)
+    if start > end:
+        raise ConfigError(f"--from {first} comes after --to {last}; the order is: {' '.join(NAMES)}")
+    load_prompt(work.config)  # a mistake in it must not wait until the articles are read
+    options = work.config.publish
+    if wrong := list(gates.complaints(options.gates, options.waive)):
+        raise ConfigError("\n".join(f"{work.config.file}: {problem}" for problem in wrong))
+    for number, stage in enumerate(STAGES[start : end + 1], start):
+        # labelling is the one stage in which processes help each other
+        with work.locked(shared=stage.name == "label", wait=number > start):
+            if number == start:
+                _check_ready(work, first)
+            stage.run(work)
+    if last != PUBLISH:
+        return None
+    with work.locked(wait=first != PUBLISH):
+        if first == PUBLISH:
+            _check_ready(work, first)
+        return _publish(work, always_publish)
+
+
+def _publish(work: Workspace, always: bool) -> str | None:
+    """Make a version; or say why none is made, where a run must not make this one by itself."""
+    if not always and (waiting := _waiting(work)):
+        planned = publish.plan(work)
+        return _held_back(work, waiting, publish.preview(planned)) if planned.version else None
+    try:
+        publish.run(work, growth_only=not always)
+    except publish.HeldBack as held:
+        return _held_back(work, "rows of the last version would change or leave", str(held))
+    return None
+
+
+def _held_back(work: Workspace, why: str, version: str) -> str:
+    return f"no version was made, for {why}; labelmill publish {work.config.file} would make {version}"
+
+
+def _waiting(work: Workspace) -> str | None:
+    """Why this run is no whole one: articles have no outcome yet.  Those that the endpoint rejected for good have one."""
+    if work.limit is not None:
+        return f"this run was limited to {work.limit:,} articles"
+    progress = label.progress(work, read_order(work.articles))
+    return None if progress.is_over else str(progress)
+
+
+# --- what is up to date ---
+
+
+def states(work: Workspace) -> dict[str, str]:
+    """The state of each stage that makes rows, by its name: `done`, `not run`, `2 of 5 shards`, `stale: filters changed`,
+    `stale: filter is stale`, or `unknown until run`.  Takedowns that came since are no reason: publishing applies them."""
+    return dict(_states(work))
+
+
+def _states(work: Workspace) -> Iterator[tuple[str, str]]:
+    """The stages in order, each looked at when it is asked for."""
+    shards = read_json(work.articles.path / "_order.json") or []
+    stale: str | None = None
+    for stage in STAGES:
+        state = stage.state(work, shards) if shards or stage.name == "collect" else NOT_RUN
+        if stale and (state in (DONE, UNKNOWN) or state.startswith("stale")):
+            state = f"stale: {stale} is stale"
+        elif state.startswith("stale"):
+            stale = stage.name
+        yield stage.name, state
+
+
+def _check_ready(work: Workspace, first: str) -> None:
+    """Raises InputError where a stage before `first` would make other rows than those that are there."""
+    if read_json(work.articles.path / "_order.json") is None:
+        return  # `first` tells that nothing was collected
+    for name, state in _states(work):
+        if name == first:
+            return
+        if state not in (DONE, UNKNOWN):
+            raise InputError(
+                f"{work.config.file}: {first} needs what {name} makes, and that is not up to date ({state}); run: labelmill run "
+                f"{work.config.file} --from {name} (with the --set of the run that made it, if it had any)"
+            )
+
+
+# --- status ---
+
+
+def status(work: Workspace) -> dict[str, Any]:
+    """Rows in, kept and rejected by reason for each stage, cost and state; nothing is run, nothing is written."""
+    order = read_json(work.articles.path / "_order.json") or []
+    ledger, known = _ledger_totals(work), states(work)
+    stages = [_stage_status(work, stage, order, known[stage.name]) for stage in STAGES]
+    asking = next(row for row in stages if row["stage"] == "label")
+    asking["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
+    progress = label.progress(work, order)
+    if progress.under_way or known["label"] == DONE:
+        asking |= _under_way(progress)
+    changes = read_json(work.articles.path / "_changes.json")
+    by_source = read_json(work.articles.path / "_sources.json") or []
+    return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, known)],
+            "ledger": ledger, "sources": changes, "by_source": by_source, "paused": progress.paused}  # fmt: skip
+
+
+def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -> dict[str, Any]:
+    tally = stage.folder(work).tally(order)
+    return {
+        "stage": stage.name,
+        "rows": tally.rows,
+        "kept": tally.kept,
+        "rejected": dict(tally.rejected.most_common()),
+        "waiting": tally.waiting,
+        "notes": dict(tally.notes),
+        "seconds": round(tally.seconds, 1),
+        "state": state,
+    }
+
+
+def _under_way(progress: label.Progress) -> dict[str, Any]:
+    """What replaces the counts of finished shards while articles wait."""
+    if progress.is_over:
+        return {}
+    settled = progress.articles - progress.waiting
+    return {"rows": settled, "kept": settled, "waiting": progress.waiting, "state": str(progress)}
+
+
+def _ledger_totals(work: Workspace) -> dict[str, Any]:
+    if not has_ledger(work):
+        return {"records": 0, "articles": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}
+    with opened_ledger(work) as ledger:
+        return ledger.totals()
+
+
+def _publish_status(work: Workspace, known: dict[str, str]) -> dict[str, Any]:
+    last = store.latest(work.versions)
+    manifest = store.read_manifest(last) if last else {}
+    rows = sum(manifest.get("rows", {}).values())
+    state = f"version {last.name}{_behind(work, manifest, known)}" if last else NOT_RUN
+    return {"stage": PUBLISH, "rows": rows, "kept": rows, "rejected": {}, "waiting": 0, "seconds": 0.0,
+            "notes": manifest.get("rows", {}), "state": state}  # fmt: skip
+
+
+def _behind(work: Workspace, manifest: dict[str, Any], known: dict[str, str]) -> str:
+    """What stands between the last version and the rows of now."""
+    if stale := next((name for name, state in known.items() if state not in (DONE, UNKNOWN)), None):
+        return f", {stale} is not up to date"
+    return "" if manifest["inputs"] == planning.inputs_of(work) else ", rows changed since"
+
+
+def plan_version(work: Workspace) -> planning.Plan:
+    """What `publish` would write, with nothing written."""
+    read_order(work.articles)  # no folder is made for a job that never ran
+    with work.locked():
+        _check_ready(work, PUBLISH)
+        return publish.plan(work)

@@ -1,0 +1,72 @@
+"""Which texts are alike: signatures -> groups, by locality-sensitive hashing.
+
+Four numbers of a signature side by side are one band, 32 bands in all: texts that agree in a whole band are candidates,
+and a candidate counts where the whole signatures agree in a large enough share.  Of texts that share half of their
+pieces 87% meet in some band, of those that share 0.6 99%, of unrelated ones (below 0.03) one pair in 40,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pipeline.split.minhash import NUMBERS
+
+_BANDS = NUMBERS // 4
+_NEIGHBOURS = 4  # in a band's sorted order; another band puts others side by side
+_CHUNK = 1 << 16  # pairs compared at once
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+Signatures = np.ndarray[Any, np.dtype[np.uint16]]
+
+
+def groups(signatures: Signatures, similarity: float) -> Rows:
+    """For each row of `signatures` (n x 128) the lowest row that it hangs together with, by pairs that agree in at least
+    the share `similarity` of their numbers."""
+    parent = np.arange(len(signatures))
+    bands = signatures.view(np.uint64)
+    for band in range(_BANDS if len(signatures) > 1 else 0):
+        for left, right in _candidates(np.ascontiguousarray(bands[:, band])):
+            apart = parent[left] != parent[right]
+            left, right = left[apart], right[apart]
+            alike = _alike(signatures, left, right, similarity)
+            _unite(parent, left[alike], right[alike])
+    return parent
+
+
+def _candidates(keys: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[tuple[Rows, Rows]]:
+    """Pairs of rows with the same key: near each other among all of that key, and each with the first."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    for distance in range(1, _NEIGHBOURS + 1):
+        at = np.flatnonzero(ordered[distance:] == ordered[:-distance])
+        yield order[at], order[at + distance]
+    starts = np.maximum.accumulate(np.where(np.append(True, ordered[1:] != ordered[:-1]), np.arange(len(keys)), 0))
+    at = np.flatnonzero(np.arange(len(keys)) - starts > _NEIGHBOURS)
+    yield order[starts[at]], order[at]
+
+
+def _alike(signatures: Signatures, left: Rows, right: Rows, similarity: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    least = similarity * NUMBERS
+    chunks = range(0, len(left), _CHUNK)
+    parts = [
+        (signatures[left[at : at + _CHUNK]] == signatures[right[at : at + _CHUNK]]).sum(axis=1) >= least
+        for at in chunks
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+
+
+def _unite(parent: Rows, left: Rows, right: Rows) -> None:
+    """Join the groups of each pair; afterwards `parent` names every row's lowest row again."""
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            row = parent[row]
+        return row
+
+    for one, other in zip(left.tolist(), right.tolist(), strict=True):
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+    while len(left) and (parent[parent] != parent).any():
+        parent[:] = parent[parent]

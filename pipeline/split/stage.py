@@ -1,0 +1,98 @@
+"""split: `reviewed/` -> `split/`, train or eval for every labelled article, for good; near-copies of eval rows are kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain, pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.files import digest_of
+from pipeline.core.options import in_key
+from pipeline.core.shards import Output, read_order, rejected_table
+from pipeline.engines.local import map_shards
+from pipeline.engines.steps import Step, state_of
+from pipeline.job.workspace import Workspace
+from pipeline.split.assignment import TEXTS, Assignment, append_log, assign, gone, read_log, signatures_of, texts_of
+
+VERSION = 2
+SPLIT = pa.schema([("id", pa.string()), ("group_id", pa.string()), ("split", pa.string())])
+
+
+def run(work: Workspace) -> None:
+    """Bring `split/` up to date with `reviewed/`; new assignments are logged before anything uses them."""
+    shards = read_order(work.articles)
+    signing, splitting = _steps(work, shards)
+    map_shards(
+        signing,
+        shards,
+        transform=lambda shard: Output(_texts(work, shard)),
+        progress=work.progress("split", len(shards), "shards"),
+    )
+    starts = np.cumsum([0, *(work.signatures.tally([shard]).kept for shard in shards)]).tolist()
+    found = _assigned(work, shards)
+    part_of = {shard: found.part(*bounds) for shard, bounds in zip(shards, pairwise(starts), strict=True)}
+    map_shards(
+        replace(splitting, extra=lambda shard: _digest(part_of[shard])),
+        shards,
+        transform=lambda shard: _emit(work.signatures.read(shard, ["id"]).column("id"), part_of[shard]),
+        progress=work.progress("split", len(shards), "shards"),
+    )
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Whether `split/` is up to date with `reviewed/` and the job file."""
+    return state_of(_steps(work, shards), shards)
+
+
+def _steps(work: Workspace, shards: Sequence[str]) -> tuple[Step, Step]:
+    """Signatures, and the split without what the fold will say of each shard."""
+
+    def fold() -> dict[str, Any]:
+        return {
+            "split": in_key(work.config.split, mode="json"),
+            "signatures": [work.signatures.digest(shard) for shard in shards],
+            "assigned": sorted(file.name for file in work.assignments.glob("*.parquet")),
+        }
+
+    changed = "split changed"
+    signing = Step(work.signatures, [work.filtered, work.reviewed], VERSION, changed)
+    return signing, Step(work.split, [work.signatures], VERSION, changed, fold=fold)
+
+
+def _assigned(work: Workspace, shards: list[str]) -> Assignment:
+    """The fold: what becomes of every row, logged."""
+    names = ["id", "text_key"]
+    rows = pa.concat_tables([TEXTS.empty_table().select(names), *(work.signatures.read(s, names) for s in shards)])
+    log = read_log(work.assignments, rows)
+    past = gone(rows, log)
+    tables = chain((work.signatures.read(shard, ["signature"]) for shard in shards), [past])
+    signatures = signatures_of(tables, rows.num_rows + past.num_rows)
+    found = assign(rows, log, signatures, work.config.split)
+    append_log(work.assignments, rows, signatures, found, log)
+    return found
+
+
+def _digest(found: Assignment) -> str:
+    return digest_of([found.group_ids.to_pylist(), found.codes.tolist(), found.like.to_pylist()])
+
+
+def _texts(work: Workspace, shard: str) -> pa.Table:
+    """What is compared of a shard's labelled articles, in source order."""
+    articles = work.filtered.read(shard, ["id", "text"])
+    labelled = articles.filter(pc.is_in(articles.column("id"), work.reviewed.read(shard, ["id"]).column("id")))
+    return texts_of(labelled.column("id").to_pylist(), labelled.column("text").to_pylist())
+
+
+def _emit(ids: Any, found: Assignment) -> Output:
+    table = pa.table([ids, found.group_ids, found.splits], schema=SPLIT)
+    out = [
+        {"id": row_id, "reason": "near_copy_of_eval", "detail": f"like {like}"}
+        for row_id, like in zip(ids.to_pylist(), found.like.to_pylist(), strict=True)
+        if like is not None
+    ]
+    return Output(table.filter(pc.is_valid(table.column("split"))), rejected_table(out))

@@ -1,1 +1,0 @@
-"""Language rules for single words: Korean particles and stems."""

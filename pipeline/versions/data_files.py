@@ -1,0 +1,108 @@
+"""The data files of a version: which row goes into which, and writing them.
+
+A row stays in the file in which it was published first; new rows fill the last file, then further ones.  So growing leaves
+all other files as they are, byte for byte, and nothing of them is uploaded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import InputError
+from pipeline.versions.diff import Comparison
+from pipeline.versions.rows import SPLITS
+
+ROWS_A_FILE = 50_000
+ROWS_A_GROUP = 1_000  # what a reader takes at once
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def files_of_rows(split: pa.ChunkedArray, compared: Comparison, old: pa.Table) -> Numbers:
+    """For each row the number of its file within its split; `old` has `file` of the last version's rows."""
+    kept = pa.array(compared.before, mask=~compared.stayed)
+    found = np.asarray(old.column("file").take(kept).fill_null(-1), dtype=np.int64)
+    for name in SPLITS:
+        mine = np.asarray(pc.equal(split, name), dtype=bool)
+        found[mine] = _filled(found[mine])
+    return found
+
+
+def _filled(files: Numbers) -> Numbers:
+    """Rows without a file (-1) fill the last one that there is, then further ones."""
+    last = int(files.max(initial=0))
+    room = max(0, ROWS_A_FILE - int((files == last).sum()))
+    new = np.flatnonzero(files < 0)
+    place = np.arange(len(new)) - room
+    files[new] = np.where(place < 0, last, last + 1 + place // ROWS_A_FILE)
+    return files
+
+
+def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Table]], index: pa.Table) -> None:
+    """Write rows, each part with its slice of `index` (`split, file` of each row)."""
+    counts = index.group_by(["split", "file"]).aggregate([([], "count_all")]).to_pylist()
+    writers = {(row["split"], row["file"]): _Writer(folder, schema, **row) for row in counts}
+    try:
+        for rows, places in parts:
+            for place in places.group_by(["split", "file"]).aggregate([]).to_pylist():
+                mine = pc.and_(*(pc.equal(places.column(name), value) for name, value in place.items()))
+                writers[place["split"], place["file"]].add(rows.filter(mine))
+        if any(writer.left for writer in writers.values()):
+            raise InputError(f"{folder}: rows changed while they were written; run again")
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def write_whole(path: Path, rows: pa.Table) -> None:
+    """A small file of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _open(path, rows.schema) as file:
+        file.write_table(rows)
+
+
+def _open(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        write_page_index=True,
+        use_content_defined_chunking=True,  # a row more or less moves no page but its own: the Hub stores the rest once
+    )
+
+
+class _Writer:
+    """One file, opened with its first row and closed with its last; row groups of a fixed size, so that the bytes depend on
+    the rows alone."""
+
+    def __init__(self, folder: Path, schema: pa.Schema, split: str, file: int, count_all: int) -> None:
+        self._path, self._schema, self.left = folder / f"{split}-{file:05d}.parquet", schema, count_all
+        self._waiting = schema.empty_table()
+        self._file: pq.ParquetWriter | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        whole = pa.concat_tables([self._waiting, rows.cast(self._schema)])
+        self.left -= rows.num_rows
+        ready = whole.num_rows - whole.num_rows % ROWS_A_GROUP if self.left else whole.num_rows
+        for start in range(0, ready, ROWS_A_GROUP):
+            self._write(whole.slice(start, min(ROWS_A_GROUP, ready - start)).combine_chunks())
+        rest = np.arange(ready, whole.num_rows)
+        self._waiting = whole.take(pa.array(rest, pa.int64()))  # a copy: a slice would keep all of it in memory
+        if not self.left:
+            self.close()
+
+    def _write(self, rows: pa.Table) -> None:
+        if self._file is None:
+            self._file = _open(self._path, self._schema)
+        self._file.write_table(rows)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,80 @@
+"""`manifest.json`: all that a version says of itself, for machines; the card and Croissant are made of it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.job.config import JobConfig
+from pipeline.versions.diff import Diff
+from pipeline.versions.rows import SPLITS
+
+
+def of_job(config: JobConfig) -> dict[str, Any]:
+    """What the job file says of the data set."""
+    return {
+        "name": config.name,
+        "repo": config.publish.repo,
+        "task": config.label.task,
+        "label": asdict(config.label_column),
+        "text": config.publish.text,
+        "licence": config.publish.licence,
+        "clean": config.task_options.model_dump(mode="json"),
+        "filters": [options.model_dump(mode="json") for options in config.filter_options],
+        "split": config.split.model_dump(mode="json"),
+        "publish": config.publish.model_dump(mode="json", exclude={"to", "repo", "private", "text", "licence"}),
+    }
+
+
+def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, Any]:
+    """Which version it is, and what came before; `release` names this attempt to let it out."""
+    now = datetime.now(UTC)
+    entry = {"version": version, "date": now.date().isoformat(), **diff.counts}
+    return {
+        "version": version,
+        "previous": last["version"] if last else None,
+        "release": secrets.token_hex(8),
+        "created_at": now.isoformat(timespec="seconds"),
+        "diff": diff.counts,
+        "history": [*(last.get("history", []) if last else []), entry],
+    }
+
+
+def of_rows(index: pa.Table) -> dict[str, Any]:
+    """What the rows add up to: see `publish.planning.Plan`."""
+    splits = _counts(index, "split")
+    return {
+        "rows": {split: splits.get(split, 0) for split in SPLITS},
+        "languages": _counts(index, "language"),
+        "label_sources": _counts(index, "label_source"),
+        "licences": _counts(index, "licence"),
+        "figures": _figures(index),
+    }
+
+
+def _counts(index: pa.Table, column: str) -> dict[str, int]:
+    found = pc.value_counts(index.column(column).cast(pa.string())).to_pylist()
+    counted = {row["values"] or "unknown": row["counts"] for row in found}
+    return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _figures(index: pa.Table) -> dict[str, Any]:
+    """Characters a text, phrases a label, how many phrases are not in their text, groups of near-copies."""
+    characters = np.quantile(np.asarray(index.column("characters")), (0.05, 0.5, 0.95))
+    phrases, absent = (int(pc.sum(index.column(name)).as_py()) for name in ("phrases", "absent"))
+    phrases_a_row = {row["values"]: row["counts"] for row in pc.value_counts(index.column("phrases")).to_pylist()}
+    sizes = pc.value_counts(index.column("group")).field("counts")
+    return {
+        "characters": [int(value) for value in characters],
+        "phrases": phrases,
+        "phrases_a_row": {str(n): count for n, count in sorted(phrases_a_row.items())},
+        "absent": absent,
+        "groups": len(sizes),
+        "largest_group": pc.max(sizes).as_py(),
+    }

@@ -1,0 +1,82 @@
+"""Where labels come from: one row for each labelling run of a version, from the run's description and the ledger.
+
+The endpoint's address stays here: it may be a machine of one's own, and the data set may be public.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.label.ledger import Record
+
+RUNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run_id", "provider", "model", "models_served", "parameters")),
+        *((name, pa.string()) for name in ("prompt", "prompt_sha256", "prompt_text", "first_at", "last_at")),
+        *((name, pa.int64()) for name in ("rows", "requests", "input_tokens", "output_tokens")),
+        ("cost_usd", pa.float64()),
+        ("unpriced", pa.int64()),
+    ]
+)
+
+
+_DESCRIBED = ("provider", "model", "parameters", "prompt", "prompt_sha256", "prompt_text")
+
+
+@dataclass
+class RunTally:
+    """What the labels of one run took, as far as the ledger knows it; every question counted once."""
+
+    rows: int = 0
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0  # answers whose cost is not known
+    first_at: str | None = None
+    last_at: str | None = None
+    models: Counter[str] = field(default_factory=Counter)
+
+    def add(self, records: Iterable[Record]) -> None:
+        for record in records:
+            usage = record.reply.usage if record.reply else None
+            self.requests += 1
+            self.input_tokens += (usage.input_tokens if usage else None) or 0
+            self.output_tokens += (usage.output_tokens if usage else None) or 0
+            self.cost_usd += record.cost_usd or 0.0
+            self.unpriced += record.reply is not None and record.cost_usd is None
+            self.first_at = min(self.first_at or record.finished_at, record.finished_at)
+            self.last_at = max(self.last_at or record.finished_at, record.finished_at)
+            if record.reply and record.reply.model:
+                self.models[record.reply.model] += 1
+
+
+def runs(tallies: dict[str, RunTally], descriptions: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row (RUNS, but `models_served`, `parameters` and `prompt_text` as values) for each run, the largest first."""
+    found = []
+    for run_id, tally in sorted(tallies.items(), key=lambda item: (-item[1].rows, item[0])):
+        described = descriptions.get(run_id, {})
+        taken = {name: described.get(name) for name in _DESCRIBED}
+        sums = {name: value for name, value in vars(tally).items() if name != "models"}
+        served = dict(sorted(tally.models.items()))
+        found.append({"run_id": run_id, **taken, "models_served": served, **sums})
+    return found
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    """The configuration `provenance`: what is no plain value as JSON."""
+    flat = [
+        {name: _plain(row[name]) if isinstance(row[name], dict | list) else row[name] for name in RUNS.names}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(flat, schema=RUNS)
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

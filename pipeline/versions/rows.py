@@ -1,0 +1,141 @@
+"""The rows of a version: their columns, where each phrase stands, and what of a row must not change unnoticed."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from pipeline.clean.cleaner import locate
+from pipeline.clean.cleaner.normal import fold_loose
+from pipeline.core.shards import label_fields
+from pipeline.core.text.folding import fold_case
+from pipeline.core.types import LabelColumn
+from pipeline.versions import leaks
+
+SPLITS = ("train", "eval")
+_HEAD = ("id", "group_id", "text_sha256", "source", "licence", "url", "published_at", "language")
+TEXT = ("title", "text")  # left out where only labels may be published
+_TAIL = ("status", "label_source", "run_id", "added_in", "changed_in")
+_ARTICLE = ("group_id", "text_sha256", "licence", "url", "published_at", "language", "title")
+_PLACED = ("exact", "spacing", "reviewer")  # tiers of phrases that stand in the text as they are written
+OFFSETS = pa.list_(pa.list_(pa.int32()))
+
+
+def schema(column: LabelColumn, with_text: bool = True) -> pa.Schema:
+    """Of a version's rows.  `offsets` has for each phrase `[start, end]` in code points of `text`, where it stands first, or
+    `[]`; title and text are left out where only labels may be published."""
+    texts = (*_HEAD, *(TEXT if with_text else ()))
+    offsets = [("offsets", OFFSETS)] if column.many else []
+    return pa.schema(
+        [
+            *((name, pa.string()) for name in texts),
+            *label_fields(column),
+            *offsets,
+            *((name, pa.string()) for name in _TAIL),
+        ]
+    )
+
+
+def build(articles: pa.Table, labels: pa.Table, splits: pa.Table, column: LabelColumn) -> pa.Table:
+    """Rows with the columns of `schema` but `added_in` and `changed_in`, and `split`; the tables have the same ids in the
+    same order."""
+    names = [name for name in schema(column).names if name not in ("offsets", "added_in", "changed_in")]
+    tables = (labels, splits, articles)
+    columns = {name: next(t for t in tables if name in t.column_names).column(name) for name in [*names, "split"]}
+    if column.many:
+        values = (columns[name].to_pylist() for name in (column.name, "tiers", "text"))
+        columns["offsets"] = pa.array([offsets(*row) for row in zip(*values, strict=True)], OFFSETS)
+    return pa.table(columns)
+
+
+def offsets(phrases: list[str], tiers: list[str], text: str) -> list[list[int]]:
+    """For each phrase `[start, end]`, or `[]` where it stands in the text in another inflection or not at all."""
+    placed = [phrase for phrase, tier in zip(phrases, tiers, strict=True) if tier in _PLACED]
+    found = iter(locate(placed, text) if placed else ())
+    spans = [next(found) if tier in _PLACED else None for tier in tiers]
+    return [list(span) if span else [] for span in spans]
+
+
+# --- what the gates look at ---
+
+_NUMBERS = ("phrases", "absent", "missing", "repeated", "unresolved", "credentials", "personal", "characters")
+_NAMES = ("split", "language", "licence", "source", "label_source", "run_id")  # few different values
+INDEX = pa.schema(
+    [
+        ("id", pa.string()),
+        *((name, pa.uint64()) for name in ("text", "group", "article", "label")),
+        *((name, pa.dictionary(pa.int32(), pa.string())) for name in _NAMES),
+        *((name, pa.int32()) for name in _NUMBERS),
+    ]
+)
+
+
+def look(rows: pa.Table, column: LabelColumn, with_text: bool) -> pa.Table:
+    """About each row (`build`) what the gates, the comparison with the last version and the manifest look at, some 120 bytes
+    (INDEX): 64 bits that tell its text, its group and what `article` and `label` say, numbers (see `gates.Facts`; `characters`
+    is the length of the text) and names."""
+    found = [_look(row, column) for row in rows.select([n for n in rows.column_names if n != "source"]).to_pylist()]
+    columns = {name: [row[name] for row in found] for name in _NUMBERS}
+    columns |= {name: rows.column(name) for name in ("id", *_NAMES)}
+    columns |= {name: _short(rows.column(of)) for name, of in (("text", "text_sha256"), ("group", "group_id"))}
+    columns |= digests(rows if with_text else rows.drop_columns(list(TEXT)), column.name, with_text)
+    return pa.table({name: pa.table({name: columns[name]}).column(0) for name in INDEX.names}).cast(INDEX)
+
+
+def _short(texts: pa.ChunkedArray) -> pa.Array:
+    return pa.array([_digest(text) for text in texts.to_pylist()], pa.uint64())
+
+
+_NEEDED = ("id", "group_id", "text_sha256", "text", "status", "label_source", "run_id")
+
+
+def _look(row: dict[str, Any], column: LabelColumn) -> dict[str, int]:
+    phrases = [phrase for phrase in column.phrases(row[column.name] or []) if phrase]
+    tiers, text = row.get("tiers") or [], row["text"] or ""
+    whole = f"{row['title'] or ''}\n{text}\n{' '.join(phrases)}"
+    aligned = column.many and len(row["offsets"]) == len(tiers) == len(row[column.name] or [])
+    return {
+        "phrases": len(phrases),
+        "absent": tiers.count("absent"),
+        "missing": sum(not row[name] for name in _NEEDED) + (column.many and not aligned),
+        "repeated": len(phrases) - len({fold_case(phrase) for phrase in phrases}),
+        "unresolved": unresolved(row[column.name], tiers, row["offsets"], text) if aligned else 0,
+        "credentials": leaks.credentials(whole),
+        "personal": leaks.personal(whole),
+        "characters": len(text),
+    }
+
+
+def unresolved(phrases: list[str], tiers: list[str], spans: list[list[int]], text: str) -> int:
+    """How many offsets are missing, or do not lead to their phrase (but for spacing, width and case)."""
+    wrong = 0
+    for phrase, tier, span in zip(phrases, tiers, spans, strict=True):
+        if span:
+            wrong += fold_loose(text[span[0] : span[1]]) != fold_loose(phrase)
+        else:
+            wrong += tier in ("exact", "spacing")
+    return wrong
+
+
+# --- what is compared of two versions ---
+
+
+def digests(rows: pa.Table, label: str, with_text: bool) -> dict[str, pa.Array]:
+    """`article` and `label`: 64 bits of everything that a row says of either (the text by its digest).  Not of its `source`:
+    a file that was renamed changes nothing of what a row says."""
+    article = [name for name in _ARTICLE if name in rows.column_names]
+    its_label = [n for n in (label, "tiers", "offsets", "status", "label_source", "run_id") if n in rows.column_names]
+    return {"article": _digests(rows, article, with_text), "label": _digests(rows, its_label)}
+
+
+def _digests(rows: pa.Table, names: list[str], with_text: bool | None = None) -> pa.Array:
+    columns = [rows.column(name).to_pylist() for name in names]
+    found = [_digest([with_text, names, *row]) for row in zip(*columns, strict=True)]
+    return pa.array(found, pa.uint64())
+
+
+def _digest(value: Any) -> int:
+    return int.from_bytes(blake2b(orjson.dumps(value), digest_size=8).digest())

@@ -1,0 +1,156 @@
+"""Versions: immutable folders `versions/<major>.<minor>.<patch>/`, made beside their place and renamed when they are out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import InputError
+from pipeline.core.files import file_digest, read_json, write_bytes, write_json
+from pipeline.versions.diff import STATE, Diff, compare, numbers
+from pipeline.versions.rows import SPLITS, digests
+
+MANIFEST = "manifest.json"
+_PENDING = ".pending"  # the one that is on its way out
+_BATCH = 4096  # rows read at once
+
+
+def latest(folder: Path) -> Path | None:
+    """The folder of the highest version, or None."""
+    return next(reversed(everyone(folder)), None)
+
+
+def named(folder: Path, name: str) -> Path:
+    """The folder of a version.  Raises InputError naming those that there are."""
+    if (folder / name / MANIFEST).exists():
+        return folder / name
+    there = ", ".join(path.name for path in everyone(folder)) or "none yet"
+    raise InputError(f"{folder}: no version {name!r}; there are: {there}")
+
+
+def everyone(folder: Path) -> list[Path]:
+    """All versions, the oldest first."""
+    return sorted((path.parent for path in folder.glob(f"[!.]*.*.*/{MANIFEST}")), key=lambda path: numbers(path.name))
+
+
+def read_manifest(version: Path) -> dict[str, Any]:
+    """Raises InputError for one that is none."""
+    found = read_json(version / MANIFEST)
+    if not (isinstance(found, dict) and {"version", "files", "rows", "inputs", "label"} <= found.keys()):
+        raise InputError(
+            f"{version / MANIFEST}: damaged; restore the version (from the Hub: delete the folder, then publish --adopt)"
+        )
+    return found
+
+
+def damaged(version: Path) -> list[str]:
+    """What a version's folder holds other than its manifest says: changed, missing and strange files."""
+    return differences(read_manifest(version)["files"], file_digests(version))
+
+
+def differences(told: dict[str, str], there: dict[str, str]) -> list[str]:
+    """How files (name -> SHA-256) differ from what a manifest tells of them."""
+    found = [f"{name}: missing" for name in sorted(told.keys() - there.keys())]
+    found += [f"{name}: not in the manifest" for name in sorted(there.keys() - told.keys())]
+    return found + [f"{name}: changed" for name in sorted(there.keys() & told.keys()) if there[name] != told[name]]
+
+
+# --- rows that are out ---
+
+
+def state(version: Path | None) -> pa.Table:
+    """What is compared of a version's rows (STATE), none where there is no version."""
+    tables = [STATE.empty_table()]
+    label = read_manifest(version)["label"]["name"] if version else ""
+    for split, file in _files(version):
+        names = pq.read_schema(file).names
+        for batch in pq.ParquetFile(file).iter_batches(_BATCH, columns=[name for name in names if name != "text"]):
+            rows = pa.Table.from_batches([batch])
+            parts = digests(rows, label, "text" in names)
+            constants = {"split": split, "file": int(file.stem.split("-")[1])}
+            kept = [name for name in ("id", "source", "added_in", "changed_in") if name in rows.column_names]
+            columns = {name: rows.column(name) for name in kept} | parts
+            columns |= {name: pa.repeat(value, rows.num_rows) for name, value in constants.items()}
+            tables.append(pa.table({name: columns[name] for name in STATE.names}).cast(STATE))
+    return pa.concat_tables(tables).unify_dictionaries()
+
+
+def rows_of(version: Path, split: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """A split's rows in bounded tables."""
+    for _, file in (place for place in _files(version) if place[0] == split):
+        for batch in pq.ParquetFile(file).iter_batches(_BATCH // 4, columns=columns):
+            yield pa.Table.from_batches([batch])
+
+
+def _files(version: Path | None) -> Iterator[tuple[str, Path]]:
+    for split in SPLITS if version else ():
+        assert version is not None
+        for file in sorted((version / "data").glob(f"{split}-*.parquet")):
+            yield split, file
+
+
+def difference(first: Path, second: Path) -> Diff:
+    """How the rows of one version differ from those of another."""
+    return compare(state(first), state(second)).diff
+
+
+# --- the one that is on its way out ---
+
+
+def pending(folder: Path) -> Path | None:
+    """A version that was written and is not out yet: its maker was killed, or the Hub could not be reached."""
+    path = folder / _PENDING
+    return path if (path / MANIFEST).exists() else None
+
+
+def is_pending(path: Path) -> bool:
+    return path.name == _PENDING
+
+
+def begin(folder: Path) -> Path:
+    """An empty folder for the next version; what a killed maker left is gone."""
+    discard(folder)
+    (folder / _PENDING / "data").mkdir(parents=True)
+    return folder / _PENDING
+
+
+def discard(folder: Path) -> None:
+    if (folder / _PENDING).exists():
+        (folder / _PENDING / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(folder / _PENDING)
+
+
+def drop(folder: Path, version: str) -> None:
+    """Remove a version from its place, whole or not at all; a killed removal leaves nothing that counts as one."""
+    path = folder / f".dropped-{version}"
+    shutil.rmtree(path, ignore_errors=True)
+    (folder / version).rename(path)
+    shutil.rmtree(path)
+
+
+def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
+    """Add further files (name -> text), and the manifest last, with the SHA-256 of every file."""
+    (path / MANIFEST).unlink(missing_ok=True)
+    for name, text in texts.items():
+        write_bytes(path / name, text.encode())
+    write_json(path / MANIFEST, {**manifest, "files": file_digests(path)})
+
+
+def file_digests(path: Path) -> dict[str, str]:
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST)
+    return {file.relative_to(path).as_posix(): file_digest(file) for file in files}
+
+
+def release(folder: Path, version: str) -> Path:
+    """Put the pending version in its place, read-only: it is there whole or not at all, and never changes."""
+    path, target = folder / _PENDING, folder / version
+    if target.exists():
+        raise InputError(f"{target}: is there already, without a sound manifest; move it away, or restore it")
+    for file in (file for file in path.rglob("*") if file.is_file()):
+        file.chmod(0o444)
+    return path.rename(target)
