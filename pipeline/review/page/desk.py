@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -95,15 +95,18 @@ class Desk:
             self._take_in()
             if time.monotonic() - self._looked > _LOOK_EVERY and self._digests() != self._state:
                 self._look()
-            places = self._open_places(reviewer, lane, count, {head(text) for text in have})
-            try:
-                return self._showcase.show(reviewer, lane, places)
-            except (InputError, IndexError):
-                if self._digests() == self._state:
-                    raise
-                self._look()  # the labels were made anew under our hands
-                places = self._open_places(reviewer, lane, count, {head(text) for text in have})
-                return self._showcase.show(reviewer, lane, places)
+            held = {head(text) for text in have}
+            return self._cards(reviewer, lane, lambda: self._open_places(reviewer, lane, count, held))
+
+    def _cards(self, reviewer: str, lane: str, choose: Callable[[], list[int]]) -> list[dict[str, Any]]:
+        """The cards of the places that are chosen; again, where the labels were made anew under our hands."""
+        try:
+            return self._showcase.show(reviewer, lane, choose())
+        except (InputError, IndexError):
+            if self._digests() == self._state:
+                raise
+            self._look()
+            return self._showcase.show(reviewer, lane, choose())
 
     def _open_places(self, reviewer: str, lane: str, count: int, have: set[int]) -> list[int]:
         now, found = time.monotonic(), list[int]()
@@ -182,13 +185,24 @@ class Desk:
         key, typed = typed_of(sent)
         with self._lock:
             self._take_in()
-            place = self._population.place(key)
-            if place is None or not self._lanes.has("blind", place):
+            if not self._lanes.has("blind", self._population.place(key)):
                 raise Refused("", "not an article of the blind lane")
             if self._showcase.is_withheld(reviewer, key):
                 self._log.show([Showing(key, reviewer, "blind", typed)])
                 self._take_in()
-            return self._showcase.show(reviewer, "blind", [place])[0]
+            card = self._card(reviewer, "blind", key)
+            if not card:
+                raise Refused("", "the article has no label any more; skip it")
+            return card
+
+    def _card(self, reviewer: str, lane: str, text: str) -> dict[str, Any] | None:
+        """The card of a text; None for one that is not (or no longer) labelled."""
+
+        def choose() -> list[int]:
+            place = self._population.place(text)
+            return [] if place is None else [place]
+
+        return next(iter(self._cards(reviewer, lane, choose)), None)
 
     def store(self, reviewer: str, sent: Sequence[Any]) -> tuple[list[str], dict[str, str]]:
         """Judgements as the page sends them: the uids that are stored (now or before), and why others are refused."""
@@ -234,9 +248,9 @@ class Desk:
             mine = mine[: uids.index(before)] if before in uids else mine
             found = list[dict[str, Any]]()
             for judgement in reversed(mine):
-                place = self._population.place(judgement.text_sha256)
-                if place is not None and len(found) < count:
-                    [card] = self._showcase.show(reviewer, judgement.lane, [place])
+                if len(found) == count:
+                    break
+                if card := self._card(reviewer, judgement.lane, judgement.text_sha256):
                     found.append({"card": card, "judgement": _as_sent(judgement)})
             return found
 
