@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.cli.main import main
+from pipeline.cli.main import process
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    process()

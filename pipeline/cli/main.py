@@ -10,13 +10,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.cli import output
 from pipeline.cli.output import print_rows, say
 from pipeline.cli.parser import parser
 from pipeline.core.errors import LabelmillError
-from pipeline.core.signals import Terminated, raised_when_terminated
+from pipeline.core.signals import Terminated, raised_when_terminated, run_to_exit
 
 if TYPE_CHECKING:
     from pipeline.job.workspace import Workspace
@@ -40,6 +40,11 @@ def main(argv: list[str] | None = None) -> int:
         code, text = _told(error)
         print(f"labelmill: {text}", file=sys.stderr)
         return code
+
+
+def process() -> NoReturn:
+    """Run the command of `sys.argv` and end this process with its exit code."""
+    run_to_exit(main)
 
 
 def _told(error: BaseException) -> tuple[int, str]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import asyncio
 
 _swallowed = threading.Event()  # SIGTERM came; C code that imports may have lost the exception
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+_AGAIN_SECONDS = 0.02  # long enough to be out of the interpreter's callback that swallowed the first one
 
 
 class Terminated(SystemExit):
@@ -20,39 +24,103 @@ class Terminated(SystemExit):
     though it was caught.  A SystemExit, for loops hand on no others."""
 
 
+def run_to_exit(command: Callable[[], int]) -> NoReturn:
+    """Run a command and end this process with its exit code, which no signal changes once the command is over.
+
+    What comes then ends the process at once, for a thread may keep it waiting; the last of the teardown, when Python runs no
+    handlers any more and the system's would turn the exit code into the signal's, is deaf.
+    """
+    code = 3  # of a signal before the command begins
+
+    def leave(*_: object) -> NoReturn:
+        with suppress(Exception):  # a closed pipe; or the signal came within a flush
+            sys.stdout.flush()
+        os._exit(code)
+
+    atexit.register(_ignore_signals)
+    with raised_when_terminated(then=leave):
+        try:
+            code = command()
+        except SystemExit as ended:  # --help, a usage error
+            code = ended.code if isinstance(ended.code, int) else 0
+    sys.exit(code)
+
+
+def _ignore_signals() -> None:
+    for number in NAMES:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
-def raised_when_terminated() -> Iterator[None]:
-    """SIGTERM raises Terminated as long as no loop listens to it: also while libraries are imported."""
+def raised_when_terminated(then: Callable[..., object] | None = None) -> Iterator[None]:
+    """SIGTERM raises Terminated as long as no loop listens to it: also while libraries are imported.
+
+    Afterwards `then`, where given, gets both signals; else the handlers of before are back.
+    """
 
     def raised(*_: object) -> NoReturn:
         _swallowed.set()
         raise Terminated(3)
 
     _swallowed.clear()
-    try:
-        before = signal.signal(signal.SIGTERM, raised)
-    except ValueError:  # no signals outside the main thread
+    if threading.current_thread() is not threading.main_thread():  # no signals there
         yield
         return
+    after = {number: then or signal.getsignal(number) for number in NAMES}
+    hook = sys.unraisablehook
+    signal.signal(signal.SIGTERM, raised)
+    sys.unraisablehook = _sends_again(hook)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        _set(after)
+        sys.unraisablehook = hook
+
+
+def _sends_again(hook: Callable[[sys.UnraisableHookArgs], Any]) -> Callable[[sys.UnraisableHookArgs], None]:
+    """Make a hook for exceptions that Python cannot raise where they come, as in a callback of its import locks: the signal comes
+    once more, a moment later."""
+    numbers: dict[type[BaseException], signal.Signals] = {Terminated: signal.SIGTERM, KeyboardInterrupt: signal.SIGINT}
+
+    def unraisable(args: sys.UnraisableHookArgs) -> None:
+        if args.exc_type in numbers:
+            _swallowed.clear()  # a loop that begins meanwhile would hear it twice, which is another order
+            threading.Timer(_AGAIN_SECONDS, signal.raise_signal, [numbers[args.exc_type]]).start()
+        else:
+            hook(args)
+
+    return unraisable
+
+
+def _set(handlers: dict[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        if handler is not None:  # one that is not Python's cannot be set again
+            signal.signal(number, handler)
 
 
 @contextmanager
 def heard_by(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -> Iterator[None]:
-    """`stop` is called with the name of what came, in place of what would happen otherwise."""
+    """`stop` is called with the name of what came, in place of what would happen otherwise.
+
+    Not by `loop.add_signal_handler`: its removal leaves the system's handlers, which end the process, for a moment.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no signals there
+        yield
+        return
+    came: list[signal.Signals] = []
+
+    def hand_over(number: int, _: object) -> None:
+        came.append(signal.Signals(number))
+        loop.call_soon_threadsafe(lambda: stop(NAMES[came.pop(0)]))
+
     before = {number: signal.getsignal(number) for number in NAMES}
-    with suppress(NotImplementedError, RuntimeError, ValueError):  # no signals outside the main thread
-        for number, name in NAMES.items():
-            loop.add_signal_handler(number, stop, name)
-    if _swallowed.is_set():
-        stop(NAMES[signal.SIGTERM])
     try:
+        _set(dict.fromkeys(NAMES, hand_over))
+        if _swallowed.is_set():
+            _swallowed.clear()
+            stop(NAMES[signal.SIGTERM])
         yield
     finally:
-        with suppress(NotImplementedError, RuntimeError, ValueError, TypeError):
-            for number, handler in before.items():
-                loop.remove_signal_handler(number)
-                signal.signal(number, handler)  # a loop forgets what was there
+        _set(before)
+        for number in came:  # the loop did not come to it
+            signal.raise_signal(number)
