@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 BEGIN = """
 import asyncio, atexit, os, signal, sys, threading, time, weakref
-from pipeline import interrupts
+from pipeline.core import signals
 number = signal.Signals(int(sys.argv[1]))
 send = lambda *_: os.kill(os.getpid(), number)
 """
@@ -62,10 +62,10 @@ def test_a_signal_in_a_callback_that_cannot_raise_is_not_lost(number: signal.Sig
         del it
         try:
             time.sleep(30)
-        except (KeyboardInterrupt, interrupts.Terminated):
+        except (KeyboardInterrupt, signals.Terminated):
             return 3
         return 0
-    interrupts.run_to_exit(command)
+    signals.run_to_exit(command)
     """
     done = child(code, number)
     assert (done.returncode, done.stderr) == (3, "")
@@ -82,7 +82,7 @@ def test_a_storm_of_signals_while_it_begins_and_ends_to_hear_them(number: signal
     async def work():
         begin.set()
         while not end.is_set():
-            with interrupts.heard_by(asyncio.get_running_loop(), heard.append):
+            with signals.heard_by(asyncio.get_running_loop(), heard.append):
                 await asyncio.sleep(0)
     def storm():
         begin.wait()
@@ -93,7 +93,7 @@ def test_a_storm_of_signals_while_it_begins_and_ends_to_hear_them(number: signal
     signal.signal(number, lambda *_: before.append(number))
     threading.Thread(target=storm).start()
     {new_loop}().run_until_complete(work())
-    print(len(heard) > 10, len(before) > 10, set(heard) == {{interrupts.NAMES[number]}})
+    print(len(heard) > 10, len(before) > 10, set(heard) == {{signals.NAMES[number]}})
     """
     done = child(code, number)
     assert (done.returncode, done.stdout) == (0, "True True True\n"), done.stderr
@@ -106,7 +106,7 @@ def test_a_loop_that_waits_hears_at_once(number: signal.Signals, new_loop: str) 
     import uvloop
     async def work():
         stopped = asyncio.Event()
-        with interrupts.heard_by(asyncio.get_running_loop(), lambda name: (print(name), stopped.set())):
+        with signals.heard_by(asyncio.get_running_loop(), lambda name: (print(name), stopped.set())):
             threading.Timer(0.2, send).start()
             await stopped.wait()
     {new_loop}().run_until_complete(work())
