@@ -41,14 +41,14 @@ def child(code: str, number: signal.Signals) -> subprocess.CompletedProcess[str]
     ids=["at exit", "in a thread", "teardown", "late teardown", "three times"],
 )
 def test_the_exit_code_of_a_command_that_is_over_stands(moment: str, code: int, number: signal.Signals) -> None:
-    body = f"{moment}\ninterrupts.run_to_exit(lambda: print('done') or {code})"
+    body = f"{moment}\nsignals.run_to_exit(lambda: print('done') or {code})"
     done = child(body, number)
     assert (done.returncode, done.stdout, done.stderr) == (code, "done\n", "")
 
 
 @SIGNALS
 def test_what_help_and_usage_errors_exit_with_stands(number: signal.Signals) -> None:
-    done = child("atexit.register(send)\ninterrupts.run_to_exit(lambda: sys.exit(2))", number)
+    done = child("atexit.register(send)\nsignals.run_to_exit(lambda: sys.exit(2))", number)
     assert (done.returncode, done.stderr) == (2, "")
 
 
