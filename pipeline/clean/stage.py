@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.core import plugins
+from pipeline.core import finish, plugins
 from pipeline.core.files import write_json
 from pipeline.core.options import in_key
 from pipeline.core.shards import REJECTED, Output, read_order, rejected_table
@@ -67,7 +67,11 @@ def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> O
     for row, article in zip(requests, articles, strict=True):
         label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"]), []))
         (rejected if "reason" in label else kept).append(label)
-    return Output(pa.Table.from_pylist(kept, schema=schema(work)), rejected_table(rejected, REJECTED_LABELS))
+    unknown = sum(finish.UNKNOWN in label["repairs"] for label in (*kept, *rejected))
+    notes = {finish.UNKNOWN: unknown} if unknown else {}
+    return Output(
+        pa.Table.from_pylist(kept, schema=schema(work)), rejected_table(rejected, REJECTED_LABELS), notes=notes
+    )
 
 
 def _label(labeller: Labeller, article: Article, request: dict[str, Any], records: list[Record]) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def _label(labeller: Labeller, article: Article, request: dict[str, Any], record
     if not answers:
         reason = f"request_{request['status']}" if request["status"] != "answered" else "reply_not_in_ledger"
         detail = " ".join(part for part in (request["reason"], request["detail"]) if part)
-        return {**place, "reason": reason, "detail": detail, "key": request["key"]}
+        return {**place, "reason": reason, "detail": detail, "key": request["key"], "repairs": []}
     record, reply, label = _best(labeller, article, answers)
     if label.status != "ok":
         detail = f"finish_reason={reply.finish_reason}" if reply.finish_reason else ""
@@ -88,6 +92,7 @@ def _label(labeller: Labeller, article: Article, request: dict[str, Any], record
             "detail": detail.strip(),
             "reply": reply.text[:1000],
             "key": request["key"],
+            "repairs": label.repairs,  # for the stage's notes; a rejected row has none
         }
     return {
         "id": article.id,

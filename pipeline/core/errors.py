@@ -17,7 +17,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pipeline.core.types import Reply
 
 
 class LabelmillError(Exception):
@@ -93,6 +96,7 @@ class RequestFailed(Exception):
     *transient* and *rate_limited* are tried again (after `retry_after` seconds where the server said so),
     *rejected* is final for this article, *fatal* pauses the job.  `code` is a short machine-readable reason.
     `unit` is what a rate limit counts; `may_be_paid`: the endpoint may have answered, and billed, without it arriving.
+    `reply` is what did arrive, where that is no answer but tells who answered and what was billed.
     """
 
     def __init__(
@@ -104,8 +108,9 @@ class RequestFailed(Exception):
         retry_after: float | None = None,
         unit: Unit = "requests",
         may_be_paid: bool = False,
+        reply: Reply | None = None,
     ) -> None:
         super().__init__(message)
         self.kind, self.code, self.retry_after = kind, code, retry_after
         self.unit: Unit = unit
-        self.may_be_paid = may_be_paid
+        self.may_be_paid, self.reply = may_be_paid, reply

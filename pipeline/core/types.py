@@ -83,6 +83,7 @@ class Request:
     article: Article
     messages: tuple[Message, ...] = ()
     form: Form | None = None
+    settled: bool = False  # by an earlier run: what it was answered is not judged again
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,12 @@ class Usage:
     cached_tokens: int | None = None
     output_tokens: int | None = None
     cache_write_tokens: int | None = None
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens of prompt and reply together; None where the endpoint said neither."""
+        counts = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
+        return sum(counts) if counts else None
 
 
 @dataclass(frozen=True, slots=True)

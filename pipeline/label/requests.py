@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from pipeline.core import plugins
+from pipeline.core import finish, plugins
 from pipeline.core.errors import LabelmillError
 from pipeline.core.files import canonical_json, digest_of, read_json, write_bytes, write_json
 from pipeline.core.shards import read_order
@@ -24,9 +24,6 @@ from pipeline.label import prompts
 from pipeline.label.ledger import Record
 
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
-
-
-_FINISHES = {"length": "truncated", "content_filter": "content_filter", "refusal": "refusal"}
 
 
 class Labeller:
@@ -85,9 +82,14 @@ class Labeller:
         }
 
     def parse(self, reply: Reply, article: Article) -> Label:
-        """The task's label of a reply, in the language that the prompt asks for, where it asks for one."""
+        """The task's label of a reply, in the language that the prompt asks for, where it asks for one; none of a reply that
+        was blocked or broken off, whatever the task."""
+        if kept_back := finish.withheld(reply.finish_reason):
+            return Label([], [], kept_back)
         label: Label = self.task.parse(reply, self._as_asked(article))
-        return label
+        if finish.finish_of(reply.finish_reason) != "unknown" or finish.UNKNOWN in label.repairs:
+            return label
+        return replace(label, repairs=[finish.UNKNOWN, *label.repairs])
 
     def _as_asked(self, article: Article) -> Article:
         language = self.prompt.source.language if self.prompt else None
@@ -98,12 +100,17 @@ class Labeller:
         reply = record.reply
         if reply is None:
             return record.error_code or "rejected"
-        if reply.finish_reason in _FINISHES:
-            return _FINISHES[reply.finish_reason]
+        if kept_back := finish.withheld(reply.finish_reason):
+            return kept_back
+        ended = finish.finish_of(reply.finish_reason)
+        if ended == "cut":
+            return "truncated"
         if not reply.text.strip():
             return "empty"
         judge = getattr(self.task, "judge", None)
-        return judge(reply, self._as_asked(request.article)) if judge else "ok"
+        if judge is None:
+            return "truncated" if ended == "unknown" else "ok"
+        return judge(reply, self._as_asked(request.article))  # type: ignore[no-any-return]
 
     def with_text(self, request: Request, text: str) -> Request:
         """The same question about less of the article: same key, other messages."""

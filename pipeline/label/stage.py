@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,12 @@ class _LabelRun:
         for served, count in monitor.served.items():
             if served != "-" and asked.rpartition("/")[2] not in served:
                 print(f"labelmill: {count:,} requests to {asked} were answered by {served}", file=sys.stderr)
+        for word, count in monitor.unknown_finishes.items():
+            print(
+                f"labelmill: {count:,} replies ended with finish_reason {word!r}, which is not known: those whose form shows no "
+                "end count as cut",
+                file=sys.stderr,
+            )
         if monitor.answered and (said := quote.compared(self._work.quote_file, self._ledger.spending().spent)):
             print(said, file=sys.stderr)
 
@@ -243,6 +249,7 @@ class _LabelRun:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
         state = _OpenShard(shard, key, inputs, take, table.num_rows - take)
         self._open_shards.append(state)
+        answered = self._answered_before(shard)
         for start in range(0, take, BATCH):
             requests = [
                 self._labeller.request(article) for article in articles_of(table.slice(start, min(BATCH, take - start)))
@@ -250,8 +257,15 @@ class _LabelRun:
             state.ids += [request.article.id for request in requests]
             state.keys += [request.key for request in requests]
             if fresh := [request for request in requests if self._is_first(request.key, state)]:
-                yield fresh
+                yield [replace(request, settled=True) if request.key in answered else request for request in fresh]
         self._close_if_whole(state)
+
+    def _answered_before(self, shard: str) -> set[bytes]:
+        """Keys of a shard's rows that an earlier run settled with an answer: its articles changed since, not these answers."""
+        if self._work.requests.manifest(shard) is None:
+            return set()
+        rows = self._work.requests.read(shard, ["key", "status"]).to_pylist()
+        return {bytes.fromhex(row["key"]) for row in rows if row["status"] == "answered"}
 
     def _is_first(self, key: bytes, state: _OpenShard) -> bool:
         """Whether nobody waits for this key yet; a shard waits for each of its keys once."""

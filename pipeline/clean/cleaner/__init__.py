@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Literal
 
 from pipeline.clean.cleaner import labels, verdict
+from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.container import Candidates, find_candidates
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.clean.cleaner.normal import fold_loose, has_hangul
@@ -24,6 +25,7 @@ from pipeline.clean.cleaner.settle import settle
 from pipeline.clean.cleaner.short import clean_short
 from pipeline.clean.cleaner.trim import trim
 from pipeline.clean.cleaner.verdict import Status
+from pipeline.core.finish import UNKNOWN, finish_of, withheld
 from pipeline.core.text.korean import strip_particles
 
 __all__ = ["CleanLabel", "Status", "clean_reply", "clean_short", "locate"]
@@ -59,12 +61,15 @@ def clean_reply(
     """The key phrases of one raw reply. Never raises on a string; time linear in its length.
 
     `article` settles what is ambiguous and gives the tiers; `absent="drop"` removes phrases that it does not have;
-    `language` (ISO 639-1) chooses the stemmer and tells the script where there is no article. With
-    `finish_reason="length"` the last phrase goes, unless a separator ends it: phrases before it are whole, so the status
-    stays `ok` (repair `truncated_tail`); it is `truncated` where none is left. A reply whose phrases are all dropped as
-    absent is `empty`.  `korean` says by what inflected Korean words are told: `kiwi` needs the extra `korean`.
+    `language` (ISO 639-1) chooses the stemmer and tells the script where there is no article. Where `finish_reason` says that
+    the reply was cut (`finish.is_cut`) the last phrase goes, unless a separator ends it: phrases before it are whole, so the
+    status stays `ok` (repair `truncated_tail`); it is `truncated` where none is left. A reply that was blocked or broken off
+    has no phrases. A reply whose phrases are all dropped as absent is `empty`.  `korean` says by what inflected Korean words
+    are told: `kiwi` needs the extra `korean`.
     """
-    repairs: list[str] = []
+    repairs: list[str] = [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
+    if kept_back := withheld(finish_reason):
+        return CleanLabel([], [], kept_back, repairs)
     source = Article(article, language, korean) if article and article.strip() else None
     envelope = open_envelope(raw, article, repairs)
     answer = envelope.answer
@@ -76,7 +81,7 @@ def clean_reply(
 
     candidates = find_candidates(answer, source)
     repairs += candidates.found
-    cut = finish_reason == "length" or len(answer) == ANSWER_CHARS
+    cut = is_cut(finish_reason, raw) or len(answer) == ANSWER_CHARS
     truncated = _drop_tail(candidates, answer, cut)
     if truncated:
         repairs.append("truncated_tail")

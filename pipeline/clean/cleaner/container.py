@@ -128,11 +128,16 @@ def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]
 
 
 def _open(text: str) -> str:
-    """The inside of brackets or quotes that enclose the whole answer: `[A, B]`, `"A; B"`."""
+    inside = encloses_list(text)
+    return text if inside is None else inside
+
+
+def encloses_list(text: str) -> str | None:
+    """The list inside brackets or quotes that enclose the whole answer (`[A, B]`, `"A; B"`), or None."""
     match = _WHOLE.fullmatch(text.strip(" \n.;,"))
     if match is None or any(sign in match[2] for sign in (match[1], match[3])):
-        return text
-    return match[2] if re.search("[;,；，、\n]", match[2]) else text
+        return None
+    return match[2] if re.search("[;,；，、\n]", match[2]) else None
 
 
 def _is_lead(text: str) -> bool:

@@ -43,12 +43,18 @@ _LATEX_INNER = re.compile(r"\\(?:boxed|text(?:bf|it|rm)?|emph)\{([^{}]{0,2000})\
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
 
 
+_CLOSING = {"ul", "ol", "table", "dl", "html", "body", "root", "answer", "keyphrases", "keywords", "phrases",
+            "key_phrases", "output", "response", "result", "final"}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Envelope:
-    """The answer, and whether there is none because the reasoning before it never ended."""
+    """The answer; whether there is none because the reasoning before it never ended; whether something that was put around it
+    shows its end."""
 
     answer: str
     unfinished: bool = False
+    closed: bool = False
 
 
 def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope:
@@ -60,10 +66,13 @@ def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope
     text = _step("overlong", text.strip(), _head(text.strip()), repairs)
     text = _step("characters", text, normalise(text), repairs)
     text = _step("braces", text, _single_braces(text), repairs)
-    text = _step("template_tokens", text, _first_turn(text), repairs)
-    text = _step("fence", text, _fenced(text), repairs)
+    turn = _step("template_tokens", text, _first_turn(text), repairs)
+    closed = not text.endswith(turn)  # a token stands behind it
+    inside = _inside_fence(turn)
+    text = _step("fence", turn, _without_fences(turn) if inside is None else inside, repairs)
+    closed = closed or inside is not None or ("</" in text and _tag_closes(text))
     text = _step("markup", text, _without_markup(text), repairs)
-    return Envelope(text.strip(), unfinished)
+    return Envelope(text.strip(), unfinished, closed)
 
 
 def has_envelope(phrase: str) -> bool:
@@ -140,16 +149,33 @@ def _opens_prompt(token: str) -> bool:
     return "/" not in token and _PROMPT_TOKEN.search(token) is not None
 
 
-def _fenced(text: str) -> str:
-    """The inside of the first code fence, or the text without a fence that has no partner."""
+def _inside_fence(text: str) -> str | None:
+    """The inside of the first code fence that is closed, or None."""
     if "```" not in text and "~~~" not in text:
-        return text
-    fences = list(_FENCE.finditer(text))
-    for opening, closing in pairwise(fences):
+        return None
+    for opening, closing in pairwise(_FENCE.finditer(text)):
         inside = text[opening.end() : closing.start()]
         if inside.strip():
             return inside
-    return _FENCE.sub("\n", text)
+    return None
+
+
+def _without_fences(text: str) -> str:
+    return _FENCE.sub("\n", text) if "```" in text or "~~~" in text else text
+
+
+def _tag_closes(text: str) -> bool:
+    """Whether the tag of a whole answer (`<answer>`, `<ul>`) opens the text and its partner ends it."""
+    first = _TAG.match(text.lstrip())
+    if first is None or first[1] or first[2].lower() not in _CLOSING:
+        return False
+    depth = 0
+    for tag in _TAG.finditer(text):
+        if tag[2].lower() == first[2].lower():
+            depth += -1 if tag[1] else 1
+            if depth == 0:
+                return not any(map(str.isalnum, text[tag.end() :]))
+    return False
 
 
 def _without_markup(text: str) -> str:

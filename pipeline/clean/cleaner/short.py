@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pipeline.clean.cleaner import labels, verdict
+from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.envelope import open_envelope
 from pipeline.clean.cleaner.literal import find_literal
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
@@ -12,6 +13,7 @@ from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.settle import settle
 from pipeline.clean.cleaner.verdict import Status
+from pipeline.core.finish import withheld
 
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
@@ -24,6 +26,8 @@ def clean_short(raw: str, *, max_words: int = 6, finish_reason: str | None = Non
     `{"topic": "A"}`, `Topic: A`, `Sure! Here is the label: "A".` and `A` with an explanation on further lines are all A;
     a sentence, or more words than `max_words`, is `unparseable`.
     """
+    if kept_back := withheld(finish_reason):
+        return "", kept_back
     envelope = open_envelope(raw, None, [])
     answer = envelope.answer
     if not any(map(str.isalnum, answer)):
@@ -31,7 +35,7 @@ def clean_short(raw: str, *, max_words: int = 6, finish_reason: str | None = Non
     if opening := verdict.judge_opening(answer, None):
         return "", opening
     line = _of_literal(answer) or _first_line(answer)
-    if finish_reason == "length" and answer.endswith(line):
+    if is_cut(finish_reason, raw) and answer.endswith(line):
         return "", "truncated"
     label = next(settle(strip_number(_behind_head(line)), None), "")
     if verdict.says_nothing(label):

@@ -14,7 +14,9 @@ from pipeline.clean.cleaner.presence import Article, language_script, main_scrip
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.core.text.language import detector
 
-Status = Literal["ok", "empty", "refusal", "no_answer", "truncated", "language_mismatch", "unparseable"]
+Status = Literal[
+    "ok", "empty", "refusal", "content_filter", "no_answer", "truncated", "language_mismatch", "unparseable"
+]
 _HEAD_CHARS = 600
 _NO_DATA = {"error", "message", "code", "detail", "type"}  # keys of an object that tells of an error
 _TELLING = 3  # phrases, of which none is in the article: their language can be told

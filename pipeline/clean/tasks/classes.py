@@ -16,6 +16,7 @@ from pydantic import field_validator
 
 from pipeline.clean.cleaner import clean_short
 from pipeline.clean.tasks import object_of
+from pipeline.core.finish import withheld
 from pipeline.core.text.folding import fold_case
 from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
@@ -73,10 +74,12 @@ class Task:
         return object_of({"label": {"type": "string", "enum": list(options.classes)}})
 
     def parse(self, reply: Reply, article: Article) -> Label:
+        if kept_back := withheld(reply.finish_reason):
+            return Label([], [], kept_back)
         line, status = clean_short(reply.text, max_words=_MOST_WORDS, finish_reason=reply.finish_reason)
-        if reply.finish_reason == "refusal":
-            status = "refusal"
-        if exact := self._names.get(_folded(reply.text[:_MOST_CHARS])):
+        folded = _folded(reply.text[:_MOST_CHARS])
+        exact = self._names.get(folded)
+        if exact and not (status == "truncated" and self._may_become_another(folded, exact)):
             return Label([exact], [], "ok")
         found = self._named_in(line)
         if not found and status in ("ok", "unparseable"):
@@ -91,6 +94,10 @@ class Task:
     def check(self, label: str) -> str | None:
         """The class that a person's word stands for, None where it is none of the set."""
         return self._names.get(_folded(label))
+
+    def _may_become_another(self, beginning: str, exact: str) -> bool:
+        """Whether a reply that was cut after a class's name may have been on its way to another: Art, Art history."""
+        return any(word.startswith(beginning) and name != exact for word, name in self._names.items())
 
     def _named_in(self, line: str) -> list[str]:
         """The class that the line is; else those that it names in a sentence."""

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pipeline.clean.cleaner import clean_reply
+from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.tasks import object_of
 from pipeline.core.text import kiwi
 from pipeline.core.text.tokens import Counter
@@ -63,7 +64,7 @@ class Task:
             finish_reason=reply.finish_reason,
             korean=self._options.korean,
         )
-        status: str = "refusal" if reply.finish_reason == "refusal" else cleaned.status
+        status: str = cleaned.status
         phrases = self._within_tokens(cleaned.phrases) if status == "ok" else []
         if len(phrases) < len(cleaned.phrases) and self._options.too_long == "reject":
             phrases = []
@@ -73,8 +74,10 @@ class Task:
         return Label(phrases, cleaned.tiers[: len(phrases)], status, [*cleaned.repairs, *cut])
 
     def judge(self, reply: Reply, article: Article) -> str:
-        """What a reply is worth, quickly: `ok`, `empty`, `refusal`, ..., or `absent` where most phrases are not in the
+        """What a reply is worth, quickly: `ok`, `truncated`, `empty`, `refusal`, ..., or `absent` where most phrases are not in the
         article.  A plain list of phrases that the article holds needs no parsing; anything else gets it."""
+        if is_cut(reply.finish_reason, reply.text):
+            return "truncated"
         parts = [part.strip(_AROUND) for part in _BETWEEN.split(reply.text)]
         there = sum(1 < len(part) < 60 and part in article.text for part in parts)
         if there and 2 * there >= len([part for part in parts if part]):

@@ -42,8 +42,6 @@ class Task:
 
     def parse(self, reply: Reply, article: Article) -> Label:
         label, status = clean_short(reply.text, max_words=self._options.max_words, finish_reason=reply.finish_reason)
-        if reply.finish_reason == "refusal":
-            status = "refusal"
         return Label([label] if status == "ok" else [], [], status)
 
     def judge(self, reply: Reply, article: Article) -> str:

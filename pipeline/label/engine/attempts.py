@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_random_exponential
 
 from pipeline.core.errors import RequestFailed
+from pipeline.core.finish import finish_of
 from pipeline.core.types import Reply
 from pipeline.label.engine.question import Ask
 from pipeline.label.engine.run_context import Asking
@@ -113,7 +114,7 @@ class Attempts:
         assert task is not None
         self._watched[ask] = (time.monotonic(), task)
         try:
-            return await self._provider.ask(ask.request)  # type: ignore[no-any-return]
+            return _not_broken_off(await self._provider.ask(ask.request))
         except RequestFailed:
             raise
         except asyncio.CancelledError:
@@ -155,6 +156,15 @@ class Attempts:
             self._gate.gone()
         if self._gate.hopeless:
             self._stop.pause(f"no usable answer from the endpoint for a while ({failure.code}: {failure})")
+
+
+def _not_broken_off(reply: Reply) -> Reply:
+    """Raises RequestFailed for one that the endpoint itself says it failed to finish: no answer, be there a text or not."""
+    if finish_of(reply.finish_reason) != "transient":
+        return reply
+    text = f"the endpoint broke the reply off (finish_reason {reply.finish_reason})"
+    billed = reply.usage.tokens != 0
+    raise RequestFailed("transient", f"finish_{reply.finish_reason}"[:60], text, may_be_paid=billed, reply=reply)
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=15)

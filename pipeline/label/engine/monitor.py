@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from pipeline.core.finish import finish_of
+from pipeline.core.types import Reply
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -58,6 +61,7 @@ class Monitor:
         self.cost_usd, self.unpriced = cost_usd, 0
         self.done, self.answered, self.tokens, self.retries, self.refused = 0, 0, 0, 0, 0
         self.served: Counter[str] = Counter()  # answers by the model that gave them
+        self.unknown_finishes: Counter[str] = Counter()  # answers by a finish reason that is not known
         self._marks: deque[tuple[float, int, int]] = deque()
         self._logged_at = time.monotonic()
 
@@ -65,10 +69,12 @@ class Monitor:
         self.done += count
         self._bar.update(count)
 
-    def answer(self, tokens: int, cost_usd: float | None, model: str | None) -> None:
+    def answer(self, reply: Reply, cost_usd: float | None) -> None:
         self.answered += 1
-        self.served[model or "-"] += 1
-        self.tokens += tokens
+        self.served[reply.model or "-"] += 1
+        if finish_of(reply.finish_reason) == "unknown":
+            self.unknown_finishes[str(reply.finish_reason)] += 1
+        self.tokens += reply.usage.tokens or 0
         self.cost_usd += cost_usd or 0.0
         self.unpriced += cost_usd is None
 
@@ -115,6 +121,7 @@ class Monitor:
             "cost_usd": round(self.cost_usd, 6),
             "unpriced": self.unpriced,
             "served": dict(self.served),
+            "unknown_finishes": dict(self.unknown_finishes),
         }
 
 

@@ -165,7 +165,7 @@ class Online:
         spent = self._asking.bounds.dollars(ask.size) if cost is None else cost
         self._asking.bounds.learn(ask.size, reply.usage)
         self._asking.charge.learn(ask.size, reply.usage)
-        self._monitor.answer((reply.usage.input_tokens or 0) + (reply.usage.output_tokens or 0), cost, reply.model)
+        self._monitor.answer(reply, cost)
         record = Record(
             ask.request.key, "answered", reply, ask.attempts, seconds, now(), cost,
             ask=ask.number, reason=ask.reason, note=ask.note, lane="online" if self._asking.pool is None else "local",

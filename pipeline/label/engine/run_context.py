@@ -66,6 +66,8 @@ class Asking:
         """Why the question must be asked once more, or None."""
         if records[-1].reply is None and self._retry_rejected:
             return "rejected"
+        if request.settled:
+            return None
         why = self.labeller.verdict(request, records[-1])
         return why if self.may_ask_again(len(records), why) else None
 

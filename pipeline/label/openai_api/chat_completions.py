@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
 from pipeline.core.errors import TOO_LONG, RequestFailed, Unit
+from pipeline.core.finish import finish_of
 from pipeline.core.http import retry_after
 from pipeline.core.types import Advertised, Form, ModelInfo, Reply, Usage
 
@@ -26,6 +28,30 @@ _TOO_LONG = re.compile(
 )
 _MOST_TOKENS = 100_000_000  # in one request; more is no count
 _OF_THE_JOB = ("unsupported_", "unknown_", "missing_required", "invalid_type", "invalid_model", "model_not_found")
+# the status that an error would have been sent with, by the words of its code or type; what none names is a 500
+_STATUS_WORDS = (
+    (429, r"rate_?limit|too_many|resource_exhausted|throttl|quota|(spend|usage)_limit|credit_balance|^(tokens|requests)$"),
+    (402, r"insufficient_(balance|credit|fund)|billing"),
+    (401, r"api_key|authenticat|unauthori[sz]ed"),
+    (413, r"too_(large|long)"),
+    (403, r"permission|forbidden|access_denied"),
+    (404, r"not_?found"),
+    (408, r"time_?out|timed_out|deadline"),
+    (400, r"(bad|invalid)_(request|argument|model|prompt|type|value|parameter)|context_(length|window|size)|content_(filter|policy)"
+     r"|responsible_?ai|^(unsupported|unknown)_|missing_required|validation|unprocessable"),
+)  # fmt: skip
+_NAME_WORDS = 4  # an error that is a bare text of so many words is a name: "Bad Gateway", "model not found"
+_STATUS_NAMES = {status.name.lower(): status.value for status in HTTPStatus if status >= 400}
+
+
+class ErrorInside(RequestFailed):
+    """An error in a reply of status 200, as routers in front of several endpoints send it.
+
+    `status` is what it would have been sent with, `body` the error as a body of its own.
+    """
+
+    status: int = 500
+    body: bytes = b""
 
 
 def as_chat(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -45,28 +71,86 @@ def most_output(parameters: dict[str, Any]) -> int | None:
 
 
 def reply(data: bytes, headers: Any) -> Reply:
-    """A reply of status 200.  What says nothing (no choices, no content) is an empty reply, for it was paid.
+    """Read a reply of status 200.  One whose choice says nothing, or that has none but was billed, is an empty reply.
 
-    Raises RequestFailed where it is no chat completion.
+    Raises ErrorInside where it tells of an error and has no whole answer beside it, RequestFailed where it is no chat
+    completion.
     """
     value = _json(data)
-    if isinstance(value, dict) and "choices" not in value and "error" in value:
-        raise _error_in_disguise(value, data, headers)
-    if not isinstance(value, dict) or not isinstance(value.get("choices", 0), list | None):
+    choices = value.get("choices", 0) if isinstance(value, dict) else 0
+    choice = _dict(choices[0]) if isinstance(choices, list) and choices else {}
+    error = _error_in(value, choice) if isinstance(value, dict) else None
+    if not isinstance(choices, list | None) and error is None:
         text = f"not a chat completion: {data[:80].decode('utf-8', 'replace')}"
         raise RequestFailed("transient", "broken_reply", text, may_be_paid=True)
-    choice = _dict((value["choices"] or [{}])[0])
+    arrived = _read(value, choice, headers)
+    if error is not None and not _is_answer(arrived):
+        raise _error_inside(value, error, arrived, headers)
+    if not isinstance(choice.get("message"), dict) and not choice.get("finish_reason") and not arrived.usage.tokens:
+        text = f"a chat completion without an answer: {data[:80].decode('utf-8', 'replace')}"
+        may_be_paid = arrived.usage.tokens is None  # else the endpoint says that it counted nothing
+        raise RequestFailed("transient", "broken_reply", text, may_be_paid=may_be_paid, reply=arrived)
+    return arrived
+
+
+def _read(value: dict[str, Any], choice: dict[str, Any], headers: Any) -> Reply:
     message = _dict(choice.get("message"))
     text, refusal = _text(message.get("content")), _text(message.get("refusal"))
-    reason = choice.get("finish_reason")
     return Reply(
         text=text or refusal or "",
-        finish_reason="refusal" if refusal and not text else reason if isinstance(reason, str) else None,
+        finish_reason="refusal" if refusal and not text else _string(choice.get("finish_reason")),
         model=_string(value.get("model")),
         request_id=headers.get("x-request-id") or _string(value.get("id")),
         usage=_usage(_dict(value.get("usage"))),
         tier=_string(value.get("service_tier")),
     )
+
+
+def _is_answer(arrived: Reply) -> bool:
+    """Whether what stands beside an error is an answer: it has a text, and says itself how it ended."""
+    return bool(arrived.text.strip() and arrived.finish_reason) and finish_of(arrived.finish_reason) in ("whole", "cut")
+
+
+def _error_in(value: dict[str, Any], choice: dict[str, Any]) -> Any:
+    """The error that a body of status 200 tells of: its own, its choice's, or in the words of other servers; or None."""
+    for error in (value.get("error"), choice.get("error")):
+        if any(error.values()) if isinstance(error, dict) else error:
+            return error
+    told = "detail" in value or ("message" in value and any(name in value for name in ("code", "type", "status")))
+    return value if not value.get("choices") and (told or value.get("object") == "error") else None
+
+
+def _error_inside(value: dict[str, Any], error: Any, arrived: Reply, headers: Any) -> ErrorInside:
+    """The failure that this error is with the status that it names: what its code, or its type, would have been sent with."""
+    status, body = _status_of(error, value), orjson.dumps({"error": error}, default=str)
+    code, message = error_of(body)
+    text = f"HTTP 200 with an error: {code} {message}"
+    failed = failure(status, code, message, text, headers) or RequestFailed("fatal", code or f"http_{status}", text)
+    billed = bool(arrived.usage.tokens) or (arrived.usage.tokens is None and bool(arrived.text))
+    inside = ErrorInside(
+        failed.kind, failed.code, text, retry_after=failed.retry_after, unit=failed.unit, may_be_paid=billed, reply=arrived
+    )  # fmt: skip
+    inside.status, inside.body = status, body
+    return inside
+
+
+def _status_of(error: Any, value: dict[str, Any]) -> int:
+    told = _dict(error) or {"code": error}
+    names = ("code", "status", "status_code", "statusCode", "http_status")
+    values = [*(told.get(name) for name in names), *(value.get(name) for name in names)]
+    numbers = [int(number) for number in map(str, values) if number.isdecimal() and len(number) == 3]
+    if statuses := [number for number in numbers if 400 <= number < 600]:
+        return statuses[0]
+    named = (told.get(name) for name in ("code", "type", "status"))
+    words = [_snake(word) for word in named if isinstance(word, str) and len(word.split()) <= _NAME_WORDS]
+    if exact := [_STATUS_NAMES[word] for word in words if word in _STATUS_NAMES]:
+        return exact[0]
+    return next((status for word in words for status, known in _STATUS_WORDS if re.search(known, word)), 500)
+
+
+def _snake(word: str) -> str:
+    """`RateLimitError` and `Rate limit error` -> `rate_limit_error`."""
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word[:80]).lower()).strip("_")
 
 
 def _json(data: bytes) -> Any:
@@ -80,14 +164,6 @@ def _json(data: bytes) -> Any:
         return json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
-
-
-def _error_in_disguise(value: dict[str, Any], data: bytes, headers: Any) -> RequestFailed:
-    """`{"error": {"code": 429, ...}}` with status 200, as routers in front of several endpoints send it."""
-    code, message = error_of(data)
-    status = int(code) if code.isdigit() and 400 <= int(code) < 600 else 500
-    text = f"HTTP 200 with an error: {code} {message}"
-    return failure(status, code, message, text, headers) or RequestFailed("fatal", code, text)
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -196,7 +272,8 @@ def error_of(data: bytes) -> tuple[str, str]:
     message = str(error.get("message") or _detail(error.get("detail")) or error)[:200]
     if kind in ("tokens", "requests"):  # OpenAI's word for which limit it was
         message += f" ({kind})"
-    return str(error.get("code") or kind), message
+    code = str(error.get("code") or kind)
+    return kind if code.isdecimal() and kind.endswith(_SPENT) else code, message
 
 
 def _detail(detail: Any) -> str:

@@ -117,10 +117,14 @@ class Provider:
         while True:
             said = self.dialect.spoken(body)
             status, data, headers = await self._post(said)
+            inside = None
             if status == 200:
-                return chat_completions.reply(data, headers)
+                try:
+                    return chat_completions.reply(data, headers)
+                except chat_completions.ErrorInside as error:
+                    status, data, inside = error.status, error.body, error
             if not self._may_say_otherwise(body, said, status, data):
-                raise self._failure(said, status, data, headers)
+                raise self._failure(said, status, data, headers, inside)
 
     def _may_say_otherwise(self, body: dict[str, Any], said: dict[str, Any], status: int, data: bytes) -> bool:
         """Whether to ask again at once, in other words: the endpoint turned a parameter down, unseen and unpaid."""
@@ -192,17 +196,24 @@ class Provider:
         userinfo = urlsplit(self.base_url).netloc.rpartition("@")[0]
         return text.replace(userinfo, "[user]") if userinfo else text
 
-    def _failure(self, body: dict[str, Any], status: int, data: bytes, headers: Any) -> RequestFailed:
+    def _failure(
+        self, body: dict[str, Any], status: int, data: bytes, headers: Any, inside: chat_completions.ErrorInside | None
+    ) -> RequestFailed:
+        """What an error means, be it the answer's status or `inside` one of status 200."""
         code, message = chat_completions.error_of(data)
         if status < 500 and refused(body, status, chat_completions.parameter_of(data), f"{code} {message}"):
             code = (
                 code if code.startswith("unsupported_") else f"unsupported_{code or 'parameter'}"
             )  # every request has it
-        text = self._redact(f"HTTP {status} {code}: {message}".replace(" :", ":"))[:300]
+        sent_as = f"HTTP {status}" if inside is None else "HTTP 200 with an error"
+        text = self._redact(f"{sent_as} {code}: {message}".replace(" :", ":"))[:300]
         failure = chat_completions.failure(status, code, message, text, headers)
         if failure and failure.kind == "rejected" and self.model in message and _NO_SUCH_MODEL.search(message):
             failure = None
-        return failure or RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status)} ({text})")
+        failure = failure or RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status)} ({text})")
+        if inside is not None:
+            failure.may_be_paid, failure.reply = inside.may_be_paid, inside.reply
+        return failure
 
     def _what_to_mend(self, status: int) -> str:
         address = self._redact(self.base_url)
