@@ -45,6 +45,8 @@ class Server:
     _second: int = 0
     _used: int = 0
     hang: Any = None  # (body, how often it came) -> whether it is never answered
+    hold: Any = None  # body -> whether it is answered only once `released` is set
+    released: threading.Event = field(default_factory=threading.Event)
     extra: dict[str, Any] = field(default_factory=dict)  # of each model in the list
     url: str = ""
 
@@ -66,6 +68,9 @@ class Server:
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await asyncio.sleep(3600 if self.hang and self.hang(body, self.seen[digest]) else self.latency)
+            if self.hold and self.hold(body):
+                while not self.released.is_set():
+                    await asyncio.sleep(0.01)
             if self.script and (scripted := self.script(body, self.seen[digest])):
                 status, answer, headers = scripted
                 if status == 200:

@@ -20,12 +20,13 @@ from pipeline.label.engine.question import Ask, Outcome
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger import claims as claims_module
 from pipeline.label.ledger.claims import Wanted
+from pipeline.label.ledger.tariffs import Tariff
 from tests import postgres
 from tests.conftest import ROOT, JobMaker, command, rows, run, work_of
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import error, openai_job, start, wait_for
 
-Opener = Callable[[], Ledger]
+Opener = Callable[..., Ledger]
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +45,9 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
         target = request.getfixturevalue("postgres_url")
     ledgers = []
 
-    def again() -> Ledger:
+    def again(asked: str = "") -> Ledger:
         ledgers.append(open_ledger(target, tmp_path.name))
-        ledgers[-1].start()
+        ledgers[-1].start(asked)
         return ledgers[-1]
 
     yield again
@@ -157,6 +158,88 @@ def test_a_budget_holds_over_all_workers(opened: Opener) -> None:
     assert two.spending().spent == pytest.approx(0.1) and two.spending().lost == pytest.approx(0.3)
 
 
+# --- tariffs ---
+
+TARIFF = Tariff("asked", 1e-6, 4e-6, 1.0, 100)  # dollars of a token; 1 token a byte; 100 tokens a reply
+DEARER = TARIFF._replace(input_usd=1e-5, output_usd=2e-5, raised=1)
+
+
+def by_tariff(tariff: Tariff, *numbers: int, size: int = 600) -> list[Wanted]:
+    most = size * tariff.input_usd + tariff.output_tokens * tariff.output_usd
+    return [Wanted(key(number), 1, most, size) for number in numbers]
+
+
+def test_few_are_claimed_until_a_reply_has_told_who_answers(opened: Opener) -> None:
+    one, two = opened("asked"), opened("asked")
+    assert len(one.claim(by_tariff(TARIFF, *range(6)), 9.0, TARIFF).granted) == 6
+    found = two.claim(by_tariff(TARIFF, *range(6, 12)), 9.0, TARIFF)
+    assert (found.granted, found.waiting) == ({key(6), key(7)}, {key(8), key(9), key(10), key(11)})
+    assert not found.unaffordable and found.tariff is None
+    assert opened("else").claim(by_tariff(TARIFF, 20), 9.0, TARIFF._replace(asked="else")).granted
+    one.append([outcome(0, None, lost=1e-9), outcome(1, None)])  # one may have been billed, one was not
+    assert len(two.claim(by_tariff(TARIFF, *range(8, 12)), 9.0, TARIFF).granted) == 1
+    assert one.append([outcome(2)], TARIFF) == TARIFF
+    found = two.claim(by_tariff(TARIFF, *range(30, 90)), 9.0, TARIFF)
+    assert len(found.granted) == 60 and found.tariff == TARIFF
+
+
+def test_where_all_were_lost_one_more_is_claimed_or_nobody_would_ever_know(opened: Opener) -> None:
+    ledger = opened("asked")
+    assert len(ledger.claim(by_tariff(TARIFF, *range(12)), 9.0, TARIFF).granted) == 8
+    assert ledger.may_repeat(key(0), None, 9.0, TARIFF)  # it was not billed
+    assert not ledger.may_repeat(key(0), 1e-9, 9.0, TARIFF)
+    ledger.append([outcome(number, None, lost=1e-9) for number in range(8)])
+    assert ledger.spending().lost_requests == 9
+    assert ledger.claim(by_tariff(TARIFF, 8, 9), 9.0, TARIFF).granted == {key(8)}
+    assert ledger.may_repeat(key(8), 1e-9, 9.0, TARIFF)
+    assert len(ledger.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF).waiting) == 2
+    assert ledger.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF, idle=1).granted == {key(9)}  # the other was turned down
+
+
+def test_a_dearer_reply_raises_what_all_have_reserved_and_lost(opened: Opener) -> None:
+    one, two, other = opened("asked"), opened("asked"), opened("other")
+    one.append([outcome(0)], TARIFF)
+    assert (
+        one.claim(by_tariff(TARIFF, 1, 2), 9.0, TARIFF).granted and two.claim(by_tariff(TARIFF, 3), 9.0, TARIFF).granted
+    )
+    other.claim([Wanted(key(4), 1, 0.001, 600)], 9.0, TARIFF._replace(asked="other"))
+    one.append([outcome(1, None, lost=1e-9)])
+    small, large = 600 * 1e-6 + 100 * 4e-6, 600 * 1e-5 + 100 * 2e-5
+    assert one.spending().reserved == pytest.approx(2 * small + 0.001) and one.spending().lost == pytest.approx(small)
+    assert two.append([outcome(3, usd=0.5)], DEARER) == DEARER
+    assert one.spending().reserved == pytest.approx(large + 0.001) and one.spending().lost == pytest.approx(large)
+    found = one.claim(by_tariff(TARIFF, 5), 9.0, TARIFF)
+    assert (found.granted, found.waiting, found.tariff) == (set(), {key(5)}, DEARER)  # reckoned by the old one
+    assert two.claim(by_tariff(DEARER, 5), 9.0, DEARER).waiting == {key(5)}  # 2 is not settled yet
+    assert not one.may_repeat(key(2), None, 9.0, TARIFF)
+    one.append([outcome(2, None, lost=1e-9)])  # by a process that has not heard of it
+    assert one.spending().lost == pytest.approx(2 * large)
+    assert two.claim(by_tariff(DEARER, 5), 9.0, DEARER).granted == {key(5)}
+
+
+def test_two_that_hear_at_once_come_to_one_tariff(opened: Opener) -> None:
+    one, two = opened("asked"), opened("asked")
+    dear_in, dear_out = TARIFF._replace(input_usd=1e-5, raised=1), TARIFF._replace(output_usd=2e-5, raised=1)
+    assert one.append([], dear_in) == dear_in
+    both = two.append([], dear_out)
+    assert both == DEARER._replace(raised=2)
+    assert one.append([], dear_in) == both == one.start("asked")  # what is known by all is no news
+    stranger = both._replace(unpriced="stranger", raised=3)
+    assert two.append([], stranger) == stranger
+    assert one.claim(by_tariff(stranger, 1), 9.0, stranger).waiting == {key(1)}
+
+
+def test_the_dead_do_not_hold_back_the_living(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims_module, "LEASE_SECONDS", -1.0)
+    dead = opened("asked")
+    assert len(dead.claim(by_tariff(TARIFF, *range(8)), 9.0, TARIFF).granted) == 8
+    monkeypatch.undo()
+    living = opened("asked")
+    assert living.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF).granted == {key(9)}  # eight are lost
+    living.append([outcome(9)], DEARER)
+    assert living.spending().lost == pytest.approx(8 * (600 * 1e-5 + 100 * 2e-5))
+
+
 def test_export(opened: Opener, tmp_path: Path) -> None:
     ledger = opened()
     ledger.append([outcome(number) for number in range(300)])
@@ -185,6 +268,55 @@ def test_a_ledger_of_the_first_format_is_upgraded(tmp_path: Path) -> None:
     assert record.reply and record.reply.text == "a" and record.lane == "online"
     assert ledger.spending().spent == 0.5
     ledger.close()
+
+
+FORMAT_2 = (
+    """CREATE TABLE replies (key {bytes} NOT NULL, ask INTEGER NOT NULL, reason TEXT, status TEXT NOT NULL, reply TEXT,
+    finish_reason TEXT, model TEXT, tier TEXT, lane TEXT, request_id TEXT, input_tokens INTEGER, cached_tokens INTEGER,
+    output_tokens INTEGER, cache_write_tokens INTEGER, cost_usd {real}, attempts INTEGER NOT NULL, seconds {real} NOT NULL,
+    finished_at TEXT NOT NULL, error_code TEXT, error TEXT, note TEXT, PRIMARY KEY (key, ask))""",
+    "CREATE TABLE claims (key {bytes} NOT NULL PRIMARY KEY, worker TEXT NOT NULL, reserved_usd {real} NOT NULL)",
+    """CREATE TABLE workers (worker TEXT NOT NULL PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, born TEXT NOT NULL,
+    started_at {real} NOT NULL, lease_until {real} NOT NULL, spent_usd {real} NOT NULL DEFAULT 0,
+    lost_usd {real} NOT NULL DEFAULT 0, lost_requests INTEGER NOT NULL DEFAULT 0)""",
+    "INSERT INTO replies (key, ask, status, reply, cost_usd, attempts, seconds, finished_at)"
+    " VALUES (?, 1, 'answered', 'a', 0.5, 1, 1, '')",
+    "INSERT INTO claims VALUES (?, 'w', 0.25)",
+    "INSERT INTO workers VALUES ('w', 'gone', 1, '', 0, 1, 0.5, 0.125, 2)",
+)
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"])
+def test_a_ledger_of_the_second_format_goes_on(tmp_path: Path, request: pytest.FixtureRequest, where: str) -> None:
+    """It was written before there were tariffs; its last worker was killed with a claim."""
+    target: Path | str = tmp_path / "old.sqlite"
+    if where == "sqlite":
+        with sqlite3.connect(target) as database:
+            for statement in FORMAT_2:
+                values = (key(1),) if "?" in statement else ()
+                database.execute(statement.format(bytes="BLOB", real="REAL"), values)
+            database.execute("PRAGMA user_version=2")
+    else:
+        import psycopg
+
+        target = request.getfixturevalue("postgres_url")
+        with psycopg.connect(target, autocommit=True) as connection:
+            schema = f"labelmill_{tmp_path.name}"
+            connection.execute(f'CREATE SCHEMA "{schema}"')
+            connection.execute(f'SET search_path = "{schema}"')
+            for statement in (*FORMAT_2, "CREATE TABLE format (version INTEGER)", "INSERT INTO format VALUES (2)"):
+                values = (key(1),) if "?" in statement else None
+                text = statement.format(bytes="BYTEA", real="DOUBLE PRECISION").replace("?", "%s")
+                connection.execute(text, values)
+    for _ in range(2):  # once upgraded, it opens like any other
+        ledger = open_ledger(target, tmp_path.name)
+        ledger.start("asked")
+        assert ledger.get([key(1)])[key(1)][0].cost_usd == 0.5
+        money = ledger.spending()
+        assert (money.spent, money.lost, money.lost_requests) == (0.5, 0.375, 3)
+        ledger.append([], DEARER)
+        assert ledger.spending().lost == 0.375  # of nobody knows which model
+        ledger.close()
 
 
 def test_salvage_saves_what_can_be_read(make_job: JobMaker, server: Server) -> None:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from pipeline.core.errors import ConfigError
 from pipeline.core.types import Usage
 from pipeline.job.config import Price
-from pipeline.label.cost.prices import share_of
+from pipeline.label.cost.prices import of_a_token
+from pipeline.label.ledger.tariffs import Tariff
 
 SURE_AFTER = 20  # replies, before tokens are taken to be fewer than bytes
 MARGIN = 1.15  # over the most tokens to a byte seen
+_TOLERANCE = 1e-12  # dollars
 
 
 class Bounds:
-    """A token is at least one byte, so the bytes of a prompt bound its tokens; after some replies the highest ratio
-    that was seen, and a margin, does.  Replies are bounded by the parameter that limits them."""
+    """Bounds of requests by a tariff: at first that of the asked model at its dearest tier, later the dearest that answered.
 
-    def __init__(self, price: Price | None, most_output: int | None, tier: str | None) -> None:
+    A token is at least one byte, so the bytes of a prompt bound its tokens; after some replies the highest ratio that was
+    seen, and a margin, does.  Replies are bounded by the parameter that limits them.
+    """
+
+    def __init__(self, asked: str, price: Price | None, most_output: int | None) -> None:
         self._price, self._most_output = price, most_output
-        self._share = share_of(price, tier) if price else 0.0
-        self._ratio, self._replies = 0.0, 0
-        self._output = most_output or 0
+        input_usd, output_usd = of_a_token(price) if price else (0.0, 0.0)
+        self.tariff = Tariff(asked, input_usd, output_usd, 1.0, most_output or 0)
+        self._ratio, self._replies, self._output = 0.0, 0, 0  # as seen since the tariff was raised
 
     def check(self, model: str) -> None:
         """Whether a budget can be kept at all.  Raises ConfigError."""
@@ -32,15 +37,31 @@ class Bounds:
 
     def dollars(self, size: int) -> float:
         """The most that one attempt of a request of so many bytes can cost; 0 where the price is not known."""
-        if self._price is None:
-            return 0.0
-        ratio = 1.0 if self._replies < SURE_AFTER else min(1.0, self._ratio * MARGIN)
-        tokens = size * max(ratio, self._ratio)
-        dearest = max(self._price.input, self._price.cache_write or 0.0)
-        return ((int(tokens) + 1) * dearest + self._output * self._price.output) * self._share / 1e6
+        tariff = self.tariff
+        ratio = tariff.ratio if self._replies < SURE_AFTER else min(tariff.ratio, self._ratio * MARGIN)
+        output = max(tariff.output_tokens, self._output)
+        return (int(size * max(ratio, self._ratio)) + 1) * tariff.input_usd + output * tariff.output_usd
 
     def learn(self, size: int, usage: Usage) -> None:
         if usage.input_tokens is not None:
             self._replies += 1
             self._ratio = max(self._ratio, usage.input_tokens / size)
         self._output = max(self._output, usage.output_tokens or 0)
+
+    def adopt(self, tariff: Tariff) -> None:
+        """Reserve by another tariff; where it was raised, what was seen before does not count."""
+        if tariff.raised > self.tariff.raised:
+            self._ratio, self._replies, self._output = 0.0, 0, 0
+        self.tariff = tariff
+
+    def hear(self, price: Price, size: int, usage: Usage, cost_usd: float | None, reserved_usd: float) -> None:
+        """Raise the tariff where a reply is by a dearer model, or cost more than was reserved for its request."""
+        input_usd, output_usd = of_a_token(price)
+        dearest = self.tariff.joined(self.tariff._replace(input_usd=input_usd, output_usd=output_usd))
+        if cost_usd is not None and cost_usd > max(reserved_usd, self.dollars(size)) + _TOLERANCE:
+            dearest = dearest._replace(
+                ratio=max(dearest.ratio, MARGIN * (usage.input_tokens or 0) / size),
+                output_tokens=max(dearest.output_tokens, int(MARGIN * (usage.output_tokens or 0))),
+                raised=self.tariff.raised + 1,
+            )
+        self.adopt(dearest)

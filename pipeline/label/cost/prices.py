@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -11,6 +12,9 @@ import yaml
 
 from pipeline.core.types import Usage
 from pipeline.job.config import Price
+
+# what tells a version of a model from another, at the end of its name: -2026-09-01, -20260901, -001, @latest
+_VERSION = re.compile(r"[-@:](?:\d{4}-\d\d-\d\d|\d{3,8}|latest)$")
 
 
 @lru_cache(maxsize=1)
@@ -34,6 +38,18 @@ class Prices:
             self._found[model] = next((price for name, price in self._table if fnmatchcase(model, name)), None)
         return self._found[model]
 
+    def of_served(self, asked: str | None, served: str | None) -> Price | None:
+        """The price of the model that answered: its own, or that of the asked one where both are the same but for a version,
+        or where the endpoint does not say."""
+        own = self.of(served)
+        return self.of(asked) if own is None and (served is None or _bare(served) == _bare(asked or "")) else own
+
+    @property
+    def table(self) -> dict[str, list[float | None]]:
+        """All prices by model pattern, the first that fits counts: what reservations depend on."""
+        names = ("input", "output", "cached_input", "cache_write", *TIERS)
+        return {name: [getattr(price, field) for field in names] for name, price in reversed(self._table)}
+
     def cost_usd(self, model: str | None, usage: Usage, tier: str | None = None) -> float | None:
         """Dollars for one reply, or None where the model's price or the usage is not known."""
         price = self.of(model)
@@ -53,6 +69,20 @@ def dollars(price: Price, usage: Usage) -> float:
     return (fresh * price.input + cached * of_cached + written * of_written + tokens_out * price.output) / 1e6
 
 
+TIERS = ("batch", "flex", "priority")
+
+
 def share_of(price: Price, tier: str | None) -> float:
     """Of the standard price, at a service tier."""
-    return {"batch": price.batch, "flex": price.flex, "priority": price.priority}.get(tier or "", 1.0)
+    return float(getattr(price, tier)) if tier in TIERS else 1.0
+
+
+def of_a_token(price: Price) -> tuple[float, float]:
+    """The most dollars that a token of a prompt, and one of a reply, can cost, whatever tier serves it."""
+    share = max(1.0, *(share_of(price, tier) for tier in TIERS)) / 1e6
+    return max(price.input, price.cached_input or 0.0, price.cache_write or 0.0) * share, price.output * share
+
+
+def _bare(model: str) -> str:
+    """A model's name without its maker, its version and its case."""
+    return _VERSION.sub("", model.rpartition("/")[2]).casefold()

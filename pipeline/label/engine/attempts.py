@@ -21,6 +21,7 @@ from tenacity.wait import wait_random_exponential
 from pipeline.core.errors import RequestFailed
 from pipeline.core.finish import finish_of
 from pipeline.core.types import Reply
+from pipeline.label.engine.cap import Cap
 from pipeline.label.engine.question import Ask
 from pipeline.label.engine.run_context import Asking
 from pipeline.label.engine.stopping import Stop
@@ -30,13 +31,13 @@ from pipeline.label.pacing.admission import MAX_PAUSE, Closed, Gate, Pass
 ATTEMPTS = 12
 
 
-class Unaffordable(Exception):
-    """The budget does not reach for another attempt."""
+class ClaimAnew(Exception):
+    """The request may not be sent under its claim: the budget does not reach for another attempt, or the tariff was raised."""
 
 
 class Attempts:
-    def __init__(self, asking: Asking, gate: Gate, stop: Stop) -> None:
-        self._asking, self._provider = asking, asking.provider
+    def __init__(self, asking: Asking, gate: Gate, stop: Stop, cap: Cap) -> None:
+        self._asking, self._provider, self._cap = asking, asking.provider, cap
         self._monitor, self._events = asking.monitor, asking.monitor.events
         self._gate, self._stop, self._patience = gate, stop, Patience()
         self._watched: dict[Ask, tuple[float, asyncio.Task[Any]]] = {}  # under way: since when
@@ -49,7 +50,7 @@ class Attempts:
     async def answer(self, ask: Ask, passed: Pass) -> Reply:
         """Nearly every request is answered at once: only those that are not pay for tenacity (0.1 ms each).
 
-        Raises RequestFailed when it is no use to try again, Closed where the job stopped before it was sent, Unaffordable.
+        Raises RequestFailed when it is no use to try again, Closed where the job stopped before it was sent, ClaimAnew.
         """
         first: list[RequestFailed] = []
         try:
@@ -62,7 +63,7 @@ class Attempts:
         async def again() -> Reply:
             if first:
                 raise first.pop()
-            await self._book_loss(ask)
+            await self._check_claim(ask)
             return await self._attempt(ask, await self.enter(ask, again=True))
 
         def may(error: BaseException) -> bool:
@@ -75,14 +76,15 @@ class Attempts:
         reply: Reply = await retrying(again)
         return reply
 
-    async def _book_loss(self, ask: Ask) -> None:
+    async def _check_claim(self, ask: Ask) -> None:
         """What was sent in vain may be billed: it is in the ledger, and the budget reaches for it and for another attempt,
-        before that is made."""
-        if ask.lost_usd is None:
-            return
+        before that is made.  Raises ClaimAnew."""
         lost, ask.lost_usd = ask.lost_usd, None
-        if not await asyncio.to_thread(self._asking.ledger.lose, lost, self._asking.options.budget_usd):
-            raise Unaffordable
+        budget, ledger = self._asking.budget_usd, self._asking.ledger
+        if lost is None and budget is None:
+            return
+        if not await asyncio.to_thread(ledger.may_repeat, ask.request.key, lost, budget, self._cap.tariff):
+            raise ClaimAnew
 
     def _may_try_again(self, ask: Ask, error: BaseException) -> bool:
         if not isinstance(error, RequestFailed) or self._stop.why:
@@ -93,6 +95,9 @@ class Attempts:
         if ask.stale or self._stop.why:
             self._gate.gone()
             raise Closed
+        if self._cap.is_outdated(ask):
+            self._gate.gone()
+            raise ClaimAnew
         ask.attempts += 1
         try:
             reply = await self._ask(ask)
@@ -139,6 +144,8 @@ class Attempts:
                 task.cancel()
 
     def _learn_from(self, failure: RequestFailed, ask: Ask, passed: Pass) -> None:
+        if failure.reply is not None and failure.reply.model is not None:
+            self._cap.hear(ask, failure.reply, self._asking.cost_usd(failure.reply))
         if failure.may_be_paid:
             ask.lost_usd = self._asking.bounds.dollars(ask.size)
         if failure.kind == "rate_limited":

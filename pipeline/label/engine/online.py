@@ -13,7 +13,8 @@ from contextlib import suppress
 from pipeline.core.errors import TOO_LONG, RequestFailed
 from pipeline.core.types import Reply, Request
 from pipeline.label.engine import preflight
-from pipeline.label.engine.attempts import Attempts, Unaffordable
+from pipeline.label.engine.attempts import Attempts, ClaimAnew
+from pipeline.label.engine.cap import Cap
 from pipeline.label.engine.monitor import now
 from pipeline.label.engine.quality_breaker import Bad, Brake
 from pipeline.label.engine.question import Ask, Outcome
@@ -41,7 +42,8 @@ class Online:
         most = limits.concurrency or asking.pool
         self._gate = Gate(limits.requests_per_minute, limits.tokens_per_minute, most, at_once=asking.pool is not None)
         self._stop = Stop(self._send_no_more)
-        self._attempts = Attempts(asking, self._gate, self._stop)
+        self._cap = Cap(asking, self._stop, self._commit_now)
+        self._attempts = Attempts(asking, self._gate, self._stop, self._cap)
         self._supply = Supply(asking, batches)
         self._who = "the endpoint" if asking.pool is None else "the model"
         self._brake = Brake(asking.options.brake)
@@ -83,7 +85,7 @@ class Online:
 
     async def _begin(self) -> None:
         """Needed once there is something to ask: a job that is done needs no key."""
-        await asyncio.to_thread(self._ledger.start)
+        self._cap.heed(await asyncio.to_thread(self._ledger.start, self._asking.bounds.tariff.asked))
         self._lease_until = time.time() + LEASE_SECONDS
         await self._provider.open()
         await preflight.check(self._asking)
@@ -118,8 +120,13 @@ class Online:
         await self._supply.wait()
 
     async def _claim_and_start(self, asks: list[Ask], tasks: asyncio.TaskGroup) -> None:
-        granted, unaffordable = await self._supply.claim(asks)
+        granted, found = await self._supply.claim(asks, self._cap.tariff, len(self._suspect))
+        if found.tariff is not None:
+            self._cap.heed(found.tariff)
         for ask in granted:
+            if self._cap.is_outdated(ask):
+                self._done(Outcome(ask, again=True))
+                continue
             if failure := self._asking.fitting.before(ask):
                 self._done(Outcome(ask, self._rejection(ask, failure, 0.0)))
                 continue
@@ -131,11 +138,10 @@ class Online:
             if time.time() > self._lease_until:  # this process slept
                 await self._renew()
             ask.task = tasks.create_task(self._one(ask, passed))
-        if unaffordable:
-            if why := await self._supply.unaffordable(unaffordable):
-                self._stop.pause(why)
-            else:
-                await self._wait()
+        if found.unaffordable and (why := await self._supply.out_of_budget()):
+            self._stop.pause(why)
+        elif found.unaffordable or found.waiting:
+            await self._wait()
 
     # --- one ask ---
 
@@ -151,7 +157,7 @@ class Online:
                 return
         except Closed:
             outcome = Outcome(ask)
-        except Unaffordable:
+        except ClaimAnew:
             outcome = Outcome(ask, again=True)
         except Exception as error:  # the ledger's disk is full
             self._stop.broken_by(error)
@@ -162,8 +168,7 @@ class Online:
         self._unanswered_in_a_row = 0
         self._clear_suspects()
         cost = self._asking.cost_usd(reply)
-        spent = self._asking.bounds.dollars(ask.size) if cost is None else cost
-        self._asking.bounds.learn(ask.size, reply.usage)
+        spent = self._cap.hear(ask, reply, cost)
         self._asking.charge.learn(ask.size, reply.usage)
         self._monitor.answer(reply, cost)
         record = Record(
@@ -207,6 +212,10 @@ class Online:
         if len(self._outbox) >= GROUP:
             self._full.set()
 
+    def _commit_now(self) -> None:
+        self._filled.set()
+        self._full.set()
+
     async def _commit_groups(self) -> None:
         """Group commit: the ledger is synced once for all answers that came in within a short while."""
         while not (self._over and not self._outbox):
@@ -223,10 +232,11 @@ class Online:
 
     async def _store(self, outcomes: list[Outcome]) -> None:
         """Ledger first, then everybody else.  Where that fails (a full disk) nothing more is sent."""
-        if not self._can_store or not outcomes:
+        if not self._can_store or not (outcomes or self._cap.is_news):
             return
         try:
-            await asyncio.to_thread(self._ledger.append, outcomes)
+            if tariff := await asyncio.to_thread(self._ledger.append, outcomes, self._cap.heard):
+                self._cap.heed(tariff)
             for outcome in outcomes:
                 self._supply.settled(outcome.key)
                 self._stored(outcome)

@@ -26,6 +26,8 @@ class Ask:
     reason: str | None = None
     attempts: int = 0
     failures: int = 0  # attempts that failed by themselves, not in an outage or by a limit
+    reserved_usd: float = 0.0  # by its claim
+    raised: int = 0  # the tariff that it was reserved by
     lost_usd: float | None = None  # the most that the last attempt may have cost, where its reply never arrived
     note: str | None = None
     cuts: int = 0  # how often its article was made shorter to fit
@@ -41,7 +43,7 @@ class Ask:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an ask: its record; or a failure's code and text; or neither, where the job stopped before it was
-    sent, or where the budget does not reach for another attempt (`again`)."""
+    sent, or where it may not be sent under its claim any more (`again`)."""
 
     ask: Ask
     record: Record | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.core.files import digest_of
 from pipeline.core.types import Reply, Request
 from pipeline.job.config import LabelOptions
 from pipeline.label.cost.budget import Bounds
@@ -41,21 +42,22 @@ class Asking:
         self.provider = provider
         self.pool: int | None = getattr(provider, "pool", None)  # it computes here: nothing is paced, cut off or paid
         most_output = getattr(provider, "max_output_tokens", None)
-        tier = getattr(provider, "tier", None)
+        self.model: str | None = getattr(provider, "model", None)
         self.prices = Prices(options.prices)
-        self.bounds = Bounds(self.prices.of(getattr(provider, "model", None)), most_output, tier)
+        asked = digest_of([provider.identity, self.prices.table])
+        self.bounds = Bounds(asked, self.prices.of(self.model), most_output)
+        self.budget_usd = options.budget_usd if self.pool is None else None
         self.charge = Charge(most_output)
         self.fitting = Fitting(labeller, options.on_too_long, most_output)
-        if options.budget_usd is not None and self.pool is None:
-            self.bounds.check(getattr(provider, "model", None) or labeller.provider_name)
+        if self.budget_usd is not None:
+            self.bounds.check(self.model or labeller.provider_name)
 
     def cost_usd(self, reply: Reply) -> float | None:
         """By the model that served it, else by the one that was asked for; None where neither has a price."""
         if self.pool is not None:
             return 0.0
-        asked = getattr(self.provider, "model", None)
         cost = self.prices.cost_usd(reply.model, reply.usage, reply.tier)
-        return self.prices.cost_usd(asked, reply.usage, reply.tier) if cost is None else cost
+        return self.prices.cost_usd(self.model, reply.usage, reply.tier) if cost is None else cost
 
     def settle(self, request: Request, record: Record | None, failure: str | None = None, detail: str = "") -> None:
         """Nothing more will be asked about this request."""

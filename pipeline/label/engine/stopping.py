@@ -32,8 +32,14 @@ class Stop:
         self._broken = self._broken or error
         self.pause(str(error))
 
+    def wake(self) -> None:
+        """End the waits of those who sleep; nothing stops."""
+        self._event.set()
+        if self.why is None:
+            self._event = asyncio.Event()
+
     async def sleep(self, seconds: float) -> None:
-        """Wait, but not when the job stops."""
+        """Wait, but not when the job stops, nor where all are woken."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pipeline.core.types import Request
 from pipeline.label.engine.question import Ask
 from pipeline.label.engine.run_context import Asking
-from pipeline.label.ledger.claims import Wanted
+from pipeline.label.ledger.claims import Claimed, Wanted
+from pipeline.label.ledger.tariffs import Tariff
 
 CLAIM_SECONDS = 0.05  # how far ahead of their sending requests are claimed
 MOST_CLAIMED, FEWEST_CLAIMED = 256, 4
@@ -22,6 +23,7 @@ class Supply:
     """`claimed` are the asks of this process that are not settled yet, by key."""
 
     def __init__(self, asking: Asking, batches: Iterator[list[Request]]) -> None:
+        self._most = min(MOST_CLAIMED, asking.options.limits.concurrency or MOST_CLAIMED)  # no more than go out at once
         self._asking, self._ledger, self._batches = asking, asking.ledger, batches
         self._todo: deque[Ask] = deque()  # to be claimed
         self._held: list[Ask] = []  # claimed by another worker
@@ -59,7 +61,7 @@ class Supply:
             self._polled_at = time.monotonic()
             held, self._held = self._held, []
             await self._look_up({ask.request.key: ask for ask in held})
-        count = int(min(MOST_CLAIMED, max(FEWEST_CLAIMED, per_second * CLAIM_SECONDS)))
+        count = int(min(self._most, max(FEWEST_CLAIMED, per_second * CLAIM_SECONDS)))
         while len(self._todo) < count and (batch := next(self._batches, None)) is not None:
             await self._look_up({request.key: Ask(request) for request in batch})
         return [self._todo.popleft() for _ in range(min(count, len(self._todo)))]
@@ -76,20 +78,24 @@ class Supply:
             else:
                 self._asking.settle(ask.request, records[-1])
 
-    async def claim(self, asks: list[Ask]) -> tuple[list[Ask], list[Ask]]:
-        """(asks to send, asks that the budget does not reach).  The others are somebody else's or answered by now."""
-        wanted = [Wanted(ask.request.key, ask.number, self._asking.bounds.dollars(ask.size)) for ask in asks]
-        found = await asyncio.to_thread(self._ledger.claim, wanted, self._asking.options.budget_usd)
+    async def claim(self, asks: list[Ask], tariff: Tariff | None, idle: int) -> tuple[list[Ask], Claimed]:
+        """(asks to send, what became of the others).  Those that wait, or that the budget does not reach, are asked later."""
+        bounds, budget = self._asking.bounds, self._asking.budget_usd
+        for ask in asks:
+            ask.reserved_usd, ask.raised = bounds.dollars(ask.size), bounds.tariff.raised
+        wanted = [Wanted(ask.request.key, ask.number, ask.reserved_usd, ask.size) for ask in asks]
+        found = await asyncio.to_thread(self._ledger.claim, wanted, budget, tariff, idle)
         granted = [ask for ask in asks if ask.request.key in found.granted]
         self.claimed.update((ask.request.key, ask) for ask in granted)
         self._held += [ask for ask in asks if ask.request.key in found.held]
         if found.answered:
             await self._look_up({ask.request.key: ask for ask in asks if ask.request.key in found.answered})
-        return granted, [ask for ask in asks if ask.request.key in found.unaffordable]
+        later = found.waiting | found.unaffordable
+        self._todo.extendleft(reversed([ask for ask in asks if ask.request.key in later]))
+        return granted, found
 
-    async def unaffordable(self, asks: list[Ask]) -> str | None:
+    async def out_of_budget(self) -> str | None:
         """Why to stop; None where something is in flight, which mostly costs less than was reserved."""
-        self._todo.extendleft(reversed(asks))
         if not self.claimed:
             money = await asyncio.to_thread(self._ledger.spending)
             if not money.reserved:  # by another worker

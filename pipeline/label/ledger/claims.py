@@ -5,8 +5,10 @@ reply.  It belongs to a worker (one process) that renews a lease.  A worker is d
 host, or when its lease has run out, whichever is seen first; its claims then go to whoever wants them.  What they had
 reserved counts as lost money: the endpoint may have billed replies that nobody received.
 
-A claim carries the most that its request may cost, so a budget holds over all workers of a job, kills included:
-spent + lost + reserved never passes it.
+A claim carries the most that its request may cost as far as anybody knows (see `tariffs`), so a budget holds over all
+workers of a job, kills included: spent + lost + reserved never passes it by what was known when it was claimed.  What was
+not known then is bounded by how many requests are under way: few until a reply has told who answers, none anew after one
+that was dearer until those before it are settled.
 """
 
 from __future__ import annotations
@@ -23,17 +25,19 @@ from typing import NamedTuple
 
 from pipeline.label.ledger.database import Database
 from pipeline.label.ledger.schema import Asked
+from pipeline.label.ledger.tariffs import Tariff, Tariffs
 
 LEASE_SECONDS = 60.0
 _TOLERANCE = 1e-9  # dollars
 
 
 class Wanted(NamedTuple):
-    """`ask` of `key`, at a cost of at most `reserved_usd`."""
+    """`ask` of `key`, a prompt of so many `bytes`, at a cost of at most `reserved_usd`."""
 
     key: bytes
     ask: int
     reserved_usd: float
+    bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -43,30 +47,38 @@ class Claimed:
     granted: set[bytes] = field(default_factory=set)
     answered: set[bytes] = field(default_factory=set)  # somebody has stored this ask meanwhile
     held: set[bytes] = field(default_factory=set)  # by another worker
+    waiting: set[bytes] = field(default_factory=set)  # not before others are settled, or the tariff is heeded
     unaffordable: set[bytes] = field(
         default_factory=set
     )  # not within the budget as long as others reserve what they do
+    tariff: Tariff | None = None  # as the ledger has it, where it was asked by one
 
 
 class Claims:
     """The claims of this process."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self.tariffs = database, Tariffs(database)
         self._worker = ""
 
-    def start(self) -> None:
+    def start(self, asked: str) -> None:
+        """Become a worker.  `asked` says whose tariff its reservations follow."""
         self._worker = uuid.uuid4().hex
         now = self._database.now()
-        row = (self._worker, this_host(), os.getpid(), born(os.getpid()), now, now + LEASE_SECONDS)
+        row = (self._worker, this_host(), os.getpid(), born(os.getpid()), now, now + LEASE_SECONDS, asked)
         with self._database.transaction(durable=False):
             self._database.execute(
-                "INSERT INTO workers (worker, host, pid, born, started_at, lease_until) VALUES (?, ?, ?, ?, ?, ?)", row
+                "INSERT INTO workers (worker, host, pid, born, started_at, lease_until, asked)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
             )
             self._bury_the_dead()
 
-    def claim(self, wanted: Sequence[Wanted], budget_usd: float | None) -> Claimed:
-        """Claim what is free and affordable, in one transaction."""
+    def claim(
+        self, wanted: Sequence[Wanted], budget_usd: float | None, tariff: Tariff | None = None, idle: int = 0
+    ) -> Claimed:
+        """Claim what is free and affordable, in one transaction.  `tariff` is what the costs were reckoned by; `idle`
+        claims of this worker are not in flight: their requests were turned down."""
         claimed = Claimed()
         if not wanted:
             return claimed
@@ -75,11 +87,20 @@ class Claims:
         with self._database.transaction(durable=False):
             if budget_usd is not None:
                 self._database.serialize()
+                if tariff is not None:
+                    claimed.tariff = self.tariffs.current(tariff.asked)
+                    room = self.tariffs.room(tariff, claimed.tariff, idle)
+                    if not room and self._bury_the_dead():
+                        room = self.tariffs.room(tariff, claimed.tariff, idle)
+                    wanted, late = wanted[:room], wanted[room:]
+                    claimed.waiting = {item.key for item in late}
                 claimed.unaffordable = self._unaffordable(wanted, budget_usd)
-                keys = [key for key in keys if key not in claimed.unaffordable]
-            claimed.granted = self._insert([by_key[key] for key in keys])
+                kept_back = claimed.waiting | claimed.unaffordable
+                keys = [key for key in keys if key not in kept_back]
+            raised = tariff.raised if tariff else 0
+            claimed.granted = self._insert([by_key[key] for key in keys], raised)
             if len(claimed.granted) < len(keys) and self._bury_the_dead():
-                claimed.granted |= self._insert([by_key[key] for key in keys if key not in claimed.granted])
+                claimed.granted |= self._insert([by_key[key] for key in keys if key not in claimed.granted], raised)
             claimed.held = set(keys) - claimed.granted
             claimed.answered = self._answered([by_key[key] for key in claimed.granted])
             claimed.granted -= claimed.answered
@@ -101,13 +122,13 @@ class Claims:
         )
         return float(used)
 
-    def _insert(self, wanted: Sequence[Wanted]) -> set[bytes]:
+    def _insert(self, wanted: Sequence[Wanted], raised: int) -> set[bytes]:
         """Claim what is free; the keys of it."""
         if not wanted:
             return set()
-        rows = ", ".join(["(?, ?, ?)"] * len(wanted))
-        values = [value for item in wanted for value in (item.key, self._worker, item.reserved_usd)]
-        query = f"INSERT INTO claims (key, worker, reserved_usd) VALUES {rows} ON CONFLICT DO NOTHING RETURNING key"  # noqa: S608
+        rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(wanted))
+        values = [value for item in wanted for value in (item.key, self._worker, item.reserved_usd, item.bytes, raised)]
+        query = f"INSERT INTO claims (key, worker, reserved_usd, bytes, raised) VALUES {rows} ON CONFLICT DO NOTHING RETURNING key"  # noqa: S608
         return {bytes(key) for (key,) in self._database.execute(query, values)}
 
     def _answered(self, granted: Sequence[Wanted]) -> set[bytes]:
@@ -128,25 +149,37 @@ class Claims:
 
     def settle(self, outcomes: Sequence[Asked]) -> None:
         """Give the claims of these back and add up what they cost.  Within the caller's transaction."""
+        lost = [self._loss(outcome.key, outcome.lost_usd) for outcome in outcomes if outcome.lost_usd is not None]
         self._delete(outcome.key for outcome in outcomes)
-        spent = sum(outcome.spent_usd for outcome in outcomes)
-        self._book(spent, [outcome.lost_usd for outcome in outcomes if outcome.lost_usd is not None])
+        self._book(sum(outcome.spent_usd for outcome in outcomes), lost)
 
-    def lose(self, lost_usd: float, budget_usd: float | None) -> bool:
-        """Book an attempt whose reply never arrived; its claim stays as it is, for the next attempt.  Whether the
-        budget reaches that far."""
+    def may_repeat(
+        self, key: bytes, lost_usd: float | None, budget_usd: float | None, tariff: Tariff | None = None
+    ) -> bool:
+        """Book an attempt whose reply never arrived, where it was one; its claim stays as it is, for the next attempt.
+        Whether that may be made: the budget reaches so far, and the tariff is still the one that it was reserved by."""
         with self._database.transaction(durable=False):
             if budget_usd is not None:
                 self._database.serialize()
-            self._book(0.0, [lost_usd])
-            return budget_usd is None or self._used() <= budget_usd + _TOLERANCE
+            if lost_usd is not None:
+                self._book(0.0, [self._loss(key, lost_usd)])
+            if budget_usd is None:
+                return True
+            return self._used() <= budget_usd + _TOLERANCE and (tariff is None or self.tariffs.may_repeat(tariff))
 
-    def _book(self, spent: float, lost: Sequence[float]) -> None:
+    def _loss(self, key: bytes, lost_usd: float) -> tuple[float, int]:
+        """(dollars, bytes of the prompt) of an attempt that was lost: what its claim has by now, where that is more."""
+        rows = self._database.execute(
+            "SELECT reserved_usd, bytes FROM claims WHERE key = ? AND worker = ?", (key, self._worker)
+        )
+        return (max(lost_usd, rows[0][0]), rows[0][1]) if rows else (lost_usd, 0)
+
+    def _book(self, spent: float, lost: Sequence[tuple[float, int]]) -> None:
         if spent or lost:
             self._database.execute(
-                "UPDATE workers SET spent_usd = spent_usd + ?, lost_usd = lost_usd + ?,"
+                "UPDATE workers SET spent_usd = spent_usd + ?, lost_usd = lost_usd + ?, lost_bytes = lost_bytes + ?,"
                 " lost_requests = lost_requests + ? WHERE worker = ?",
-                (spent, sum(lost), len(lost), self._worker),
+                (spent, sum(usd for usd, _ in lost), sum(size for _, size in lost), len(lost), self._worker),
             )
 
     def renew(self) -> set[bytes] | None:
@@ -183,14 +216,15 @@ class Claims:
         return bool(dead)
 
     def _bury(self, worker: str) -> None:
-        [(count, reserved)] = self._database.execute(
-            "SELECT count(*), coalesce(sum(reserved_usd), 0) FROM claims WHERE worker = ?", (worker,)
+        [(count, reserved, size)] = self._database.execute(
+            "SELECT count(*), coalesce(sum(reserved_usd), 0), coalesce(sum(bytes), 0) FROM claims WHERE worker = ?",
+            (worker,),
         )
         self._database.execute("DELETE FROM claims WHERE worker = ?", (worker,))
         self._database.execute(
-            "UPDATE workers SET lease_until = 0, lost_usd = lost_usd + ?, lost_requests = lost_requests + ?"
-            " WHERE worker = ?",
-            (reserved, count, worker),
+            "UPDATE workers SET lease_until = 0, lost_usd = lost_usd + ?, lost_bytes = lost_bytes + ?,"
+            " lost_requests = lost_requests + ? WHERE worker = ?",
+            (reserved, int(size), count, worker),
         )
 
 

@@ -26,7 +26,8 @@ class Database(Protocol):
         """All or nothing.  Not durable: safe from a kill, but the last ones may be gone after a power cut."""
 
     def serialize(self) -> None:
-        """Within a transaction: be the only one that claims until it ends, for what is added up must stay true."""
+        """Within a transaction, before it touches any claim: be the only one that claims until it ends, for what is added up
+        must stay true."""
 
     def check(self) -> None:
         """Read everything; raises InputError or LabelmillError where something is damaged."""

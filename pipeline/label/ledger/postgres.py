@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.core.errors import InputError, LabelmillError, MissingExtra
-from pipeline.label.ledger.schema import FORMAT, TABLES
+from pipeline.label.ledger.schema import FORMAT, NEW_COLUMNS, TABLES
 
 _TYPES = {"bytes": "BYTEA", "real": "DOUBLE PRECISION"}
 
@@ -46,7 +46,16 @@ class Postgres:
                 self._db.execute("INSERT INTO format VALUES (%s)", (FORMAT,))
             elif row[0] > FORMAT:
                 raise InputError(f"{self.where}: written by a newer labelmill (format {row[0]}); upgrade labelmill")
+            elif row[0] < FORMAT:
+                self._upgrade()
         self._db.execute(f'SET search_path = "{self.schema}"')
+
+    def _upgrade(self) -> None:
+        """Bring the tables of an earlier format up to this one; what is stored stays as it is."""
+        for table, columns in NEW_COLUMNS.items():
+            for column in columns:
+                self._db.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column}")
+        self._db.execute("UPDATE format SET version = %s", (FORMAT,))
 
     def now(self) -> float:
         """The server's clock: the one that all machines share."""

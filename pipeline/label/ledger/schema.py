@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from pipeline.core.types import Reply, Usage
 
-FORMAT = 2
+FORMAT = 3
+READABLE = 2  # since this format all that is only looked at is there
 
 # Portable between SQLite and PostgreSQL: {bytes} and {real} are the only types that they name differently.
 TABLES = (
@@ -33,7 +34,9 @@ TABLES = (
     """CREATE TABLE IF NOT EXISTS claims (
   key          {bytes} NOT NULL PRIMARY KEY,  -- is being asked at this moment
   worker       TEXT    NOT NULL,
-  reserved_usd {real}  NOT NULL               -- the most that it may cost
+  reserved_usd {real}  NOT NULL,              -- the most that it may cost
+  bytes        BIGINT  NOT NULL DEFAULT 0,    -- of its prompt
+  raised       INTEGER NOT NULL DEFAULT 0     -- the tariff that it was reserved by
 )""",
     """CREATE TABLE IF NOT EXISTS workers (
   worker        TEXT NOT NULL PRIMARY KEY,    -- one process that asked, kept for good
@@ -42,14 +45,30 @@ TABLES = (
   lease_until   {real} NOT NULL,              -- epoch seconds; 0: it has ended
   spent_usd     {real} NOT NULL DEFAULT 0,
   lost_usd      {real} NOT NULL DEFAULT 0,    -- the most that replies which never arrived may have cost
-  lost_requests INTEGER NOT NULL DEFAULT 0
+  lost_requests INTEGER NOT NULL DEFAULT 0,
+  asked         TEXT NOT NULL DEFAULT '',     -- whose tariff its reservations follow
+  lost_bytes    BIGINT NOT NULL DEFAULT 0     -- of the prompts of the lost requests
+)""",
+    """CREATE TABLE IF NOT EXISTS tariffs (
+  asked         TEXT NOT NULL PRIMARY KEY,    -- digest of endpoint, model, parameters and prices
+  raised        INTEGER NOT NULL,             -- how often a reply was dearer than had been reserved for
+  input_usd     {real} NOT NULL,              -- for a token, by the dearest model and tier that is known
+  output_usd    {real} NOT NULL,
+  ratio         {real} NOT NULL,              -- most tokens to a byte of a prompt
+  output_tokens BIGINT NOT NULL,              -- most tokens of a reply
+  unpriced      TEXT                          -- a model that answered, and whose price is not known
 )""",
 )
 COLUMNS = (
     "key, ask, reason, status, reply, finish_reason, model, tier, lane, request_id, input_tokens, cached_tokens, "
     "output_tokens, cache_write_tokens, cost_usd, attempts, seconds, finished_at, error_code, error, note"
 )
-NEW_IN_2 = ("reason TEXT", "tier TEXT", "lane TEXT", "note TEXT", "cache_write_tokens INTEGER")
+# by table: what a ledger of an earlier format lacks
+NEW_COLUMNS = {
+    "replies": ("reason TEXT", "tier TEXT", "lane TEXT", "note TEXT", "cache_write_tokens INTEGER"),
+    "claims": ("bytes BIGINT NOT NULL DEFAULT 0", "raised INTEGER NOT NULL DEFAULT 0"),
+    "workers": ("asked TEXT NOT NULL DEFAULT ''", "lost_bytes BIGINT NOT NULL DEFAULT 0"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.core.errors import InputError, LabelmillError
 from pipeline.core.sqlite_reader import connected_to_read
-from pipeline.label.ledger.schema import FORMAT, NEW_IN_2, TABLES
+from pipeline.label.ledger.schema import FORMAT, NEW_COLUMNS, READABLE, TABLES
 
 _TYPES = {"bytes": "BLOB", "real": "REAL"}
 
@@ -52,15 +52,21 @@ class SQLite:
         with self.transaction(durable=True):
             for table in TABLES:
                 self._db.execute(table.format(**_TYPES))
+            self._add_columns()
             if version == 1:
-                self._upgrade_from_1()
+                self._sum_up_before_workers()
             self._db.execute(f"PRAGMA user_version={FORMAT}")
 
-    def _upgrade_from_1(self) -> None:
-        there = {row[1] for row in self._db.execute("PRAGMA table_info(replies)")}
-        for column in NEW_IN_2:
-            if column.split()[0] not in there:
-                self._db.execute(f"ALTER TABLE replies ADD COLUMN {column}")
+    def _add_columns(self) -> None:
+        """Bring the tables of an earlier format up to this one; what is stored stays as it is."""
+        for table, columns in NEW_COLUMNS.items():
+            there = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            for column in columns:
+                if column.split()[0] not in there:
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+
+    def _sum_up_before_workers(self) -> None:
+        """Book what the first format's records cost; it had no workers."""
         self._db.execute(
             """INSERT OR IGNORE INTO workers (worker, host, pid, born, started_at, lease_until, spent_usd)
                SELECT 'before format 2', '', 0, '', 0, 0, coalesce(sum(cost_usd), 0) FROM replies"""
@@ -139,9 +145,11 @@ class ReadingSQLite(SQLite):
             if not path.stat().st_size:
                 raise InputError(damaged(self.where, "it is empty, which a ledger never is"))
             self._db = self._opened.enter_context(connected_to_read(path))
-            if self._db.execute("PRAGMA user_version").fetchone()[0] < FORMAT:
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version < READABLE:
                 self._db = self._copy()
-            self._make_tables()
+            if not READABLE <= version <= FORMAT:
+                self._make_tables()
 
     def _copy(self) -> sqlite3.Connection:
         """Of an older format, to bring up to date what is looked at and not the file itself."""

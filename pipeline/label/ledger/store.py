@@ -19,6 +19,7 @@ from pipeline.label.ledger.database import Database
 from pipeline.label.ledger.postgres import Postgres
 from pipeline.label.ledger.schema import COLUMNS, Asked, Record, from_row, to_row
 from pipeline.label.ledger.sqlite import ReadingSQLite, SQLite
+from pipeline.label.ledger.tariffs import Tariff
 
 _LOOK_UP = 500  # keys in one query
 _EXPORTED = 4096  # records in one batch of an export
@@ -65,17 +66,20 @@ class Ledger:
                 found.setdefault(record.key, []).append(record)
         return found
 
-    def append(self, asked: Iterable[Asked]) -> None:
+    def append(self, asked: Iterable[Asked], heard: Tariff | None = None) -> Tariff | None:
         """Store what came of claimed requests in one synced transaction, and give their claims back.
 
-        A (key, ask) that is there already stays as it is.
+        A (key, ask) that is there already stays as it is.  `heard` is the tariff by what replies told this worker;
+        returned is the one that holds now, for all workers.
         """
         outcomes = list(asked)
         rows = [to_row(outcome.record) for outcome in outcomes if outcome.record]
         with self._database.transaction(durable=bool(rows)):
             if rows:
                 self._database.executemany(_INSERT, rows)
+            tariff = self._claims.tariffs.tell(heard) if heard else None  # before any claim is touched: see `serialize`
             self._claims.settle(outcomes)
+        return tariff
 
     def put(self, records: Iterable[Record]) -> None:
         """Store records that nobody had to claim (computed in this process, free of charge)."""
@@ -86,15 +90,20 @@ class Ledger:
 
     # --- claims: see `claims` ---
 
-    def start(self) -> None:
-        """Become a worker: needed before `claim`."""
-        self._claims.start()
+    def start(self, asked: str = "") -> Tariff | None:
+        """Become a worker: needed before `claim`.  The tariff of what will be asked, where a reply has told it."""
+        self._claims.start(asked)
+        return self._claims.tariffs.current(asked)
 
-    def claim(self, wanted: Sequence[Wanted], budget_usd: float | None = None) -> Claimed:
-        return self._claims.claim(wanted, budget_usd)
+    def claim(
+        self, wanted: Sequence[Wanted], budget_usd: float | None = None, tariff: Tariff | None = None, idle: int = 0
+    ) -> Claimed:
+        return self._claims.claim(wanted, budget_usd, tariff, idle)
 
-    def lose(self, lost_usd: float, budget_usd: float | None = None) -> bool:
-        return self._claims.lose(lost_usd, budget_usd)
+    def may_repeat(
+        self, key: bytes, lost_usd: float | None, budget_usd: float | None = None, tariff: Tariff | None = None
+    ) -> bool:
+        return self._claims.may_repeat(key, lost_usd, budget_usd, tariff)
 
     def renew(self) -> set[bytes] | None:
         return self._claims.renew()
