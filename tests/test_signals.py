@@ -61,7 +61,7 @@ def test_a_signal_in_a_callback_that_cannot_raise_is_not_lost(number: signal.Sig
         watch = weakref.ref(it, lambda _: (send(), time.sleep(0)))
         del it
         try:
-            time.sleep(30)
+            time.sleep(100)
         except (KeyboardInterrupt, signals.Terminated):
             return 3
         return 0

@@ -85,11 +85,19 @@ def _sends_again(hook: Callable[[sys.UnraisableHookArgs], Any]) -> Callable[[sys
     def unraisable(args: sys.UnraisableHookArgs) -> None:
         if args.exc_type in numbers:
             _swallowed.clear()  # a loop that begins meanwhile would hear it twice, which is another order
-            threading.Timer(_AGAIN_SECONDS, signal.raise_signal, [numbers[args.exc_type]]).start()
+            threading.Timer(_AGAIN_SECONDS, _send, [numbers[args.exc_type]]).start()
         else:
             hook(args)
 
     return unraisable
+
+
+def _send(number: signal.Signals) -> None:
+    """Send a signal to this process, from any thread; it wakes the main thread where that waits."""
+    if sys.platform == "win32":  # there `kill` ends a process, whatever its handlers
+        signal.raise_signal(number)
+    else:
+        os.kill(os.getpid(), number)
 
 
 def _set(handlers: dict[signal.Signals, Any]) -> None:
