@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import json
+import logging
 import os
+import re
 import shutil
+import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 import yaml
 from hypothesis import settings
 
 from pipeline import runner
+from pipeline.cli import main as cli
 from pipeline.commands import show
 from pipeline.job.config import load_job
 from pipeline.job.workspace import Workspace
 from tests.openai_server import Running, Server
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # there is a worker for each core: threads would wait for one another's
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # read by torch when it is imported, and by processes that tests start
 
 settings.register_profile("repeatable", derandomize=True)  # HYPOTHESIS_PROFILE=default looks for new examples
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
@@ -50,6 +65,28 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def quick_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test of this process survives a power cut: nothing is synced, but where a test is marked `durable`.
+
+    Processes that tests start sync as ever.
+    """
+    if not request.node.get_closest_marker("durable"):
+        monkeypatch.setattr(os, "fsync", lambda _: None)
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Unsynced))
+
+
+class _Unsynced(sqlite3.Connection):
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        return super().execute(_SYNCHRONOUS.sub("synchronous=OFF", statement), *parameters)
+
+    def executescript(self, script: str) -> sqlite3.Cursor:
+        return super().executescript(_SYNCHRONOUS.sub("synchronous=OFF", script))
+
+
+_SYNCHRONOUS = re.compile(r"synchronous *= *(FULL|NORMAL)")
 
 
 @pytest.fixture
@@ -130,7 +167,78 @@ def stage(work: Workspace, name: str) -> dict[str, Any]:
     return next(row for row in runner.status(work)["stages"] if row["stage"] == name)
 
 
-def command(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def command(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
+    """The command line in this process: what a process would take with it is undone."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with as_in_a_process(cwd or ROOT, environment), redirect_stdout(out), redirect_stderr(err), noted_warnings(err):
+        try:
+            code = cli.main(list(map(str, arguments)))
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    return Done(arguments, code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+
+@contextmanager
+def noted_warnings(err: TextIO) -> Iterator[None]:
+    """Those that Python prints unasked are noise on a person's screen: pytest would keep them for itself."""
+    with warnings.catch_warnings(record=True) as noise:
+        warnings.simplefilter("default")
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+    err.writelines(f"{warning}\n" for warning in noise)
+
+
+@contextmanager
+def as_in_a_process(cwd: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Its own environment (into which a `.env` goes), folder, signal handlers and log handlers."""
+    before = dict(os.environ)
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers, level = logging.root.handlers[:], logging.root.level
+    try:
+        os.environ.update(environment)
+        with chdir(cwd), hub_of(environment):
+            yield
+    finally:
+        logging.root.handlers[:], logging.root.level = handlers, level
+        for number, handler in signals.items():
+            signal.signal(number, handler)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def hub_of(environment: dict[str, str]) -> Iterator[None]:
+    """What `huggingface_hub` reads of an environment when it is imported, where that names an endpoint."""
+    if "HF_ENDPOINT" not in environment:
+        yield
+        return
+    from huggingface_hub import close_session, constants
+
+    endpoint, home = environment["HF_ENDPOINT"], environment["HF_HOME"]
+    read = {
+        "ENDPOINT": endpoint,
+        "HUGGINGFACE_CO_URL_TEMPLATE": endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HOME": home,
+        "HF_HUB_CACHE": f"{home}/hub",
+        "HF_TOKEN_PATH": f"{home}/token",
+        "HF_STORED_TOKENS_PATH": f"{home}/stored_tokens",
+        "HF_HUB_DISABLE_XET": "HF_HUB_DISABLE_XET" in environment,
+        "HF_HUB_DISABLE_TELEMETRY": "HF_HUB_DISABLE_TELEMETRY" in environment,
+        "HF_HUB_ETAG_TIMEOUT": int(environment.get("HF_HUB_ETAG_TIMEOUT", 10)),
+    }
+    close_session()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in read.items():
+            patch.setattr(constants, name, value)
+        yield
+    close_session()
+
+
+def process(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
     """The command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "pipeline.cli", *map(str, arguments)],
@@ -140,6 +248,30 @@ def command(*arguments: str | Path, cwd: Path | None = None, **environment: str)
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         timeout=120,
     )
+
+
+def reserve_port(port: int = 0) -> int:
+    """A port for a server that must be told one: for a minute the system gives it to nobody who does not ask for it by its number.
+
+    That is what a connection does that was closed on this side (TIME_WAIT); servers listen there all the same.
+    """
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        listening.listen(1)
+        with socket.create_connection(listening.getsockname()):
+            listening.accept()[0].close()
+        return int(listening.getsockname()[1])
+
+
+def wait_for_handler(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGTERM) -> None:
+    """Until our program runs in a process: before, while Python itself starts, a signal just ends it."""
+    status = Path(f"/proc/{process.pid}/status")
+    while status.parent.exists() and process.poll() is None:
+        caught = re.search(r"SigCgt:\s+(\w+)", status.read_text())
+        if caught and int(caught[1], 16) >> (number - 1) & 1:
+            return
+        time.sleep(0.002)
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.conftest import reserve_port
 
 PROGRAMS = ("mariadbd", "mariadb-install-db")
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -34,9 +35,7 @@ def running(folder: Path) -> Iterator[str]:
         [install, *common, f"--user={user}", "--auth-root-authentication-method=normal", "--skip-test-db"],
         check=True, **QUIET,
     )  # type: ignore[call-overload]  # fmt: skip
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = reserve_port()
     setup = folder / "setup.sql"
     setup.write_text(
         "CREATE DATABASE news CHARACTER SET utf8mb4;\n"

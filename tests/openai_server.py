@@ -146,7 +146,7 @@ class Running:
         return self.server
 
     async def _serve(self) -> None:
-        runner = web.AppRunner(self.server.app(), access_log=None)
+        runner = web.AppRunner(self.server.app(), access_log=None, shutdown_timeout=0.1)  # some never answer
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self._port)
         await site.start()

@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.review.log import judgements
 from pipeline.review.log.judgements import Judgement
-from tests.conftest import command, work_of, write_jsonl
+from tests.conftest import process, work_of, write_jsonl
 from tests.openai_server import Running, Server, completion
 from tests.review_page import ReviewServer
 
@@ -58,7 +58,7 @@ def make_job(folder: Path, answer: str, **sections: Any) -> Path:
         }
         path = folder / "job.yaml"
         path.write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
-        result = command("run", path)
+        result = process("run", path)  # Playwright runs a loop in this one
         assert result.returncode == 0, result.stderr
     return path
 
@@ -97,7 +97,7 @@ def pages(browser: Any) -> Iterator[Opener]:
     yield open_page
     for context in contexts:
         context.close()
-    assert errors == []
+    assert errors == [], errors  # this is no test module: pytest does not show them
 
 
 def press(page: Page, keys: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, reserve_port
 
 
 class ReviewServer:
@@ -36,6 +36,7 @@ class ReviewServer:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+        reserve_port(self.port)  # until it starts anew
 
     def restart(self) -> None:
         """On the same port."""

@@ -21,7 +21,7 @@ pytest.importorskip("protego", reason="crawling needs the extra: pip install 'la
 
 from pipeline import runner
 from pipeline.job.workspace import Workspace
-from tests.conftest import ROOT, JobMaker, command, rows, run, work_of
+from tests.conftest import ROOT, JobMaker, command, rows, run, wait_for_handler, work_of
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 from tests.test_crawl import asked, collected, html, web
 
@@ -264,7 +264,7 @@ def test_redirects_and_targets_at_the_same_moment(make_job: JobMaker, first: int
 # --- signals, and no network ---
 
 
-@pytest.mark.parametrize("after", [0.25, 0.5, 0.8, 1.2])
+@pytest.mark.parametrize("after", [0, 0.25, 0.5, 0.8, 1.2])
 def test_sigterm_at_any_time(make_job: JobMaker, after: float) -> None:
     """While libraries are imported and files are opened as well."""
 
@@ -277,6 +277,7 @@ def test_sigterm_at_any_time(make_job: JobMaker, after: float) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.cli", "collect", str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
         )
+        wait_for_handler(process)
         time.sleep(after)
         process.terminate()
         said = process.communicate(timeout=60)[1]

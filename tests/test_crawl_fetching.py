@@ -443,8 +443,11 @@ BIG = b"8000\r\n" + b"<p>" * 10922 + b"..\r\n"
     ids=words("chunks body length gzip rubbish headers value name status trailers continue lines nonsense"),
 )
 def test_without_end(answer: Page, reason: str) -> None:
-    found = got(answer, seconds=0.5, body_bytes=2**20)
-    assert found.reason == reason, found
+    for _ in range(5):  # a busy machine is no fault
+        found = got(answer, seconds=0.5, body_bytes=2**20)
+        assert found.reason == reason, found
+        if found.seconds < 2:
+            break
     tracemalloc.start()  # which takes three times as long: the clock is looked at without it
     again = got(answer, seconds=0.5, body_bytes=2**20)
     peak = tracemalloc.get_traced_memory()[1]

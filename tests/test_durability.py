@@ -36,6 +36,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> str:
     return "import pipeline.collect.units as c; c.MAX_SHARD_ROWS = 40; "
 
 
+@pytest.mark.slow
 def test_kill_9_anywhere(make_job: JobMaker, tmp_path: Path, small_shards: str) -> None:
     source = {"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}
     everything = articles()
@@ -54,7 +55,7 @@ def test_kill_9_anywhere(make_job: JobMaker, tmp_path: Path, small_shards: str) 
     for moment in sorted(draw.randrange(in_the_end) for _ in range(12)):
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and written(tmp_path / "jobs" / "killed") < moment:
-            time.sleep(0.002)
+            time.sleep(0.01)
         time.sleep(draw.uniform(0, 0.05))  # also in the middle of a file
         kills += process.poll() is None
         process.kill()
@@ -65,3 +66,28 @@ def test_kill_9_anywhere(make_job: JobMaker, tmp_path: Path, small_shards: str) 
     for files in (killed, undisturbed):
         del files["versions/1.0.0/provenance/runs.parquet"]  # says when the labels were given
     assert killed == undisturbed
+
+
+@pytest.mark.durable
+def test_a_file_is_synced_before_it_takes_its_name(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is there after a power cut stands for a whole file."""
+    synced: set[int] = set()
+    fsync, replace = os.fsync, Path.replace
+
+    def noted(number: int) -> None:
+        fsync(number)
+        synced.add(os.fstat(number).st_ino)
+
+    def checked(path: Path, target: Path) -> Path:
+        assert path.is_dir() or path.stat().st_ino in synced, path
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(Path, "replace", checked)
+    work = run(make_job(articles()[:50]))
+    shards = [
+        path for path in work.path.rglob("*.parquet") if "versions" not in path.parts
+    ]  # those are renamed as a folder
+    assert len(shards) >= 8 and [path for path in shards if path.stat().st_ino not in synced] == []

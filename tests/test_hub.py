@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.publishing import hub as publishing_hub
 from tests.conftest import ROOT, JobMaker, article, command, work_of, write_jsonl
 from tests.hub import Hub
 
@@ -27,7 +28,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 
 class Publisher:
-    """A job that publishes to the hub, each command in a process of its own."""
+    """A job that publishes to the hub."""
 
     def __init__(self, make_job: JobMaker, hub: Hub, folder: Path, **publish: Any) -> None:
         self.hub, self.folder = hub, folder
@@ -84,7 +85,9 @@ class Publisher:
 
 
 @pytest.fixture
-def job(make_job: JobMaker, hub: Hub, tmp_path: Path) -> Publisher:
+def job(make_job: JobMaker, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publisher:
+    wait_of = publishing_hub.Hub.wait_of
+    monkeypatch.setattr(publishing_hub.Hub, "wait_of", staticmethod(lambda *of: wait_of(*of) / 20))
     return Publisher(make_job, hub, tmp_path)
 
 
@@ -291,6 +294,7 @@ def test_a_folder_goes_to_the_hub_later(job: Publisher) -> None:
     assert job.local["1.0.0"] == files
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment(job: Publisher) -> None:
     """SIGKILL, again and again: in the end one commit and one tag a version."""
     job.run("run", "--to", "split")
@@ -304,7 +308,9 @@ def test_kill_at_any_moment(job: Publisher) -> None:
                 [sys.executable, "-m", "pipeline.cli", "publish", str(job.path)],
                 env={"PATH": "", "PYTHONPATH": str(ROOT), **job.env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-            time.sleep(draw.uniform(0.5, 1.6))
+            requests = len(job.hub.log) + draw.randint(1, 12)
+            while process.poll() is None and len(job.hub.log) < requests:
+                time.sleep(0.002)
             process.kill()
             process.wait()
         job.run("publish")

@@ -10,7 +10,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,8 +24,9 @@ import pytest
 
 from pipeline.core.errors import Paused
 from pipeline.job.workspace import Workspace
-from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
+from tests.conftest import ROOT, JobMaker, article, command, reserve_port, rows, run, stage
 
+pytestmark = pytest.mark.slow
 # of these, and of that major version at least
 NEEDED = {"torch": 2, "transformers": 5, "accelerate": 1, "fastapi": 0, "uvicorn": 0}
 START_SECONDS = 120
@@ -55,9 +55,7 @@ class Served:
         self.model, self.log = folder / "tiny", folder / "serve.log"
         self.cache = folder / "cache"  # of models; its list of models is what lies there
         self.cache.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -102,6 +100,7 @@ class Served:
         if self._process:
             self._process.kill()
             self._process.wait()
+            reserve_port(self.port)  # until it starts anew
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.errors import ConfigError, LabelmillError
-from tests.conftest import PEAK, ROOT, JobMaker, command, rows, run, stage, tree, write_jsonl
+from tests.conftest import PEAK, ROOT, JobMaker, command, process, rows, run, stage, tree, write_jsonl
 from tests.hub import Hub
 
 KOREAN = "서울시가 한강 변에 새로운 도서관을 열었다고 밝혔다."
@@ -93,11 +93,11 @@ def test_the_hub(make_job: JobMaker, tmp_path: Path) -> None:
         path = make_job(sources=[source("me/news")])
 
         def collect(*options: str) -> tuple[int, str]:
-            done = command("collect", path, *options, **env)
+            done = process("collect", path, *options, **env)
             return done.returncode, done.stderr.strip()
 
         def sources() -> list[str]:
-            shown = command("show", path, "articles", "--json", "-n", "100", **env).stdout
+            shown = command("show", path, "articles", "--json", "-n", "100").stdout
             return [json.loads(line)["source"] for line in shown.splitlines()]
 
         assert collect()[0] == 0
