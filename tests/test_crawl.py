@@ -471,6 +471,7 @@ def test_job_files(make_job: JobMaker, options: dict[str, Any], said: str) -> No
         run(web(make_job, **options), last="collect")
 
 
+@pytest.mark.slow
 def test_kill_9_and_ctrl_c(make_job: JobMaker, tmp_path: Path) -> None:
     """What was stored is never asked again; what was under way is, and nothing is left out."""
     pages: dict[str, Page] = {}
@@ -563,6 +564,7 @@ def test_the_command_line(make_job: JobMaker) -> None:
         assert {request.headers["user-agent"].split("/")[0] for request in server.seen} == {"labelmill"}
 
 
+@pytest.mark.slow
 def test_long_pages_wait_for_memory(make_job: JobMaker) -> None:
     """Packed, 40 pages of 19 MB arrive at the same moment; decoded they would be 760 MB."""
     long = page(gzip.compress(html(1) + b"<!-- 000 -->" * (19 * 2**20 // 12), 1), Content_Encoding="gzip")

@@ -33,6 +33,8 @@ from pipeline.label.local_model.slots import Slots  # noqa: E402
 from pipeline.label.local_model.wave import Decoder, NoNumber, differs_among_others  # noqa: E402
 from tests import tiny_llama  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 GREEDY = Sampling(max_new_tokens=40, temperature=0, top_p=1.0, top_k=50, repetition_penalty=1.1)
 SYSTEM = {"role": "system", "content": "You name the key phrases of what is given to you, and nothing else."}
 FEW_SHOT = [

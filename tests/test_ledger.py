@@ -373,6 +373,7 @@ def test_a_ledger_that_was_emptied_or_is_gone_is_no_new_one(make_job: JobMaker, 
     assert sum(server.seen.values()) == asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["sqlite", "postgres"])
 @pytest.mark.parametrize("killed", [False, True])
 def test_two_processes_label_one_job(

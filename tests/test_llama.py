@@ -27,6 +27,8 @@ pytest.importorskip("bitsandbytes", reason="local models need the extra: pip ins
 
 from tests import tiny_llama  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 EXACT = {"quantization": "none", "dtype": "float32", "temperature": 0}
 
 

@@ -31,7 +31,10 @@ from tests.review_page import ReviewServer
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium here (CHROMIUM names it)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here (CHROMIUM names it)"),
+]
 
 
 @pytest.fixture(scope="module")
