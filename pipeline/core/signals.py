@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -85,15 +86,19 @@ def _sends_again(hook: Callable[[sys.UnraisableHookArgs], Any]) -> Callable[[sys
     def unraisable(args: sys.UnraisableHookArgs) -> None:
         if args.exc_type in numbers:
             _swallowed.clear()  # a loop that begins meanwhile would hear it twice, which is another order
-            threading.Timer(_AGAIN_SECONDS, _send, [numbers[args.exc_type]]).start()
+            over = threading.Event()
+            threading.Thread(target=_send_after, args=(over, numbers[args.exc_type]), daemon=True).start()
+            over.set()  # on a busy machine starting a thread takes longer than any delay: what came within would be lost again
         else:
             hook(args)
 
     return unraisable
 
 
-def _send(number: signal.Signals) -> None:
+def _send_after(over: threading.Event, number: signal.Signals) -> None:
     """Send a signal to this process, from any thread; it wakes the main thread where that waits."""
+    over.wait()
+    time.sleep(_AGAIN_SECONDS)
     if sys.platform == "win32":  # there `kill` ends a process, whatever its handlers
         signal.raise_signal(number)
     else:
