@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.publishing import hub as publishing_hub
+from pipeline.publish import hub as publishing_hub
 from tests.conftest import ROOT, JobMaker, article, command, work_of, write_jsonl
 from tests.hub import Hub
 

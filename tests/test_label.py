@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,9 +16,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.core.errors import EndpointError, InputError, Paused
+from pipeline.core import plugins
+from pipeline.core.errors import EndpointError, InputError, Paused, RequestFailed
 from pipeline.core.shards import read_order
+from pipeline.core.types import Article, Request
+from pipeline.job.config import LabelOptions
 from pipeline.label.ledger import open_ledger
+from pipeline.label.providers import openai
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Running, Server, completion
 
@@ -45,6 +50,39 @@ def test_the_request_is_what_the_job_file_says(make_job: JobMaker, server: Serve
     assert server.headers[0]["Authorization"] == "Bearer sk-test-secret"
     for file in work.path.rglob("*"):
         assert not file.is_file() or b"sk-test-secret" not in file.read_bytes()
+
+
+@pytest.mark.parametrize("before", [0, 60, 70, 75, 100, 110, 115, 180, 190, 195, 290])
+@pytest.mark.parametrize("form", ["error", "detail", "text", "inside", "choices"])
+def test_an_echoed_key_is_not_told_in_part_either(
+    make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch, before: int, form: str
+) -> None:
+    """Wherever a message is cut."""
+    key = "sk-proj-Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh8"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    message = f"{'x' * before}{key} is no key of ours"
+    bodies: dict[str, tuple[int, Any]] = {
+        "error": (400, {"error": {"message": message, "code": "odd"}}),
+        "detail": (422, {"detail": message}),
+        "text": (500, message),
+        "inside": (200, {"choices": None, "error": {"message": message, "code": 400}}),
+        "choices": (200, {"choices": message}),
+    }
+    provider = plugins.create("providers", "openai", LabelOptions(base_url=server.url), openai.Options())
+    server.script = lambda body, times: (*bodies[form], None)
+    request = Request(b"k", Article("a", "", "text", "0"), ({"role": "user", "content": "x"},))
+
+    async def ask() -> str:
+        await provider.open()
+        try:
+            with pytest.raises(RequestFailed) as failed:
+                await provider.ask(request)
+            return str(failed.value)
+        finally:
+            await provider.close()
+
+    told = asyncio.run(ask())
+    assert key[:12] not in told and key[-12:] not in told
 
 
 def test_nothing_is_asked_twice(make_job: JobMaker, server: Server) -> None:

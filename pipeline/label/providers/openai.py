@@ -123,6 +123,9 @@ class Provider:
                     return chat_completions.reply(data, headers)
                 except chat_completions.ErrorInside as error:
                     status, data, inside = error.status, error.body, error
+                except RequestFailed:  # for the same reason, in a text without the key
+                    return chat_completions.reply(self._without_key(data), headers)
+            data = self._without_key(data)
             if not self._may_say_otherwise(body, said, status, data):
                 raise self._failure(said, status, data, headers, inside)
 
@@ -190,6 +193,13 @@ class Provider:
             raise EndpointError(text, status=getattr(error, "status_code", 200)) from error
         except (AttributeError, TypeError, ValueError, KeyError) as error:  # an answer, but no list of models
             raise EndpointError(f"{self._redact(self.base_url)}: lists no models", status=200) from error
+
+    def _without_key(self, data: bytes) -> bytes:
+        """Take an echoed key out of the body of a failure, before a part that is cut out of it can hold half of it.
+
+        Bodies of answers stay as they are: a server that needs no key is often given a word for one (`none`).
+        """
+        return data.replace(self._key.encode(), b"[key]") if self._key else data
 
     def _redact(self, text: str) -> str:
         text = text.replace(self._key, "[key]") if self._key else text
