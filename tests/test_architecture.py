@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core import plugins
+from pipeline.core import contracts, plugins
 from pipeline.core.errors import ConfigError
 from pipeline.job.config import FilterOptions, Options, SourceOptions, load_job
 from tests.conftest import ROOT, JobMaker, rows, run
@@ -108,31 +108,27 @@ def test_help_loads_nothing_slow() -> None:
 )  # fmt: skip
 def test_every_plugin_keeps_its_contract(kind: plugins.Kind, name: str) -> None:
     module = plugins.load(kind, name)
-    base = {"sources": SourceOptions, "filters": FilterOptions}.get(kind, Options)
-    assert issubclass(module.Options, base)
+    assert issubclass(module.Options, {"sources": SourceOptions, "filters": FilterOptions}.get(kind, Options))
     assert module.__doc__, "a plugin says what it is"
     cls = getattr(module, {"sources": "Source", "filters": "Filter", "providers": "Provider", "tasks": "Task"}[kind])
-    wanted = {
-        "sources": ("units", "read"),
-        "filters": ("columns", "decide"),
-        "providers": ("identity", "uses_prompt"),
-        "tasks": ("variables", "parse"),
-    }[kind]
-    for attribute in wanted:
-        assert hasattr(cls, attribute), attribute
+    base = getattr(contracts, cls.__name__)
+    assert issubclass(cls, base) and not cls.lacks()
+    public = {hook for hook in vars(cls) if not hook.startswith("_")}
+    assert not {hook for hook in public if not hasattr(base, hook)}, "a hook that no base has"
     if kind == "providers":
-        assert hasattr(cls, "answer") != hasattr(cls, "ask")
+        assert cls.batches() != (cls.ask is not base.ask)
 
 
 THEIRS = {
     "source.py": """
+        from pipeline.core import contracts
         from pipeline.job.config import SourceOptions
         from pipeline.core.types import BadRow, RawRow, Unit
 
         class Options(SourceOptions):
             count: int
 
-        class Source:
+        class Source(contracts.Source):
             def __init__(self, options, folder, digest_of_file):
                 self.count = options.count
 
@@ -146,12 +142,13 @@ THEIRS = {
     """,
     "filter.py": """
         import pyarrow as pa
+        from pipeline.core import contracts
         from pipeline.job.config import FilterOptions
 
         class Options(FilterOptions):
             most: float = 0.3
 
-        class Filter:
+        class Filter(contracts.Filter):
             columns = pa.schema([("capitals", pa.float64())])
 
             def __init__(self, options):
@@ -162,15 +159,14 @@ THEIRS = {
                 return ["shouting" if share > self.most else None for share in shares], {"capitals": shares}
     """,
     "provider.py": """
+        from pipeline.core import contracts
         from pipeline.job.config import Options as Base
         from pipeline.core.types import Reply
 
         class Options(Base):
             words: int = 2
 
-        class Provider:
-            uses_prompt = True
-
+        class Provider(contracts.Provider):
             def __init__(self, label, options):
                 self.words, self.model = options.words, label.model
 
@@ -178,20 +174,18 @@ THEIRS = {
             def identity(self):
                 return {"words": self.words}
 
-            async def open(self): pass
-            async def close(self): pass
-
             async def ask(self, request):
                 return Reply(" ".join(request.messages[-1]["content"].split()[-self.words:]))
     """,
     "task.py": """
+        from pipeline.core import contracts
         from pipeline.job.config import Options as Base
         from pipeline.core.types import Label, LabelColumn
 
         class Options(Base):
             loud: bool = False
 
-        class Task:
+        class Task(contracts.Task):
             column = LabelColumn("mood", many=True)
             prompt = "mine.yaml"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.commands import quote as quote_command
+from pipeline.core.contracts import Provider
 from pipeline.core.errors import ConfigError, Paused
 from pipeline.core.text.tokens import encoding_counter
 from pipeline.core.types import ModelInfo, Usage
@@ -311,8 +312,9 @@ def test_an_outage_that_does_not_end_pauses_the_job(
 # --- before the first request ---
 
 
-class _Provider:
+class _Provider(Provider):
     base_url = "https://api.openai.com/v1"
+    identity: Any = None
 
     def __init__(self, model: str) -> None:
         self.model = model

@@ -274,7 +274,7 @@ def test_additions_keep_to_the_most_phrases_of_a_label() -> None:
     def size(accepted: int, most: int, model: str | None = None, **more: Any) -> int:
         shown = [f"p{number}" for number in range(8)]
         sent = {"uid": "u" * 8, "key": "0" * 64, "lane": "audit", "accepted": shown[:accepted], **more}
-        found = judgement_of(sent, "kim", model, lambda text: ["p0"], None, most)
+        found = judgement_of(sent, "kim", model, lambda text: ["p0"], str, most)
         return len(found.accepted) + len(found.added)
 
     two = {"added": ["x", "y"]}

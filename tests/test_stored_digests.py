@@ -221,6 +221,7 @@ def test_weights(tmp_path: Path) -> None:
 THEIRS = {
     "source": """
         from pydantic import BaseModel
+        from pipeline.core import contracts
         from pipeline.job.config import Options as Base, SourceOptions
 
         class Login(Base):
@@ -235,7 +236,8 @@ THEIRS = {
             login: Login = Login()
             proxies: dict[str, list[Proxy]] = {"all": [Proxy()]}
 
-        class Source: ...
+        class Source(contracts.Source):
+            units = read = None
     """,
     "mood": """
         from pipeline.clean.tasks import keyphrases

@@ -51,7 +51,7 @@ def _step(work: Workspace, labeller: Labeller) -> Step:
     cleaning = [
         VERSION,
         plugins.name_in_digests(task.__name__),
-        getattr(task, "VERSION", 1),
+        plugins.version_of(task),
         in_key(options, mode="json"),
     ]
     changed = "the cleaner, its options or the labeller changed"

@@ -32,13 +32,13 @@ from pipeline.collect.units import (
     rows_of,
 )
 from pipeline.core import plugins
+from pipeline.core.contracts import Source, SourceOptions
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import read_json, write_json
 from pipeline.core.shards import ARTICLE, Folder, Tally, first_occurrences, write_order
 from pipeline.core.types import Article, Unit
 from pipeline.engines.steps import DONE, NOT_RUN
 from pipeline.job import takedowns
-from pipeline.job.config import SourceOptions
 from pipeline.job.workspace import Workspace
 
 Record = dict[str, Any]  # what is known of a built unit (`units.record_of`)
@@ -55,8 +55,7 @@ def run(work: Workspace) -> None:
         entries = list(_entries(work, sources))
         _build_all(work, entries)
         for source, _ in sources:
-            if hasattr(source, "finished"):  # also where it brought nothing to use: the next run asks again
-                source.finished()
+            source.finished()  # also where it brought nothing to use: the next run asks again
     records = [record_of(work.articles, entry.unit.name) or {} for entry in entries]
     lacking = _write_sources(work, entries, records)
     _finish(work.articles, entries, records)
@@ -92,9 +91,8 @@ def _in_order(units: Sequence[str], sources: Sequence[set[str]]) -> bool:
 
 def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
     """The first rows of each source; a crawl fetches no more than that, into a folder that is thrown away."""
-    for number, options in enumerate(work.config.source_options):
-        if "limit" in type(options).model_fields:
-            options = options.model_copy(update={"limit": min(options.limit or count, count)})
+    for number, spec in enumerate(work.config.sources):
+        options = plugins.load("sources", spec.type).Source.for_preview(work.config.source_options[number], count)
         with TemporaryDirectory() as state, ExitStack() as opened, _named(work, number):
             source = _open(work, number, options, lambda path: "", opened)
             _prepare(work, source, Path(state))
@@ -103,19 +101,18 @@ def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
                 yield asdict(row) if isinstance(row, Article) else rejected_row(row)
 
 
-def _prepare(work: Workspace, source: Any, state: Path) -> None:
-    if hasattr(source, "prepare"):
+def _prepare(work: Workspace, source: Source, state: Path) -> None:
+    if source.prepares():
         with work.progress("crawl", None, "pages") as progress:
             source.prepare(state, progress, work.fetch)
 
 
 def _open(
     work: Workspace, number: int, options: SourceOptions, digest_of_file: Callable[[Path], str], opened: ExitStack
-) -> Any:
+) -> Source:
     kind = work.config.sources[number].type
     source = plugins.create("sources", kind, options, work.config.folder, digest_of_file)
-    if hasattr(source, "close"):
-        opened.callback(source.close)
+    opened.callback(source.close)
     return source
 
 
@@ -140,7 +137,7 @@ def _build_all(work: Workspace, entries: list[Entry]) -> None:
                 build(folder, entry, drops, progress)
 
 
-def _sources(work: Workspace, cache: FileDigests, opened: ExitStack) -> Iterator[tuple[Any, list[Unit]]]:
+def _sources(work: Workspace, cache: FileDigests, opened: ExitStack) -> Iterator[tuple[Source, list[Unit]]]:
     for number, options in enumerate(work.config.source_options):
         with _named(work, number):
             source = _open(work, number, options, cache, opened)
@@ -149,7 +146,7 @@ def _sources(work: Workspace, cache: FileDigests, opened: ExitStack) -> Iterator
         yield source, units
 
 
-def _entries(work: Workspace, sources: list[tuple[Any, list[Unit]]]) -> Iterator[Entry]:
+def _entries(work: Workspace, sources: list[tuple[Source, list[Unit]]]) -> Iterator[Entry]:
     taken: dict[str, int] = {}
     for number, (options, (source, units)) in enumerate(zip(work.config.source_options, sources, strict=True)):
         for unit in units:

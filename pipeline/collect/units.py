@@ -15,11 +15,11 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.collect.to_article import to_article
+from pipeline.core.contracts import Source, SourceOptions
 from pipeline.core.files import digest_of, file_digest, printable_path, read_json, write_json
 from pipeline.core.options import in_key
 from pipeline.core.shards import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folder, Output, rejected_table
 from pipeline.core.types import Article, BadRow, RawRow, Unit
-from pipeline.job.config import SourceOptions
 
 VERSION = 3  # of what the stage makes of a unit; a higher number reads everything again
 Place = tuple[str, int]  # source label and line: where a row stands
@@ -31,7 +31,7 @@ class Entry:
     """A unit with the source that reads it."""
 
     unit: Unit
-    source: Any
+    source: Source
     options: SourceOptions
     number: int  # of the source in the job file
 
@@ -80,8 +80,8 @@ def build(folder: Folder, entry: Entry, drops: Drops, progress: Any) -> None:
     record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
     if not seen.keys() <= set(entry.unit.labels):
         record["sources"] = list(seen)
-    if notes := getattr(entry.source, "notes", None):
-        record["notes"] = notes
+    if entry.source.notes:
+        record["notes"] = dict(entry.source.notes)
     write_json(_record_file(folder, entry.unit.name), record)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any
 
 from pipeline.core import plugins
+from pipeline.core.contracts import FilterOptions, Provider
 from pipeline.core.errors import EndpointError, LabelmillError
 from pipeline.job.config import JobConfig
 from pipeline.label import prompts
@@ -77,22 +76,19 @@ def _fits(found: list[Device], shape: Shape) -> str:
 def _job(config: JobConfig) -> Iterator[Finding]:
     yield True, "job file", f"{config.file} is sound; its folder is {config.job_folder}"
     label = config.label
-    provider: Any = plugins.create("providers", label.provider, label, config.provider_options)
+    provider = plugins.create("providers", label.provider, label, config.provider_options)
     if provider.uses_prompt:
-        yield _try("prompt", lambda: str(prompts.find(config.prompt, config.folder)))
-    if hasattr(provider, "found"):
-        yield _try("model", lambda: provider.found(config.folder))
-    if hasattr(provider, "models"):
-        yield _try("endpoint", lambda: _offered(provider))
+        yield from _try("prompt", lambda: str(prompts.find(config.prompt, config.folder)))
+    yield from _try("model", lambda: provider.examine(config.folder))
+    yield from _try("endpoint", lambda: _offered(provider))
     if config.publish.to == "hub":
-        yield _try("hub", lambda: _repository(str(config.publish.repo)))
+        yield from _try("hub", lambda: _repository(str(config.publish.repo)))
     for options in config.filter_options:
-        module = importlib.import_module(type(options).__module__)
-        yield _try(f"filter {options.type}", lambda module=module, options=options: _ready(module, options))
+        yield from _try(f"filter {options.type}", lambda options=options: _ready(options))
 
 
-def _ready(module: Any, options: Any) -> str:
-    module.Filter(options)
+def _ready(options: FilterOptions) -> str:
+    plugins.create("filters", options.type, options)
     return "ready"
 
 
@@ -103,21 +99,26 @@ def _repository(repo: str) -> str:
     return f"{repo} answers; versions: {', '.join(sorted(state.versions)) or 'none yet'}"
 
 
-def _offered(provider: Any) -> str:
+def _offered(provider: Provider) -> str | None:
+    """Return what an endpoint offers of the job's model, None for a provider without a list of models."""
     try:
-        info = preflight.examine(provider, provider.models())
+        if (offered := provider.models()) is None:
+            return None
+        info = preflight.examine(provider, offered)
     except EndpointError as error:
         if error.status in (None, 401):
             raise
-        return f"{provider.base_url} answers, but lists no models ({error})"
+        return f"{provider.where} answers, but lists no models ({error})"
     if info is None:
-        return f"{provider.base_url} answers; it lists no models"
+        return f"{provider.where} answers; {'the job names no model' if offered else 'it lists no models'}"
     until = f" until {info.shutdown_date}" if info.shutdown_date else ""
-    return f"{provider.base_url} answers and offers {provider.model}{until}"
+    return f"{provider.where} answers and offers {provider.model}{until}"
 
 
-def _try(what: str, check: Any) -> Finding:
+def _try(what: str, check: Callable[[], str | None]) -> Iterator[Finding]:
+    """Yield a finding, unless the check has nothing to say."""
     try:
-        return True, what, check()
+        if (state := check()) is not None:
+            yield True, what, state
     except LabelmillError as error:
-        return False, what, str(error)
+        yield False, what, str(error)

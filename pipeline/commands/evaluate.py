@@ -65,8 +65,7 @@ class Evaluation:
 def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
     """Compare the job's labels (after review, where there is one) with a gold file.  Raises InputError."""
     column = work.config.label_column
-    check = getattr(Labeller(work).task, "check", None)
-    gold = read_gold(gold_file, column, check)
+    gold = read_gold(gold_file, column, Labeller(work).task.check)
     pairs = list(_pairs(work, gold.labels, column))
     if not pairs:
         raise InputError(
@@ -75,7 +74,7 @@ def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
     found = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), len(gold.labels) - len(pairs), {})
     if gold.empty:
         found.notes.append(f"{gold.empty:,} rows of {gold_file} have no gold label; they are left out")
-    scores = _of_phrases(pairs, work.config.task_options, found) if column.many else _of_one_label(pairs, found)
+    scores = _of_phrases(pairs, work.config.max_phrases, found) if column.many else _of_one_label(pairs, found)
     for name, values in scores.items():
         if values:
             found.metrics[name] = (sum(values) / len(values), *bootstrap(values))
@@ -85,7 +84,7 @@ def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
 # --- measures ---
 
 
-def _of_phrases(pairs: Sequence[Pair], options: Any, found: Evaluation) -> Scores:
+def _of_phrases(pairs: Sequence[Pair], most: int, found: Evaluation) -> Scores:
     scores: Scores = {}
 
     def add(name: str, value: float) -> None:
@@ -110,7 +109,7 @@ def _of_phrases(pairs: Sequence[Pair], options: Any, found: Evaluation) -> Score
         if predicted:
             add("present_rate", len(given[0]) / len(predicted))
             add("duplicate_rate", keyphrases.duplicates(predicted, language) / len(predicted))
-        add("count_compliance", float(1 <= len(predicted) <= getattr(options, "max_phrases", len(predicted))))
+        add("count_compliance", float(1 <= len(predicted) <= (most or len(predicted))))
         add("legacy_substring_f1@10", keyphrases.legacy_substring_f1(predicted, gold))
         add("legacy_jaccard", keyphrases.legacy_jaccard(predicted, gold))
     _add_rouge(pairs, add, found)

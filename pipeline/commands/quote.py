@@ -51,8 +51,8 @@ class _Survey:
         self._work, self._labeller, self._ledger, self._wanted = work, labeller, ledger, sample
         self._options = work.config.label
         self._provider = labeller.provider
-        self._most_output = getattr(self._provider, "max_output_tokens", None)
-        self._is_here = hasattr(self._provider, "pool")
+        self._most_output = self._provider.max_output_tokens
+        self._is_here = self._provider.pool is not None
         self._fitting = Fitting(labeller, self._options.on_too_long, self._most_output)
         self._articles, self._answered, self._tokens = 0, 0, 0
         self._seen: set[bytes] = set()
@@ -127,8 +127,8 @@ class _Survey:
         return found
 
     def result(self, measured_in_flight: float) -> Quote:
-        limits, model = self._options.limits, getattr(self._provider, "model", None)
-        price, tier = Prices(self._options.prices).of(model), getattr(self._provider, "tier", None)
+        limits, model = self._options.limits, self._provider.model
+        price, tier = Prices(self._options.prices).of(model), self._provider.tier
         price = FREE if self._is_here else price
         requests = len(self._seen) - self._answered
         prompts, most = quotes.price_of_rest(price, tier, self._tokens, requests, self._most_output)

@@ -76,13 +76,12 @@ def _front(work: Workspace, reviewers: list[str]) -> Any:
     from pipeline.review.page.app import Front
 
     config = work.config
-    variables = config.task.variables(config.task_options)
     return Front(
         job=config.name,
         label=config.label_column.name,
         many=config.label_column.many,
-        allowed=variables.get("classes"),
-        max_phrases=int(getattr(config.task_options, "max_phrases", 0) or 0),
+        allowed=config.task.classes(config.task_options),
+        max_phrases=config.max_phrases,
         reviewers=reviewers or None,
         report=lambda review: _report(work, review),
     )
@@ -133,7 +132,7 @@ def _item(row: dict[str, Any], said: dict[str, list[Judgement]]) -> Item:
 
 
 def _task(work: Workspace) -> Task:
-    return Task(work.config.label_column, list(getattr(work.config.task_options, "classes", ())))
+    return Task(work.config.label_column, work.config.task.classes(work.config.task_options) or [])
 
 
 def import_verdicts(work: Workspace, path: Path, form: str | None, reviewer: str) -> tuple[int, int]:
@@ -162,11 +161,9 @@ def _articles(work: Workspace) -> dict[str, str]:
 
 
 def _in_the_tasks_words(
-    work: Workspace, check: Callable[[str], str | None] | None, path: Path, judgement: Judgement
+    work: Workspace, check: Callable[[str], str | None], path: Path, judgement: Judgement
 ) -> Judgement:
     """Raises InputError for a corrected label that the task does not know."""
-    if check is None:
-        return judgement
     added = []
     for label in judgement.added:
         known = check(label)

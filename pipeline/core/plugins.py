@@ -1,7 +1,7 @@
 """Plugins: a folder's listing is its registry, and a dotted name is somebody else's module.
 
-A plugin module holds `Options` (a `config.Options` subclass) and one class, named after its folder:
-`sources` -> `Source`, `filters` -> `Filter`, `providers` -> `Provider`, `tasks` -> `Task`.
+A plugin module holds `Options` and one class, named after its folder (`sources` -> `Source`, `filters` -> `Filter`, `providers` ->
+`Provider`, `tasks` -> `Task`); both inherit from the bases in `pipeline.core.contracts`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
+from pipeline.core import contracts, options
 from pipeline.core.errors import ConfigError
 from pipeline.core.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from pipeline.core.text.tokens import Counter
 
 Kind = Literal["sources", "filters", "providers", "tasks"]
 FOLDERS: dict[Kind, str] = {  # where the plugins of a kind are
@@ -22,7 +28,43 @@ FOLDERS: dict[Kind, str] = {  # where the plugins of a kind are
     "providers": "pipeline.label.providers",
     "tasks": "pipeline.clean.tasks",
 }
-_CLASS = {"sources": "Source", "filters": "Filter", "providers": "Provider", "tasks": "Task"}
+_BASES: dict[Kind, tuple[type[contracts.Plugin], type[options.Options]]] = {
+    "sources": (contracts.Source, contracts.SourceOptions),
+    "filters": (contracts.Filter, contracts.FilterOptions),
+    "providers": (contracts.Provider, options.Options),
+    "tasks": (contracts.Task, options.Options),
+}
+
+
+class Module(Protocol):
+    """A module of any kind of plugin."""
+
+    __name__: str
+    Options: type[options.Options]
+
+
+class SourceModule(Module, Protocol):
+    """A module of a source."""
+
+    Source: type[contracts.Source]
+
+
+class FilterModule(Module, Protocol):
+    """A module of a filter."""
+
+    Filter: type[contracts.Filter]
+
+
+class ProviderModule(Module, Protocol):
+    """A module of a provider."""
+
+    Provider: type[contracts.Provider]
+
+
+class TaskModule(Module, Protocol):
+    """A module of a task."""
+
+    Task: type[contracts.Task]
 
 
 def names(kind: Kind) -> list[str]:
@@ -31,8 +73,30 @@ def names(kind: Kind) -> list[str]:
     return sorted(info.name for info in pkgutil.iter_modules(folder.__path__) if not info.name.startswith("_"))
 
 
-def load(kind: Kind, name: str) -> ModuleType:
-    """The module of a plugin.  Raises ConfigError for an unknown name, a module that is not there or not a plugin."""
+@overload
+def load(kind: Literal["sources"], name: str) -> SourceModule: ...
+@overload
+def load(kind: Literal["filters"], name: str) -> FilterModule: ...
+@overload
+def load(kind: Literal["providers"], name: str) -> ProviderModule: ...
+@overload
+def load(kind: Literal["tasks"], name: str) -> TaskModule: ...
+@overload
+def load(kind: Kind, name: str) -> Module: ...
+def load(kind: Kind, name: str) -> Any:
+    """Return the module of a plugin.
+
+    Raises ConfigError for an unknown name, a module that is not there or cannot be imported, and for one whose `Options` or class
+    is missing, does not inherit from its base or lacks a hook that has no default.
+    """
+    module = _module(kind, name)
+    for base in _BASES[kind]:
+        if fault := _fault(module, base):
+            raise ConfigError(f"{kind[:-1]} {name!r}: {fault}")
+    return module
+
+
+def _module(kind: Kind, name: str) -> ModuleType:
     known = names(kind)
     if name in known:
         return importlib.import_module(f"{FOLDERS[kind]}.{name}")
@@ -42,18 +106,54 @@ def load(kind: Kind, name: str) -> ModuleType:
             f"unknown {kind[:-1]} {name!r}{hint}; allowed: {', '.join(known)}, or a module 'package.name'"
         )
     try:
-        module = importlib.import_module(name)
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ConfigError(f"{kind[:-1]} {name!r}: no module {error.name!r} is installed") from error
-    missing = [part for part in ("Options", _CLASS[kind]) if not hasattr(module, part)]
-    if missing:
-        raise ConfigError(f"{kind[:-1]} {name!r}: the module defines no {' and no '.join(missing)}")
-    return module
+    except ImportError as error:
+        raise ConfigError(f"{kind[:-1]} {name!r}: cannot be imported ({error})") from error
 
 
-def create(kind: Kind, name: str, *args: Any, **kwargs: Any) -> Any:
-    """An instance of the plugin's class."""
-    return getattr(load(kind, name), _CLASS[kind])(*args, **kwargs)
+def _fault(module: ModuleType, base: type[contracts.Plugin] | type[options.Options]) -> str | None:
+    """Return what is wrong with a module's class, which is named as its base is, or its `Options`; None where nothing is."""
+    name = "Options" if issubclass(base, options.Options) else base.__name__
+    own = vars(module).get(name)
+    if own is None:
+        return f"the module defines no {name}"
+    if not (isinstance(own, type) and issubclass(own, base)):
+        return (
+            f"its {name} does not inherit from {base.__module__}.{base.__name__}: write class {name}({base.__name__})"
+        )
+    if issubclass(own, contracts.Plugin) and (lacking := own.lacks()):
+        return f"its {name} does not define {', '.join(lacking)}; see {base.__module__}.{base.__name__}"
+    return None
+
+
+@overload
+def create(
+    kind: Literal["sources"],
+    name: str,
+    options: options.Options,
+    folder: Path,
+    digest_of_file: Callable[[Path], str],
+    /,
+) -> contracts.Source: ...
+@overload
+def create(kind: Literal["filters"], name: str, options: options.Options, /) -> contracts.Filter: ...
+@overload
+def create(
+    kind: Literal["providers"], name: str, label: contracts.LabelSection, options: options.Options, /
+) -> contracts.Provider: ...
+@overload
+def create(kind: Literal["tasks"], name: str, options: options.Options, count: Counter, /) -> contracts.Task: ...
+def create(kind: Kind, name: str, /, *args: Any) -> Any:
+    """Return an instance of a plugin's class; the arguments are those of its base's `__init__`.  Raises ConfigError."""
+    return vars(load(kind, name))[_BASES[kind][0].__name__](*args)
+
+
+def version_of(module: Module) -> int:
+    """Return a plugin module's `VERSION`, which stands in keys; 1 where it has none."""
+    version: int = vars(module).get("VERSION", 1)
+    return version
 
 
 def name_in_digests(module: str) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core import plugins
+from pipeline.core.contracts import Filter
 from pipeline.core.options import in_key
 from pipeline.core.shards import REJECTED, Output, read_order
 from pipeline.engines.local import map_shards
@@ -71,27 +72,27 @@ class _LazyFilters:
     def __init__(self, work: Workspace) -> None:
         self._specs = list(zip(work.config.filters, work.config.filter_options, strict=True))
         self.classes = [plugins.load("filters", spec.type).Filter for spec, _ in self._specs]
-        self.folding = [position for position, cls in enumerate(self.classes) if hasattr(cls, "fold")]
-        self._made: dict[int, Any] = {}
+        self.folding = [position for position, cls in enumerate(self.classes) if cls.folds()]
+        self._made: dict[int, Filter] = {}
 
-    def __getitem__(self, position: int) -> Any:
+    def __getitem__(self, position: int) -> Filter:
         if position not in self._made:
             self._made[position] = self.classes[position](self._specs[position][1])
         return self._made[position]
 
-    def all(self) -> list[Any]:
+    def all(self) -> list[Filter]:
         return [self[position] for position in range(len(self.classes))]
 
     @property
     def public_columns(self) -> list[pa.Field]:
         """What filters add to a row; the columns of a folding filter are its own business."""
-        return [field for cls in self.classes if not hasattr(cls, "fold") for field in cls.columns]
+        return [field for cls in self.classes if not cls.folds() for field in cls.columns]
 
 
 # --- decide ---
 
 
-def decide(articles: pa.Table, filters: Sequence[Any]) -> pa.Table:
+def decide(articles: pa.Table, filters: Sequence[Filter]) -> pa.Table:
     """One row an article: `stop`, the position of the filter that rejects it by itself (else null), its `reason`, and
     the columns of the filters that saw it (a filter does not see what an earlier one rejected)."""
     count = articles.num_rows

@@ -16,30 +16,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from pipeline.core import plugins
+from pipeline.core import contracts, plugins
+from pipeline.core.contracts import FilterOptions as FilterOptions  # plugins of others import them from here
+from pipeline.core.contracts import SourceOptions as SourceOptions
 from pipeline.core.errors import ConfigError
-from pipeline.core.options import Options as Options  # for plugins, too
+from pipeline.core.options import Options as Options
 from pipeline.core.types import LabelColumn
 from pipeline.job.validation import check, dotted, kind_of
 from pipeline.job.yaml_reader import parse_yaml, read_text
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-
-class SourceOptions(Options):
-    """What every source takes."""
-
-    in_every_key = "type columns licence"
-    type: str
-    columns: dict[Literal["id", "title", "text", "url", "published_at", "language"], str] = {}
-    licence: str | None = None
-
-
-class FilterOptions(Options):
-    """What every filter takes."""
-
-    in_every_key = "type"
-    type: str
 
 
 class Limits(Options):
@@ -195,19 +181,23 @@ class JobConfig(Options):
         return self._options("tasks", self.label.task, self.clean, ("clean",))
 
     @property
-    def task(self) -> Any:
+    def task(self) -> type[contracts.Task]:
         """The class of the job's task."""
         return plugins.load("tasks", self.label.task).Task
 
     @property
     def label_column(self) -> LabelColumn:
-        column: LabelColumn = self.task.column
-        return column
+        return self.task.column
+
+    @property
+    def max_phrases(self) -> int:
+        """The most phrases of a label; 0: any number."""
+        return self.task.max_phrases(self.task_options)
 
     @property
     def prompt(self) -> str:
         """The name of the job's prompt: its own, else the task's."""
-        return self.label.prompt or str(self.task.prompt)
+        return self.label.prompt or self.task.prompt
 
     def _options(self, kind: plugins.Kind, name: str, values: dict[str, Any], at: tuple[str | int, ...]) -> Any:
         try:

@@ -13,7 +13,8 @@ import orjson
 import pyarrow as pa
 
 from pipeline.core import finish, plugins
-from pipeline.core.errors import LabelmillError
+from pipeline.core.contracts import Provider, Task
+from pipeline.core.errors import ConfigError, LabelmillError
 from pipeline.core.files import canonical_json, digest_of, read_json, write_bytes, write_json
 from pipeline.core.shards import read_order
 from pipeline.core.text.tokens import Counter, encoding_counter, tokenizer_counter
@@ -34,19 +35,17 @@ class Labeller:
         config = work.config
         self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
         self.provider_name = config.label.provider
-        if hasattr(self.provider, "dialect"):
-            _remember(work, self.provider)
         self.prompt = load_prompt(config)
-        if hasattr(self.provider, "identify"):
-            self.provider.identify(config.folder, work.weights_file, refit)
-        if hasattr(self.provider, "fit"):
+        self.provider.identify(config.folder, work.weights_file, refit)
+        if self.provider.fits():
             self.provider.load(_statistics(work, self.provider, refit))
+        _remember(work, self.provider)
         self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
         identity = [self.provider_name, self.provider.identity, *([self._form.schema] if self._form else [])]
         self._identity = hashlib.sha256(canonical_json(identity))
 
     @cached_property
-    def task(self) -> Any:
+    def task(self) -> Task:
         """The job's task; made when a reply is parsed, for its tokenizer takes its time."""
         config = self._work.config
         return plugins.create("tasks", config.label.task, config.task_options, token_counter(self._work))
@@ -68,7 +67,7 @@ class Labeller:
     @property
     def description(self) -> dict[str, Any]:
         """What a version tells of this run."""
-        known = {"model": getattr(self.provider, "model", None), **self.provider.identity}
+        known = {"model": self.provider.model, **self.provider.identity}
         parameters = known.pop("parameters", None)
         return {
             "run_id": self.run_id,
@@ -86,7 +85,7 @@ class Labeller:
         was blocked or broken off, whatever the task."""
         if kept_back := finish.withheld(reply.finish_reason):
             return Label([], [], kept_back)
-        label: Label = self.task.parse(reply, self._as_asked(article))
+        label = self.task.parse(reply, self._as_asked(article))
         if finish.finish_of(reply.finish_reason) != "unknown" or finish.UNKNOWN in label.repairs:
             return label
         return replace(label, repairs=[finish.UNKNOWN, *label.repairs])
@@ -107,10 +106,9 @@ class Labeller:
             return "truncated"
         if not reply.text.strip():
             return "empty"
-        judge = getattr(self.task, "judge", None)
-        if judge is None:
-            return "truncated" if ended == "unknown" else "ok"
-        return judge(reply, self._as_asked(request.article))  # type: ignore[no-any-return]
+        if ended == "unknown" and type(self.task).judge is Task.judge:
+            return "truncated"  # nobody can tell whether its form is closed
+        return self.task.judge(reply, self._as_asked(request.article))
 
     def with_text(self, request: Request, text: str) -> Request:
         """The same question about less of the article: same key, other messages."""
@@ -134,9 +132,9 @@ def identified(work: Workspace) -> Labeller | None:
     config = work.config
     try:
         provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
-        if hasattr(provider, "fit") and _fitted(work) is None:
+        if provider.fits() and _fitted(work) is None:
             return None
-        if hasattr(provider, "is_identified") and not provider.is_identified(config.folder, work.weights_file):
+        if not provider.is_identified(config.folder, work.weights_file):
             return None
         return Labeller(work)
     except (LabelmillError, OSError):  # the label stage will tell; here only `status` looks
@@ -153,6 +151,10 @@ def load_prompt(config: JobConfig) -> prompts.Prompt | None:
 
 def _form(config: JobConfig) -> Form:
     schema = config.task.schema(config.task_options)
+    if schema is None:
+        raise ConfigError(
+            f"label.prompt: the task {config.label.task!r} reads no JSON; give a prompt without output: json_schema"
+        )
     return Form(config.task.column.name, schema, len(canonical_json(schema)))
 
 
@@ -171,13 +173,13 @@ def articles_of(table: pa.Table) -> list[Article]:
     return [Article(**dict(zip(ARTICLE_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def _statistics(work: Workspace, provider: Any, refit: bool) -> bytes:
+def _statistics(work: Workspace, provider: Provider, refit: bool) -> bytes:
     """The provider's fitted state: fitted once over all filtered articles, then kept until it is asked for again."""
     name = work.config.label.provider.rpartition(".")[2]
     current = work.models / f"{name}.json"
     if not refit and (fitted := _fitted(work)) is not None:
         return fitted
-    state: bytes = provider.fit(_filtered_articles(work))
+    state = provider.fit(_filtered_articles(work))
     digest = hashlib.sha256(state).hexdigest()
     file = f"{name}-{digest[:16]}.bin"
     write_bytes(work.models / file, state)
@@ -192,17 +194,15 @@ def _fitted(work: Workspace) -> bytes | None:
     return file.read_bytes() if file and file.exists() else None
 
 
-def _remember(work: Workspace, provider: Any) -> None:
+def _remember(work: Workspace, provider: Provider) -> None:
     """What an endpoint was found to take is kept beside the job, and said where it is new."""
-    identity, known = digest_of(provider.identity), read_json(work.dialect_file) or {}
-    if known.get("provider") == identity:
-        provider.dialect.changes = known["changes"]
+    identity, stored = digest_of(provider.identity), read_json(work.dialect_file) or {}
 
-    def changed(said: str) -> None:
-        print(f"labelmill: {said}", file=sys.stderr)
-        write_json(work.dialect_file, {"provider": identity, "changes": provider.dialect.changes})
+    def on_change(message: str, changes: dict[str, Any]) -> None:
+        print(f"labelmill: {message}", file=sys.stderr)
+        write_json(work.dialect_file, {"provider": identity, "changes": changes})
 
-    provider.dialect.on_change = changed
+    provider.remember(stored["changes"] if stored.get("provider") == identity else {}, on_change)
 
 
 def _filtered_articles(work: Workspace) -> Iterator[Article]:

@@ -199,7 +199,7 @@ class _LabelRun:
                 f"({self._rejected.most_common(1)[0][0]}); --retry-rejected asks them again",
                 file=sys.stderr,
             )
-        asked = getattr(self._labeller.provider, "model", None) or ""
+        asked = self._labeller.provider.model or ""
         for served, count in monitor.served.items():
             if served != "-" and asked.rpartition("/")[2] not in served:
                 print(f"labelmill: {count:,} requests to {asked} were answered by {served}", file=sys.stderr)

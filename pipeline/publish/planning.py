@@ -102,7 +102,7 @@ def plan(work: Workspace) -> Plan:
 def _examined(work: Workspace, index: pa.Table, before: pa.Table, reviewed: Share) -> list[gates.Finding]:
     options, column = work.config.publish, work.config.label_column
     evals = before.column("id").filter(pc.equal(before.column("split"), "eval")).combine_chunks()
-    most = getattr(work.config.task_options, "max_phrases", 0) if column.many else 1
+    most = work.config.max_phrases if column.many else 1
     facts = gates.Facts(index, evals, reviewed, most, options.max_absent_rate, options.min_precision)
     return gates.examine(facts, options.gates, options.waive)
 

@@ -77,7 +77,7 @@ def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: s
         "task": config.label.task,
         "label": config.label_column.name,
         "many": config.label_column.many,
-        "max_phrases": getattr(config.task_options, "max_phrases", 0) if config.label_column.many else 1,
+        "max_phrases": config.max_phrases if config.label_column.many else 1,
         "provider": config.label.provider,
         "models": _most(names["model"]) or [name for name in [config.label.model] if name],
         "prompts": _most(names["prompt"]) or ([config.prompt] if uses_prompt and not census.labels else []),

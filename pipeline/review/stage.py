@@ -50,8 +50,7 @@ def _verdicts_of(work: Workspace, log: dict[str, verdicts.Verdicts], shard: str)
 
 
 def _apply(work: Workspace, labels: list[dict[str, Any]], log: dict[str, verdicts.Verdicts]) -> Output:
-    column, kept, rejected = work.config.label_column, [], []
-    most = int(getattr(work.config.task_options, "max_phrases", 0))
+    column, most, kept, rejected = work.config.label_column, work.config.max_phrases, [], []
     for row in labels:
         judged = log.get(row["text_sha256"], verdicts.Verdicts())
         before = column.phrases(row[column.name])

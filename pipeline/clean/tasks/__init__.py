@@ -1,12 +1,14 @@
 """What a label is: one file a task.
 
-A module holds `Options` (it validates the job file's `clean` section) and `Task(options, count)`; `count` counts the tokens
-of texts.  A task has the attributes `column` (how its label stands in tables) and `prompt` (the name of its own prompt),
-the static methods `variables(options)` (what it offers to a prompt beside the article's fields) and `schema(options)`
-(the JSON that a prompt with `output: json_schema` asks for), and `parse(reply, article) -> Label`.  It may have
-`judge(reply, article) -> str` (what a reply is worth, quickly) and `check(label) -> str | None` (a label that a person
-gave, in the task's form; None where it is no label of the task).  Pure: no disk, no
-network.
+A task is a module with `Options`, which checks the job file's `clean`, and `Task`, a `pipeline.core.contracts.Task`.  It needs
+
+- `column` (how its label stands in tables), `prompt` (the name of its own prompt);
+- `variables(options)`: what it offers to a prompt beside the article's fields;
+- `parse(reply, article)`: the label that a raw reply holds.
+
+`schema` is for prompts with `output: json_schema`; `classes` and `max_phrases` bound what a label may be, `check` knows a label
+that a person wrote, `judge` says quickly what a reply is worth.  A module constant `VERSION` that rises cleans all replies
+again.  Pure: no disk, no network.
 """
 
 from __future__ import annotations

@@ -16,11 +16,12 @@ from pydantic import field_validator
 
 from pipeline.clean.cleaner import clean_short
 from pipeline.clean.tasks import object_of
+from pipeline.core import contracts
 from pipeline.core.finish import withheld
+from pipeline.core.options import Options as Base
 from pipeline.core.text.folding import fold_case
 from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
-from pipeline.job.config import Options as Base
 
 VERSION = 1
 _MOST_WORDS, _MOST_CHARS = 40, 400  # of what may name a class in a sentence
@@ -58,7 +59,7 @@ class Options(Base):
         return classes
 
 
-class Task:
+class Task(contracts.Task):
     column = LabelColumn("label", many=False)
     prompt = "classes/v1"
 
@@ -68,6 +69,10 @@ class Task:
     @staticmethod
     def variables(options: Options) -> dict[str, Any]:
         return {"classes": list(options.classes)}
+
+    @staticmethod
+    def classes(options: Options) -> list[str]:
+        return list(options.classes)
 
     @staticmethod
     def schema(options: Options) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from pydantic import Field
 from pipeline.clean.cleaner import clean_reply
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.tasks import object_of
+from pipeline.core import contracts
+from pipeline.core.options import Options as Base
 from pipeline.core.text import kiwi
 from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
-from pipeline.job.config import Options as Base
 
 _BETWEEN = re.compile(r"[;,\n]")
 _AROUND = " \t\r-*•·.\"'0123456789)("
@@ -34,7 +35,7 @@ class Options(Base):
     absent: Literal["flag", "drop"] = "flag"
 
 
-class Task:
+class Task(contracts.Task):
     """`count` counts tokens, for `max_label_tokens` of the phrases joined by "; "."""
 
     column = LabelColumn("keyphrases", many=True)
@@ -48,6 +49,10 @@ class Task:
     @staticmethod
     def variables(options: Options) -> dict[str, Any]:
         return {"max_phrases": options.max_phrases}
+
+    @staticmethod
+    def max_phrases(options: Options) -> int:
+        return options.max_phrases
 
     @staticmethod
     def schema(options: Options) -> dict[str, Any]:

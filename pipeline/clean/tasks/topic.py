@@ -13,9 +13,10 @@ from pydantic import Field
 
 from pipeline.clean.cleaner import clean_short
 from pipeline.clean.tasks import object_of
+from pipeline.core import contracts
+from pipeline.core.options import Options as Base
 from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
-from pipeline.job.config import Options as Base
 
 VERSION = 1
 
@@ -25,7 +26,7 @@ class Options(Base):
     max_words: Annotated[int, Field(gt=0, le=50)] = 6
 
 
-class Task:
+class Task(contracts.Task):
     column = LabelColumn("topic", many=False)
     prompt = "topics/v1"
 

@@ -1,10 +1,10 @@
 """Where articles come from: one file a kind of source.
 
-A module holds `Options` and `Source(options, folder, digest_of)` with `units() -> Iterable[Unit]` (cheap, in source
-order) and `read(unit) -> Iterator[RawRow | BadRow]`.  A source never maps columns, joins or cleans text: the collect
-stage does, alike for all.
+A source is a module with `Options`, a `SourceOptions`, and `Source`, a `pipeline.core.contracts.Source`.  It needs
 
-Optionally `prepare(state, progress, fetch)` brings what it reads up to date first, with files of its own in folder `state` (a
-crawl), or with `fetch` false only opens what is there; `close()` ends what it holds open; `finished()` hears that all its rows
-are stored.
+- `units()`: what it reads as a whole, in order, each with a digest that changes when the content does;
+- `read(unit)`: a `RawRow` for each record, a `BadRow` for what can be no article.
+
+It maps no columns, joins and cleans no text: the collect stage does, alike for all.  One that fetches has `prepare` and
+`close`, one that must know that its rows are stored `finished`, one that guesses encodings `notes`.
 """

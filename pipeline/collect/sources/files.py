@@ -16,10 +16,10 @@ from pydantic import Field
 
 from pipeline.collect.reading import formats, places
 from pipeline.collect.reading.items import OURS, How
+from pipeline.core import contracts
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import digest_of
 from pipeline.core.types import BadRow, RawRow, Unit
-from pipeline.job.config import SourceOptions
 
 if TYPE_CHECKING:
     from pipeline.collect.html.extract import Page
@@ -29,7 +29,7 @@ MAX_ROW_BYTES = 10 * 2**20
 _GROUP_MEAN, _GROUP_MAX = 256, 1024
 
 
-class Options(SourceOptions):
+class Options(contracts.SourceOptions):
     in_every_key = "path format encoding max_row_bytes"
     path: str | list[str]
     format: Literal["auto", "jsonl", "json", "csv", "parquet", "excel", "text", "html", "warc"] = "auto"
@@ -37,7 +37,7 @@ class Options(SourceOptions):
     max_row_bytes: int = Field(default=MAX_ROW_BYTES, gt=0)
 
 
-class Source:
+class Source(contracts.Source):
     """`folder` is what relative paths are relative to; `digest_of_file` may remember digests of unchanged files.
 
     After `read`, `notes` has the encodings that were guessed, by file.

@@ -14,17 +14,17 @@ from typing import Any
 
 from pydantic import Field
 
+from pipeline.core import contracts
 from pipeline.core.errors import ConfigError, HubError, InputError, LabelmillError
 from pipeline.core.files import digest_of
 from pipeline.core.hints import did_you_mean
 from pipeline.core.types import RawRow, Unit
-from pipeline.job.config import SourceOptions
 
 _OURS = ("id", "title", "text", "url", "published_at", "language")
 _SAVED = ("dataset_dict.json", "state.json")  # what `save_to_disk` leaves
 
 
-class Options(SourceOptions):
+class Options(contracts.SourceOptions):
     in_every_key = "name config split revision"
     name: str = Field(min_length=1)  # user/name on the Hub, or a folder (./name)
     config: str | None = None
@@ -32,7 +32,7 @@ class Options(SourceOptions):
     revision: str | None = None  # null: the main branch as it is now
 
 
-class Source:
+class Source(contracts.Source):
     """`folder` is what a local folder is relative to; a name with a folder of that name is that folder."""
 
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr, model_validator
 
 from pipeline.collect.reading.database import Database
+from pipeline.core import contracts
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import digest_of
 from pipeline.core.hints import did_you_mean
 from pipeline.core.types import BadRow, RawRow, Unit
-from pipeline.job.config import SourceOptions
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -32,7 +32,7 @@ RANGE_MEAN, RANGE_MAX = 4096, 16384  # rows
 _OURS = ("id", "title", "text", "url", "published_at", "language")
 
 
-class Options(SourceOptions):
+class Options(contracts.SourceOptions):
     in_every_key = "url table query key changed"
     url: SecretStr
     table: str | None = None  # or schema.table
@@ -66,7 +66,7 @@ class Range:
         return zlib.crc32(repr(key).encode("utf-8", "backslashreplace")) % RANGE_MEAN == 0 or self.count == RANGE_MAX
 
 
-class Source:
+class Source(contracts.Source):
     """`folder` is what an SQLite file's path is relative to."""
 
     def __init__(self, options: Options, folder: Path, _: Callable[[Path], str]) -> None:

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.core import signals
+from pipeline.core import contracts, signals
 from pipeline.core.errors import ConfigError, InputError, Paused
 from pipeline.core.files import digest_of
 from pipeline.core.types import BadRow, RawRow, Unit
-from pipeline.job.config import SourceOptions
 
 if TYPE_CHECKING:
     from pipeline.collect.crawling.crawler import Crawler
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 KEYS = {"site": "sites", "page": "urls", "feed": "feeds", "sitemap": "sitemaps"}
 
 
-class Options(SourceOptions):
+class Options(contracts.SourceOptions):
     """Where to start: at least one of `urls`, `url_file`, `feeds`, `sitemaps`, `sites`."""
 
     in_every_key = (
@@ -75,7 +74,7 @@ class Options(SourceOptions):
         return self
 
 
-class Source:
+class Source(contracts.Source):
     """`prepare` crawls, or only opens what was crawled; `units` and `read` look at what the frontier holds, without a network."""
 
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
@@ -84,6 +83,11 @@ class Source:
         self._workers: Workers | None = None
         self._crawled = False
         self._label = f"web:{options.name}"
+
+    @staticmethod
+    def for_preview(options: Options, count: int) -> Options:
+        """Return options that crawl no more than `count` pages."""
+        return options.model_copy(update={"limit": min(options.limit or count, count)})
 
     # --- the crawl ---
 

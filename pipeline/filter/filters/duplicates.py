@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.core import contracts
 from pipeline.core.shards import first_occurrences
 from pipeline.core.text.folding import fold_space
-from pipeline.job.config import FilterOptions
 
 _KEY = pa.binary(16)
 _REASONS = {"text_key": "duplicate_text", "body_key": "duplicate_text", "title_key": "duplicate_title"}  # in this order
 
 
-class Options(FilterOptions):
+class Options(contracts.FilterOptions):
     pass
 
 
-class Filter:
+class Filter(contracts.Filter):
     columns = pa.schema([("title_key", _KEY), ("text_key", _KEY), ("body_key", _KEY)])
 
     def __init__(self, options: Options) -> None:

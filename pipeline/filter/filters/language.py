@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 from pydantic import AfterValidator, Field
 
+from pipeline.core import contracts
 from pipeline.core.text.language import LANGUAGES, detector
-from pipeline.job.config import FilterOptions
 
 _COUNTRIES = {
     "kr": "ko",
@@ -38,13 +38,13 @@ def _known(code: str) -> str:
     return code
 
 
-class Options(FilterOptions):
+class Options(contracts.FilterOptions):
     in_every_key = "keep detector"
     keep: Annotated[list[Annotated[str, AfterValidator(_known)]], Field(min_length=1)]
     detector: Literal["auto", "langdetect"] = "auto"
 
 
-class Filter:
+class Filter(contracts.Filter):
     columns = pa.schema([("language", pa.string())])
 
     def __init__(self, options: Options) -> None:

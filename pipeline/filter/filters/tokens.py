@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.core import contracts
 from pipeline.core.hints import did_you_mean
 from pipeline.core.text.tokens import ENCODINGS, QUICK, encoding_counter, tokenizer_counter
-from pipeline.job.config import FilterOptions
 
 
-class Options(FilterOptions):
+class Options(contracts.FilterOptions):
     in_every_key = "encoding tokenizer counter min max"
     encoding: str | None = None
     tokenizer: str | None = None
@@ -43,7 +43,7 @@ class Options(FilterOptions):
         return self
 
 
-class Filter:
+class Filter(contracts.Filter):
     columns = pa.schema([("tokens", pa.int64())])
 
     def __init__(self, options: Options) -> None:

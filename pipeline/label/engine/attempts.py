@@ -110,7 +110,7 @@ class Attempts:
             self._gate.gone()  # broken off by a second Ctrl-C
             raise
         self._patience.took(self._gate.answered(passed))
-        if advertised := getattr(self._provider, "advertised", None):
+        if advertised := self._provider.advertised:
             self._gate.advertised(advertised)
         return reply
 

@@ -28,12 +28,12 @@ class Fitting:
         self.context: int | None = None
         self._labeller, self._cuts = labeller, policy == "truncate"
         self._reply = most_output or _REPLY_TOKENS
-        self._by_encoding = EncodingRuler(encoding_of(getattr(labeller.provider, "model", None) or ""))
+        self._by_encoding = EncodingRuler(encoding_of(labeller.provider.model or ""))
 
     @property
     def _ruler(self) -> Ruler:
         """The provider's own, once its model is loaded; else that of OpenAI's models."""
-        return getattr(self._labeller.provider, "ruler", None) or self._by_encoding
+        return self._labeller.provider.ruler or self._by_encoding
 
     def tokens(self, request: Request) -> int:
         return self._ruler.of_chat(request.messages)

@@ -56,8 +56,7 @@ class Online:
 
     def _send_no_more(self) -> None:
         self._gate.close()
-        if hasattr(self._provider, "stop"):
-            self._provider.stop()
+        self._provider.stop()
 
     # --- the course of a run ---
 

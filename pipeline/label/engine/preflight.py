@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
+from pipeline.core.contracts import Provider
 from pipeline.core.errors import EndpointError, Paused
 from pipeline.core.hints import did_you_mean
 from pipeline.core.types import ModelInfo
@@ -31,9 +31,7 @@ def retired() -> dict[str, str]:
 async def check(asking: Asking) -> None:
     """Raises Paused, before anything is paid, where the requests cannot succeed."""
     provider = asking.provider
-    if not hasattr(provider, "models"):
-        asking.fitting.context = getattr(provider, "context_tokens", None)
-        return
+    asking.fitting.context = provider.context_tokens
     try:
         offered = await _list(provider)
     except EndpointError as error:
@@ -47,16 +45,19 @@ async def check(asking: Asking) -> None:
             ) from error
         asking.monitor.events.write("preflight", models="not listed", detail=str(error))
         return
+    if offered is None:
+        return
     info = examine(provider, offered)
-    asking.fitting.context = info.context_tokens if info else None
+    if info and info.context_tokens:
+        asking.fitting.context = info.context_tokens
     asking.monitor.events.write("preflight", models=len(offered), context_tokens=asking.fitting.context)
 
 
-async def _list(provider: Any) -> list[ModelInfo]:
-    """The models; a connection that fails is tried again for a little while."""
+async def _list(provider: Provider) -> list[ModelInfo] | None:
+    """The models, None where there is no list; a connection that fails is tried again for a little while."""
     for left in reversed(range(TRIES)):
         try:
-            return list(await asyncio.to_thread(provider.models))
+            return await asyncio.to_thread(provider.models)
         except EndpointError as error:
             if error.status is not None or not left:
                 raise
@@ -64,20 +65,20 @@ async def _list(provider: Any) -> list[ModelInfo]:
     return []
 
 
-def examine(provider: Any, offered: list[ModelInfo]) -> ModelInfo | None:
+def examine(provider: Provider, offered: list[ModelInfo]) -> ModelInfo | None:
     """What the endpoint says of the job's model.  Raises Paused where the model is not, or no longer, to be had."""
     model, today = provider.model, datetime.now(UTC).date().isoformat()
+    if model is None:
+        return None
     found = next((info for info in offered if info.id == model), None)
     if found and found.shutdown_date and found.shutdown_date <= today:
-        raise Paused(
-            f"{provider.base_url}: {model!r} was shut down on {found.shutdown_date}; set label.model to another"
-        )
+        raise Paused(f"{provider.where}: {model!r} was shut down on {found.shutdown_date}; set label.model to another")
     if found or not offered:
         return found
     names = [info.id for info in offered]
     gone = next((day for pattern, day in retired().items() if fnmatchcase(model, pattern)), None)
     why = "does not offer" if not gone or urlsplit(provider.base_url).hostname != _OPENAI else f"retired on {gone}:"
     raise Paused(
-        f"{provider.base_url} {why} {model!r}{did_you_mean(model, names)}; it offers: {', '.join(names[:20])}"
+        f"{provider.where} {why} {model!r}{did_you_mean(model, names)}; it offers: {', '.join(names[:20])}"
         f"{', ...' if len(names) > 20 else ''}; set label.model"
     )

@@ -24,7 +24,7 @@ def ask_all(batches: Iterator[list[Request]], asking: Asking) -> None:
     Raises Paused when the endpoint, the budget, the brake or the user stopped the job; all that was answered is in the
     ledger by then.
     """
-    if hasattr(asking.provider, "answer"):
+    if asking.provider.batches():
         _answer_batches(batches, asking)
     else:
         import uvloop

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from pipeline.core.files import digest_of
 from pipeline.core.types import Reply, Request
@@ -38,11 +37,9 @@ class Asking:
         self._retry_rejected = retry_rejected
         self.labeller, self.ledger, self.options = labeller, ledger, options
         self.monitor, self.on_settled = monitor, on_settled
-        provider: Any = labeller.provider
-        self.provider = provider
-        self.pool: int | None = getattr(provider, "pool", None)  # it computes here: nothing is paced, cut off or paid
-        most_output = getattr(provider, "max_output_tokens", None)
-        self.model: str | None = getattr(provider, "model", None)
+        self.provider = provider = labeller.provider
+        self.pool = provider.pool  # it computes here: nothing is paced, cut off or paid
+        self.model, most_output = provider.model, provider.max_output_tokens
         self.prices = Prices(options.prices)
         asked = digest_of([provider.identity, self.prices.table])
         self.bounds = Bounds(asked, self.prices.of(self.model), most_output)
@@ -75,4 +72,4 @@ class Asking:
 
     def may_ask_again(self, asked: int, why: str) -> bool:
         """Whether a reply that is no good for this reason, the answer to so many asks, is worth another one."""
-        return asked <= self.options.reask and why in ASKED_AGAIN and not getattr(self.provider, "repeats", False)
+        return asked <= self.options.reask and why in ASKED_AGAIN and not self.provider.repeats

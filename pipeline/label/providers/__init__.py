@@ -1,13 +1,12 @@
 """Who answers: one file a provider.
 
-A module holds `Options` (it validates `label.parameters`) and `Provider(label, options)` with
+A provider is a module with `Options`, which checks `label.parameters`, and `Provider`, a `pipeline.core.contracts.Provider`.
+It needs
 
-- `identity -> dict`: everything beside the messages that changes the answer; part of every ledger key; no secrets;
-- `uses_prompt: bool`: whether requests carry rendered messages, or only the article;
-- either `async ask(request) -> Reply` with `async open()` / `async close()` (many in flight at once; raises
-  `RequestFailed`), or `answer(requests) -> list[Reply]` (a batch computed in this process);
-- with `ask`, optionally `pool: int`: it computes in this process and batches by itself, so it is given that many requests at once,
-  unpaced and free of charge; `stop()`: begin nothing more; `repeats`: asked again it says the same; `ruler`: counts its tokens;
-- optionally `identify(base, memory, refresh)`: finds out which weights answer, and remembers it in the job's file `memory`;
-- optionally `fit(articles) -> bytes` and `load(state)`: corpus statistics, fitted once for a job and kept.
+- `identity`: everything beside the messages that changes the answer; part of every ledger key; no secrets;
+- `ask(request)` (async; many in flight at once), or `answer(requests)` (a batch, computed in this process).
+
+`model` gives it a price, `max_output_tokens` a budget, `models()` a check before the first paid request, `context_tokens` and
+`ruler` prompts that fit, `advertised` the endpoint's limits, `remember` what an endpoint takes; `pool`, `stop`, `repeats` and
+`identify` are for a model in this process, `fit` and `load` for statistics over the job's articles.
 """

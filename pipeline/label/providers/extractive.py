@@ -12,11 +12,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from pipeline.core import contracts
 from pipeline.core.errors import ConfigError
+from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.types import Article, Reply, Request
 from pipeline.job.config import LabelOptions
-from pipeline.job.config import Options as Base
 from pipeline.label.extractive import Statistics, extract, fit
 
 VERSION = 1  # of the method: a higher number gives other phrases
@@ -27,7 +28,7 @@ class Options(Base):
     phrases: Annotated[int, Field(gt=0, le=50)] = 10
 
 
-class Provider:
+class Provider(contracts.Provider):
     uses_prompt = False
 
     def __init__(self, label: LabelOptions, options: Options) -> None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline.core import plugins
+from pipeline.core import contracts, plugins
 from pipeline.core.errors import ConfigError, RequestFailed
+from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.types import Reply, Request, Usage
 from pipeline.job.config import LabelOptions
-from pipeline.job.config import Options as Base
 from pipeline.label.local_model.weights import (
     Weights,
     check_folder,
@@ -60,15 +60,14 @@ class Options(Base):
     batch_tokens: Annotated[int, Field(gt=0)] | None = None
 
 
-class Provider:
-    uses_prompt = True
+class Provider(contracts.Provider):
     pool = 512  # requests that it wants at once, to sort and to pack
 
     def __init__(self, label: LabelOptions, options: Options) -> None:
         self._options = options
-        self._asked_for = label.model or DEFAULT_MODEL
-        for name in ("base_url", "api_key"):
-            if getattr(label, name):
+        self.model = self._asked_for = label.model or DEFAULT_MODEL  # for people, and for the labels' provenance
+        for name, value in (("base_url", label.base_url), ("api_key", label.api_key)):
+            if value:
                 raise ConfigError(f"label.{name}: llama runs in this process; for a server set label.provider: openai")
         many = plugins.load("tasks", label.task).Task.column.many
         self.max_output_tokens = options.max_new_tokens or REPLY_TOKENS[many]
@@ -78,18 +77,18 @@ class Provider:
         self._base = Path()  # of relative paths
         self.ruler: Chat | None = None  # once the model is loaded
         self._generator: Generator | None = None
-        self.context_tokens: int | None = None
 
     def identify(self, base: Path, memory: Path, refresh: bool) -> None:
         """Find out which weights answer.  Raises ModelError."""
         self._weights, self._base = identify(self._asked_for, self._options.revision, base, memory, refresh), base
+        self.model = self._weights.name
 
     def is_identified(self, base: Path, memory: Path) -> bool:
         """Whether it is known which weights answer: `identify` would ask nobody and read no weights."""
         return is_remembered(self._asked_for, self._options.revision, base, memory)
 
-    def found(self, base: Path) -> str:
-        """For doctor: what the model's name means, and whether it would run here.  Raises ModelError, MissingExtra."""
+    def examine(self, base: Path) -> str:
+        """Return what the model's name means, and whether it would run here.  Raises ModelError, MissingExtra."""
         from pipeline.label.local_model import loading
 
         loading.check_installed(self._options.quantization)
@@ -99,11 +98,6 @@ class Provider:
             settings = loading.Settings(options.quantization, options.dtype, options.device)
             said = f"{said}; {loading.examine(folder, folder.name, settings, self.max_output_tokens).said}"
         return said
-
-    @property
-    def model(self) -> str:
-        """For people, and for the labels' provenance."""
-        return self._weights.name if self._weights else self._asked_for
 
     @property
     def identity(self) -> dict[str, Any]:

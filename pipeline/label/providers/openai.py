@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,11 +18,12 @@ import aiohttp
 import orjson
 from pydantic import ConfigDict, Field, model_validator
 
+from pipeline.core import contracts
 from pipeline.core.errors import ConfigError, EndpointError, RequestFailed
+from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
-from pipeline.core.types import Advertised, ModelInfo, Reply, Request
+from pipeline.core.types import ModelInfo, Reply, Request
 from pipeline.job.config import LabelOptions
-from pipeline.job.config import Options as Base
 from pipeline.label.openai_api import chat_completions
 from pipeline.label.openai_api.compatibility import Dialect, refused
 
@@ -63,9 +65,7 @@ class Options(Base):
         return self
 
 
-class Provider:
-    uses_prompt = True
-
+class Provider(contracts.Provider):
     def __init__(self, label: LabelOptions, options: Options) -> None:
         self.model = label.model or DEFAULT_MODEL
         self.base_url = (label.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
@@ -80,8 +80,7 @@ class Provider:
         self._proxy = _proxy_of(self.base_url)
         self._session: aiohttp.ClientSession | None = None
         self.max_output_tokens = chat_completions.most_output(self._parameters)
-        self.tier: str | None = self._parameters.get("service_tier")
-        self.advertised: Advertised | None = None  # the limits in the headers of the last reply that told any
+        self.tier = self._parameters.get("service_tier")
         self._told: tuple[str | None, ...] = ()
         self.dialect = Dialect()
 
@@ -90,6 +89,11 @@ class Provider:
         address = urlsplit(self.base_url)
         endpoint = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
         return {"endpoint": endpoint, "model": self.model, "parameters": self._parameters}
+
+    def remember(self, changes: dict[str, Any], on_change: Callable[[str, dict[str, Any]], None]) -> None:
+        """Ask in the words that the endpoint was found to take."""
+        self.dialect.changes = changes
+        self.dialect.on_change = lambda message: on_change(message, self.dialect.changes)
 
     async def open(self) -> None:
         if not self._key and self.base_url == DEFAULT_BASE_URL:

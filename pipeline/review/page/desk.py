@@ -47,7 +47,7 @@ class Desk:
         self._work, self._lock = work, threading.RLock()
         self._labels = labels or OwnLabels(work)
         self._check = checker(work.config)
-        self._most = int(getattr(work.config.task_options, "max_phrases", 0) or 0)
+        self._most = work.config.max_phrases
         self._log = Log(work.verdicts_file)
         self._memory = Memory(self._log)
         self._leases: dict[tuple[str, int], dict[str, float]] = {}  # (lane, article) -> who has it, until when

@@ -31,7 +31,7 @@ def judgement_of(
     reviewer: str,
     model: str | None,
     planted: Callable[[str], list[str]],
-    check: Callable[[str], str | None] | None,
+    check: Callable[[str], str | None],
     most: int = 0,
 ) -> Judgement:
     """The judgement that a page sent.  `planted` are the phrases known to be wrong of a text; `check` gives the task's word for
@@ -64,7 +64,7 @@ def _read(
     reviewer: str,
     model: str | None,
     planted: Callable[[str], list[str]],
-    check: Callable[[str], str | None] | None,
+    check: Callable[[str], str | None],
 ) -> Judgement:
     key, lane = str(sent["key"]), sent.get("lane")
     if not _UID.fullmatch(uid) or not _KEY.fullmatch(key) or lane not in LANES:
@@ -132,8 +132,8 @@ def _seconds(given: Any) -> float | None:
     return min(max(seconds, 0.0), 86_400.0)
 
 
-def _known(phrase: str, check: Callable[[str], str | None] | None) -> str:
-    known = check(phrase) if check else phrase
+def _known(phrase: str, check: Callable[[str], str | None]) -> str:
+    known = check(phrase)
     if known is None:
         raise ValueError(f"{phrase!r} is no label of this job")
     return known

@@ -139,9 +139,7 @@ def _prediction(line: str, name: str, where: str) -> tuple[str, list[str]]:
         raise InputError(f'{where}: not {{"id": .., "{name}": ..}} ({error})') from error
 
 
-def checker(config: JobConfig) -> Callable[[str], str | None] | None:
-    """What makes of a label that a person wrote the task's own word for it, None for one that the task does not know; None
-    where any phrase will do."""
-    task: Any = plugins.create("tasks", config.label.task, config.task_options, lambda texts: [0] * len(texts))
-    check: Callable[[str], str | None] | None = getattr(task, "check", None)
-    return check
+def checker(config: JobConfig) -> Callable[[str], str | None]:
+    """Return what makes of a label that a person wrote the task's own word for it, None for one that the task does not know."""
+    task = plugins.create("tasks", config.label.task, config.task_options, lambda texts: [0] * len(texts))
+    return task.check
