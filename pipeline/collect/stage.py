@@ -24,6 +24,7 @@ from pipeline.collect.units import (
     Drops,
     Entry,
     FileDigests,
+    Record,
     build,
     is_current,
     key_of,
@@ -41,7 +42,6 @@ from pipeline.engines.steps import DONE, NOT_RUN
 from pipeline.job import takedowns
 from pipeline.job.workspace import Workspace
 
-Record = dict[str, Any]  # what is known of a built unit (`units.record_of`)
 _ELSEWHERE = {"duplicate_id", "taken_down"}  # rows that are articles, but come from another source or were taken down
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
 

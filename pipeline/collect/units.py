@@ -22,6 +22,7 @@ from pipeline.core.shards import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folde
 from pipeline.core.types import Article, BadRow, RawRow, Unit
 
 VERSION = 3  # of what the stage makes of a unit; a higher number reads everything again
+Record = dict[str, Any]  # what is known of a built unit: its key, its shards, the rows that were dropped for their ids
 Place = tuple[str, int]  # source label and line: where a row stands
 Drops = dict[Place, tuple[str, str]]  # rows that another row's id excludes -> reason, detail
 
@@ -40,8 +41,8 @@ def _record_file(folder: Folder, name: str) -> Path:
     return folder.path / "_units" / f"{name}.json"
 
 
-def record_of(folder: Folder, name: str) -> dict[str, Any] | None:
-    """What is known of a built unit: its key, its shards, the rows that were dropped for their ids."""
+def record_of(folder: Folder, name: str) -> Record | None:
+    """What is known of a built unit, None where it is not whole."""
     record = read_json(_record_file(folder, name))
     return record if record and all(folder.manifest(shard) for shard in record["shards"]) else None
 
@@ -77,7 +78,7 @@ def build(folder: Folder, entry: Entry, drops: Drops, progress: Any) -> None:
         folder.write(shard, digest_of([key, number, _drops_digest(drops)]), {}, output, seconds)
         shards.append(shard)
         progress.update(len(articles) + len(bad))
-    record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
+    record: Record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
     if not seen.keys() <= set(entry.unit.labels):
         record["sources"] = list(seen)
     if entry.source.notes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -84,7 +85,7 @@ def _job(config: JobConfig) -> Iterator[Finding]:
     if config.publish.to == "hub":
         yield from _try("hub", lambda: _repository(str(config.publish.repo)))
     for options in config.filter_options:
-        yield from _try(f"filter {options.type}", lambda options=options: _ready(options))
+        yield from _try(f"filter {options.type}", partial(_ready, options))
 
 
 def _ready(options: FilterOptions) -> str:

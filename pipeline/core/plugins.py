@@ -120,11 +120,9 @@ def _fault(module: ModuleType, base: type[contracts.Plugin] | type[options.Optio
     if own is None:
         return f"the module defines no {name}"
     if not (isinstance(own, type) and issubclass(own, base)):
-        return (
-            f"its {name} does not inherit from {base.__module__}.{base.__name__}: write class {name}({base.__name__})"
-        )
+        return f"class {module.__name__}.{name} does not inherit from {base.__module__}.{base.__name__}"
     if issubclass(own, contracts.Plugin) and (lacking := own.lacks()):
-        return f"its {name} does not define {', '.join(lacking)}; see {base.__module__}.{base.__name__}"
+        return f"class {module.__name__}.{name} does not define {', '.join(lacking)}; see {base.__module__}.{base.__name__}"
     return None
 
 

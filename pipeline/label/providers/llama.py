@@ -65,12 +65,13 @@ class Provider(contracts.Provider):
 
     def __init__(self, label: LabelOptions, options: Options) -> None:
         self._options = options
-        self.model = self._asked_for = label.model or DEFAULT_MODEL  # for people, and for the labels' provenance
+        self._asked_for = label.model or DEFAULT_MODEL
+        self.model: str = self._asked_for  # once it is identified, with its revision or digest: for people
         for name, value in (("base_url", label.base_url), ("api_key", label.api_key)):
             if value:
                 raise ConfigError(f"label.{name}: llama runs in this process; for a server set label.provider: openai")
         many = plugins.load("tasks", label.task).Task.column.many
-        self.max_output_tokens = options.max_new_tokens or REPLY_TOKENS[many]
+        self.max_output_tokens: int = options.max_new_tokens or REPLY_TOKENS[many]
         self._first_line = not many if options.first_line is None else options.first_line
         self.repeats = options.temperature < SURE_BELOW
         self._weights: Weights | None = None

@@ -67,7 +67,7 @@ class Options(Base):
 
 class Provider(contracts.Provider):
     def __init__(self, label: LabelOptions, options: Options) -> None:
-        self.model = label.model or DEFAULT_MODEL
+        self.model: str = label.model or DEFAULT_MODEL
         self.base_url = (label.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
         address = urlsplit(self.base_url)
         if address.scheme not in ("http", "https"):
