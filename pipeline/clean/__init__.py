@@ -1,1 +1,1 @@
-"""From raw replies to labels: `stage` runs it; `cleaner` reads a reply, `tasks` say what a label is."""
+"""The clean stage, raw replies to labels: `stage` runs it, `cleaner` reads a reply, `tasks` define what a label is."""

@@ -41,7 +41,7 @@ def run(work: Workspace) -> None:
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
-    """Whether `labels/` is up to date with the replies, the cleaner and its options."""
+    """Return the state of `labels/` against the replies, the cleaner and its options (`steps.Step.state`)."""
     labeller = identified(work)
     return state_of([_step(work, labeller)], shards) if labeller else UNKNOWN
 
@@ -75,19 +75,19 @@ def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> O
 
 
 def _label(labeller: Labeller, article: Article, request: dict[str, Any], records: list[Record]) -> dict[str, Any]:
-    """A row of `labels/`, or of `labels.rejected/` with its reason."""
-    place = {"id": article.id, "source": article.source, "line": article.line, "text_sha256": article.text_sha256}
+    """Return a row of `labels/`, or of `labels.rejected/` with its reason."""
+    origin = {"id": article.id, "source": article.source, "line": article.line, "text_sha256": article.text_sha256}
     answers = [record for record in records if record.reply is not None]
     if not answers:
         reason = f"request_{request['status']}" if request["status"] != "answered" else "reply_not_in_ledger"
         detail = " ".join(part for part in (request["reason"], request["detail"]) if part)
-        return {**place, "reason": reason, "detail": detail, "key": request["key"], "repairs": []}
+        return {**origin, "reason": reason, "detail": detail, "key": request["key"], "repairs": []}
     record, reply, label = _best(labeller, article, answers)
     if label.status != "ok":
         detail = f"finish_reason={reply.finish_reason}" if reply.finish_reason else ""
         detail += f" asked {len(records)} times" if len(records) > 1 else ""
         return {
-            **place,
+            **origin,
             "reason": label.status,
             "detail": detail.strip(),
             "reply": reply.text[:1000],
@@ -111,7 +111,7 @@ def _label(labeller: Labeller, article: Article, request: dict[str, Any], record
 
 
 def _best(labeller: Labeller, article: Article, answers: list[Record]) -> tuple[Record, Reply, Label]:
-    """The last answer that makes a label (of a question that was asked again), else the last."""
+    """Return the last answer that makes a label (of a question that was asked again), else the last."""
     last = None
     for record in reversed(answers):
         assert record.reply is not None

@@ -1,8 +1,25 @@
-"""Raw model replies into key phrases.
+"""The cleaner: a raw model reply in, key phrases (or a status that says why there are none) out.  Pure; no network, no disk.
 
-The steps, each a module: take the answer out of its envelope, find the container and split it into candidates, settle
-each candidate with the article's help (trim, drop glosses and scores), reject what is no phrase, place the rest in the
-article, drop duplicates, cap.
+`clean_reply` steps through the modules in this order.  A module decides what stands in its row, and nothing else does.
+
+| step (module)        | input -> output            | example                                | may decide                        |
+|----------------------|----------------------------|----------------------------------------|-----------------------------------|
+| `envelope`           | reply -> answer            | `<think>..</think> A; B` -> `A; B`     | what a server or template added   |
+| `statuses`           | answer -> status or none   | `I'm sorry, I cannot ..` -> `refusal`  | refusal, no answer, language      |
+| `container`          | answer -> candidates       | `Here are: 1. A 2. B` -> [`A`, `B`]    | which block, which container      |
+| `literal`, `objects` | JSON, Python -> candidates | `{"keyphrases": ["A", ..` -> [`A`]     | which keys and values are phrases |
+| `tables`, `lines`    | rows, lines -> candidates  | `- A\\n- B` -> [`A`, `B`]              | which column, which bullets       |
+| `labels`, `markers`  | text -> blocks, items      | `Key phrases: A` -> block `A`          | what is a label, a number         |
+| `split`              | one line -> candidates     | `A, B, C` -> [`A`, `B`, `C`]           | the separator                     |
+| `glosses`            | items -> items             | [`A - what`, `B - what`] -> [`A`, `B`] | whether all items carry a gloss   |
+| `closing`            | reply -> whole or cut off  | `["A", "B"]` -> whole                  | whether the last phrase is whole  |
+| `refine`, `trim`     | candidate -> phrases       | `"A" (0.9)` -> [`A`]                   | what is decoration, what a name   |
+| `reject`             | phrase -> kept or not      | `By Jane Doe` -> dropped               | what can be no phrase             |
+| `presence`           | phrase, article -> tier    | `기준 금리` -> `기준금리`, `spacing`   | tier, the article's own spelling  |
+| `_select` (here)     | phrases -> phrases         | [`A`, `a`] -> [`A`]                    | duplicates, absent ones, the cap  |
+
+`normal` (characters) and `vocabulary` (words) decide nothing; `short` takes the same steps to one short label.  The status of a
+reply of which no phrase is left is that of the step that took the last one (`_status_without_phrases`).
 """
 
 from __future__ import annotations
@@ -14,17 +31,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from pipeline.clean.cleaner import labels, verdict
+from pipeline.clean.cleaner import labels, statuses
 from pipeline.clean.cleaner.closing import is_cut
-from pipeline.clean.cleaner.container import Candidates, find_candidates
+from pipeline.clean.cleaner.container import CandidateList, find_candidates
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.clean.cleaner.normal import fold_loose, has_hangul
-from pipeline.clean.cleaner.presence import Article, Korean
+from pipeline.clean.cleaner.presence import ArticleIndex, Korean
+from pipeline.clean.cleaner.refine import refine
 from pipeline.clean.cleaner.reject import is_phrase, is_sentence
-from pipeline.clean.cleaner.settle import settle
 from pipeline.clean.cleaner.short import clean_short
+from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
-from pipeline.clean.cleaner.verdict import Status
 from pipeline.core.finish import UNKNOWN, finish_of, withheld
 from pipeline.core.text.korean import strip_particles
 
@@ -36,7 +53,7 @@ _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
 
 @dataclass(frozen=True)
 class CleanLabel:
-    """What one reply came to.
+    """The result of cleaning one reply.
 
     `tiers` runs along `phrases` (`exact`, `spacing`, `morphological`, `absent`) and is empty without an article. `status`
     is `ok` exactly where there are phrases; `repairs` names the rules that acted, in the order of the steps.
@@ -58,64 +75,69 @@ def clean_reply(
     finish_reason: str | None = None,
     korean: Korean = "rules",
 ) -> CleanLabel:
-    """The key phrases of one raw reply. Never raises on a string; time linear in its length.
+    """Return the key phrases of one raw reply. Never raises on a string; time linear in its length.
 
-    `article` settles what is ambiguous and gives the tiers; `absent="drop"` removes phrases that it does not have;
+    `article` decides what is ambiguous and gives the tiers; `absent="drop"` removes phrases that it does not have;
     `language` (ISO 639-1) chooses the stemmer and tells the script where there is no article. Where `finish_reason` says that
-    the reply was cut (`finish.is_cut`) the last phrase goes, unless a separator ends it: phrases before it are whole, so the
+    the reply was cut (`closing.is_cut`) the last phrase goes, unless a separator ends it: phrases before it are whole, so the
     status stays `ok` (repair `truncated_tail`); it is `truncated` where none is left. A reply that was blocked or broken off
-    has no phrases. A reply whose phrases are all dropped as absent is `empty`.  `korean` says by what inflected Korean words
-    are told: `kiwi` needs the extra `korean`.
+    has no phrases. A reply whose phrases are all dropped as absent is `empty`.  `korean` names the analysis of inflected
+    Korean words: `kiwi` needs the extra `korean`.
     """
     repairs: list[str] = [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
-    if kept_back := withheld(finish_reason):
-        return CleanLabel([], [], kept_back, repairs)
-    source = Article(article, language, korean) if article and article.strip() else None
+    if failed := withheld(finish_reason):
+        return CleanLabel([], [], failed, repairs)
+    source = ArticleIndex(article, language, korean) if article and article.strip() else None
     envelope = open_envelope(raw, article, repairs)
     answer = envelope.answer
     if not any(map(str.isalnum, answer)):
         return CleanLabel([], [], "truncated" if envelope.unfinished else "empty", repairs)
-    opening = verdict.judge_opening(answer, source)
+    opening = statuses.status_of_opening(answer, source)
     if opening:
         return CleanLabel([], [], opening, repairs)
 
     candidates = find_candidates(answer, source)
-    repairs += candidates.found
+    repairs += candidates.containers
     cut = is_cut(finish_reason, raw) or len(answer) == ANSWER_CHARS
     truncated = _drop_tail(candidates, answer, cut)
     if truncated:
         repairs.append("truncated_tail")
-    settled = islice(_settle_all(candidates.items, source, repairs), MAX_CANDIDATES)
-    placed = _place(settled, source, absent, max(max_phrases, 0), repairs)
-    phrases, tiers = [phrase for phrase, _ in placed], [tier for _, tier in placed if tier]
-    if phrases and verdict.is_other_language(phrases, tiers, source, language):
+    refined = islice(_refine_all(candidates.items, source, repairs), MAX_CANDIDATES)
+    selected = _select(refined, source, absent, max(max_phrases, 0), repairs)
+    phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
+    if phrases and statuses.is_other_language(phrases, tiers, source, language):
         return CleanLabel([], [], "language_mismatch", repairs)
     status = "ok" if phrases else _status_without_phrases(candidates, truncated, repairs)
     return CleanLabel(phrases, tiers, status, repairs)
 
 
 def locate(phrases: Iterable[str], article: str) -> list[tuple[int, int] | None]:
-    """Where each phrase stands first in the article: offsets in code points of the article as given, the end not included;
-    None for a phrase that it has only in another inflection, or not at all."""
-    source = Article(article, None)
+    """Return the first span of each phrase: offsets in code points of the article as given, the end not included.
+
+    None stands for a phrase that the article has only in another inflection, or not at all.
+    """
+    source = ArticleIndex(article, None)
     spans = [source.span(phrase) for phrase in phrases]
     if source.text == article:
         return spans
-    return [span and (_given(article, span[0]), _given(article, span[1])) for span in spans]
+    return [span and (_offset_as_given(article, span[0]), _offset_as_given(article, span[1])) for span in spans]
 
 
-def _given(article: str, at: int) -> int:
-    """The place in the article as given of a place in its NFC form."""
+def _offset_as_given(article: str, at: int) -> int:
+    """Return the offset in the article as given of an offset in its NFC form."""
     return (
         bisect_right(range(len(article) + 1), at, key=lambda end: len(unicodedata.normalize("NFC", article[:end]))) - 1
     )
 
 
-def _drop_tail(candidates: Candidates, answer: str, cut: bool) -> bool:
-    """Drops the last candidate where the reply stopped inside it. A literal has dropped its own already."""
-    if candidates.cut or not cut or not candidates.items or "literal" in candidates.found:
+def _drop_tail(candidates: CandidateList, answer: str, cut: bool) -> bool:
+    """Drop the last candidate where the reply stopped inside it; return whether one was dropped.
+
+    A literal has dropped its own already.
+    """
+    if candidates.cut or not cut or not candidates.items or "literal" in candidates.containers:
         return candidates.cut
-    if ";" not in answer and labels.opens_preamble(labels.strip_interjection(answer)) and not candidates.found:
+    if ";" not in answer and labels.opens_preamble(labels.strip_interjection(answer)) and not candidates.containers:
         candidates.items.clear()  # it only got as far as announcing the list
         return True
     last = candidates.items[-1].strip()
@@ -125,18 +147,18 @@ def _drop_tail(candidates: Candidates, answer: str, cut: bool) -> bool:
     return True
 
 
-def _settle_all(candidates: list[str], article: Article | None, repairs: list[str]) -> Iterator[str]:
-    """The phrases of all candidates, without those that are none. A repeated candidate is settled once."""
+def _refine_all(candidates: list[str], article: ArticleIndex | None, repairs: list[str]) -> Iterator[str]:
+    """Yield the phrases of all candidates, without those that are none. A repeated candidate is refined once."""
     for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
         if is_sentence(candidate) and "," not in candidate and ";" not in candidate and ":" not in candidate:
             _note("not_a_phrase", repairs)
             continue
-        for phrase in settle(candidate, article):
+        for phrase in refine(candidate, article):
             if phrase != candidate:
                 _note("trimmed", repairs)
-            if verdict.says_nothing(phrase):
+            if statuses.is_no_answer(phrase):
                 _note("none_word", repairs)
-            elif verdict.ends_open_list(phrase) or has_envelope(phrase):
+            elif statuses.ends_open_list(phrase) or has_envelope(phrase):
                 _note("not_a_phrase", repairs)
             elif is_phrase(phrase) or (article and article.quotes(phrase)):
                 yield phrase
@@ -144,44 +166,44 @@ def _settle_all(candidates: list[str], article: Article | None, repairs: list[st
                 _note("not_a_phrase", repairs)
 
 
-def _place(
-    phrases: Iterator[str], article: Article | None, absent: str, limit: int, repairs: list[str]
+def _select(
+    phrases: Iterator[str], article: ArticleIndex | None, absent: str, limit: int, repairs: list[str]
 ) -> list[tuple[str, str]]:
-    """Phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
-    placed: dict[str, tuple[str, str]] = {}
+    """Return phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
+    selected: dict[str, tuple[str, str]] = {}
     for phrase in phrases:
-        tier, surface = article.place(phrase) if article else ("", phrase)
+        tier, surface = article.classify(phrase) if article else ("", phrase)
         if surface != phrase and trim(surface) == surface:
             phrase = surface
             _note("surface", repairs)
         if tier == "absent" and absent == "drop":
             _note("absent", repairs)
-        elif (key := _key(phrase)) in placed:
+        elif (key := _key(phrase)) in selected:
             _note("duplicate", repairs)
             if (
                 has_hangul(phrase)
-                and len(phrase) < len(placed[key][0])
-                and not phrase.count(" ") < placed[key][0].count(" ")
+                and len(phrase) < len(selected[key][0])
+                and not phrase.count(" ") < selected[key][0].count(" ")
             ):
-                placed[key] = phrase, tier  # without the particle
-        elif len(placed) == limit:
+                selected[key] = phrase, tier  # without the particle
+        elif len(selected) == limit:
             _note("cap", repairs)
             break
         else:
-            placed[key] = phrase, tier
-    return list(placed.values())
+            selected[key] = phrase, tier
+    return list(selected.values())
 
 
 def _key(phrase: str) -> str:
-    """Equal for phrases that differ only in case, width, spacing or, in Korean, the particle behind them."""
+    """Return a key that is equal for phrases that differ only in case, width, spacing or a Korean particle behind them."""
     head, space, last = phrase.rpartition(" ")
     return fold_loose(head + space + strip_particles(last) if has_hangul(last) else phrase)
 
 
-def _status_without_phrases(candidates: Candidates, truncated: bool, repairs: list[str]) -> Status:
+def _status_without_phrases(candidates: CandidateList, truncated: bool, repairs: list[str]) -> Status:
     if truncated:
         return "truncated"
-    if "none_word" in repairs or ("literal" in candidates.found and not candidates.items):
+    if "none_word" in repairs or ("literal" in candidates.containers and not candidates.items):
         return "no_answer"
     return "empty" if "absent" in repairs else "unparseable"
 

@@ -1,10 +1,10 @@
-"""Whether a reply is whole: by what the endpoint says of its end, else by its own form."""
+"""Closing of a reply: whether it is whole, by what the endpoint says of its end, else by its own form."""
 
 from __future__ import annotations
 
 import re
 
-from pipeline.clean.cleaner.container import encloses_list
+from pipeline.clean.cleaner.container import enclosed_list
 from pipeline.clean.cleaner.envelope import open_envelope
 from pipeline.clean.cleaner.literal import find_literal
 from pipeline.clean.cleaner.objects import literal_items
@@ -15,21 +15,23 @@ _OPENER = re.compile(r"[{\[]")
 
 
 def is_cut(reason: str | None, raw: str) -> bool:
-    """Whether a reply stopped before its end: its finish reason says so, or says nothing that is known and its form shows no
-    end."""
+    """Tell whether a reply stopped before its end: its finish reason says so, or is unknown and its form shows no end."""
     finish = finish_of(reason)
     return finish == "cut" or (finish == "unknown" and not closes(raw))
 
 
 def closes(raw: str) -> bool:
-    """Whether the form of a reply shows its end: a list or an object that is closed; a fence, a tag, brackets or quotes closed
-    around a list; an end token behind it.  A plain list shows none, for the next phrase may be missing."""
+    """Tell whether the form of a reply shows its end.
+
+    It does by a list or an object that is closed; a fence, a tag, brackets or quotes closed around a list; an end token behind it.
+    A plain list shows none, for the next phrase may be missing.
+    """
     envelope = open_envelope(raw, None, [])
     if envelope.closed:
         return True
     literal = find_literal(envelope.answer)
     if literal is None or literal_items(literal, None) is None:
-        return encloses_list(envelope.answer) is not None and _is_pair(envelope.answer)
+        return enclosed_list(envelope.answer) is not None and _is_pair(envelope.answer)
     in_a_row = literal.value.opener != "[" and _OPENER.search(envelope.answer, literal.end)
     return not literal.cut and not in_a_row  # of objects in a row nobody knows which is the last
 

@@ -1,4 +1,4 @@
-"""Which container the candidates come in: a literal, a table, numbered or bulleted lines, plain lines, or one line."""
+"""Containers that candidates come in: a literal, a table, numbered or bulleted lines, plain lines, or one line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pipeline.clean.cleaner.labels import Block
 from pipeline.clean.cleaner.lines import category_lines, split_lines
 from pipeline.clean.cleaner.literal import find_literal
 from pipeline.clean.cleaner.normal import strip_emphasis
-from pipeline.clean.cleaner.objects import following, literal_items
-from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.objects import following_items, literal_items
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause, is_prose
 from pipeline.clean.cleaner.split import split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
@@ -22,39 +22,39 @@ _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DO
 
 
 @dataclass
-class Candidates:
+class CandidateList:
     """Untrimmed phrases in the model's order, the containers they came in, and whether the container was cut off."""
 
     items: list[str]
-    found: list[str] = field(default_factory=list)
+    containers: list[str] = field(default_factory=list)
     cut: bool = False
 
 
-def find_candidates(text: str, article: Article | None) -> Candidates:
-    """The candidates of an answer, whichever way it is written."""
+def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
+    """Return the candidates of an answer, whichever way it is written."""
     literal = find_literal(text)
     if literal is not None and (items := literal_items(literal, article)) is not None:
-        rest = [] if literal.value.opener == "[" else following(text, literal, article)
-        return Candidates(items + rest, ["literal"], literal.cut)
+        rest = [] if literal.value.opener == "[" else following_items(text, literal, article)
+        return CandidateList(items + rest, ["literal"], literal.cut)
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = labels.after_correction(text)
     if records := records_of([line for line in text.split("\n") if line.strip()]):
-        return Candidates(records, ["records"])
+        return CandidateList(records, ["records"])
     if categories := category_lines(text, article):
-        return Candidates(categories, ["categories"])
+        return CandidateList(categories, ["categories"])
     blocks = labels.split_blocks(labels.strip_interjection(text), article)
-    chosen = _choose(blocks, article)
-    result = Candidates([], ["label"] if len(blocks) > 1 else [])
+    chosen = _choose_blocks(blocks, article)
+    result = CandidateList([], ["label"] if len(blocks) > 1 else [])
     for block in chosen:
         container, items = _split_block(block, article)
         result.items += items
-        if container and container not in result.found:
-            result.found.append(container)
+        if container and container not in result.containers:
+            result.containers.append(container)
     return result
 
 
-def _choose(blocks: list[Block], article: Article | None) -> list[Block]:
-    """The blocks that make up one answer: the first, unless a later one is called final."""
+def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Block]:
+    """Return the blocks that make up one answer: the first, unless a later one is called final."""
     preface, *labelled = blocks
     for at, block in enumerate(labelled):
         if block.kind == "alternative":
@@ -67,12 +67,12 @@ def _choose(blocks: list[Block], article: Article | None) -> list[Block]:
     if not answers or _is_list(preface.text):
         return [preface]
     if article is not None and len(answers) > 1:
-        answers = _known(answers, article)
+        answers = _present_answers(answers, article)
     return _without_second_try(answers)
 
 
 def _is_list(text: str) -> bool:
-    """Whether text before any label is itself an answer, and no sentence that leads to one."""
+    """Tell whether text before any label is itself an answer, and no sentence that leads to one."""
     parts = [part for part in re.split(r"[;；\n|]", text) if part.strip()]
     if len(parts) == 1:
         parts = [part for part in re.split("[,，、]", text) if part.strip()]
@@ -83,13 +83,13 @@ def _is_list(text: str) -> bool:
     return bulleted or not any(is_clause(part.strip()) or labels.opens_preamble(part) for part in parts)
 
 
-def _known(answers: list[Block], article: Article) -> list[Block]:
-    """Drops the answers of which the article has nothing, a draft or a translation, where it has some of another."""
-    known = [block for block in answers if block.kind == "category" or _has_any(block, article)]
-    return known if any(block.kind == "answer" for block in known) else answers
+def _present_answers(answers: list[Block], article: ArticleIndex) -> list[Block]:
+    """Drop the answers of which the article has nothing, a draft or a translation, where it has some of another."""
+    present = [block for block in answers if block.kind == "category" or _has_any(block, article)]
+    return present if any(block.kind == "answer" for block in present) else answers
 
 
-def _has_any(block: Block, article: Article) -> bool:
+def _has_any(block: Block, article: ArticleIndex) -> bool:
     return any(article.has(item.strip(" .\"'*-")) for item in _split_block(block, article)[1][:20])
 
 
@@ -103,9 +103,9 @@ def _parts(text: str) -> list[str]:
     return [part for part in re.split(r"[;；\n,，、]", text) if part.strip()]
 
 
-def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]:
-    """(name of the container, candidates)."""
-    text = _open(block.text)
+def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[str]]:
+    """Return (name of the container, candidates)."""
+    text = _unwrapped(block.text)
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
     if separator := separator_of(lines):
         return "table", table_items(text.replace(separator, "|"))
@@ -127,13 +127,13 @@ def _split_block(block: Block, article: Article | None) -> tuple[str, list[str]]
     return "label", items[:-1] + split_conjunction(items[-1])
 
 
-def _open(text: str) -> str:
-    inside = encloses_list(text)
+def _unwrapped(text: str) -> str:
+    inside = enclosed_list(text)
     return text if inside is None else inside
 
 
-def encloses_list(text: str) -> str | None:
-    """The list inside brackets or quotes that enclose the whole answer (`[A, B]`, `"A; B"`), or None."""
+def enclosed_list(text: str) -> str | None:
+    """Return the list inside brackets or quotes that enclose the whole answer (`[A, B]`, `"A; B"`), or None."""
     match = _WHOLE.fullmatch(text.strip(" \n.;,"))
     if match is None or any(sign in match[2] for sign in (match[1], match[3])):
         return None
@@ -141,12 +141,12 @@ def encloses_list(text: str) -> str | None:
 
 
 def _is_lead(text: str) -> bool:
-    """Whether text before the first number leads to the list; else the numbers are footnotes: `A [1]; B [2]`."""
+    """Tell whether text before the first number leads to the list; else the numbers are footnotes: `A [1]; B [2]`."""
     bare = text.rstrip(" \t-*•#")
     return not bare or bare[-1] in ":：.!?\n" or labels.is_label_word(bare.split()[-1].casefold())
 
 
 def _item_of_list(part: str) -> list[str]:
-    """The first line of a numbered item, split where it holds a list of its own; the others explain it."""
+    """Return the first line of a numbered item, split where it holds a list of its own; the others explain it."""
     line = next((line for line in part.split("\n") if any(map(str.isalnum, line))), "")
     return split_semicolons(line)

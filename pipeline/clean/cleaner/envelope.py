@@ -1,4 +1,4 @@
-"""What a server or a chat template puts around an answer: reasoning, turns, special tokens, fences, tags, the prompt."""
+"""The envelope of an answer, put there by a server or chat template: reasoning, turns, tokens, fences, tags, the prompt."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ _CLOSING = {"ul", "ol", "table", "dl", "html", "body", "root", "answer", "keyphr
 
 @dataclass(frozen=True)
 class Envelope:
-    """The answer; whether there is none because the reasoning before it never ended; whether something that was put around it
-    shows its end."""
+    """The answer; whether the reasoning before it never ended, so that there is none; whether what surrounds it shows its end."""
 
     answer: str
     unfinished: bool = False
@@ -58,7 +57,7 @@ class Envelope:
 
 
 def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope:
-    """The bare answer of a reply. Appends the name of each rule that acted; linear in the length of the reply."""
+    """Return the bare answer of a reply. Append the name of each rule that acted; linear in the length of the reply."""
     text, unfinished = _without_reasoning(raw)
     if text != raw:
         repairs.append("reasoning")
@@ -76,7 +75,7 @@ def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope
 
 
 def has_envelope(phrase: str) -> bool:
-    """Whether a phrase still holds a token or tag: it is a piece of an envelope that was written in entities."""
+    """Tell whether a phrase still holds a token or tag: it is a piece of an envelope that was written in entities."""
     return any(mark in phrase for mark in "<[{◁") and open_envelope(phrase, None, []).answer != phrase
 
 
@@ -87,7 +86,7 @@ def _step(name: str, before: str, after: str, repairs: list[str]) -> str:
 
 
 def _without_reasoning(raw: str) -> tuple[str, bool]:
-    """The text outside the reasoning, and whether the reasoning has no end.
+    """Return the text outside the reasoning, and whether the reasoning has no end.
 
     Templates often put the opening tag into the prompt, so a closing tag alone also ends a reasoning.
     """
@@ -108,7 +107,7 @@ def _before_reasoning(text: str) -> str:
 
 
 def _after_echo(text: str, article: str | None) -> str:
-    """The text behind the article, where the model repeats it."""
+    """Return the text behind the article, where the model repeats it."""
     echo = (article or "").strip()
     if len(echo) < _ECHO_CHARS or len(text) <= len(echo):
         return text
@@ -122,7 +121,7 @@ def _head(text: str) -> str:
 
 
 def _single_braces(text: str) -> str:
-    """`{{"keyphrases": [..]}}`, as a template would have it, is an object."""
+    """Halve the braces of `{{"keyphrases": [..]}}`, which is an object as a template would have it."""
     opened = _DOUBLE_BRACE.match(text)
     if not opened or "}}" not in text:
         return text
@@ -131,7 +130,7 @@ def _single_braces(text: str) -> str:
 
 
 def _first_turn(text: str) -> str:
-    """The first turn that is not the prompt's: `[INST] .. [/INST] A; B </s> ..` -> `A; B`."""
+    """Return the first turn that is not the prompt's: `[INST] .. [/INST] A; B </s> ..` -> `A; B`."""
     if not any(mark in text for mark in "<[{#") and not _PLAIN_TOKEN.search(text):
         return text
     start, opener, prompt = 0, "", ""
@@ -150,7 +149,7 @@ def _opens_prompt(token: str) -> bool:
 
 
 def _inside_fence(text: str) -> str | None:
-    """The inside of the first code fence that is closed, or None."""
+    """Return the inside of the first code fence that is closed, or None."""
     if "```" not in text and "~~~" not in text:
         return None
     for opening, closing in pairwise(_FENCE.finditer(text)):
@@ -165,7 +164,7 @@ def _without_fences(text: str) -> str:
 
 
 def _tag_closes(text: str) -> bool:
-    """Whether the tag of a whole answer (`<answer>`, `<ul>`) opens the text and its partner ends it."""
+    """Tell whether the tag of a whole answer (`<answer>`, `<ul>`) opens the text and its partner ends it."""
     first = _TAG.match(text.lstrip())
     if first is None or first[1] or first[2].lower() not in _CLOSING:
         return False
@@ -191,7 +190,7 @@ def _without_markup(text: str) -> str:
 
 
 def _without_tags(text: str) -> str:
-    """Without HTML and XML tags; `<Parasite>`, a title in the Korean manner, has no closing tag and stays."""
+    """Remove HTML and XML tags; `<Parasite>`, a title in the Korean manner, has no closing tag and stays."""
     closed = {match[2].lower() for match in _TAG.finditer(text) if match[1]}
 
     def replace(match: re.Match[str]) -> str:

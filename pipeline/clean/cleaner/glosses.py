@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.trim import trim
 
 _DASH = re.compile(r"\s[-–—]{1,2}\s")
 
 
-def without_glosses(items: Sequence[str], article: Article | None) -> list[str]:
-    """The named halves of the items, where all have two; the items as they are else."""
+def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[str]:
+    """Return the named halves of the items, where all have two; the items as they are else."""
     written = [item for item in items if item.strip()]
     halves = [_DASH.split(item, maxsplit=1) for item in written]
     if len(halves) < 2 or not all(len(half) == 2 and all(map(_has_letters, half)) for half in halves):
@@ -23,8 +23,11 @@ def without_glosses(items: Sequence[str], article: Article | None) -> list[str]:
     return [_named(item, head, tail, article) for item, (head, tail) in zip(written, halves, strict=True)]
 
 
-def _named(item: str, head: str, tail: str, article: Article | None) -> str:
-    """`A - gloss` -> A; `Person - A` -> A, where the article has only that; a name with a dash stays."""
+def _named(item: str, head: str, tail: str, article: ArticleIndex | None) -> str:
+    """Return the half that is the phrase: `A - gloss` -> A; `Person - A` -> A, where the article has only that.
+
+    A name with a dash stays whole.
+    """
     if article is None:
         return head
     if article.has(trim(item)):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.markers import BULLETS
-from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.presence import ArticleIndex
 
 _COLON = re.compile(r"[:：](?!//)|=|\s[-–—](?=\s|$)")
 _WORD = re.compile(r"[^\s:：,，、|/()\[\]（）]+")
@@ -40,8 +40,8 @@ class Block:
     text: str
 
 
-def split_blocks(text: str, article: Article | None = None) -> list[Block]:
-    """The text as blocks, each from its label to the next; the first, without a label, may be empty.
+def split_blocks(text: str, article: ArticleIndex | None = None) -> list[Block]:
+    """Cut the text into blocks, each from its label to the next; the first, without a label, may be empty.
 
     What the article has with its colon ("Title: subtitle" of a book) is no label.
     """
@@ -52,17 +52,17 @@ def split_blocks(text: str, article: Article | None = None) -> list[Block]:
 
 
 def _item(text: str, cut: tuple[int, int, str, str]) -> str:
-    """The label with what follows it up to the next break."""
+    """Return the label with what follows it up to the next break."""
     start, begin, _, _ = cut
     stop = _BREAK.search(text, begin, begin + _SEGMENT_CHARS)
     return text[start : stop.start() if stop else begin + _SEGMENT_CHARS].strip() if begin > start else ""
 
 
 def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """(start of label, start of the text behind it, kind, name)."""
-    found, behind = 0, 0
+    """Yield (start of label, start of the text behind it, kind, name)."""
+    count, behind = 0, 0
     for end, begin, whole_line in _candidates(text):
-        if end < behind or found >= _MAX_LABELS:
+        if end < behind or count >= _MAX_LABELS:
             continue
         floor = max(behind, end - _SEGMENT_CHARS)
         segment = text[floor:end]
@@ -74,11 +74,11 @@ def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
         if label:
             offset, kind, name = label
             yield start + offset, begin, kind, name
-            found, behind = found + 1, begin
+            count, behind = count + 1, begin
 
 
 def _candidates(text: str) -> Iterator[tuple[int, int, bool]]:
-    """(end of a possible label, start of what follows, whether it is a line of its own)."""
+    """Yield (end of a possible label, start of what follows, whether it is a line of its own)."""
     position = 0
     for line in text.split("\n"):
         colons = [match.span() for match in _COLON.finditer(line)][:_MAX_LABELS]
@@ -90,7 +90,7 @@ def _candidates(text: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, str] | None:
-    """(where the label begins in the segment, kind, name), or None where the segment is no label."""
+    """Return (where the label begins in the segment, kind, name), or None where the segment is no label."""
     spans = [(match.start(), _bare(match[0])) for match in _WORD.finditer(segment)]
     named = [(start, word) for start, word in spans if word]
     if not named:
@@ -115,7 +115,7 @@ def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, 
 
 
 def _classify_line(named: list[str], segment: str, name: str) -> tuple[int, str, str] | None:
-    """A label that begins a line: a category, a remark, another try, or a sentence that announces the list."""
+    """Classify a label that begins a line: a category, a remark, another try, or a sentence that announces the list."""
     last = named[-1]
     if len(named) <= 3 and (last in words.ASIDES or named[0] in words.ASIDES):
         return 0, "aside", last
@@ -133,14 +133,14 @@ def _classify_line(named: list[str], segment: str, name: str) -> tuple[int, str,
 
 
 def _is_marked(segment: str, named: list[tuple[int, str]], vocabulary: frozenset[str]) -> bool:
-    """`(English)`, `【思考過程】`: one word of the vocabulary that is a heading by its marks."""
+    """Tell whether the segment is one word of the vocabulary with the marks of a heading: `(English)`, `【思考過程】`."""
     bare = segment.strip()
     marked = bare[:1] in _HEADING_MARKS and bare[-1:] in _HEADING_MARKS
     return marked and len(named) == 1 and named[0][1] in vocabulary
 
 
 def _run_of_labels(named: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """The longest end of the segment that consists of label words."""
+    """Return the longest end of the segment that consists of label words."""
     run: list[tuple[int, str]] = []
     for start, word in reversed(named):
         if not is_label_word(word):
@@ -160,7 +160,7 @@ def _bare(word: str) -> str:
 
 
 def is_head(word: str, *, strong: bool) -> bool:
-    """Whether a word names key phrases; a weak one (topic, result) does so only at the beginning of a line."""
+    """Tell whether a word names key phrases; a weak one (topic, result) does so only at the beginning of a line."""
     if (
         word in words.STRONG_HEADS
         or word.startswith(words.KO_STRONG_HEADS)
@@ -171,7 +171,7 @@ def is_head(word: str, *, strong: bool) -> bool:
 
 
 def is_label_word(word: str) -> bool:
-    """Whether a word may stand in a label."""
+    """Tell whether a word may stand in a label."""
     return (
         word in words.FILLERS
         or word.startswith(words.FINAL)
@@ -182,12 +182,12 @@ def is_label_word(word: str) -> bool:
 
 
 def opens_preamble(segment: str) -> bool:
-    """Whether the segment begins like a sentence that announces a list (Here are .., 다음은 .., Voici .., 以下 ..)."""
+    """Tell whether the segment begins like a sentence that announces a list (Here are .., 다음은 .., Voici .., 以下 ..)."""
     return segment.strip(" \t*_#>-\"'").casefold().startswith(words.OPENERS)
 
 
 def after_correction(text: str) -> str:
-    """What stands behind a remark that takes back the list before it (`Wait, .. Here is the corrected list:`)."""
+    """Return what stands behind a remark that takes back the list before it (`Wait, .. Here is the corrected list:`)."""
     if not any(word in text.casefold() for word in words.CORRECTIONS):
         return text
     position = 0
@@ -205,13 +205,13 @@ def _is_several(text: str) -> bool:
 
 
 def strip_interjection(text: str) -> str:
-    """`Sure thing! A; B` -> `A; B`."""
+    """Remove a first sentence that only agrees: `Sure thing! A; B` -> `A; B`."""
     match = _FIRST_SENTENCE.match(text)
     return text[match.end() :] if match and text.casefold().startswith(words.INTERJECTIONS) else text
 
 
 def strip_announcement(line: str) -> str:
-    """`The key phrases are A, B and C` -> `A, B and C`; the line itself where it announces nothing."""
+    """Remove an announcement: `The key phrases are A, B and C` -> `A, B and C`; other lines stay as they are."""
     spans = [
         (match.start(), match.end(), match[0].casefold().strip("*_\"'"))
         for match in _WORD.finditer(line[:_SEGMENT_CHARS])
@@ -231,7 +231,7 @@ def strip_announcement(line: str) -> str:
 
 
 def is_label_key(key: str) -> bool:
-    """Whether the key of an object, or the head of a column, names phrases and is none itself (`key_phrases`, `2`)."""
+    """Tell whether the key of an object, or the head of a column, names phrases and is none itself (`key_phrases`, `2`)."""
     word = key.replace("_", "-").casefold().strip(" 0123456789-")
     spaced = key.replace("_", " ").replace("-", " ").casefold().strip(" 0123456789").split()
     return not word or is_head(word, strong=False) or any(is_head(part, strong=False) for part in spaced[-1:])

@@ -1,4 +1,4 @@
-"""Lines into candidates: bulleted, plain, or each with the name of a category before it."""
+"""Candidates from lines: bulleted, plain, or each with the name of a category before it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.glosses import without_glosses
-from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
 
@@ -17,8 +17,11 @@ _ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*"
 _CATEGORY_LINE = re.compile(r"[\s\-*•]*([^\W\d][\w &/]{0,24}?)\**\s*[:：]\s*\**(.*\S)\s*")
 
 
-def split_lines(lines: list[str], article: Article | None) -> tuple[str, list[str]]:
-    """Lines with bullets are the items and the others talk about them; without bullets every line is one."""
+def split_lines(lines: list[str], article: ArticleIndex | None) -> tuple[str, list[str]]:
+    """Return (name of the container, candidates) of lines.
+
+    Lines with bullets are the items and the others talk about them; without bullets every line is one.
+    """
     headings = [line for line in lines if _HEADING.match(line)]
     if 1 < len(headings) < len(lines) and not any(map(markers.has_bullet, lines)):  # with a paragraph under each
         return "headings", [line.strip(" \t#") for line in headings]
@@ -33,9 +36,11 @@ def split_lines(lines: list[str], article: Article | None) -> tuple[str, list[st
     return "bullets", [item for line in items for item in _split_line(line, article)]
 
 
-def _level(marked: list[str], article: Article | None) -> list[str]:
-    """Of nested bullets the outer ones, which the inner ones explain; the inner ones where the outer name categories; both
-    where the article has phrases of both."""
+def _level(marked: list[str], article: ArticleIndex | None) -> list[str]:
+    """Choose a level of nested bullets: the outer ones, which the inner ones explain.
+
+    The inner ones are chosen where the outer name categories, both where the article has phrases of both.
+    """
     outer = [line for line in marked if not _INDENT.match(line)]
     inner = [line for line in marked if _INDENT.match(line)]
     if len(outer) < 2 or not inner:
@@ -47,8 +52,11 @@ def _level(marked: list[str], article: Article | None) -> list[str]:
     return inner if categories else outer
 
 
-def category_lines(text: str, article: Article | None) -> list[str]:
-    """`People: A, B` on every line, at least one of them by a known name -> A, B; none where the lines are something else."""
+def category_lines(text: str, article: ArticleIndex | None) -> list[str]:
+    """Return the items of lines that each name a category (`People: A, B` -> A, B), one of them by a word of the vocabulary.
+
+    The list is empty where the lines are something else.
+    """
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
     matches = [match for line in lines if (match := _CATEGORY_LINE.fullmatch(line))]
     if len(matches) < 2 or len(matches) < len(lines):
@@ -63,16 +71,16 @@ def category_lines(text: str, article: Article | None) -> list[str]:
     return [item for match in matches for item in split_inline(match[2], article)]
 
 
-def _without_asides(lines: list[str], article: Article | None) -> list[str]:
-    """Without lines in brackets among lines that are in none: `(3 key phrases in total)`."""
+def _without_asides(lines: list[str], article: ArticleIndex | None) -> list[str]:
+    """Drop lines in brackets among lines that are in none: `(3 key phrases in total)`."""
     plain = [line for line in lines if not _ASIDE.fullmatch(line)]
     if len(plain) < 2 or len(plain) == len(lines):
         return lines
     return [line for line in lines if line in plain or (article is not None and article.has(line.strip(" ()[]（）")))]
 
 
-def _split_line(line: str, article: Article | None) -> list[str]:
-    """One of several lines. A line is one phrase, unless semicolons or two commas make it a list."""
+def _split_line(line: str, article: ArticleIndex | None) -> list[str]:
+    """Split one of several lines: it is one phrase, unless semicolons or two commas make it a list."""
     if is_clause(line.strip()):
         return [line]
     parts = split_semicolons(line)

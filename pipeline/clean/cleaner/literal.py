@@ -26,15 +26,15 @@ class Bare:
 
 
 @dataclass
-class Group:
-    """A list, tuple or object; `keys` holds the place of each item that stood before a colon."""
+class Collection:
+    """A list, tuple or object; `keys` holds the position of each item that stood before a colon."""
 
     opener: str
     items: list[Value] = field(default_factory=list)
     keys: set[int] = field(default_factory=set)
 
     def pairs(self) -> list[tuple[str, Value]]:
-        """Keys with their values; a key without a value is left out."""
+        """Return keys with their values; a key without a value is left out."""
         return [
             (_text(self.items[at]), self.items[at + 1])
             for at in sorted(self.keys)
@@ -42,20 +42,20 @@ class Group:
         ]
 
 
-Value = str | Bare | Group
+Value = str | Bare | Collection
 
 
 @dataclass(frozen=True)
-class Literal:
-    """One literal, where it ends in the text, and whether the text ended inside it."""
+class ParsedLiteral:
+    """One literal, its end in the text (an offset), and whether the text was cut off inside it."""
 
-    value: Group
+    value: Collection
     end: int
     cut: bool
 
 
-def find_literal(text: str, start: int = 0) -> Literal | None:
-    """The first list or object that begins a line or follows a colon or a sentence, or None."""
+def find_literal(text: str, start: int = 0) -> ParsedLiteral | None:
+    """Return the first list or object that begins a line or follows a colon or a sentence, or None."""
     for match in islice(_START.finditer(text, start), _TRIES):
         before = text[max(0, match.start() - 80) : match.start()].rstrip(" \t")
         if not before or before[-1] in ":：=.!\n,}](":
@@ -67,14 +67,14 @@ def _text(value: Value) -> str:
     return value if isinstance(value, str) else value.text if isinstance(value, Bare) else ""
 
 
-def _read(text: str, start: int) -> Literal:
-    """Reads with a stack of open groups. A string without an end is dropped: what it would have been is unknown."""
-    root = Group(text[start])
+def _read(text: str, start: int) -> ParsedLiteral:
+    """Read with a stack of open groups. A string without an end is dropped: what it would have been is unknown."""
+    root = Collection(text[start])
     stack, position = [root], start + 1
     while stack and position < len(text):
         character = text[position]
         if character in "[{(" and len(stack) < _DEPTH:
-            group = Group(character)
+            group = Collection(character)
             stack[-1].items.append(group)
             stack.append(group)
         elif character in "]})":
@@ -95,11 +95,11 @@ def _read(text: str, start: int) -> Literal:
             position = match.end()
             continue
         position += 1
-    return Literal(root, position, bool(stack))
+    return ParsedLiteral(root, position, bool(stack))
 
 
 def _read_string(text: str, start: int) -> tuple[str | None, int]:
-    """The string that begins at `start` and the place behind it; None where it has no end.
+    """Return the string that begins at `start` and the offset behind it; None where it has no end.
 
     A quote ends the string only before a delimiter, so that `"the "new" deal"` and `'Children's Day'` are read whole.
     """
@@ -120,7 +120,7 @@ def _is_escaped(text: str, position: int) -> bool:
 
 
 def unescape(body: str) -> str:
-    r"""Backslash escapes of JSON and Python; surrogate pairs (`\ud83d\ude00`) become one character."""
+    r"""Resolve backslash escapes of JSON and Python; surrogate pairs (`\ud83d\ude00`) become one character."""
     if "\\" not in body:
         return body
 

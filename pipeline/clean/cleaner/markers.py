@@ -77,11 +77,11 @@ _LEADING_NUMBER = re.compile(
 
 
 def split_numbered(text: str) -> tuple[str, list[str]] | None:
-    """(what stands before the first number, the items), or None where no sequence begins at 1 ."""
+    """Return (what stands before the first number, the items), or None where no sequence begins at 1 ."""
     tokens = [(match, family, value) for match in _TOKEN.finditer(text) for family, value in _values(match)]
     best: list[re.Match[str]] = []
     for family in range(len(_FAMILIES)):
-        run = _sequence(text, [(match, value) for match, its_family, value in tokens if its_family == family])
+        run = _sequence(text, [(match, value) for match, other, value in tokens if other == family])
         best = run if len(run) > len(best) else best
     if len(best) < 2:
         best = _bare_line_numbers(text)
@@ -122,7 +122,7 @@ def _style(match: re.Match[str]) -> tuple[str | None, ...]:
 
 
 def _sequence(text: str, tokens: list[tuple[re.Match[str], int]]) -> list[re.Match[str]]:
-    """The matches that count up in one style, from 1; where they begin lines, from any number or all from 1."""
+    """Return the matches that count up in one style, from 1; where they begin lines, from any number or all from 1."""
     run: list[re.Match[str]] = []
     expected = 1
     for match, value in tokens:
@@ -143,13 +143,13 @@ def _begins_line(text: str, at: int) -> bool:
 
 
 def _bare_line_numbers(text: str) -> list[re.Match[str]]:
-    """`1 A` on a line, `2 B` on the next: numbers without a point count only from 1 and on three lines or more (`#1`: two)."""
+    """Return numbers without a point (`1 A` on a line, `2 B` on the next), from 1 on three lines or more (`#1`: two)."""
     run = [match for at, match in enumerate(_LINE_NUMBER.finditer(text), 1) if int(match[1]) == at]
     return run if len(run) >= (2 if text.lstrip().startswith("#") else 3) else []
 
 
 def split_bulleted(text: str) -> list[str] | None:
-    """The items of a text that begins with a bullet and repeats it: `- A - B`, `▲A ▲B`."""
+    """Return the items of a text that begins with a bullet and repeats it: `- A - B`, `▲A ▲B`."""
     lead = text[:1]
     if not lead or (lead not in BULLETS and (lead not in _ASCII_BULLETS or lead == "o")):
         return None
@@ -159,22 +159,22 @@ def split_bulleted(text: str) -> list[str] | None:
 
 
 def strip_bullet(line: str) -> str:
-    """The line without its bullet."""
+    """Return the line without its bullet."""
     match = _LINE_BULLET.match(line)
     rest = line[match.end() :] if match else line
     return _CHECK_BOX.sub("", rest, count=1) if rest.startswith("[") else rest
 
 
 def has_bullet(line: str) -> bool:
-    """Whether the line begins with a bullet."""
+    """Tell whether the line begins with a bullet."""
     return _LINE_BULLET.match(line) is not None
 
 
 def split_symbols(text: str) -> list[str]:
-    """The parts between symbols that are nothing but bullets."""
+    """Return the parts between symbols that are nothing but bullets."""
     return _SYMBOL_BULLET.split(text)
 
 
 def strip_number(text: str) -> str:
-    """The phrase without a number before it (`1. A`, `b) A`)."""
+    """Return the phrase without a number before it (`1. A`, `b) A`)."""
     return _LEADING_NUMBER.sub("", text, count=1)

@@ -1,4 +1,4 @@
-"""Where a phrase stands in the article: as it is, but for spacing, in another inflection, or nowhere.
+"""Presence of a phrase in the article: as it is, but for spacing, in another inflection, or nowhere.
 
 - `exact`: the characters of the phrase, at word borders where the script has them (art is not in party; 서울시 is in
   서울시는, since Korean hangs particles on its nouns).
@@ -35,30 +35,30 @@ _REACH = 20  # characters a word, with what stands behind it; and as many to spa
 _SAMPLE = 200  # characters that decide the script
 
 
-class Article:
-    """One article with the indices that its phrases needed so far; built at first use, since most phrases are exact."""
+class ArticleIndex:
+    """One article with the indices that its phrases needed so far; each is built at first use, since most phrases are exact."""
 
     def __init__(self, text: str, language: str | None, korean: Korean = "rules") -> None:
         self._korean_root = kiwi.root if korean == "kiwi" else strip_particles
         self.text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
-        self._known_windows: dict[tuple[str, int], set[tuple[str, ...]]] = {}
+        self._cached_windows: dict[tuple[str, int], set[tuple[str, ...]]] = {}
         self._language = (language or "en").casefold()[:2]
 
     def has(self, phrase: str) -> bool:
-        """Whether the phrase stands in the article as it is or but for spacing, width and case."""
+        """Tell whether the phrase stands in the article as it is or but for spacing, width and case."""
         return bool(phrase) and (self.has_exactly(phrase) or self.surface(phrase) is not None)
 
     def has_exactly(self, phrase: str) -> bool:
-        """Whether the article holds exactly these characters, not cut out of a longer word."""
+        """Tell whether the article holds exactly these characters, not cut out of a longer word."""
         return _find_words(self.text, phrase) >= 0
 
     def quotes(self, phrase: str) -> bool:
-        """Whether the article has the phrase between quotes: a title, though it may read like a sentence."""
+        """Tell whether the article has the phrase between quotes: a title, though it may read like a sentence."""
         at = self.text.find(phrase)
         return at > 0 and self.text[at - 1] in _OPENING and self.text[at + len(phrase) :][:1] in _CLOSING
 
-    def place(self, phrase: str) -> tuple[str, str]:
-        """The tier of the phrase and its surface, which is the article's where only spacing or width differs."""
+    def classify(self, phrase: str) -> tuple[str, str]:
+        """Return the tier of the phrase and its surface, which is the article's where only spacing or width differs."""
         if self.has_exactly(phrase):
             return "exact", phrase
         surface = self.surface(phrase)
@@ -67,17 +67,17 @@ class Article:
         return ("morphological" if self._has_inflected(phrase) else "absent"), phrase
 
     def surface(self, phrase: str) -> str | None:
-        """How the article writes the phrase, when spacing, width, case and typography are ignored; None if it does not."""
+        """Return the phrase as the article writes it, when spacing, width, case and typography are ignored, or None."""
         span = self._loose_span(phrase)
         return fold_space(self.text[span[0] : span[1]]) if span else None
 
     def span(self, phrase: str) -> tuple[int, int] | None:
-        """Where the phrase stands first, exactly or but for spacing, width and case: code points, the end not included."""
+        """Return the first span of the phrase, exact or but for spacing, width and case: code points, the end not included."""
         at = _find_words(self.text, phrase) if phrase else -1
         return (at, at + len(phrase)) if at >= 0 else self._loose_span(phrase)
 
     def spans(self, phrase: str) -> list[tuple[int, int]]:
-        """Everywhere that the phrase stands but for spacing, width and case; where it nowhere does, in other inflections."""
+        """Return all spans of the phrase but for spacing, width and case; where there is none, those of other inflections."""
         return list(self._loose_spans(phrase)) or self._inflected_spans(phrase)
 
     def _loose_span(self, phrase: str) -> tuple[int, int] | None:
@@ -87,22 +87,22 @@ class Article:
         key = fold_loose(phrase)
         at = self._loose.find(key) if key else -1
         while at >= 0:
-            start, end = self._place_of(at), self._place_of(at + len(key) - 1) + 1
+            start, end = self._article_offset(at), self._article_offset(at + len(key) - 1) + 1
             if _at_borders(self.text, start, end):
                 yield start, end
             at = self._loose.find(key, at + len(key))
 
     @cached_property
     def script(self) -> str | None:
-        """The script of most letters."""
+        """Return the script of most letters."""
         return main_script(self.text)
 
     @cached_property
     def _loose(self) -> str:
         return fold_loose(self.text)
 
-    def _place_of(self, at: int) -> int:
-        """The place in the article that a character of the loose text comes from."""
+    def _article_offset(self, at: int) -> int:
+        """Return the offset in the article of the character that one of the loose text comes from."""
         starts, runs = self._runs
         run = bisect_right(starts, at) - 1
         (begin, end), ahead = runs[run], at - starts[run]
@@ -113,8 +113,11 @@ class Article:
 
     @cached_property
     def _runs(self) -> tuple[list[int], list[tuple[int, int]]]:
-        """Where each run without white space begins in the loose text, and its span in the article.  Most articles fold
-        character by character; `…`, `ß` and `㎡` become more than one."""
+        """Return the start of each run without white space in the loose text, and its span in the article.
+
+        Runs, since one offset a character took longer to make than all look-ups.  Most articles fold character by character;
+        `…`, `ß` and `㎡` become more than one.
+        """
         runs = [match.span() for match in _RUN.finditer(self.text)]
         starts = [0, *accumulate(end - begin for begin, end in runs)]
         if starts[-1] != len(self._loose):
@@ -126,50 +129,53 @@ class Article:
         return self.text.casefold()
 
     def _has_inflected(self, phrase: str) -> bool:
-        """Whether words with the same stems stand side by side. Only words that begin alike are compared: a stem
-        changes the end of a word, hardly its beginning, and stemming a whole article takes longer than all the rest."""
+        """Tell whether words with the same stems stand side by side.
+
+        Only words that begin alike are compared: a stem changes the end of a word, hardly its beginning, and stemming a whole
+        article takes longer than all the rest.
+        """
         words = _WORD.findall(phrase.casefold())
         if not words:
             return False
-        there = self._windows(_prefix(words[0]), len(words))
-        return any(all(map(self._same_word, words, window)) for window in there)
+        windows = self._windows(_prefix(words[0]), len(words))
+        return any(all(map(self._same_word, words, window)) for window in windows)
 
     def _inflected_spans(self, phrase: str) -> list[tuple[int, int]]:
         words = _WORD.findall(phrase.casefold())
-        if not words or len(self._folded) != len(self.text):  # a letter that folds to two would shift all places
+        if not words or len(self._folded) != len(self.text):  # a letter that folds to two would shift all offsets
             return []
-        prefix, reach, found = _prefix(words[0]), (len(words) + 1) * _REACH, []
+        prefix, reach, spans = _prefix(words[0]), (len(words) + 1) * _REACH, []
         for at in _word_starts(self._folded, prefix):
             matches = list(islice(_WORD.finditer(self._folded, at, at + reach), len(words)))
             if len(matches) == len(words) and all(map(self._same_word, words, (match.group() for match in matches))):
-                found.append((at, matches[-1].end()))
-        return found
+                spans.append((at, matches[-1].end()))
+        return spans
 
     def _windows(self, prefix: str, count: int) -> set[tuple[str, ...]]:
-        """The different runs of so many words that begin with the prefix."""
+        """Return the different runs of `count` words that begin with the prefix."""
         key = prefix, count
-        if key not in self._known_windows:
+        if key not in self._cached_windows:
             reach = (count + 1) * _REACH
-            found = (
+            windows = (
                 tuple(_WORD.findall(self._folded, at, at + reach)[:count]) for at in _word_starts(self._folded, prefix)
             )
-            self._known_windows[key] = {window for window in found if len(window) == count}
-        return self._known_windows[key]
+            self._cached_windows[key] = {window for window in windows if len(window) == count}
+        return self._cached_windows[key]
 
-    def _same_word(self, word: str, there: str) -> bool:
-        return word == there or (word[:2] == there[:2] and self._root(word) == self._root(there))
+    def _same_word(self, word: str, other: str) -> bool:
+        return word == other or (word[:2] == other[:2] and self._root(word) == self._root(other))
 
     def _root(self, word: str) -> str:
         return self._korean_root(word) if has_hangul(word) else stem(word, self._language)
 
 
 def _prefix(word: str) -> str:
-    """How words begin that may be the same word in another inflection."""
+    """Return the beginning that a word shares with its other inflections."""
     return word[: 2 if has_hangul(word) else 3]
 
 
 def _word_starts(text: str, prefix: str) -> Iterator[int]:
-    """Places where a word begins with the prefix."""
+    """Yield the offsets at which a word begins with the prefix."""
     at = text.find(prefix)
     while at >= 0:
         if not at or not text[at - 1].isalnum():
@@ -185,14 +191,14 @@ def _find_words(text: str, phrase: str) -> int:
 
 
 def _at_borders(text: str, start: int, end: int) -> bool:
-    """Whether neither edge of text[start:end] cuts a word of a script that puts spaces between words."""
+    """Tell whether neither edge of text[start:end] cuts a word of a script that puts spaces between words."""
     if start and is_alphabetic(text[start - 1]) and is_alphabetic(text[start]):
         return False
     return not (end < len(text) and is_alphabetic(text[end - 1]) and is_alphabetic(text[end]))
 
 
 def main_script(text: str) -> str | None:
-    """The script of most letters at the beginning of the text; kana anywhere make Han Japanese."""
+    """Return the script of most letters at the beginning of the text; kana anywhere make Han Japanese."""
     counts = Counter(match.lastgroup for match in _SCRIPT.finditer(text[:_SAMPLE]))
     if counts["kana"]:
         counts["kana"] += counts.pop("han", 0)
@@ -200,5 +206,5 @@ def main_script(text: str) -> str | None:
 
 
 def language_script(language: str | None) -> str | None:
-    """The script that a language tag (ko, ko-KR, ja ..) stands for, where it is not Latin."""
+    """Return the script that a language tag (ko, ko-KR, ja ..) stands for, where it is not Latin."""
     return _SCRIPTS.get((language or "").casefold()[:2])

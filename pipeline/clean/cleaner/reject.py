@@ -1,4 +1,4 @@
-"""What is no key phrase: sentences and clauses, by-lines, addresses, and what has no letter."""
+"""Rejection of what is no key phrase: sentences and clauses, by-lines, addresses, and what has no letter."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LATIN_WORD = re.compile(r"[^\s\"“”«»(),;:]+")
 
 
 def is_phrase(text: str) -> bool:
-    """Whether the trimmed text can be a key phrase at all."""
+    """Tell whether the trimmed text can be a key phrase at all."""
     return (
         any(map(str.isalnum, text))
         and len(text) <= MAX_CHARS
@@ -52,19 +52,19 @@ def is_phrase(text: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """A bare URL or e-mail address, with or without a name before it. MLB.com is a name."""
+    """Tell whether this is a bare URL or an e-mail address, with or without a name before it. MLB.com is a name."""
     if ("@" not in text and "/" not in text and "www" not in text.casefold()) or len(text) > 4000:
         return False
     return bool(_EMAIL.search(text) or (_URL.match(text) and " " not in text))
 
 
 def strip_address(text: str) -> str:
-    """The phrase without a URL behind it."""
+    """Return the phrase without a URL behind it."""
     return _URL.sub("", text) if "/" in text and not _URL.fullmatch(text) else text
 
 
 def is_byline(text: str) -> bool:
-    """`By Jane Doe`, `Par Jean Dupont`, `홍길동 기자`; not `외신 기자`, whose first word is no name."""
+    """Tell whether this names a writer: `By Jane Doe`, `Par Jean Dupont`, `홍길동 기자`; not `외신 기자`, which has no name."""
     if _JA_BYLINE.match(text) or _EN_TITLED.match(text):
         return True
     if text[:1] in "BPV" and _EN_BYLINE.fullmatch(text):
@@ -76,7 +76,7 @@ def is_byline(text: str) -> bool:
 
 
 def is_clause(text: str) -> bool:
-    """Whether the text is a sentence or a clause: it has a finite verb where a name would have none, or is too long."""
+    """Tell whether the text is a sentence or a clause: it has a finite verb where a name would have none, or is too long."""
     tokens = text.split()
     if len(tokens) > MAX_WORDS or len(text) > MAX_CHARS:
         return True
@@ -102,7 +102,7 @@ def _is_korean_clause(text: str, count: int) -> bool:
 
 
 def is_prose(text: str) -> bool:
-    """Whether the text is sentences, whose commas separate clauses: Japanese ones, or several that begin with a clause."""
+    """Tell whether the text is sentences, whose commas separate clauses: Japanese, or several that begin with a clause."""
     if "。" in text:
         sentences = [sentence for sentence in re.split("[。！？]", text.strip()) if sentence.strip()]
         return all(len(sentence) > 10 and _is_japanese_clause(sentence) for sentence in sentences)
@@ -111,7 +111,7 @@ def is_prose(text: str) -> bool:
 
 
 def is_sentence(text: str) -> bool:
-    """One sentence: seven words of Latin script or more, most of them in lower case, with a full stop behind them only."""
+    """Tell whether this is one sentence: seven Latin words or more, most in lower case, with a full stop at the end only."""
     if text[-1:].isalnum():
         return False
     bare = text.strip().strip("\"'”’")
@@ -129,7 +129,7 @@ def _is_japanese_clause(text: str) -> bool:
 
 
 def _is_latin_clause(text: str) -> bool:
-    """A finite verb in lower case between other words, or a pronoun first; titles write their verbs in capitals."""
+    """Tell whether a lower-case finite verb stands between other words, or a pronoun first; titles write verbs in capitals."""
     tokens = [word.strip(".!?'…") for word in _LATIN_WORD.findall(text.replace("’", "'"))]
     if len(tokens) < 3:
         return False
@@ -146,11 +146,11 @@ def _is_latin_clause(text: str) -> bool:
 
 
 def _is_lower(tokens: list[str], text: str) -> bool:
-    """Whether what follows a pronoun runs on in lower case: `Let me know if you ..`, not `You Only Live Twice`."""
+    """Tell whether what follows a pronoun runs on in lower case: `Let me know if you ..`, not `You Only Live Twice`."""
     return all(word[:1].islower() for word in tokens[:2]) and (len(tokens) > 2 or bool(_SENTENCE_END.search(text)))
 
 
 def _ends_sentence(text: str, tokens: list[str]) -> bool:
-    """A full stop behind five words or more of which most are in lower case."""
+    """Tell whether a full stop stands behind five words or more of which most are in lower case."""
     lower = sum(word[:1].islower() for word in tokens)
     return len(tokens) >= 5 and lower >= len(tokens) - 2 and bool(_SENTENCE_END.search(text.rstrip("\"'”")))

@@ -1,11 +1,11 @@
-"""One run of text into candidates, at the strongest separator that it holds outside brackets and quotes."""
+"""Separators: one run of text is split at the strongest one that it holds outside brackets and quotes."""
 
 from __future__ import annotations
 
 import re
 
 from pipeline.clean.cleaner import markers
-from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.vocabulary import COMMA_TAILS
 
 _SEMICOLONS = re.compile("[;；﹔؛;]")
@@ -42,8 +42,8 @@ _HIDDEN = {
 _SHOWN = {hidden: sign for sign, hidden in _HIDDEN.items()}
 
 
-def split_inline(text: str, article: Article | None) -> list[str]:
-    """Candidates of one line, in order, untrimmed. Linear; a separator inside brackets or quotes does not count."""
+def split_inline(text: str, article: ArticleIndex | None) -> list[str]:
+    """Return the candidates of one line, in order, untrimmed. Linear; a separator in brackets or quotes does not count."""
     if _HASHTAG.search(text) and (hashtags := _split_hashtags(text)):
         return hashtags
     if bulleted := markers.split_bulleted(text.strip()):
@@ -53,13 +53,13 @@ def split_inline(text: str, article: Article | None) -> list[str]:
 
 
 def split_semicolons(text: str) -> list[str]:
-    """The parts of the text between semicolons that no bracket encloses."""
+    """Return the parts of the text between semicolons that no bracket encloses."""
     hidden = _PROTECTED.sub(lambda match: match[0].translate(_HIDDEN), text)
     return [part.translate(_SHOWN) for part in _SEMICOLONS.split(hidden)]
 
 
 def split_listed(text: str) -> list[list[str]]:
-    """Every way to read the text as a list joined by weak separators; the article decides whether one is meant."""
+    """Return every way to read the text as a list joined by weak separators; the article decides whether one is meant."""
     readings = [
         re.split(pattern, text)
         for pattern in (
@@ -73,12 +73,12 @@ def split_listed(text: str) -> list[list[str]]:
 
 
 def split_conjunction(text: str) -> list[str]:
-    """`B and C`, the end of a list in a sentence -> B, C."""
+    """Split `B and C`, the end of a list in a sentence, into B, C."""
     return _CONJUNCTION.split(text)
 
 
-def split_commas(text: str, article: Article | None) -> list[str]:
-    """The parts between commas; two neighbours that the article writes as one (Washington, D.C.) stay one."""
+def split_commas(text: str, article: ArticleIndex | None) -> list[str]:
+    """Return the parts between commas; two neighbours that the article writes as one (Washington, D.C.) stay one."""
     parts = _COMMAS.split(text)
     if article is None:
         return parts
@@ -97,8 +97,8 @@ def split_commas(text: str, article: Article | None) -> list[str]:
     return merged
 
 
-def _has_pair(article: Article, left: str, seam: str, right: str) -> bool:
-    """Whether the article writes both as one name, and not only side by side in a list of its own."""
+def _has_pair(article: ArticleIndex, left: str, seam: str, right: str) -> bool:
+    """Tell whether the article writes both as one name, and not only side by side in a list of its own."""
     left, right = left.strip().translate(_SHOWN), right.strip().translate(_SHOWN)
     if not (left and right):
         return False
@@ -113,7 +113,7 @@ def _has_pair(article: Article, left: str, seam: str, right: str) -> bool:
 
 
 def _is_one_name(text: str, joined: str, left: str, right: str) -> bool:
-    """Whether neither half stands alone anywhere, nor the pair in an enumeration (`A, B and C`; `Z, A, B`)."""
+    """Tell whether neither half stands alone anywhere, nor the pair in an enumeration (`A, B and C`; `Z, A, B`)."""
     if text.count(left) > text.count(joined) or text.count(right) > text.count(joined):
         return False
     at = text.find(joined)
@@ -121,7 +121,7 @@ def _is_one_name(text: str, joined: str, left: str, right: str) -> bool:
     return not (_GOES_ON.match(behind) or _CAME_BEFORE.search(before))
 
 
-def _split_hidden(text: str, article: Article | None) -> list[str]:
+def _split_hidden(text: str, article: ArticleIndex | None) -> list[str]:
     for separator in (_SEMICOLONS, _PIPES):
         if separator.search(text):
             return separator.split(text)
@@ -133,8 +133,8 @@ def _split_hidden(text: str, article: Article | None) -> list[str]:
     return _split_weak(text, article)
 
 
-def _split_weak(text: str, article: Article | None) -> list[str]:
-    """Separators that also stand inside names; they count only between spaces, and only if the article has no such name."""
+def _split_weak(text: str, article: ArticleIndex | None) -> list[str]:
+    """Split at separators that also stand inside names: between spaces only, and only if the article has no such name."""
     if article is not None and len(text) < 200 and article.has(text.strip().translate(_SHOWN)):
         return [text]
     for at, separator in enumerate(_SPACED):
@@ -157,7 +157,7 @@ def _split_weak(text: str, article: Article | None) -> list[str]:
 
 
 def _split_hashtags(text: str) -> list[str] | None:
-    """`#A #B_C` -> A, B C. A single sign in a list of other things is left to the other separators."""
+    """Split hashtags, `#A #B_C` -> A, B C; None for a single sign in a list of other things."""
     parts = _HASHTAG.split(text)
     if parts[0].strip(" \n,;") or (len(parts) < 3 and len(parts[-1].split()) > 1):
         return None

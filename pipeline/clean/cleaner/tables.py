@@ -13,12 +13,12 @@ _NUMBER = re.compile(r"[\s\d.,%/]+")
 
 
 def is_table(lines: list[str]) -> bool:
-    """Whether the lines are rows: two bars in one of them, or a bar or tab in two."""
+    """Tell whether the lines are rows: two bars in one of them, or a bar or tab in two."""
     return any(line.count("|") > 1 for line in lines) or sum("|" in line or "\t" in line.strip() for line in lines) > 1
 
 
 def table_items(text: str) -> list[str]:
-    """The cells of the phrase column; of a single row, or one without a header, all cells that are no numbers."""
+    """Return the cells of the phrase column; of a single row, or one without a header, all cells that are no numbers."""
     rows = [_cells(line) for line in text.split("\n") if "|" in line or "\t" in line]
     ruled = [at for at, row in enumerate(rows) if not any(map(str.isalnum, "".join(row))) and "-" in "".join(row)]
     rows = [row for row in rows if any(map(str.isalnum, "".join(row)))]
@@ -35,7 +35,7 @@ def table_items(text: str) -> list[str]:
 
 
 def separator_of(lines: list[str]) -> str:
-    """What separates the columns that the first line names: `Phrase,Score`; empty where it names none."""
+    """Return the separator of the columns that the first line names (`Phrase,Score`); empty where it names none."""
     for separator in ",;，；":
         cells = [cell.strip().casefold() for cell in lines[0].split(separator)] if len(lines) > 1 else []
         if len(cells) > 1 and all(_is_phrase_column(cell) or cell in GLOSS_COLUMNS for cell in cells):
@@ -44,7 +44,7 @@ def separator_of(lines: list[str]) -> str:
 
 
 def records_of(lines: list[str]) -> list[str]:
-    """The phrases of records, a line for each field (`- phrase: A`, `  score: 0.9`); none where the lines are no records."""
+    """Return the phrases of records, a line for each field (`- phrase: A`, `  score: 0.9`); none where the lines are no records."""
     fields = [match for line in lines if (match := _FIELD.fullmatch(line))]
     keys = [match[1].casefold() for match in fields]
     if len(fields) < len(lines) or len(set(keys)) < 2 or not all(k in PHRASE_KEYS or k in GLOSS_COLUMNS for k in keys):

@@ -1,4 +1,4 @@
-"""The edges of one phrase: marks, bullets, stray quotes and brackets. `trim(trim(text)) == trim(text)` always."""
+"""Trimming of the edges of one phrase: marks, bullets, stray quotes and brackets. `trim(trim(text)) == trim(text)` always."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ACRONYM = re.compile(r"(?:^|[\s(/-])(?:[^\W\d_]{1,2}\.){2,20}$")
 
 
 def trim(text: str) -> str:
-    """The phrase in its normal form without marks around it; empty where nothing but marks is there."""
+    """Return the phrase in its normal form without marks around it; empty where nothing but marks is there."""
     if len(text) > PHRASE_CHARS * 5:
         return ""
     while True:
@@ -42,7 +42,7 @@ def trim(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_mark(character: str) -> bool:
-    """Punctuation, symbols and enclosed numbers (①); not the units and names that Unicode calls symbols (㎡, ℃, ㈜)."""
+    """Tell whether this is punctuation, a symbol or an enclosed number (①); not a unit or name like ㎡, ℃, ㈜."""
     if "\u2460" <= character <= "\u24ff" or "\u2776" <= character <= "\u2793" or "\u3260" <= character <= "\u327b":
         return True
     if "\u2100" <= character <= "\u214f" or "\u3200" <= character <= "\u33ff" or character in "©®°":
@@ -60,7 +60,7 @@ def _strip_marks(text: str) -> str:
 
 
 def _begins_name(text: str, at: int) -> bool:
-    """Whether the mark belongs to a name: .NET, @handle, (주)한화, 'Squid Game' season 2."""
+    """Tell whether the mark belongs to a name: .NET, @handle, (주)한화, 'Squid Game' season 2."""
     mark = text[at]
     if mark == ".":
         return text[at + 1 : at + 2].isalpha() and text[at + 1].isascii() and not text[:at].endswith(".")
@@ -71,7 +71,7 @@ def _begins_name(text: str, at: int) -> bool:
 
 
 def _ends_name(text: str) -> bool:
-    """Whether the last mark belongs to a name: U.S., C++, C#, 원더클럽(club.com), 드라마 '가시나무 꽃'."""
+    """Tell whether the last mark belongs to a name: U.S., C++, C#, 원더클럽(club.com), 드라마 '가시나무 꽃'."""
     mark = text[-1]
     if mark == ".":
         return _ACRONYM.search(text[-50:]) is not None or text.rpartition(" ")[2].casefold() in ABBREVIATIONS
@@ -89,7 +89,7 @@ def _ends_name(text: str) -> bool:
 
 
 def _balance(text: str) -> str:
-    """Without brackets that have no partner; what follows one that was never closed is an unfinished remark and goes."""
+    """Remove brackets without a partner; what follows one that was never closed is an unfinished remark and goes, too."""
     if not _ANY_BRACKET.search(text):
         return text
     text = _EMPTY_BRACKETS.sub(" ", text)
@@ -109,7 +109,7 @@ def _balance(text: str) -> str:
 
 
 def _unwrap(text: str) -> str:
-    """Without the quotes or brackets that enclose the whole phrase."""
+    """Remove the quotes or brackets that enclose the whole phrase."""
     while len(text) > 1:
         first, last = text[0], text[-1]
         quoted = _QUOTES.get(first) == last and last not in text[1:-1] and first not in text[1:-1]
@@ -120,7 +120,7 @@ def _unwrap(text: str) -> str:
 
 
 def _partner(text: str) -> int:
-    """Where the bracket at the beginning of the text is closed, or -1."""
+    """Return the offset at which the bracket at the beginning of the text is closed, or -1."""
     depth = 0
     for match in _ANY_BRACKET.finditer(text):
         depth += 1 if match[0] in _BRACKETS else -1

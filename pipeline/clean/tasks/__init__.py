@@ -17,5 +17,5 @@ from typing import Any
 
 
 def object_of(properties: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema as strict as endpoints want it: every property required, no others."""
+    """Return a JSON schema as strict as endpoints want it: every property required, no others."""
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

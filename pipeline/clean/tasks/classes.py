@@ -46,7 +46,7 @@ class Options(Base):
 
     @field_validator("classes")
     @classmethod
-    def _told_apart(cls, classes: dict[str, list[str]]) -> dict[str, list[str]]:
+    def _distinct(cls, classes: dict[str, list[str]]) -> dict[str, list[str]]:
         if len(classes) < 2:
             raise ValueError("give two classes or more")
         owner: dict[str, str] = {}
@@ -86,26 +86,26 @@ class Task(contracts.Task):
         exact = self._names.get(folded)
         if exact and not (status == "truncated" and self._may_become_another(folded, exact)):
             return Label([exact], [], "ok")
-        found = self._named_in(line)
-        if not found and status in ("ok", "unparseable"):
-            found = self._named_in(reply.text[:_MOST_CHARS])
-        if len(found) == 1:
-            return Label(found, [], "ok")
+        named = self._named_in(line)
+        if not named and status in ("ok", "unparseable"):
+            named = self._named_in(reply.text[:_MOST_CHARS])
+        if len(named) == 1:
+            return Label(named, [], "ok")
         return Label([], [], "unparseable" if status == "ok" else status)
 
     def judge(self, reply: Reply, article: Article) -> str:
         return self.parse(reply, article).status
 
     def check(self, label: str) -> str | None:
-        """The class that a person's word stands for, None where it is none of the set."""
+        """Return the class that a person's word stands for, None where it is none of the set."""
         return self._names.get(_folded(label))
 
     def _may_become_another(self, beginning: str, exact: str) -> bool:
-        """Whether a reply that was cut after a class's name may have been on its way to another: Art, Art history."""
+        """Tell whether a reply that was cut after a class's name may have been on its way to another: Art, Art history."""
         return any(word.startswith(beginning) and name != exact for word, name in self._names.items())
 
     def _named_in(self, line: str) -> list[str]:
-        """The class that the line is; else those that it names in a sentence."""
+        """Return the class that the line is; else those that it names in a sentence."""
         folded = _folded(line)
         if folded in self._names:
             return [self._names[folded]]
@@ -116,12 +116,12 @@ class Task(contracts.Task):
 
 
 def _folded(word: str) -> str:
-    """Case, width, spacing and punctuation do not tell one class from another."""
+    """Return the word without case, width, spacing and punctuation, by which no class differs from another."""
     return " ".join(_WORDS.findall(fold_case(word).replace("_", " ")))
 
 
 def _stands_in(word: str, text: str) -> bool:
-    """As a whole word; Korean and Japanese hang particles behind it."""
+    """Tell whether the text holds the word as a whole one; Korean and Japanese hang particles behind it."""
     at = text.find(word)
     while at >= 0:
         end = at + len(word)

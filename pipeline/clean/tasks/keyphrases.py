@@ -31,7 +31,7 @@ class Options(Base):
     max_phrases: Annotated[int, Field(gt=0, le=50)] = 7
     max_label_tokens: Annotated[int, Field(gt=0)] | None = 64
     too_long: Literal["cut", "reject"] = "cut"  # a longer label loses last phrases, or is none
-    korean: Literal["rules", "kiwi"] = "rules"  # by what inflected Korean words are told
+    korean: Literal["rules", "kiwi"] = "rules"  # how inflected Korean words are analysed
     absent: Literal["flag", "drop"] = "flag"
 
 
@@ -79,13 +79,15 @@ class Task(contracts.Task):
         return Label(phrases, cleaned.tiers[: len(phrases)], status, [*cleaned.repairs, *cut])
 
     def judge(self, reply: Reply, article: Article) -> str:
-        """What a reply is worth, quickly: `ok`, `truncated`, `empty`, `refusal`, ..., or `absent` where most phrases are not in the
-        article.  A plain list of phrases that the article holds needs no parsing; anything else gets it."""
+        """Return what a reply is worth, quickly: `ok`, `truncated`, `empty`, ..., or `absent` where the article lacks most phrases.
+
+        A plain list of phrases that the article holds needs no parsing; anything else gets it.
+        """
         if is_cut(reply.finish_reason, reply.text):
             return "truncated"
         parts = [part.strip(_AROUND) for part in _BETWEEN.split(reply.text)]
-        there = sum(1 < len(part) < 60 and part in article.text for part in parts)
-        if there and 2 * there >= len([part for part in parts if part]):
+        present = sum(1 < len(part) < 60 and part in article.text for part in parts)
+        if present and 2 * present >= len([part for part in parts if part]):
             return "ok"
         label = self.parse(reply, article)
         if label.status != "ok":
@@ -93,7 +95,7 @@ class Task(contracts.Task):
         return "absent" if 2 * label.tiers.count("absent") > len(label.tiers) else "ok"
 
     def _within_tokens(self, phrases: list[str]) -> list[str]:
-        """Without as many last phrases as it takes for the label to fit."""
+        """Drop as many last phrases as it takes for the label to fit into `max_label_tokens`."""
         limit = self._options.max_label_tokens
         if limit is None or sum(len(phrase.encode()) + 2 for phrase in phrases) <= limit:
             return phrases  # a token is a byte at least

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.core.text.folding import fold_case
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import Ledger, Record, open_ledger_to_read
@@ -50,7 +50,7 @@ def _records(work: Workspace, rows: Sequence[Mapping[str, Any]]) -> dict[str, Re
 
 def withheld(row: Mapping[str, Any]) -> dict[str, Any]:
     """The card of a blind article: nothing in it depends on the label."""
-    article = Article(row["text"] or "", row["language"])
+    article = ArticleIndex(row["text"] or "", row["language"])
     return {
         "key": row["text_sha256"],
         **{name: row[name] for name in _ARTICLE},
@@ -65,13 +65,13 @@ def card(
     row: Mapping[str, Any], phrases: Sequence[str], verdicts: Sequence[bool | None], behind: Background
 ) -> dict[str, Any]:
     """`row` is the article with its label, `phrases` what is shown (a planted one among them), `verdicts` run along them."""
-    article = Article(row["text"] or "", row["language"])
+    article = ArticleIndex(row["text"] or "", row["language"])
     tiers = dict(zip(row["phrases"], row["tiers"] or [], strict=False))
 
     def tier(phrase: str) -> str | None:
         if row["tiers"] is None:
             return None  # a label that need not stand in the text
-        return tiers.get(phrase) or article.place(phrase)[0]
+        return tiers.get(phrase) or article.classify(phrase)[0]
 
     shown = [
         {"text": phrase, "tier": tier(phrase), "verdict": said} for phrase, said in zip(phrases, verdicts, strict=True)
@@ -120,7 +120,7 @@ def segments(text: str, spans: Sequence[Sequence[tuple[int, int]]]) -> list[Segm
 
 def foreign(row: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str | None:
     """A phrase of other articles' labels that is wrong for this article: it has it in no form, nor any of its words."""
-    article, mine = Article(row["text"] or "", row["language"]), {fold_case(phrase) for phrase in row["phrases"]}
+    article, mine = ArticleIndex(row["text"] or "", row["language"]), {fold_case(phrase) for phrase in row["phrases"]}
     for other in others:
         for phrase in other["phrases"] if other["language"] == row["language"] else ():
             words = phrase.split()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.core import plugins
 from pipeline.core.errors import InputError
 from pipeline.core.shards import Folder, read_order
@@ -94,8 +94,8 @@ class Predictions:
         return {number: self._row(row) for number, row in found.items()}
 
     def _row(self, article: Row) -> Row:
-        phrases, text = self._of_id[article["id"]], Article(article["text"], article["language"])
-        tiers = [text.place(phrase)[0] for phrase in phrases] if self._many else None
+        phrases, text = self._of_id[article["id"]], ArticleIndex(article["text"], article["language"])
+        tiers = [text.classify(phrase)[0] for phrase in phrases] if self._many else None
         origin = dict.fromkeys(_ORIGIN) | {"model": self.model}
         return {"text_sha256": article["text_sha256"], "phrases": phrases, "tiers": tiers, "repairs": [], **origin}
 

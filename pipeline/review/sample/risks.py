@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.clean.cleaner import verdict
+from pipeline.clean.cleaner import statuses
 from pipeline.core.text.folding import fold_case
 from pipeline.job.workspace import Workspace
 from pipeline.versions import store
@@ -71,7 +71,7 @@ def of(
     absent = [phrase for phrase, tier in zip(phrases, tiers or [], strict=False) if tier == "absent"]
     if absent:
         found.append(Risk(4 * len(absent) / len(phrases) + 1, "absent", len(absent)))
-    if any(verdict.judge_opening(phrase, None) or verdict.says_nothing(phrase) for phrase in absent):
+    if any(statuses.status_of_opening(phrase, None) or statuses.is_no_answer(phrase) for phrase in absent):
         found.append(Risk(5, "refusal"))
     if tiers and len(phrases) < 3:
         found.append(Risk(2, "phrases", len(phrases)))

@@ -1,4 +1,4 @@
-"""From one candidate to the phrases it holds. The article settles what is part of a name and what is decoration.
+"""Refinement of one candidate into the phrases it holds, with the article's help: what is a name, and what decoration.
 
 Each rule proposes a shorter reading. It is taken unless the article has the text as it is; so a rule may be bold.
 """
@@ -12,7 +12,7 @@ from pipeline.clean.cleaner import labels
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.markers import strip_number
 from pipeline.clean.cleaner.normal import fold_width, has_hangul
-from pipeline.clean.cleaner.presence import Article
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause, strip_address
 from pipeline.clean.cleaner.split import split_listed, split_semicolons
 from pipeline.clean.cleaner.trim import trim
@@ -53,8 +53,8 @@ _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
 _MAX_DEPTH = 12
 
 
-def settle(candidate: str, article: Article | None, depth: int = 0) -> Iterator[str]:
-    """The phrases of one candidate; none where it holds nothing but marks. Settling a phrase again gives that phrase."""
+def refine(candidate: str, article: ArticleIndex | None, depth: int = 0) -> Iterator[str]:
+    """Yield the phrases of one candidate; none where it holds nothing but marks. Refining a phrase again gives that phrase."""
     if _is_plain(candidate):
         yield candidate
         return
@@ -71,18 +71,18 @@ def settle(candidate: str, article: Article | None, depth: int = 0) -> Iterator[
             if article is not None and article.has(text):
                 break
             for part in parts:
-                yield from settle(part, article, depth + 1)
+                yield from refine(part, article, depth + 1)
             return
     yield text
 
 
 def _is_plain(candidate: str) -> bool:
-    """Whether the candidate is words with single spaces and nothing else: no rule has anything to do. Most are."""
+    """Tell whether the candidate is words with single spaces and nothing else: no rule has anything to do. Most are."""
     return _PLAIN.fullmatch(candidate) is not None and candidate.count(" ") < _LOOP and not _JOINED.search(candidate)
 
 
 def _without_loop(candidate: str) -> str:
-    """`A B A B A B A B` -> `A B`: a model that repeats itself without separators."""
+    """Undo the repetition of a model that goes on without separators: `A B A B A B A B` -> `A B`."""
     tokens = candidate.split()
     if len(tokens) < _LOOP or tokens.count(tokens[0]) < _LOOP:
         return candidate
@@ -91,8 +91,8 @@ def _without_loop(candidate: str) -> str:
     return " ".join(tokens[:period]) if repeated and len(tokens) >= _LOOP * period else candidate
 
 
-def _with_sign(candidate: str, article: Article | None) -> str:
-    """`-5도`, `#MeToo`: a sign that looks like a bullet but stands before the phrase in the article, too."""
+def _with_sign(candidate: str, article: ArticleIndex | None) -> str:
+    """Keep a sign that looks like a bullet but stands before the phrase in the article, too: `-5도`, `#MeToo`; else empty."""
     text = candidate.strip()
     if article is None or text[:1] not in ("-", "#", "+", "−", "'", "’", "*") or not text[1:2].isalnum():
         return ""
@@ -102,30 +102,30 @@ def _with_sign(candidate: str, article: Article | None) -> str:
     return text[0] + bare if article.has_exactly(text[0] + bare) else ""
 
 
-def _loop(text: str, article: Article | None) -> list[str] | None:
+def _loop(text: str, article: ArticleIndex | None) -> list[str] | None:
     once = _without_loop(text)
     return [once] if once != text else None
 
 
-def _semicolons(text: str, article: Article | None) -> list[str] | None:
-    """A list inside an item. One semicolon may belong to a title, two separate."""
+def _semicolons(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Split a list inside an item. One semicolon may belong to a title, two separate."""
     parts = split_semicolons(text)
     return parts if len(parts) > 2 else None
 
 
-def _number(text: str, article: Article | None) -> list[str] | None:
+def _number(text: str, article: ArticleIndex | None) -> list[str] | None:
     bare = strip_number(text)
     return [bare] if bare != text and any(map(str.isalnum, bare)) else None
 
 
-def _news_tag(text: str, article: Article | None) -> list[str] | None:
-    """`[속보] A` -> A."""
+def _news_tag(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Remove the tag of a news headline: `[속보] A` -> A."""
     match = _NEWS_TAG.match(text)
     return [text[match.end() :]] if match else None
 
 
-def _copula(text: str, article: Article | None) -> list[str] | None:
-    """`A입니다`, the end of a list in a Korean or Japanese sentence -> A; a sentence of its own is left whole."""
+def _copula(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Remove a copula, the end of a list in a Korean or Japanese sentence: `A입니다` -> A; a sentence is left whole."""
     match = _COPULA.search(text)
     if match is None or not match.start():
         return None
@@ -134,36 +134,36 @@ def _copula(text: str, article: Article | None) -> list[str] | None:
     return [bare] if alone or (article is not None and article.has(trim(bare))) else None
 
 
-def _et_cetera(text: str, article: Article | None) -> list[str] | None:
-    """`A 등`, the end of an open list -> A."""
+def _et_cetera(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Remove the end of an open list: `A 등` -> A."""
     match = _ET_CETERA.search(text)
     return [text[: match.start()]] if match and match.start() else None
 
 
-def _address(text: str, article: Article | None) -> list[str] | None:
+def _address(text: str, article: ArticleIndex | None) -> list[str] | None:
     bare = strip_address(text)
     return [bare] if bare != text and any(map(str.isalnum, bare)) else None
 
 
-def _score(text: str, article: Article | None) -> list[str] | None:
+def _score(text: str, article: ArticleIndex | None) -> list[str] | None:
     if leading := _LEADING_SCORE.match(text):
         return [text[leading.end() :]]
     match = _SCORE.search(text)
     return [text[: match.start()]] if match and any(map(str.isalpha, text[: match.start()])) else None
 
 
-def _footnote(text: str, article: Article | None) -> list[str] | None:
+def _footnote(text: str, article: ArticleIndex | None) -> list[str] | None:
     bare = _FOOTNOTE.sub("", text)
     return [bare] if bare != text else None
 
 
-def _conjunction(text: str, article: Article | None) -> list[str] | None:
+def _conjunction(text: str, article: ArticleIndex | None) -> list[str] | None:
     match = _CONJUNCTION.match(text)
     return [text[match.end() :]] if match and text[0].islower() | (text[0] > "\u3000") else None
 
 
-def _remark_behind(text: str, article: Article | None) -> list[str] | None:
-    """`A. I hope this helps!` -> A."""
+def _remark_behind(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Remove a sentence behind the phrase: `A. I hope this helps!` -> A."""
     if " " not in text and "。" not in text:
         return None
     head, *rest = _SENTENCE.split(text, maxsplit=1)
@@ -173,8 +173,8 @@ def _remark_behind(text: str, article: Article | None) -> list[str] | None:
     return [head] if chatter or (article is not None and article.has(trim(head))) else None
 
 
-def _gloss(text: str, article: Article | None) -> list[str] | None:
-    """`A: what it is` -> A; `Category: A` -> A. The side that the article has is the phrase."""
+def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Choose a side of a colon or dash: `A: what it is` -> A; `Category: A` -> A. The one that the article has wins."""
     match = _GLOSS.search(text) or (_GLUED_COLON.search(text) if article is not None else None)
     if match is None:
         return None
@@ -192,7 +192,7 @@ def _gloss(text: str, article: Article | None) -> list[str] | None:
 
 
 def _dash_gloss(head: str, tail: str) -> list[str] | None:
-    """Without an article a dash is part of the name, unless a whole explanation follows."""
+    """Return the head before a dash, which is part of the name, without an article, unless a whole explanation follows."""
     return [head] if len(tail.split()) >= 3 and len(tail.split()) > len(head.split()) else None
 
 
@@ -201,8 +201,8 @@ def _is_category(text: str) -> bool:
     return bare in words.CATEGORIES or labels.is_head(bare, strong=False) or not any(map(str.isalpha, bare))
 
 
-def _bracket_gloss(text: str, article: Article | None) -> list[str] | None:
-    """`A (what it is)` -> A, where the article has A only, or the remark translates it or is a sentence of its own."""
+def _bracket_gloss(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Remove a remark in brackets, `A (what it is)` -> A, where the article has A only, or it translates or is a sentence."""
     match = _REMARK.search(text)
     if match is None or not match.start():
         return None
@@ -213,8 +213,8 @@ def _bracket_gloss(text: str, article: Article | None) -> list[str] | None:
     return [head] if translated or (len(match[1].split()) > 3 and is_clause(match[1])) else None
 
 
-def _listed(text: str, article: Article | None) -> list[str] | None:
-    """`A, B` where the article has A and B, but not side by side."""
+def _listed(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Split `A, B` where the article has A and B, but not side by side."""
     if article is None:
         return None
     for parts in split_listed(text):
@@ -224,12 +224,12 @@ def _listed(text: str, article: Article | None) -> list[str] | None:
     return None
 
 
-def _width(text: str, article: Article | None) -> list[str] | None:
+def _width(text: str, article: ArticleIndex | None) -> list[str] | None:
     usual = fold_width(text)
     return [usual] if usual != text else None
 
 
-_RULES: tuple[Callable[[str, Article | None], list[str] | None], ...] = (
+_RULES: tuple[Callable[[str, ArticleIndex | None], list[str] | None], ...] = (
     _loop, _semicolons, _number, _news_tag, _address, _score, _footnote, _conjunction, _copula, _et_cetera, _listed,
     _remark_behind, _gloss, _bracket_gloss, _width,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Statuses: whether an answer refuses, asks for the article, says that there is nothing, or is in another language."""
+"""Statuses of an answer without phrases: it refuses, asks for the article, says there are none, is in another language."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Literal
 
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
-from pipeline.clean.cleaner.literal import Group, find_literal
+from pipeline.clean.cleaner.literal import Collection, find_literal
 from pipeline.clean.cleaner.normal import fold_space
-from pipeline.clean.cleaner.presence import Article, language_script, main_script
+from pipeline.clean.cleaner.presence import ArticleIndex, language_script, main_script
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.core.text.language import detector
 
@@ -19,17 +19,17 @@ Status = Literal[
 ]
 _HEAD_CHARS = 600
 _NO_DATA = {"error", "message", "code", "detail", "type"}  # keys of an object that tells of an error
-_TELLING = 3  # phrases, of which none is in the article: their language can be told
+_ENOUGH = 3  # phrases of which none is in the article: enough text for the detection of their language
 
 
-def judge_opening(answer: str, article: Article | None) -> Literal["refusal", "no_answer"] | None:
-    """The status of an answer that begins by declining or asking; None where a list follows or the article has it."""
+def status_of_opening(answer: str, article: ArticleIndex | None) -> Literal["refusal", "no_answer"] | None:
+    """Return the status of an answer that begins by declining or asking; None where a list follows or the article has it."""
     if answer[:1] in "[{":
-        return _judge_literal(answer)
+        return _status_of_literal(answer)
     head = _head(answer)
     refuses = (head.startswith(words.REFUSALS) and not _is_bare_list(answer)) or _refuses_within(answer)
     asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
-    if not refuses and (says_nothing(head) or _denies(head.strip(" .!\"'()[]<>-*:。"))):
+    if not refuses and (is_no_answer(head) or _denies_phrases(head.strip(" .!\"'()[]<>-*:。"))):
         return "no_answer"
     if not (refuses or asks) or _holds_list(answer):
         return None
@@ -43,7 +43,7 @@ def _head(text: str) -> str:
 
 
 def _refuses_within(answer: str) -> bool:
-    """`As it is violent I can't help with this article.`: one sentence or two, and no list."""
+    """Tell whether one sentence or two, and no list, refuse: `As it is violent I can't help with this article.`"""
     head = _head(answer)
     if len(head) > 200 or ";" in head or "\n" in answer.strip():
         return False
@@ -51,7 +51,7 @@ def _refuses_within(answer: str) -> bool:
 
 
 def _is_bare_list(answer: str) -> bool:
-    """`Sorry, Justin Bieber, Purpose`: short parts of which none is a sentence; a title may begin like an apology."""
+    """Tell whether short parts, none a sentence, follow: `Sorry, Justin Bieber, Purpose`. A title may begin like an apology."""
     parts = [part.strip() for part in re.split(r"[;；\n]", answer) if part.strip()]
     if len(parts) < 2:
         parts = [part.strip() for part in re.split("[,，、]", answer) if part.strip()]
@@ -59,8 +59,8 @@ def _is_bare_list(answer: str) -> bool:
     return len(parts) > 1 and plain
 
 
-def _judge_literal(answer: str) -> Literal["refusal", "no_answer"] | None:
-    """A list is data, whose strings are judged one by one; an object may decline, where it says nothing else."""
+def _status_of_literal(answer: str) -> Literal["refusal", "no_answer"] | None:
+    """Return the status of an object that declines and says nothing else; a list is data, whose strings count one by one."""
     literal = find_literal(answer)
     if literal is None or not literal.value.keys:
         return None
@@ -68,23 +68,25 @@ def _judge_literal(answer: str) -> Literal["refusal", "no_answer"] | None:
         refused = any(word in _head(answer) for word in (*words.REFUSALS, *words.REFUSALS_WITHIN))
         return "refusal" if refused else "no_answer"
     strings = [text for text in literal.value.items if isinstance(text, str)]
-    said = [_head(text) for text in strings if len(text.split()) > 2]
-    declines = said and all(text.startswith(words.REFUSALS) for text in said)
+    sentences = [_head(text) for text in strings if len(text.split()) > 2]
+    declines = sentences and all(text.startswith(words.REFUSALS) for text in sentences)
     return (
-        "refusal" if declines and literal and not any(isinstance(item, Group) for item in literal.value.items) else None
+        "refusal"
+        if declines and literal and not any(isinstance(item, Collection) for item in literal.value.items)
+        else None
     )
 
 
-def says_nothing(text: str) -> bool:
-    """Whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`."""
+def is_no_answer(text: str) -> bool:
+    """Tell whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`."""
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
     if bare in words.NO_ANSWERS:
         return True
     return bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare
 
 
-def _denies(sentence: str) -> bool:
-    """Whether a short sentence with a word for key phrases ends by saying that there are none."""
+def _denies_phrases(sentence: str) -> bool:
+    """Tell whether a short sentence with a word for key phrases ends by saying that there are none."""
     within = any(word in sentence for word in words.DENIALS_WITHIN)
     if len(sentence) > 100 or ";" in sentence or not (within or sentence.endswith(words.DENIALS)):
         return False
@@ -96,7 +98,7 @@ def _denies(sentence: str) -> bool:
 
 
 def ends_open_list(phrase: str) -> bool:
-    """Whether a phrase only says that there are more: `etc.`, `등`, `など`."""
+    """Tell whether a phrase only says that there are more: `etc.`, `등`, `など`."""
     return phrase.casefold() in words.ET_CETERA
 
 
@@ -112,7 +114,7 @@ def _asks_for_article(head: str) -> bool:
 
 
 def _holds_list(answer: str) -> bool:
-    """Whether phrases follow the apology: under a label, in lines with numbers or bullets, or in a literal."""
+    """Tell whether phrases follow the apology: under a label, in lines with numbers or bullets, or in a literal."""
     if any(block.kind == "answer" and any(map(str.isalnum, block.text)) for block in labels.split_blocks(answer)[1:]):
         return True
     lines = answer.split("\n")
@@ -122,20 +124,20 @@ def _holds_list(answer: str) -> bool:
 
 
 def is_other_language(
-    phrases: Sequence[str], tiers: Sequence[str], article: Article | None, language: str | None
+    phrases: Sequence[str], tiers: Sequence[str], article: ArticleIndex | None, language: str | None
 ) -> bool:
-    """Whether all phrases are in another script or language than the article, and the article has none of them.
+    """Tell whether all phrases are in another script or language than the article, and the article has none of them.
 
-    Without an article the language tells the script. Capitals alone (AI, LG) are names in any language.
+    Without an article the script is that of the language. Capitals alone (AI, LG) are names in any language.
     """
     if any(tier != "absent" for tier in tiers):
         return False
-    if language and len(tiers) >= _TELLING and (found := detector("cld2")("; ".join(phrases))):
-        return found != language.casefold()[:2]
+    if language and len(tiers) >= _ENOUGH and (detected := detector("cld2")("; ".join(phrases))):
+        return detected != language.casefold()[:2]
     script = (article.script if article else None) or language_script(language)
     if script is None:
         return False
-    scripts = {found for found in map(main_script, phrases) if found}
+    scripts = set(filter(None, map(main_script, phrases)))
     if not scripts or script in scripts or {script, *scripts} <= {"kana", "han"}:
         return False
     return any(any(map(str.islower, phrase)) or not phrase.isascii() for phrase in phrases)
