@@ -1,1 +1,1 @@
-"""Where map steps run.  A map step is a pure function from an input shard's name to an `Output`."""
+"""Engines, which run map steps.  A map step is a pure function from an input shard's name to an `Output`."""

@@ -1,4 +1,4 @@
-"""A map step as data: what its shards are made of, so that the same words run it and tell whether it is up to date."""
+"""Map steps as data: what a shard is made of, so that one description runs a step and tells whether it is up to date."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Step:
     fold: Callable[[], dict[str, Any]] | None = None
 
     def key(self, shard: str) -> tuple[str, dict[str, str]]:
-        """The key that a shard must carry, and the digests of its inputs.  Raises InputError where an input is not there."""
+        """Return the key that a shard must carry and the digests of its inputs.  Raises InputError where an input is missing."""
         digests = input_digests(self.inputs, shard)
         return step_key(digests, self.config, self.extra(shard)), digests
 
-    # --- what a fold was made of ---
+    # --- the note on what a fold was made of ---
 
     @property
     def _fold_file(self) -> Path:
@@ -58,7 +58,7 @@ class Step:
             write_json(self._fold_file, note)
 
     def state(self, shards: Sequence[str]) -> str:
-        """`done`, `not run`, `2 of 5 shards`, `stale: ...` or `unknown until run`; nothing is run or written."""
+        """Return `done`, `not run`, `2 of 5 shards`, `stale: ...` or `unknown until run`; nothing is run or written."""
         finished = [shard for shard in shards if self.folder.manifest(shard)]
         if not finished:
             return NOT_RUN if shards else DONE
@@ -77,7 +77,7 @@ class Step:
         return DONE if noted == {"key": self._fold_now()} else f"stale: {self.changed}"
 
     def is_done(self, shard: str) -> bool:
-        """Whether a shard is there as it would be made now, but for what a fold says of it."""
+        """Tell whether a shard is there as it would be made now, but for what a fold says of it."""
         return self.folder.manifest(shard) is not None and self._why_stale(shard) is None
 
     def _why_stale(self, shard: str) -> str | None:
@@ -93,7 +93,7 @@ class Step:
 
 
 def state_of(steps: Iterable[Step], shards: Sequence[str]) -> str:
-    """The state of a stage: that of its first step that is not done, so a later step may count on the earlier ones."""
+    """Return the state of a stage: that of its first step that is not done, so a later step may count on the earlier ones."""
     for step in steps:
         try:
             state = step.state(shards)

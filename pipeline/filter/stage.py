@@ -1,8 +1,9 @@
-"""filter: `articles/` -> `filtered/`, with what the filters found as added columns.
+"""filter: `articles/` -> `filtered/`, with the filters' findings as added columns.
 
 Three steps, so that each shard's text is judged once although some filters must look across shards: *decide* (a map:
-what each filter finds for each row, without the text), *fold* (over the decisions of all shards), *emit* (a map:
-articles + decisions + fold -> kept and rejected rows).
+each filter's findings for each row, without the text), *fold* (over the decisions of all shards), *emit* (a map:
+articles + decisions + fold -> kept and rejected rows).  Without decisions on disk, a fold that rebuilt the shards in which it
+found a duplicate judged every text twice where most shards hold one.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ def run(work: Workspace) -> None:
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
-    """Whether `filtered/` is up to date with `articles/` and the job file."""
+    """Return the state of `filtered/` against `articles/` and the job file (`steps.Step.state`)."""
     return state_of(_steps(work, shards, _LazyFilters(work)), shards)
 
 
 def _steps(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> tuple[Step, Step]:
-    """*decide* and *emit*, the latter without what the fold will say of each shard."""
+    """Return the steps *decide* and *emit*, the latter without what the fold will say of each shard."""
     specs = [in_key(options, mode="json") for options in work.config.filter_options]
     deciding = Step(work.decisions, [work.articles], [VERSION, specs], "filters changed")
     emitting = Step(
@@ -85,7 +86,7 @@ class _LazyFilters:
 
     @property
     def public_columns(self) -> list[pa.Field]:
-        """What filters add to a row; the columns of a folding filter are its own business."""
+        """Return the columns that filters add to a row; those of a folding filter are its own business."""
         return [field for cls in self.classes if not cls.folds() for field in cls.columns]
 
 
@@ -93,18 +94,21 @@ class _LazyFilters:
 
 
 def decide(articles: pa.Table, filters: Sequence[Filter]) -> pa.Table:
-    """One row an article: `stop`, the position of the filter that rejects it by itself (else null), its `reason`, and
-    the columns of the filters that saw it (a filter does not see what an earlier one rejected)."""
+    """Return one row an article: `stop`, `reason` and the columns of the filters that saw it.
+
+    `stop` is the position of the filter that rejects the article by itself, else null.  A filter does not see what an earlier
+    one rejected; its columns are null there.
+    """
     count = articles.num_rows
     stop = np.full(count, -1, dtype=np.int16)
     reasons: list[str | None] = [None] * count
     columns: dict[str, pa.Array] = {}
-    for position, chosen in enumerate(filters):
+    for position, row_filter in enumerate(filters):
         rows = np.flatnonzero(stop < 0)
-        found, added = chosen.decide(articles if len(rows) == count else articles.take(rows))
-        for field in chosen.columns:
+        row_reasons, added = row_filter.decide(articles if len(rows) == count else articles.take(rows))
+        for field in row_filter.columns:
             columns[field.name] = _spread(added[field.name], rows, count, field.type)
-        for row, reason in zip(rows, found, strict=True):
+        for row, reason in zip(rows, row_reasons, strict=True):
             if reason is not None:
                 stop[row], reasons[row] = position, reason
     stops = pa.array(stop, mask=stop < 0)
@@ -112,7 +116,7 @@ def decide(articles: pa.Table, filters: Sequence[Filter]) -> pa.Table:
 
 
 def _spread(values: Sequence[Any], rows: Any, count: int, kind: pa.DataType) -> pa.Array:
-    """Values of some rows as a column of all rows, null elsewhere."""
+    """Return values of some rows as a column of all rows, null elsewhere."""
     if len(rows) == count:
         return pa.array(values, kind)
     whole: list[Any] = [None] * count
@@ -125,7 +129,7 @@ def _spread(values: Sequence[Any], rows: Any, count: int, kind: pa.DataType) -> 
 
 
 def fold(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> list[Drops]:
-    """For each shard the rows that a filter drops after looking at all of them, in the order of the chain."""
+    """Return for each shard the rows that filters drop after looking at all of them, in the order of the chain."""
     drops: list[Drops] = [{} for _ in shards]
     if not shards or not filters.folding:
         return drops
@@ -137,8 +141,8 @@ def fold(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> list[
     alive = np.ones(len(stop), dtype=bool)
     for position in filters.folding:
         rows = np.flatnonzero(alive & (stop > position))
-        for found, why in filters[position].fold(table.take(rows)).items():
-            row = int(rows[found])
+        for dropped, why in filters[position].fold(table.take(rows)).items():
+            row = int(rows[dropped])
             alive[row] = False
             shard = int(np.searchsorted(starts, row, side="right")) - 1
             drops[shard][row - int(starts[shard])] = why
@@ -154,7 +158,7 @@ def _decisions_with_id(work: Workspace, shard: str, names: Sequence[str]) -> pa.
 
 
 def emit(articles: pa.Table, decisions: pa.Table, drops: Drops, filters: _LazyFilters) -> Output:
-    """Kept rows with the filters' columns; rejected rows with reason, detail and the same columns."""
+    """Return kept rows with the filters' columns, and rejected rows with reason, detail and the same columns."""
     reasons = decisions.column("reason").to_pylist()
     details = _details(decisions, filters)
     for row, (reason, detail) in drops.items():
@@ -171,19 +175,19 @@ def emit(articles: pa.Table, decisions: pa.Table, drops: Drops, filters: _LazyFi
     return Output(whole.take(pa.array(kept_rows, pa.int64())), rejected.select(order))
 
 
-def _with_columns(articles: pa.Table, found: dict[str, Any]) -> pa.Table:
-    """Articles with `language` and `tokens`, whatever the filters are, and with what else these found."""
+def _with_columns(articles: pa.Table, findings: dict[str, Any]) -> pa.Table:
+    """Return articles with `language` and `tokens`, whatever the filters are, and with the filters' other columns."""
     language = articles.column("declared_language")
-    if "language" in found:
-        language = pc.coalesce(found["language"], language)
+    if "language" in findings:
+        language = pc.coalesce(findings["language"], language)
     columns = {"language": language, "tokens": pa.nulls(articles.num_rows, pa.int64())}
-    for name, values in (columns | found | {"language": language}).items():
+    for name, values in (columns | findings | {"language": language}).items():
         articles = articles.append_column(name, values)
     return articles
 
 
 def _details(decisions: pa.Table, filters: _LazyFilters) -> dict[int, str]:
-    """Row -> what its rejecting filter saw, as `column=value`."""
+    """Return row -> what its rejecting filter saw, as `column=value`."""
     rows = np.flatnonzero(np.asarray(decisions.column("stop").is_valid()))
     names = [cls.columns.names for cls in filters.classes]
     seen = decisions.take(rows).to_pylist()

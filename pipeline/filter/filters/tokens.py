@@ -1,4 +1,4 @@
-"""Keep articles of a wanted length in tokens: `min` inclusive, `max` exclusive.
+"""Token filter: keep articles of a wanted length in tokens, `min` inclusive, `max` exclusive.
 
 Counts are exact: those of tiktoken for an OpenAI `encoding`, or those of a Hugging Face `tokenizer` (a name on the Hub
 or a folder, without special tokens).
@@ -26,7 +26,7 @@ class Options(contracts.FilterOptions):
 
     @field_validator("encoding")
     @classmethod
-    def _known(cls, encoding: str | None) -> str | None:
+    def _is_encoding(cls, encoding: str | None) -> str | None:
         if encoding is not None and encoding not in ENCODINGS:
             hint = did_you_mean(encoding, list(ENCODINGS))
             raise ValueError(f"unknown encoding{hint}; allowed: {', '.join(ENCODINGS)}")
