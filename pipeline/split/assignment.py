@@ -29,8 +29,8 @@ from pipeline.split.groups import Rows, Signatures, groups
 from pipeline.split.minhash import NUMBERS, signature
 
 TEXTS = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary(2 * NUMBERS))])
-_PLACE = [("group_id", pa.string()), ("split", pa.string())]
-LOG = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary()), *_PLACE])
+_ASSIGNED = [("group_id", pa.string()), ("split", pa.string())]
+LOG = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary()), *_ASSIGNED])
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
@@ -51,63 +51,68 @@ class Assignment:
 
     @property
     def splits(self) -> pa.Array:
-        """`train`, `eval`, null."""
+        """Return `train`, `eval` or null for each row."""
         return SPLITS.take(pa.array(self.codes))
 
 
 def texts_of(ids: Sequence[str], texts: Sequence[str]) -> pa.Table:
-    """What the split compares of articles: a digest of the folded text (32 hex digits) and its signature."""
+    """Return what the split compares of articles (TEXTS): a digest of the folded text (32 hex digits) and its signature."""
     folded = [fold_case(text) for text in texts]
     keys = [blake2b(text.encode(), digest_size=16).hexdigest() for text in folded]
     return pa.table([list(ids), keys, [signature(text) for text in folded]], schema=TEXTS)
 
 
 def signatures_of(tables: Iterable[pa.Table], count: int) -> Signatures:
-    """The column `signature` of tables with `count` rows in all: count x 128."""
-    found, row = np.empty((count, NUMBERS), np.uint16), 0
+    """Return the column `signature` of tables with `count` rows in all: count x 128 numbers of 16 bits."""
+    signatures, row = np.empty((count, NUMBERS), np.uint16), 0
     for chunk in (chunk for table in tables for chunk in table.column("signature").chunks if len(chunk)):
         values = chunk.cast(TEXTS.field("signature").type)
         whole = np.frombuffer(values.buffers()[1], np.uint16).reshape(-1, NUMBERS)
-        found[row : row + len(values)] = whole[values.offset : values.offset + len(values)]
+        signatures[row : row + len(values)] = whole[values.offset : values.offset + len(values)]
         row += len(values)
-    return found
+    return signatures
 
 
-def gone(rows: pa.Table, log: pa.Table) -> pa.Table:
-    """The entries of the log whose texts no row has any more."""
+def vanished_entries(rows: pa.Table, log: pa.Table) -> pa.Table:
+    """Return the entries of the log whose texts no row has any more."""
     return log.filter(pc.invert(pc.is_in(log.column("text_key"), rows.column("text_key").combine_chunks())))
 
 
 def assign(rows: pa.Table, log: pa.Table, signatures: Signatures, options: SplitOptions) -> Assignment:
-    """`rows` (`id, text_key`) are the articles of now in source order, `log` what earlier runs assigned (LOG), `signatures`
-    those of the rows and then of the entries that are `gone`."""
-    past, count = gone(rows, log), rows.num_rows
+    """Return what becomes of every row, by the rules above.
+
+    `rows` (`id, text_key`) are the articles of now in source order, `log` what earlier runs assigned (LOG), `signatures` those
+    of the rows and then of the `vanished_entries`.
+    """
+    past, count = vanished_entries(rows, log), rows.num_rows
     group = groups(signatures, options.similarity)
-    mine, known = group[:count], _Known(rows, log)
-    is_eval = known.eval_id | _returning(rows, known)
+    row_group, logged = group[:count], _LogMatches(rows, log)
+    is_eval = logged.eval_id | _returning(rows, logged)
     past_eval = np.asarray(pc.equal(past.column("split"), "eval"), dtype=bool)
-    with_eval = _among(group, np.concatenate([mine[is_eval | known.eval_text], group[count:][past_eval]]))
-    with_train = _among(group, np.concatenate([mine[known.any], group[count:]]))
-    group_ids = _group_ids(rows, group, past, known)
-    new = ~with_eval[mine] & ~with_train[mine]
-    is_eval |= _draw(group_ids, mine, new, log, options)
-    out = with_eval[mine] & ~is_eval
+    with_eval = _among(group, np.concatenate([row_group[is_eval | logged.eval_text], group[count:][past_eval]]))
+    with_train = _among(group, np.concatenate([row_group[logged.any], group[count:]]))
+    group_ids = _group_ids(rows, group, past, logged)
+    new = ~with_eval[row_group] & ~with_train[row_group]
+    # Only new groups are drawn from, also for a raised `split.eval`: a train row moved to eval would spoil every model that was
+    # trained on an earlier version.
+    is_eval |= _draw(group_ids, row_group, new, log, options)
+    out = with_eval[row_group] & ~is_eval
     codes = np.where(out, OUT, np.where(is_eval, EVAL, TRAIN)).astype(np.int8)
-    evals = np.concatenate([is_eval | known.eval_text, past_eval])
-    names = pc.if_else(pa.array(is_eval), rows.column("id"), known.eval_text_id)  # a text of eval is named by its row
+    evals = np.concatenate([is_eval | logged.eval_text, past_eval])
+    names = pc.if_else(pa.array(is_eval), rows.column("id"), logged.eval_text_id)  # a text of eval is named by its row
     names = pa.chunked_array(names.chunks + past.column("id").chunks, pa.string())
-    like = names.take(pa.array(_first_of(group, np.flatnonzero(evals))[mine], mask=~out)).combine_chunks()
+    like = names.take(pa.array(_first_of(group, np.flatnonzero(evals))[row_group], mask=~out)).combine_chunks()
     return Assignment(group_ids, codes, like)
 
 
 def near_eval(signatures: Signatures, is_eval: Flags, similarity: float) -> Flags:
-    """For each row whether it is none of eval, and like one that is."""
+    """Tell for each row whether it is none of eval, and like one that is."""
     group = groups(signatures, similarity)
     return _among(group, group[is_eval])[group] & ~is_eval
 
 
-class _Known:
-    """What the log says of each row, by id and by text: flags, and the number of its latest entry (-1: none)."""
+class _LogMatches:
+    """The log's entries for each row, by id and by text: flags, and the number of the latest one (-1: none)."""
 
     def __init__(self, rows: pa.Table, log: pa.Table) -> None:
         evals = log.filter(pc.equal(log.column("split"), "eval"))
@@ -123,22 +128,24 @@ class _Known:
         self.group_ids = log.column("group_id").take(pa.array(self.entry, mask=~self.any))
 
 
-def _returning(rows: pa.Table, known: _Known) -> Flags:
-    """Rows with a new id whose text was eval, where no other row of now stands for that text already."""
-    here = rows.filter(pa.array(known.eval_id)).column("text_key").combine_chunks()
-    taken = np.asarray(pc.is_in(rows.column("text_key"), here), dtype=bool)
-    found: Flags = known.eval_text & ~known.any_id & ~taken
-    at = np.flatnonzero(found)
+def _returning(rows: pa.Table, logged: _LogMatches) -> Flags:
+    """Flag rows with a new id whose text was eval, where no other row of now stands for that text already."""
+    eval_texts = rows.filter(pa.array(logged.eval_id)).column("text_key").combine_chunks()
+    taken = np.asarray(pc.is_in(rows.column("text_key"), eval_texts), dtype=bool)
+    returning: Flags = logged.eval_text & ~logged.any_id & ~taken
+    at = np.flatnonzero(returning)
     keys = rows.column("text_key").take(pa.array(at)).combine_chunks()
     first = np.unique(np.asarray(keys.dictionary_encode().indices), return_index=True)[1]
-    once = np.zeros(len(found), dtype=bool)
+    once = np.zeros(len(returning), dtype=bool)
     once[at[first]] = True
     return once
 
 
 def _draw(group_ids: pa.Array, group: Rows, new: Flags, log: pa.Table, options: SplitOptions) -> Flags:
-    """Which rows of new groups are eval: those of groups with a hash below the share, or of the lowest hashes up to a
-    number of rows."""
+    """Flag the rows of new groups that are eval.
+
+    They are those of groups with a hash below the share `options.eval`, or of the lowest hashes up to that number of rows.
+    """
     heads, sizes = np.unique(group[new], return_counts=True)
     hashes = np.array(
         [_hash(options.salt, name) for name in group_ids.take(pa.array(heads)).to_pylist()], dtype=np.uint64
@@ -168,36 +175,39 @@ def _hash(salt: str, group: str) -> int:
     return int.from_bytes(blake2b(f"{salt}\0{group}".encode(), digest_size=8).digest())
 
 
-def _group_ids(rows: pa.Table, group: Rows, past: pa.Table, known: _Known) -> pa.Array:
-    """A row keeps the group that it was published with; a new one takes that of an article like it, else its group is
-    named by the text of its first article."""
-    count, logged = rows.num_rows, known.group_ids.chunks + past.column("group_id").chunks
-    names = pa.chunked_array(logged + rows.column("text_key").chunks, pa.string())
-    named = np.concatenate([known.any, np.ones(past.num_rows, dtype=bool)])
+def _group_ids(rows: pa.Table, group: Rows, past: pa.Table, logged: _LogMatches) -> pa.Array:
+    """Return the `group_id` of each row.
+
+    A row keeps the one that it was published with; a new one takes that of an article like it, else its group is named by the
+    text of its first article.
+    """
+    count, logged_ids = rows.num_rows, logged.group_ids.chunks + past.column("group_id").chunks
+    names = pa.chunked_array(logged_ids + rows.column("text_key").chunks, pa.string())
+    named = np.concatenate([logged.any, np.ones(past.num_rows, dtype=bool)])
     first = _first_of(group, np.flatnonzero(named))[group[:count]]
     other = np.where(first >= 0, first, len(group) + group[:count])
-    return names.take(pa.array(np.where(known.any, np.arange(count), other))).combine_chunks()
+    return names.take(pa.array(np.where(logged.any, np.arange(count), other))).combine_chunks()
 
 
 def _first_of(group: Rows, rows: Rows) -> Rows:
-    """For each head of a group the first of `rows` in it, -1 where there is none."""
-    found = np.full(len(group), -1)
-    found[group[rows[::-1]]] = rows[::-1]
-    return found
+    """Return for each head of a group the first of `rows` in it, -1 where there is none."""
+    first = np.full(len(group), -1)
+    first[group[rows[::-1]]] = rows[::-1]
+    return first
 
 
 def _among(group: Rows, heads: Rows) -> Flags:
-    """For each number of a row whether it heads one of the groups."""
-    found = np.zeros(len(group), dtype=bool)
-    found[heads] = True
-    return found
+    """Tell for each number of a row whether it heads one of the groups."""
+    is_head = np.zeros(len(group), dtype=bool)
+    is_head[heads] = True
+    return is_head
 
 
 def _latest(rows: pa.Table, log: pa.Table, column: str) -> Rows:
-    """The number of the last entry of the log with the same value, -1 where there is none."""
+    """Return for each row the number of the last entry of the log with the same value, -1 where there is none."""
     backwards = log.column(column).take(pa.array(np.arange(log.num_rows)[::-1])).combine_chunks()
-    found = pc.index_in(rows.column(column), backwards).fill_null(log.num_rows)
-    entries: Rows = log.num_rows - 1 - np.asarray(found, dtype=np.int64)
+    from_end = pc.index_in(rows.column(column), backwards).fill_null(log.num_rows)
+    entries: Rows = log.num_rows - 1 - np.asarray(from_end, dtype=np.int64)
     return entries
 
 
@@ -205,28 +215,27 @@ def _latest(rows: pa.Table, log: pa.Table, column: str) -> Rows:
 
 
 def read_log(folder: Path, rows: pa.Table) -> pa.Table:
-    """All entries, with the signatures of the texts that no row of now has: the others are there already."""
-    here = rows.column("text_key").combine_chunks()
+    """Return all entries, with the signatures of the texts that no row of now has: those of rows are there already."""
+    row_texts = rows.column("text_key").combine_chunks()
     tables = [LOG.empty_table()]
     for file in sorted(folder.glob("*.parquet")):
         entries = read_parquet(file)
-        gone = pc.invert(pc.is_in(entries.column("text_key"), here))
-        needed = pc.if_else(gone, entries.column("signature"), pa.scalar(None, pa.binary()))
+        vanished = pc.invert(pc.is_in(entries.column("text_key"), row_texts))
+        needed = pc.if_else(vanished, entries.column("signature"), pa.scalar(None, pa.binary()))
         tables.append(entries.set_column(entries.schema.get_field_index("signature"), LOG.field("signature"), needed))
     return pa.concat_tables(tables)
 
 
-def append_log(folder: Path, rows: pa.Table, signatures: Signatures, found: Assignment, log: pa.Table) -> None:
+def append_log(folder: Path, rows: pa.Table, signatures: Signatures, assignment: Assignment, log: pa.Table) -> None:
     """Log every row whose text, group or split is not that of its latest entry; of a row that is kept out nothing."""
     entry = _latest(rows, log, "id")
-    now = (
-        rows.select(["id", "text_key"]).append_column("group_id", found.group_ids).append_column("split", found.splits)
-    )
-    known = pa.array(entry, mask=entry < 0)
+    now = rows.select(["id", "text_key"])
+    now = now.append_column("group_id", assignment.group_ids).append_column("split", assignment.splits)
+    latest = pa.array(entry, mask=entry < 0)
     same = [
-        pc.equal(log.column(n).take(known), now.column(n)).fill_null(False) for n in ("text_key", "group_id", "split")
+        pc.equal(log.column(n).take(latest), now.column(n)).fill_null(False) for n in ("text_key", "group_id", "split")
     ]
-    fresh = (found.codes != OUT) & ~np.logical_and.reduce([np.asarray(flags, dtype=bool) for flags in same])
+    fresh = (assignment.codes != OUT) & ~np.logical_and.reduce([np.asarray(flags, dtype=bool) for flags in same])
     if fresh.any():
         entries = now.filter(pa.array(fresh)).append_column("signature", _packed(signatures[: len(fresh)][fresh]))
         write_parquet(folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet", entries, LOG)

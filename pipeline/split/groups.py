@@ -1,4 +1,4 @@
-"""Which texts are alike: signatures -> groups, by locality-sensitive hashing.
+"""Groups of texts that are alike, made of signatures by locality-sensitive hashing.
 
 Four numbers of a signature side by side are one band, 32 bands in all: texts that agree in a whole band are candidates,
 and a candidate counts where the whole signatures agree in a large enough share.  Of texts that share half of their
@@ -22,8 +22,12 @@ Signatures = np.ndarray[Any, np.dtype[np.uint16]]
 
 
 def groups(signatures: Signatures, similarity: float) -> Rows:
-    """For each row of `signatures` (n x 128) the lowest row that it hangs together with, by pairs that agree in at least
-    the share `similarity` of their numbers."""
+    """Return for each row of `signatures` (n x 128) the lowest row of its group.
+
+    Rows are in one group where pairs that agree in at least the share `similarity` (0..1) of their numbers connect them.
+    """
+    # The default, 0.6, is a compromise: 0.5 catches texts with 10% of their words changed more often, and takes templated ones (a
+    # form letter with another number) for copies.
     parent = np.arange(len(signatures))
     bands = signatures.view(np.uint64)
     for band in range(_BANDS if len(signatures) > 1 else 0):
@@ -36,7 +40,10 @@ def groups(signatures: Signatures, similarity: float) -> Rows:
 
 
 def _candidates(keys: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs of rows with the same key: near each other among all of that key, and each with the first."""
+    """Yield pairs of rows with the same key: near each other among all of that key, and each with the first."""
+    # All pairs of a bucket would be quadratic where a template is frequent.  Four neighbours and the first are linear, and the
+    # 32 bands sort differently: against all pairs on 120 texts nothing was missed (a test), of a million texts with 200,000
+    # planted copies 99.9% were paired from a similarity of 0.6 on.
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     for distance in range(1, _NEIGHBOURS + 1):
@@ -48,6 +55,7 @@ def _candidates(keys: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[tuple[Ro
 
 
 def _alike(signatures: Signatures, left: Rows, right: Rows, similarity: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Tell for each pair whether its rows agree in at least the share `similarity` of their numbers."""
     least = similarity * NUMBERS
     chunks = range(0, len(left), _CHUNK)
     parts = [

@@ -17,7 +17,16 @@ from pipeline.core.shards import Output, read_order, rejected_table
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.job.workspace import Workspace
-from pipeline.split.assignment import TEXTS, Assignment, append_log, assign, gone, read_log, signatures_of, texts_of
+from pipeline.split.assignment import (
+    TEXTS,
+    Assignment,
+    append_log,
+    assign,
+    read_log,
+    signatures_of,
+    texts_of,
+    vanished_entries,
+)
 
 VERSION = 2
 SPLIT = pa.schema([("id", pa.string()), ("group_id", pa.string()), ("split", pa.string())])
@@ -34,8 +43,8 @@ def run(work: Workspace) -> None:
         progress=work.progress("split", len(shards), "shards"),
     )
     starts = np.cumsum([0, *(work.signatures.tally([shard]).kept for shard in shards)]).tolist()
-    found = _assigned(work, shards)
-    part_of = {shard: found.part(*bounds) for shard, bounds in zip(shards, pairwise(starts), strict=True)}
+    assignment = _assigned(work, shards)
+    part_of = {shard: assignment.part(*bounds) for shard, bounds in zip(shards, pairwise(starts), strict=True)}
     map_shards(
         replace(splitting, extra=lambda shard: _digest(part_of[shard])),
         shards,
@@ -45,12 +54,12 @@ def run(work: Workspace) -> None:
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
-    """Whether `split/` is up to date with `reviewed/` and the job file."""
+    """Return the state of `split/` against `reviewed/` and the job file (`steps.Step.state`)."""
     return state_of(_steps(work, shards), shards)
 
 
 def _steps(work: Workspace, shards: Sequence[str]) -> tuple[Step, Step]:
-    """Signatures, and the split without what the fold will say of each shard."""
+    """Return the steps *sign* and *split*, the latter without what the fold will say of each shard."""
 
     def fold() -> dict[str, Any]:
         return {
@@ -65,34 +74,34 @@ def _steps(work: Workspace, shards: Sequence[str]) -> tuple[Step, Step]:
 
 
 def _assigned(work: Workspace, shards: list[str]) -> Assignment:
-    """The fold: what becomes of every row, logged."""
+    """Fold all shards: return what becomes of every row, after it was logged."""
     names = ["id", "text_key"]
     rows = pa.concat_tables([TEXTS.empty_table().select(names), *(work.signatures.read(s, names) for s in shards)])
     log = read_log(work.assignments, rows)
-    past = gone(rows, log)
+    past = vanished_entries(rows, log)
     tables = chain((work.signatures.read(shard, ["signature"]) for shard in shards), [past])
     signatures = signatures_of(tables, rows.num_rows + past.num_rows)
-    found = assign(rows, log, signatures, work.config.split)
-    append_log(work.assignments, rows, signatures, found, log)
-    return found
+    assignment = assign(rows, log, signatures, work.config.split)
+    append_log(work.assignments, rows, signatures, assignment, log)
+    return assignment
 
 
-def _digest(found: Assignment) -> str:
-    return digest_of([found.group_ids.to_pylist(), found.codes.tolist(), found.like.to_pylist()])
+def _digest(assignment: Assignment) -> str:
+    return digest_of([assignment.group_ids.to_pylist(), assignment.codes.tolist(), assignment.like.to_pylist()])
 
 
 def _texts(work: Workspace, shard: str) -> pa.Table:
-    """What is compared of a shard's labelled articles, in source order."""
+    """Return what is compared of a shard's labelled articles (TEXTS), in source order."""
     articles = work.filtered.read(shard, ["id", "text"])
     labelled = articles.filter(pc.is_in(articles.column("id"), work.reviewed.read(shard, ["id"]).column("id")))
     return texts_of(labelled.column("id").to_pylist(), labelled.column("text").to_pylist())
 
 
-def _emit(ids: Any, found: Assignment) -> Output:
-    table = pa.table([ids, found.group_ids, found.splits], schema=SPLIT)
+def _emit(ids: Any, assignment: Assignment) -> Output:
+    table = pa.table([ids, assignment.group_ids, assignment.splits], schema=SPLIT)
     out = [
         {"id": row_id, "reason": "near_copy_of_eval", "detail": f"like {like}"}
-        for row_id, like in zip(ids.to_pylist(), found.like.to_pylist(), strict=True)
+        for row_id, like in zip(ids.to_pylist(), assignment.like.to_pylist(), strict=True)
         if like is not None
     ]
     return Output(table.filter(pc.is_valid(table.column("split"))), rejected_table(out))
