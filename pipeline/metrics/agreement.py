@@ -1,6 +1,6 @@
-"""How far two people agree: on sets of phrases (Krippendorff's alpha with the MASI distance) and on accept or reject (Gwet's AC1).
+"""Agreement of two people: on sets of phrases (Krippendorff's alpha with the MASI distance), on accept or reject (Gwet's AC1).
 
-Both are ours, for want of a library that fits: nltk's alpha takes every pair of distinct sets in Python (20,000 articles:
+Both are written here for want of a library that fits: nltk's alpha takes every pair of distinct sets in Python (20,000 articles:
 hours), the package krippendorff is GPL, irrCAC pins an old scipy.  The tests hold alpha against nltk's and AC1 against
 published examples.
 """
@@ -21,21 +21,24 @@ from pipeline.metrics.intervals import student, wilson
 
 
 def masi(a: frozenset[str], b: frozenset[str]) -> float:
-    """Measuring Agreement on Set-valued Items (Passonneau 2006): Jaccard's index times 1 for equal sets, 2/3 where one is part
-    of the other, 1/3 where they overlap, 0 where they do not.  Two empty sets are equal.  The distance is 1 - this."""
+    """Return the MASI similarity of two sets, 0..1 (Measuring Agreement on Set-valued Items, Passonneau 2006).
+
+    It is Jaccard's index times 1 for equal sets, 2/3 where one is part of the other, 1/3 where they overlap, 0 where they do
+    not.  Two empty sets are equal.  The distance is 1 - this.
+    """
     if not a and not b:
         return 1.0
     return float(_masi(len(a & b), len(a), len(b)))
 
 
 def _masi(common: Any, left: Any, right: Any) -> Any:
-    """Of sizes: numbers, or arrays of them."""
+    """Return the MASI similarity by the sizes of the common part and of both sets: numbers, or arrays of them."""
     part = np.where(common == np.minimum(left, right), 2 / 3, 1 / 3)
     return common / (left + right - common) * np.where((common == left) & (common == right), 1.0, part)
 
 
 def masi_alpha(units: Sequence[Sequence[frozenset[str]]]) -> float | None:
-    """Krippendorff's alpha (2004, ch. 11) with the MASI distance: 1 - observed over expected disagreement.
+    """Return Krippendorff's alpha (2004, ch. 11) with the MASI distance: 1 - observed over expected disagreement.
 
     A unit is an article with what each of its reviewers said; units of fewer than two say nothing.  1: they agree, 0: as by
     chance, below: less than that.  None where nothing differs in the whole, for then chance agrees too.
@@ -51,11 +54,11 @@ def masi_alpha(units: Sequence[Sequence[frozenset[str]]]) -> float | None:
 
 
 def _likeness(values: Counter[frozenset[str]]) -> float:
-    """The sum of MASI over all ordered pairs of different values.  Only sets that share a phrase are looked at, by an index."""
+    """Sum the MASI similarity over all ordered pairs of different values.  An index finds those that share a phrase."""
     sets, times = list(values), np.asarray(list(values.values()), float)
     size = np.asarray([len(one) for one in sets])
     later = _index(sets)
-    found, common = float((times * (times - 1)).sum()), np.zeros(len(sets), np.int64)
+    likeness, common = float((times * (times - 1)).sum()), np.zeros(len(sets), np.int64)
     for at, one in enumerate(sets):
         for phrase in sorted(one):  # sums must not depend on the order of hashes
             later[phrase] = later[phrase][1:]  # those behind this set
@@ -63,18 +66,18 @@ def _likeness(values: Counter[frozenset[str]]) -> float:
         if one:
             met = np.concatenate([later[phrase] for phrase in sorted(one)])  # each as often as it has phrases in common
             shared = common[met]
-            found += 2 * times[at] * float((times[met] * _masi(shared, len(one), size[met]) / shared).sum())
+            likeness += 2 * times[at] * float((times[met] * _masi(shared, len(one), size[met]) / shared).sum())
             common[met] = 0
-    return found
+    return likeness
 
 
 def _index(sets: Sequence[frozenset[str]]) -> dict[str, npt.NDArray[np.int64]]:
-    """Phrase -> the numbers of the sets that have it, in order."""
-    places: dict[str, list[int]] = {}
+    """Return phrase -> the numbers of the sets that have it, in order."""
+    set_numbers: dict[str, list[int]] = {}
     for at, one in enumerate(sets):
         for phrase in one:
-            places.setdefault(phrase, []).append(at)
-    return {phrase: np.asarray(found, np.int64) for phrase, found in places.items()}
+            set_numbers.setdefault(phrase, []).append(at)
+    return {phrase: np.asarray(numbers, np.int64) for phrase, numbers in set_numbers.items()}
 
 
 # --- accept or reject ---
@@ -92,7 +95,9 @@ class Agreement:
 
 
 def ac1(verdicts: Sequence[tuple[bool, bool]], articles: Sequence[object]) -> Agreement | None:
-    """Gwet's AC1 (2008) of two people's verdicts, accept or reject; `articles` tells of each phrase whose it is.  None without any.
+    """Return Gwet's AC1 (2008) of two people's verdicts, accept or reject, on phrases; None without any.
+
+    `articles` holds the article of each phrase.
 
     (pa - pe) / (1 - pe): pa is the share of phrases on which they agree, pe = 2q(1-q) with q the share accepted by both together.
     Unlike Cohen's kappa it does not fall to 0 where nearly all is accepted.  The variance is Gwet's (2008), by linearisation,
@@ -102,8 +107,8 @@ def ac1(verdicts: Sequence[tuple[bool, bool]], articles: Sequence[object]) -> Ag
     """
     if not verdicts:
         return None
-    found = np.asarray(verdicts, float)
-    agree, accept = (found[:, 0] == found[:, 1]).astype(float), found.mean(1)
+    accepted = np.asarray(verdicts, float)
+    agree, accept = (accepted[:, 0] == accepted[:, 1]).astype(float), accepted.mean(1)
     share, rate = float(agree.mean()), float(accept.mean())
     chance = 2 * rate * (1 - rate)
     value = (share - chance) / (1 - chance)
@@ -116,7 +121,7 @@ def ac1(verdicts: Sequence[tuple[bool, bool]], articles: Sequence[object]) -> Ag
 
 
 def _around(value: float, spread: float, articles: int) -> tuple[float, float]:
-    """The interval; where nothing varies an article counts as one thing, of which nothing is known from one alone."""
+    """Return the interval (low, high) of AC1; where nothing varies an article counts as one thing, and one alone says nothing."""
     if articles < 2:
         return -1.0, 1.0
     middle = (1 + value) / 2

@@ -27,18 +27,18 @@ _Numbers: TypeAlias = npt.NDArray[np.float64]
 
 
 def bootstrap(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """The 95% percentile bootstrap interval of the mean (Efron & Tibshirani 1993, ch. 13): articles are drawn anew."""
+    """Return the 95% percentile bootstrap interval of the mean (Efron & Tibshirani 1993, ch. 13): articles are drawn anew."""
     if not values:
         return 0.0, 0.0
-    found = np.asarray(values, float)
+    scores = np.asarray(values, float)
     random = np.random.default_rng(seed)
-    means = [found[random.integers(0, len(found), len(found))].mean() for _ in range(DRAWS)]
+    means = [scores[random.integers(0, len(scores), len(scores))].mean() for _ in range(DRAWS)]
     low, high = np.percentile(means, _LEVEL)
     return float(low), float(high)
 
 
 def wilson(mean: float, count: float, quantile: float = _Z) -> tuple[float, float]:
-    """The score interval of a share of `count` independent things (Wilson 1927); `count` need not be whole."""
+    """Return the score interval of a share of `count` independent things (Wilson 1927); `count` need not be whole."""
     if count <= 0:
         return 0.0, 1.0
     square = quantile**2 / count
@@ -48,8 +48,11 @@ def wilson(mean: float, count: float, quantile: float = _Z) -> tuple[float, floa
 
 
 def student(freedom: int) -> float:
-    """The 97.5% quantile of Student's t: exact for 1 and 2 degrees of freedom, else Fisher's expansion to the fourth order
-    (Abramowitz & Stegun 26.7.5), 0.01 too small at 3 and right to 0.001 from 5 on."""
+    """Return the 97.5% quantile of Student's t for `freedom` degrees of freedom.
+
+    It is exact for 1 and 2, else Fisher's expansion to the fourth order (Abramowitz & Stegun 26.7.5): 0.01 too small at 3 and
+    right to 0.001 from 5 on.
+    """
     if freedom <= 2:
         return 12.706205 if freedom < 2 else 4.302653
     terms = (
@@ -98,13 +101,16 @@ NOTHING = Share(0.0, 0.0, 1.0, 0, 0)
 
 
 def clustered_share(hits: Sequence[float], sizes: Sequence[int], population: int | None = None) -> Share:
-    """The share of hits among all things of clusters with `sizes`: things of one cluster are alike, so they tell less than
-    as many of different ones.  `population`: how many clusters there are, so that who has seen all knows all."""
+    """Return the share of hits among all things of clusters with `sizes`.
+
+    Things of one cluster are alike, so they tell less than as many of different ones.  `population` is the number of clusters
+    that there are, so that who has seen all knows all.
+    """
     return stratified_share([Sample(hits, sizes, 1.0, population)])
 
 
 def stratified_share(samples: Sequence[Sample]) -> Share:
-    """The share of hits in the population whose strata were sampled each for itself (post-stratified, Cochran 1977, 5A.9).
+    """Return the share of hits in a population whose strata were sampled each for itself (post-stratified, Cochran 1977, 5A.9).
 
     The strata's shares are added by weight and their variances by squared weight.  Strata of which nothing was judged are
     left out; `covers` tells how much is left.
@@ -114,24 +120,24 @@ def stratified_share(samples: Sequence[Sample]) -> Share:
 
 
 def score_mean(values: Sequence[float]) -> Share:
-    """The mean of values between 0 and 1, one a cluster."""
+    """Return the mean of values between 0 and 1, one a cluster, with its interval."""
     return stratified_share([Sample(values, [1] * len(values), squares=[value**2 for value in values])])
 
 
 def difference(one: Share, other: Share) -> tuple[float, float, float]:
-    """one - other with the interval by Newcombe's hybrid score method (1998, method 10), from the two shares' intervals."""
+    """Return (one - other, low, high), by Newcombe's hybrid score method (1998, method 10) from the two shares' intervals."""
     gap = one.mean - other.mean
     below = sqrt((one.mean - one.low) ** 2 + (other.high - other.mean) ** 2)
     above = sqrt((one.high - one.mean) ** 2 + (other.mean - other.low) ** 2)
     return gap, max(-1.0, gap - below), min(1.0, gap + above)
 
 
-# --- the design: what the clusters say of the spread ---
+# --- the design: the spread that the clusters show ---
 
 
 @dataclass(frozen=True)
 class Design:
-    """A sample and what it tells of its own spread."""
+    """A sample with the estimates of its own spread."""
 
     mean: float
     total: int
@@ -148,7 +154,7 @@ class Design:
         return Share(self.mean, low, high, self.total, self.clusters, effect, self.icc, self.covers)
 
     def at(self, growth: float) -> tuple[float, float]:
-        """The interval if `growth` times as many clusters were judged in each stratum, as far as there are."""
+        """Return the interval if `growth` times as many clusters were judged in each stratum, as far as there are."""
         rest = float((self.spread * np.maximum(0.0, 1 / growth - self.seen)).sum())
         clusters = round(self.clusters * growth)
         if rest <= 0:
@@ -159,7 +165,7 @@ class Design:
 
 
 def design_of(samples: Sequence[Sample]) -> Design | None:
-    """None where nothing was judged."""
+    """Return the design of samples, one a stratum, or None where nothing was judged."""
     weights = [sample.weight if sum(sample.sizes) else 0.0 for sample in samples]
     if not sum(weights):
         return None
@@ -200,17 +206,17 @@ class _Stratum:
 
     @property
     def variance(self) -> float:
-        """Of one thing: p(1-p) where each is a hit or none, less where there are partial ones."""
+        """Return the variance of one thing: p(1-p) where each is a hit or none, less where there are partial ones."""
         return max(0.0, float(self.square.sum()) / self.total - self.mean**2)
 
     @property
     def usual(self) -> float:
-        """The size of the cluster in which a thing stands, on average."""
+        """Return the mean size of the cluster in which a thing stands."""
         return float((self.size**2).sum()) / self.total
 
 
 def _relative_spread(means: _Numbers, mean: float, counts: _Numbers) -> Any:
-    """[strata] p(1-p) of each over that of all, drawn to 1 where few things tell: three of three right are no proof."""
+    """Return [strata] p(1-p) of each over that of all, drawn to 1 where things are few: three of three right are no proof."""
     whole = mean * (1 - mean)
     if whole < 1e-12:
         return np.ones(len(means))
@@ -218,7 +224,7 @@ def _relative_spread(means: _Numbers, mean: float, counts: _Numbers) -> Any:
 
 
 def _effects(strata: Sequence[_Stratum]) -> tuple[int, float | None, _Numbers]:
-    """(degrees of freedom, ICC, [strata] design effect); where nothing varies a cluster counts as one thing."""
+    """Return (degrees of freedom, ICC, [strata] design effect); where nothing varies a cluster counts as one thing."""
     groups = _groups(strata)
     freedom = sum(len(one.size) for one in groups) - len(groups)
     usual, icc = np.asarray([one.usual for one in strata]), _icc(groups, freedom)
@@ -233,28 +239,28 @@ def _effects(strata: Sequence[_Stratum]) -> tuple[int, float | None, _Numbers]:
 
 
 def _linearised(groups: Sequence[_Stratum], icc: float) -> float:
-    """The variance of the ratio estimators over what it would be by the ICC; 0 where it cannot be seen."""
-    found = expected = 0.0
+    """Return the variance of the ratio estimators over what it would be by the ICC; 0 where it cannot be seen."""
+    observed = expected = 0.0
     for one in groups:
         count = len(one.size)
         if count > 1:
-            found += float(((one.hit - one.mean * one.size) ** 2).sum()) * count / (count - 1)
+            observed += float(((one.hit - one.mean * one.size) ** 2).sum()) * count / (count - 1)
             expected += one.total * one.variance * (1 + (one.usual - 1) * icc)
-    return found / expected if expected > 1e-12 else 0.0
+    return observed / expected if expected > 1e-12 else 0.0
 
 
 def _groups(strata: Sequence[_Stratum]) -> list[_Stratum]:
-    """Strata in which the spread can be seen; those of one cluster are taken together (collapsed strata, Cochran 1977, 5A.12)."""
+    """Return strata in which the spread can be seen; those of one cluster become one (collapsed strata, Cochran 1977, 5A.12)."""
     lone = [one for one in strata if len(one.size) < 2]
-    found = [one for one in strata if len(one.size) >= 2]
+    groups = [one for one in strata if len(one.size) >= 2]
     if lone:
         hit, size, square = (np.concatenate([getattr(one, name) for one in lone]) for name in ("hit", "size", "square"))
-        found.append(_Stratum(hit, size, square))
-    return found
+        groups.append(_Stratum(hit, size, square))
+    return groups
 
 
 def _icc(groups: Sequence[_Stratum], freedom: int) -> float | None:
-    """The analysis of variance estimator for shares (Fleiss 1981; Ridout et al. 1999), within strata."""
+    """Return the ICC within strata by the analysis of variance estimator for shares (Fleiss 1981; Ridout et al. 1999)."""
     inner = sum(one.total - len(one.size) for one in groups)
     if freedom < 1 or inner < 1:
         return None

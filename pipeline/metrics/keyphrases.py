@@ -1,4 +1,4 @@
-"""Key phrases against those that people chose.
+"""Measures of key phrases against those that people chose.
 
 The standard protocol (Meng et al. 2017, "Deep Keyphrase Generation", section 5): lower case, each word stemmed (Porter in
 English, Snowball in its other languages, without particles in Korean), duplicates after that removed, phrases compared as
@@ -34,7 +34,7 @@ class Score(NamedTuple):
 
 
 def normal(phrase: str, language: str | None = None) -> str:
-    """The form in which phrases are compared: stems with one space between them; without spaces in CJK scripts."""
+    """Return the form in which phrases are compared: stems with one space between them; without spaces in CJK scripts."""
     words = _WORD.findall(fold_form(phrase).lower())
     stems = [
         stem(word, "ko" if "가" <= word[-1] <= "힣" else _PORTER if language == "en" else language) for word in words
@@ -43,56 +43,59 @@ def normal(phrase: str, language: str | None = None) -> str:
 
 
 def unique(phrases: Sequence[str], language: str | None = None) -> list[str]:
-    """Normal forms in order, without duplicates and empty ones."""
+    """Return normal forms in order, without duplicates and empty ones."""
     return [form for form in dict.fromkeys(normal(phrase, language) for phrase in phrases) if form]
 
 
 def score(hits: float, predicted: int, gold: int) -> Score:
-    """Precision, recall and their harmonic mean; 0 where nothing is there to divide by."""
+    """Return precision, recall and their harmonic mean; 0 where nothing is there to divide by."""
     precision, recall = hits / predicted if predicted else 0.0, hits / gold if gold else 0.0
     return Score(precision, recall, 2 * precision * recall / (precision + recall) if hits else 0.0)
 
 
 def at_k(predicted: Sequence[str], gold: Sequence[str], k: int, language: str | None = None, pad: bool = True) -> Score:
-    found, wanted = unique(predicted, language)[:k], unique(gold, language)
-    return score(len(set(found) & set(wanted)), k if pad else len(found), len(wanted))
+    """Return the score of the first `k` predictions; without `pad` precision is over those that were given."""
+    given, wanted = unique(predicted, language)[:k], unique(gold, language)
+    return score(len(set(given) & set(wanted)), k if pad else len(given), len(wanted))
 
 
 def at_m(predicted: Sequence[str], gold: Sequence[str], language: str | None = None) -> Score:
-    found, wanted = unique(predicted, language), unique(gold, language)
-    return score(len(set(found) & set(wanted)), len(found), len(wanted))
+    """Return the score of all predictions."""
+    given, wanted = unique(predicted, language), unique(gold, language)
+    return score(len(set(given) & set(wanted)), len(given), len(wanted))
 
 
 def at_o(predicted: Sequence[str], gold: Sequence[str], language: str | None = None) -> Score:
+    """Return the score of as many predictions as there are gold phrases, padded."""
     return at_k(predicted, gold, len(unique(gold, language)), language)
 
 
 def present_and_absent(
     phrases: Sequence[str], article: str, language: str | None = None
 ) -> tuple[list[str], list[str]]:
-    """Phrases whose stems stand side by side in the article, and the others."""
-    there: list[str] = []
+    """Return phrases whose stems stand side by side in the article, and the others."""
+    present: list[str] = []
     absent: list[str] = []
     text, spaced = normal(article, language), not _CJK.search(article)
     for phrase in phrases:
         form = normal(phrase, language)
-        found = f" {form} " in f" {text} " if spaced else form in text
-        (there if found and form else absent).append(phrase)
-    return there, absent
+        is_present = f" {form} " in f" {text} " if spaced else form in text
+        (present if is_present and form else absent).append(phrase)
+    return present, absent
 
 
 def soft_f1(predicted: Sequence[str], gold: Sequence[str], language: str | None = None) -> float:
-    """F1 with partial credit: phrases are matched one to one so that the sum of similarities is largest.
+    """Return F1 with partial credit: phrases are matched one to one so that the sum of similarities is largest.
 
     The similarity of two phrases is the Dice coefficient of their stems; of their pairs of characters in CJK scripts.
     """
-    found, wanted = unique(predicted, language), unique(gold, language)
-    return score(sum(soft_hits(found, wanted)), len(found), len(wanted)).f1
+    given, wanted = unique(predicted, language), unique(gold, language)
+    return score(sum(soft_hits(given, wanted)), len(given), len(wanted)).f1
 
 
-def soft_hits(found: Sequence[str], wanted: Sequence[str]) -> list[float]:
-    """The similarities, 0..1, in the best one-to-one matching of normal forms: what is found, with partial credit."""
-    return matched([[_dice(_units(a), _units(b)) for b in wanted] for a in found])
+def soft_hits(given: Sequence[str], wanted: Sequence[str]) -> list[float]:
+    """Return the similarities, 0..1, of the pairs in the best one-to-one matching of normal forms: hits with partial credit."""
+    return matched([[_dice(_units(a), _units(b)) for b in wanted] for a in given])
 
 
 def _units(form: str) -> list[str]:
@@ -115,7 +118,7 @@ def _dice(a: list[str], b: list[str]) -> float:
 
 
 def duplicates(phrases: Sequence[str], language: str | None = None) -> int:
-    """How many phrases repeat an earlier one."""
+    """Count the phrases that repeat an earlier one."""
     return len(phrases) - len(unique(phrases, language))
 
 
@@ -123,18 +126,21 @@ def duplicates(phrases: Sequence[str], language: str | None = None) -> int:
 
 
 def legacy_substring_f1(predicted: Sequence[str], gold: Sequence[str], k: int = 10) -> float:
-    """A prediction is right that is part of a gold phrase or has one as its part.  Generous: see the random baseline."""
-    found, wanted = [p.lower() for p in predicted[:k] if p], [g.lower() for g in gold if g]
-    right = sum(any(p in g or g in p for g in wanted) for p in found)
-    reached = sum(any(p in g or g in p for p in found) for g in wanted)
-    precision, recall = right / len(found) if found else 0.0, reached / len(wanted) if wanted else 0.0
+    """Return an F1 by which a prediction is right that is part of a gold phrase or has one as its part.
+
+    It is generous: see the random baseline.
+    """
+    given, wanted = [p.lower() for p in predicted[:k] if p], [g.lower() for g in gold if g]
+    right = sum(any(p in g or g in p for g in wanted) for p in given)
+    reached = sum(any(p in g or g in p for p in given) for g in wanted)
+    precision, recall = right / len(given) if given else 0.0, reached / len(wanted) if wanted else 0.0
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def legacy_jaccard(predicted: Sequence[str], gold: Sequence[str]) -> float:
-    """Phrases in both over phrases in either, as they are written."""
-    found, wanted = set(predicted), set(gold)
-    return len(found & wanted) / len(found | wanted) if found | wanted else 0.0
+    """Return phrases in both over phrases in either, as they are written."""
+    given, wanted = set(predicted), set(gold)
+    return len(given & wanted) / len(given | wanted) if given | wanted else 0.0
 
 
 def random_pairs(
@@ -143,10 +149,10 @@ def random_pairs(
     gold: Sequence[Sequence[str]],
     seed: int = 0,
 ) -> float:
-    """What a measure gives where every prediction is held against another article's gold: its floor."""
+    """Return the floor of a measure: its mean where every prediction is held against another article's gold."""
     if len(predicted) < 2:
         return 0.0
     order = list(range(len(gold)))
     random.Random(seed).shuffle(order)
     other = dict(zip(order, order[1:] + order[:1], strict=True))
-    return sum(measure(found, gold[other[at]]) for at, found in enumerate(predicted)) / len(predicted)
+    return sum(measure(given, gold[other[at]]) for at, given in enumerate(predicted)) / len(predicted)

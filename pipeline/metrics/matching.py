@@ -7,10 +7,10 @@ from math import inf
 
 
 def matched(similarity: Sequence[Sequence[float]]) -> list[float]:
-    """The similarities of the pairs in the best matching: their sum is the largest in which each row and each column counts
-    once at most; none is negative.
+    """Return the similarities of the pairs in the best one-to-one matching of rows and columns.
 
-    The Hungarian method with potentials, O(rows^2 * columns) (Kuhn 1955; Munkres 1957).
+    Their sum is the largest in which each row and each column counts once at most; no similarity is negative.  The Hungarian
+    method with potentials, O(rows^2 * columns) (Kuhn 1955; Munkres 1957).
     """
     if not similarity or not similarity[0]:
         return []
@@ -22,11 +22,11 @@ def matched(similarity: Sequence[Sequence[float]]) -> list[float]:
         least, came_from, done = [inf] * (width + 1), [0] * (width + 1), [False] * (width + 1)
         taken[0], column = row, 0
         while taken[column]:
-            done[column], here, step, following = True, taken[column], inf, 0
+            done[column], current, step, following = True, taken[column], inf, 0
             for other in range(1, width + 1):
                 if done[other]:
                     continue
-                cost = -rows[here - 1][other - 1] - of_row[here] - of_column[other]
+                cost = -rows[current - 1][other - 1] - of_row[current] - of_column[other]
                 if cost < least[other]:
                     least[other], came_from[other] = cost, column
                 if least[other] < step:

@@ -16,8 +16,8 @@ KINDS = ("rouge1", "rouge2", "rougeL")
 _TOKEN = re.compile("[ぁ-ヿ一-鿿]|[^\\W_ぁ-ヿ一-鿿]+")
 
 
-class Words:
-    """Words stemmed, Korean ones without particles; Japanese and Chinese by the character."""
+class StemTokenizer:
+    """A tokenizer for rouge-score: words stemmed, Korean ones without particles; Japanese and Chinese by the character."""
 
     def __init__(self, language: str | None) -> None:
         self._language = language
@@ -28,15 +28,15 @@ class Words:
 
 
 def scorer(language: str | None) -> Callable[[Sequence[str], Sequence[str]], dict[str, float]]:
-    """A function from (predicted, gold) phrases to the F-measure of each kind.  Raises MissingExtra."""
+    """Return a function from (predicted, gold) phrases to the F-measure of each kind.  Raises MissingExtra."""
     try:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError as error:
         raise MissingExtra("ROUGE", "metrics") from error
-    rouge = RougeScorer(list(KINDS), tokenizer=Words(language))
+    rouge = RougeScorer(list(KINDS), tokenizer=StemTokenizer(language))
 
     def measure(predicted: Sequence[str], gold: Sequence[str]) -> dict[str, float]:
-        found = rouge.score(" ".join(gold), " ".join(predicted))
-        return {kind: float(found[kind].fmeasure) for kind in KINDS}
+        scores = rouge.score(" ".join(gold), " ".join(predicted))
+        return {kind: float(scores[kind].fmeasure) for kind in KINDS}
 
     return measure
