@@ -169,7 +169,7 @@ def test_versions_are_as_their_manifests_say(old_jobs: Path, name: str, there: l
 
 
 def test_two_versions_are_compared(old_jobs: Path) -> None:
-    changes = store.difference(*store.everyone(work_of(old_jobs / "keyphrases.yaml").versions))
+    changes = store.difference(*store.all_versions(work_of(old_jobs / "keyphrases.yaml").versions))
     assert changes.counts == {"added": 3, "removed": 1, "edited": 0, "relabelled": 0, "moved": 0}
     assert (changes.samples["added"], changes.samples["removed"]) == (["h10", "h11", "h12"], ["h2"])
 
@@ -190,7 +190,7 @@ TARGET = "night ferry; northern harbour; ferry company; petition"
 def test_a_version_is_exported(old_jobs: Path, tmp_path: Path, form: str, wanted: str) -> None:
     output = tmp_path / "eval"
     folder = work_of(old_jobs / "keyphrases.yaml").versions
-    assert export.export(folder, "1.0.0", "eval", form, output, None, export.Limits()).rows == 2
+    assert export.export(folder, "1.0.0", "eval", form, output, None, export.TokenLimits()).rows == 2
     assert wanted in output.read_text("utf-8")
 
 

@@ -361,7 +361,9 @@ def test_rows_of_a_version() -> None:
     }  # fmt: skip
     table = pa.table({name: [value] for name, value in row.items()})
     names = ["text", "group", "article", "label"]
-    [whole], [bare] = (rows.look(table, column, with_text).select(names).to_pylist() for with_text in (True, False))
+    [whole], [bare] = (
+        rows.index_rows(table, column, with_text).select(names).to_pylist() for with_text in (True, False)
+    )
     assert list(whole.values()) == [1882578880137640194, 6627447238697929863, 12404130715186238796, 5396964199197350057]
     assert bare == whole | {"article": 9074977116147768397}
 

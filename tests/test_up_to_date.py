@@ -101,7 +101,7 @@ def test_an_edit_of_the_job_file_is_told_and_held_against_publishing(finished: P
         if at < len(names) - 1:
             with pytest.raises(InputError, match=where):
                 runner.run(work_of(finished), names[at + 1], "split")
-        assert [path.name for path in store.everyone(work_of(finished).versions)] == ["1.0.0"]
+        assert [path.name for path in store.all_versions(work_of(finished).versions)] == ["1.0.0"]
     finally:
         finished.write_text(before)
     assert set(states(finished).values()) == {"done"}
@@ -163,7 +163,7 @@ def test_verdicts_make_the_review_stale_until_they_are_applied(make_job: JobMake
     assert result.returncode == 1 and "verdicts not applied" in result.stderr and "--from review" in result.stderr
     runner.run(work_of(path))  # applies them; the change of a label needs a word
     assert set(states(path).values()) == {"done"}
-    assert [version.name for version in store.everyone(work.versions)] == ["1.0.0"]
+    assert [version.name for version in store.all_versions(work.versions)] == ["1.0.0"]
     assert command("publish", path).returncode == 0
     assert store.latest(work.versions).name == "2.0.0"  # type: ignore[union-attr]
 
@@ -238,7 +238,7 @@ def test_a_relabelling_is_told_not_published(make_job: JobMaker) -> None:
     work = run(path)
     told = runner.run(work_of(path, "clean.max_phrases=1"))
     assert told and "2.0.0" in told and "rows relabelled" in told
-    assert [version.name for version in store.everyone(work.versions)] == ["1.0.0"]
+    assert [version.name for version in store.all_versions(work.versions)] == ["1.0.0"]
 
 
 def asked(server: Server, make_job: JobMaker, count: int = 12, **label: Any) -> Path:
@@ -253,11 +253,11 @@ def test_a_trial_publishes_nothing(make_job: JobMaker, server: Server) -> None:
         fresh.returncode == 0 and "limited to 3" in fresh.stdout and "would make 1.0.0 (3 rows added)" in fresh.stdout
     )
     work = work_of(path)
-    assert not store.everyone(work.versions)
+    assert not store.all_versions(work.versions)
     assert runner.run(work_of(path)) is None
     trial = command("run", path, "--limit", "3", "--set", "label.parameters.seed=7")
     assert trial.returncode == 0 and "9 rows removed" in trial.stdout, trial.stdout + trial.stderr
-    assert [version.name for version in store.everyone(work.versions)] == ["1.0.0"]
+    assert [version.name for version in store.all_versions(work.versions)] == ["1.0.0"]
     rest = runner.run(work_of(path, "label.parameters.seed=7"), "clean")  # the trial's other articles still wait
     assert rest and "3 of 12 answered, 9 wait" in rest
     assert runner.run(work_of(path)) is None and sum(server.answered.values()) == 12 + 3
@@ -272,10 +272,10 @@ def test_requests_without_an_answer_wait_and_rejected_ones_do_not(make_job: JobM
     failed = {**manifest, "notes": {"answered": 11, "failed": 1}}
     work.requests.manifest_file(shard).write_text(json.dumps(failed))
     told = runner.run(work_of(path), "clean")
-    assert told and "1 got no answer" in told and not store.everyone(work.versions)
+    assert told and "1 got no answer" in told and not store.all_versions(work.versions)
     rejected = {**manifest, "notes": {"answered": 11, "rejected": 1}}
     work.requests.manifest_file(shard).write_text(json.dumps(rejected))
-    assert runner.run(work_of(path), "clean") is None and store.everyone(work.versions)
+    assert runner.run(work_of(path), "clean") is None and store.all_versions(work.versions)
 
 
 def test_a_number_of_ones_own_needs_rows_that_differ(make_job: JobMaker) -> None:
@@ -296,7 +296,7 @@ def test_a_version_that_nobody_has_can_be_dropped(make_job: JobMaker, tmp_path: 
     assert older.returncode == 1 and "only the last one can be dropped (1.1.0)" in older.stderr
     assert command("versions", path, "--drop", "7.0.0").returncode == 1
     assert command("versions", path, "--drop", "1.1.0").returncode == 0
-    assert [version.name for version in store.everyone(work.versions)] == ["1.0.0"]
+    assert [version.name for version in store.all_versions(work.versions)] == ["1.0.0"]
     assert runner.run(work_of(path)) is None and store.latest(work.versions).name == "1.1.0"  # type: ignore[union-attr]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.job.workspace import Workspace
 
 
-@raised_when_terminated()
+@raising_on_sigterm()
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     if sys.platform == "linux" and os.uname().machine == "x86_64":  # where pyarrow's wheels have it
@@ -203,7 +203,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from pipeline.versions import export
 
     work = _workspace(arguments)
-    limits = export.Limits(arguments.tokenizer, arguments.max_input_tokens, arguments.max_target_tokens)
+    limits = export.TokenLimits(arguments.tokenizer, arguments.max_input_tokens, arguments.max_target_tokens)
     done = export.export(
         work.versions, arguments.version, arguments.split, arguments.format, arguments.output, arguments.prefix, limits
     )

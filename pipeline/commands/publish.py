@@ -35,7 +35,7 @@ def _rebuild(work: Workspace) -> None:
     for file in work.assignments.glob("*.parquet"):
         file.unlink()
     gone = set[str]()
-    for version in store.everyone(work.versions):
+    for version in store.all_versions(work.versions):
         _log_splits(work, version)
         gone |= set(store.read_manifest(version).get("takedowns", []))
     if missing := sorted(gone - takedowns.load(work.takedowns).texts):

@@ -31,7 +31,7 @@ class Takedown:
 def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
     """Log that an article must not be published any more.  Raises InputError where nobody has heard of it."""
     with work.locked():
-        holding = {path.name: held for path in store.everyone(work.versions) if (held := _texts_in(path, row_id))}
+        holding = {path.name: held for path in store.all_versions(work.versions) if (held := _texts_in(path, row_id))}
         texts = sorted(_collected(work, row_id).union(*holding.values()))
         if not texts:
             raise InputError(

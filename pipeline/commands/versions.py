@@ -17,7 +17,8 @@ def listing(work: Workspace) -> tuple[list[dict[str, Any]], str]:
     """Each version, the oldest first: what its manifest says, whether it is `here`, its commit on the `hub` (None: not
     there); and what is wrong with the Hub, if anything is."""
     found = {
-        path.name: {**store.read_manifest(path), "here": True, "hub": None} for path in store.everyone(work.versions)
+        path.name: {**store.read_manifest(path), "here": True, "hub": None}
+        for path in store.all_versions(work.versions)
     }
     trouble = ""
     try:

@@ -126,7 +126,7 @@ def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str,
         with work.progress("publish", len(shard_names), "shards") as progress:
             for shard in shard_names:
                 its_rows = outgoing.of(shard)
-                tables.append(rows.look(its_rows, column, with_text))
+                tables.append(rows.index_rows(its_rows, column, with_text))
                 _tally(tallies, ledger, _with_ids_of(its_rows, work.reviewed.read(shard, ["id", "run_id", "key"])))
                 progress.update()
     finally:

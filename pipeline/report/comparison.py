@@ -90,7 +90,7 @@ def compare(work: Workspace, against: str | None) -> dict[str, Any] | None:
                 f"--against {against}: its labels are {then.column.name!r}, those of this job are {now.column.name!r}"
             )
         return _Comparison(then, now).result()
-    for path in reversed(store.everyone(work.versions)[-2:]):
+    for path in reversed(store.all_versions(work.versions)[-2:]):
         then = of_version(path)
         if then.column == now.column and (found := _Comparison(then, now)).differs:
             return found.result()

@@ -134,7 +134,7 @@ def _labels(census: Census) -> dict[str, Any]:
 def _versions(work: Workspace) -> list[dict[str, Any]]:
     """The oldest first; the gates are those that the version passed when it was made."""
     found = []
-    for path in store.everyone(work.versions):
+    for path in store.all_versions(work.versions):
         manifest = store.read_manifest(path)
         wanted = ("version", "created_at", "rows", "diff", "gates", "repo", "licence")
         found.append({name: manifest.get(name) for name in wanted})

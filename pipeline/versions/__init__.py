@@ -1,9 +1,9 @@
-"""What a version is on disk.
+"""Versions on disk.
 
 store       numbered, immutable folders
-rows        the columns of a row, where its phrases stand; data_files: which row goes into which file
-diff        what changed since the last version, and the number that this makes the next one
-manifest    all that a version says of itself; provenance: where its labels come from
+rows        the columns of a row, its index, the spans of its phrases; data_files: the file of each row
+diff        changes since the last version, and the number that they make the next one
+manifest    the description of a version for machines; provenance: the runs that made its labels
 export      training views
 leaks       what must not get out
 """

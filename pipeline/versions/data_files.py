@@ -1,4 +1,4 @@
-"""The data files of a version: which row goes into which, and writing them.
+"""Data files of a version: the file of each row, and the writing of them.
 
 A row stays in the file in which it was published first; new rows fill the last file, then further ones.  So growing leaves
 all other files as they are, byte for byte, and nothing of them is uploaded again.
@@ -25,34 +25,38 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def files_of_rows(split: pa.ChunkedArray, compared: Comparison, old: pa.Table) -> Numbers:
-    """For each row the number of its file within its split; `old` has `file` of the last version's rows."""
+    """Return for each row the number of its file within its split; `old` has `file` of the last version's rows."""
     kept = pa.array(compared.before, mask=~compared.stayed)
-    found = np.asarray(old.column("file").take(kept).fill_null(-1), dtype=np.int64)
+    files = np.asarray(old.column("file").take(kept).fill_null(-1), dtype=np.int64)
     for name in SPLITS:
-        mine = np.asarray(pc.equal(split, name), dtype=bool)
-        found[mine] = _filled(found[mine])
-    return found
+        of_split = np.asarray(pc.equal(split, name), dtype=bool)
+        files[of_split] = _filled(files[of_split])
+    return files
 
 
 def _filled(files: Numbers) -> Numbers:
-    """Rows without a file (-1) fill the last one that there is, then further ones."""
+    """Give rows without a file (-1) room in the last one that there is, then in further ones."""
     last = int(files.max(initial=0))
     room = max(0, ROWS_A_FILE - int((files == last).sum()))
     new = np.flatnonzero(files < 0)
-    place = np.arange(len(new)) - room
-    files[new] = np.where(place < 0, last, last + 1 + place // ROWS_A_FILE)
+    overflow = np.arange(len(new)) - room  # position among the rows that the last file has no room for; below 0: it has
+    files[new] = np.where(overflow < 0, last, last + 1 + overflow // ROWS_A_FILE)
     return files
 
 
 def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Table]], index: pa.Table) -> None:
-    """Write rows, each part with its slice of `index` (`split, file` of each row)."""
+    """Write rows, each part with its slice of `index` (`split, file` of each row).
+
+    A split without rows gets no file: `datasets` cannot open an empty one, so the card leaves such a split out, too.  Raises
+    InputError where the parts do not have the rows that `index` counts.
+    """
     counts = index.group_by(["split", "file"]).aggregate([([], "count_all")]).to_pylist()
     writers = {(row["split"], row["file"]): _Writer(folder, schema, **row) for row in counts}
     try:
-        for rows, places in parts:
-            for place in places.group_by(["split", "file"]).aggregate([]).to_pylist():
-                mine = pc.and_(*(pc.equal(places.column(name), value) for name, value in place.items()))
-                writers[place["split"], place["file"]].add(rows.filter(mine))
+        for rows, part_index in parts:
+            for target in part_index.group_by(["split", "file"]).aggregate([]).to_pylist():
+                in_target = pc.and_(*(pc.equal(part_index.column(name), value) for name, value in target.items()))
+                writers[target["split"], target["file"]].add(rows.filter(in_target))
         if any(writer.left for writer in writers.values()):
             raise InputError(f"{folder}: rows changed while they were written; run again")
     finally:
@@ -61,7 +65,7 @@ def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Ta
 
 
 def write_whole(path: Path, rows: pa.Table) -> None:
-    """A small file of its own."""
+    """Write all rows into one small file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _open(path, rows.schema) as file:
         file.write_table(rows)
@@ -93,7 +97,7 @@ class _Writer:
         for start in range(0, ready, ROWS_A_GROUP):
             self._write(whole.slice(start, min(ROWS_A_GROUP, ready - start)).combine_chunks())
         rest = np.arange(ready, whole.num_rows)
-        self._waiting = whole.take(pa.array(rest, pa.int64()))  # a copy: a slice would keep all of it in memory
+        self._waiting = whole.take(pa.array(rest, pa.int64()))  # a copy: a slice would keep the whole table in memory
         if not self.left:
             self.close()
 

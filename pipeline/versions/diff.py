@@ -1,4 +1,4 @@
-"""What changed between the last version and the rows of now, and the number that this makes the next one."""
+"""Difference of the last version and the rows of now, and the number that it makes the next version."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ STATE = pa.schema(  # what is compared of a version: one row a row, without the 
 
 @dataclass(frozen=True)
 class Diff:
-    """How rows differ from the last version: how many, and the ids of some.  `moved` rows are in another split; a row is
-    `edited` where its text or what the source says of it changed, `relabelled` where its label did."""
+    """Counts of rows that differ from the last version, by kind, and the ids of some.
+
+    `moved` rows are in another split; a row is `edited` where its text or what the source says of it changed, `relabelled`
+    where its label did.
+    """
 
     added: int = 0
     removed: int = 0
@@ -47,11 +50,12 @@ class Diff:
 
     @property
     def only_adds(self) -> bool:
-        """Whether there are further rows at most: what nobody who uses the last version can mind."""
+        """Tell whether there are further rows at most, which nobody who uses the last version can mind."""
         return not (self.removed or self.edited or self.relabelled or self.moved)
 
     @property
     def in_words(self) -> str:
+        """Return the counts as a phrase: `3 rows added, 1 rows edited`, or `the same rows`."""
         return ", ".join(f"{count:,} rows {kind}" for kind, count in self.counts.items() if count) or "the same rows"
 
     @property
@@ -61,8 +65,11 @@ class Diff:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The rows of now against those of before: `before` is for each row its number there (-1: it is new), `changed` says
-    which rows are new or other than they were, `stayed` which are in the same split as before."""
+    """The rows of now against those of before.
+
+    `before` is for each row its number there (-1: it is new); `changed` flags rows that are new or other than they were,
+    `stayed` those that are in the same split as before.
+    """
 
     diff: Diff
     before: np.ndarray[Any, np.dtype[np.int64]]
@@ -71,20 +78,20 @@ class Comparison:
 
 
 def compare(old: pa.Table, new: pa.Table) -> Comparison:
-    """`old` has the columns of STATE, `new` has `id, split, article, label`."""
+    """Compare the rows of two versions: `old` has the columns of STATE, `new` has `id, split, article, label`."""
     before = np.asarray(pc.index_in(new.column("id"), old.column("id").combine_chunks()).fill_null(-1), dtype=np.int64)
-    known = before >= 0
+    is_old = before >= 0
     differs = {
-        kind: known & _differs(old, new, before, column)
+        kind: is_old & _differs(old, new, before, column)
         for kind, column in (("moved", "split"), ("edited", "article"), ("relabelled", "label"))
     }
     ids, old_ids = new.column("id"), old.column("id")
-    found = {kind: ids.filter(pa.array(flags)) for kind, flags in {"added": ~known, **differs}.items()}
-    found["removed"] = old_ids.filter(pc.invert(pc.is_in(old_ids, ids.combine_chunks())))
-    samples = {kind: found[kind].slice(0, _SAMPLE).to_pylist() for kind in KINDS if len(found[kind])}
-    diff = Diff(**{kind: len(found[kind]) for kind in KINDS}, samples=samples)
-    changed = ~known | differs["moved"] | differs["edited"] | differs["relabelled"]
-    return Comparison(diff, before, changed, known & ~differs["moved"])
+    changes = {kind: ids.filter(pa.array(flags)) for kind, flags in {"added": ~is_old, **differs}.items()}
+    changes["removed"] = old_ids.filter(pc.invert(pc.is_in(old_ids, ids.combine_chunks())))
+    samples = {kind: changes[kind].slice(0, _SAMPLE).to_pylist() for kind in KINDS if len(changes[kind])}
+    diff = Diff(**{kind: len(changes[kind]) for kind in KINDS}, samples=samples)
+    changed = ~is_old | differs["moved"] | differs["edited"] | differs["relabelled"]
+    return Comparison(diff, before, changed, is_old & ~differs["moved"])
 
 
 def _differs(
@@ -98,8 +105,11 @@ def _differs(
 
 
 def next_version(last: str | None, diff: Diff) -> str:
-    """By Croissant's rule: 1.0.0 first; anything edited, removed, relabelled or moved: major; rows only added: minor; the
-    same rows (another card or serialisation): patch."""
+    """Return the next version by Croissant's rule.
+
+    The first is 1.0.0; anything edited, removed, relabelled or moved: major; rows only added: minor; the same rows (another
+    card or serialisation): patch.
+    """
     if last is None:
         return "1.0.0"
     major, minor, patch = numbers(last)
@@ -109,7 +119,7 @@ def next_version(last: str | None, diff: Diff) -> str:
 
 
 def check_given(given: str, last: str | None, diff: Diff) -> None:
-    """Raises ConfigError for a version given by hand that is none, is not new, or promises more than the rows keep."""
+    """Raise ConfigError for a version given by hand that is none, is not new, or promises more than the rows keep."""
     if not is_version(given):
         raise ConfigError(f"--version {given}: a version is MAJOR.MINOR.PATCH, e.g. 1.2.0")
     least = next_version(last, diff)
@@ -127,5 +137,6 @@ def is_version(text: str) -> bool:
 
 
 def numbers(version: str) -> tuple[int, int, int]:
+    """Return (major, minor, patch), by which versions are in order; -1 for a part that is no number."""
     major, minor, patch = (int(part) if part.isdecimal() else -1 for part in version.split(".", 2))
     return major, minor, patch

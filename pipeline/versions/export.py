@@ -1,4 +1,4 @@
-"""Training views of a version: its rows in the forms that trainers take, one JSON object a line (or CSV for spreadsheets).
+"""Training views of a version: its rows in the formats that trainers take, one JSON object a line (or CSV for spreadsheets).
 
 - `seq2seq`: `input` (a prefix and the text), `target` (the phrases joined by "; ")
 - `chat`: `messages`, user and assistant, as SFT libraries take them
@@ -25,15 +25,18 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The most tokens of an input (`clm`: of a whole document) and of a target, counted by `tokenizer` (an encoding, a Hub
-    name or a folder) without special tokens; None: any number."""
+class TokenLimits:
+    """The most tokens of an input (`clm`: of a whole document) and of a target; None: any number.
+
+    They are counted by `tokenizer` (an encoding, a Hub name or a folder) without special tokens.
+    """
 
     tokenizer: str | None = None
     input: int | None = None
     target: int | None = None
 
     def counter(self) -> Counter | None:
+        """Return the counter of tokens, None where nothing is limited.  Raises ConfigError for half of the options."""
         if self.input is None and self.target is None:
             if self.tokenizer is not None:
                 raise ConfigError("--tokenizer needs --max-input-tokens or --max-target-tokens")
@@ -44,9 +47,12 @@ class Limits:
 
 
 @dataclass
-class Done:
-    """What an export did: `cut` texts are shorter than in the version, `shortened` targets too; rows are left out where there
-    is no room for any of the text, or for the first phrase."""
+class ExportResult:
+    """The file that an export wrote and its counts.
+
+    `cut` texts are shorter than in the version, `shortened` targets too; rows are left out where there is no room for any of
+    the text, or for the first phrase.
+    """
 
     path: Path
     version: str
@@ -57,9 +63,18 @@ class Done:
 
 
 def export(
-    folder: Path, version: str | None, split: str, form: str, output: Path | None, prefix: str | None, limits: Limits
-) -> Done:
-    """Write a split of a version (of a job's folder of versions; the last one where none is named)."""
+    folder: Path,
+    version: str | None,
+    split: str,
+    form: str,
+    output: Path | None,
+    prefix: str | None,
+    limits: TokenLimits,
+) -> ExportResult:
+    """Write a split of a version (of a job's folder of versions; the last one where none is named).
+
+    Raises InputError where there is no such version, ConfigError for options that do not go together.
+    """
     chosen = store.named(folder, version) if version else store.latest(folder)
     if chosen is None:
         raise InputError(f"{folder}: no version yet; run: labelmill publish JOB")
@@ -71,23 +86,23 @@ def export(
     if output is not None and (output.is_dir() or not output.name or not output.parent.is_dir()):
         raise ConfigError(f"--output {output}: give a file in a folder that is there")
     suffix = "csv" if form == "csv" else "jsonl"
-    done = Done(output or Path(f"{manifest['name']}-{chosen.name}-{split}-{form}.{suffix}"), chosen.name)
+    result = ExportResult(output or Path(f"{manifest['name']}-{chosen.name}-{split}-{form}.{suffix}"), chosen.name)
     rows = (row for table in store.rows_of(chosen, split) for row in table.to_pylist())
-    with _written(done.path, "utf-8-sig" if form == "csv" else "utf-8") as file:
+    with _written(result.path, "utf-8-sig" if form == "csv" else "utf-8") as file:
         if form == "csv":
-            _write_csv(file, rows, done)
+            _write_csv(file, rows, result)
         else:
-            shape = _shape(form, manifest, prefix, limits, count, done) if form in _FORMS else _as_it_is
+            shape = _shape(form, manifest, prefix, limits, count, result) if form in _FORMS else _as_it_is
             for row in rows:
                 if (shaped := shape(row)) is not None:
                     file.write(json.dumps(shaped, ensure_ascii=False) + "\n")
-                    done.rows += 1
-    return done
+                    result.rows += 1
+    return result
 
 
 @contextmanager
 def _written(path: Path, encoding: str) -> Iterator[TextIO]:
-    """A file that is there whole or not at all."""
+    """Open a file that will be there whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding=encoding, newline="") as file:
@@ -101,18 +116,18 @@ def _as_it_is(row: Row) -> Row:
     return row
 
 
-def _write_csv(file: TextIO, rows: Iterator[Row], done: Done) -> None:
+def _write_csv(file: TextIO, rows: Iterator[Row], result: ExportResult) -> None:
     writer = None
     for row in rows:
         writer = writer or csv.DictWriter(file, list(row))
-        if not done.rows:
+        if not result.rows:
             writer.writeheader()
         writer.writerow({name: _cell(value) for name, value in row.items()})
-        done.rows += 1
+        result.rows += 1
 
 
 def _cell(value: Any) -> Any:
-    """A list of texts as people write it, any other as JSON."""
+    """Return a list of texts as people write it, any other as JSON."""
     if not isinstance(value, list):
         return value
     return "; ".join(value) if all(isinstance(item, str) for item in value) else json.dumps(value)
@@ -146,8 +161,14 @@ _PREFIXES = {
 
 
 def _shape(
-    form: str, manifest: dict[str, Any], prefix: str | None, limits: Limits, count: Counter | None, done: Done
+    form: str,
+    manifest: dict[str, Any],
+    prefix: str | None,
+    limits: TokenLimits,
+    count: Counter | None,
+    result: ExportResult,
 ) -> Callable[[Row], Row | None]:
+    """Return a function from a row to its training view, None where there is no room for it; it counts into `result`."""
     label, many = manifest["label"]["name"], manifest["label"]["many"]
     begin = (
         prefix
@@ -160,21 +181,21 @@ def _shape(
         phrases = list(row[label]) if many else [row[label]]
         target = _target(phrases, limits.target, count)
         if target is None:
-            done.left_out += 1
+            result.left_out += 1
             return None
         text = _cut(row["text"], begin, f"{end}{target}{_END}" if form == "clm" else end, limits.input, count)
         if not text:
-            done.left_out += 1
+            result.left_out += 1
             return None
-        done.cut += len(text) < len(row["text"])
-        done.shortened += target != "; ".join(phrases)
+        result.cut += len(text) < len(row["text"])
+        result.shortened += target != "; ".join(phrases)
         return _FORMS[form](row, f"{begin}{text}{end}", target)
 
     return shape
 
 
 def _target(phrases: list[str], most: int | None, count: Counter | None) -> str | None:
-    """As many phrases as there is room for, None where there is none for the first."""
+    """Join as many phrases as there is room for; None where there is none for the first."""
     while phrases:
         target = "; ".join(phrases)
         if most is None or count is None or count([target])[0] <= most:
@@ -184,7 +205,7 @@ def _target(phrases: list[str], most: int | None, count: Counter | None) -> str 
 
 
 def _cut(text: str, begin: str, end: str, most: int | None, count: Counter | None) -> str:
-    """The longest beginning of the text that fits, by bisection: tokenizers differ in how they tell where a token ends."""
+    """Return the longest beginning of the text that fits, by bisection: tokenizers differ in how they tell a token's end."""
     if most is None or count is None or count([f"{begin}{text}{end}"])[0] <= most:
         return text
     low, high = 0, len(text)

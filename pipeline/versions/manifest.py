@@ -1,4 +1,4 @@
-"""`manifest.json`: all that a version says of itself, for machines; the card and Croissant are made of it."""
+"""`manifest.json`: the description of a version for machines, of which the card and Croissant are made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.versions.rows import SPLITS
 
 
 def of_job(config: JobConfig) -> dict[str, Any]:
-    """What the job file says of the data set."""
+    """Return what the job file says of the data set."""
     return {
         "name": config.name,
         "repo": config.publish.repo,
@@ -33,7 +33,7 @@ def of_job(config: JobConfig) -> dict[str, Any]:
 
 
 def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, Any]:
-    """Which version it is, and what came before; `release` names this attempt to let it out."""
+    """Return the version's number and history; `release` is the id of this attempt to let it out."""
     now = datetime.now(UTC)
     entry = {"version": version, "date": now.date().isoformat(), **diff.counts}
     return {
@@ -47,7 +47,7 @@ def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, 
 
 
 def of_rows(index: pa.Table) -> dict[str, Any]:
-    """What the rows add up to: see `publish.planning.Plan`."""
+    """Return what the rows of `index` add up to: see `publish.planning.Plan`."""
     splits = _counts(index, "split")
     return {
         "rows": {split: splits.get(split, 0) for split in SPLITS},
@@ -59,13 +59,13 @@ def of_rows(index: pa.Table) -> dict[str, Any]:
 
 
 def _counts(index: pa.Table, column: str) -> dict[str, int]:
-    found = pc.value_counts(index.column(column).cast(pa.string())).to_pylist()
-    counted = {row["values"] or "unknown": row["counts"] for row in found}
+    value_counts = pc.value_counts(index.column(column).cast(pa.string())).to_pylist()
+    counted = {row["values"] or "unknown": row["counts"] for row in value_counts}
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _figures(index: pa.Table) -> dict[str, Any]:
-    """Characters a text, phrases a label, how many phrases are not in their text, groups of near-copies."""
+    """Return characters a text, phrases a label, how many phrases are not in their text, groups of near-copies."""
     characters = np.quantile(np.asarray(index.column("characters")), (0.05, 0.5, 0.95))
     phrases, absent = (int(pc.sum(index.column(name)).as_py()) for name in ("phrases", "absent"))
     phrases_a_row = {row["values"]: row["counts"] for row in pc.value_counts(index.column("phrases")).to_pylist()}

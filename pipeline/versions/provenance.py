@@ -1,4 +1,4 @@
-"""Where labels come from: one row for each labelling run of a version, from the run's description and the ledger.
+"""Provenance of labels: one row for each labelling run of a version, from the run's description and the ledger.
 
 The endpoint's address stays here: it may be a machine of one's own, and the data set may be public.
 """
@@ -31,14 +31,14 @@ _DESCRIBED = ("provider", "model", "parameters", "prompt", "prompt_sha256", "pro
 
 @dataclass
 class RunTally:
-    """What the labels of one run took, as far as the ledger knows it; every question counted once."""
+    """Requests, tokens and cost of the labels of one run, as far as the ledger has them; every question counted once."""
 
     rows: int = 0
     requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
-    unpriced: int = 0  # answers whose cost is not known
+    unpriced: int = 0  # answers without a cost
     first_at: str | None = None
     last_at: str | None = None
     models: Counter[str] = field(default_factory=Counter)
@@ -58,19 +58,19 @@ class RunTally:
 
 
 def runs(tallies: dict[str, RunTally], descriptions: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row (RUNS, but `models_served`, `parameters` and `prompt_text` as values) for each run, the largest first."""
-    found = []
+    """Return one row (RUNS, but `models_served`, `parameters`, `prompt_text` as values) for each run, the largest first."""
+    rows = []
     for run_id, tally in sorted(tallies.items(), key=lambda item: (-item[1].rows, item[0])):
         described = descriptions.get(run_id, {})
         taken = {name: described.get(name) for name in _DESCRIBED}
         sums = {name: value for name, value in vars(tally).items() if name != "models"}
         served = dict(sorted(tally.models.items()))
-        found.append({"run_id": run_id, **taken, "models_served": served, **sums})
-    return found
+        rows.append({"run_id": run_id, **taken, "models_served": served, **sums})
+    return rows
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:
-    """The configuration `provenance`: what is no plain value as JSON."""
+    """Return the table of the configuration `provenance`: what is no plain value as JSON."""
     flat = [
         {name: _plain(row[name]) if isinstance(row[name], dict | list) else row[name] for name in RUNS.names}
         for row in rows

@@ -1,4 +1,4 @@
-"""Versions: immutable folders `versions/<major>.<minor>.<patch>/`, made beside their place and renamed when they are out."""
+"""Versions: immutable folders `versions/<major>.<minor>.<patch>/`, made under another name and renamed when they are out."""
 
 from __future__ import annotations
 
@@ -21,50 +21,52 @@ _BATCH = 4096  # rows read at once
 
 
 def latest(folder: Path) -> Path | None:
-    """The folder of the highest version, or None."""
-    return next(reversed(everyone(folder)), None)
+    """Return the folder of the highest version, or None."""
+    return next(reversed(all_versions(folder)), None)
 
 
 def named(folder: Path, name: str) -> Path:
-    """The folder of a version.  Raises InputError naming those that there are."""
+    """Return the folder of a version.  Raises InputError naming those that there are."""
     if (folder / name / MANIFEST).exists():
         return folder / name
-    there = ", ".join(path.name for path in everyone(folder)) or "none yet"
-    raise InputError(f"{folder}: no version {name!r}; there are: {there}")
+    names = ", ".join(path.name for path in all_versions(folder)) or "none yet"
+    raise InputError(f"{folder}: no version {name!r}; there are: {names}")
 
 
-def everyone(folder: Path) -> list[Path]:
-    """All versions, the oldest first."""
+def all_versions(folder: Path) -> list[Path]:
+    """Return the folders of all versions, the oldest first."""
     return sorted((path.parent for path in folder.glob(f"[!.]*.*.*/{MANIFEST}")), key=lambda path: numbers(path.name))
 
 
 def read_manifest(version: Path) -> dict[str, Any]:
-    """Raises InputError for one that is none."""
-    found = read_json(version / MANIFEST)
-    if not (isinstance(found, dict) and {"version", "files", "rows", "inputs", "label"} <= found.keys()):
+    """Return the manifest of a version.  Raises InputError where it is missing or damaged."""
+    manifest = read_json(version / MANIFEST)
+    if not (isinstance(manifest, dict) and {"version", "files", "rows", "inputs", "label"} <= manifest.keys()):
         raise InputError(
             f"{version / MANIFEST}: damaged; restore the version (from the Hub: delete the folder, then publish --adopt)"
         )
-    return found
+    return manifest
 
 
 def damaged(version: Path) -> list[str]:
-    """What a version's folder holds other than its manifest says: changed, missing and strange files."""
+    """Return what a version's folder holds other than its manifest says: changed, missing and strange files."""
     return differences(read_manifest(version)["files"], file_digests(version))
 
 
-def differences(told: dict[str, str], there: dict[str, str]) -> list[str]:
-    """How files (name -> SHA-256) differ from what a manifest tells of them."""
-    found = [f"{name}: missing" for name in sorted(told.keys() - there.keys())]
-    found += [f"{name}: not in the manifest" for name in sorted(there.keys() - told.keys())]
-    return found + [f"{name}: changed" for name in sorted(there.keys() & told.keys()) if there[name] != told[name]]
+def differences(listed: dict[str, str], actual: dict[str, str]) -> list[str]:
+    """Return lines on how actual files (name -> SHA-256) differ from those that a manifest lists."""
+    lines = [f"{name}: missing" for name in sorted(listed.keys() - actual.keys())]
+    lines += [f"{name}: not in the manifest" for name in sorted(actual.keys() - listed.keys())]
+    return lines + [
+        f"{name}: changed" for name in sorted(actual.keys() & listed.keys()) if actual[name] != listed[name]
+    ]
 
 
 # --- rows that are out ---
 
 
 def state(version: Path | None) -> pa.Table:
-    """What is compared of a version's rows (STATE), none where there is no version."""
+    """Return what is compared of a version's rows (STATE), an empty table where there is no version."""
     tables = [STATE.empty_table()]
     label = read_manifest(version)["label"]["name"] if version else ""
     for split, file in _files(version):
@@ -81,8 +83,8 @@ def state(version: Path | None) -> pa.Table:
 
 
 def rows_of(version: Path, split: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """A split's rows in bounded tables."""
-    for _, file in (place for place in _files(version) if place[0] == split):
+    """Yield a split's rows in tables of at most 1024."""
+    for file in (file for name, file in _files(version) if name == split):
         for batch in pq.ParquetFile(file).iter_batches(_BATCH // 4, columns=columns):
             yield pa.Table.from_batches([batch])
 
@@ -95,7 +97,7 @@ def _files(version: Path | None) -> Iterator[tuple[str, Path]]:
 
 
 def difference(first: Path, second: Path) -> Diff:
-    """How the rows of one version differ from those of another."""
+    """Return how the rows of the second version differ from those of the first."""
     return compare(state(first), state(second)).diff
 
 
@@ -103,7 +105,7 @@ def difference(first: Path, second: Path) -> Diff:
 
 
 def pending(folder: Path) -> Path | None:
-    """A version that was written and is not out yet: its maker was killed, or the Hub could not be reached."""
+    """Return a version that was written and is not out yet: its maker was killed, or the Hub could not be reached."""
     path = folder / _PENDING
     return path if (path / MANIFEST).exists() else None
 
@@ -113,20 +115,21 @@ def is_pending(path: Path) -> bool:
 
 
 def begin(folder: Path) -> Path:
-    """An empty folder for the next version; what a killed maker left is gone."""
+    """Make an empty folder for the next version, without what a killed maker left."""
     discard(folder)
     (folder / _PENDING / "data").mkdir(parents=True)
     return folder / _PENDING
 
 
 def discard(folder: Path) -> None:
+    """Remove the pending version, its manifest first, so that a killed removal leaves none that counts as written."""
     if (folder / _PENDING).exists():
         (folder / _PENDING / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(folder / _PENDING)
 
 
 def drop(folder: Path, version: str) -> None:
-    """Remove a version from its place, whole or not at all; a killed removal leaves nothing that counts as one."""
+    """Remove a published version, whole or not at all; a killed removal leaves nothing that counts as one."""
     path = folder / f".dropped-{version}"
     shutil.rmtree(path, ignore_errors=True)
     (folder / version).rename(path)
@@ -142,12 +145,13 @@ def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
 
 
 def file_digests(path: Path) -> dict[str, str]:
+    """Return name -> SHA-256 of all files of a version but its manifest."""
     files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST)
     return {file.relative_to(path).as_posix(): file_digest(file) for file in files}
 
 
 def release(folder: Path, version: str) -> Path:
-    """Put the pending version in its place, read-only: it is there whole or not at all, and never changes."""
+    """Rename the pending version to its number, read-only: it is there whole or not at all, and never changes."""
     path, target = folder / _PENDING, folder / version
     if target.exists():
         raise InputError(f"{target}: is there already, without a sound manifest; move it away, or restore it")
