@@ -82,7 +82,7 @@ def test_a_storm_of_signals_while_it_begins_and_ends_to_hear_them(number: signal
     async def work():
         begin.set()
         while not end.is_set():
-            with signals.heard_by(asyncio.get_running_loop(), heard.append):
+            with signals.stop_handler(asyncio.get_running_loop(), heard.append):
                 await asyncio.sleep(0)
     def storm():
         begin.wait()
@@ -106,7 +106,7 @@ def test_a_loop_that_waits_hears_at_once(number: signal.Signals, new_loop: str) 
     import uvloop
     async def work():
         stopped = asyncio.Event()
-        with signals.heard_by(asyncio.get_running_loop(), lambda name: (print(name), stopped.set())):
+        with signals.stop_handler(asyncio.get_running_loop(), lambda name: (print(name), stopped.set())):
             threading.Timer(0.2, send).start()
             await stopped.wait()
     {new_loop}().run_until_complete(work())

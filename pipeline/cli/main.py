@@ -16,7 +16,7 @@ from pipeline.cli import output
 from pipeline.cli.output import print_rows, say
 from pipeline.cli.parser import parser
 from pipeline.core.errors import LabelmillError
-from pipeline.core.signals import Terminated, raised_when_terminated, run_to_exit
+from pipeline.core.signals import Terminated, raising_on_sigterm, run_to_exit
 
 if TYPE_CHECKING:
     from pipeline.job.workspace import Workspace

@@ -1,4 +1,4 @@
-"""What can go wrong, as a person is told it.
+"""Errors: every failure that a person sees, and its exit code.
 
 ::
 
@@ -40,7 +40,7 @@ class InputError(LabelmillError):
 
 
 class MissingExtra(LabelmillError):
-    """An optional package is needed: says which extra to install."""
+    """An optional package is needed; the message names the extra to install."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional package: pip install 'labelmill[{extra}]'")

@@ -1,4 +1,4 @@
-"""Plain files: digests, writes that are whole or not at all, logs."""
+"""Plain files: digests, writes that are whole or not at all, append-only logs."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from pipeline.core.errors import InputError
 
 
 def digest_of(value: Any) -> str:
-    """Hex SHA-256 of a JSON-able value in canonical form (sorted keys, no spaces, UTF-8)."""
+    """Return the hex SHA-256 of a JSON-able value in canonical form (sorted keys, no spaces, UTF-8)."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def canonical_json(value: Any) -> bytes:
+    """Return JSON with sorted keys and no spaces, in UTF-8: the same bytes for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def file_digest(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
+    """Return the hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def printable_path(path: Path) -> str:
-    r"""A path as text that every file can hold: a name that is no UTF-8 gets `\xe9` for its odd bytes."""
+    r"""Return a path as text that every file can hold: a name that is no UTF-8 gets `\xe9` for its odd bytes."""
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
@@ -48,11 +49,12 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
 
 
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
+    """Write a value as indented JSON, whole or not at all (see `write_bytes`)."""
     write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n", durable)
 
 
 def read_json(path: Path) -> Any:
-    """The value, or None where the file is not there.  Raises InputError for a file that is no JSON."""
+    """Return the value, or None where the file is missing.  Raises InputError for a file that is no JSON."""
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A hint for a name that is almost one that is there."""
+"""Hints for mistyped names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, allowed: list[str]) -> str:
-    """` (did you mean 'x'?)` or nothing."""
+    """Return ` (did you mean 'x'?)` with the allowed name that is like `name`, or an empty string."""
     close = get_close_matches(str(name), allowed, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,4 +1,4 @@
-"""What HTTP says alike everywhere: how long a server asks to wait."""
+"""Headers of HTTP that several rooms read: how long a server asks to wait."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def retry_after(headers: Any) -> float | None:
-    """Seconds that the server asks to wait: `retry-after-ms` before `retry-after` (seconds or a date)."""
+    """Return the seconds that the server asks to wait, or None: `retry-after-ms` before `retry-after` (seconds or a date)."""
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)

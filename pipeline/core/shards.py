@@ -48,7 +48,7 @@ ARTICLE = pa.schema(
         ("line", pa.int64()),
         ("licence", pa.string()),
         ("text_sha256", pa.string()),
-        ("notes", pa.list_(pa.string())),  # what the source found out, or did to it
+        ("notes", pa.list_(pa.string())),  # what the source noticed, or did to it
     ]
 )
 REJECTED = pa.schema(
@@ -83,16 +83,19 @@ def write_parquet(path: Path, table: pa.Table | Iterator[pa.Table], schema: pa.S
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A shard's rows.  Raises InputError, naming the file, where it is missing or damaged."""
+    """Return a shard's rows.  Raises InputError, naming the file, where it is missing or damaged."""
     with _readable(path):
         return pq.ParquetFile(path).read(columns=list(columns) if columns is not None else None, use_threads=False)
 
 
 def stream_parquet(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """A shard's rows, some at a time, so that it is never held as a whole.  Raises what `read_parquet` does."""
+    """Yield a shard's rows, at most `rows` at a time, so that it is never held as a whole.
+
+    `columns` that the shard does not have are left out.  Raises InputError, naming the file, where it is missing or damaged.
+    """
     with _readable(path), pq.ParquetFile(path) as file:
-        there = [name for name in columns if name in file.schema_arrow.names]
-        yield from file.iter_batches(rows, columns=there, use_threads=False)
+        present = [name for name in columns if name in file.schema_arrow.names]
+        yield from file.iter_batches(rows, columns=present, use_threads=False)
 
 
 @contextmanager
@@ -106,11 +109,12 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def rejected_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = REJECTED) -> pa.Table:
+    """Return rejected rows as a table; a column that a row does not have is null, a key that is no column is left out."""
     return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
 
 
 def label_fields(column: LabelColumn) -> list[tuple[str, pa.DataType]]:
-    """The fields of a label in a table's schema."""
+    """Return the fields of a label in a table's schema."""
     if column.many:
         return [(column.name, pa.list_(pa.string())), ("tiers", pa.list_(pa.string()))]
     return [(column.name, pa.string())]
@@ -118,7 +122,7 @@ def label_fields(column: LabelColumn) -> list[tuple[str, pa.DataType]]:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a finished shard says of itself.  `rows` is what came in; `kept + sum(rejected) + waiting == rows`."""
+    """The record beside a finished shard.  `rows` is what came in; `kept + sum(rejected) + waiting == rows`."""
 
     key: str
     inputs: dict[str, str]  # folder -> digest of the rows that this shard was made of
@@ -133,7 +137,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Output:
-    """What a map step makes of one input shard; `kept` and `rejected` are whole tables, bounded by the shard size."""
+    """The result of a map step on one input shard; `kept` and `rejected` are whole tables, bounded by the shard size."""
 
     kept: pa.Table
     rejected: pa.Table = field(default_factory=REJECTED.empty_table)
@@ -143,7 +147,7 @@ class Output:
 
 @dataclass
 class Tally:
-    """What the finished shards of a stage add up to."""
+    """Sums over the finished shards of a stage."""
 
     shards: int = 0
     rows: int = 0
@@ -165,7 +169,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Folder:
-    """A stage's output folder."""
+    """A stage's output folder: rows, rejected rows and manifests, by shard name."""
 
     path: Path
 
@@ -179,7 +183,7 @@ class Folder:
         return self.path / f"{shard}.json"
 
     def manifest(self, shard: str) -> Manifest | None:
-        """The manifest of a shard whose files are there, else None."""
+        """Return the manifest of a shard whose files are there, else None."""
         value = read_json(self.manifest_file(shard))
         if value is None or not self.file(shard).exists():
             return None
@@ -187,24 +191,28 @@ class Folder:
         return manifest if not manifest.rejected or self.rejected_file(shard).exists() else None
 
     def tally(self, shards: Sequence[str]) -> Tally:
+        """Add up the manifests of those shards that are finished."""
         tally = Tally()
         for manifest in filter(None, map(self.manifest, shards)):
             tally.add(manifest)
         return tally
 
     def done(self, shard: str, key: str) -> bool:
+        """Tell whether the shard is finished, and was made under this key."""
         manifest = self.manifest(shard)
         return manifest is not None and manifest.key == key
 
     def digest(self, shard: str) -> str:
-        """Digest of a finished shard's rows.  Raises InputError where the stage has not finished it."""
+        """Return the digest of a finished shard's rows.  Raises InputError where the stage has not finished it."""
         manifest = self.manifest(shard)
         if manifest is None:
             raise InputError(f"{self.path}: {shard} is not finished; run the earlier stages first (labelmill run JOB)")
         return manifest.digest
 
     def write(self, shard: str, key: str, inputs: dict[str, str], output: Output, seconds: float) -> None:
-        """Rows first, manifest last; an older manifest goes away before the rows that it describes do."""
+        """Write a shard: rows first, manifest last."""
+        # An older manifest goes away before the rows that it describes do: a kill in between leaves a shard that is not finished,
+        # never one whose manifest lies.
         self.manifest_file(shard).unlink(missing_ok=True)
         if output.rejected.num_rows:
             write_parquet(self.rejected_file(shard), output.rejected, output.rejected.schema)
@@ -222,7 +230,7 @@ class Folder:
         return read_parquet(self.file(shard), columns)
 
     def stream(self, shard: str, columns: Sequence[str], rows: int = 1024) -> Iterator[pa.RecordBatch]:
-        """Without the columns that the shard does not have."""
+        """Yield rows in batches, as `stream_parquet` does."""
         return stream_parquet(self.file(shard), columns, rows)
 
     def read_rejected(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -231,35 +239,35 @@ class Folder:
         return read_parquet(self.rejected_file(shard), columns)
 
     def others(self, shards: Sequence[str]) -> set[str]:
-        """Finished shards of the folder that are not listed: their input vanished, and the stage has not run since."""
+        """Return finished shards that are not listed: their input vanished, and the stage has not run since."""
         return {file.stem for file in self.path.glob("*.json") if not file.name.startswith("_")} - set(shards)
 
     def keep_only(self, shards: Sequence[str]) -> int:
-        """Remove what belongs to no listed shard (vanished input, files of a killed writer); how many rows went."""
-        wanted, gone = set(shards), 0
+        """Remove what belongs to no listed shard (vanished input, files of a killed writer); return how many rows went."""
+        wanted, removed = set(shards), 0
         for manifest in sorted(self.path.glob("*.json")):
             if manifest.stem not in wanted and not manifest.name.startswith("_"):
-                gone += (read_json(manifest) or {}).get("kept", 0)
+                removed += (read_json(manifest) or {}).get("kept", 0)
                 manifest.unlink()
         for folder in (self.path, self.rejected_file("x").parent):
             for file in [*folder.glob("*.parquet"), *folder.glob(".*.tmp")]:
                 if file.stem not in wanted:
                     file.unlink()
-        return gone
+        return removed
 
 
 def input_digests(inputs: Sequence[Folder], shard: str) -> dict[str, str]:
-    """Folder name -> digest of a shard in it.  Raises InputError where an earlier stage has not finished it."""
+    """Return folder name -> digest of a shard in it.  Raises InputError where an earlier stage has not finished it."""
     return {folder.path.name: folder.digest(shard) for folder in inputs}
 
 
 def step_key(inputs: dict[str, str], config: Any, extra: Any = None) -> str:
-    """What a map step's output depends on, and nothing else."""
+    """Return the digest of what a map step's output depends on, and of nothing else."""
     return digest_of([inputs, config, extra])
 
 
 def first_occurrences(keys: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """For each row the number of the first row with the same key; a null is like no other row."""
+    """Return for each row the number of the first row with the same key; a null is like no other row."""
     array = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
     codes = array.dictionary_encode().indices
     numbers = np.asarray(codes.fill_null(-1), dtype=np.int64)
@@ -272,11 +280,12 @@ def first_occurrences(keys: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int6
 
 
 def write_order(folder: Folder, shards: Sequence[str]) -> None:
+    """Write the shard names in source order beside the shards."""
     write_json(folder.path / "_order.json", list(shards))
 
 
 def read_order(folder: Folder) -> list[str]:
-    """Shard names in source order.  Raises InputError where nothing was collected yet."""
+    """Return shard names in source order.  Raises InputError where nothing was collected yet."""
     order = read_json(folder.path / "_order.json")
     if order is None:
         raise InputError(f"{folder.path}: no articles yet; run: labelmill collect JOB")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both stop a command in the same way, whenever they come."""
+"""Signals: Ctrl-C and SIGTERM stop a command in the same way, whenever they come."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ _AGAIN_SECONDS = 0.02  # long enough to be out of the interpreter's callback tha
 
 
 class Terminated(SystemExit):
-    """SIGTERM came.  No KeyboardInterrupt: one that comes in an `eval` (each named tuple is made by one) ends Python by a signal,
-    though it was caught.  A SystemExit, for loops hand on no others."""
+    """The exception that SIGTERM raises outside an event loop."""
+
+    # No KeyboardInterrupt: one that comes in an `eval` (each named tuple is made by one) ends Python by a signal, though it was
+    # caught.  A SystemExit, since event loops hand on no other exceptions.
 
 
 def run_to_exit(command: Callable[[], int]) -> NoReturn:
@@ -39,7 +41,7 @@ def run_to_exit(command: Callable[[], int]) -> NoReturn:
         os._exit(code)
 
     atexit.register(_ignore_signals)
-    with raised_when_terminated(then=leave):
+    with raising_on_sigterm(then=leave):
         try:
             code = command()
         except SystemExit as ended:  # --help, a usage error
@@ -53,8 +55,8 @@ def _ignore_signals() -> None:
 
 
 @contextmanager
-def raised_when_terminated(then: Callable[..., object] | None = None) -> Iterator[None]:
-    """SIGTERM raises Terminated as long as no loop listens to it: also while libraries are imported.
+def raising_on_sigterm(then: Callable[..., object] | None = None) -> Iterator[None]:
+    """Make SIGTERM raise Terminated as long as no event loop listens to it, also while libraries are imported.
 
     Afterwards `then`, where given, gets both signals; else the handlers of before are back.
     """
@@ -112,11 +114,9 @@ def _set(handlers: dict[signal.Signals, Any]) -> None:
 
 
 @contextmanager
-def heard_by(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -> Iterator[None]:
-    """`stop` is called with the name of what came, in place of what would happen otherwise.
-
-    Not by `loop.add_signal_handler`: its removal leaves the system's handlers, which end the process, for a moment.
-    """
+def stop_handler(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -> Iterator[None]:
+    """Call `stop` with the name of each signal (`Ctrl-C`, `SIGTERM`) that comes while `loop` runs, in place of the usual handlers."""
+    # Not by `loop.add_signal_handler`: its removal leaves the system's handlers, which end the process, for a moment.
     if threading.current_thread() is not threading.main_thread():  # no signals there
         yield
         return

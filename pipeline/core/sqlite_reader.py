@@ -1,4 +1,4 @@
-"""Read an SQLite file that others may be writing and leave no trace: no file appears or changes, a read-only folder will do."""
+"""Reading of an SQLite file that others may be writing, without a trace: no file appears or changes, in a read-only folder, too."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 
 @contextmanager
-def connected_to_read(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to the file as it stands.  Raises sqlite3.Error where it is damaged.
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a connection to the file as it stands.  Raises sqlite3.Error where it is damaged.
 
     A file in WAL mode is more than one: while somebody has it open, or after a kill, `-wal` holds its newest pages, and opening
     it even to read makes `-shm`.  Without a `-wal` nobody writes, so the file is read as one that never changes; with one the
@@ -28,7 +28,7 @@ def connected_to_read(path: Path) -> Iterator[sqlite3.Connection]:
         database = _connect(path, "mode=ro")
         try:
             database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:  # the folder, or the shared file, is not ours to write
+        except sqlite3.OperationalError:  # the folder, or the shared file, cannot be written
             database.close()
         else:
             with closing(database):

@@ -1,4 +1,4 @@
-"""The row types that flow between stages, each field explained.  Plain data, no behaviour."""
+"""Row types that flow between stages, each field explained.  Plain data, no behaviour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a source reads as a whole: one data file, or a run of one-article files.
+    """The part of a source that is read as a whole: one data file, or a run of one-article files.
 
     `name` is stable as long as the unit exists and is safe as a file name; `digest` changes when the content does;
     `parts` are the paths read, in order; `labels` are the same as shown to people (relative to the job file).
@@ -27,7 +27,7 @@ class RawRow:
     source: str
     line: int
     fields: dict[str, Any]
-    notes: tuple[str, ...] = ()  # what the source found out, or did to it: an encoding, lines that it took away
+    notes: tuple[str, ...] = ()  # what the source noticed, or did to it: an encoding, lines that it took away
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Advertised:
-    """Limits per minute that an endpoint's headers tell of; None where they do not."""
+    """Limits per minute in the headers of an endpoint's replies; None where they name none."""
 
     requests: float | None = None
     tokens: float | None = None
@@ -133,7 +133,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class LabelColumn:
-    """How a task's label stands in a table: `many` strings with `tiers` beside them, or one string."""
+    """The column of a task's label in a table: `many` strings with `tiers` beside them, or one string."""
 
     name: str
     many: bool
@@ -147,7 +147,7 @@ class LabelColumn:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a task makes of a reply.  `status` is `ok` or the reason why there is no label."""
+    """A reply as a task has read it.  `status` is `ok` or the reason why there is no label."""
 
     phrases: list[str]
     tiers: list[str]

@@ -61,9 +61,7 @@ def fold_loose(text: str) -> str:
     if not text.isascii():
         if not unicodedata.is_normalized("NFKC", text):
             text = unicodedata.normalize("NFKC", text)
-        # A dozen searches in C take a quarter of the time of one regular expression with a callback.  Together with PyStemmer
-        # under snowballstemmer and offsets of runs in place of characters (`presence`) this made 2,700 to 3,200 labels a second
-        # of 1,900 to 2,800, where two of seven phrases are absent.
+        # A dozen searches in C take a quarter of the time of one regular expression with a callback.
         for mark, plain in _TYPOGRAPHY:
             text = text.replace(mark, plain)
     return "".join(text.casefold().split())

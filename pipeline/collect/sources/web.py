@@ -197,7 +197,7 @@ class Source(contracts.Source):
         known = bool((options.contact or "").strip())
         async with Fetcher(self._agent(), Guard(options.allow), limits=limits, strangers=known) as fetcher:
             crawler = Crawler(frontier, fetcher, scope, sites, manners, live)
-            with signals.heard_by(asyncio.get_running_loop(), _stopping(crawler)):
+            with signals.stop_handler(asyncio.get_running_loop(), _stopping(crawler)):
                 try:
                     finished = await crawler.run()
                 except asyncio.CancelledError:

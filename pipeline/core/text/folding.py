@@ -6,15 +6,15 @@ import unicodedata
 
 
 def fold_space(text: str) -> str:
-    """Runs of white space (Unicode's, line ends included) become one space; none at the edges."""
+    """Make each run of white space (Unicode's, line ends included) one space, with none at the edges."""
     return " ".join(text.split())
 
 
 def fold_case(text: str) -> str:
-    """The form in which phrases and labels are compared: NFKC, white space folded, case folded."""
+    """Return the form in which phrases and labels are compared: NFKC, white space folded, case folded."""
     return fold_form(text).casefold()
 
 
 def fold_form(text: str) -> str:
-    """NFKC with white space folded: equal for texts that differ in width, composition or spacing only."""
+    """Return NFKC with white space folded: equal for texts that differ in width, composition or spacing only."""
     return fold_space(unicodedata.normalize("NFKC", text))

@@ -12,7 +12,7 @@ _ENDINGS = ("J", "E", "S", "XS")  # particles, verbal endings, signs, suffixes: 
 
 @lru_cache(maxsize=1)
 def analyser() -> Any:
-    """Loaded once, in about a second.  Raises MissingExtra."""
+    """Return the analyser, loaded once, in about a second.  Raises MissingExtra."""
     try:
         from kiwipiepy import Kiwi
     except ImportError as error:
@@ -22,6 +22,6 @@ def analyser() -> Any:
 
 @lru_cache(maxsize=2**15)
 def root(word: str) -> str:
-    """The morphemes of a word that carry its meaning: 인상하였다 -> 인상, 기준금리를 -> 기준금리."""
-    found = "".join(token.form for token in analyser().tokenize(word) if not token.tag.startswith(_ENDINGS))
-    return found or word
+    """Return the morphemes of a word that carry its meaning: 인상하였다 -> 인상, 기준금리를 -> 기준금리."""
+    meaning = "".join(token.form for token in analyser().tokenize(word) if not token.tag.startswith(_ENDINGS))
+    return meaning or word

@@ -4,19 +4,19 @@ An eojeol, the word between two spaces, is a noun with particles behind it, or a
 Three facts decide most cases: particles stack in a fixed order, several agree with the final consonant (받침)
 before them (은/는, 이/가, 을/를, 과/와, 으로/로), and the past tense shows a double ㅆ at the foot of a syllable.
 A noun of two syllables is never cut to one (도로, 회의, 결과) but for the few of `_ONE_SYLLABLE`. What remains
-ambiguous is settled by the list `_KEPT` below and, in the extractor, by what the other articles show.
+ambiguous is decided by the list `_KEPT` below and, in the extractor, by what the other articles show.
 """
 
 import re
 from functools import lru_cache
 
 _FIRST, _LAST = 0xAC00, 0xD7A3  # 가 .. 힣, in blocks of 28 final consonants
-_RIEUL, _DOUBLE_SIOT = 8, 20  # places of ㄹ and ㅆ among the 28
+_RIEUL, _DOUBLE_SIOT = 8, 20  # numbers of ㄹ and ㅆ among the 28
 _CACHED = 2**15  # eojeols
 
 
 def final_consonant(syllable: str) -> int | None:
-    """Place of the syllable's final consonant (0: it ends in a vowel), or None outside Hangul."""
+    """Return the number of the syllable's final consonant among the 28 (0: it ends in a vowel), or None outside Hangul."""
     code = ord(syllable)
     return (code - _FIRST) % 28 if _FIRST <= code <= _LAST else None
 
@@ -64,7 +64,7 @@ _GENITIVE = re.compile(r"(?:[원협국사교대의학기총]|연합)회의|^.주
 
 
 def _follows(base: str, particle: str) -> bool:
-    """Whether the particle may stand behind this base, by agreement and by length."""
+    """Tell whether the particle may stand behind this base, by agreement and by length."""
     last, first = final_consonant(base[-1]), particle[0]
     if last is None:  # FC도, KBS가: Latin letters tell nothing about their sound
         return not (base[-1].isnumeric() and particle in _NOT_AFTER_DIGITS)
@@ -83,7 +83,7 @@ def _is_kept(word: str) -> bool:
 
 @lru_cache(maxsize=_CACHED)
 def split_particles(word: str) -> tuple[str, str]:
-    """One eojeol as (noun, particles); the particles are empty where it carries none."""
+    """Split one eojeol into (noun, particles); the particles are empty where it carries none."""
     if _is_kept(word):
         return word, ""
     for length in range(min(_LONGEST, len(word) - 1), 0, -1):
@@ -95,7 +95,7 @@ def split_particles(word: str) -> tuple[str, str]:
 
 
 def strip_particles(word: str) -> str:
-    """One eojeol without its trailing particles (서울에서는 -> 서울).
+    """Return one eojeol without its trailing particles (서울에서는 -> 서울).
 
     Unchanged where it carries none, never empty for a non-empty word, never raises.
     """
@@ -135,7 +135,7 @@ _POSTPOSITIONS = frozenset(
 
 @lru_cache(maxsize=_CACHED)
 def is_predicate(word: str) -> bool:
-    """Whether an eojeol looks like an inflected verb or adjective, or an adverb (했다, 있는, 위한, 따르면).
+    """Tell whether an eojeol looks like an inflected verb or adjective, or an adverb (했다, 있는, 위한, 따르면).
 
     By its ending only, so some nouns of more than one reading (보고, 이상한) fall on either side.
     """

@@ -1,4 +1,4 @@
-"""Which language a text is in (ISO 639-1)."""
+"""Detection of the language of a text (ISO 639-1)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+")
 
 
 def sample(text: str) -> str:
-    """Up to four windows of 120 characters, evenly spread: head or tail boilerplate is at most a part of them."""
+    """Return up to four windows of 120 characters, evenly spread over the text, joined by spaces."""
+    # Windows in place of the head: boilerplate in another language, at head or tail, is at most a part of them.
     if len(text) <= WINDOWS * WINDOW_CHARS:
         return text
     step = (len(text) - WINDOW_CHARS) // (WINDOWS - 1)
@@ -50,7 +51,7 @@ def sample(text: str) -> str:
 
 
 def detector(name: str) -> Detector:
-    """A function from a text to its language, or None where there is none to see (digits, emoji, addresses)."""
+    """Return a function from a text to its language, None where there is none to see (digits, emoji, addresses)."""
     return _langdetect() if name == "langdetect" else _cld2_then_fasttext()
 
 
@@ -73,10 +74,10 @@ def _cld2_then_fasttext() -> Detector:
 
 
 def _words(text: str) -> str | None:
-    """The text without what carries no language, or None where too few letters are left."""
+    """Return the text without what carries no language, or None where too few letters are left."""
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
-    if "@" in text or "://" in text or "www." in text:
+    if "@" in text or "://" in text or "www." in text:  # removing addresses from all texts cost more than the detection
         text = _NO_WORDS.sub(" ", text)
     return text if _SOME_LETTERS.match(text) else None
 

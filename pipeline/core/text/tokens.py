@@ -1,4 +1,4 @@
-"""Counting tokens, exactly: the same numbers from every counter, the fastest by default.
+"""Counts of tokens, exact: the same numbers from every counter, the fastest by default.
 
 `quicktok` counts like tiktoken (tests hold it to that) and carries its vocabularies; `tiktoken` is the choice for other
 encodings; a Hugging Face tokenizer (name or local path) counts for models that are not OpenAI's.
@@ -20,7 +20,7 @@ from pipeline.core.types import Message
 
 Counter = Callable[[Sequence[str]], list[int]]
 QUICK = ("cl100k_base", "o200k_base", "o200k_harmony")
-ENCODINGS = (*QUICK, "gpt2", "r50k_base", "p50k_base", "p50k_edit")  # all that tiktoken knows
+ENCODINGS = (*QUICK, "gpt2", "r50k_base", "p50k_base", "p50k_edit")  # all that tiktoken has
 _RANKS = {"cl100k_base": 100_256, "o200k_base": 199_998}  # how many lines tiktoken's rank files have
 _MESSAGE_TOKENS = 4  # what chat formats add to a message, and some to spare
 _TIKTOKEN_URL = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
@@ -28,7 +28,7 @@ _TIKTOKEN_URL = "https://openaipublic.blob.core.windows.net/encodings/{name}.tik
 
 @lru_cache(maxsize=8)
 def encoding_counter(encoding: str, counter: str = "auto") -> Counter:
-    """A function that counts the tokens of many texts (special tokens are counted as text).
+    """Return a function that counts the tokens of many texts (special tokens are counted as text).
 
     `counter` is `auto` (quicktok where it has the encoding, else tiktoken), `quicktok` or `tiktoken`.
     Raises ConfigError for an unknown encoding, InputError where its ranks cannot be had.
@@ -40,7 +40,10 @@ def encoding_counter(encoding: str, counter: str = "auto") -> Counter:
 
 @lru_cache(maxsize=8)
 def tokenizer_counter(tokenizer: str) -> Counter:
-    """The same for a Hugging Face tokenizer: a name on the Hub or a local folder.  No special tokens are added."""
+    """Return a function that counts the tokens of many texts by a Hugging Face tokenizer, without special tokens.
+
+    `tokenizer` is a name on the Hub or a local folder.  Raises MissingExtra, or InputError where it cannot be loaded.
+    """
     try:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         from transformers import AutoTokenizer
@@ -59,25 +62,26 @@ def tokenizer_counter(tokenizer: str) -> Counter:
 
 
 def encoding_of(model: str) -> str:
-    """The encoding of an OpenAI model by its name (as in tiktoken's table); the newest for names that it does not know."""
+    """Return the encoding of an OpenAI model by its name (as in tiktoken's table); the newest for other names."""
     older = ("gpt-4-", "gpt-3.5", "text-embedding")
     return "cl100k_base" if model == "gpt-4" or model.startswith(older) else "o200k_base"
 
 
 class Ruler(Protocol):
-    """How long a prompt is for a model, in its tokens."""
+    """A measure of prompts in a model's tokens."""
 
     def of_chat(self, messages: Sequence[Message]) -> int:
-        """Contents and what wraps them."""
+        """Return the tokens of the contents and of what wraps them."""
 
-    def of_text(self, text: str) -> int: ...
+    def of_text(self, text: str) -> int:
+        """Return the tokens of a bare text."""
 
     def cut(self, text: str, tokens: int) -> str:
-        """The first so many tokens of a text, less a character that the cut would tear apart."""
+        """Return the first `tokens` tokens of a text, less a character that the cut would tear apart."""
 
 
 class EncodingRuler:
-    """Exact for OpenAI's models, an estimate for others."""
+    """A ruler by an encoding of tiktoken: exact for OpenAI's models, an estimate for others."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
@@ -111,9 +115,9 @@ def _tiktoken(encoding: str) -> Counter:
 
     if encoding not in ENCODINGS:
         raise ConfigError(f"unknown encoding {encoding!r}; allowed: {', '.join(ENCODINGS)}")
-    ours = str(Path(tempfile.gettempdir()) / f"labelmill-ranks-{os.getuid()}")
-    if encoding in _RANKS and os.environ.setdefault("TIKTOKEN_CACHE_DIR", ours) == ours:
-        _write_offline_ranks(encoding, Path(ours))
+    cache = str(Path(tempfile.gettempdir()) / f"labelmill-ranks-{os.getuid()}")
+    if encoding in _RANKS and os.environ.setdefault("TIKTOKEN_CACHE_DIR", cache) == cache:
+        _write_offline_ranks(encoding, Path(cache))
     try:
         loaded = tiktoken.get_encoding(encoding)
     except Exception as error:

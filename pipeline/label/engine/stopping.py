@@ -62,5 +62,5 @@ class Stop:
                 print(f"\nlabelmill: {name}: waiting for what is in flight; once more stops at once", file=sys.stderr)
             self.pause(f"stopped by {name}")
 
-        with signals.heard_by(loop, interrupted):
+        with signals.stop_handler(loop, interrupted):
             yield

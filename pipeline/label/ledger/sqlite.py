@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.core.errors import InputError, LabelmillError
-from pipeline.core.sqlite_reader import connected_to_read
+from pipeline.core.sqlite_reader import open_read_only
 from pipeline.label.ledger.schema import FORMAT, NEW_COLUMNS, READABLE, TABLES
 
 _TYPES = {"bytes": "BLOB", "real": "REAL"}
@@ -144,7 +144,7 @@ class ReadingSQLite(SQLite):
         with self.errors():
             if not path.stat().st_size:
                 raise InputError(damaged(self.where, "it is empty, which a ledger never is"))
-            self._db = self._opened.enter_context(connected_to_read(path))
+            self._db = self._opened.enter_context(open_read_only(path))
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version < READABLE:
                 self._db = self._copy()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.core.errors import InputError
-from pipeline.core.sqlite_reader import connected_to_read
+from pipeline.core.sqlite_reader import open_read_only
 
 Lane = Literal["audit", "blind", "triage", "adjudication"]
 LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication")
@@ -87,7 +87,7 @@ def records(path: Path) -> list[Judgement]:
             return [record for _, record in log.since(0)]
     if not path.exists():
         return []
-    with _errors(path), connected_to_read(path) as database:
+    with _errors(path), open_read_only(path) as database:
         made = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'judgements'").fetchone()
         return [record for _, record in _since(database, path, 0)] if made else []
 
