@@ -1,4 +1,4 @@
-"""Why a reply ended, by its `finish_reason`: one table of the words that makers of models and servers use.
+"""Finish reasons, which say why a reply ended: one table of the words that makers of models and servers use.
 
 A word that is not in the table says nothing, whatever was answered before: such a reply counts as whole only where its own
 form shows its end, which the task tells (`clean.cleaner.closing`).
@@ -21,13 +21,13 @@ _FINISHES = {word: finish for finish, words in _TABLE.items() for word in words}
 
 
 def finish_of(reason: str | None) -> Finish:
-    """The meaning of a finish reason; case does not count (`STOP`, `MAX_TOKENS`), null and an empty text are whole."""
+    """Return the meaning of a finish reason; case does not count (`STOP`, `MAX_TOKENS`), null and an empty text are whole."""
     word = (reason or "").strip().casefold()
     return _FINISHES.get(word, "unknown") if word else "whole"
 
 
 def withheld(reason: str | None) -> Literal["refusal", "content_filter", "truncated"] | None:
-    """Why a reply is no label whatever it says: it was blocked, or broken off by a fault of the endpoint; else None."""
+    """Return why a reply is no label whatever its text: it was blocked, or broken off by a fault of the endpoint; else None."""
     finish = finish_of(reason)
     if finish == "blocked":
         return "refusal" if reason and reason.strip().casefold() == "refusal" else "content_filter"

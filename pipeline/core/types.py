@@ -97,7 +97,7 @@ class Usage:
 
     @property
     def tokens(self) -> int | None:
-        """Tokens of prompt and reply together; None where the endpoint said neither."""
+        """Return the tokens of prompt and reply together; None where the endpoint said neither."""
         counts = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
         return sum(counts) if counts else None
 
