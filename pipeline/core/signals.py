@@ -115,7 +115,7 @@ def _set(handlers: dict[signal.Signals, Any]) -> None:
 
 @contextmanager
 def stop_handler(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -> Iterator[None]:
-    """Call `stop` with the name of each signal (`Ctrl-C`, `SIGTERM`) that comes while `loop` runs, not its usual handler."""
+    """Call `stop` with the name of each signal (`Ctrl-C`, `SIGTERM`) that comes while `loop` runs, not the usual handlers."""
     # Not by `loop.add_signal_handler`: its removal leaves the system's handlers, which end the process, for a moment.
     if threading.current_thread() is not threading.main_thread():  # no signals there
         yield

@@ -63,7 +63,7 @@ Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ResponseFormat:
     """The JSON that a reply must be: a name and a JSON schema; `size` is the schema's bytes, which count as prompt."""
 
     name: str
@@ -82,7 +82,7 @@ class Request:
     key: bytes
     article: Article
     messages: tuple[Message, ...] = ()
-    form: Form | None = None
+    form: ResponseFormat | None = None
     settled: bool = False  # by an earlier run: what it was answered is not judged again
 
 
@@ -115,7 +115,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Advertised:
+class AdvertisedLimits:
     """Limits per minute in the headers of an endpoint's replies; None where they name none."""
 
     requests: float | None = None

@@ -18,7 +18,7 @@ from pipeline.core.errors import ConfigError, LabelmillError
 from pipeline.core.files import canonical_json, digest_of, read_json, write_bytes, write_json
 from pipeline.core.shards import read_order
 from pipeline.core.text.tokens import Counter, encoding_counter, tokenizer_counter
-from pipeline.core.types import Article, Form, Label, Reply, Request
+from pipeline.core.types import Article, Label, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
@@ -149,13 +149,13 @@ def load_prompt(config: JobConfig) -> prompts.Prompt | None:
     return prompts.load(config.prompt, config.folder, variables, config.label.variables)
 
 
-def _form(config: JobConfig) -> Form:
+def _form(config: JobConfig) -> ResponseFormat:
     schema = config.task.schema(config.task_options)
     if schema is None:
         raise ConfigError(
             f"label.prompt: the task {config.label.task!r} reads no JSON; give a prompt without output: json_schema"
         )
-    return Form(config.task.column.name, schema, len(canonical_json(schema)))
+    return ResponseFormat(config.task.column.name, schema, len(canonical_json(schema)))
 
 
 def token_counter(work: Workspace) -> Counter:

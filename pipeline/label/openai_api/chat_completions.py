@@ -15,7 +15,7 @@ import orjson
 from pipeline.core.errors import TOO_LONG, RequestFailed, Unit
 from pipeline.core.finish import finish_of
 from pipeline.core.http import retry_after
-from pipeline.core.types import Advertised, Form, ModelInfo, Reply, Usage
+from pipeline.core.types import AdvertisedLimits, ModelInfo, Reply, ResponseFormat, Usage
 
 # error.code (or error.type) of a 429 that no waiting mends
 _SPENT = ("insufficient_quota", "credit_balance_exhausted", "spend_limit_exceeded", "usage_limit_exceeded")
@@ -60,7 +60,7 @@ def as_chat(parameters: dict[str, Any]) -> dict[str, Any]:
     return {renamed.get(name, name): value for name, value in sorted(parameters.items())}
 
 
-def response_format(form: Form) -> dict[str, Any]:
+def response_format(form: ResponseFormat) -> dict[str, Any]:
     """Structured outputs: the reply is held to a schema."""
     return {"type": "json_schema", "json_schema": {"name": form.name, "strict": True, "schema": form.schema}}
 
@@ -211,11 +211,11 @@ _UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 _LONGEST_WINDOW = 90.0  # seconds: a limit that takes longer to be whole again is none per minute
 
 
-def limits(headers: Any) -> Advertised:
+def limits(headers: Any) -> AdvertisedLimits:
     """The limits per minute that a reply's headers tell of."""
     told = {unit: _per_minute(headers.get(f"x-ratelimit-limit-{unit}"), headers.get(f"x-ratelimit-reset-{unit}"))
             for unit in ("requests", "tokens")}  # fmt: skip
-    return Advertised(**told)
+    return AdvertisedLimits(**told)
 
 
 def _per_minute(limit: str | None, reset: str | None) -> float | None:
