@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.text.folding import fold_case
@@ -73,6 +73,7 @@ def test_groups_are_what_hangs_together() -> None:
     assert len(set(found.tolist())) == 90
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_groups_name_the_first_row(kinds: list[int]) -> None:
     table = matrix([prose(kind, 30) for kind in kinds]) if kinds else np.empty((0, NUMBERS), np.uint16)
