@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.label.cost.quote import Quote
     from pipeline.publish.planning import Plan
     from pipeline.versions.diff import Diff
-    from pipeline.versions.export import Done
+    from pipeline.versions.export import ExportResult
 
 
 def line(row: dict[str, Any], label: str) -> str:
@@ -138,7 +138,7 @@ def versions(rows: list[dict[str, Any]]) -> None:
         print("no version yet; see: labelmill publish JOB --dry-run")
 
 
-def exported(done: Done) -> None:
+def exported(done: ExportResult) -> None:
     print(f"{done.rows:,} rows of {done.version} written to {done.path}")
     notes = {
         "texts cut": done.cut,
