@@ -381,13 +381,13 @@ def test_without_a_contact_no_stranger_is_asked(make_job: JobMaker) -> None:
 
 
 def test_what_breaks_a_library_costs_one_page(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.collect.crawling.outcomes import Outcomes
+    from pipeline.collect.crawling.outcomes import OutcomeBuilder
 
-    def of(self: Outcomes, url: Any, *rest: Any) -> Any:
+    def of(self: OutcomeBuilder, url: Any, *rest: Any) -> Any:
         return as_it_is(self, url, *rest) if url.url.endswith("/a.html") else 1 / 0
 
-    as_it_is = Outcomes.of
-    monkeypatch.setattr(Outcomes, "of", of)
+    as_it_is = OutcomeBuilder.build
+    monkeypatch.setattr(OutcomeBuilder, "build", of)
     with Running(CrawlServer({"/a.html": page(html(1)), "/b.html": page(html(2))})) as server:
         found = collected(web(make_job, urls=[f"{server.url}/a.html", f"{server.url}/b.html"]))
         assert found == {f"{server.url}/a.html": "kept", f"{server.url}/b.html": "failed"}

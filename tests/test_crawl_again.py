@@ -100,21 +100,21 @@ def test_forbidden_now(make_job: JobMaker) -> None:
 
 
 @pytest.mark.parametrize("where", ["before", "between"])
-def test_killed_while_settling(make_job: JobMaker, tmp_path: Path, where: str) -> None:
-    """Both bodies are there until it is settled which one stays; nothing is fetched again for that."""
+def test_killed_while_revalidating(make_job: JobMaker, tmp_path: Path, where: str) -> None:
+    """Both bodies are there until it is decided which one stays; nothing is fetched again for that."""
     with Running(CrawlServer({f"/{n}.html": page(html(n)) for n in range(6)})) as server:
         path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(6)])
         collected(path)
         server.pages |= {f"/{n}.html": page(b"") if n % 2 else page(html(100 + n)) for n in range(6)}
         server.seen.clear()
         code = (
-            "import os, signal, pipeline.collect.crawling.revalidate as settling\n"
+            "import os, signal, pipeline.collect.crawling.revalidate as revalidate\n"
             "from pipeline.collect.crawling.frontier import Frontier\n"
-            "settling.GROUP, settle, calls = 2, Frontier.settle, []\n"
+            "revalidate.GROUP_PAGES, commit, calls = 2, Frontier.commit_revalidations, []\n"
             "def killed(self, verdicts, made_by):\n"
             f"    if len(calls) == {int(where == 'between')}: os.kill(os.getpid(), signal.SIGKILL)\n"
-            "    calls.append(settle(self, verdicts, made_by))\n"
-            "Frontier.settle = killed\n"
+            "    calls.append(commit(self, verdicts, made_by))\n"
+            "Frontier.commit_revalidations = killed\n"
             f"from pipeline.cli.main import main; main(['collect', {str(path)!r}])"
         )
         assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == -signal.SIGKILL

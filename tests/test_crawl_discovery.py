@@ -11,7 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.collect.crawling.dates import when, within
-from pipeline.collect.crawling.discovery import Entry, entries_of_feed, entries_of_sitemap, entry_within, links_of_page
+from pipeline.collect.crawling.discovery import (
+    FeedEntry,
+    entries_of_feed,
+    entries_of_sitemap,
+    entry_within,
+    links_of_page,
+)
 from pipeline.collect.crawling.robots import (
     AGAIN,
     HOLDS,
@@ -363,7 +369,7 @@ def test_within_includes_both_ends() -> None:
     assert not within("2024-05-01T03:00+09:00", "2024-05-01", None)  # the 30th in UTC
     assert within("2024-05-01", "2024-05-01T10:00", "2024-05-01T11:00") and within(noon, "2024년 5월 1일", "2024-5-1")
     # changed in June: may be of May, not of July
-    changed = Entry("https://a.kr/", updated_at="2024-06-01T00:00:00Z")
+    changed = FeedEntry("https://a.kr/", updated_at="2024-06-01T00:00:00Z")
     assert entry_within(changed, "2024-05-01", "2024-05-31") and not entry_within(changed, "2024-07-01", None)
 
 
@@ -387,9 +393,9 @@ RSS = """<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE rss PUBLIC "-//Net
 def test_rss(encoding: str, packed: bool) -> None:
     body = RSS.format(encoding=encoding).encode(encoding)
     assert entries_of_feed(gzip.compress(body) if packed else body, HERE) == [
-        Entry("https://a.kr/view?id=1&page=2", "2024-05-01T10:00:00Z", "서울 & 부산"),
-        Entry("https://a.kr/2", None, "둘"),
-        Entry("https://a.kr/4?a=1&b=2", "2024-05-01T00:00:00Z", "a < b & c"),
+        FeedEntry("https://a.kr/view?id=1&page=2", "2024-05-01T10:00:00Z", "서울 & 부산"),
+        FeedEntry("https://a.kr/2", None, "둘"),
+        FeedEntry("https://a.kr/4?a=1&b=2", "2024-05-01T00:00:00Z", "a < b & c"),
     ]
 
 
@@ -401,8 +407,8 @@ def test_atom() -> None:
     <entry><title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">c <b>d</b></div></title><link href="/2"/>
     <updated>2024-06-01</updated><content type="xhtml"><div><a href="/no"><title>no</title></a></div></content></entry></feed>"""
     assert entries_of_feed(body, HERE) == [
-        Entry("https://b.kr/blog/2024/1", "2024-05-01T10:00:00Z", "a b", "2024-06-01T00:00:00Z"),
-        Entry("https://b.kr/2", None, "c d", "2024-06-01T00:00:00Z"),
+        FeedEntry("https://b.kr/blog/2024/1", "2024-05-01T10:00:00Z", "a b", "2024-06-01T00:00:00Z"),
+        FeedEntry("https://b.kr/2", None, "c d", "2024-06-01T00:00:00Z"),
     ]
 
 
@@ -410,7 +416,7 @@ def test_rdf() -> None:
     body = b"""<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
     xmlns:dc="http://purl.org/dc/elements/1.1/"><channel><title>t</title></channel>
     <item rdf:about="https://a.kr/1"><title>one</title><dc:date>2024-05-01T00:00Z</dc:date></item></rdf:RDF>"""
-    assert entries_of_feed(body, HERE) == [Entry("https://a.kr/1", "2024-05-01T00:00:00Z", "one")]
+    assert entries_of_feed(body, HERE) == [FeedEntry("https://a.kr/1", "2024-05-01T00:00:00Z", "one")]
 
 
 @pytest.mark.parametrize(
@@ -487,8 +493,8 @@ def test_a_sitemap() -> None:
     <news:publication_date>2024-05-01T19:00:00+09:00</news:publication_date><news:title>t</news:title></news:news></url>
     <url><loc>/2?a=1&b=2</loc></url><url><loc>/2?a=1&b=2</loc></url><url><loc></loc></url><url/></urlset>"""
     assert entries_of_sitemap(body, "https://a.kr/s.xml").pages == [
-        Entry("https://a.kr/1?a=1&b=2", "2024-05-01T10:00:00Z", "t", "2024-06-01T00:00:00Z"),
-        Entry("https://a.kr/2?a=1&b=2"),
+        FeedEntry("https://a.kr/1?a=1&b=2", "2024-05-01T10:00:00Z", "t", "2024-06-01T00:00:00Z"),
+        FeedEntry("https://a.kr/2?a=1&b=2"),
     ]
 
 
@@ -502,7 +508,7 @@ def test_a_sitemap() -> None:
     ],
 )
 def test_odd_sitemaps(body: bytes) -> None:
-    assert entries_of_sitemap(body, "https://a.kr/s.xml").pages == [Entry("https://a.kr/1", None, "t")]
+    assert entries_of_sitemap(body, "https://a.kr/s.xml").pages == [FeedEntry("https://a.kr/1", None, "t")]
 
 
 def test_an_index_and_text() -> None:

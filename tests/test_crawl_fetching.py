@@ -20,12 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.collect.crawling import content_encoding
-from pipeline.collect.crawling.commit_queue import Outbox
-from pipeline.collect.crawling.fetching import ANY, Fetched, Fetcher, Limits
-from pipeline.collect.crawling.host_pace import Host
-from pipeline.collect.crawling.memory_budget import Place, Room
-from pipeline.collect.crawling.ssrf_guard import Guard
-from pipeline.collect.crawling.types import Outcome, Url
+from pipeline.collect.crawling.commit_queue import CommitQueue
+from pipeline.collect.crawling.fetching import ANY, Fetcher, FetchLimits, FetchResult
+from pipeline.collect.crawling.host_pace import HostState
+from pipeline.collect.crawling.memory_budget import MemoryBudget, MemoryLease
+from pipeline.collect.crawling.ssrf_guard import SsrfGuard
+from pipeline.collect.crawling.types import CrawlOutcome, QueuedUrl
 from pipeline.core.errors import ConfigError
 from tests.crawl_server import CrawlServer, Page, Request, page, redirect
 
@@ -87,28 +87,30 @@ async def fetching(
     resolver = Names(names or {})
     async with (
         CrawlServer(pages or {"/": page(HTML)}, tls) as server,
-        Fetcher("testbot/1.0", Guard(allow), limits=Limits(**{"seconds": 5.0, **limits}), resolver=resolver) as fetcher,
+        Fetcher(
+            "testbot/1.0", SsrfGuard(allow), limits=FetchLimits(**{"seconds": 5.0, **limits}), resolver=resolver
+        ) as fetcher,
     ):
         yield server, fetcher
 
 
-def got(answer: Page, path: str = "/", **options: Any) -> Fetched:
+def got(answer: Page, path: str = "/", **options: Any) -> FetchResult:
     """One GET of one page."""
     arguments = {
         name: options.pop(name) for name in ("etag", "last_modified", "types", "body_bytes") if name in options
     }
 
-    async def main() -> Fetched:
+    async def main() -> FetchResult:
         async with fetching({"/": answer}, **options) as (server, fetcher):
             return await fetcher.get(server.url + path, **arguments)
 
     return asyncio.run(main())
 
 
-def asked(url: str, **options: Any) -> tuple[Fetched, CrawlServer]:
+def asked(url: str, **options: Any) -> tuple[FetchResult, CrawlServer]:
     """A GET of `url`, in which {port} is the server's."""
 
-    async def main() -> tuple[Fetched, CrawlServer]:
+    async def main() -> tuple[FetchResult, CrawlServer]:
         async with fetching(**options) as (server, fetcher):
             return await fetcher.get(url.replace("{port}", str(server.port))), server
 
@@ -127,7 +129,7 @@ NOT_PUBLIC = words("""127.0.0.1 127.255.0.1 10.0.0.1 172.16.0.1 172.31.255.255 1
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_not_connected_to(address: str) -> None:
-    assert Guard().refused(address)
+    assert SsrfGuard().refusal(address)
 
 
 @pytest.mark.parametrize(
@@ -135,32 +137,32 @@ def test_not_connected_to(address: str) -> None:
     words("8.8.8.8 172.15.0.1 172.32.0.1 100.63.0.1 100.128.0.1 2606:4700::1111 2a00:1450::5 2002:808:808::1"),
 )
 def test_public_addresses(address: str) -> None:
-    assert Guard().refused(address) is None
-    assert Guard().refused_host(address) is None
+    assert SsrfGuard().refusal(address) is None
+    assert SsrfGuard().host_refusal(address) is None
 
 
 def test_the_reason_is_told() -> None:
-    assert Guard().refused("169.254.169.254") == "a link-local address"
-    assert Guard().refused("0.0.0.0") == "an unspecified address"
-    assert Guard().refused("64:ff9b::a00:1") == "a NAT64 address"
-    assert Guard().refused("2002:a00:1::1") == "a private address"
+    assert SsrfGuard().refusal("169.254.169.254") == "a link-local address"
+    assert SsrfGuard().refusal("0.0.0.0") == "an unspecified address"
+    assert SsrfGuard().refusal("64:ff9b::a00:1") == "a NAT64 address"
+    assert SsrfGuard().refusal("2002:a00:1::1") == "a private address"
 
 
 def test_what_the_job_allows() -> None:
-    guard = Guard(["127.0.0.0/8", "10.1.0.0/16", "::1", "64:ff9b::/96", "Intranet.example."])
+    guard = SsrfGuard(["127.0.0.0/8", "10.1.0.0/16", "::1", "64:ff9b::/96", "Intranet.example."])
     for address in ("127.0.0.1", "10.1.2.3", "::1", "64:ff9b::808:808", "64:ff9b::a01:203"):
-        assert guard.refused(address) is None
+        assert guard.refusal(address) is None
     for address in ("10.2.0.1", "64:ff9b::c0a8:101", "::ffff:127.0.0.1", "::2"):
-        assert guard.refused(address)
+        assert guard.refusal(address)
     assert guard.trusts("intranet.example") and guard.trusts("INTRANET.example.")
     assert not guard.trusts("x.intranet.example") and not guard.trusts("example")
-    assert Guard(["뉴스.example"]).trusts("xn--vg1b002a.example") and Guard(["localhost"]).trusts("localhost")
+    assert SsrfGuard(["뉴스.example"]).trusts("xn--vg1b002a.example") and SsrfGuard(["localhost"]).trusts("localhost")
 
 
 @pytest.mark.parametrize("entry", ["", "10.0.0.0/33", "127.1", "http://x", "a b", "*", "10.0.0.0/8,::1", "x:80"])
 def test_what_cannot_be_allowed(entry: str) -> None:
     with pytest.raises(ConfigError, match=r"allow: .* neither a network"):
-        Guard([entry])
+        SsrfGuard([entry])
 
 
 LITERALS = words("""http://0x7f000001/ http://2130706433/ http://127.1/ http://0177.0.0.1/ http://127.0.0.1/ http://127.0.0.1./
@@ -535,7 +537,7 @@ def test_no_answer_raises(data: bytes, head: bytes) -> None:
 
 
 def test_too_large() -> None:
-    def of(size: int, **options: Any) -> Fetched:
+    def of(size: int, **options: Any) -> FetchResult:
         return got(page(b"<" * size), **options)
 
     assert of(1000, body_bytes=1000).reason is None
@@ -649,7 +651,7 @@ def test_somebody_may_forbid_a_hop() -> None:
         await asyncio.sleep(0.3)  # is not counted
         return "robots" if url.endswith("/2") else None
 
-    async def main() -> tuple[Fetched, list[str]]:
+    async def main() -> tuple[FetchResult, list[str]]:
         async with fetching(chain(3), seconds=0.25) as (server, fetcher):
             return await fetcher.get(server.url + "/0", may_follow=may_follow), server.paths
 
@@ -757,7 +759,7 @@ def test_certificates_are_verified(self_signed: ssl.SSLContext) -> None:
 
 
 def test_no_tls_and_nobody_there() -> None:
-    async def main() -> Fetched:
+    async def main() -> FetchResult:
         def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 400 Not in the clear\r\n\r\n")
 
@@ -782,16 +784,16 @@ def test_who_waits_for_memory_is_let_go_where_the_disk_is_full() -> None:
         async def full(group: Any) -> None:
             raise OSError("no space left")
 
-        room, outbox = Room(10), Outbox(full)
-        held, late, waiting = Place(room), Place(room), Place(room)
-        await held.take(6)
-        await late.take(4)
-        url = Url(1, "http://a.kr/1", "a.kr", "page", 0, 0, None, None, None, False, None)
-        outbox.add(Host("a.kr"), url, Outcome(1, "failed"), held)
+        room, outbox = MemoryBudget(10), CommitQueue(full)
+        held, late, waiting = MemoryLease(room), MemoryLease(room), MemoryLease(room)
+        await held.acquire(6)
+        await late.acquire(4)
+        url = QueuedUrl(1, "http://a.kr/1", "a.kr", "page", 0, 0, None, None, None, False, None)
+        outbox.add(HostState("a.kr"), url, CrawlOutcome(1, "failed"), held)
         with pytest.raises(OSError, match="no space left"):
             await outbox.run()
-        outbox.add(Host("a.kr"), url, Outcome(1, "failed"), late)  # it was under way
+        outbox.add(HostState("a.kr"), url, CrawlOutcome(1, "failed"), late)  # it was under way
         async with asyncio.timeout(10):
-            await waiting.take(10)
+            await waiting.acquire(10)
 
     asyncio.run(go())

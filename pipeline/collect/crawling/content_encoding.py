@@ -22,7 +22,7 @@ class Undecodable(ValueError):
     """A body is not in the coding it claims, is cut off, or its coding is unknown."""
 
 
-class Decoder(Protocol):
+class ContentDecoder(Protocol):
     def feed(self, data: bytes, most: int) -> Iterator[bytes]:
         """What `data` decodes to, in pieces.  More than `most` bytes mean that there is too much: feed no more.  Raises
         Undecodable."""
@@ -49,7 +49,7 @@ def codings() -> str:
     return "gzip, deflate, br, zstd" if _brotli() else "gzip, deflate, zstd"
 
 
-def decoder(coding: str) -> Decoder | None:
+def decoder(coding: str) -> ContentDecoder | None:
     """For a Content-Encoding; None where there is nothing to undo.  Raises Undecodable for what is not in `codings`."""
     coding = coding.strip().lower()
     if coding in NO_CODING:

@@ -1,4 +1,4 @@
-"""Dates as feeds, sitemaps and people write them, in one form: ISO 8601 in UTC, to the second."""
+"""Dates as feeds, sitemaps and people write them -> ISO 8601 in UTC, to the second."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _ZONES = {
 
 @lru_cache(maxsize=1024)  # sitemaps repeat themselves
 def when(text: str | None) -> str | None:
-    """A date as ISO 8601 in UTC (2024-05-01T10:00:00Z), or None where no date is seen.
+    """Return a date as ISO 8601 in UTC (2024-05-01T10:00:00Z), or None where no date is seen.
 
-    RFC 822, ISO 8601 and what feeds make of them; Korean dates.  Without a zone that is known it is taken for UTC.
+    Reads RFC 822, ISO 8601 and what feeds make of them, and Korean dates; without a zone that is known, as UTC.
     """
     text = " ".join((text or "")[:200].split())
-    found = _day(text)
-    if found is None:
+    day_and_rest = _day(text)
+    if day_and_rest is None:
         return None
-    (year, month, day), rest = found
+    (year, month, day), rest = day_and_rest
     hour, minute, second, rest = _time(rest)
     try:
         moment = datetime(year, month, day, tzinfo=timezone(_zone(rest)))
@@ -51,16 +51,16 @@ def when(text: str | None) -> str | None:
 
 
 def _day(text: str) -> tuple[tuple[int, int, int], str] | None:
-    """(year, month, day), and what is left of the text."""
-    if found := _DATE.match(text):
-        day = (int(found[1]), int(found[2] or found[4] or 1), int(found[3] or found[5] or 1))
-        return day, text[found.end() :]
-    if found := _DAY_MONTH.search(text):
-        name, year = found[2], found[3]
-        day = (_year(year), _MONTHS[name.lower()], int(found[1]))
-        return day, text[found.end() :]
-    if found := _MONTH_DAY.search(text):  # its time may stand before the year
-        return (int(found[3]), _MONTHS[found[1].lower()], int(found[2])), text[found.start(2) :]
+    """Return (year, month, day) and what is left of the text, or None."""
+    if match := _DATE.match(text):
+        day = (int(match[1]), int(match[2] or match[4] or 1), int(match[3] or match[5] or 1))
+        return day, text[match.end() :]
+    if match := _DAY_MONTH.search(text):
+        name, year = match[2], match[3]
+        day = (_year(year), _MONTHS[name.lower()], int(match[1]))
+        return day, text[match.end() :]
+    if match := _MONTH_DAY.search(text):  # the time may stand before the year, so all behind the month is left
+        return (int(match[3]), _MONTHS[match[1].lower()], int(match[2])), text[match.start(2) :]
     return None
 
 
@@ -70,33 +70,33 @@ def _year(text: str) -> int:
 
 
 def _time(text: str) -> tuple[int, int, int, str]:
-    """Hour (0 to 24), minute and second, and what is left; midnight where there is none."""
-    found = _TIME.search(text)
-    if found is None:
+    """Return hour (0 to 24), minute, second and what is left of the text; midnight where there is no time."""
+    match = _TIME.search(text)
+    if match is None:
         return 0, 0, 0, ""
-    hour, minute, second = int(found[2] or found[6]), int(found[3] or found[7]), int(found[4] or found[8] or 0)
-    half = (found[1] or found[5] or "").lower()[:2]
+    hour, minute, second = int(match[2] or match[6]), int(match[3] or match[7]), int(match[4] or match[8] or 0)
+    half = (match[1] or match[5] or "").lower()[:2]
     if half:
         hour = hour % 12 + (12 if half in ("오후", "pm", "p.") else 0)
     if hour > 24 or minute > 59 or second > 60:
         return 0, 0, 0, ""
-    return hour, minute, min(second, 59), text[found.end() :]
+    return hour, minute, min(second, 59), text[match.end() :]
 
 
 def _zone(text: str) -> timedelta:
-    """GMT+0900, +09:00, +0900 (KST), KST, Z."""
-    if found := _OFFSET.search(text):
-        hours, minutes = int(found[2]), int(found[3] or 0)
+    """Return the offset from UTC that a text names (GMT+0900, +09:00, +0900 (KST), KST, Z), zero where it names none."""
+    if match := _OFFSET.search(text):
+        hours, minutes = int(match[2]), int(match[3] or 0)
         if hours <= 14 and minutes < 60:
-            return timedelta(hours=hours, minutes=minutes) * (-1 if found[1] == "-" else 1)
+            return timedelta(hours=hours, minutes=minutes) * (-1 if match[1] == "-" else 1)
     names = (name.lower() for name in _ZONE.findall(text))
     return timedelta(hours=next((_ZONES[name] for name in names if name in _ZONES), 0))
 
 
 def within(published_at: str | None, since: str | None, until: str | None) -> bool:
-    """Whether a time lies between two, both included; whichever is a bare date means all of that day (UTC).
+    """Return whether a time lies between two, both included; whichever is a bare date means all of that day (UTC).
 
-    True where the time is unknown: the page itself will tell.  A bound that is no date is none.
+    True where the time is unknown: the page itself may tell it.  A bound that is no date is no bound.
     """
     at, first, last = bound(published_at), bound(since), bound(until)
     if at is None:
@@ -106,6 +106,6 @@ def within(published_at: str | None, since: str | None, until: str | None) -> bo
 
 
 def bound(text: str | None) -> str | None:
-    """A time as ISO 8601 in UTC; a date alone stays one (2024-05-01), and a month is its first day.  None where it is none."""
-    found = when(text)
-    return found[:10] if found and text and not _TIME.search(text) else found
+    """Return a time as ISO 8601 in UTC; a date alone stays one (2024-05-01), a month is its first day, what is no date is None."""
+    moment = when(text)
+    return moment[:10] if moment and text and not _TIME.search(text) else moment

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.collect.crawling.dates import when, within
 from pipeline.collect.crawling.robots import token, words
-from pipeline.collect.crawling.xml_records import Record, pieces, records
+from pipeline.collect.crawling.xml_records import XmlRecord, pieces, records
 from pipeline.collect.html import charsets
 from pipeline.collect.urls import normal
 
@@ -32,7 +32,7 @@ _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _FEED_TYPES = re.compile(r"(?:application|text)/(?:(?:rss|atom|rdf)\+)?xml", re.IGNORECASE)
 
 
-class Entry(NamedTuple):
+class FeedEntry(NamedTuple):
     """A page that a feed or sitemap names.  Times are ISO 8601 in UTC; a sitemap's `lastmod` is an update."""
 
     url: str
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
 class Sitemap(NamedTuple):
     """Its `pages`, further `sitemaps`, and when those last `changed`, where it says so."""
 
-    pages: list[Entry]
+    pages: list[FeedEntry]
     sitemaps: list[str]
     changed: dict[str, str]
 
@@ -58,7 +58,7 @@ class Links(NamedTuple):
     nofollow: bool
 
 
-def entries_of_feed(body: bytes, url: str) -> list[Entry]:
+def entries_of_feed(body: bytes, url: str) -> list[FeedEntry]:
     """The pages that an RSS (0.9x, 1.0, 2.0) or Atom feed at `url` names, each once, in its order."""
     return _each_once(_entry(record) for record in records(body, url, ("item", "entry"), _FEED_FIELDS, MOST_ENTRIES))
 
@@ -67,7 +67,7 @@ def entries_of_sitemap(body: bytes, url: str) -> Sitemap:
     """What a sitemap at `url` names: XML, an index of sitemaps, a feed, or text with an address a line; gzip or not."""
     if not _is_xml(body):
         return Sitemap(_each_once(_lines(body)), [], {})
-    pages: list[Entry | None] = []
+    pages: list[FeedEntry | None] = []
     sitemaps: dict[str, str | None] = {}
     for record in records(body, url, ("url", "sitemap", "item", "entry"), _SITEMAP_FIELDS, MOST_ENTRIES):
         entry = _entry(record)
@@ -78,47 +78,47 @@ def entries_of_sitemap(body: bytes, url: str) -> Sitemap:
     return Sitemap(_each_once(pages), list(sitemaps), {each: changed for each, changed in sitemaps.items() if changed})
 
 
-def entry_within(entry: Entry, since: str | None, until: str | None) -> bool:
+def entry_within(entry: FeedEntry, since: str | None, until: str | None) -> bool:
     """Whether an entry may have been published between two times; what last changed before was published before."""
     if entry.published_at is not None:
         return within(entry.published_at, since, until)
     return within(entry.updated_at, since, None)
 
 
-def _each_once(entries: Iterable[Entry | None]) -> list[Entry]:
-    found: dict[str, Entry] = {}
+def _each_once(entries: Iterable[FeedEntry | None]) -> list[FeedEntry]:
+    entries_by_url: dict[str, FeedEntry] = {}
     for entry in entries:
         if entry is not None:
-            found.setdefault(entry.url, entry)
-    return list(found.values())
+            entries_by_url.setdefault(entry.url, entry)
+    return list(entries_by_url.values())
 
 
 def _is_xml(body: bytes) -> bool:
     return next(pieces(body, ">"), "").lstrip().startswith("<")
 
 
-def _lines(body: bytes) -> Iterator[Entry]:
+def _lines(body: bytes) -> Iterator[FeedEntry]:
     left = MOST_ENTRIES
     for piece in pieces(body, "\n"):
         for line in piece.splitlines():
             address = normal(line) if left else None
             if address:
                 left -= 1
-                yield Entry(address)
+                yield FeedEntry(address)
 
 
-def _entry(record: Record) -> Entry | None:
+def _entry(record: XmlRecord) -> FeedEntry | None:
     if record.name in ("url", "sitemap"):
-        place = record.text("loc")
-        url = normal(place, record.base) if place else None
+        location = record.text("loc")
+        url = normal(location, record.base) if location else None
     else:
         url = _link(record)
     if not url:
         return None
-    return Entry(url, when(record.text(*_PUBLISHED)), _title(record.text("title")), when(record.text(*_UPDATED)))
+    return FeedEntry(url, when(record.text(*_PUBLISHED)), _title(record.text("title")), when(record.text(*_UPDATED)))
 
 
-def _link(record: Record) -> str | None:
+def _link(record: XmlRecord) -> str | None:
     """Of an item: FeedBurner's original, its link, a GUID that is an address, what an RDF item is about."""
     candidates = [(each.text, each.base) for each in record.all("origlink")]
     for link in record.all("link"):
@@ -153,7 +153,7 @@ def links_of_page(body: bytes, url: str, charset: str | None = None, user_agent:
     from lxml import etree
 
     text = charsets.decode(body[:PAGE_BYTES], charset)[0].replace("\0", "")
-    page = _Page({"robots", token(user_agent) or "robots"})
+    page = _LinkCollector({"robots", token(user_agent) or "robots"})
     parser = etree.HTMLParser(target=page, encoding="utf-8", no_network=True, huge_tree=True)
     with suppress(etree.LxmlError, ValueError):
         parser.feed(text.encode("utf-8", "replace"))
@@ -165,7 +165,7 @@ def links_of_page(body: bytes, url: str, charset: str | None = None, user_agent:
     return Links(list(pages), list(feeds), normal(page.canonical, base) if page.canonical else None, page.nofollow)
 
 
-class _Page:
+class _LinkCollector:
     """What lxml tells of a page's tags."""
 
     def __init__(self, names: set[str]) -> None:
@@ -187,8 +187,8 @@ class _Page:
         elif tag == "base":
             self.base = self.base or attributes.get("href", "")
         elif tag == "meta" and attributes.get("name", "").strip().lower() in self._names:
-            said = words(attributes.get("content", ""))
-            self.nofollow = self.nofollow or "nofollow" in said or "none" in said
+            directives = words(attributes.get("content", ""))
+            self.nofollow = self.nofollow or "nofollow" in directives or "none" in directives
 
     def _link(self, attributes: Mapping[str, str]) -> None:
         rel, href = attributes.get("rel", "").lower().split(), attributes.get("href", "")

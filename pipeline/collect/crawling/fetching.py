@@ -1,7 +1,7 @@
-"""One GET: redirects followed by hand, limits on size and time, and an outcome that is a value whatever the server does.
+"""One GET: redirects followed by hand, limits on size and time, and a result that is a value whatever the server does.
 
-Proxies of the environment are not used: a proxy resolves names itself, so what the guard checked would not be what is
-connected to.  No cookies are kept, TLS certificates are verified, user names in URLs are dropped.
+Proxies of the environment are not used: a proxy resolves names itself, so the guard would not see the address that is connected
+to.  No cookies are kept, TLS certificates are verified, user names in URLs are dropped.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from yarl import URL
 
 from pipeline.collect.crawling import content_encoding
 from pipeline.collect.crawling import response as responses
-from pipeline.collect.crawling.memory_budget import FREE, Place
-from pipeline.collect.crawling.response import Fetched, Unusable, printable
-from pipeline.collect.crawling.ssrf_guard import Guard, is_loopback
+from pipeline.collect.crawling.memory_budget import FREE_BYTES, MemoryLease
+from pipeline.collect.crawling.response import FetchResult, Unusable, printable
+from pipeline.collect.crawling.ssrf_guard import SsrfGuard, is_loopback
 
-__all__ = ["ANY", "HTML", "Fetched", "Fetcher", "Limits", "MayFollow"]
+__all__ = ["ANY", "HTML", "FetchLimits", "FetchResult", "Fetcher", "MayFollow"]
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 ANY: frozenset[str] = frozenset()  # every content type
-DRAINED = 2**16  # bytes of a body that nobody wants, read so that its connection can be used again
+DRAIN_BYTES = 2**16  # at most of an unwanted body, read so that its connection can be used again
 DRAIN_SECONDS = 1.0
 MOST_HEADER = 2**14  # bytes of one header; 128 of them is aiohttp's own limit
 BUFFER = 2**16  # bytes; aiohttp holds up to twice that unread
@@ -35,8 +35,8 @@ MayFollow = Callable[[str], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Of one `get`: decoded and encoded bytes of its body, seconds (of all its hops, and of one connect), redirects."""
+class FetchLimits:
+    """Limits of one `get`: bytes of its body (decoded, and encoded), seconds of all hops and of one connect, redirects."""
 
     body_bytes: int = 20 * 2**20
     seconds: float = 30.0
@@ -45,25 +45,25 @@ class Limits:
 
 
 class Fetcher:
-    """`async with Fetcher("mybot/1.0 (+https://...)") as fetcher: await fetcher.get(url)`.
+    """An HTTP client: `async with Fetcher("mybot/1.0 (+https://...)") as fetcher: await fetcher.get(url)`.
 
     How many requests run at once, and how many to a host, is the caller's business.  `types` are the content types that
-    count; a body without one is looked at.  `resolver` is asked for addresses in place of the system.
-    Without `strangers` no host but this machine is asked: a crawl that says not who it is (`no_contact`).
+    are accepted; a body without one is sniffed.  `resolver` resolves names in place of the system.
+    Without `strangers` no host but this machine is asked: the crawl names no contact (reason `no_contact`).
     """
 
     def __init__(
         self,
         user_agent: str,
-        guard: Guard | None = None,
+        guard: SsrfGuard | None = None,
         *,
         types: Collection[str] = HTML,
-        limits: Limits | None = None,
+        limits: FetchLimits | None = None,
         resolver: AbstractResolver | None = None,
         strangers: bool = True,
     ) -> None:
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": content_encoding.codings()}
-        self._guard, self._types, self._limits = guard or Guard(), types, limits or Limits()
+        self._guard, self._types, self._limits = guard or SsrfGuard(), types, limits or FetchLimits()
         self._resolver, self._strangers = resolver, strangers
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
@@ -76,7 +76,7 @@ class Fetcher:
             await session.close()
 
     def _session(self, trusted: bool) -> aiohttp.ClientSession:
-        """One for hosts that the job allows by name, whatever their addresses, and a guarded one for all others."""
+        """Return a session: a trusted one for hosts that the job allows by name, whatever their addresses, else a guarded one."""
         connector = aiohttp.TCPConnector(
             limit=0,
             ttl_dns_cache=300,
@@ -93,7 +93,7 @@ class Fetcher:
             max_field_size=MOST_HEADER,
             read_bufsize=BUFFER,
         )
-        # Where a kept connection dies, aiohttp would ask again at once; we ask again at the host's pace.
+        # Where a kept-alive connection breaks, aiohttp would retry at once; the crawler retries at the host's pace.
         session._retry_connection = False
         return session
 
@@ -106,17 +106,17 @@ class Fetcher:
         types: Collection[str] | None = None,
         may_follow: MayFollow | None = None,
         body_bytes: int | None = None,
-        place: Place | None = None,
-    ) -> Fetched:
-        """Raises nothing that a server or a URL could cause.
+        lease: MemoryLease | None = None,
+    ) -> FetchResult:
+        """Fetch a URL; raises nothing that a server or a URL could cause.
 
-        `etag` and `last_modified` are those of an earlier 200, which then may be a 304; no address hears them but the one that
-        gave them (`given_by`; none: `url`), for another page may have the same.  `types` and `body_bytes` replace the fetcher's.
-        `may_follow` is asked for each redirect's target: None, or a reason not to; it may take its time (robots.txt, the host's
-        pace).  A long body waits for a `place`, which the caller gives back.
+        `etag` and `last_modified` are an earlier 200's validators, for which a 304 may come; they are sent to no address but the
+        one that gave them (`given_by`; None: `url`), for another page may have the same.  `types` and `body_bytes` replace the
+        fetcher's.  `may_follow` returns for each redirect's target None or a reason not to follow; it may take its time
+        (robots.txt, the host's pace).  A long body waits for memory from `lease`, which the caller releases.
         """
-        most = self._limits.body_bytes if body_bytes is None else body_bytes
-        wanted = _Wanted(self._types if types is None else types, most, body_bytes is None, place)
+        limit = self._limits.body_bytes if body_bytes is None else body_bytes
+        wanted = _Wanted(self._types if types is None else types, limit, body_bytes is None, lease)
         conditions = {given_by or url: _conditions(etag, last_modified)}
         answer = await self._hop(url, conditions.get(url, {}), wanted, self._limits.seconds)
         hops, seconds = [url], answer.seconds
@@ -130,7 +130,7 @@ class Fetcher:
         return replace(answer, url=url, final_url=hops[-1], hops=tuple(hops[1:]), seconds=seconds)
 
     async def _not_followed(self, hops: list[str], may_follow: MayFollow | None) -> tuple[str, str] | None:
-        """(reason, detail) where the last of `hops` is not to be asked."""
+        """Return (reason, detail) where the last of `hops` must not be requested, else None."""
         *before, target = hops
         if target in before:
             return "redirect_loop", target
@@ -144,7 +144,7 @@ class Fetcher:
         return (reason, target) if reason else None
 
     def _checked(self, url: str) -> URL:
-        """The URL in the form that is asked.  Raises Unusable."""
+        """Return the URL in the form that is requested.  Raises Unusable."""
         try:
             address = URL(url).with_fragment(None)
             scheme, host, _ = address.scheme, address.raw_host, address.port
@@ -154,16 +154,16 @@ class Fetcher:
             raise Unusable("bad_scheme" if scheme else "bad_url", printable(url[:200]))
         if not host:
             raise Unusable("bad_url", printable(url[:200]))
-        if why := self._guard.refused_host(host):
+        if why := self._guard.host_refusal(host):
             raise Unusable("refused_address", f"{host} is {why}")
         if not self._strangers and not is_loopback(host):
             raise Unusable("no_contact", f"{host} is asked only where the job names a contact")
         return address.with_user(None) if address.raw_user or address.raw_password else address
 
-    async def _hop(self, url: str, conditions: dict[str, str], wanted: _Wanted, seconds: float) -> Fetched:
-        """One request and what it came to."""
+    async def _hop(self, url: str, conditions: dict[str, str], wanted: _Wanted, seconds: float) -> FetchResult:
+        """Make one request, without redirects; never raises."""
         started = time.monotonic()
-        found = Fetched(url, url)
+        head = FetchResult(url, url)
         body, reason, detail = b"", None, ""
         try:
             address = self._checked(url)
@@ -172,21 +172,23 @@ class Fetcher:
                 asyncio.timeout(seconds) as clock,
                 session.get(address, headers=wanted.accept | conditions, allow_redirects=False) as response,
             ):
-                found = responses.head(url, response)
+                head = responses.head(url, response)
                 body = await _body(response, wanted, clock, conditional=bool(conditions))
         except Unusable as error:
             body, reason, detail = error.body, error.reason, error.detail
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: what cannot be sent, or decoded
-            reason, detail = responses.why(error)
-        return replace(found, body=body, reason=reason, detail=detail, seconds=time.monotonic() - started)
+            reason, detail = responses.classify(error)
+        return replace(head, body=body, reason=reason, detail=detail, seconds=time.monotonic() - started)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
+    """What a request accepts as a body."""
+
     types: Collection[str]
     body_bytes: int
-    is_page: bool  # else the head of a longer body is of use: the first 500 kB of a robots.txt
-    place: Place | None
+    is_page: bool  # else the head of a longer body is of use, such as the first 500 kB of a robots.txt
+    lease: MemoryLease | None
 
     @property
     def accept(self) -> dict[str, str]:
@@ -194,14 +196,14 @@ class _Wanted:
 
 
 def _conditions(etag: str | None, last_modified: str | None) -> dict[str, str]:
-    said = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-    return {name: value for name, value in said.items() if value and value.isascii() and value.isprintable()}
+    validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+    return {name: value for name, value in validators.items() if value and value.isascii() and value.isprintable()}
 
 
 async def _body(
     response: aiohttp.ClientResponse, wanted: _Wanted, clock: asyncio.Timeout, *, conditional: bool
 ) -> bytes:
-    """Raises Unusable for whatever is not a body to use."""
+    """Return the decoded body of a response.  Raises Unusable for whatever is not a body to use."""
     if response.status == 304 and conditional:
         return b""
     if response.status != 200:
@@ -213,26 +215,26 @@ async def _body(
     if wanted.is_page and (response.content_length or 0) > wanted.body_bytes:
         raise Unusable("too_large", f"{response.content_length} bytes announced")
     body = await _read(response, wanted, clock, sniff=bool(wanted.types) and not kind)
-    if wanted.place is not None:
-        wanted.place.keep(len(body))
+    if wanted.lease is not None:
+        wanted.lease.shrink(len(body))
     return body
 
 
 async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, clock: asyncio.Timeout, *, sniff: bool) -> bytes:
-    """The decoded body, piece by piece.  Raises Unusable."""
-    most, received = wanted.body_bytes, 0
+    """Read and decode a body piece by piece, within its limits.  Raises Unusable."""
+    limit, received = wanted.body_bytes, 0
     text = bytearray()
     try:
         decoder = content_encoding.decoder(", ".join(response.headers.getall("Content-Encoding", ())))
         while data := await response.content.readany():
             received += len(data)
-            for piece in decoder.feed(data, most - len(text)) if decoder else (data,):
+            for piece in decoder.feed(data, limit - len(text)) if decoder else (data,):
                 text += piece
-                if len(text) > FREE and wanted.place is not None:
-                    await _take(wanted.place, most, clock)
-            if len(text) > most or received > most:
-                raise Unusable("too_large", f"more than {most} bytes", bytes(text[:most]))
-            if sniff and len(text) >= responses.SNIFFED:
+                if len(text) > FREE_BYTES and wanted.lease is not None:
+                    await _acquire(wanted.lease, limit, clock)
+            if len(text) > limit or received > limit:
+                raise Unusable("too_large", f"more than {limit} bytes", bytes(text[:limit]))
+            if sniff and len(text) >= responses.SNIFFED_BYTES:
                 _check_sniffed(text, wanted.types)
                 sniff = False
         if decoder:
@@ -244,25 +246,25 @@ async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, clock: asynci
     return bytes(text)
 
 
-async def _take(place: Place, count: int, clock: asyncio.Timeout) -> None:
-    """Waiting for our own memory is not the server's time."""
+async def _acquire(lease: MemoryLease, count: int, clock: asyncio.Timeout) -> None:
+    """Acquire memory with the request's clock stopped: that wait is not the server's time."""
     until, started = clock.when(), time.monotonic()
     clock.reschedule(None)
-    await place.take(count)
+    await lease.acquire(count)
     clock.reschedule(None if until is None else until + time.monotonic() - started)
 
 
 def _check_sniffed(text: bytearray, types: Collection[str]) -> None:
-    if not any(kind in types for kind in responses.sniffed(bytes(text[: responses.SNIFFED]))):
+    if not any(kind in types for kind in responses.sniffed(bytes(text[: responses.SNIFFED_BYTES]))):
         raise Unusable("wrong_type", f"no content type, and it does not look like {' or '.join(sorted(types))}")
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Reads a short rest, so that the connection can be used again; what is long or slow is cut off by closing it."""
-    if (response.content_length or 0) > DRAINED:
+    """Read a short unwanted body, so that the connection can be used again; a long or slow one is cut off by closing it."""
+    if (response.content_length or 0) > DRAIN_BYTES:
         return
     with suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(DRAIN_SECONDS):
-            left = DRAINED
+            left = DRAIN_BYTES
             while left > 0 and (data := await response.content.readany()):
                 left -= len(data)

@@ -1,7 +1,7 @@
-"""Every URL's state, what was fetched, and when: one SQLite file.
+"""Frontier of a crawl: every URL's state and every page's body, in one SQLite file.
 
 A page's state, its validators, its body and the links that it led to commit together, many pages in one transaction.  What was
-under way when a process was killed is simply fetched again.
+under way when a process was killed is fetched again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import zstandard
 
 from pipeline.collect.crawling import recrawl
-from pipeline.collect.crawling.types import TRAP, Copy, Found, Kept, Outcome, Url, Verdict
+from pipeline.collect.crawling.types import TRAP, Body, CrawlOutcome, DiscoveredUrl, QueuedUrl, Revalidation, StoredPage
 from pipeline.core.errors import InputError
 
 FORMAT = 2
@@ -61,7 +61,7 @@ SELECT number, url, host, kind, depth, tries, published_at, etag, last_modified,
 
 
 class Frontier:
-    """Used by one thread at a time."""
+    """The SQLite file of one crawl, used by one thread at a time.  Raises InputError for a file that cannot be used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,82 +78,89 @@ class Frontier:
         self._pack = zstandard.ZstdCompressor(level=3)
         self._unpack = zstandard.ZstdDecompressor()
         self.run = self._depth = 0
-        self._grown: set[int] = set()  # handed out before they were known to lead on
+        self._links_needed: set[int] = set()  # handed out before a nearer link to them was found
 
     def close(self) -> None:
         self._db.close()
 
     # --- runs ---
 
-    def begin(self, scope: str, starts: Iterable[Found], is_out: Callable[[str], bool], depth: int) -> None:
-        """See `recrawl.begin`."""
+    def begin(
+        self, scope: str, starts: Iterable[DiscoveredUrl], is_excluded: Callable[[str], bool], depth: int
+    ) -> None:
+        """Begin a run or go on with an unfinished one, see `recrawl.begin`."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self.run, self._depth = recrawl.begin(self._db, scope, starts, is_out, depth), depth
+            self.run, self._depth = recrawl.begin(self._db, scope, starts, is_excluded, depth), depth
 
     def finish(self) -> None:
+        """Mark the run as finished: the next one requests every URL again."""
         with self._db:
             self._db.execute("UPDATE runs SET finished_at = ? WHERE run = ?", (time.time(), self.run))
             self._db.execute("DELETE FROM extracts")
 
-    # --- what to ask next ---
+    # --- what to request next ---
 
     def hosts_waiting(self) -> list[tuple[str, int]]:
-        """(host, how many wait)."""
+        """Return (host, number of waiting URLs) in the order of discovery."""
         rows = self._db.execute(
             "SELECT host, count(*) FROM urls WHERE state = 'waiting' GROUP BY host ORDER BY min(number)"
         )
         return list(rows)
 
-    def waiting(self, host: str, besides: Sequence[int], count: int, new: bool, lists: bool = True) -> list[Url]:
-        """Some of a host's that may be asked now, in the order of discovery; `new`: also pages never fetched, and what may
-        lead to some; `lists`: also feeds and sitemaps."""
-        found: Any = self._db.execute(
+    def waiting(
+        self, host: str, busy: Sequence[int], count: int, with_new: bool, lists: bool = True
+    ) -> list[QueuedUrl]:
+        """Return up to `count` URLs of a host that may be requested now, in the order of discovery, without the `busy` numbers.
+
+        `with_new`: also pages never fetched, and what may lead to some; `lists`: also feeds and sitemaps.
+        """
+        rows: Any = self._db.execute(
             f"{_URL} WHERE state = 'waiting' AND host = ? AND not_before <= ? "
             "AND (? OR body_sha256 IS NOT NULL) AND (? OR kind IN ('page', 'site')) ORDER BY not_before, number LIMIT ?",
-            (host, time.time(), new, lists, count + len(besides)),
+            (host, time.time(), with_new, lists, count + len(busy)),
         )
-        urls = [Url(*row) for row in found if row[0] not in besides]
-        self._grown.difference_update(url.number for url in urls[:count])
+        urls = [QueuedUrl(*row) for row in rows if row[0] not in busy]
+        self._links_needed.difference_update(url.number for url in urls[:count])
         return urls[:count]
 
-    def next_time(self, host: str, new: bool) -> float | None:
-        """When (epoch seconds) the first of those that wait may be asked; `new` as above."""
+    def next_time(self, host: str, with_new: bool) -> float | None:
+        """Return when (epoch seconds) a host's next waiting URL may be requested, or None; `with_new` as in `waiting`."""
         row = self._db.execute(
             "SELECT min(not_before) FROM urls WHERE state = 'waiting' AND host = ? AND (? OR body_sha256 IS NOT NULL)",
-            (host, new),
+            (host, with_new),
         ).fetchone()
         return None if row[0] is None else float(row[0])
 
-    def waiting_page(self, url: str) -> Url | None:
-        """The page at an address, where it is still to be asked."""
-        found = self._db.execute(
+    def waiting_page(self, url: str) -> QueuedUrl | None:
+        """Return the page at a URL where it is still to be requested, else None."""
+        row = self._db.execute(
             f"{_URL} WHERE url = ? AND state = 'waiting' AND kind IN ('page', 'site')", (url,)
         ).fetchone()
-        return Url(*found) if found else None
+        return QueuedUrl(*row) if row else None
 
     def fetched_page(self, url: str) -> int | None:
-        """The number of the page at an address, where it was fetched in this run."""
-        found = self._db.execute(
+        """Return the number of the page at a URL where it was fetched in this run, else None."""
+        row = self._db.execute(
             "SELECT number FROM urls WHERE url = ? AND state = 'done' AND run = ? AND kind IN ('page', 'site')",
             (url, self.run),
         ).fetchone()
-        return int(found[0]) if found else None
+        return int(row[0]) if row else None
 
-    # --- what came ---
+    # --- storing outcomes ---
 
-    def commit(self, outcomes: Sequence[Outcome]) -> Counter[str]:
-        """Durably, all or nothing; how many addresses are new, by host."""
+    def commit(self, outcomes: Sequence[CrawlOutcome]) -> Counter[str]:
+        """Store outcomes durably, all or none; return the number of new URLs by host."""
         new: Counter[str] = Counter()
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             for outcome in outcomes:
                 self._update(outcome)
-                if outcome.found:
-                    new += self._add(outcome.number, outcome.found)
+                if outcome.discovered:
+                    new += self._add(outcome.number, outcome.discovered)
         return new
 
-    def _update(self, outcome: Outcome) -> None:
+    def _update(self, outcome: CrawlOutcome) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         if outcome.state == "waiting":
             self._db.execute(
@@ -165,32 +172,25 @@ class Frontier:
             packed, digest = self._pack.compress(outcome.body), sha256(outcome.body).hexdigest()
             self._replace(outcome.number, outcome.final_url, outcome.charset, digest, packed)
         if outcome.same_as is not None:
-            self._copy(outcome.same_as, outcome)
-        once_more = outcome.state == "done" and outcome.number in self._grown
+            self._copy_body(outcome.same_as, outcome)
+        once_more = outcome.state == "done" and outcome.number in self._links_needed
+        state = "waiting" if once_more else outcome.state
         self._db.execute(
             "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, fetched_at = ? WHERE number = ?",
-            (
-                "waiting" if once_more else outcome.state,
-                self.run,
-                outcome.status,
-                outcome.reason,
-                outcome.detail,
-                now,
-                outcome.number,
-            ),
+            (state, self.run, outcome.status, outcome.reason, outcome.detail, now, outcome.number),
         )
         if outcome.state != "failed":  # what fails keeps the validators of its copy; what is not kept has none
             done = outcome.state == "done" and not once_more
             validators = (outcome.etag, outcome.last_modified) if done else (None, None)
-            said = outcome.tdm_policy
+            tdm_policy = outcome.tdm_policy
             self._db.execute(
                 "UPDATE urls SET etag = ?, last_modified = ?, tdm_policy = CASE WHEN ? THEN coalesce(?, tdm_policy) ELSE ? END, "
                 "final_url = CASE WHEN kind IN ('page', 'site') THEN final_url ELSE ? END WHERE number = ?",
-                (*validators, outcome.status == 304, said, said, outcome.final_url, outcome.number),
+                (*validators, outcome.status == 304, tdm_policy, tdm_policy, outcome.final_url, outcome.number),
             )
 
     def _replace(self, number: int, final_url: str | None, charset: str | None, digest: str, packed: bytes) -> None:
-        """A page's body; another one that it had stays beside it until `settle`."""
+        """Store a page's body; another one that it had stays beside it until it is revalidated."""
         self._db.execute(
             "INSERT OR IGNORE INTO formers SELECT number, final_url, etag, last_modified, charset, body_sha256, body "
             "FROM urls JOIN bodies USING (number) WHERE number = ? AND body_sha256 != ?",
@@ -203,80 +203,79 @@ class Frontier:
             (final_url, charset, digest, number),
         )
 
-    def _copy(self, of: int, outcome: Outcome) -> None:
-        """What one page brought is what another one, which leads to it, would have brought."""
+    def _copy_body(self, number: int, outcome: CrawlOutcome) -> None:
+        """Store page `number`'s body as that of `outcome`, whose URL redirects to it."""
         row = self._db.execute(
             "SELECT coalesce(final_url, url), charset, body_sha256, body, etag, last_modified, tdm_policy "
             "FROM urls JOIN bodies USING (number) WHERE number = ?",
-            (of,),
+            (number,),
         ).fetchone()
-        *kept, outcome.etag, outcome.last_modified, outcome.tdm_policy = row
-        self._replace(outcome.number, *kept)
+        *stored, outcome.etag, outcome.last_modified, outcome.tdm_policy = row
+        self._replace(outcome.number, *stored)
 
-    def _add(self, via: int, found: Iterable[Found]) -> Counter[str]:
-        """What a page, feed or sitemap leads to; how many addresses are to be asked now that were not before, by host."""
+    def _add(self, via: int, discovered: Iterable[DiscoveredUrl]) -> Counter[str]:
+        """Add the URLs that URL number `via` led to; return by host how many are to be requested that were not before."""
         new: Counter[str] = Counter()
         start = self._db.execute("SELECT start FROM urls WHERE number = ?", (via,)).fetchone()[0]
-        for item in found:
-            state = "skipped" if item.trap else "waiting"
-            known = (state, start, item.published_at, item.title, TRAP if item.trap else None, item.trap)
+        for url in discovered:
+            state = "skipped" if url.trap else "waiting"
+            columns = (state, start, url.published_at, url.title, TRAP if url.trap else None, url.trap)
             cursor = self._db.execute(
                 "INSERT INTO urls (url, host, kind, depth, state, start, run, published_at, title, reason, detail) "
                 "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?) "
                 "ON CONFLICT (url) DO UPDATE SET state = excluded.state, start = excluded.start, kind = excluded.kind, "
                 "depth = excluded.depth, etag = NULL, last_modified = NULL, tries = 0, not_before = 0 WHERE state = 'left'",
-                (item.url, item.host, item.kind, item.depth, *known),
+                (url.url, url.host, url.kind, url.depth, *columns),
             )
             if cursor.rowcount:
-                new[item.host] += item.trap is None
-            elif item.kind == "site":
-                new[item.host] += self._ask_for_links(item)
+                new[url.host] += url.trap is None
+            elif url.kind == "site":
+                new[url.host] += self._ask_for_links(url)
         return +new
 
-    def _ask_for_links(self, item: Found) -> bool:
-        """Nearer than it was thought, or known from a feed: its links are to be read; whether it is asked once more for
-        that, for they are not kept."""
+    def _ask_for_links(self, url: DiscoveredUrl) -> bool:
+        """Have a nearer page's links read; return whether it is requested once more for that, since links are not stored."""
         nearer = self._db.execute(
             "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL "
             "WHERE url = ?2 AND state = 'waiting' AND (kind = 'page' OR (kind = 'site' AND depth > ?1)) RETURNING number",
-            (item.depth, item.url),
+            (url.depth, url.url),
         ).fetchall()
-        if nearer or item.depth >= self._depth:
-            self._grown.update(number for (number,) in nearer if item.depth < self._depth)
+        if nearer or url.depth >= self._depth:
+            self._links_needed.update(number for (number,) in nearer if url.depth < self._depth)
             return False
         again = self._db.execute(
             "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL, state = 'waiting', tries = 0, "
             "not_before = 0 WHERE url = ?2 AND state = 'done' AND run = ?3 "
             "AND (kind = 'page' OR (kind = 'site' AND depth > ?1 AND depth >= ?4))",
-            (item.depth, item.url, self.run, self._depth),
+            (url.depth, url.url, self.run, self._depth),
         )
         return again.rowcount > 0
 
-    # --- which of two bodies stays ---
+    # --- revalidation: which of two bodies stays ---
 
-    def unsettled(self) -> dict[int, tuple[str, str]]:
-        """Pages that have another body than before this run -> where that came from, and where this one does."""
+    def changed_pages(self) -> dict[int, tuple[str, str]]:
+        """Return the pages whose body changed in this run: number -> the addresses of the former and of the current body."""
         rows = self._db.execute(
             "SELECT number, coalesce(formers.final_url, url), coalesce(urls.final_url, url) "
             "FROM formers JOIN urls USING (number) ORDER BY number"
         )
-        return {number: (before, now) for number, before, now in rows}
+        return {number: (former, current) for number, former, current in rows}
 
-    def copy(self, number: int, former: bool) -> Copy:
-        """The body of one of these: as it came, or as it was before."""
+    def stored_body(self, number: int, former: bool) -> Body:
+        """Return a changed page's body: the `former` one or the current one."""
         source = "formers JOIN urls USING (number)" if former else "urls JOIN bodies USING (number)"
         prefix = "formers" if former else "urls"
         url, charset, packed = self._db.execute(
             f"SELECT coalesce({prefix}.final_url, url), {prefix}.charset, body FROM {source} WHERE number = ?",  # noqa: S608
             (number,),
         ).fetchone()
-        return Copy(url, charset, self._unpack.decompress(packed))
+        return Body(url, charset, self._unpack.decompress(packed))
 
-    def settle(self, verdicts: Iterable[Verdict], made_by: str) -> None:
-        """Take the new bodies for the pages' new state, or put the former ones back.  `made_by` names the extractor."""
+    def commit_revalidations(self, revalidations: Iterable[Revalidation], made_by: str) -> None:
+        """Keep the new bodies, or put the former ones back where a revalidation has a reason.  `made_by` names the extractor."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            for number, page, reason, detail in verdicts:
+            for number, page, reason, detail in revalidations:
                 if reason is not None:
                     self._put_back(number, reason, detail)
                 self._db.execute("DELETE FROM formers WHERE number = ?", (number,))
@@ -291,32 +290,32 @@ class Frontier:
             (number, reason, detail),
         )
 
-    # --- what is kept ---
+    # --- reading ---
 
-    def fetched(self) -> int:
-        """Pages that are kept."""
-        kept = self._db.execute("SELECT count(*) FROM urls WHERE body_sha256 IS NOT NULL AND state != 'left'")
-        return int(kept.fetchone()[0])
+    def stored_count(self) -> int:
+        """Return the number of pages with a body."""
+        count = self._db.execute("SELECT count(*) FROM urls WHERE body_sha256 IS NOT NULL AND state != 'left'")
+        return int(count.fetchone()[0])
 
     def units(self) -> Iterator[tuple[int, str]]:
-        """(first number, digest) of each range of `UNIT_PAGES` numbers, of pages alone."""
+        """Yield (first number, digest of its rows) of each range of `UNIT_PAGES` numbers that has rows."""
         rows = self._db.execute(
             "SELECT number, url, state, reason, body_sha256, final_url, tdm_policy, published_at FROM shown "
             "ORDER BY number"
         )
         current, digest = None, sha256()
-        for number, *known in rows:
+        for number, *columns in rows:
             first = number - number % UNIT_PAGES
             if current is not None and first != current:
                 yield current, digest.hexdigest()
                 digest = sha256()
             current = first
-            digest.update(repr((number, known)).encode())
+            digest.update(repr((number, columns)).encode())
         if current is not None:
             yield current, digest.hexdigest()
 
-    def pages(self, first: int, made_by: str = "") -> Iterator[Kept]:
-        """The pages of a range, in order; `made_by` names the extractor."""
+    def pages(self, first: int, made_by: str = "") -> Iterator[StoredPage]:
+        """Yield the rows of a range in order; `made_by` names the extractor whose stored result may be used."""
         with closing(self._db.cursor()) as cursor:
             rows: Any = cursor.execute(
                 "SELECT shown.number, url, final_url, state, reason, detail, published_at, charset, tdm_policy, page, body "
@@ -324,6 +323,6 @@ class Frontier:
                 "WHERE shown.number >= ? AND shown.number < ? ORDER BY shown.number",
                 (made_by, first, first + UNIT_PAGES),
             )
-            for *known, packed in rows:
+            for *columns, packed in rows:
                 body = None if packed is None else self._unpack.decompress(packed)
-                yield Kept(*known, body)  # type: ignore[call-arg]
+                yield StoredPage(*columns, body)  # type: ignore[call-arg]

@@ -1,4 +1,4 @@
-"""Hosts, and the pace at which each may be asked."""
+"""State of each host: the pace of its requests, and which of its URLs are ready, busy or waiting."""
 
 from __future__ import annotations
 
@@ -8,53 +8,58 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pipeline.collect.crawling.types import Url
+from pipeline.collect.crawling.types import QueuedUrl
 
 NEVER = float("inf")
 
 
 @dataclass(slots=True)
-class Host:
+class HostState:
+    """What is under way at one host, and when it may be asked again."""
+
     name: str
-    ready: deque[Url] = field(default_factory=deque)
-    busy: set[int] = field(default_factory=set)  # under way, or not committed yet
+    ready: deque[QueuedUrl] = field(default_factory=deque)
+    busy: set[int] = field(default_factory=set)  # numbers of URLs under way or not committed yet
     in_flight: int = 0
     next_at: float = 0.0  # monotonic seconds
     delay: float = 0.0
     has_more: bool = True
-    looked_at: float = NEVER  # when it will be
-    is_left: bool = False  # it asked for more patience than a run has; what waits, waits for the next one
+    due_at: float = NEVER  # when the loop starts its next requests
+    is_deferred: bool = False  # it asked for a longer wait than a run takes; its URLs wait for the next run
 
 
-class Hosts:
-    """All that were met, also when nothing of theirs waits.  `delay`: seconds between requests where a host asks for no more."""
+class HostRegistry:
+    """Every host of a run, also when nothing of it waits.  `delay`: seconds between requests where a host asks for no more."""
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
-        self._known: dict[str, Host] = {}
+        self._hosts: dict[str, HostState] = {}
 
-    def of(self, name: str) -> Host:
-        return self._known.setdefault(name, Host(name, delay=self._delay))
+    def of(self, name: str) -> HostState:
+        """Return the state of a host, a new one where it was not met yet."""
+        return self._hosts.setdefault(name, HostState(name, delay=self._delay))
 
-    async def turn(self, name: str) -> None:
-        """Wait until a host may be asked once more: every request passes here, redirects and robots.txt as well."""
+    async def wait_turn(self, name: str) -> None:
+        """Wait until one more request to a host may start; every request passes here, redirects and robots.txt as well."""
         host = self.of(name)
         at = max(time.monotonic(), host.next_at)
         host.next_at = at + host.delay
         if (wait := at - time.monotonic()) > 0:
             await asyncio.sleep(wait)
 
-    def ended(self, names: Iterable[str], delay: float | None = None) -> None:
-        """A request to these has; `delay`: seconds that their robots.txt wants between two."""
+    def request_ended(self, names: Iterable[str], delay: float | None = None) -> None:
+        """Note that a request to these hosts ended; the next may start `delay` seconds later, where their robots.txt says so."""
         for host in map(self.of, names):
             if delay is not None:
                 host.delay = max(self._delay, delay)
             host.next_at = max(host.next_at, time.monotonic() + host.delay)
 
     def pause(self, names: Iterable[str], seconds: float) -> None:
+        """Start no request to these hosts for some seconds (Retry-After)."""
         for host in map(self.of, names):
             host.next_at = max(host.next_at, time.monotonic() + seconds)
 
-    def leave(self, names: Iterable[str]) -> None:
+    def defer(self, names: Iterable[str]) -> None:
+        """Leave what waits at these hosts to the next run."""
         for host in map(self.of, names):
-            host.is_left = True
+            host.is_deferred = True

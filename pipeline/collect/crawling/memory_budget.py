@@ -1,22 +1,23 @@
-"""Memory for long bodies: a few at a time, from their second megabyte until they are on the disk."""
+"""Budget of memory for long bodies: a few at a time, from their second megabyte until they are on the disk."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-SIZE = 96 * 2**20  # bytes
-FREE = 2**20  # bytes of a body that need no place
+BUDGET_BYTES = 96 * 2**20
+FREE_BYTES = 2**20  # of each body, which need no lease
 
 
-class Room:
-    """Who comes first is served first, else a sitemap of 60 MB would wait behind pages for ever."""
+class MemoryBudget:
+    """A number of bytes, lent in the order of asking: otherwise a sitemap of 60 MB would wait behind pages for ever."""
 
-    def __init__(self, size: int = SIZE) -> None:
+    def __init__(self, size: int = BUDGET_BYTES) -> None:
         self.size = self._left = size
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    async def take(self, count: int) -> None:
+    async def acquire(self, count: int) -> None:
+        """Wait until `count` bytes are free, and take them."""
         if count <= self._left and not self._queue:
             self._left -= count
             return
@@ -25,34 +26,35 @@ class Room:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it came at the same moment
-                self.give(count)
+            if not turn.cancelled():  # granted at the same moment
+                self.release(count)
             raise
 
-    def give(self, count: int) -> None:
+    def release(self, count: int) -> None:
+        """Give `count` bytes back, and serve those who wait."""
         self._left += count
         while self._queue and (self._queue[0][1].done() or self._queue[0][0] <= self._left):
             wanted, turn = self._queue.popleft()
-            if not turn.done():  # else who waited was cancelled
+            if not turn.done():  # else its task was cancelled
                 self._left -= wanted
                 turn.set_result(None)
 
 
-class Place:
-    """What one body holds of a room."""
+class MemoryLease:
+    """The bytes of a budget that one body holds."""
 
-    def __init__(self, room: Room) -> None:
-        self._room, self._held = room, 0
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._budget, self._held = budget, 0
 
-    async def take(self, count: int) -> None:
-        """At once as much as the body may need: bodies that ask bit by bit would wait for each other."""
+    async def acquire(self, count: int) -> None:
+        """Acquire all that the body may need at once: bodies that asked bit by bit would wait for each other."""
         if not self._held:
-            count = min(count, self._room.size)
-            await self._room.take(count)
+            count = min(count, self._budget.size)
+            await self._budget.acquire(count)
             self._held = count
 
-    def keep(self, count: int) -> None:
-        """Give back what is more than that."""
+    def shrink(self, count: int) -> None:
+        """Release what is held beyond `count` bytes."""
         count = min(count, self._held)
-        self._room.give(self._held - count)
+        self._budget.release(self._held - count)
         self._held = count

@@ -1,4 +1,4 @@
-"""What an answer comes to: a page to keep, a reason not to, and the addresses that it leads to.  Pure."""
+"""From an answer to its outcome: a page to store or the reason not to, and the URLs that it leads to.  Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.collect.crawling import discovery, robots
-from pipeline.collect.crawling.fetching import Fetched
+from pipeline.collect.crawling.fetching import FetchResult
 from pipeline.collect.crawling.traps import trap
-from pipeline.collect.crawling.types import Found, Kind, Outcome, State, Url
+from pipeline.collect.crawling.types import CrawlOutcome, DiscoveredUrl, Kind, QueuedUrl, State
 from pipeline.collect.urls import Scope, host_of
 
-SITEMAPS_DEEP = 3  # indexes of indexes
-NO_PAGES = ("file", "too_long")  # traps that are no rows: a picture is no page that is missing
+SITEMAPS_DEEP = 3  # levels of sitemap indexes that are followed
+NO_PAGES = ("file", "too_long")  # traps that make no row: a picture is no missing page
 _IS_HTML = re.compile(
     rb"[\xef\xbb\xbf\xff\xfe\s]*(?:<\?[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
     re.IGNORECASE | re.DOTALL,
@@ -22,10 +22,12 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
-    """How politely: seconds between requests to a host, connections to it and in all, links away from a start.
+class CrawlPolicy:
+    """Policy of a crawl: its pace, its extent, and whether rights that are reserved count.
 
-    `limit`: pages to keep; `since`, `until`: ISO 8601, of what feeds and sitemaps date; `skip_reserved`: TDM reservations.
+    `delay`: seconds between requests to a host; `per_host`, `connections`: requests in flight to a host and in all; `depth`: links
+    away from a start; `limit`: pages to store; `since`, `until`: ISO 8601, for what feeds and sitemaps date; `skip_reserved`:
+    reject pages whose text and data mining is reserved; `agent`: the User-Agent header.
     """
 
     delay: float
@@ -39,88 +41,94 @@ class Manners:
     agent: str
 
 
-class Outcomes:
-    """`scope` is for what feeds and sitemaps name, `sites` for links."""
+class OutcomeBuilder:
+    """Makes outcomes.  `scope` limits what feeds and sitemaps name, `sites` limits links."""
 
-    def __init__(self, scope: Scope, sites: Scope, manners: Manners) -> None:
-        self._scope, self._sites, self._manners = scope, sites, manners
+    def __init__(self, scope: Scope, sites: Scope, policy: CrawlPolicy) -> None:
+        self._scope, self._sites, self._policy = scope, sites, policy
 
-    def of(self, url: Url, got: Fetched, tdm: robots.TdmRules) -> Outcome:
-        """Of a 200, or of a 304 that was asked for."""
-        unchanged = got.status == 304
+    def build(self, url: QueuedUrl, result: FetchResult, tdm: robots.TdmRules) -> CrawlOutcome:
+        """Return the outcome of a 200, or of a 304 that was asked for."""
+        is_unchanged = result.status == 304
         if not url.is_page:
-            if _IS_HTML.match(got.body[:4096].replace(b"\0", b"")):  # zeros: it may be UTF-16
+            if _IS_HTML.match(result.body[:4096].replace(b"\0", b"")):  # zeros: it may be UTF-16
                 return outcome_of(
-                    url, got, "failed", "wrong_type", f"a page in place of a {url.kind.replace('_', ' ')}"
+                    url, result, "failed", "wrong_type", f"a page in place of a {url.kind.replace('_', ' ')}"
                 )
-            outcome = outcome_of(url, got, "done")
-            outcome.found = [] if unchanged else self._entries(url, got)
+            outcome = outcome_of(url, result, "done")
+            outcome.discovered = [] if is_unchanged else self._entries(url, result)
             return outcome
-        refusal = robots.forbids_use(got.headers, got.body, self._manners.agent)
-        if refusal:  # what a log-in page asks for itself says nothing of the page that was here
-            state: State = "failed" if url.is_moved(got.final_url) else "skipped"
-            return outcome_of(url, got, state, "forbidden_by_page", refusal)
-        said = robots.reservation(got.final_url, tdm, got.headers, got.body)
-        if said.reserved and self._manners.skip_reserved:
-            return outcome_of(url, got, "skipped", "tdm_reserved", said.policy or "")
-        outcome = outcome_of(url, got, "done")
-        outcome.tdm_policy = (said.policy or "") if said.reserved else None
-        if unchanged:  # what its text says of itself is known
+        refusal = robots.forbids_use(result.headers, result.body, self._policy.agent)
+        if refusal:  # what a log-in page forbids for itself says nothing of the stored page
+            state: State = "failed" if url.is_moved(result.final_url) else "skipped"
+            return outcome_of(url, result, state, "forbidden_by_page", refusal)
+        reservation = robots.reservation(result.final_url, tdm, result.headers, result.body)
+        if reservation.reserved and self._policy.skip_reserved:
+            return outcome_of(url, result, "skipped", "tdm_reserved", reservation.policy or "")
+        outcome = outcome_of(url, result, "done")
+        outcome.tdm_policy = (reservation.policy or "") if reservation.reserved else None
+        if is_unchanged:  # the stored body stays, and its links were read before
             return outcome
-        outcome.body = got.body
-        if url.kind == "site" and url.depth < self._manners.depth:
-            outcome.found = self._links(url, got)
+        outcome.body = result.body
+        if url.kind == "site" and url.depth < self._policy.depth:
+            outcome.discovered = self._links(url, result)
         return outcome
 
-    def _links(self, url: Url, got: Fetched) -> list[Found]:
-        links = discovery.links_of_page(got.body, got.final_url, user_agent=self._manners.agent)
-        if links.nofollow or "nofollow" in robots.directives(got.headers, b"", self._manners.agent):
+    def _links(self, url: QueuedUrl, result: FetchResult) -> list[DiscoveredUrl]:
+        links = discovery.links_of_page(result.body, result.final_url, user_agent=self._policy.agent)
+        if links.nofollow or "nofollow" in robots.directives(result.headers, b"", self._policy.agent):
             return []
         return _without_traps(
-            [Found(link, host_of(link), "site", url.depth + 1) for link in links.pages if self._sites.allows(link)]
+            [
+                DiscoveredUrl(link, host_of(link), "site", url.depth + 1)
+                for link in links.pages
+                if self._sites.allows(link)
+            ]
         )
 
-    def sitemaps(self, url: Url, named: Iterable[str]) -> list[Found]:
-        """Those that robots.txt names, for a site's start: what they name is one link away from it."""
-        if url.kind != "site" or url.depth > 0 or self._manners.depth < 1:
+    def sitemaps(self, url: QueuedUrl, named: Iterable[str]) -> list[DiscoveredUrl]:
+        """Return the sitemaps that robots.txt names, for a site's start only: their pages are one link away from it."""
+        if url.kind != "site" or url.depth > 0 or self._policy.depth < 1:
             return []
-        return [Found(each, host_of(each), "site_sitemap", 0) for each in named if self._sites.has_host(each)]
+        return [DiscoveredUrl(each, host_of(each), "site_sitemap", 0) for each in named if self._sites.has_host(each)]
 
-    def _entries(self, url: Url, got: Fetched) -> list[Found]:
-        since, until = self._manners.since, self._manners.until
+    def _entries(self, url: QueuedUrl, result: FetchResult) -> list[DiscoveredUrl]:
+        since, until = self._policy.since, self._policy.until
         kind: Kind
         if url.kind == "feed":
-            entries, further = discovery.entries_of_feed(got.body, got.final_url), []
+            entries, sitemap_urls = discovery.entries_of_feed(result.body, result.final_url), []
         else:
-            sitemap = discovery.entries_of_sitemap(got.body, got.final_url)
+            sitemap = discovery.entries_of_sitemap(result.body, result.final_url)
             entries = sitemap.pages
-            further = [] if url.depth >= SITEMAPS_DEEP else sitemap.sitemaps
+            sitemap_urls = [] if url.depth >= SITEMAPS_DEEP else sitemap.sitemaps
         is_site = url.kind == "site_sitemap"
         scope, kind, depth = (self._sites, "site", 1) if is_site else (self._scope, "page", 0)
         pages = [
-            Found(entry.url, host_of(entry.url), kind, depth, entry.published_at, entry.title)
+            DiscoveredUrl(entry.url, host_of(entry.url), kind, depth, entry.published_at, entry.title)
             for entry in entries
             if discovery.entry_within(entry, since, until) and scope.allows(entry.url)
         ]
-        maps = [
-            Found(address, host_of(address), url.kind, url.depth + 1)
-            for address in further
+        sitemaps = [
+            DiscoveredUrl(address, host_of(address), url.kind, url.depth + 1)
+            for address in sitemap_urls
             if not is_site or self._sites.has_host(address)
         ]
-        return _without_traps(pages) + maps
+        return _without_traps(pages) + sitemaps
 
 
-def _without_traps(pages: Iterable[Found]) -> list[Found]:
-    found = (page._replace(trap=trap(page.url)) for page in pages)
-    return [page for page in found if page.trap not in NO_PAGES]
+def _without_traps(pages: Iterable[DiscoveredUrl]) -> list[DiscoveredUrl]:
+    marked = (page._replace(trap=trap(page.url)) for page in pages)
+    return [page for page in marked if page.trap not in NO_PAGES]
 
 
-def outcome_of(url: Url, got: Fetched, state: State, reason: str | None = None, detail: str | None = None) -> Outcome:
-    charset = _CHARSET.search(got.headers.get("content-type", ""))
-    unchanged = got.status == 304
-    return Outcome(
-        url.number, state, got.status, reason or got.reason, detail or got.detail or None, got.final_url,
-        got.headers.get("etag", url.etag if unchanged else None),
-        got.headers.get("last-modified", url.last_modified if unchanged else None),
+def outcome_of(
+    url: QueuedUrl, result: FetchResult, state: State, reason: str | None = None, detail: str | None = None
+) -> CrawlOutcome:
+    charset = _CHARSET.search(result.headers.get("content-type", ""))
+    is_unchanged = result.status == 304
+    return CrawlOutcome(
+        url.number, state, result.status, reason or result.reason, detail or result.detail or None, result.final_url,
+        result.headers.get("etag", url.etag if is_unchanged else None),
+        result.headers.get("last-modified", url.last_modified if is_unchanged else None),
         charset[1] if charset else None,
     )  # fmt: skip

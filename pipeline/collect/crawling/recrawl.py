@@ -1,7 +1,8 @@
-"""What a run begins with: which addresses the job file gives, what leaves with those that it gives no more, what is asked anew.
+"""The state that a run begins with: the starts of the job file, what leaves with starts taken out, what is requested again.
 
-An address belongs to the start that led to it first.  Where a start is taken out, what belongs to it leaves, and the feeds,
-sitemaps and sites that are left are asked in full: what they lead to comes back, as theirs.
+A URL belongs to the start that led to it first.  Where a start is taken out, what belongs to it leaves, and the remaining
+feeds, sitemaps and sites are requested in full: what they lead to comes back, as theirs.  To remember all starts that lead to a
+URL would take starts times links of rows, and finds the same.
 """
 
 from __future__ import annotations
@@ -10,17 +11,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 
-from pipeline.collect.crawling.types import Found
+from pipeline.collect.crawling.types import DiscoveredUrl
 
 
 def begin(
-    db: sqlite3.Connection, scope: str, starts: Iterable[Found], is_out: Callable[[str], bool], depth: int
+    db: sqlite3.Connection, scope: str, starts: Iterable[DiscoveredUrl], is_excluded: Callable[[str], bool], depth: int
 ) -> int:
-    """In one transaction, go on with the run that was not finished, else begin one, in which all that is known is asked
-    again; its number.
+    """Go on with the unfinished run, or begin one that requests every URL again; return its number.  In one transaction.
 
-    `scope` is a digest of what may be crawled: where it is another one than in the last run, feeds, sitemaps and sites are
-    asked in full.  Pages that `is_out`, and those of a site that are more than `depth` links away, are dropped.
+    `scope` is a digest of what may be crawled: where the last run had another one, feeds, sitemaps and sites are requested in
+    full.  Pages that `is_excluded`, and those of a site that are more than `depth` links away, are dropped.
     """
     last = db.execute("SELECT run, scope, finished_at FROM runs ORDER BY run DESC LIMIT 1").fetchone()
     is_new = last is None or last[2] is not None
@@ -30,18 +30,18 @@ def begin(
             "UPDATE urls SET state = 'waiting', tries = 0, not_before = 0 WHERE state != 'left' AND reason IS NOT 'trap'"
         )
     db.execute("INSERT OR IGNORE INTO runs (run, scope, started_at) VALUES (?, ?, ?)", (run, scope, time.time()))
-    is_other = last is not None and last[1] != scope
-    if _give(db, starts) or is_other:
+    is_other_scope = last is not None and last[1] != scope
+    if _update_starts(db, starts) or is_other_scope:
         _ask_in_full(db)
-    if is_new or is_other:
-        _drop(db, is_out, depth)
+    if is_new or is_other_scope:
+        _drop_excluded(db, is_excluded, depth)
         db.execute("UPDATE runs SET scope = ? WHERE run = ?", (scope, run))
     return run
 
 
-def _give(db: sqlite3.Connection, starts: Iterable[Found]) -> bool:
-    """Whether anything left with a start that was taken out, or came back with one."""
-    first: dict[str, Found] = {}
+def _update_starts(db: sqlite3.Connection, starts: Iterable[DiscoveredUrl]) -> bool:
+    """Store the job's starts; return whether any URL left with a start that was taken out, or came back with one."""
+    first: dict[str, DiscoveredUrl] = {}
     for start in starts:
         first.setdefault(start.url, start)
     db.execute("UPDATE starts SET is_given = 0")
@@ -59,28 +59,29 @@ def _give(db: sqlite3.Connection, starts: Iterable[Found]) -> bool:
         "OR urls.start NOT IN (SELECT number FROM starts WHERE is_given)",
         ((start.url, start.host, start.kind, start.url) for start in first.values()),
     )
-    left = db.execute(
+    departed = db.execute(
         "UPDATE urls SET state = 'left' WHERE state != 'left' AND start NOT IN (SELECT number FROM starts WHERE is_given)"
     )
-    back = db.execute(
+    returned = db.execute(
         "UPDATE urls SET state = CASE WHEN reason = 'trap' THEN 'skipped' ELSE 'waiting' END, tries = 0, not_before = 0 "
         "WHERE state = 'left' AND start IN (SELECT number FROM starts WHERE is_given)"
     )
-    return left.rowcount + back.rowcount > 0
+    return departed.rowcount + returned.rowcount > 0
 
 
 def _ask_in_full(db: sqlite3.Connection) -> None:
-    """What leads to others is asked without conditions, for its links are to be read."""
+    """Have feeds, sitemaps and sites requested without conditions, so that their links are read."""
     db.execute("UPDATE urls SET etag = NULL, last_modified = NULL WHERE kind != 'page'")
     db.execute("UPDATE urls SET state = 'waiting', tries = 0, not_before = 0 WHERE kind != 'page' AND state = 'done'")
 
 
-def _drop(db: sqlite3.Connection, is_out: Callable[[str], bool], depth: int) -> None:
+def _drop_excluded(db: sqlite3.Connection, is_excluded: Callable[[str], bool], depth: int) -> None:
+    """Skip the pages that are excluded now, and take those back that no longer are."""
     db.execute("UPDATE urls SET state = 'waiting' WHERE state = 'skipped' AND reason = 'excluded'")
-    known = db.execute(
+    pages = db.execute(
         "SELECT number, url, kind = 'site' AND depth > ? FROM urls WHERE kind IN ('page', 'site') AND state != 'left' "
         "AND reason IS NOT 'trap'",
         (depth,),
     )
-    out = [(number,) for number, url, is_deep in known if is_deep or is_out(url)]
-    db.executemany("UPDATE urls SET state = 'skipped', reason = 'excluded' WHERE number = ?", out)
+    excluded = [(number,) for number, url, is_deep in pages if is_deep or is_excluded(url)]
+    db.executemany("UPDATE urls SET state = 'skipped', reason = 'excluded' WHERE number = ?", excluded)

@@ -46,8 +46,8 @@ def token(user_agent: str) -> str:
 
     `Mozilla/5.0 (compatible; labelmill/1.0)` is labelmill too.
     """
-    found = _COMPATIBLE.search(user_agent) or _TOKEN.search(user_agent)
-    return found[1].lower() if found else ""
+    match = _COMPATIBLE.search(user_agent) or _TOKEN.search(user_agent)
+    return match[1].lower() if match else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +105,25 @@ def parse(status: int | None, body: bytes, user_agent: str, url: str | None = No
 def _lines(body: bytes, agent: str) -> Iterator[str]:
     """The lines of a robots.txt with every group named `*`, ours or another's."""
     text = body[:MOST_BYTES].decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
-    lines = _LINE_END.split(_NO_LINE_END.sub(lambda found: quote(found[0]), text))
+    lines = _LINE_END.split(_NO_LINE_END.sub(lambda match: quote(match[0]), text))
     if len(body) >= MOST_BYTES:
         del lines[-1]  # half a rule may say more than the whole
     for line in lines:
-        found = _AGENT_LINE.match(line)
-        if found is None:
+        match = _AGENT_LINE.match(line)
+        if match is None:
             if _RULE_LINE.match(line):  # what is unknown must not end a group
                 yield line
         else:
-            name = found[1].lower()
-            ours = name == "*" or name.rstrip("*") == agent
-            yield f"User-agent: {'*' if name == '*' else agent}" if ours else _OTHER
+            name = match[1].lower()
+            is_ours = name == "*" or name.rstrip("*") == agent
+            yield f"User-agent: {'*' if name == '*' else agent}" if is_ours else _OTHER
 
 
 def _delay(rules: Protego, agent: str) -> float | None:
     """Seconds between two requests, from Crawl-delay and Request-rate: the longer one."""
     rate = rules.request_rate(agent)
-    asked = (rules.crawl_delay(agent), rate.seconds / rate.requests if rate else None)
-    return max((seconds for seconds in asked if seconds is not None), default=None)
+    delays = (rules.crawl_delay(agent), rate.seconds / rate.requests if rate else None)
+    return max((seconds for seconds in delays if seconds is not None), default=None)
 
 
 # --- marks on a page ---
@@ -135,22 +135,22 @@ def directives(headers: Headers, head: bytes, user_agent: str = "") -> dict[str,
     In a line of a header an agent's name holds until the next one, and without a name all are meant.
     """
     agent = token(user_agent)
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for name, value in _pairs(headers):
         if name == "x-robots-tag":
             for line in value.split("\n"):
-                found.update(dict.fromkeys(_for_us(line, agent), "x-robots-tag"))
+                sources.update(dict.fromkeys(_for_us(line, agent), "x-robots-tag"))
     for name, content in metas(head):
         if name == "robots" or (agent and name == agent):
             for word in words(content):
-                found.setdefault(word, "meta")
-    return found
+                sources.setdefault(word, "meta")
+    return sources
 
 
 def forbids_use(headers: Headers, body_head: bytes, user_agent: str = "") -> str | None:
     """Why a page may not be kept, such as `meta: noindex`, or None: noindex, none, noarchive, noai, noimageai."""
-    said = directives(headers, body_head, user_agent)
-    return next((f"{said[word]}: {word}" for word in _UNUSABLE if word in said), None)
+    sources = directives(headers, body_head, user_agent)
+    return next((f"{sources[word]}: {word}" for word in _UNUSABLE if word in sources), None)
 
 
 def words(content: str) -> list[str]:
@@ -159,12 +159,12 @@ def words(content: str) -> list[str]:
 
 
 def _for_us(value: str, agent: str) -> Iterator[str]:
-    ours = True
+    is_ours = True
     for part in _WITH_VALUE.sub("", value.lower()).split(","):
         name, colon, rest = part.rpartition(":")
         if colon:
-            ours = name.strip() in ("*", "robots", agent)
-        if ours:
+            is_ours = name.strip() in ("*", "robots", agent)
+        if is_ours:
             yield from words(rest)
 
 
@@ -178,9 +178,11 @@ def metas(head: bytes) -> Iterator[tuple[str, str]]:
     # NULs: UTF-16 without them is ASCII enough for this.
     text = _without_comments(head[:HEAD_BYTES].replace(b"\0", b"").decode("latin-1"))
     for tag in _META.finditer(text):
-        said = {name.lower(): a or b or c for name, a, b, c in reversed(_ATTRIBUTE.findall(tag[1]))}  # the first counts
-        if "name" in said and "content" in said:
-            yield said["name"].strip().lower(), unescape(said["content"])
+        attributes = {
+            name.lower(): a or b or c for name, a, b, c in reversed(_ATTRIBUTE.findall(tag[1]))
+        }  # the first counts
+        if "name" in attributes and "content" in attributes:
+            yield attributes["name"].strip().lower(), unescape(attributes["content"])
 
 
 def _without_comments(text: str) -> str:
@@ -210,8 +212,8 @@ class TdmRules:
             parts = urlsplit(url)
         except ValueError:
             return None
-        place = _plain((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-        return next((said for matches, said in self._rules if _matches(matches, place)), None)
+        path = _plain((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        return next((reservation for location, reservation in self._rules if _matches(location, path)), None)
 
 
 def tdm_file(status: int | None, body: bytes, url: str) -> TdmRules:
@@ -226,35 +228,37 @@ def tdm_file(status: int | None, body: bytes, url: str) -> TdmRules:
     for row in rows if isinstance(rows, list) else [rows]:
         location = row.get("location") if isinstance(row, dict) else None
         if isinstance(location, str):
-            said = _reservation(row.get("tdm-reservation"), row.get("tdm-policy"), url)
-            rules += [(location, said)] if said else []
+            reservation = _reservation(row.get("tdm-reservation"), row.get("tdm-policy"), url)
+            rules += [(location, reservation)] if reservation else []
     return TdmRules(rules)
 
 
 def tdm_headers(headers: Headers, url: str) -> Reservation | None:
     """What the headers `tdm-reservation` and `tdm-policy` say."""
-    said = dict(_pairs(headers))
-    return _reservation(said.get("tdm-reservation"), said.get("tdm-policy"), url)
+    values = dict(_pairs(headers))
+    return _reservation(values.get("tdm-reservation"), values.get("tdm-policy"), url)
 
 
 def tdm_meta(body_head: bytes, url: str) -> Reservation | None:
     """What `<meta name="tdm-reservation" content="1">` and `tdm-policy` say."""
-    said = dict(metas(body_head))
-    return _reservation(said.get("tdm-reservation"), said.get("tdm-policy"), url)
+    values = dict(metas(body_head))
+    return _reservation(values.get("tdm-reservation"), values.get("tdm-policy"), url)
 
 
 def reservation(url: str, rules: TdmRules | None, headers: Headers = (), body_head: bytes = b"") -> Reservation:
     """All three together, the page's own word before the header's, and that before the site's file."""
-    said = tdm_meta(body_head, url) or tdm_headers(headers, url) or (rules.at(url) if rules else None)
-    return said or Reservation(False)
+    stated = tdm_meta(body_head, url) or tdm_headers(headers, url) or (rules.at(url) if rules else None)
+    return stated or Reservation(False)
 
 
 def _reservation(value: object, policy: object, url: str) -> Reservation | None:
     """None for anything but 0 and 1 (or true): the specification takes an error for silence."""
-    said = {"0": False, "1": True, "true": True}.get(str(value).strip().lower() if isinstance(value, int | str) else "")
-    if said is None:
+    is_reserved = {"0": False, "1": True, "true": True}.get(
+        str(value).strip().lower() if isinstance(value, int | str) else ""
+    )
+    if is_reserved is None:
         return None
-    return Reservation(said, normal(policy, url) if said and isinstance(policy, str) else None)
+    return Reservation(is_reserved, normal(policy, url) if is_reserved and isinstance(policy, str) else None)
 
 
 def _location(pattern: str) -> tuple[list[str], bool]:
@@ -270,17 +274,17 @@ def _plain(text: str) -> str:
     return encoded(text).replace("%24", "$").replace("%2A", "*")
 
 
-def _matches(location: tuple[list[str], bool], place: str) -> bool:
+def _matches(location: tuple[list[str], bool], path: str) -> bool:
     """Linear in the place: each run as early as it is found."""
     (first, *others), anchored = location
-    if not place.startswith(first):
+    if not path.startswith(first):
         return False
-    at = len(first)
+    end = len(first)
     for part in others[:-1] if anchored else others:
-        found = place.find(part, at)
-        if found < 0:
+        start = path.find(part, end)
+        if start < 0:
             return False
-        at = found + len(part)
+        end = start + len(part)
     if not anchored:
         return True
-    return place[at:].endswith(others[-1]) if others else at == len(place)
+    return path[end:].endswith(others[-1]) if others else end == len(path)

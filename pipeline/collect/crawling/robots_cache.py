@@ -1,4 +1,4 @@
-"""What origins ask of robots, and which rights they reserve: asked for once, and again when the answer has grown old."""
+"""Cache of each origin's robots.txt and TDM reservations, fetched once and again when the answer has expired."""
 
 from __future__ import annotations
 
@@ -13,67 +13,79 @@ from pipeline.collect.crawling.fetching import ANY, Fetcher
 from pipeline.collect.urls import host_of, normal
 
 RETRY_SECONDS = (5.0, 30.0)  # between tries of a page
-UNREACHABLE_SECONDS = 4.0  # that an origin whose robots.txt could not be had is not asked again
+UNREACHABLE_SECONDS = 4.0  # until an origin whose robots.txt could not be fetched is asked again
 TRANSIENT = ("dns", "connect", "timeout", "broken")
-UNREAD = ("refused_address", "bad_url", "bad_scheme", "no_contact")  # a page of such an origin will say so itself
+UNREAD = (
+    "refused_address",
+    "bad_url",
+    "bad_scheme",
+    "no_contact",
+)  # no robots.txt to fetch: a page of that origin fails with this reason itself
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What an origin (scheme, host and port) asks."""
+class OriginRules:
+    """Rules of one origin (scheme, host and port)."""
 
-    asked: robots.Robots  # by robots.txt
+    robots_txt: robots.Robots
     tdm: robots.TdmRules
-    until: float  # monotonic seconds
-    why: str = ""  # robots.txt could not be had
+    expires_at: float  # monotonic seconds
+    failure: str = ""  # why robots.txt could not be fetched
 
 
-class Permissions:
-    """`turn(host)` returns when a host may be asked; `ended(host, delay)` hears that it was, and how slow it wants us."""
+class RobotsCache:
+    """Rules by origin.
+
+    `wait_turn(host)` returns when a request to the host may start; `request_ended(hosts, delay)` is called after it, with the
+    seconds that robots.txt asks for between two requests, or None.
+    """
 
     def __init__(
         self,
         fetcher: Fetcher,
         agent: str,
-        turn: Callable[[str], Awaitable[None]],
-        ended: Callable[[list[str], float | None], None],
+        wait_turn: Callable[[str], Awaitable[None]],
+        request_ended: Callable[[list[str], float | None], None],
     ) -> None:
-        self._fetcher, self._agent, self._turn, self._ended = fetcher, agent, turn, ended
-        self._rules: dict[str, asyncio.Task[Rules]] = {}  # by origin
+        self._fetcher, self._agent, self._wait_turn, self._request_ended = fetcher, agent, wait_turn, request_ended
+        self._tasks_by_origin: dict[str, asyncio.Task[OriginRules]] = {}
 
     async def refusal(self, url: str) -> str | None:
-        """Why a URL must not be asked, or None."""
-        asked = (await self.of(url)).asked
-        return None if asked.allowed(url) else f"robots_{asked.refusal or 'disallowed'}"
+        """Return why a URL must not be requested, as a reason that begins with `robots_`, or None."""
+        robots_txt = (await self.rules_of(url)).robots_txt
+        return None if robots_txt.allowed(url) else f"robots_{robots_txt.refusal or 'disallowed'}"
 
     def give_up(self) -> None:
-        for task in self._rules.values():
+        """Cancel the requests that are under way."""
+        for task in self._tasks_by_origin.values():
             task.cancel()
 
-    async def of(self, url: str) -> Rules:
-        """Asked once for an origin, and again when the answer has grown old."""
-        parts = urlsplit(normal(url) or url)  # user names and default ports make no other origin
+    async def rules_of(self, url: str) -> OriginRules:
+        """Return the rules of a URL's origin, fetched once for all that wait for them, and again when they have expired."""
+        parts = urlsplit(normal(url) or url)  # without user names and default ports, which make no other origin
         origin = f"{parts.scheme}://{parts.netloc}"
-        task = self._rules.get(origin)
-        if task is None or (task.done() and task.result().until < time.monotonic()):
-            task = self._rules[origin] = asyncio.create_task(self._ask_rules(origin))
+        task = self._tasks_by_origin.get(origin)
+        if task is None or (task.done() and task.result().expires_at < time.monotonic()):
+            task = self._tasks_by_origin[origin] = asyncio.create_task(self._fetch_rules(origin))
         return await asyncio.shield(task)
 
-    async def _ask_rules(self, origin: str) -> Rules:
+    async def _fetch_rules(self, origin: str) -> OriginRules:
         host = host_of(origin)
-        await self._turn(host)
-        got = await self._fetcher.get(f"{origin}/robots.txt", types=ANY, body_bytes=robots.MOST_BYTES)
-        if got.reason in UNREAD and not got.hops:
-            return Rules(robots.Robots(), robots.TdmRules(), time.monotonic() + robots.HOLDS)
-        status = None if got.reason in (*TRANSIENT, "tls", "undecodable", "too_many_headers") else got.status
-        found = robots.parse(status, got.body, self._agent, f"{origin}/robots.txt")
-        self._ended([host], None if found.refusal else found.delay or 0.0)
-        if found.refusal is not None:  # who cannot be reached now is asked again when its pages are tried again
-            holds = max(UNREACHABLE_SECONDS, got.retry_after or 0.0) if found.unreachable else found.holds
-            return Rules(found, robots.TdmRules(), time.monotonic() + holds, f"{got.reason} {got.detail}")
+        await self._wait_turn(host)
+        answer = await self._fetcher.get(f"{origin}/robots.txt", types=ANY, body_bytes=robots.MOST_BYTES)
+        if answer.reason in UNREAD and not answer.hops:
+            return OriginRules(robots.Robots(), robots.TdmRules(), time.monotonic() + robots.HOLDS)
+        status = None if answer.reason in (*TRANSIENT, "tls", "undecodable", "too_many_headers") else answer.status
+        robots_txt = robots.parse(status, answer.body, self._agent, f"{origin}/robots.txt")
+        self._request_ended([host], None if robots_txt.refusal else robots_txt.delay or 0.0)
+        if robots_txt.refusal is not None:  # held briefly, so that a retry of its pages asks again
+            holds = max(UNREACHABLE_SECONDS, answer.retry_after or 0.0) if robots_txt.unreachable else robots_txt.holds
+            return OriginRules(
+                robots_txt, robots.TdmRules(), time.monotonic() + holds, f"{answer.reason} {answer.detail}"
+            )
         address = f"{origin}/.well-known/tdmrep.json"
-        await self._turn(host)
-        said = await self._fetcher.get(address, types=ANY, body_bytes=robots.MOST_BYTES)
-        self._ended([host], None)
-        tdm = robots.tdm_file(said.status if said.reason is None else None, said.body, address)
-        return Rules(found, tdm, time.monotonic() + found.holds)
+        await self._wait_turn(host)
+        tdm_answer = await self._fetcher.get(address, types=ANY, body_bytes=robots.MOST_BYTES)
+        self._request_ended([host], None)
+        tdm = robots.tdm_file(tdm_answer.status if tdm_answer.reason is None else None, tdm_answer.body, address)
+        return OriginRules(robots_txt, tdm, time.monotonic() + robots_txt.holds)

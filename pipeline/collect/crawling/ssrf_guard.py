@@ -1,4 +1,4 @@
-"""Which network addresses may be connected to: public ones, and what the job allows.
+"""Guard against requests to internal addresses (SSRF): only public ones, and what the job allows, may be connected to.
 
 The check is made where a socket is made (`open_socket`, which aiohttp's connector calls): it sees the very address that is
 then connected to, whether it stood in the URL or came from a resolver, at the first request or after a redirect.  So no
@@ -22,8 +22,8 @@ AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, st
 
 # IANA's registries of special-purpose addresses; `is_global` of the standard library differs by its version
 _NOT_PUBLIC: list[tuple[Network, str]] = [
-    (ip_network(network), why)
-    for why, networks in {
+    (ip_network(network), reason)
+    for reason, networks in {
         "loopback": "127.0.0.0/8 ::1/128",
         "private": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fec0::/10",
         "link-local": "169.254.0.0/16 fe80::/10",
@@ -39,7 +39,7 @@ _NOT_PUBLIC: list[tuple[Network, str]] = [
     }.items()
     for network in networks.split()
 ]
-_NOT_PUBLIC.sort(key=lambda entry: -entry[0].prefixlen)  # the narrowest network says why
+_NOT_PUBLIC.sort(key=lambda entry: -entry[0].prefixlen)  # the narrowest network gives the reason
 _HOST = re.compile(
     r"[a-z0-9_]([a-z0-9_.-]*\.)?[a-z0-9-]*[a-z][a-z0-9-]*|[a-z]", re.ASCII
 )  # its last label has a letter
@@ -47,12 +47,12 @@ _GLOBAL_V6 = ip_network("2000::/3")
 _NAT64 = ip_network("64:ff9b::/96")
 
 
-class Refused(OSError):
+class RefusedAddress(OSError):
     """An address that may not be connected to; the text says which and why."""
 
 
-class Guard:
-    """`allow` holds networks ("10.0.0.0/8", "::1") and host names, from the job; a name's addresses may be any.
+class SsrfGuard:
+    """Decides about addresses.  `allow`: networks ("10.0.0.0/8", "::1") and host names (with any address) from the job.
 
     Raises ConfigError for an entry that is neither.
     """
@@ -67,51 +67,51 @@ class Guard:
                 self._names.add(_host_name(entry))
 
     def trusts(self, host: str) -> bool:
-        """Whether the job allows a host by its name."""
+        """Return whether the job allows a host by its name."""
         return host.lower().rstrip(".") in self._names
 
-    def refused(self, address: str) -> str | None:
-        """Why an address may not be connected to, in a few words; None where it may."""
+    def refusal(self, address: str) -> str | None:
+        """Return why an IP address may not be connected to, in a few words, or None where it may."""
         try:
             ip = ip_address(address)
         except ValueError:
             return "no IP address in its usual form"
         if any(ip.version == network.version and ip in network for network in self._networks):
-            inner = _inside(ip)  # who allows NAT64 does not mean the private addresses that it can spell
-            return self.refused(str(inner)) if inner else None
+            embedded = _embedded_ipv4(ip)  # allowing NAT64 does not allow the private addresses that it can embed
+            return self.refusal(str(embedded)) if embedded else None
         return self._not_public(ip)
 
     def _not_public(self, ip: IPv4Address | IPv6Address) -> str | None:
-        for network, why in _NOT_PUBLIC:
+        for network, reason in _NOT_PUBLIC:
             if ip.version == network.version and ip in network:
-                return f"a {why} address" if why[0] != "u" else f"an {why} address"
+                return f"a {reason} address" if reason[0] != "u" else f"an {reason} address"
         if ip.version == 4:
             return None
         if ip not in _GLOBAL_V6:
             return "a reserved address"
-        inner = _inside(ip)
-        return self.refused(str(inner)) if inner else None
+        embedded = _embedded_ipv4(ip)
+        return self.refusal(str(embedded)) if embedded else None
 
-    def refused_host(self, host: str) -> str | None:
-        """The same of a URL's host: for an address it tells at once, for a name (None) its addresses will.
+    def host_refusal(self, host: str) -> str | None:
+        """Return why a URL's host may not be connected to; None for a name, whose addresses are checked later.
 
-        What other software may take for an address (0x7f000001, 2130706433, 127.1, 0177.0.0.1) is refused as it stands.
+        What other software may take for an address (0x7f000001, 2130706433, 127.1, 0177.0.0.1) is refused unread.
         """
         last = host.rstrip(".").rpartition(".")[2].lower()
         if ":" not in host and not last.isdigit() and not last.startswith("0x"):
             return None
-        return None if self.trusts(host) else self.refused(host)
+        return None if self.trusts(host) else self.refusal(host)
 
     def open_socket(self, info: AddressInfo) -> socket.socket:
-        """A new socket that is about to be connected to an address.  Raises Refused."""
+        """Return a new socket for an address that is about to be connected to.  Raises RefusedAddress."""
         family, kind, protocol, _, address = info
-        if why := self.refused(str(address[0])):
-            raise Refused(f"{address[0]} is {why}")
+        if reason := self.refusal(str(address[0])):
+            raise RefusedAddress(f"{address[0]} is {reason}")
         return socket.socket(family, kind, protocol)
 
 
-def _inside(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that packets for an IPv6 address end at."""
+def _embedded_ipv4(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that packets for an IPv6 address end at, or None."""
     if isinstance(ip, IPv4Address):
         return None
     if ip in _NAT64:
@@ -120,7 +120,7 @@ def _inside(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
 
 
 def _host_name(entry: str) -> str:
-    """In the form that it has in a request (IDNA)."""
+    """Return a host name in the form that it has in a request (IDNA).  Raises ConfigError."""
     try:
         name = URL.build(scheme="http", host=entry.strip().rstrip(".")).raw_host or ""
     except ValueError:
@@ -131,7 +131,7 @@ def _host_name(entry: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a URL's host is this machine itself."""
+    """Return whether a URL's host is this machine itself."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:

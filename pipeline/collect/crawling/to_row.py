@@ -1,4 +1,4 @@
-"""A page as it is kept, and what was extracted of it -> a row: an article, or why there is none."""
+"""From a stored page and what was extracted of it to a row: an article, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -6,48 +6,47 @@ import json
 from urllib.parse import urlsplit
 
 from pipeline.collect.crawling import dates
-from pipeline.collect.crawling.types import Kept
+from pipeline.collect.crawling.types import StoredPage
 from pipeline.collect.html.extract import Page, content_digest
 from pipeline.collect.urls import host_of, normal
 from pipeline.core.types import BadRow, RawRow
 
 
-def row(source: str, kept: Kept, page: Page | None, since: str | None, until: str | None) -> RawRow | BadRow:
-    """`page`: what was extracted of it just now, if anything was."""
-    if page is None and kept.page is not None and kept.is_usable:
-        page = Page.of(json.loads(kept.page))
+def row(source: str, stored: StoredPage, page: Page | None, since: str | None, until: str | None) -> RawRow | BadRow:
+    """Return a stored page's row.  `page`: what was extracted of it just now; None uses what is stored with it, if anything."""
+    if page is None and stored.page is not None and stored.is_usable:
+        page = Page.of(json.loads(stored.page))
     if page is None:
-        return BadRow(source, kept.number, kept.reason or "not_fetched", _detail(kept, kept.detail))
+        return BadRow(source, stored.number, stored.reason or "not_fetched", _detail(stored, stored.detail))
     if page.reason is not None:
-        return BadRow(source, kept.number, page.reason, _detail(kept, page.detail))
-    published = kept.published_at or page.published_at
+        return BadRow(source, stored.number, page.reason, _detail(stored, page.detail))
+    published = stored.published_at or page.published_at
     if not dates.within(published, since, until):
-        return BadRow(source, kept.number, "not_of_that_time", _detail(kept, str(published)))
+        return BadRow(source, stored.number, "not_of_that_time", _detail(stored, str(published)))
     fields = {
-        "title": page.title, "text": page.text, "url": _own_address(page.canonical_url, kept.final_url or kept.url),
+        "title": page.title, "text": page.text, "url": _own_address(page.canonical_url, stored.final_url or stored.url),
         "published_at": published, "language": page.language,
     }  # fmt: skip
-    return RawRow(source, kept.number, fields, tuple(_notes(kept, page)))
+    return RawRow(source, stored.number, fields, tuple(_notes(stored, page)))
 
 
-def _notes(kept: Kept, page: Page) -> list[str]:
+def _notes(stored: StoredPage, page: Page) -> list[str]:
     notes = [*page.notes()]
-    notes += [f"tdm_reserved: {kept.tdm_policy}"] if kept.tdm_policy is not None else []
-    notes += [f"not_updated: {kept.reason}"] if kept.state == "failed" else []
-    return [*notes, f"content: {content_digest(page.text)[:16]}", f"fetched: {kept.url}"]
+    notes += [f"tdm_reserved: {stored.tdm_policy}"] if stored.tdm_policy is not None else []
+    notes += [f"not_updated: {stored.reason}"] if stored.state == "failed" else []
+    return [*notes, f"content: {content_digest(page.text)[:16]}", f"fetched: {stored.url}"]
 
 
 def _own_address(canonical: str | None, url: str) -> str:
-    """The canonical address where it may be believed: on the same host, and not the front page, which many sites name
-    everywhere by mistake."""
-    said = normal(canonical, url) if canonical else None
-    believed = (
-        said
-        and host_of(said) == host_of(url)
-        and (urlsplit(said).path not in ("", "/") or urlsplit(url).path in ("", "/"))
+    """Return the canonical URL if it is on the same host and not the front page (which many sites name by mistake), else `url`."""
+    declared = normal(canonical, url) if canonical else None
+    is_believed = (
+        declared
+        and host_of(declared) == host_of(url)
+        and (urlsplit(declared).path not in ("", "/") or urlsplit(url).path in ("", "/"))
     )
-    return said if said and believed else url
+    return declared if declared and is_believed else url
 
 
-def _detail(kept: Kept, detail: str | None) -> str:
-    return f"{kept.url} {detail or ''}".strip()[:500]
+def _detail(stored: StoredPage, detail: str | None) -> str:
+    return f"{stored.url} {detail or ''}".strip()[:500]

@@ -1,4 +1,4 @@
-"""Addresses that are better not followed: sites that have no end, and what is no page by its name."""
+"""Traps: URLs of sites that have no end, and of files that are no pages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FILE = re.compile(
 
 
 def trap(url: str) -> str | None:
-    """Why a URL (in normal form) is better not followed, or None.
+    """Return which trap a URL (in normal form) looks like, or None.
 
     `too_long` (over 2,000 characters), `too_deep` (over 32 segments), `repeats` (/a/b/a/b/a/b), `calendar` (a page for each month,
     for ever), `file` (an image, an archive, ...: by its name no page).
@@ -47,7 +47,7 @@ def trap(url: str) -> str | None:
 
 
 def _repeats(segments: list[str]) -> bool:
-    """Three times the same run of segments in a row; numbers may repeat (/2011/11/11/11)."""
+    """Return whether a run of segments stands three times in a row; numbers may repeat (/2011/11/11/11)."""
     count = len(segments)
     if count - len(set(segments)) < 2:
         return False
@@ -60,7 +60,7 @@ def _repeats(segments: list[str]) -> bool:
 
 
 def _is_calendar(parts: SplitResult) -> bool:
-    place = f"{unquote(parts.path)}?{parts.query}"
-    if _CALENDAR_OF_PLUGINS.search(place):
+    address = f"{unquote(parts.path)}?{parts.query}"
+    if _CALENDAR_OF_PLUGINS.search(address):
         return True
-    return bool(_CALENDAR_WORD.search(place) and _CALENDAR_DATE.search(place))
+    return bool(_CALENDAR_WORD.search(address) and _CALENDAR_DATE.search(address))

@@ -1,4 +1,4 @@
-"""What is known of an address: as it was found, as it is to be asked, what became of it, and as it is kept."""
+"""Row types of a crawl: a URL as it was discovered, as it is queued, its outcome, and a page as it is stored."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pipeline.collect.urls import key
 
 Kind = Literal["page", "site", "feed", "sitemap", "site_sitemap"]
 State = Literal["waiting", "done", "failed", "skipped", "left"]  # left: no start of the job leads to it any more
-TRAP = "trap"  # the reason of an address that is not asked: it would lead on without an end
+TRAP = "trap"  # the reason of a URL that is not requested: it would lead on without an end
 
 
-class Found(NamedTuple):
-    """An address that was discovered."""
+class DiscoveredUrl(NamedTuple):
+    """A URL that a page, feed or sitemap named, or a start."""
 
     url: str
     host: str
@@ -21,12 +21,12 @@ class Found(NamedTuple):
     depth: int
     published_at: str | None = None
     title: str | None = None
-    trap: str | None = None  # which one it looks like; then it is noted and never asked
+    trap: str | None = None  # which one it looks like (`traps.trap`); then it is stored and never requested
 
 
 @dataclass(frozen=True, slots=True)
-class Url:
-    """An address that is to be asked, and what is known of it."""
+class QueuedUrl:
+    """A URL that waits to be requested, with what an earlier run stored of it."""
 
     number: int
     url: str
@@ -37,24 +37,25 @@ class Url:
     published_at: str | None
     etag: str | None
     last_modified: str | None
-    is_kept: bool  # there is a body of an earlier run
-    final_url: str | None  # where that came from
+    is_kept: bool  # an earlier run stored a body
+    final_url: str | None  # where that body came from
 
     @property
     def is_page(self) -> bool:
+        """Return whether it may become an article, as feeds and sitemaps do not."""
         return self.kind in ("page", "site")
 
     def is_moved(self, final_url: str) -> bool:
-        """Whether it leads elsewhere than it did when its copy was made; what is there may be another page, a log-in say."""
+        """Return whether the URL leads elsewhere than when its body was stored: to another page, such as a log-in."""
         return self.is_kept and key(final_url) != key(self.final_url or self.url)
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What became of one: its new state, its body where it changed, and where it led.
+class CrawlOutcome:
+    """The result of one request: the URL's new state, its body where it changed, and the URLs that it led to.
 
-    `again_at`: epoch seconds; it waits until then.  A body of None keeps the one that is there; `same_as`: the number of the
-    page whose body is this one's too.
+    `again_at`: epoch seconds; it waits until then.  A body of None keeps the stored one; `same_as`: the number of the page
+    whose body is this one's too.
     """
 
     number: int
@@ -70,11 +71,11 @@ class Outcome:
     body: bytes | None = None
     same_as: int | None = None
     again_at: float = 0.0
-    found: list[Found] = field(default_factory=list)
+    discovered: list[DiscoveredUrl] = field(default_factory=list)
 
 
-class Kept(NamedTuple):
-    """A page as it is kept.  `body` is None where there is none; `page`: what was extracted of it already, as JSON."""
+class StoredPage(NamedTuple):
+    """A page as it is stored.  `body` is None where there is none; `page`: an extracted `html.extract.Page` as JSON."""
 
     number: int
     url: str
@@ -90,20 +91,20 @@ class Kept(NamedTuple):
 
     @property
     def is_usable(self) -> bool:
-        """Whether there is a body, and nobody forbids its use."""
+        """Return whether there is a body, and nobody forbids its use."""
         return self.body is not None and self.state != "skipped"
 
 
-class Copy(NamedTuple):
-    """A body, as it was served from an address."""
+class Body(NamedTuple):
+    """A body as it was served from a URL."""
 
     url: str
     charset: str | None
     body: bytes
 
 
-class Verdict(NamedTuple):
-    """Which body of a page stays: the new one, or for a `reason` the former one; and what was extracted of it, as JSON."""
+class Revalidation(NamedTuple):
+    """The body of a changed page that stays: the new one, or for a `reason` the former one; `page`: extracted from it, as JSON."""
 
     number: int
     page: str

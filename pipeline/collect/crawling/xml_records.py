@@ -38,7 +38,7 @@ _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 
 
 @dataclass(slots=True)
-class Field:
+class XmlField:
     """An element of a record: its attributes, its text, and the address that its own are relative to."""
 
     own: bool  # of the record's namespace
@@ -53,30 +53,30 @@ class Field:
 
 
 @dataclass(slots=True)
-class Record:
+class XmlRecord:
     """One element of a wanted name and what it holds, by local name in lower case."""
 
     name: str
     space: str
     attributes: Mapping[str, str]
     base: str
-    fields: dict[str, list[Field]] = field(default_factory=dict)
+    fields: dict[str, list[XmlField]] = field(default_factory=dict)
 
-    def all(self, name: str) -> list[Field]:
+    def all(self, name: str) -> list[XmlField]:
         """The fields of a name, those of the record's own namespace first."""
-        found = self.fields.get(name, [])
-        return sorted(found, key=lambda each: not each.own) if len(found) > 1 else found
+        matches = self.fields.get(name, [])
+        return sorted(matches, key=lambda each: not each.own) if len(matches) > 1 else matches
 
     def text(self, *names: str) -> str | None:
         """The text of the first of these fields that has any."""
         return next((each.text for name in names if name in self.fields for each in self.all(name) if each.text), None)
 
 
-def records(body: bytes, url: str, wanted: Collection[str], fields: Collection[str], most: int) -> list[Record]:
+def records(body: bytes, url: str, wanted: Collection[str], fields: Collection[str], most: int) -> list[XmlRecord]:
     """The first `most` elements named as wanted, with these fields (local names, in lower case, whatever the namespace)."""
     from lxml import etree
 
-    reader = _Reader(url, wanted, fields, most)
+    reader = _RecordCollector(url, wanted, fields, most)
     parser = etree.XMLParser(
         target=reader,
         encoding="utf-8",
@@ -96,7 +96,7 @@ def records(body: bytes, url: str, wanted: Collection[str], fields: Collection[s
     return reader.close()
 
 
-class _Reader:
+class _RecordCollector:
     """What lxml tells of the tags, kept as records."""
 
     # What has titles, dates and links of its own.
@@ -104,17 +104,17 @@ class _Reader:
 
     def __init__(self, url: str, wanted: Collection[str], fields: Collection[str], most: int) -> None:
         self._wanted, self._fields, self._most = wanted, fields, most
-        self._found: list[Record] = []
+        self._records: list[XmlRecord] = []
         self._bases = [(0, url)]
         self._depth = 0
-        self._record: Record | None = None
-        self._field: Field | None = None
+        self._record: XmlRecord | None = None
+        self._field: XmlField | None = None
         self._record_depth = self._field_depth = self._other_depth = 0
 
     @property
     def is_done(self) -> bool:
         """Enough was found, or this is a tower of tags."""
-        return len(self._found) >= self._most or self._depth > _DEEPEST
+        return len(self._records) >= self._most or self._depth > _DEEPEST
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._depth += 1
@@ -124,14 +124,16 @@ class _Reader:
         space, name = _names(tag)
         if name in self._wanted and (self._record is None or self._record.name == name):
             self._end_record()  # the one before was never closed
-            self._record = Record(name, space, dict(attributes), self._bases[-1][1])
+            self._record = XmlRecord(name, space, dict(attributes), self._bases[-1][1])
             self._record_depth = self._depth
         elif self._record is None or self._other_depth:
             return
         elif name in self._OTHERS and name not in self._fields:
             self._other_depth = self._depth
         elif name in self._fields:
-            self._field = Field(space == self._record.space, dict(attributes) if attributes else {}, self._bases[-1][1])
+            self._field = XmlField(
+                space == self._record.space, dict(attributes) if attributes else {}, self._bases[-1][1]
+            )
             self._field_depth = self._depth
             alike = self._record.fields.setdefault(name, [])
             if len(alike) < _MOST_ALIKE:
@@ -154,13 +156,13 @@ class _Reader:
             self._bases.pop()
         self._depth -= 1
 
-    def close(self) -> list[Record]:
+    def close(self) -> list[XmlRecord]:
         self._end_record()
-        return self._found
+        return self._records
 
     def _end_record(self) -> None:
-        if self._record is not None and len(self._found) < self._most:
-            self._found.append(self._record)
+        if self._record is not None and len(self._records) < self._most:
+            self._records.append(self._record)
         self._record = self._field = None
         self._record_depth = self._field_depth = self._other_depth = 0
 
@@ -177,12 +179,12 @@ def _names(tag: str) -> tuple[str, str]:
 
 def pieces(body: bytes, mark: str) -> Iterator[str]:
     """The file as text, unpacked where it is gzip, in pieces that end behind a `mark` (the last one may not)."""
-    found = _unpacked(body)
-    head = next(found, b"")
+    chunks = _unpacked(body)
+    head = next(chunks, b"")
     cut = head[: max(head.rfind(b">"), head.rfind(b"\n")) + 1] or head  # not in the middle of a character
     decoder = codecs.getincrementaldecoder(charsets.decode(cut, None)[1])("replace")
     rest = decoder.decode(head).removeprefix("\ufeff")
-    for piece in found:
+    for piece in chunks:
         end = rest.rfind(mark) + 1
         yield rest[:end]
         rest = rest[end:] + decoder.decode(piece)
@@ -196,10 +198,10 @@ def _unpacked(body: bytes) -> Iterator[bytes]:
     if body[:2] != b"\x1f\x8b":
         yield from (body[at : at + _CHUNK] for at in range(0, min(len(body), MOST_BYTES), _CHUNK))
         return
-    given = 0
+    given_bytes = 0
     with suppress(OSError, EOFError, zlib.error), gzip.GzipFile(fileobj=BytesIO(body)) as file:
-        while given < MOST_BYTES and (piece := file.read1(_CHUNK)):
-            given += len(piece)
+        while given_bytes < MOST_BYTES and (piece := file.read1(_CHUNK)):
+            given_bytes += len(piece)
             yield piece
 
 
@@ -238,12 +240,12 @@ def _mended(text: str) -> str | None:
     return _AMPERSAND.sub(_ampersand, text) if "&" in text else text
 
 
-def _ampersand(found: re.Match[str]) -> str:
+def _ampersand(match: re.Match[str]) -> str:
     """Entities of XML and HTML as characters, markup by number, any other `&` as itself.
 
     By number, for libxml2 drops `&amp;` and its like from a document once it met an error.
     """
-    characters = html5.get(f"{found[1]};") if found[1] else None
+    characters = html5.get(f"{match[1]};") if match[1] else None
     if characters is None:
-        return f"&#38;{found[0][1:]}"
+        return f"&#38;{match[0][1:]}"
     return "".join(f"&#{ord(each)};" for each in characters) if characters[0] in "<>&\"'" else characters

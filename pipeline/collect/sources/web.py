@@ -26,7 +26,7 @@ from pipeline.core.types import BadRow, RawRow, Unit
 if TYPE_CHECKING:
     from pipeline.collect.crawling.crawler import Crawler
     from pipeline.collect.crawling.frontier import Frontier
-    from pipeline.collect.crawling.types import Found, Kept
+    from pipeline.collect.crawling.types import DiscoveredUrl, StoredPage
     from pipeline.collect.html.workers import Workers
 
 
@@ -105,46 +105,48 @@ class Source(contracts.Source):
         if not (fetch or path.exists()):
             raise InputError(f"{path}: nothing was crawled yet; run it without --no-fetch")
         self._frontier, self._crawled = Frontier(path), fetch
-        with _told_of(path):
-            live = _Live(progress, self._frontier)
+        with _frontier_errors(path):
+            progress_line = _ProgressLine(progress, self._frontier)
             if fetch:
-                self._fetch(starts, live)
-            live.also(self._settle())
+                self._fetch(starts, progress_line)
+            progress_line.add_reasons(self._revalidate())
 
-    def _fetch(self, starts: list[Found], live: _Live) -> None:
+    def _fetch(self, starts: list[DiscoveredUrl], progress_line: _ProgressLine) -> None:
         import uvloop
 
-        uvloop.run(self._crawl(starts, live))
+        uvloop.run(self._crawl(starts, progress_line))
 
-    def _settle(self) -> Counter[str]:
-        from pipeline.collect.crawling.revalidate import settle
+    def _revalidate(self) -> Counter[str]:
+        from pipeline.collect.crawling.revalidate import revalidate
 
-        return settle(self._opened(), self._extractors, self._made_by())
+        return revalidate(self._opened(), self._extractors, self._extractor_digest())
 
-    def _starts(self) -> list[Found]:
-        from pipeline.collect.crawling.types import Found
+    def _starts(self) -> list[DiscoveredUrl]:
+        from pipeline.collect.crawling.types import DiscoveredUrl
         from pipeline.collect.urls import host_of, normal
 
-        found: list[Found] = []
-        given = {"site": self._options.sites, "page": [*self._options.urls, *self._listed()], "feed": self._options.feeds,
-                 "sitemap": self._options.sitemaps}  # fmt: skip
-        for kind, addresses in given.items():
+        starts: list[DiscoveredUrl] = []
+        addresses_by_kind = {
+            "site": self._options.sites, "page": [*self._options.urls, *self._listed()], "feed": self._options.feeds,
+            "sitemap": self._options.sitemaps,
+        }  # fmt: skip
+        for kind, addresses in addresses_by_kind.items():
             for address in addresses:
                 url = normal(address)
                 if url is None:
                     raise ConfigError(f"{KEYS[kind]}: {address!r} is no http(s) address")
-                found.append(Found(url, host_of(url), kind, 0))  # type: ignore[arg-type]
-        self._check_contact(found)
+                starts.append(DiscoveredUrl(url, host_of(url), kind, 0))  # type: ignore[arg-type]
+        self._check_contact(starts)
         self._check_dates()
-        return found
+        return starts
 
     def _check_dates(self) -> None:
         from pipeline.collect.crawling.dates import bound, within
 
         for name in ("since", "until"):
-            given = getattr(self._options, name)
-            if given is not None and bound(given) is None:
-                raise ConfigError(f"{name}: {given!r} is no date; write it as 2026-05-01")
+            bound_text = getattr(self._options, name)
+            if bound_text is not None and bound(bound_text) is None:
+                raise ConfigError(f"{name}: {bound_text!r} is no date; write it as 2026-05-01")
         since, until = self._options.since, self._options.until
         if not within(bound(since), None, until):
             raise ConfigError(f"until: {until!r} is before since: {since!r}")
@@ -159,7 +161,7 @@ class Source(contracts.Source):
             raise ConfigError(f"url_file: {path} cannot be read ({error})") from error
         return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
-    def _check_contact(self, starts: list[Found]) -> None:
+    def _check_contact(self, starts: list[DiscoveredUrl]) -> None:
         """Whoever runs a site must be able to reach whoever crawls it."""
         from pipeline.collect.crawling.ssrf_guard import is_loopback
 
@@ -175,35 +177,46 @@ class Source(contracts.Source):
         contact = f" (+{self._options.contact.strip()})" if self._options.contact else ""
         return f"labelmill/{version('labelmill')}{contact}"
 
-    async def _crawl(self, starts: list[Found], live: _Live) -> None:
+    async def _crawl(self, starts: list[DiscoveredUrl], progress_line: _ProgressLine) -> None:
         from pipeline.collect.crawling.crawler import Crawler
-        from pipeline.collect.crawling.fetching import Fetcher, Limits
-        from pipeline.collect.crawling.outcomes import Manners
-        from pipeline.collect.crawling.ssrf_guard import Guard
+        from pipeline.collect.crawling.fetching import Fetcher, FetchLimits
+        from pipeline.collect.crawling.outcomes import CrawlPolicy
+        from pipeline.collect.crawling.ssrf_guard import SsrfGuard
         from pipeline.collect.urls import Scope
 
         options, frontier = self._options, self._frontier
         assert frontier is not None
-        manners = Manners(
+        policy = CrawlPolicy(
             options.delay, options.connections_per_host, options.connections, options.depth, options.limit, options.since,
             options.until, options.tdm == "skip", self._agent(),
         )  # fmt: skip
         scope = Scope(options.include, options.exclude)
         sites = Scope(options.include, options.exclude, [start.host for start in starts if start.kind == "site"])
-        sought = [options.include, options.exclude, options.depth, options.since, options.until, sorted(options.sites)]
-        given = {start.url for start in starts}
-        frontier.begin(digest_of(sought), starts, lambda url: url not in given and not scope.allows(url), options.depth)
-        limits = Limits(body_bytes=options.max_bytes, seconds=options.timeout)
-        known = bool((options.contact or "").strip())
-        async with Fetcher(self._agent(), Guard(options.allow), limits=limits, strangers=known) as fetcher:
-            crawler = Crawler(frontier, fetcher, scope, sites, manners, live)
+        scope_options = [
+            options.include,
+            options.exclude,
+            options.depth,
+            options.since,
+            options.until,
+            sorted(options.sites),
+        ]
+        start_urls = {start.url for start in starts}
+        frontier.begin(
+            digest_of(scope_options), starts, lambda url: url not in start_urls and not scope.allows(url), options.depth
+        )
+        limits = FetchLimits(body_bytes=options.max_bytes, seconds=options.timeout)
+        has_contact = bool((options.contact or "").strip())
+        async with Fetcher(self._agent(), SsrfGuard(options.allow), limits=limits, strangers=has_contact) as fetcher:
+            crawler = Crawler(frontier, fetcher, scope, sites, policy, progress_line)
             with signals.stop_handler(asyncio.get_running_loop(), _stopping(crawler)):
                 try:
                     finished = await crawler.run()
                 except asyncio.CancelledError:
                     finished = False
         if not finished:
-            raise Paused(f"stopped; {frontier.fetched():,} pages are kept: the same command goes on where it stopped")
+            raise Paused(
+                f"stopped; {frontier.stored_count():,} pages are kept: the same command goes on where it stopped"
+            )
 
     def finished(self) -> None:
         """What was crawled is in the job's articles: the next run asks for everything anew."""
@@ -214,12 +227,12 @@ class Source(contracts.Source):
 
     def units(self) -> Iterator[Unit]:
         options, frontier = self._options, self._opened()
-        made_by = digest_of([self._made_by(), options.since, options.until])
+        made_by = digest_of([self._extractor_digest(), options.since, options.until])
         for first, digest in frontier.units():
             name = f"{options.name}-{first:09d}"
             yield Unit(name, digest_of([digest, made_by]), (str(first),), (self._label,))
 
-    def _made_by(self) -> str:
+    def _extractor_digest(self) -> str:
         from pipeline.collect.html import extract
 
         return extract.extractor_digest(self._options.mode)
@@ -232,15 +245,15 @@ class Source(contracts.Source):
         """A row for each address, in the order of discovery; `line` is its number in the frontier."""
         from pipeline.collect.crawling import to_row
 
-        kept: deque[Kept] = deque()
+        stored: deque[StoredPage] = deque()
         since, until = self._options.since, self._options.until
-        pages = self._opened().pages(int(unit.parts[0]), self._made_by())
-        for number, made in self._extractors().extract_all(_items(pages, kept)):
-            while kept[0].number != number:
-                yield to_row.row(self._label, kept.popleft(), None, since, until)
-            yield to_row.row(self._label, kept.popleft(), made, since, until)
-        for rest in kept:
-            yield to_row.row(self._label, rest, None, since, until)
+        pages = self._opened().pages(int(unit.parts[0]), self._extractor_digest())
+        for number, page in self._extractors().extract_all(_items(pages, stored)):
+            while stored[0].number != number:
+                yield to_row.row(self._label, stored.popleft(), None, since, until)
+            yield to_row.row(self._label, stored.popleft(), page, since, until)
+        for remaining in stored:
+            yield to_row.row(self._label, remaining, None, since, until)
 
     def _extractors(self) -> Workers:
         from pipeline.collect.html.workers import Workers
@@ -257,10 +270,10 @@ class Source(contracts.Source):
             self._frontier.close()
 
 
-def _items(pages: Iterator[Kept], kept: deque[Kept]) -> Iterator[tuple[int, bytes, str, str | None]]:
+def _items(pages: Iterator[StoredPage], stored: deque[StoredPage]) -> Iterator[tuple[int, bytes, str, str | None]]:
     """What is to be extracted; every page passes through `kept` on its way."""
     for page in pages:
-        kept.append(page)
+        stored.append(page)
         if page.is_usable and page.page is None:
             assert page.body is not None
             yield page.number, page.body, page.final_url or page.url, page.charset
@@ -278,7 +291,7 @@ def _stopping(crawler: Crawler) -> Callable[[str], None]:
     return stop
 
 
-class _Live:
+class _ProgressLine:
     """The live line: pages a second, hosts, what waits, errors by class, disk."""
 
     def __init__(self, progress: Any, frontier: Frontier) -> None:
@@ -290,24 +303,24 @@ class _Live:
         self._counts = counts
         self._say(f"{hosts} hosts, {waiting:,} waiting, ")
 
-    def also(self, troubles: Counter[str]) -> None:
+    def add_reasons(self, reasons: Counter[str]) -> None:
         """What was fetched well and yet is no new state of its page."""
-        if troubles:
-            self._counts = self._counts + troubles
+        if reasons:
+            self._counts = self._counts + reasons
             self._say("")
 
-    def _say(self, how_far: str) -> None:
-        wrong = ", ".join(f"{reason} {count}" for reason, count in self._counts.most_common(5) if reason != "done")
+    def _say(self, state: str) -> None:
+        errors = ", ".join(f"{reason} {count}" for reason, count in self._counts.most_common(5) if reason != "done")
         size = self._frontier.path.stat().st_size / 2**20
-        self._progress.set_postfix_str(f"{how_far}{size:,.0f} MB{', ' + wrong if wrong else ''}")
+        self._progress.set_postfix_str(f"{state}{size:,.0f} MB{', ' + errors if errors else ''}")
 
 
 @contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _frontier_errors(path: Path) -> Iterator[None]:
     """What SQLite finds wrong with the frontier, with what to do about it."""
     try:
         yield
     except sqlite3.Error as error:
-        broken = any(words in str(error) for words in ("malformed", "not a database"))
-        what = "delete it to crawl anew" if broken else "what was stored before is kept, the same command goes on"
-        raise InputError(f"{path}: {error}; {what}") from error
+        is_broken = any(words in str(error) for words in ("malformed", "not a database"))
+        remedy = "delete it to crawl anew" if is_broken else "what was stored before is kept, the same command goes on"
+        raise InputError(f"{path}: {error}; {remedy}") from error
