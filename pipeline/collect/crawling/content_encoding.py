@@ -1,6 +1,6 @@
-"""Content codings (gzip, deflate, br, zstd) undone piece by piece, never much further than asked for.
+"""Bounded decoders of content codings (gzip, deflate, br, zstd), which decode never much further than asked for.
 
-br needs the package `brotli` 1.2 or later, for older ones cannot stop half-way; without it br is not asked for.
+br needs the package `brotli` 1.2 or later, for older ones cannot stop half-way; without it br is not accepted.
 """
 
 from __future__ import annotations
@@ -11,28 +11,30 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
 
-MOST_MEMBERS = 100  # streams after one another in one body; a body of many tiny ones costs time and has no use
+MOST_MEMBERS = 100  # streams in one body; a body of many tiny ones only costs time
 PIECE = 2**18  # bytes of text at a time, or a little more
 ZSTD_WINDOW = 8 * 2**20  # bytes; what RFC 9659 lets a server use
 ZSTD_SLICE = 64  # bytes; 4 of them may be 128 KB of text, and zstandard cannot stop inside a slice
-NO_CODING = ("", "identity", "none", "utf-8", "binary")  # the last three are no codings but are seen
+NO_CODING = ("", "identity", "none", "utf-8", "binary")  # the last three are no codings, but servers send them
 
 
 class Undecodable(ValueError):
-    """A body is not in the coding it claims, is cut off, or its coding is unknown."""
+    """A body that is not in the coding it claims or is cut off, or an unknown coding."""
 
 
 class ContentDecoder(Protocol):
+    """A decoder of one body, fed piece by piece."""
+
     def feed(self, data: bytes, most: int) -> Iterator[bytes]:
-        """What `data` decodes to, in pieces.  More than `most` bytes mean that there is too much: feed no more.  Raises
+        """Yield what `data` decodes to, in pieces; after more than `most` bytes it is too much, feed no more.  Raises
         Undecodable."""
 
     def finish(self) -> None:
-        """Raises Undecodable where the end is missing."""
+        """End the body.  Raises Undecodable where its end is missing."""
 
 
 class _Stream(Protocol):
-    """What zlib and zstd have in common."""
+    """The interface that zlib's and our zstd decompressor share."""
 
     @property
     def eof(self) -> bool: ...
@@ -45,12 +47,12 @@ class _Stream(Protocol):
 
 @cache
 def codings() -> str:
-    """Those that can be undone here, as Accept-Encoding lists them."""
+    """Return the codings that can be decoded here, as Accept-Encoding lists them."""
     return "gzip, deflate, br, zstd" if _brotli() else "gzip, deflate, zstd"
 
 
 def decoder(coding: str) -> ContentDecoder | None:
-    """For a Content-Encoding; None where there is nothing to undo.  Raises Undecodable for what is not in `codings`."""
+    """Return a decoder for a Content-Encoding; None where there is nothing to decode.  Raises Undecodable for an unknown one."""
     coding = coding.strip().lower()
     if coding in NO_CODING:
         return None
@@ -66,7 +68,7 @@ def decoder(coding: str) -> ContentDecoder | None:
 
 
 def decoded(coding: str, data: bytes, most: int) -> bytes:
-    """All of `data` at once; more than `most` bytes mean that there would be more.  Raises Undecodable."""
+    """Decode all of `data`, but not much more than `most` bytes: a longer result is cut.  Raises Undecodable."""
     undo = decoder(coding)
     if undo is None:
         return data
@@ -77,13 +79,13 @@ def decoded(coding: str, data: bytes, most: int) -> bytes:
 
 
 class _Concatenated:
-    """One stream or several, as gzip and zstd may be; what follows the last and is none is ignored, as browsers do."""
+    """Decoder of one stream or several, as gzip and zstd allow; rubbish behind the last is ignored, as browsers do."""
 
     def __init__(self, start: Callable[[bytes], _Stream]) -> None:
         self._start = start
         self._stream: _Stream | None = None
         self._members = 0
-        self._wrote = False  # whether the current member gave anything
+        self._wrote = False  # whether the current member gave any text
         self._over = False
 
     def feed(self, data: bytes, most: int) -> Iterator[bytes]:
@@ -96,7 +98,7 @@ class _Concatenated:
             has_more = bool(data) or (len(piece) >= limit and self._stream is not None and not self._stream.eof)
 
     def _step(self, data: bytes, most: int) -> tuple[bytes, bytes]:
-        """(text, what of `data` comes after the current member)"""
+        """Return (text, the part of `data` that is not consumed yet)."""
         if self._stream is None or self._stream.eof:
             self._stream, self._wrote = self._start(data), False
             self._members += 1
@@ -119,11 +121,13 @@ class _Concatenated:
 
 
 def _inflate(data: bytes) -> _Stream:
-    """ "deflate" means zlib's format; some servers send the bare stream."""
+    """Return a decompressor for "deflate", which means zlib's format; some servers send the bare stream."""
     return zlib.decompressobj(zlib.MAX_WBITS if data[0] & 15 == 8 else -zlib.MAX_WBITS)
 
 
 class _ZstdFrame:
+    """A zstd frame with zlib's interface."""
+
     def __init__(self, _: bytes) -> None:
         import zstandard
 
@@ -148,6 +152,8 @@ class _ZstdFrame:
 
 
 class _Brotli:
+    """Decoder of br, which is one stream."""
+
     def __init__(self) -> None:
         self._stream = _brotli().Decompressor()
         self._fed = False
@@ -172,7 +178,7 @@ class _Brotli:
 
 @cache
 def _brotli() -> Any:
-    """The package, or None where it is missing or too old."""
+    """Return the package `brotli`, or None where it is missing or too old."""
     try:
         module = import_module("brotli")
     except ImportError:

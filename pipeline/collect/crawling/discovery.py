@@ -1,7 +1,7 @@
-"""Bytes -> what to crawl next: feeds, sitemaps, the links of a page.  Nothing here raises on bytes, whatever they are.
+"""Discovery of URLs: the entries of feeds and sitemaps, the links of a page.  Nothing here raises on bytes.
 
-A feed's or sitemap's XML goes through `xml_records`.  A page's tags are heard as they come: a tree would cost time with the
-square of the attributes of a hostile tag.
+A feed's or sitemap's XML goes through `xml_records`.  A page's tags are handled as they are parsed: a tree would take quadratic
+time for the attributes of a hostile tag.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.collect.html import charsets
 from pipeline.collect.urls import normal
 
 MOST_ENTRIES = 50_000  # of a sitemap, as its protocol has it; a feed has a hundred
-PAGE_BYTES = 5_000_000  # of a page that are looked at
+PAGE_BYTES = 5_000_000  # of a page that are parsed
 MOST_LINKS = 10_000
 _LONGEST_TITLE = 1_000  # characters
 
@@ -42,7 +42,7 @@ class FeedEntry(NamedTuple):
 
 
 class Sitemap(NamedTuple):
-    """Its `pages`, further `sitemaps`, and when those last `changed`, where it says so."""
+    """A sitemap's `pages`, further `sitemaps`, and when those last `changed`, where it is stated."""
 
     pages: list[FeedEntry]
     sitemaps: list[str]
@@ -50,7 +50,7 @@ class Sitemap(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Where a page leads.  `nofollow`: it asks not to follow its links, which are listed nonetheless."""
+    """The links of a page.  `nofollow`: it asks not to follow its links, which are listed nonetheless."""
 
     pages: list[str]
     feeds: list[str]
@@ -59,12 +59,12 @@ class Links(NamedTuple):
 
 
 def entries_of_feed(body: bytes, url: str) -> list[FeedEntry]:
-    """The pages that an RSS (0.9x, 1.0, 2.0) or Atom feed at `url` names, each once, in its order."""
+    """Return the pages that an RSS (0.9x, 1.0, 2.0) or Atom feed at `url` names, each once, in its order."""
     return _each_once(_entry(record) for record in records(body, url, ("item", "entry"), _FEED_FIELDS, MOST_ENTRIES))
 
 
 def entries_of_sitemap(body: bytes, url: str) -> Sitemap:
-    """What a sitemap at `url` names: XML, an index of sitemaps, a feed, or text with an address a line; gzip or not."""
+    """Return what a sitemap at `url` names: XML, an index of sitemaps, a feed, or text with a URL a line; gzip or not."""
     if not _is_xml(body):
         return Sitemap(_each_once(_lines(body)), [], {})
     pages: list[FeedEntry | None] = []
@@ -79,7 +79,7 @@ def entries_of_sitemap(body: bytes, url: str) -> Sitemap:
 
 
 def entry_within(entry: FeedEntry, since: str | None, until: str | None) -> bool:
-    """Whether an entry may have been published between two times; what last changed before was published before."""
+    """Return whether an entry may have been published between two times; what last changed before was published before."""
     if entry.published_at is not None:
         return within(entry.published_at, since, until)
     return within(entry.updated_at, since, None)
@@ -119,7 +119,7 @@ def _entry(record: XmlRecord) -> FeedEntry | None:
 
 
 def _link(record: XmlRecord) -> str | None:
-    """Of an item: FeedBurner's original, its link, a GUID that is an address, what an RDF item is about."""
+    """Return an item's URL: FeedBurner's original, else its link, a GUID that is a URL, an RDF item's `about`; or None."""
     candidates = [(each.text, each.base) for each in record.all("origlink")]
     for link in record.all("link"):
         rel, kind = link.attributes.get("rel", "alternate"), link.attributes.get("type", "text/html")
@@ -135,7 +135,7 @@ def _link(record: XmlRecord) -> str | None:
 
 
 def _title(text: str | None) -> str | None:
-    """One line without markup; feeds escape it once or twice."""
+    """Return a title as one line without markup; feeds escape it once or twice."""
     text = unescape(text or "")
     if "<" in text:
         text = _TAG.sub("", text)
@@ -146,7 +146,7 @@ def _title(text: str | None) -> str | None:
 
 
 def links_of_page(body: bytes, url: str, charset: str | None = None, user_agent: str = "") -> Links:
-    """The links of the first 5 MB of a page at `url`, in normal form and each once, without those marked `nofollow`.
+    """Return the links of the first 5 MB of a page at `url`, in normal form and each once, without those marked `nofollow`.
 
     `charset` is the one of its HTTP header.  Links to the page itself are left out.
     """
@@ -166,7 +166,7 @@ def links_of_page(body: bytes, url: str, charset: str | None = None, user_agent:
 
 
 class _LinkCollector:
-    """What lxml tells of a page's tags."""
+    """Target of lxml's parser that collects links and directives from tags."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names

@@ -1,6 +1,6 @@
-"""What a site asks of robots: robots.txt (RFC 9309), marks on a page, and TDM reservations (W3C TDMRep).
+"""Rules for robots: robots.txt (RFC 9309), marks on a page, and TDM reservations (W3C TDMRep).
 
-Pure: fetching, keeping and asking again are the caller's, which is told how long an answer holds.  Nothing here raises on bytes.
+Pure: the caller fetches and caches, for as long as an answer `holds`.  Nothing here raises on bytes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 500 * 1024  # of a robots.txt that are read, as RFC 9309 asks at least
 HOLDS = 24 * 3600.0  # seconds that an answer may be kept
-AGAIN = 3600.0  # seconds until an unreachable robots.txt is worth another try
+AGAIN = 3600.0  # seconds until an unreachable robots.txt is requested again
 SLOWEST = 60.0  # seconds: a host that asks for more between two requests is left alone
-HEAD_BYTES = 256 * 1024  # of a page in which marks are looked for
+HEAD_BYTES = 256 * 1024  # of a page, in which marks are searched
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -42,7 +42,7 @@ _ATTRIBUTE = re.compile(r"""(?<![^\s"'/])([^\s"'<>/=]+)\s*=\s*(?:"([^"]*)"|'([^'
 
 
 def token(user_agent: str) -> str:
-    """The product token of a user agent, as groups of a robots.txt name it: `labelmill/1.0 (+...)` -> `labelmill`.
+    """Return the product token of a user agent, as groups of a robots.txt name it: `labelmill/1.0 (+...)` -> `labelmill`.
 
     `Mozilla/5.0 (compatible; labelmill/1.0)` is labelmill too.
     """
@@ -52,10 +52,10 @@ def token(user_agent: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Robots:
-    """What a host allows us.
+    """A robots.txt, for our agent.
 
-    `delay`: seconds between requests, None where it does not say.  `refusal`: why nothing is allowed (`unreachable`,
-    `too_slow`), or None.  `holds`: seconds after which to ask again.  `sitemaps`: in normal form.
+    `delay`: seconds between requests, None where it states none.  `refusal`: why nothing is allowed (`unreachable`,
+    `too_slow`), or None.  `holds`: seconds after which to request it again.  `sitemaps`: in normal form.
     """
 
     delay: float | None = None
@@ -67,26 +67,27 @@ class Robots:
 
     @property
     def unreachable(self) -> bool:
-        """It may answer later; until then nothing is allowed, as RFC 9309 has it (without its way out after 30 days)."""
+        """Return whether it could not be fetched: nothing is allowed until it is (RFC 9309, without its exception after 30 days)."""
         return self.refusal == "unreachable"
 
     def allowed(self, url: str) -> bool:
+        """Return whether a URL may be requested."""
         if self.refusal is not None:
             return False
         if self.rules is None:
             return True
         try:
             return self.rules.can_fetch(url, self.agent)
-        except ValueError:  # no address
+        except ValueError:  # no URL
             return False
 
 
 def parse(status: int | None, body: bytes, user_agent: str, url: str | None = None, slowest: float = SLOWEST) -> Robots:
-    """The answer to a request for robots.txt, redirects followed.
+    """Return the rules of an answer to a request for robots.txt, redirects followed.
 
     `status` is None where nothing answered.  2xx is read; 5xx, 429 and no answer allow nothing for an hour; all else (4xx, and a
     3xx that was left over after five redirects) allows everything.  A delay beyond `slowest` seconds refuses the host: it is
-    neither crawled faster than it asks nor for years.  `url`: its own address, for sitemaps that are named relative to it.
+    neither crawled faster than it asks nor for years.  `url`: its own URL, to resolve relative sitemaps.
     """
     if status is None or status == 429 or status >= 500:
         return Robots(refusal="unreachable", holds=AGAIN)
@@ -103,15 +104,15 @@ def parse(status: int | None, body: bytes, user_agent: str, url: str | None = No
 
 
 def _lines(body: bytes, agent: str) -> Iterator[str]:
-    """The lines of a robots.txt with every group named `*`, ours or another's."""
+    """Yield the lines of a robots.txt with every group named `*`, ours or another's."""
     text = body[:MOST_BYTES].decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
     lines = _LINE_END.split(_NO_LINE_END.sub(lambda match: quote(match[0]), text))
     if len(body) >= MOST_BYTES:
-        del lines[-1]  # half a rule may say more than the whole
+        del lines[-1]  # half a rule may match more than the whole
     for line in lines:
         match = _AGENT_LINE.match(line)
         if match is None:
-            if _RULE_LINE.match(line):  # what is unknown must not end a group
+            if _RULE_LINE.match(line):  # unknown lines must not end a group
                 yield line
         else:
             name = match[1].lower()
@@ -120,7 +121,7 @@ def _lines(body: bytes, agent: str) -> Iterator[str]:
 
 
 def _delay(rules: Protego, agent: str) -> float | None:
-    """Seconds between two requests, from Crawl-delay and Request-rate: the longer one."""
+    """Return the seconds between two requests, the longer one of Crawl-delay and Request-rate, or None."""
     rate = rules.request_rate(agent)
     delays = (rules.crawl_delay(agent), rate.seconds / rate.requests if rate else None)
     return max((seconds for seconds in delays if seconds is not None), default=None)
@@ -130,9 +131,9 @@ def _delay(rules: Protego, agent: str) -> float | None:
 
 
 def directives(headers: Headers, head: bytes, user_agent: str = "") -> dict[str, str]:
-    """What X-Robots-Tag and `<meta name="robots">` (or our own name) say: the directive, in lower case -> where it was found.
+    """Return the directives of X-Robots-Tag and `<meta name="robots">` (or our own name): in lower case -> where it stands.
 
-    In a line of a header an agent's name holds until the next one, and without a name all are meant.
+    In a line of a header an agent's name holds until the next one; without a name all agents are meant.
     """
     agent = token(user_agent)
     sources: dict[str, str] = {}
@@ -148,13 +149,13 @@ def directives(headers: Headers, head: bytes, user_agent: str = "") -> dict[str,
 
 
 def forbids_use(headers: Headers, body_head: bytes, user_agent: str = "") -> str | None:
-    """Why a page may not be kept, such as `meta: noindex`, or None: noindex, none, noarchive, noai, noimageai."""
+    """Return why a page may not be kept, such as `meta: noindex` (or none, noarchive, noai, noimageai), or None."""
     sources = directives(headers, body_head, user_agent)
     return next((f"{sources[word]}: {word}" for word in _UNUSABLE if word in sources), None)
 
 
 def words(content: str) -> list[str]:
-    """The directives in a `content`, in lower case, by commas or spaces; without those that have a value, which may be `none`."""
+    """Return the directives in a `content`, in lower case, without those that have a value (which may be `none`)."""
     return re.split(r"[\s,;]+", _WITH_VALUE.sub("", content.lower()).strip())
 
 
@@ -174,7 +175,7 @@ def _pairs(headers: Headers) -> Iterator[tuple[str, str]]:
 
 
 def metas(head: bytes) -> Iterator[tuple[str, str]]:
-    """(name in lower case, content) of the `<meta>`s at the head of a page, comments left out."""
+    """Yield (name in lower case, content) of the `<meta>`s at the head of a page, comments left out."""
     # NULs: UTF-16 without them is ASCII enough for this.
     text = _without_comments(head[:HEAD_BYTES].replace(b"\0", b"").decode("latin-1"))
     for tag in _META.finditer(text):
@@ -201,13 +202,13 @@ class Reservation(NamedTuple):
 
 
 class TdmRules:
-    """A site's `/.well-known/tdmrep.json`: the first rule whose location matches decides."""
+    """Rules of a site's `/.well-known/tdmrep.json`: the first one whose location matches decides."""
 
     def __init__(self, rules: Iterable[tuple[str, Reservation]] = ()) -> None:
         self._rules = [(_location(location), reservation) for location, reservation in rules]
 
     def at(self, url: str) -> Reservation | None:
-        """What it says of a URL in normal form; None where it says nothing."""
+        """Return the reservation of a URL in normal form, or None where no rule matches."""
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -217,7 +218,7 @@ class TdmRules:
 
 
 def tdm_file(status: int | None, body: bytes, url: str) -> TdmRules:
-    """The answer to a request for `/.well-known/tdmrep.json` at `url`; whatever is not as it should be says nothing."""
+    """Return the rules of an answer to a request for `/.well-known/tdmrep.json` at `url`; malformed rules are skipped."""
     if status is None or not 200 <= status < 300:
         return TdmRules()
     try:
@@ -234,25 +235,25 @@ def tdm_file(status: int | None, body: bytes, url: str) -> TdmRules:
 
 
 def tdm_headers(headers: Headers, url: str) -> Reservation | None:
-    """What the headers `tdm-reservation` and `tdm-policy` say."""
+    """Return the reservation in the headers `tdm-reservation` and `tdm-policy`, or None."""
     values = dict(_pairs(headers))
     return _reservation(values.get("tdm-reservation"), values.get("tdm-policy"), url)
 
 
 def tdm_meta(body_head: bytes, url: str) -> Reservation | None:
-    """What `<meta name="tdm-reservation" content="1">` and `tdm-policy` say."""
+    """Return the reservation in `<meta name="tdm-reservation" content="1">` and `tdm-policy`, or None."""
     values = dict(metas(body_head))
     return _reservation(values.get("tdm-reservation"), values.get("tdm-policy"), url)
 
 
 def reservation(url: str, rules: TdmRules | None, headers: Headers = (), body_head: bytes = b"") -> Reservation:
-    """All three together, the page's own word before the header's, and that before the site's file."""
+    """Return a page's reservation: its own mark counts before the header, and that before the site's file."""
     stated = tdm_meta(body_head, url) or tdm_headers(headers, url) or (rules.at(url) if rules else None)
     return stated or Reservation(False)
 
 
 def _reservation(value: object, policy: object, url: str) -> Reservation | None:
-    """None for anything but 0 and 1 (or true): the specification takes an error for silence."""
+    """Return a reservation; None for a value other than 0, 1 and true, for the specification has errors ignored."""
     is_reserved = {"0": False, "1": True, "true": True}.get(
         str(value).strip().lower() if isinstance(value, int | str) else ""
     )
@@ -262,7 +263,7 @@ def _reservation(value: object, policy: object, url: str) -> Reservation | None:
 
 
 def _location(pattern: str) -> tuple[list[str], bool]:
-    """A location as the runs between its `*`s, and whether it is anchored by `$`."""
+    """Return a location as the runs between its `*`s, and whether it is anchored by `$`."""
     pattern = pattern.partition("#")[0].strip()
     anchored = pattern.endswith("$")
     path = re.sub(r"\*+", "*", pattern.removesuffix("$"))
@@ -270,12 +271,12 @@ def _location(pattern: str) -> tuple[list[str], bool]:
 
 
 def _plain(text: str) -> str:
-    """In the form in which both sides are compared; a location may escape the two characters that mean something in it."""
+    """Return the form in which both sides are compared; a location may escape the two characters with a meaning in it."""
     return encoded(text).replace("%24", "$").replace("%2A", "*")
 
 
 def _matches(location: tuple[list[str], bool], path: str) -> bool:
-    """Linear in the place: each run as early as it is found."""
+    """Return whether a path matches a location, in linear time: each run is taken as early as it stands."""
     (first, *others), anchored = location
     if not path.startswith(first):
         return False

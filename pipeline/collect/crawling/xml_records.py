@@ -1,8 +1,8 @@
-"""The records of an XML file from anywhere: a feed's items, a sitemap's URLs.
+"""Records of an untrusted XML file: a feed's items, a sitemap's URLs.
 
-The parser hands over tags as they come and no tree is built, so memory does not grow with the file.  Comments, processing
-instructions and the document type are taken away before the parser sees them: entities, external files and bombs made of them are
-nothing but text.  What is broken gives what can be read of it; nothing here raises on bytes.
+Tags are handled as they are parsed and no tree is built, so memory does not grow with the file.  Comments, processing
+instructions and the document type are removed before parsing, so that entities, external files and bombs made of them are mere
+text.  A broken file gives what can be read of it; nothing here raises on bytes.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from io import BytesIO
 from pipeline.collect.html import charsets
 from pipeline.collect.urls import normal
 
-MOST_BYTES = 50 * 2**20  # of a file, unpacked; what is beyond is not read
+MOST_BYTES = 50 * 2**20  # of a file, decompressed; the rest is not read
 _CHUNK = 2**16
-_LONGEST_TAIL = 2**20  # characters without an end of tag or line: nothing that is looked for here
+_LONGEST_TAIL = 2**20  # characters without an end of tag or line: no feed or sitemap
 _MOST_TEXT = 4_000  # characters of a field
-_DEEPEST = 1_000  # tags in each other
+_DEEPEST = 1_000  # levels of nested tags
 _MOST_ALIKE = 20  # fields of one name in a record
 
 _BOUNDS = re.compile(r"(<!--|-->|<!\[CDATA\[|\]\]>|<\?|\?>)")
@@ -39,9 +39,9 @@ _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 
 @dataclass(slots=True)
 class XmlField:
-    """An element of a record: its attributes, its text, and the address that its own are relative to."""
+    """An element of a record: its attributes, its text, and the base of its relative URLs."""
 
-    own: bool  # of the record's namespace
+    own: bool  # in the record's namespace
     attributes: Mapping[str, str]
     base: str
     parts: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class XmlField:
 
 @dataclass(slots=True)
 class XmlRecord:
-    """One element of a wanted name and what it holds, by local name in lower case."""
+    """An element with a wanted name and its fields, by local name in lower case."""
 
     name: str
     space: str
@@ -63,17 +63,17 @@ class XmlRecord:
     fields: dict[str, list[XmlField]] = field(default_factory=dict)
 
     def all(self, name: str) -> list[XmlField]:
-        """The fields of a name, those of the record's own namespace first."""
+        """Return the fields of a name, those in the record's own namespace first."""
         matches = self.fields.get(name, [])
         return sorted(matches, key=lambda each: not each.own) if len(matches) > 1 else matches
 
     def text(self, *names: str) -> str | None:
-        """The text of the first of these fields that has any."""
+        """Return the text of the first of these fields that has any, or None."""
         return next((each.text for name in names if name in self.fields for each in self.all(name) if each.text), None)
 
 
 def records(body: bytes, url: str, wanted: Collection[str], fields: Collection[str], most: int) -> list[XmlRecord]:
-    """The first `most` elements named as wanted, with these fields (local names, in lower case, whatever the namespace)."""
+    """Return the first `most` elements with a wanted name, and these fields of them (local names in lower case, any namespace)."""
     from lxml import etree
 
     reader = _RecordCollector(url, wanted, fields, most)
@@ -87,7 +87,7 @@ def records(body: bytes, url: str, wanted: Collection[str], fields: Collection[s
         huge_tree=False,
     )
     with suppress(etree.LxmlError, ValueError):
-        parser.feed(b"<_>")  # all is inside an element: a document type has no place there, and several roots have one
+        parser.feed(b"<_>")  # inside an element a document type is an error, and several roots are allowed
         for piece in _harmless(pieces(body, ">")):
             parser.feed(piece)
             if reader.is_done:
@@ -97,9 +97,9 @@ def records(body: bytes, url: str, wanted: Collection[str], fields: Collection[s
 
 
 class _RecordCollector:
-    """What lxml tells of the tags, kept as records."""
+    """Target of lxml's parser that collects records from tags."""
 
-    # What has titles, dates and links of its own.
+    # Elements with titles, dates and links of their own, which are not the record's.
     _OTHERS = frozenset(("image", "video", "source", "author", "contributor", "group", "content", "thumbnail"))
 
     def __init__(self, url: str, wanted: Collection[str], fields: Collection[str], most: int) -> None:
@@ -113,7 +113,7 @@ class _RecordCollector:
 
     @property
     def is_done(self) -> bool:
-        """Enough was found, or this is a tower of tags."""
+        """Return whether there are enough records, or the tags are nested too deep."""
         return len(self._records) >= self._most or self._depth > _DEEPEST
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
@@ -123,7 +123,7 @@ class _RecordCollector:
             self._bases.append((self._depth, normal(attributes[_XML_BASE], base) or base))
         space, name = _names(tag)
         if name in self._wanted and (self._record is None or self._record.name == name):
-            self._end_record()  # the one before was never closed
+            self._end_record()  # the previous record was never closed
             self._record = XmlRecord(name, space, dict(attributes), self._bases[-1][1])
             self._record_depth = self._depth
         elif self._record is None or self._other_depth:
@@ -169,7 +169,7 @@ class _RecordCollector:
 
 @lru_cache(maxsize=1024)
 def _names(tag: str) -> tuple[str, str]:
-    """Namespace and local name in lower case; a prefix that nobody declared counts as a namespace."""
+    """Return namespace and local name in lower case; an undeclared prefix counts as a namespace."""
     space, _, name = tag.rpartition("}") if tag.startswith("{") else tag.rpartition(":")
     return space, name.lower()
 
@@ -178,7 +178,7 @@ def _names(tag: str) -> tuple[str, str]:
 
 
 def pieces(body: bytes, mark: str) -> Iterator[str]:
-    """The file as text, unpacked where it is gzip, in pieces that end behind a `mark` (the last one may not)."""
+    """Yield a file as text, decompressed where it is gzip, in pieces that end behind a `mark` (but the last one)."""
     chunks = _unpacked(body)
     head = next(chunks, b"")
     cut = head[: max(head.rfind(b">"), head.rfind(b"\n")) + 1] or head  # not in the middle of a character
@@ -194,7 +194,7 @@ def pieces(body: bytes, mark: str) -> Iterator[str]:
 
 
 def _unpacked(body: bytes) -> Iterator[bytes]:
-    """At most MOST_BYTES, in pieces; a broken archive gives what comes before the fault."""
+    """Yield at most MOST_BYTES, in pieces; a broken gzip file gives what comes before the fault."""
     if body[:2] != b"\x1f\x8b":
         yield from (body[at : at + _CHUNK] for at in range(0, min(len(body), MOST_BYTES), _CHUNK))
         return
@@ -206,7 +206,7 @@ def _unpacked(body: bytes) -> Iterator[bytes]:
 
 
 def _harmless(texts: Iterator[str]) -> Iterator[bytes]:
-    """UTF-8 without comments, instructions and document types, with stray ampersands mended.  Ends at a DTD it cannot remove."""
+    """Yield UTF-8 without comments, instructions and document types, stray ampersands mended; ends at a DTD it cannot remove."""
     inside, begun = "", False
     for text in texts:
         kept: list[str] = []
@@ -241,7 +241,7 @@ def _mended(text: str) -> str | None:
 
 
 def _ampersand(match: re.Match[str]) -> str:
-    """Entities of XML and HTML as characters, markup by number, any other `&` as itself.
+    """Replace an entity by its character, and markup and any other `&` by a character reference.
 
     By number, for libxml2 drops `&amp;` and its like from a document once it met an error.
     """

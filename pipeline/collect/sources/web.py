@@ -1,8 +1,7 @@
-"""Articles from the web: lists of addresses, feeds, sitemaps, or a site followed by its links; politely, and guarded.
+"""Source of articles from the web: lists of URLs, feeds, sitemaps, or a site followed by its links.
 
-What was fetched is in a frontier of its own (SQLite) beside the job, so that a run that was stopped goes on, a second run takes
-only what changed, and a better extractor needs no network.  Every address that was asked is a row: an article, or rejected with
-its reason.
+Fetched pages are in a frontier (SQLite) beside the job, so that a stopped run goes on, a second run takes only what changed,
+and a better extractor needs no network.  Every URL that was requested is a row: an article, or rejected with its reason.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ KEYS = {"site": "sites", "page": "urls", "feed": "feeds", "sitemap": "sitemaps"}
 
 
 class Options(contracts.SourceOptions):
-    """Where to start: at least one of `urls`, `url_file`, `feeds`, `sitemaps`, `sites`."""
+    """Options of a crawl; at least one of `urls`, `url_file`, `feeds`, `sitemaps`, `sites` to start from."""
 
     in_every_key = (
         "name urls url_file feeds sitemaps sites depth include exclude since until limit contact delay "
@@ -75,7 +74,10 @@ class Options(contracts.SourceOptions):
 
 
 class Source(contracts.Source):
-    """`prepare` crawls, or only opens what was crawled; `units` and `read` look at what the frontier holds, without a network."""
+    """Articles of a crawl.
+
+    `prepare` crawls, or only opens the frontier of an earlier crawl; `units` and `read` look at the frontier, without a network.
+    """
 
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
         self._options, self._folder = options, folder
@@ -162,7 +164,7 @@ class Source(contracts.Source):
         return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
     def _check_contact(self, starts: list[DiscoveredUrl]) -> None:
-        """Whoever runs a site must be able to reach whoever crawls it."""
+        """Raise ConfigError where other machines would be crawled without a contact: who runs a site must be able to reach us."""
         from pipeline.collect.crawling.ssrf_guard import is_loopback
 
         strangers = [start.host for start in starts if not is_loopback(start.host)]
@@ -192,17 +194,10 @@ class Source(contracts.Source):
         )  # fmt: skip
         scope = Scope(options.include, options.exclude)
         sites = Scope(options.include, options.exclude, [start.host for start in starts if start.kind == "site"])
-        scope_options = [
-            options.include,
-            options.exclude,
-            options.depth,
-            options.since,
-            options.until,
-            sorted(options.sites),
-        ]
+        extent = [options.include, options.exclude, options.depth, options.since, options.until, sorted(options.sites)]
         start_urls = {start.url for start in starts}
         frontier.begin(
-            digest_of(scope_options), starts, lambda url: url not in start_urls and not scope.allows(url), options.depth
+            digest_of(extent), starts, lambda url: url not in start_urls and not scope.allows(url), options.depth
         )
         limits = FetchLimits(body_bytes=options.max_bytes, seconds=options.timeout)
         has_contact = bool((options.contact or "").strip())
@@ -219,13 +214,14 @@ class Source(contracts.Source):
             )
 
     def finished(self) -> None:
-        """What was crawled is in the job's articles: the next run asks for everything anew."""
+        """Mark the crawl as finished, its articles being stored: the next run requests every URL again."""
         if self._crawled:
             self._opened().finish()
 
-    # --- what it brought ---
+    # --- units and rows ---
 
     def units(self) -> Iterator[Unit]:
+        """Yield a unit for each range of the frontier's numbers, with a digest of its rows and of the extractor."""
         options, frontier = self._options, self._opened()
         made_by = digest_of([self._extractor_digest(), options.since, options.until])
         for first, digest in frontier.units():
@@ -242,7 +238,7 @@ class Source(contracts.Source):
         return self._frontier
 
     def read(self, unit: Unit) -> Iterator[RawRow | BadRow]:
-        """A row for each address, in the order of discovery; `line` is its number in the frontier."""
+        """Yield a row for each URL of a unit, in the order of discovery; `line` is its number in the frontier."""
         from pipeline.collect.crawling import to_row
 
         stored: deque[StoredPage] = deque()
@@ -263,6 +259,7 @@ class Source(contracts.Source):
         return self._workers
 
     def close(self) -> None:
+        """End the workers and close the frontier."""
         if self._workers is not None:
             self._workers.close()
             self._workers = None
@@ -271,7 +268,7 @@ class Source(contracts.Source):
 
 
 def _items(pages: Iterator[StoredPage], stored: deque[StoredPage]) -> Iterator[tuple[int, bytes, str, str | None]]:
-    """What is to be extracted; every page passes through `kept` on its way."""
+    """Yield the pages to extract, as workers take them; every page is appended to `stored` first, also one without extraction."""
     for page in pages:
         stored.append(page)
         if page.is_usable and page.page is None:
@@ -280,7 +277,7 @@ def _items(pages: Iterator[StoredPage], stored: deque[StoredPage]) -> Iterator[t
 
 
 def _stopping(crawler: Crawler) -> Callable[[str], None]:
-    """Once: begin nothing more, keep what is under way.  Twice: let that go too; it is asked again."""
+    """Return the handler of an interrupt: the first lets what is under way end, the second gives that up (it is requested again)."""
     task = asyncio.current_task()
 
     def stop(name: str) -> None:
@@ -292,7 +289,7 @@ def _stopping(crawler: Crawler) -> Callable[[str], None]:
 
 
 class _ProgressLine:
-    """The live line: pages a second, hosts, what waits, errors by class, disk."""
+    """The live line of a crawl: pages a second, hosts, waiting URLs, size of the frontier, failures by reason."""
 
     def __init__(self, progress: Any, frontier: Frontier) -> None:
         self._progress, self._frontier = progress, frontier
@@ -304,7 +301,7 @@ class _ProgressLine:
         self._say(f"{hosts} hosts, {waiting:,} waiting, ")
 
     def add_reasons(self, reasons: Counter[str]) -> None:
-        """What was fetched well and yet is no new state of its page."""
+        """Show pages whose new body was not taken, by reason."""
         if reasons:
             self._counts = self._counts + reasons
             self._say("")
@@ -317,7 +314,7 @@ class _ProgressLine:
 
 @contextmanager
 def _frontier_errors(path: Path) -> Iterator[None]:
-    """What SQLite finds wrong with the frontier, with what to do about it."""
+    """Raise what SQLite raises of the frontier as InputError, with the remedy."""
     try:
         yield
     except sqlite3.Error as error:
