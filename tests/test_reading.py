@@ -25,8 +25,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.collect.reading import encodings, json_values
-from pipeline.collect.reading.items import OURS, How, Item
-from pipeline.collect.reading.places import Remote
+from pipeline.collect.reading.items import OURS, InputItem, ReadOptions
+from pipeline.collect.reading.locations import RemoteFile
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.types import RawRow
 from tests.conftest import PEAK, ROOT, JobMaker, article, command, rows, run, stage, tree, write_jsonl
@@ -58,10 +58,10 @@ def rejected(work: Any) -> list[tuple[str, int, str]]:
 
 
 def values_of(data: bytes, limit: int = 10**6) -> list[Any]:
-    item = Item("a.json", "a.json", lambda: io.BytesIO(data))
+    item = InputItem("a.json", "a.json", lambda: io.BytesIO(data))
     return [
         row.fields if isinstance(row, RawRow) else row.reason
-        for row in json_values.read(item, How("utf-8-sig", limit, OURS, {}, iter))
+        for row in json_values.read(item, ReadOptions("utf-8-sig", limit, OURS, {}, iter))
     ]
 
 
@@ -98,8 +98,8 @@ MEMORY = (
     PEAK
     + """
 from pipeline.collect.reading import json_values
-from pipeline.collect.reading.items import OURS, How, Item
-found = json_values.read(Item("a.json", "a", lambda: open(sys.argv[1], "rb")), How("utf-8", 10**7, OURS, {}, iter))
+from pipeline.collect.reading.items import OURS, InputItem, ReadOptions
+found = json_values.read(InputItem("a.json", "a", lambda: open(sys.argv[1], "rb")), ReadOptions("utf-8", 10**7, OURS, {}, iter))
 next(found)
 before = peak()
 print(1 + sum(1 for _ in found), peak() - before)
@@ -360,7 +360,7 @@ def test_files_over_http(make_job: JobMaker, tmp_path: Path, web: str) -> None:
 
 
 def test_addresses_that_differ_in_their_query_are_two_files() -> None:
-    one, two = (Remote(None, f"https://a.kr/d.jsonl?part={n}", "https", {}) for n in (1, 2))
+    one, two = (RemoteFile(None, f"https://a.kr/d.jsonl?part={n}", "https", {}) for n in (1, 2))
     assert one.label == two.label and one.part != two.part and "part" not in one.part.replace(one.label, "")
 
 

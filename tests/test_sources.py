@@ -200,7 +200,7 @@ def test_a_connection_that_is_cut(url: str, collect: Callable[..., Workspace], m
     monkeypatch.setattr(sql, "ROWS_A_PAGE", 10)
     table(url)
     insert(url, range(1, 101))
-    fetch, calls = databases.Database.fetch, []
+    fetch, calls = databases.SourceDatabase.fetch, []
 
     def cut(self: Any, statement: Any) -> Any:
         calls.append(1)
@@ -208,7 +208,7 @@ def test_a_connection_that_is_cut(url: str, collect: Callable[..., Workspace], m
             kill_others(url)
         return fetch(self, statement)
 
-    monkeypatch.setattr(databases.Database, "fetch", cut)
+    monkeypatch.setattr(databases.SourceDatabase, "fetch", cut)
     assert ids(collect()) == [str(n) for n in range(1, 101)]
     assert len(calls) > 10
 
@@ -247,7 +247,7 @@ def test_mistakes_are_one_line(url: str, collect: Callable[..., Workspace], monk
 def test_the_source_cannot_write(url: str, tmp_path: Path) -> None:
     table(url)
     with pytest.raises(Exception, match=r"(?i)read.?only"):
-        database = databases.Database(url, tmp_path, "sql:articles")
+        database = databases.SourceDatabase(url, tmp_path, "sql:articles")
         with database._engine.connect() as connection:
             connection.execute(sa.text("INSERT INTO articles VALUES (1, 'x', 'y', 'z')"))
 

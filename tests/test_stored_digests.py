@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from pipeline.collect.to_article import to_article
-from pipeline.collect.units import Entry, _drops_digest, _key
+from pipeline.collect.units import SourceUnit, _drops_digest, _key
 from pipeline.core import plugins
 from pipeline.core.files import digest_of, write_bytes, write_json
 from pipeline.core.options import in_key
@@ -113,7 +113,7 @@ def test_options(kind: str, name: str, values: dict[str, Any], digest: str) -> N
 def test_a_unit() -> None:
     options = options_of("sources", "files", {"path": "a.jsonl", "columns": {"text": "body"}})
     unit = Unit("a-12345678", "0123456789abcdef", ("/x/a.jsonl",), ("a.jsonl",))
-    assert _key(Entry(unit, None, options, 0))[:16] == "500ec577a0073268"
+    assert _key(SourceUnit(unit, None, options, 0))[:16] == "500ec577a0073268"
     drops = {("b.jsonl", 2): ("id_conflict", "b.jsonl:1"), ("a.jsonl", 7): ("duplicate_id", "a.jsonl:1")}
     assert _drops_digest(drops)[:16] == "5dcce03176fd97cc"
 

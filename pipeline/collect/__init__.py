@@ -1,4 +1,4 @@
-"""From sources to articles.
+"""The collect stage: from sources to articles.
 
 stage       brings `articles/` up to date; ids are unique when it ends
 units       one unit of a source: its record, its shards

@@ -1,4 +1,4 @@
-"""collect: sources -> `articles/`.
+"""The collect stage: sources -> `articles/`.
 
 The unit of work is what a source reads as a whole (a data file, or a run of one-article files), by content digest: a
 changed one replaces its rows, a vanished one removes them.  Ids are unique when the stage ends: of several rows with
@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 
 from pipeline.collect.units import (
     Drops,
-    Entry,
     FileDigests,
     Record,
+    SourceUnit,
     build,
     is_current,
     key_of,
@@ -42,8 +42,9 @@ from pipeline.engines.steps import DONE, NOT_RUN
 from pipeline.job import takedowns
 from pipeline.job.workspace import Workspace
 
-_ELSEWHERE = {"duplicate_id", "taken_down"}  # rows that are articles, but come from another source or were taken down
-ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])  # what the fold reads
+_ARTICLE_REASONS = {"duplicate_id", "taken_down"}  # reasons of rows that are articles: of another source, or taken down
+# the columns that the fold reads
+ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])
 
 
 def run(work: Workspace) -> None:
@@ -55,16 +56,16 @@ def run(work: Workspace) -> None:
         entries = list(_entries(work, sources))
         _build_all(work, entries)
         for source, _ in sources:
-            source.finished()  # also where it brought nothing to use: the next run asks again
+            source.finished()  # also where no row is an article: the next run asks again
     records = [record_of(work.articles, entry.unit.name) or {} for entry in entries]
-    lacking = _write_sources(work, entries, records)
+    errors = _write_sources(work, entries, records)
     _finish(work.articles, entries, records)
-    if lacking:  # the rows that tell why can be looked at
-        raise InputError(f"{work.config.file}: {'; '.join(lacking)}; see: labelmill show JOB articles --rejected")
+    if errors:  # after the shards are written, so that the rejected rows can be looked at
+        raise InputError(f"{work.config.file}: {'; '.join(errors)}; see: labelmill show JOB articles --rejected")
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
-    """Whether `articles/` is of the sources that the job file names, with their options; no source is asked for news."""
+    """Return the state of `articles/`: DONE where it was made of the job's sources with their options.  No source is opened."""
     digests: dict[str, str] = read_json(work.articles.path / "_units.json") or {}
     records = [record for name in digests if (record := record_of(work.articles, name))]
     if len(records) < len(digests) or not records:
@@ -76,9 +77,9 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
 
 
 def _in_order(units: Sequence[str], sources: Sequence[set[str]]) -> bool:
-    """Whether units (by key) are those of these sources (the keys that a unit of each would have), one source after the other.
+    """Return whether units (by key) are those of these sources (the keys that a unit of each would have), in their order.
 
-    The order counts, for of rows with the same id the earliest stays.
+    The order counts, since of rows with the same id the earliest stays.
     """
     number = 0
     for key in units:
@@ -90,13 +91,15 @@ def _in_order(units: Sequence[str], sources: Sequence[set[str]]) -> bool:
 
 
 def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
-    """The first rows of each source; a crawl fetches no more than that, into a folder that is thrown away."""
+    """Yield the first rows of each source; a crawl fetches no more than that, into a temporary folder."""
     for number, spec in enumerate(work.config.sources):
         options = plugins.load("sources", spec.type).Source.for_preview(work.config.source_options[number], count)
-        with TemporaryDirectory() as state, ExitStack() as opened, _named(work, number):
+        with TemporaryDirectory() as state, ExitStack() as opened, _section_errors(work, number):
             source = _open(work, number, options, lambda path: "", opened)
             _prepare(work, source, Path(state))
-            rows = (row for unit in source.units() for row in rows_of(Entry(unit, source, options, number), {}, {}))
+            rows = (
+                row for unit in source.units() for row in rows_of(SourceUnit(unit, source, options, number), {}, {})
+            )
             for row in islice(rows, count):
                 yield asdict(row) if isinstance(row, Article) else rejected_row(row)
 
@@ -117,15 +120,15 @@ def _open(
 
 
 @contextmanager
-def _named(work: Workspace, number: int) -> Iterator[None]:
-    """What a source finds wrong with its section says which section that is."""
+def _section_errors(work: Workspace, number: int) -> Iterator[None]:
+    """Add the job file and the number of a source's section to a ConfigError."""
     try:
         yield
     except ConfigError as error:
         raise ConfigError(f"{work.config.file}: sources.{number}.{error}") from error
 
 
-def _build_all(work: Workspace, entries: list[Entry]) -> None:
+def _build_all(work: Workspace, entries: list[SourceUnit]) -> None:
     folder = work.articles
     with work.progress("collect", None, "rows") as progress:
         for entry in entries:
@@ -139,43 +142,43 @@ def _build_all(work: Workspace, entries: list[Entry]) -> None:
 
 def _sources(work: Workspace, cache: FileDigests, opened: ExitStack) -> Iterator[tuple[Source, list[Unit]]]:
     for number, options in enumerate(work.config.source_options):
-        with _named(work, number):
+        with _section_errors(work, number):
             source = _open(work, number, options, cache, opened)
             _prepare(work, source, work.path / "crawl")
             units = list(source.units())
         yield source, units
 
 
-def _entries(work: Workspace, sources: list[tuple[Source, list[Unit]]]) -> Iterator[Entry]:
-    taken: dict[str, int] = {}
+def _entries(work: Workspace, sources: list[tuple[Source, list[Unit]]]) -> Iterator[SourceUnit]:
+    count_of_name: dict[str, int] = {}
     for number, (options, (source, units)) in enumerate(zip(work.config.source_options, sources, strict=True)):
         for unit in units:
-            taken[unit.name] = count = taken.get(unit.name, 0) + 1
-            yield Entry(unit if count == 1 else _renamed(unit, count), source, options, number)
+            count_of_name[unit.name] = count = count_of_name.get(unit.name, 0) + 1
+            yield SourceUnit(unit if count == 1 else _renamed(unit, count), source, options, number)
 
 
 def _renamed(unit: Unit, count: int) -> Unit:
     return Unit(f"{unit.name}-{count}", unit.digest, unit.parts, unit.labels)
 
 
-def _write_sources(work: Workspace, entries: list[Entry], records_of_all: list[Record]) -> list[str]:
-    """What each source offered, and what became of it; which of them have not one article, and why.
+def _write_sources(work: Workspace, entries: list[SourceUnit], records_of_all: list[Record]) -> list[str]:
+    """Write each source's counts for `status`; return an error for each that has no article.
 
-    Raises InputError for one that had no rows at all: its former rows stay.
+    Raises InputError for a source without rows: its former rows stay.
     """
-    found, lacking = [], []
+    summaries, errors = [], []
     for number, spec in enumerate(work.config.sources):
         records = [record for entry, record in zip(entries, records_of_all, strict=True) if entry.number == number]
         tally = work.articles.tally([shard for record in records for shard in record["shards"]])
         if not tally.rows:
             raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: has no rows; nothing was changed")
-        if not tally.kept and not tally.rejected.keys() & _ELSEWHERE:
-            lacking.append(f"sources.{number}: {spec.type}: {_why_none(work.articles, records, tally)}")
+        if not tally.kept and not tally.rejected.keys() & _ARTICLE_REASONS:
+            errors.append(f"sources.{number}: {spec.type}: {_why_none(work.articles, records, tally)}")
         encodings = Counter(name for record in records for name in record.get("notes", {}).values())
-        found.append({"type": spec.type, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected.most_common()),
+        summaries.append({"type": spec.type, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected.most_common()),
                       "encodings": dict(encodings)})  # fmt: skip
-    write_json(work.articles.path / "_sources.json", found)
-    return lacking
+    write_json(work.articles.path / "_sources.json", summaries)
+    return errors
 
 
 def _why_none(folder: Folder, records: list[Record], tally: Tally) -> str:
@@ -190,51 +193,56 @@ def _why_none(folder: Folder, records: list[Record], tally: Tally) -> str:
     return f"none of its {tally.rows:,} rows is an article ({why}{f'; {example}' if example else ''})"
 
 
-def _finish(folder: Folder, entries: list[Entry], records: list[Record]) -> None:
-    """Write the order of shards, forget vanished units, note what changed for `status`."""
-    before = read_json(folder.path / "_units.json") or {}
+def _finish(folder: Folder, entries: list[SourceUnit], records: list[Record]) -> None:
+    """Write the order of shards, delete vanished units, write what changed for `status`."""
+    former = read_json(folder.path / "_units.json") or {}
     shards = [shard for record in records for shard in record["shards"]]
     write_order(folder, shards)
-    now = {entry.unit.name: entry.unit.digest for entry in entries}
-    gone = folder.keep_only(shards)
+    current = {entry.unit.name: entry.unit.digest for entry in entries}
+    removed_rows = folder.keep_only(shards)
     for file in (folder.path / "_units").glob("*.json"):
-        if file.stem not in now:
+        if file.stem not in current:
             file.unlink()
-    if now != before:
-        changed = [name for name in now if name in before and now[name] != before[name]]
-        vanished = sorted(set(before) - set(now))
-        changes = {"new": len(set(now) - set(before)), "changed": len(changed), "vanished": len(vanished)}
-        write_json(folder.path / "_changes.json", {**changes, "units": len(now), "rows_removed": gone})
-        write_json(folder.path / "_units.json", now)
+    if current != former:
+        changed = [name for name in current if name in former and current[name] != former[name]]
+        vanished = sorted(set(former) - set(current))
+        changes = {"new": len(set(current) - set(former)), "changed": len(changed), "vanished": len(vanished)}
+        write_json(folder.path / "_changes.json", {**changes, "units": len(current), "rows_removed": removed_rows})
+        write_json(folder.path / "_units.json", current)
 
 
-# --- the fold: which rows must go because an earlier one has their id ---
+# --- the fold: rows that are dropped because an earlier one has their id ---
+
+# Ids were once decided while reading, in source order. That is one pass fewer, but a file that vanishes brings an id back in a
+# later file, whose text is then needed again; the fold makes growing and first runs the same.
 
 
-def _fold(folder: Folder, entries: list[Entry], taken_down: takedowns.Takedowns) -> list[Drops]:
-    """For each unit the rows that were taken down, and those whose id stands earlier in the job: a copy (`duplicate_id`) or
-    another text."""
+def _fold(folder: Folder, entries: list[SourceUnit], taken_down: takedowns.Takedowns) -> list[Drops]:
+    """Return for each unit the rows to drop: taken down, or with the id of an earlier row.
+
+    The reason is `duplicate_id` for the same text and `id_conflict` for another one.
+    """
     tables = [_unit_rows(folder, entry) for entry in entries]
     rows = pa.concat_tables(tables) if tables else ROWS.empty_table()
     first = first_occurrences(rows.column("id"))
     starts = np.cumsum([0, *(table.num_rows for table in tables)])
     drops: list[Drops] = [{} for _ in entries]
-    for row in np.flatnonzero(first != np.arange(len(first))):
-        here, there = rows.slice(row, 1).to_pylist()[0], rows.slice(first[row], 1).to_pylist()[0]
-        reason = "duplicate_id" if here["text_sha256"] == there["text_sha256"] else "id_conflict"
-        unit = int(np.searchsorted(starts, row, side="right")) - 1
-        drops[unit][here["source"], here["line"]] = (
+    for index in np.flatnonzero(first != np.arange(len(first))):
+        row, first_row = rows.slice(index, 1).to_pylist()[0], rows.slice(first[index], 1).to_pylist()[0]
+        reason = "duplicate_id" if row["text_sha256"] == first_row["text_sha256"] else "id_conflict"
+        unit = int(np.searchsorted(starts, index, side="right")) - 1
+        drops[unit][row["source"], row["line"]] = (
             reason,
-            f"the id stands at {there['source']}:{there['line']} already",
+            f"the id stands at {first_row['source']}:{first_row['line']} already",
         )
-    for row in np.flatnonzero(np.asarray(taken_down.concerns(rows))):
-        here = rows.slice(row, 1).to_pylist()[0]
-        drops[int(np.searchsorted(starts, row, side="right")) - 1][here["source"], here["line"]] = ("taken_down", "")
+    for index in np.flatnonzero(np.asarray(taken_down.concerns(rows))):
+        row = rows.slice(index, 1).to_pylist()[0]
+        drops[int(np.searchsorted(starts, index, side="right")) - 1][row["source"], row["line"]] = ("taken_down", "")
     return drops
 
 
-def _unit_rows(folder: Folder, entry: Entry) -> pa.Table:
-    """Where every usable row of a unit stands, its id and text digest, in source order, dropped rows included."""
+def _unit_rows(folder: Folder, entry: SourceUnit) -> pa.Table:
+    """Return source, line, id and text digest of every usable row of a unit, in source order, dropped rows included."""
     record = record_of(folder, entry.unit.name)
     if record is None:
         raise InputError(f"{folder.path}: unit {entry.unit.name} is damaged; run again")
@@ -245,6 +253,6 @@ def _unit_rows(folder: Folder, entry: Entry) -> pa.Table:
         tables += [folder.read(shard, ROWS.names), rejected.filter(dropped).select(ROWS.names)]
     rows = pa.concat_tables(tables)
     if not any(table.num_rows for table in tables[2::2]):
-        return rows  # nothing dropped: in source order as it was written
+        return rows  # nothing was dropped, so the rows are in source order
     position = pc.index_in(rows.column("source"), pa.array(record.get("sources", entry.unit.labels)))
     return rows.take(np.lexsort((rows.column("line").to_numpy(), position.to_numpy())))

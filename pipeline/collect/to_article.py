@@ -1,4 +1,4 @@
-"""From a source's record to an article: columns mapped, title and body joined, an id made where there is none."""
+"""Mapping of a source's row to an article: columns mapped, title and body joined, an id made where there is none."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _NO_SCALAR = (bool, list, dict, bytes)
 
 
 def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
-    """Map a source's columns to an article, or say why that is not possible.
+    """Map a source's columns to an article, or return a BadRow with the reason.
 
     Title and body are joined with runs of white space folded; nothing else is taken from the text.  Without an id
     the address makes one, without both the content does.
     """
-    fields = {ours: raw.fields.get(theirs) for ours, theirs in _columns(options).items()}
+    fields = {name: raw.fields.get(column) for name, column in _columns(options).items()}
     reason, detail = _no_body(fields["text"], raw, options)
     given_id = _scalar(fields["id"])
     if reason is None and isinstance(fields["id"], _NO_SCALAR):
@@ -48,9 +48,9 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
 
 
 def _columns(options: SourceOptions) -> dict[str, str]:
-    """Our names of columns -> the source's."""
-    own = {name: name for name in ("id", "title", "text", "url", "published_at", "language")}
-    return own | {str(ours): theirs for ours, theirs in options.columns.items()}
+    """Return our names of columns -> the source's."""
+    columns = {name: name for name in ("id", "title", "text", "url", "published_at", "language")}
+    return columns | {str(name): column for name, column in options.columns.items()}
 
 
 def _no_body(text: Any, raw: RawRow, options: SourceOptions) -> tuple[str | None, str]:
@@ -70,7 +70,7 @@ def _no_body(text: Any, raw: RawRow, options: SourceOptions) -> tuple[str | None
 
 
 def _scalar(value: Any) -> str | None:
-    """Text of an id, address or date; None for what is empty or no scalar."""
+    """Return an id, URL or date as text; None for what is empty or no scalar."""
     if value is None or isinstance(value, _NO_SCALAR):
         return None
     if isinstance(value, float) and (value != value or value.is_integer()):

@@ -1,4 +1,4 @@
-"""One unit of a source: what it is made of, whether it is built, and its shards.
+"""Units of sources: the record and the shards of each.
 
 A unit is what a source reads at once: a file, a range of a table, some pages of a crawl.  Its record is written last, so a unit
 is built or it is not.
@@ -21,14 +21,14 @@ from pipeline.core.options import in_key
 from pipeline.core.shards import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folder, Output, rejected_table
 from pipeline.core.types import Article, BadRow, RawRow, Unit
 
-VERSION = 3  # of what the stage makes of a unit; a higher number reads everything again
-Record = dict[str, Any]  # what is known of a built unit: its key, its shards, the rows that were dropped for their ids
-Place = tuple[str, int]  # source label and line: where a row stands
-Drops = dict[Place, tuple[str, str]]  # rows that another row's id excludes -> reason, detail
+VERSION = 3  # of the rows that the stage makes; a higher number reads everything again
+Record = dict[str, Any]  # of a built unit: its key, its shards, the digest of the rows that were dropped for their ids
+RowKey = tuple[str, int]  # source label and line of a row
+Drops = dict[RowKey, tuple[str, str]]  # rows that the fold drops -> reason, detail
 
 
 @dataclass(frozen=True)
-class Entry:
+class SourceUnit:
     """A unit with the source that reads it."""
 
     unit: Unit
@@ -42,21 +42,22 @@ def _record_file(folder: Folder, name: str) -> Path:
 
 
 def record_of(folder: Folder, name: str) -> Record | None:
-    """What is known of a built unit, None where it is not whole."""
+    """Return the record of a built unit (key, shards, digest of dropped rows), or None where it is not built whole."""
     record = read_json(_record_file(folder, name))
     return record if record and all(folder.manifest(shard) for shard in record["shards"]) else None
 
 
-def _key(entry: Entry) -> str:
+def _key(entry: SourceUnit) -> str:
     return key_of(entry.unit.digest, entry.options)
 
 
 def key_of(unit_digest: str, options: SourceOptions) -> str:
-    """What the shards of a unit depend on, beside the rows that other units exclude."""
+    """Return the digest of what the shards of a unit depend on, without the rows that the fold drops."""
     return digest_of([VERSION, unit_digest, in_key(options, mode="json")])
 
 
-def is_current(folder: Folder, entry: Entry, drops: Drops | None) -> bool:
+def is_current(folder: Folder, entry: SourceUnit, drops: Drops | None) -> bool:
+    """Return whether a unit is built from its content and options, and with these drops, unless they are None."""
     record = record_of(folder, entry.unit.name)
     if record is None or record["key"] != _key(entry):
         return False
@@ -64,31 +65,33 @@ def is_current(folder: Folder, entry: Entry, drops: Drops | None) -> bool:
 
 
 def _drops_digest(drops: Drops) -> str:
-    return digest_of(sorted([*place, *why] for place, why in drops.items()))
+    return digest_of(sorted([*row_key, *reason_and_detail] for row_key, reason_and_detail in drops.items()))
 
 
-def build(folder: Folder, entry: Entry, drops: Drops, progress: Any) -> None:
-    """Read a unit and write its shards; the record last."""
+def build(folder: Folder, entry: SourceUnit, drops: Drops, progress: Any) -> None:
+    """Read a unit and write its shards, and the record last."""
     _record_file(folder, entry.unit.name).unlink(missing_ok=True)
     shards, key = [], _key(entry)
-    seen: dict[str, None] = {}  # the sources of rows: members of an archive are no labels of the unit
-    for number, (articles, bad, seconds) in enumerate(_batches(rows_of(entry, drops, seen))):
+    # an ordered set of the rows' sources: members of an archive are no labels of the unit
+    row_sources: dict[str, None] = {}
+    for number, (articles, rejected, seconds) in enumerate(_batches(rows_of(entry, drops, row_sources))):
         shard = f"{entry.unit.name}-{number:05d}"
-        output = Output(_article_table(articles), rejected_table([rejected_row(row) for row in bad]))
+        output = Output(_article_table(articles), rejected_table([rejected_row(row) for row in rejected]))
         folder.write(shard, digest_of([key, number, _drops_digest(drops)]), {}, output, seconds)
         shards.append(shard)
-        progress.update(len(articles) + len(bad))
+        progress.update(len(articles) + len(rejected))
     record: Record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
-    if not seen.keys() <= set(entry.unit.labels):
-        record["sources"] = list(seen)
+    if not row_sources.keys() <= set(entry.unit.labels):
+        record["sources"] = list(row_sources)
     if entry.source.notes:
         record["notes"] = dict(entry.source.notes)
     write_json(_record_file(folder, entry.unit.name), record)
 
 
-def rows_of(entry: Entry, drops: Drops, seen: dict[str, None]) -> Iterator[Article | BadRow]:
+def rows_of(entry: SourceUnit, drops: Drops, row_sources: dict[str, None]) -> Iterator[Article | BadRow]:
+    """Yield the rows of a unit as articles or rejected rows; their sources are added to `row_sources`."""
     for raw in entry.source.read(entry.unit):
-        seen[raw.source] = None
+        row_sources[raw.source] = None
         row = to_article(raw, entry.options) if isinstance(raw, RawRow) else raw
         if isinstance(row, Article) and (row.source, row.line) in drops:
             reason, detail = drops[row.source, row.line]
@@ -97,21 +100,21 @@ def rows_of(entry: Entry, drops: Drops, seen: dict[str, None]) -> Iterator[Artic
 
 
 def _batches(rows: Iterable[Article | BadRow]) -> Iterator[tuple[list[Article], list[BadRow], float]]:
-    """Rows in shards of bounded size, with the seconds that each took to read."""
+    """Yield rows in batches of a shard's size: articles, rejected rows, seconds that reading took."""
     articles: list[Article] = []
-    bad: list[BadRow] = []
+    rejected: list[BadRow] = []
     size, started = 0, time.monotonic()
     for row in rows:
         if isinstance(row, Article):
             articles.append(row)
             size += len(row.text)
         else:
-            bad.append(row)
-        if len(articles) + len(bad) >= MAX_SHARD_ROWS or size >= MAX_SHARD_BYTES // 2:
-            yield articles, bad, time.monotonic() - started
-            articles, bad, size, started = [], [], 0, time.monotonic()
-    if articles or bad:
-        yield articles, bad, time.monotonic() - started
+            rejected.append(row)
+        if len(articles) + len(rejected) >= MAX_SHARD_ROWS or size >= MAX_SHARD_BYTES // 2:
+            yield articles, rejected, time.monotonic() - started
+            articles, rejected, size, started = [], [], 0, time.monotonic()
+    if articles or rejected:
+        yield articles, rejected, time.monotonic() - started
 
 
 def _article_table(articles: list[Article]) -> pa.Table:
@@ -121,26 +124,28 @@ def _article_table(articles: list[Article]) -> pa.Table:
 
 
 def rejected_row(row: BadRow) -> dict[str, Any]:
+    """Return a rejected row's columns; without an id its source and line make one."""
     return {**asdict(row), "id": row.id if row.id is not None else f"{row.source}:{row.line}"}
 
 
 class FileDigests:
-    """Content digests of files, remembered by size, inode and times, so that an unchanged file is not read again."""
+    """Cache of files' content digests by size, inode and times, so that an unchanged file is not read again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, list[Any]] = read_json(path) or {}
-        self._seen: dict[str, list[Any]] = {}
+        self._former: dict[str, list[Any]] = read_json(path) or {}
+        self._current: dict[str, list[Any]] = {}
 
     def __call__(self, path: Path) -> str:
         stat = path.stat()
         state = [stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
         name = printable_path(path)
-        known = self._known.get(name)
-        digest = known[-1] if known and known[:-1] == state else file_digest(path)
-        self._seen[name] = [*state, digest]
+        former = self._former.get(name)
+        digest = former[-1] if former and former[:-1] == state else file_digest(path)
+        self._current[name] = [*state, digest]
         return str(digest)
 
     def save(self) -> None:
-        if self._seen != self._known:
-            write_json(self._path, self._seen)
+        """Write the digests of the files that were asked for."""
+        if self._current != self._former:
+            write_json(self._path, self._current)

@@ -1,6 +1,6 @@
-"""URLs: one normal form for each page, its host, what may be crawled.
+"""URLs: their normal form, their host, and the scope of a crawl.
 
-The normal form is what is fetched, kept and compared.  It is ASCII: hosts in IDNA, paths and queries percent-encoded as UTF-8.
+The normal form is what is fetched, stored and compared.  It is ASCII: hosts in IDNA, paths and queries percent-encoded as UTF-8.
 Nothing here raises on a string, and nothing looks a name up.
 """
 
@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 _SCHEMES = {"http": 80, "https": 443}
 
-_EDGES = "".join(map(chr, range(33)))  # what browsers strip around an address; inside they drop tabs and line ends
+_EDGES = "".join(map(chr, range(33)))  # what browsers strip around a URL; inside they drop tabs and line ends
 _LINE_ENDS = str.maketrans("", "", "\t\r\n")
 # Normal already: no escapes, no dot segments, nothing that could be dropped.  Nine links of ten.
 _NORMAL = re.compile(
@@ -25,14 +25,14 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNSAFE = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _SESSION = re.compile(r";(?:jsessionid|phpsessid)=[^/;]*|/\(S\([a-z0-9]{24}\)\)(?=/)", re.IGNORECASE)
-# Of campaigns, clicks and sessions: the page is the same without.
+# Parameters of campaigns, clicks and sessions: the page is the same without.
 _TRACKING = re.compile(
     r"(?:utm|mtm|pk|hsa|stm)_\w*|at_(?:medium|campaign|custom\d*|link_\w*|ptr_\w*)|ns_(?:mchannel|source|campaign|linkname|fee)|"
     r"(?:fb|g|d|ms|y|tw|tt|sc|rdt_|li_fat_|ir)?clid|gbraid|wbraid|gclsrc|gad_source|igshid|igsh|mc_[ce]id|_g[al]|_hs(?:enc|mi)|"
     r"__hs(?:tc|sc|fp)|mkt_tok|oly_(?:anon|enc)_id|vero_(?:id|conv)|wickedid|ref_src|phpsessid|jsessionid|aspsessionid\w*",
     re.IGNORECASE,
 )
-# A session by its name and its value: `sid=12` may be a section.
+# A session is recognised by name and value: `sid=12` may be a section.
 _SESSION_PARAMETER = re.compile(
     r"(?:sid|s?ess(?:ion)?_?id|session|zenid|oscsid)=(?=[^=]*[0-9])(?=[^=]*[a-z])[a-z0-9,-]{20,}", re.IGNORECASE
 )
@@ -40,9 +40,9 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 def normal(url: str, base: str | None = None) -> str | None:
-    """The normal form of an address, resolved against `base` where it is relative.
+    """Return the normal form of a URL, resolved against `base` where it is relative.
 
-    None for what is no address of a web page: another scheme, no host, a bad host or port.
+    None for what is no URL of a web page: another scheme, no host, a bad host or port.
     """
     url = url.strip(_EDGES).translate(_LINE_ENDS)
     if _NORMAL.fullmatch(url):
@@ -57,12 +57,12 @@ def normal(url: str, base: str | None = None) -> str | None:
     scheme = parts.scheme.lower()
     if scheme not in _SCHEMES or host is None or port == 0:
         return None
-    place = host if port in (None, _SCHEMES[scheme]) else f"{host}:{port}"
-    return f"{scheme}://{place}{_path(parts.path)}{_query(parts.query)}"
+    authority = host if port in (None, _SCHEMES[scheme]) else f"{host}:{port}"
+    return f"{scheme}://{authority}{_path(parts.path)}{_query(parts.query)}"
 
 
 def _forward(url: str) -> str:
-    """Backslashes before the query as browsers read them."""
+    """Replace backslashes before the query by slashes, as browsers do."""
     if "\\" not in url:
         return url
     end = min((at for at in (url.find("?"), url.find("#")) if at >= 0), default=len(url))
@@ -70,13 +70,13 @@ def _forward(url: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _host(place: str) -> str | None:
-    """A host in lower-case ASCII, or None; `place` may carry a port, which was judged already."""
+def _host(authority: str) -> str | None:
+    """Return a host in lower-case ASCII, or None; `authority` may carry a port, which was checked already."""
     try:
-        if place.startswith("["):
-            literal = place[1 : place.index("]")]
+        if authority.startswith("["):
+            literal = authority[1 : authority.index("]")]
             return None if "%" in literal else f"[{IPv6Address(literal).compressed}]"
-        name = unquote(place.partition(":")[0])
+        name = unquote(authority.partition(":")[0])
         if not name.isascii():
             import idna
 
@@ -96,7 +96,7 @@ def _path(path: str) -> str:
 
 
 def _without_dots(path: str) -> str:
-    """RFC 3986, 5.2.4; `//` stays, for servers may mean something by it."""
+    """Remove dot segments (RFC 3986, 5.2.4); `//` stays, for it may have a meaning on a server."""
     kept: list[str] = []
     segments = path.split("/")[1:]
     for segment in segments:
@@ -110,7 +110,7 @@ def _without_dots(path: str) -> str:
 
 
 def _query(query: str) -> str:
-    """The query with its `?`, in its order, without empty and tracking parameters."""
+    """Return the query with its `?`, in its order, without empty and tracking parameters."""
     if not query:
         return ""
     parts = encoded(query).split("&")
@@ -123,19 +123,19 @@ def _is_noise(parameter: str) -> bool:
 
 
 def encoded(text: str) -> str:
-    """A piece of a path or query in normal form: escapes where needed, and in upper case."""
+    """Return a piece of a path or query in normal form: escapes where needed, and in upper case."""
     text = _UNSAFE.sub(_quoted, text)
     return _ESCAPE.sub(_escape, text) if "%" in text else text
 
 
-def _escape(found: re.Match[str]) -> str:
-    character = chr(int(found[1], 16))
-    return character if character in _UNRESERVED else found[0].upper()
+def _escape(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return character if character in _UNRESERVED else match[0].upper()
 
 
-def _quoted(found: re.Match[str]) -> str:
+def _quoted(match: re.Match[str]) -> str:
     # A lone surrogate is no Unicode, but a string may hold one.
-    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
 
 
 def _split(url: str) -> SplitResult | None:
@@ -146,42 +146,43 @@ def _split(url: str) -> SplitResult | None:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, without its port; empty where there is none."""
+    """Return the host of a URL, without its port; empty where there is none."""
     parts = _split(url)
     return (parts.hostname or "") if parts else ""
 
 
 def key(url: str) -> str:
-    """Equal for addresses that are one page nearly always: http and https, with and without `www.` and a last slash,
-    parameters in any order.  For comparing, not for fetching.
+    """Return a key that is equal for URLs of nearly always one page; for comparing, not for fetching.
+
+    http and https, with and without `www.` and a last slash, parameters in any order are alike.
     """
     parts = _split(normal(url) or url)
     if parts is None:
         return url
-    place, path = parts.netloc.removeprefix("www."), parts.path.rstrip("/")
+    authority, path = parts.netloc.removeprefix("www."), parts.path.rstrip("/")
     query = "&".join(sorted(parts.query.split("&"))) if "&" in parts.query else parts.query
-    return f"{place}{path}?{query}" if query else f"{place}{path}"
+    return f"{authority}{path}?{query}" if query else f"{authority}{path}"
 
 
 def readable(url: str) -> str:
-    """A URL as a person writes it: the host and escapes above ASCII as characters, where they are any."""
+    """Return a URL as a person writes it: its host and escapes above ASCII as characters, where they are any."""
     parts = _split(url)
     if parts is None or not ("%" in url or "xn--" in parts.netloc):
         return url
-    place = parts.netloc
-    if "xn--" in place:
+    authority = parts.netloc
+    if "xn--" in authority:
         import idna
 
         try:
-            place = idna.decode(place.partition(":")[0]) + "".join(place.partition(":")[1:])
+            authority = idna.decode(authority.partition(":")[0]) + "".join(authority.partition(":")[1:])
         except ValueError:
-            place = parts.netloc
+            authority = parts.netloc
     path = unquote(parts.path, errors="replace")
-    return f"{parts.scheme}://{place}{path}" + (f"?{unquote(parts.query, errors='replace')}" if parts.query else "")
+    return f"{parts.scheme}://{authority}{path}" + (f"?{unquote(parts.query, errors='replace')}" if parts.query else "")
 
 
 class Scope:
-    """What may be crawled: shell patterns over the whole URL, and hosts.
+    """The URLs that may be crawled: shell patterns over the whole URL, and hosts.
 
     In a pattern `*` stands for any run of characters, `?` for one, `[ab]` for a or b; it has to match all of the URL.  A
     pattern above ASCII is held against the URL as a person reads it (`https://한글.kr/뉴스/*`).  A host stands for itself and
@@ -195,7 +196,7 @@ class Scope:
         self._hosts = frozenset(_host(host) or host.lower() for host in named)
 
     def refusal(self, url: str) -> str | None:
-        """Why this URL (in normal form) is out: `other_host`, `excluded` or `not_included`; None where it is in."""
+        """Return why a URL (in normal form) is out: `other_host`, `excluded` or `not_included`; None where it is in."""
         if not self.has_host(url):
             return "other_host"
         if self._exclude and self._exclude.match(url):
@@ -203,13 +204,14 @@ class Scope:
         return "not_included" if self._include and not self._include.match(url) else None
 
     def allows(self, url: str) -> bool:
+        """Return whether a URL (in normal form) is in."""
         return self.refusal(url) is None
 
     def has_host(self, url: str) -> bool:
-        """Whether its host is one of these; patterns do not count."""
-        return not self._hosts or self._is_ours(host_of(url))
+        """Return whether a URL's host is allowed; patterns do not count."""
+        return not self._hosts or self._is_allowed_host(host_of(url))
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_allowed_host(self, host: str) -> bool:
         while host not in self._hosts:
             _, dot, host = host.partition(".")
             if not dot:
@@ -218,6 +220,8 @@ class Scope:
 
 
 class _Patterns:
+    """Shell patterns over whole URLs."""
+
     def __init__(self, patterns: Iterable[str]) -> None:
         compiled = [(pattern.isascii(), re.compile(translate(pattern))) for pattern in patterns]
         self._ascii = [pattern for is_ascii, pattern in compiled if is_ascii]

@@ -67,7 +67,7 @@ class Robots:
 
     @property
     def unreachable(self) -> bool:
-        """Return whether it could not be fetched: nothing is allowed until it is (RFC 9309, without its exception after 30 days)."""
+        """Return whether it could not be fetched: until then nothing is allowed (RFC 9309, but for ever)."""
         return self.refusal == "unreachable"
 
     def allowed(self, url: str) -> bool:

@@ -1,4 +1,4 @@
-"""The rules of `boilerplate`, by name: which words show that a paragraph, or a part of one, is no article.
+"""Rules of `boilerplate`, by name: the words that show that a paragraph, or a part of one, is no article.
 
 A pattern accounts for all of what it removes. It is written over several lines, whose edges do not count; <NAME> stands for one
 of `_PARTS`; a space between two Hangul syllables may be missing in the page. Repetitions are bounded, or possessive where
@@ -58,8 +58,8 @@ class Rule:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    while found := re.search(r"<([A-Z]+)>", pattern):
-        pattern = pattern.replace(found[0], _PARTS[found[1]])
+    while reference := re.search(r"<([A-Z]+)>", pattern):
+        pattern = pattern.replace(reference[0], _PARTS[reference[1]])
     joined = "".join(line.strip() for line in pattern.split("\n"))
     return re.compile(re.sub(r"(?<=[가-힣]) (?=[가-힣])", r"\\s?", joined))
 

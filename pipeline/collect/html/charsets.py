@@ -1,8 +1,8 @@
-"""Which encoding a page is in.
+"""Encoding of a page.
 
-Labels lie: a server says ISO-8859-1 of everything, a template says EUC-KR of UTF-8. So the bytes are asked first: a byte
-order mark, the NULs of UTF-16, valid UTF-8, the most frequent characters of Korean, Japanese and Chinese. Only then count the
-labels, the HTTP header's before the page's own, and last a guess by charset-normalizer.
+Labels are often wrong: servers declare ISO-8859-1 for everything, templates declare EUC-KR for UTF-8. So the bytes count first:
+a byte order mark, the NULs of UTF-16, valid UTF-8, the most frequent characters of Korean, Japanese and Chinese. Then the
+labels count, the HTTP header's before the page's own, and last a guess by charset-normalizer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FEW_BAD = 0.02  # of the characters beyond ASCII: an advertisement in another e
 _WORDS_BEYOND = re.compile(rb"[\x80-\xff]{3,}")  # Russian, Greek, Arabic; in French or Czech such bytes stand alone
 _LEAST_FREQUENT = 0.15  # share of frequent characters; wrong encodings of real pages stay below 0.04
 
-# What labels mean in practice: the superset that browsers use.
+# The encoding that a label means in practice: the superset that browsers use.
 _MEANT = {
     "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874",
     "euc_kr": "cp949", "johab": "cp949", "gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "cp950": "big5hkscs",
@@ -41,7 +41,7 @@ _OWN_NAMES = {
     "x-gbk": "gb18030", "x-x-big5": "big5hkscs", "x-euc-jp": "euc_jp", "unicode": "utf-16-le", "utf8mb4": "utf-8",
 }  # fmt: skip
 _MULTIBYTE = frozenset(("utf-8", "cp949", "gb18030", "big5hkscs", "cp932", "euc_jp", "iso2022_jp", "iso2022_kr", "hz"))
-_KNOWN = _MULTIBYTE | {
+_ACCEPTED = _MULTIBYTE | {
     "utf-16-le", "utf-16-be", "koi8-r", "koi8-u", "cp866", "mac-roman", "mac-cyrillic", "cp874",
     *(f"cp{number}" for number in range(1250, 1259)),
     *(f"iso8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
@@ -64,7 +64,7 @@ _FREQUENT = {  # encoding -> characters of which its language's running text is 
 
 
 def decode(body: bytes, header_charset: str | None) -> tuple[str, str]:
-    """The text of a page and the Python name of the encoding that was used.  Bytes that do not fit become U+FFFD."""
+    """Return the text of a page and the Python name of the encoding that was used.  Bytes that do not fit become U+FFFD."""
     for mark, encoding in _BOMS:
         if body.startswith(mark) and (text := _read(body[len(mark) :], encoding)) is not None:
             return text, encoding
@@ -74,33 +74,33 @@ def decode(body: bytes, header_charset: str | None) -> tuple[str, str]:
 
 
 def canonical(label: str | None) -> str | None:
-    """The codec that a charset label means; None for no label and for names that no page may have (idna, unicode_escape)."""
+    """Return the codec that a charset label means; None for no label and for codecs of no page (idna, unicode_escape)."""
     plain = (label or "").strip().strip("\"';,").lower()
     try:
         name = _OWN_NAMES.get(plain) or codecs.lookup(plain).name
     except (LookupError, ValueError):
         return None
     name = _MEANT.get(name, name)
-    return {"utf-16": "utf-16-le"}.get(name, name) if name in _KNOWN or name == "utf-16" else None
+    return {"utf-16": "utf-16-le"}.get(name, name) if name in _ACCEPTED or name == "utf-16" else None
 
 
 def _own_label(body: bytes) -> str | None:
-    found = _LABEL.search(body[:_LABEL_BYTES])
-    return (found[1] or found[2]).decode("ascii", "ignore") if found else None
+    match = _LABEL.search(body[:_LABEL_BYTES])
+    return (match[1] or match[2]).decode("ascii", "ignore") if match else None
 
 
 def _from_bytes(body: bytes) -> str | None:
-    """What the bytes themselves leave no doubt of."""
-    wide = _utf16(body[:_LABEL_BYTES])
-    if wide is not None:
-        return wide
+    """Return the encoding of which the bytes themselves leave no doubt, or None."""
+    utf16 = _utf16(body[:_LABEL_BYTES])
+    if utf16 is not None:
+        return utf16
     if (escaped := next((name for mark, name in _ESCAPES if mark in body), None)) is not None:
         return escaped
     return "utf-8" if _read(body, "utf-8") is not None else _east_asian(sample(body))
 
 
 def _utf16(head: bytes) -> str | None:
-    """UTF-16 without a mark: markup is ASCII, so every second byte of much of it is NUL."""
+    """Return the kind of UTF-16 without a mark, or None: markup is ASCII, so every second byte of much of it is NUL."""
     even, odd, pairs = head[::2].count(0), head[1::2].count(0), len(head) // 2
     if max(even, odd) < 0.1 * pairs or not pairs or min(even, odd) > 0.3 * max(even, odd):
         return None
@@ -108,7 +108,7 @@ def _utf16(head: bytes) -> str | None:
 
 
 def _read(body: bytes, encoding: str) -> str | None:
-    """The text where nearly all of it fits the encoding, else None."""
+    """Return the text where nearly all of it fits the encoding, else None."""
     text = body.decode(encoding, "replace")
     if _REPLACED not in text:
         return text
@@ -117,53 +117,53 @@ def _read(body: bytes, encoding: str) -> str | None:
 
 
 def sample(body: bytes) -> bytes:
-    """The first 40 kB of what lies beyond ASCII, word by word: no script, no markup."""
-    found, size = [], 0
+    """Return the first 40 kB of what is beyond ASCII, word by word: no scripts, no markup."""
+    runs, size = [], 0
     for match in _HIGH_RUN.finditer(body):
-        found.append(match[0])
+        runs.append(match[0])
         size += len(match[0])
         if size > _SAMPLE_BYTES:
             break
-    return b" ".join(found)
+    return b" ".join(runs)
 
 
-def _east_asian(some: bytes) -> str | None:
-    """The encoding in which a sample reads as running Korean, Japanese or Chinese, if there is one."""
-    shares = {encoding: _share(some, encoding) for encoding in _FREQUENT}
+def _east_asian(sample_bytes: bytes) -> str | None:
+    """Return the encoding in which a sample reads as running Korean, Japanese or Chinese, or None."""
+    shares = {encoding: _share(sample_bytes, encoding) for encoding in _FREQUENT}
     best = max(shares, key=lambda encoding: shares[encoding])
     return best if shares[best] >= _LEAST_FREQUENT else None
 
 
-def _share(some: bytes, encoding: str) -> float:
-    """How much of what is beyond ASCII is frequent in the encoding's language; 0 for fewer than 4 characters."""
-    text = _read(some, encoding)
+def _share(sample_bytes: bytes, encoding: str) -> float:
+    """Return the share of characters beyond ASCII that are frequent in the encoding's language; 0 for fewer than 4."""
+    text = _read(sample_bytes, encoding)
     beyond = [character for character in text or "" if character > "\x7f"]
     return sum(map(_FREQUENT[encoding].__contains__, beyond)) / len(beyond) if len(beyond) >= 4 else 0.0
 
 
 def _from_labels(body: bytes, labels: list[str]) -> str | None:
-    """The first label that fits.  Several bytes to a character seldom fit by accident, so those labels go first."""
-    some = sample(body)
+    """Return the first label that fits; multibyte encodings go first, since they seldom fit by accident."""
+    sample_bytes = sample(body)
     for name in sorted(labels, key=lambda name: name not in _MULTIBYTE):
-        # cp1252 fits anything and is what servers say that do not know: not believed of another script
-        if not (name == "cp1252" and _is_other_script(some)) and _read(some, name) is not None:
+        # cp1252 fits anything and is what many servers declare unseen: not believed of another script
+        if not (name == "cp1252" and _is_other_script(sample_bytes)) and _read(sample_bytes, name) is not None:
             return name
     return None
 
 
-def _is_other_script(some: bytes) -> bool:
-    """Whether most letters of a sample are beyond ASCII and stand together."""
-    return sum(map(len, _WORDS_BEYOND.findall(some))) > 0.5 * sum(1 for byte in some if byte > 0x7F)
+def _is_other_script(sample_bytes: bytes) -> bool:
+    """Return whether most letters of a sample are beyond ASCII and stand together."""
+    return sum(map(len, _WORDS_BEYOND.findall(sample_bytes))) > 0.5 * sum(1 for byte in sample_bytes if byte > 0x7F)
 
 
 def _guessed(body: bytes) -> str:
-    """cp1252 for Latin letters; for other scripts charset-normalizer's guess where it is installed and has one."""
-    some = sample(body)
-    if not _is_other_script(some):
+    """Return cp1252 for Latin letters; for other scripts charset-normalizer's guess where it is installed and has one."""
+    sample_bytes = sample(body)
+    if not _is_other_script(sample_bytes):
         return "cp1252"  # as browsers do; guessing among code pages of one script is worse
     try:
         from charset_normalizer import from_bytes
     except ImportError:
         return "cp1252"
-    best = from_bytes(some[:10_000], cp_isolation=sorted(_KNOWN - {"hz"})).best()
+    best = from_bytes(sample_bytes[:10_000], cp_isolation=sorted(_ACCEPTED - {"hz"})).best()
     return (canonical(best.encoding) if best is not None else None) or "cp1252"

@@ -1,4 +1,4 @@
-"""A page's bytes -> an article's fields, by trafilatura.
+"""Extraction of an article's fields from a page's bytes, by trafilatura.
 
 `extract` never raises, but a page can take it minutes or bring the process down: pages of strangers go through `workers`.
 """
@@ -34,7 +34,7 @@ Reason = Literal["not_html", "no_article", "undecodable", "too_large", "too_slow
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page says.  `reason` is None for an article, else why there is none; `detail` says more of that.
+    """The fields of a page.  `reason` is None for an article, else why there is none, with a `detail`.
 
     `text`: paragraphs, one a line, without `removed` (rule, text). `published_at`: an ISO 8601 date, or a time with its date.
     `language`: ISO 639-1, of the text, else as declared. `encoding`: Python's name of the one that was used.
@@ -53,18 +53,18 @@ class Page:
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Page:
-        """Of JSON, which knows no tuples."""
+        """Return the page of a JSON object, which has lists for tuples."""
         return cls(**{**fields, "removed": tuple((rule, text) for rule, text in fields["removed"])})
 
     def notes(self) -> tuple[str, ...]:
-        """What a row tells of how it was made, and has no column for."""
+        """Return notes of a row on how it was made, for which there is no column."""
         notes = [f"removed {rule}: {what}" for rule, what in self.removed]
         notes += [f"encoding: {self.encoding}"] if self.encoding not in (None, "utf-8") else []
         return (*notes, f"author: {self.author}") if self.author else tuple(notes)
 
 
 def extract(body: bytes, url: str, charset: str | None = None, mode: Mode = "fast") -> Page:
-    """The article of a page.  `charset` is the HTTP header's.  Raises MissingExtra, and nothing that a page could cause."""
+    """Extract the article of a page.  `charset` is the HTTP header's.  Raises MissingExtra, and nothing that a page could cause."""
     require()
     refusal = _refusal(body)
     if refusal is not None:
@@ -80,7 +80,7 @@ def extract(body: bytes, url: str, charset: str | None = None, mode: Mode = "fas
 def require(
     what: str = "extracting articles from pages", extra: str = "html", modules: Sequence[str] = ("trafilatura",)
 ) -> None:
-    """Raises MissingExtra, before the first page and not at it, where a module is not installed."""
+    """Raise MissingExtra where a module is not installed; called before the first page, not at it."""
     try:
         for module in modules:
             import_module(module)
@@ -90,7 +90,7 @@ def require(
 
 @lru_cache(maxsize=2)
 def extractor_digest(mode: Mode = "fast") -> str:
-    """Names everything that decides what `extract` makes of a page; where it differs, extract the stored page again."""
+    """Return a name of all that decides what `extract` makes of a page; where it differs, stored pages are extracted again."""
     from importlib.metadata import version
 
     return " ".join(
@@ -99,7 +99,7 @@ def extractor_digest(mode: Mode = "fast") -> str:
 
 
 def content_digest(text: str) -> str:
-    """Hex SHA-256 of a text's letters and digits: the same for copies that differ in spaces, punctuation, case or width."""
+    """Return the hex SHA-256 of a text's letters and digits, equal for copies that differ in spaces, punctuation, case or width."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return sha256("".join(filter(str.isalnum, folded)).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -161,43 +161,43 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     if tree is None:
         return Page(encoding=encoding, reason="not_html", detail="no tree of HTML elements")
     canonical = _canonical(tree, url)
-    found = _article(tree, url, mode)
-    if found is None or not (found.text or "").strip():
+    document = _article(tree, url, mode)
+    if document is None or not (document.text or "").strip():
         return Page(encoding=encoding, reason="no_article", detail="no article body found in the page")
-    paragraphs, removed = boilerplate.strip(_clean(found.text).split("\n"), found.title)
-    joined = "\n".join(paragraphs)
+    paragraphs, removed = boilerplate.strip(_clean(document.text).split("\n"), document.title)
+    article_text = "\n".join(paragraphs)
     return Page(
-        title=_clean(found.title) or None,
-        text=joined,
-        author=_clean(found.author or _stated_author(tree, found.sitename)) or None,
-        published_at=_published(tree, url, found.date),
-        language=_detector()(joined) or _declared_language(tree),
-        canonical_url=canonical or _clean(found.url) or None,
+        title=_clean(document.title) or None,
+        text=article_text,
+        author=_clean(document.author or _stated_author(tree, document.sitename)) or None,
+        published_at=_published(tree, url, document.date),
+        language=_detector()(article_text) or _declared_language(tree),
+        canonical_url=canonical or _clean(document.url) or None,
         encoding=encoding,
         removed=tuple(removed),
     )
 
 
 def _article(tree: Any, url: str, mode: Mode) -> Any:
-    """trafilatura's document.
+    """Return trafilatura's document, or None.
 
-    Thorough: readability and jusText are asked too, and what favours precision is taken unless it lost much of the text.
+    Thorough: readability and jusText are tried too, and the text that favours precision is taken unless it lost much.
     """
     from trafilatura import bare_extraction
 
     options: dict[str, Any] = {"url": url, "with_metadata": True, "include_comments": False}
-    found: Any = bare_extraction(tree, fast=mode == "fast", **options)
-    if mode == "fast" or found is None:
-        return found
+    document: Any = bare_extraction(tree, fast=mode == "fast", **options)
+    if mode == "fast" or document is None:
+        return document
     options["with_metadata"] = False
     precise: Any = bare_extraction(tree, favor_precision=True, **options)
-    if precise is not None and len(precise.text or "") >= _KEPT_BY_PRECISION * len(found.text or ""):
-        found.text = precise.text
-    return found
+    if precise is not None and len(precise.text or "") >= _KEPT_BY_PRECISION * len(document.text or ""):
+        document.text = precise.text
+    return document
 
 
 def _clean(text: str | None) -> str:
-    """Without lone surrogates, which no file can hold."""
+    """Return a text without lone surrogates, which no file can hold."""
     return (text or "").encode("utf-8", "replace").decode().strip()
 
 
@@ -207,7 +207,7 @@ def _detector() -> language.Detector:
 
 
 def _canonical(tree: Any, url: str) -> str | None:
-    """What `<link rel="canonical">` names; trafilatura does not take relative ones."""
+    """Return the URL of `<link rel="canonical">`, or None; trafilatura does not take relative ones."""
     base = next((normal(each.get("href") or "", url) for each in tree.iter("base")), None)
     links = (link.get("href") for link in tree.iter("link") if "canonical" in (link.get("rel") or "").lower().split())
     return next((address for href in links if href and (address := normal(href, base or url))), None)
@@ -226,7 +226,7 @@ _NO_NAME = re.compile(r"[@/]|://|^\d+$")
 
 
 def _stated_author(tree: Any, site: str | None) -> str | None:
-    """Whom the page names; trafilatura believes no name of one word, as Korean ones are."""
+    """Return the author whom the page states, or None; trafilatura rejects names of one word, as Korean ones are."""
     metas = (
         meta.get("content") for meta in tree.iter("meta") if (meta.get("name") or meta.get("property")) in _META_AUTHORS
     )
@@ -266,17 +266,20 @@ _META_TIMES = (
 )
 
 
-def _published(tree: Any, url: str, found: str | None) -> str | None:
-    """trafilatura's date, with the time of day where the page gives one for that day."""
+def _published(tree: Any, url: str, day: str | None) -> str | None:
+    """Return trafilatura's date `day`, with the time of day where the page states one for that day."""
     for value in _stated_times(tree):
         match = _TIME.match(value.strip())
-        if match is not None and found == match[0][:10]:
+        if match is not None and day == match[0][:10]:
             return match[0].replace(" ", "T", 1).replace(" ", "")
-    return _written_day(tree, url, found) if found and found.endswith("-01-01") else found or None
+    return _written_day(tree, url, day) if day and day.endswith("-01-01") else day or None
 
 
 def _written_day(tree: Any, url: str, guess: str) -> str | None:
-    """Of a mere year, as in a copyright, trafilatura makes its first of January; and it reads no `2024. 5. 18.`"""
+    """Return a day written in the page, in place of a first of January that trafilatura makes of a mere year.
+
+    It does so for a copyright's year, and does not read `2024. 5. 18.`
+    """
     words = tree.xpath("//body//text()[not(ancestor::script or ancestor::style)]")
     text = " ".join((url, *_stated_times(tree), *words))
     for year, month, day in _DAY.findall(text):

@@ -1,4 +1,4 @@
-"""Extraction in processes that may be killed: a page that hangs, eats memory or crashes a parser costs only itself.
+"""Pool of worker processes for extraction: a page that hangs, eats memory or crashes a parser costs only itself.
 
 A thread for each worker sends it one page at a time over a socket and waits for the answer. The worker is a plain child process
 (no fork of this one, which has threads; no import of the caller's main module). It ends when its socket closes, whatever
@@ -34,16 +34,16 @@ from pipeline.core.errors import LabelmillError
 Key = TypeVar("Key")
 Item = tuple[Key, bytes, str, str | None]  # key, body, URL, charset of the HTTP header
 
-PAGES_A_WORKER = 2000  # then it is replaced: lxml and the caches below keep what they had
-AHEAD_PAGES = 1000  # read and not yet given back; one page that takes all its time does not idle the other workers
+PAGES_A_WORKER = 2000  # before it is replaced: lxml and the caches below never give memory back
+AHEAD_PAGES = 1000  # read ahead, so that one page that takes all its time does not idle the other workers
 AHEAD_BYTES = 64 * 2**20  # of bodies that wait for a worker
 _START_SECONDS = 60
-_GRACE_SECONDS = 1  # behind the parent's limit comes the worker's own alarm
-_HEADER = struct.Struct("!II")  # of a message: bytes of JSON, bytes of a body
+_GRACE_SECONDS = 1  # after the parent's limit, until the worker's own alarm
+_HEADER = struct.Struct("!II")  # a message's sizes: bytes of JSON, bytes of the body
 
 
 class Workers:
-    """A context manager around `count` processes; they start with the first pages.
+    """A pool of `count` processes, as a context manager; they start with the first pages.
 
     `seconds` a page may take, of the clock; `megabytes` of address space a process may have (150 are taken by the
     libraries; not enforced on macOS).
@@ -57,7 +57,7 @@ class Workers:
         mode: Mode = "fast",
         pages_a_worker: int = PAGES_A_WORKER,
     ) -> None:
-        """Raises MissingExtra where trafilatura is not installed."""
+        """Create a pool without processes yet.  Raises MissingExtra where trafilatura is not installed."""
         extract.require()
         if count < 1 or mode not in get_args(Mode):
             raise ValueError(f"count={count}, mode={mode!r}")
@@ -75,13 +75,13 @@ class Workers:
         self.close()
 
     def close(self) -> None:
-        """Ends all processes at once; pages that nobody took are lost."""
+        """End all processes at once; results that nobody took are lost."""
         for worker in self._all:
             worker.close(for_good=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def extract_all(self, items: Iterable[Item[Key]]) -> Iterator[tuple[Key, Page]]:
-        """Pages in the order of their items, read ahead within bounds.  Raises LabelmillError where no worker starts."""
+        """Yield pages in the order of their items, read ahead within bounds.  Raises LabelmillError where no worker starts."""
         waiting: deque[tuple[Key, int, Future[Page]]] = deque()
         try:
             for key, body, url, charset in items:
@@ -110,7 +110,7 @@ def _is_far_ahead(waiting: deque[tuple[Any, int, Future[Page]]]) -> bool:
 
 
 class _Worker:
-    """One process at a time, replaced when it dies, overruns, or has served its pages."""
+    """One worker process, replaced when it dies, overruns, or has served its pages."""
 
     def __init__(self, limits: dict[str, Any]) -> None:
         self._limits = limits
@@ -119,7 +119,7 @@ class _Worker:
         self._lock, self._closed = threading.Lock(), False  # closing may happen while a page is under way
 
     def extract(self, body: bytes, url: str, charset: str | None) -> Page:
-        """One page; whatever goes wrong with the process is the page's `reason`."""
+        """Extract one page; whatever goes wrong with the process is the page's `reason`."""
         connection = self._living() or self._start()
         deadline = time.monotonic() + self._limits["seconds"]
         try:
@@ -135,27 +135,27 @@ class _Worker:
         return Page.of(answer)
 
     def _living(self) -> socket.socket | None:
-        """The connection, unless the process died idly: no page is to blame for that."""
+        """Return the connection, or None where the process died while idle, for which no page is to blame."""
         if self._process is not None and self._process.poll() is not None:
             self.close()
         return self._socket
 
     def _start(self) -> socket.socket:
-        """A new process that has loaded its libraries.  Raises LabelmillError."""
+        """Start a process and wait until it has loaded its libraries.  Raises LabelmillError."""
         try:
             connection = self._spawn()
             deadline = time.monotonic() + _START_SECONDS
             _send(connection, self._limits, b"", deadline)
             error = _receive(connection, deadline)[0]["error"]
-        except (OSError, EOFError) as trouble:
-            error = f"{trouble or self._how_it_ended()}; is megabytes={self._limits['megabytes']} too little?"
+        except (OSError, EOFError) as failure:
+            error = f"{failure or self._how_it_ended()}; is megabytes={self._limits['megabytes']} too little?"
         if error is not None:
             self.close()
             raise LabelmillError(f"crawl: a worker for pages did not start: {error}")
         return connection
 
     def _spawn(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
+        parent_end, worker_end = socket.socketpair()
         path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
         threads = {
             "OPENBLAS_NUM_THREADS": "1",
@@ -163,16 +163,16 @@ class _Worker:
             "MALLOC_ARENA_MAX": "2",
         }  # each would take address space
         command = [sys.executable, "-P", "-c", "from pipeline.collect.html.workers import serve; serve()"]
-        with self._lock, theirs:
+        with self._lock, worker_end:
             if self._closed:
                 raise EOFError("closed")
-            self._socket = ours
+            self._socket = parent_end
             self._process = subprocess.Popen(
-                command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                command, stdin=worker_end.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env={**os.environ, **threads, "PYTHONPATH": path},
                 start_new_session=True,  # Ctrl-C is the parent's business
             )  # fmt: skip
-        return ours
+        return parent_end
 
     def _how_it_ended(self) -> str:
         process = self._process
@@ -184,7 +184,7 @@ class _Worker:
         return f"signal {signal.Signals(-code).name}" if code and code < 0 else f"exit status {code}"
 
     def close(self, for_good: bool = False) -> None:
-        """Kills the process, if there is one, and waits for its end.  A page under way becomes `crashed`."""
+        """Kill the process, if there is one, and wait for its end.  A page under way becomes `crashed`."""
         with self._lock:
             self._closed = self._closed or for_good
             process, connection, self._process, self._socket = self._process, self._socket, None, None
@@ -209,7 +209,7 @@ def _send(connection: socket.socket, message: dict[str, Any], body: bytes, deadl
 
 
 def _receive(connection: socket.socket, deadline: float | None) -> tuple[dict[str, Any], bytes]:
-    """Raises TimeoutError, EOFError where the other side is gone, OSError."""
+    """Receive one message.  Raises TimeoutError, EOFError where the other side has closed, OSError."""
     head, body = _HEADER.unpack(_read(connection, _HEADER.size, deadline))
     message: dict[str, Any] = json.loads(_read(connection, head, deadline))
     return message, _read(connection, body, deadline)
@@ -238,9 +238,9 @@ def _left(deadline: float | None) -> float | None:
 
 
 def serve() -> None:
-    """Answers pages on standard input, which is a socket, until it closes."""
+    """Serve pages on standard input, which is a socket, until it closes."""
     connection = socket.socket(fileno=0)
-    logging.disable(logging.CRITICAL)  # what the libraries have to say of a page
+    logging.disable(logging.CRITICAL)  # the libraries' messages about pages
     limits, _ = _receive(connection, None)
     error = _prepare(limits)
     _send(connection, {"error": error}, b"", None)
@@ -262,7 +262,7 @@ def serve() -> None:
 
 
 def _prepare(limits: dict[str, Any]) -> str | None:
-    """Takes the limits on and loads the libraries; what went wrong, if anything did."""
+    """Apply the limits and load the libraries; return what went wrong, or None."""
     try:
         size = int(limits["megabytes"]) * 2**20
         with suppress(ValueError, OSError):  # macOS knows no such limit
@@ -277,12 +277,12 @@ def _prepare(limits: dict[str, Any]) -> str | None:
 
 
 def _is_large(megabytes: int) -> bool:
-    """Whether the process once held so much that the next large page may not fit."""
+    """Return whether the process once held so much memory that the next large page may not fit."""
     return _peak() > 0.5 * megabytes * 2**20
 
 
 def _peak() -> int:
-    """The most memory that this process has held, in bytes.  Linux's `ru_maxrss` begins with what the parent holds."""
+    """Return the most memory that this process has held, in bytes.  Linux's `ru_maxrss` begins with what the parent holds."""
     try:
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -1,7 +1,7 @@
-"""How articles are read out of what holds them; the plugins in `sources` say of which, and what a unit is.
+"""Readers of files and databases: from bytes to rows; the plugins in `sources` choose what is read and what a unit is.
 
-items      a file, a member of an archive, a remote file: opened, decompressed, recoded; what readers are told
-places     paths and patterns -> items, on this machine or behind fsspec
+items      a file, a member of an archive, a remote file: opened, decompressed, recoded; the options of readers
+locations  paths and patterns -> items, on this machine or behind fsspec
 encodings  which encoding bytes are in
 formats    endings -> readers
 lines delimited json_values parquet excel whole warc archives     readers: an item -> rows

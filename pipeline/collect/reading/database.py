@@ -1,4 +1,4 @@
-"""A database to read from, through SQLAlchemy: it cannot write, and its errors are one line without a password."""
+"""Read-only access to a database through SQLAlchemy, with errors of one line without a password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.core.errors import ConfigError, InputError, LabelmillError, Missin
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before a page is asked for again when the connection broke
+WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds before each retry of a page when the connection broke
 CONNECT_SECONDS = 20
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql",
             "mariadb": "mariadb+pymysql"}  # fmt: skip
@@ -22,8 +22,12 @@ _OURS = {"psycopg", "pymysql"}  # drivers that the extra installs
 _READ_ONLY = {"mysql": "SET SESSION TRANSACTION READ ONLY", "mariadb": "SET SESSION TRANSACTION READ ONLY"}
 
 
-class Database:
-    """`label` stands in messages; `where` is the address without password and options; files are relative to `folder`."""
+class SourceDatabase:
+    """A database to read from.
+
+    `label` stands in messages; `where` is the address without password and options; files are relative to `folder`.  Raises
+    ConfigError for an address that is none, MissingExtra without SQLAlchemy or a driver.
+    """
 
     def __init__(self, url: str, folder: Path, label: str) -> None:
         try:
@@ -41,13 +45,13 @@ class Database:
         self._engine = self._create(folder)
 
     def columns(self, rows: sa.FromClause) -> list[str]:
-        """Names of the columns of a table or query, by a look at none of its rows; this is also the first connection."""
+        """Return the names of the columns of a table or query, without reading rows; this is also the first connection."""
         statement = self.sa.select(self.sa.text("*")).select_from(rows).limit(0)
         with self.errors(), self._engine.connect() as connection:
             return list(connection.execute(statement).keys())
 
     def fetch(self, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
-        """All rows of a short statement, in a transaction of its own; a broken connection is made anew, a few times."""
+        """Return all rows of a short statement, in a transaction of its own; a broken connection is retried a few times."""
         lost = (self.sa.exc.OperationalError, self.sa.exc.InterfaceError)
         for wait in WAITS if self._url.get_backend_name() != "sqlite" else ():
             try:
@@ -58,22 +62,23 @@ class Database:
             return self._fetch(statement)
 
     def tables(self, schema: str | None) -> list[str]:
+        """Return the names of tables and views."""
         with self.errors():
             inspector = self.sa.inspect(self._engine)
             return [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
 
     def is_unique(self, table: str, schema: str | None, column: str) -> bool:
-        """Whether the database itself keeps a column of a table free of copies."""
+        """Return whether a constraint or index of the database keeps a column of a table unique."""
         with self.errors():
             inspect = self.sa.inspect(self._engine)
-            known: list[Any] = [inspect.get_pk_constraint(table, schema).get("constrained_columns")]
-            whole = (
+            unique_columns: list[Any] = [inspect.get_pk_constraint(table, schema).get("constrained_columns")]
+            whole_indexes = (
                 i
                 for i in inspect.get_indexes(table, schema)
                 if not i.get("dialect_options", {}).get("postgresql_where")
             )
-            known += [index["column_names"] for index in whole if index["unique"]]
-            return [column] in known
+            unique_columns += [index["column_names"] for index in whole_indexes if index["unique"]]
+            return [column] in unique_columns
 
     def close(self) -> None:
         """End the connection; the next call makes another."""
@@ -81,16 +86,16 @@ class Database:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Whatever goes wrong in the database is an InputError."""
+        """Raise whatever goes wrong in the database as InputError."""
         try:
             yield
         except (self.sa.exc.SQLAlchemyError, RuntimeError) as error:  # a driver may lack a package of its own
-            raise InputError(f"{self.label}: {self.where}: {self.told(error)}") from None
+            raise InputError(f"{self.label}: {self.where}: {self.error_line(error)}") from None
         except UnicodeDecodeError as error:
             raise InputError(f"{self.label}: {self.where}: text that is no UTF-8 ({error.reason})") from None
 
-    def told(self, error: Exception) -> str:
-        """The first line of what the server or the driver said, without secrets."""
+    def error_line(self, error: Exception) -> str:
+        """Return the first line of the server's or the driver's message, without secrets, at most 300 characters."""
         cause = getattr(error, "orig", None) or error
         text = str(cause.args[-1] if cause.args else cause).strip().partition("\n")[0]
         for secret in self._secrets:
@@ -120,7 +125,7 @@ class Database:
         except ModuleNotFoundError as error:
             raise self._no_driver(str(error.name)) from error
         except self.sa.exc.ArgumentError as error:
-            raise ConfigError(f"url: {self.told(error)}") from None
+            raise ConfigError(f"url: {self.error_line(error)}") from None
         if kind in _READ_ONLY:
             self.sa.event.listen(engine, "connect", _command(_READ_ONLY[kind]))
         return engine
@@ -140,7 +145,7 @@ def _command(command: str) -> Any:
 
 
 def _sqlite(database: str, folder: Path) -> Any:
-    """A file that is opened for reading only: by itself SQLite makes an empty one where there is none."""
+    """Return a function that opens an SQLite file for reading only: by itself SQLite makes an empty one where there is none."""
     import sqlite3
 
     path = folder / database
@@ -150,9 +155,9 @@ def _sqlite(database: str, folder: Path) -> Any:
 
 
 def _secrets(text: str, url: sa.URL) -> list[str]:
-    """What must not be shown, longest first: the address as a whole, passwords as they are and as they were written."""
+    """Return what must not be shown, longest first: the address as a whole, passwords as they are and as they were written."""
     written = re.search(r"://[^@/]*?:(.*)@", text)
     named = [v for name, value in url.query.items() if re.search("pass|pwd|secret|token|key", name.lower())
              for v in ([value] if isinstance(value, str) else value)]  # fmt: skip
-    found = {text, *named, str(url.password or ""), written[1] if written else ""}
-    return sorted(found - {""}, key=len, reverse=True)
+    secrets = {text, *named, str(url.password or ""), written[1] if written else ""}
+    return sorted(secrets - {""}, key=len, reverse=True)

@@ -1,18 +1,18 @@
-"""CSV and TSV."""
+"""Reader of CSV and TSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 
-from pipeline.collect.reading.items import DAMAGE, How, Item, Rows, wrong_encoding
+from pipeline.collect.reading.items import DAMAGE, InputItem, ReadOptions, Rows, wrong_encoding
 from pipeline.core.types import BadRow, RawRow
 
 
-def read(item: Item, how: How) -> Rows:
-    """Strict CSV: a quote left open is an error of that row, not a row that swallows its neighbours unseen."""
+def read(item: InputItem, options: ReadOptions) -> Rows:
+    """Yield the rows of strict CSV: a quote left open is an error of that row, not a row that swallows its neighbours unseen."""
     csv.field_size_limit(2**31 - 1)
-    label, encoding = item.label, item.encoding(how)
+    label, encoding = item.label, item.encoding(options)
     delimiter = "\t" if item.suffixes[-1:] == [".tsv"] else ","
     with item.open() as binary, io.TextIOWrapper(binary, encoding, "surrogateescape", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -32,14 +32,16 @@ def read(item: Item, how: How) -> Rows:
             if not header:
                 header = [name.strip().removeprefix("\ufeff") for name in values]
             elif values:
-                yield _row(header, values, label, line, how, encoding)
+                yield _row(header, values, label, line, options, encoding)
 
 
-def _row(header: list[str], values: list[str], label: str, line: int, how: How, encoding: str) -> RawRow | BadRow:
+def _row(
+    header: list[str], values: list[str], label: str, line: int, options: ReadOptions, encoding: str
+) -> RawRow | BadRow:
     if len(values) != len(header):
         return BadRow(label, line, "wrong_column_count", f"{len(values)} values for {len(header)} columns")
-    if sum(map(len, values)) > how.max_row_bytes:
-        return BadRow(label, line, "row_too_large", f"max_row_bytes is {how.max_row_bytes}")
+    if sum(map(len, values)) > options.max_row_bytes:
+        return BadRow(label, line, "row_too_large", f"max_row_bytes is {options.max_row_bytes}")
     try:
         "".join(values).encode()
     except UnicodeEncodeError:

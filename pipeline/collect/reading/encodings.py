@@ -1,4 +1,4 @@
-"""Which encoding bytes are in: UTF-8, UTF-16, CP949 (Korean Windows) or Latin-1 (as Windows has it)."""
+"""Encoding of a file, guessed from its bytes: UTF-8, UTF-16, CP949 (Korean Windows) or Latin-1 (as Windows has it)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-SAMPLE, FARTHEST = 2**18, 2**26  # bytes that are looked at, and where the first that is not ASCII is looked for
+SAMPLE, FARTHEST = 2**18, 2**26  # bytes that are judged, and bytes in which the first one that is not ASCII is searched
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _FEW_BROKEN = 0.02  # of the characters that are not ASCII
 _NO_ASCII = (
@@ -28,10 +28,10 @@ _NO_ASCII = (
 
 
 def guess(read_more: Callable[[int], bytes]) -> str:
-    """By the first bytes that are not ASCII; what has none is UTF-8."""
+    """Return the encoding of a stream by its first bytes that are not ASCII; a stream without any is UTF-8."""
     sample, read = read_more(SAMPLE), 0
-    if found := _by_marks(sample):
-        return found
+    if marked := _by_marks(sample):
+        return marked
     while sample.isascii() and read < FARTHEST:
         read += len(sample)
         if not (sample := read_more(SAMPLE)):
@@ -40,7 +40,7 @@ def guess(read_more: Callable[[int], bytes]) -> str:
 
 
 def _by_marks(sample: bytes) -> str | None:
-    """A mark at the head, or the zeros of ASCII letters in UTF-16."""
+    """Return the encoding that a byte order mark or the zeros of ASCII letters in UTF-16 show, or None."""
     for mark, encoding in _BOMS:
         if sample.startswith(mark):
             return encoding
@@ -52,7 +52,10 @@ def _by_marks(sample: bytes) -> str | None:
 
 
 def _by_letters(sample: bytes) -> str:
-    """A few broken characters do not make another encoding of a file: they cost their own rows only."""
+    """Return the encoding in which the letters beyond ASCII make sense.
+
+    A few broken characters do not make another encoding of a file: they cost their own rows only.
+    """
     first = next((n for n, byte in enumerate(sample) if byte > 127), 0)
     sample = sample[max(first - 1, 0) :]
     utf8, korean = _letters(sample, "utf-8"), _letters(sample, "cp949")
@@ -67,7 +70,7 @@ def _by_letters(sample: bytes) -> str:
 
 
 def _letters(sample: bytes, encoding: str) -> str:
-    """What is not ASCII in the text, but for a character that is cut at the end."""
+    """Return the decoded characters that are not ASCII, without one that is cut at the end."""
     text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
     return "".join(c for c in text if c > "\x7f")
 
@@ -77,13 +80,13 @@ def _broken(letters: str) -> float:
 
 
 def _in_words(sample: bytes) -> bool:
-    """Whether most bytes beyond ASCII stand together, as they do not in words of Latin letters."""
+    """Return whether most bytes beyond ASCII stand together, as they do not in words of Latin letters."""
     runs = re.findall(rb"[\x80-\xff]{4,}", sample)
     return sum(map(len, runs)) > 0.5 * sum(byte > 127 for byte in sample)
 
 
 def keeps_ascii(encoding: str) -> bool:
-    """Whether a byte below 128 is always the ASCII character: then bytes can be searched for quotes and line ends."""
+    """Return whether a byte below 128 is always its ASCII character, so that quotes and line ends can be searched in bytes."""
     name = codecs.lookup(encoding).name.replace("_", "-")
     return not name.startswith(_NO_ASCII)
 
@@ -92,7 +95,7 @@ codecs.register_error("labelmill.broken", lambda error: ("\udcff", getattr(error
 
 
 class Recoded(io.BufferedReader):
-    """A stream in another encoding, as UTF-8.  What cannot be decoded stays what it is, which is no UTF-8."""
+    """A stream in another encoding, recoded as UTF-8; what cannot be decoded becomes a byte that is no UTF-8."""
 
     def __init__(self, file: BinaryIO, encoding: str) -> None:
         super().__init__(_Recoder(file, encoding))

@@ -1,16 +1,16 @@
-"""Excel (.xlsx): every sheet is a table with a header; in memory are its texts, which Excel keeps once each."""
+"""Reader of Excel (.xlsx): every sheet is a table with a header; its texts, which Excel stores once each, are in memory."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pipeline.collect.reading.items import How, Item, Rows
+from pipeline.collect.reading.items import InputItem, ReadOptions, Rows
 from pipeline.core.errors import MissingExtra
 from pipeline.core.types import BadRow, RawRow
 
 
-def read(item: Item, how: How) -> Rows:
-    """A row for each row that is not empty; its line is Excel's row number.  A formula counts as its last result."""
+def read(item: InputItem, options: ReadOptions) -> Rows:
+    """Yield one row per row that is not empty; its line is Excel's row number.  A formula counts as its last result."""
     try:
         import openpyxl
     except ImportError as error:
@@ -22,29 +22,31 @@ def read(item: Item, how: How) -> Rows:
             yield BadRow(item.label, 1, "damaged_file", f"not readable as .xlsx ({str(error)[:150]})")
             return
         for sheet in book.worksheets:
-            yield from _sheet(sheet, item.label if len(book.worksheets) == 1 else f"{item.label}[{sheet.title}]", how)
+            yield from _sheet(
+                sheet, item.label if len(book.worksheets) == 1 else f"{item.label}[{sheet.title}]", options
+            )
 
 
-def _sheet(sheet: Any, label: str, how: How) -> Rows:
+def _sheet(sheet: Any, label: str, options: ReadOptions) -> Rows:
     header: list[str] = []
     line = 0
     try:
-        sheet.reset_dimensions()  # what other programs write there is not to be trusted
+        sheet.reset_dimensions()  # other programs write wrong dimensions
         for line, values in enumerate(sheet.iter_rows(values_only=True), 1):
             if all(value is None for value in values):
                 continue
             if not header:
                 header = [str(value).strip() if value is not None else "" for value in values]
                 continue
-            yield _row(header, values, label, line, how)
+            yield _row(header, values, label, line, options)
     except Exception as error:
         yield BadRow(label, line + 1, "damaged_file", f"the rest cannot be read ({str(error)[:150]})")
 
 
-def _row(header: list[str], values: tuple[Any, ...], label: str, line: int, how: How) -> RawRow | BadRow:
+def _row(header: list[str], values: tuple[Any, ...], label: str, line: int, options: ReadOptions) -> RawRow | BadRow:
     if any(value is not None for value in values[len(header) :]):
         return BadRow(label, line, "wrong_column_count", f"{len(values)} values for {len(header)} columns")
-    if sum(len(value) for value in values if isinstance(value, str)) > how.max_row_bytes:
-        return BadRow(label, line, "row_too_large", f"max_row_bytes is {how.max_row_bytes}")
+    if sum(len(value) for value in values if isinstance(value, str)) > options.max_row_bytes:
+        return BadRow(label, line, "row_too_large", f"max_row_bytes is {options.max_row_bytes}")
     fields = dict.fromkeys(header) | dict(zip(header, values, strict=False))
     return RawRow(label, line, {name: value for name, value in fields.items() if name})

@@ -1,4 +1,4 @@
-"""Which reader a file has: by its ending, or as it was told."""
+"""Formats of files, by their endings or as chosen, and the reader of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from pipeline.collect.reading import archives, delimited, excel, json_values, lines, parquet, warc, whole
-from pipeline.collect.reading.items import COMPRESSED, How, Item, Rows
+from pipeline.collect.reading.items import COMPRESSED, InputItem, ReadOptions, Rows
 
 ENDINGS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
@@ -15,7 +15,7 @@ ENDINGS = {
     ".zip": "archive", ".tar": "archive", ".tgz": "archive",
     ".tbz2": "archive", ".txz": "archive",
 }  # fmt: skip
-READERS: dict[str, Callable[[Item, How], Rows]] = {
+READERS: dict[str, Callable[[InputItem, ReadOptions], Rows]] = {
     "jsonl": lines.read, "json": json_values.read, "csv": delimited.read, "parquet": parquet.read, "excel": excel.read,
     "text": whole.read_text, "html": whole.read_html, "warc": warc.read,
 }  # fmt: skip
@@ -23,23 +23,23 @@ ONE_ARTICLE_A_FILE = ("text", "html")
 
 
 def by_name(name: str) -> str | None:
-    """The format that a file's ending tells; None for one that is not known."""
+    """Return the format that a file's ending names, or None for an unknown ending."""
     endings = [s.lower() for s in PurePosixPath(name).suffixes if s.lower() not in COMPRESSED]
     return ENDINGS.get(endings[-1]) if endings else None
 
 
-def format_of(name: str, told: str) -> str | None:
-    """`told` is a format or `auto`; an archive is always one, and what was told holds for what is in it."""
-    found = by_name(name)
-    return found if told == "auto" or found == "archive" else told
+def format_of(name: str, chosen: str) -> str | None:
+    """Return a file's format; `chosen` is a format or `auto`.  An archive stays one, and `chosen` holds for its members."""
+    format_name = by_name(name)
+    return format_name if chosen == "auto" or format_name == "archive" else chosen
 
 
-def reader(name: str, told: str) -> Callable[[Item, How], Rows] | None:
-    """The reader of a file; archives within archives are told, not read."""
-    found = format_of(name, told)
-    if found != "archive":
-        return READERS.get(found or "")
+def reader(name: str, chosen: str) -> Callable[[InputItem, ReadOptions], Rows] | None:
+    """Return the reader of a file, or None; archives within archives are rejected, with the reason `archive_in_archive`."""
+    format_name = format_of(name, chosen)
+    if format_name != "archive":
+        return READERS.get(format_name or "")
     return partial(
         archives.read,
-        reader_of=lambda member: archives.refuse if by_name(member) == "archive" else reader(member, told),
+        reader_of=lambda member: archives.refuse if by_name(member) == "archive" else reader(member, chosen),
     )

@@ -1,4 +1,4 @@
-"""What a reader is given: one file, wherever it lies, and how it is to be read."""
+"""Input of a reader: one file, wherever it lies, and the options to read it with."""
 
 from __future__ import annotations
 
@@ -28,16 +28,19 @@ DAMAGE = (
     zlib.error,
     zstandard.ZstdError,
     lzma.LZMAError,
-)  # what a damaged compressed file raises
+)  # exceptions of a damaged compressed file
 OURS = ("id", "title", "text", "url", "published_at", "language")
 Rows = Iterator[RawRow | BadRow]
 Extract = Callable[[Iterable[tuple[Any, bytes, str, str | None]]], Iterator[tuple[Any, Any]]]  # as `html.workers` does
 
 
 @dataclass(frozen=True)
-class How:
-    """`encoding` may be `auto`: then `guessed` holds, by label, what it was found to be.  `columns` are those wanted.
-    `extract` makes articles of pages: key, bytes, address, charset -> key, page."""
+class ReadOptions:
+    """Options of a reader.
+
+    `encoding` may be `auto`: then `guessed` receives the encoding by label.  `columns` are the ones to read.  `extract` makes
+    articles of HTML: key, bytes, URL, charset -> key, page.
+    """
 
     encoding: str
     max_row_bytes: int
@@ -47,8 +50,8 @@ class How:
 
 
 @dataclass(frozen=True)
-class Item:
-    """`name` has the endings, `label` is for people, `raw` opens the bytes as they are stored."""
+class InputItem:
+    """One file to read: `name` has the endings, `label` is for people, `raw` opens the bytes as they are stored."""
 
     name: str
     label: str
@@ -56,11 +59,11 @@ class Item:
 
     @property
     def suffixes(self) -> list[str]:
-        """Endings in lower case, without those of compression."""
+        """Return the endings in lower case, without those of compression."""
         return [s for s in (s.lower() for s in PurePosixPath(self.name).suffixes) if s not in COMPRESSED]
 
     def open(self) -> BinaryIO:
-        """The content, decompressed."""
+        """Open the content, decompressed."""
         ending = PurePosixPath(self.name).suffix.lower()
         if opener := _OPENERS.get(ending):
             return cast(BinaryIO, _Closing(opener(file := self.raw()), file))
@@ -69,7 +72,7 @@ class Item:
         return self.raw()
 
     def seekable(self) -> BinaryIO:
-        """The content, for formats with their index at the end: copied to a temporary file where it is a mere stream."""
+        """Open the content for formats with their index at the end: a mere stream is copied to a temporary file."""
         file = self.open()
         if file.seekable() and PurePosixPath(self.name).suffix.lower() not in COMPRESSED:
             return file
@@ -79,24 +82,24 @@ class Item:
         copy.seek(0)
         return copy
 
-    def encoding(self, how: How) -> str:
-        """As it was told, else guessed from the first bytes that are not ASCII."""
-        if how.encoding != "auto":
-            return how.encoding
-        if self.label not in how.guessed:
+    def encoding(self, options: ReadOptions) -> str:
+        """Return the encoding as chosen, or for `auto` guessed from the first bytes that are not ASCII."""
+        if options.encoding != "auto":
+            return options.encoding
+        if self.label not in options.guessed:
             with self.open() as file:
-                how.guessed[self.label] = encodings.guess(partial(_before_damage, file))
-        return how.guessed[self.label]
+                options.guessed[self.label] = encodings.guess(partial(_before_damage, file))
+        return options.guessed[self.label]
 
     def recoded(self, encoding: str) -> tuple[BinaryIO, str]:
-        """The content and its encoding, such that lines, quotes and brackets are the bytes that they are in ASCII."""
+        """Open the content in an encoding (returned too) in which lines, quotes and brackets are the bytes of ASCII."""
         if encodings.keeps_ascii(encoding):
             return self.open(), encoding
         return cast(BinaryIO, encodings.Recoded(self.open(), encoding)), "utf-8"
 
 
 def _before_damage(file: BinaryIO, size: int) -> bytes:
-    """The next bytes, less where the file ends or is damaged: who reads it to its end tells of that."""
+    """Return the next bytes, fewer where the file ends or is damaged: the reader that comes to the damage rejects it."""
     pieces: list[bytes] = []
     with suppress(OSError, *DAMAGE):
         while size > 0 and (piece := cast(Any, file).read1(min(size, 2**13))):
@@ -106,7 +109,7 @@ def _before_damage(file: BinaryIO, size: int) -> bytes:
 
 
 class _Bz2(bz2.BZ2File):
-    """Damage is told as elsewhere, not as an OSError."""
+    """A bz2 file that raises EOFError for damage, as other formats do, not OSError."""
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -121,9 +124,9 @@ _OPENERS: dict[str, Callable[[Any], Any]] = {
 
 
 class _Zstd(io.RawIOBase):
-    """Frames one after another.  Unlike the package's own reader it tells where the last one is cut."""
+    """Reader of zstd frames; unlike the package's own it raises EOFError where the last one is cut."""
 
-    _SLICE = 512  # bytes that are undone at once; 4 of them may be 128 KB of text
+    _SLICE = 512  # bytes that are decompressed at once; 4 of them may be 128 KB of text
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._frame = file, cast(Any, None)
@@ -157,17 +160,17 @@ class _Zstd(io.RawIOBase):
 
 
 class _Closing(io.BufferedReader):
-    """A decompressor that closes what it reads."""
+    """A decompressor that closes the file that it reads."""
 
-    def __init__(self, file: Any, below: IO[bytes]) -> None:
+    def __init__(self, file: Any, inner: IO[bytes]) -> None:
         super().__init__(file)
-        self._below = below
+        self._inner = inner
 
     def close(self) -> None:
         super().close()
-        self._below.close()
+        self._inner.close()
 
 
-def wrong_encoding(encoding: str, place: int | None = None) -> str:
-    """What a rejected row says of bytes that are no text; `place` counts bytes."""
-    return f"not {encoding.removesuffix('-sig')}" + (f": byte {place}" if place is not None else "")
+def wrong_encoding(encoding: str, offset: int | None = None) -> str:
+    """Return the detail of a row whose bytes are no text; `offset` counts bytes."""
+    return f"not {encoding.removesuffix('-sig')}" + (f": byte {offset}" if offset is not None else "")

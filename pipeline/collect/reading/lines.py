@@ -1,25 +1,27 @@
-"""JSON Lines."""
+"""Reader of JSON Lines."""
 
 from __future__ import annotations
 
 import json
 from typing import BinaryIO
 
-from pipeline.collect.reading.items import DAMAGE, How, Item, Rows, wrong_encoding
+from pipeline.collect.reading.items import DAMAGE, InputItem, ReadOptions, Rows, wrong_encoding
 from pipeline.core.types import BadRow, RawRow
 
 
-def read(item: Item, how: How) -> Rows:
-    """A row for each line that is not blank."""
+def read(item: InputItem, options: ReadOptions) -> Rows:
+    """Yield one row per line that is not blank."""
     line, label = 0, item.label
-    stream, encoding = item.recoded(item.encoding(how))
+    stream, encoding = item.recoded(item.encoding(options))
     with stream as file:
         try:
-            while raw := file.readline(how.max_row_bytes + 1):
+            while raw := file.readline(options.max_row_bytes + 1):
                 line += 1
-                if len(raw) > how.max_row_bytes and not raw.endswith(b"\n"):
+                if len(raw) > options.max_row_bytes and not raw.endswith(b"\n"):
                     size = len(raw) + _skip_line(file)
-                    yield BadRow(label, line, "row_too_large", f"{size} bytes; max_row_bytes is {how.max_row_bytes}")
+                    yield BadRow(
+                        label, line, "row_too_large", f"{size} bytes; max_row_bytes is {options.max_row_bytes}"
+                    )
                 elif raw.strip():
                     yield parse(raw, label, line, encoding)
         except DAMAGE as error:
@@ -36,7 +38,7 @@ def _skip_line(file: BinaryIO) -> int:
 
 
 def parse(raw: bytes, label: str, line: int, encoding: str) -> RawRow | BadRow:
-    """One JSON object."""
+    """Return the row of one JSON object, or a BadRow."""
     try:
         value = json.loads(raw.decode(encoding))
     except UnicodeDecodeError as error:

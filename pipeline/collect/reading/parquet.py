@@ -1,13 +1,13 @@
-"""Parquet."""
+"""Reader of Parquet."""
 
 from __future__ import annotations
 
-from pipeline.collect.reading.items import DAMAGE, How, Item, Rows
+from pipeline.collect.reading.items import DAMAGE, InputItem, ReadOptions, Rows
 from pipeline.core.types import BadRow, RawRow
 
 
-def read(item: Item, how: How) -> Rows:
-    """A row for each row; only the columns that are wanted are read."""
+def read(item: InputItem, options: ReadOptions) -> Rows:
+    """Yield one RawRow per row of the file; only `options.columns` are read, the others are null."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -16,7 +16,7 @@ def read(item: Item, how: How) -> Rows:
         with item.seekable() as opened:
             file = pq.ParquetFile(opened)
             names = dict.fromkeys(file.schema_arrow.names)  # columns that are not read are null, but known by name
-            wanted = [name for name in how.columns if name in names]
+            wanted = [name for name in options.columns if name in names]
             for batch in file.iter_batches(batch_size=512, columns=wanted):
                 for fields in batch.to_pylist():
                     line += 1

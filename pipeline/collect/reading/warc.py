@@ -1,4 +1,4 @@
-"""WARC files as web archives ship them: HTML responses become articles, as do the texts of WET files."""
+"""Reader of WARC files from web archives: HTML responses become articles, as do the texts of WET files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.collect.reading.items import How, Item, Rows
+from pipeline.collect.reading.items import InputItem, ReadOptions, Rows
 from pipeline.collect.reading.whole import Html, in_order
 from pipeline.core.types import BadRow, RawRow
 
@@ -14,26 +14,28 @@ _HTML = ("text/html", "application/xhtml+xml")
 _CHUNK = re.compile(rb"(?:\r\n)?([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
-def read(item: Item, how: How) -> Rows:
-    """A row for each response and each conversion; the line is the record's number in the file, of whatever type."""
+def read(item: InputItem, options: ReadOptions) -> Rows:
+    """Yield one row per response and per conversion; the line is the record's number among all records of the file."""
     from pipeline.collect.html import extract
 
     extract.require(f"{item.label}: reading WARC", "warc", ("fastwarc", "trafilatura"))
-    yield from in_order(_records(item, how), how)
+    yield from in_order(_records(item, options), options)
 
 
-def _records(item: Item, how: How) -> Iterator[Html | RawRow | BadRow]:
+def _records(item: InputItem, options: ReadOptions) -> Iterator[Html | RawRow | BadRow]:
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     number = 0
-    own = item.name.lower().endswith((".gz", ".zst"))  # it decompresses these by itself, record by record
-    with item.raw() if own else item.open() as file:
+    is_own_compression = item.name.lower().endswith(
+        (".gz", ".zst")
+    )  # fastwarc decompresses these itself, record by record
+    with item.raw() if is_own_compression else item.open() as file:
         try:
             for number, record in enumerate(ArchiveIterator(file, parse_http=True), 1):
                 if record.record_type == WarcRecordType.response:
-                    yield _response(record, item.label, number, how)
+                    yield _response(record, item.label, number, options)
                 elif record.record_type == WarcRecordType.conversion:
-                    yield _conversion(record, item.label, number, how)
+                    yield _conversion(record, item.label, number, options)
         except (OSError, EOFError, ValueError, RuntimeError) as error:
             yield BadRow(item.label, number + 1, "damaged_file", f"the rest cannot be read ({str(error)[:150]})")
             return
@@ -41,7 +43,7 @@ def _records(item: Item, how: How) -> Iterator[Html | RawRow | BadRow]:
         yield BadRow(item.label, 1, "damaged_file", "not readable as WARC")
 
 
-def _response(record: Any, label: str, number: int, how: How) -> Html | BadRow:
+def _response(record: Any, label: str, number: int, options: ReadOptions) -> Html | BadRow:
     headers = record.http_headers
     status = headers.status_code if headers is not None else None
     if status != 200:
@@ -49,17 +51,17 @@ def _response(record: Any, label: str, number: int, how: How) -> Html | BadRow:
     kind = record.http_content_type or record.headers.get("WARC-Identified-Payload-Type") or _HTML[0]
     if kind.lower() not in _HTML:
         return BadRow(label, number, "not_html", f"{kind}"[:100])
-    data = _content(record, label, number, how)
+    data = _content(record, label, number, options)
     if isinstance(data, BadRow):
         return data
-    data = _without_codings(data, headers, how.max_row_bytes)
-    if len(data) > how.max_row_bytes:
-        return _too_large(label, number, how)
+    data = _without_codings(data, headers, options.max_row_bytes)
+    if len(data) > options.max_row_bytes:
+        return _too_large(label, number, options)
     return Html(label, number, data, record.headers.get("WARC-Target-URI"), record.http_charset)
 
 
-def _conversion(record: Any, label: str, number: int, how: How) -> RawRow | BadRow:
-    data = _content(record, label, number, how)
+def _conversion(record: Any, label: str, number: int, options: ReadOptions) -> RawRow | BadRow:
+    data = _content(record, label, number, options)
     if isinstance(data, BadRow):
         return data
     try:
@@ -68,20 +70,21 @@ def _conversion(record: Any, label: str, number: int, how: How) -> RawRow | BadR
         return BadRow(label, number, "wrong_encoding", f"not utf-8: byte {error.start}")
 
 
-def _content(record: Any, label: str, number: int, how: How) -> bytes | BadRow:
+def _content(record: Any, label: str, number: int, options: ReadOptions) -> bytes | BadRow:
     size = record.content_length
-    data: bytes = record.reader.read(how.max_row_bytes + 1)
-    if len(data) > how.max_row_bytes:
-        return _too_large(label, number, how)
+    data: bytes = record.reader.read(options.max_row_bytes + 1)
+    if len(data) > options.max_row_bytes:
+        return _too_large(label, number, options)
     return data if len(data) >= size else BadRow(label, number, "damaged_file", "the file ends within the record")
 
 
-def _too_large(label: str, number: int, how: How) -> BadRow:
-    return BadRow(label, number, "row_too_large", f"max_row_bytes is {how.max_row_bytes}")
+def _too_large(label: str, number: int, options: ReadOptions) -> BadRow:
+    return BadRow(label, number, "row_too_large", f"max_row_bytes is {options.max_row_bytes}")
 
 
 def _without_codings(data: bytes, headers: Any, most: int) -> bytes:
-    """The page itself.  Common Crawl undoes codings and says so; where others undid them and kept the header, it stays."""
+    """Return a body with its codings undone.  Common Crawl stores it decoded and says so; where others did and kept the header,
+    the body stays as it is."""
     from pipeline.collect.crawling.content_encoding import Undecodable, decoded
 
     if "chunked" in (headers.get("Transfer-Encoding") or "").lower():
@@ -93,9 +96,9 @@ def _without_codings(data: bytes, headers: Any, most: int) -> bytes:
 
 
 def _in_one_piece(data: bytes) -> bytes:
-    """A chunked body without the sizes of its chunks; as it is where it has none."""
-    pieces, place = [], 0
-    while (found := _CHUNK.match(data, place)) and (size := int(found[1], 16)):
-        place = found.end() + size
-        pieces.append(data[found.end() : place])
+    """Return a chunked body without the sizes of its chunks, or as it is where it has none."""
+    pieces, position = [], 0
+    while (match := _CHUNK.match(data, position)) and (size := int(match[1], 16)):
+        position = match.end() + size
+        pieces.append(data[match.end() : position])
     return b"".join(pieces) or data

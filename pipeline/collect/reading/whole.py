@@ -1,4 +1,4 @@
-"""Files of one article each: plain text, HTML."""
+"""Readers of files with one article each: plain text, HTML."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.collect.reading.items import DAMAGE, How, Item, Rows, wrong_encoding
+from pipeline.collect.reading.items import DAMAGE, InputItem, ReadOptions, Rows, wrong_encoding
 from pipeline.core.types import BadRow, RawRow
 
 if TYPE_CHECKING:
     from pipeline.collect.html.extract import Page
 
 
-def read_text(item: Item, how: How) -> Rows:
-    """The file is the text."""
-    data = _content(item, how)
+def read_text(item: InputItem, options: ReadOptions) -> Rows:
+    """Yield the row of a plain text file."""
+    data = _content(item, options)
     if isinstance(data, BadRow):
         yield data
         return
-    encoding = item.encoding(how)
+    encoding = item.encoding(options)
     try:
         yield RawRow(item.label, 1, {"text": data.decode(encoding)})
     except UnicodeDecodeError as error:
         yield BadRow(item.label, 1, "wrong_encoding", wrong_encoding(encoding, error.start))
 
 
-def read_html(item: Item, how: How) -> Rows:
-    """Title, body, date and canonical address, in whatever encoding the page is."""
+def read_html(item: InputItem, options: ReadOptions) -> Rows:
+    """Yield the row of an HTML file, in whatever encoding it is: title, body, date, canonical URL."""
     from pipeline.collect.html import extract
 
     extract.require(f"{item.label}: reading HTML", "html")
-    data = _content(item, how)
-    yield from in_order(iter([data if isinstance(data, BadRow) else Html(item.label, 1, data)]), how)
+    data = _content(item, options)
+    yield from in_order(iter([data if isinstance(data, BadRow) else Html(item.label, 1, data)]), options)
 
 
 @dataclass(frozen=True)
 class Html:
-    """A page to extract; `url` is where it was fetched."""
+    """A page to extract; `url` is the one that it was fetched from."""
 
     label: str
     line: int
@@ -47,17 +47,17 @@ class Html:
     charset: str | None = None
 
 
-def in_order(found: Iterator[Html | RawRow | BadRow], how: How) -> Rows:
-    """Rows as they come; pages become rows by `how.extract`, which may have several under way."""
+def in_order(rows: Iterator[Html | RawRow | BadRow], options: ReadOptions) -> Rows:
+    """Yield rows in their order; pages become rows by `options.extract`, which may have several under way."""
     waiting: deque[RawRow | BadRow | None] = deque()  # None: a page
 
     def pages() -> Iterator[tuple[tuple[str, int, str | None], bytes, str, str | None]]:
-        for row in found:
+        for row in rows:
             waiting.append(None if isinstance(row, Html) else row)
             if isinstance(row, Html):
                 yield (row.label, row.line, row.url), row.body, row.url or "", row.charset
 
-    for (label, line, url), page in how.extract(pages()):
+    for (label, line, url), page in options.extract(pages()):
         while (row := waiting.popleft()) is not None:
             yield row
         yield _article(page, label, line, url)
@@ -74,12 +74,12 @@ def _article(page: Page, label: str, line: int, url: str | None) -> RawRow | Bad
     return RawRow(label, line, fields, page.notes())
 
 
-def _content(item: Item, how: How) -> bytes | BadRow:
+def _content(item: InputItem, options: ReadOptions) -> bytes | BadRow:
     try:
         with item.open() as file:
-            data = file.read(how.max_row_bytes + 1)
+            data = file.read(options.max_row_bytes + 1)
     except DAMAGE as error:
         return BadRow(item.label, 1, "damaged_file", f"cannot be read ({error})")
-    if len(data) > how.max_row_bytes:
-        return BadRow(item.label, 1, "row_too_large", f"max_row_bytes is {how.max_row_bytes}")
+    if len(data) > options.max_row_bytes:
+        return BadRow(item.label, 1, "row_too_large", f"max_row_bytes is {options.max_row_bytes}")
     return data

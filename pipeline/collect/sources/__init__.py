@@ -1,4 +1,4 @@
-"""Where articles come from: one file a kind of source.
+"""Sources of articles, one file a kind.
 
 A source is a module with `Options`, a `SourceOptions`, and `Source`, a `pipeline.core.contracts.Source`.  It needs
 

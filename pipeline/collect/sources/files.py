@@ -1,4 +1,4 @@
-"""Articles from files: JSONL, JSON, CSV/TSV, Parquet, Excel, plain text, HTML, WARC, archives of these; here or remote.
+"""Source of articles from files: JSONL, JSON, CSV/TSV, Parquet, Excel, plain text, HTML, WARC, archives of these; here or remote.
 
 A data file is a unit of its own; files of one article each are grouped, in path order, with the group ends chosen by
 the paths themselves, so that one file more or less changes one group only.
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from pipeline.collect.reading import formats, places
-from pipeline.collect.reading.items import OURS, How
+from pipeline.collect.reading import formats, locations
+from pipeline.collect.reading.items import OURS, ReadOptions
 from pipeline.core import contracts
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import digest_of
@@ -38,14 +38,15 @@ class Options(contracts.SourceOptions):
 
 
 class Source(contracts.Source):
-    """`folder` is what relative paths are relative to; `digest_of_file` may remember digests of unchanged files.
+    """Articles of files.
 
-    After `read`, `notes` has the encodings that were guessed, by file.
+    Relative paths are relative to `folder`; `digest_of_file` may cache the digests of unchanged files.  After `read`, `notes`
+    has the guessed encodings by file.
     """
 
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
         self._options, self._folder, self._digest_of_file = options, folder, digest_of_file
-        self._places: dict[str, places.Place] = {}
+        self._locations: dict[str, locations.FileLocation] = {}
         self._workers: Workers | None = None
         self.notes: dict[str, str] = {}
         try:
@@ -56,63 +57,67 @@ class Source(contracts.Source):
             ) from error
 
     def units(self) -> Iterator[Unit]:
-        """Units in source order: patterns as given, paths of each sorted.  Raises ConfigError where nothing matches."""
+        """Yield units in source order: patterns as given, paths of each sorted.  Raises ConfigError where nothing matches."""
         patterns = [self._options.path] if isinstance(self._options.path, str) else self._options.path
         for pattern in patterns:
             for group in _groups(self._match(pattern), self._format):
                 yield self._unit(group)
 
     def read(self, unit: Unit) -> Iterator[RawRow | BadRow]:
-        """Rows in file order.  What cannot be read is a BadRow; raises InputError for a file that cannot be opened."""
+        """Yield rows in file order.  What cannot be read is a BadRow; raises InputError for a file that cannot be opened."""
         options = self._options
         self.notes = {}
-        how = How(
+        read_options = ReadOptions(
             options.encoding, options.max_row_bytes, (*options.columns.values(), *OURS), self.notes, self._extract
         )
         for part in unit.parts:
-            place = self._places[part]
-            reader = formats.reader(place.name, options.format)
+            location = self._locations[part]
+            reader = formats.reader(location.name, options.format)
             assert reader is not None  # `_format` has seen it
-            with place.errors():
-                yield from reader(places.item(place), how)
+            with location.errors():
+                yield from reader(locations.item(location), read_options)
 
     def close(self) -> None:
+        """End the workers."""
         if self._workers is not None:
             self._workers.close()
             self._workers = None
 
     def _extract(self, items: Iterable[Any]) -> Iterator[tuple[Any, Page]]:
-        """Pages of strangers can hang or crash a parser: they go through processes that may be killed."""
+        """Extract pages in processes that may be killed, for pages of strangers can hang or crash a parser."""
         from pipeline.collect.html.workers import Workers
 
         if self._workers is None:
             self._workers = Workers(os.cpu_count() or 1)
         return self._workers.extract_all(items)
 
-    def _match(self, pattern: str) -> Sequence[places.Place]:
-        found: Sequence[places.Place] = (
-            places.remote(pattern)
-            if places.is_remote(pattern)
-            else places.local(pattern, self._folder, self._digest_of_file)
+    def _match(self, pattern: str) -> Sequence[locations.FileLocation]:
+        matches: Sequence[locations.FileLocation] = (
+            locations.remote_files(pattern)
+            if locations.is_remote(pattern)
+            else locations.local_files(pattern, self._folder, self._digest_of_file)
         )
-        only = len(found) == 1 and Path(pattern).name == found[0].name  # a file that was named must have a format
-        known = [place for place in found if only or formats.format_of(place.name, self._options.format)]
-        if not known:
-            raise places.nothing(pattern, self._folder, len(found), " ".join(formats.ENDINGS))
-        return known
+        # a file that is named, not matched by a pattern, must have a known format
+        is_named = len(matches) == 1 and Path(pattern).name == matches[0].name
+        readable = [
+            location for location in matches if is_named or formats.format_of(location.name, self._options.format)
+        ]
+        if not readable:
+            raise locations.no_file_error(pattern, self._folder, len(matches), " ".join(formats.ENDINGS))
+        return readable
 
-    def _format(self, place: places.Place) -> str:
-        found = formats.format_of(place.name, self._options.format)
-        if found is None:
+    def _format(self, location: locations.FileLocation) -> str:
+        name = formats.format_of(location.name, self._options.format)
+        if name is None:
             raise ConfigError(
-                f"format: {place.label} has an unknown ending; allowed: {', '.join(sorted(formats.READERS))}"
+                f"format: {location.label} has an unknown ending; allowed: {', '.join(sorted(formats.READERS))}"
             )
-        return found
+        return name
 
-    def _unit(self, group: list[places.Place]) -> Unit:
-        self._places |= {place.part: place for place in group}
-        labels = tuple(place.label for place in group)
-        digests = [place.digest() for place in group]
+    def _unit(self, group: list[locations.FileLocation]) -> Unit:
+        self._locations |= {location.part: location for location in group}
+        labels = tuple(location.label for location in group)
+        digests = [location.digest() for location in group]
         slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in group[0].name.split(".")[0])[
             :40
         ]
@@ -120,15 +125,19 @@ class Source(contracts.Source):
         return Unit(name, digest_of(list(zip(labels, digests, strict=True))), tuple(p.part for p in group), labels)
 
 
-def _groups(found: Sequence[places.Place], format_of: Callable[[places.Place], str]) -> Iterator[list[places.Place]]:
-    group: list[places.Place] = []
-    for place in found:
-        if format_of(place) not in formats.ONE_ARTICLE_A_FILE:
-            yield [place]
+def _groups(
+    files: Sequence[locations.FileLocation], format_of: Callable[[locations.FileLocation], str]
+) -> Iterator[list[locations.FileLocation]]:
+    group: list[locations.FileLocation] = []
+    for file in files:
+        if format_of(file) not in formats.ONE_ARTICLE_A_FILE:
+            yield [file]
             continue
-        group.append(place)
-        boundary = int.from_bytes(sha256(place.name.encode("utf-8", "surrogateescape")).digest()[:4]) % _GROUP_MEAN == 0
-        if boundary or len(group) == _GROUP_MAX:
+        group.append(file)
+        is_boundary = (
+            int.from_bytes(sha256(file.name.encode("utf-8", "surrogateescape")).digest()[:4]) % _GROUP_MEAN == 0
+        )
+        if is_boundary or len(group) == _GROUP_MAX:
             yield group
             group = []
     if group:

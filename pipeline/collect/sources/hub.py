@@ -1,4 +1,4 @@
-"""A data set of the Hugging Face Hub, or a folder that `datasets` can load, streamed.
+"""Source of articles from a data set of the Hugging Face Hub, or a folder that `datasets` can load, streamed.
 
 `revision` (a branch, a tag, a commit) is looked up once a run; the commit it stands for is what is read, and stands in
 every row's source.  The files of a split are units of their own, so that a killed run goes on with the file it was at.
@@ -33,7 +33,7 @@ class Options(contracts.SourceOptions):
 
 
 class Source(contracts.Source):
-    """`folder` is what a local folder is relative to; a name with a folder of that name is that folder."""
+    """Articles of a data set; a name that is a folder (relative to `folder`) means that folder."""
 
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
         self._options, self._digest_of_file = options, digest_of_file
@@ -48,7 +48,7 @@ class Source(contracts.Source):
         self._columns: list[str] = []
 
     def units(self) -> Iterator[Unit]:
-        """A unit for each file of the split.  Raises ConfigError for a data set, split or column that is not there,
+        """Yield a unit for each file of the split.  Raises ConfigError for a data set, split or column that is not there,
         HubError where the Hub fails."""
         with self._errors():
             commit = self._commit()
@@ -66,7 +66,7 @@ class Source(contracts.Source):
             yield Unit(name, digest, (str(number),), (label,))
 
     def read(self, unit: Unit) -> Iterator[RawRow]:
-        """Rows in the file's order; the line is the number of the row in it.  Raises HubError or InputError where it
+        """Yield rows in the file's order; the line is the number of the row in it.  Raises HubError or InputError where it
         cannot be read to its end."""
         rows = self._rows.shard(num_shards=self._rows.num_shards, index=int(unit.parts[0]))
         if self._columns:
@@ -79,17 +79,17 @@ class Source(contracts.Source):
                 yield RawRow(unit.labels[0], line, blank | fields)
 
     def _commit(self) -> str:
-        """What is read, for good: a commit, or the digest of a folder's files."""
+        """Return what fixes the content: a commit, or the digest of a folder's files."""
         if self._local:
             files = sorted(p for p in self._local.rglob("*") if p.is_file() and not p.name.startswith("."))
-            named = [(p.relative_to(self._local).as_posix(), self._digest_of_file(p)) for p in files]
-            return digest_of(named)
+            digests = [(p.relative_to(self._local).as_posix(), self._digest_of_file(p)) for p in files]
+            return digest_of(digests)
         from huggingface_hub import HfApi
 
         return str(HfApi().dataset_info(self._options.name, revision=self._options.revision).sha)
 
     def _open(self, commit: str) -> Any:
-        """The split as `datasets` streams it."""
+        """Open the split as `datasets` streams it."""
         import datasets
 
         datasets.disable_progress_bars()
@@ -109,21 +109,21 @@ class Source(contracts.Source):
         names = self._names or []
         for ours, theirs in self._options.columns.items():
             if theirs not in names:
-                there = f"allowed: {', '.join(names)}"[:300]
-                raise ConfigError(f"columns.{ours}: no column {theirs!r}{did_you_mean(theirs, names)}; {there}")
+                columns_hint = f"allowed: {', '.join(names)}"[:300]
+                raise ConfigError(f"columns.{ours}: no column {theirs!r}{did_you_mean(theirs, names)}; {columns_hint}")
         self._columns = [name for name in names if name in {*self._options.columns.values(), *_OURS}]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What `datasets` and the Hub's client raise, as ours."""
+        """Raise what `datasets` and the Hub's client raise as our errors."""
         try:
             yield
         except LabelmillError:
             raise
         except Exception as error:  # readers of a dozen formats raise as they like; the rows' consumer is outside
-            raise self._told(error) from error
+            raise self._translated(error) from error
 
-    def _told(self, error: Exception) -> LabelmillError:
+    def _translated(self, error: Exception) -> LabelmillError:
         text = " ".join(str(error).split())[:300] or type(error).__name__
         name = self._options.name
         kinds = {kind.__name__ for kind in type(error).__mro__}

@@ -277,7 +277,7 @@ def _items(pages: Iterator[StoredPage], stored: deque[StoredPage]) -> Iterator[t
 
 
 def _stopping(crawler: Crawler) -> Callable[[str], None]:
-    """Return the handler of an interrupt: the first lets what is under way end, the second gives that up (it is requested again)."""
+    """Return the handler of an interrupt: the first lets what is under way end, the second gives up on it."""
     task = asyncio.current_task()
 
     def stop(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Where files lie: on this machine, or behind fsspec (s3://, gs://, https://, memory://)."""
+"""Locations of files: on this machine, or behind fsspec (s3://, gs://, https://, memory://)."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import urlsplit
 
-from pipeline.collect.reading.items import Item
+from pipeline.collect.reading.items import InputItem
 from pipeline.core.errors import ConfigError, InputError, LabelmillError, MissingExtra
 from pipeline.core.files import digest_of, printable_path
 from pipeline.core.hints import did_you_mean
 
 
-class Place(Protocol):
-    """One file: `name` has its endings, `part` finds it again, `label` is how it is shown."""
+class FileLocation(Protocol):
+    """Location of one file: `name` has its endings, `part` is its key in a unit, `label` is shown to people."""
 
     name: str
     part: str
     label: str
 
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Return a digest that changes with the content."""
 
-    def open(self) -> BinaryIO: ...
+    def open(self) -> BinaryIO:
+        """Open the bytes as they are stored."""
 
     def errors(self) -> AbstractContextManager[None]:
-        """What may go wrong while it is read, in one line."""
+        """Raise what goes wrong while it is read as an error of one line."""
 
 
-def item(place: Place) -> Item:
-    return Item(place.name, place.label, place.open)
+def item(location: FileLocation) -> InputItem:
+    return InputItem(location.name, location.label, location.open)
 
 
 def is_remote(pattern: str) -> bool:
     return "://" in pattern
 
 
-class Local:
+class LocalFile:
     """A file on this machine; its digest is that of its content."""
 
     def __init__(self, path: Path, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
@@ -55,7 +57,7 @@ class Local:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Raises InputError for a file that vanished or must not be read."""
+        """Raise InputError for a file that vanished or must not be read."""
         try:
             yield
         except FileNotFoundError as error:
@@ -64,22 +66,22 @@ class Local:
             raise InputError(f"{self.label}: no permission to read it") from error
 
 
-def local(pattern: str, folder: Path, digest_of_file: Callable[[Path], str]) -> list[Local]:
-    """Files of a path, a folder or a pattern, sorted; hidden ones are left out.  Empty where there are none."""
+def local_files(pattern: str, folder: Path, digest_of_file: Callable[[Path], str]) -> list[LocalFile]:
+    """Return the files of a path, a folder or a pattern, sorted, without hidden ones."""
     base = folder / pattern
     if base.is_file():
-        return [Local(base, folder, digest_of_file)]
-    found = base.rglob("*") if base.is_dir() else _glob(folder, pattern)
-    files = sorted({path for path in found if path.is_file() and not path.name.startswith(".")})
-    return [Local(path, folder, digest_of_file) for path in files]
+        return [LocalFile(base, folder, digest_of_file)]
+    paths = base.rglob("*") if base.is_dir() else _glob(folder, pattern)
+    files = sorted({path for path in paths if path.is_file() and not path.name.startswith(".")})
+    return [LocalFile(path, folder, digest_of_file) for path in files]
 
 
-def nothing(pattern: str, folder: Path, count: int, endings: str) -> ConfigError:
-    """That none of `count` files is one to read."""
-    near = "" if is_remote(pattern) else did_you_mean(Path(pattern).name, _names((folder / pattern).parent))
-    found = f"none of {count} files has a known ending" if count else f"no such file{near}"
+def no_file_error(pattern: str, folder: Path, count: int, endings: str) -> ConfigError:
+    """Return the error that none of `count` files has a known ending, or that there are none."""
+    hint = "" if is_remote(pattern) else did_you_mean(Path(pattern).name, _names((folder / pattern).parent))
+    message = f"none of {count} files has a known ending" if count else f"no such file{hint}"
     where = "" if is_remote(pattern) else f" in {folder}"
-    return ConfigError(f"path: {shown(pattern)!r}{where}: {found}; allowed: {endings}")
+    return ConfigError(f"path: {shown(pattern)!r}{where}: {message}; allowed: {endings}")
 
 
 def _names(folder: Path) -> list[str]:
@@ -96,8 +98,8 @@ def _glob(folder: Path, pattern: str) -> Iterator[Path]:
 _WEB = ("http", "https")
 
 
-class Remote:
-    """A file behind fsspec.  Its digest is that of what the store tells of its version: ETag, size, times."""
+class RemoteFile:
+    """A file behind fsspec; its digest is made of what the store tells of its version: ETag, size, times."""
 
     def __init__(self, system: Any, path: str, scheme: str, info: dict[str, Any]) -> None:
         self._system, self._path, self._info = system, path, info
@@ -110,7 +112,7 @@ class Remote:
         self.name = urlsplit(address).path.rpartition("/")[2]
 
     def digest(self) -> str:
-        wanted = (
+        names = (
             "ETag",
             "etag",
             "size",
@@ -122,25 +124,25 @@ class Remote:
             "Content-MD5",
             "Digest",
         )
-        return digest_of([self.label, *(f"{name} {self._info[name]}" for name in wanted if self._info.get(name))])
+        return digest_of([self.label, *(f"{name} {self._info[name]}" for name in names if self._info.get(name))])
 
     def open(self) -> BinaryIO:
         with errors(self.label):
-            if self._is_web and not _gives_pieces(self._system, self._path):
+            if self._is_web and not _serves_ranges(self._system, self._path):
                 return cast(
-                    BinaryIO, io.BufferedReader(_Once(self._system.open(self._path, "rb", block_size=0)), 2**20)
+                    BinaryIO, io.BufferedReader(_ForwardOnly(self._system.open(self._path, "rb", block_size=0)), 2**20)
                 )
             file = self._system.open(self._path, "rb")
             # what fsspec opens has no readline with a limit
             return cast(BinaryIO, file if isinstance(file, io.BufferedIOBase) else io.BufferedReader(file, 2**20))
 
     def errors(self) -> AbstractContextManager[None]:
-        """Raises InputError whatever the store's library raised."""
+        """Raise whatever the store's library raises as InputError or ConfigError."""
         return errors(self.label)
 
 
-class _Once(io.RawIOBase):
-    """What can be read from beginning to end only; fsspec says of it that one can go back."""
+class _ForwardOnly(io.RawIOBase):
+    """A stream that can be read forward only, and says so; fsspec's own claims to be seekable."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -158,8 +160,8 @@ class _Once(io.RawIOBase):
         self._file.close()
 
 
-def _gives_pieces(system: Any, path: str) -> bool:
-    """Whether a web server sends a part of a file where it is asked for one: many send all, and do not say so before."""
+def _serves_ranges(system: Any, path: str) -> bool:
+    """Return whether a web server serves ranges of a file; many send all of it, and do not say so before."""
     from fsspec.asyn import sync
 
     async def ask() -> bool:
@@ -170,8 +172,8 @@ def _gives_pieces(system: Any, path: str) -> bool:
     return bool(sync(system.loop, ask))
 
 
-def remote(pattern: str) -> list[Remote]:
-    """Files of an address, of a folder or a pattern there, sorted."""
+def remote_files(pattern: str) -> list[RemoteFile]:
+    """Return the files of a URL, of a folder or a pattern there, sorted.  Raises MissingExtra, ConfigError, InputError."""
     try:
         import fsspec
     except ImportError as error:
@@ -180,19 +182,21 @@ def remote(pattern: str) -> list[Remote]:
     with errors(shown(pattern)):
         system, root = fsspec.core.url_to_fs(pattern, **_options(scheme))
         if any(mark in (root if scheme not in _WEB else urlsplit(root).path) for mark in "*["):
-            found = system.glob(root, detail=True)
+            info_by_path = system.glob(root, detail=True)
         elif scheme in _WEB:
-            found = {root: system.info(root)}
+            info_by_path = {root: system.info(root)}
         else:
-            found = system.find(root, detail=True)
+            info_by_path = system.find(root, detail=True)
     files = [
-        Remote(system, path, scheme, info) for path, info in sorted(found.items()) if info.get("type") != "directory"
+        RemoteFile(system, path, scheme, info)
+        for path, info in sorted(info_by_path.items())
+        if info.get("type") != "directory"
     ]
     return [file for file in files if file.name and not file.name.startswith(".")]
 
 
 def _options(scheme: str) -> dict[str, Any]:
-    """aiohttp gives any answer five minutes, also one of 20 GB."""
+    """Return fsspec's options: without a total timeout, for aiohttp's five minutes are too short for 20 GB."""
     if scheme not in _WEB:
         return {}
     import aiohttp
@@ -201,7 +205,7 @@ def _options(scheme: str) -> dict[str, Any]:
 
 
 def shown(address: str) -> str:
-    """An address without what may be a secret: user, password, and the query of a signed link."""
+    """Return an address without what may be a secret: user, password, and the query of a signed link."""
     if not is_remote(address):
         return address
     parts = urlsplit(address)
@@ -210,7 +214,7 @@ def shown(address: str) -> str:
 
 @contextmanager
 def errors(label: str) -> Iterator[None]:
-    """What a file system raises, in one line: a dozen libraries raise as they like."""
+    """Raise what a file system raises as an error of one line: a dozen libraries raise as they like."""
     try:
         yield
     except LabelmillError:
@@ -218,10 +222,12 @@ def errors(label: str) -> Iterator[None]:
     except ImportError as error:
         raise InputError(f"{label}: {str(error).splitlines()[0]} (pip install 'labelmill[remote]')") from error
     except Exception as error:
-        cause = error.__cause__ if isinstance(error, FileNotFoundError) else None  # fsspec says so of dead servers too
-        missing = cause is None or isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == 404
-        if isinstance(error, FileNotFoundError) and missing:
+        cause = (
+            error.__cause__ if isinstance(error, FileNotFoundError) else None
+        )  # fsspec raises it for dead servers too
+        is_missing = cause is None or isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == 404
+        if isinstance(error, FileNotFoundError) and is_missing:
             raise ConfigError(f"path: {label}: no such file") from None
         error = cause if isinstance(cause, Exception) else error
-        told = " ".join(str(error).split()).partition("?")[0][:200]  # the query of a signed link is a secret
-        raise InputError(f"{label}: cannot be read: {type(error).__name__}: {told}") from error
+        message = " ".join(str(error).split()).partition("?")[0][:200]  # the query of a signed link is a secret
+        raise InputError(f"{label}: cannot be read: {type(error).__name__}: {message}") from error
