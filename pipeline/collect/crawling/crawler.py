@@ -1,4 +1,4 @@
-"""The loop of a crawl: starts each request (`request`) when its host's turn has come, and stores its outcome.
+"""Loop of a crawl, which starts each request (`request`) when its host's turn has come and stores its outcome.
 
 Each host has a pace of its own (`host_pace`); outcomes are committed in groups (`commit_queue`), so a kill costs one group at
 most, and what was under way is fetched again.
@@ -151,9 +151,7 @@ class Crawler:
         if host.busy:
             return
         at = await self._db(self._frontier.next_time, host.name, not self._is_full())
-        if (
-            at is None and self._is_full() and self._new_in_flight
-        ):  # some of those may fail, and make room below the limit
+        if at is None and self._is_full() and self._new_in_flight:  # some of those may fail, and leave room for others
             host.has_more = True
             self._schedule(host, time.monotonic() + GROUP_SECONDS)
         elif at is not None:
@@ -169,9 +167,8 @@ class Crawler:
         urls: list[QueuedUrl] = await self._db(*query, READ_AHEAD, not is_full, not is_limited)
         if is_limited and not (urls or is_full):
             urls = await self._db(*query, 1, True)
-        host.ready.extend(
-            each for each in urls if each.number not in host.busy
-        )  # a redirect may have led to it meanwhile
+        # checked again, for a redirect may have led to some of them meanwhile
+        host.ready.extend(each for each in urls if each.number not in host.busy)
         host.has_more = len(urls) == READ_AHEAD
 
     def _is_full(self) -> bool:

@@ -183,7 +183,7 @@ class Fetcher:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a request accepts as a body."""
+    """Bodies that a request accepts."""
 
     types: Collection[str]
     body_bytes: int

@@ -15,7 +15,7 @@ NEVER = float("inf")
 
 @dataclass(slots=True)
 class HostState:
-    """What is under way at one host, and when it may be asked again."""
+    """State of one host: its URLs under way, and when it may be asked again."""
 
     name: str
     ready: deque[QueuedUrl] = field(default_factory=deque)

@@ -42,7 +42,7 @@ class CrawlPolicy:
 
 
 class OutcomeBuilder:
-    """Makes outcomes.  `scope` limits what feeds and sitemaps name, `sites` limits links."""
+    """Builder of outcomes.  `scope` limits what feeds and sitemaps name, `sites` limits links."""
 
     def __init__(self, scope: Scope, sites: Scope, policy: CrawlPolicy) -> None:
         self._scope, self._sites, self._policy = scope, sites, policy

@@ -108,7 +108,7 @@ class UrlRequester:
         outcome = outcome_of(url, result, "failed")
         retry_after = result.retry_after or 0.0
         if result.status in (429, 503):
-            hosts = {host.name, host_of(result.final_url)}  # a redirect may have led to another, which said so
+            hosts = {host.name, host_of(result.final_url)}  # a redirect may have led to another host, which answered so
             if retry_after > LONGEST_WAIT:
                 self._hosts.defer(hosts)
                 return outcome

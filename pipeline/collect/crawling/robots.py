@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"([^\s/;,()]+)")
 _COMPATIBLE = re.compile(r"\(compatible;\s*([^\s/;,()]+)", re.IGNORECASE)
 _RULE_LINE = re.compile(r"\s*(?:di|allow|crawl|request|site-?map)", re.IGNORECASE)  # protego knows common misspellings
 _AGENT_LINE = re.compile(r"\s*user[ -]?agent(?:\s*:|\s)\s*([^\s/#;,()]*)", re.IGNORECASE)
-_OTHER = "User-agent: 0"  # stands for all agents but ours: protego would take `label` for a name of labelmill
+_OTHER = "User-agent: 0"  # stands for all agents but labelmill, of which protego would take `label` for a name
 
 _UNUSABLE = ("noindex", "none", "noarchive", "noai", "noimageai")
 _WITH_VALUE = re.compile(
@@ -179,9 +179,8 @@ def metas(head: bytes) -> Iterator[tuple[str, str]]:
     # NULs: UTF-16 without them is ASCII enough for this.
     text = _without_comments(head[:HEAD_BYTES].replace(b"\0", b"").decode("latin-1"))
     for tag in _META.finditer(text):
-        attributes = {
-            name.lower(): a or b or c for name, a, b, c in reversed(_ATTRIBUTE.findall(tag[1]))
-        }  # the first counts
+        # reversed: of a name that stands twice the first counts
+        attributes = {name.lower(): a or b or c for name, a, b, c in reversed(_ATTRIBUTE.findall(tag[1]))}
         if "name" in attributes and "content" in attributes:
             yield attributes["name"].strip().lower(), unescape(attributes["content"])
 
@@ -195,7 +194,7 @@ def _without_comments(text: str) -> str:
 
 
 class Reservation(NamedTuple):
-    """Whether the rights to text and data mining are reserved, and the address of the policy, if one is named."""
+    """State of the rights to text and data mining: whether they are `reserved`, and the URL of a `policy`, if one is named."""
 
     reserved: bool
     policy: str | None = None

@@ -15,12 +15,8 @@ from pipeline.collect.urls import host_of, normal
 RETRY_SECONDS = (5.0, 30.0)  # between tries of a page
 UNREACHABLE_SECONDS = 4.0  # until an origin whose robots.txt could not be fetched is asked again
 TRANSIENT = ("dns", "connect", "timeout", "broken")
-UNREAD = (
-    "refused_address",
-    "bad_url",
-    "bad_scheme",
-    "no_contact",
-)  # no robots.txt to fetch: a page of that origin fails with this reason itself
+# there is no robots.txt to fetch: a page of that origin fails with this reason itself
+UNREAD = ("refused_address", "bad_url", "bad_scheme", "no_contact")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,8 @@ _NOT_PUBLIC: list[tuple[Network, str]] = [
     for network in networks.split()
 ]
 _NOT_PUBLIC.sort(key=lambda entry: -entry[0].prefixlen)  # the narrowest network gives the reason
-_HOST = re.compile(
-    r"[a-z0-9_]([a-z0-9_.-]*\.)?[a-z0-9-]*[a-z][a-z0-9-]*|[a-z]", re.ASCII
-)  # its last label has a letter
+# the last label has a letter
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*\.)?[a-z0-9-]*[a-z][a-z0-9-]*|[a-z]", re.ASCII)
 _GLOBAL_V6 = ip_network("2000::/3")
 _NAT64 = ip_network("64:ff9b::/96")
 
@@ -52,7 +51,7 @@ class RefusedAddress(OSError):
 
 
 class SsrfGuard:
-    """Decides about addresses.  `allow`: networks ("10.0.0.0/8", "::1") and host names (with any address) from the job.
+    """Guard of a job's connections.  `allow`: networks ("10.0.0.0/8", "::1") and host names (with any address) from the job.
 
     Raises ConfigError for an entry that is neither.
     """

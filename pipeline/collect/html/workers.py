@@ -157,11 +157,8 @@ class _Worker:
     def _spawn(self) -> socket.socket:
         parent_end, worker_end = socket.socketpair()
         path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
-        threads = {
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "MALLOC_ARENA_MAX": "2",
-        }  # each would take address space
+        # each further thread or arena would take address space, which is limited
+        threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
         command = [sys.executable, "-P", "-c", "from pipeline.collect.html.workers import serve; serve()"]
         with self._lock, worker_end:
             if self._closed:

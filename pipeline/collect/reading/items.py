@@ -22,13 +22,8 @@ from pipeline.collect.reading import encodings
 from pipeline.core.types import BadRow, RawRow
 
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
-DAMAGE = (
-    EOFError,
-    gzip.BadGzipFile,
-    zlib.error,
-    zstandard.ZstdError,
-    lzma.LZMAError,
-)  # exceptions of a damaged compressed file
+# exceptions of a damaged compressed file
+DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, lzma.LZMAError)
 OURS = ("id", "title", "text", "url", "published_at", "language")
 Rows = Iterator[RawRow | BadRow]
 Extract = Callable[[Iterable[tuple[Any, bytes, str, str | None]]], Iterator[tuple[Any, Any]]]  # as `html.workers` does

@@ -222,9 +222,8 @@ def errors(label: str) -> Iterator[None]:
     except ImportError as error:
         raise InputError(f"{label}: {str(error).splitlines()[0]} (pip install 'labelmill[remote]')") from error
     except Exception as error:
-        cause = (
-            error.__cause__ if isinstance(error, FileNotFoundError) else None
-        )  # fsspec raises it for dead servers too
+        # fsspec raises FileNotFoundError for dead servers too, with the reason as its cause
+        cause = error.__cause__ if isinstance(error, FileNotFoundError) else None
         is_missing = cause is None or isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == 404
         if isinstance(error, FileNotFoundError) and is_missing:
             raise ConfigError(f"path: {label}: no such file") from None

@@ -26,10 +26,9 @@ def _records(item: InputItem, options: ReadOptions) -> Iterator[Html | RawRow | 
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     number = 0
-    is_own_compression = item.name.lower().endswith(
-        (".gz", ".zst")
-    )  # fastwarc decompresses these itself, record by record
-    with item.raw() if is_own_compression else item.open() as file:
+    # fastwarc decompresses these itself, record by record
+    is_raw = item.name.lower().endswith((".gz", ".zst"))
+    with item.raw() if is_raw else item.open() as file:
         try:
             for number, record in enumerate(ArchiveIterator(file, parse_http=True), 1):
                 if record.record_type == WarcRecordType.response:

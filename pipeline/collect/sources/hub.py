@@ -71,9 +71,8 @@ class Source(contracts.Source):
         rows = self._rows.shard(num_shards=self._rows.num_shards, index=int(unit.parts[0]))
         if self._columns:
             rows = rows.select_columns(self._columns)
-        blank: dict[str, Any] = dict.fromkeys(
-            self._names or ()
-        )  # columns that are not read are null, but known by name
+        # columns that are not read are null, so that an error can name them
+        blank: dict[str, Any] = dict.fromkeys(self._names or ())
         with self._errors():
             for line, fields in enumerate(rows, 1):
                 yield RawRow(unit.labels[0], line, blank | fields)
@@ -107,10 +106,10 @@ class Source(contracts.Source):
 
     def _check_columns(self) -> None:
         names = self._names or []
-        for ours, theirs in self._options.columns.items():
-            if theirs not in names:
+        for field, column in self._options.columns.items():
+            if column not in names:
                 columns_hint = f"allowed: {', '.join(names)}"[:300]
-                raise ConfigError(f"columns.{ours}: no column {theirs!r}{did_you_mean(theirs, names)}; {columns_hint}")
+                raise ConfigError(f"columns.{field}: no column {column!r}{did_you_mean(column, names)}; {columns_hint}")
         self._columns = [name for name in names if name in {*self._options.columns.values(), *_OURS}]
 
     @contextmanager

@@ -151,9 +151,8 @@ class Source(contracts.Source):
         columns = [sql.column(name) for name in dict.fromkeys(filter(None, (options.key, options.changed)))]
         if options.query is not None:
             text = options.query.rstrip("; \n").replace(":", r"\:")  # a colon is no parameter of ours
-            rows: sa.FromClause = (
-                sql.text(text + "\n").columns(*columns).subquery("labelmill_rows")
-            )  # a comment may stand at the end
+            # the line end closes a comment at the end of the query
+            rows: sa.FromClause = sql.text(text + "\n").columns(*columns).subquery("labelmill_rows")
             return rows
         schema, _, name = str(options.table).rpartition(".")
         table: sa.FromClause = sql.table(name, *columns, schema=schema or None)
@@ -169,7 +168,7 @@ class Source(contracts.Source):
         named = {"key": self._options.key, "changed": self._options.changed}
         for option, name in {
             **named,
-            **{f"columns.{ours}": name for ours, name in self._options.columns.items()},
+            **{f"columns.{target}": name for target, name in self._options.columns.items()},
         }.items():
             if name is not None and name not in names:
                 columns_hint = f"allowed: {', '.join(names)}"[:300]
