@@ -19,9 +19,9 @@ from pipeline.collect.crawling.discovery import (
     links_of_page,
 )
 from pipeline.collect.crawling.robots import (
-    AGAIN,
-    HOLDS,
-    MOST_BYTES,
+    HOLD_SECONDS,
+    MAX_BYTES,
+    UNREACHABLE_HOLD_SECONDS,
     Reservation,
     directives,
     forbids_use,
@@ -214,12 +214,12 @@ def test_wildcards_and_escapes() -> None:
 @pytest.mark.parametrize(
     ("status", "allowed", "holds"),
     [
-        (404, True, HOLDS),
-        (403, True, HOLDS),
-        (302, True, HOLDS),
-        (429, False, AGAIN),
-        (503, False, AGAIN),
-        (None, False, AGAIN),
+        (404, True, HOLD_SECONDS),
+        (403, True, HOLD_SECONDS),
+        (302, True, HOLD_SECONDS),
+        (429, False, UNREACHABLE_HOLD_SECONDS),
+        (503, False, UNREACHABLE_HOLD_SECONDS),
+        (None, False, UNREACHABLE_HOLD_SECONDS),
     ],
 )
 def test_what_a_status_means(status: int | None, allowed: bool, holds: float) -> None:
@@ -236,12 +236,12 @@ def test_delays_and_sitemaps() -> None:
     slow = b"User-agent: *\nCrawl-delay: 86400"
     assert parse(200, slow, AGENT).refusal == "too_slow"
     assert not parse(200, slow, AGENT).allowed("https://a.kr/")
-    assert parse(200, slow, AGENT, slowest=1e6).allowed("https://a.kr/")
+    assert parse(200, slow, AGENT, max_delay=1e6).allowed("https://a.kr/")
 
 
 def test_a_long_file_is_cut_between_rules() -> None:
     start = b"User-agent: *\nDisallow: /private\n"
-    filler = b"#" * (MOST_BYTES - len(start) - len(b"\nDisallow: /")) + b"\nDisallow: /archive\n"
+    filler = b"#" * (MAX_BYTES - len(start) - len(b"\nDisallow: /")) + b"\nDisallow: /archive\n"
     rules = parse(200, start + filler, AGENT)
     assert rules.allowed("https://a.kr/news")
     assert not rules.allowed("https://a.kr/private")

@@ -367,7 +367,7 @@ def test_decoding_in_pieces(name: str, data: bytes, cuts: list[int]) -> None:
         text, packed, turn = text + b"".join(decoder.feed(packed[:cut], 10**6)), packed[cut:], turn + 1
     decoder.finish()
     assert text == data
-    assert content_encoding.decoded(coding, encode(data), 10**6) == data
+    assert content_encoding.decode(coding, encode(data), 10**6) == data
 
 
 @pytest.mark.parametrize("name", [name for name in CODINGS if name != "none" and "two" not in name])

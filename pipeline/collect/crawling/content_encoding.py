@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol
 
-MOST_MEMBERS = 100  # streams in one body; a body of many tiny ones only costs time
+MAX_STREAMS = 100  # streams in one body; a body of many tiny ones only costs time
 PIECE = 2**18  # bytes of text at a time, or a little more
 ZSTD_WINDOW = 8 * 2**20  # bytes; what RFC 9659 lets a server use
 ZSTD_SLICE = 64  # bytes; 4 of them may be 128 KB of text, and zstandard cannot stop inside a slice
@@ -25,8 +25,8 @@ class Undecodable(ValueError):
 class ContentDecoder(Protocol):
     """A decoder of one body, fed piece by piece."""
 
-    def feed(self, data: bytes, most: int) -> Iterator[bytes]:
-        """Yield what `data` decodes to, in pieces; after more than `most` bytes it is too much, feed no more.  Raises
+    def feed(self, data: bytes, max_bytes: int) -> Iterator[bytes]:
+        """Yield what `data` decodes to, in pieces; after more than `max_bytes` bytes it is too much, feed no more.  Raises
         Undecodable."""
 
     def finish(self) -> None:
@@ -67,14 +67,14 @@ def decoder(coding: str) -> ContentDecoder | None:
     raise Undecodable(f"content encoding {coding[:40]!r}")
 
 
-def decoded(coding: str, data: bytes, most: int) -> bytes:
-    """Decode all of `data`, but not much more than `most` bytes: a longer result is cut.  Raises Undecodable."""
-    undo = decoder(coding)
-    if undo is None:
+def decode(coding: str, data: bytes, max_bytes: int) -> bytes:
+    """Decode all of `data`, but not much more than `max_bytes` bytes: a longer result is cut.  Raises Undecodable."""
+    body_decoder = decoder(coding)
+    if body_decoder is None:
         return data
-    text = b"".join(undo.feed(data, most))
-    if len(text) <= most:
-        undo.finish()
+    text = b"".join(body_decoder.feed(data, max_bytes))
+    if len(text) <= max_bytes:
+        body_decoder.finish()
     return text
 
 
@@ -88,24 +88,24 @@ class _Concatenated:
         self._wrote = False  # whether the current member gave any text
         self._over = False
 
-    def feed(self, data: bytes, most: int) -> Iterator[bytes]:
+    def feed(self, data: bytes, max_bytes: int) -> Iterator[bytes]:
         size, has_more = 0, bool(data)
-        while has_more and not self._over and size <= most:
-            limit = min(PIECE, most - size + 1)
+        while has_more and not self._over and size <= max_bytes:
+            limit = min(PIECE, max_bytes - size + 1)
             piece, data = self._step(data, limit)
             yield piece
             size += len(piece)
             has_more = bool(data) or (len(piece) >= limit and self._stream is not None and not self._stream.eof)
 
-    def _step(self, data: bytes, most: int) -> tuple[bytes, bytes]:
+    def _step(self, data: bytes, max_bytes: int) -> tuple[bytes, bytes]:
         """Return (text, the part of `data` that is not consumed yet)."""
         if self._stream is None or self._stream.eof:
             self._stream, self._wrote = self._start(data), False
             self._members += 1
-            if self._members > MOST_MEMBERS:
-                raise Undecodable(f"more than {MOST_MEMBERS} compressed streams in one body")
+            if self._members > MAX_STREAMS:
+                raise Undecodable(f"more than {MAX_STREAMS} compressed streams in one body")
         try:
-            piece = self._stream.decompress(data, most)
+            piece = self._stream.decompress(data, max_bytes)
         except (zlib.error, Undecodable) as error:
             if self._members > 1 and not self._wrote:
                 self._over = True
@@ -135,7 +135,7 @@ class _ZstdFrame:
         self._error = zstandard.ZstdError
         self.eof, self.unused_data, self.unconsumed_tail = False, b"", b""
 
-    def decompress(self, data: bytes, most: int, /) -> bytes:
+    def decompress(self, data: bytes, max_bytes: int, /) -> bytes:
         pieces, size, start = [], 0, 0
         for start in range(0, len(data), ZSTD_SLICE):
             try:
@@ -143,7 +143,7 @@ class _ZstdFrame:
             except self._error as error:
                 raise Undecodable(str(error)) from error
             size += len(pieces[-1])
-            if self._frame.eof or size >= most:
+            if self._frame.eof or size >= max_bytes:
                 break
         self.unconsumed_tail = data[start + ZSTD_SLICE :]
         if self._frame.eof:
@@ -158,14 +158,14 @@ class _Brotli:
         self._stream = _brotli().Decompressor()
         self._fed = False
 
-    def feed(self, data: bytes, most: int) -> Iterator[bytes]:
+    def feed(self, data: bytes, max_bytes: int) -> Iterator[bytes]:
         if self._stream.is_finished():
             return
         self._fed = True
         size = 0
-        while size <= most and (data or not self._stream.can_accept_more_data()):
+        while size <= max_bytes and (data or not self._stream.can_accept_more_data()):
             try:
-                piece = self._stream.process(data, output_buffer_limit=min(PIECE, most + 1 - size))
+                piece = self._stream.process(data, output_buffer_limit=min(PIECE, max_bytes + 1 - size))
             except _brotli().error as error:
                 raise Undecodable(str(error)) from error
             yield piece

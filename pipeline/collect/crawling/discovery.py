@@ -18,10 +18,10 @@ from pipeline.collect.crawling.xml_records import XmlRecord, pieces, records
 from pipeline.collect.html import charsets
 from pipeline.collect.urls import normal
 
-MOST_ENTRIES = 50_000  # of a sitemap, as its protocol has it; a feed has a hundred
+MAX_ENTRIES = 50_000  # of a sitemap, as its protocol has it; a feed has a hundred
 PAGE_BYTES = 5_000_000  # of a page that are parsed
-MOST_LINKS = 10_000
-_LONGEST_TITLE = 1_000  # characters
+MAX_LINKS = 10_000
+_MAX_TITLE = 1_000  # characters
 
 _PUBLISHED = ("pubdate", "published", "publication_date", "issued", "date", "created")
 _UPDATED = ("updated", "modified", "lastmod")
@@ -60,7 +60,7 @@ class Links(NamedTuple):
 
 def entries_of_feed(body: bytes, url: str) -> list[FeedEntry]:
     """Return the pages that an RSS (0.9x, 1.0, 2.0) or Atom feed at `url` names, each once, in its order."""
-    return _each_once(_entry(record) for record in records(body, url, ("item", "entry"), _FEED_FIELDS, MOST_ENTRIES))
+    return _each_once(_entry(record) for record in records(body, url, ("item", "entry"), _FEED_FIELDS, MAX_ENTRIES))
 
 
 def entries_of_sitemap(body: bytes, url: str) -> Sitemap:
@@ -69,7 +69,7 @@ def entries_of_sitemap(body: bytes, url: str) -> Sitemap:
         return Sitemap(_each_once(_lines(body)), [], {})
     pages: list[FeedEntry | None] = []
     sitemaps: dict[str, str | None] = {}
-    for record in records(body, url, ("url", "sitemap", "item", "entry"), _SITEMAP_FIELDS, MOST_ENTRIES):
+    for record in records(body, url, ("url", "sitemap", "item", "entry"), _SITEMAP_FIELDS, MAX_ENTRIES):
         entry = _entry(record)
         if record.name != "sitemap":
             pages.append(entry)
@@ -98,7 +98,7 @@ def _is_xml(body: bytes) -> bool:
 
 
 def _lines(body: bytes) -> Iterator[FeedEntry]:
-    left = MOST_ENTRIES
+    left = MAX_ENTRIES
     for piece in pieces(body, "\n"):
         for line in piece.splitlines():
             address = normal(line) if left else None
@@ -139,7 +139,7 @@ def _title(text: str | None) -> str | None:
     text = unescape(text or "")
     if "<" in text:
         text = _TAG.sub("", text)
-    return " ".join(unescape(text).split())[:_LONGEST_TITLE] or None
+    return " ".join(unescape(text).split())[:_MAX_TITLE] or None
 
 
 # --- a page ---
@@ -178,7 +178,7 @@ class _LinkCollector:
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag in ("a", "area"):
             href = attributes.get("href")
-            if href and len(self.hrefs) < MOST_LINKS and href[0] != "#":
+            if href and len(self.hrefs) < MAX_LINKS and href[0] != "#":
                 rel = attributes.get("rel")
                 if not rel or "nofollow" not in rel.lower().split():
                     self.hrefs[href] = None

@@ -28,7 +28,7 @@ HTML = frozenset({"text/html", "application/xhtml+xml"})
 ANY: frozenset[str] = frozenset()  # every content type
 DRAIN_BYTES = 2**16  # at most of an unwanted body, read so that its connection can be used again
 DRAIN_SECONDS = 1.0
-MOST_HEADER = 2**14  # bytes of one header; 128 of them is aiohttp's own limit
+MAX_HEADER_BYTES = 2**14  # bytes of one header; 128 of them is aiohttp's own limit
 BUFFER = 2**16  # bytes; aiohttp holds up to twice that unread
 
 MayFollow = Callable[[str], Awaitable[str | None]]
@@ -90,7 +90,7 @@ class Fetcher:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._limits.connect_seconds),
             auto_decompress=False,  # it would undo a whole chunk at once
             trust_env=False,
-            max_field_size=MOST_HEADER,
+            max_field_size=MAX_HEADER_BYTES,
             read_bufsize=BUFFER,
         )
         # Where a kept-alive connection breaks, aiohttp would retry at once; the crawler retries at the host's pace.

@@ -17,7 +17,7 @@ from pipeline.collect.crawling.types import CrawlOutcome, QueuedUrl
 from pipeline.collect.urls import host_of
 
 TRIES = 3
-LONGEST_WAIT = 600.0  # seconds; a host whose Retry-After is longer is left to the next run
+MAX_RETRY_AFTER = 600.0  # seconds; a host whose Retry-After is longer is left to the next run
 SITEMAP_BYTES = 60 * 2**20
 FETCHED = "fetched_already"  # the reason to follow a redirect no further: this run has its target
 
@@ -109,7 +109,7 @@ class UrlRequester:
         retry_after = result.retry_after or 0.0
         if result.status in (429, 503):
             hosts = {host.name, host_of(result.final_url)}  # a redirect may have led to another host, which answered so
-            if retry_after > LONGEST_WAIT:
+            if retry_after > MAX_RETRY_AFTER:
                 self._hosts.defer(hosts)
                 return outcome
             self._hosts.pause(hosts, retry_after)

@@ -17,7 +17,7 @@ KEPT = ("content-type", "content-language", "etag", "last-modified", "date", "lo
         "x-robots-tag", "tdm-reservation", "tdm-policy")  # fmt: skip
 REDIRECTS = (301, 302, 303, 307, 308)
 SNIFFED_BYTES = 512  # from which the type of a body without a content type is guessed
-MOST_RETRY_AFTER = 7 * 86400.0  # seconds
+MAX_RETRY_AFTER = 7 * 86400.0  # seconds
 _XML = ("text/xml", "application/xml", "application/rss+xml", "application/atom+xml")
 
 
@@ -64,7 +64,7 @@ def head(url: str, response: aiohttp.ClientResponse) -> FetchResult:
         raw = raw_headers["location"].encode("utf-8", "surrogateescape")
         headers["location"] = quote(raw, safe="".join(map(chr, range(33, 127))))
     retry_after = http.retry_after(raw_headers)
-    retry_after = None if retry_after is None else min(retry_after, MOST_RETRY_AFTER)
+    retry_after = None if retry_after is None else min(retry_after, MAX_RETRY_AFTER)
     return FetchResult(url, url, response.status, headers, retry_after=retry_after)
 
 

@@ -18,10 +18,10 @@ from pipeline.collect.urls import encoded, normal
 if TYPE_CHECKING:
     from protego import Protego
 
-MOST_BYTES = 500 * 1024  # of a robots.txt that are read, as RFC 9309 asks at least
-HOLDS = 24 * 3600.0  # seconds that an answer may be kept
-AGAIN = 3600.0  # seconds until an unreachable robots.txt is requested again
-SLOWEST = 60.0  # seconds: a host that asks for more between two requests is left alone
+MAX_BYTES = 500 * 1024  # of a robots.txt that are read, as RFC 9309 asks at least
+HOLD_SECONDS = 24 * 3600.0  # seconds that an answer may be kept
+UNREACHABLE_HOLD_SECONDS = 3600.0  # seconds until an unreachable robots.txt is requested again
+MAX_DELAY = 60.0  # seconds: a host that asks for more between two requests is left alone
 HEAD_BYTES = 256 * 1024  # of a page, in which marks are searched
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -61,7 +61,7 @@ class Robots:
     delay: float | None = None
     sitemaps: tuple[str, ...] = ()
     refusal: str | None = None
-    holds: float = HOLDS
+    holds: float = HOLD_SECONDS
     rules: Protego | None = None
     agent: str = ""
 
@@ -82,15 +82,17 @@ class Robots:
             return False
 
 
-def parse(status: int | None, body: bytes, user_agent: str, url: str | None = None, slowest: float = SLOWEST) -> Robots:
+def parse(
+    status: int | None, body: bytes, user_agent: str, url: str | None = None, max_delay: float = MAX_DELAY
+) -> Robots:
     """Return the rules of an answer to a request for robots.txt, redirects followed.
 
     `status` is None where nothing answered.  2xx is read; 5xx, 429 and no answer allow nothing for an hour; all else (4xx, and a
-    3xx that was left over after five redirects) allows everything.  A delay beyond `slowest` seconds refuses the host: it is
+    3xx that was left over after five redirects) allows everything.  A delay beyond `max_delay` seconds refuses the host: it is
     neither crawled faster than it asks nor for years.  `url`: its own URL, to resolve relative sitemaps.
     """
     if status is None or status == 429 or status >= 500:
-        return Robots(refusal="unreachable", holds=AGAIN)
+        return Robots(refusal="unreachable", holds=UNREACHABLE_HOLD_SECONDS)
     if not 200 <= status < 300:
         return Robots()
     from protego import Protego
@@ -99,15 +101,15 @@ def parse(status: int | None, body: bytes, user_agent: str, url: str | None = No
     rules = Protego.parse("\n".join(_lines(body, agent)))
     delay = _delay(rules, agent)
     named = dict.fromkeys(address for text in rules.sitemaps if (address := normal(text, url)))
-    refusal = "too_slow" if delay is not None and delay > slowest else None
-    return Robots(delay, tuple(named), refusal, HOLDS, rules, agent)
+    refusal = "too_slow" if delay is not None and delay > max_delay else None
+    return Robots(delay, tuple(named), refusal, HOLD_SECONDS, rules, agent)
 
 
 def _lines(body: bytes, agent: str) -> Iterator[str]:
     """Yield the lines of a robots.txt with every group named `*`, ours or another's."""
-    text = body[:MOST_BYTES].decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    text = body[:MAX_BYTES].decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
     lines = _LINE_END.split(_NO_LINE_END.sub(lambda match: quote(match[0]), text))
-    if len(body) >= MOST_BYTES:
+    if len(body) >= MAX_BYTES:
         del lines[-1]  # half a rule may match more than the whole
     for line in lines:
         match = _AGENT_LINE.match(line)
@@ -221,7 +223,7 @@ def tdm_file(status: int | None, body: bytes, url: str) -> TdmRules:
     if status is None or not 200 <= status < 300:
         return TdmRules()
     try:
-        rows: Any = json.loads(body[:MOST_BYTES])
+        rows: Any = json.loads(body[:MAX_BYTES])
     except (ValueError, RecursionError):
         return TdmRules()
     rules = []

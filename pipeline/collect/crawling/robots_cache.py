@@ -68,9 +68,9 @@ class RobotsCache:
     async def _fetch_rules(self, origin: str) -> OriginRules:
         host = host_of(origin)
         await self._wait_turn(host)
-        answer = await self._fetcher.get(f"{origin}/robots.txt", types=ANY, body_bytes=robots.MOST_BYTES)
+        answer = await self._fetcher.get(f"{origin}/robots.txt", types=ANY, body_bytes=robots.MAX_BYTES)
         if answer.reason in UNREAD and not answer.hops:
-            return OriginRules(robots.Robots(), robots.TdmRules(), time.monotonic() + robots.HOLDS)
+            return OriginRules(robots.Robots(), robots.TdmRules(), time.monotonic() + robots.HOLD_SECONDS)
         status = None if answer.reason in (*TRANSIENT, "tls", "undecodable", "too_many_headers") else answer.status
         robots_txt = robots.parse(status, answer.body, self._agent, f"{origin}/robots.txt")
         self._request_ended([host], None if robots_txt.refusal else robots_txt.delay or 0.0)
@@ -81,7 +81,7 @@ class RobotsCache:
             )
         address = f"{origin}/.well-known/tdmrep.json"
         await self._wait_turn(host)
-        tdm_answer = await self._fetcher.get(address, types=ANY, body_bytes=robots.MOST_BYTES)
+        tdm_answer = await self._fetcher.get(address, types=ANY, body_bytes=robots.MAX_BYTES)
         self._request_ended([host], None)
         tdm = robots.tdm_file(tdm_answer.status if tdm_answer.reason is None else None, tdm_answer.body, address)
         return OriginRules(robots_txt, tdm, time.monotonic() + robots_txt.holds)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, unquote, urlsplit
 
-LONGEST = 2_000  # characters of a URL; servers and sitemaps stop there too
-DEEPEST = 32  # segments of a path
+MAX_URL = 2_000  # characters of a URL; servers and sitemaps stop there too
+MAX_SEGMENTS = 32  # segments of a path
 
 _CALENDAR_WORD = re.compile(r"calend(?:a|r)|kalender|달력", re.IGNORECASE)
 _CALENDAR_DATE = re.compile(
@@ -29,14 +29,14 @@ def trap(url: str) -> str | None:
     `too_long` (over 2,000 characters), `too_deep` (over 32 segments), `repeats` (/a/b/a/b/a/b), `calendar` (a page for each month,
     for ever), `file` (an image, an archive, ...: by its name no page).
     """
-    if len(url) > LONGEST:
+    if len(url) > MAX_URL:
         return "too_long"
     try:
         parts = urlsplit(url)
     except ValueError:
         return None
     segments = [segment for segment in parts.path.split("/") if segment]
-    if len(segments) > DEEPEST:
+    if len(segments) > MAX_SEGMENTS:
         return "too_deep"
     if _repeats(segments):
         return "repeats"

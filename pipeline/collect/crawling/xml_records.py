@@ -21,12 +21,12 @@ from io import BytesIO
 from pipeline.collect.html import charsets
 from pipeline.collect.urls import normal
 
-MOST_BYTES = 50 * 2**20  # of a file, decompressed; the rest is not read
+MAX_BYTES = 50 * 2**20  # of a file, decompressed; the rest is not read
 _CHUNK = 2**16
-_LONGEST_TAIL = 2**20  # characters without an end of tag or line: no feed or sitemap
-_MOST_TEXT = 4_000  # characters of a field
-_DEEPEST = 1_000  # levels of nested tags
-_MOST_ALIKE = 20  # fields of one name in a record
+_MAX_TAIL = 2**20  # characters without an end of tag or line: no feed or sitemap
+_MAX_TEXT = 4_000  # characters of a field
+_MAX_DEPTH = 1_000  # levels of nested tags
+_MAX_ALIKE = 20  # fields of one name in a record
 
 _BOUNDS = re.compile(r"(<!--|-->|<!\[CDATA\[|\]\]>|<\?|\?>)")
 _ENDS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
@@ -72,11 +72,13 @@ class XmlRecord:
         return next((each.text for name in names if name in self.fields for each in self.all(name) if each.text), None)
 
 
-def records(body: bytes, url: str, wanted: Collection[str], fields: Collection[str], most: int) -> list[XmlRecord]:
-    """Return the first `most` elements with a wanted name, and these fields of them (local names in lower case, any namespace)."""
+def records(
+    body: bytes, url: str, wanted: Collection[str], fields: Collection[str], max_records: int
+) -> list[XmlRecord]:
+    """Return the first `max_records` elements with a wanted name, and these fields of them (local names in lower case)."""
     from lxml import etree
 
-    reader = _RecordCollector(url, wanted, fields, most)
+    reader = _RecordCollector(url, wanted, fields, max_records)
     parser = etree.XMLParser(
         target=reader,
         encoding="utf-8",
@@ -102,8 +104,8 @@ class _RecordCollector:
     # Elements with titles, dates and links of their own, which are not the record's.
     _OTHERS = frozenset(("image", "video", "source", "author", "contributor", "group", "content", "thumbnail"))
 
-    def __init__(self, url: str, wanted: Collection[str], fields: Collection[str], most: int) -> None:
-        self._wanted, self._fields, self._most = wanted, fields, most
+    def __init__(self, url: str, wanted: Collection[str], fields: Collection[str], max_records: int) -> None:
+        self._wanted, self._fields, self._max_records = wanted, fields, max_records
         self._records: list[XmlRecord] = []
         self._bases = [(0, url)]
         self._depth = 0
@@ -114,7 +116,7 @@ class _RecordCollector:
     @property
     def is_done(self) -> bool:
         """Return whether there are enough records, or the tags are nested too deep."""
-        return len(self._records) >= self._most or self._depth > _DEEPEST
+        return len(self._records) >= self._max_records or self._depth > _MAX_DEPTH
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._depth += 1
@@ -136,13 +138,13 @@ class _RecordCollector:
             )
             self._field_depth = self._depth
             alike = self._record.fields.setdefault(name, [])
-            if len(alike) < _MOST_ALIKE:
+            if len(alike) < _MAX_ALIKE:
                 alike.append(self._field)
 
     def data(self, text: str) -> None:
         field = self._field
-        if field is not None and not self._other_depth and field.size < _MOST_TEXT:
-            field.parts.append(text[: _MOST_TEXT - field.size])
+        if field is not None and not self._other_depth and field.size < _MAX_TEXT:
+            field.parts.append(text[: _MAX_TEXT - field.size])
             field.size += len(text)
 
     def end(self, tag: str) -> None:
@@ -161,7 +163,7 @@ class _RecordCollector:
         return self._records
 
     def _end_record(self) -> None:
-        if self._record is not None and len(self._records) < self._most:
+        if self._record is not None and len(self._records) < self._max_records:
             self._records.append(self._record)
         self._record = self._field = None
         self._record_depth = self._field_depth = self._other_depth = 0
@@ -188,19 +190,19 @@ def pieces(body: bytes, mark: str) -> Iterator[str]:
         end = rest.rfind(mark) + 1
         yield rest[:end]
         rest = rest[end:] + decoder.decode(piece)
-        if len(rest) > _LONGEST_TAIL + _CHUNK:
+        if len(rest) > _MAX_TAIL + _CHUNK:
             return
     yield rest + decoder.decode(b"", True)
 
 
 def _unpacked(body: bytes) -> Iterator[bytes]:
-    """Yield at most MOST_BYTES, in pieces; a broken gzip file gives what comes before the fault."""
+    """Yield at most MAX_BYTES, in pieces; a broken gzip file gives what comes before the fault."""
     if body[:2] != b"\x1f\x8b":
-        yield from (body[at : at + _CHUNK] for at in range(0, min(len(body), MOST_BYTES), _CHUNK))
+        yield from (body[at : at + _CHUNK] for at in range(0, min(len(body), MAX_BYTES), _CHUNK))
         return
     given_bytes = 0
     with suppress(OSError, EOFError, zlib.error), gzip.GzipFile(fileobj=BytesIO(body)) as file:
-        while given_bytes < MOST_BYTES and (piece := file.read1(_CHUNK)):
+        while given_bytes < MAX_BYTES and (piece := file.read1(_CHUNK)):
             given_bytes += len(piece)
             yield piece
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pipeline.collect.html.boilerplate_rules import BEGINNINGS, ENDS, PARAGRAPHS, RELATED_HEADING
 from pipeline.core.text.folding import fold_case
 
-MOST_AT_HEAD, MOST_AT_TAIL = 8, 24  # paragraphs
+MAX_AT_HEAD, MAX_AT_TAIL = 8, 24  # paragraphs
 _TITLE_CHARS = 110  # a title among related ones is no longer
 _PART_CHARS = 240  # of a paragraph's beginning or end, in which rules are searched
 _SENTENCE_END = re.compile(r"[.!。]['\"”’)\]]*$|[다요죠까]$")
@@ -37,7 +37,7 @@ def strip(paragraphs: Sequence[str], title: str | None = None) -> tuple[list[str
 def _strip_head(kept: list[str], title: str | None) -> list[Removed]:
     """Remove boilerplate from the beginning of `kept`; return it in order."""
     removed: list[Removed] = []
-    while kept and len(removed) < MOST_AT_HEAD:
+    while kept and len(removed) < MAX_AT_HEAD:
         name = _rule(kept, 0, "head") or ("title" if _repeats(kept[0], title) else None)
         if name is not None:
             removed.append((name, kept.pop(0)))
@@ -56,7 +56,7 @@ def _strip_head(kept: list[str], title: str | None) -> list[Removed]:
 def _strip_tail(kept: list[str]) -> list[Removed]:
     """Remove boilerplate from the end of `kept`; return it, last paragraph first."""
     removed = [("related", text) for text in reversed(_related(kept))]
-    while kept and len(removed) < MOST_AT_TAIL:
+    while kept and len(removed) < MAX_AT_TAIL:
         name = _rule(kept, len(kept) - 1, "tail")
         if name is not None:
             removed.append((name, kept.pop()))
@@ -103,7 +103,7 @@ def _repeats(paragraph: str, title: str | None) -> bool:
 
 def _related(kept: list[str]) -> list[str]:
     """Remove a heading such as 관련기사 and the titles behind it from the tail; nothing if one of them is a sentence."""
-    for start in range(max(1, len(kept) - MOST_AT_TAIL + 1), len(kept)):
+    for start in range(max(1, len(kept) - MAX_AT_TAIL + 1), len(kept)):
         if len(kept[start]) <= 60 and RELATED_HEADING.fullmatch(kept[start].strip()):
             titles = kept[start + 1 :]
             if all(_is_title(text) or _rule(titles, index, "tail") for index, text in enumerate(titles)):

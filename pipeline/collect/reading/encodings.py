@@ -8,7 +8,10 @@ import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-SAMPLE, FARTHEST = 2**18, 2**26  # bytes that are judged, and bytes in which the first one that is not ASCII is searched
+SAMPLE_BYTES, MAX_ASCII_BYTES = (
+    2**18,
+    2**26,
+)  # that are judged, and in which the first one that is not ASCII is searched
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _FEW_BROKEN = 0.02  # of the characters that are not ASCII
 _NO_ASCII = (
@@ -29,12 +32,12 @@ _NO_ASCII = (
 
 def guess(read_more: Callable[[int], bytes]) -> str:
     """Return the encoding of a stream by its first bytes that are not ASCII; a stream without any is UTF-8."""
-    sample, read = read_more(SAMPLE), 0
+    sample, read = read_more(SAMPLE_BYTES), 0
     if marked := _by_marks(sample):
         return marked
-    while sample.isascii() and read < FARTHEST:
+    while sample.isascii() and read < MAX_ASCII_BYTES:
         read += len(sample)
-        if not (sample := read_more(SAMPLE)):
+        if not (sample := read_more(SAMPLE_BYTES)):
             return "utf-8"
     return _by_letters(sample)
 

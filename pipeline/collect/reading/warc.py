@@ -81,15 +81,15 @@ def _too_large(label: str, number: int, options: ReadOptions) -> BadRow:
     return BadRow(label, number, "row_too_large", f"max_row_bytes is {options.max_row_bytes}")
 
 
-def _without_codings(data: bytes, headers: Any, most: int) -> bytes:
+def _without_codings(data: bytes, headers: Any, max_bytes: int) -> bytes:
     """Return a body with its codings undone.  Common Crawl stores it decoded and says so; where others did and kept the header,
     the body stays as it is."""
-    from pipeline.collect.crawling.content_encoding import Undecodable, decoded
+    from pipeline.collect.crawling.content_encoding import Undecodable, decode
 
     if "chunked" in (headers.get("Transfer-Encoding") or "").lower():
         data = _in_one_piece(data)
     try:
-        return decoded(headers.get("Content-Encoding") or "", data, most)
+        return decode(headers.get("Content-Encoding") or "", data, max_bytes)
     except Undecodable:
         return data
 
