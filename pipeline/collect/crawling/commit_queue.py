@@ -38,6 +38,7 @@ class CommitQueue:
 
     @property
     def is_full(self) -> bool:
+        """Return whether so many bytes wait for the disk that no request should start."""
         return self._held_bytes >= MAX_HELD_BYTES
 
     def close(self) -> None:

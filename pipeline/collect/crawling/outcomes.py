@@ -124,6 +124,7 @@ def _without_traps(pages: Iterable[DiscoveredUrl]) -> list[DiscoveredUrl]:
 def outcome_of(
     url: QueuedUrl, result: FetchResult, state: State, reason: str | None = None, detail: str | None = None
 ) -> CrawlOutcome:
+    """Return an outcome without a body, with the validators, charset and status of a result."""
     charset = _CHARSET.search(result.headers.get("content-type", ""))
     is_unchanged = result.status == 304
     return CrawlOutcome(

@@ -33,10 +33,12 @@ class FileLocation(Protocol):
 
 
 def item(location: FileLocation) -> InputItem:
+    """Return what a reader reads at a location."""
     return InputItem(location.name, location.label, location.open)
 
 
 def is_remote(pattern: str) -> bool:
+    """Return whether a pattern is a URL, for fsspec."""
     return "://" in pattern
 
 
