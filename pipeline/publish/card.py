@@ -25,7 +25,7 @@ _OF_FILES = ("configs", "dataset_info")  # keys of the head that are about the f
 
 
 def render(manifest: dict[str, Any], written: dict[str, Any] | None = None) -> str:
-    """The card (Markdown with a YAML head).  `written` is what `loading.entries` says of the files, once there are any."""
+    """The card (Markdown with a YAML head).  `written` is what `dataset_info.entries` says of the files, once there are any."""
     head = _head(manifest) | (written or {"configs": dataset_info.configs(manifest["rows"])})
     return f"{_yaml(head)}\n{_BEGIN}\n{_body(manifest)}\n{_END}\n"
 

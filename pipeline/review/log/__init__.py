@@ -1,1 +1,1 @@
-"""What people said: `judgements` is the log, `verdicts` what it says of a text now."""
+"""What people said: `judgements` is the log, `verdicts` what it says of a text now, `blinding` who had seen what by then."""

@@ -1,7 +1,7 @@
 """The desk of the reviewers: hands out articles, takes judgements in, says how it stands.  Knows nothing of HTTP.
 
-What a reviewer is told depends on what he or she has said: cards (`showcase`), and figures, which leave out what others said of
-articles that the reviewer may still be asked to judge, for one article more tells what was said of it.
+What a reviewer is told depends on what he or she has said: cards (`reviewer_cards`), and figures, which leave out what others said
+of articles that the reviewer may still be asked to judge, for one article more tells what was said of it.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ _Json = dict[str, Any]
 
 def figures(records: Sequence[Judgement], population: Population) -> _Json:
     """All figures but `inherited`.  `records`: of the log, oldest first, also those that were taken back; what broke the rules
-    (`sight.countable`) and what was said of other models is left out."""
+    (`blinding.countable`) and what was said of other models is left out."""
     fair = countable(records, population.blind)
     ours = [judgement for judgement in fair if judgement.model == population.model]
     here = _in_population(ours, population)
