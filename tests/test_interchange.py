@@ -17,7 +17,15 @@ from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.types import LabelColumn
 from pipeline.job.workspace import Workspace
 from pipeline.review.exchange import argilla, formats, label_studio
-from pipeline.review.exchange.answers import NONE, Item, Said, Source, Task, news, said_by
+from pipeline.review.exchange.answers import (
+    NONE,
+    ExportedArticle,
+    ImportedFile,
+    LabellingTask,
+    ReviewerAnswer,
+    answers_by_reviewer,
+    new_judgements,
+)
 from pipeline.review.log.judgements import Judgement, read
 from tests.conftest import JobMaker, article, rows, run
 from tests.openai_server import Server, completion
@@ -26,25 +34,27 @@ TEXT = "😀 서울시는 😀 ACME & Co가 $5를 냈다. 끝 😀"
 END = TEXT.index("끝")  # code points; two emoji stand before it
 DIGEST = sha256(TEXT.encode()).hexdigest()
 PHRASES = ["서울시", "ACME & Co", "$5", "없는 말"]
-MANY = Task(LabelColumn("keyphrases", many=True), [])
-CLOSED = Task(LabelColumn("label", many=False), ["sports", "R & D"])
-OPEN = Task(LabelColumn("topic", many=False), [])
+MANY = LabellingTask(LabelColumn("keyphrases", many=True), [])
+CLOSED = LabellingTask(LabelColumn("label", many=False), ["sports", "R & D"])
+OPEN = LabellingTask(LabelColumn("topic", many=False), [])
 TOOLS = {"argilla": argilla, "label-studio": label_studio}
 
 
-def item(**said: Said) -> Item:
-    return Item(DIGEST, "a1", TEXT, PHRASES, "openai/gpt@1", said, title="T", language="ko")
+def item(**said: ReviewerAnswer) -> ExportedArticle:
+    return ExportedArticle(DIGEST, "a1", TEXT, PHRASES, "openai/gpt@1", said, title="T", language="ko")
 
 
-def one(**said: Said) -> Item:
-    return Item(DIGEST, "a1", TEXT, ["sports"], "m", said)
+def one(**said: ReviewerAnswer) -> ExportedArticle:
+    return ExportedArticle(DIGEST, "a1", TEXT, ["sports"], "m", said)
 
 
-def source(file: Path, task: Task = MANY, reviewers: tuple[str, ...] = ("kim", "lee@x.org")) -> Source:
-    return Source(file, task, {DIGEST: "a1"}, list(reviewers), "somebody", "now")
+def source(file: Path, task: LabellingTask = MANY, reviewers: tuple[str, ...] = ("kim", "lee@x.org")) -> ImportedFile:
+    return ImportedFile(file, task, {DIGEST: "a1"}, list(reviewers), "somebody", "now")
 
 
-def round_trip(tmp_path: Path, name: str, task: Task, given: Item, reviewers: tuple[str, ...]) -> list[Judgement]:
+def round_trip(
+    tmp_path: Path, name: str, task: LabellingTask, given: ExportedArticle, reviewers: tuple[str, ...]
+) -> list[Judgement]:
     path = tmp_path / "sample.json"
     formats.write(path, name, task, [given])
     return list(formats.read(source(path, task, reviewers)))
@@ -65,7 +75,9 @@ def said(judgement: Judgement) -> tuple[Any, ...]:
 
 
 def test_an_argilla_record_and_its_settings() -> None:
-    record = argilla.record(MANY, item(kim=Said(["서울시", "$5"], ["끝"], "hm"), lee=Said([], [], skipped=True)))
+    record = argilla.record(
+        MANY, item(kim=ReviewerAnswer(["서울시", "$5"], ["끝"], "hm"), lee=ReviewerAnswer([], [], skipped=True))
+    )
     kim, lee = argilla.user_id("kim"), argilla.user_id("lee")
     assert record["id"] == f"text-{DIGEST}"
     assert record["fields"] == {"title": "T", "text": TEXT, "label": "1. 서울시\n2. ACME & Co\n3. $5\n4. 없는 말"}
@@ -99,12 +111,14 @@ def test_an_argilla_record_and_its_settings() -> None:
 
 def test_marks_that_argilla_would_refuse_are_left_out() -> None:
     text = "😀😀 끝"  # in UTF-16 the last phrase ends behind the server's length of the text
-    found = argilla.record(MANY, Item("d", "1", text, ["끝"], "m", {}))
+    found = argilla.record(MANY, ExportedArticle("d", "1", text, ["끝"], "m", {}))
     assert "marks" not in found["suggestions"]
 
 
 def test_a_label_studio_task_and_its_interface() -> None:
-    task = label_studio.task_of(MANY, item(**{"lee@x.org": Said([], [])}, kim=Said([], [], skipped=True)))
+    task = label_studio.task_of(
+        MANY, item(**{"lee@x.org": ReviewerAnswer([], [])}, kim=ReviewerAnswer([], [], skipped=True))
+    )
     assert task["data"]["text"] == TEXT
     assert (task["data"]["id"], task["data"]["text_sha256"]) == ("a1", DIGEST)
     assert task["data"]["phrases"] == [
@@ -139,9 +153,9 @@ def test_a_label_studio_task_and_its_interface() -> None:
 @pytest.mark.parametrize("name", TOOLS)
 def test_what_went_out_comes_back(tmp_path: Path, name: str) -> None:
     answers = {
-        "kim": Said(["서울시", "$5"], ["끝", "새 말"], "two\nlines"),
-        "lee@x.org": Said([], []),
-        "an": Said([], [], skipped=True),
+        "kim": ReviewerAnswer(["서울시", "$5"], ["끝", "새 말"], "two\nlines"),
+        "lee@x.org": ReviewerAnswer([], []),
+        "an": ReviewerAnswer([], [], skipped=True),
     }
     found = round_trip(tmp_path, name, MANY, item(**answers), tuple(answers))
     assert [said(judgement) for judgement in found] == [
@@ -156,8 +170,12 @@ def test_what_went_out_comes_back(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", TOOLS)
 @pytest.mark.parametrize("task", [CLOSED, OPEN], ids=["closed", "open"])
-def test_a_label_that_is_one_string(tmp_path: Path, name: str, task: Task) -> None:
-    answers = {"kim": Said(["sports"], []), "lee": Said([], ["R & D"]), "an": Said([], [])}
+def test_a_label_that_is_one_string(tmp_path: Path, name: str, task: LabellingTask) -> None:
+    answers = {
+        "kim": ReviewerAnswer(["sports"], []),
+        "lee": ReviewerAnswer([], ["R & D"]),
+        "an": ReviewerAnswer([], []),
+    }
     found = round_trip(tmp_path, name, task, one(**answers), tuple(answers))
     assert [said(judgement)[:4] for judgement in found] == [
         ("kim", ["sports"], [], []),
@@ -166,7 +184,7 @@ def test_a_label_that_is_one_string(tmp_path: Path, name: str, task: Task) -> No
     ]
 
 
-def annotated(annotation: dict[str, Any], task: Task = MANY) -> list[Judgement]:
+def annotated(annotation: dict[str, Any], task: LabellingTask = MANY) -> list[Judgement]:
     given = label_studio.task_of(task, item() if task is MANY else one())
     return list(
         label_studio.judgements(source(Path("s.json"), task), "record 1", {**given, "annotations": [annotation]})
@@ -189,7 +207,9 @@ def test_a_phrase_marked_in_label_studio_is_missing_in_the_label(at: int) -> Non
 
 def test_what_label_studio_1_23_exported_of_an_answer_given_in_a_browser() -> None:
     text = "😀 서울시는 😀 ACME & Co raised $100 billion. 😀 Yonhap said so."
-    given = Item(sha256(text.encode()).hexdigest(), "a1", text, ["서울시", "ACME & Co", "$100 billion"], "m", {})
+    given = ExportedArticle(
+        sha256(text.encode()).hexdigest(), "a1", text, ["서울시", "ACME & Co", "$100 billion"], "m", {}
+    )
 
     def theirs(control: str, kind: str, origin: str, value: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -215,7 +235,7 @@ def test_what_label_studio_1_23_exported_of_an_answer_given_in_a_browser() -> No
         ],
     }  # fmt: skip
     task = {"id": 4, **label_studio.task_of(MANY, given), "annotations": [annotation], "drafts": [], "meta": {}}
-    held = Source(Path("export.json"), MANY, {given.text_sha256: "a1"}, ["kim"], "somebody", "now")
+    held = ImportedFile(Path("export.json"), MANY, {given.text_sha256: "a1"}, ["kim"], "somebody", "now")
     [found] = label_studio.judgements(held, "record 1", task)
     assert said(found)[:4] == ("label-studio:1", ["서울시", "$100 billion"], ["ACME & Co"], ["Yonhap"])
     assert (found.seconds, found.at) == (5.042, "2026-11-21T17:18:06.309978Z")
@@ -273,7 +293,7 @@ def test_argilla_as_its_data_set_writes_it(tmp_path: Path) -> None:
 )
 def test_records_that_are_not_of_this_job_are_named(tmp_path: Path, name: str, change: Any, why: str) -> None:
     path = tmp_path / "sample.json"
-    formats.write(path, name, MANY, [item(kim=Said(PHRASES, []))])
+    formats.write(path, name, MANY, [item(kim=ReviewerAnswer(PHRASES, []))])
     records = json.loads(path.read_text())
     change(records[0], records[0].get("data") or records[0]["fields"])
     path.write_text(json.dumps(records))
@@ -318,7 +338,10 @@ def test_an_answer_goes_out_where_it_says_something_of_every_phrase() -> None:
         judged("lee", accepted=["a"]),
         judged("an", skipped=True),
     ]
-    assert said_by(log, ["a", "B", "c"]) == {"kim": Said(["a", "c"], ["d"], "n"), "an": Said([], [], skipped=True)}
+    assert answers_by_reviewer(log, ["a", "B", "c"]) == {
+        "kim": ReviewerAnswer(["a", "c"], ["d"], "n"),
+        "an": ReviewerAnswer([], [], skipped=True),
+    }
 
 
 def test_news_are_what_the_reviewer_has_not_said() -> None:
@@ -330,7 +353,7 @@ def test_news_are_what_the_reviewer_has_not_said() -> None:
         judged("kim", note="x"),
         judged("bo", skipped=True),
     ]
-    assert news([*known, *new, *new], log) == new
+    assert new_judgements([*known, *new, *new], log) == new
 
 
 # --- a job ---
@@ -431,16 +454,16 @@ def test_a_sheet_that_is_imported_twice_says_nothing_twice(
 
 # --- their own SDKs ---
 
-SDK_ITEM = item(kim=Said(["서울시"], ["끝"], "hm"), lee=Said([], []))
+SDK_ITEM = item(kim=ReviewerAnswer(["서울시"], ["끝"], "hm"), lee=ReviewerAnswer([], []))
 
 
 @pytest.mark.parametrize("task", [MANY, CLOSED, OPEN], ids=["many", "closed", "open"])
-def test_label_studios_sdk_takes_it_and_what_it_makes_comes_back(tmp_path: Path, task: Task) -> None:
+def test_label_studios_sdk_takes_it_and_what_it_makes_comes_back(tmp_path: Path, task: LabellingTask) -> None:
     sdk = pytest.importorskip("label_studio_sdk.label_interface")
     from label_studio_sdk.label_interface.objects import AnnotationValue, PredictionValue, TaskValue
 
     many = task is MANY
-    given = label_studio.task_of(task, SDK_ITEM if many else one(kim=Said([], ["R & D"])))
+    given = label_studio.task_of(task, SDK_ITEM if many else one(kim=ReviewerAnswer([], ["R & D"])))
     interface = sdk.LabelInterface(label_studio.interface(task))
     interface.validate()
     assert interface.validate_task({"data": given["data"]})
@@ -479,11 +502,14 @@ def rg(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("task", [MANY, CLOSED, OPEN], ids=["many", "closed", "open"])
-def test_argillas_sdk_takes_it_and_what_it_writes_comes_back(rg: Any, tmp_path: Path, task: Task) -> None:
+def test_argillas_sdk_takes_it_and_what_it_writes_comes_back(rg: Any, tmp_path: Path, task: LabellingTask) -> None:
     from argilla.records._io import GenericIO, JsonIO
 
     many, path = task is MANY, tmp_path / "sample.json"
-    answers = {"kim": Said(["서울시"], ["끝"], "hm") if many else Said([], ["R & D"]), "lee": Said([], [])}
+    answers = {
+        "kim": ReviewerAnswer(["서울시"], ["끝"], "hm") if many else ReviewerAnswer([], ["R & D"]),
+        "lee": ReviewerAnswer([], []),
+    }
     given = item(**answers) if many else one(**answers)
     formats.write(path, "argilla", task, [given])
     settings = rg.Settings.from_json(path.with_suffix(".settings.json"))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pipeline.review.sample.labels import checker
 
 from pipeline.commands import doctor, evaluate
 from pipeline.commands import quote as quote_command
@@ -28,7 +29,6 @@ from pipeline.job.config import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import open_ledger
 from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of
-from pipeline.review.sample.labels import checker
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, work_of, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
 

@@ -14,7 +14,7 @@ import pytest
 from pipeline.core.errors import InputError
 from pipeline.review.exchange import sheet
 from pipeline.review.log import verdicts
-from pipeline.review.log.judgements import Judgement, Log, read
+from pipeline.review.log.judgements import Judgement, JudgementLog, read
 from tests.conftest import JobMaker, article, command, rows, run
 from tests.openai_server import Server, completion
 
@@ -131,12 +131,12 @@ def test_a_judgement_that_is_sent_twice_is_stored_once_and_can_be_taken_back(tmp
     path = tmp_path / "review" / "verdicts.sqlite"
     assert read(path) == []
     assert not path.parent.exists()
-    with Log(path) as log, Log(path) as other:
+    with JudgementLog(path) as log, JudgementLog(path) as other:
         assert log.add([said("1", accepted=["A"]), said("2", rejected=["A"], reasons={"A": "generic"})]) == 2
         assert other.add([said("2", rejected=["B"]), said("3", accepted=["C"])]) == 1
     assert [judgement.uid for judgement in read(path)] == ["1", "2", "3"]
     assert verdicts.load(path)["d"].apply(["a", "c"]) == (["c"], "edited")
-    with Log(path) as log:
+    with JudgementLog(path) as log:
         log.add([said("4", undoes="2"), replace(said("5", undoes="3"), reviewer="lee")])
         assert log.last() == 5
     assert [judgement.uid for judgement in read(path)] == ["1", "3"]
@@ -194,7 +194,7 @@ def test_a_sheet_is_known_by_what_is_in_it(tmp_path: Path) -> None:
 def test_what_was_said_of_the_riskiest_is_said_anew_in_a_sheet(job: Path, tmp_path: Path) -> None:
     out, work = tmp_path / "sample.jsonl", run(job, last="review")
     digests = {row["id"]: row["text_sha256"] for row in rows(work, "labels")}
-    with Log(work.verdicts_file) as log:
+    with JudgementLog(work.verdicts_file) as log:
         log.add([Judgement(digests["a0"], "a0", "kim", "now", ["city", "harbour0x1", "spring"], lane="triage")])
     command("review", job, "--export", out)
     lines = [json.loads(line) | {"verdict": "accept"} for line in out.read_text("utf-8").splitlines()]

@@ -13,10 +13,10 @@ import pytest
 
 from pipeline.job.workspace import Workspace
 from pipeline.review.log import judgements
-from pipeline.review.log.judgements import Judgement, Lane, Log
-from pipeline.review.sample.labels import OwnLabels
+from pipeline.review.log.judgements import Judgement, JudgementLog, Lane
+from pipeline.review.sample.label_sets import JobLabels
 from pipeline.review.sample.lanes import Lanes
-from pipeline.review.sample.population import Population
+from pipeline.review.sample.sampling_frame import SamplingFrame
 from pipeline.review.statistics import summary
 from tests.conftest import command, rows, run, work_of, write_jsonl
 from tests.openai_server import Running, Server, completion
@@ -72,7 +72,7 @@ def served(job: Path) -> Iterator[ReviewServer]:
 def blind_ids(job: Path) -> set[str]:
     """The blind share, by the seed alone."""
     work = work_of(job)
-    population = Population(work, OwnLabels(work), work.config.review)
+    population = SamplingFrame(work, JobLabels(work), work.config.review)
     lanes = Lanes(population, work.config.review, True)
     return {row["id"] for row in rows(work, "labels") if lanes.is_blind(row["text_sha256"])}
 
@@ -387,7 +387,7 @@ def check(
 
 def stored(job: Path, *said: Judgement) -> Workspace:
     work = work_of(job)
-    with Log(work.verdicts_file) as log:
+    with JudgementLog(work.verdicts_file) as log:
         log.add(said)
     return work
 

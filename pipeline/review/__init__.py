@@ -1,2 +1,2 @@
-"""What people say of labels: `stage` applies it; `log` keeps it, `sample` chooses what they are shown, `page` asks, `statistics`
-counts, `exchange` goes to other tools and back."""
+"""Human review of labels: `stage` applies verdicts; `log` keeps judgements, `sample` chooses what reviewers are shown, `page`
+serves it, `statistics` counts, `exchange` goes to other tools and back."""

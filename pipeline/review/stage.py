@@ -1,4 +1,4 @@
-"""review: `labels/` + the verdict log -> `reviewed/`.  Applies what people have said so far, never waits for more."""
+"""The review stage: `labels/` + the log of judgements -> `reviewed/`.  It applies what people have said so far and never waits."""
 
 from __future__ import annotations
 
@@ -20,45 +20,47 @@ VERSION = 2
 
 def run(work: Workspace) -> None:
     """Bring `reviewed/` up to date with `labels/` and the verdicts."""
-    log, shards = verdicts.load(work.verdicts_file), read_order(work.articles)
+    by_text, shards = verdicts.load(work.verdicts_file), read_order(work.articles)
     label_table.check_column(work.labels, work)
     map_shards(
-        _step(work, log),
+        _step(work, by_text),
         shards,
-        transform=lambda shard: _apply(work, work.labels.read(shard).to_pylist(), log),
+        transform=lambda shard: _apply(work, work.labels.read(shard).to_pylist(), by_text),
         progress=work.progress("review", len(shards), "shards"),
     )
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
-    """Whether `reviewed/` is up to date with `labels/` and with what people have said."""
+    """Return whether `reviewed/` is up to date with `labels/` and with what people have said."""
     return state_of([_step(work, verdicts.load(work.verdicts_file))], shards)
 
 
-def _step(work: Workspace, log: dict[str, verdicts.Verdicts]) -> Step:
+def _step(work: Workspace, by_text: dict[str, verdicts.Verdicts]) -> Step:
     return Step(
-        work.reviewed, [work.labels], VERSION, "verdicts not applied", lambda shard: _verdicts_of(work, log, shard)
+        work.reviewed, [work.labels], VERSION, "verdicts not applied", lambda shard: _verdicts_of(work, by_text, shard)
     )
 
 
-def _verdicts_of(work: Workspace, log: dict[str, verdicts.Verdicts], shard: str) -> dict[str, Any]:
-    """The verdicts that concern a shard: it is made again when these change, not when any do."""
-    if not log:
+def _verdicts_of(work: Workspace, by_text: dict[str, verdicts.Verdicts], shard: str) -> dict[str, Any]:
+    """Return the verdicts on a shard's texts, which stand in its key."""
+    # only these: a shard is made again when one of its own verdicts changes, not when any does
+    if not by_text:
         return {}
     digests = work.labels.read(shard, ["text_sha256"]).column("text_sha256").to_pylist()
-    return {digest: asdict(log[digest]) for digest in digests if digest in log}
+    return {digest: asdict(by_text[digest]) for digest in digests if digest in by_text}
 
 
-def _apply(work: Workspace, labels: list[dict[str, Any]], log: dict[str, verdicts.Verdicts]) -> Output:
-    column, most, kept, rejected = work.config.label_column, work.config.max_phrases, [], []
+def _apply(work: Workspace, labels: list[dict[str, Any]], by_text: dict[str, verdicts.Verdicts]) -> Output:
+    """Split a shard's labels into reviewed ones and those of which reviewers left no phrase."""
+    column, max_phrases, kept, rejected = work.config.label_column, work.config.max_phrases, [], []
     for row in labels:
-        judged = log.get(row["text_sha256"], verdicts.Verdicts())
+        judged = by_text.get(row["text_sha256"], verdicts.Verdicts())
         before = column.phrases(row[column.name])
-        phrases, source = judged.apply(before, most)
+        phrases, source = judged.apply(before, max_phrases)
         if phrases:
             tiers = dict(zip(before, row.get("tiers") or [], strict=False))
-            tiers_now = [tiers.get(phrase, "reviewer") for phrase in phrases]
-            kept.append({**row, column.name: column.value(phrases), "tiers": tiers_now, "label_source": source})
+            tiers_after = [tiers.get(phrase, "reviewer") for phrase in phrases]
+            kept.append({**row, column.name: column.value(phrases), "tiers": tiers_after, "label_source": source})
         else:
             rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(before)})
     reviewed = pa.schema([*label_table.schema(work), ("label_source", pa.string())])  # llm | verified | edited

@@ -1,2 +1,2 @@
-"""A sample of labels to other tools and back: `formats` lists them; `sheet` is CSV and JSONL; `argilla` and `label_studio` are
+"""Exchange of a sample of labels with other tools: `formats` lists them; `sheet` is CSV and JSONL; `argilla` and `label_studio` are
 pure, `answers` is what these two share."""

@@ -1,7 +1,7 @@
-"""What the formats of other labelling tools have in common: one article with its label and verdicts, and back to judgements.
+"""Answers of reviewers in other labelling tools: one article with its label and verdicts, and back to judgements.
 
 In both tools the phrases of a label are numbered from 1 and a reviewer ticks those that are right (or NONE); a phrase that is
-missing is marked in the text or written down.  Where a phrase stands is shown by marks, which say nothing of a verdict.
+missing is marked in the text or written down.  Marks on a label's own phrases show where they stand and are no verdicts.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ NONE = "none-of-these"
 
 
 @dataclass(frozen=True)
-class Said:
-    """One reviewer's answer to all that is shown of an article: the phrases that are right, and those that were missing."""
+class ReviewerAnswer:
+    """Answer of one reviewer to all that is shown of an article: the phrases that are right, and those that were missing."""
 
     accepted: list[str]
     added: list[str]
@@ -35,15 +35,15 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Item:
-    """One article as other tools get it; `said` by reviewer."""
+class ExportedArticle:
+    """Article as other tools get it, with reviewers' `answers` so far by reviewer."""
 
     text_sha256: str
     id: str
     text: str
     phrases: list[str]
     model: str  # whose label it is
-    said: dict[str, Said]
+    answers: dict[str, ReviewerAnswer]
     title: str = ""
     url: str = ""
     language: str = ""
@@ -54,19 +54,19 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is asked: the label's column, and the labels that are allowed (none: any)."""
+class LabellingTask:
+    """Task for reviewers: the label's column, and the labels that are allowed (empty: any)."""
 
     column: LabelColumn
     allowed: list[str]
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file that comes back, and what its records are held against: text digest -> id of the job's articles."""
+class ImportedFile:
+    """File that comes back, and what its records are checked against; `articles`: text digest -> id of the job's articles."""
 
     file: Path
-    task: Task
+    task: LabellingTask
     articles: dict[str, str]
     reviewers: list[str]  # whoever is in the log
     reviewer: str  # of answers that name nobody
@@ -74,78 +74,84 @@ class Source:
 
 
 def ticks(phrases: Sequence[str], right: Iterable[str]) -> list[str]:
-    """The numbers of the right phrases as a reviewer ticks them."""
+    """Return the numbers of the right phrases as a reviewer ticks them."""
     wanted = set(right)
     return [str(number) for number, phrase in enumerate(phrases, 1) if phrase in wanted] or [NONE]
 
 
-def spans(item: Item) -> list[tuple[int, int]]:
-    """Where phrases stand first in the text, in code points and the text's order."""
+def spans(item: ExportedArticle) -> list[tuple[int, int]]:
+    """Return where phrases stand first in the text, (start, end) in code points, in the text's order."""
     return sorted({span for span in locate(item.phrases, item.text) if span})
 
 
-# --- what was said ---
+# --- answers that go out ---
 
 
-def said_by(judgements: Iterable[Judgement], phrases: Sequence[str]) -> dict[str, Said]:
-    """Each reviewer's verdicts on these phrases, of standing judgements of one text.  Who has judged only some of them (the
-    label was made anew) is left out, since an answer of the other tools says something of every phrase."""
+def answers_by_reviewer(judgements: Iterable[Judgement], phrases: Sequence[str]) -> dict[str, ReviewerAnswer]:
+    """Return reviewer -> answer on these phrases, of standing judgements of one text.
+
+    Who has judged only some of them (the label was made anew) is left out: an answer of the other tools covers every phrase.
+    """
     by_reviewer: dict[str, list[Judgement]] = {}
     for judgement in judgements:
         by_reviewer.setdefault(judgement.reviewer, []).append(judgement)
-    answers = {reviewer: _answer(theirs, phrases) for reviewer, theirs in by_reviewer.items()}
-    return {reviewer: said for reviewer, said in answers.items() if said}
+    answers = {reviewer: _answer(own, phrases) for reviewer, own in by_reviewer.items()}
+    return {reviewer: answer for reviewer, answer in answers.items() if answer}
 
 
-def _answer(judgements: Sequence[Judgement], phrases: Sequence[str]) -> Said | None:
-    found, note = Verdicts(), next((j.note for j in reversed(judgements) if j.note), "")
+def _answer(judgements: Sequence[Judgement], phrases: Sequence[str]) -> ReviewerAnswer | None:
+    verdicts_of_text, note = Verdicts(), next((j.note for j in reversed(judgements) if j.note), "")
     for judgement in judgements:
-        found.take(judgement)
-    verdicts = [found.of(phrase) for phrase in phrases]
+        verdicts_of_text.update(judgement)
+    verdicts = [verdicts_of_text.of(phrase) for phrase in phrases]
     if None in verdicts:
-        return Said([], [], note, skipped=True) if judgements[-1].skipped else None
+        return ReviewerAnswer([], [], note, skipped=True) if judgements[-1].skipped else None
     shown = {fold_case(phrase) for phrase in phrases}
     accepted = [phrase for phrase, right in zip(phrases, verdicts, strict=True) if right]
-    return Said(accepted, [phrase for key, phrase in found.added.items() if key not in shown], note)
+    return ReviewerAnswer(
+        accepted, [phrase for key, phrase in verdicts_of_text.added.items() if key not in shown], note
+    )
 
 
-def news(found: Iterable[Judgement], said: Iterable[Judgement]) -> list[Judgement]:
-    """The judgements that say what their reviewers have not said yet: a verdict that went out with an export and comes back as
-    it was is none, nor is a row of a sheet that was imported before."""
-    known: dict[tuple[str, str], tuple[Verdicts, set[str]]] = {}
-    for judgement in said:
-        _learn(known, judgement)
+def new_judgements(returned: Iterable[Judgement], stored: Iterable[Judgement]) -> list[Judgement]:
+    """Return the judgements that say more than the stored ones of their reviewers do.
+
+    A verdict that went out with an export and comes back as it was is not new, nor is a row of a sheet that was imported before.
+    """
+    judged: dict[tuple[str, str], tuple[Verdicts, set[str]]] = {}
+    for judgement in stored:
+        _remember(judged, judgement)
     new = []
-    for judgement in found:
-        if not _is_known(known, judgement):
+    for judgement in returned:
+        if not _is_stored(judged, judgement):
             new.append(judgement)
-            _learn(known, judgement)
+            _remember(judged, judgement)
     return new
 
 
-def _learn(known: dict[tuple[str, str], tuple[Verdicts, set[str]]], judgement: Judgement) -> None:
-    theirs, notes = known.setdefault((judgement.reviewer, judgement.text_sha256), (Verdicts(), {""}))
-    theirs.take(judgement)
+def _remember(judged: dict[tuple[str, str], tuple[Verdicts, set[str]]], judgement: Judgement) -> None:
+    verdicts, notes = judged.setdefault((judgement.reviewer, judgement.text_sha256), (Verdicts(), {""}))
+    verdicts.update(judgement)
     notes.add(judgement.note)
 
 
-def _is_known(known: dict[tuple[str, str], tuple[Verdicts, set[str]]], judgement: Judgement) -> bool:
-    if (judgement.reviewer, judgement.text_sha256) not in known:
+def _is_stored(judged: dict[tuple[str, str], tuple[Verdicts, set[str]]], judgement: Judgement) -> bool:
+    if (judgement.reviewer, judgement.text_sha256) not in judged:
         return False
-    theirs, notes = known[judgement.reviewer, judgement.text_sha256]
-    right = all(theirs.of(phrase) is True for phrase in (*judgement.accepted, *judgement.added))
-    return right and all(theirs.of(phrase) is False for phrase in judgement.rejected) and judgement.note in notes
+    verdicts, notes = judged[judgement.reviewer, judgement.text_sha256]
+    right = all(verdicts.of(phrase) is True for phrase in (*judgement.accepted, *judgement.added))
+    return right and all(verdicts.of(phrase) is False for phrase in judgement.rejected) and judgement.note in notes
 
 
 # --- answers that come back ---
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One annotation or response, in what both tools have: None where it says nothing of the label."""
+class ReturnedAnswer:
+    """Annotation or response that came back, in what both tools have."""
 
     reviewer: str
-    right: list[str] | None  # ticked numbers, or the one label
+    right: list[str] | None  # ticked numbers, or the one label; None: nothing was said of the label
     written: list[str]  # missing phrases, a line each
     marked: list[str]  # the text under each mark
     note: str = ""
@@ -155,9 +161,11 @@ class Answer:
     mark: Any = None  # tells this answer from an earlier one of the same person in the other tool
 
 
-def article_of(source: Source, record: str, text: Any, claimed: str) -> str:
-    """The digest of a record's text.  Raises InputError where it is no text of the job; `claimed` is the digest that it went
-    out with."""
+def article_of(source: ImportedFile, record: str, text: Any, claimed: str) -> str:
+    """Return the digest of a record's text; `claimed` is the digest that it went out with.
+
+    Raises InputError where it is no text of the job.
+    """
     digest = hashlib.sha256(str(text).encode("utf-8", "surrogatepass")).hexdigest()
     if digest in source.articles:
         return digest
@@ -168,32 +176,32 @@ def article_of(source: Source, record: str, text: Any, claimed: str) -> str:
     raise InputError(f"{source.file}: {record}: {why}. Nothing was stored.")
 
 
-def judgement_of(source: Source, record: str, digest: str, shown: list[str], answer: Answer) -> Judgement:
-    """What an answer says of the phrases that it was shown."""
+def judgement_of(source: ImportedFile, record: str, digest: str, shown: list[str], answer: ReturnedAnswer) -> Judgement:
+    """Return an answer as a judgement of the phrases that it was shown."""
     many = source.task.column.many
-    said = _phrases(source, record, shown, answer) if many else _one(shown, answer)
-    if answer.skipped or not any(said):
-        said = ([], [], [])
-    mark = [digest, answer.reviewer, *said, answer.skipped, answer.note, answer.mark]
+    lists = _phrases(source, record, shown, answer) if many else _one(shown, answer)
+    if answer.skipped or not any(lists):
+        lists = ([], [], [])
+    identity = [digest, answer.reviewer, *lists, answer.skipped, answer.note, answer.mark]
     return Judgement(
         digest,
         source.articles[digest],
         answer.reviewer,
         answer.at or source.at,
-        *said,
+        *lists,
         note=answer.note,
-        uid=hashlib.sha256(json.dumps(mark).encode()).hexdigest(),
+        uid=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
         seconds=answer.seconds,
-        skipped=not any(said),
+        skipped=not any(lists),
     )
 
 
 _Lists = tuple[list[str], list[str], list[str]]  # accepted, rejected, added
 
 
-def _phrases(source: Source, record: str, shown: list[str], answer: Answer) -> _Lists:
-    there = {fold_loose(phrase) for phrase in shown}
-    marked = [text for text in answer.marked if fold_loose(text) not in there]
+def _phrases(source: ImportedFile, record: str, shown: list[str], answer: ReturnedAnswer) -> _Lists:
+    shown_forms = {fold_loose(phrase) for phrase in shown}
+    marked = [text for text in answer.marked if fold_loose(text) not in shown_forms]
     extra = {fold_case(text): fold_space(text) for text in (*answer.written, *marked) if text.strip()}
     right = {phrase for phrase in shown if fold_case(phrase) in extra}
     for tick in answer.right or []:
@@ -203,11 +211,11 @@ def _phrases(source: Source, record: str, shown: list[str], answer: Answer) -> _
             right.add(shown[int(tick) - 1])
     accepted = [phrase for phrase in shown if phrase in right]
     rejected = [phrase for phrase in shown if phrase not in right] if answer.right else []
-    known = {fold_case(phrase) for phrase in shown}
-    return accepted, rejected, [phrase for key, phrase in extra.items() if key not in known]
+    shown_keys = {fold_case(phrase) for phrase in shown}
+    return accepted, rejected, [phrase for key, phrase in extra.items() if key not in shown_keys]
 
 
-def _one(shown: list[str], answer: Answer) -> _Lists:
+def _one(shown: list[str], answer: ReturnedAnswer) -> _Lists:
     label = fold_space(answer.right[-1]) if answer.right else ""
     if not label:
         return [], [], []
@@ -218,6 +226,6 @@ def _one(shown: list[str], answer: Answer) -> _Lists:
 
 
 def lines(value: Any) -> list[str]:
-    """The lines of a text, or of a list of texts; empty ones are none."""
+    """Return the lines of a text, or of a list of texts, without empty ones."""
     texts = value if isinstance(value, list) else [value or ""]
     return [line.strip() for text in texts for line in str(text).splitlines() if line.strip()]

@@ -18,11 +18,11 @@ from typing import Any
 from pipeline.core.errors import InputError
 from pipeline.review.exchange.answers import (
     NONE,
-    Answer,
-    Item,
-    Said,
-    Source,
-    Task,
+    ExportedArticle,
+    ImportedFile,
+    LabellingTask,
+    ReturnedAnswer,
+    ReviewerAnswer,
     article_of,
     judgement_of,
     lines,
@@ -38,25 +38,25 @@ _LEAST = 7  # numbers that can be ticked, where no label has more phrases
 
 
 def user_id(reviewer: str) -> str:
-    """A reviewer's id in Argilla, which knows its users by UUIDs: always the same for the same name."""
+    """Return a reviewer's id in Argilla, which knows its users by UUIDs: always the same for the same name."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"labelmill:reviewer:{reviewer}"))
 
 
 def in_utf16(text: str, at: int) -> int:
-    """UTF-16 units before a place that is given in code points."""
+    """Return the UTF-16 units before an offset that is given in code points."""
     return at + sum(character > "\uffff" for character in text[:at])
 
 
 def in_code_points(text: str, at: int) -> int:
-    """Code points before a place that is given in UTF-16 units."""
+    """Return the code points before an offset that is given in UTF-16 units."""
     return len(text.encode("utf-16-le", "surrogatepass")[: 2 * at].decode("utf-16-le", "replace"))
 
 
 # --- out ---
 
 
-def settings(task: Task, items: Sequence[Item]) -> dict[str, Any]:
-    """Of the dataset, as `rg.Settings.from_json` reads them."""
+def settings(task: LabellingTask, items: Sequence[ExportedArticle]) -> dict[str, Any]:
+    """Return the settings of the dataset, as `rg.Settings.from_json` reads them."""
     fields = [_field("title", required=False), _field("text"), _field("label", task.column.name)]
     return {
         "guidelines": _GUIDE_MANY if task.column.many else _GUIDE_ONE,
@@ -77,7 +77,7 @@ _GUIDE_MANY = (
 _GUIDE_ONE = "Choose or write the label that is right."
 
 
-def _questions_many(items: Sequence[Item]) -> list[dict[str, Any]]:
+def _questions_many(items: Sequence[ExportedArticle]) -> list[dict[str, Any]]:
     most = max([_LEAST, *(len(item.phrases) for item in items)])
     numbers = {str(number): str(number) for number in range(1, most + 1)} | {NONE: "none of them"}
     marks = {"field": "text", "allow_overlapping": True, **_options({_LABEL: _LABEL})}
@@ -89,7 +89,7 @@ def _questions_many(items: Sequence[Item]) -> list[dict[str, Any]]:
     ]
 
 
-def _questions_one(task: Task) -> list[dict[str, Any]]:
+def _questions_one(task: LabellingTask) -> list[dict[str, Any]]:
     closed = _options({label: label for label in task.allowed} | {NONE: "none of them"})
     kind, how = ("label_selection", closed) if task.allowed else ("text", {"use_markdown": False})
     right = _question("right", "The right label", kind, how, required=True)
@@ -113,73 +113,73 @@ def _terms(name: str) -> dict[str, Any]:
     return {"name": name, "title": name, "visible_for_annotators": True, "type": "terms", "settings": {"type": "terms"}}
 
 
-def record(task: Task, item: Item) -> dict[str, Any]:
-    """An article as a record."""
+def record(task: LabellingTask, item: ExportedArticle) -> dict[str, Any]:
+    """Return an article as a record, with answers so far as responses."""
     many = task.column.many
     shown = "\n".join(f"{number}. {phrase}" for number, phrase in enumerate(item.phrases, 1))
     title = {"title": item.title} if item.title else {}
-    label = Said(item.phrases, [])
-    answers = _answers(item, label, many) | ({"marks": _marks(item)} if many and _marks(item) else {})
+    label = ReviewerAnswer(item.phrases, [])
+    suggested = _answers(item, label, many) | ({"marks": _marks(item)} if many and _marks(item) else {})
     agent = _NOT_IN_AGENT.sub("_", item.model)[:200]
     responses: dict[str, list[dict[str, Any]]] = {}
-    for reviewer, said in item.said.items():
-        for question, value in _answers(item, said, many).items():
-            status = "discarded" if said.skipped else "submitted"
+    for reviewer, answer in item.answers.items():
+        for question, value in _answers(item, answer, many).items():
+            status = "discarded" if answer.skipped else "submitted"
             responses.setdefault(question, []).append({"value": value, "user_id": user_id(reviewer), "status": status})
     return {
         "id": item.key,
         "fields": {**title, "text": item.text, "label": shown if many else item.phrases[-1]},
         "metadata": {"article_id": item.id} | ({"language": item.language} if item.language else {}),
-        "suggestions": {name: {"value": value, "score": None, "agent": agent} for name, value in answers.items()},
+        "suggestions": {name: {"value": value, "score": None, "agent": agent} for name, value in suggested.items()},
         "responses": responses,
         "vectors": {},
-        "status": "completed" if any(not said.skipped for said in item.said.values()) else "pending",
+        "status": "completed" if any(not answer.skipped for answer in item.answers.values()) else "pending",
     }
 
 
-def _answers(item: Item, said: Said, many: bool) -> dict[str, Any]:
-    """Question -> value."""
-    note = {"note": said.note} if said.note else {}
-    if said.skipped:
+def _answers(item: ExportedArticle, answer: ReviewerAnswer, many: bool) -> dict[str, Any]:
+    """Return question -> value of one answer."""
+    note = {"note": answer.note} if answer.note else {}
+    if answer.skipped:
         return {"accepted" if many else "right": None}
     if not many:
-        return {"right": (said.accepted or said.added or [NONE])[-1], **note}
-    missing = {"missing": "\n".join(said.added)} if said.added else {}
-    return {"accepted": ticks(item.phrases, said.accepted), **missing, **note}
+        return {"right": (answer.accepted or answer.added or [NONE])[-1], **note}
+    missing = {"missing": "\n".join(answer.added)} if answer.added else {}
+    return {"accepted": ticks(item.phrases, answer.accepted), **missing, **note}
 
 
-def _marks(item: Item) -> list[dict[str, Any]]:
-    places = [(in_utf16(item.text, start), in_utf16(item.text, end)) for start, end in spans(item)]
-    return [{"start": a, "end": b, "label": _LABEL} for a, b in places if b <= len(item.text)]
+def _marks(item: ExportedArticle) -> list[dict[str, Any]]:
+    units = [(in_utf16(item.text, start), in_utf16(item.text, end)) for start, end in spans(item)]
+    return [{"start": a, "end": b, "label": _LABEL} for a, b in units if b <= len(item.text)]
 
 
 # --- back ---
 
 
-def judgements(source: Source, name: str, given: Any) -> Iterator[Judgement]:
-    """What people answered to one record; `name` is the record's for people."""
-    found = _nested(given) if isinstance(given, dict) else {}
-    fields = found.get("fields")
+def judgements(source: ImportedFile, name: str, exported: Any) -> Iterator[Judgement]:
+    """Yield the judgements in one record; `name` stands for the record in messages."""
+    nested = _nested(exported) if isinstance(exported, dict) else {}
+    fields = nested.get("fields")
     if not isinstance(fields, dict) or "text" not in fields or "label" not in fields:
         raise InputError(f"{source.file}: {name}: no Argilla record that labelmill review --export wrote")
-    name = f"{name} ({found.get('id')})"
-    digest = article_of(source, name, fields["text"], str(found.get("id")).removeprefix("text-"))
-    shown = _shown(source, name, fields["label"])
-    for reviewer, answers, status in _by_user(source, found.get("responses") or {}):
+    name = f"{name} ({nested.get('id')})"
+    digest = article_of(source, name, fields["text"], str(nested.get("id")).removeprefix("text-"))
+    shown = _shown_phrases(source, name, fields["label"])
+    for reviewer, answers, status in _by_user(source, nested.get("responses") or {}):
         yield judgement_of(source, name, digest, shown, _answer(fields["text"], reviewer, answers, status))
 
 
-def _shown(source: Source, name: str, label: Any) -> list[str]:
+def _shown_phrases(source: ImportedFile, name: str, label: Any) -> list[str]:
     if not source.task.column.many:
         return [str(label)]
-    found = [line.partition(". ") for line in str(label).split("\n")]
-    if [number for number, _, _ in found] != [str(number) for number in range(1, len(found) + 1)]:
+    numbered = [line.partition(". ") for line in str(label).split("\n")]
+    if [number for number, _, _ in numbered] != [str(number) for number in range(1, len(numbered) + 1)]:
         raise InputError(f"{source.file}: {name}: its field 'label' is not the one that was exported")
-    return [phrase for _, _, phrase in found]
+    return [phrase for _, _, phrase in numbered]
 
 
-def _by_user(source: Source, responses: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """(reviewer, question -> value, status) of each user; `Record.to_dict` writes no status."""
+def _by_user(source: ImportedFile, responses: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield (reviewer, question -> value, status) of each user; `Record.to_dict` writes no status."""
     names = {user_id(reviewer): reviewer for reviewer in source.reviewers}
     answers: dict[str, dict[str, Any]] = {}
     statuses: dict[str, str] = {}
@@ -193,10 +193,10 @@ def _by_user(source: Source, responses: Mapping[str, Any]) -> Iterator[tuple[str
         yield reviewer, values, statuses[user]
 
 
-def _answer(text: str, reviewer: str, answers: Mapping[str, Any], status: str) -> Answer:
+def _answer(text: str, reviewer: str, answers: Mapping[str, Any], status: str) -> ReturnedAnswer:
     right = answers.get("accepted") or answers.get("right")
     marks = [(mark["start"], mark["end"]) for mark in answers.get("marks") or []]
-    return Answer(
+    return ReturnedAnswer(
         reviewer,
         [right] if isinstance(right, str) else list(right) if right else None,
         lines(answers.get("missing")),
@@ -207,7 +207,7 @@ def _answer(text: str, reviewer: str, answers: Mapping[str, Any], status: str) -
 
 
 def is_flat(record: Mapping[str, Any]) -> bool:
-    """Whether a record is one of `to_list(flatten=True)` or of a Hugging Face data set, where names are joined by dots."""
+    """Return whether a record is one of `to_list(flatten=True)` or of a Hugging Face data set, where names are joined by dots."""
     return any(name.endswith((".responses", ".suggestion")) for name in record)
 
 

@@ -1,4 +1,4 @@
-"""The formats in which a sample goes out to people and their verdicts come back: one table, by the name on the command line."""
+"""Formats in which a sample goes out to people and their verdicts come back: one table, by the name on the command line."""
 
 from __future__ import annotations
 
@@ -12,40 +12,42 @@ from typing import Any
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import write_bytes
 from pipeline.review.exchange import argilla, label_studio, sheet
-from pipeline.review.exchange.answers import Item, Source, Task
+from pipeline.review.exchange.answers import ExportedArticle, ImportedFile, LabellingTask
 from pipeline.review.log.judgements import Judgement
 
 
 @dataclass(frozen=True)
-class Format:
+class ExchangeFormat:
+    """File format of one tool: how a sample is written, and how judgements are read back."""
+
     ending: str
-    write: Callable[[Path, Task, Sequence[Item]], list[Path]]  # returns the files that it wrote
-    read: Callable[[Source], Iterator[Judgement]]
+    write: Callable[[Path, LabellingTask, Sequence[ExportedArticle]], list[Path]]  # returns the files that it wrote
+    read: Callable[[ImportedFile], Iterator[Judgement]]
 
 
 def of_ending(path: Path) -> str:
-    """The format that a file's name tells.  Raises ConfigError where it does not."""
-    found = [name for name, form in FORMATS.items() if form.ending == path.suffix]
-    if len(found) != 1:
-        raise ConfigError(f"{path}: say what it is: --format {' or '.join(found or FORMATS)}")
-    return found[0]
+    """Return the format of a file's ending.  Raises ConfigError where there are several, or none."""
+    fitting = [name for name, form in FORMATS.items() if form.ending == path.suffix]
+    if len(fitting) != 1:
+        raise ConfigError(f"{path}: say what it is: --format {' or '.join(fitting or FORMATS)}")
+    return fitting[0]
 
 
-def write(path: Path, name: str, task: Task, items: Sequence[Item]) -> list[Path]:
-    """Write the sample, and what the other tool needs beside it; the files, the sample first."""
+def write(path: Path, name: str, task: LabellingTask, items: Sequence[ExportedArticle]) -> list[Path]:
+    """Write the sample, and what the other tool needs beside it; return the files, the sample first."""
     form = FORMATS[name]
     if path.suffix != form.ending:
         raise ConfigError(f"{path}: --format {name} writes a file that ends in {form.ending}")
     return form.write(path, task, items)
 
 
-def read(source: Source, name: str | None = None) -> Iterator[Judgement]:
-    """The judgements in a file that came back.  Raises InputError naming the record."""
-    return FORMATS[name or _recognised(source.file)].read(source)
+def read(source: ImportedFile, name: str | None = None) -> Iterator[Judgement]:
+    """Yield the judgements in a file that came back.  Raises InputError naming the record."""
+    return FORMATS[name or _detect(source.file)].read(source)
 
 
-def _recognised(path: Path) -> str:
-    """The format by what is in the file."""
+def _detect(path: Path) -> str:
+    """Return the format by what is in the file, whatever its name.  Raises InputError for none of them."""
     if _data(path).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"[", b"{"):
         return "csv"
     first = next(iter(_records(path)), None)
@@ -67,15 +69,15 @@ def _data(path: Path) -> bytes:
 
 
 def _records(path: Path) -> list[Any]:
-    """Of a JSON list, or of JSON lines."""
+    """Return the records of a JSON list, or of JSON lines."""
     try:
         text = _data(path).decode("utf-8-sig").strip()
-        found = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.split("\n") if line]
+        records = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.split("\n") if line]
     except ValueError as error:
         raise InputError(f"{path}: no JSON, nor lines of it ({error})") from error
-    if not isinstance(found, list) or not found:
+    if not isinstance(records, list) or not records:
         raise InputError(f"{path}: has no records")
-    return found
+    return records
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -85,18 +87,19 @@ def _write_json(path: Path, value: Any) -> None:
 # --- sheets ---
 
 
-def _write_sheet(path: Path, task: Task, items: Sequence[Item]) -> list[Path]:
+def _write_sheet(path: Path, task: LabellingTask, items: Sequence[ExportedArticle]) -> list[Path]:
     column = task.column
     rows = ({**vars(item), column.name: column.value(item.phrases)} for item in items)
     sheet.write(path, column.name, rows)
     return [path]
 
 
-def _read_sheet(source: Source) -> Iterator[Judgement]:
-    """Judgements by the file's bytes and the row: the same file says nothing twice, whatever was said in between."""
+def _read_sheet(source: ImportedFile) -> Iterator[Judgement]:
+    """Yield the judgements of a sheet."""
+    # uids are made of the file's bytes and the row: the same file says nothing twice, whatever was judged in between
     digest = sha256(_data(source.file)).hexdigest()
-    found = sheet.read(source.file, source.task.column.name, source.reviewer, source.at)
-    for number, judgement in enumerate(found):
+    returned = sheet.read(source.file, source.task.column.name, source.reviewer, source.at)
+    for number, judgement in enumerate(returned):
         if judgement.text_sha256 not in source.articles:
             raise InputError(f"{source.file}: {judgement.id}: is no article of this job. Nothing was stored.")
         yield replace(judgement, uid=f"{digest[:32]}:{number}:{source.reviewer}")
@@ -105,7 +108,7 @@ def _read_sheet(source: Source) -> Iterator[Judgement]:
 # --- other tools ---
 
 
-def _write_argilla(path: Path, task: Task, items: Sequence[Item]) -> list[Path]:
+def _write_argilla(path: Path, task: LabellingTask, items: Sequence[ExportedArticle]) -> list[Path]:
     settings = path.with_suffix(".settings.json")
     texts = {item.text_sha256: item for item in items}  # a record's id is its text's: Argilla refuses one that returns
     _write_json(path, [argilla.record(task, item) for item in texts.values()])
@@ -113,15 +116,17 @@ def _write_argilla(path: Path, task: Task, items: Sequence[Item]) -> list[Path]:
     return [path, settings]
 
 
-def _write_label_studio(path: Path, task: Task, items: Sequence[Item]) -> list[Path]:
+def _write_label_studio(path: Path, task: LabellingTask, items: Sequence[ExportedArticle]) -> list[Path]:
     interface = path.with_suffix(".xml")
     _write_json(path, [label_studio.task_of(task, item) for item in items])
     write_bytes(interface, label_studio.interface(task).encode())
     return [path, interface]
 
 
-def _reader(judgements: Callable[[Source, str, Any], Iterator[Judgement]]) -> Callable[[Source], Iterator[Judgement]]:
-    def read(source: Source) -> Iterator[Judgement]:
+def _reader(
+    judgements: Callable[[ImportedFile, str, Any], Iterator[Judgement]],
+) -> Callable[[ImportedFile], Iterator[Judgement]]:
+    def read(source: ImportedFile) -> Iterator[Judgement]:
         for number, record in enumerate(_records(source.file), 1):
             try:
                 yield from judgements(source, f"record {number}", record)
@@ -133,8 +138,8 @@ def _reader(judgements: Callable[[Source, str, Any], Iterator[Judgement]]) -> Ca
 
 
 FORMATS = {
-    "csv": Format(".csv", _write_sheet, _read_sheet),
-    "jsonl": Format(".jsonl", _write_sheet, _read_sheet),
-    "argilla": Format(".json", _write_argilla, _reader(argilla.judgements)),
-    "label-studio": Format(".json", _write_label_studio, _reader(label_studio.judgements)),
+    "csv": ExchangeFormat(".csv", _write_sheet, _read_sheet),
+    "jsonl": ExchangeFormat(".jsonl", _write_sheet, _read_sheet),
+    "argilla": ExchangeFormat(".json", _write_argilla, _reader(argilla.judgements)),
+    "label-studio": ExchangeFormat(".json", _write_label_studio, _reader(label_studio.judgements)),
 }

@@ -19,11 +19,11 @@ from xml.sax.saxutils import quoteattr
 from pipeline.core.errors import InputError
 from pipeline.review.exchange.answers import (
     NONE,
-    Answer,
-    Item,
-    Said,
-    Source,
-    Task,
+    ExportedArticle,
+    ImportedFile,
+    LabellingTask,
+    ReturnedAnswer,
+    ReviewerAnswer,
     article_of,
     judgement_of,
     lines,
@@ -38,8 +38,8 @@ _LABEL = "phrase"
 # --- out ---
 
 
-def interface(task: Task) -> str:
-    """The labelling interface (Settings > Labeling Interface > Code)."""
+def interface(task: LabellingTask) -> str:
+    """Return the labelling interface (Settings > Labeling Interface > Code)."""
     if task.column.many:
         asked = _ASK_MANY
     elif task.allowed:
@@ -66,56 +66,59 @@ _NOTE = """  <TextArea name="note" toName="text" maxSubmissions="1" editable="tr
 """
 
 
-def task_of(task: Task, item: Item) -> dict[str, Any]:
-    """An article as a task: its label as a prediction, what people have said of it as annotations."""
+def task_of(task: LabellingTask, item: ExportedArticle) -> dict[str, Any]:
+    """Return an article as a task: its label as a prediction, reviewers' answers so far as annotations."""
     data = {"text": item.text, "title": item.title, "id": item.id, "text_sha256": item.text_sha256,
             "language": item.language, "url": item.url}  # fmt: skip
     shown = {"phrases": _choices(item.phrases)} if task.column.many else {"label": item.phrases[-1]}
     return {
         "data": {**data, **shown},
         "predictions": [_prediction(task, item)],
-        "annotations": [_annotation(task, item, reviewer, said) for reviewer, said in item.said.items()],
+        "annotations": [_annotation(task, item, reviewer, answer) for reviewer, answer in item.answers.items()],
     }
 
 
 def _choices(phrases: Sequence[str]) -> list[dict[str, str]]:
-    found = [
+    choices = [
         {"value": phrase, "alias": str(number)} | ({"hotkey": str(number)} if number < 10 else {})
         for number, phrase in enumerate(phrases, 1)
     ]
-    shown = [choice | ({"html": html.escape(choice["value"])} if "$" in choice["value"] else {}) for choice in found]
-    return [*shown, {"value": "none of these", "alias": NONE, "hotkey": "0"}]
+    escaped = [
+        choice | ({"html": html.escape(choice["value"])} if "$" in choice["value"] else {}) for choice in choices
+    ]
+    return [*escaped, {"value": "none of these", "alias": NONE, "hotkey": "0"}]
 
 
-def _prediction(task: Task, item: Item) -> dict[str, Any]:
-    """The score is the share of phrases that stand in the text, so the doubtful ones can be sorted to the front."""
-    result = _result(task, item, Said(item.phrases, []))
+def _prediction(task: LabellingTask, item: ExportedArticle) -> dict[str, Any]:
+    """Return the label as a prediction; its score is the share of phrases in the text, to sort doubtful ones first."""
+    result = _result(task, item, ReviewerAnswer(item.phrases, []))
     located = sum(part["type"] == "labels" for part in result)
     score = {"score": round(located / len(item.phrases), 4)} if task.column.many else {}
     return {"model_version": item.model, **score, "result": result}
 
 
-def _annotation(task: Task, item: Item, reviewer: str, said: Said) -> dict[str, Any]:
-    """`id` comes back as `import_id`, which tells the reviewer again, whoever Label Studio takes the annotation for: it knows
-    people by their e-mail addresses, and gives annotations that name nobody to who imports them."""
+def _annotation(task: LabellingTask, item: ExportedArticle, reviewer: str, answer: ReviewerAnswer) -> dict[str, Any]:
+    """Return one reviewer's answer as an annotation."""
+    # `id` comes back as `import_id`, which tells the reviewer whoever Label Studio takes the annotation for: it knows people
+    # by their e-mail addresses, and gives annotations that name nobody to who imports them
     return {
         "id": annotation_id(reviewer, item.text_sha256),
         **({"completed_by": {"email": reviewer}} if "@" in reviewer else {}),
-        "was_cancelled": said.skipped,
+        "was_cancelled": answer.skipped,
         "ground_truth": False,
-        "result": [] if said.skipped else _result(task, item, said),
+        "result": [] if answer.skipped else _result(task, item, answer),
     }
 
 
 def annotation_id(reviewer: str, text_sha256: str) -> int:
-    """A number below 2**53, which JavaScript, too, can hold."""
+    """Return a number for a reviewer's annotation of a text, below 2**53, which JavaScript, too, can hold."""
     return int.from_bytes(hashlib.sha256(f"{reviewer}\n{text_sha256}".encode()).digest()[:8]) >> 11
 
 
-def _result(task: Task, item: Item, said: Said) -> list[dict[str, Any]]:
-    note = [_part("note", "textarea", {"text": [said.note]})] if said.note else []
+def _result(task: LabellingTask, item: ExportedArticle, answer: ReviewerAnswer) -> list[dict[str, Any]]:
+    note = [_part("note", "textarea", {"text": [answer.note]})] if answer.note else []
     if not task.column.many:
-        label = [(said.accepted or said.added or [NONE])[-1]]
+        label = [(answer.accepted or answer.added or [NONE])[-1]]
         right = ("choices", {"choices": label}) if task.allowed else ("textarea", {"text": label})
         return [_part("right", *right), *note]
     marks = [
@@ -123,8 +126,8 @@ def _result(task: Task, item: Item, said: Said) -> list[dict[str, Any]]:
     ]
     return [
         *(_part("marks", "labels", mark, number) for number, mark in enumerate(marks, 1)),
-        _part("accepted", "choices", {"choices": ticks(item.phrases, said.accepted)}),
-        *([_part("missing", "textarea", {"text": said.added})] if said.added else []),
+        _part("accepted", "choices", {"choices": ticks(item.phrases, answer.accepted)}),
+        *([_part("missing", "textarea", {"text": answer.added})] if answer.added else []),
         *note,
     ]
 
@@ -137,20 +140,20 @@ def _part(control: str, kind: str, value: dict[str, Any], number: int | None = N
 # --- back ---
 
 
-def judgements(source: Source, name: str, task: Any) -> Iterator[Judgement]:
-    """What people annotated in one task; `name` is the task's for people."""
+def judgements(source: ImportedFile, name: str, task: Any) -> Iterator[Judgement]:
+    """Yield the judgements in one task; `name` stands for the task in messages."""
     data = task.get("data") if isinstance(task, dict) else None
     if not isinstance(data, dict) or "text" not in data or not {"phrases", "label"} & data.keys():
         raise InputError(f"{source.file}: {name}: no Label Studio task that labelmill review --export wrote")
     name = f"{name} (article {data.get('id')})"
     digest = article_of(source, name, data["text"], str(data.get("text_sha256")))
-    shown = _shown(source, name, data)
+    shown = _shown_phrases(source, name, data)
     for annotation in task.get("annotations") or []:
         answer = _answer(source, name, data["text"], digest, annotation)
         yield judgement_of(source, name, digest, shown, answer)
 
 
-def _shown(source: Source, name: str, data: Mapping[str, Any]) -> list[str]:
+def _shown_phrases(source: ImportedFile, name: str, data: Mapping[str, Any]) -> list[str]:
     if source.task.column.many != ("phrases" in data):
         raise InputError(f"{source.file}: {name}: it was exported for another task than {source.task.column.name!r}")
     if not source.task.column.many:
@@ -158,14 +161,14 @@ def _shown(source: Source, name: str, data: Mapping[str, Any]) -> list[str]:
     return [str(choice["value"]) for choice in data["phrases"] if choice.get("alias") != NONE]
 
 
-def _answer(source: Source, name: str, text: str, digest: str, annotation: Mapping[str, Any]) -> Answer:
+def _answer(source: ImportedFile, name: str, text: str, digest: str, annotation: Mapping[str, Any]) -> ReturnedAnswer:
     parts: dict[str, list[dict[str, Any]]] = {}
     for part in annotation.get("result") or []:
         parts.setdefault(str(part.get("from_name")), []).append(part.get("value") or {})
     right = [one for part in (*parts.get("accepted", []), *parts.get("right", []))
              for one in (part.get("choices") or _texts(part))]  # fmt: skip
     seconds = annotation.get("lead_time")
-    return Answer(
+    return ReturnedAnswer(
         _reviewer(source, digest, annotation),
         right or None,
         [line for part in parts.get("missing", []) for line in lines(part.get("text"))],
@@ -179,15 +182,15 @@ def _answer(source: Source, name: str, text: str, digest: str, annotation: Mappi
 
 
 def _texts(value: Mapping[str, Any]) -> list[str]:
-    """Of a text area: Label Studio writes a list, or the one text alone."""
-    found = value.get("text") or []
-    return [found] if isinstance(found, str) else [str(text) for text in found]
+    """Return the texts of a text area; Label Studio writes a list, or the one text alone."""
+    texts = value.get("text") or []
+    return [texts] if isinstance(texts, str) else [str(text) for text in texts]
 
 
-def _reviewer(source: Source, digest: str, annotation: Mapping[str, Any]) -> str:
-    known = (annotation.get("import_id"), annotation.get("id"))
+def _reviewer(source: ImportedFile, digest: str, annotation: Mapping[str, Any]) -> str:
+    ids = (annotation.get("import_id"), annotation.get("id"))
     for reviewer in source.reviewers:
-        if annotation_id(reviewer, digest) in known:
+        if annotation_id(reviewer, digest) in ids:
             return reviewer
     by = annotation.get("completed_by")
     if isinstance(by, dict):
@@ -195,13 +198,15 @@ def _reviewer(source: Source, digest: str, annotation: Mapping[str, Any]) -> str
     return source.reviewer if by is None else f"label-studio:{by}" if isinstance(by, int) else str(by)
 
 
-def _marked(source: Source, name: str, text: str, value: Mapping[str, Any]) -> str:
-    """The text under a mark.  Raises InputError where the offsets lead to another text than the one beside them."""
+def _marked(source: ImportedFile, name: str, text: str, value: Mapping[str, Any]) -> str:
+    """Return the text under a mark.  Raises InputError where the offsets lead to another text than the one beside them."""
     start, end = int(value["start"]), int(value["end"])
-    units = text.encode("utf-16-le", "surrogatepass")[2 * start : 2 * end].decode("utf-16-le", "replace")
-    there, said = text[start:end], value.get("text")
-    if said is None or there == said:
-        return there
-    if units == said:
-        return units
-    raise InputError(f"{source.file}: {name}: the mark at {start}-{end} says {said!r}, the text has {there!r}")
+    at_utf16_offsets = text.encode("utf-16-le", "surrogatepass")[2 * start : 2 * end].decode("utf-16-le", "replace")
+    at_offsets, marked_text = text[start:end], value.get("text")
+    if marked_text is None or at_offsets == marked_text:
+        return at_offsets
+    if at_utf16_offsets == marked_text:
+        return at_utf16_offsets
+    raise InputError(
+        f"{source.file}: {name}: the mark at {start}-{end} says {marked_text!r}, the text has {at_offsets!r}"
+    )

@@ -1,4 +1,4 @@
-"""A review sheet: a sample of labels as a CSV that opens in Excel (or JSONL), and reading it back.
+"""Review sheets: a sample of labels as a CSV that opens in Excel (or JSONL), and reading it back.
 
 A reviewer writes `accept` or `reject` into `verdict`, or the right phrases, separated by `;`, into `corrected`.  A row
 left blank is not judged.  Spreadsheets change what they show (numbers, separators, encodings), so rows are known by
@@ -21,7 +21,7 @@ from pipeline.review.log.judgements import Judgement
 
 _BEFORE = ("row_key", "id", "language", "title", "text", "url")
 _BEHIND = ("verdict", "corrected", "note")
-_WORDS = {
+_VERDICT_WORDS = {
     "accept": True, "a": True, "ok": True, "yes": True, "y": True, "1": True, "o": True,
     "reject": False, "r": False, "no": False, "n": False, "0": False, "x": False,
 }  # fmt: skip
@@ -43,25 +43,25 @@ def write(path: Path, label: str, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def read(path: Path, label: str, reviewer: str, at: str) -> Iterator[Judgement]:
-    """The judgements in a filled sheet; rows without a verdict give none.  Raises InputError naming the row."""
+    """Yield the judgements in a filled sheet; rows without a verdict give none.  Raises InputError naming the row."""
     first, rows = _rows(path)
     for number, row in enumerate(rows, first):
-        verdict, corrected = _cell(row, "verdict").lower(), _cell(row, "corrected")
-        if not verdict and not corrected:
+        word, corrected = _cell(row, "verdict").lower(), _cell(row, "corrected")
+        if not word and not corrected:
             continue
         key = _cell(row, "row_key")
         if not key.startswith("text-") or len(key) != len("text-") + 64:
             raise InputError(f"{path}: row {number}: row_key {key!r} is not one that was exported")
-        if verdict and verdict not in _WORDS:
-            raise InputError(f"{path}: row {number}: verdict {verdict!r}; allowed: accept, reject, or empty")
+        if word and word not in _VERDICT_WORDS:
+            raise InputError(f"{path}: row {number}: verdict {word!r}; allowed: accept, reject, or empty")
         phrases = _phrases(row.get(label))
-        accepted, rejected, added = _judged(phrases, _phrases(row.get("corrected")), _WORDS.get(verdict, True))
+        accepted, rejected, added = _verdicts(phrases, _phrases(row.get("corrected")), _VERDICT_WORDS.get(word, True))
         digest, note = key.removeprefix("text-"), _cell(row, "note")
         yield Judgement(digest, _cell(row, "id"), reviewer, at, accepted, rejected, added, note)
 
 
-def _judged(phrases: list[str], corrected: list[str], accept: bool) -> tuple[list[str], list[str], list[str]]:
-    """(accepted, rejected, added).  A correction says more than a verdict."""
+def _verdicts(phrases: list[str], corrected: list[str], accept: bool) -> tuple[list[str], list[str], list[str]]:
+    """Return (accepted, rejected, added) phrases; a correction counts before a verdict."""
     if corrected:
         wanted, shown = {fold_case(phrase) for phrase in corrected}, {fold_case(phrase) for phrase in phrases}
         accepted = [phrase for phrase in phrases if fold_case(phrase) in wanted]
@@ -71,9 +71,9 @@ def _judged(phrases: list[str], corrected: list[str], accept: bool) -> tuple[lis
 
 
 def _phrases(value: Any) -> list[str]:
-    """Phrases of a cell: a list (JSONL) or text separated by semicolons."""
+    """Return the phrases of a cell: a list (JSONL) or text separated by semicolons."""
     parts: Sequence[Any] = (
-        value if isinstance(value, list) else _unguarded(str(value or "")).replace("；", ";").split(";")
+        value if isinstance(value, list) else _unescape_formula(str(value or "")).replace("；", ";").split(";")
     )
     return [phrase for part in parts if (phrase := " ".join(str(part).split()))]
 
@@ -87,21 +87,21 @@ def _csv(names: Sequence[str], lines: list[dict[str, Any]]) -> str:
     writer = csv.writer(out)
     writer.writerow(names)
     for line in lines:
-        writer.writerow([_guarded("; ".join(v) if isinstance(v, list) else str(v)) for v in line.values()])
+        writer.writerow([_escape_formula("; ".join(v) if isinstance(v, list) else str(v)) for v in line.values()])
     return out.getvalue()
 
 
-def _guarded(cell: str) -> str:
-    """A cell that a spreadsheet must not run as a formula."""
+def _escape_formula(cell: str) -> str:
+    """Return a cell that a spreadsheet does not run as a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def _unguarded(cell: str) -> str:
+def _unescape_formula(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def _rows(path: Path) -> tuple[int, list[dict[str, Any]]]:
-    """The number of the first row in the file, and all; JSON lines are told by what is in the file, whatever it is called."""
+    """Return the number of the first row in the file, and all rows; JSON lines are recognised by content, not by name."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -122,7 +122,7 @@ def _rows(path: Path) -> tuple[int, list[dict[str, Any]]]:
 
 
 def _decoded(data: bytes, path: Path) -> str:
-    """Excel saves UTF-8 with a mark, UTF-16 ("Unicode text") or the country's code page (CP949 in Korea)."""
+    """Decode what Excel saves: UTF-8 with a mark, UTF-16 ("Unicode text") or the country's code page (CP949 in Korea)."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16")
     for encoding in ("utf-8-sig", "cp949"):

@@ -1,1 +1,1 @@
-"""What people said: `judgements` is the log, `verdicts` what it says of a text now, `blinding` who had seen what by then."""
+"""The log of reviews: `judgements` (the records), `verdicts` (what is in force for a text), `blinding` (who has seen what)."""

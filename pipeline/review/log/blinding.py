@@ -1,4 +1,4 @@
-"""Who has seen what, in the order in which it happened: what is blind, and which records were made under the rules.
+"""Exposure of reviewers to labels, in the order in which it happened: what is blind, and which records were made under the rules.
 
 Nobody sees another's verdict on an article, or the label of a blind one, before his or her own.  So a blind record counts only
 where its reviewer wrote phrases before any label of the text was before the eyes, and an audit only where its reviewer had not
@@ -14,12 +14,11 @@ from pipeline.review.log.judgements import Judgement, Showing
 
 
 @dataclass
-class View:
-    """What one reviewer has seen of one text."""
+class Exposure:
+    """Exposure of one reviewer to one text."""
 
-    typed: list[str] | None = (
-        None  # what the reviewer wrote first for a blind article; it belongs to the text, as verdicts do
-    )
+    # written before the label of a blind article was seen; it belongs to the text, as verdicts do
+    typed: list[str] | None = None
     label_first: bool = False  # a label was seen before that
     others: bool = False  # other people's verdicts were seen
     lanes: set[str] = field(default_factory=set)  # in which the label was shown
@@ -36,60 +35,60 @@ class View:
         self.lanes.add(lane)
 
 
-class Sight:
-    """The views of all reviewers.  Feed it records and showings in the order in which they were made."""
+class ExposureIndex:
+    """Exposures of all reviewers; to be fed with records and showings in the order in which they were made."""
 
     def __init__(self) -> None:
-        self._views: dict[tuple[str, str], View] = {}
+        self._exposures: dict[tuple[str, str], Exposure] = {}
 
-    def view(self, reviewer: str, text_sha256: str) -> View:
-        """The view so far; the first 16 digits of the text's digest are enough."""
-        return self._views.get((reviewer, text_sha256[:16])) or View()
+    def of(self, reviewer: str, text_sha256: str) -> Exposure:
+        """Return the exposure so far; the first 16 digits of the text's digest are enough."""
+        return self._exposures.get((reviewer, text_sha256[:16])) or Exposure()
 
-    def show(self, showing: Showing) -> None:
-        """Take in that a label was shown."""
-        self._change(showing.reviewer, showing.text_sha256).see(showing.lane, showing.typed)
+    def add_showing(self, showing: Showing) -> None:
+        """Note that a label was shown to its reviewer."""
+        self._exposure(showing.reviewer, showing.text_sha256).see(showing.lane, showing.typed)
 
-    def take(self, record: Judgement) -> bool:
-        """Take in the next record of the log; whether it was made under the rules."""
-        view = self._change(record.reviewer, record.text_sha256)
+    def add(self, record: Judgement) -> bool:
+        """Add the next record of the log; return whether it was made under the rules."""
+        exposure = self._exposure(record.reviewer, record.text_sha256)
         if record.undoes is not None:
-            view.audits.discard(record.undoes)
+            exposure.audits.discard(record.undoes)
             return True
         if record.lane == "blind":
-            return self._take_blind(view, record)
-        fair = record.lane != "audit" or not view.others or bool(view.audits)
-        view.see(record.lane, None)  # the label was before the eyes of who skipped it, too
+            return self._add_blind(exposure, record)
+        fair = record.lane != "audit" or not exposure.others or bool(exposure.audits)
+        exposure.see(record.lane, None)  # the label was before the eyes of who skipped it, too
         if record.lane == "audit" and not record.skipped:
-            view.audits.add(record.uid)
+            exposure.audits.add(record.uid)
         return fair
 
-    def _take_blind(self, view: View, record: Judgement) -> bool:
+    def _add_blind(self, exposure: Exposure, record: Judgement) -> bool:
         if record.skipped:
             return True  # it may have been skipped unseen, and it says nothing
-        view.see("blind", record.typed)
-        return bool(record.typed) and not view.label_first
+        exposure.see("blind", record.typed)
+        return bool(record.typed) and not exposure.label_first
 
-    def _change(self, reviewer: str, text_sha256: str) -> View:
-        return self._views.setdefault((reviewer, text_sha256[:16]), View())
+    def _exposure(self, reviewer: str, text_sha256: str) -> Exposure:
+        return self._exposures.setdefault((reviewer, text_sha256[:16]), Exposure())
 
 
 def countable(records: Iterable[Judgement], is_blind: Callable[[str], bool]) -> list[Judgement]:
-    """The standing judgements of a log that figures may count; `is_blind` tells the texts of the blind share.
+    """Return the standing judgements of a log that figures may count; `is_blind` tells the texts of the blind share.
 
     Left out are those that broke the rules when they were made, and what was said in another lane of a blind article by who had
     written nothing first.  Sheets are asked for with everything in them, so what came back in one counts.  A blind judgement has
     the phrases that its reviewer wrote first, whatever came later.
     """
-    everything, sight, found = list(records), Sight(), list[Judgement]()
-    undone = {(record.undoes, record.reviewer) for record in everything if record.undoes is not None}
-    for record in everything:
-        fair = sight.take(record)
+    log, exposures, kept = list(records), ExposureIndex(), list[Judgement]()
+    undone = {(record.undoes, record.reviewer) for record in log if record.undoes is not None}
+    for record in log:
+        fair = exposures.add(record)
         if record.undoes is not None or (record.uid, record.reviewer) in undone or not fair:
             continue
-        typed = sight.view(record.reviewer, record.text_sha256).typed
+        typed = exposures.of(record.reviewer, record.text_sha256).typed
         if record.lane == "blind":
-            found.append(record if record.skipped or record.typed == typed else replace(record, typed=typed))
+            kept.append(record if record.skipped or record.typed == typed else replace(record, typed=typed))
         elif record.from_file or typed is not None or not is_blind(record.text_sha256):
-            found.append(record)
-    return found
+            kept.append(record)
+    return kept

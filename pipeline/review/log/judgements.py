@@ -1,4 +1,4 @@
-"""What people said, one record for each time that somebody judged an article: an append-only log that outlives every run.
+"""The log of judgements, one record for each time that somebody judged an article: append-only, it outlives every run.
 
 One SQLite file (`review/verdicts.sqlite`): a record is on the disk when `add` returns, many processes may add at once, and a
 record that is sent twice (`uid`) is stored once.  Nothing is changed or deleted: taking a judgement back is a record too.  Beside
@@ -27,7 +27,7 @@ REASONS = ("absent", "generic", "fragment", "duplicate", "wrong", "edited")
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one reviewer said of one article's label.  Phrases as the reviewer saw or wrote them.
+    """Judgement of one reviewer on one article's label, with phrases as the reviewer saw or wrote them.
 
     All phrases that were shown are in `accepted`, `rejected` or `planted`; an edited one is rejected for the reason `edited`,
     and what became of it is in `added`.  A skipped article has none of them.
@@ -56,13 +56,13 @@ class Judgement:
 
     @property
     def from_file(self) -> bool:
-        """Whether it came back in a sheet or from another tool, by the form of its uid; the page sends 32 hex digits."""
+        """Return whether it came back in a sheet or from another tool, by the form of its uid; the page sends 32 hex digits."""
         return ":" in self.uid or len(self.uid) == 64
 
 
 @dataclass(frozen=True)
 class Showing:
-    """What a reviewer was shown of an article and cannot unsee: the label in a lane; in adjudication others' verdicts, too."""
+    """Record of what a reviewer was shown of an article and cannot unsee: the label in a lane; in adjudication others' verdicts."""
 
     text_sha256: str
     reviewer: str
@@ -71,19 +71,22 @@ class Showing:
 
 
 def now() -> str:
+    """Return the time in UTC as ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def read(path: Path) -> list[Judgement]:
-    """All judgements that nobody took back, oldest first; none where there is no log yet.  Raises InputError for a damaged log."""
+    """Return all judgements that nobody took back, oldest first; none without a log.  Raises InputError for a damaged log."""
     return standing(records(path))
 
 
 def records(path: Path) -> list[Judgement]:
-    """All records, oldest first, with the judgements that were taken back and the takings back; the log is not changed.  Raises
-    InputError for a damaged log."""
+    """Return all records, oldest first, with the judgements that were taken back and the takings back; the log is not changed.
+
+    Raises InputError for a damaged log.
+    """
     if _before_sqlite(path).exists():
-        with Log(path) as log:  # takes it over
+        with JudgementLog(path) as log:  # takes it over
             return [record for _, record in log.since(0)]
     if not path.exists():
         return []
@@ -93,14 +96,14 @@ def records(path: Path) -> list[Judgement]:
 
 
 def standing(records: Iterable[Judgement]) -> list[Judgement]:
-    """Those that are in force: without the ones that were taken back, by whom made them."""
+    """Return the judgements that their reviewers did not take back."""
     everything = list(records)
     undone = {(record.undoes, record.reviewer) for record in everything if record.undoes is not None}
     return [record for record in everything if record.undoes is None and (record.uid, record.reviewer) not in undone]
 
 
-class Log:
-    """The log, open.  Raises InputError naming the file where it is damaged, full or not to be written."""
+class JudgementLog:
+    """Open log.  Raises InputError naming the file where it is damaged, full or not to be written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -116,26 +119,26 @@ class Log:
             self.add(_of_lines(old))
             old.rename(old.with_suffix(".jsonl.taken-over"))
 
-    def __enter__(self) -> Log:
+    def __enter__(self) -> JudgementLog:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
     def add(self, judgements: Iterable[Judgement]) -> int:
-        """Store judgements durably, all or none; how many were not there yet."""
+        """Store judgements durably, all or none; return how many were not there yet."""
         rows = [(j.uid or uuid.uuid4().hex, json.dumps(asdict(j), ensure_ascii=False)) for j in judgements]
         with self._transaction() as cursor:
             cursor.executemany("INSERT OR IGNORE INTO judgements (uid, body) VALUES (?, ?)", rows)
             return cursor.rowcount
 
     def since(self, seq: int) -> Iterator[tuple[int, Judgement]]:
-        """Records behind number `seq` with their numbers, in the order in which they were stored."""
+        """Yield the records behind number `seq` with their numbers, in the order in which they were stored."""
         with self._errors():
             yield from _since(self._db, self.path, seq)
 
     def last(self) -> int:
-        """The number of the newest record; 0 where there is none."""
+        """Return the number of the newest record; 0 where there is none."""
         with self._errors():
             return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM judgements").fetchone()[0])
 
@@ -150,7 +153,7 @@ class Log:
             cursor.executemany(_SHOW, rows)
 
     def showings(self, number: int) -> list[tuple[int, int, Showing]]:
-        """What was shown behind number `number`: its own number, that of the newest record of then, and what it was."""
+        """Return what was shown behind number `number`: its own number, that of the newest record of then, and the showing."""
         with self._errors():
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'showings'").fetchone():
                 return []
@@ -227,7 +230,7 @@ def _packed(typed: list[str] | None) -> str | None:
 
 
 def of_dict(value: dict[str, Any]) -> Judgement:
-    """A judgement of stored fields; those that a newer labelmill wrote are left out."""
+    """Make a judgement of stored fields; those that a newer labelmill wrote are left out."""
     return Judgement(**{name: item for name, item in value.items() if name in _NAMES})
 
 

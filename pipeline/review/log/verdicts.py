@@ -17,14 +17,15 @@ from pipeline.review.log.judgements import Judgement
 
 @dataclass
 class Verdicts:
-    """What is in force for one text: normalised phrase -> the phrase as written, the latest judgement winning."""
+    """Verdicts in force for one text: normalised phrase -> the phrase as written, the latest judgement winning."""
 
     accepted: dict[str, str] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
     added: dict[str, str] = field(default_factory=dict)
 
-    def take(self, judgement: Judgement) -> None:
-        """A later judgement.  What was found missing beside another model's predictions says nothing of this job's label."""
+    def update(self, judgement: Judgement) -> None:
+        """Add a later judgement, whose verdicts win over earlier ones."""
+        # a phrase that was missing beside another model's predictions says nothing of this job's label
         added = judgement.added if judgement.model is None else []
         for target, phrases in (
             (self.accepted, judgement.accepted),
@@ -37,13 +38,15 @@ class Verdicts:
                 target[fold_case(phrase)] = phrase
 
     def of(self, phrase: str) -> bool | None:
-        """Whether the phrase is right, None where nobody has said."""
+        """Return whether the phrase is right, None where nobody has said."""
         key = fold_case(phrase)
         return True if key in self.accepted or key in self.added else False if key in self.rejected else None
 
     def apply(self, phrases: list[str], most: int = 0) -> tuple[list[str], str]:
-        """The label after review and its source: `llm` (not fully judged), `verified` or `edited`.  With more than `most`
-        phrases (0: any number) those go first of which nobody has said anything."""
+        """Return the label after review and its source: `llm` (not fully judged), `verified` or `edited`.
+
+        With more than `most` phrases (0: any number) those go first that nobody has judged.
+        """
         kept = [self.added.get(key, phrase) for phrase in phrases if (key := fold_case(phrase)) not in self.rejected]
         present = {fold_case(phrase) for phrase in kept}
         label = kept + [phrase for key, phrase in self.added.items() if key not in present]
@@ -53,19 +56,19 @@ class Verdicts:
         return kept, "verified" if kept and present <= judged else "llm"
 
     def _capped(self, label: list[str], most: int) -> list[str]:
-        unsaid = [phrase for phrase in reversed(label) if self.of(phrase) is None]
-        gone = unsaid[: max(0, len(label) - most)]
-        return [phrase for phrase in label if phrase not in gone]
+        unjudged = [phrase for phrase in reversed(label) if self.of(phrase) is None]
+        dropped = unjudged[: max(0, len(label) - most)]
+        return [phrase for phrase in label if phrase not in dropped]
 
 
-def in_force(said: Iterable[Judgement]) -> dict[str, Verdicts]:
-    """Text digest -> verdicts, of judgements in the order in which they were made."""
-    found: dict[str, Verdicts] = {}
-    for judgement in said:
-        found.setdefault(judgement.text_sha256, Verdicts()).take(judgement)
-    return found
+def in_force(standing: Iterable[Judgement]) -> dict[str, Verdicts]:
+    """Return text digest -> verdicts, of judgements in the order in which they were made."""
+    verdicts: dict[str, Verdicts] = {}
+    for judgement in standing:
+        verdicts.setdefault(judgement.text_sha256, Verdicts()).update(judgement)
+    return verdicts
 
 
 def load(path: Path) -> dict[str, Verdicts]:
-    """The verdicts of a log.  Raises InputError where it cannot be read."""
+    """Return text digest -> verdicts in force, of the log in a file.  Raises InputError where it cannot be read."""
     return in_force(judgements.read(path))

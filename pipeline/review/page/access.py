@@ -1,4 +1,4 @@
-"""Who may ask the review server, and what binds the browser that does.
+"""Access to the review server: who may ask, and what binds the browser that does.
 
 On a loopback address anyone may ask whose `Host` names this machine (a web page elsewhere that resolves to it does not); on any
 other address who has the token, by a cookie or as a bearer.  What changes something needs a header that only our own page can
@@ -39,7 +39,7 @@ _HEADERS = {
 }
 
 
-def secret_of(folder: Path) -> bytes:
+def load_secret(folder: Path) -> bytes:
     """Return the secret of a job's review, made at first use; nobody else may read it."""
     path = folder / ".secret"
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,8 +51,8 @@ def secret_of(folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def names_of(given: Sequence[str]) -> list[str]:
-    """The names of a login list, without blanks and repetitions."""
+def parse_names(given: Sequence[str]) -> list[str]:
+    """Return the names of a login list, without blanks and repetitions."""
     return list(dict.fromkeys(filter(None, map(fold_space, given))))
 
 
@@ -61,13 +61,13 @@ def sign(secret: bytes, what: str, token: str | None) -> str:
     return hmac.new(secret, f"{what}\0{token or ''}".encode(), hashlib.sha256).hexdigest()
 
 
-def same(given: str, wanted: str) -> bool:
-    """Compare in a time that tells nothing; nothing is the same as no secret."""
-    return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
+def is_secret(given: str, secret: str) -> bool:
+    """Return whether a text is the secret, compared in constant time; nothing equals an empty secret."""
+    return bool(secret) and hmac.compare_digest(given.encode(), secret.encode())
 
 
-class Guard:
-    """Every answer with the headers that bind the browser; none at all for who may not ask."""
+class AccessMiddleware:
+    """Middleware that refuses who may not ask, and adds to every answer the headers that bind the browser."""
 
     def __init__(self, app: ASGIApp, allowed: Callable[[Request], Response | None]) -> None:
         self._app, self._allowed = app, allowed
@@ -79,9 +79,9 @@ class Guard:
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                there = {name for name, _ in message["headers"]}
-                more = [(k.lower().encode(), v.encode()) for k, v in _HEADERS.items()]
-                message["headers"] = [*message["headers"], *(pair for pair in more if pair[0] not in there)]
+                present = {name for name, _ in message["headers"]}
+                policy = [(k.lower().encode(), v.encode()) for k, v in _HEADERS.items()]
+                message["headers"] = [*message["headers"], *(pair for pair in policy if pair[0] not in present)]
             await send(message)
 
         refusal = self._allowed(Request(scope))

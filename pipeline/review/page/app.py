@@ -1,4 +1,4 @@
-"""The review page's server: Starlette over a `Desk`.  Who may ask: `access`; what a reviewer may know: `desk`."""
+"""The review page's server: Starlette over a `ReviewService`.  Who may ask: `access`; what a reviewer may know: `service`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from jinja2 import Environment, FileSystemLoader
 from pipeline.core.errors import LabelmillError, MissingExtra
 from pipeline.core.text.folding import fold_space
 from pipeline.review.log.judgements import REASONS
-from pipeline.review.page.access import LOOPBACK, Guard, same, sign
-from pipeline.review.page.desk import Desk
-from pipeline.review.page.intake import Refused
+from pipeline.review.page.access import LOOPBACK, AccessMiddleware, is_secret, sign
+from pipeline.review.page.intake import RefusedJudgement
+from pipeline.review.page.service import ReviewService
 
 try:
     from starlette.applications import Starlette
@@ -36,8 +36,8 @@ _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; 
 
 
 @dataclass(frozen=True)
-class Front:
-    """What the page says of the job.  `reviewers`: the names that may review (null: any); `allowed`: the labels of a closed set;
+class PageSettings:
+    """Settings of the page for one job.  `reviewers`: the names that may review (None: any); `allowed`: the labels of a closed set;
     `report` makes the report's HTML of the figures that its reader may know."""
 
     job: str
@@ -49,9 +49,9 @@ class Front:
     report: Callable[[dict[str, Any]], str]
 
 
-def create(desk: Desk, front: Front, secret: bytes, token: str | None) -> Starlette:
-    """The application.  Without a token it answers this machine only."""
-    pages = _Pages(desk, front, secret, token)
+def create(service: ReviewService, settings: PageSettings, secret: bytes, token: str | None) -> Starlette:
+    """Return the ASGI application.  Without a token it answers this machine only."""
+    pages = _Pages(service, settings, secret, token)
     routes = [
         Route("/", pages.page),
         Route("/login", pages.login, methods=["GET", "POST"]),
@@ -63,44 +63,44 @@ def create(desk: Desk, front: Front, secret: bytes, token: str | None) -> Starle
         Route("/api/judgements", pages.judgements, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
-    app = Starlette(routes=routes, exception_handlers={LabelmillError: _told, Exception: _told})
-    app.add_middleware(Guard, allowed=pages.may_ask)
+    app = Starlette(routes=routes, exception_handlers={LabelmillError: _error_line, Exception: _error_line})
+    app.add_middleware(AccessMiddleware, allowed=pages.may_ask)
     return app
 
 
 class _Pages:
-    def __init__(self, desk: Desk, front: Front, secret: bytes, token: str | None) -> None:
-        self._desk, self._front, self._token = desk, front, token
-        # the desk serves one at a time, and each thread that read articles keeps some MB; a report must not hold it up
-        self._desk_thread, self._report_thread = ThreadPoolExecutor(1, "desk"), ThreadPoolExecutor(1, "report")
+    def __init__(self, service: ReviewService, settings: PageSettings, secret: bytes, token: str | None) -> None:
+        self._service, self._settings, self._token = service, settings, token
+        # the service takes one call at a time, and each thread that read articles keeps some MB; a report must not hold it up
+        self._service_thread, self._report_thread = ThreadPoolExecutor(1, "service"), ThreadPoolExecutor(1, "report")
         self._csrf, self._session = sign(secret, "csrf", token), sign(secret, "session", token)
         self._storage = sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
         name = hashlib.sha256(self._session.encode()).hexdigest()[:8]
         self._cookie = f"labelmill_{name}"  # one for each job: browsers share cookies between ports
         self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 
-    async def _at_desk(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """The outcome of work that takes a while; the server goes on answering."""
-        return await asyncio.get_running_loop().run_in_executor(self._desk_thread, work, *arguments)
+    async def _in_service_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Run work that takes a while in the service's thread; the server goes on answering."""
+        return await asyncio.get_running_loop().run_in_executor(self._service_thread, work, *arguments)
 
     # --- who may ask ---
 
     def may_ask(self, request: Request) -> Response | None:
-        """None, or the refusal."""
+        """Return None, or the response that refuses the request."""
         if self._token is None:
             host = request.url.hostname or ""
             return None if host in LOOPBACK else _error(403, f"this server answers {LOOPBACK[0]} only, not {host!r}")
         path = request.url.path
-        if path == "/login" or path.startswith("/static/") or self._is_known(request):
+        if path == "/login" or path.startswith("/static/") or self._has_token(request):
             return None
         if path == "/":
             return RedirectResponse("/login", 303)
         return _error(401, "no token: open the page again and log in")
 
-    def _is_known(self, request: Request) -> bool:
+    def _has_token(self, request: Request) -> bool:
         cookie = request.cookies.get(self._cookie, "")
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return same(cookie, self._session) or same(bearer, self._token or "")
+        return is_secret(cookie, self._session) or is_secret(bearer, self._token or "")
 
     async def login(self, request: Request) -> Response:
         ui, wrong = _ui(request), False
@@ -108,7 +108,7 @@ class _Pages:
             return RedirectResponse("/", 303)
         if request.method == "POST":
             form = await _form(request)
-            if same(form.get("token", ""), self._token):
+            if is_secret(form.get("token", ""), self._token):
                 answer = RedirectResponse("/", 303)
                 answer.set_cookie(
                     self._cookie, self._session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
@@ -123,67 +123,69 @@ class _Pages:
 
     async def page(self, request: Request) -> Response:
         reviewer = self._reviewer(request.query_params.get("reviewer"))
-        left = await self._at_desk(self._desk.left, reviewer or "")
+        left = await self._in_service_thread(self._service.left, reviewer or "")
         lane = request.query_params.get("lane", "")
         settings = {
-            "job": self._front.job,
+            "job": self._settings.job,
             "reviewer": reviewer,
-            "reviewers": self._front.reviewers,
+            "reviewers": self._settings.reviewers,
             "lane": lane if lane in left else next(iter(left)),
             "lanes": [{"name": name, "left": count} for name, count in left.items()],
             "csrf": self._csrf,
             "storage": self._storage,
             "ui": _ui(request),
-            "label": self._front.label,
-            "many": self._front.many,
-            "allowed": self._front.allowed,
-            "max_phrases": self._front.max_phrases,
-            "model": self._desk.model,
+            "label": self._settings.label,
+            "many": self._settings.many,
+            "allowed": self._settings.allowed,
+            "max_phrases": self._settings.max_phrases,
+            "model": self._service.model,
             "reasons": [reason for reason in REASONS if reason != "edited"],
         }
         return HTMLResponse(self._templates.get_template("page.html").render(settings=settings))
 
     async def report(self, request: Request) -> Response:
-        figures = await self._at_desk(self._desk.figures, self._reviewer(request.query_params.get("reviewer")) or "")
-        html = await asyncio.get_running_loop().run_in_executor(self._report_thread, self._front.report, figures)
+        figures = await self._in_service_thread(
+            self._service.figures, self._reviewer(request.query_params.get("reviewer")) or ""
+        )
+        html = await asyncio.get_running_loop().run_in_executor(self._report_thread, self._settings.report, figures)
         return HTMLResponse(html, headers={"Content-Security-Policy": _REPORT_POLICY})
 
     # --- data ---
 
     async def queue(self, request: Request) -> Response:
-        asked = request.query_params
-        reviewer, lane = self._reviewer(asked.get("reviewer")), asked.get("lane", "audit")
+        query = request.query_params
+        reviewer, lane = self._reviewer(query.get("reviewer")), query.get("lane", "audit")
         if not reviewer:
             return _error(403, "no reviewer of that name", kind="reviewer")
-        left = await self._at_desk(self._desk.left, reviewer)
+        left = await self._in_service_thread(self._service.left, reviewer)
         if lane not in left:
             return _error(404, f"no lane {lane!r} here; there are: {', '.join(left)}")
-        have = [text for text in asked.get("have", "").split(",") if len(text) == 64 and _is_hex(text)]
-        cards = await self._at_desk(self._desk.next, reviewer, lane, _count(asked.get("n"), 8), have)
-        short = await self._at_desk(self._desk.short, reviewer)
-        return JSONResponse({"articles": cards, "left": left[lane], "figures": short})
+        have = [text for text in query.get("have", "").split(",") if len(text) == 64 and _is_hex(text)]
+        items = await self._in_service_thread(self._service.next, reviewer, lane, _count(query.get("n"), 8), have)
+        short = await self._in_service_thread(self._service.short, reviewer)
+        return JSONResponse({"articles": items, "left": left[lane], "figures": short})
 
     async def history(self, request: Request) -> Response:
-        asked = request.query_params
-        reviewer = self._reviewer(asked.get("reviewer"))
+        query = request.query_params
+        reviewer = self._reviewer(query.get("reviewer"))
         if not reviewer:
             return _error(403, "no reviewer of that name", kind="reviewer")
-        count = _count(asked.get("n"), 10)
-        found = await self._at_desk(self._desk.history, reviewer, asked.get("before", ""), count)
-        return JSONResponse({"judgements": found})
+        count = _count(query.get("n"), 10)
+        entries = await self._in_service_thread(self._service.history, reviewer, query.get("before", ""), count)
+        return JSONResponse({"judgements": entries})
 
     async def figures(self, request: Request) -> Response:
         reader = self._reviewer(request.query_params.get("reviewer")) or ""
-        return JSONResponse(await self._at_desk(self._desk.figures, reader))
+        return JSONResponse(await self._in_service_thread(self._service.figures, reader))
 
     async def reveal(self, request: Request) -> Response:
-        """The label of a blind article, once what its reviewer wrote is stored."""
+        """Answer with the label of a blind article, once what its reviewer wrote is stored."""
         reviewer, body = await self._sent(request, "key")
         if isinstance(body, Response):
             return body
         try:
-            return JSONResponse({"card": await self._at_desk(self._desk.reveal, reviewer, body)})
-        except Refused as error:
+            return JSONResponse({"card": await self._in_service_thread(self._service.reveal, reviewer, body)})
+        except RefusedJudgement as error:
             return _error(400, str(error))
 
     async def judgements(self, request: Request) -> Response:
@@ -192,14 +194,14 @@ class _Pages:
             return body
         if not isinstance(body["judgements"], list):
             return _error(400, "judgements are no list")
-        stored, refused = await self._at_desk(self._desk.store, reviewer, body["judgements"])
-        left = await self._at_desk(self._desk.left, reviewer)
-        short = await self._at_desk(self._desk.short, reviewer)
+        stored, refused = await self._in_service_thread(self._service.store, reviewer, body["judgements"])
+        left = await self._in_service_thread(self._service.left, reviewer)
+        short = await self._in_service_thread(self._service.short, reviewer)
         return JSONResponse({"stored": stored, "refused": refused, "left": left, "figures": short})
 
     async def _sent(self, request: Request, what: str) -> tuple[str, Any]:
-        """Who sends, and the body, which has `what`; in its place a refusal where that cannot be told or may not be."""
-        if not same(request.headers.get("x-csrf-token", ""), self._csrf):
+        """Return the sender and the body, which has `what`; in the body's place a response where that is missing or forbidden."""
+        if not is_secret(request.headers.get("x-csrf-token", ""), self._csrf):
             return "", _error(403, "not from this page: open it again")
         try:
             body = json.loads(await _body(request))
@@ -208,16 +210,16 @@ class _Pages:
             return "", _error(400, f"no {what} in this request")
         return (reviewer, body) if reviewer else ("", _error(403, "no reviewer of that name", kind="reviewer"))
 
-    def _reviewer(self, given: Any) -> str | None:
-        name = fold_space(given if isinstance(given, str) else "").encode(errors="replace").decode()[:80]
-        return name if name and (self._front.reviewers is None or name in self._front.reviewers) else None
+    def _reviewer(self, sent: Any) -> str | None:
+        name = fold_space(sent if isinstance(sent, str) else "").encode(errors="replace").decode()[:80]
+        return name if name and (self._settings.reviewers is None or name in self._settings.reviewers) else None
 
 
 # --- small helpers ---
 
 
-def _told(request: Request, error: Exception) -> Response:
-    """One line for the person, as on the command line."""
+def _error_line(request: Request, error: Exception) -> Response:
+    """Answer any failure with one line for the person, as on the command line."""
     what = str(error) if isinstance(error, LabelmillError) else f"{type(error).__name__}: {error}"
     return _error(500, " ".join(what.split())[:500])
 
@@ -240,7 +242,7 @@ def _is_hex(text: str) -> bool:
 
 
 async def _body(request: Request) -> bytes:
-    """At most 4 MiB of it.  Raises ValueError beyond."""
+    """Read a request's body, at most 4 MiB.  Raises ValueError beyond."""
     parts, size = list[bytes](), 0
     async for part in request.stream():
         size += len(part)

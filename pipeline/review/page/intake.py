@@ -1,4 +1,4 @@
-"""What the page sends, checked: nothing that it says is taken on trust."""
+"""Validation of what the page sends: nothing that it says is taken on trust."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _UID = re.compile(r"[\w-]{8,64}", re.ASCII)
 
 
-class Refused(Exception):
-    """One judgement that cannot be stored: `uid`, and why in one line."""
+class RefusedJudgement(Exception):
+    """Refusal of one judgement, which cannot be stored: `uid`, and why in one line."""
 
     def __init__(self, uid: str, why: str) -> None:
         super().__init__(why)
@@ -34,8 +34,11 @@ def judgement_of(
     check: Callable[[str], str | None],
     most: int = 0,
 ) -> Judgement:
-    """The judgement that a page sent.  `planted` are the phrases known to be wrong of a text; `check` gives the task's word for
-    a label, None for one that it does not know; `most` phrases make a label (0: any number).  Raises Refused."""
+    """Return the judgement that a page sent.  Raises RefusedJudgement.
+
+    `planted` gives the phrases of a text that are known to be wrong; `check` the task's word for a label, None for one that it does
+    not know; `most` phrases make a label (0: any number).
+    """
     uid = str(sent.get("uid") if isinstance(sent, dict) else "").encode(errors="replace").decode()[:64]
     try:
         judgement = _read(sent, uid, reviewer, model, planted, check)
@@ -43,18 +46,18 @@ def judgement_of(
         _check_size(judgement, 0 if model else most)
         return judgement
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise Refused(uid, str(error) or type(error).__name__) from error
+        raise RefusedJudgement(uid, str(error) or type(error).__name__) from error
 
 
 def typed_of(sent: Any) -> tuple[str, list[str]]:
-    """The article for whose label a reviewer asks, and the phrases that he or she wrote for it.  Raises Refused."""
+    """Return the article whose label a reviewer asks for, and the phrases written for it.  Raises RefusedJudgement."""
     try:
         key, typed = str(sent["key"]), _phrases(sent, "typed")
         json.dumps(typed, ensure_ascii=False).encode()  # half a surrogate pair
     except (ValueError, TypeError, KeyError) as error:
-        raise Refused("", str(error) or type(error).__name__) from error
+        raise RefusedJudgement("", str(error) or type(error).__name__) from error
     if not _KEY.fullmatch(key) or not typed:
-        raise Refused("", "your own phrases come before the label of a blind article")
+        raise RefusedJudgement("", "your own phrases come before the label of a blind article")
     return key, typed
 
 
@@ -69,7 +72,7 @@ def _read(
     key, lane = str(sent["key"]), sent.get("lane")
     if not _UID.fullmatch(uid) or not _KEY.fullmatch(key) or lane not in LANES:
         raise ValueError("uid, key or lane is none")
-    head: dict[str, Any] = {
+    about: dict[str, Any] = {
         "text_sha256": key,
         "id": str(sent.get("id") or "")[:1000],
         "reviewer": reviewer,
@@ -77,22 +80,22 @@ def _read(
         "uid": uid,
     }
     if sent.get("undoes") is not None:
-        return Judgement(**head, lane=lane, model=model, undoes=str(sent["undoes"])[:64])
+        return Judgement(**about, lane=lane, model=model, undoes=str(sent["undoes"])[:64])
     accepted, rejected = (_phrases(sent, name, _MOST_SHOWN) for name in ("accepted", "rejected"))
     if both := set(accepted) & set(rejected):
         raise ValueError(f"{min(both)!r} is both accepted and rejected")
-    known_wrong = [phrase for phrase in planted(key) if phrase in accepted or phrase in rejected]
+    planted_phrases = [phrase for phrase in planted(key) if phrase in accepted or phrase in rejected]
     typed = _phrases(sent, "typed") if lane == "blind" and sent.get("typed") is not None else None
     return Judgement(
-        **head,
+        **about,
         lane=lane,
         model=model,
-        accepted=[phrase for phrase in accepted if phrase not in known_wrong],
-        rejected=[phrase for phrase in rejected if phrase not in known_wrong],
-        added=[_known(phrase, check) for phrase in _phrases(sent, "added") if phrase not in accepted],
+        accepted=[phrase for phrase in accepted if phrase not in planted_phrases],
+        rejected=[phrase for phrase in rejected if phrase not in planted_phrases],
+        added=[_task_label(phrase, check) for phrase in _phrases(sent, "added") if phrase not in accepted],
         note=str(sent.get("note") or "")[:_MOST_NOTE],
         reasons=_reasons(sent.get("reasons") or {}, rejected),
-        planted={phrase: phrase in rejected for phrase in known_wrong},
+        planted={phrase: phrase in rejected for phrase in planted_phrases},
         typed=typed,
         seconds=_seconds(sent.get("seconds")),
         flagged=bool(sent.get("flagged")),
@@ -104,20 +107,23 @@ def _phrases(sent: dict[str, Any], name: str, most: int = _MOST_CHARACTERS) -> l
     given = sent.get(name) or []
     if not isinstance(given, list) or len(given) > _MOST_PHRASES or not all(isinstance(p, str) for p in given):
         raise ValueError(f"{name} is no list of phrases")
-    found = list(dict.fromkeys(filter(None, map(fold_space, given))))
-    if too_long := [phrase for phrase in found if len(phrase) > most]:
+    phrases = list(dict.fromkeys(filter(None, map(fold_space, given))))
+    if too_long := [phrase for phrase in phrases if len(phrase) > most]:
         raise ValueError(f"{too_long[0][:40]!r}.. is longer than {most} characters")
-    return found
+    return phrases
 
 
 def _check_text(judgement: Judgement) -> None:
-    """Raises ValueError for half a surrogate pair: the log could not take it, and the page would send it for ever."""
+    """Raise ValueError for half a surrogate pair."""
+    # the log could not take it, and the page would send it for ever
     json.dumps(asdict(judgement), ensure_ascii=False).encode()
 
 
 def _check_size(judgement: Judgement, most: int) -> None:
-    """Raises ValueError where additions would make a label too long.  One that is too long by itself is judged as it is, and an
-    edit adds nothing to it."""
+    """Raise ValueError where additions would make a label too long.
+
+    One that is too long by itself is judged as it is, and an edit adds nothing to it.
+    """
     size = len(judgement.accepted) + len(judgement.added)
     edited = sum(reason == "edited" for reason in judgement.reasons.values())
     if most and not judgement.skipped and size > most and len(judgement.added) > edited:
@@ -132,11 +138,11 @@ def _seconds(given: Any) -> float | None:
     return min(max(seconds, 0.0), 86_400.0)
 
 
-def _known(phrase: str, check: Callable[[str], str | None]) -> str:
-    known = check(phrase)
-    if known is None:
-        raise ValueError(f"{phrase!r} is no label of this job")
-    return known
+def _task_label(written: str, check: Callable[[str], str | None]) -> str:
+    label = check(written)
+    if label is None:
+        raise ValueError(f"{written!r} is no label of this job")
+    return label
 
 
 def _reasons(given: Any, rejected: list[str]) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""What a review says of the labels: `counting` (which verdicts count), `figures`, `summary` (for report and gates)."""
+"""Statistics of a review: `counting` (which verdicts count), `figures`, `summary` (for report and gates)."""

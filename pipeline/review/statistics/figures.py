@@ -1,4 +1,4 @@
-"""The figures of a review: how good the labels are, how sure that is, and how far the reviewers can be trusted.
+"""Figures of a review: how good the labels are, how sure that is, and how far the reviewers can be trusted.
 
 `figures` is quick, so that it can be called after each judgement; `inherited` looks at all labels.  What each figure means, its
 formula and what it does not tell: docs/figures.md.  All is JSON-able; None where nothing is known.
@@ -28,7 +28,7 @@ from pipeline.metrics.keyphrases import score, soft_hits, unique
 from pipeline.review.log.blinding import countable
 from pipeline.review.log.judgements import LANES, Judgement, standing
 from pipeline.review.log.verdicts import in_force
-from pipeline.review.statistics.counting import Counted, Population, Stratum, count, of_lane, verdicts
+from pipeline.review.statistics.counting import LaneCounts, Population, Stratum, by_text, count, verdicts
 
 __all__ = ["Population", "Stratum", "everything", "figures", "inherited", "short"]
 HALF_WIDTHS = (0.1, 0.05, 0.03, 0.02, 0.01)  # that `needed` counts articles to
@@ -37,13 +37,16 @@ _Json = dict[str, Any]
 
 
 def figures(records: Sequence[Judgement], population: Population) -> _Json:
-    """All figures but `inherited`.  `records`: of the log, oldest first, also those that were taken back; what broke the rules
-    (`blinding.countable`) and what was said of other models is left out."""
+    """Return all figures but `inherited`.
+
+    `records` are those of the log, oldest first, also those that were taken back; what broke the rules (`blinding.countable`) and
+    judgements of other models' labels are left out.
+    """
     fair = countable(records, population.blind)
-    ours = [judgement for judgement in fair if judgement.model == population.model]
-    here = _in_population(ours, population)
-    audit, blind = of_lane(here, "audit"), of_lane(here, "blind")
-    counted = count(audit, population, of_lane(here, "adjudication"))
+    of_these_labels = [judgement for judgement in fair if judgement.model == population.model]
+    in_population = _in_population(of_these_labels, population)
+    audit, blind = by_text(in_population, "audit"), by_text(in_population, "blind")
+    counted = count(audit, population, by_text(in_population, "adjudication"))
     design = design_of(counted.samples(population))
     return {
         **_census(population),
@@ -54,46 +57,48 @@ def figures(records: Sequence[Judgement], population: Population) -> _Json:
         "recall": _recall(blind, population),
         "agreement": _agreement(audit, population),
         "anchoring": _anchoring(count(blind, population), count(audit, population), population),
-        "reviewers": [_reviewer(name, ours) for name in sorted({judgement.reviewer for judgement in ours})],
-        **_counts(here),
-        "left_out": _left_out(records, ours, population),
+        "reviewers": [
+            _reviewer(name, of_these_labels) for name in sorted({judgement.reviewer for judgement in of_these_labels})
+        ],
+        **_counts(in_population),
+        "left_out": _left_out(records, of_these_labels, population),
     }
 
 
 def everything(records: Sequence[Judgement], population: Population) -> _Json:
-    """The figures with `inherited`."""
+    """Return the figures with `inherited`."""
     return figures(records, population) | {"inherited": inherited(standing(records), population)}
 
 
-def short(found: _Json) -> _Json:
-    """What stands beside the queue.  `covers`: the share of the phrases that the precision speaks for; see docs/figures.md."""
-    told = ("mean", "low", "high", "covers")
-    precision = found["precision"] and {key: found["precision"][key] for key in told}
-    return {"precision": precision, "judged": found["lanes"]["audit"], "needed": found["needed"]}
+def short(all_figures: _Json) -> _Json:
+    """Return the figures beside the queue; `covers` is the share of phrases that the precision speaks for (docs/figures.md)."""
+    names = ("mean", "low", "high", "covers")
+    precision = all_figures["precision"] and {key: all_figures["precision"][key] for key in names}
+    return {"precision": precision, "judged": all_figures["lanes"]["audit"], "needed": all_figures["needed"]}
 
 
-def inherited(said: Iterable[Judgement], population: Population) -> _Json:
-    """How many phrases of the present labels have a verdict in force, from whatever lane or model; reads all labels."""
-    log = in_force(said)
+def inherited(judgements: Iterable[Judgement], population: Population) -> _Json:
+    """Count the phrases of the present labels that have a verdict in force, from whatever lane or model; reads all labels."""
+    by_text_digest = in_force(judgements)
     judged = phrases = articles = 0
     for text, label in population.labels():
-        known = log.get(text)
-        done = sum(known.of(phrase) is not None for phrase in label) if known else 0
-        judged, phrases, articles = judged + done, phrases + len(label), articles + (done < len(label))
+        verdicts_of_text = by_text_digest.get(text)
+        decided = sum(verdicts_of_text.of(phrase) is not None for phrase in label) if verdicts_of_text else 0
+        judged, phrases, articles = judged + decided, phrases + len(label), articles + (decided < len(label))
     return {"phrases_judged": judged, "phrases_open": phrases - judged, "articles_open": articles}
 
 
-def _in_population(said: Iterable[Judgement], population: Population) -> list[Judgement]:
+def _in_population(judgements: Iterable[Judgement], population: Population) -> list[Judgement]:
     names = {stratum.name for stratum in population.strata}
-    known: dict[str, bool] = {}
-    found = []
-    for judgement in said:
+    is_in: dict[str, bool] = {}
+    kept = []
+    for judgement in judgements:
         text = judgement.text_sha256
-        if text not in known:
-            known[text] = population.stratum_of(text) in names
-        if known[text]:
-            found.append(judgement)
-    return found
+        if text not in is_in:
+            is_in[text] = population.stratum_of(text) in names
+        if is_in[text]:
+            kept.append(judgement)
+    return kept
 
 
 # --- counts ---
@@ -105,25 +110,25 @@ def _census(population: Population) -> _Json:
     return {"population": whole, "absent_rate": absent / phrases if phrases else None}
 
 
-def _counts(here: Sequence[Judgement]) -> _Json:
-    judged = [judgement for judgement in here if not judgement.skipped]
+def _counts(judgements: Sequence[Judgement]) -> _Json:
+    judged = [judgement for judgement in judgements if not judgement.skipped]
     audit = [judgement for judgement in judged if judgement.lane == "audit"]
     reasons = Counter(one.reasons[phrase] for one in audit for phrase in one.rejected if phrase in one.reasons)
     return {
         "reasons": dict(reasons.most_common()),
         "lanes": {lane: len({one.text_sha256 for one in judged if one.lane == lane}) for lane in LANES},
-        "skipped": len({one.text_sha256 for one in here if one.skipped}),
-        "flagged": len({one.text_sha256 for one in here if one.flagged}),
+        "skipped": len({one.text_sha256 for one in judgements if one.skipped}),
+        "flagged": len({one.text_sha256 for one in judgements if one.flagged}),
     }
 
 
-def _left_out(records: Sequence[Judgement], ours: Sequence[Judgement], population: Population) -> int:
-    """How many standing judgements of these labels broke the rules."""
-    return sum(judgement.model == population.model for judgement in standing(records)) - len(ours)
+def _left_out(records: Sequence[Judgement], counted_judgements: Sequence[Judgement], population: Population) -> int:
+    """Count the standing judgements of these labels that broke the rules."""
+    return sum(judgement.model == population.model for judgement in standing(records)) - len(counted_judgements)
 
 
-def _reviewer(name: str, said: Sequence[Judgement]) -> _Json:
-    own = [judgement for judgement in said if judgement.reviewer == name and not judgement.skipped]
+def _reviewer(name: str, judgements: Sequence[Judgement]) -> _Json:
+    own = [judgement for judgement in judgements if judgement.reviewer == name and not judgement.skipped]
     accepted, rejected = (sum(len(getattr(one, what)) for one in own if one.lane == "audit") for what in _VERDICTS)
     seconds = [one.seconds for one in own if one.seconds is not None and one.lane != "blind"]
     caught = [done for judgement in own for done in judgement.planted.values()]
@@ -150,11 +155,11 @@ def _plain_share(hits: int, total: int) -> dict[str, float] | None:
 
 
 def _precision(share: Share) -> _Json:
-    told = {"phrases": share.total, "articles": share.clusters, "design_effect": share.design_effect, "icc": share.icc}
-    return {**share.interval(), **told, "covers": share.covers}
+    sizes = {"phrases": share.total, "articles": share.clusters, "design_effect": share.design_effect, "icc": share.icc}
+    return {**share.interval(), **sizes, "covers": share.covers}
 
 
-def _stratum(stratum: Stratum, counted: Counted, population: Population) -> _Json:
+def _stratum(stratum: Stratum, counted: LaneCounts, population: Population) -> _Json:
     design = design_of([counted.sample(stratum)])
     phrases = sum(one.phrases for one in population.strata)
     return {
@@ -167,8 +172,8 @@ def _stratum(stratum: Stratum, counted: Counted, population: Population) -> _Jso
     }
 
 
-def _needed(design: Design, counted: Counted, population: Population) -> _Json | None:
-    """How many more audit articles, of the kind and in the proportions of those so far, to the next half width."""
+def _needed(design: Design, counted: LaneCounts, population: Population) -> _Json | None:
+    """Return how many more audit articles, in the proportions of those so far, lead to the next half width; None: no more would."""
     goal = next((one for one in HALF_WIDTHS if _half_width(design, 0) > one), None)
     judged = [stratum for stratum in population.strata if counted.of.get(stratum.name)]
     left = sum(stratum.articles - len(counted.of[stratum.name]) for stratum in judged)
@@ -190,31 +195,31 @@ def _half_width(design: Design, more: int) -> float:
 
 
 def _recall(blind: dict[str, list[Judgement]], population: Population) -> _Json | None:
-    """What of the phrases typed before the label was seen the label has."""
-    found = []
+    """Return which share of the phrases typed before the label was seen the label has."""
+    credited = []
     for text, judged in blind.items():
         typed = next((one.typed for one in judged if one.typed is not None), None)
         if typed:
-            found.append(_had(tuple(typed), tuple(population.phrases_of(text)), population.language_of(text)))
-    sizes = [size for _, _, size in found]
-    share = clustered_share([equal for equal, _, _ in found], sizes, population.articles)
+            credited.append(_had(tuple(typed), tuple(population.phrases_of(text)), population.language_of(text)))
+    sizes = [size for _, _, size in credited]
+    share = clustered_share([equal for equal, _, _ in credited], sizes, population.articles)
     if not share.total:
         return None
-    squares = [sum(credit**2 for credit in credits) for _, credits, _ in found]
-    soft = Sample([sum(credits) for _, credits, _ in found], sizes, 1.0, population.articles, squares)
-    told = {"articles": share.clusters, "phrases": share.total}
-    return {"strict": share.interval(), "soft": stratified_share([soft]).interval(), **told}
+    squares = [sum(credit**2 for credit in credits) for _, credits, _ in credited]
+    soft = Sample([sum(credits) for _, credits, _ in credited], sizes, 1.0, population.articles, squares)
+    counts = {"articles": share.clusters, "phrases": share.total}
+    return {"strict": share.interval(), "soft": stratified_share([soft]).interval(), **counts}
 
 
 @lru_cache(maxsize=50_000)
 def _had(typed: tuple[str, ...], label: tuple[str, ...], language: str | None) -> tuple[int, list[float], int]:
-    """Of the typed phrases, in normal form: how many the label has, how like they are to it (0..1), how many there are."""
-    wanted, there = unique(typed, language), unique(label, language)
-    return len(set(wanted) & set(there)), soft_hits(there, wanted), len(wanted)
+    """Return of the typed phrases, in normal form: how many the label has, how like each is to it (0..1), how many there are."""
+    wanted, present = unique(typed, language), unique(label, language)
+    return len(set(wanted) & set(present)), soft_hits(present, wanted), len(wanted)
 
 
 def _agreement(audit: dict[str, list[Judgement]], population: Population) -> _Json | None:
-    """Of the first two reviewers of each overlap article, each as he or she last said; adjudication does not count."""
+    """Return how far the first two reviewers of each overlap article agree, each as he or she last said, before adjudication."""
     pairs = {}
     for text, judged in audit.items():
         own = {one.reviewer: one for one in judged}  # in the order of their first judgements
@@ -239,27 +244,28 @@ def _final(judgement: Judgement, language: str | None) -> tuple[str, ...]:
 
 @lru_cache(maxsize=50_000)
 def _alike(one: tuple[str, ...], other: tuple[str, ...]) -> float:
-    """Soft F1 of normal forms; who both reject all agree."""
+    """Return the soft F1 of two sets of normal forms; reviewers who both reject all agree."""
     return 1.0 if set(one) == set(other) else score(sum(soft_hits(one, other)), len(one), len(other)).f1
 
 
 def _ac1(pairs: dict[str, list[Judgement]]) -> _Json | None:
     both, texts = [], []
     for text, (one, other) in pairs.items():
-        mine, yours = dict(verdicts(one)), dict(verdicts(other))
-        for phrase in (phrase for phrase in mine if phrase in yours):
-            both.append((mine[phrase], yours[phrase]))
+        first, second = dict(verdicts(one)), dict(verdicts(other))
+        for phrase in (phrase for phrase in first if phrase in second):
+            both.append((first[phrase], second[phrase]))
             texts.append(text)
-    found = ac1(both, texts)
-    return {"value": found.value, "low": found.low, "high": found.high, "phrases": found.phrases} if found else None
+    gwet = ac1(both, texts)
+    return {"value": gwet.value, "low": gwet.low, "high": gwet.high, "phrases": gwet.phrases} if gwet else None
 
 
-def _anchoring(blind: Counted, audit: Counted, population: Population) -> _Json | None:
-    """Acceptance by who had first written phrases of their own, less acceptance by who saw the label at once.
+def _anchoring(blind: LaneCounts, audit: LaneCounts, population: Population) -> _Json | None:
+    """Return the acceptance by who had first written phrases of their own, less that by who saw the label at once.
 
-    Both over the strata that both lanes have.  The reviewers are what is measured, so a census of articles is none here.
+    Both are taken over the strata that both lanes have.
     """
     names = blind.of.keys() & audit.of.keys()
+    # the reviewers are what is measured, so having seen all articles makes no census here
     alone, assisted = (design_of(lane.samples(population, names, census=False)) for lane in (blind, audit))
     if not alone or not assisted:
         return None

@@ -1,4 +1,4 @@
-"""The figures of a job's review without a page: for the report and the publisher's gates."""
+"""Summary of a job's review without a page: for the report and the publisher's gates."""
 
 from __future__ import annotations
 
@@ -7,65 +7,64 @@ from typing import Any
 from pipeline.job.workspace import Workspace
 from pipeline.review.log import judgements
 from pipeline.review.log.judgements import Judgement
-from pipeline.review.sample.labels import OwnLabels
+from pipeline.review.sample.label_sets import JobLabels
 from pipeline.review.sample.lanes import Lanes
-from pipeline.review.sample.population import Population
-from pipeline.review.statistics.figures import Population as Counted
-from pipeline.review.statistics.figures import Stratum, everything, figures
+from pipeline.review.sample.sampling_frame import SamplingFrame
+from pipeline.review.statistics.figures import Population, Stratum, everything, figures
 
 
 def of_job(work: Workspace) -> dict[str, Any] | None:
-    """`figures.everything` of what was said so far; None where nothing was."""
-    found = _of_job(work)
-    return everything(*found) if found else None
+    """Return `figures.everything` of the judgements so far; None where there are none."""
+    inputs = _inputs(work)
+    return everything(*inputs) if inputs else None
 
 
 def precision(work: Workspace) -> dict[str, Any] | None:
-    """Of `figures.figures`, without the figures that read all labels once more."""
-    found = _of_job(work)
-    return figures(*found)["precision"] if found else None
+    """Return the precision of `figures.figures`, without the figures that read all labels once more; None where it is not known."""
+    inputs = _inputs(work)
+    return figures(*inputs)["precision"] if inputs else None
 
 
-def _of_job(work: Workspace) -> tuple[list[Judgement], Counted] | None:
+def _inputs(work: Workspace) -> tuple[list[Judgement], Population] | None:
     records = judgements.records(work.verdicts_file)
     if not judgements.standing(records):
         return None
     options = work.config.review
-    population = Population(work, OwnLabels(work), options)
-    population.remember([record.text_sha256 for record in records])
-    lanes = Lanes(population, options, work.config.label_column.many)
-    return records, counted(population, lanes, population.labels.model)
+    frame = SamplingFrame(work, JobLabels(work), options)
+    frame.remember([record.text_sha256 for record in records])
+    lanes = Lanes(frame, options, work.config.label_column.many)
+    return records, population_of(frame, lanes, frame.labels.model)
 
 
-def counted(population: Population, lanes: Lanes, model: str | None) -> Counted:
-    """What figures need to know of all articles."""
-    strata = population.stratum
+def population_of(frame: SamplingFrame, lanes: Lanes, model: str | None) -> Population:
+    """Return the population that figures speak of: the articles of a sampling frame."""
+    strata = frame.stratum
     rows = [
-        Stratum(name, int(mine.sum()), int(population.phrases[mine].sum()), int(population.absent[mine].sum()))
+        Stratum(name, int(in_stratum.sum()), int(frame.phrases[in_stratum].sum()), int(frame.absent[in_stratum].sum()))
         for name, code in sorted((name, code) for code, name in enumerate(strata.names))
-        for mine in [strata.of == code]
+        for in_stratum in [strata.of == code]
     ]
 
     def stratum_of(text: str) -> str | None:
-        place = population.place(text)
-        return None if place is None else strata.names[strata.of[place]]
+        index = frame.index_of(text)
+        return None if index is None else strata.names[strata.of[index]]
 
     def language_of(text: str) -> str | None:
-        place = population.place(text)
-        return None if place is None else population.language.names[population.language.of[place]] or None
+        index = frame.index_of(text)
+        return None if index is None else frame.language.names[frame.language.of[index]] or None
 
     def turn_of(text: str) -> int | None:
-        place = population.place(text)
-        return None if place is None or lanes.turns[place] < 0 else int(lanes.turns[place])
+        index = frame.index_of(text)
+        return None if index is None or lanes.turns[index] < 0 else int(lanes.turns[index])
 
-    return Counted(
+    return Population(
         strata=rows,
         stratum_of=stratum_of,
-        phrases_of=population.phrases_of,
-        labels=population.all_labels,
+        phrases_of=frame.phrases_of,
+        labels=frame.all_labels,
         language_of=language_of,
         overlap=lanes.has_overlap,
         model=model,
         turn_of=turn_of,
-        blind=lambda text: lanes.has("blind", population.place(text)),
+        blind=lambda text: lanes.has("blind", frame.index_of(text)),
     )

@@ -16,13 +16,13 @@ from pipeline import runner
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.job.config import ReviewOptions
 from pipeline.review.log import judgements
-from pipeline.review.page import desk as desks
-from pipeline.review.page.desk import Desk
-from pipeline.review.page.intake import Refused, judgement_of
-from pipeline.review.sample.cards import segments
-from pipeline.review.sample.labels import OwnLabels, Predictions
+from pipeline.review.page import service as services
+from pipeline.review.page.intake import RefusedJudgement, judgement_of
+from pipeline.review.page.service import ReviewService
+from pipeline.review.sample.label_sets import JobLabels, Predictions
 from pipeline.review.sample.lanes import Lanes
-from pipeline.review.sample.population import Codes, Population
+from pipeline.review.sample.review_item import segments
+from pipeline.review.sample.sampling_frame import Categories, SamplingFrame
 from pipeline.review.statistics import summary
 from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
 from tests.review_page import ReviewServer, judged
@@ -38,11 +38,11 @@ def job(make_job: JobMaker) -> Path:
     return path
 
 
-def desk(job: Path, **review: Any) -> Desk:
-    return Desk(work_of(job, *(f"review.{name}={json.dumps(value)}" for name, value in review.items())))
+def desk(job: Path, **review: Any) -> ReviewService:
+    return ReviewService(work_of(job, *(f"review.{name}={json.dumps(value)}" for name, value in review.items())))
 
 
-def cards_of(table: Desk, reviewer: str, lane: str = "audit", count: int = 50) -> list[dict[str, Any]]:
+def cards_of(table: ReviewService, reviewer: str, lane: str = "audit", count: int = 50) -> list[dict[str, Any]]:
     return table.next(reviewer, lane, count)
 
 
@@ -100,7 +100,7 @@ def test_a_planted_phrase_that_a_label_has_by_itself_is_judged_like_others(job: 
     cards = {card["id"]: [phrase["text"] for phrase in card["phrases"]] for card in cards_of(table, "kim")}
     row_id = next(row_id for row_id, shown in cards.items() if len(shown) > len(labels[row_id]))
     student = write_jsonl(job.parent / "student.jsonl", [{"id": row_id, "keyphrases": cards[row_id]}])
-    table = Desk(work_of(job, "review.blind=0"), Predictions(work_of(job), student))
+    table = ReviewService(work_of(job, "review.blind=0"), Predictions(work_of(job), student))
     table.store("kim", [judged(card) for card in cards_of(table, "kim")])
     assert table.figures()["precision"]["phrases"] == len(cards[row_id])
     assert not cards_of(table, "kim")
@@ -154,7 +154,7 @@ def test_the_riskiest_come_first(make_job: JobMaker) -> None:
     predictions = [{"id": f"a{n}", "keyphrases": ["city", "public", "spring"]} for n in range(5)]
     predictions.append({"id": "a5", "keyphrases": ["city", "moon base", "dragon"]})
     predictions[3] = {"id": "a3", "keyphrases": ["city", "public", "dragon"]}
-    table = Desk(work, Predictions(work, write_jsonl(path.parent / "student.jsonl", predictions)))
+    table = ReviewService(work, Predictions(work, write_jsonl(path.parent / "student.jsonl", predictions)))
     found = cards_of(table, "kim", "triage")
     assert [(card["id"], card["why"]) for card in found] == [
         ("a5", [{"kind": "absent", "count": 2}]),
@@ -167,8 +167,8 @@ def test_the_riskiest_come_first(make_job: JobMaker) -> None:
 def test_strata_are_drawn_by_their_weights(make_job: JobMaker) -> None:
     path = make_job([article(n) for n in range(200)])
     work = run(path, last="review")
-    population = Population(work, OwnLabels(work), ReviewOptions())
-    population.stratum = Codes(["en", "ko"], np.arange(200) % 5 == 0)  # 160 en, 40 ko
+    population = SamplingFrame(work, JobLabels(work), ReviewOptions())
+    population.stratum = Categories(["en", "ko"], np.arange(200) % 5 == 0)  # 160 en, 40 ko
     order = Lanes(population, ReviewOptions(stratify="language", weights={"ko": 1, "en": 1}, blind=0), True).orders[
         "audit"
     ]
@@ -214,13 +214,13 @@ def test_a_label_made_anew_asks_only_for_the_new_phrases(make_job: JobMaker, tmp
     path = make_job([article(n) for n in range(3)], review=EVERYTHING)
     work = run(path, last="review")
     old = write_jsonl(tmp_path / "s.jsonl", [{"id": f"a{n}", "keyphrases": ["city", "spring"]} for n in range(3)])
-    table = Desk(work, Predictions(work, old))
+    table = ReviewService(work, Predictions(work, old))
     for card in cards_of(table, "kim"):
         table.store("kim", [judged(card)])
     new = [{"id": f"a{n}", "keyphrases": ["City", "public"] if n == 1 else ["spring"]} for n in range(3)]
     write_jsonl(old, new)
     for reviewer, verdicts in (("kim", [True, None]), ("lee", [None, None])):  # nobody sees what others said
-        [card] = cards_of(Desk(work, Predictions(work, old)), reviewer)
+        [card] = cards_of(ReviewService(work, Predictions(work, old)), reviewer)
         assert [p["text"] for p in card["phrases"]] == ["City", "public"]
         assert [p["verdict"] for p in card["phrases"]] == verdicts
 
@@ -280,7 +280,7 @@ def test_additions_keep_to_the_most_phrases_of_a_label() -> None:
     two = {"added": ["x", "y"]}
     assert size(6, 7, **two) == 7  # the planted phrase is not counted
     for change in ({"added": ["x", "y"]}, {"added": ["x", "y"], "rejected": ["z"], "reasons": {"z": "edited"}}):
-        with pytest.raises(Refused, match="8 phrases; the job allows 7"):
+        with pytest.raises(RefusedJudgement, match="8 phrases; the job allows 7"):
             size(7, 7, **change)
     assert size(7, 0, **two) == size(7, 7, "student", **two) == size(7, 7, skipped=True, **two) == 8
     assert size(8, 5) == 7  # too long by itself: judged as it is
@@ -301,7 +301,7 @@ def test_labels_made_anew_by_another_process_are_seen(job: Path, monkeypatch: py
     found = table.next("kim", "audit", 3)
     assert all(len(card["phrases"]) <= 2 for card in found)
     assert table.figures()["population"]["phrases"] > 60
-    monkeypatch.setattr(desks, "_LOOK_EVERY", 0)
+    monkeypatch.setattr(services, "_RELOAD_EVERY", 0)
     table.next("kim", "audit", 3)
     assert table.figures()["population"]["phrases"] <= 60
 
@@ -317,7 +317,7 @@ def test_what_was_filtered_out_since_is_not_shown(make_job: JobMaker) -> None:
 
 
 def test_labels_in_another_order_are_not_taken_for_those_of_other_articles(job: Path) -> None:
-    class Turned(OwnLabels):
+    class Turned(JobLabels):
         now = False
 
         def at(self, shard: str, numbers: Sequence[int]) -> dict[int, Any]:
@@ -326,7 +326,7 @@ def test_labels_in_another_order_are_not_taken_for_those_of_other_articles(job: 
 
     work = work_of(job)
     labels = Turned(work)
-    table = Desk(work, labels)
+    table = ReviewService(work, labels)
     labels.now = True
     with pytest.raises(InputError, match="made anew"):
         cards_of(table, "kim")
@@ -355,7 +355,7 @@ def test_predictions_of_no_article_or_in_no_form_are_named(job: Path, tmp_path: 
 def test_untidy_predictions_are_judged_as_they_are_stored(job: Path, tmp_path: Path) -> None:
     untidy = [{"id": f"a{n}", "keyphrases": [" moon  base ", "moon base", "", "city"]} for n in range(5)]
     work = work_of(job)
-    table = Desk(work, Predictions(work, write_jsonl(tmp_path / "p.jsonl", untidy)))
+    table = ReviewService(work, Predictions(work, write_jsonl(tmp_path / "p.jsonl", untidy)))
     [card] = cards_of(table, "kim", count=1)
     assert [phrase["text"] for phrase in card["phrases"]] == ["moon base", "city"]
 

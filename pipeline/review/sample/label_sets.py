@@ -1,4 +1,4 @@
-"""The labels that people look at: the job's own, or another model's predictions for the same articles.
+"""Sets of labels under review: the job's own, or another model's predictions for the same articles.
 
 Both give dicts: `text_sha256`, `phrases` (a list, of one for a task with one label), `tiers` (None where a label need not stand
 in the text), `repairs`, and where they come from (None where nobody knows).
@@ -27,22 +27,24 @@ _ORIGIN = ("provider", "model", "prompt", "run_id", "key")
 _PREDICTED = ("id", "text_sha256", "text", "language")
 
 
-class Labels(Protocol):
-    """`model` names whose predictions they are; None: the job's own labels."""
+class LabelSet(Protocol):
+    """Labels of a job's articles; `model` names whose predictions they are, None: the job's own labels."""
 
     @property
     def model(self) -> str | None: ...
 
     def rows(self, shard: str) -> Iterator[tuple[int, Row]]:
-        """All labels of a shard, each with its number there; without the origin."""
+        """Yield all labels of a shard, each with its row number there; without the origin."""
         ...
 
     def at(self, shard: str, numbers: Sequence[int]) -> dict[int, Row]:
-        """Those with these numbers, whole."""
+        """Return row number -> label with its origin."""
         ...
 
 
-class OwnLabels:
+class JobLabels:
+    """Labels that cleaning wrote to `labels/`."""
+
     model: str | None = None
 
     def __init__(self, work: Workspace) -> None:
@@ -56,8 +58,8 @@ class OwnLabels:
                 number += 1
 
     def at(self, shard: str, numbers: Sequence[int]) -> dict[int, Row]:
-        found = rows_at(self._folder, shard, numbers, (*_CENSUS, *_ORIGIN[:1], *_ORIGIN[2:], self._column.name))
-        return {number: self._row(row) for number, row in found.items()}
+        rows = rows_at(self._folder, shard, numbers, (*_CENSUS, *_ORIGIN[:1], *_ORIGIN[2:], self._column.name))
+        return {number: self._row(row) for number, row in rows.items()}
 
     def _row(self, row: Row) -> Row:
         if self._column.name not in row:
@@ -66,67 +68,68 @@ class OwnLabels:
 
 
 class Predictions:
-    """A JSONL file of `{"id": .., "<label>": [..]}`; articles that the job does not have are left out.
+    """Predictions in a JSONL file of `{"id": .., "<label>": [..]}`; articles that the job does not have are left out.
 
     It is known by its name: a file made anew inherits the verdicts of the phrases that return, as the job's labels do.
     """
 
     def __init__(self, work: Workspace, path: Path) -> None:
         self._folder, self._many = work.filtered, work.config.label_column.many
-        self._of_id = _read(path, work.config.label_column.name)
+        self._phrases_by_id = _read(path, work.config.label_column.name)
         self.model: str | None = path.name
         shards = read_order(work.articles)
         if not any(
-            self._of_id.keys() & set(work.filtered.read(shard, ["id"]).column("id").to_pylist()) for shard in shards
+            self._phrases_by_id.keys() & set(work.filtered.read(shard, ["id"]).column("id").to_pylist())
+            for shard in shards
         ):
-            raise InputError(f"{path}: none of its {len(self._of_id):,} ids is an article of this job")
+            raise InputError(f"{path}: none of its {len(self._phrases_by_id):,} ids is an article of this job")
 
     def rows(self, shard: str) -> Iterator[tuple[int, Row]]:
         number = 0
         for batch in self._folder.stream(shard, _PREDICTED, rows=256):
             for row in batch.to_pylist():
-                if row["id"] in self._of_id:
+                if row["id"] in self._phrases_by_id:
                     yield number, self._row(row)
                 number += 1
 
     def at(self, shard: str, numbers: Sequence[int]) -> dict[int, Row]:
-        found = rows_at(self._folder, shard, numbers, _PREDICTED)
-        return {number: self._row(row) for number, row in found.items()}
+        rows = rows_at(self._folder, shard, numbers, _PREDICTED)
+        return {number: self._row(row) for number, row in rows.items()}
 
     def _row(self, article: Row) -> Row:
-        phrases, text = self._of_id[article["id"]], ArticleIndex(article["text"], article["language"])
+        phrases, text = self._phrases_by_id[article["id"]], ArticleIndex(article["text"], article["language"])
         tiers = [text.classify(phrase)[0] for phrase in phrases] if self._many else None
         origin = dict.fromkeys(_ORIGIN) | {"model": self.model}
         return {"text_sha256": article["text_sha256"], "phrases": phrases, "tiers": tiers, "repairs": [], **origin}
 
 
 def rows_at(folder: Folder, shard: str, numbers: Sequence[int], columns: Sequence[str]) -> dict[int, Row]:
-    """Rows of a shard by their numbers, which is never held as a whole."""
-    found, start, wanted = {}, 0, sorted(numbers)
+    """Return number -> row of a shard, which is never held as a whole."""
+    by_number, start, wanted = {}, 0, sorted(numbers)
     batches: Iterator[pa.RecordBatch] = folder.stream(shard, columns, rows=256)
     for batch in batches:
         while wanted and wanted[0] < start + batch.num_rows:
             number = wanted.pop(0)
-            [found[number]] = batch.slice(number - start, 1).to_pylist()
+            [by_number[number]] = batch.slice(number - start, 1).to_pylist()
         start += batch.num_rows
         if not wanted:
             break
-    return found
+    return by_number
 
 
 def _read(path: Path, name: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    phrases_by_id: dict[str, list[str]] = {}
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     row_id, phrases = _prediction(line, name, f"{path}:{number}")
-                    found[row_id] = phrases
+                    phrases_by_id[row_id] = phrases
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is no UTF-8") from error
-    return found
+    return phrases_by_id
 
 
 def _prediction(line: str, name: str, where: str) -> tuple[str, list[str]]:
@@ -139,7 +142,6 @@ def _prediction(line: str, name: str, where: str) -> tuple[str, list[str]]:
         raise InputError(f'{where}: not {{"id": .., "{name}": ..}} ({error})') from error
 
 
-def checker(config: JobConfig) -> Callable[[str], str | None]:
-    """Return what makes of a label that a person wrote the task's own word for it, None for one that the task does not know."""
-    task = plugins.create("tasks", config.label.task, config.task_options, lambda texts: [0] * len(texts))
-    return task.check
+def label_checker(config: JobConfig) -> Callable[[str], str | None]:
+    """Return the task's check: of a label that a person wrote the task's own word for it, or None where the task does not know it."""
+    return plugins.create("tasks", config.label.task, config.task_options, lambda texts: [0] * len(texts)).check
