@@ -60,7 +60,7 @@ def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1], always_pu
         raise ConfigError(f"--from {first} comes after --to {last}; the order is: {' '.join(NAMES)}")
     load_prompt(work.config)  # a mistake in it must not wait until the articles are read
     options = work.config.publish
-    if wrong := list(gates.complaints(options.gates, options.waive)):
+    if wrong := list(gates.config_errors(options.gates, options.waive)):
         raise ConfigError("\n".join(f"{work.config.file}: {problem}" for problem in wrong))
     for number, stage in enumerate(STAGES[start : end + 1], start):
         # labelling is the one stage in which processes help each other

@@ -198,8 +198,8 @@ def test_gates_name_rows() -> None:
         "unresolved": [0, 0, 2, 0, 0, 0],
         "near": [0, 0, 0, 0, 0, 1],
     }
-    facts = gates.Facts(pa.table(rows), pa.array(["e", "d"]), Share(0.9, 0.7, 0.95, 40, 9), 7, 0.2, 0.8)
-    examined = gates.examine(facts, {}, {})
+    facts = gates.GateInputs(pa.table(rows), pa.array(["e", "d"]), Share(0.9, 0.7, 0.95, 40, 9), 7, 0.2, 0.8)
+    examined = gates.run_gates(facts, {}, {})
     found = {finding.gate: finding.rows for finding in examined if finding.rows}
     assert found == {
         "unique_ids": ["a"], "no_empty_label": ["a"], "max_phrases": ["b"], "no_repeated_phrase": ["c"],

@@ -113,7 +113,7 @@ def plan(found: Plan) -> None:
     print(f"last: {last}; this would be: {found.version or f'{last} still, for no row differs'}")
     changes(found.diff)
     for finding in found.findings:
-        print(f"gate {finding.gate:22}{finding.state:8}{finding.told().partition(': ')[2]}")
+        print(f"gate {finding.gate:22}{finding.state:8}{finding.message().partition(': ')[2]}")
     if found.version:
         print(f"\n{found.card}")
 

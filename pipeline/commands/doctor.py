@@ -1,4 +1,4 @@
-"""doctor: is everything here that a job needs?  Never shows a secret's value."""
+"""Command `doctor`: checks whether everything is here that a job needs.  It never shows a secret's value."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN")
 LOCAL_NEEDS = ("torch", "psutil")
 _TOKENS = 1024  # of an article and its reply
 
-Finding = tuple[bool, str, str]  # fine?, what, how it stands
+Check = tuple[bool, str, str]  # fine?, what, how it stands
 
 
-def examine(config: JobConfig | None) -> Iterator[Finding]:
-    """One finding after the other; with a job file also what that job needs."""
+def examine(config: JobConfig | None) -> Iterator[Check]:
+    """Yield one check after the other; with a job file also what that job needs."""
     yield True, "python", platform.python_version()
     for name in ("labelmill", *CORE):
         yield _package(name)
@@ -44,37 +44,39 @@ def examine(config: JobConfig | None) -> Iterator[Finding]:
         yield from _job(config)
 
 
-def _package(name: str) -> Finding:
+def _package(name: str) -> Check:
     try:
         return True, name, version(name)
     except PackageNotFoundError:
         return False, name, "not installed"
 
 
-def _local() -> Iterator[Finding]:
-    """The device that local models would run on, and which of the documented ones fit."""
+def _local() -> Iterator[Check]:
+    """Yield the devices that local models would run on, and which of the documented models fit."""
     if any(find_spec(name) is None for name in LOCAL_NEEDS):
         return
-    found = memory.devices()
-    for device in found:
+    devices = memory.devices()
+    for device in devices:
         free, total = device.free / GIB, device.total / GIB
         yield True, "device", f"{device.kind}: {device.name}, {free:.1f} of {total:.1f} GiB free"
     for name, shape in memory.DOCUMENTED.items():
-        yield True, name.rpartition("/")[2], _fits(found, shape)
+        yield True, name.rpartition("/")[2], _fits(devices, shape)
 
 
-def _fits(found: list[Device], shape: Shape) -> str:
-    free = sum(device.free for device in found)
+def _fits(devices: list[Device], shape: Shape) -> str:
+    free = sum(device.free for device in devices)
     weights, article = shape.bytes("nf4", "bfloat16"), _TOKENS * shape.token_bytes("bfloat16")
-    need = memory.needed(weights, article, found[0].kind)
-    said = f"{need / GIB:.1f} GiB in 4 bits with one article of {_TOKENS:,} tokens"
+    need = memory.needed(weights, article, devices[0].kind)
+    needs_text = f"{need / GIB:.1f} GiB in 4 bits with one article of {_TOKENS:,} tokens"
     if need > free:
-        return f"does not fit: needs {said}"
-    slow = "; but there is no card: minutes an article, with device: cpu" if found[0].kind == "cpu" else ""
-    return f"fits: needs {said}; room for {1 + int((free - need) * (1 - memory.RESERVE) // article):,} at once{slow}"
+        return f"does not fit: needs {needs_text}"
+    slow = "; but there is no card: minutes an article, with device: cpu" if devices[0].kind == "cpu" else ""
+    return (
+        f"fits: needs {needs_text}; room for {1 + int((free - need) * (1 - memory.RESERVE) // article):,} at once{slow}"
+    )
 
 
-def _job(config: JobConfig) -> Iterator[Finding]:
+def _job(config: JobConfig) -> Iterator[Check]:
     yield True, "job file", f"{config.file} is sound; its folder is {config.job_folder}"
     label = config.label
     provider = plugins.create("providers", label.provider, label, config.provider_options)
@@ -116,8 +118,8 @@ def _offered(provider: Provider) -> str | None:
     return f"{provider.where} answers and offers {provider.model}{until}"
 
 
-def _try(what: str, check: Callable[[], str | None]) -> Iterator[Finding]:
-    """Yield a finding, unless the check has nothing to say."""
+def _try(what: str, check: Callable[[], str | None]) -> Iterator[Check]:
+    """Yield a check's outcome, unless it has nothing to say."""
     try:
         if (state := check()) is not None:
             yield True, what, state

@@ -1,4 +1,4 @@
-"""How good a job's labels are against those that people chose for the same articles, by id."""
+"""Command `evaluate`: scores a job's labels against those that people chose for the same articles, by id."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from pipeline.metrics import classes, keyphrases, rouge
 from pipeline.metrics.intervals import bootstrap
 
 _KS = (5, 7, 10)
-Scores = dict[str, list[float]]  # a metric -> its value for each article that it can be told for
+Scores = dict[str, list[float]]  # a metric -> its value for each article that has one
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What was predicted for an article (nothing where it has no label) and what people chose."""
+    """Phrases predicted for an article (empty where it has no label) and those that people chose."""
 
     id: str
     language: str | None
@@ -40,7 +40,7 @@ class Pair:
 
 @dataclass
 class Gold:
-    """id -> what people chose; `empty` rows had nothing."""
+    """Gold labels by article id; `empty` rows had none."""
 
     labels: dict[str, list[str]] = field(default_factory=dict)
     empty: int = 0
@@ -48,7 +48,7 @@ class Gold:
 
 @dataclass
 class Evaluation:
-    """`metrics`: name -> (mean over articles, lower and upper end of its 95% interval).  `counts`: of gold articles."""
+    """Result of an evaluation; `metrics`: name -> (mean over articles, lower and upper end of its 95% interval)."""
 
     articles: int
     unlabelled: int
@@ -71,20 +71,22 @@ def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
         raise InputError(
             f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show JOB filtered"
         )
-    found = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), len(gold.labels) - len(pairs), {})
+    evaluation = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), len(gold.labels) - len(pairs), {})
     if gold.empty:
-        found.notes.append(f"{gold.empty:,} rows of {gold_file} have no gold label; they are left out")
-    scores = _of_phrases(pairs, work.config.max_phrases, found) if column.many else _of_one_label(pairs, found)
+        evaluation.notes.append(f"{gold.empty:,} rows of {gold_file} have no gold label; they are left out")
+    scores = (
+        _phrase_scores(pairs, work.config.max_phrases, evaluation) if column.many else _label_scores(pairs, evaluation)
+    )
     for name, values in scores.items():
         if values:
-            found.metrics[name] = (sum(values) / len(values), *bootstrap(values))
-    return found
+            evaluation.metrics[name] = (sum(values) / len(values), *bootstrap(values))
+    return evaluation
 
 
 # --- measures ---
 
 
-def _of_phrases(pairs: Sequence[Pair], most: int, found: Evaluation) -> Scores:
+def _phrase_scores(pairs: Sequence[Pair], max_phrases: int, evaluation: Evaluation) -> Scores:
     scores: Scores = {}
 
     def add(name: str, value: float) -> None:
@@ -100,26 +102,26 @@ def _of_phrases(pairs: Sequence[Pair], most: int, found: Evaluation) -> Scores:
         ):
             add(name, value)
         add("soft_f1", keyphrases.soft_f1(predicted, gold, language))
-        given = keyphrases.present_and_absent(predicted, pair.text, language)
-        wanted = keyphrases.present_and_absent(gold, pair.text, language)
-        for kind, ours, theirs in zip(("present", "absent"), given, wanted, strict=True):
-            if theirs:
-                add(f"{kind}_f1@m", keyphrases.at_m(ours, theirs, language).f1)
-                add(f"{kind}_recall", keyphrases.at_m(ours, theirs, language).recall)
+        predicted_parts = keyphrases.present_and_absent(predicted, pair.text, language)
+        gold_parts = keyphrases.present_and_absent(gold, pair.text, language)
+        for kind, predicted_part, gold_part in zip(("present", "absent"), predicted_parts, gold_parts, strict=True):
+            if gold_part:
+                add(f"{kind}_f1@m", keyphrases.at_m(predicted_part, gold_part, language).f1)
+                add(f"{kind}_recall", keyphrases.at_m(predicted_part, gold_part, language).recall)
         if predicted:
-            add("present_rate", len(given[0]) / len(predicted))
+            add("present_rate", len(predicted_parts[0]) / len(predicted))
             add("duplicate_rate", keyphrases.duplicates(predicted, language) / len(predicted))
-        add("count_compliance", float(1 <= len(predicted) <= (most or len(predicted))))
+        add("count_compliance", float(1 <= len(predicted) <= (max_phrases or len(predicted))))
         add("legacy_substring_f1@10", keyphrases.legacy_substring_f1(predicted, gold))
         add("legacy_jaccard", keyphrases.legacy_jaccard(predicted, gold))
-    _add_rouge(pairs, add, found)
+    _add_rouge(pairs, add, evaluation)
     sides = [pair.predicted for pair in pairs], [pair.gold for pair in pairs]
-    found.baselines["legacy_substring_f1@10"] = keyphrases.random_pairs(keyphrases.legacy_substring_f1, *sides)
-    found.baselines["legacy_jaccard"] = keyphrases.random_pairs(keyphrases.legacy_jaccard, *sides)
+    evaluation.baselines["legacy_substring_f1@10"] = keyphrases.random_pairs(keyphrases.legacy_substring_f1, *sides)
+    evaluation.baselines["legacy_jaccard"] = keyphrases.random_pairs(keyphrases.legacy_jaccard, *sides)
     return scores
 
 
-def _add_rouge(pairs: Sequence[Pair], add: Callable[[str, float], None], found: Evaluation) -> None:
+def _add_rouge(pairs: Sequence[Pair], add: Callable[[str, float], None], evaluation: Evaluation) -> None:
     scorers: dict[str | None, Any] = {}
     try:
         for pair in pairs:
@@ -128,13 +130,13 @@ def _add_rouge(pairs: Sequence[Pair], add: Callable[[str, float], None], found: 
             for kind, value in scorer(pair.predicted, pair.gold).items():
                 add(kind, value)
     except MissingExtra as missing:
-        found.notes.append(str(missing))
+        evaluation.notes.append(str(missing))
 
 
-def _of_one_label(pairs: Sequence[Pair], found: Evaluation) -> Scores:
+def _label_scores(pairs: Sequence[Pair], evaluation: Evaluation) -> Scores:
     predicted = [pair.predicted[0] if pair.predicted else None for pair in pairs]
     gold = [pair.gold[0] for pair in pairs]
-    found.baselines["macro_f1"] = classes.macro_f1(predicted, gold)
+    evaluation.baselines["macro_f1"] = classes.macro_f1(predicted, gold)
     same = [float(classes.is_same(a, b)) for a, b in zip(predicted, gold, strict=True)]
     soft = [keyphrases.soft_f1(pair.predicted, pair.gold, pair.language) for pair in pairs]
     return {"accuracy": same, "soft_f1": soft}
@@ -148,8 +150,8 @@ def _pairs(work: Workspace, gold: dict[str, list[str]], column: LabelColumn) -> 
     label_table.check_column(labels, work)
     for shard in read_order(work.articles):
         articles = work.filtered.read(shard, ["id", "language", "text"]).to_pylist()
-        given = labels.read(shard, ["id", column.name]).to_pylist()
-        by_id = {row["id"]: column.phrases(row[column.name]) for row in given}
+        labelled = labels.read(shard, ["id", column.name]).to_pylist()
+        by_id = {row["id"]: column.phrases(row[column.name]) for row in labelled}
         for article in articles:
             if article["id"] in gold:
                 predicted = by_id.get(article["id"], [])
@@ -157,8 +159,10 @@ def _pairs(work: Workspace, gold: dict[str, list[str]], column: LabelColumn) -> 
 
 
 def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None] | None = None) -> Gold:
-    """A gold file: JSONL, CSV, TSV or Parquet with `id` and the label's column (or `gold`); several phrases are a list, or
-    text separated by semicolons.  `check` is the task's.  Raises InputError naming the row."""
+    """Read a gold file: JSONL, CSV, TSV or Parquet with `id` and the label's column (or `gold`).
+
+    Several phrases are a list, or text separated by semicolons.  `check` is the task's.  Raises InputError naming the row.
+    """
     gold = Gold()
     for number, row in enumerate(_rows(path), 1):
         where, named = f"{path}: row {number}", {str(name).strip().casefold(): value for name, value in row.items()}
@@ -181,7 +185,7 @@ def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None
 
 
 def _phrases(value: Any, many: bool) -> list[str]:
-    """Of a cell: a list, a list written as JSON or Python would, or text between semicolons."""
+    """Return the phrases of a cell: a list, a list written as JSON or Python would, or text between semicolons."""
     text = "" if value is None else str(value).strip()
     if not isinstance(value, list) and text.startswith("[") and text.endswith("]"):
         with suppress(ValueError, SyntaxError):

@@ -1,4 +1,4 @@
-"""What `labelmill init` writes: a commented job file, or a copy of the quickstart."""
+"""Command `init`: writes a commented job file, or a copy of the quickstart."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ publish:
 
 
 def job_file(path: Path) -> Path:
-    """Write the commented job file; raises ConfigError rather than overwrite one."""
+    """Write the commented job file; return its path.  Raises ConfigError rather than overwrite one."""
     path = path / "job.yaml" if path.is_dir() else path
     if path.exists():
         raise ConfigError(f"{path}: exists already; give another path")

@@ -1,4 +1,4 @@
-"""Looking at prompts: what one sends for an article, which there are, and how two of them differ on labels already paid."""
+"""Command `prompt`: what a prompt sends for an article, which there are, how two differ on labels already paid."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _BATCH = 1000
 
 
 def render(work: Workspace, article_id: str) -> dict[str, Any]:
-    """The messages that the job sends for an article, and the form that it asks for."""
+    """Return the messages that the job sends for an article, and the JSON schema that it asks for."""
     labeller = Labeller(work)
     if labeller.prompt is None:
         raise ConfigError(f"label.provider: {labeller.provider_name!r} takes the article itself, without a prompt")
-    article = next((found for found in _articles(work) if found.id == article_id), None)
+    article = next((candidate for candidate in _articles(work) if candidate.id == article_id), None)
     if article is None:
         raise InputError(f"{work.filtered.path}: no article {article_id!r}; see: labelmill show JOB filtered")
     request = labeller.request(article)
@@ -42,7 +42,7 @@ def render(work: Workspace, article_id: str) -> dict[str, Any]:
 
 
 def listing(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """(name, output, notes) of the prompts beside a job file and of those that ship."""
+    """Yield (name, output, notes) of the prompts beside a job file and of those that ship."""
     for name in prompts.names(folder):
         source = prompts.source_of(prompts.find(name, folder))
         yield name, source.output, " ".join((source.notes or "").split())
@@ -50,7 +50,7 @@ def listing(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 @dataclass
 class Difference:
-    """Two prompts on the articles that both have labelled.  `agreement` is the mean soft F1 of their labels, `same` the
+    """Difference of two prompts on the articles that both have labelled.  `agreement`: mean soft F1 of their labels, `same`: the
     share of labels with the same phrases; costs are dollars for 1,000 articles, None where unknown."""
 
     text: str
@@ -66,48 +66,48 @@ class Difference:
 
 
 def difference(first: Workspace, second: Workspace, shown: int = 10) -> Difference:
-    """How the job's labels differ between two prompts; each workspace has the same job with another `label.prompt`."""
+    """Compare the job's labels between two prompts; each workspace has the same job with another `label.prompt`."""
     labellers = Labeller(first), Labeller(second)
-    found = Difference(_text_diff(*(labeller.prompt for labeller in labellers)))
+    result = Difference(_text_diff(*(labeller.prompt for labeller in labellers)))
     labels: list[tuple[list[str], list[str]]] = []
     costs: tuple[list[float | None], list[float | None]] = ([], [])
     for article, records in _labelled_by_both(first, labellers):
-        found.articles += 1
+        result.articles += 1
         for side in (0, 1):
-            known = [record.cost_usd for record in records[side]]
-            costs[side].append(None if None in known else sum(cost or 0.0 for cost in known))
+            costs_of_answers = [record.cost_usd for record in records[side]]
+            costs[side].append(None if None in costs_of_answers else sum(cost or 0.0 for cost in costs_of_answers))
         pair = _label(labellers[0], article, records[0]), _label(labellers[1], article, records[1])
         labels.append(pair)
-        if len(found.examples) < shown and set(pair[0]) != set(pair[1]):
-            found.examples.append({"id": article.id, "a": pair[0], "b": pair[1]})
-    _sum_up(found, labels, costs, shown)
-    return found
+        if len(result.examples) < shown and set(pair[0]) != set(pair[1]):
+            result.examples.append({"id": article.id, "a": pair[0], "b": pair[1]})
+    _summarise(result, labels, costs, shown)
+    return result
 
 
-def _sum_up(
-    found: Difference,
+def _summarise(
+    result: Difference,
     labels: list[tuple[list[str], list[str]]],
     costs: tuple[list[float | None], list[float | None]],
     shown: int,
 ) -> None:
     both = [pair for pair in labels if all(pair)]
-    found.labelled = sum(bool(a) for a, _ in labels), sum(bool(b) for _, b in labels)
-    found.cost_per_1000 = _per_1000(costs[0]), _per_1000(costs[1])
+    result.labelled = sum(bool(a) for a, _ in labels), sum(bool(b) for _, b in labels)
+    result.cost_per_1000 = _per_1000(costs[0]), _per_1000(costs[1])
     if not both:
         return
-    found.agreement = sum(soft_f1(b, a) for a, b in both) / len(both)
-    found.same = sum({*map(fold_case, a)} == {*map(fold_case, b)} for a, b in both) / len(both)
-    found.phrases = sum(len(a) for a, _ in both) / len(both), sum(len(b) for _, b in both) / len(both)
-    found.added = _only(both, 1).most_common(shown)
-    found.removed = _only(both, 0).most_common(shown)
+    result.agreement = sum(soft_f1(b, a) for a, b in both) / len(both)
+    result.same = sum({*map(fold_case, a)} == {*map(fold_case, b)} for a, b in both) / len(both)
+    result.phrases = sum(len(a) for a, _ in both) / len(both), sum(len(b) for _, b in both) / len(both)
+    result.added = _only(both, 1).most_common(shown)
+    result.removed = _only(both, 0).most_common(shown)
 
 
 def _only(pairs: list[tuple[list[str], list[str]]], side: int) -> Counter[str]:
-    """Phrases that only one side gives, by how many articles."""
+    """Count the phrases that only one side gives, by articles."""
     counts: Counter[str] = Counter()
     for pair in pairs:
-        there = {fold_case(phrase) for phrase in pair[1 - side]}
-        counts.update(phrase for phrase in pair[side] if fold_case(phrase) not in there)
+        other_phrases = {fold_case(phrase) for phrase in pair[1 - side]}
+        counts.update(phrase for phrase in pair[side] if fold_case(phrase) not in other_phrases)
     return counts
 
 
@@ -118,7 +118,7 @@ def _per_1000(costs: list[float | None]) -> float | None:
 
 
 def _label(labeller: Labeller, article: Article, records: list[Record]) -> list[str]:
-    """The phrases of the last answer that makes a label, empty where none does."""
+    """Return the phrases of the last answer that makes a label, empty where none does."""
     for record in reversed(records):
         if record.reply is not None and (label := labeller.parse(record.reply, article)).status == "ok":
             return label.phrases

@@ -1,4 +1,4 @@
-"""publish --adopt: the versions of a repository that are not here are taken over."""
+"""Command `publish --adopt`: takes over the versions of a repository that are not here."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from pipeline.versions import store
 
 
 def adopt(work: Workspace) -> bool:
-    """Take over the versions of the repository that are not here: the last one becomes the last one here, the ledger of the
-    split and the takedowns are what all versions tell of them.  Whether there was anything to take over."""
+    """Take over the versions of the repository that are not here; return whether there were any.
+
+    The last one becomes the last one here; the log of the split and the takedowns are made anew from all versions.
+    """
     state = repository_state(work) if work.adopt else None
     if state is None:
         return False
@@ -31,19 +33,20 @@ def adopt(work: Workspace) -> bool:
 
 
 def _rebuild(work: Workspace) -> None:
-    """What was drawn here and never published promised nothing to anyone: the published versions alone are logged again."""
+    """Make the log of the split anew from the published versions, and add their takedowns."""
+    # what was drawn here and never published promised nothing to anyone
     for file in work.assignments.glob("*.parquet"):
         file.unlink()
-    gone = set[str]()
+    taken_down = set[str]()
     for version in store.all_versions(work.versions):
         _log_splits(work, version)
-        gone |= set(store.read_manifest(version).get("takedowns", []))
-    if missing := sorted(gone - takedowns.load(work.takedowns).texts):
+        taken_down |= set(store.read_manifest(version).get("takedowns", []))
+    if missing := sorted(taken_down - takedowns.load(work.takedowns).texts):
         takedowns.append(work.takedowns, "", missing, "of an adopted version", now())
 
 
 def _log_splits(work: Workspace, version: Path) -> None:
-    """Texts that were not published are logged by their rows' ids alone."""
+    """Log the splits of a version; texts that were not published are logged by their rows' ids alone."""
     with_text = store.read_manifest(version).get("text") != "none"
     tables, groups, codes = [assignment.TEXTS.empty_table()], list[str](), list[int]()
     for split, code in (("train", assignment.TRAIN), ("eval", assignment.EVAL)):
@@ -52,11 +55,9 @@ def _log_splits(work: Workspace, version: Path) -> None:
             tables.append(assignment.texts_of(ids, table.column("text").to_pylist() if with_text else ids))
             groups += table.column("group_id").to_pylist()
             codes += [code] * len(ids)
-    rows_now = pa.concat_tables(tables)
-    found = assignment.Assignment(
+    texts = pa.concat_tables(tables)
+    assigned = assignment.Assignment(
         pa.array(groups, pa.string()), np.array(codes, np.int8), pa.nulls(len(groups), pa.string())
     )
-    signatures = assignment.signatures_of([rows_now], len(groups))
-    assignment.append_log(
-        work.assignments, rows_now, signatures, found, assignment.read_log(work.assignments, rows_now)
-    )
+    signatures = assignment.signatures_of([texts], len(groups))
+    assignment.append_log(work.assignments, texts, signatures, assigned, assignment.read_log(work.assignments, texts))

@@ -1,4 +1,4 @@
-"""quote: what labelling the rest of a job will cost and how long it will take, before it is paid."""
+"""Command `quote`: what labelling the rest of a job will cost and how long it will take, before it is paid."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of
 
 _LOOKED_UP = 256
-_IN_FLIGHT = 64  # taken for granted where nothing is known
+_IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
 FREE = Price(input=0, output=0)
 
 
 def quote(work: Workspace, sample: int = 0) -> Quote:
-    """Count what is to be asked; `sample`: label that many at random first (they are labels, and kept).
+    """Quote the rest of a job; `sample`: label that many articles at random first (their labels are kept).
 
     The articles must have been filtered.  Raises Paused where the sample cannot be asked.
     """
@@ -41,9 +41,9 @@ def quote(work: Workspace, sample: int = 0) -> Quote:
         survey = _Survey(work, labeller, ledger, sample)
         survey.count()
         in_flight = survey.ask() if sample else 0.0
-        found = survey.result(in_flight)
-    quotes.keep(work.quote_file, found)
-    return found
+        result = survey.result(in_flight)
+    quotes.keep(work.quote_file, result)
+    return result
 
 
 class _Survey:
@@ -79,10 +79,10 @@ class _Survey:
             yield list(fresh.values())
 
     def _count(self, requests: list[Request]) -> None:
-        known = self._ledger.get([request.key for request in requests])
-        self._answered += len(known)
+        answers = self._ledger.get([request.key for request in requests])
+        self._answered += len(answers)
         for request in requests:
-            answered = request.key in known
+            answered = request.key in answers
             tokens = self._fitting.tokens(request) if not answered or self._wanted else 0
             self._tokens += 0 if answered else tokens
             if self._wanted:
@@ -98,16 +98,16 @@ class _Survey:
             heapq.heapreplace(self._drawn, item)
 
     def ask(self) -> float:
-        """Label the sample; how many were in flight on average."""
+        """Label the sample; return how many requests were in flight on average."""
         events = EventLog(self._work.events_file)
         asked = [request for request, _ in self._sample]
-        known = self._ledger.get([request.key for request in asked])
+        earlier = self._ledger.get([request.key for request in asked])
         started = time.monotonic()
         with self._work.locked(shared=True), self._work.progress("sample", len(asked), "articles") as bar:
             monitor = Monitor(bar, events, self._ledger.spending().spent)
             ask_all(iter([asked]), Asking(self._labeller, self._ledger, self._options, monitor, lambda *_: None))
         wall = time.monotonic() - started
-        fresh = [(request, tokens) for request, tokens in self._sample if request.key not in known]
+        fresh = [(request, tokens) for request, tokens in self._sample if request.key not in earlier]
         answered = self._ledger.get([request.key for request, _ in fresh])
         self._answered += len(answered)
         self._tokens -= sum(tokens for request, tokens in fresh if request.key in answered)
@@ -116,15 +116,15 @@ class _Survey:
 
     def _sampled(self) -> list[Sampled]:
         records = self._ledger.get([request.key for request, _ in self._sample])
-        found = []
+        sampled = []
         for request, tokens in self._sample:
             answers = [record for record in records.get(request.key, []) if record.reply]
             if answers and answers[-1].reply:
                 costs = [record.cost_usd for record in answers]
                 cost = None if None in costs else sum(cost or 0.0 for cost in costs)
                 seconds = sum(record.seconds for record in answers)
-                found.append(Sampled(tokens, answers[-1].reply.usage, cost, seconds))
-        return found
+                sampled.append(Sampled(tokens, answers[-1].reply.usage, cost, seconds))
+        return sampled
 
     def result(self, measured_in_flight: float) -> Quote:
         limits, model = self._options.limits, self._provider.model

@@ -1,4 +1,4 @@
-"""show: rows of a job's tables; and what collect would make of the first rows of each source."""
+"""Command `show`: rows of a job's tables; and what collect would make of the first rows of each source."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ TABLES = ("articles", "filtered", "labels", "train", "eval")
 
 
 def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
-    """The first rows of each source as collect would make them, rejected ones with their reasons; nothing is stored."""
+    """Yield the first rows of each source as collect would make them, rejected ones with their reasons; nothing is stored."""
     return collect.preview(work, count)
 
 
 def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[str, Any]]:
-    """Rows of a table in source order, with all their columns; `rejected`: those that were dropped, with reasons."""
+    """Yield rows of a table in source order, with all their columns; `rejected`: those that were dropped, with reasons."""
     if table in SPLITS and rejected:
         read: Callable[[str], pa.Table] = work.split.read_rejected
     elif table in SPLITS:

@@ -1,4 +1,4 @@
-"""takedown: an article that must not be published any more, whatever version it is in."""
+"""Command `takedown`: logs that an article must not be published any more, whatever version it is in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.versions import rows, store
 
 @dataclass(frozen=True)
 class Takedown:
-    """What was taken down: the texts that the article is known to have had, and the versions that hold it."""
+    """Article that was taken down: digests of the texts that it is known to have had, and the versions that hold it."""
 
     id: str
     texts: list[str]
@@ -29,7 +29,7 @@ class Takedown:
 
 
 def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
-    """Log that an article must not be published any more.  Raises InputError where nobody has heard of it."""
+    """Log that an article must not be published any more.  Raises InputError for an unknown one."""
     with work.locked():
         holding = {path.name: held for path in store.all_versions(work.versions) if (held := _texts_in(path, row_id))}
         texts = sorted(_collected(work, row_id).union(*holding.values()))
@@ -58,8 +58,8 @@ def _collected(work: Workspace, row_id: str) -> set[str]:
 
 
 def _texts(tables: Any, row_id: str) -> set[str]:
-    found: set[str] = set()
+    digests: set[str] = set()
     for table in tables:
-        mine: pa.Table = table.filter(pc.equal(table.column("id"), row_id))
-        found |= set(mine.column("text_sha256").to_pylist())
-    return found
+        of_article: pa.Table = table.filter(pc.equal(table.column("id"), row_id))
+        digests |= set(of_article.column("text_sha256").to_pylist())
+    return digests

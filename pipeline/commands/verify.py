@@ -1,4 +1,4 @@
-"""verify: a version's files, here or on the Hub, held against its manifest."""
+"""Command `verify`: checks a version's files, here or on the Hub, against its manifest."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pipeline.versions import store
 
 
 def verify(work: Workspace, version: str) -> dict[str, list[str]]:
-    """Place -> how the version's files there differ from its manifest."""
-    found, state = {}, repository_state(work)
+    """Return folder or repository -> how the version's files there differ from its manifest."""
+    differences, state = {}, repository_state(work)
     on_hub = state is not None and version in state.versions
     if (work.versions / version).exists() or not on_hub:
         path = store.named(work.versions, version)
-        found[str(path)] = store.damaged(path)
+        differences[str(path)] = store.damaged(path)
         if on_hub:
             hub = Hub(str(work.config.publish.repo))
-            found[f"{hub.repo}, {version}"] = release.read_back(hub, path, {})
+            differences[f"{hub.repo}, {version}"] = release.verify_upload(hub, path, {})
         elif work.config.publish.to == "hub":
-            found[f"{work.config.publish.repo}, {version}"] = [NOT_THERE]
-        return found
+            differences[f"{work.config.publish.repo}, {version}"] = [NOT_THERE]
+        return differences
     hub = Hub(str(work.config.publish.repo))
-    return {f"{hub.repo}, {version}": release.self_check(hub, version)}
+    return {f"{hub.repo}, {version}": release.verify_remote(hub, version)}

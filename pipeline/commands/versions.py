@@ -1,4 +1,4 @@
-"""versions: the versions of a job, here and on the Hub."""
+"""Command `versions`: lists the versions of a job, here and on the Hub, or drops the last one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from pipeline.versions.diff import numbers
 
 
 def listing(work: Workspace) -> tuple[list[dict[str, Any]], str]:
-    """Each version, the oldest first: what its manifest says, whether it is `here`, its commit on the `hub` (None: not
-    there); and what is wrong with the Hub, if anything is."""
-    found = {
+    """Return a dict for each version, the oldest first, and what is wrong with the Hub (empty: nothing).
+
+    A dict has what the manifest says, whether the version is `here`, and its commit on the `hub` (None: not there).
+    """
+    by_name = {
         path.name: {**store.read_manifest(path), "here": True, "hub": None}
         for path in store.all_versions(work.versions)
     }
@@ -28,12 +30,12 @@ def listing(work: Workspace) -> tuple[list[dict[str, Any]], str]:
     except HubError as error:
         state, trouble = None, str(error)
     for version, commit in (state.versions if state else {}).items():
-        found.setdefault(version, {"version": version, "here": False})["hub"] = commit
-    return [found[version] for version in sorted(found, key=numbers)], trouble
+        by_name.setdefault(version, {"version": version, "here": False})["hub"] = commit
+    return [by_name[version] for version in sorted(by_name, key=numbers)], trouble
 
 
 def drop(work: Workspace, version: str) -> Path:
-    """Remove a version that nobody else can have: the last one, and not on the Hub; the folder that it had.
+    """Remove a version that nobody else can have, the last one, and not on the Hub; return the folder that it had.
 
     Raises InputError for any other, HubError where the Hub cannot tell.
     """

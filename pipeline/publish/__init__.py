@@ -1,2 +1,2 @@
-"""Letting a version out: `planning` what it would be, `stage` writes it, `gates` what it must hold, `card` and `croissant` what
-it says, `release` and `hub` how it gets to the Hub."""
+"""Publishing of a version: `stage` writes what `planning` made, `gates` are what it must hold, `card`, `croissant` and
+`dataset_info` describe it, `release` and `hub` bring it to the Hub."""

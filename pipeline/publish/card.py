@@ -1,4 +1,4 @@
-"""The data set card: what a stranger must know before using a version, in the Hub's format.
+"""Data set card: what a stranger must know before using a version, in the Hub's format.
 
 Our part stands between markers; whatever people write around it, and their own keys in the YAML head, survive
 (`merged`).
@@ -25,41 +25,43 @@ _OF_FILES = ("configs", "dataset_info")  # keys of the head that are about the f
 
 
 def render(manifest: dict[str, Any], written: dict[str, Any] | None = None) -> str:
-    """The card (Markdown with a YAML head).  `written` is what `dataset_info.entries` says of the files, once there are any."""
+    """Return the card (Markdown with a YAML head); `written` are `dataset_info.entries` of the files, once there are any."""
     head = _head(manifest) | (written or {"configs": dataset_info.configs(manifest["rows"])})
     return f"{_yaml(head)}\n{_BEGIN}\n{_body(manifest)}\n{_END}\n"
 
 
-def merged(ours: str, theirs: str | None) -> str:
-    """Our card in the place of the older one within `theirs`, at its end where there is none.
-
-    What theirs says of files is about an older version, whoever wrote it: `datasets` would refuse the files of this one.
-    """
-    if not theirs or not theirs.strip():
-        return ours
-    known, text = _parts(theirs)
-    known = {key: value for key, value in known.items() if key not in _OF_FILES}
-    head, mine = _parts(ours)
+def merged(our_card: str, their_card: str | None) -> str:
+    """Return our card in the place of the older one within `their_card`, at its end where there is none."""
+    if not their_card or not their_card.strip():
+        return our_card
+    their_head, their_text = _parts(their_card)
+    # what their card says of files is about an older version, whoever wrote it: `datasets` would refuse the files of this one
+    their_head = {key: value for key, value in their_head.items() if key not in _OF_FILES}
+    head, our_text = _parts(our_card)
     if head["license"] == "unknown":
-        head["license"] = known.get("license", "unknown")  # somebody stated it on the Hub
-    block = _OURS.search(mine)
+        head["license"] = their_head.get("license", "unknown")  # somebody stated it on the Hub
+    block = _OURS.search(our_text)
     assert block is not None
-    found = _OURS.search(text)
-    before, after = (text[: found.start()], text[found.end() :]) if found else (f"{text.rstrip()}\n\n", "\n")
+    old_block = _OURS.search(their_text)
+    before, after = (
+        (their_text[: old_block.start()], their_text[old_block.end() :])
+        if old_block
+        else (f"{their_text.rstrip()}\n\n", "\n")
+    )
     kept = f"{before}{block[0]}{_OURS.sub('', after)}"  # where a person copied it the copies go
-    return f"{_yaml({**known, **head})}{kept if kept.startswith(chr(10)) else chr(10) + kept}"
+    return f"{_yaml({**their_head, **head})}{kept if kept.startswith(chr(10)) else chr(10) + kept}"
 
 
 def _parts(card: str) -> tuple[dict[str, Any], str]:
-    """The YAML head, empty where there is none that can be read, and the rest."""
-    found = _HEAD.match(card)
+    """Return the YAML head, empty where there is none that can be read, and the rest."""
+    match = _HEAD.match(card)
     try:
-        head = yaml.safe_load(found[1]) if found else None
+        head = yaml.safe_load(match[1]) if match else None
     except yaml.YAMLError:
         head = None
-    if not found or not isinstance(head, dict):
-        return {}, card[found.end() :] if found else card
-    return head, card[found.end() :]
+    if not match or not isinstance(head, dict):
+        return {}, card[match.end() :] if match else card
+    return head, card[match.end() :]
 
 
 def _yaml(head: dict[str, Any]) -> str:
@@ -67,7 +69,7 @@ def _yaml(head: dict[str, Any]) -> str:
 
 
 def _head(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What the head says of the data set; how its files are loaded is added by `render`."""
+    """Return what the head says of the data set; how its files are loaded is added by `render`."""
     rows = manifest["rows"]
     languages = sorted(language for language in manifest["languages"] if re.fullmatch("[a-z]{2,3}", language))
     return {
@@ -80,11 +82,13 @@ def _head(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _licence(licence: str | None) -> dict[str, str]:
-    """As the Hub takes it, which turns down a card with any other name: one of its own, else `other` with the name beside it.
-    `licences.txt` is the list of https://huggingface.co/docs/hub/repositories-licenses."""
+    """Return the licence as the Hub's cards name it: one of its own names, else `other` with the name beside it.
+
+    `licences.txt` is the list of https://huggingface.co/docs/hub/repositories-licenses; the Hub refuses others.
+    """
     names = (files("pipeline.publish") / "licences.txt").read_text("utf-8").split()
-    known = "unknown" if licence is None else licence.strip().lower()
-    return {"license": known} if known in names else {"license": "other", "license_name": str(licence)}
+    name = "unknown" if licence is None else licence.strip().lower()
+    return {"license": name} if name in names else {"license": "other", "license_name": str(licence)}
 
 
 def _body(manifest: dict[str, Any]) -> str:
@@ -138,16 +142,16 @@ def _made(manifest: dict[str, Any]) -> str:
         for run in manifest["runs"]
     ]
     table = _table(["run", "rows", "provider", "model (served)", "prompt", "asked", "cost"], rows)
-    return f"""The labels were given by the runs below, cleaned (separators, {_most(manifest)}no repetitions), reviewed as far as
+    return f"""The labels were given by the runs below, cleaned (separators, {_cap(manifest)}no repetitions), reviewed as far as
 `label_source` says, and split by labelmill. Each row names its run; the configuration `provenance` has model, parameters,
 prompt, tokens and cost of each, `manifest.json` the SHA-256 of every file, `croissant.json` the same for machines.
 
 {table}"""
 
 
-def _most(manifest: dict[str, Any]) -> str:
-    most = manifest["clean"].get("max_phrases")
-    return f"at most {most} phrases, " if most and manifest["label"]["many"] else ""
+def _cap(manifest: dict[str, Any]) -> str:
+    max_phrases = manifest["clean"].get("max_phrases")
+    return f"at most {max_phrases} phrases, " if max_phrases and manifest["label"]["many"] else ""
 
 
 def _models(run: dict[str, Any]) -> str:
@@ -203,12 +207,12 @@ def _quality(manifest: dict[str, Any]) -> str:
 
 
 def _limits(manifest: dict[str, Any]) -> str:
-    found = manifest["reviewed"]
+    reviewed = manifest["reviewed"]
     lines = [
         "- Labels of source `llm` are a model's: "
         + (
-            f"people judged {found['total']:,} phrases of {found['clusters']:,} articles."
-            if found["total"]
+            f"people judged {reviewed['total']:,} phrases of {reviewed['clusters']:,} articles."
+            if reviewed["total"]
             else "nobody has judged any of them."
         ),
         "- Near-copies are found by shared pieces of text (MinHash, "
@@ -248,16 +252,16 @@ def _columns(manifest: dict[str, Any]) -> str:
 
 
 def _prompts(manifest: dict[str, Any]) -> str:
-    parts = []
+    sections = []
     for run in (run for run in manifest["runs"] if run["prompt_text"]):
         text = yaml.safe_dump(
             {k: v for k, v in run["prompt_text"].items() if v}, sort_keys=False, allow_unicode=True, width=10_000
         )
         fence = "`" * (max(map(len, re.findall(r"`{3,}", text)), default=2) + 1)
-        parts.append(
+        sections.append(
             f"`{run['prompt']}` of run `{run['run_id']}` (SHA-256 `{run['prompt_sha256']}`):\n\n{fence}yaml\n{text}{fence}\n"
         )
-    return "\n".join(parts)
+    return "\n".join(sections)
 
 
 def _history(manifest: dict[str, Any]) -> str:

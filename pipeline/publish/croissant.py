@@ -1,4 +1,4 @@
-"""A version as Croissant 1.1 (JSON-LD), written beside its data as `croissant.json`.
+"""Croissant 1.1 description of a version (JSON-LD), written beside its data as `croissant.json`.
 
 Docstrings name the sections of https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html.  The namespace of
 schema.org is `https`, as in the published examples and mlcroissant; the specification's table has `http`.  What is not known
@@ -49,7 +49,7 @@ _COLUMNS = {"label_source": _BY} | dict(line.split(": ", 1) for line in _TEXTS.s
 
 
 def render(manifest: dict[str, Any], schema: pa.Schema, digests: dict[str, str]) -> dict[str, Any]:
-    """The description of a version: `schema` is that of its rows, `digests` the SHA-256 of its files by path."""
+    """Return the description of a version: `schema` is that of its rows, `digests` the SHA-256 of its files by path."""
     splits = {name: count for name, count in manifest["rows"].items() if count}
     about = {"@context": {**_CONTEXT}, "@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.1"}
     files = [_file_object(path, digest) for path, digest in sorted(digests.items())]
@@ -58,19 +58,19 @@ def render(manifest: dict[str, Any], schema: pa.Schema, digests: dict[str, str])
     return about | _dataset(manifest, splits) | _provenance(manifest) | {"distribution": files, "recordSet": records}
 
 
-def _known(values: dict[str, Any]) -> dict[str, Any]:
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", [])}
 
 
-def _told(counts: dict[str, int]) -> str:
+def _counts_text(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _dataset(manifest: dict[str, Any], splits: dict[str, int]) -> dict[str, Any]:
-    """Section "Dataset-level Information"."""
+    """Return the properties of section "Dataset-level Information"."""
     without = " Without the title and the text of the articles." if manifest["text"] == "none" else ""
-    told = {name: manifest[name] for name in ("name", "version")} | {
-        "description": f"Articles with {manifest['task']}. Rows: {_told(splits)}.{without}",
+    properties = {name: manifest[name] for name in ("name", "version")} | {
+        "description": f"Articles with {manifest['task']}. Rows: {_counts_text(splits)}.{without}",
         "datePublished": manifest["created_at"],
         "license": _licence(manifest["licence"]),
         "url": f"https://huggingface.co/datasets/{manifest['repo']}" if manifest["repo"] else None,
@@ -78,36 +78,36 @@ def _dataset(manifest: dict[str, Any], splits: dict[str, int]) -> dict[str, Any]
         "keywords": list(dict.fromkeys(["labelmill", manifest["task"], manifest["label"]["name"]])),
         "isLiveDataset": False,
     }
-    return _known(told)
+    return _without_empty(properties)
 
 
 def _licence(licence: str | None) -> str | None:
-    """The URL of a licence that is known of https://spdx.org/licenses/, else its name; None where there is none."""
+    """Return the URL of a licence of https://spdx.org/licenses/, else its name; None where there is none."""
     name = (licence or "unknown").lower()
-    known = {one.lower(): one for one in _LICENCES.split()}
-    spdx = name.upper() if _CC.fullmatch(name) else known.get(name)
+    spdx_ids = {one.lower(): one for one in _LICENCES.split()}
+    spdx = name.upper() if _CC.fullmatch(name) else spdx_ids.get(name)
     return f"https://spdx.org/licenses/{spdx}" if spdx else None if name == "unknown" else licence
 
 
 def _provenance(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Section "Provenance Representation": terms of https://www.w3.org/TR/prov-o/, and `prov:label` as it has it."""
+    """Return the properties of section "Provenance Representation", terms of https://www.w3.org/TR/prov-o/ and its `prov:label`."""
     previous, licences = manifest["previous"], manifest["licences"]
     articles = {"@id": "source-articles", "license": [*filter(None, map(_licence, licences))]}
-    origins = [_prov("Entity", "Source articles", articles | {"description": f"By licence: {_told(licences)}."})]
+    origins = [_prov("Entity", "Source articles", articles | {"description": f"By licence: {_counts_text(licences)}."})]
     before = {"@id": f"versions/{previous}", "version": previous}
     origins += [_prov("Entity", f"{manifest['name']} {previous}", before)] if previous else []
     activities = [*map(_run, manifest["runs"]), *_reviews(manifest["label_sources"])]
-    return _known({"prov:wasDerivedFrom": origins, "prov:wasGeneratedBy": activities})
+    return _without_empty({"prov:wasDerivedFrom": origins, "prov:wasGeneratedBy": activities})
 
 
-def _prov(kind: str, label: str, told: dict[str, Any]) -> dict[str, Any]:
-    return _known({"@type": f"prov:{kind}", "prov:label": label, **told})
+def _prov(kind: str, label: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return _without_empty({"@type": f"prov:{kind}", "prov:label": label, **properties})
 
 
 def _run(run: dict[str, Any]) -> dict[str, Any]:
-    """A labelling run: when, by what, with which prompt."""
+    """Return a labelling run as an activity: when, by what, with which prompt."""
     prompt = _prov("Entity", f"Prompt {run['prompt'] or ''}".strip(), {"sha256": run["prompt_sha256"]})
-    told = {
+    properties = {
         "@id": f"runs/{run['run_id']}",
         "description": f"Labels of {run['rows']:,} rows.",
         "prov:startedAtTime": run["first_at"],
@@ -115,53 +115,53 @@ def _run(run: dict[str, Any]) -> dict[str, Any]:
         "prov:used": prompt if run["prompt_sha256"] else None,
         "prov:wasAssociatedWith": _agents(run),
     }
-    return _prov("Activity", f"Labelling run {run['run_id']}", told)
+    return _prov("Activity", f"Labelling run {run['run_id']}", properties)
 
 
 def _agents(run: dict[str, Any]) -> list[dict[str, Any]]:
-    """The provider, the model that was asked for, and those that answered, by the names that the endpoint gave them."""
-    told = {run["provider"]: ["The provider of labelmill that was asked."]}
+    """Return the provider, the model that was asked for, and those that answered, by the names that the endpoint gave them."""
+    by_agent = {run["provider"]: ["The provider of labelmill that was asked."]}
     if run["model"]:
-        told.setdefault(run["model"], []).append("The model that was asked for.")
+        by_agent.setdefault(run["model"], []).append("The model that was asked for.")
     for model, count in run["models_served"].items():
         if model != "unknown":
-            told.setdefault(model, []).append(f"It gave {count:,} answers.")
-    return [_prov("SoftwareAgent", name, {"description": " ".join(texts)}) for name, texts in told.items()]
+            by_agent.setdefault(model, []).append(f"It gave {count:,} answers.")
+    return [_prov("SoftwareAgent", name, {"description": " ".join(texts)}) for name, texts in by_agent.items()]
 
 
 def _reviews(sources: dict[str, int]) -> list[dict[str, Any]]:
     counts = {kind: sources[kind] for kind in ("verified", "edited") if sources.get(kind)}
     people = {"prov:wasAssociatedWith": _prov("Agent", "Human reviewers", {})}
-    told = {"@id": "review", "description": f"Rows: {_told(counts)}. {_BY}", **people}
-    return [_prov("Activity", "Human review", told)] if counts else []
+    properties = {"@id": "review", "description": f"Rows: {_counts_text(counts)}. {_BY}", **people}
+    return [_prov("Activity", "Human review", properties)] if counts else []
 
 
-def _node(kind: str, name: str, **told: Any) -> dict[str, Any]:
-    return {"@type": f"cr:{kind}", "@id": name, "name": name.rpartition("/")[2], **told}
+def _node(kind: str, name: str, **properties: Any) -> dict[str, Any]:
+    return {"@type": f"cr:{kind}", "@id": name, "name": name.rpartition("/")[2], **properties}
 
 
 def _file_object(path: str, digest: str) -> dict[str, Any]:
-    """Sections "FileObject", "Checksums".  The address is relative to the description."""
+    """Return a file (sections "FileObject", "Checksums"), its address relative to the description."""
     kind = _PARQUET if path.endswith(".parquet") else "application/octet-stream"
     return _node("FileObject", path, contentUrl=path, encodingFormat=kind, sha256=digest)
 
 
 def _file_set(name: str, splits: Iterable[str]) -> dict[str, Any]:
-    """Section "FileSet"."""
+    """Return the Parquet files of some splits (section "FileSet")."""
     return _node("FileSet", name, encodingFormat=_PARQUET, includes=[f"data/{split}-*.parquet" for split in splits])
 
 
 def _split_records(splits: dict[str, int]) -> dict[str, Any]:
-    """Section "Splits".  A data type that is no atomic one stands beside one ("DataType")."""
+    """Return the splits (section "Splits"); a data type that is not atomic stands beside one that is ("DataType")."""
     url = _field("splits/url", "What the split is for.", ["sc:URL", "cr:Split"])
     fields = [_field("splits/name", "Name of the split.", "sc:Text"), url]
     data = [{"splits/name": split, "splits/url": _SPLITS[split]} for split in splits]
-    text, key = f"Rows: {_told(splits)}.", {"@id": "splits/name"}
+    text, key = f"Rows: {_counts_text(splits)}.", {"@id": "splits/name"}
     return _node("RecordSet", "splits", description=text, dataType="cr:Split", key=key, field=fields, data=data)
 
 
 def _row_records(manifest: dict[str, Any], schema: pa.Schema, splits: dict[str, int]) -> dict[str, Any]:
-    """Section "RecordSet".  The split is in the name of a row's file ("Splits", "Transform")."""
+    """Return the rows (section "RecordSet"); the split is in the name of a row's file ("Splits", "Transform")."""
     source = _source(fileProperty="filename") | {"transform": {"regex": f"^({'|'.join(splits)}).*$"}}
     split = {"source": source, "references": {"field": {"@id": "splits/name"}}}
     fields = [_field("default/split", "Split of the row.", "sc:Text") | split]
@@ -178,7 +178,7 @@ def _source(**extract: str) -> dict[str, Any]:
 
 
 def _column(column: pa.Field) -> dict[str, Any]:
-    """Section "Field": a list is an array, `arrayShape` has a -1 for each of its dimensions."""
+    """Return a column (section "Field"): a list is an array, `arrayShape` has a -1 for each of its dimensions."""
     kind, dimensions = column.type, 0
     while pa.types.is_list(kind):
         kind, dimensions = kind.value_type, dimensions + 1
@@ -189,10 +189,14 @@ def _column(column: pa.Field) -> dict[str, Any]:
 
 
 def _label(name: str, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Sections "Label Data" and "Provenance Representation", of fields and of data: the runs, and the run of each row."""
+    """Return what marks the label's field (sections "Label Data", "Provenance Representation"): all runs, and each row's."""
     if name != manifest["label"]["name"]:
         return {}
     run = _field(f"default/{name}/run", "Labelling run of the label.", ["sc:Text", "prov:Activity"])
     run |= {"equivalentProperty": "prov:wasGeneratedBy", "source": _source(column="run_id")}
-    told = {"description": f"The label ({manifest['task']}).", "dataType": ["sc:Text", "cr:Label"], "annotation": run}
-    return told | {"prov:wasGeneratedBy": [{"@id": f"runs/{one['run_id']}"} for one in manifest["runs"]]}
+    properties = {
+        "description": f"The label ({manifest['task']}).",
+        "dataType": ["sc:Text", "cr:Label"],
+        "annotation": run,
+    }
+    return properties | {"prov:wasGeneratedBy": [{"@id": f"runs/{one['run_id']}"} for one in manifest["runs"]]}

@@ -1,4 +1,4 @@
-"""How the library `datasets` loads a version: the entries `configs` and `dataset_info` in the head of its card.
+"""Loading of a version by the library `datasets`: the entries `configs` and `dataset_info` in the head of its card.
 
 `datasets` keeps what it loaded of a local folder under the folder's name and a hash of these entries; neither the path nor the
 data counts.  Folders of different jobs have the same names (1.0.0), so the entries have to tell their data apart: the hash
@@ -35,9 +35,9 @@ def configs(rows: Mapping[str, int]) -> list[dict[str, Any]]:
 
 def entries(rows: Mapping[str, int], folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
     """Return `configs` and `dataset_info` of a written version; `digests` has the SHA-256 of its files by path."""
-    told = {"description": f"release {release_id(digests)}"}
+    release = {"description": f"release {release_id(digests)}"}
     return {
-        "configs": [{**config, **told} for config in configs(rows)],
+        "configs": [{**config, **release} for config in configs(rows)],
         "dataset_info": [_info(config, folder) for config in configs(rows)],
     }
 

@@ -1,6 +1,6 @@
 """Gates: what must hold before a version may go out.  Each names the rows that fail it, and gives a figure.
 
-Those of `STOP` stop the version, those of `WARN` are told on the card; the job file may turn a warning into a stop
+A gate of level `stop` holds the version back, one of level `warn` stands on the card; the job file may turn a warning into a stop
 (`publish.gates`), and waive a gate by name, with a reason that goes into the manifest (`publish.waive`).
 """
 
@@ -20,8 +20,8 @@ Level = Literal["stop", "warn"]
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the gates look at.
+class GateInputs:
+    """Inputs of the gates.
 
     `index` has `id, text, group, split, licence` (text and group: anything that tells one from another) and of each row as
     numbers `phrases` (how many its label has), `absent` (how many are not in the text), and how many are wrong: `missing`
@@ -39,8 +39,8 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one gate found: whether it `holds`, a `figure` for people, the rows that fail it, whether that stops."""
+class GateResult:
+    """Result of one gate: whether it `holds`, a `figure` for people, the rows that fail it, whether that stops."""
 
     gate: str
     holds: bool
@@ -57,27 +57,28 @@ class Finding:
     def stops(self) -> bool:
         return self.state == "stops"
 
-    def told(self) -> str:
-        return f"{self.gate}: {self.figure}" + (f" ({_some(self.rows)})" if self.rows else "")
+    def message(self) -> str:
+        """Return the gate, its figure and some of its rows in one line."""
+        return f"{self.gate}: {self.figure}" + (f" ({_first_ids(self.rows)})" if self.rows else "")
 
     def as_dict(self) -> dict[str, Any]:
-        found = {"state": self.state, "figure": self.figure, "rows": len(self.rows)}
-        return found | ({"reason": self.waived} if self.waived and not self.holds else {})
+        entry = {"state": self.state, "figure": self.figure, "rows": len(self.rows)}
+        return entry | ({"reason": self.waived} if self.waived and not self.holds else {})
 
 
-def examine(facts: Facts, levels: Mapping[str, Level], waived: Mapping[str, str]) -> list[Finding]:
-    """All gates."""
-    found = []
+def run_gates(inputs: GateInputs, levels: Mapping[str, Level], waived: Mapping[str, str]) -> list[GateResult]:
+    """Check all gates, in the order of the table."""
+    results = []
     for gate, (level, check) in _GATES.items():
-        holds, figure, rows = check(facts)
-        found.append(Finding(gate, holds, figure, rows, levels.get(gate, level), waived.get(gate)))
-    return found
+        holds, figure, rows = check(inputs)
+        results.append(GateResult(gate, holds, figure, rows, levels.get(gate, level), waived.get(gate)))
+    return results
 
 
 # --- the gates: (does it hold, the figure, the rows that fail) ---
 
 _Outcome = tuple[bool, str, list[str]]
-_Check = Callable[[Facts], _Outcome]
+_Check = Callable[[GateInputs], _Outcome]
 
 
 def _none_of(rows: list[str]) -> _Outcome:
@@ -92,13 +93,13 @@ def _some_of(column: str) -> _Check:
     return _where(lambda index: pc.greater(index.column(column), 0))
 
 
-def _unique_ids(facts: Facts) -> _Outcome:
+def _unique_ids(facts: GateInputs) -> _Outcome:
     counts = pc.value_counts(facts.index.column("id").combine_chunks())
     return _none_of(_strings(counts.filter(pc.greater(counts.field("counts"), 1)).field("values")))
 
 
 def _no_overlap(column: str) -> _Check:
-    def check(facts: Facts) -> _Outcome:
+    def check(facts: GateInputs) -> _Outcome:
         values, ids = facts.index.column(column), facts.index.column("id")
         is_eval = pc.equal(facts.index.column("split"), "eval")
         shared = pc.is_in(values, values.filter(is_eval).combine_chunks())
@@ -107,37 +108,38 @@ def _no_overlap(column: str) -> _Check:
     return check
 
 
-def _eval_unchanged(facts: Facts) -> _Outcome:
-    """Eval rows of the last version that are train now."""
+def _eval_unchanged(facts: GateInputs) -> _Outcome:
+    """Find eval rows of the last version that are train now."""
     ids = facts.index.column("id")
     train = pc.equal(facts.index.column("split"), "train")
     return _none_of(_strings(ids.filter(pc.and_(train, pc.is_in(ids, facts.eval_before)))))
 
 
-def _max_phrases(facts: Facts) -> _Outcome:
+def _max_phrases(facts: GateInputs) -> _Outcome:
     too_many = pc.greater(facts.index.column("phrases"), facts.max_phrases or 1_000_000)
     return _none_of(_strings(facts.index.column("id").filter(too_many)))
 
 
-def _absent_rate(facts: Facts) -> _Outcome:
+def _absent_rate(facts: GateInputs) -> _Outcome:
     absent, phrases = (pc.sum(facts.index.column(name)).as_py() or 0 for name in ("absent", "phrases"))
     rate = absent / phrases if phrases else 0.0
-    told = f"{rate:.1%} of phrases are not in the text (limit {facts.max_absent_rate:.0%})"
-    return rate <= facts.max_absent_rate, told, []
+    figure = f"{rate:.1%} of phrases are not in the text (limit {facts.max_absent_rate:.0%})"
+    return rate <= facts.max_absent_rate, figure, []
 
 
-def _reviewed_precision(facts: Facts) -> _Outcome:
-    """The lower end of the interval: with few verdicts nothing is known; nor where much came or changed since the audit."""
-    found = facts.reviewed
-    if not found.total:
+def _reviewed_precision(facts: GateInputs) -> _Outcome:
+    """Hold the lower end of the precision's interval against the limit."""
+    # the lower end: few verdicts prove nothing; nor do many where much came or changed since the audit
+    reviewed = facts.reviewed
+    if not reviewed.total:
         return False, "no phrase was reviewed", []
-    told = (
-        f"{found.mean:.1%} of {found.total:,} reviewed phrases accepted, at least {found.low:.1%} with 95% confidence"
-    )
-    told += f" (limit {facts.min_precision:.0%})"
-    if found.covers < ENOUGH:
-        told += f"; they speak for {found.covers:.0%} of the phrases: judge on what came, changed or was skipped since"
-    return found.low >= facts.min_precision and found.covers >= ENOUGH, told, []
+    figure = f"{reviewed.mean:.1%} of {reviewed.total:,} reviewed phrases accepted, at least {reviewed.low:.1%} with 95% confidence"
+    figure += f" (limit {facts.min_precision:.0%})"
+    if reviewed.covers < ENOUGH:
+        figure += (
+            f"; they speak for {reviewed.covers:.0%} of the phrases: judge on what came, changed or was skipped since"
+        )
+    return reviewed.low >= facts.min_precision and reviewed.covers >= ENOUGH, figure, []
 
 
 _GATES: dict[str, tuple[Level, _Check]] = {
@@ -161,8 +163,8 @@ NAMES = tuple(_GATES)
 _ALWAYS = ("no_credentials",)  # no job file makes a warning of it; it can be waived, with a reason
 
 
-def complaints(levels: Mapping[str, Level], waived: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with a job file's `publish.gates` and `publish.waive`."""
+def config_errors(levels: Mapping[str, Level], waived: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is wrong with a job file's `publish.gates` and `publish.waive`."""
     for key, names in (("gates", levels), ("waive", waived)):
         for name in names:
             if name not in NAMES:
@@ -179,6 +181,6 @@ def _strings(values: Any) -> list[str]:
     return [str(value) for value in values.to_pylist()]
 
 
-def _some(ids: Sequence[str]) -> str:
+def _first_ids(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
     return f"{', '.join(ids[:_SHOWN])}{more}"

@@ -1,5 +1,6 @@
-"""One data set repository on the Hugging Face Hub, as publishing needs it: every call with a time limit, every failure told in
-one line.  What only looks is tried again; what changes something is not (`release` looks first whether it took effect)."""
+"""Client of one data set repository on the Hugging Face Hub: every call has a time limit, every failure is a HubError of one line.
+
+What only reads is tried again; what changes something is not, for `release` looks first whether it took effect."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class State:
-    """A repository at one moment: the commit that `main` points to, and the commit of each version's tag."""
+    """State of a repository: the commit that `main` points to, and the commit of each version's tag."""
 
     head: str
     versions: dict[str, str]
@@ -34,17 +35,19 @@ class State:
 
 @dataclass(frozen=True)
 class Commit:
+    """One commit of `main`."""
+
     id: str
     title: str
     author: str
 
 
 class Hub:
-    """A data set repository `user/name`; the token is that of the environment (HF_TOKEN) or of `hf auth login`."""
+    """Data set repository `user/name`; the token is that of the environment (HF_TOKEN) or of `hf auth login`."""
 
     def __init__(self, repo: str) -> None:
         self.repo = repo
-        self._told_name = f"the Hub, {repo}"
+        self._display_name = f"the Hub, {repo}"
 
     @cached_property
     def _api(self) -> Any:
@@ -60,8 +63,8 @@ class Hub:
     # --- looking ---
 
     def look(self) -> State | None:
-        """Where the repository stands, None where there is none that the token may see."""
-        refs = self._patiently(lambda: self._api.list_repo_refs(self.repo, repo_type="dataset"), missing=None)
+        """Return the state of the repository, None where there is none that the token may see."""
+        refs = self._with_retries(lambda: self._api.list_repo_refs(self.repo, repo_type="dataset"), missing=None)
         if refs is None:
             return None
         heads = {branch.name: branch.target_commit for branch in refs.branches}
@@ -69,34 +72,34 @@ class Hub:
         return State(heads["main"], tags) if "main" in heads else None
 
     def commits(self) -> list[Commit]:
-        """Of `main`, the newest first."""
-        found = self._patiently(lambda: self._api.list_repo_commits(self.repo, repo_type="dataset"))
-        return [Commit(c.commit_id, c.title, ", ".join(c.authors)) for c in found]
+        """Return the commits of `main`, the newest first."""
+        commits = self._with_retries(lambda: self._api.list_repo_commits(self.repo, repo_type="dataset"))
+        return [Commit(c.commit_id, c.title, ", ".join(c.authors)) for c in commits]
 
     def files(self, revision: str) -> dict[str, str]:
-        """Path -> digest as the Hub tells it: SHA-256 of large files (`sha256:...`), git's of the others."""
+        """Return path -> digest as the Hub has it: SHA-256 of large files (`sha256:...`), git's of the others."""
 
         def tree() -> list[Any]:
             return list(self._api.list_repo_tree(self.repo, repo_type="dataset", revision=revision, recursive=True))
 
-        found = [entry for entry in self._patiently(tree) if hasattr(entry, "blob_id")]
-        return {file.path: f"sha256:{file.lfs.sha256}" if file.lfs else file.blob_id for file in found}
+        entries = [entry for entry in self._with_retries(tree) if hasattr(entry, "blob_id")]
+        return {file.path: f"sha256:{file.lfs.sha256}" if file.lfs else file.blob_id for file in entries}
 
     def text(self, path: str, revision: str) -> str | None:
-        """A small file, None where there is none."""
-        parts: list[bytes] | None = self._patiently(lambda: list(self._stream(path, revision)), missing=None)
+        """Return the text of a small file, None where there is none."""
+        parts: list[bytes] | None = self._with_retries(lambda: list(self._stream(path, revision)), missing=None)
         return None if parts is None else b"".join(parts).decode("utf-8", "replace")
 
     def digest(self, path: str, revision: str) -> str | None:
-        """SHA-256 of a file's bytes, all of them read; None where there is none."""
+        """Return the SHA-256 of a file's bytes, all of them read; None where there is none."""
 
         def read() -> str:
-            found = hashlib.sha256()
+            sha256 = hashlib.sha256()
             for part in self._stream(path, revision):
-                found.update(part)
-            return found.hexdigest()
+                sha256.update(part)
+            return sha256.hexdigest()
 
-        return self._patiently(read, missing=None)
+        return self._with_retries(read, missing=None)
 
     def download(self, path: str, revision: str, target: Path) -> None:
         def write() -> None:
@@ -105,7 +108,7 @@ class Hub:
                 for part in self._stream(path, revision):
                     file.write(part)
 
-        self._patiently(write)
+        self._with_retries(write)
 
     def _stream(self, path: str, revision: str) -> Iterator[bytes]:
         from huggingface_hub import get_session, hf_hub_url
@@ -121,16 +124,17 @@ class Hub:
     # --- changing ---
 
     def create(self, private: bool) -> None:
-        self._patiently(lambda: self._api.create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True))
+        self._with_retries(
+            lambda: self._api.create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True)
+        )
 
     def commit(self, title: str, add: dict[str, Path], delete: Sequence[str], parent: str) -> str:
-        """One commit on top of `parent`; its id."""
+        """Make one commit on top of `parent`; return its id."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         additions = [CommitOperationAdd(name, str(path)) for name, path in add.items()]
-        for (
-            addition
-        ) in additions:  # one by one: all together, xet holds a gigabyte of a million rows in memory, no faster
+        # one by one: all together, xet holds 2 GB of a million rows in memory, and is no faster
+        for addition in additions:
             if addition.path_in_repo.endswith(".parquet"):
                 self._once(partial(self._api.preupload_lfs_files, self.repo, [addition], repo_type="dataset"))
         operations = [*additions, *(CommitOperationDelete(name) for name in delete)]
@@ -142,9 +146,11 @@ class Hub:
 
     # --- failures ---
 
-    def _patiently(self, call: Callable[[], T], missing: Any = ...) -> T:
-        """A call that only looks, tried again while it fails for a reason that passes.  `missing` is what is returned where
-        there is no such repository or file (without it that is an error)."""
+    def _with_retries(self, call: Callable[[], T], missing: Any = ...) -> T:
+        """Make a call that only reads, again while it fails for a reason that passes.
+
+        `missing` is returned where there is no such repository or file; without it that is an error.
+        """
         retrying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, HubError) and error.transient),
             stop=stop_after_attempt(_ATTEMPTS),
@@ -152,26 +158,26 @@ class Hub:
             reraise=True,
         )
         try:
-            found: T = retrying(self._once, call)
-        except _Missing:
+            answer: T = retrying(self._once, call)
+        except _NotFound:
             if missing is ...:
                 raise
-            found = missing
-        return found
+            answer = missing
+        return answer
 
     @staticmethod
     def wait_of(error: BaseException | None, attempt: int) -> float:
-        """Seconds before the next attempt."""
-        told = error.retry_after if isinstance(error, HubError) else None
-        return min(_MAX_WAIT, told) if told is not None else min(8.0, 0.5 * 2**attempt)
+        """Return the seconds before the next attempt."""
+        retry_after = error.retry_after if isinstance(error, HubError) else None
+        return min(_MAX_WAIT, retry_after) if retry_after is not None else min(8.0, 0.5 * 2**attempt)
 
     def _once(self, call: Callable[[], T]) -> T:
-        with self._told():
+        with self._as_hub_errors():
             return call()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Any failure of the client as a HubError."""
+    def _as_hub_errors(self) -> Iterator[None]:
+        """Raise any failure of the client as a HubError."""
         from huggingface_hub.errors import (
             HfHubHTTPError,
             HFValidationError,
@@ -186,57 +192,59 @@ class Hub:
             raise self._refused(error) from error
         except LocalTokenNotFoundError as error:
             raise HubError(
-                f"{self._told_name}: no token; set HF_TOKEN (see .env.example) or run: hf auth login"
+                f"{self._display_name}: no token; set HF_TOKEN (see .env.example) or run: hf auth login"
             ) from error
         except OfflineModeIsEnabled as error:
-            raise HubError(f"{self._told_name}: HF_HUB_OFFLINE is set; unset it to reach the Hub") from error
+            raise HubError(f"{self._display_name}: HF_HUB_OFFLINE is set; unset it to reach the Hub") from error
         except (HTTPError, ConnectionError, TimeoutError) as error:
             what = without_credentials(" ".join(str(error).split()))[:200] or "no answer in time"
-            told = f"{self._told_name}: cannot be reached ({what}); nothing is lost: run the same command again"
-            raise HubError(told, transient=True) from error
+            message = f"{self._display_name}: cannot be reached ({what}); nothing is lost: run the same command again"
+            raise HubError(message, transient=True) from error
         except HFValidationError as error:
             raise HubError(f"publish.repo: {' '.join(str(error).split())}") from error
         except (RuntimeError, ValueError) as error:  # xet's broken transfers, answers that are no JSON
             what = without_credentials(" ".join(str(error).split()))[:300]
-            told = f"{self._told_name}: the transfer failed ({what}); run the same command again"
-            raise HubError(told, transient=True) from error
+            message = f"{self._display_name}: the transfer failed ({what}); run the same command again"
+            raise HubError(message, transient=True) from error
 
     def _refused(self, error: Any) -> HubError:
-        status, said = int(error.response.status_code), self._said(error)
+        status, server_message = int(error.response.status_code), self._server_message(error)
         if status == 401:
-            return _Missing(f"{self._told_name}: no access (401): set HF_TOKEN to a token that may write there{said}")
+            return _NotFound(
+                f"{self._display_name}: no access (401): set HF_TOKEN to a token that may write there{server_message}"
+            )
         if status == 404:
-            return _Missing(
-                f"{self._told_name}: not found (404): check publish.repo, and that the token may see it{said}"
+            return _NotFound(
+                f"{self._display_name}: not found (404): check publish.repo, and that the token may see it{server_message}"
             )
         if status == 403:
             return HubError(
-                f"{self._told_name}: forbidden (403): the token may not do this, or the storage is full{said}"
+                f"{self._display_name}: forbidden (403): the token may not do this, or the storage is full{server_message}"
             )
         if status in (409, 412):
             return HubError(
-                f"{self._told_name}: somebody else was faster ({status}); run the same command again{said}",
+                f"{self._display_name}: somebody else was faster ({status}); run the same command again{server_message}",
                 conflict=True,
             )
         if status == 429:
             wait = _seconds(error.response.headers.get("retry-after"))
-            told = f"{self._told_name}: too many requests (429); run the same command again in {wait or 60:.0f} s"
-            return HubError(told, transient=wait is None or wait <= _MAX_WAIT, retry_after=wait)
+            message = f"{self._display_name}: too many requests (429); run the same command again in {wait or 60:.0f} s"
+            return HubError(message, transient=wait is None or wait <= _MAX_WAIT, retry_after=wait)
         if status in (408, 500, 502, 503, 504):
-            told = f"{self._told_name}: not available ({status}); nothing is lost: run the same command again{said}"
-            return HubError(told, transient=True)
-        return HubError(f"{self._told_name}: refused ({status}){said}")
+            message = f"{self._display_name}: not available ({status}); nothing is lost: run the same command again{server_message}"
+            return HubError(message, transient=True)
+        return HubError(f"{self._display_name}: refused ({status}){server_message}")
 
     @staticmethod
-    def _said(error: Any) -> str:
-        said = error.server_message or error.response.headers.get("x-error-message") or ""
-        lines = dict.fromkeys(" ".join(line.split()) for line in str(said).splitlines())  # header and body say the same
-        said = without_credentials(" ".join(lines).strip())[:200]
-        return f"; it says: {said}" if said else ""
+    def _server_message(error: Any) -> str:
+        text = error.server_message or error.response.headers.get("x-error-message") or ""
+        lines = dict.fromkeys(" ".join(line.split()) for line in str(text).splitlines())  # header and body say the same
+        text = without_credentials(" ".join(lines).strip())[:200]
+        return f"; it says: {text}" if text else ""
 
 
-class _Missing(HubError):
-    """No such repository, revision or file, or none that the token may see."""
+class _NotFound(HubError):
+    """Error of a repository, revision or file that is not there, or that the token may not see."""
 
 
 def _seconds(text: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""What a version would be, with nothing written: its rows looked at once, compared with the last version, examined by the gates."""
+"""Planning of a version, with nothing written: its rows are read once, compared with the last version, checked by the gates."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from pipeline.versions import data_files, diff, manifest, provenance, rows, stor
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be published: `version` is None where the rows are those of `last`, and no version was asked for.
+    """Plan of what would be published: `version` is None where the rows are those of `last`, and no version was asked for.
     `index` has a row for each row that goes out, with its `file`, `added_in` and `changed_in`."""
 
     last: Path | None
     version: str | None
     diff: diff.Diff
-    findings: list[gates.Finding]
+    findings: list[gates.GateResult]
     manifest: dict[str, Any]
     index: pa.Table
 
     @property
     def card(self) -> str:
-        """Without the release id and the sizes of files, which are not there yet."""
+        """Return the card without the release id and the sizes of files, which are not there yet."""
         return card.render(self.manifest)
 
 
 class OutgoingRows:
-    """The rows that go out, shard by shard: articles with their labels and splits, without what was taken down."""
+    """Rows that go out, shard by shard: articles with their labels and splits, without what was taken down."""
 
     def __init__(self, work: Workspace) -> None:
         self._work = work
         self.takedowns = takedowns.load(work.takedowns)
 
     def of(self, shard: str) -> pa.Table:
-        """A shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
+        """Return a shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
         work = self._work
         splits = work.split.read(shard, ["id", "group_id", "split"])
         labels, articles = (_with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
@@ -59,13 +59,15 @@ class OutgoingRows:
 
 
 def _with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:
-    """The rows of a table with the ids of other rows, in the same order."""
+    """Return the rows of a table with the ids of other rows, in the same order."""
     return table.filter(pc.is_in(table.column("id"), chosen.column("id").combine_chunks()))
 
 
 def plan(work: Workspace) -> Plan:
-    """Everything that a version would be, with nothing written.  Raises ConfigError for a given version that promises too
-    much, InputError where there are no labels, or those of another task."""
+    """Plan a version, with nothing written.
+
+    Raises ConfigError for a given version that promises too much, InputError where there are no labels, or those of another task.
+    """
     if (last := store.latest(work.versions)) and (wrong := store.damaged(last)):
         raise InputError(
             f"{last}: it is not as its manifest says ({', '.join(wrong[:5])}); nothing is compared with it: restore it (from the "
@@ -80,11 +82,11 @@ def plan(work: Workspace) -> Plan:
     name = last.name if last else None
     if work.version:
         diff.check_given(work.version, name, compared.diff)
-    next_one = None if last and compared.diff.empty else diff.next_version(name, compared.diff)
-    version = work.version or next_one
-    index = _placed(index, compared, before, version or str(name))
-    reviewed = _reviewed(work)
-    findings = _examined(work, index, before, reviewed)
+    next_version = None if last and compared.diff.empty else diff.next_version(name, compared.diff)
+    version = work.version or next_version
+    index = _with_history(index, compared, before, version or str(name))
+    reviewed = _audited_share(work)
+    findings = _gate_results(work, index, before, reviewed)
     described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
     made = {
         "inputs": inputs_of(work),
@@ -99,16 +101,16 @@ def plan(work: Workspace) -> Plan:
     return Plan(last, version, compared.diff, findings, about, index)
 
 
-def _examined(work: Workspace, index: pa.Table, before: pa.Table, reviewed: Share) -> list[gates.Finding]:
+def _gate_results(work: Workspace, index: pa.Table, before: pa.Table, reviewed: Share) -> list[gates.GateResult]:
     options, column = work.config.publish, work.config.label_column
     evals = before.column("id").filter(pc.equal(before.column("split"), "eval")).combine_chunks()
-    most = work.config.max_phrases if column.many else 1
-    facts = gates.Facts(index, evals, reviewed, most, options.max_absent_rate, options.min_precision)
-    return gates.examine(facts, options.gates, options.waive)
+    max_phrases = work.config.max_phrases if column.many else 1
+    facts = gates.GateInputs(index, evals, reviewed, max_phrases, options.max_absent_rate, options.min_precision)
+    return gates.run_gates(facts, options.gates, options.waive)
 
 
 def inputs_of(work: Workspace) -> str:
-    """Digest of what a version is made of."""
+    """Return the digest of what a version is made of."""
     column = work.config.label_column
     label = {"name": column.name, "many": column.many}  # one by one: a digest does not grow with the type
     made_of = [label, work.config.publish.text, takedowns.digest(work.takedowns)]
@@ -117,7 +119,7 @@ def inputs_of(work: Workspace) -> str:
 
 
 def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str, provenance.RunTally]]:
-    """Small columns of all rows, what the gates, the comparison and the manifest look at; and what each run took."""
+    """Return an index of all rows (small columns, for gates, comparison and manifest), and the tally of each run."""
     column, shard_names = work.config.label_column, read_order(work.articles)
     with_text = work.config.publish.text == "full"
     tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
@@ -125,9 +127,9 @@ def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str,
     try:
         with work.progress("publish", len(shard_names), "shards") as progress:
             for shard in shard_names:
-                its_rows = outgoing.of(shard)
-                tables.append(rows.index_rows(its_rows, column, with_text))
-                _tally(tallies, ledger, _with_ids_of(its_rows, work.reviewed.read(shard, ["id", "run_id", "key"])))
+                outgoing_rows = outgoing.of(shard)
+                tables.append(rows.index_rows(outgoing_rows, column, with_text))
+                _tally(tallies, ledger, _with_ids_of(outgoing_rows, work.reviewed.read(shard, ["id", "run_id", "key"])))
                 progress.update()
     finally:
         ledger.close()
@@ -147,7 +149,7 @@ def _tally(tallies: dict[str, provenance.RunTally], ledger: Ledger, labels: pa.T
 
 
 def _near_eval(work: Workspace, index: pa.Table, counts: list[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """For each row that goes out whether it is train and like an eval row: looked at anew, whatever the split says.
+    """Return for each row that goes out whether it is train and like an eval row: looked at anew, whatever the split says.
 
     `counts` has the rows of each shard in the index.
     """
@@ -163,10 +165,10 @@ def _signatures(work: Workspace, index: pa.Table, counts: list[int]) -> Iterator
         start += count
 
 
-def _placed(index: pa.Table, compared: diff.Comparison, before: pa.Table, version: str) -> pa.Table:
-    """The index with `file`, `added_in`, `changed_in`, and the `source` that a row was published with."""
-    known = pa.array(compared.before, mask=compared.before < 0)
-    old = {name: before.column(name).take(known).cast(pa.string()) for name in ("source", "added_in", "changed_in")}
+def _with_history(index: pa.Table, compared: diff.Comparison, before: pa.Table, version: str) -> pa.Table:
+    """Return the index with `file`, `added_in`, `changed_in`, and the `source` that a row was published with."""
+    published = pa.array(compared.before, mask=compared.before < 0)
+    old = {name: before.column(name).take(published).cast(pa.string()) for name in ("source", "added_in", "changed_in")}
     now = pa.scalar(version)
     changed_in = pc.if_else(pa.array(compared.changed), now, old["changed_in"])
     index = index.append_column("added_in", old["added_in"].fill_null(now))
@@ -178,19 +180,19 @@ def _placed(index: pa.Table, compared: diff.Comparison, before: pa.Table, versio
 
 
 def _funnel(work: Workspace) -> list[dict[str, Any]]:
-    """What each stage took in, kept and rejected by reason."""
-    order, found = read_order(work.articles), []
+    """Return what each stage took in, kept and rejected by reason."""
+    order, funnel = read_order(work.articles), []
     folders = (work.articles, work.filtered, work.labels, work.reviewed, work.split)
     for stage, folder in zip(("collect", "filter", "label", "review", "split"), folders, strict=True):
         tally = folder.tally(order)
-        found.append({"stage": stage, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected)})
-    return found
+        funnel.append({"stage": stage, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected)})
+    return funnel
 
 
-def _reviewed(work: Workspace) -> Share:
-    """The share of phrases that reviewers accepted in the audit."""
-    found = summary.precision(work)
-    if not found:
+def _audited_share(work: Workspace) -> Share:
+    """Return the share of phrases that reviewers accepted in the audit."""
+    precision = summary.precision(work)
+    if not precision:
         return NOTHING
     names = ("mean", "low", "high", "phrases", "articles", "design_effect", "icc", "covers")
-    return Share(*(found[name] for name in names))
+    return Share(*(precision[name] for name in names))

@@ -1,4 +1,4 @@
-"""A version on its way to the Hub: one commit, then its tag, then everything read back by the tag.
+"""Release of a version to the Hub: one commit, then its tag, then everything read back by the tag.
 
 Each version carries a release id, in its manifest and in the title of its commit.  So whatever failed or was killed, looking at
 the history tells whether the commit landed: there is never a second one, and a tag never moves.  Expected at the head is
@@ -34,11 +34,12 @@ _OURS = re.compile(r"data/[^/]+\.parquet|provenance/[^/]+\.parquet|croissant\.js
 
 
 def title_of(manifest: dict[str, Any]) -> str:
+    """Return the title of a version's commit, by which it is found again."""
     return f"Version {manifest['version']} (labelmill release {manifest['release']})"
 
 
-def landed(hub: Hub, manifest: dict[str, Any]) -> str | None:
-    """The commit of a version, None where it is not in the history."""
+def find_commit(hub: Hub, manifest: dict[str, Any]) -> str | None:
+    """Return the commit of a version, None where it is not in the history."""
     return next((commit.id for commit in hub.commits() if commit.title == title_of(manifest)), None)
 
 
@@ -46,26 +47,28 @@ def landed(hub: Hub, manifest: dict[str, Any]) -> str | None:
 
 
 def check_head(hub: Hub, state: State, folder: Path, adopt: bool) -> None:
-    """`folder` has the versions that are here.  Raises InputError, naming what changed, where somebody else changed the repository
-    and `adopt` does not say to go on from there."""
+    """Check that nobody else changed the repository since our last version; `folder` has the versions that are here.
+
+    Raises InputError, naming what changed, unless `adopt` says to go on from there.
+    """
     newest = max(state.versions, key=numbers, default=None)
     if newest is not None:
-        _check_known(hub, newest, folder)
+        _check_is_ours(hub, newest, folder)
     if adopt or newest is None:
         strange = [] if adopt else sorted(set(hub.files(state.head)) - _FIRST)
         if strange:
             raise InputError(
-                f"{hub.repo} holds {_some(strange)}, no version of this job; --adopt publishes on top of it"
+                f"{hub.repo} holds {_first_names(strange)}, no version of this job; --adopt publishes on top of it"
             )
     elif state.head != state.versions[newest]:
-        changed = _some(list(_changes(hub, state.versions[newest], state.head)))
+        changed = _first_names(list(_changes(hub, state.versions[newest], state.head)))
         raise InputError(
             f"{hub.repo} was changed since version {newest}: {changed} ({_authors(hub, state.versions[newest])}); look at it, "
             "then --adopt publishes on top of it (text of the card outside our markers stays, our files are written anew)"
         )
 
 
-def _check_known(hub: Hub, newest: str, folder: Path) -> None:
+def _check_is_ours(hub: Hub, newest: str, folder: Path) -> None:
     if not (folder / newest).exists():
         raise InputError(
             f"{hub.repo} has a tag {newest}, a version that is not here: another job or machine published it; --adopt takes it "
@@ -85,30 +88,32 @@ def _changes(hub: Hub, before: str, after: str) -> Iterator[str]:
 
 
 def _authors(hub: Hub, since: str) -> str:
-    found = []
+    commits = []
     for commit in hub.commits():
         if commit.id == since:
             break
-        found.append(f"{commit.title!r} by {commit.author or 'somebody'}")
-    return _some([f"{what} ({times} times)" if times > 1 else what for what, times in Counter(found).items()])
+        commits.append(f"{commit.title!r} by {commit.author or 'somebody'}")
+    return _first_names([f"{what} ({times} times)" if times > 1 else what for what, times in Counter(commits).items()])
 
 
 def adopt(hub: Hub, state: State, folder: Path) -> list[Path]:
-    """Fetch all versions of the repository that are not here, the oldest first; their folders."""
+    """Fetch all versions of the repository that are not here, the oldest first; return their folders."""
     missing = [version for version in sorted(state.versions, key=numbers) if not (folder / version).exists()]
     return [_fetch(hub, version, folder) for version in missing]
 
 
 def _fetch(hub: Hub, version: str, folder: Path) -> Path:
-    """A version from the Hub; files that an earlier one has are copied."""
-    told = _manifest_at(hub, version)["files"]
-    if strange := [name for name in told if not (_OURS.fullmatch(name) or name == "README.md")]:
-        raise InputError(f"{hub.repo}: version {version} has files that no version has: {_some(strange)}; not adopted")
+    """Fetch a version from the Hub; files that an earlier one has are copied."""
+    digests = _manifest_at(hub, version)["files"]
+    if strange := [name for name in digests if not (_OURS.fullmatch(name) or name == "README.md")]:
+        raise InputError(
+            f"{hub.repo}: version {version} has files that no version has: {_first_names(strange)}; not adopted"
+        )
     print(f"labelmill: fetching version {version} of {hub.repo}", file=sys.stderr)
     path, last = store.begin(folder), store.latest(folder)
-    here = store.read_manifest(last)["files"] if last else {}
-    for name, digest in told.items():
-        if last and here.get(name) == digest:
+    local = store.read_manifest(last)["files"] if last else {}
+    for name, digest in digests.items():
+        if last and local.get(name) == digest:
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(last / name, path / name)
         else:
@@ -116,12 +121,14 @@ def _fetch(hub: Hub, version: str, folder: Path) -> Path:
     hub.download(store.MANIFEST, version, path / store.MANIFEST)
     if wrong := store.damaged(path):
         store.discard(folder)
-        raise InputError(f"{hub.repo}: version {version} is not as its manifest says: {_some(wrong)}; not adopted")
+        raise InputError(
+            f"{hub.repo}: version {version} is not as its manifest says: {_first_names(wrong)}; not adopted"
+        )
     return store.release(folder, version)
 
 
 def _manifest_at(hub: Hub, version: str) -> dict[str, Any]:
-    """Raises InputError where a version has none."""
+    """Return the manifest of a version on the Hub.  Raises InputError where it has none."""
     try:
         return dict(json.loads(hub.text(store.MANIFEST, version) or ""))
     except ValueError:
@@ -133,8 +140,8 @@ def _manifest_at(hub: Hub, version: str) -> dict[str, Any]:
 # --- the way out ---
 
 
-def put(hub: Hub, path: Path, state: State) -> str:
-    """Commit a version (of a folder with its manifest) on top of `state`, unless it landed already; the commit.
+def push(hub: Hub, path: Path, state: State) -> str:
+    """Commit a version (a folder with its manifest) on top of `state`, unless it landed already; return the commit.
 
     A commit that somebody else made meanwhile is kept, where it left our files alone.
     """
@@ -142,9 +149,9 @@ def put(hub: Hub, path: Path, state: State) -> str:
     for attempt in range(1, _ATTEMPTS + 1):
         if attempt > 1:
             _wait(hub, error, attempt)
-            if commit := landed(hub, store.read_manifest(path)):
+            if commit := find_commit(hub, store.read_manifest(path)):
                 return commit
-            head = _moved_on(hub, head)
+            head = _current_head(hub, head)
         try:
             commit = _commit(hub, path, head)
         except HubError as failure:
@@ -153,7 +160,7 @@ def put(hub: Hub, path: Path, state: State) -> str:
                 raise
         else:
             if head != state.head:
-                changed = _some(list(_changes(hub, state.head, head)))
+                changed = _first_names(list(_changes(hub, state.head, head)))
                 print(
                     f"labelmill: {hub.repo} was changed meanwhile ({changed}); published on top of it", file=sys.stderr
                 )
@@ -166,40 +173,43 @@ def put(hub: Hub, path: Path, state: State) -> str:
 
 
 def _commit(hub: Hub, path: Path, head: str) -> str:
-    """Our files in the place of those at `head`; what is there already is not sent again."""
-    there = hub.files(head)
-    redress(path, hub.text("README.md", head) if "README.md" in there else None)
+    """Commit our files in the place of those at `head`; what is there already is not sent again."""
+    remote = hub.files(head)
+    merge_card(path, hub.text("README.md", head) if "README.md" in remote else None)
     manifest = store.read_manifest(path)
     names = [*manifest["files"], store.MANIFEST]
-    add = {name: path / name for name in names if there.get(name) != f"sha256:{manifest['files'].get(name)}"}
-    stale = sorted(name for name in there if _OURS.fullmatch(name) and name not in names)
+    add = {name: path / name for name in names if remote.get(name) != f"sha256:{manifest['files'].get(name)}"}
+    stale = sorted(name for name in remote if _OURS.fullmatch(name) and name not in names)
     return hub.commit(title_of(manifest), add, stale, head)
 
 
-def _moved_on(hub: Hub, head: str) -> str:
-    """The head of now.  Raises InputError where what came since touches our files."""
+def _current_head(hub: Hub, head: str) -> str:
+    """Return the present head.  Raises InputError where what came since touches our files."""
     state = hub.look()
     if state is None:
         raise HubError(f"{hub.repo} is gone; check publish.repo")
     changes = list(_changes(hub, head, state.head)) if state.head != head else []
     if touched := [change for change in changes if _OURS.fullmatch(change.rpartition(" ")[0])]:
-        raise InputError(f"{hub.repo} was changed meanwhile: {_some(touched)}; look at it, then run again with --adopt")
+        raise InputError(
+            f"{hub.repo} was changed meanwhile: {_first_names(touched)}; look at it, then run again with --adopt"
+        )
     return state.head
 
 
 def _wait(hub: Hub, error: HubError, attempt: int) -> None:
-    """Said where somebody watches; a log gets the outcome only."""
+    """Wait before the next attempt, as long as the Hub asks."""
+    # told where somebody watches; a log gets the outcome only
     seconds = hub.wait_of(error, attempt)
     if sys.stderr.isatty():
-        said = str(error).partition(";")[0]
-        print(f"labelmill: {said}; looking again in {seconds:.0f} s ({attempt} of {_ATTEMPTS})", file=sys.stderr)
+        reason = str(error).partition(";")[0]
+        print(f"labelmill: {reason}; looking again in {seconds:.0f} s ({attempt} of {_ATTEMPTS})", file=sys.stderr)
     time.sleep(seconds)
 
 
-def redress(path: Path, theirs: str | None) -> None:
-    """Put our card into the one that is there.  Raises InputError for a version that is out: it never changes."""
-    ours = (path / "README.md").read_text("utf-8")
-    if (card_now := card.merged(ours, theirs)) == ours:
+def merge_card(path: Path, their_card: str | None) -> None:
+    """Put our card into the one in the repository.  Raises InputError for a version that is out: it never changes."""
+    our_card = (path / "README.md").read_text("utf-8")
+    if (card_now := card.merged(our_card, their_card)) == our_card:
         return
     if not store.is_pending(path):
         raise InputError(f"{path.name} is out already, and the card of the repository has text of its own; run again")
@@ -211,9 +221,9 @@ def finish(hub: Hub, path: Path, commit: str, previous: Path | None) -> None:
     manifest = store.read_manifest(path)
     _tag(hub, manifest["version"], commit)
     trusted = store.read_manifest(previous)["files"] if previous else {}
-    if wrong := read_back(hub, path, trusted):
+    if wrong := verify_upload(hub, path, trusted):
         raise HubError(
-            f"{hub.repo}: version {manifest['version']} reads back other than it was sent: {_some(wrong)}; do not use "
+            f"{hub.repo}: version {manifest['version']} reads back other than it was sent: {_first_names(wrong)}; do not use "
             "it, although its tag is there; run the same command to read it again; where it stays so, publish elsewhere"
         )
 
@@ -223,11 +233,13 @@ def _tag(hub: Hub, version: str, commit: str) -> None:
     error = HubError("")
     for attempt in range(1, _ATTEMPTS + 1):
         state = hub.look()
-        there = state.versions.get(version) if state else None
-        if there == commit:
+        tagged = state.versions.get(version) if state else None
+        if tagged == commit:
             return
-        if there is not None:
-            raise InputError(f"{hub.repo}: the tag {version} is on another commit ({there[:10]}); a tag is never moved")
+        if tagged is not None:
+            raise InputError(
+                f"{hub.repo}: the tag {version} is on another commit ({tagged[:10]}); a tag is never moved"
+            )
         if attempt > 1:
             _wait(hub, error, attempt)
         try:
@@ -240,28 +252,31 @@ def _tag(hub: Hub, version: str, commit: str) -> None:
         raise error
 
 
-def read_back(hub: Hub, path: Path, trusted: dict[str, str]) -> list[str]:
-    """What the Hub holds by the version's tag other than its manifest says.  All bytes are read and hashed, but those of
-    `trusted` files (name -> SHA-256): they were read back in an earlier version, and the Hub says that they are the same."""
+def verify_upload(hub: Hub, path: Path, trusted: dict[str, str]) -> list[str]:
+    """Return how what the Hub holds by the version's tag differs from its manifest.
+
+    All bytes are read and hashed, but those of `trusted` files (name -> SHA-256): they were read back in an earlier version, and
+    the Hub says that they are the same.
+    """
     manifest = store.read_manifest(path)
-    told = {**manifest["files"], store.MANIFEST: file_digest(path / store.MANIFEST)}
-    there = hub.files(manifest["version"])
-    found: dict[str, str] = {}
-    for name in sorted(told.keys() & there.keys()):
-        same = trusted.get(name) == told[name] and there[name] == f"sha256:{told[name]}"
-        digest = told[name] if same else hub.digest(name, manifest["version"])
-        found |= {name: digest} if digest else {}
-    found |= {name: "" for name in there if _OURS.fullmatch(name) and name not in told}
-    return store.differences(told, found)
+    expected = {**manifest["files"], store.MANIFEST: file_digest(path / store.MANIFEST)}
+    remote = hub.files(manifest["version"])
+    actual: dict[str, str] = {}
+    for name in sorted(expected.keys() & remote.keys()):
+        same = trusted.get(name) == expected[name] and remote[name] == f"sha256:{expected[name]}"
+        digest = expected[name] if same else hub.digest(name, manifest["version"])
+        actual |= {name: digest} if digest else {}
+    actual |= {name: "" for name in remote if _OURS.fullmatch(name) and name not in expected}
+    return store.differences(expected, actual)
 
 
-def self_check(hub: Hub, version: str) -> list[str]:
-    """What the Hub holds of a version that is not here other than the manifest there says."""
-    told = dict(_manifest_at(hub, version)["files"])
-    return store.differences(told, {name: digest for name in told if (digest := hub.digest(name, version))})
+def verify_remote(hub: Hub, version: str) -> list[str]:
+    """Return how a version that is only on the Hub differs from its manifest there."""
+    expected = dict(_manifest_at(hub, version)["files"])
+    return store.differences(expected, {name: digest for name in expected if (digest := hub.digest(name, version))})
 
 
-def _some(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 

@@ -1,4 +1,4 @@
-"""Counting a job's articles and labels: every shard is read once, and only counts are kept."""
+"""Census of a job's articles and labels: every shard is read once, and only counts are kept."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ _NAMES = ("model", "prompt", "run_id", "label_source")
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
 
-class Frequent:
-    """The most frequent phrases of any number, in bounded memory: lossy counting (Manku & Motwani 2002).  A count is exact, or
-    at most `missed` too low."""
+class FrequentPhrases:
+    """Counter of the most frequent phrases in bounded memory: lossy counting (Manku & Motwani 2002).
+
+    A count is exact, or at most `missed` too low.
+    """
 
     def __init__(self, most: int = _MOST_PHRASES) -> None:
         self._most, self.missed = most, 0
@@ -34,27 +36,28 @@ class Frequent:
         self._surfaces: dict[str, str] = {}
 
     def add(self, phrases: Iterable[tuple[str, int]]) -> None:
+        """Count phrases by their normal form; a pair is (phrase, how often)."""
         for phrase, count in phrases:
             key = fold_case(phrase)
             self._counts[key] += count
             self._surfaces.setdefault(key, phrase)
         while len(self._counts) > self._most:
-            self._forget(min(self._counts.values()))
+            self._drop_rare(min(self._counts.values()))
 
-    def _forget(self, rarest: int) -> None:
+    def _drop_rare(self, rarest: int) -> None:
         self.missed += rarest
         for key in [key for key, count in self._counts.items() if count <= rarest]:
             del self._counts[key], self._surfaces[key]
 
     def top(self, count: int) -> list[tuple[str, int]]:
-        """The phrases as first written, ties in the order of the alphabet."""
-        found = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:count]
-        return [(self._surfaces[key], number) for key, number in found]
+        """Return the most frequent phrases as first written, with counts; ties in alphabetical order."""
+        ranked = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))[:count]
+        return [(self._surfaces[key], number) for key, number in ranked]
 
 
 @dataclass
-class Group:
-    """The articles of one language or one source: how many were filtered, labelled; their phrases and those not in the text."""
+class GroupCounts:
+    """Counts of one language or one source: filtered articles, labels, phrases, and phrases not in the text."""
 
     articles: int = 0
     labels: int = 0
@@ -64,7 +67,7 @@ class Group:
 
 @dataclass
 class Census:
-    """What the shards add up to.  `lengths` counts articles by tokens, or by characters where nothing has counted tokens."""
+    """Counts over all shards.  `lengths` counts articles by tokens, or by characters where nothing has counted tokens."""
 
     unit: str = "tokens"
     lengths: Counter[int] = field(default_factory=Counter)
@@ -73,9 +76,9 @@ class Census:
     repairs: Counter[str] = field(default_factory=Counter)
     months: Counter[str] = field(default_factory=Counter)
     names: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in _NAMES})
-    languages: dict[str, Group] = field(default_factory=dict)
-    sources: dict[str, Group] = field(default_factory=dict)
-    frequent: Frequent = field(default_factory=Frequent)
+    languages: dict[str, GroupCounts] = field(default_factory=dict)
+    sources: dict[str, GroupCounts] = field(default_factory=dict)
+    frequent: FrequentPhrases = field(default_factory=FrequentPhrases)
 
     @property
     def articles(self) -> int:
@@ -91,7 +94,7 @@ class Census:
 
 
 def labels_folder(work: Workspace, shard: str) -> Folder | None:
-    """Where a shard's labels are: after review where that has run, None where there are none yet."""
+    """Return the folder of a shard's labels: after review where that has run, None where there are none yet."""
     return first_with((work.reviewed, work.labels), shard)
 
 
@@ -101,108 +104,108 @@ def first_with(folders: Sequence[Folder], shard: str) -> Folder | None:
 
 
 def columns_in(folder: Folder, shard: str, wanted: Iterable[str]) -> list[str]:
-    """Those of the wanted columns that a shard has."""
+    """Return those of the wanted columns that a shard has."""
     import pyarrow.parquet as pq
 
-    there = set(pq.read_schema(folder.file(shard)).names)
-    return [name for name in wanted if name in there]
+    present = set(pq.read_schema(folder.file(shard)).names)
+    return [name for name in wanted if name in present]
 
 
 def count(work: Workspace, labels: Sequence[Folder]) -> Census:
-    """Of the filtered articles and the labels that there are: of each shard those of the first folder that has it."""
-    found, shards = Census(), read_order(work.articles)
+    """Count the filtered articles and their labels: of each shard those of the first folder that has it."""
+    census, shards = Census(), read_order(work.articles)
     with work.progress("report", len(shards), "shards") as progress:
         for shard in shards:
             if work.filtered.manifest(shard):
-                _count_shard(found, work, shard, labels)
+                _count_shard(census, work, shard, labels)
             progress.update()
-    return found
+    return census
 
 
-def _count_shard(found: Census, work: Workspace, shard: str, folders: Sequence[Folder]) -> None:
+def _count_shard(census: Census, work: Workspace, shard: str, folders: Sequence[Folder]) -> None:
     articles = work.filtered.read(shard, ["id", "language", "source", "tokens", "published_at"])
-    _count_articles(found, work, shard, articles)
+    _count_articles(census, work, shard, articles)
     folder, column = first_with(folders, shard), work.config.label_column
     if folder is None:
         return
     names = columns_in(folder, shard, ("id", column.name, "tiers", "repairs", *_NAMES))
     labels = folder.read(shard, names)
     if column.name in names:
-        _count_labels(found, articles, labels, column)
+        _count_labels(census, articles, labels, column)
 
 
-def _count_articles(found: Census, work: Workspace, shard: str, articles: pa.Table) -> None:
+def _count_articles(census: Census, work: Workspace, shard: str, articles: pa.Table) -> None:
     lengths = articles.column("tokens")
     if lengths.null_count:
-        found.unit = "characters"
+        census.unit = "characters"
         lengths = pc.utf8_length(work.filtered.read(shard, ["text"]).column("text"))
     values, counts = np.unique(np.asarray(lengths.cast(pa.int64())), return_counts=True)
-    found.lengths.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    census.lengths.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
     months = (text[:7] for text in articles.column("published_at").to_pylist() if text)
-    found.months.update(month for month in months if _MONTH.fullmatch(month))
+    census.months.update(month for month in months if _MONTH.fullmatch(month))
     ones = pa.array(np.ones(articles.num_rows, np.int64))
-    for groups, name in ((found.languages, "language"), (found.sources, "source")):
+    for groups, name in ((census.languages, "language"), (census.sources, "source")):
         _add_groups(groups, articles.column(name), {"articles": ones})
 
 
-def _count_labels(found: Census, articles: pa.Table, labels: pa.Table, column: LabelColumn) -> None:
+def _count_labels(census: Census, articles: pa.Table, labels: pa.Table, column: LabelColumn) -> None:
     values = labels.column(column.name).combine_chunks()
     sizes = pc.list_value_length(values) if column.many else pa.array(np.ones(labels.num_rows, np.int64))
-    _update(found.per_label, sizes)
+    _update(census.per_label, sizes)
     phrases = pc.list_flatten(values) if column.many else values
-    found.frequent.add(_counted(phrases))
+    census.frequent.add(_value_counts(phrases))
     absent = pa.array(np.zeros(labels.num_rows, np.int64))
     if column.many and "tiers" in labels.column_names:
         absent = _absent(labels.column("tiers").combine_chunks())
-        _update(found.tiers, pc.list_flatten(labels.column("tiers")))
+        _update(census.tiers, pc.list_flatten(labels.column("tiers")))
     if "repairs" in labels.column_names:
-        _update(found.repairs, pc.list_flatten(labels.column("repairs")))
-    for name in found.names.keys() & set(labels.column_names):
-        _update(found.names[name], labels.column(name))
-    at = pc.index_in(labels.column("id"), articles.column("id").combine_chunks())
+        _update(census.repairs, pc.list_flatten(labels.column("repairs")))
+    for name in census.names.keys() & set(labels.column_names):
+        _update(census.names[name], labels.column(name))
+    rows = pc.index_in(labels.column("id"), articles.column("id").combine_chunks())
     sums = {"labels": pa.array(np.ones(labels.num_rows, np.int64)), "phrases": sizes, "absent": absent}
-    for groups, name in ((found.languages, "language"), (found.sources, "source")):
-        _add_groups(groups, articles.column(name).take(at), sums)
+    for groups, name in ((census.languages, "language"), (census.sources, "source")):
+        _add_groups(groups, articles.column(name).take(rows), sums)
 
 
 def _absent(tiers: pa.Array) -> pa.Array:
-    """How many phrases of each row are not in the text."""
+    """Return for each row how many of its phrases are not in the text."""
     parents, flat = np.asarray(pc.list_parent_indices(tiers)), pc.list_flatten(tiers)
-    there = np.asarray(pc.equal(flat, "absent").fill_null(False), dtype=bool)
-    return pa.array(np.bincount(parents[there], minlength=len(tiers)).astype(np.int64))
+    is_absent = np.asarray(pc.equal(flat, "absent").fill_null(False), dtype=bool)
+    return pa.array(np.bincount(parents[is_absent], minlength=len(tiers)).astype(np.int64))
 
 
-def _add_groups(groups: dict[str, Group], names: pa.ChunkedArray, sums: dict[str, pa.Array]) -> None:
+def _add_groups(groups: dict[str, GroupCounts], names: pa.ChunkedArray, sums: dict[str, pa.Array]) -> None:
     table = pa.table({"name": names.fill_null("unknown"), **sums})
     for row in table.group_by("name").aggregate([(name, "sum") for name in sums]).to_pylist():
-        known = row["name"] in groups or len(groups) < _MOST_GROUPS
-        group = groups.setdefault(row["name"] if known else OTHERS, Group())
+        is_own_group = row["name"] in groups or len(groups) < _MOST_GROUPS
+        group = groups.setdefault(row["name"] if is_own_group else OTHERS, GroupCounts())
         for name in sums:
             setattr(group, name, getattr(group, name) + row[f"{name}_sum"])
 
 
 def _update(counter: Counter[Any], values: Any) -> None:
-    for value, number in _counted(values):
+    for value, number in _value_counts(values):
         counter[value] += number
 
 
-def _counted(values: Any) -> list[tuple[Any, int]]:
-    found = pc.value_counts(values.drop_null())
-    return list(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True))
+def _value_counts(values: Any) -> list[tuple[Any, int]]:
+    counts = pc.value_counts(values.drop_null())
+    return list(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
 
 
 # --- histograms ---
 
 
 def quantiles(counts: Counter[int], shares: Iterable[float]) -> list[int]:
-    """The least value that at least this share of the things does not exceed."""
+    """Return for each share the least value that at least this share of the things does not exceed; [] where nothing is."""
     values = np.array(sorted(counts), np.int64)
     until = np.cumsum([counts[value] for value in values.tolist()])
     return [int(values[np.searchsorted(until, share * until[-1])]) for share in shares] if len(values) else []
 
 
 def binned(counts: Counter[int], bins: int = 20) -> list[dict[str, int | None]]:
-    """At most so many bins of a round width, `from` and below `to`; the last one has no end where few are far away."""
+    """Return at most `bins` bins of a round width, `from` and below `to`; the last one has no end where few are far away."""
     if not counts:
         return []
     low, high = quantiles(counts, (0.005, 0.99))
@@ -211,13 +214,13 @@ def binned(counts: Counter[int], bins: int = 20) -> list[dict[str, int | None]]:
         if high // width - low // width < bins
     )  # fmt: skip
     first, last = low // width, high // width
-    found: Counter[int] = Counter()
+    binned_counts: Counter[int] = Counter()
     for value, number in counts.items():
-        found[min(max(value // width, first), last)] += number
+        binned_counts[min(max(value // width, first), last)] += number
     starts = [min(min(counts), first * width), *(step * width for step in range(first + 1, last + 1))]
     open_end = max(counts) >= (last + 1) * width
     ends = [*starts[1:], None if open_end else (last + 1) * width]
     return [
-        {"from": start, "to": end, "count": found[first + at]}
-        for at, (start, end) in enumerate(zip(starts, ends, strict=True))
+        {"from": start, "to": end, "count": binned_counts[first + offset]}
+        for offset, (start, end) in enumerate(zip(starts, ends, strict=True))
     ]

@@ -13,7 +13,7 @@ from html import escape
 WIDTH = 460
 WIDE = 940  # of a chart over both columns
 ROW = 26  # height of a row of bars
-LABELS = 150  # width of the labels at the left
+LABEL_WIDTH = 150  # width of the labels at the left
 _CHARACTER = 6.3  # width of a Latin letter at the size of a label
 
 Row = tuple[str, float, str]  # name, value, the value as it is written
@@ -27,18 +27,18 @@ def svg(title: str, height: float, body: str, width: int = WIDTH) -> str:
     )
 
 
-def columns_of(text: str) -> int:
+def text_width(text: str) -> int:
     """How many Latin letters wide a text is: a Hangul syllable or a Han character is two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
 
 
 def shortened(text: str, most: int) -> str:
     """The text, or its beginning and an ellipsis, at most so many Latin letters wide."""
-    if columns_of(text) <= most:
+    if text_width(text) <= most:
         return text
     kept, width = [], 1
     for character in text:
-        width += columns_of(character)
+        width += text_width(character)
         if width > most:
             break
         kept.append(character)
@@ -61,24 +61,31 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
-def _name(what: str, y: float, labels: float) -> str:
-    short = shortened(what, int((labels - 8) / _CHARACTER))
-    tip = f"<title>{escape(what)}</title>" if short != what else ""
-    return f'<text class="label" x="{labels - 8:.1f}" y="{y:.1f}" text-anchor="end">{escape(short)}{tip}</text>'
+def _name(name: str, y: float, label_width: float) -> str:
+    short = shortened(name, int((label_width - 8) / _CHARACTER))
+    tip = f"<title>{escape(name)}</title>" if short != name else ""
+    return f'<text class="label" x="{label_width - 8:.1f}" y="{y:.1f}" text-anchor="end">{escape(short)}{tip}</text>'
 
 
 # --- bars ---
 
 
-def bars(title: str, rows: Sequence[Row], kind: str = "bar", labels: float = LABELS, width: int = WIDTH) -> str:
+def bars(
+    title: str, rows: Sequence[Row], kind: str = "bar", label_width: float = LABEL_WIDTH, width: int = WIDTH
+) -> str:
     """A bar for each row, the name before it, the value behind it."""
     most = max((value for _, value, _ in rows), default=0) or 1
-    room = width - labels - _CHARACTER * (max((columns_of(told) for *_, told in rows), default=0) + 2)
+    bar_width = (
+        width - label_width - _CHARACTER * (max((text_width(value_text) for *_, value_text in rows), default=0) + 2)
+    )
     parts = []
-    for number, (name, value, told) in enumerate(rows):
-        top, wide = number * ROW, max(room * value / most, 1)
-        parts += [_name(name, top + 17, labels), box(labels, top + 5, wide, ROW - 10, kind, f"{name}: {told}")]
-        parts.append(text(labels + wide + 6, top + 17, told, "value"))
+    for number, (name, value, value_text) in enumerate(rows):
+        top, wide = number * ROW, max(bar_width * value / most, 1)
+        parts += [
+            _name(name, top + 17, label_width),
+            box(label_width, top + 5, wide, ROW - 10, kind, f"{name}: {value_text}"),
+        ]
+        parts.append(text(label_width + wide + 6, top + 17, value_text, "value"))
     return svg(title, max(len(rows), 1) * ROW, "".join(parts), width)
 
 
@@ -86,21 +93,23 @@ def funnel(title: str, rows: Sequence[tuple[str, int, int, int]], width: int = W
     """A row for each stage (name, kept, rejected, waiting): what is kept narrows from row to row, what was lost stands at
     its right side."""
     most = max((kept + rejected + waiting for _, kept, rejected, waiting in rows), default=0) or 1
-    labels, height = 96.0, 34.0
-    room = width - labels - 210
+    label_width, height = 96.0, 34.0
+    bar_width = width - label_width - 210
     parts = []
     for number, (name, kept, rejected, waiting) in enumerate(rows):
-        top, wide = number * height, room * kept / most
-        lost, held = room * rejected / most, room * waiting / most
-        parts.append(_name(name, top + 20, labels))
-        parts.append(box(labels, top + 4, max(wide, 1), height - 8, f"bar step{number}", f"{name}: {kept:,} kept"))
-        parts.append(box(labels + wide + 1, top + 4, lost, height - 8, "bar gone", f"{name}: {rejected:,} rejected"))
+        top, wide = number * height, bar_width * kept / most
+        lost, held = bar_width * rejected / most, bar_width * waiting / most
+        parts.append(_name(name, top + 20, label_width))
+        parts.append(box(label_width, top + 4, max(wide, 1), height - 8, f"bar step{number}", f"{name}: {kept:,} kept"))
         parts.append(
-            box(labels + wide + lost + 2, top + 4, held, height - 8, "bar wait", f"{name}: {waiting:,} waiting")
+            box(label_width + wide + 1, top + 4, lost, height - 8, "bar gone", f"{name}: {rejected:,} rejected")
         )
-        told = [f"{kept:,}", f"−{rejected:,}" if rejected else "", f"{waiting:,} waiting" if waiting else ""]
-        end = labels + wide + lost + held + 10
-        for part, kind in zip(told, ("label", "value lost", "value"), strict=True):
+        parts.append(
+            box(label_width + wide + lost + 2, top + 4, held, height - 8, "bar wait", f"{name}: {waiting:,} waiting")
+        )
+        texts = [f"{kept:,}", f"−{rejected:,}" if rejected else "", f"{waiting:,} waiting" if waiting else ""]
+        end = label_width + wide + lost + held + 10
+        for part, kind in zip(texts, ("label", "value lost", "value"), strict=True):
             parts.append(text(end, top + 21, part, kind))
             end += 7.5 * len(part) + 6
     return svg(title, max(len(rows), 1) * height, "".join(parts), width)
@@ -110,18 +119,23 @@ def funnel(title: str, rows: Sequence[tuple[str, int, int, int]], width: int = W
 
 
 def histogram(
-    title: str, names: Sequence[str], counts: Sequence[float], told: Sequence[str], tall: int = 150, kind: str = "bar"
+    title: str,
+    names: Sequence[str],
+    counts: Sequence[float],
+    value_texts: Sequence[str],
+    tall: int = 150,
+    kind: str = "bar",
 ) -> str:
     """A column for each name; `told` stands above each (empty: nothing), names are thinned out where they would touch."""
     most, count = max(counts, default=0) or 1, max(len(counts), 1)
     step, base = WIDTH / count, tall + 16.0
-    every = max(1, -(-max(map(columns_of, names), default=1) * 7 // int(max(step, 1))))
+    every = max(1, -(-max(map(text_width, names), default=1) * 7 // int(max(step, 1))))
     parts = [line(0, base, WIDTH, base, "axis")]
     for number, (name, value) in enumerate(zip(names, counts, strict=True)):
         left, high = number * step, tall * value / most
         parts.append(box(left + step * 0.08, base - high, step * 0.84, high, kind, f"{name}: {value:,.0f}"))
-        if told[number]:
-            parts.append(text(left + step / 2, base - high - 5, told[number], "value", "middle"))
+        if value_texts[number]:
+            parts.append(text(left + step / 2, base - high - 5, value_texts[number], "value", "middle"))
         if number % every == 0:
             parts.append(text(left + step / 2, base + 16, name, "tick", "middle"))
     return svg(title, base + 22, "".join(parts))
@@ -169,7 +183,7 @@ def stacked(title: str, parts: Sequence[tuple[str, float, str]], width: int = WI
         if wide > 46:
             drawn.append(text(left + wide / 2, 22, share, "inside", "middle"))
         left += wide
-        needed = 24 + _CHARACTER * columns_of(f"{name} {share}")
+        needed = 24 + _CHARACTER * text_width(f"{name} {share}")
         if x + needed > width:
             x, y = 0.0, y + 20
         drawn += [box(x, y - 9, 11, 11, kind), text(x + 16, y, f"{name} {share}", "tick")]
@@ -184,39 +198,39 @@ def forest(
     end; `at` is a vertical line (the whole), the last row is drawn as a diamond where `at` is given."""
     lowest = min((low for _, _, low, _, _ in rows), default=0.0)
     start = max(0.0, int(lowest * 10 - 1e-9) / 10)
-    labels, behind = 130.0, _CHARACTER * (max((columns_of(row[4]) for row in rows), default=0) + 2)
-    room, high_end = width - labels - behind, len(rows) * ROW + 4
+    label_width, behind = 130.0, _CHARACTER * (max((text_width(row[4]) for row in rows), default=0) + 2)
+    bar_width, high_end = width - label_width - behind, len(rows) * ROW + 4
 
-    def place(share: float) -> float:
-        return labels + room * (share - start) / (1 - start)
+    def x_of(share: float) -> float:
+        return label_width + bar_width * (share - start) / (1 - start)
 
     parts = []
     for step in range(round(start * 10), 11, 1 if start >= 0.5 else 2):
-        x = place(step / 10)
+        x = x_of(step / 10)
         parts += [line(x, 0, x, high_end, "rung"), text(x, high_end + 15, f"{step * 10}%", "tick", "middle")]
     if at is not None:
-        parts.append(line(place(at), 0, place(at), high_end, "whole"))
-    for number, (name, mean, low, high, told) in enumerate(rows):
+        parts.append(line(x_of(at), 0, x_of(at), high_end, "whole"))
+    for number, (name, mean, low, high, value_text) in enumerate(rows):
         y, is_whole = number * ROW + ROW / 2 + 1, at is not None and number == len(rows) - 1
-        parts += [_name(name, y + 4, labels), text(width, y + 4, told, "value", "end")]
+        parts += [_name(name, y + 4, label_width), text(width, y + 4, value_text, "value", "end")]
         if is_whole:
-            corners = f"{place(low):.1f},{y} {place(mean):.1f},{y - 7} {place(high):.1f},{y} {place(mean):.1f},{y + 7}"
+            corners = f"{x_of(low):.1f},{y} {x_of(mean):.1f},{y - 7} {x_of(high):.1f},{y} {x_of(mean):.1f},{y + 7}"
             parts.append(f'<polygon class="dot" points="{corners}"/>')
         else:
-            parts.append(line(place(low), y, place(high), y, "span"))
-            parts.append(f'<circle class="dot" cx="{place(mean):.1f}" cy="{y}" r="4.5"/>')
+            parts.append(line(x_of(low), y, x_of(high), y, "span"))
+            parts.append(f'<circle class="dot" cx="{x_of(mean):.1f}" cy="{y}" r="4.5"/>')
     return svg(title, high_end + 22, "".join(parts), width)
 
 
-def ranged(title: str, low: float, high: float, found: float, told: tuple[str, str, str]) -> str:
+def ranged(title: str, low: float, high: float, actual: float, texts: tuple[str, str, str]) -> str:
     """What was foretold (a band from low to high) and what came (a dot), from zero; `told` is how the three are written."""
-    most = max(high, found) * 1.08 or 1
-    left, right, at = (WIDTH * value / most for value in (low, high, found))
+    most = max(high, actual) * 1.08 or 1
+    left, right, at = (WIDTH * value / most for value in (low, high, actual))
     body = line(0, 40, WIDTH, 40, "axis") + box(
-        left, 28, max(right - left, 3), 24, "bar before", f"{told[0]} to {told[1]}"
+        left, 28, max(right - left, 3), 24, "bar before", f"{texts[0]} to {texts[1]}"
     )
     body += f'<circle class="dot" cx="{at:.1f}" cy="40" r="7"/>'
     middle = min(max((left + right) / 2, 90), WIDTH - 90)
-    body += text(middle, 70, f"foretold {told[0]} to {told[1]}", "tick", "middle")
-    body += text(min(max(at, 40), WIDTH - 40), 18, f"came to {told[2]}", "value", "middle")
+    body += text(middle, 70, f"foretold {texts[0]} to {texts[1]}", "tick", "middle")
+    body += text(min(max(at, 40), WIDTH - 40), 18, f"came to {texts[2]}", "value", "middle")
     return svg(title, 78, body)

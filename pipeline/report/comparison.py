@@ -1,4 +1,4 @@
-"""A job's labels against those of a published version, or of another job that has the same articles by id.
+"""Comparison of a job's labels with those of a published version, or of another job that has the same articles by id.
 
 Rows and phrases are compared by 64-bit hashes, 8 bytes each; the labels themselves are read again for the few that are shown,
 and for a fixed sample whose agreement is measured.
@@ -23,7 +23,7 @@ from pipeline.job.config import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.metrics.intervals import bootstrap
 from pipeline.metrics.keyphrases import soft_f1
-from pipeline.report.census import Frequent, columns_in, labels_folder
+from pipeline.report.census import FrequentPhrases, columns_in, labels_folder
 from pipeline.versions import store
 from pipeline.versions.diff import is_version
 from pipeline.versions.rows import SPLITS
@@ -35,8 +35,8 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 @dataclass(frozen=True)
-class Side:
-    """One of two sets of labels: `read` gives all of them anew each time, in bounded tables of `id`, the label, `tiers`."""
+class LabelSnapshot:
+    """One of two sets of labels: `read` yields all of them anew each time, in bounded tables of `id`, the label, `tiers`."""
 
     name: str
     kind: str  # version | job
@@ -44,8 +44,8 @@ class Side:
     read: Callable[[], Iterator[pa.Table]]
 
 
-def of_job(work: Workspace) -> Side:
-    """The labels of a job as they are now."""
+def of_job(work: Workspace) -> LabelSnapshot:
+    """Return the labels of a job as they are now."""
     column = work.config.label_column
 
     def read() -> Iterator[pa.Table]:
@@ -55,11 +55,11 @@ def of_job(work: Workspace) -> Side:
                 if column.name in names:
                     yield folder.read(shard, names)
 
-    return Side(work.config.name, "job", column, read)
+    return LabelSnapshot(work.config.name, "job", column, read)
 
 
-def of_version(path: Path) -> Side:
-    """The labels of a published version."""
+def of_version(path: Path) -> LabelSnapshot:
+    """Return the labels of a published version."""
     column = LabelColumn(**store.read_manifest(path)["label"])
     names = ["id", column.name, *(["tiers"] if column.many else [])]
 
@@ -67,21 +67,21 @@ def of_version(path: Path) -> Side:
         for split in SPLITS:
             yield from store.rows_of(path, split, names)
 
-    return Side(path.name, "version", column, read)
+    return LabelSnapshot(path.name, "version", column, read)
 
 
-def named(work: Workspace, against: str) -> Side:
-    """What `--against` names: a version of the job, or a job file.  Raises InputError, ConfigError."""
+def named(work: Workspace, against: str) -> LabelSnapshot:
+    """Return the labels that `--against` names: a version of the job, or a job file.  Raises InputError, ConfigError."""
     if is_version(against):
         return of_version(store.named(work.versions, against))
     if not Path(against).is_file():
         raise InputError(f"--against {against}: neither a version (1.0.0) nor a job file")
     side = of_job(Workspace(load_job(Path(against))))
-    return Side(against, side.kind, side.column, side.read)
+    return LabelSnapshot(against, side.kind, side.column, side.read)
 
 
 def compare(work: Workspace, against: str | None) -> dict[str, Any] | None:
-    """With what is named; else with the last version, or where its labels are these, the one before; None where there is none."""
+    """Compare with `against`; else with the last version, or where its labels are these, the one before; None without any."""
     now = of_job(work)
     if against is not None:
         then = named(work, against)
@@ -92,15 +92,15 @@ def compare(work: Workspace, against: str | None) -> dict[str, Any] | None:
         return _Comparison(then, now).result()
     for path in reversed(store.all_versions(work.versions)[-2:]):
         then = of_version(path)
-        if then.column == now.column and (found := _Comparison(then, now)).differs:
-            return found.result()
+        if then.column == now.column and (comparison := _Comparison(then, now)).differs:
+            return comparison.result()
     return None
 
 
-class _Census:
-    """The hashes of one side, sorted, and what its labels add up to."""
+class _SnapshotCounts:
+    """Sorted hashes of one set of labels, and its counts."""
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: LabelSnapshot) -> None:
         self.sizes: Counter[int] = Counter()
         self.absent = self.phrases = 0
         rows, pairs = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
@@ -129,8 +129,8 @@ class _Census:
 _Part = tuple[list[str], list[list[str]], list[list[str]], Hashes, Hashes]
 
 
-def _hashed(side: Side) -> Iterator[_Part]:
-    """For each table: ids, labels, tiers, the hash of each id, and of each (id, phrase) in the phrase's normal form."""
+def _hashed(side: LabelSnapshot) -> Iterator[_Part]:
+    """Yield for each table: ids, labels, tiers, the hash of each id, and of each (id, phrase) in the phrase's normal form."""
     import pandas as pd
 
     for table in side.read():
@@ -146,12 +146,12 @@ def _hashed(side: Side) -> Iterator[_Part]:
 
 
 class _Comparison:
-    def __init__(self, then: Side, now: Side) -> None:
+    def __init__(self, then: LabelSnapshot, now: LabelSnapshot) -> None:
         self._sides = then, now
-        self._then, self._now = _Census(then), _Census(now)
+        self._then, self._now = _SnapshotCounts(then), _SnapshotCounts(now)
         self._both = np.intersect1d(self._then.rows, self._now.rows, assume_unique=True)
         self._sample = set(self._both[:_SAMPLED].tolist())  # the smallest hashes: at random, and the same each time
-        self._top = Frequent(), Frequent()
+        self._top = FrequentPhrases(), FrequentPhrases()
         self._moved = [0, 0]  # phrases removed, added; of articles that both have
         self._changed_rows: list[Hashes] = []
 
@@ -187,41 +187,41 @@ class _Comparison:
         }  # fmt: skip
 
     def _read(self, number: int, others: Hashes) -> dict[int, tuple[str, list[str]]]:
-        """Count the phrases of one side that the other does not have; the labels of the sample."""
-        found: dict[int, tuple[str, list[str]]] = {}
+        """Count the phrases of one side that the other does not have; return the labels of the sample."""
+        sampled: dict[int, tuple[str, list[str]]] = {}
         for ids, labels, _, hashes, pairs in _hashed(self._sides[number]):
             sizes = [len(label) for label in labels]
-            shared = np.repeat(_among(hashes, self._both), sizes)
-            fresh = shared & ~_among(pairs, others)
+            shared = np.repeat(_is_in(hashes, self._both), sizes)
+            fresh = shared & ~_is_in(pairs, others)
             flat = [phrase for label in labels for phrase in label]
             self._top[number].add((flat[at], 1) for at in np.flatnonzero(fresh).tolist())
             self._moved[number] += int(fresh.sum())
             self._changed_rows.append(np.unique(np.repeat(hashes, sizes)[fresh]))
             for at, row in enumerate(hashes.tolist()):
                 if row in self._sample:
-                    found[row] = ids[at], labels[at]
-        return found
+                    sampled[row] = ids[at], labels[at]
+        return sampled
 
 
-def _among(values: Hashes, there: Hashes) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which values are in a sorted array."""
-    if not len(there):
+def _is_in(values: Hashes, sorted_values: Hashes) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return which values are in a sorted array."""
+    if not len(sorted_values):
         return np.zeros(len(values), bool)
-    at = np.searchsorted(there, values)
-    at[at == len(there)] = 0
-    return np.asarray(there[at] == values, dtype=bool)
+    at = np.searchsorted(sorted_values, values)
+    at[at == len(sorted_values)] = 0
+    return np.asarray(sorted_values[at] == values, dtype=bool)
 
 
 def _examples(pairs: list[tuple[tuple[str, list[str]], tuple[str, list[str]]]]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    examples: list[dict[str, Any]] = []
     for (row_id, then), (_, now) in pairs:
         before, after = {fold_case(phrase) for phrase in then}, {fold_case(phrase) for phrase in now}
-        if before != after and len(found) < _SHOWN:
-            found.append(
+        if before != after and len(examples) < _SHOWN:
+            examples.append(
                 {
                     "id": row_id,
                     "then": [{"text": phrase, "kept": fold_case(phrase) in after} for phrase in then],
                     "now": [{"text": phrase, "kept": fold_case(phrase) in before} for phrase in now],
                 }
             )
-    return found
+    return examples

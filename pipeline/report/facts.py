@@ -1,4 +1,4 @@
-"""All that a report tells, as one dict of plain values: what `labelmill report --json` prints, and what the page is made of."""
+"""Facts of a report, as one dict of plain values: what `labelmill report --json` prints, and what the page is made of."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.core.shards import Folder, read_order
 from pipeline.job import label_table
 from pipeline.job.workspace import Workspace
 from pipeline.report import comparison, samples, spending, words
-from pipeline.report.census import Census, Group, binned, count, quantiles
+from pipeline.report.census import Census, GroupCounts, binned, count, quantiles
 from pipeline.review.statistics import summary
 from pipeline.versions import store
 
@@ -23,29 +23,29 @@ _BEFORE_REVIEW = ("collect", "filter", "label", "clean")
 
 
 def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[str, Any]:
-    """Raises InputError for a job that never ran, for labels of another task, for an `against` that is not there."""
-    found = _facts(work, (work.reviewed, work.labels), None)
-    found |= {
+    """Gather all facts.  Raises InputError for a job that never ran, labels of another task, an `against` that is not there."""
+    facts = _facts(work, (work.reviewed, work.labels), None)
+    facts |= {
         "review": summary.of_job(work),
-        "comparison": comparison.compare(work, against) if found["labels"]["count"] else None,
+        "comparison": comparison.compare(work, against) if facts["labels"]["count"] else None,
         "versions": _versions(work),
         "seed": seed,
         "samples": samples.draw(work, seed),
     }
-    return {"verdict": words.verdict(found), **found}
+    return {"verdict": words.headline(facts), **facts}
 
 
 def gather_for_reviewers(work: Workspace, review: dict[str, Any]) -> dict[str, Any]:
     """Gather what reviewers may know while they judge: `review` are the figures that the reader may see, labels are counted as
     the model gave them, and none is shown, nor what follows from what others said of one.  Raises InputError as `gather`."""
-    found = _facts(work, (work.labels,), _BEFORE_REVIEW)
-    found["labels"]["top"] = []  # in a small job it names the phrases of a blind article
-    found["review"] = {**review, "inherited": None}
-    return {"verdict": words.verdict(found, "of their quality you may not know anything yet"), **found}
+    facts = _facts(work, (work.labels,), _BEFORE_REVIEW)
+    facts["labels"]["top"] = []  # in a small job it names the phrases of a blind article
+    facts["review"] = {**review, "inherited": None}
+    return {"verdict": words.headline(facts, "of their quality you may not know anything yet"), **facts}
 
 
 def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | None) -> dict[str, Any]:
-    """All that depends on no reviewer: labels are those of the first of the folders that has them; of some `stages` or all."""
+    """Gather what depends on no reviewer: labels of the first of the folders that has them; of some `stages` or all (None)."""
     read_order(work.articles)
     label_table.check_column(work.labels, work)
     census, status = count(work, labels), runner.status(work)
@@ -79,9 +79,10 @@ def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: s
         "many": config.label_column.many,
         "max_phrases": config.max_phrases if config.label_column.many else 1,
         "provider": config.label.provider,
-        "models": _most(names["model"]) or [name for name in [config.label.model] if name],
-        "prompts": _most(names["prompt"]) or ([config.prompt] if uses_prompt and not census.labels else []),
-        "runs": _most(names["run_id"]),
+        "models": _three_most_common(names["model"]) or [name for name in [config.label.model] if name],
+        "prompts": _three_most_common(names["prompt"])
+        or ([config.prompt] if uses_prompt and not census.labels else []),
+        "runs": _three_most_common(names["run_id"]),
         "made_at": datetime.now(UTC).isoformat(timespec="minutes"),
         "labelled": [days[0], days[-1]] if days else None,
         "budget_usd": config.label.budget_usd,
@@ -89,7 +90,7 @@ def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: s
     }
 
 
-def _most(names: Counter[str]) -> list[str]:
+def _three_most_common(names: Counter[str]) -> list[str]:
     return [name for name, _ in names.most_common(3)]
 
 
@@ -110,7 +111,7 @@ def _articles(census: Census) -> dict[str, Any]:
     }
 
 
-def _groups(groups: dict[str, Group]) -> list[dict[str, Any]]:
+def _groups(groups: dict[str, GroupCounts]) -> list[dict[str, Any]]:
     ordered = sorted(groups.items(), key=lambda item: (-item[1].articles, item[0]))
     return [{"name": name, **asdict(group)} for name, group in ordered[:100]]
 
@@ -132,10 +133,10 @@ def _labels(census: Census) -> dict[str, Any]:
 
 
 def _versions(work: Workspace) -> list[dict[str, Any]]:
-    """The oldest first; the gates are those that the version passed when it was made."""
-    found = []
+    """Return the versions, the oldest first; the gates are those that the version passed when it was made."""
+    versions = []
     for path in store.all_versions(work.versions):
         manifest = store.read_manifest(path)
         wanted = ("version", "created_at", "rows", "diff", "gates", "repo", "licence")
-        found.append({name: manifest.get(name) for name in wanted})
-    return found
+        versions.append({name: manifest.get(name) for name in wanted})
+    return versions

@@ -1,4 +1,4 @@
-"""The pictures of what people found, what it cost and what changed: see `pictures`."""
+"""Pictures of the review, of cost and speed, and of what changed; see `pictures`."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ _ROWS = 12
 
 
 def review(facts: Facts) -> list[Picture]:
-    found = facts["review"]
-    if not found:
+    figures = facts["review"]
+    if not figures:
         return []
     what = "phrases" if facts["job"]["many"] else "labels"
-    pictures = [_precision(found, what)] if found["precision"] else []
-    pictures += [_reasons(found["reasons"])] if found["reasons"] else []
-    pictures += [_seconds(found["reviewers"])] if any(row["seconds_median"] for row in found["reviewers"]) else []
-    pictures += [_caught(found["reviewers"])] if any(row["catch_rate"] for row in found["reviewers"]) else []
+    pictures = [_precision(figures, what)] if figures["precision"] else []
+    pictures += [_reasons(figures["reasons"])] if figures["reasons"] else []
+    pictures += [_seconds(figures["reviewers"])] if any(row["seconds_median"] for row in figures["reviewers"]) else []
+    pictures += [_caught(figures["reviewers"])] if any(row["catch_rate"] for row in figures["reviewers"]) else []
     return pictures
 
 
-def _precision(found: Facts, what: str) -> Picture:
-    whole, said = found["precision"], words.precision(found, what)
-    strata = [row for row in found["strata"] if row["precision"]]
+def _precision(figures: Facts, what: str) -> Picture:
+    whole, takeaway = figures["precision"], words.precision(figures, what)
+    strata = [row for row in figures["strata"] if row["precision"]]
     named = [(row["name"], row["precision"]) for row in strata] if len(strata) > 1 else []
     named.append(("all" if not named else "all, weighted", whole))
-    rows = [(name, share["mean"], share["low"], share["high"], _told(share)) for name, share in named[-_ROWS:]]
-    svg = charts.forest(f"Accepted {what}: {said}", rows, whole["mean"])
-    unseen = [row["name"] for row in found["strata"] if not row["precision"]]
+    rows = [
+        (name, share["mean"], share["low"], share["high"], _mean_with_interval(share)) for name, share in named[-_ROWS:]
+    ]
+    svg = charts.forest(f"Accepted {what}: {takeaway}", rows, whole["mean"])
+    unseen = [row["name"] for row in figures["strata"] if not row["precision"]]
     if unseen and strata:
-        said += f" Not judged yet: {', '.join(unseen[:3])}{' …' if len(unseen) > 3 else ''}."
-    weights = {row["name"]: row for row in found["strata"]}
+        takeaway += f" Not judged yet: {', '.join(unseen[:3])}{' …' if len(unseen) > 3 else ''}."
+    weights = {row["name"]: row for row in figures["strata"]}
     table = [
         [
             name,
@@ -44,23 +46,29 @@ def _precision(found: Facts, what: str) -> Picture:
         for name, share in named
     ]
     return picture(
-        f"{what.capitalize()} that people accepted", said, svg, ["stratum", "accepted", "95% interval", "weight"], table
+        f"{what.capitalize()} that people accepted",
+        takeaway,
+        svg,
+        ["stratum", "accepted", "95% interval", "weight"],
+        table,
     )
 
 
-def _told(share: Facts) -> str:
+def _mean_with_interval(share: Facts) -> str:
     return f"{words.percent(share['mean'])} ({words.between(share)})"
 
 
 def _reasons(reasons: dict[str, int]) -> Picture:
     rows = sorted(reasons.items(), key=lambda item: -item[1])
     total = sum(reasons.values())
-    said = f"{words.percent(rows[0][1] / total)} of {words.some(total, 'reason')} that reviewers gave: {rows[0][0]}."
+    takeaway = (
+        f"{words.percent(rows[0][1] / total)} of {words.some(total, 'reason')} that reviewers gave: {rows[0][0]}."
+    )
     shown = [(name, float(count), f"{count:,}") for name, count in rows]
     return picture(
         "Why phrases were rejected",
-        said,
-        charts.bars(said, shown, "bar gone"),
+        takeaway,
+        charts.bars(takeaway, shown, "bar gone"),
         ["reason", "phrases"],
         [[n, f"{c:,}"] for n, c in rows],
     )
@@ -74,15 +82,15 @@ def _seconds(reviewers: list[Facts]) -> Picture:
         for row, time in zip(rows[:_ROWS], times, strict=False)
     ]
     ends = f"the fastest {times[0]}, the slowest {times[-1]}" if len(rows) > 1 else times[0]
-    said = f"{words.some(len(rows), 'reviewer')}; the median article takes {ends}."
+    takeaway = f"{words.some(len(rows), 'reviewer')}; the median article takes {ends}."
     table = [
         [row["name"], f"{row['articles']:,}", f"{row['phrases']:,}", words.percent(row["accepted"]), time]
         for row, time in zip(rows, times, strict=True)
     ]
     return picture(
         "Time an article (median)",
-        said,
-        charts.bars(said, shown),
+        takeaway,
+        charts.bars(takeaway, shown),
         ["reviewer", "articles", "phrases", "accepted", "seconds"],
         table,
     )
@@ -91,7 +99,7 @@ def _seconds(reviewers: list[Facts]) -> Picture:
 def _caught(reviewers: list[Facts]) -> Picture:
     tested = [row for row in reviewers if row["catch_rate"]]
     planted, caught = sum(row["planted"] for row in tested), sum(row["caught"] for row in tested)
-    said = f"Of {words.some(planted, 'planted wrong phrase')} {caught:,} were caught."
+    takeaway = f"Of {words.some(planted, 'planted wrong phrase')} {caught:,} were caught."
     rows = [
         (
             row["name"],
@@ -101,13 +109,13 @@ def _caught(reviewers: list[Facts]) -> Picture:
         for row in tested[:_ROWS]
     ]
     table = [
-        [name, told, words.percent(mean), words.between({"low": low, "high": high})]
-        for name, mean, low, high, told in rows
+        [name, counts, words.percent(mean), words.between({"low": low, "high": high})]
+        for name, mean, low, high, counts in rows
     ]
     return picture(
         "Planted errors that were caught",
-        said,
-        charts.forest(said, rows),
+        takeaway,
+        charts.forest(takeaway, rows),
         ["reviewer", "caught", "share", "95% interval"],
         table,
     )
@@ -131,8 +139,10 @@ def spending(facts: Facts) -> list[Picture]:
     line = [value for run in runs for value in run["line"]]
     if len(line) > 5:
         most, mean = max(run["most"] for run in runs), sum(line) / len(line)
-        said = f"Up to {most:,.0f} answers a second, {mean:,.1f} on average, over the logged runs."
-        pictures.append(picture("Answers a second", said, charts.sparkline(said, line, "first run", "last"), [], []))
+        takeaway = f"Up to {most:,.0f} answers a second, {mean:,.1f} on average, over the logged runs."
+        pictures.append(
+            picture("Answers a second", takeaway, charts.sparkline(takeaway, line, "first run", "last"), [], [])
+        )
     return pictures
 
 
@@ -140,7 +150,7 @@ def _models(cost: Facts) -> Picture:
     rows = sorted(cost["by_model"], key=lambda row: -row["cost_usd"])
     tokens = cost["totals"]["input_tokens"] + cost["totals"]["output_tokens"]
     per = "" if cost["per_1000"] is None else f", {words.dollars(cost['per_1000'])} for 1,000 labels"
-    said = f"{words.dollars(cost['usd'])} for {words.short(tokens)} tokens{per}."
+    takeaway = f"{words.dollars(cost['usd'])} for {words.short(tokens)} tokens{per}."
     shown = [(row["model"], row["cost_usd"], words.paid(row["cost_usd"], row["unpriced"])) for row in rows[:_ROWS]]
     counts = ("answers", "input_tokens", "output_tokens")
     table = [
@@ -148,7 +158,11 @@ def _models(cost: Facts) -> Picture:
         for row in rows
     ]
     return picture(
-        "Cost by model", said, charts.bars(said, shown), ["model", "answers", "tokens in", "tokens out", "cost"], table
+        "Cost by model",
+        takeaway,
+        charts.bars(takeaway, shown),
+        ["model", "answers", "tokens in", "tokens out", "cost"],
+        table,
     )
 
 
@@ -156,34 +170,34 @@ def _days(cost: Facts) -> Picture:
     rows = sorted(cost["by_day"], key=lambda row: row["day"])
     values = [row["cost_usd"] for row in rows]
     dear = max(rows, key=lambda row: row["cost_usd"])
-    said = f"Paid on {len(rows)} days; the most on {dear['day']}, {words.dollars(dear['cost_usd'])}."
-    told = [words.dollars(value) for value in values] if len(values) <= 7 else [""] * len(values)
-    svg = charts.histogram(said, [row["day"][5:] for row in rows], values, told, 100)
+    takeaway = f"Paid on {len(rows)} days; the most on {dear['day']}, {words.dollars(dear['cost_usd'])}."
+    value_texts = [words.dollars(value) for value in values] if len(values) <= 7 else [""] * len(values)
+    svg = charts.histogram(takeaway, [row["day"][5:] for row in rows], values, value_texts, 100)
     table = [[row["day"], f"{row['answers']:,}", words.dollars(row["cost_usd"])] for row in rows]
-    return picture("Cost by day", said, svg, ["day", "answers", "cost"], table)
+    return picture("Cost by day", takeaway, svg, ["day", "answers", "cost"], table)
 
 
 def _quote(quote: Facts) -> Picture:
-    said = words.quote(quote)
+    takeaway = words.quote(quote)
     ends = tuple(words.dollars(quote[name]) for name in ("low_usd", "high_usd", "spent_usd"))
     table = [["dollars", ends[0], ends[1], ends[2]]]
     if quote["rest_seconds"] and quote["took_seconds"]:
         table.append(["time", *map(words.seconds, (*quote["rest_seconds"], quote["took_seconds"]))])
         low, high, took = table[1][1:]
-        said += f" Time: {took}, quoted {low} to {high}."
-    svg = charts.ranged(said, quote["low_usd"], quote["high_usd"], quote["spent_usd"], (ends[0], ends[1], ends[2]))
-    return picture("Quote against actual", said, svg, ["", "from", "to", "came to"], table)
+        takeaway += f" Time: {took}, quoted {low} to {high}."
+    svg = charts.ranged(takeaway, quote["low_usd"], quote["high_usd"], quote["spent_usd"], (ends[0], ends[1], ends[2]))
+    return picture("Quote against actual", takeaway, svg, ["", "from", "to", "came to"], table)
 
 
 def _stages(took: dict[str, float]) -> Picture:
     slow = max(took, key=lambda name: took[name])
     total = sum(took.values())
-    said = f"{words.seconds(total)} of work in all; {slow} took {words.percent(took[slow] / total)} of it."
+    takeaway = f"{words.seconds(total)} of work in all; {slow} took {words.percent(took[slow] / total)} of it."
     shown = [(name, value, words.seconds(value)) for name, value in took.items()]
     return picture(
         "Time by stage",
-        said,
-        charts.bars(said, shown, labels=90),
+        takeaway,
+        charts.bars(takeaway, shown, label_width=90),
         ["stage", "time"],
         [[n, words.seconds(v)] for n, v in took.items()],
     )
@@ -193,53 +207,54 @@ def _stages(took: dict[str, float]) -> Picture:
 
 
 def changes(facts: Facts) -> list[Picture]:
-    found = facts["comparison"]
-    if not found or not found["both"]:
+    comparison = facts["comparison"]
+    if not comparison or not comparison["both"]:
         return []
-    pictures = [_sets(found)]
+    pictures = [_sets(comparison)]
     if facts["job"]["many"]:
-        pictures.append(_sizes(found))
+        pictures.append(_sizes(comparison))
     for name, kind, title in (
         ("top_added", "tier exact", "Phrases that came"),
         ("top_removed", "bar gone", "Phrases that went"),
     ):
-        if found[name]:
-            pictures.append(_phrases(found[name], kind, title))
+        if comparison[name]:
+            pictures.append(_phrases(comparison[name], kind, title))
     return pictures
 
 
-def _sets(found: Facts) -> Picture:
-    same = found["both"] - found["changed"]
-    parts = [("same phrases", same, "tier exact"), ("other phrases", found["changed"], "tier reviewer"),
-             ("only now", found["only_now"], "bar soft"), (f"only in {found['name']}", found["only_then"], "bar gone")]  # fmt: skip
-    said = words.changes(found)
+def _sets(comparison: Facts) -> Picture:
+    same = comparison["both"] - comparison["changed"]
+    parts = [("same phrases", same, "tier exact"), ("other phrases", comparison["changed"], "tier reviewer"),
+             ("only now", comparison["only_now"], "bar soft"),
+             (f"only in {comparison['name']}", comparison["only_then"], "bar gone")]  # fmt: skip
+    takeaway = words.changes(comparison)
     shown = [(name, float(count), kind) for name, count, kind in parts if count]
     return picture(
         "Articles",
-        said,
-        charts.stacked(said, shown),
+        takeaway,
+        charts.stacked(takeaway, shown),
         ["", "articles"],
         [[name, f"{count:,}"] for name, count, _ in parts],
     )
 
 
-def _sizes(found: Facts) -> Picture:
-    then, now = found["then"], found["now"]
+def _sizes(comparison: Facts) -> Picture:
+    then, now = comparison["then"], comparison["now"]
     names = [str(size) for size in range(1, max(map(int, then["per_label"].keys() | now["per_label"].keys())) + 1)]
     before, after = ([side["per_label"].get(name, 0) for name in names] for side in (then, now))
-    said = f"{then['mean_phrases']:.2f} phrases a label then (pale), {now['mean_phrases']:.2f} now."
+    takeaway = f"{then['mean_phrases']:.2f} phrases a label then (pale), {now['mean_phrases']:.2f} now."
     table = [[name, f"{a:,}", f"{b:,}"] for name, a, b in zip(names, before, after, strict=True)]
     return picture(
-        "Phrases a label", said, charts.paired(said, names, before, after), ["phrases", "then", "now"], table
+        "Phrases a label", takeaway, charts.paired(takeaway, names, before, after), ["phrases", "then", "now"], table
     )
 
 
 def _phrases(rows: list[tuple[str, int]], kind: str, title: str) -> Picture:
-    said = f"Most often {rows[0][0]}, in {words.some(rows[0][1], 'label')}."
+    takeaway = f"Most often {rows[0][0]}, in {words.some(rows[0][1], 'label')}."
     return picture(
         title,
-        said,
-        charts.bars(said, [(p, float(n), f"{n:,}") for p, n in rows[:8]], kind),
+        takeaway,
+        charts.bars(takeaway, [(p, float(n), f"{n:,}") for p, n in rows[:8]], kind),
         ["phrase", "labels"],
         [[p, f"{n:,}"] for p, n in rows],
     )

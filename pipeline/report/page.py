@@ -1,4 +1,4 @@
-"""The facts as one HTML file: no outside asset, no script, every text of an article escaped."""
+"""Page of a report: the facts as one HTML file with no outside asset, no script, every text of an article escaped."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ _FILTERS: dict[str, Callable[..., Any]] = {
 
 
 def html(work: Workspace, review: dict[str, Any] | None = None) -> str:
-    """The report of a job as it is now; with `review`, the figures that a reviewer may see, as reviewers may read it.  Raises
-    InputError for a job that never ran."""
+    """Return the report of a job as it is now; with `review`, the figures that a reviewer may see, as reviewers may read it.
+
+    Raises InputError for a job that never ran.
+    """
     return render(gathering.gather(work) if review is None else gathering.gather_for_reviewers(work, review))
 
 
@@ -34,7 +36,7 @@ def write(path: Path, facts: dict[str, Any]) -> None:
 
 
 def render(facts: dict[str, Any]) -> str:
-    """`facts` are those of `facts.gather`."""
+    """Return the HTML of facts as `facts.gather` makes them."""
     sections = {
         "funnel": [*pictures.funnel(facts), *pictures.reasons(facts)],
         "articles": pictures.articles(facts),
@@ -48,55 +50,55 @@ def render(facts: dict[str, Any]) -> str:
 
 
 def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The figures at the head of the page: (figure, what it is, what stands below it)."""
+    """Return the figures at the head of the page: (figure, what it is, what stands below it)."""
     labels, review, cost, pace = facts["labels"], facts["review"], facts["cost"], facts["speed"]["articles_per_second"]
     if not labels["count"]:
         return [(f"{facts['funnel'][0]['kept']:,}", "articles", "collected")]
-    found = [(f"{labels['count']:,}", "labels", f"{labels['phrases']:,} phrases" if facts["job"]["many"] else "")]
+    shown = [(f"{labels['count']:,}", "labels", f"{labels['phrases']:,} phrases" if facts["job"]["many"] else "")]
     if review and review["precision"]:
         share = review["precision"]
         of = "" if share["covers"] >= ENOUGH else f" of {words.percent(share['covers'])}"
-        found.append((words.percent(share["mean"]), f"accepted{of}", f"95%: {words.between(share)}"))
+        shown.append((words.percent(share["mean"]), f"accepted{of}", f"95%: {words.between(share)}"))
     if labels["absent_rate"] is not None:
-        found.append((words.percent(labels["absent_rate"]), "absent", "phrases not in their article"))
+        shown.append((words.percent(labels["absent_rate"]), "absent", "phrases not in their article"))
     if cost:
         per = f"{words.dollars(cost['per_1000'])} for 1,000 labels" if cost["per_1000"] else ""
-        found.append((words.paid(cost["usd"], cost["unpriced"]), "paid", per))
+        shown.append((words.paid(cost["usd"], cost["unpriced"]), "paid", per))
     if pace:
-        found.append((f"{pace:,.1f}" if pace < 100 else f"{pace:,.0f}", "articles a second", "while labelling"))
-    return found
+        shown.append((f"{pace:,.1f}" if pace < 100 else f"{pace:,.0f}", "articles a second", "while labelling"))
+    return shown
 
 
 def rates(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What else people's verdicts say: (figure, what it is, what it means), as far as it is known."""
-    review, found = facts["review"], []
+    """Return recall, agreement and anchoring, as far as they are known: (figure, what it is, what it means)."""
+    review, shown = facts["review"], []
     if not review:
         return []
     if recall := review["recall"]:
         meaning = f"of what reviewers wrote before they saw the label ({recall['articles']:,} articles)"
         for kind, shares in (("soft", "with partial credit"), ("strict", "word by word")):
-            told = f"{meaning}, {shares}; 95%: {words.between(recall[kind])}"
-            found.append((words.percent(recall[kind]["mean"]), f"recall, {kind}", told))
+            detail = f"{meaning}, {shares}; 95%: {words.between(recall[kind])}"
+            shown.append((words.percent(recall[kind]["mean"]), f"recall, {kind}", detail))
     if agreement := review["agreement"]:
         soft, ac1 = agreement["soft_f1"], agreement["ac1"]
         meaning = f"two reviewers, {agreement['articles']:,} articles: the sets that they accept"
-        found.append(
+        shown.append(
             (f"{soft['mean']:.2f}", "agreement, soft F1", f"{meaning}; 95%: {soft['low']:.2f}–{soft['high']:.2f}")
         )
         if agreement["masi_alpha"] is not None:
-            found.append(
+            shown.append(
                 (f"{agreement['masi_alpha']:.2f}", "agreement, MASI alpha", "the same, corrected for chance; 1 is best")
             )
         if ac1:
-            told = f"accept or reject, {ac1['phrases']:,} phrases, corrected for chance; 95%: {ac1['low']:.2f}–{ac1['high']:.2f}"
-            found.append((f"{ac1['value']:.2f}", "agreement, Gwet AC1", told))
+            detail = f"accept or reject, {ac1['phrases']:,} phrases, corrected for chance; 95%: {ac1['low']:.2f}–{ac1['high']:.2f}"
+            shown.append((f"{ac1['value']:.2f}", "agreement, Gwet AC1", detail))
     if anchor := review["anchoring"]:
-        told = (
+        detail = (
             f"accepted blind {words.percent(anchor['blind'])}, after seeing the label {words.percent(anchor['assisted'])}; "
             f"95%: {_signed(anchor['low'])} to {_signed(anchor['high'])} points; below 0 the label sways who sees it"
         )
-        found.append((_signed(anchor["difference"]), "points of anchoring", told))
-    return found
+        shown.append((_signed(anchor["difference"]), "points of anchoring", detail))
+    return shown
 
 
 def _signed(share: float) -> str:

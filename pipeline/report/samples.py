@@ -1,4 +1,4 @@
-"""Random labels to read: the beginning of the text with the phrases marked, and the phrases with their tiers."""
+"""Samples of labels to read: the beginning of the text with the phrases marked, and the phrases with their tiers."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ Segment = tuple[str, int | None]  # text, and the number of the phrase that it i
 
 
 def draw(work: Workspace, seed: int, count: int = SHOWN) -> list[dict[str, Any]]:
-    """Labels of so many articles, drawn with a seed from all, in source order."""
-    places = []
+    """Draw the labels of so many articles with a seed from all; they are in source order."""
+    counts_by_shard = []
     for shard in read_order(work.articles):
         folder = labels_folder(work, shard)
         manifest = folder.manifest(shard) if folder else None
-        places.append((shard, manifest.kept if manifest else 0))
-    total = sum(kept for _, kept in places)
+        counts_by_shard.append((shard, manifest.kept if manifest else 0))
+    total = sum(kept for _, kept in counts_by_shard)
     chosen = sorted(random.Random(seed).sample(range(total), min(count, total)))
-    log, found, start = load(work.verdicts_file) if chosen else {}, [], 0
-    for shard, kept in places:
-        mine = [number - start for number in chosen if start <= number < start + kept]
-        found += _read(work, shard, mine, log) if mine else []
+    verdicts, samples, start = load(work.verdicts_file) if chosen else {}, [], 0
+    for shard, kept in counts_by_shard:
+        rows = [number - start for number in chosen if start <= number < start + kept]
+        samples += _read(work, shard, rows, verdicts) if rows else []
         start += kept
-    return found
+    return samples
 
 
-def _read(work: Workspace, shard: str, rows: list[int], log: dict[str, Verdicts]) -> list[dict[str, Any]]:
+def _read(work: Workspace, shard: str, rows: list[int], verdicts: dict[str, Verdicts]) -> list[dict[str, Any]]:
     folder, column = labels_folder(work, shard), work.config.label_column
     assert folder is not None
     names = columns_in(folder, shard, ("id", "text_sha256", column.name, "tiers", "label_source"))
@@ -51,11 +51,15 @@ def _read(work: Workspace, shard: str, rows: list[int], log: dict[str, Verdicts]
     at = [number for number, row_id in enumerate(table.column("id").to_pylist()) if row_id in wanted]
     articles = {row["id"]: row for row in work.filtered.read(shard, about).take(pa.array(at, pa.int64())).to_pylist()}
     return [
-        _card(articles[row["id"]], row, column, log.get(row["text_sha256"])) for row in labels if row["id"] in articles
+        _sample(articles[row["id"]], row, column, verdicts.get(row["text_sha256"]))
+        for row in labels
+        if row["id"] in articles
     ]
 
 
-def _card(article: dict[str, Any], row: dict[str, Any], column: LabelColumn, judged: Verdicts | None) -> dict[str, Any]:
+def _sample(
+    article: dict[str, Any], row: dict[str, Any], column: LabelColumn, judged: Verdicts | None
+) -> dict[str, Any]:
     phrases = column.phrases(row[column.name])
     tiers = (row.get("tiers") or []) if column.many else []
     title, text = article["title"] or "", article["text"] or ""
@@ -80,7 +84,7 @@ def _card(article: dict[str, Any], row: dict[str, Any], column: LabelColumn, jud
 
 
 def beginning(text: str) -> str:
-    """Some 400 characters that do not end within a word."""
+    """Return some 400 characters from the beginning of a text, which do not end within a word."""
     if len(text) <= _CHARACTERS:
         return text
     end = re.search(r"\s", text[_CHARACTERS : _CHARACTERS + _REACH])
@@ -88,8 +92,10 @@ def beginning(text: str) -> str:
 
 
 def marked(text: str, phrases: list[str]) -> list[Segment]:
-    """The text in pieces, each place of a phrase with its number; of phrases that overlap the longer one is marked."""
-    spans = [(found.start(), found.end(), at) for at, phrase in enumerate(phrases) for found in _places(phrase, text)]
+    """Cut the text into pieces, each occurrence of a phrase with its number; of phrases that overlap the longer one is marked."""
+    spans = [
+        (match.start(), match.end(), at) for at, phrase in enumerate(phrases) for match in _occurrences(phrase, text)
+    ]
     for at, span in enumerate(locate(phrases, text)):  # where spacing or width differs
         if span:
             spans.append((*span, at))
@@ -108,8 +114,8 @@ def marked(text: str, phrases: list[str]) -> list[Segment]:
 _SPACED = r"[^\W_\u0e00-\u1dff\u2000-\U0010ffff]"  # what `is_alphabetic` of the cleaner holds for
 
 
-def _places(phrase: str, text: str) -> list[re.Match[str]]:
-    """As it is written, but for case; not within a longer word where words have spaces between them."""
+def _occurrences(phrase: str, text: str) -> list[re.Match[str]]:
+    """Find a phrase as it is written, but for case; not within a longer word where words have spaces between them."""
     edges = [f"(?<!{_SPACED})" if phrase[:1].isascii() else "", f"(?!{_SPACED})" if phrase[-1:].isascii() else ""]
     if not phrase.strip():
         return []

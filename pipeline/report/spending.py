@@ -1,4 +1,4 @@
-"""Money and time: what the ledger, the log of events and the kept quote say."""
+"""Spending of money and time, by the ledger, the log of events and the kept quote."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _RUNS = 20  # the last ones
 
 
 def cost(work: Workspace, totals: dict[str, Any], labels: int) -> dict[str, Any] | None:
-    """Dollars, tokens and answers in all, by model, by day and by reason; None where nothing was asked."""
+    """Return dollars, tokens and answers in all, by model, by day and by reason; None where nothing was asked."""
     if not totals["records"]:
         return None
-    found = job_ledger.ledger(work)
-    rows = found["by_model_and_day"]
+    breakdown = job_ledger.ledger(work)
+    rows = breakdown["by_model_and_day"]
     spent = float(totals["cost_usd"] or 0)
     return {
         "usd": spent,
@@ -32,8 +32,8 @@ def cost(work: Workspace, totals: dict[str, Any], labels: int) -> dict[str, Any]
         "totals": totals,
         "by_model": _summed(rows, "model"),
         "by_day": _summed(rows, "day"),
-        "errors": found["errors_by_class"],
-        "asked_again": found["asked_again"],
+        "errors": breakdown["errors_by_class"],
+        "asked_again": breakdown["asked_again"],
     }
 
 
@@ -46,45 +46,47 @@ def _summed(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
 
 
 def quote(path: Path, spent: float, runs: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """What was quoted against what came, in dollars and in seconds; None where nothing was quoted."""
-    told = read_json(path)
-    if not told:
+    """Compare what was quoted with what came, in dollars and in seconds; None where nothing was quoted."""
+    quoted = read_json(path)
+    if not quoted:
         return None
-    ends = told["rest_usd"] or (told["input_usd"], told["most_usd"])
+    ends = quoted["rest_usd"] or (quoted["input_usd"], quoted["most_usd"])
     priced = None not in ends
-    low, high = (told["paid_usd"] + end for end in ends) if priced else (None, None)
+    low, high = (quoted["paid_usd"] + end for end in ends) if priced else (None, None)
     since = path.stat().st_mtime
     took = sum(run["seconds"] for run in runs if run["answered"] and _epoch(run["started"]) >= since)
     return {
-        "articles": told["articles"],
-        "sampled": told["sampled"],
+        "articles": quoted["articles"],
+        "sampled": quoted["sampled"],
         "low_usd": low,
         "high_usd": high,
         "spent_usd": spent,
         "within": low - 1e-9 <= spent <= high + 1e-9 if low is not None and high is not None else None,
         "said": quotes.compared(path, spent),
-        "rest_seconds": told["rest_seconds"],
+        "rest_seconds": quoted["rest_seconds"],
         "took_seconds": took or None,
     }
 
 
 def runs(path: Path) -> list[dict[str, Any]]:
-    """The labelling runs of a job by its log of events, the oldest first; those that found nothing to ask are left out."""
-    found: list[dict[str, Any]] = []
+    """Return the labelling runs in a log of events, the oldest first, without those that found nothing to ask."""
+    runs_in_log: list[dict[str, Any]] = []
     for event in _events(path):
         if event["event"] == "started":
-            found.append({"started": event["time"], "last": event["time"], "answered": 0, "line": [], "why": None})
-        elif found:
-            _take(found[-1], event)
-    for run in found:
+            runs_in_log.append(
+                {"started": event["time"], "last": event["time"], "answered": 0, "line": [], "why": None}
+            )
+        elif runs_in_log:
+            _add_event(runs_in_log[-1], event)
+    for run in runs_in_log:
         run["seconds"] = round(_epoch(run.pop("last")) - _epoch(run["started"]), 3)
         run["most"] = max(run["line"], default=0)
         every = -(-len(run["line"]) // _POINTS) or 1
         run["line"] = run["line"][::every]
-    return [run for run in found if run["answered"]]
+    return [run for run in runs_in_log if run["answered"]]
 
 
-def _take(run: dict[str, Any], event: dict[str, Any]) -> None:
+def _add_event(run: dict[str, Any], event: dict[str, Any]) -> None:
     run["last"] = event["time"]
     for name in ("answered", "tokens", "retries", "refused_by_limit"):
         run[name] = event.get(name, run.get(name, 0))
@@ -95,10 +97,10 @@ def _take(run: dict[str, Any], event: dict[str, Any]) -> None:
 
 
 def _events(path: Path) -> list[dict[str, Any]]:
-    """A torn line, of a process that was killed, is left out."""
+    """Read a log of events; a torn line, of a process that was killed, is left out."""
     if not path.exists():
         return []
-    found = []
+    events = []
     with path.open("rb") as file:
         for line in file:
             try:
@@ -106,8 +108,8 @@ def _events(path: Path) -> list[dict[str, Any]]:
             except ValueError:
                 continue
             if isinstance(event, dict) and {"event", "time"} <= event.keys():
-                found.append({name: event[name] for name in event.keys() - {"identity"}})
-    return found
+                events.append({name: event[name] for name in event.keys() - {"identity"}})
+    return events
 
 
 def _epoch(time: str) -> float:
@@ -115,7 +117,7 @@ def _epoch(time: str) -> float:
 
 
 def speed(stages: list[dict[str, Any]], log: list[dict[str, Any]]) -> dict[str, Any]:
-    """Articles a second and seconds by stage; those of labelling by the log of events, where shards overlap in time."""
+    """Return articles a second and seconds by stage; labelling's are those of the log of events, for shards overlap in time."""
     seconds = sum(run["seconds"] for run in log)
     answered = sum(run["answered"] for run in log)
     took = {row["stage"]: row["seconds"] for row in stages if row["seconds"]}

@@ -1,4 +1,4 @@
-"""Numbers and findings as a person reads them: one line each, most important first."""
+"""Wording of numbers and findings as a person reads them: one line each, most important first."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def dollars(amount: float) -> str:
 
 
 def paid(usd: float, unpriced: int) -> str:
-    """What came of a price and of replies whose price is not known, which are not free."""
-    known = [dollars(usd)] if usd or not unpriced else []
-    return " + ".join([*known, *(["unknown"] if unpriced else [])])
+    """Write dollars, with `unknown` where replies have no price: they are not free."""
+    parts = [dollars(usd)] if usd or not unpriced else []
+    return " + ".join([*parts, *(["unknown"] if unpriced else [])])
 
 
 def percent(share: float | None) -> str:
-    """99.97% stays below 100%, and 0.02% above 0%."""
+    """Write a share as a percentage; 99.97% stays below 100%, and 0.02% above 0%."""
     if share is None:
         return "-"
     rounded = f"{share:.1%}"
@@ -35,9 +35,9 @@ def percent(share: float | None) -> str:
     return rounded
 
 
-def between(found: dict[str, Any]) -> str:
-    """An interval of shares: 91.8–95.9%."""
-    return f"{found['low'] * 100:.1f}–{found['high'] * 100:.1f}%"
+def between(share: dict[str, Any]) -> str:
+    """Write an interval of shares: 91.8–95.9%."""
+    return f"{share['low'] * 100:.1f}–{share['high'] * 100:.1f}%"
 
 
 def seconds(count: float) -> str:
@@ -48,14 +48,14 @@ def seconds(count: float) -> str:
 
 
 def short(count: float) -> str:
-    """1,234 or 12.3k or 4.5M: as it fits above a column."""
+    """Write a count as it fits above a column: 1,234 or 12.3k or 4.5M."""
     if count >= 1e6:
         return f"{count / 1e6:.1f}M"
     return f"{count / 1e3:.1f}k" if count >= 1e4 else f"{count:,.0f}"
 
 
 def plain(name: str) -> str:
-    """`too_short` as people write it."""
+    """Write a reason such as `too_short` as people do."""
     return name.replace("_", " ")
 
 
@@ -66,18 +66,18 @@ def some(count: int, what: str) -> str:
 # --- findings ---
 
 
-def verdict(facts: dict[str, Any], unjudged: str = "nobody has judged a random sample of them yet") -> str:
-    """The whole report in a sentence; `unjudged` is said where there is no precision."""
+def headline(facts: dict[str, Any], unjudged: str = "nobody has judged a random sample of them yet") -> str:
+    """Return the whole report in a sentence; `unjudged` stands in it where there is no precision."""
     labels, cost, review = facts["labels"], facts["cost"], facts["review"]
     if not labels["count"]:
         return f"{some(facts['articles']['count'] or facts['funnel'][0]['kept'], 'article')} collected; nothing is labelled yet."
     parts = [f"{some(labels['count'], 'article')} labelled{_price(cost)}"]
     if review and review["precision"]:
-        found = review["precision"]
-        judged = some(found["articles"], "article")
+        share = review["precision"]
+        judged = some(share["articles"], "article")
         unit = "phrases" if facts["job"]["many"] else "labels"
-        whole = "" if found["covers"] >= ENOUGH else f", which speaks for {percent(found['covers'])} of them"
-        parts.append(f"{percent(found['mean'])} of {unit} accepted (95%: {between(found)}, {judged} judged){whole}")
+        whole = "" if share["covers"] >= ENOUGH else f", which speaks for {percent(share['covers'])} of them"
+        parts.append(f"{percent(share['mean'])} of {unit} accepted (95%: {between(share)}, {judged} judged){whole}")
     else:
         parts.append(unjudged)
     if labels["absent_rate"] is not None:
@@ -101,10 +101,14 @@ def funnel(stages: list[dict[str, Any]]) -> str:
     worst = max(ran, key=lambda row: sum(row["rejected"].values()))
     lost = sum(worst["rejected"].values())
     last = ran[-1]
-    said = (
+    sentence = (
         f"{last['kept']:,} of {came:,} articles read ({percent(last['kept'] / came)}) came through to {last['stage']}"
     )
-    return f"{said}; {worst['stage']} turned away the most, {lost:,}." if lost else f"{said}; none was turned away."
+    return (
+        f"{sentence}; {worst['stage']} turned away the most, {lost:,}."
+        if lost
+        else f"{sentence}; none was turned away."
+    )
 
 
 def reasons(rows: list[tuple[str, str, int]]) -> str:
@@ -132,8 +136,12 @@ def groups(rows: list[dict[str, Any]], what: str) -> str:
 
 def sizes(labels: dict[str, Any], most: int) -> str:
     full = labels["per_label"].get(str(most), 0) / labels["count"]
-    said = f"{labels['mean_phrases']:.1f} phrases a label on average"
-    return f"{said}; {percent(full)} of the labels have the {most} that are allowed." if most and full else f"{said}."
+    sentence = f"{labels['mean_phrases']:.1f} phrases a label on average"
+    return (
+        f"{sentence}; {percent(full)} of the labels have the {most} that are allowed."
+        if most and full
+        else f"{sentence}."
+    )
 
 
 def tiers(labels: dict[str, Any]) -> str:
@@ -152,27 +160,27 @@ def top(labels: dict[str, Any], many: bool) -> str:
 
 
 def precision(review: dict[str, Any], what: str) -> str:
-    needed, found = review["needed"], review["precision"]
-    said = f"{found['phrases']:,} {what} of {some(found['articles'], 'article')} were judged"
-    if found["covers"] < ENOUGH:
-        speaks = f"{said}. They speak for {percent(found['covers'])} of all {what}"
+    needed, share = review["needed"], review["precision"]
+    sentence = f"{share['phrases']:,} {what} of {some(share['articles'], 'article')} were judged"
+    if share["covers"] < ENOUGH:
+        speaks = f"{sentence}. They speak for {percent(share['covers'])} of all {what}"
         return f"{speaks}: other articles came, got other labels or were passed over, and wait for their audit."
     if not needed:
-        return f"{said}."
+        return f"{sentence}."
     more = some(needed["articles"], "more article")
-    return f"{said}; with {more} the interval is about ±{needed['half_width'] * 100:g} points."
+    return f"{sentence}; with {more} the interval is about ±{needed['half_width'] * 100:g} points."
 
 
-def quote(found: dict[str, Any]) -> str:
+def quote(quoted: dict[str, Any]) -> str:
     state = {True: "within what was quoted", False: "outside what was quoted", None: "the quote had no price"}
-    return f"{dollars(found['spent_usd'])} spent: {state[found['within']]}."
+    return f"{dollars(quoted['spent_usd'])} spent: {state[quoted['within']]}."
 
 
-def changes(found: dict[str, Any]) -> str:
-    both = found["both"]
+def changes(comparison: dict[str, Any]) -> str:
+    both = comparison["both"]
     if not both:
         return "No article has a label in both."
     return (
-        f"{percent(found['changed'] / both)} of {both:,} common articles have other phrases; "
-        f"{found['phrases_added']:,} phrases came, {found['phrases_removed']:,} went."
+        f"{percent(comparison['changed'] / both)} of {both:,} common articles have other phrases; "
+        f"{comparison['phrases_added']:,} phrases came, {comparison['phrases_removed']:,} went."
     )

@@ -143,5 +143,5 @@ def _prediction(line: str, name: str, where: str) -> tuple[str, list[str]]:
 
 
 def label_checker(config: JobConfig) -> Callable[[str], str | None]:
-    """Return the task's check: of a label that a person wrote the task's own word for it, or None where the task does not know it."""
+    """Return the task's check: the task's own word for a label that a person wrote, None for one that it does not know."""
     return plugins.create("tasks", config.label.task, config.task_options, lambda texts: [0] * len(texts)).check

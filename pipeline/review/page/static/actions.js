@@ -1,4 +1,4 @@
-// What a reviewer can do, and which key does it.
+// Actions of a reviewer, and the key of each.
 import { finish, keep, openAgain, outbox, undoArticle } from "./deck.js";
 import { find, selectedText } from "./dom.js";
 import * as drafts from "./draft.js";
@@ -52,10 +52,10 @@ function add(text) {
   const { card, draft } = state;
   const phrase = drafts.tidy(text);
   if (!phrase) return actions.close();
-  const known = drafts.rowOf(card, draft, phrase) >= 0;
+  const listed = drafts.rowOf(card, draft, phrase) >= 0;
   document.getSelection().removeAllRanges();
   step(() => (draft.current = drafts.add(card, draft, phrase, "missing")), `${t("added")}: ${phrase}`);
-  if (known) tell(t("already", { phrase }));
+  if (listed) tell(t("already", { phrase }));
 }
 
 /** Phrases of a blind article, one a line.  Nothing, after at least one: the reviewer is done. */
@@ -185,7 +185,7 @@ const LETTERS = {
 
 const WITHOUT_AIM = new Set(["u", "?", "Escape"]); // they judge nothing
 
-/** Obey a command of the keyboard (keys.js); whether it was one. */
+/** Obey a command of the keyboard (keys.js); returns whether it was one. */
 export function obey(name, event) {
   const held = event.repeat;
   if (!WITHOUT_AIM.has(name) && !isMeantKey(event, name, state.card)) return true;
@@ -208,7 +208,7 @@ export function obey(name, event) {
   return true;
 }
 
-/** Whether the key was an answer. */
+/** Give the reason whose letter a key is; returns whether the key was an answer. */
 function giveReason(name) {
   const reason = settings.reasons.find((other) => other[0] === name);
   if (reason) act("reason", state.draft.current, reason);

@@ -82,7 +82,7 @@ find("#language").addEventListener("click", () => {
 });
 
 storage.listen((name, value) => {
-  outbox.told();
+  outbox.changed();
   if (!name.startsWith("out/") || !value) return;
   outbox.later();
   if (value.undoes) return;

@@ -35,8 +35,8 @@ function* writing(segments, marked, marks, into) {
   let before = [];
   let left = FIRST;
   let begun = !marked || marks.some((elements) => elements.length);
-  for (const [piece, there] of segments) {
-    const here = marked ? there : [];
+  for (const [piece, phrases] of segments) {
+    const here = marked ? phrases : [];
     if (here.length) into.node(nested(piece, here, before, marks), piece.length);
     else into.text(piece);
     before = here;
@@ -49,17 +49,17 @@ function* writing(segments, marked, marks, into) {
   into.close();
 }
 
-/** The segments of the title, with which a text begins, and those of the rest. */
+/** Return the segments of the title, with which a text begins, and those of the rest. */
 function parted(card) {
   const title = tidy(card.title ?? "");
   let left = title.length;
   const head = [];
   const body = [...card.text];
   while (left > 0 && body.length) {
-    const [piece, there] = body.shift();
+    const [piece, phrases] = body.shift();
     if (!title.startsWith(piece.slice(0, left), title.length - left)) return [[[card.title, []]], card.text];
-    head.push([piece.slice(0, left), there]);
-    if (piece.length > left) body.unshift([piece.slice(left), there]);
+    head.push([piece.slice(0, left), phrases]);
+    if (piece.length > left) body.unshift([piece.slice(left), phrases]);
     left -= piece.length;
   }
   if (left > 0) return [[[card.title, []]], card.text];

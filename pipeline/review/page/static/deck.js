@@ -1,10 +1,10 @@
-// The articles: those ahead (fetched before they are needed), the current one, and those that were judged (undo).
+// Articles: those ahead (fetched before they are needed), the current one, and those that were judged (undo).
 import * as drafts from "./draft.js";
 import { Outbox } from "./outbox.js";
 import { clock, server, state, storage } from "./state.js";
 import { newUid } from "./storage.js";
 import { t } from "./strings.js";
-import { showCard, showFrame, showNothing, showSaved, tell, workAhead } from "./view.js";
+import { showArticle, showFrame, showNothing, showSaved, tell, workAhead } from "./view.js";
 
 const AHEAD = 8; // cards held beyond the current one
 const MORE = 4; // so that not every judgement asks for one card
@@ -13,7 +13,7 @@ const REMEMBERED = 50; // judged articles that undo needs no server for
 /** Where a draft is kept, of a card or a judgement: one for each lane, so that none fills in another. */
 const draftOf = ({ lane, key }) => `draft/${lane}/${key}`;
 
-export const outbox = new Outbox(storage, server, showSaved, heard);
+export const outbox = new Outbox(storage, server, showSaved, takeAnswer);
 
 // --- ahead ---
 
@@ -40,7 +40,7 @@ export async function refill() {
   else if (!state.card && state.exhausted[lane]) refill.timer = setTimeout(lookAgain, 30_000);
 }
 
-/** An empty lane may fill: others give articles back, or differ. */
+/** Look again later whether an empty lane has filled: others give articles back, or differ. */
 function lookAgain() {
   if (state.card) return;
   state.exhausted = {};
@@ -48,10 +48,10 @@ function lookAgain() {
 }
 
 async function fetchInto(queue, lane) {
-  const mine = () => [...new Set([...held(), ...outbox.keys()])];
-  const reply = await server.queue(lane, AHEAD + MORE - queue.length, mine());
-  const known = new Set(mine()); // it may have become more while the server was thinking
-  const fresh = reply.articles.filter((card) => !known.has(card.key));
+  const keys = () => [...new Set([...held(), ...outbox.keys()])];
+  const reply = await server.queue(lane, AHEAD + MORE - queue.length, keys());
+  const present = new Set(keys()); // it may have become more while the server was thinking
+  const fresh = reply.articles.filter((card) => !present.has(card.key));
   state.exhausted[lane] = fresh.length === 0;
   state.failed = false;
   queue.push(...(queue.length || state.card ? fresh : startedFirst(fresh)));
@@ -60,7 +60,7 @@ async function fetchInto(queue, lane) {
   else workAhead();
 }
 
-/** After a reload the article that was before the reviewer comes first again. */
+/** Put the article first that was before the reviewer when the page was reloaded. */
 function startedFirst(cards) {
   const at = (card) => storage.get(draftOf(card))?.at ?? 0;
   return [...cards].sort((one, other) => at(other) - at(one));
@@ -72,7 +72,7 @@ function take(reply) {
   showFrame();
 }
 
-function heard(reply) {
+function takeAnswer(reply) {
   state.exhausted = {}; // what was judged may have brought more, of adjudication for one
   take(reply);
   refill();
@@ -90,7 +90,7 @@ export function dropFromQueues({ lane, key }) {
 function show(card, draft) {
   Object.assign(state, { card, draft, mode: null });
   clock.start(draft.seconds);
-  showCard();
+  showArticle();
 }
 
 export function next(more = true) {
@@ -125,7 +125,7 @@ export function go(lane) {
   again();
 }
 
-/** Leave the current article for later, with what was said of it. */
+/** Leave the current article for later, with its draft. */
 function putBack() {
   if (!state.card) return;
   keep();
@@ -133,7 +133,7 @@ function putBack() {
   state.card = null;
 }
 
-/** Store what was said of the current article so far. */
+/** Store the draft of the current article. */
 export function keep() {
   if (!state.card) return;
   state.draft.seconds = clock.read();
@@ -171,15 +171,15 @@ export async function undoArticle() {
   open(last.card, last.draft);
 }
 
-/** The newest judgement that the server knows: of before a reload, or of long ago. */
+/** Return the newest judgement that the server knows: of before a reload, or of long ago. */
 async function earlier() {
   if (undoArticle.asking) return null;
   undoArticle.asking = true;
   try {
     if (!(await outbox.flush())) throw new Error("judgements are waiting");
-    const [found] = (await server.history(1)).judgements;
-    if (found)
-      return { card: found.card, uid: found.judgement.uid, draft: drafts.fromJudgement(found.card, found.judgement) };
+    const [entry] = (await server.history(1)).judgements;
+    if (entry)
+      return { card: entry.card, uid: entry.judgement.uid, draft: drafts.fromJudgement(entry.card, entry.judgement) };
     tell(t("undo_end"));
   } catch {
     tell(t("undo_offline"));
@@ -198,13 +198,13 @@ function open(card, draft) {
   tell(`${t("taken_back")}: ${card.title || card.id}`);
 }
 
-/** A refused judgement: its article once more.  The server may know it anew (another label), so it is asked first. */
+/** Open the article of a refused judgement again; the server is asked first, for its label may be another now. */
 export async function openAgain({ name, judgement }) {
-  const mine = state.history.find((entry) => entry.uid === judgement.uid);
+  const judged = state.history.find((entry) => entry.uid === judgement.uid);
   storage.delete(name);
   storage.set(draftOf(judgement), { judgement, at: Date.now() });
   const reply = await server.queue(judgement.lane, AHEAD + MORE, held()).catch(() => ({ articles: [] }));
-  const card = reply.articles.find((other) => other.key === judgement.key) ?? mine?.card;
+  const card = reply.articles.find((other) => other.key === judgement.key) ?? judged?.card;
   if (card) open(card, drafts.fromJudgement(card, judgement));
   else tell(t("comes_again", { id: judgement.id }));
   showSaved();

@@ -1,6 +1,6 @@
 // Elements without innerHTML: whatever an article or a phrase holds stays text.
 
-/** `tag.class`, with `props`: text, on (listeners by event), and attributes by name (null and false: none); nothing for a child that is none. */
+/** Make an element `tag.class` with `props`: text, on (listeners by event), and attributes by name (null and false: none); nothing for a child that is none. */
 export function el(what, props = {}, ...children) {
   const [tag, ...classes] = what.split(".");
   const element = document.createElement(tag);
@@ -14,18 +14,18 @@ export function el(what, props = {}, ...children) {
   return element;
 }
 
-/** A button that calls `click`.  `props.at` names it, so that the focus finds it again when the panel is drawn anew. */
+/** Make a button that calls `click`.  `props.at` names it, so that the focus finds it again when the panel is drawn anew. */
 export function button(classes, words, click, { at, ...props } = {}, ...children) {
   return el(`button${classes}`, { type: "button", "data-at": at, on: { click }, ...props }, words, ...children);
 }
 
-/** `make`, called once for each set of arguments: the browser's formatters are slow to make. */
+/** Return `make`, called once for each set of arguments: the browser's formatters are slow to make. */
 export function once(make) {
-  const known = new Map();
+  const made = new Map();
   return (...values) => {
     const name = values.join("|");
-    if (!known.has(name)) known.set(name, make(...values));
-    return known.get(name);
+    if (!made.has(name)) made.set(name, make(...values));
+    return made.get(name);
   };
 }
 
@@ -33,7 +33,7 @@ export const find = (selector) => document.querySelector(selector);
 
 const narrow = (text) => text.replace(/\s+/g, " ").trim();
 
-/** The text that is selected inside `root`, on one line; "" for none or for more than a phrase can be. */
+/** Return the text that is selected inside `root`, on one line; "" for none or for more than a phrase can be. */
 export function selectedText(root) {
   const selection = document.getSelection();
   if (!selection || selection.isCollapsed || !selection.rangeCount) return "";
@@ -42,14 +42,14 @@ export function selectedText(root) {
   return text.length <= 200 ? text : "";
 }
 
-/** The word under a double tap; a mouse's double click selects it by itself. */
+/** Select the word under a double tap; a mouse's double click selects it by itself. */
 export function selectWord(event) {
   const selection = document.getSelection();
   if (!selection || !selection.isCollapsed || !document.caretRangeFromPoint) return;
-  const place = document.caretRangeFromPoint(event.clientX, event.clientY);
-  if (!place) return;
+  const range = document.caretRangeFromPoint(event.clientX, event.clientY);
+  if (!range) return;
   selection.removeAllRanges();
-  selection.addRange(place);
+  selection.addRange(range);
   selection.modify("move", "backward", "word");
   selection.modify("extend", "forward", "word");
 }

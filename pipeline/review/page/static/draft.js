@@ -1,25 +1,25 @@
-// What the reviewer has said so far of the article before them.  No page, no storage and no network here.
+// Draft of a judgement on the article before the reviewer.  No page, no storage and no network here.
 
-/** The form in which phrases are compared; the server's `fold_case` is the same for what people write. */
+/** Return the form in which phrases are compared; the server's `fold_case` is the same for what people write. */
 export const fold = (phrase) => phrase.normalize("NFKC").replace(/\s+/g, " ").trim().toLowerCase();
 
 export const tidy = (phrase) => phrase.normalize("NFC").replace(/\s+/g, " ").trim();
 
 const has = (phrases, phrase) => phrases.some((other) => fold(other) === fold(phrase));
 
-/** What `undo` brings back; the place of the cursor and the seconds are no part of it. */
-const SAID = ["verdicts", "edits", "reasons", "extra", "note", "flagged", "typed", "revealed"];
+/** Fields that `undo` brings back; the cursor and the seconds are not among them. */
+const UNDOABLE = ["verdicts", "edits", "reasons", "extra", "note", "flagged", "typed", "revealed"];
 
 /**
- * A fresh draft.  `verdicts`: true, false or null for each phrase of the card; `edits` and `reasons`: by its index;
+ * Make a fresh draft.  `verdicts`: true, false or null for each phrase of the card; `edits` and `reasons`: by its index;
  * `extra`: phrases that are not in the label, `on` where they should be: {text, from: "missing" | "typed" | "A" | ..., on}.
  */
 export function begin(card) {
   const agreed = (phrase) => {
-    const said = card.choices.map(
+    const verdicts = card.choices.map(
       (choice) => has(choice.accepted, phrase.text) || (has(choice.rejected, phrase.text) ? false : null),
     );
-    return said.every((verdict) => verdict === said[0]) ? said[0] : null;
+    return verdicts.every((verdict) => verdict === verdicts[0]) ? verdicts[0] : null;
   };
   const typed = card.typed ?? (card.blind ? [] : null);
   return {
@@ -38,25 +38,25 @@ export function begin(card) {
   };
 }
 
-/** What the reviewers of an adjudication card added, each phrase once. */
+/** Return what the reviewers of an adjudication card added, each phrase once. */
 function offers(choices) {
-  const found = new Map();
+  const offered = new Map();
   choices.forEach((choice, number) => {
     for (const text of choice.added) {
-      const known = found.get(fold(text)) ?? { text, from: "", on: false };
-      found.set(fold(text), { ...known, from: known.from + "ABCDEFGH"[number], on: known.from !== "" });
+      const offer = offered.get(fold(text)) ?? { text, from: "", on: false };
+      offered.set(fold(text), { ...offer, from: offer.from + "ABCDEFGH"[number], on: offer.from !== "" });
     }
   });
-  return [...found.values()];
+  return [...offered.values()];
 }
 
-/** What the reviewer wrote before the label was shown and the label has not: offered, not added. */
+/** Return what the reviewer wrote before the label was shown and the label has not: offered, not added. */
 const unmatched = (card, typed) =>
   typed
     .filter((text) => !card.phrases.some((phrase) => fold(phrase.text) === fold(text)))
     .map((text) => ({ text, from: "typed", on: false }));
 
-const copy = (draft) => structuredClone(Object.fromEntries(SAID.map((name) => [name, draft[name]])));
+const copy = (draft) => structuredClone(Object.fromEntries(UNDOABLE.map((name) => [name, draft[name]])));
 
 /** Change a draft so that `back` undoes it; a change of nothing is no step. */
 export function step(draft, change) {
@@ -72,7 +72,7 @@ export function back(draft) {
   return before !== undefined;
 }
 
-/** Phrases to point at: the label's, then the extra ones. */
+/** Count the phrases to point at: the label's, then the extra ones. */
 export const rows = (draft) => draft.verdicts.length + draft.extra.length;
 
 export function verdictOf(draft, row) {
@@ -108,7 +108,7 @@ export function setReason(draft, row, reason) {
   draft.reasons[row] = reason;
 }
 
-/** Put `text` in the place of a phrase; the phrase itself brings it back. */
+/** Replace a phrase by `text`; the phrase itself brings it back. */
 export function edit(card, draft, row, text) {
   if (!text) return;
   if (row >= draft.verdicts.length) {
@@ -122,12 +122,12 @@ export function edit(card, draft, row, text) {
   }
 }
 
-/** The row of a phrase that is in the label or among the extra ones; -1 for none. */
+/** Return the row of a phrase that is in the label or among the extra ones; -1 for none. */
 export function rowOf(card, draft, phrase) {
   return [...card.phrases, ...draft.extra].findIndex((other) => fold(other.text) === fold(phrase));
 }
 
-/** Add a phrase that the label lacks, or accept it where it is there; its row. */
+/** Add a phrase that the label lacks, or accept it where it is there; returns its row. */
 export function add(card, draft, phrase, from) {
   let row = rowOf(card, draft, phrase);
   if (row < 0) row = draft.extra.push({ text: phrase, from, on: false }) + draft.verdicts.length - 1;
@@ -135,21 +135,21 @@ export function add(card, draft, phrase, from) {
   return row;
 }
 
-/** The draft of a blind article whose label has come with `card`. */
+/** Make the draft of a blind article whose label has come with `card`. */
 export function revealed(card, { note, flagged, seconds }) {
   return Object.assign(begin(card), { note, flagged, seconds });
 }
 
-/** The label as it would be now. */
+/** Return the label as it would be now. */
 export function outcome(card, draft) {
   const kept = card.phrases.filter((_, row) => draft.verdicts[row] !== false).map((phrase) => phrase.text);
-  const found = [...kept];
-  for (const text of additions(draft)) if (!has(found, text)) found.push(text);
-  return found;
+  const label = [...kept];
+  for (const text of additions(draft)) if (!has(label, text)) label.push(text);
+  return label;
 }
 
 /**
- * How many phrases more than the job allows the reviewer's additions would make of the label; 0 where it may go on.  An edit adds
+ * Return how many phrases more than the job allows the reviewer's additions would make of the label; 0 where it may go on.  An edit adds
  * nothing, and a label that is too long by itself is judged as it is: one of its phrases may be the planted one.
  */
 export function tooMany(card, draft, { many, max_phrases: max, model }) {
@@ -161,7 +161,7 @@ function additions(draft) {
   return [...Object.values(draft.edits), ...draft.extra.filter((phrase) => phrase.on).map((phrase) => phrase.text)];
 }
 
-/** The judgement to send, in the words of the server; open phrases count as accepted. */
+/** Make the judgement to send, in the words of the server; open phrases count as accepted. */
 export function toJudgement(card, draft, uid, skipped) {
   const rejected = card.phrases.filter((_, row) => draft.verdicts[row] === false).map((phrase) => phrase.text);
   const accepted = card.phrases.filter((_, row) => draft.verdicts[row] !== false).map((phrase) => phrase.text);
@@ -170,7 +170,7 @@ export function toJudgement(card, draft, uid, skipped) {
   const reasons = Object.fromEntries(why.map(([row, reason]) => [card.phrases[row].text, reason]));
   const added = [];
   for (const text of additions(draft)) if (!has(added, text) && !accepted.includes(text)) added.push(text);
-  const said = skipped
+  const decision = skipped
     ? { accepted: [], rejected: [], added: [], reasons: {}, typed: null }
     : { accepted, rejected, added, reasons, typed: draft.typed };
   return {
@@ -178,7 +178,7 @@ export function toJudgement(card, draft, uid, skipped) {
     key: card.key,
     id: card.id,
     lane: card.lane,
-    ...said,
+    ...decision,
     note: draft.note,
     seconds: Math.round(draft.seconds * 10) / 10,
     flagged: draft.flagged,
@@ -187,7 +187,7 @@ export function toJudgement(card, draft, uid, skipped) {
   };
 }
 
-/** The draft that says what a judgement said: to open it again after a reload. */
+/** Make a draft of a judgement, to open it again after a reload. */
 export function fromJudgement(card, judgement) {
   const draft = begin(card);
   const left = [...judgement.added];
@@ -208,5 +208,5 @@ export function fromJudgement(card, judgement) {
   return Object.assign(draft, { note: judgement.note, flagged: judgement.flagged, seconds: judgement.seconds ?? 0 });
 }
 
-/** Whether a draft that was stored still fits its card, whose label may have been made anew since. */
+/** Return whether a draft that was stored still fits its card, whose label may have been made anew since. */
 export const fits = (card, draft) => draft.phrases === card.phrases.map((phrase) => fold(phrase.text)).join("\n");

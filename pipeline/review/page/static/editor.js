@@ -32,8 +32,8 @@ export function choice({ allowed, chosen, save, cancel }) {
   const shown = () => {
     const part = form.input.value.normalize("NFC").trim().toLowerCase();
     const where = (label) => label.toLowerCase().indexOf(part);
-    const found = allowed.filter((label) => where(label) >= 0);
-    return part ? found.sort((one, other) => (where(one) > 0) - (where(other) > 0)) : found; // what begins with it first
+    const matching = allowed.filter((label) => where(label) >= 0);
+    return part ? matching.sort((one, other) => (where(one) > 0) - (where(other) > 0)) : matching; // what begins with it first
   };
   const draw = () => {
     const labels = shown();

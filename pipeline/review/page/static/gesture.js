@@ -9,21 +9,21 @@ let shown = { at: 0, label: false }; // when another article came, or (label) th
 let clicked = null; // the last click that counted: {at, x, y}
 let waited = -DOUBLE; // when a key was pressed with no article there
 
-/** Something to judge is before the eyes from now on. */
+/** Note that something to judge is before the eyes from now on. */
 export function comesIntoSight(label = false) {
   shown = { at: performance.now(), label };
 }
 
-/** Whether `at` is less than `span` behind `before`; a clock that was set back tells nothing. */
+/** Return whether `at` is less than `span` behind `before`; never after a clock was set back. */
 const isSoon = (at, before, span) => at >= before && at - before < span;
 
-/** Whether an event had to wait while the page was busy with what is there now. */
+/** Return whether an event had to wait while the page was busy with what is there now. */
 const isLate = (at) => at < shown.at && shown.at <= performance.now();
 
-/** Whether a click was meant for what is there now. */
+/** Return whether a click was meant for what is there now. */
 export function isMeantClick({ timeStamp: at, clientX: x, clientY: y, detail, target }) {
   if (isLate(at)) return false;
-  if (detail === 0) return true; // a key or a screen reader: no place, no double click
+  if (detail === 0) return true; // a key or a screen reader: no position, no double click
   const near = clicked && Math.hypot(x - clicked.x, y - clicked.y) < NEAR;
   const caused = near && isSoon(shown.at, clicked.at, DOUBLE);
   const undo = target.closest("button")?.dataset.at === "undo"; // which judges nothing
@@ -32,7 +32,7 @@ export function isMeantClick({ timeStamp: at, clientX: x, clientY: y, detail, ta
   return true;
 }
 
-/** Whether a press of `name` was meant for what is there now; `card`: whether there is anything. */
+/** Return whether a press of `name` was meant for what is there now; `card`: whether there is anything. */
 export function isMeantKey({ timeStamp: at }, name, card) {
   if (isLate(at)) return false;
   if (!card) waited = at;

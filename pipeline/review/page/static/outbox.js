@@ -7,9 +7,9 @@ const AFTER_PAINT = 40; // ms: the next article is before the reviewer first
 const REFUSALS = ["token", "reviewer"]; // kinds of trouble that only a person can mend
 
 export class Outbox {
-  /** `told`: called whenever the state changes; `heard(reply)`: what the server answered. */
-  constructor(storage, server, told, heard) {
-    Object.assign(this, { storage, server, told, heard });
+  /** `changed()` is called whenever the state changes, `answered(reply)` with each answer of the server. */
+  constructor(storage, server, changed, answered) {
+    Object.assign(this, { storage, server, changed, answered });
     this.state = "ok"; // ok | offline | one of REFUSALS
     this.failures = 0;
     this.timer = null;
@@ -20,7 +20,7 @@ export class Outbox {
     const last = this.storage.names("out/").at(-1)?.slice(4, 20) ?? "0";
     const order = Math.max(Date.now(), Number(last) + 1); // a clock that is put back must not reorder
     this.storage.set(`out/${String(order).padStart(16, "0")}-${judgement.uid}`, judgement);
-    this.told();
+    this.changed();
     this.later(AFTER_PAINT);
   }
 
@@ -41,7 +41,7 @@ export class Outbox {
   flush() {
     this.sending ??= this.sendAll().finally(() => {
       this.sending = null;
-      this.told();
+      this.changed();
     });
     return this.sending;
   }
@@ -61,7 +61,7 @@ export class Outbox {
         names.forEach((name) => tried.add(name));
         this.failures = 0;
         this.state = "ok";
-        this.told();
+        this.changed();
       } catch (trouble) {
         if (trouble.kind === "client") {
           // one of them is at fault: one at a time, so that it does not hold up the others
@@ -86,7 +86,7 @@ export class Outbox {
       if (why) this.storage.set(name.replace("out/", "refused/"), { judgement, why });
       if (why || !judgement || stored.has(judgement.uid)) this.storage.delete(name);
     });
-    this.heard(reply);
+    this.answered(reply);
   }
 
   /** Try again in a while; also what another tab has stored, which may be closed before it could send it. */
@@ -95,10 +95,10 @@ export class Outbox {
     this.timer = setTimeout(() => this.flush(), wait);
   }
 
-  /** What somebody else heard of the server. */
+  /** Note a failure that another request met; only those that a person can mend count. */
   trouble({ kind }) {
     if (!REFUSALS.includes(kind)) return;
     this.state = kind;
-    this.told();
+    this.changed();
   }
 }

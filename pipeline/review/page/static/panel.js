@@ -1,4 +1,4 @@
-// The right pane: the phrases with their verdicts, and everything else that is known or said about the label.
+// Right pane: the phrases with their verdicts, and everything else about the label.
 import { button, el } from "./dom.js";
 import { fold, outcome, tooMany, verdictOf } from "./draft.js";
 import * as editor from "./editor.js";
@@ -6,7 +6,7 @@ import { rows, stateOf } from "./rows.js";
 import { t, word } from "./strings.js";
 
 /**
- * The pane for `view`: {card, draft, mode, settings}.  `mode` is what is being asked: null or {kind: "edit" | "missing" |
+ * Build the pane for `view`: {card, draft, mode, settings}.  `mode` is what is being asked: null or {kind: "edit" | "missing" |
  * "note" | "reason"}.  `act(name, row, value)` is called for what the reviewer does with mouse, touch or a form.
  */
 export function panel(view, act) {
@@ -43,7 +43,7 @@ function summary({ card, draft, settings }) {
   ]);
 }
 
-/** What to tell of a label with `over` phrases more than the job allows. */
+/** Return the message on a label with `over` phrases more than the job allows. */
 export const overlong = (over, { max_phrases: max }) =>
   `${t("too_many", { n: max + over, max })}: ${t("reject_some", { n: over })}`;
 
@@ -57,7 +57,7 @@ function missing({ mode, settings }, act) {
   return editor.line({ ...common, label: t("new_phrase"), hint: t("new_phrase_hint"), done: t("add") });
 }
 
-/** A blind article: the reviewer's own phrases before the label. */
+/** Build the pane of a blind article: the reviewer's own phrases before the label. */
 function blind({ draft, settings }, act) {
   const save = (text) => act("typed", null, text);
   const form = editor.line({
@@ -88,7 +88,7 @@ function blind({ draft, settings }, act) {
   ]);
 }
 
-/** After the reveal: which of the typed phrases the label has.  The others stand among the rows, to be added with one key. */
+/** Show after the reveal which of the typed phrases the label has.  The others stand among the rows, to be added with one key. */
 function typed({ card, draft }) {
   if (!draft.typed?.length) return null;
   const item = (text) => {
@@ -103,8 +103,8 @@ function previous(card, draft) {
   const now = outcome(card, { ...draft, verdicts: draft.verdicts.map(() => true), edits: {}, extra: [] });
   const without = (left, right) => left.filter((text) => !right.some((other) => fold(other) === fold(text)));
   const fresh = without(now, card.previous.phrases).map((text) => el("li.fresh", {}, el("ins", { text })));
-  const gone = without(card.previous.phrases, now).map((text) => el("li.gone", {}, el("del", { text })));
-  return fresh.length + gone.length ? facts(t("previous", { name: card.previous.name }), [...fresh, ...gone]) : null;
+  const removed = without(card.previous.phrases, now).map((text) => el("li.gone", {}, el("del", { text })));
+  return fresh.length + removed.length ? facts(t("previous", { name: card.previous.name }), [...fresh, ...removed]) : null;
 }
 
 const facts = (text, items) => el("section.facts-list", {}, el("h2", { text }), el("ul", {}, items));
@@ -118,7 +118,7 @@ function flags({ draft, mode }, act) {
   return (flag || draft.note) && el("p.flags", {}, flag, draft.note && el("span.note", { text: draft.note }));
 }
 
-/** What stands below the pane, and on a small screen at the bottom of it: the phrases once more, and the actions. */
+/** Build what stands below the pane, and on a small screen at the bottom of it: the phrases once more, and the actions. */
 export function dock({ card, draft }, act) {
   const action = (name, key, words, classes = "", props = {}) =>
     button(

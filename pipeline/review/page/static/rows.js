@@ -1,4 +1,4 @@
-// The list of phrases: of the label, and those that the reviewer or others would add.
+// List of phrases: of the label, and those that the reviewer or others would add.
 import { button, el } from "./dom.js";
 import { fold, verdictOf } from "./draft.js";
 import * as editor from "./editor.js";
@@ -21,7 +21,7 @@ function labelRow(view, act, phrase, row) {
   const tags = [
     phrase.tier && el(`span.tier.tier-${phrase.tier}`, tier),
     inherited && el("span.tag", { text: t("earlier") }),
-    (card.choices ?? []).map((choice, number) => said(choice, phrase.text, number)),
+    (card.choices ?? []).map((choice, number) => verdictTag(choice, phrase.text, number)),
   ];
   const more = [now !== undefined && el("p.becomes", {}, "→ ", el("b", { text: now })), reasons(view, act, row)];
   return oneRow(view, act, row, { text: phrase.text, state: stateOf(verdict), tags, more });
@@ -29,8 +29,8 @@ function labelRow(view, act, phrase, row) {
 
 export const stateOf = (verdict) => (verdict === null ? "open" : verdict ? "accepted" : "rejected");
 
-/** What reviewer A or B said of a phrase. */
-function said(choice, text, number) {
+/** Return a tag with the verdict of reviewer A or B on a phrase. */
+function verdictTag(choice, text, number) {
   const within = (phrases) => phrases.some((other) => fold(other) === fold(text));
   const state = stateOf(within(choice.accepted) || (within(choice.rejected) ? false : null));
   const sign = { accepted: "✓", rejected: "✗", open: "–" }[state];

@@ -46,10 +46,10 @@ export class Server {
     } catch (error) {
       throw new Trouble("server", String(error));
     }
-    const said = await reply.json().catch(() => ({}));
+    const answer = await reply.json().catch(() => ({}));
     const refused = reply.status === 401 || reply.status === 403;
     const later = reply.status >= 500 || reply.status === 429;
-    const kind = refused ? (said.kind ?? "token") : later ? "server" : "client";
-    throw new Trouble(kind, said.error ?? `HTTP ${reply.status}`);
+    const kind = refused ? (answer.kind ?? "token") : later ? "server" : "client";
+    throw new Trouble(kind, answer.error ?? `HTTP ${reply.status}`);
   }
 }

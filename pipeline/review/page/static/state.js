@@ -19,7 +19,7 @@ export const state = {
   mode: null, // what is being asked: {kind: "edit" | "missing" | "note" | "reason"}
   history: [], // {card, draft, uid} of this sitting, oldest first
   sitting: [], // seconds of each judgement
-  warned: null, // the key of the article of which was said that undo will leave it
+  warned: null, // the key of the article whose reviewer was warned that undo will leave it
 };
 
 export const clock = new Clock();

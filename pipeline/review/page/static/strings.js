@@ -315,19 +315,19 @@ const ko = {
 const languages = { en, ko };
 let words = en;
 
-/** The language of the page from now on: `ko` or `en`. */
+/** Set the language of the page: `ko` or `en`. */
 export function speak(language) {
   words = languages[language] ?? en;
   document.documentElement.lang = language;
 }
 
 export function t(name, values = {}) {
-  const found = words[name] ?? en[name] ?? name;
-  const text = Array.isArray(found) ? found[String(values.n) === "1" ? 0 : 1] : found;
+  const entry = words[name] ?? en[name] ?? name; // [one, many] where the number matters
+  const text = Array.isArray(entry) ? entry[String(values.n) === "1" ? 0 : 1] : entry;
   return text.replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
 }
 
-/** A word that may be unknown (a plugin's tier or lane): itself where there is no string. */
+/** Return the string of a word that may be unknown (a plugin's tier or lane), else the word itself. */
 export const word = (kind, name, values) => (Object.hasOwn(words, `${kind}_${name}`) ? t(`${kind}_${name}`, values) : name);
 
 /** Fill in what the templates left to this file: `data-t` is an element's text, `data-t-label` its spoken name. */

@@ -13,14 +13,14 @@ export const hands = {};
 const built = new WeakMap(); // card -> its text as elements, with marks or (blind) without
 const whenIdle = window.requestIdleCallback ?? ((call) => setTimeout(() => call({ timeRemaining: () => 9 }), 30));
 
-/** For a screen reader: what the eye sees by itself. */
+/** Tell a screen reader what the eye sees by itself. */
 export function say(words) {
   const live = find("#live");
   live.textContent = "";
   requestAnimationFrame(() => (live.textContent = words));
 }
 
-/** For everybody: what is not to be seen otherwise. */
+/** Tell everybody what is not to be seen otherwise. */
 export function tell(words) {
   say(words);
   const toast = find("#toast");
@@ -30,18 +30,18 @@ export function tell(words) {
   tell.timer = setTimeout(() => delete toast.dataset.shown, 2500);
 }
 
-/** A card's text and heading, built once. */
+/** Return a card's text and heading, built once. */
 function textOf(card, marked) {
   const { language } = state;
-  const known = built.get(card);
-  if (known?.marked === marked && known.language === language) return known;
+  const cached = built.get(card);
+  if (cached?.marked === marked && cached.language === language) return cached;
   const made = { ...article.build(card, marked), marked, language };
   made.heading = article.heading(card, made.title, settings, language);
   built.set(card, made);
   return made;
 }
 
-/** While the reviewer reads: write the rest of a long article, then build the next one. */
+/** Write, while the reviewer reads, the rest of a long article, then build the next one. */
 export function workAhead() {
   workAhead.asked ??= whenIdle(work, { timeout: 500 });
 }
@@ -70,15 +70,15 @@ export function showText() {
   workAhead();
 }
 
-/** To the top, or to the first mark where that is far below.  The one place that makes the browser lay the article out. */
+/** Scroll to the top, or to the first mark where that is far below; nothing else makes the browser lay the article out. */
 export function toBegin() {
   window.scrollTo(0, 0);
   const first = find("#article mark");
   if (first && first.getBoundingClientRect().top > window.innerHeight * 0.75) first.scrollIntoView({ block: "center" });
 }
 
-/** An article that was not on the screen before. */
-export function showCard() {
+/** Show an article that was not on the screen before. */
+export function showArticle() {
   showText();
   render();
   showFrame();
@@ -142,7 +142,7 @@ export function bringCurrent(inText) {
   if (marks.length && !marks.slice(0, 40).some(seen)) marks[0].scrollIntoView({ block: "center" });
 }
 
-/** The current phrase and its verdict in words. */
+/** Return the current phrase and its verdict in words. */
 export function spoken() {
   const { card, draft } = state;
   const phrase = [...card.phrases, ...draft.extra][draft.current];
