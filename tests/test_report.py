@@ -19,7 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.text.folding import fold_case
 from pipeline.job.workspace import Workspace
 from pipeline.report import charts, facts, page, samples, spending, words
-from pipeline.report.census import Frequent, binned, quantiles
+from pipeline.report.census import FrequentPhrases, binned, quantiles
 from pipeline.versions import store
 from tests.conftest import QUICKSTART, JobMaker, article, command, rows, run, work_of
 from tests.openai_server import Server, completion
@@ -310,7 +310,7 @@ def test_a_report_against_another_job(make_job: JobMaker, tmp_path: Path) -> Non
 
 
 def test_frequent_phrases_in_bounded_memory() -> None:
-    random, exact, bounded = np.random.default_rng(0), Counter[str](), Frequent(50)
+    random, exact, bounded = np.random.default_rng(0), Counter[str](), FrequentPhrases(50)
     for _ in range(40):
         part = Counter(f"P{n}" for n in random.zipf(1.4, 200) if n < 10**6)
         exact.update(part)
@@ -355,7 +355,7 @@ def test_marks_stand_where_the_phrases_do() -> None:
 @given(st.text(), st.integers(3, 40))
 def test_long_names_are_shortened_by_their_width(text: str, most: int) -> None:
     short = charts.shortened(text, most)
-    assert charts.columns_of(short) <= most or short == text
+    assert charts.text_width(short) <= most or short == text
     assert short == text or short.endswith("…")
 
 

@@ -32,7 +32,7 @@ from pipeline.label.requests import Labeller
 from pipeline.review.exchange import answers, label_studio
 from pipeline.review.log import verdicts
 from pipeline.review.log.judgements import Judgement
-from pipeline.review.sample import population
+from pipeline.review.sample import sampling_frame
 from pipeline.split import assignment
 from pipeline.split import stage as split
 from pipeline.versions import rows
@@ -334,16 +334,16 @@ def test_verdicts() -> None:
 
 
 def test_who_is_shown_what() -> None:
-    heads = np.array([population.head(f"{number:x}" * 16) for number in range(1, 9)], np.uint64)
-    assert np.argsort(population.mixed(heads, "0 draw")).tolist() == [0, 4, 7, 6, 5, 3, 2, 1]
-    assert np.flatnonzero(population.drawn(heads, "0 blind", 0.5)).tolist() == [1, 5, 6, 7]
+    heads = np.array([sampling_frame.digest_prefix(f"{number:x}" * 16) for number in range(1, 9)], np.uint64)
+    assert np.argsort(sampling_frame.seeded_hash(heads, "0 draw")).tolist() == [0, 4, 7, 6, 5, 3, 2, 1]
+    assert np.flatnonzero(sampling_frame.in_seeded_share(heads, "0 blind", 0.5)).tolist() == [1, 5, 6, 7]
 
 
 def test_answers_of_other_tools(tmp_path: Path) -> None:
     """An answer that comes back twice is recognised by these."""
-    task = answers.Task(LabelColumn("keyphrases", many=True), [])
-    source = answers.Source(tmp_path / "back.json", task, {"0" * 64: "a"}, [], "ana", "2026-01-01")
-    answer = answers.Answer("ana", ["1"], ["밤 배"], [], mark=7)
+    task = answers.LabellingTask(LabelColumn("keyphrases", many=True), [])
+    source = answers.ImportedFile(tmp_path / "back.json", task, {"0" * 64: "a"}, [], "ana", "2026-01-01")
+    answer = answers.ReturnedAnswer("ana", ["1"], ["밤 배"], [], mark=7)
     assert answers.judgement_of(source, "1", "0" * 64, ["night ferry", "fuel"], answer).uid[:16] == "72cbd94793cf9e64"
     assert label_studio.annotation_id("ana", "0" * 64) == 2088440863609795
 

@@ -18,7 +18,7 @@ from pipeline import runner
 from pipeline.core.errors import InputError, Paused
 from pipeline.core.files import read_json
 from pipeline.core.shards import Folder
-from pipeline.review.log.judgements import Judgement, Log
+from pipeline.review.log.judgements import Judgement, JudgementLog
 from pipeline.versions import store
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, work_of, write_jsonl
 from tests.openai_server import Server
@@ -35,7 +35,7 @@ def edit(path: Path, **sections: Any) -> None:
 
 def judged(work: Any, id: str, **verdict: Any) -> None:
     row = next(row for row in rows(work, "labels") if row["id"] == id)
-    with Log(work.verdicts_file) as log:
+    with JudgementLog(work.verdicts_file) as log:
         log.add([Judgement(row["text_sha256"], id, "kim", "2026-01-01T00:00:00.000+00:00", **verdict)])
 
 

@@ -128,10 +128,10 @@ class _Survey:
 
     def result(self, measured_in_flight: float) -> Quote:
         limits, model = self._options.limits, self._provider.model
-        price, tier = Prices(self._options.prices).of(model), self._provider.tier
+        price, service_tier = Prices(self._options.prices).of(model), self._provider.tier
         price = FREE if self._is_here else price
         requests = len(self._seen) - self._answered
-        prompts, most = quotes.price_of_rest(price, tier, self._tokens, requests, self._most_output)
+        prompts, most = quotes.price_of_rest(price, service_tier, self._tokens, requests, self._most_output)
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
         at_limits = quotes.seconds_at_limits(requests, self._tokens, rpm, tpm)
         cost = outputs = seconds = None

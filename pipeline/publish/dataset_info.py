@@ -22,9 +22,9 @@ _DTYPES = {"double": "float64", "float": "float32"}  # Arrow's names of types wh
 def configs(rows: Mapping[str, int]) -> list[dict[str, Any]]:
     """Return the configurations of a version with so many rows a split.
 
-    The splits are declared: a file named `eval-*` would else be taken for the split `test` by `datasets`, which cannot open a
-    split without rows either.
+    Splits without rows are left out.
     """
+    # the splits are declared, or `datasets` takes a file named `eval-*` for the split `test`; a split without rows it cannot open
     data = [{"split": name, "path": f"data/{name}-*.parquet"} for name, count in rows.items() if count]
     runs = [{"split": "runs", "path": "provenance/runs.parquet"}]
     return [

@@ -133,6 +133,7 @@ def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str,
                 progress.update()
     finally:
         ledger.close()
+    # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do
     index = pa.concat_tables(tables).unify_dictionaries()
     near = _near_eval(work, index, [table.num_rows for table in tables[1:]])
     return index.append_column("near", pa.array(near.astype(np.int64))), tallies

@@ -20,7 +20,7 @@ Row = tuple[str, float, str]  # name, value, the value as it is written
 
 
 def svg(title: str, height: float, body: str, width: int = WIDTH) -> str:
-    """A picture with a name for who cannot see it."""
+    """Wrap a drawing as an SVG element, with a title for who cannot see it."""
     return (
         f'<svg class="chart" role="img" viewBox="0 0 {width} {height:g}" xmlns="http://www.w3.org/2000/svg">'
         f"<title>{escape(title)}</title>{body}</svg>"
@@ -28,12 +28,12 @@ def svg(title: str, height: float, body: str, width: int = WIDTH) -> str:
 
 
 def text_width(text: str) -> int:
-    """How many Latin letters wide a text is: a Hangul syllable or a Han character is two."""
+    """Return how many Latin letters wide a text is: a Hangul syllable or a Han character is two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, or its beginning and an ellipsis, at most so many Latin letters wide."""
+    """Return the text, or its beginning and an ellipsis, at most `most` Latin letters wide."""
     if text_width(text) <= most:
         return text
     kept, width = [], 1
@@ -73,7 +73,7 @@ def _name(name: str, y: float, label_width: float) -> str:
 def bars(
     title: str, rows: Sequence[Row], kind: str = "bar", label_width: float = LABEL_WIDTH, width: int = WIDTH
 ) -> str:
-    """A bar for each row, the name before it, the value behind it."""
+    """Draw a bar for each row, the name before it, the value behind it."""
     most = max((value for _, value, _ in rows), default=0) or 1
     bar_width = (
         width - label_width - _CHARACTER * (max((text_width(value_text) for *_, value_text in rows), default=0) + 2)
@@ -90,7 +90,7 @@ def bars(
 
 
 def funnel(title: str, rows: Sequence[tuple[str, int, int, int]], width: int = WIDE) -> str:
-    """A row for each stage (name, kept, rejected, waiting): what is kept narrows from row to row, what was lost stands at
+    """Draw a row for each stage (name, kept, rejected, waiting): what is kept narrows from row to row, what was lost stands at
     its right side."""
     most = max((kept + rejected + waiting for _, kept, rejected, waiting in rows), default=0) or 1
     label_width, height = 96.0, 34.0
@@ -126,7 +126,7 @@ def histogram(
     tall: int = 150,
     kind: str = "bar",
 ) -> str:
-    """A column for each name; `told` stands above each (empty: nothing), names are thinned out where they would touch."""
+    """Draw a column for each name; `value_texts` stand above them ("": nothing), names are thinned where they would touch."""
     most, count = max(counts, default=0) or 1, max(len(counts), 1)
     step, base = WIDTH / count, tall + 16.0
     every = max(1, -(-max(map(text_width, names), default=1) * 7 // int(max(step, 1))))
@@ -142,7 +142,7 @@ def histogram(
 
 
 def paired(title: str, names: Sequence[str], before: Sequence[float], after: Sequence[float], tall: int = 120) -> str:
-    """Two columns for each name, a pale one of before and one of after, each set as shares of its own whole."""
+    """Draw two columns for each name, a pale one of before and one of after, each set as shares of its own whole."""
     sums = [sum(values) or 1 for values in (before, after)]
     shares = [[value / whole for value in values] for values, whole in zip((before, after), sums, strict=True)]
     most = max((share for side in shares for share in side), default=0) or 1
@@ -160,7 +160,7 @@ def paired(title: str, names: Sequence[str], before: Sequence[float], after: Seq
 
 
 def sparkline(title: str, values: Sequence[float], first: str, last: str, tall: int = 56) -> str:
-    """A line over time; `first` and `last` stand below its ends."""
+    """Draw a line over time; `first` and `last` stand below its ends."""
     most, step = max(values, default=0) or 1, WIDTH / max(len(values) - 1, 1)
     points = [(number * step, 4 + tall - tall * value / most) for number, value in enumerate(values)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
@@ -174,7 +174,7 @@ def sparkline(title: str, values: Sequence[float], first: str, last: str, tall: 
 
 
 def stacked(title: str, parts: Sequence[tuple[str, float, str]], width: int = WIDTH) -> str:
-    """One bar of parts (name, value, class of its colour) that are shares of a whole, with a legend."""
+    """Draw one bar of parts (name, value, class of its colour) that are shares of a whole, with a legend."""
     whole = sum(value for _, value, _ in parts) or 1
     drawn, left, x, y = [], 0.0, 0.0, 56.0
     for name, value, kind in parts:
@@ -194,7 +194,7 @@ def stacked(title: str, parts: Sequence[tuple[str, float, str]], width: int = WI
 def forest(
     title: str, rows: Sequence[tuple[str, float, float, float, str]], at: float | None = None, width: int = WIDTH
 ) -> str:
-    """Shares with intervals: (name, mean, low, high, what stands behind).  The scale begins at a round share below the lowest
+    """Draw shares with intervals: (name, mean, low, high, what stands behind).  The scale begins at a round share below the lowest
     end; `at` is a vertical line (the whole), the last row is drawn as a diamond where `at` is given."""
     lowest = min((low for _, _, low, _, _ in rows), default=0.0)
     start = max(0.0, int(lowest * 10 - 1e-9) / 10)
@@ -223,7 +223,7 @@ def forest(
 
 
 def ranged(title: str, low: float, high: float, actual: float, texts: tuple[str, str, str]) -> str:
-    """What was foretold (a band from low to high) and what came (a dot), from zero; `told` is how the three are written."""
+    """Draw what was foretold (a band from low to high) and what came (a dot), from zero; `texts` are the three as written."""
     most = max(high, actual) * 1.08 or 1
     left, right, at = (WIDTH * value / most for value in (low, high, actual))
     body = line(0, 40, WIDTH, 40, "axis") + box(

@@ -102,7 +102,7 @@ def rates(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _signed(share: float) -> str:
-    """In points, with a minus that is as wide as the plus."""
+    """Write a difference of shares in points, with a minus that is as wide as the plus."""
     return f"{share * 100:+.1f}".replace("-", "−")
 
 
