@@ -86,60 +86,60 @@ def _none_of(rows: list[str]) -> _Outcome:
 
 
 def _where(condition: Callable[[pa.Table], Any]) -> _Check:
-    return lambda facts: _none_of(_strings(facts.index.column("id").filter(condition(facts.index))))
+    return lambda inputs: _none_of(_strings(inputs.index.column("id").filter(condition(inputs.index))))
 
 
 def _some_of(column: str) -> _Check:
     return _where(lambda index: pc.greater(index.column(column), 0))
 
 
-def _unique_ids(facts: GateInputs) -> _Outcome:
-    counts = pc.value_counts(facts.index.column("id").combine_chunks())
+def _unique_ids(inputs: GateInputs) -> _Outcome:
+    counts = pc.value_counts(inputs.index.column("id").combine_chunks())
     return _none_of(_strings(counts.filter(pc.greater(counts.field("counts"), 1)).field("values")))
 
 
 def _no_overlap(column: str) -> _Check:
-    def check(facts: GateInputs) -> _Outcome:
-        values, ids = facts.index.column(column), facts.index.column("id")
-        is_eval = pc.equal(facts.index.column("split"), "eval")
+    def check(inputs: GateInputs) -> _Outcome:
+        values, ids = inputs.index.column(column), inputs.index.column("id")
+        is_eval = pc.equal(inputs.index.column("split"), "eval")
         shared = pc.is_in(values, values.filter(is_eval).combine_chunks())
         return _none_of(_strings(ids.filter(pc.and_(shared, pc.invert(is_eval)))))
 
     return check
 
 
-def _eval_unchanged(facts: GateInputs) -> _Outcome:
+def _eval_unchanged(inputs: GateInputs) -> _Outcome:
     """Find eval rows of the last version that are train now."""
-    ids = facts.index.column("id")
-    train = pc.equal(facts.index.column("split"), "train")
-    return _none_of(_strings(ids.filter(pc.and_(train, pc.is_in(ids, facts.eval_before)))))
+    ids = inputs.index.column("id")
+    train = pc.equal(inputs.index.column("split"), "train")
+    return _none_of(_strings(ids.filter(pc.and_(train, pc.is_in(ids, inputs.eval_before)))))
 
 
-def _max_phrases(facts: GateInputs) -> _Outcome:
-    too_many = pc.greater(facts.index.column("phrases"), facts.max_phrases or 1_000_000)
-    return _none_of(_strings(facts.index.column("id").filter(too_many)))
+def _max_phrases(inputs: GateInputs) -> _Outcome:
+    too_many = pc.greater(inputs.index.column("phrases"), inputs.max_phrases or 1_000_000)
+    return _none_of(_strings(inputs.index.column("id").filter(too_many)))
 
 
-def _absent_rate(facts: GateInputs) -> _Outcome:
-    absent, phrases = (pc.sum(facts.index.column(name)).as_py() or 0 for name in ("absent", "phrases"))
+def _absent_rate(inputs: GateInputs) -> _Outcome:
+    absent, phrases = (pc.sum(inputs.index.column(name)).as_py() or 0 for name in ("absent", "phrases"))
     rate = absent / phrases if phrases else 0.0
-    figure = f"{rate:.1%} of phrases are not in the text (limit {facts.max_absent_rate:.0%})"
-    return rate <= facts.max_absent_rate, figure, []
+    figure = f"{rate:.1%} of phrases are not in the text (limit {inputs.max_absent_rate:.0%})"
+    return rate <= inputs.max_absent_rate, figure, []
 
 
-def _reviewed_precision(facts: GateInputs) -> _Outcome:
+def _reviewed_precision(inputs: GateInputs) -> _Outcome:
     """Hold the lower end of the precision's interval against the limit."""
     # the lower end: few verdicts prove nothing; nor do many where much came or changed since the audit
-    reviewed = facts.reviewed
+    reviewed = inputs.reviewed
     if not reviewed.total:
         return False, "no phrase was reviewed", []
     figure = f"{reviewed.mean:.1%} of {reviewed.total:,} reviewed phrases accepted, at least {reviewed.low:.1%} with 95% confidence"
-    figure += f" (limit {facts.min_precision:.0%})"
+    figure += f" (limit {inputs.min_precision:.0%})"
     if reviewed.covers < ENOUGH:
         figure += (
             f"; they speak for {reviewed.covers:.0%} of the phrases: judge on what came, changed or was skipped since"
         )
-    return reviewed.low >= facts.min_precision and reviewed.covers >= ENOUGH, figure, []
+    return reviewed.low >= inputs.min_precision and reviewed.covers >= ENOUGH, figure, []
 
 
 _GATES: dict[str, tuple[Level, _Check]] = {

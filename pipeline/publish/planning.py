@@ -105,8 +105,8 @@ def _gate_results(work: Workspace, index: pa.Table, before: pa.Table, reviewed: 
     options, column = work.config.publish, work.config.label_column
     evals = before.column("id").filter(pc.equal(before.column("split"), "eval")).combine_chunks()
     max_phrases = work.config.max_phrases if column.many else 1
-    facts = gates.GateInputs(index, evals, reviewed, max_phrases, options.max_absent_rate, options.min_precision)
-    return gates.run_gates(facts, options.gates, options.waive)
+    inputs = gates.GateInputs(index, evals, reviewed, max_phrases, options.max_absent_rate, options.min_precision)
+    return gates.run_gates(inputs, options.gates, options.waive)
 
 
 def inputs_of(work: Workspace) -> str:
