@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.types import AdvertisedLimits
+from pipeline.core.types import RateLimits
 from pipeline.label.openai_api import chat_completions
 from tests.virtual_time import Endpoint, Load
 
@@ -82,17 +82,17 @@ def test_a_concurrency_that_is_given_is_kept() -> None:
 @pytest.mark.parametrize(
     ("headers", "limits"),
     [
-        ({"x-ratelimit-limit-requests": "3000", "x-ratelimit-reset-requests": "20ms"}, AdvertisedLimits(requests=3000)),
-        ({"x-ratelimit-limit-tokens": "150000", "x-ratelimit-reset-tokens": "1m2s"}, AdvertisedLimits(tokens=150000)),
+        ({"x-ratelimit-limit-requests": "3000", "x-ratelimit-reset-requests": "20ms"}, RateLimits(requests=3000)),
+        ({"x-ratelimit-limit-tokens": "150000", "x-ratelimit-reset-tokens": "1m2s"}, RateLimits(tokens=150000)),
         (
             {"x-ratelimit-limit-requests": "14400", "x-ratelimit-reset-requests": "2m59.56s"},
-            AdvertisedLimits(),
+            RateLimits(),
         ),  # by the day
-        ({"x-ratelimit-limit-requests": "many", "x-ratelimit-limit-tokens": "-5"}, AdvertisedLimits()),
-        ({"x-ratelimit-limit-requests": "0", "x-ratelimit-limit-tokens": "nan"}, AdvertisedLimits()),
+        ({"x-ratelimit-limit-requests": "many", "x-ratelimit-limit-tokens": "-5"}, RateLimits()),
+        ({"x-ratelimit-limit-requests": "0", "x-ratelimit-limit-tokens": "nan"}, RateLimits()),
     ],
 )
-def test_headers_are_read_with_care(headers: dict[str, str], limits: AdvertisedLimits) -> None:
+def test_headers_are_read_with_care(headers: dict[str, str], limits: RateLimits) -> None:
     assert chat_completions.limits(headers) == limits
 
 

@@ -44,7 +44,7 @@ ACME = {
         from pipeline.core import contracts
         from pipeline.core.errors import EndpointError, RequestFailed
         from pipeline.core.options import Options as Base
-        from pipeline.core.types import AdvertisedLimits, ModelInfo, Reply, Usage
+        from pipeline.core.types import ModelInfo, RateLimits, Reply, Usage
 
 
         class Options(Base):
@@ -106,7 +106,7 @@ ACME = {
                 if answer.status == 429:
                     raise RequestFailed("rate_limited", "slow_down", "too many", retry_after=float(headers["retry-after"]))
                 if "x-ratelimit-limit-requests" in headers:
-                    self.advertised = AdvertisedLimits(requests=float(headers["x-ratelimit-limit-requests"]))
+                    self.advertised = RateLimits(requests=float(headers["x-ratelimit-limit-requests"]))
                 choice, usage = data["choices"][0], data["usage"]
                 tokens = Usage(usage["prompt_tokens"], None, usage["completion_tokens"])
                 return Reply(choice["message"]["content"], choice["finish_reason"], data["model"], usage=tokens, tier="flex")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.core.types import AdvertisedLimits
+from pipeline.core.types import RateLimits
 from pipeline.label.pacing.admission import Closed, Gate
 
 
@@ -138,7 +138,7 @@ class Load:
                 await asyncio.sleep(endpoint.seconds(loop.time(), self._random.uniform(0.7, 1.3)))
                 self._gate.answered(passed)
                 if self.headers and endpoint.per_minute:
-                    self._gate.advertised(AdvertisedLimits(requests=endpoint.per_minute))
+                    self._gate.advertised(RateLimits(requests=endpoint.per_minute))
                 return
             endpoint.refused += 1
             await asyncio.sleep(endpoint.latency / 10)

@@ -26,18 +26,7 @@ import pyarrow as pa
 from pydantic import SecretStr
 
 from pipeline.core.options import Options
-from pipeline.core.types import (
-    AdvertisedLimits,
-    Article,
-    BadRow,
-    Label,
-    LabelColumn,
-    ModelInfo,
-    RawRow,
-    Reply,
-    Request,
-    Unit,
-)
+from pipeline.core.types import Article, BadRow, Label, LabelColumn, ModelInfo, RateLimits, RawRow, Reply, Request, Unit
 
 if TYPE_CHECKING:
     from pipeline.core.text.tokens import Counter, Ruler
@@ -242,7 +231,7 @@ class Provider(Plugin):
     ruler: Ruler | None = None
     """How long prompts are in the model's own tokens, once `open` returned; None: as OpenAI's models count."""
 
-    advertised: AdvertisedLimits | None = None
+    advertised: RateLimits | None = None
     """The limits per minute that the last reply told of; None: they are learned from refusals."""
 
     pool: int | None = None

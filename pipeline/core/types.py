@@ -115,7 +115,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class AdvertisedLimits:
+class RateLimits:
     """Limits per minute in the headers of an endpoint's replies; None where they name none."""
 
     requests: float | None = None

@@ -15,7 +15,7 @@ import orjson
 from pipeline.core.errors import TOO_LONG, RequestFailed, Unit
 from pipeline.core.finish import finish_of
 from pipeline.core.http import retry_after
-from pipeline.core.types import AdvertisedLimits, ModelInfo, Reply, ResponseFormat, Usage
+from pipeline.core.types import ModelInfo, RateLimits, Reply, ResponseFormat, Usage
 
 # error.code (or error.type) of a 429 that no waiting mends
 _SPENT = ("insufficient_quota", "credit_balance_exhausted", "spend_limit_exceeded", "usage_limit_exceeded")
@@ -211,11 +211,11 @@ _UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 _LONGEST_WINDOW = 90.0  # seconds: a limit that takes longer to be whole again is none per minute
 
 
-def limits(headers: Any) -> AdvertisedLimits:
+def limits(headers: Any) -> RateLimits:
     """The limits per minute that a reply's headers tell of."""
     told = {unit: _per_minute(headers.get(f"x-ratelimit-limit-{unit}"), headers.get(f"x-ratelimit-reset-{unit}"))
             for unit in ("requests", "tokens")}  # fmt: skip
-    return AdvertisedLimits(**told)
+    return RateLimits(**told)
 
 
 def _per_minute(limit: str | None, reset: str | None) -> float | None:

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from pipeline.core.errors import Unit
-from pipeline.core.types import AdvertisedLimits
+from pipeline.core.types import RateLimits
 from pipeline.label.pacing.concurrency_limiter import Window
 from pipeline.label.pacing.rate_limiter import Pace
 
@@ -182,7 +182,7 @@ class Gate:
 
     # --- what is known of the endpoint ---
 
-    def advertised(self, limits: AdvertisedLimits) -> None:
+    def advertised(self, limits: RateLimits) -> None:
         """Limits per minute as the endpoint's headers say, where the job file says nothing lower."""
         pairs: tuple[tuple[Unit, float | None], ...] = (("requests", limits.requests), ("tokens", limits.tokens))
         for unit, per_minute in pairs:
