@@ -363,3 +363,63 @@ def test_a_reply_without_choices_is_paid_once_where_it_was_billed(make_job: JobM
         ("", 100)
     ]
     assert open_ledger(work.ledger_target, "test").spending().lost_requests == 4
+
+
+THEIRS = """
+from pipeline.core import contracts
+from pipeline.core.types import Label, LabelColumn
+from pipeline.job.config import Options
+
+class Task(contracts.Task):
+    column = LabelColumn("mood", many=False)
+    prompt = "mine.yaml"
+
+    @staticmethod
+    def variables(options):
+        return {}
+
+    def parse(self, reply, article):
+        return Label([reply.text], [], "ok")
+"""
+
+
+@pytest.mark.parametrize(
+    ("finish", "asked", "label", "reason"),
+    [
+        ("eos", 1, "calm", None),
+        ("strange", 2, "calm", None),  # nobody says that its form is closed
+        ("max_tokens", 2, "calm", None),
+        ("SAFETY", 2, None, "content_filter"),
+    ],
+)
+def test_the_table_holds_for_a_task_of_somebody_else(
+    make_job: JobMaker,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    finish: str,
+    asked: int,
+    label: Any,
+    reason: Any,
+) -> None:
+    server.script = lambda body, times: (200, completion(body, "calm", finish), {})
+    path = openai_job(make_job, server, 3, task="their_moods.mood")
+    (path.parent / "their_moods").mkdir()
+    (path.parent / "their_moods" / "mood.py").write_text(THEIRS)
+    (path.parent / "mine.yaml").write_text("user: 'What mood? {{ text }}'\n")
+    monkeypatch.syspath_prepend(path.parent)
+    work = run(path, last="clean")
+    assert sum(server.seen.values()) == 3 * asked
+    assert [row["mood"] for row in rows(work, "labels")] == [label] * 3 * (label is not None)
+    assert [row["reason"] for row in rows(work, "labels", rejected=True)] == [reason] * 3 * (reason is not None)
+    assert all((UNKNOWN in row["repairs"]) == (finish == "strange") for row in rows(work, "labels"))
+
+
+def test_a_class_of_a_closed_set_shows_its_end(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: (200, completion(body, "Sports", "strange"), {})
+    path = openai_job(make_job, server, 3, task="classes")
+    work = run(path, "clean={classes: [Sports, Arts, Arts and crafts]}", last="clean")
+    assert sum(server.seen.values()) == 3 and {row["label"] for row in rows(work, "labels")} == {"Sports"}
+    server.script = lambda body, times: (200, completion(body, "Arts", "strange"), {})
+    work = run(path, "name=half", "clean={classes: [Sports, Arts, Arts and crafts]}", last="clean")
+    assert sum(server.seen.values()) == 3 + 6
+    assert {row["reason"] for row in rows(work, "labels", rejected=True)} == {"truncated"}

@@ -47,8 +47,9 @@ class Cap:
     def hear(self, ask: Ask, reply: Reply, cost_usd: float | None) -> float:
         """Hear who answered.  What the reply counts against the budget: its cost, or the most that it can have cost where
         nobody knows that."""
-        price = self._asking.prices.of_served(self._asking.model, reply.model)
+        price = None
         if self._kept:
+            price = self._asking.prices.of_served(self._asking.model, reply.model)
             self._told, before = True, self._bounds.tariff
             if price is None:
                 self._bounds.adopt(before.joined(before._replace(unpriced=reply.model)))
