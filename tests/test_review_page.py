@@ -326,17 +326,22 @@ def test_a_double_click_judges_no_article_that_nobody_has_seen(served: ReviewSer
         assert title(page) != before
         assert page.locator(".row.rejected, .row.accepted, .flagged").count() == 0
         page.wait_for_timeout(600)
-    page.click("[data-at=accept_rest]")
-    page.click("[data-at=accept_rest]")  # two clicks of their own, faster than anybody reads
+    for _ in range(2):
+        page.mouse.click(*middle(page, "accept_rest"))  # two clicks of their own, faster than anybody reads
     saved(page)
     assert [judgement.skipped for judgement in said(job)] == [False, False, True, False]
 
 
+def middle(page: Any, action: str) -> tuple[float, float]:
+    box = page.locator(f"[data-at={action}]").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def test_a_finger_that_taps_twice_judges_once(served: ReviewServer, job: Path, opened: Opener) -> None:
     page = opened(served, viewport={"width": 390, "height": 844}, has_touch=True)
-    before = title(page)
-    page.tap("[data-at=accept_rest]")
-    page.tap("[data-at=accept_rest]")
+    before, there = title(page), middle(page, "accept_rest")
+    page.touchscreen.tap(*there)
+    page.touchscreen.tap(*there)
     assert title(page) != before
     saved(page)
     assert len(said(job)) == 1
@@ -405,10 +410,20 @@ def test_a_press_out_of_impatience_is_not_meant_for_what_came(served: ReviewServ
     page.route("**/api/queue?*lane=triage*", lambda route: waiting.append(route))
     page.click("[data-lane=triage]")
     page.wait_for_selector(".nothing")
-    press(page, "a")
+    page.evaluate(
+        """() => {  // presses a key until the article is there, and four times more
+            let more = 4;
+            const press = () => {
+                for (const key of ["a", "x"])
+                    document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+                if (document.querySelector(".row") && !more--) clearInterval(timer);
+            };
+            const timer = setInterval(press, 20);
+        }"""
+    )
     waiting.pop().continue_()
     page.wait_for_selector(".row")
-    press(page, "a Enter x")
+    page.wait_for_timeout(200)
     assert page.locator(".row.rejected").count() == 0
     page.wait_for_timeout(550)
     press(page, "a")

@@ -4,10 +4,11 @@
 const DOUBLE = 500; // ms within which desktops take two clicks for one double click
 const TAP = 300; // ms between the two taps of a finger, which browsers do not always count
 const NEAR = 40; // px that they may be apart
+const PATIENCE = 1000; // ms that a key may have been pressed in vain before an article came
 
 let shown = { at: 0, label: false }; // when another article came, or (label) that of a blind one
 let clicked = null; // the last click that counted: {at, x, y}
-let waited = -DOUBLE; // when a key was pressed with no article there
+let waited = -PATIENCE; // when a key was pressed with no article there
 
 /** Note that something to judge is before the eyes from now on. */
 export function comesIntoSight(label = false) {
@@ -36,6 +37,7 @@ export function isMeantClick({ timeStamp: at, clientX: x, clientY: y, detail, ta
 export function isMeantKey({ timeStamp: at }, name, card) {
   if (isLate(at)) return false;
   if (!card) waited = at;
-  else if (isSoon(at, waited, DOUBLE)) return false;
-  return !(name === "Enter" && shown.label && isSoon(at, shown.at, DOUBLE)); // Enter writes phrases, and shows the label
+  // Enter writes phrases, and shows the label: once more it is out of habit
+  const hasty = isSoon(shown.at, waited, PATIENCE) || (name === "Enter" && shown.label);
+  return !(card && hasty && isSoon(at, shown.at, DOUBLE));
 }
