@@ -597,23 +597,26 @@ def test_the_label_of_a_blind_article_is_not_in_the_browser_before(job: Path, op
     """Nor in what it fetched ahead, nor in what it keeps."""
     with ReviewServer(reconfigured(job, blind=0.5)) as server:
         page = opened(server, extra="&lane=blind")
-        heard: list[str] = []
-        page.on("response", lambda response: heard.append(response.text()) if "/api/" in response.url else None)
-        page.reload()
+        answers: list[Any] = []
+        page.on("response", lambda response: answers.append(response) if "/api/" in response.url else None)
+        with page.expect_response("**/api/queue*"):
+            page.reload()
         page.wait_for_selector(".typing")
         page.keyboard.insert_text("빠진 구")
         press(page, "Enter")
         page.wait_for_function("() => Object.keys(localStorage).some((key) => key.includes('draft/blind/'))")
         stored = page.evaluate("JSON.stringify(localStorage)")
+        heard = [answer.text() for answer in answers]
         assert heard and not any(PHRASES[3] in text for text in [*heard, stored, page.content()])
         page.route("**/api/reveal", lambda route: route.abort("connectionrefused"))
         press(page, "Enter")
         page.wait_for_selector("#toast[data-shown]")
         assert "서버" in page.inner_text("#toast") and page.locator(".row").count() == 0
         page.unroute("**/api/reveal")
-        press(page, "Enter")
+        with page.expect_response("**/api/reveal") as answer:
+            press(page, "Enter")
+        assert PHRASES[3] in answer.value.text()
         page.wait_for_selector(".row")
-        assert PHRASES[3] in heard[-1]
         page.reload()  # the server knows what was written
         page.wait_for_selector(".row")
         assert page.locator(".facts-list li").all_inner_texts() == ["빠진 구"]
