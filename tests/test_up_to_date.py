@@ -257,6 +257,7 @@ def test_a_trial_publishes_nothing(make_job: JobMaker, server: Server) -> None:
     assert runner.run(work_of(path)) is None
     trial = command("run", path, "--limit", "3", "--set", "label.parameters.seed=7")
     assert trial.returncode == 0 and "9 rows removed" in trial.stdout, trial.stdout + trial.stderr
+    assert f"labelmill publish {path} --set label.parameters.seed=7 would make 2.0.0" in trial.stdout
     assert [version.name for version in store.all_versions(work.versions)] == ["1.0.0"]
     rest = runner.run(work_of(path, "label.parameters.seed=7"), "clean")  # the trial's other articles still wait
     assert rest and "3 of 12 answered, 9 wait" in rest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -74,6 +75,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
     work = _workspace(arguments)
     held_back = runner.run(work, arguments.first, arguments.last, arguments.publish)
+    if held_back and arguments.set:  # without them the rows would be stale to `publish`
+        command = f"labelmill publish {arguments.job}"
+        held_back = held_back.replace(command, f"{command} {' '.join(f'--set {shlex.quote(s)}' for s in arguments.set)}")
     output.status({**runner.status(work), "held_back": held_back})
 
 
