@@ -77,7 +77,9 @@ def _run(arguments: argparse.Namespace) -> None:
     held_back = runner.run(work, arguments.first, arguments.last, arguments.publish)
     if held_back and arguments.set:  # without them the rows would be stale to `publish`
         command = f"labelmill publish {arguments.job}"
-        held_back = held_back.replace(command, f"{command} {' '.join(f'--set {shlex.quote(s)}' for s in arguments.set)}")
+        held_back = held_back.replace(
+            command, f"{command} {' '.join(f'--set {shlex.quote(s)}' for s in arguments.set)}"
+        )
     output.status({**runner.status(work), "held_back": held_back})
 
 
