@@ -33,12 +33,13 @@ from pipeline.job.config import load_job
 from pipeline.job.workspace import Workspace
 from tests.openai_server import Running, Server
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # there is a worker for each core: threads would wait for one another's
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", "1"
-    )  # read by torch when it is imported, and by processes that tests start
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There is a worker for each core, so threads of OpenMP would wait for one another's.  Torch reads this when it is imported, and
+    # so do processes that tests start.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile("repeatable", derandomize=True)  # HYPOTHESIS_PROFILE=default looks for new examples
+# HYPOTHESIS_PROFILE=default looks for new examples; a busy machine is late, which is no fault.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 ROOT = Path(__file__).parent.parent

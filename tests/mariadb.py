@@ -56,7 +56,7 @@ def running(folder: Path) -> Iterator[str]:
 def _wait(port: int) -> None:
     import pymysql
 
-    for _ in range(200):
+    for _ in range(1200):
         try:
             pymysql.connect(host="127.0.0.1", port=port, user="labelmill", password="sesame", database="news").close()
             return

@@ -72,7 +72,7 @@ def _wait(url: str) -> None:
 
     import psycopg
 
-    for _ in range(200):
+    for _ in range(1200):
         try:
             psycopg.connect(url, connect_timeout=2).close()
             return

@@ -97,6 +97,7 @@ def finish(processes: list[subprocess.Popen[bytes]]) -> str:
     return "\n".join(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "kills"), [("dear", 0), ("dear", 4), ("dearer", 1)])
 def test_a_dearer_model_passes_the_cap_by_eight_replies_at_most(
     make_job: JobMaker, server: Server, model: str, kills: int
@@ -126,6 +127,7 @@ def test_a_dearer_model_passes_the_cap_by_eight_replies_at_most(
     assert bill.replies > asked and bill.usd <= raised  # and is reserved for
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [0, 2])
 def test_a_model_that_becomes_dearer_passes_the_cap_by_what_is_in_flight(
     make_job: JobMaker, server: Server, kills: int
@@ -157,6 +159,7 @@ def stays(count: Callable[[], int], seconds: float = 2.5) -> int:
     return last
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_until_what_was_in_flight_is_settled(make_job: JobMaker, server: Server) -> None:
     """In no process, while a few requests of the former tariff are not answered yet and there is room for many more."""
     server.latency = 0.05
@@ -185,6 +188,7 @@ def test_nothing_is_sent_until_what_was_in_flight_is_settled(make_job: JobMaker,
 # --- what a reply may be dearer by, beside its model ---
 
 
+@pytest.mark.slow
 def test_more_tokens_than_were_reserved_for_pass_the_cap_by_eight_replies_at_most(
     make_job: JobMaker, server: Server
 ) -> None:
@@ -250,6 +254,7 @@ def test_a_reply_that_is_broken_off_tells_who_answers_too(make_job: JobMaker, se
 # --- a price that nobody knows ---
 
 
+@pytest.mark.slow
 def test_a_model_without_a_price_pauses_the_job_and_is_not_forgotten(make_job: JobMaker, server: Server) -> None:
     server.latency, server.models = 0.2, ("cheap",)
     server.script = lambda body, times: (200, {**completion(body, keyphrases(body)), "model": "stranger"}, {})
