@@ -57,10 +57,10 @@ def test_a_signal_in_a_callback_that_cannot_raise_is_not_lost(number: signal.Sig
     """As in those of the import system."""
     code = """
     def command():
-        it = threading.Event()
-        watch = weakref.ref(it, lambda _: (send(), time.sleep(0)))
-        del it
         try:
+            it = threading.Event()
+            watch = weakref.ref(it, lambda _: (send(), time.sleep(0)))
+            del it
             time.sleep(100)
         except (KeyboardInterrupt, signals.Terminated):
             return 3

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _swallowed = threading.Event()  # SIGTERM came; C code that imports may have lost the exception
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
-_AGAIN_SECONDS = 0.02  # long enough to be out of the interpreter's callback that swallowed the first one
+_AGAIN_SECONDS = 0.1  # long enough to be out of the interpreter's callback that swallowed the first one
 
 
 class Terminated(SystemExit):
