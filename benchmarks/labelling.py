@@ -38,10 +38,10 @@ def bodies(folder: Path, count: int) -> list[dict[str, object]]:
     from pipeline.core.shards import read_order
     from pipeline.job.config import load_job
     from pipeline.job.workspace import Workspace
-    from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of
+    from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 
     work = Workspace(load_job(folder / f"{count}.yaml"))
-    labeller = Labeller(work)
+    labeller = RequestBuilder(work)
     tables = [work.filtered.read(shard, ARTICLE_COLUMNS) for shard in read_order(work.articles)]
     requests = [labeller.request(article) for table in tables for article in articles_of(table)]
     return [{"model": "gpt-6-luna", "messages": list(r.messages), "max_completion_tokens": 128} for r in requests]

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.core.errors import ConfigError, InputError, LabelmillError
 from pipeline.core.types import Article, Reply, Request, Usage
-from pipeline.label.engine.question import Ask, Outcome
+from pipeline.label.engine.question import Outcome, RequestAttempt
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger import claims as claims_module
 from pipeline.label.ledger.claims import Wanted
@@ -66,7 +66,7 @@ def wanted(*numbers: int, ask: int = 1, usd: float = 0.0) -> list[Wanted]:
 def outcome(
     number: int, text: str | None = "a; b", usd: float = 0.0, ask: int = 1, lost: float | None = None
 ) -> Outcome:
-    asked = Ask(Request(key(number), Article(str(number), None, "", "")), ask, lost_usd=lost)
+    asked = RequestAttempt(Request(key(number), Article(str(number), None, "", "")), ask, lost_usd=lost)
     if text is None:
         return Outcome(asked, failure="timeout")
     reply = Reply(text, "stop", "m", f"r{number}", Usage(10, 1, 2, 3), "flex")

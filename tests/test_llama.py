@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.core.errors import ConfigError, EndpointError, MissingExtra, ModelError
 from pipeline.label.local_model import memory, weights
-from pipeline.label.requests import Labeller
+from pipeline.label.requests import RequestBuilder
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, rows, run, work_of
 from tests.model_hub import COMMITS, ModelHub
 
@@ -92,7 +92,7 @@ def test_real_4_bits(folder: Path, make_job: JobMaker) -> None:
     assert type(model.model.layers[0].mlp.up_proj).__name__ == "Linear4bit"
     expected = set()
     for row in rows(work, "filtered"):
-        messages = Labeller(work).prompt.render(_article(row))  # type: ignore[union-attr]
+        messages = RequestBuilder(work).prompt.render(_article(row))  # type: ignore[union-attr]
         ids = tokenizer.apply_chat_template(
             messages, return_tensors="pt", add_generation_prompt=True, return_dict=False
         )
@@ -114,12 +114,14 @@ def test_topics_take_the_first_line(folder: Path, make_job: JobMaker, monkeypatc
     path = make_job([article(1)], label={**label(folder), "task": "topic"})
     work = run(path, last="label")
     assert work.config.provider_options.first_line is None
-    made = Labeller(work).provider
+    made = RequestBuilder(work).provider
     assert made.identity["parameters"]["first_line"] is True
     assert made.identity["parameters"]["max_new_tokens"] == 24
-    fewest = Labeller(work_of(path, "label.parameters={}")).provider
+    fewest = RequestBuilder(work_of(path, "label.parameters={}")).provider
     assert fewest.max_output_tokens == 48
-    assert Labeller(work_of(path, "label.task=keyphrases", "label.parameters={}")).provider.max_output_tokens == 192
+    assert (
+        RequestBuilder(work_of(path, "label.task=keyphrases", "label.parameters={}")).provider.max_output_tokens == 192
+    )
 
 
 # --- identity ---
@@ -444,7 +446,7 @@ def test_what_a_model_takes(folder: Path) -> None:
 )
 def test_job_files(folder: Path, make_job: JobMaker, override: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        Labeller(work_of(make_job([article(1)], label=label(folder)), override))
+        RequestBuilder(work_of(make_job([article(1)], label=label(folder)), override))
 
 
 def test_names_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from pipeline import runner
 from pipeline.commands import verify, versions
 from pipeline.core.files import file_digest
 from pipeline.core.shards import read_order
-from pipeline.label.requests import Labeller
+from pipeline.label.requests import RequestBuilder
 from pipeline.versions import export, store
 from tests.conftest import command, rows, run, work_of
 from tests.openai_server import Server
@@ -69,7 +69,7 @@ def test_nothing_is_done_again(old_jobs: Path, server: Server, name: str) -> Non
     path, folder = old_jobs / f"{name}.yaml", old_jobs / "jobs" / name
     before, replies = files(folder), answers(folder)
     work = run(path)
-    assert Labeller(work).run_id == RUN_IDS[name]
+    assert RequestBuilder(work).run_id == RUN_IDS[name]
     planned = runner.plan_version(work)
     assert planned.version is None and planned.diff.empty
     newest = store.latest(work.versions)
@@ -96,7 +96,7 @@ def test_lost_requests_are_made_of_the_ledger(old_jobs: Path, server: Server, na
 
 def test_what_the_endpoint_takes_is_remembered(old_jobs: Path) -> None:
     changes = {"temperature": None, "response_format": {"type": "json_object"}}
-    assert Labeller(work_of(old_jobs / "classes.yaml")).provider.dialect.changes == changes
+    assert RequestBuilder(work_of(old_jobs / "classes.yaml")).provider.dialect.changes == changes
 
 
 def test_as_a_person_runs_it(old_jobs: Path, server: Server) -> None:

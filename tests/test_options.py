@@ -13,7 +13,7 @@ from pipeline.core import plugins
 from pipeline.core.options import _left_out_at_default, in_key
 from pipeline.job.config import FilterOptions, Options, SourceOptions, SplitOptions
 from pipeline.label import prompts
-from pipeline.label.requests import Labeller
+from pipeline.label.requests import RequestBuilder
 from tests.conftest import JobMaker, run, work_of
 from tests.openai_server import Server
 from tests.test_old_jobs import answers, asked, files
@@ -202,10 +202,10 @@ def test_using_it_makes_its_stage_again(
 def test_using_it_asks_again(old_jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     more_everywhere(monkeypatch)
     path = old_jobs / "classes.yaml"
-    ids = [Labeller(work_of(path, *used)).run_id for used in ([], ["label.parameters.later=true"])]
+    ids = [RequestBuilder(work_of(path, *used)).run_id for used in ([], ["label.parameters.later=true"])]
     prompt = old_jobs / "prompts" / "sorting" / "v1.yaml"
     prompt.write_text(prompt.read_text("utf-8").replace("    assistant:", "    weight: 2\n    assistant:"), "utf-8")
-    ids.append(Labeller(work_of(path)).run_id)
+    ids.append(RequestBuilder(work_of(path)).run_id)
     assert ids[0] == "d27b59992e6e4c70"
     assert len(set(ids)) == 3
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.review.sample.labels import checker
 
 from pipeline.commands import doctor, evaluate
 from pipeline.commands import quote as quote_command
@@ -28,7 +27,8 @@ from pipeline.core.shards import read_order
 from pipeline.job.config import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import open_ledger
-from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of
+from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
+from pipeline.review.sample.label_sets import label_checker
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, work_of, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
 
@@ -364,7 +364,7 @@ def test_a_price(acme: JobMaker, server: Server) -> None:
     work = run(acme([article(n) for n in range(6)]), last="clean")
     assert len(rows(work, "labels")) == 6
     assert spent(work) == pytest.approx(6 * PRICE)
-    assert Labeller(work).description["model"] == "acme-1"
+    assert RequestBuilder(work).description["model"] == "acme-1"
 
 
 def test_a_budget(acme: JobMaker, server: Server) -> None:
@@ -485,7 +485,7 @@ def test_a_quote(acme: JobMaker, server: Server) -> None:
 
 def _messages(work: Workspace, number: int) -> Any:
     [shard] = read_order(work.articles)
-    return Labeller(work).request(articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))[number]).messages
+    return RequestBuilder(work).request(articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))[number]).messages
 
 
 def test_a_model_in_this_process(make_job: JobMaker, installed: Path) -> None:
@@ -494,8 +494,8 @@ def test_a_model_in_this_process(make_job: JobMaker, installed: Path) -> None:
     assert [row["keyphrases"] for row in rows(work, "labels")] == [["number"]] * 4
     assert work.weights_file.read_text() == "known"
     assert len(list(work.models.glob("local-*.bin"))) == 1
-    before = Labeller(work).run_id
-    assert Labeller(work_of(path)).run_id == before
+    before = RequestBuilder(work).run_id
+    assert RequestBuilder(work_of(path)).run_id == before
     assert spent(work) == 0
 
 
@@ -530,7 +530,7 @@ def test_a_task_with_every_hook(acme: JobMaker, server: Server, tmp_path: Path) 
     work = run(path, last="review")
     assert [row["mood"] for row in rows(work, "labels")] == ["loud"] * 3
     assert sum(server.seen.values()) == 6, "what judge found to be no good was asked again"
-    check = checker(work.config)
+    check = label_checker(work.config)
     assert (check("Calm "), check("sad")) == ("calm", None)
     assert _front(work, []).allowed == ["calm", "loud"] == _task(work).allowed
     gold = write_jsonl(tmp_path / "gold.jsonl", [{"id": "a0", "mood": "Loud"}, {"id": "a1", "mood": "calm"}])
@@ -546,7 +546,7 @@ def test_a_task_that_reads_no_json(
     (tmp_path / "mood.yaml").write_text("user: '{{ text }}'\noutput: json_schema\n")
     label = {"provider": "openai", "base_url": "http://127.0.0.1:1/v1", "task": "labelmill_acme.task"}
     with pytest.raises(ConfigError, match=r"label.prompt: the task 'labelmill_acme.task' reads no JSON"):
-        Labeller(work_of(make_job([], label=label)))
+        RequestBuilder(work_of(make_job([], label=label)))
 
 
 # --- what is no plugin ---

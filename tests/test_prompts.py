@@ -14,7 +14,7 @@ from pipeline.core.types import Article
 from pipeline.job.config import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
-from pipeline.label.requests import Labeller
+from pipeline.label.requests import RequestBuilder
 from tests.conftest import JobMaker, command, rows, run, stage
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import openai_job
@@ -81,8 +81,8 @@ def test_variables_of_the_job_file(make_job: JobMaker, server: Server, tmp_path:
     path = openai_job(make_job, server, 2, prompt="mine.yaml", variables={"tone": "dry"})
     run(path, last="label")
     assert server.bodies[0]["messages"][-1]["content"].startswith("Be dry: ")
-    first = Labeller(Workspace(load_job(path))).prompt
-    other = Labeller(Workspace(load_job(path, ["label.variables.tone=warm"]))).prompt
+    first = RequestBuilder(Workspace(load_job(path))).prompt
+    other = RequestBuilder(Workspace(load_job(path, ["label.variables.tone=warm"]))).prompt
     assert first and other and first.digest != other.digest
 
 
@@ -104,7 +104,7 @@ def test_a_schema_is_sent_and_is_part_of_the_key(make_job: JobMaker, server: Ser
     assert len(rows(work, "labels")) == 3
     article = Article("1", "t", "text", "")
     keys = {
-        Labeller(Workspace(load_job(path, overrides))).request(article).key
+        RequestBuilder(Workspace(load_job(path, overrides))).request(article).key
         for overrides in ([], ["clean.max_phrases=5"], ["label.prompt=keyphrases/v1"])
     }
     assert len(keys) == 3
@@ -144,7 +144,7 @@ def test_an_endpoint_that_turns_parameters_down_is_asked_otherwise(
 ) -> None:
     server.script = refuses(*names, values=values)
     path = openai_job(make_job, server, 30, parameters={"max_output_tokens": 100, "temperature": 0.2}, **label)
-    before = Labeller(Workspace(load_job(path))).request(Article("1", "t", "text", "")).key
+    before = RequestBuilder(Workspace(load_job(path))).request(Article("1", "t", "text", "")).key
     result = command("run", path, "--to", "label")
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("the endpoint does not take") == len(names) + (label != {} and values is None)
@@ -152,7 +152,7 @@ def test_an_endpoint_that_turns_parameters_down_is_asked_otherwise(
     assert stage(work, "label")["notes"] == {"answered": 30}
     asked = server.bodies[-1]
     assert {name: value for name, value in asked.items() if name not in ("model", "messages")} == left
-    assert Labeller(work).request(Article("1", "t", "text", "")).key == before
+    assert RequestBuilder(work).request(Article("1", "t", "text", "")).key == before
     seen = len(server.bodies)
     run(
         openai_job(make_job, server, 31, parameters={"max_output_tokens": 100, "temperature": 0.2}, **label),

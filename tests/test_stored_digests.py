@@ -28,7 +28,7 @@ from pipeline.job.validation import check
 from pipeline.label.extractive import Statistics
 from pipeline.label.ledger.postgres import _schema_of
 from pipeline.label.local_model import weights
-from pipeline.label.requests import Labeller
+from pipeline.label.requests import RequestBuilder
 from pipeline.review.exchange import answers, label_studio
 from pipeline.review.log import verdicts
 from pipeline.review.log.judgements import Judgement
@@ -164,7 +164,7 @@ def requested(make_job: JobMaker, name: str) -> str:
         (path.parent / "prompts" / file).write_text(yaml.safe_dump(prompt, allow_unicode=True), "utf-8")
     work = work_of(path)
     write_json(work.weights_file, {"asked": {"model": "user/name", "revision": None}, "commit": "c" * 40})
-    labeller = Labeller(work)
+    labeller = RequestBuilder(work)
     assert labeller.prompt
     return f"{labeller.run_id} {labeller.request(ARTICLE).key.hex()[:16]} {labeller.prompt.digest[:16]}"
 
@@ -176,7 +176,7 @@ def test_requests(make_job: JobMaker, name: str) -> None:
 
 def test_what_an_endpoint_was_found_to_take(make_job: JobMaker) -> None:
     """`dialect.json` is of the provider with this digest."""
-    provider = Labeller(work_of(make_job([], label={**ENDPOINT, "parameters": SAMPLED}))).provider
+    provider = RequestBuilder(work_of(make_job([], label={**ENDPOINT, "parameters": SAMPLED}))).provider
     assert short(provider.identity) == "5e4888ee75f19475"
 
 
@@ -201,12 +201,12 @@ def test_extractive(make_job: JobMaker) -> None:
     assert _extractive(make_job, {"phrases": 3}).run_id == "db2fb6c0b2bfbe45"
 
 
-def _extractive(make_job: JobMaker, parameters: dict[str, Any]) -> Labeller:
+def _extractive(make_job: JobMaker, parameters: dict[str, Any]) -> RequestBuilder:
     """With statistics of nothing, which are the same whatever stemmer is installed."""
     work = work_of(make_job([], label={"provider": "extractive", "parameters": parameters}))
     write_bytes(work.models / "none.bin", Statistics({}).to_bytes())
     write_json(work.models / "extractive.json", {"file": "none.bin"})
-    return Labeller(work)
+    return RequestBuilder(work)
 
 
 def test_weights(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_options_of_theirs(kind: str, name: str, values: dict[str, Any], digest:
 )
 @pytest.mark.usefixtures("theirs")
 def test_runs_of_theirs(make_job: JobMaker, task: str, run_id: str) -> None:
-    assert Labeller(work_of(make_job([], label={**ENDPOINT, "task": task}))).run_id == run_id
+    assert RequestBuilder(work_of(make_job([], label={**ENDPOINT, "task": task}))).run_id == run_id
 
 
 # --- articles, duplicates, groups, splits ---

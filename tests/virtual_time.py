@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.core.types import RateLimits
-from pipeline.label.pacing.admission import Closed, Gate
+from pipeline.label.pacing.admission import Closed, RequestAdmission
 
 
 class _Jump(selectors.SelectSelector):
@@ -112,7 +112,7 @@ class Load:
         return self
 
     async def _main(self) -> None:
-        self._gate = Gate(self.requests_per_minute, self.tokens_per_minute, self.concurrency)
+        self._gate = RequestAdmission(self.requests_per_minute, self.tokens_per_minute, self.concurrency)
         loop, self._random = asyncio.get_running_loop(), random.Random(1)
         for at, change in self.at.items():
             loop.call_later(at, change, self.endpoint)

@@ -17,7 +17,7 @@ from pipeline.engines.steps import UNKNOWN, Step, state_of
 from pipeline.job.label_table import schema
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import Ledger, Record, open_ledger
-from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of, identified
+from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of, identified
 
 VERSION = 1
 REJECTED_LABELS = pa.schema([*REJECTED, ("reply", pa.string()), ("key", pa.string())])
@@ -25,7 +25,7 @@ REJECTED_LABELS = pa.schema([*REJECTED, ("reply", pa.string()), ("key", pa.strin
 
 def run(work: Workspace) -> None:
     """Bring `labels/` up to date with `requests/`."""
-    shards, labeller = read_order(work.articles), Labeller(work)
+    shards, labeller = read_order(work.articles), RequestBuilder(work)
     if not work.run_file(labeller.run_id).exists():
         write_json(work.run_file(labeller.run_id), labeller.description)
     ledger = open_ledger(work.ledger_target, work.config.name)
@@ -46,7 +46,7 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
     return state_of([_step(work, labeller)], shards) if labeller else UNKNOWN
 
 
-def _step(work: Workspace, labeller: Labeller) -> Step:
+def _step(work: Workspace, labeller: RequestBuilder) -> Step:
     task, options = plugins.load("tasks", work.config.label.task), work.config.task_options
     cleaning = [
         VERSION,
@@ -58,7 +58,7 @@ def _step(work: Workspace, labeller: Labeller) -> Step:
     return Step(work.labels, [work.filtered, work.requests], [cleaning, labeller.run_id], changed)
 
 
-def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> Output:
+def _clean(work: Workspace, labeller: RequestBuilder, ledger: Ledger, shard: str) -> Output:
     requests = work.requests.read(shard).to_pylist()
     articles = articles_of(work.filtered.read(shard, ARTICLE_COLUMNS).slice(0, len(requests)))
     records = ledger.get(list(dict.fromkeys(bytes.fromhex(row["key"]) for row in requests)))
@@ -74,7 +74,9 @@ def _clean(work: Workspace, labeller: Labeller, ledger: Ledger, shard: str) -> O
     )
 
 
-def _label(labeller: Labeller, article: Article, request: dict[str, Any], records: list[Record]) -> dict[str, Any]:
+def _label(
+    labeller: RequestBuilder, article: Article, request: dict[str, Any], records: list[Record]
+) -> dict[str, Any]:
     """Return a row of `labels/`, or of `labels.rejected/` with its reason."""
     origin = {"id": article.id, "source": article.source, "line": article.line, "text_sha256": article.text_sha256}
     answers = [record for record in records if record.reply is not None]
@@ -110,7 +112,7 @@ def _label(labeller: Labeller, article: Article, request: dict[str, Any], record
     }
 
 
-def _best(labeller: Labeller, article: Article, answers: list[Record]) -> tuple[Record, Reply, Label]:
+def _best(labeller: RequestBuilder, article: Article, answers: list[Record]) -> tuple[Record, Reply, Label]:
     """Return the last answer that makes a label (of a question that was asked again), else the last."""
     last = None
     for record in reversed(answers):

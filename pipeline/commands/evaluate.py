@@ -19,7 +19,7 @@ from pipeline.core.shards import read_order
 from pipeline.core.types import LabelColumn
 from pipeline.job import label_table
 from pipeline.job.workspace import Workspace
-from pipeline.label.requests import Labeller
+from pipeline.label.requests import RequestBuilder
 from pipeline.metrics import classes, keyphrases, rouge
 from pipeline.metrics.intervals import bootstrap
 
@@ -65,7 +65,7 @@ class Evaluation:
 def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
     """Compare the job's labels (after review, where there is one) with a gold file.  Raises InputError."""
     column = work.config.label_column
-    gold = read_gold(gold_file, column, Labeller(work).task.check)
+    gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
     pairs = list(_pairs(work, gold.labels, column))
     if not pairs:
         raise InputError(

@@ -17,7 +17,7 @@ from pipeline.core.types import Article
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.ledger import Record, open_ledger_to_read
-from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of
+from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.metrics.keyphrases import soft_f1
 
 _BATCH = 1000
@@ -25,7 +25,7 @@ _BATCH = 1000
 
 def render(work: Workspace, article_id: str) -> dict[str, Any]:
     """Return the messages that the job sends for an article, and the JSON schema that it asks for."""
-    labeller = Labeller(work)
+    labeller = RequestBuilder(work)
     if labeller.prompt is None:
         raise ConfigError(f"label.provider: {labeller.provider_name!r} takes the article itself, without a prompt")
     article = next((candidate for candidate in _articles(work) if candidate.id == article_id), None)
@@ -67,7 +67,7 @@ class Difference:
 
 def difference(first: Workspace, second: Workspace, shown: int = 10) -> Difference:
     """Compare the job's labels between two prompts; each workspace has the same job with another `label.prompt`."""
-    labellers = Labeller(first), Labeller(second)
+    labellers = RequestBuilder(first), RequestBuilder(second)
     result = Difference(_text_diff(*(labeller.prompt for labeller in labellers)))
     labels: list[tuple[list[str], list[str]]] = []
     costs: tuple[list[float | None], list[float | None]] = ([], [])
@@ -117,7 +117,7 @@ def _per_1000(costs: list[float | None]) -> float | None:
     return 1000 * sum(cost or 0.0 for cost in costs) / len(costs)
 
 
-def _label(labeller: Labeller, article: Article, records: list[Record]) -> list[str]:
+def _label(labeller: RequestBuilder, article: Article, records: list[Record]) -> list[str]:
     """Return the phrases of the last answer that makes a label, empty where none does."""
     for record in reversed(records):
         if record.reply is not None and (label := labeller.parse(record.reply, article)).status == "ok":
@@ -126,7 +126,7 @@ def _label(labeller: Labeller, article: Article, records: list[Record]) -> list[
 
 
 def _labelled_by_both(
-    work: Workspace, labellers: tuple[Labeller, Labeller]
+    work: Workspace, labellers: tuple[RequestBuilder, RequestBuilder]
 ) -> Iterator[tuple[Article, tuple[list[Record], list[Record]]]]:
     with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
         for batch in _batches(work):

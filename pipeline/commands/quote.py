@@ -20,9 +20,9 @@ from pipeline.label.cost.quote import Quote, Sampled
 from pipeline.label.engine.context_fit import Fitting
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
-from pipeline.label.engine.run_context import Asking
+from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Ledger, open_ledger
-from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of
+from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 
 _LOOKED_UP = 256
 _IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
@@ -34,7 +34,7 @@ def quote(work: Workspace, sample: int = 0) -> Quote:
 
     The articles must have been filtered.  Raises Paused where the sample cannot be asked.
     """
-    labeller = Labeller(work)
+    labeller = RequestBuilder(work)
     if labeller.prompt is None:
         raise ConfigError(f"label.provider: {labeller.provider_name} costs nothing; there is nothing to quote")
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger:
@@ -47,7 +47,7 @@ def quote(work: Workspace, sample: int = 0) -> Quote:
 
 
 class _Survey:
-    def __init__(self, work: Workspace, labeller: Labeller, ledger: Ledger, sample: int) -> None:
+    def __init__(self, work: Workspace, labeller: RequestBuilder, ledger: Ledger, sample: int) -> None:
         self._work, self._labeller, self._ledger, self._wanted = work, labeller, ledger, sample
         self._options = work.config.label
         self._provider = labeller.provider
@@ -105,7 +105,7 @@ class _Survey:
         started = time.monotonic()
         with self._work.locked(shared=True), self._work.progress("sample", len(asked), "articles") as bar:
             monitor = Monitor(bar, events, self._ledger.spending().spent)
-            ask_all(iter([asked]), Asking(self._labeller, self._ledger, self._options, monitor, lambda *_: None))
+            ask_all(iter([asked]), RunContext(self._labeller, self._ledger, self._options, monitor, lambda *_: None))
         wall = time.monotonic() - started
         fresh = [(request, tokens) for request, tokens in self._sample if request.key not in earlier]
         answered = self._ledger.get([request.key for request, _ in fresh])

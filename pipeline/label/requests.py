@@ -27,7 +27,7 @@ from pipeline.label.ledger import Record
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
 
 
-class Labeller:
+class RequestBuilder:
     """What turns an article into a request: provider, task and prompt of a job; their identity is the run's."""
 
     def __init__(self, work: Workspace, refit: bool = False) -> None:
@@ -126,7 +126,7 @@ class Labeller:
         return Request(digest.digest(), article, messages, self._form)
 
 
-def identified(work: Workspace) -> Labeller | None:
+def identified(work: Workspace) -> RequestBuilder | None:
     """The labeller, where its identity can be told without running anything: None where statistics were not fitted yet, or it
     is not known yet which weights a model's name means."""
     config = work.config
@@ -136,7 +136,7 @@ def identified(work: Workspace) -> Labeller | None:
             return None
         if not provider.is_identified(config.folder, work.weights_file):
             return None
-        return Labeller(work)
+        return RequestBuilder(work)
     except (LabelmillError, OSError):  # the label stage will tell; here only `status` looks
         return None
 

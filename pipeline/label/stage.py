@@ -26,10 +26,10 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.cost import quote
 from pipeline.label.engine.monitor import EventLog, Monitor, paused_because
 from pipeline.label.engine.run import ask_all
-from pipeline.label.engine.run_context import Asking
+from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger.schema import storable
-from pipeline.label.requests import ARTICLE_COLUMNS, Labeller, articles_of, identified
+from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of, identified
 
 VERSION = 1
 _TOLD_EVERY = 1.0  # seconds between two notes of how far the run is, for `status`
@@ -48,7 +48,7 @@ REQUESTS = pa.schema(
 
 def run(work: Workspace) -> None:
     """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
-    labeller = Labeller(work, refit=work.config.label.refit)
+    labeller = RequestBuilder(work, refit=work.config.label.refit)
     ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
     try:
         _LabelRun(work, labeller, ledger).run()
@@ -64,7 +64,7 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
     return state_of([_step(work, labeller)], shards)
 
 
-def _step(work: Workspace, labeller: Labeller) -> Step:
+def _step(work: Workspace, labeller: RequestBuilder) -> Step:
     def taken(shard: str) -> int | None:
         manifest = work.requests.manifest(shard)
         return manifest.kept if manifest else None
@@ -134,7 +134,7 @@ class _OpenShard:
 
 
 class _LabelRun:
-    def __init__(self, work: Workspace, labeller: Labeller, ledger: Ledger) -> None:
+    def __init__(self, work: Workspace, labeller: RequestBuilder, ledger: Ledger) -> None:
         self._work, self._labeller, self._ledger = work, labeller, ledger
         self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may settle rows of several shards
         self._config = [VERSION, labeller.identity]
@@ -156,7 +156,7 @@ class _LabelRun:
             spent = self._ledger.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, promised)
             options, retry = self._work.config.label, bool(self._work.retry_rejected)
-            asking = Asking(self._labeller, self._ledger, options, monitor, self._settle, retry)
+            asking = RunContext(self._labeller, self._ledger, options, monitor, self._settle, retry)
             events.write("started", identity=self._labeller.identity, articles=sum(takes.values()), spent_usd=spent)
             try:
                 self._tell()

@@ -13,7 +13,7 @@ MARGIN = 1.15  # over the most tokens to a byte seen
 _TOLERANCE = 1e-12  # dollars
 
 
-class Bounds:
+class CostBound:
     """Bounds of requests by a tariff: at first that of the asked model at its dearest tier, later the dearest that answered.
 
     A token is at least one byte, so the bytes of a prompt bound its tokens; after some replies the highest ratio that was

@@ -22,11 +22,11 @@ from pipeline.core.errors import RequestFailed
 from pipeline.core.finish import finish_of
 from pipeline.core.types import Reply
 from pipeline.label.engine.cap import Cap
-from pipeline.label.engine.question import Ask
-from pipeline.label.engine.run_context import Asking
+from pipeline.label.engine.question import RequestAttempt
+from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
-from pipeline.label.engine.timeouts import Patience
-from pipeline.label.pacing.admission import MAX_PAUSE, Closed, Gate, Pass
+from pipeline.label.engine.timeouts import AdaptiveTimeout
+from pipeline.label.pacing.admission import MAX_PAUSE, Closed, Pass, RequestAdmission
 
 ATTEMPTS = 12
 
@@ -36,18 +36,18 @@ class ClaimAnew(Exception):
 
 
 class Attempts:
-    def __init__(self, asking: Asking, gate: Gate, stop: Stop, cap: Cap) -> None:
+    def __init__(self, asking: RunContext, gate: RequestAdmission, stop: Stop, cap: Cap) -> None:
         self._asking, self._provider, self._cap = asking, asking.provider, cap
         self._monitor, self._events = asking.monitor, asking.monitor.events
-        self._gate, self._stop, self._patience = gate, stop, Patience()
-        self._watched: dict[Ask, tuple[float, asyncio.Task[Any]]] = {}  # under way: since when
-        self._cut_off: set[Ask] = set()
+        self._gate, self._stop, self._patience = gate, stop, AdaptiveTimeout()
+        self._watched: dict[RequestAttempt, tuple[float, asyncio.Task[Any]]] = {}  # under way: since when
+        self._cut_off: set[RequestAttempt] = set()
 
-    async def enter(self, ask: Ask, again: bool = False) -> Pass:
+    async def enter(self, ask: RequestAttempt, again: bool = False) -> Pass:
         """Wait at the gate.  Raises Closed."""
         return await self._gate.enter(self._asking.charge.of(ask.size), again)
 
-    async def answer(self, ask: Ask, passed: Pass) -> Reply:
+    async def answer(self, ask: RequestAttempt, passed: Pass) -> Reply:
         """Nearly every request is answered at once: only those that are not pay for tenacity (0.1 ms each).
 
         Raises RequestFailed when it is no use to try again, Closed where the job stopped before it was sent, ClaimAnew.
@@ -76,7 +76,7 @@ class Attempts:
         reply: Reply = await retrying(again)
         return reply
 
-    async def _check_claim(self, ask: Ask) -> None:
+    async def _check_claim(self, ask: RequestAttempt) -> None:
         """What was sent in vain may be billed: it is in the ledger, and the budget reaches for it and for another attempt,
         before that is made.  Raises ClaimAnew."""
         lost, ask.lost_usd = ask.lost_usd, None
@@ -86,12 +86,12 @@ class Attempts:
         if not await asyncio.to_thread(ledger.may_repeat, ask.request.key, lost, budget, self._cap.tariff):
             raise ClaimAnew
 
-    def _may_try_again(self, ask: Ask, error: BaseException) -> bool:
+    def _may_try_again(self, ask: RequestAttempt, error: BaseException) -> bool:
         if not isinstance(error, RequestFailed) or self._stop.why:
             return False
         return error.kind == "rate_limited" or (error.kind == "transient" and ask.failures < ATTEMPTS)
 
-    async def _attempt(self, ask: Ask, passed: Pass) -> Reply:
+    async def _attempt(self, ask: RequestAttempt, passed: Pass) -> Reply:
         if ask.stale or self._stop.why:
             self._gate.gone()
             raise Closed
@@ -114,7 +114,7 @@ class Attempts:
             self._gate.advertised(advertised)
         return reply
 
-    async def _ask(self, ask: Ask) -> Reply:
+    async def _ask(self, ask: RequestAttempt) -> Reply:
         task = ask.task
         assert task is not None
         self._watched[ask] = (time.monotonic(), task)
@@ -143,7 +143,7 @@ class Attempts:
                 self._cut_off.add(ask)
                 task.cancel()
 
-    def _learn_from(self, failure: RequestFailed, ask: Ask, passed: Pass) -> None:
+    def _learn_from(self, failure: RequestFailed, ask: RequestAttempt, passed: Pass) -> None:
         if failure.reply is not None and failure.reply.model is not None:
             self._cap.hear(ask, failure.reply, self._asking.cost_usd(failure.reply))
         if failure.may_be_paid:

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 
 from pipeline.core.types import Reply
-from pipeline.label.engine.question import Ask
-from pipeline.label.engine.run_context import Asking
+from pipeline.label.engine.question import RequestAttempt
+from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
 from pipeline.label.ledger.tariffs import Tariff
 
@@ -19,7 +19,7 @@ from pipeline.label.ledger.tariffs import Tariff
 class Cap:
     """The tariff of a run.  `on_raise` is called when it was raised here, so that it is committed without delay."""
 
-    def __init__(self, asking: Asking, stop: Stop, on_raise: Callable[[], None]) -> None:
+    def __init__(self, asking: RunContext, stop: Stop, on_raise: Callable[[], None]) -> None:
         self._asking, self._bounds, self._stop, self._on_raise = asking, asking.bounds, stop, on_raise
         self._kept = asking.budget_usd is not None
         self._told = False  # whether a reply, to whichever worker, has told who answers
@@ -40,11 +40,11 @@ class Cap:
         """Whether the ledger does not know it yet."""
         return self._kept and self._told and self._stored != self._bounds.tariff
 
-    def is_outdated(self, ask: Ask) -> bool:
+    def is_outdated(self, ask: RequestAttempt) -> bool:
         """Whether an ask was reserved by an earlier tariff, and must be claimed anew."""
         return self._kept and ask.raised != self._bounds.tariff.raised
 
-    def hear(self, ask: Ask, reply: Reply, cost_usd: float | None) -> float:
+    def hear(self, ask: RequestAttempt, reply: Reply, cost_usd: float | None) -> float:
         """Hear who answered.  What the reply counts against the budget: its cost, or the most that it can have cost where
         nobody knows that."""
         price = None

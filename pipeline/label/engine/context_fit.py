@@ -12,8 +12,8 @@ from typing import Literal
 from pipeline.core.errors import TOO_LONG, RequestFailed
 from pipeline.core.text.tokens import EncodingRuler, Ruler, encoding_of
 from pipeline.core.types import Request
-from pipeline.label.engine.question import Ask, size_of
-from pipeline.label.requests import Labeller
+from pipeline.label.engine.question import RequestAttempt, size_of
+from pipeline.label.requests import RequestBuilder
 
 _REPLY_TOKENS = 128  # left for the reply where no parameter says how long it may be
 _MOST_CUTS = 5
@@ -24,7 +24,9 @@ _NUMBERS = re.compile(r"\d[\d,]{2,}")
 class Fitting:
     """`context` is the model's, in tokens, once it is known; `most_output` the most tokens of a reply."""
 
-    def __init__(self, labeller: Labeller, policy: Literal["reject", "truncate"], most_output: int | None) -> None:
+    def __init__(
+        self, labeller: RequestBuilder, policy: Literal["reject", "truncate"], most_output: int | None
+    ) -> None:
         self.context: int | None = None
         self._labeller, self._cuts = labeller, policy == "truncate"
         self._reply = most_output or _REPLY_TOKENS
@@ -38,7 +40,7 @@ class Fitting:
     def tokens(self, request: Request) -> int:
         return self._ruler.of_chat(request.messages)
 
-    def before(self, ask: Ask) -> RequestFailed | None:
+    def before(self, ask: RequestAttempt) -> RequestFailed | None:
         """Make a request fit that is known not to; or say that it will not be sent."""
         if self.context is None or ask.size + self._reply <= self.context:
             return None  # a token is a byte at least
@@ -50,7 +52,7 @@ class Fitting:
         text = f"{tokens} tokens and {self._reply} for the reply do not fit into the model's {self.context}"
         return RequestFailed("rejected", TOO_LONG, text)
 
-    def after(self, ask: Ask, failure: RequestFailed) -> bool:
+    def after(self, ask: RequestAttempt, failure: RequestFailed) -> bool:
         """Whether a request that the endpoint found too long was made shorter, to be sent again."""
         if failure.code != TOO_LONG or not self._cuts:
             return False
@@ -66,7 +68,7 @@ class Fitting:
             return int(tokens * max(0, limit - self._reply) / found * 0.98)
         return int(tokens * _SHORTER)
 
-    def _shorten(self, ask: Ask, excess: int) -> bool:
+    def _shorten(self, ask: RequestAttempt, excess: int) -> bool:
         """Take at least so many tokens off the article's end."""
         whole = self._ruler.of_text(ask.request.article.text)
         now = ask.sent_tokens if ask.sent_tokens is not None else whole

@@ -16,14 +16,14 @@ from pipeline.label.engine import preflight
 from pipeline.label.engine.attempts import Attempts, ClaimAnew
 from pipeline.label.engine.cap import Cap
 from pipeline.label.engine.monitor import now
-from pipeline.label.engine.quality_breaker import Bad, Brake
-from pipeline.label.engine.question import Ask, Outcome
-from pipeline.label.engine.run_context import Asking
+from pipeline.label.engine.quality_breaker import Bad, QualityBreaker
+from pipeline.label.engine.question import Outcome, RequestAttempt
+from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
 from pipeline.label.engine.supply import MOST_CLAIMED, Supply
 from pipeline.label.ledger import Record
 from pipeline.label.ledger.claims import LEASE_SECONDS
-from pipeline.label.pacing.admission import Closed, Gate, Pass
+from pipeline.label.pacing.admission import Closed, Pass, RequestAdmission
 
 GROUP = 256  # replies in one commit, at most
 GROUP_SECONDS = 0.05  # and how long the first of them waits for the others
@@ -35,18 +35,20 @@ _HOUSEKEEPING_SECONDS = 0.5
 class Online:
     """One run over `batches` of requests."""
 
-    def __init__(self, asking: Asking, batches: Iterator[list[Request]]) -> None:
+    def __init__(self, asking: RunContext, batches: Iterator[list[Request]]) -> None:
         self._asking, self._ledger, self._provider = asking, asking.ledger, asking.provider
         self._monitor, self._events = asking.monitor, asking.monitor.events
         limits = asking.options.limits
         most = limits.concurrency or asking.pool
-        self._gate = Gate(limits.requests_per_minute, limits.tokens_per_minute, most, at_once=asking.pool is not None)
+        self._gate = RequestAdmission(
+            limits.requests_per_minute, limits.tokens_per_minute, most, at_once=asking.pool is not None
+        )
         self._stop = Stop(self._send_no_more)
         self._cap = Cap(asking, self._stop, self._commit_now)
         self._attempts = Attempts(asking, self._gate, self._stop, self._cap)
         self._supply = Supply(asking, batches)
         self._who = "the endpoint" if asking.pool is None else "the model"
-        self._brake = Brake(asking.options.brake)
+        self._brake = QualityBreaker(asking.options.brake)
         self._outbox: list[Outcome] = []  # answered or failed, not stored yet
         self._filled, self._full, self._over = asyncio.Event(), asyncio.Event(), False
         self._lease_until = 0.0
@@ -118,7 +120,7 @@ class Online:
                 self._stop.pause(f"{self._who} has answered nothing yet, only turned down: {why}")
         await self._supply.wait()
 
-    async def _claim_and_start(self, asks: list[Ask], tasks: asyncio.TaskGroup) -> None:
+    async def _claim_and_start(self, asks: list[RequestAttempt], tasks: asyncio.TaskGroup) -> None:
         granted, found = await self._supply.claim(asks, self._cap.tariff, len(self._suspect))
         if found.tariff is not None:
             self._cap.heed(found.tariff)
@@ -144,7 +146,7 @@ class Online:
 
     # --- one ask ---
 
-    async def _one(self, ask: Ask, passed: Pass) -> None:
+    async def _one(self, ask: RequestAttempt, passed: Pass) -> None:
         started = time.monotonic()
         try:
             reply = await self._attempts.answer(ask, passed)
@@ -163,7 +165,7 @@ class Online:
             outcome = Outcome(ask)
         self._done(outcome)
 
-    def _answered(self, ask: Ask, reply: Reply, seconds: float) -> Outcome:
+    def _answered(self, ask: RequestAttempt, reply: Reply, seconds: float) -> Outcome:
         self._unanswered_in_a_row = 0
         self._clear_suspects()
         cost = self._asking.cost_usd(reply)
@@ -176,7 +178,7 @@ class Online:
         )  # fmt: skip
         return Outcome(ask, record, spent)
 
-    def _failed(self, ask: Ask, failure: RequestFailed, seconds: float) -> Outcome:
+    def _failed(self, ask: RequestAttempt, failure: RequestFailed, seconds: float) -> Outcome:
         if failure.kind == "fatal":
             self._stop.pause(str(failure))
             return Outcome(ask)
@@ -190,7 +192,7 @@ class Online:
         self._events.write("gave_up", id=ask.request.article.id, code=failure.code, detail=str(failure)[:200])
         return Outcome(ask, failure=failure.code, detail=str(failure))
 
-    def _rejection(self, ask: Ask, failure: RequestFailed, seconds: float) -> Record:
+    def _rejection(self, ask: RequestAttempt, failure: RequestFailed, seconds: float) -> Record:
         self._events.write("rejected", id=ask.request.article.id, code=failure.code, detail=str(failure)[:200])
         return Record(
             ask.request.key, "rejected", None, ask.attempts, seconds, now(), error_code=failure.code,
@@ -254,7 +256,7 @@ class Online:
         elif outcome.failure:
             self._asking.settle(ask.request, None, outcome.failure, outcome.detail)
 
-    def _judge(self, ask: Ask, record: Record) -> None:
+    def _judge(self, ask: RequestAttempt, record: Record) -> None:
         """Ask again, or settle; and mind the brake."""
         why = self._asking.labeller.verdict(ask.request, record)
         if record.reply is not None:
@@ -263,7 +265,7 @@ class Online:
                 self._stop.pause(said)
         if self._asking.may_ask_again(ask.number, why):
             self._events.write("asked_again", id=ask.request.article.id, reason=why)
-            self._supply.again(Ask(ask.request, ask.number + 1, why))
+            self._supply.again(RequestAttempt(ask.request, ask.number + 1, why))
         else:
             self._asking.settle(ask.request, record)
 

@@ -16,7 +16,7 @@ from pipeline.core.contracts import Provider
 from pipeline.core.errors import EndpointError, Paused
 from pipeline.core.hints import did_you_mean
 from pipeline.core.types import ModelInfo
-from pipeline.label.engine.run_context import Asking
+from pipeline.label.engine.run_context import RunContext
 
 TRIES = 3
 _OPENAI = "api.openai.com"
@@ -28,7 +28,7 @@ def retired() -> dict[str, str]:
     return dict(yaml.safe_load((files("pipeline.label.engine") / "retired.yaml").read_text("utf-8")))
 
 
-async def check(asking: Asking) -> None:
+async def check(asking: RunContext) -> None:
     """Raises Paused, before anything is paid, where the requests cannot succeed."""
     provider = asking.provider
     asking.fitting.context = provider.context_tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from pipeline.job.config import Brake as BrakeOptions
+from pipeline.job.config import Brake
 
 SHOWN = 5
 
@@ -19,10 +19,10 @@ class Bad:
     reply: str
 
 
-class Brake:
+class QualityBreaker:
     """Watches the last `window` replies; None never brakes."""
 
-    def __init__(self, options: BrakeOptions | None) -> None:
+    def __init__(self, options: Brake | None) -> None:
         self._most = options.share * options.window if options else float("inf")
         self._last: deque[Bad | None] = deque(maxlen=options.window if options else 1)
         self._bad = 0

@@ -18,7 +18,7 @@ def size_of(request: Request) -> int:
 
 
 @dataclass(slots=True, eq=False)
-class Ask:
+class RequestAttempt:
     """One question to the endpoint: the first about its request, or one more for a `reason`."""
 
     request: Request
@@ -45,7 +45,7 @@ class Outcome:
     """What became of an ask: its record; or a failure's code and text; or neither, where the job stopped before it was
     sent, or where it may not be sent under its claim any more (`again`)."""
 
-    ask: Ask
+    ask: RequestAttempt
     record: Record | None = None
     spent_usd: float = 0.0
     failure: str | None = None

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pipeline.core.types import Request
 from pipeline.label.engine.monitor import now
 from pipeline.label.engine.online import Online
-from pipeline.label.engine.run_context import Asking
+from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Record
 
 
-def ask_all(batches: Iterator[list[Request]], asking: Asking) -> None:
+def ask_all(batches: Iterator[list[Request]], asking: RunContext) -> None:
     """Ask everything that the ledger does not know.  `batches` is drawn only as fast as there is room;
     `asking.on_settled` hears of each request once.
 
@@ -32,11 +32,11 @@ def ask_all(batches: Iterator[list[Request]], asking: Asking) -> None:
         uvloop.run(_online(batches, asking))
 
 
-async def _online(batches: Iterator[list[Request]], asking: Asking) -> None:
+async def _online(batches: Iterator[list[Request]], asking: RunContext) -> None:
     await Online(asking, batches).run()
 
 
-def _answer_batches(batches: Iterator[list[Request]], asking: Asking) -> None:
+def _answer_batches(batches: Iterator[list[Request]], asking: RunContext) -> None:
     for batch in batches:
         requests = {request.key: request for request in batch}
         known = asking.ledger.get(list(requests))

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pipeline.core.files import digest_of
 from pipeline.core.types import Reply, Request
 from pipeline.job.config import LabelOptions
-from pipeline.label.cost.budget import Bounds
+from pipeline.label.cost.budget import CostBound
 from pipeline.label.cost.prices import Prices
 from pipeline.label.engine.context_fit import Fitting
 from pipeline.label.engine.monitor import Monitor
-from pipeline.label.engine.token_estimate import Charge
+from pipeline.label.engine.token_estimate import TokenEstimate
 from pipeline.label.ledger import Ledger, Record
-from pipeline.label.requests import Labeller
+from pipeline.label.requests import RequestBuilder
 
 ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter")
 
@@ -22,12 +22,12 @@ OnSettled = Callable[[Request, Record | None, str | None, str], None]
 """(request, its last record or None, code of the failure, detail): heard once of each request."""
 
 
-class Asking:
+class RunContext:
     """A run's parts: labeller (its provider, its judgement), ledger, limits, prices, and who hears of the results."""
 
     def __init__(
         self,
-        labeller: Labeller,
+        labeller: RequestBuilder,
         ledger: Ledger,
         options: LabelOptions,
         monitor: Monitor,
@@ -42,9 +42,9 @@ class Asking:
         self.model, most_output = provider.model, provider.max_output_tokens
         self.prices = Prices(options.prices)
         asked = digest_of([provider.identity, self.prices.table])
-        self.bounds = Bounds(asked, self.prices.of(self.model), most_output)
+        self.bounds = CostBound(asked, self.prices.of(self.model), most_output)
         self.budget_usd = options.budget_usd if self.pool is None else None
-        self.charge = Charge(most_output)
+        self.charge = TokenEstimate(most_output)
         self.fitting = Fitting(labeller, options.on_too_long, most_output)
         if self.budget_usd is not None:
             self.bounds.check(self.model or labeller.provider_name)

@@ -11,7 +11,7 @@ TIMES = 10  # the slowest of the last replies
 KNOWN_AFTER = 10
 
 
-class Patience:
+class AdaptiveTimeout:
     def __init__(self) -> None:
         self._last: deque[float] = deque(maxlen=100)
 

@@ -13,7 +13,7 @@ _CHAT_FORMAT = 11  # tokens that wrap two messages: billed, but not among the ch
 _HALF_LIFE = 100.0  # replies
 
 
-class Charge:
+class TokenEstimate:
     def __init__(self, most_output: int | None) -> None:
         self._most_output = most_output or 0
         self._tokens, self._bytes = 0.0, 0.0

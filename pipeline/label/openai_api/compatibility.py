@@ -32,7 +32,7 @@ _OF_THE_VALUE = re.compile(
 _JSON_OBJECT = {"type": "json_object"}
 
 
-class Dialect:
+class ParameterCompatibility:
     """`changes`: parameter -> what is sent in its place (another parameter's name, a simpler value), None for nothing.
     `on_change` hears of each change, as a person is told."""
 

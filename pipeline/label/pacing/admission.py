@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from pipeline.core.errors import Unit
 from pipeline.core.types import RateLimits
-from pipeline.label.pacing.concurrency_limiter import Window
-from pipeline.label.pacing.rate_limiter import Pace
+from pipeline.label.pacing.concurrency_limiter import ConcurrencyLimiter
+from pipeline.label.pacing.rate_limiter import RateLimiter
 
 MAX_PAUSE = 60.0  # seconds: an endpoint that says "come back tomorrow" is asked again earlier
 PAUSES = (0.25, 0.25, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # where it does not say; one more each time
@@ -37,7 +37,7 @@ class Closed(Exception):
     """The gate was shut for good."""
 
 
-class Gate:
+class RequestAdmission:
     """`requests_per_minute`, `tokens_per_minute`: as the job file says, else learned; `concurrency` the most in flight;
     `at_once`: as many from the beginning."""
 
@@ -53,10 +53,10 @@ class Gate:
             "requests": requests_per_minute and requests_per_minute / 60,
             "tokens": tokens_per_minute and tokens_per_minute / 60,
         }
-        self.paces: dict[Unit, Pace] = {"requests": Pace(), "tokens": Pace(exact=False)}
+        self.paces: dict[Unit, RateLimiter] = {"requests": RateLimiter(), "tokens": RateLimiter(exact=False)}
         for unit, limit in self._told.items():
             self.paces[unit].told(limit)
-        self.window = Window(concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None, at_once=at_once)
+        self.window = ConcurrencyLimiter(concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None, at_once=at_once)
         self.in_flight, self.refusals, self.probing = 0, 0, False
         self._waiting: deque[tuple[asyncio.Future[Pass], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None

@@ -19,7 +19,7 @@ TRIAL_SECONDS = 1.0  # how long a size is measured, at least
 REST = 6  # trials' worth of time between two trials
 
 
-class Window:
+class ConcurrencyLimiter:
     """`most` is the ceiling; `fixed`: grow to it and stay there (the job file names it); `at_once`: begin there."""
 
     def __init__(self, most: int, fixed: bool, at_once: bool = False) -> None:

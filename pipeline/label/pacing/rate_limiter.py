@@ -33,7 +33,7 @@ LONGEST_INTERVAL = 5.0  # seconds between two requests, where that is only what 
 _SLOWEST = 0.01  # units a second
 
 
-class Pace:
+class RateLimiter:
     """`exact`: what a request counts here is what the endpoint counts (a request is one request; tokens are guessed)."""
 
     def __init__(self, exact: bool = True) -> None:

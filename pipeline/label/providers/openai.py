@@ -25,7 +25,7 @@ from pipeline.core.options import in_key
 from pipeline.core.types import ModelInfo, Reply, Request
 from pipeline.job.config import LabelOptions
 from pipeline.label.openai_api import chat_completions
-from pipeline.label.openai_api.compatibility import Dialect, refused
+from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
 
 DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -82,7 +82,7 @@ class Provider(contracts.Provider):
         self.max_output_tokens = chat_completions.most_output(self._parameters)
         self.tier = self._parameters.get("service_tier")
         self._told: tuple[str | None, ...] = ()
-        self.dialect = Dialect()
+        self.dialect = ParameterCompatibility()
 
     @property
     def identity(self) -> dict[str, Any]:
