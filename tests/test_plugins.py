@@ -20,7 +20,7 @@ import pytest
 
 from pipeline.commands import doctor, evaluate
 from pipeline.commands import quote as quote_command
-from pipeline.commands.review import _front, _task
+from pipeline.commands.review import _settings, _task
 from pipeline.core import contracts, plugins
 from pipeline.core.errors import ConfigError, Paused
 from pipeline.core.shards import read_order
@@ -532,7 +532,7 @@ def test_a_task_with_every_hook(acme: JobMaker, server: Server, tmp_path: Path) 
     assert sum(server.seen.values()) == 6, "what judge found to be no good was asked again"
     check = label_checker(work.config)
     assert (check("Calm "), check("sad")) == ("calm", None)
-    assert _front(work, []).allowed == ["calm", "loud"] == _task(work).allowed
+    assert _settings(work, []).allowed == ["calm", "loud"] == _task(work).allowed
     gold = write_jsonl(tmp_path / "gold.jsonl", [{"id": "a0", "mood": "Loud"}, {"id": "a1", "mood": "calm"}])
     assert evaluate.evaluate(work, gold).metrics["accuracy"][0] == 0.5
     assert plugins.version_of(plugins.load("tasks", "labelmill_acme.task")) == 4
