@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from pipeline.core.errors import EndpointError, InputError, Paused, RequestFaile
 from pipeline.core.shards import read_order
 from pipeline.core.types import Article, Request
 from pipeline.job.config import LabelOptions
+from pipeline.label import stage as label_stage
 from pipeline.label.ledger import open_ledger
 from pipeline.label.providers import openai
+from pipeline.label.requests import Labeller
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Running, Server, completion
 
@@ -432,3 +435,28 @@ def test_a_damaged_ledger_is_said_in_one_line(make_job: JobMaker, server: Server
     assert result.returncode == 1
     assert "the ledger is damaged" in result.stderr and result.stderr.count("\n") == 1
     assert json.dumps(str(ledger)).strip('"') in result.stderr
+
+
+def test_a_process_that_begins_does_not_disturb_one_that_tells_how_far_it_is(
+    make_job: JobMaker, server: Server
+) -> None:
+    path = openai_job(make_job, server, 3)
+    work = run(path, last="filter")
+    ledger = open_ledger(work.ledger_target, "test")
+    telling = label_stage._LabelRun(work, Labeller(work), ledger)
+    over = threading.Event()
+
+    def begin() -> None:
+        while not over.is_set():
+            with work.writing_requests():
+                work.requests.keep_only([])
+
+    beginning = threading.Thread(target=begin)
+    beginning.start()
+    try:
+        for _ in range(1000):
+            telling._tell()
+    finally:
+        over.set()
+        beginning.join()
+        ledger.close()

@@ -176,7 +176,8 @@ class _LabelRun:
         for shard in self._open_shards:
             outcomes.update(shard.settled[key]["status"] for key in shard.keys if key in shard.settled)
         settled = {"settled": outcomes.total(), "answered": outcomes["answered"], "failed": outcomes["failed"]}
-        write_json(_under_way(self._work), {"run_id": self._labeller.run_id, **settled}, durable=False)
+        with self._work.writing_requests():  # another process that begins sweeps away files that are not whole
+            write_json(_under_way(self._work), {"run_id": self._labeller.run_id, **settled}, durable=False)
 
     def _check_ledger_is_this_jobs(self, shards: list[str]) -> None:
         """Raises InputError where the job had answers and the ledger has none: it would all be paid again."""
