@@ -25,7 +25,7 @@ from pipeline.job.config import LabelOptions
 from pipeline.label import stage as label_stage
 from pipeline.label.ledger import open_ledger
 from pipeline.label.providers import openai
-from pipeline.label.requests import Labeller
+from pipeline.label.requests import RequestBuilder
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Running, Server, completion
 
@@ -443,7 +443,7 @@ def test_a_process_that_begins_does_not_disturb_one_that_tells_how_far_it_is(
     path = openai_job(make_job, server, 3)
     work = run(path, last="filter")
     ledger = open_ledger(work.ledger_target, "test")
-    telling = label_stage._LabelRun(work, Labeller(work), ledger)
+    telling = label_stage._LabelRun(work, RequestBuilder(work), ledger)
     over = threading.Event()
 
     def begin() -> None:
