@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     import asyncio
 
+_listeners: dict[asyncio.AbstractEventLoop, Callable[[str], None]] = {}  # of loops beside the main thread
 _swallowed = threading.Event()  # SIGTERM came; C code that imports may have lost the exception
 NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 _AGAIN_SECONDS = 0.1  # long enough to be out of the interpreter's callback that swallowed the first one
@@ -80,6 +81,20 @@ def raising_on_sigterm(then: Callable[..., object] | None = None) -> Iterator[No
         sys.unraisablehook = hook
 
 
+@contextmanager
+def raising_on_ctrl_c() -> Iterator[None]:
+    """Make Ctrl-C raise KeyboardInterrupt, also within a loop that listens for it but cannot act, as this thread is busy."""
+    if threading.current_thread() is not threading.main_thread():  # no signals there
+        yield
+        return
+    before = {signal.SIGINT: signal.getsignal(signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
 def _sends_again(hook: Callable[[sys.UnraisableHookArgs], Any]) -> Callable[[sys.UnraisableHookArgs], None]:
     """Make a hook for exceptions that Python cannot raise where they come, as in a callback of its import locks: the signal comes
     once more, a moment later."""
@@ -118,7 +133,11 @@ def stop_handler(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -
     """Call `stop` with the name of each signal (`Ctrl-C`, `SIGTERM`) that comes while `loop` runs, not the usual handlers."""
     # Not by `loop.add_signal_handler`: its removal leaves the system's handlers, which end the process, for a moment.
     if threading.current_thread() is not threading.main_thread():  # no signals there
-        yield
+        _listeners[loop] = stop
+        try:
+            yield
+        finally:
+            del _listeners[loop]
         return
     came: list[signal.Signals] = []
 
@@ -137,3 +156,14 @@ def stop_handler(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -
         _set(before)
         for number in came:  # the loop did not come to it
             signal.raise_signal(number)
+
+
+def hand_over(loop: asyncio.AbstractEventLoop, error: BaseException) -> bool:
+    """Tell who listens in `loop`, which runs in another thread, of the signal that raised `error` here; False: nobody listens."""
+    name = {KeyboardInterrupt: "Ctrl-C", Terminated: "SIGTERM"}.get(type(error))
+    stop = _listeners.get(loop)
+    if name is None or stop is None:
+        return False
+    with suppress(RuntimeError):  # the loop is closed: what would stop is over
+        loop.call_soon_threadsafe(stop, name)
+    return True

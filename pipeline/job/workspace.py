@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import InputError
+from pipeline.core.locks import ProcessLock
 from pipeline.core.shards import Folder
 from pipeline.job.config import JobConfig
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-_LOOKED_FOR = 0.2  # seconds: `status` holds the lock for a moment to see whether anybody else does
+_LOCKS = ".locks"  # a folder of their own, for filelock keeps links beside them where others may write to it
+_LOOK_SECONDS = 0.2  # `status` holds the lock for a moment to see whether anybody else does
 
 
 @dataclass(frozen=True)
@@ -134,58 +133,35 @@ class Workspace:
         return tqdm(desc=f"{stage:>8}", total=total, unit=f" {unit}", disable=None, dynamic_ncols=True, file=sys.stderr)
 
     def worked_on_by(self) -> int | None:
-        """The process that works on the job at this moment, None where nobody does."""
-        try:
-            with (self.path / ".lock").open("rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    return int(file.read().strip() or 0) or None
-        except FileNotFoundError:
-            pass
-        return None
+        """Return the process that works on the job at this moment, None where nobody does."""
+        return self._lock.holder()
 
     @contextmanager
     def locked(self, shared: bool = False, wait: bool = False) -> Iterator[None]:
-        """One process writes to a job at a time; several may label it (`shared`).  The lock goes with the process.
+        """Keep other processes from writing to the job; several may label it (`shared`).  The lock goes with the process.
 
         Raises InputError where somebody else holds it, unless told to `wait`.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("a+") as file:
-            how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        with ExitStack() as stack:
             try:
-                _lock_soon(file, how)
-            except OSError as error:
-                file.seek(0)
-                holder = file.read().strip() or "another"
+                stack.enter_context(self._lock.held(shared, _LOOK_SECONDS))
+            except TimeoutError as error:
+                holder = self._lock.last_holder() or "another"
                 if not wait:
                     raise InputError(
                         f"{self.path}: process {holder} is working on this job; wait for it or stop it "
                         "(while it labels, labelmill label JOB helps it)"
                     ) from error
                 print(f"labelmill: waiting for process {holder}, which works on this job", file=sys.stderr)
-                fcntl.flock(file, how)
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+                stack.enter_context(self._lock.held(shared))
             yield
+
+    @property
+    def _lock(self) -> ProcessLock:
+        return ProcessLock(self.path / _LOCKS / "job")
 
     @contextmanager
     def writing_requests(self) -> Iterator[None]:
-        """For a moment: two processes that label a job write the same shard of `requests/` one after the other."""
-        with (self.path / ".requests.lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Keep other processes that label the job from writing `requests/` for a moment: all write the same shards."""
+        with ProcessLock(self.path / _LOCKS / "requests").held():
             yield
-
-
-def _lock_soon(file: IO[str], how: int) -> None:
-    """Raises OSError where somebody holds the lock for longer than a look takes."""
-    until = time.monotonic() + _LOOKED_FOR
-    while True:
-        try:
-            return fcntl.flock(file, how | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.02)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import resource
 import signal
 import socket
 import struct
@@ -31,6 +30,12 @@ from pipeline.collect.html import extract
 from pipeline.collect.html.extract import Mode, Page
 from pipeline.core.errors import LabelmillError
 
+try:
+    import resource
+except ImportError:  # no POSIX
+    resource = None  # type: ignore[assignment]
+
+logger = logging.getLogger("labelmill.collect")
 Key = TypeVar("Key")
 Item = tuple[Key, bytes, str, str | None]  # key, body, URL, charset of the HTTP header
 
@@ -59,6 +64,12 @@ class Workers:
     ) -> None:
         """Create a pool without processes yet.  Raises MissingExtra where trafilatura is not installed."""
         extract.require()
+        if sys.platform == "win32":
+            raise LabelmillError(
+                "crawl: pages are extracted in processes that need Linux or macOS; on Windows, use WSL"
+            )
+        if resource is None:
+            logger.warning("pages are extracted without a limit on memory, for Python has no module `resource` here")
         if count < 1 or mode not in get_args(Mode):
             raise ValueError(f"count={count}, mode={mode!r}")
         self._limits = {"seconds": seconds, "megabytes": megabytes, "mode": mode, "pages": pages_a_worker}
@@ -261,16 +272,20 @@ def serve() -> None:
 def _prepare(limits: dict[str, Any]) -> str | None:
     """Apply the limits and load the libraries; return what went wrong, or None."""
     try:
-        size = int(limits["megabytes"]) * 2**20
-        with suppress(ValueError, OSError):  # macOS knows no such limit
-            resource.setrlimit(resource.RLIMIT_AS, (size, size))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _limit_memory(int(limits["megabytes"]) * 2**20)
         extract.extract(
             b"<html><body><p>The first page loads what is loaded late.</p></body></html>", "http://localhost/", None
         )
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
+
+
+def _limit_memory(size: int) -> None:
+    if resource is not None:
+        with suppress(ValueError, OSError):  # macOS knows no such limit
+            resource.setrlimit(resource.RLIMIT_AS, (size, size))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _is_large(megabytes: int) -> bool:
@@ -284,5 +299,7 @@ def _peak() -> int:
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
     except (OSError, IndexError, ValueError):  # no Linux
+        if resource is None:
+            return 0
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

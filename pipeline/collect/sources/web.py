@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pipeline.core import contracts, signals
+from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, InputError, Paused
 from pipeline.core.files import digest_of
 from pipeline.core.types import BadRow, RawRow, Unit
@@ -110,13 +111,8 @@ class Source(contracts.Source):
         with _frontier_errors(path):
             progress_line = _ProgressLine(progress, self._frontier)
             if fetch:
-                self._fetch(starts, progress_line)
+                run_coroutine(self._crawl(starts, progress_line))
             progress_line.add_reasons(self._revalidate())
-
-    def _fetch(self, starts: list[DiscoveredUrl], progress_line: _ProgressLine) -> None:
-        import uvloop
-
-        uvloop.run(self._crawl(starts, progress_line))
 
     def _revalidate(self) -> Counter[str]:
         from pipeline.collect.crawling.revalidate import revalidate

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from pipeline.core.coroutines import run_coroutine
 from pipeline.core.types import Request
 from pipeline.label.engine.monitor import now
 from pipeline.label.engine.online import Online
@@ -27,9 +28,7 @@ def ask_all(batches: Iterator[list[Request]], asking: RunContext) -> None:
     if asking.provider.batches():
         _answer_batches(batches, asking)
     else:
-        import uvloop
-
-        uvloop.run(_online(batches, asking))
+        run_coroutine(_online(batches, asking))
 
 
 async def _online(batches: Iterator[list[Request]], asking: RunContext) -> None:

@@ -14,15 +14,12 @@ that was dearer until those before it are settled.
 from __future__ import annotations
 
 import os
-import socket
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.core.processes import began, is_alive, this_host
 from pipeline.label.ledger.database import Database
 from pipeline.label.ledger.schema import Asked
 from pipeline.label.ledger.tariffs import Tariff, Tariffs
@@ -65,7 +62,7 @@ class Claims:
         """Become a worker.  `asked` says whose tariff its reservations follow."""
         self._worker = uuid.uuid4().hex
         now = self._database.now()
-        row = (self._worker, this_host(), os.getpid(), born(os.getpid()), now, now + LEASE_SECONDS, asked)
+        row = (self._worker, this_host(), os.getpid(), began(os.getpid()), now, now + LEASE_SECONDS, asked)
         with self._database.transaction(durable=False):
             self._database.execute(
                 "INSERT INTO workers (worker, host, pid, born, started_at, lease_until, asked)"
@@ -229,41 +226,5 @@ class Claims:
 
 
 def _is_gone(host: str, pid: int, since: str) -> bool:
-    """Whether a worker's process is known to be gone: only this host's can be looked up."""
-    if host != this_host():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    now = born(pid)
-    return now != since or _is_zombie(pid)
-
-
-@lru_cache(maxsize=1)
-def this_host() -> str:
-    """Where process numbers mean the same: host name, boot and, in containers, the process namespace."""
-    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts += [boot.read_text().strip(), str(namespace.readlink())]
-    return "/".join(parts)
-
-
-def born(pid: int) -> str:
-    """When a process began, in the kernel's ticks, so that a number used again is told apart; empty where unknown."""
-    return _stat(pid)[19] if _stat(pid) else ""
-
-
-def _is_zombie(pid: int) -> bool:
-    return _stat(pid)[:1] == ["Z"]
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on (proc(5): field 3 is the state, field 22 the start time)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
+    """Return whether a worker's process is known to be gone: only this host's can be looked up."""
+    return host == this_host() and (not is_alive(pid) or began(pid) != since)
