@@ -24,11 +24,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.collect.reading import encodings, json_values
-from pipeline.collect.reading.items import OURS, InputItem, ReadOptions
+from pipeline.collect.reading import encodings, json_values, tables
+from pipeline.collect.reading.items import InputItem, ReadOptions
 from pipeline.collect.reading.locations import RemoteFile
 from pipeline.core.errors import ConfigError, InputError
-from pipeline.core.types import RawRow
+from pipeline.core.types import ARTICLE_COLUMNS, RawRow
 from tests.conftest import PEAK, ROOT, JobMaker, article, command, rows, run, stage, tree, write_jsonl
 
 KOREAN = "서울시가 한강 변에 새로운 도서관을 열었다고 밝혔다."
@@ -61,7 +61,7 @@ def values_of(data: bytes, limit: int = 10**6) -> list[Any]:
     item = InputItem("a.json", "a.json", lambda: io.BytesIO(data))
     return [
         row.fields if isinstance(row, RawRow) else row.reason
-        for row in json_values.read(item, ReadOptions("utf-8-sig", limit, OURS, {}, iter))
+        for row in json_values.read(item, ReadOptions("utf-8-sig", limit, ARTICLE_COLUMNS, {}, iter))
     ]
 
 
@@ -98,8 +98,10 @@ MEMORY = (
     PEAK
     + """
 from pipeline.collect.reading import json_values
-from pipeline.collect.reading.items import OURS, InputItem, ReadOptions
-found = json_values.read(InputItem("a.json", "a", lambda: open(sys.argv[1], "rb")), ReadOptions("utf-8", 10**7, OURS, {}, iter))
+from pipeline.collect.reading.items import InputItem, ReadOptions
+from pipeline.core.types import ARTICLE_COLUMNS
+options = ReadOptions("utf-8", 10**7, ARTICLE_COLUMNS, {}, iter)
+found = json_values.read(InputItem("a.json", "a", lambda: open(sys.argv[1], "rb")), options)
 next(found)
 before = peak()
 print(1 + sum(1 for _ in found), peak() - before)
@@ -478,3 +480,68 @@ def test_each_source_says_what_it_had(make_job: JobMaker, tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"job.yaml: sources.1: files: has no rows; nothing was changed"):
         run(path, last="collect")
     assert set(before) <= set(tree(work.path)) and stage(work, "collect")["kept"] == 2
+
+
+# --- tables that people hand to a command ---
+
+TABLE = [{"id": "7", "keyphrases": "서울시; 도서관"}, {"id": "8", "keyphrases": "한강"}]
+
+
+def save_table(path: Path) -> Path:
+    """Save TABLE as its ending says, and as programs do in Korea."""
+    frame, text = pd.DataFrame(TABLE), "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in TABLE)
+    form = path.name.partition(".")[2]
+    if form == "parquet":
+        frame.to_parquet(path)
+    elif form == "xlsx":
+        frame.to_excel(path, index=False)
+    elif form == "csv":
+        frame.to_csv(path, index=False, encoding="cp949")
+    elif form == "csv.gz":
+        frame.to_csv(path, index=False, sep=";", encoding="utf-8-sig")
+    elif form == "tsv":
+        frame.to_csv(path, index=False, sep="\t", encoding="utf-16")
+    elif form == "json":
+        path.write_text(json.dumps(TABLE, ensure_ascii=False), "utf-16")
+    else:
+        path.write_bytes(gzip.compress(text.encode()) if form == "jsonl.gz" else text.encode("utf-8-sig"))
+    return path
+
+
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "json", "csv", "csv.gz", "tsv", "xlsx", "parquet", "txt"])
+def test_tables_have_every_form(tmp_path: Path, form: str) -> None:
+    found = list(tables.rows(save_table(tmp_path / f"gold.{form}")))
+    assert [{name: str(value) for name, value in row.fields.items()} for row in found] == TABLE
+    assert found[0].source.endswith(f"gold.{form}") and found[0].line < found[1].line
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("gold.jsonl", b'{"id": 1}\n{"id": ', "gold.jsonl: row 2: not JSON"),
+        ("gold.jsonl", b"[1, 2]\n", "gold.jsonl: row 1: a JSON list"),
+        ("gold.csv", b'id,gold\n1,"a\n', "gold.csv: row 2: not CSV"),
+        ("gold.csv", b"id,gold\n1\n", "gold.csv: row 2: 1 values for 2 columns"),
+        ("gold.csv.gz", gzip.compress(b"id,gold\n" + bytes(range(256)) * 99)[:60], "gold.csv.gz: "),
+        ("gold.xlsx", b"none of it", "gold.xlsx: row 1: not readable as .xlsx"),
+        ("gold.parquet", b"none of it", "gold.parquet: row 1: not readable as Parquet"),
+    ],
+)
+def test_a_table_with_a_hole_is_an_error(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError) as error:
+        list(tables.rows(tmp_path / name))
+    assert message in str(error.value)
+
+
+def test_no_table() -> None:
+    with pytest.raises(InputError, match=r"nowhere.csv: not there"):
+        list(tables.rows(Path("nowhere.csv")))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_separator_of_a_csv_is_seen_in_its_header(make_job: JobMaker, tmp_path: Path, separator: str) -> None:
+    cells = [["id", '"the; one, title"', "body"], ["1", "x", f'"{KOREAN}; a, b\tc"']]
+    (tmp_path / "a.csv").write_text("\n".join(separator.join(line) for line in cells), "utf-8")
+    [row] = rows(collect(make_job, "a.csv"), "articles")
+    assert (row["id"], row["text"]) == ("1", f"{KOREAN}; a, b c")

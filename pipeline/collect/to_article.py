@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from pipeline.core.text.folding import fold_space
-from pipeline.core.types import Article, BadRow, RawRow
+from pipeline.core.types import ARTICLE_COLUMNS, Article, BadRow, RawRow
 from pipeline.job.config import SourceOptions
 
 _NO_TEXT = {"none", "null", "nan"}
@@ -49,8 +49,7 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
 
 def _columns(options: SourceOptions) -> dict[str, str]:
     """Return our names of columns -> the source's."""
-    columns = {name: name for name in ("id", "title", "text", "url", "published_at", "language")}
-    return columns | {str(name): column for name, column in options.columns.items()}
+    return {name: options.columns.get(name, name) for name in ARTICLE_COLUMNS}
 
 
 def _no_body(text: Any, raw: RawRow, options: SourceOptions) -> tuple[str | None, str]:

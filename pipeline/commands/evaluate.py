@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import csv
-import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from pipeline.collect.reading import tables
 from pipeline.core.errors import InputError, MissingExtra
 from pipeline.core.shards import read_order
 from pipeline.core.types import LabelColumn
@@ -159,17 +153,17 @@ def _pairs(work: Workspace, gold: dict[str, list[str]], column: LabelColumn) -> 
 
 
 def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None] | None = None) -> Gold:
-    """Read a gold file: JSONL, CSV, TSV or Parquet with `id` and the label's column (or `gold`).
+    """Read a gold file: JSON lines, CSV, Excel or Parquet with `id` and the label's column (or `gold`).
 
     Several phrases are a list, or text separated by semicolons.  `check` is the task's.  Raises InputError naming the row.
     """
     gold = Gold()
-    for number, row in enumerate(_rows(path), 1):
-        where, named = f"{path}: row {number}", {str(name).strip().casefold(): value for name, value in row.items()}
+    for row in tables.rows(path):
+        where, named = f"{row.source}: row {row.line}", {str(n).strip().casefold(): v for n, v in row.fields.items()}
         names = [name for name in (column.name, "gold") if name in named]
         if "id" not in named or not names:
-            raise InputError(f"{where}: needs 'id' and {column.name!r}; it has: {', '.join(map(str, row))}")
-        phrases = _phrases(named[names[0]], column.many)
+            raise InputError(f"{where}: needs 'id' and {column.name!r}; it has: {', '.join(map(str, row.fields))}")
+        phrases = tables.phrases_in(named[names[0]], column.many)
         row_id = str(named["id"]).strip()
         if not phrases:
             gold.empty += 1
@@ -182,45 +176,3 @@ def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None
     if not gold.labels:
         raise InputError(f"{path}: no gold labels in it")
     return gold
-
-
-def _phrases(value: Any, many: bool) -> list[str]:
-    """Return the phrases of a cell: a list, a list written as JSON or Python would, or text between semicolons."""
-    text = "" if value is None else str(value).strip()
-    if not isinstance(value, list) and text.startswith("[") and text.endswith("]"):
-        with suppress(ValueError, SyntaxError):
-            value = ast.literal_eval(text)
-    parts = value if isinstance(value, list | tuple) else text.split(";") if many else [text]
-    return [phrase for part in parts if (phrase := str(part).strip())]
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        if path.suffix == ".parquet":
-            yield from pq.read_table(path).to_pylist()
-        elif path.suffix in (".csv", ".tsv"):
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                first = file.readline()
-                file.seek(0)
-                yield from csv.DictReader(file, delimiter=max(",;\t", key=first.count))
-        else:
-            with path.open(encoding="utf-8-sig") as file:
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        yield _object(line, path, number)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: not there; --gold names a JSONL, CSV, TSV or Parquet file") from error
-    except (UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        raise InputError(f"{path}: cannot be read ({error}); JSONL and CSV are UTF-8") from error
-
-
-def _object(line: str, path: Path, number: int) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise InputError(
-            f"{path}:{number}: not JSON ({error}); --gold names a JSONL, CSV, TSV or Parquet file"
-        ) from error
-    if not isinstance(row, dict):
-        raise InputError(f"{path}:{number}: no object with 'id'")
-    return row

@@ -20,13 +20,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import get_annotations
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pyarrow as pa
 from pydantic import SecretStr
 
 from pipeline.core.options import Options
-from pipeline.core.types import Article, BadRow, Label, LabelColumn, ModelInfo, RateLimits, RawRow, Reply, Request, Unit
+from pipeline.core.types import (
+    Article,
+    ArticleColumn,
+    BadRow,
+    Label,
+    LabelColumn,
+    ModelInfo,
+    RateLimits,
+    RawRow,
+    Reply,
+    Request,
+    Unit,
+)
 
 if TYPE_CHECKING:
     from pipeline.core.text.tokens import Counter, Ruler
@@ -40,7 +52,7 @@ class SourceOptions(Options):
 
     in_every_key = "type columns licence"
     type: str
-    columns: dict[Literal["id", "title", "text", "url", "published_at", "language"], str] = {}  # noqa: RUF012
+    columns: dict[ArticleColumn, str] = {}  # noqa: RUF012
     licence: str | None = None
 
 

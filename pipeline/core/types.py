@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
+
+ArticleColumn = Literal[
+    "id", "title", "text", "url", "published_at", "language"
+]  # what a source may tell of an article
+ARTICLE_COLUMNS: tuple[ArticleColumn, ...] = get_args(ArticleColumn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from itertools import chain
 
 from pipeline.collect.reading.items import DAMAGE, InputItem, ReadOptions, Rows, wrong_encoding
 from pipeline.core.types import BadRow, RawRow
+
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 def read(item: InputItem, options: ReadOptions) -> Rows:
     """Yield the rows of strict CSV: a quote left open is an error of that row, not a row that swallows its neighbours unseen."""
     csv.field_size_limit(2**31 - 1)
     label, encoding = item.label, item.encoding(options)
-    delimiter = "\t" if item.suffixes[-1:] == [".tsv"] else ","
     with item.open() as binary, io.TextIOWrapper(binary, encoding, "surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            first = file.readline()
+        except (*DAMAGE, UnicodeDecodeError) as error:
+            yield BadRow(label, 1, "damaged_file", f"cannot be read ({error})")
+            return
+        delimiter = "\t" if item.suffixes[-1:] == [".tsv"] else delimiter_of(first)
+        reader = csv.reader(chain([first], file), delimiter=delimiter, strict=True)
         header: list[str] = []
         while True:
             line = reader.line_num + 1
@@ -33,6 +42,11 @@ def read(item: InputItem, options: ReadOptions) -> Rows:
                 header = [name.strip().removeprefix("\ufeff") for name in values]
             elif values:
                 yield _row(header, values, label, line, options, encoding)
+
+
+def delimiter_of(header: str) -> str:
+    """Return the separator of a header: Excel writes semicolons wherever the comma is the decimal sign."""
+    return max(",;\t", key=_QUOTED.sub("", header).count)  # of none the first, a comma: there is one column
 
 
 def _row(

@@ -24,7 +24,6 @@ from pipeline.core.types import BadRow, RawRow
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 # exceptions of a damaged compressed file
 DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, lzma.LZMAError)
-OURS = ("id", "title", "text", "url", "published_at", "language")
 Rows = Iterator[RawRow | BadRow]
 Extract = Callable[[Iterable[tuple[Any, bytes, str, str | None]]], Iterator[tuple[Any, Any]]]  # as `html.workers` does
 
@@ -33,13 +32,13 @@ Extract = Callable[[Iterable[tuple[Any, bytes, str, str | None]]], Iterator[tupl
 class ReadOptions:
     """Options of a reader.
 
-    `encoding` may be `auto`: then `guessed` receives the encoding by label.  `columns` are the ones to read.  `extract` makes
-    articles of HTML: key, bytes, URL, charset -> key, page.
+    `encoding` may be `auto`: then `guessed` receives the encoding by label.  `columns` are the ones to read, None for all.
+    `extract` makes articles of HTML: key, bytes, URL, charset -> key, page.
     """
 
     encoding: str
     max_row_bytes: int
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] | None
     guessed: dict[str, str]
     extract: Extract
 

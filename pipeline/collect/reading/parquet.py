@@ -16,7 +16,7 @@ def read(item: InputItem, options: ReadOptions) -> Rows:
         with item.seekable() as opened:
             file = pq.ParquetFile(opened)
             names = dict.fromkeys(file.schema_arrow.names)  # columns that are not read are null, but known by name
-            wanted = [name for name in options.columns if name in names]
+            wanted = [name for name in names if options.columns is None or name in options.columns]
             for batch in file.iter_batches(batch_size=512, columns=wanted):
                 for fields in batch.to_pylist():
                     line += 1

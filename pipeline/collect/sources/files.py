@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from pipeline.collect.reading import formats, locations
-from pipeline.collect.reading.items import OURS, ReadOptions
+from pipeline.collect.reading.items import ReadOptions
 from pipeline.core import contracts
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import digest_of
-from pipeline.core.types import BadRow, RawRow, Unit
+from pipeline.core.types import ARTICLE_COLUMNS, BadRow, RawRow, Unit
 
 if TYPE_CHECKING:
     from pipeline.collect.html.extract import Page
@@ -68,7 +68,11 @@ class Source(contracts.Source):
         options = self._options
         self.notes = {}
         read_options = ReadOptions(
-            options.encoding, options.max_row_bytes, (*options.columns.values(), *OURS), self.notes, self._extract
+            options.encoding,
+            options.max_row_bytes,
+            (*options.columns.values(), *ARTICLE_COLUMNS),
+            self.notes,
+            self._extract,
         )
         for part in unit.parts:
             location = self._locations[part]

@@ -18,9 +18,8 @@ from pipeline.core import contracts
 from pipeline.core.errors import ConfigError, HubError, InputError, LabelmillError
 from pipeline.core.files import digest_of
 from pipeline.core.hints import did_you_mean
-from pipeline.core.types import RawRow, Unit
+from pipeline.core.types import ARTICLE_COLUMNS, RawRow, Unit
 
-_OURS = ("id", "title", "text", "url", "published_at", "language")
 _SAVED = ("dataset_dict.json", "state.json")  # what `save_to_disk` leaves
 
 
@@ -110,7 +109,7 @@ class Source(contracts.Source):
             if column not in names:
                 columns_hint = f"allowed: {', '.join(names)}"[:300]
                 raise ConfigError(f"columns.{field}: no column {column!r}{did_you_mean(column, names)}; {columns_hint}")
-        self._columns = [name for name in names if name in {*self._options.columns.values(), *_OURS}]
+        self._columns = [name for name in names if name in {*self._options.columns.values(), *ARTICLE_COLUMNS}]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

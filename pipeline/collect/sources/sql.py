@@ -22,14 +22,13 @@ from pipeline.core import contracts
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import digest_of
 from pipeline.core.hints import did_you_mean
-from pipeline.core.types import BadRow, RawRow, Unit
+from pipeline.core.types import ARTICLE_COLUMNS, BadRow, RawRow, Unit
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 KEYS_A_PAGE, ROWS_A_PAGE = 10_000, 500
 RANGE_MEAN, RANGE_MAX = 4096, 16384  # rows
-_OURS = ("id", "title", "text", "url", "published_at", "language")
 
 
 class Options(contracts.SourceOptions):
@@ -117,7 +116,7 @@ class Source(contracts.Source):
 
     def _read(self, key_range: KeyRange, label: str, digest: str) -> Iterator[RawRow]:
         keys_digest, position = sha256(), 0
-        columns = [name for name in self._names if name in {*self._options.columns.values(), *_OURS}]
+        columns = [name for name in self._names if name in {*self._options.columns.values(), *ARTICLE_COLUMNS}]
         blank: dict[str, Any] = dict.fromkeys(self._names)  # columns that are not read are null, but known by name
         for position, (key, *values) in enumerate(self._pages(columns, ROWS_A_PAGE, key_range), 1):
             keys_digest.update(repr(key).encode("utf-8", "backslashreplace"))

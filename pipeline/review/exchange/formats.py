@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipeline.collect.reading import tables
 from pipeline.core.errors import ConfigError, InputError
-from pipeline.core.files import write_bytes
+from pipeline.core.files import file_digest, write_bytes
 from pipeline.review.exchange import argilla, label_studio, sheet
 from pipeline.review.exchange.answers import ExportedArticle, ImportedFile, LabellingTask
 from pipeline.review.log.judgements import Judgement
@@ -48,36 +48,17 @@ def read(source: ImportedFile, name: str | None = None) -> Iterator[Judgement]:
 
 def _detect(path: Path) -> str:
     """Return the format by what is in the file, whatever its name.  Raises InputError for none of them."""
-    if _data(path).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"[", b"{"):
+    if tables.form(path) not in ("json", "jsonl"):
         return "csv"
-    first = next(iter(_records(path)), None)
-    if isinstance(first, dict):
-        if "row_key" in first:
-            return "jsonl"
-        if "data" in first:
-            return "label-studio"
-        if "fields" in first or argilla.is_flat(first):
-            return "argilla"
+    first = next(tables.rows(path), None)
+    fields = first.fields if first is not None else {}
+    if "row_key" in fields:
+        return "jsonl"
+    if "data" in fields:
+        return "label-studio"
+    if "fields" in fields or argilla.is_flat(fields):
+        return "argilla"
     raise InputError(f"{path}: neither a review sheet nor records of Argilla or tasks of Label Studio; say --format")
-
-
-def _data(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _records(path: Path) -> list[Any]:
-    """Return the records of a JSON list, or of JSON lines."""
-    try:
-        text = _data(path).decode("utf-8-sig").strip()
-        records = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.split("\n") if line]
-    except ValueError as error:
-        raise InputError(f"{path}: no JSON, nor lines of it ({error})") from error
-    if not isinstance(records, list) or not records:
-        raise InputError(f"{path}: has no records")
-    return records
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -97,7 +78,7 @@ def _write_sheet(path: Path, task: LabellingTask, items: Sequence[ExportedArticl
 def _read_sheet(source: ImportedFile) -> Iterator[Judgement]:
     """Yield the judgements of a sheet."""
     # uids are made of the file's bytes and the row: the same file says nothing twice, whatever was judged in between
-    digest = sha256(_data(source.file)).hexdigest()
+    digest = file_digest(source.file)
     returned = sheet.read(source.file, source.task.column.name, source.reviewer, source.at)
     for number, judgement in enumerate(returned):
         if judgement.text_sha256 not in source.articles:
@@ -127,12 +108,15 @@ def _reader(
     judgements: Callable[[ImportedFile, str, Any], Iterator[Judgement]],
 ) -> Callable[[ImportedFile], Iterator[Judgement]]:
     def read(source: ImportedFile) -> Iterator[Judgement]:
-        for number, record in enumerate(_records(source.file), 1):
+        number = 0
+        for number, record in enumerate(tables.rows(source.file), 1):
             try:
-                yield from judgements(source, f"record {number}", record)
+                yield from judgements(source, f"record {number}", record.fields)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 why = f"not as the other tool writes it ({type(error).__name__}: {error})"
                 raise InputError(f"{source.file}: record {number}: {why}") from error
+        if not number:
+            raise InputError(f"{source.file}: has no records")
 
     return read
 

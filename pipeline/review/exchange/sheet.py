@@ -11,9 +11,11 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pipeline.collect.reading import tables
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import write_bytes
 from pipeline.core.text.folding import fold_case
@@ -44,8 +46,7 @@ def write(path: Path, label: str, rows: Iterable[Mapping[str, Any]]) -> int:
 
 def read(path: Path, label: str, reviewer: str, at: str) -> Iterator[Judgement]:
     """Yield the judgements in a filled sheet; rows without a verdict give none.  Raises InputError naming the row."""
-    first, rows = _rows(path)
-    for number, row in enumerate(rows, first):
+    for number, row in _rows(path):
         word, corrected = _cell(row, "verdict").lower(), _cell(row, "corrected")
         if not word and not corrected:
             continue
@@ -72,10 +73,7 @@ def _verdicts(phrases: list[str], corrected: list[str], accept: bool) -> tuple[l
 
 def _phrases(value: Any) -> list[str]:
     """Return the phrases of a cell: a list (JSONL) or text separated by semicolons."""
-    parts: Sequence[Any] = (
-        value if isinstance(value, list) else _unescape_formula(str(value or "")).replace("；", ";").split(";")
-    )
-    return [phrase for part in parts if (phrase := " ".join(str(part).split()))]
+    return tables.phrases_in(_unescape_formula(value) if isinstance(value, str) else value, many=True)
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
@@ -100,34 +98,10 @@ def _unescape_formula(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
-def _rows(path: Path) -> tuple[int, list[dict[str, Any]]]:
-    """Return the number of the first row in the file, and all rows; JSON lines are recognised by content, not by name."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    text = _decoded(data, path)
-    if text.lstrip().startswith("{"):
-        try:
-            return 1, [json.loads(line) for line in text.split("\n") if line.strip()]
-        except ValueError as error:
-            raise InputError(f"{path}: not JSONL ({error})") from error
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    csv.field_size_limit(2**31 - 1)
-    rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
-    if not rows or "row_key" not in rows[0]:
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (number as a spreadsheet counts, row): a cell of several lines is one row."""
+    rows = tables.rows(path)
+    first = next(rows, None)
+    if first is None or "row_key" not in first.fields:
         raise InputError(f"{path}: no column 'row_key'; import a sheet that labelmill review --export wrote")
-    return 2, rows
-
-
-def _decoded(data: bytes, path: Path) -> str:
-    """Decode what Excel saves: UTF-8 with a mark, UTF-16 ("Unicode text") or the country's code page (CP949 in Korea)."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16")
-    for encoding in ("utf-8-sig", "cp949"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InputError(f"{path}: neither UTF-8, UTF-16 nor CP949; save it as 'CSV UTF-8'")
+    yield from enumerate((row.fields for row in chain([first], rows)), first.line)

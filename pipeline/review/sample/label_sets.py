@@ -6,7 +6,6 @@ in the text), `repairs`, and where they come from (None where nobody knows).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +13,11 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from pipeline.clean.cleaner.presence import ArticleIndex
+from pipeline.collect.reading import tables
 from pipeline.core import plugins
 from pipeline.core.errors import InputError
 from pipeline.core.shards import Folder, read_order
-from pipeline.core.text.folding import fold_space
+from pipeline.core.types import LabelColumn, RawRow
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
 
@@ -75,7 +75,7 @@ class Predictions:
 
     def __init__(self, work: Workspace, path: Path) -> None:
         self._folder, self._many = work.filtered, work.config.label_column.many
-        self._phrases_by_id = _read(path, work.config.label_column.name)
+        self._phrases_by_id = _read(path, work.config.label_column)
         self.model: str | None = path.name
         shards = read_order(work.articles)
         if not any(
@@ -117,29 +117,15 @@ def rows_at(folder: Folder, shard: str, numbers: Sequence[int], columns: Sequenc
     return by_number
 
 
-def _read(path: Path, name: str) -> dict[str, list[str]]:
-    phrases_by_id: dict[str, list[str]] = {}
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    row_id, phrases = _prediction(line, name, f"{path}:{number}")
-                    phrases_by_id[row_id] = phrases
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no UTF-8") from error
-    return phrases_by_id
+def _read(path: Path, column: LabelColumn) -> dict[str, list[str]]:
+    return dict(_prediction(row, column) for row in tables.rows(path))
 
 
-def _prediction(line: str, name: str, where: str) -> tuple[str, list[str]]:
+def _prediction(row: RawRow, column: LabelColumn) -> tuple[str, list[str]]:
     try:
-        row = json.loads(line)
-        value = row[name]
-        phrases = (fold_space(str(phrase)) for phrase in (value if isinstance(value, list) else [value]))
-        return str(row["id"]), list(dict.fromkeys(filter(None, phrases)))
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f'{where}: not {{"id": .., "{name}": ..}} ({error})') from error
+        return str(row.fields["id"]), list(dict.fromkeys(tables.phrases_in(row.fields[column.name], column.many)))
+    except KeyError as error:
+        raise InputError(f'{row.source}: row {row.line}: not {{"id": .., "{column.name}": ..}} (no {error})') from error
 
 
 def label_checker(config: JobConfig) -> Callable[[str], str | None]:
