@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.collect.crawling import content_encoding
+from pipeline.collect import compression
 from pipeline.collect.crawling.commit_queue import CommitQueue
 from pipeline.collect.crawling.fetching import ANY, Fetcher, FetchLimits, FetchResult
 from pipeline.collect.crawling.host_pace import HostState
@@ -29,7 +29,7 @@ from pipeline.collect.crawling.types import CrawlOutcome, QueuedUrl
 from pipeline.core.errors import ConfigError
 from tests.crawl_server import CrawlServer, Page, Request, page, redirect
 
-BROTLI = content_encoding._brotli()  # an optional package
+BROTLI = compression._brotli()  # an optional package
 LOOPBACK = ("127.0.0.0/8",)
 HTML = b"<!doctype html><title>t</title><p>The harbour of the city was opened.</p>"
 
@@ -305,7 +305,7 @@ def test_a_page() -> None:
             assert server.connections == 1
             headers = server.seen[1].headers
             assert headers["user-agent"] == "testbot/1.0"
-            assert headers["accept-encoding"] == content_encoding.codings()
+            assert headers["accept-encoding"] == compression.codings()
             assert headers["accept"] == "application/xhtml+xml, text/html, */*;q=0.1"
             assert not {"cookie", "authorization", "if-none-match", "referer"} & headers.keys()
 
@@ -360,14 +360,14 @@ def test_content_codings(name: str) -> None:
 @settings(max_examples=25, deadline=None)
 def test_decoding_in_pieces(name: str, data: bytes, cuts: list[int]) -> None:
     coding, encode = CODINGS[name]
-    packed, decoder, text, turn = encode(data), content_encoding.decoder(coding), b"", 0
+    packed, decoder, text, turn = encode(data), compression.decoder(coding), b"", 0
     assert decoder
     while packed:
         cut = cuts[turn % len(cuts)]
         text, packed, turn = text + b"".join(decoder.feed(packed[:cut], 10**6)), packed[cut:], turn + 1
     decoder.finish()
     assert text == data
-    assert content_encoding.decode(coding, encode(data), 10**6) == data
+    assert compression.decode(coding, encode(data), 10**6) == data
 
 
 @pytest.mark.parametrize("name", [name for name in CODINGS if name != "none" and "two" not in name])
@@ -384,7 +384,7 @@ def test_unknown_codings(coding: str) -> None:
     assert (answer.reason, answer.status, answer.body) == ("undecodable", 200, b"")
 
 
-@pytest.mark.parametrize("coding", content_encoding.codings().split(", "))
+@pytest.mark.parametrize("coding", compression.codings().split(", "))
 def test_bombs(coding: str) -> None:
     """100 MB of zeros; the peak is of this whole process, server and test included."""
     zeros = bytes(100 * 2**20)

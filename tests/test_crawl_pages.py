@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.collect.charsets import canonical, decode
 from pipeline.collect.html import boilerplate
 from pipeline.collect.html import extract as extraction
-from pipeline.collect.html.charsets import canonical, decode
 from pipeline.collect.html.extract import Page, content_digest, extract, extractor_digest
 from pipeline.collect.html.workers import AHEAD_BYTES, Workers
 from pipeline.core.errors import LabelmillError

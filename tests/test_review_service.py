@@ -348,7 +348,7 @@ def test_figures_of_a_job_are_those_of_its_desk(job: Path) -> None:
 def test_predictions_of_no_article_or_in_no_form_are_named(job: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none of its 1 ids is an article"):
         Predictions(work_of(job), write_jsonl(tmp_path / "p.jsonl", [{"id": "zz", "keyphrases": ["a"]}]))
-    with pytest.raises(InputError, match=r"p.jsonl:1: not"):
+    with pytest.raises(InputError, match=r"p.jsonl: row 1: not"):
         Predictions(work_of(job), write_jsonl(tmp_path / "p.jsonl", [{"id": "a1"}]))
 
 

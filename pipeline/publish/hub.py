@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from pipeline.core.errors import HubError
+from pipeline.core.http import retry_after
 from pipeline.versions.diff import is_version
 from pipeline.versions.leaks import without_credentials
 
@@ -227,7 +228,7 @@ class Hub:
                 conflict=True,
             )
         if status == 429:
-            wait = _seconds(error.response.headers.get("retry-after"))
+            wait = retry_after(error.response.headers)
             message = f"{self._display_name}: too many requests (429); run the same command again in {wait or 60:.0f} s"
             return HubError(message, transient=wait is None or wait <= _MAX_WAIT, retry_after=wait)
         if status in (408, 500, 502, 503, 504):
@@ -245,10 +246,3 @@ class Hub:
 
 class _NotFound(HubError):
     """Error of a repository, revision or file that is not there, or that the token may not see."""
-
-
-def _seconds(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None

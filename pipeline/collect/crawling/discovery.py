@@ -12,10 +12,10 @@ from contextlib import suppress
 from html import unescape
 from typing import NamedTuple
 
+from pipeline.collect import charsets
 from pipeline.collect.crawling.dates import when, within
 from pipeline.collect.crawling.robots import token, words
 from pipeline.collect.crawling.xml_records import XmlRecord, pieces, records
-from pipeline.collect.html import charsets
 from pipeline.collect.urls import normal
 
 MAX_ENTRIES = 50_000  # of a sitemap, as its protocol has it; a feed has a hundred

@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from pipeline.collect.crawling import content_encoding
+from pipeline.collect import compression
 from pipeline.collect.crawling import response as responses
 from pipeline.collect.crawling.memory_budget import FREE_BYTES, MemoryLease
 from pipeline.collect.crawling.response import FetchResult, Unusable, printable
@@ -62,7 +62,7 @@ class Fetcher:
         resolver: AbstractResolver | None = None,
         strangers: bool = True,
     ) -> None:
-        self._headers = {"User-Agent": user_agent, "Accept-Encoding": content_encoding.codings()}
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": compression.codings()}
         self._guard, self._types, self._limits = guard or SsrfGuard(), types, limits or FetchLimits()
         self._resolver, self._strangers = resolver, strangers
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
@@ -225,7 +225,7 @@ async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, clock: asynci
     limit, received = wanted.body_bytes, 0
     text = bytearray()
     try:
-        decoder = content_encoding.decoder(", ".join(response.headers.getall("Content-Encoding", ())))
+        decoder = compression.decoder(", ".join(response.headers.getall("Content-Encoding", ())))
         while data := await response.content.readany():
             received += len(data)
             for piece in decoder.feed(data, limit - len(text)) if decoder else (data,):
@@ -239,7 +239,7 @@ async def _read(response: aiohttp.ClientResponse, wanted: _Wanted, clock: asynci
                 sniff = False
         if decoder:
             decoder.finish()
-    except content_encoding.Undecodable as error:
+    except compression.Undecodable as error:
         raise Unusable("undecodable", printable(str(error))) from error
     if sniff:
         _check_sniffed(text, wanted.types)

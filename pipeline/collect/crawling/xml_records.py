@@ -18,7 +18,7 @@ from functools import lru_cache
 from html.entities import html5
 from io import BytesIO
 
-from pipeline.collect.html import charsets
+from pipeline.collect import charsets
 from pipeline.collect.urls import normal
 
 MAX_BYTES = 50 * 2**20  # of a file, decompressed; the rest is not read

@@ -17,8 +17,8 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any, Literal
 
+from pipeline.collect.charsets import decode
 from pipeline.collect.html import boilerplate
-from pipeline.collect.html.charsets import decode
 from pipeline.collect.urls import normal
 from pipeline.core.errors import MissingExtra
 from pipeline.core.text import language

@@ -2,7 +2,7 @@
 
 items      a file, a member of an archive, a remote file: opened, decompressed, recoded; the options of readers
 locations  paths and patterns -> items, on this machine or behind fsspec
-encodings  which encoding bytes are in
+recoding   encodings in which a quote is not always the byte of a quote
 formats    endings -> readers
 lines delimited json_values parquet excel whole warc archives     readers: an item -> rows
 database   rows of a database, by key

@@ -16,14 +16,14 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any, BinaryIO, cast
 
-import zstandard
-
-from pipeline.collect.reading import encodings
+from pipeline.collect import charsets
+from pipeline.collect.compression import Undecodable, ZstdFrame
+from pipeline.collect.reading import recoding
 from pipeline.core.types import BadRow, RawRow
 
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 # exceptions of a damaged compressed file
-DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, lzma.LZMAError)
+DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, Undecodable, lzma.LZMAError)
 Rows = Iterator[RawRow | BadRow]
 Extract = Callable[[Iterable[tuple[Any, bytes, str, str | None]]], Iterator[tuple[Any, Any]]]  # as `html.workers` does
 
@@ -82,14 +82,14 @@ class InputItem:
             return options.encoding
         if self.label not in options.guessed:
             with self.open() as file:
-                options.guessed[self.label] = encodings.guess(partial(_before_damage, file))
+                options.guessed[self.label] = charsets.guess(partial(_before_damage, file))
         return options.guessed[self.label]
 
     def recoded(self, encoding: str) -> tuple[BinaryIO, str]:
         """Open the content in an encoding (returned too) in which lines, quotes and brackets are the bytes of ASCII."""
-        if encodings.keeps_ascii(encoding):
+        if recoding.keeps_ascii(encoding):
             return self.open(), encoding
-        return cast(BinaryIO, encodings.Recoded(self.open(), encoding)), "utf-8"
+        return cast(BinaryIO, recoding.Recoded(self.open(), encoding)), "utf-8"
 
 
 def _before_damage(file: BinaryIO, size: int) -> bytes:
@@ -120,10 +120,11 @@ _OPENERS: dict[str, Callable[[Any], Any]] = {
 class _Zstd(io.RawIOBase):
     """Reader of zstd frames; unlike the package's own it raises EOFError where the last one is cut."""
 
-    _SLICE = 512  # bytes that are decompressed at once; 4 of them may be 128 KB of text
+    _SLICE, _PIECE = 512, 2**17  # bytes that are decompressed, and of text, at once
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self._frame = file, cast(Any, None)
+        self._file = file
+        self._frame: ZstdFrame | None = None
         self._data = self._text = b""
 
     def readable(self) -> bool:
@@ -142,11 +143,11 @@ class _Zstd(io.RawIOBase):
         return count
 
     def _step(self) -> None:
-        self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-        self._text = self._frame.decompress(self._data[: self._SLICE])
-        self._data = self._data[self._SLICE :]
-        if self._frame.eof:
-            self._data, self._frame = self._frame.unused_data + self._data, None
+        frame = self._frame = self._frame or ZstdFrame(0, self._SLICE)
+        self._text = frame.decompress(self._data, self._PIECE)
+        self._data = frame.unused_data if frame.eof else frame.unconsumed_tail
+        if frame.eof:
+            self._frame = None
 
     def close(self) -> None:
         super().close()

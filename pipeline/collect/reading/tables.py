@@ -37,7 +37,7 @@ def rows(path: Path) -> Iterator[RawRow]:
                 raise InputError(f"{row.source}: row {row.line}: {row.detail or row.reason}")
             yield row
     except FileNotFoundError as error:
-        raise InputError(f"{path}: not there") from error
+        raise InputError(f"{path}: cannot be read: it is not there") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 

@@ -84,7 +84,7 @@ def _too_large(label: str, number: int, options: ReadOptions) -> BadRow:
 def _without_codings(data: bytes, headers: Any, max_bytes: int) -> bytes:
     """Return a body with its codings undone.  Common Crawl stores it decoded and says so; where others did and kept the header,
     the body stays as it is."""
-    from pipeline.collect.crawling.content_encoding import Undecodable, decode
+    from pipeline.collect.compression import Undecodable, decode
 
     if "chunked" in (headers.get("Transfer-Encoding") or "").lower():
         data = _in_one_piece(data)

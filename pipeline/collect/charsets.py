@@ -1,20 +1,22 @@
-"""Encoding of a page.
+"""Encoding of a page or a file.
 
 Labels are often wrong: servers declare ISO-8859-1 for everything, templates declare EUC-KR for UTF-8. So the bytes count first:
-a byte order mark, the NULs of UTF-16, valid UTF-8, the most frequent characters of Korean, Japanese and Chinese. Then the
-labels count, the HTTP header's before the page's own, and last a guess by charset-normalizer.
+a byte order mark, the NULs of UTF-16, valid UTF-8, the most frequent characters of Korean, Japanese and Chinese (Japanese read as
+CP949 is valid Hangul, so that validity alone proves nothing). Then the labels of a page count, the HTTP header's before its own,
+and last a guess by charset-normalizer. A file has no labels, but may be mixed of several encodings: that of most of it is its own.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins like UTF-16's: before it
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+_BOMS = (  # mark, encoding behind it, encoding with it
+    (codecs.BOM_UTF8, "utf-8", "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32-le", "utf-32"),  # begins like UTF-16's: before it
+    (codecs.BOM_UTF16_LE, "utf-16-le", "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16-be", "utf-16"),
 )
 _ESCAPES = ((b"\x1b$B", "iso2022_jp"), (b"\x1b$@", "iso2022_jp"), (b"\x1b$)C", "iso2022_kr"))
 _REPLACED = "\ufffd"
@@ -25,6 +27,7 @@ _LABEL = re.compile(
 _LABEL_BYTES = 8192  # browsers look at 1024; some pages have their comments first
 _HIGH_RUN = re.compile(rb"[\x80-\xff][^<>\s]{0,200}")
 _SAMPLE_BYTES = 40_000
+_FILE_BYTES, _MAX_ASCII_BYTES = 2**18, 2**26  # of a file, that are judged, and in which what is not ASCII is searched
 _FEW_BAD = 0.02  # of the characters beyond ASCII: an advertisement in another encoding, a page cut in a character
 _WORDS_BEYOND = re.compile(rb"[\x80-\xff]{3,}")  # Russian, Greek, Arabic; in French or Czech such bytes stand alone
 _LEAST_FREQUENT = 0.15  # share of frequent characters; wrong encodings of real pages stay below 0.04
@@ -46,6 +49,7 @@ _ACCEPTED = _MULTIBYTE | {
     *(f"cp{number}" for number in range(1250, 1259)),
     *(f"iso8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
 }  # fmt: skip
+_NEVER_GUESSED = {"hz", "mac-roman", "mac-cyrillic"}  # as likely as cp1251 by their letters, and used by nobody
 
 _HIRAGANA = frozenset(map(chr, range(0x3041, 0x3097)))
 _FREQUENT = {  # encoding -> characters of which its language's running text is made
@@ -65,12 +69,47 @@ _FREQUENT = {  # encoding -> characters of which its language's running text is 
 
 def decode(body: bytes, header_charset: str | None) -> tuple[str, str]:
     """Return the text of a page and the Python name of the encoding that was used.  Bytes that do not fit become U+FFFD."""
-    for mark, encoding in _BOMS:
+    for mark, encoding, _ in _BOMS:
         if body.startswith(mark) and (text := _read(body[len(mark) :], encoding)) is not None:
             return text, encoding
     labels = [name for label in (header_charset, _own_label(body)) if (name := canonical(label)) is not None]
     encoding = _from_bytes(body) or _from_labels(body, labels) or _guessed(body)
     return body.decode(encoding, "replace"), encoding
+
+
+def guess(read_more: Callable[[int], bytes]) -> str:
+    """Return the encoding of a file by its first bytes that are not ASCII; a file without any is UTF-8.
+
+    `read_more` returns at most so many further bytes, none at the end.
+    """
+    begin, read = read_more(_FILE_BYTES), 0
+    for mark, _, encoding in _BOMS:
+        if begin.startswith(mark):
+            return encoding
+    while begin.isascii() and b"\0" not in begin and read < _MAX_ASCII_BYTES:
+        read += len(begin)
+        if not (begin := read_more(_FILE_BYTES)):
+            return "utf-8"
+    return _from_bytes(begin) or _of_most(begin) or _guessed(begin)
+
+
+def _of_most(begin: bytes) -> str | None:
+    """Return UTF-8 or CP949 where a file is in both, or broken, or where a few Hangul are all there is; else None."""
+    if not _is_other_script(sample(begin)):
+        return None
+    utf8, korean = _beyond(begin, "utf-8"), _beyond(begin, "cp949")
+    hangul = sum("가" <= character <= "힣" for character in korean)
+    if korean.count(_REPLACED) <= _FEW_BAD * len(korean) and hangul >= 0.5 * len(korean):
+        return "cp949"
+    frequent = sum(map(_FREQUENT["cp949"].__contains__, korean))
+    if utf8.count(_REPLACED) < 0.5 * len(utf8) or frequent >= _LEAST_FREQUENT * len(korean):
+        return "utf-8" if utf8.count(_REPLACED) * len(korean) <= korean.count(_REPLACED) * len(utf8) else "cp949"
+    return None
+
+
+def _beyond(body: bytes, encoding: str) -> str:
+    """Return the decoded characters beyond ASCII."""
+    return "".join(character for character in body.decode(encoding, "replace") if character > "\x7f")
 
 
 def canonical(label: str | None) -> str | None:
@@ -100,9 +139,9 @@ def _from_bytes(body: bytes) -> str | None:
 
 
 def _utf16(head: bytes) -> str | None:
-    """Return the kind of UTF-16 without a mark, or None: markup is ASCII, so every second byte of much of it is NUL."""
+    """Return the kind of UTF-16 without a mark, or None: every second byte of markup, quotes and digits is NUL."""
     even, odd, pairs = head[::2].count(0), head[1::2].count(0), len(head) // 2
-    if max(even, odd) < 0.1 * pairs or not pairs or min(even, odd) > 0.3 * max(even, odd):
+    if max(even, odd) < 0.05 * pairs or not pairs or min(even, odd) > 0.3 * max(even, odd):
         return None
     return "utf-16-le" if odd > even else "utf-16-be"
 
@@ -165,5 +204,5 @@ def _guessed(body: bytes) -> str:
         from charset_normalizer import from_bytes
     except ImportError:
         return "cp1252"
-    best = from_bytes(sample_bytes[:10_000], cp_isolation=sorted(_ACCEPTED - {"hz"})).best()
+    best = from_bytes(sample_bytes[:10_000], cp_isolation=sorted(_ACCEPTED - _NEVER_GUESSED)).best()
     return (canonical(best.encoding) if best is not None else None) or "cp1252"

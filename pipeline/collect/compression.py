@@ -1,4 +1,4 @@
-"""Bounded decoders of content codings (gzip, deflate, br, zstd), which decode never much further than asked for.
+"""Bounded decoders of compressed bytes (gzip, deflate, br, zstd), which decode never much further than asked for.
 
 br needs the package `brotli` 1.2 or later, for older ones cannot stop half-way; without it br is not accepted.
 """
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 MAX_STREAMS = 100  # streams in one body; a body of many tiny ones only costs time
 PIECE = 2**18  # bytes of text at a time, or a little more
 ZSTD_WINDOW = 8 * 2**20  # bytes; what RFC 9659 lets a server use
-ZSTD_SLICE = 64  # bytes; 4 of them may be 128 KB of text, and zstandard cannot stop inside a slice
+ZSTD_SLICE = 64  # bytes of a body; 4 of them may be 128 KB of text, and zstandard cannot stop inside a slice
 NO_CODING = ("", "identity", "none", "utf-8", "binary")  # the last three are no codings, but servers send them
 
 
@@ -61,7 +61,7 @@ def decoder(coding: str) -> ContentDecoder | None:
     if coding == "deflate":
         return _Concatenated(_inflate)
     if coding == "zstd":
-        return _Concatenated(_ZstdFrame)
+        return _Concatenated(lambda _: ZstdFrame(ZSTD_WINDOW, ZSTD_SLICE))
     if coding == "br" and _brotli():
         return _Brotli()
     raise Undecodable(f"content encoding {coding[:40]!r}")
@@ -125,27 +125,27 @@ def _inflate(data: bytes) -> _Stream:
     return zlib.decompressobj(zlib.MAX_WBITS if data[0] & 15 == 8 else -zlib.MAX_WBITS)
 
 
-class _ZstdFrame:
-    """A zstd frame with zlib's interface."""
+class ZstdFrame:
+    """A zstd frame with zlib's interface; `max_window` (0: any) and `slice_size`, at which it can stop, are bytes."""
 
-    def __init__(self, _: bytes) -> None:
+    def __init__(self, max_window: int, slice_size: int) -> None:
         import zstandard
 
-        self._frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
-        self._error = zstandard.ZstdError
+        self._frame = zstandard.ZstdDecompressor(max_window_size=max_window).decompressobj()
+        self._error, self._slice = zstandard.ZstdError, slice_size
         self.eof, self.unused_data, self.unconsumed_tail = False, b"", b""
 
     def decompress(self, data: bytes, max_bytes: int, /) -> bytes:
         pieces, size, start = [], 0, 0
-        for start in range(0, len(data), ZSTD_SLICE):
+        for start in range(0, len(data), self._slice):
             try:
-                pieces.append(self._frame.decompress(data[start : start + ZSTD_SLICE]))
+                pieces.append(self._frame.decompress(data[start : start + self._slice]))
             except self._error as error:
                 raise Undecodable(str(error)) from error
             size += len(pieces[-1])
             if self._frame.eof or size >= max_bytes:
                 break
-        self.unconsumed_tail = data[start + ZSTD_SLICE :]
+        self.unconsumed_tail = data[start + self._slice :]
         if self._frame.eof:
             self.eof, self.unused_data = True, self._frame.unused_data + self.unconsumed_tail
         return b"".join(pieces)
