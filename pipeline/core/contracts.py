@@ -25,20 +25,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import pyarrow as pa
 from pydantic import SecretStr
 
+from pipeline.core import types
 from pipeline.core.options import Options
-from pipeline.core.types import (
-    Article,
-    ArticleColumn,
-    BadRow,
-    Label,
-    LabelColumn,
-    ModelInfo,
-    RateLimits,
-    RawRow,
-    Reply,
-    Request,
-    Unit,
-)
+from pipeline.core.types import Article, BadRow, Label, LabelColumn, ModelInfo, RateLimits, RawRow, Reply, Request, Unit
 
 if TYPE_CHECKING:
     from pipeline.core.text.tokens import Counter, Ruler
@@ -52,7 +41,7 @@ class SourceOptions(Options):
 
     in_every_key = "type columns licence"
     type: str
-    columns: dict[ArticleColumn, str] = {}  # noqa: RUF012
+    columns: dict[types.ArticleColumn, str] = {}  # noqa: RUF012
     licence: str | None = None
 
 
