@@ -2,8 +2,8 @@
 
 The command line is `labelmill`; from Python::
 
-    from pipeline import Workspace, load_job, run
-    run(Workspace(load_job(Path("job.yaml"))))
+    from pipeline import RunOptions, Workspace, load_job, run
+    run(Workspace(load_job(Path("job.yaml"))), RunOptions(limit=100))
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.clean.cleaner import CleanLabel, clean_reply
     from pipeline.job.config import load_job
+    from pipeline.job.run_options import RunOptions
     from pipeline.job.workspace import Workspace
     from pipeline.runner import run, status
 
-__all__ = ["CleanLabel", "Workspace", "clean_reply", "load_job", "run", "status"]
+__all__ = ["CleanLabel", "RunOptions", "Workspace", "clean_reply", "load_job", "run", "status"]
 
 _HOME = {
     "CleanLabel": "pipeline.clean.cleaner",
     "clean_reply": "pipeline.clean.cleaner",
     "load_job": "pipeline.job.config",
+    "RunOptions": "pipeline.job.run_options",
     "run": "pipeline.runner",
     "status": "pipeline.runner",
     "Workspace": "pipeline.job.workspace",

@@ -16,6 +16,7 @@ from pipeline.core.files import read_json
 from pipeline.core.shards import Folder, read_order
 from pipeline.engines.steps import DONE, NOT_RUN, UNKNOWN
 from pipeline.filter import stage as filter_stage
+from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label import stage as label
 from pipeline.label.job_ledger import has_ledger, opened_ledger
@@ -32,70 +33,76 @@ class Stage:
     """A stage: what runs it, the folder that it fills, and what tells whether that is up to date, without running it."""
 
     name: str
-    run: Callable[[Workspace], Any]
+    run: Callable[[Workspace, RunOptions], Any]
     folder: Callable[[Workspace], Folder]
     state: Callable[[Workspace, Sequence[str]], str]
 
 
 STAGES = (
     Stage("collect", collect.run, lambda work: work.articles, collect.state),
-    Stage("filter", filter_stage.run, lambda work: work.filtered, filter_stage.state),
+    Stage("filter", lambda work, _: filter_stage.run(work), lambda work: work.filtered, filter_stage.state),
     Stage("label", label.run, lambda work: work.requests, label.state),
-    Stage("clean", clean.run, lambda work: work.labels, clean.state),
-    Stage("review", review.run, lambda work: work.reviewed, review.state),
-    Stage("split", split.run, lambda work: work.split, split.state),
+    Stage("clean", lambda work, _: clean.run(work), lambda work: work.labels, clean.state),
+    Stage("review", lambda work, _: review.run(work), lambda work: work.reviewed, review.state),
+    Stage("split", lambda work, _: split.run(work), lambda work: work.split, split.state),
 )
 PUBLISH = "publish"
+WHOLE_RUN = RunOptions()
 NAMES = (*(stage.name for stage in STAGES), PUBLISH)
 
 
-def run(work: Workspace, first: str = NAMES[0], last: str = NAMES[-1], always_publish: bool = False) -> str | None:
-    """Run the stages from `first` to `last`.  What is done already is not done again.
+def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
+    """Run the stages from `options.first` to `options.last`.  What is done already is not done again.
 
-    A version that changes or loses rows of the last one, or that is made while articles wait, is made only where
-    `always_publish` says so.  Why there is none yet and what it would be is returned, None where nothing is held back.
+    A version that changes or loses rows of the last one, or that is made while articles wait, is made only where `options.publish`
+    says so; otherwise the return value tells why there is none and what it would be.  None: nothing is held back.
     """
-    start, end = NAMES.index(first), NAMES.index(last)
+    start, end = NAMES.index(options.first), NAMES.index(options.last)
     if start > end:
-        raise ConfigError(f"--from {first} comes after --to {last}; the order is: {' '.join(NAMES)}")
-    load_prompt(work.config)  # a mistake in it must not wait until the articles are read
-    options = work.config.publish
-    if wrong := list(gates.config_errors(options.gates, options.waive)):
-        raise ConfigError("\n".join(f"{work.config.file}: {problem}" for problem in wrong))
+        raise ConfigError(f"--from {options.first} comes after --to {options.last}; the order is: {' '.join(NAMES)}")
+    _check_config(work)
     for number, stage in enumerate(STAGES[start : end + 1], start):
         # labelling is the one stage in which processes help each other
         with work.locked(shared=stage.name == "label", wait=number > start):
             if number == start:
-                _check_ready(work, first)
-            stage.run(work)
-    if last != PUBLISH:
+                _check_ready(work, stage.name)
+            stage.run(work, options)
+    if options.last != PUBLISH:
         return None
-    with work.locked(wait=first != PUBLISH):
-        if first == PUBLISH:
-            _check_ready(work, first)
-        return _publish(work, always_publish)
+    with work.locked(wait=options.first != PUBLISH):
+        if options.first == PUBLISH:
+            _check_ready(work, PUBLISH)
+        return _publish(work, options)
 
 
-def _publish(work: Workspace, always: bool) -> str | None:
-    """Make a version; or say why none is made, where a run must not make this one by itself."""
-    if not always and (waiting := _waiting(work)):
-        planned = publish.plan(work)
-        return _held_back(work, waiting, publish.preview(planned)) if planned.version else None
+def _check_config(work: Workspace) -> None:
+    """Raise ConfigError for mistakes that would otherwise be found only after the articles are read, and paid for."""
+    load_prompt(work.config)
+    options = work.config.publish
+    if problems := list(gates.config_errors(options.gates, options.waive)):
+        raise ConfigError("\n".join(f"{work.config.file}: {problem}" for problem in problems))
+
+
+def _publish(work: Workspace, options: RunOptions) -> str | None:
+    """Make a version, or return why none is made, where a run must not make this one by itself."""
+    if not options.publish and (reason := _incomplete(work, options)):
+        plan = publish.plan(work, options.version)
+        return _held_back(work, reason, publish.preview(plan)) if plan.version else None
     try:
-        publish.run(work, growth_only=not always)
+        publish.run(work, options)
     except publish.HeldBack as held:
         return _held_back(work, "rows of the last version would change or leave", str(held))
     return None
 
 
-def _held_back(work: Workspace, why: str, version: str) -> str:
-    return f"no version was made, for {why}; labelmill publish {work.config.file} would make {version}"
+def _held_back(work: Workspace, reason: str, version: str) -> str:
+    return f"no version was made, for {reason}; labelmill publish {work.config.file} would make {version}"
 
 
-def _waiting(work: Workspace) -> str | None:
-    """Why this run is no whole one: articles have no outcome yet.  Those that the endpoint rejected for good have one."""
-    if work.limit is not None:
-        return f"this run was limited to {work.limit:,} articles"
+def _incomplete(work: Workspace, options: RunOptions) -> str | None:
+    """Return why articles have no outcome yet, None where all have one; to be rejected by the endpoint for good is one."""
+    if options.limit is not None:
+        return f"this run was limited to {options.limit:,} articles"
     progress = label.progress(work, read_order(work.articles))
     return None if progress.is_over else str(progress)
 
@@ -200,9 +207,9 @@ def _behind(work: Workspace, manifest: dict[str, Any], known: dict[str, str]) ->
     return "" if manifest["inputs"] == planning.inputs_of(work) else ", rows changed since"
 
 
-def plan_version(work: Workspace) -> planning.Plan:
-    """What `publish` would write, with nothing written."""
+def plan_version(work: Workspace, options: RunOptions = WHOLE_RUN) -> planning.Plan:
+    """Plan what `publish` would write, with nothing written."""
     read_order(work.articles)  # no folder is made for a job that never ran
     with work.locked():
         _check_ready(work, PUBLISH)
-        return publish.plan(work)
+        return publish.plan(work, options.version)

@@ -30,6 +30,7 @@ from pipeline import runner
 from pipeline.cli import main as cli
 from pipeline.commands import show
 from pipeline.job.config import load_job
+from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from tests.openai_server import Running, Server
 
@@ -147,16 +148,16 @@ def old_jobs(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) ->
     return Path(shutil.copytree(ROOT / "tests" / "data" / "old_jobs", tmp_path / "old"))
 
 
-def work_of(path: Path, *overrides: str, limit: int | None = None) -> Workspace:
-    return Workspace(load_job(path, overrides), limit=limit)
+def work_of(path: Path, *overrides: str) -> Workspace:
+    return Workspace(load_job(path, overrides))
 
 
 def run(
     path: Path, *overrides: str, first: str = "collect", last: str = "publish", limit: int | None = None
 ) -> Workspace:
     """Run stages in this process; a version is made of whatever came out."""
-    work = work_of(path, *overrides, limit=limit)
-    runner.run(work, first, last, always_publish=True)
+    work = work_of(path, *overrides)
+    runner.run(work, RunOptions(first, last, limit=limit, publish=True))
     return work
 
 

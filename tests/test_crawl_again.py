@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install
 pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 
 from pipeline import runner
+from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from tests.conftest import ROOT, JobMaker, command, rows, run, wait_for_handler, work_of
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
@@ -342,7 +342,7 @@ def test_no_fetch(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
         keys = unit_keys(work)
         assert len(rows(work, "articles")) == len(before) == 3
         monkeypatch.setattr("pipeline.collect.html.extract.extractor_digest", lambda mode: "newer")
-        runner.run(replace(work, fetch=False), "collect", "collect")
+        runner.run(work, RunOptions("collect", "collect", fetch=False))
         assert unit_keys(work) != keys and server.seen == []
 
 

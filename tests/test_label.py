@@ -22,6 +22,7 @@ from pipeline.core.errors import EndpointError, InputError, Paused, RequestFaile
 from pipeline.core.shards import read_order
 from pipeline.core.types import Article, Request
 from pipeline.job.config import LabelOptions
+from pipeline.job.run_options import RunOptions
 from pipeline.label import stage as label_stage
 from pipeline.label.ledger import open_ledger
 from pipeline.label.providers import openai
@@ -443,7 +444,7 @@ def test_a_process_that_begins_does_not_disturb_one_that_tells_how_far_it_is(
     path = openai_job(make_job, server, 3)
     work = run(path, last="filter")
     ledger = open_ledger(work.ledger_target, "test")
-    telling = label_stage._LabelRun(work, RequestBuilder(work), ledger)
+    telling = label_stage._LabelRun(work, RunOptions(), RequestBuilder(work), ledger)
     over = threading.Event()
 
     def begin() -> None:

@@ -9,7 +9,6 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from pipeline import runner
 from pipeline.commands import verify, versions
 from pipeline.core.files import file_digest
 from pipeline.core.shards import read_order
+from pipeline.job.run_options import RunOptions
 from pipeline.label.requests import RequestBuilder
 from pipeline.versions import export, store
 from tests.conftest import command, rows, run, work_of
@@ -150,8 +150,8 @@ def test_a_crawl_is_not_read_again(old_jobs: Path, monkeypatch: pytest.MonkeyPat
     made_by = "pages-3-fast trafilatura-2.3.1 htmldate-1.11.0 lxml-6.1.3"
     monkeypatch.setattr(pages, "extractor_digest", lambda mode: made_by)
     before = files(old_jobs / "jobs" / "web")
-    work = replace(work_of(old_jobs / "web.yaml"), fetch=False)
-    runner.run(work, last="filter")
+    work = work_of(old_jobs / "web.yaml")
+    runner.run(work, RunOptions(last="filter", fetch=False))
     assert files(old_jobs / "jobs" / "web") == before
     assert len(rows(work, "filtered")) == 4
 

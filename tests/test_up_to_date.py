@@ -18,6 +18,7 @@ from pipeline import runner
 from pipeline.core.errors import InputError, Paused
 from pipeline.core.files import read_json
 from pipeline.core.shards import Folder
+from pipeline.job.run_options import RunOptions
 from pipeline.review.log.judgements import Judgement, JudgementLog
 from pipeline.versions import store
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, work_of, write_jsonl
@@ -95,12 +96,12 @@ def test_an_edit_of_the_job_file_is_told_and_held_against_publishing(finished: P
         assert found[where].startswith("stale: ") and what in found[where] and "changed" in found[where]
         assert all(found[later] == f"stale: {where} is stale" for later in names[at + 1 :])
         with pytest.raises(InputError, match=f"{where} makes.*not up to date.*--from {where}"):
-            runner.run(work_of(finished), "publish")
+            runner.run(work_of(finished), RunOptions("publish"))
         with pytest.raises(InputError, match=where):
             runner.plan_version(work_of(finished))
         if at < len(names) - 1:
             with pytest.raises(InputError, match=where):
-                runner.run(work_of(finished), names[at + 1], "split")
+                runner.run(work_of(finished), RunOptions(names[at + 1], "split"))
         assert [path.name for path in store.all_versions(work_of(finished).versions)] == ["1.0.0"]
     finally:
         finished.write_text(before)
@@ -150,7 +151,7 @@ def test_rows_made_anew_make_what_follows_stale(make_job: JobMaker, tmp_path: Pa
     assert found["collect"] == "done" and found["filter"] == "stale: articles changed"
     assert found["split"] == "stale: filter is stale"
     with pytest.raises(InputError, match="filter"):
-        runner.run(work_of(path), "label", "label")
+        runner.run(work_of(path), RunOptions("label", "label"))
 
 
 def test_verdicts_make_the_review_stale_until_they_are_applied(make_job: JobMaker) -> None:
@@ -259,7 +260,8 @@ def test_a_trial_publishes_nothing(make_job: JobMaker, server: Server) -> None:
     assert trial.returncode == 0 and "9 rows removed" in trial.stdout, trial.stdout + trial.stderr
     assert f"labelmill publish {path} --set label.parameters.seed=7 would make 2.0.0" in trial.stdout
     assert [version.name for version in store.all_versions(work.versions)] == ["1.0.0"]
-    rest = runner.run(work_of(path, "label.parameters.seed=7"), "clean")  # the trial's other articles still wait
+    # the trial's other articles still wait
+    rest = runner.run(work_of(path, "label.parameters.seed=7"), RunOptions("clean"))
     assert rest and "3 of 12 answered, 9 wait" in rest
     assert runner.run(work_of(path)) is None and sum(server.answered.values()) == 12 + 3
 
@@ -272,11 +274,11 @@ def test_requests_without_an_answer_wait_and_rejected_ones_do_not(make_job: JobM
     manifest = read_json(work.requests.manifest_file(shard))
     failed = {**manifest, "notes": {"answered": 11, "failed": 1}}
     work.requests.manifest_file(shard).write_text(json.dumps(failed))
-    told = runner.run(work_of(path), "clean")
+    told = runner.run(work_of(path), RunOptions("clean"))
     assert told and "1 got no answer" in told and not store.all_versions(work.versions)
     rejected = {**manifest, "notes": {"answered": 11, "rejected": 1}}
     work.requests.manifest_file(shard).write_text(json.dumps(rejected))
-    assert runner.run(work_of(path), "clean") is None and store.all_versions(work.versions)
+    assert runner.run(work_of(path), RunOptions("clean")) is None and store.all_versions(work.versions)
 
 
 def test_a_number_of_ones_own_needs_rows_that_differ(make_job: JobMaker) -> None:

@@ -9,7 +9,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,6 +20,7 @@ from pipeline.core.errors import LabelmillError
 from pipeline.core.signals import Terminated, raising_on_sigterm, run_to_exit
 
 if TYPE_CHECKING:
+    from pipeline.job.run_options import RunOptions
     from pipeline.job.workspace import Workspace
 
 
@@ -65,16 +66,22 @@ def _workspace(arguments: argparse.Namespace) -> Workspace:
     from pipeline.job.config import load_job
     from pipeline.job.workspace import Workspace
 
-    names = ("limit", "retry_rejected", "version", "adopt", "fetch")
-    options: dict[str, Any] = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
-    return Workspace(load_job(arguments.job, arguments.set), **options)
+    return Workspace(load_job(arguments.job, arguments.set))
+
+
+def _options(arguments: argparse.Namespace, **given: Any) -> RunOptions:
+    """Return the options of a run as the flags of its command say; `given` ones are the command's own."""
+    from pipeline.job.run_options import RunOptions
+
+    flags = {field.name: getattr(arguments, field.name) for field in fields(RunOptions) if field.name in arguments}
+    return RunOptions(**{**flags, **given})
 
 
 def _run(arguments: argparse.Namespace) -> None:
     from pipeline import runner
 
     work = _workspace(arguments)
-    held_back = runner.run(work, arguments.first, arguments.last, arguments.publish)
+    held_back = runner.run(work, _options(arguments))
     if held_back and arguments.set:  # without them the rows would be stale to `publish`
         command = f"labelmill publish {arguments.job}"
         held_back = held_back.replace(
@@ -87,7 +94,7 @@ def _stage(arguments: argparse.Namespace) -> None:
     from pipeline import runner
 
     work = _workspace(arguments)
-    runner.run(work, arguments.stage, arguments.stage)
+    runner.run(work, _options(arguments, first=arguments.stage, last=arguments.stage))
     report = runner.status(work)
     output.status({**report, "stages": [row for row in report["stages"] if row["stage"] == arguments.stage]})
 
@@ -109,9 +116,10 @@ def _publish(arguments: argparse.Namespace) -> None:
     arguments.set += ["publish.private=true"] if arguments.private else []
     work = _workspace(arguments)
     if arguments.dry_run:
-        output.plan(runner.plan_version(work))
+        output.plan(runner.plan_version(work, _options(arguments)))
         return
-    runner.run(work, "split" if publish.adopt(work) else "publish", "publish", always_publish=True)
+    first = "split" if arguments.adopt and publish.adopt(work) else "publish"
+    runner.run(work, _options(arguments, first=first, publish=True))
     report = runner.status(work)
     output.status({**report, "stages": report["stages"][-1:]})
 
@@ -121,7 +129,7 @@ def _quote(arguments: argparse.Namespace) -> None:
     from pipeline.commands import quote
 
     work = _workspace(arguments)
-    runner.run(work, "collect", "filter")
+    runner.run(work, _options(arguments, last="filter"))
     found = quote.quote(work, arguments.sample or 0)
     say(arguments, asdict(found), lambda: output.quote(found))
 
@@ -249,7 +257,7 @@ def _prompt_render(arguments: argparse.Namespace) -> None:
     from pipeline.commands import prompt
 
     work = _workspace(arguments)
-    runner.run(work, "collect", "filter")
+    runner.run(work, _options(arguments, last="filter"))
     found = prompt.render(work, arguments.id)
     say(arguments, found, lambda: output.prompt(found))
 

@@ -40,6 +40,7 @@ from pipeline.core.shards import ARTICLE, Folder, Tally, first_occurrences, writ
 from pipeline.core.types import Article, Unit
 from pipeline.engines.steps import DONE, NOT_RUN
 from pipeline.job import takedowns
+from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
 _ARTICLE_REASONS = {"duplicate_id", "taken_down"}  # reasons of rows that are articles: of another source, or taken down
@@ -47,11 +48,11 @@ _ARTICLE_REASONS = {"duplicate_id", "taken_down"}  # reasons of rows that are ar
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])
 
 
-def run(work: Workspace) -> None:
-    """Bring `articles/` up to date with the sources."""
+def run(work: Workspace, options: RunOptions) -> None:
+    """Bring `articles/` up to date with the sources; a crawl requests pages where `options.fetch` says so."""
     cache = FileDigests(work.articles.path / "_files.json")
     with ExitStack() as opened:
-        sources = list(_sources(work, cache, opened))
+        sources = list(_sources(work, cache, opened, options.fetch))
         cache.save()
         entries = list(_entries(work, sources))
         _build_all(work, entries)
@@ -96,7 +97,7 @@ def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
         options = plugins.load("sources", spec.type).Source.for_preview(work.config.source_options[number], count)
         with TemporaryDirectory() as state, ExitStack() as opened, _section_errors(work, number):
             source = _open(work, number, options, lambda path: "", opened)
-            _prepare(work, source, Path(state))
+            _prepare(work, source, Path(state), fetch=True)
             rows = (
                 row for unit in source.units() for row in rows_of(SourceUnit(unit, source, options, number), {}, {})
             )
@@ -104,10 +105,10 @@ def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
                 yield asdict(row) if isinstance(row, Article) else rejected_row(row)
 
 
-def _prepare(work: Workspace, source: Source, state: Path) -> None:
+def _prepare(work: Workspace, source: Source, state: Path, fetch: bool) -> None:
     if source.prepares():
         with work.progress("crawl", None, "pages") as progress:
-            source.prepare(state, progress, work.fetch)
+            source.prepare(state, progress, fetch)
 
 
 def _open(
@@ -140,11 +141,13 @@ def _build_all(work: Workspace, entries: list[SourceUnit]) -> None:
                 build(folder, entry, drops, progress)
 
 
-def _sources(work: Workspace, cache: FileDigests, opened: ExitStack) -> Iterator[tuple[Source, list[Unit]]]:
+def _sources(
+    work: Workspace, cache: FileDigests, opened: ExitStack, fetch: bool
+) -> Iterator[tuple[Source, list[Unit]]]:
     for number, options in enumerate(work.config.source_options):
         with _section_errors(work, number):
             source = _open(work, number, options, cache, opened)
-            _prepare(work, source, work.path / "crawl")
+            _prepare(work, source, work.path / "crawl", fetch)
             units = list(source.units())
         yield source, units
 

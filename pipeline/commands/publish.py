@@ -22,7 +22,7 @@ def adopt(work: Workspace) -> bool:
 
     The last one becomes the last one here; the log of the split and the takedowns are made anew from all versions.
     """
-    state = repository_state(work) if work.adopt else None
+    state = repository_state(work)
     if state is None:
         return False
     with work.locked():

@@ -23,16 +23,9 @@ _LOOK_SECONDS = 0.2  # `status` holds the lock for a moment to see whether anybo
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one job.  For collect: without `fetch` no page of the web is asked.  For the label stage: `limit` is the
-    most articles that it may ask about, `retry_rejected` has it ask again what the endpoint rejected for good.  For
-    publishing: `version` is given by hand, `adopt` takes the Hub as somebody else left it."""
+    """A job and its folders."""
 
     config: JobConfig
-    limit: int | None = None
-    retry_rejected: bool | None = None
-    version: str | None = None
-    adopt: bool = False
-    fetch: bool = True
 
     @property
     def path(self) -> Path:

@@ -22,6 +22,7 @@ from pipeline.core.files import read_json, write_json
 from pipeline.core.shards import Manifest, Output, input_digests, read_order, step_key
 from pipeline.core.types import Request
 from pipeline.engines.steps import NOT_RUN, UNKNOWN, Step, state_of
+from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label.cost import quote
 from pipeline.label.engine.monitor import EventLog, Monitor, paused_because
@@ -46,12 +47,12 @@ REQUESTS = pa.schema(
 )
 
 
-def run(work: Workspace) -> None:
+def run(work: Workspace, options: RunOptions) -> None:
     """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
     labeller = RequestBuilder(work, refit=work.config.label.refit)
     ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
     try:
-        _LabelRun(work, labeller, ledger).run()
+        _LabelRun(work, options, labeller, ledger).run()
     finally:
         ledger.close()
 
@@ -134,8 +135,8 @@ class _OpenShard:
 
 
 class _LabelRun:
-    def __init__(self, work: Workspace, labeller: RequestBuilder, ledger: Ledger) -> None:
-        self._work, self._labeller, self._ledger = work, labeller, ledger
+    def __init__(self, work: Workspace, options: RunOptions, labeller: RequestBuilder, ledger: Ledger) -> None:
+        self._work, self._options, self._labeller, self._ledger = work, options, labeller, ledger
         self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may settle rows of several shards
         self._config = [VERSION, labeller.identity]
         self._open_shards: list[_OpenShard] = []
@@ -155,7 +156,7 @@ class _LabelRun:
         with self._work.progress("label", sum(takes.values()), "articles") as bar:
             spent = self._ledger.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, promised)
-            options, retry = self._work.config.label, bool(self._work.retry_rejected)
+            options, retry = self._work.config.label, self._options.retry_rejected
             asking = RunContext(self._labeller, self._ledger, options, monitor, self._settle, retry)
             events.write("started", identity=self._labeller.identity, articles=sum(takes.values()), spent_usd=spent)
             try:
@@ -216,7 +217,7 @@ class _LabelRun:
     def _takes(self, shards: list[str]) -> dict[str, int]:
         """How many rows of each shard are asked about: all, or the first `--limit` of the job, but never fewer than
         were already: a limit does not take labels back."""
-        left = self._work.limit if self._work.limit is not None else 2**62
+        left = self._options.limit if self._options.limit is not None else 2**62
         takes = {}
         for shard in shards:
             inputs = input_digests([self._work.filtered], shard)
@@ -243,7 +244,7 @@ class _LabelRun:
         """Whether some of a shard's rows are to be asked again."""
         return any(
             manifest.notes.get(status)
-            for status in (["failed", "rejected"] if self._work.retry_rejected else ["failed"])
+            for status in (["failed", "rejected"] if self._options.retry_rejected else ["failed"])
         )
 
     def _open(self, shard: str, key: str, inputs: dict[str, str], take: int) -> Iterator[list[Request]]:

@@ -63,8 +63,8 @@ def _with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:
     return table.filter(pc.is_in(table.column("id"), chosen.column("id").combine_chunks()))
 
 
-def plan(work: Workspace) -> Plan:
-    """Plan a version, with nothing written.
+def plan(work: Workspace, asked: str | None = None) -> Plan:
+    """Plan a version, with nothing written; `asked` is its number, where that is given.
 
     Raises ConfigError for a given version that promises too much, InputError where there are no labels, or those of another task.
     """
@@ -80,10 +80,10 @@ def plan(work: Workspace) -> Plan:
     before = store.state(last)
     compared = diff.compare(before, index)
     name = last.name if last else None
-    if work.version:
-        diff.check_given(work.version, name, compared.diff)
+    if asked:
+        diff.check_given(asked, name, compared.diff)
     next_version = None if last and compared.diff.empty else diff.next_version(name, compared.diff)
-    version = work.version or next_version
+    version = asked or next_version
     index = _with_history(index, compared, before, version or str(name))
     reviewed = _audited_share(work)
     findings = _gate_results(work, index, before, reviewed)

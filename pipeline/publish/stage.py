@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 from pipeline.core.errors import GateStopped, HubError
 from pipeline.core.shards import read_order
 from pipeline.job import label_table
+from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.publish import card, croissant, dataset_info, planning, release
 from pipeline.publish.hub import Hub, State
@@ -24,17 +24,17 @@ class HeldBack(Exception):
     """Version that is not made since nobody asked for more than growth; the text says what it would be."""
 
 
-def run(work: Workspace, growth_only: bool = False) -> str:
+def run(work: Workspace, options: RunOptions) -> str:
     """Write a version where the rows differ from the last one, or where one is asked for, and put it where the job says.
 
     Returns the version that now stands.
 
-    Raises HeldBack where `growth_only` and rows of the last version would change or leave, GateStopped, naming the rows, HubError,
-    InputError where somebody changed the repository.
+    Raises HeldBack where rows of the last version would change or leave and `options.publish` does not allow that, GateStopped,
+    naming the rows, HubError, InputError where somebody changed the repository.
     """
     if work.config.publish.to == "hub":
-        return _to_hub(work, Hub(str(work.config.publish.repo)), growth_only)
-    path = _prepare(work, store.latest(work.versions), True, growth_only)
+        return _to_hub(work, Hub(str(work.config.publish.repo)), options)
+    path = _prepare(work, store.latest(work.versions), True, options)
     return _released(work, path).name
 
 
@@ -44,13 +44,13 @@ def preview(planned: Plan) -> str:
     return f"{planned.version} ({planned.diff.in_words})" + (f", stopped by {', '.join(stopping)}" if stopping else "")
 
 
-def _to_hub(work: Workspace, hub: Hub, growth_only: bool) -> str:
+def _to_hub(work: Workspace, hub: Hub, options: RunOptions) -> str:
     state = _finish_pending(work, hub)
     if state:
-        release.check_head(hub, state, work.versions, work.adopt)
+        release.check_head(hub, state, work.versions, options.adopt)
     last = store.latest(work.versions)
     is_out = last is None or (state is not None and last.name in state.versions)
-    path = _prepare(work, last, is_out, growth_only, hub.text("README.md", state.head) if state else None)
+    path = _prepare(work, last, is_out, options, hub.text("README.md", state.head) if state else None)
     if path == last and is_out:
         return last.name
     if state is None:
@@ -79,26 +79,26 @@ def _released(work: Workspace, path: Path) -> Path:
 
 
 def _prepare(
-    work: Workspace, last: Path | None, is_out: bool, growth_only: bool, their_card: str | None = None
+    work: Workspace, last: Path | None, is_out: bool, options: RunOptions, their_card: str | None = None
 ) -> Path:
     """Return the version that must go out, written beside its place; the last one itself where nothing changed.
 
     `is_out`: the last one is where it should be.  `their_card` is the card in the repository.
     """
     inputs, pending = planning.inputs_of(work), store.pending(work.versions)
-    asked = work
-    if last and not work.version and store.read_manifest(last)["inputs"] == inputs:
+    asked = options.version
+    if last and not asked and store.read_manifest(last)["inputs"] == inputs:
         our_card = (last / "README.md").read_text("utf-8")
         if is_out or card.merged(our_card, their_card) == our_card:
             return last
-        asked = replace(work, version=diff.next_version(last.name, diff.Diff()))  # the same rows, another card
-    if pending and _is_current(written := store.read_manifest(pending), asked, inputs, last):
+        asked = diff.next_version(last.name, diff.Diff())  # the same rows, another card
+    if pending and _is_current(written := store.read_manifest(pending), work, asked, inputs, last):
         changes = diff.Diff(**written["diff"])
-        if growth_only and not changes.only_adds:
+        if not (options.publish or changes.only_adds):
             raise HeldBack(f"{written['version']} ({changes.in_words})")
         return pending
-    planned = plan(asked)
-    if growth_only and not planned.diff.only_adds:
+    planned = plan(work, asked)
+    if not (options.publish or planned.diff.only_adds):
         raise HeldBack(preview(planned))
     if stopping := [finding.message() for finding in planned.findings if finding.stops]:
         raise GateStopped(f"not published: {'; '.join(stopping)}; mend the rows, or waive it: publish.waive")
@@ -108,20 +108,20 @@ def _prepare(
     return _write(work, planned, their_card)
 
 
-def _is_current(pending: dict[str, Any], work: Workspace, inputs: str, last: Path | None) -> bool:
+def _is_current(pending: dict[str, Any], work: Workspace, asked: str | None, inputs: str, last: Path | None) -> bool:
     """Return whether a version that was written and did not get out is the one that is wanted now."""
     wanted = manifest.of_job(work.config) | {"inputs": inputs, "previous": last.name if last else None}
     same = all(pending.get(name) == value for name, value in wanted.items())
-    return same and work.version in (None, pending["version"])
+    return same and asked in (None, pending["version"])
 
 
 # --- writing ---
 
 
-def plan(work: Workspace) -> Plan:
-    """Plan a version; see `planning.plan`.  Raises InputError where the labels are those of another task."""
+def plan(work: Workspace, asked: str | None = None) -> Plan:
+    """Plan a version, with the number `asked` where given.  Raises InputError where the labels are those of another task."""
     label_table.check_column(work.reviewed, work)
-    return planning.plan(work)
+    return planning.plan(work, asked)
 
 
 def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
