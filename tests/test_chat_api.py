@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.core.errors import RequestFailed
 from pipeline.core.types import Usage
-from pipeline.label.openai_api import chat_completions
+from pipeline.label.openai_api import chat_completions, failures
 
 MESSAGE = {"message": {"content": "a; b"}, "finish_reason": "stop"}
 
@@ -85,8 +85,8 @@ def test_what_is_no_completion(body: bytes, kind: str) -> None:
     ],
 )
 def test_which_limit_it_was_beside_any_script(code: str, message: str, unit: str) -> None:
-    failure = chat_completions.failure(429, code, message, message, {})
-    assert failure is not None and failure.unit == unit
+    failure = failures.failure_of(429, code, message, message, {})
+    assert failure.unit == unit
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_an_error_of_status_200_is_what_its_status_would_be(
         body = {
             "choices": [{"error": error, "finish_reason": "error", "message": {"content": "", "role": "assistant"}}]
         }
-    with pytest.raises(chat_completions.ErrorInside) as failed:
+    with pytest.raises(failures.ErrorInside) as failed:
         chat_completions.reply(json.dumps(body).encode(), {})
     assert (failed.value.status, failed.value.kind, failed.value.code) == (status, kind, code)
     assert not failed.value.may_be_paid
@@ -156,7 +156,7 @@ def test_an_error_of_status_200_is_what_its_status_would_be(
     ],
 )
 def test_errors_in_the_words_of_other_servers(body: dict[str, Any], status: int) -> None:
-    with pytest.raises(chat_completions.ErrorInside) as failed:
+    with pytest.raises(failures.ErrorInside) as failed:
         chat_completions.reply(json.dumps(body).encode(), {})
     assert failed.value.status == status
 
@@ -186,7 +186,7 @@ def test_a_whole_answer_beside_an_error_stands(finish: str | None, text: str, st
     if stands:
         assert chat_completions.reply(json.dumps(body).encode(), {}).text == text
         return
-    with pytest.raises(chat_completions.ErrorInside) as failed:
+    with pytest.raises(failures.ErrorInside) as failed:
         chat_completions.reply(json.dumps(body).encode(), {})
     assert failed.value.kind == "transient" and failed.value.may_be_paid == bool(text)
 
@@ -201,7 +201,7 @@ def test_a_whole_answer_beside_an_error_stands(finish: str | None, text: str, st
 )
 def test_an_error_may_be_paid_where_tokens_were_counted(usage: Any, paid: bool) -> None:
     body = {"choices": [], "error": {"code": 502}, "usage": usage, "model": "m"}
-    with pytest.raises(chat_completions.ErrorInside) as failed:
+    with pytest.raises(failures.ErrorInside) as failed:
         chat_completions.reply(json.dumps(body).encode(), {})
     assert failed.value.may_be_paid == paid and failed.value.reply and failed.value.reply.model == "m"
 

@@ -1,1 +1,2 @@
-"""The API that OpenAI and many servers speak: `chat_completions` on the wire, `compatibility` with its parameters."""
+"""The API that OpenAI and many servers speak: `chat_completions` on the wire, `failures` (which kind an
+error is), `compatibility` with its parameters."""

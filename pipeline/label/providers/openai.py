@@ -7,7 +7,6 @@ used for what it is good at, the list of models.  Failures are told apart here a
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
@@ -24,7 +23,7 @@ from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.types import ModelInfo, Reply, Request
 from pipeline.job.config import LabelOptions
-from pipeline.label.openai_api import chat_completions
+from pipeline.label.openai_api import chat_completions, failures
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
 
 DEFAULT_MODEL = "gpt-6-luna"
@@ -33,9 +32,6 @@ CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's busi
 MAX_REPLY_BYTES = 8 * 2**20
 
 
-_NO_SUCH_MODEL = re.compile(
-    r"pinned|not (?:found|loaded|available|served|exist)|unknown|no such|invalid", re.IGNORECASE
-)
 _NOT_PARAMETERS = {
     "model": "set label.model",
     "messages": "they come from the prompt, label.prompt",
@@ -125,7 +121,7 @@ class Provider(contracts.Provider):
             if status == 200:
                 try:
                     return chat_completions.reply(data, headers)
-                except chat_completions.ErrorInside as error:
+                except failures.ErrorInside as error:
                     status, data, inside = error.status, error.body, error
                 except RequestFailed:  # for the same reason, in a text without the key
                     return chat_completions.reply(self._without_key(data), headers)
@@ -137,8 +133,8 @@ class Provider(contracts.Provider):
         """Whether to ask again at once, in other words: the endpoint turned a parameter down, unseen and unpaid."""
         if self.dialect.spoken(body) != said:
             return True  # others have found out meanwhile
-        code, message = chat_completions.error_of(data)
-        return self.dialect.learn(said, status, chat_completions.parameter_of(data), f"{code} {message}")
+        code, message = failures.error_of(data)
+        return self.dialect.learn(said, status, failures.parameter_of(data), f"{code} {message}")
 
     async def _post(self, body: dict[str, Any]) -> tuple[int, bytes, Any]:
         """(status, body, headers).  Raises RequestFailed where nothing arrives."""
@@ -211,37 +207,20 @@ class Provider(contracts.Provider):
         return text.replace(userinfo, "[user]") if userinfo else text
 
     def _failure(
-        self, body: dict[str, Any], status: int, data: bytes, headers: Any, inside: chat_completions.ErrorInside | None
+        self, body: dict[str, Any], status: int, data: bytes, headers: Any, inside: failures.ErrorInside | None
     ) -> RequestFailed:
-        """What an error means, be it the answer's status or `inside` one of status 200."""
-        code, message = chat_completions.error_of(data)
-        if status < 500 and refused(body, status, chat_completions.parameter_of(data), f"{code} {message}"):
-            code = (
-                code if code.startswith("unsupported_") else f"unsupported_{code or 'parameter'}"
-            )  # every request has it
+        """Return the failure that an error is, be it the answer's status or `inside` one of status 200."""
+        code, message = failures.error_of(data)
+        if status < 500 and refused(body, status, failures.parameter_of(data), f"{code} {message}"):
+            # every request has it, so the code is one of those that pause the job
+            code = code if code.startswith("unsupported_") else f"unsupported_{code or 'parameter'}"
         sent_as = f"HTTP {status}" if inside is None else "HTTP 200 with an error"
         text = self._redact(f"{sent_as} {code}: {message}".replace(" :", ":"))[:300]
-        failure = chat_completions.failure(status, code, message, text, headers)
-        if failure and failure.kind == "rejected" and self.model in message and _NO_SUCH_MODEL.search(message):
-            failure = None
-        failure = failure or RequestFailed("fatal", code or f"http_{status}", f"{self._what_to_mend(status)} ({text})")
+        where = self._redact(self.base_url)
+        failure = failures.failure_of(status, code, message, text, headers, self.model, where)
         if inside is not None:
             failure.may_be_paid, failure.reply = inside.may_be_paid, inside.reply
         return failure
-
-    def _what_to_mend(self, status: int) -> str:
-        address = self._redact(self.base_url)
-        if status == 401:
-            return "the endpoint refuses the key"
-        if status == 402:
-            return "the account has no credit left"
-        if status == 403:
-            return "the endpoint denies access to this key, model or country"
-        if status == 404:
-            return f"{address} has no model {self.model!r}, or is no OpenAI-compatible address (it ends in /v1)"
-        if status < 400:
-            return f"{address} redirects elsewhere; set label.base_url to where it leads"
-        return f"{address} does not take requests of this form; see label.parameters"
 
 
 def _proxy_of(address: str) -> str | None:
