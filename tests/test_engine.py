@@ -6,13 +6,13 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pipeline.commands import quote as quote_command
 from pipeline.core.contracts import Provider
-from pipeline.core.errors import ConfigError, Paused
+from pipeline.core.errors import ConfigError, FailureKind, Paused
 from pipeline.core.text.tokens import encoding_counter
 from pipeline.core.types import ModelInfo, Usage
 from pipeline.job.config import load_job
@@ -20,8 +20,10 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.cost import quote
 from pipeline.label.cost.prices import Prices
 from pipeline.label.engine import preflight
+from pipeline.label.engine.failure_policy import POLICIES
 from pipeline.label.ledger import open_ledger
-from tests.conftest import JobMaker, article, command, rows, run, stage
+from pipeline.label.openai_api.failures import RULES, failure_of
+from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import error, openai_job
 
@@ -257,6 +259,22 @@ def test_what_does_not_fit_is_rejected_or_cut(
 # --- an endpoint that behaves badly ---
 
 
+def test_what_follows_a_failure_is_what_the_documentation_says() -> None:
+    """Row for row: one that is missing, or that no policy has, is a lie to somebody."""
+    text = (ROOT / "docs/labelling.md").read_text("utf-8")
+    table = text.partition("| kind | what follows |\n|---|---|\n")[2].partition("\n\n")[0]
+    names = [f"{kind}, `{code}`" if code else kind for kind, code in POLICIES]
+    sentences = [policy.sentence for policy in POLICIES.values()]
+    assert table.splitlines() == [f"| {name} | {said} |" for name, said in zip(names, sentences, strict=True)]
+    assert {kind for kind, code in POLICIES if code is None} == set(get_args(FailureKind))
+
+
+def test_every_error_is_of_some_kind_and_one_that_pauses_says_what_to_do() -> None:
+    assert all(rule.remedy for rule in RULES if rule.kind == "fatal")
+    for status in {*range(1000)} - {200}:
+        assert failure_of(status, "no such code", "", "", {}).kind in get_args(FailureKind)
+
+
 def test_a_reply_that_never_comes_is_given_up_and_asked_again(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +303,7 @@ def test_a_server_that_lies_about_when_to_come_back(make_job: JobMaker, server: 
 
 def test_an_outage_is_sat_out(make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.label.pacing.admission.OUTAGE_PAUSES", (0.05,))
-    monkeypatch.setattr("pipeline.label.engine.attempts._backoff", lambda state: 0.0)
+    monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)
     calls: list[int] = []
 
     def script(body: Any, times: int) -> Any:
@@ -302,7 +320,7 @@ def test_an_outage_that_does_not_end_pauses_the_job(
 ) -> None:
     monkeypatch.setattr("pipeline.label.pacing.admission.OUTAGE_PAUSES", (0.05,))
     monkeypatch.setattr("pipeline.label.pacing.admission.FIRST_PATIENCE", 0.5)
-    monkeypatch.setattr("pipeline.label.engine.attempts._backoff", lambda state: 0.0)
+    monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)
     server.script = lambda body, times: (502, "<html>bad gateway</html>", {})
     with pytest.raises(Paused, match="no usable answer"):
         run(openai_job(make_job, server, 100))

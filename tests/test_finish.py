@@ -170,7 +170,7 @@ def test_a_reply_that_was_broken_off_is_asked_again_like_a_5xx_and_never_an_answ
 def test_one_that_is_always_broken_off_fails_and_is_asked_by_the_next_run(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.label.engine.attempts._backoff", lambda state: 0.0)
+    monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)
     server.script = replies(LIST, "abort", times=12)
     path = openai_job(make_job, server, 6)
     work = run(path, last="clean")

@@ -137,7 +137,7 @@ def test_transient_failures_are_tried_again(make_job: JobMaker, server: Server) 
 def test_a_request_that_fails_for_good_costs_only_itself_and_is_asked_again(
     make_job: JobMaker, server: Server, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("pipeline.label.engine.attempts._backoff", lambda state: 0.0)
+    monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)
     server.script = lambda body, times: error(500, "oops") if "harbour3x" in body["messages"][-1]["content"] else None
     path = openai_job(make_job, server, 5)
     work = run(path, last="clean")

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.core.errors import ConfigError, InputError, LabelmillError
 from pipeline.core.types import Article, Reply, Request, Usage
-from pipeline.label.engine.question import Outcome, RequestAttempt
+from pipeline.label.engine.request_attempt import Outcome, RequestAttempt
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger import claims as claims_module
 from pipeline.label.ledger.claims import Wanted

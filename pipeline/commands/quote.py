@@ -17,7 +17,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.cost import quote as quotes
 from pipeline.label.cost.prices import Prices
 from pipeline.label.cost.quote import Quote, Sampled
-from pipeline.label.engine.context_fit import Fitting
+from pipeline.label.engine.context_fit import ContextFit
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
@@ -53,7 +53,7 @@ class _Survey:
         self._provider = labeller.provider
         self._most_output = self._provider.max_output_tokens
         self._is_here = self._provider.pool is not None
-        self._fitting = Fitting(labeller, self._options.on_too_long, self._most_output)
+        self._fitting = ContextFit(labeller, self._options.on_too_long, self._most_output)
         self._articles, self._answered, self._tokens = 0, 0, 0
         self._seen: set[bytes] = set()
         self._drawn: list[tuple[bytes, int, bytes, Request]] = []  # a heap of the largest of the smallest digests

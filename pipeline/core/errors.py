@@ -92,7 +92,7 @@ TOO_LONG = "context_length_exceeded"  # the code of a prompt that does not fit, 
 class RequestFailed(Exception):
     """One request failed.
 
-    `kind` decides the policy, in one place (`label.engine.online`):
+    `kind` decides the policy, in one place (`label.engine.failure_policy`):
     *transient* and *rate_limited* are tried again (after `retry_after` seconds where the server said so),
     *rejected* is final for this article, *fatal* pauses the job.  `code` is a short machine-readable reason.
     `unit` is what a rate limit counts; `may_be_paid`: the endpoint may have answered, and billed, without it arriving.

@@ -157,11 +157,11 @@ class _LabelRun:
             spent = self._ledger.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, promised)
             options, retry = self._work.config.label, self._options.retry_rejected
-            asking = RunContext(self._labeller, self._ledger, options, monitor, self._settle, retry)
+            context = RunContext(self._labeller, self._ledger, options, monitor, self._finish, retry)
             events.write("started", identity=self._labeller.identity, articles=sum(takes.values()), spent_usd=spent)
             try:
                 self._tell()
-                ask_all(self._batches(shards, takes), asking)
+                ask_all(self._batches(shards, takes), context)
             except BaseException as error:
                 events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
                 self._tell()
@@ -235,7 +235,7 @@ class _LabelRun:
             key = step_key(inputs, self._config, takes[shard])
             manifest = self._work.requests.manifest(shard)
             if manifest and manifest.key == key and not self._unsettled(manifest):
-                self._monitor.settled(takes[shard])
+                self._monitor.advance(takes[shard])
                 self._outcomes.update(manifest.notes)
                 continue
             yield from self._open(shard, key, inputs, takes[shard])
@@ -273,15 +273,15 @@ class _LabelRun:
         """Whether nobody waits for this key yet; a shard waits for each of its keys once."""
         waiting = self._in_flight.get(key)
         if key in state.settled or (waiting and state in waiting):
-            self._monitor.settled()
+            self._monitor.advance()
             return False
         state.unanswered += 1
         self._in_flight.setdefault(key, []).append(state)
         if waiting:
-            self._monitor.settled()
+            self._monitor.advance()
         return not waiting
 
-    def _settle(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
+    def _finish(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
         row = _settled(record) if record else _row("failed", failure, detail)
         if record and record.reply is None:
             self._rejected[f"{record.error_code}: {record.error}"[:160]] += 1

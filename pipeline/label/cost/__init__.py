@@ -1,1 +1,2 @@
-"""What requests cost: `prices` of a reply, `budget` (the most that one can cost), `quote` (what a job will cost)."""
+"""What requests cost: `prices` of a reply, `cost_bound` (the most that a request can cost, which a budget reserves), `quote` (of a
+job)."""

@@ -1,5 +1,5 @@
-"""Prompts that are too long for the model: turned away before they are sent where its context is known, else when the
-endpoint says so; or, with `on_too_long: truncate`, sent with less of the article, cut at a token's end.
+"""Prompts that are too long for the model: rejected before they are sent where its context is known, else when the endpoint
+says so; or, with `on_too_long: truncate`, sent with less of the article, cut at a token's end.
 
 The record keeps the key of the whole question; its `note` says how much of the article was sent.
 """
@@ -12,7 +12,7 @@ from typing import Literal
 from pipeline.core.errors import TOO_LONG, RequestFailed
 from pipeline.core.text.tokens import EncodingRuler, Ruler, encoding_of
 from pipeline.core.types import Request
-from pipeline.label.engine.question import RequestAttempt, size_of
+from pipeline.label.engine.request_attempt import RequestAttempt, size_of
 from pipeline.label.requests import RequestBuilder
 
 _REPLY_TOKENS = 128  # left for the reply where no parameter says how long it may be
@@ -21,63 +21,62 @@ _SHORTER = 0.7  # of what was sent, where the endpoint does not say how much is 
 _NUMBERS = re.compile(r"\d[\d,]{2,}")
 
 
-class Fitting:
-    """`context` is the model's, in tokens, once it is known; `most_output` the most tokens of a reply."""
+class ContextFit:
+    """Makes prompts fit.  `context` is the model's, in tokens, once it is known; `most_output` the most tokens of a reply."""
 
-    def __init__(
-        self, labeller: RequestBuilder, policy: Literal["reject", "truncate"], most_output: int | None
-    ) -> None:
+    def __init__(self, builder: RequestBuilder, policy: Literal["reject", "truncate"], most_output: int | None) -> None:
         self.context: int | None = None
-        self._labeller, self._cuts = labeller, policy == "truncate"
+        self._builder, self._cuts = builder, policy == "truncate"
         self._reply = most_output or _REPLY_TOKENS
-        self._by_encoding = EncodingRuler(encoding_of(labeller.provider.model or ""))
+        self._by_encoding = EncodingRuler(encoding_of(builder.provider.model or ""))
 
     @property
     def _ruler(self) -> Ruler:
         """The provider's own, once its model is loaded; else that of OpenAI's models."""
-        return self._labeller.provider.ruler or self._by_encoding
+        return self._builder.provider.ruler or self._by_encoding
 
     def tokens(self, request: Request) -> int:
+        """Return the tokens of a request's messages."""
         return self._ruler.of_chat(request.messages)
 
-    def before(self, ask: RequestAttempt) -> RequestFailed | None:
-        """Make a request fit that is known not to; or say that it will not be sent."""
-        if self.context is None or ask.size + self._reply <= self.context:
+    def before_sending(self, attempt: RequestAttempt) -> RequestFailed | None:
+        """Make a request fit that is known not to; return the rejection of one that will not be sent, else None."""
+        if self.context is None or attempt.size + self._reply <= self.context:
             return None  # a token is a byte at least
-        tokens, room = self.tokens(ask.request), self.context - self._reply
+        tokens, room = self.tokens(attempt.request), self.context - self._reply
         if tokens <= room:
             return None
-        if self._cuts and self._shorten(ask, tokens - room):
+        if self._cuts and self._shorten(attempt, tokens - room):
             return None
         text = f"{tokens} tokens and {self._reply} for the reply do not fit into the model's {self.context}"
         return RequestFailed("rejected", TOO_LONG, text)
 
-    def after(self, ask: RequestAttempt, failure: RequestFailed) -> bool:
-        """Whether a request that the endpoint found too long was made shorter, to be sent again."""
+    def after_failure(self, attempt: RequestAttempt, failure: RequestFailed) -> bool:
+        """Make a request shorter that the endpoint found too long; return whether it may be sent again."""
         if failure.code != TOO_LONG or not self._cuts:
             return False
-        tokens = self.tokens(ask.request)
-        return self._shorten(ask, tokens - self._room(tokens, str(failure)))
+        tokens = self.tokens(attempt.request)
+        return self._shorten(attempt, tokens - self._room(tokens, str(failure)))
 
     def _room(self, tokens: int, message: str) -> int:
-        """How many of our tokens fit, as the endpoint's message has it: "maximum context length is 8192 tokens ...
-        your messages resulted in 9000 tokens"."""
+        """Return how many of our tokens fit, as the endpoint's message has it: "maximum context length is 8192 tokens ... your
+        messages resulted in 9000 tokens"."""
         numbers = [int(number.replace(",", "")) for number in _NUMBERS.findall(message.partition(":")[2])]
         if len(numbers) >= 2 and numbers[0] < numbers[1]:
-            limit, found = numbers[:2]
-            return int(tokens * max(0, limit - self._reply) / found * 0.98)
+            limit, counted = numbers[:2]
+            return int(tokens * max(0, limit - self._reply) / counted * 0.98)
         return int(tokens * _SHORTER)
 
-    def _shorten(self, ask: RequestAttempt, excess: int) -> bool:
-        """Take at least so many tokens off the article's end."""
-        whole = self._ruler.of_text(ask.request.article.text)
-        now = ask.sent_tokens if ask.sent_tokens is not None else whole
+    def _shorten(self, attempt: RequestAttempt, excess: int) -> bool:
+        """Take at least `excess` tokens off the article's end; return whether enough is left."""
+        whole = self._ruler.of_text(attempt.request.article.text)
+        now = attempt.sent_tokens if attempt.sent_tokens is not None else whole
         keep = now - max(excess, 1)
-        if keep < 1 or ask.cuts >= _MOST_CUTS:
+        if keep < 1 or attempt.cuts >= _MOST_CUTS:
             return False
-        ask.cuts += 1
-        ask.sent_tokens = keep
-        ask.request = self._labeller.with_text(ask.request, self._ruler.cut(ask.request.article.text, keep))
-        ask.size = size_of(ask.request)
-        ask.note = f"article cut to {keep} of {whole} tokens"
+        attempt.cuts += 1
+        attempt.sent_tokens = keep
+        attempt.request = self._builder.with_text(attempt.request, self._ruler.cut(attempt.request.article.text, keep))
+        attempt.size = size_of(attempt.request)
+        attempt.note = f"article cut to {keep} of {whole} tokens"
         return True

@@ -65,7 +65,8 @@ class Monitor:
         self._marks: deque[tuple[float, int, int]] = deque()
         self._logged_at = time.monotonic()
 
-    def settled(self, count: int = 1) -> None:
+    def advance(self, count: int = 1) -> None:
+        """Count articles of which all is known."""
         self.done += count
         self._bar.update(count)
 

@@ -28,10 +28,10 @@ def retired() -> dict[str, str]:
     return dict(yaml.safe_load((files("pipeline.label.engine") / "retired.yaml").read_text("utf-8")))
 
 
-async def check(asking: RunContext) -> None:
+async def check(context: RunContext) -> None:
     """Raises Paused, before anything is paid, where the requests cannot succeed."""
-    provider = asking.provider
-    asking.fitting.context = provider.context_tokens
+    provider = context.provider
+    context.context_fit.context = provider.context_tokens
     try:
         offered = await _list(provider)
     except EndpointError as error:
@@ -43,14 +43,14 @@ async def check(asking: RunContext) -> None:
             raise Paused(
                 f"the endpoint refuses the key ({error}); mend that, then run the same command again"
             ) from error
-        asking.monitor.events.write("preflight", models="not listed", detail=str(error))
+        context.monitor.events.write("preflight", models="not listed", detail=str(error))
         return
     if offered is None:
         return
     info = examine(provider, offered)
     if info and info.context_tokens:
-        asking.fitting.context = info.context_tokens
-    asking.monitor.events.write("preflight", models=len(offered), context_tokens=asking.fitting.context)
+        context.context_fit.context = info.context_tokens
+    context.monitor.events.write("preflight", models=len(offered), context_tokens=context.context_fit.context)
 
 
 async def _list(provider: Provider) -> list[ModelInfo] | None:

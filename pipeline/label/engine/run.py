@@ -13,43 +13,43 @@ from collections.abc import Iterator
 from pipeline.core.coroutines import run_coroutine
 from pipeline.core.types import Request
 from pipeline.label.engine.monitor import now
-from pipeline.label.engine.online import Online
+from pipeline.label.engine.online import OnlineRun
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Record
 
 
-def ask_all(batches: Iterator[list[Request]], asking: RunContext) -> None:
-    """Ask everything that the ledger does not know.  `batches` is drawn only as fast as there is room;
-    `asking.on_settled` hears of each request once.
+def ask_all(batches: Iterator[list[Request]], context: RunContext) -> None:
+    """Ask everything that the ledger does not know.  `batches` is drawn only as fast as there is room; `context.on_finished` is
+    called once for each request.
 
-    Raises Paused when the endpoint, the budget, the brake or the user stopped the job; all that was answered is in the
-    ledger by then.
+    Raises Paused when the endpoint, the budget, a breaker or the user stopped the job; all that was answered is in the ledger by
+    then.
     """
-    if asking.provider.batches():
-        _answer_batches(batches, asking)
+    if context.provider.batches():
+        _answer_batches(batches, context)
     else:
-        run_coroutine(_online(batches, asking))
+        run_coroutine(_online(batches, context))
 
 
-async def _online(batches: Iterator[list[Request]], asking: RunContext) -> None:
-    await Online(asking, batches).run()
+async def _online(batches: Iterator[list[Request]], context: RunContext) -> None:
+    await OnlineRun(context, batches).run()
 
 
-def _answer_batches(batches: Iterator[list[Request]], asking: RunContext) -> None:
+def _answer_batches(batches: Iterator[list[Request]], context: RunContext) -> None:
     for batch in batches:
         requests = {request.key: request for request in batch}
-        known = asking.ledger.get(list(requests))
-        missing = [request for key, request in requests.items() if key not in known]
-        records = {key: found[-1] for key, found in known.items()}
+        earlier = context.ledger.get(list(requests))
+        missing = [request for key, request in requests.items() if key not in earlier]
+        last_records = {key: records[-1] for key, records in earlier.items()}
         if missing:
             started = time.monotonic()
-            replies = asking.provider.answer(missing)
+            replies = context.provider.answer(missing)
             seconds = (time.monotonic() - started) / len(missing)
             fresh = [
                 Record(request.key, "answered", reply, 1, seconds, now(), cost_usd=0.0, lane="local")
                 for request, reply in zip(missing, replies, strict=True)
             ]
-            asking.ledger.put(fresh)
-            records.update((record.key, record) for record in fresh)
+            context.ledger.put(fresh)
+            last_records.update((record.key, record) for record in fresh)
         for key, request in requests.items():
-            asking.settle(request, records[key])
+            context.finish(request, last_records[key])

@@ -54,7 +54,7 @@ class CostBound:
             self._ratio, self._replies, self._output = 0.0, 0, 0
         self.tariff = tariff
 
-    def hear(self, price: Price, size: int, usage: Usage, cost_usd: float | None, reserved_usd: float) -> None:
+    def compare(self, price: Price, size: int, usage: Usage, cost_usd: float | None, reserved_usd: float) -> None:
         """Raise the tariff where a reply is by a dearer model, or cost more than was reserved for its request."""
         input_usd, output_usd = of_a_token(price)
         dearest = self.tariff.joined(self.tariff._replace(input_usd=input_usd, output_usd=output_usd))

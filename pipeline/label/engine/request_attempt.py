@@ -1,4 +1,4 @@
-"""One question to the endpoint, and what became of it."""
+"""One question to the endpoint (RequestAttempt), and what became of it (Outcome)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
 
 
 def size_of(request: Request) -> int:
-    """Bytes that are sent as messages, with what is put around them and the form that they must be answered in."""
+    """Return the bytes that are sent as messages, with what is put around them and the form that they must be answered in."""
     form = request.form.size if request.form else 0
     return form + sum(len(message["content"].encode()) + _OVERHEAD for message in request.messages)
 
@@ -24,16 +24,16 @@ class RequestAttempt:
     request: Request
     number: int = 1
     reason: str | None = None
-    attempts: int = 0
-    failures: int = 0  # attempts that failed by themselves, not in an outage or by a limit
+    tries: int = 0  # how often it was sent
+    failures: int = 0  # tries that failed by themselves, not in an outage or by a limit
     reserved_usd: float = 0.0  # by its claim
     raised: int = 0  # the tariff that it was reserved by
-    lost_usd: float | None = None  # the most that the last attempt may have cost, where its reply never arrived
+    lost_usd: float | None = None  # the most that the last try may have cost, where its reply never arrived
     note: str | None = None
     cuts: int = 0  # how often its article was made shorter to fit
     sent_tokens: int | None = None  # of the article, where it was cut
     stale: bool = False  # the claim went to another worker while this process slept
-    task: asyncio.Task[None] | None = None  # in which it is asked
+    task: asyncio.Task[None] | None = None  # in which it is sent
     size: int = field(init=False)  # bytes
 
     def __post_init__(self) -> None:
@@ -42,10 +42,10 @@ class RequestAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an ask: its record; or a failure's code and text; or neither, where the job stopped before it was
-    sent, or where it may not be sent under its claim any more (`again`)."""
+    """What became of an attempt: its record; or a failure's code and text; or neither, where the job stopped before it was sent,
+    or where it may not be sent under its claim any more (`again`)."""
 
-    ask: RequestAttempt
+    attempt: RequestAttempt
     record: Record | None = None
     spent_usd: float = 0.0
     failure: str | None = None
@@ -54,8 +54,10 @@ class Outcome:
 
     @property
     def key(self) -> bytes:
-        return self.ask.request.key
+        """The key of its request."""
+        return self.attempt.request.key
 
     @property
     def lost_usd(self) -> float | None:
-        return self.ask.lost_usd
+        """The most that its last try may have cost, where that reply never arrived; None: nothing was lost."""
+        return self.attempt.lost_usd

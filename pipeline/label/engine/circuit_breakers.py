@@ -1,0 +1,79 @@
+"""What pauses a run that is of no use: a model that answers nonsense, an endpoint that only turns down."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from pipeline.core.errors import RequestFailed
+from pipeline.job.config import Brake
+from pipeline.label.engine.failure_policy import MAX_IN_A_ROW
+from pipeline.label.engine.request_attempt import Outcome
+
+SHOWN = 5  # replies
+
+
+@dataclass(frozen=True, slots=True)
+class BadReply:
+    """A reply that is no good: whose, why, and what it says."""
+
+    article: str
+    why: str
+    text: str
+
+
+class QualityBreaker:
+    """Watches the last `window` replies; without options it never breaks.
+
+    A model that answers nonsense must not be paid for all the rest.
+    """
+
+    def __init__(self, options: Brake | None) -> None:
+        self._most = options.share * options.window if options else float("inf")
+        self._last: deque[BadReply | None] = deque(maxlen=options.window if options else 1)
+        self._bad = 0
+
+    def add(self, bad: BadReply | None) -> str | None:
+        """Take note of a reply, None for a good one; return why to pause, with five of the bad ones, where there are too many."""
+        if len(self._last) == self._last.maxlen:
+            self._bad -= self._last[0] is not None
+        self._last.append(bad)
+        self._bad += bad is not None
+        return self._why() if bad and self._bad > self._most else None
+
+    def _why(self) -> str:
+        bad = [reply for reply in self._last if reply]
+        counts = ", ".join(f"{why} {count}" for why, count in Counter(reply.why for reply in bad).most_common())
+        shown = "".join(f"\n  {reply.article}  {reply.why}: {reply.text[:200]!r}" for reply in bad[-SHOWN:])
+        return (
+            f"{len(bad)} of the last {len(self._last)} replies are no good ({counts}); five of them:{shown}\n"
+            "look at prompt and model; --set label.brake=null goes on regardless"
+        )
+
+
+class RejectionBreaker:
+    """Counts requests without an answer, and holds back rejections that need a witness (see `failure_policy`).
+
+    `suspects` were rejected since the last answer: whether that is their articles' fault or the endpoint's is not known yet.
+    """
+
+    def __init__(self) -> None:
+        self.suspects: list[Outcome] = []
+        self._in_a_row = 0
+
+    def failed(self, failure: RequestFailed) -> str | None:
+        """Take note of a request that was rejected or given up; return why to pause, after too many in a row."""
+        self._in_a_row += 1
+        if self._in_a_row < MAX_IN_A_ROW:
+            return None
+        return f"{MAX_IN_A_ROW} requests in a row got no answer ({failure.code}: {failure})"
+
+    def answered(self) -> list[Outcome]:
+        """Take note of an answer; return the suspects, whose rejections are final now: the endpoint answers others."""
+        self._in_a_row = 0
+        return self.release()
+
+    def release(self) -> list[Outcome]:
+        """Return the suspects and hold them back no longer."""
+        released, self.suspects = self.suspects, []
+        return released

@@ -1,0 +1,88 @@
+"""What follows a failure: the one table that the labelling engine reads.
+
+A provider classifies: it raises RequestFailed with a kind and a code (for chat completions by the table
+`openai_api.failures.RULES`).  What follows stands here, a row for each kind, and for a code where it differs from its kind.
+A new kind is a word of `core.errors.FailureKind` and a row here.  The sentences are those of docs/labelling.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pipeline.core.errors import TOO_LONG, FailureKind, RequestFailed
+
+MAX_TRIES = 12  # attempts of one request that failed by themselves
+MAX_IN_A_ROW = 20  # requests rejected or failed, with no answer between them: it is not the articles' fault
+
+
+@dataclass(frozen=True, slots=True)
+class FailurePolicy:
+    """What follows one kind of failure."""
+
+    sentence: str
+    """What docs/labelling.md says of it."""
+
+    max_tries: float = 0
+    """How many attempts of a request may fail by themselves before this run gives it up; 0: it is not tried again."""
+
+    waits_alone: bool = False
+    """Whether this request waits between attempts, with a jitter; else the admission control makes everybody wait."""
+
+    admission_hears: Literal["refusal", "failure", "nothing"] = "nothing"
+    """What is learned of the endpoint: a refusal stops everybody at once, many failures with no answer between them are an outage;
+    nothing: the slot is free again, and that is all."""
+
+    rejects_article: bool = False
+    """Whether the article gets no label: a record in the ledger, not asked again without `--retry-rejected`."""
+
+    needs_a_witness: bool = False
+    """Whether a rejection is held back until the endpoint has answered something else: a gateway that is misconfigured turns down
+    everything, and that must not be final for anyone."""
+
+    pauses_job: bool = False
+    """Whether nothing more is sent, since the next request would fail like this one."""
+
+
+_REJECTED = FailurePolicy(
+    "final for the article, in the ledger with its reason, once the endpoint has answered something else; `--retry-rejected` "
+    "asks again",
+    rejects_article=True,
+    needs_a_witness=True,
+)
+POLICIES: dict[tuple[FailureKind, str | None], FailurePolicy] = {
+    ("transient", None): FailurePolicy(
+        f"tried again after a jittered, growing wait, {MAX_TRIES} times at most; then `failed`: not in the ledger, rejected with "
+        "its reason, asked again by the next run",
+        max_tries=MAX_TRIES,
+        waits_alone=True,
+        admission_hears="failure",
+    ),
+    ("rate_limited", None): FailurePolicy(
+        "everyone waits, once, for as long as the endpoint says (see Speed); costs no attempt",
+        max_tries=float("inf"),
+        admission_hears="refusal",
+    ),
+    ("rejected", None): _REJECTED,
+    ("rejected", TOO_LONG): replace(
+        _REJECTED,
+        sentence="final for the article at once, for it says itself whose fault it is; with `on_too_long: truncate` the end of the "
+        "article is cut at a token's end, it is sent again, and the record and the label say so",
+        needs_a_witness=False,
+    ),
+    ("rejected", "content_filter"): replace(
+        _REJECTED, sentence="final for the article at once, for it says itself whose fault it is", needs_a_witness=False
+    ),
+    ("fatal", None): FailurePolicy("the job pauses; what is in flight is kept", pauses_job=True),
+}
+_GIVEN_UP = FailurePolicy("`failed`: asked again by the next run")  # a kind that only somebody else's provider knows
+
+
+def policy_of(failure: RequestFailed) -> FailurePolicy:
+    """Return what follows a failure: the row of its kind and code, else that of its kind."""
+    return POLICIES.get((failure.kind, failure.code)) or POLICIES.get((failure.kind, None), _GIVEN_UP)
+
+
+# Replies that arrived and make no label: asked once more (`label.reask` times), since the model may say something else.  All
+# others (`absent`, `echo`, ...) are what it has to say; many of them trip the quality breaker.
+ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter")
