@@ -34,7 +34,7 @@ class RequestAttempt:
     sent_tokens: int | None = None  # of the article, where it was cut
     stale: bool = False  # the claim went to another worker while this process slept
     task: asyncio.Task[None] | None = None  # in which it is sent
-    size: int = field(init=False)  # bytes
+    size: int = field(init=False)  # bytes, added up once: reservation, claim, pacing and bounds all ask
 
     def __post_init__(self) -> None:
         self.size = size_of(self.request)

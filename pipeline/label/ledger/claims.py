@@ -123,6 +123,7 @@ class Claims:
         """Claim what is free; the keys of it."""
         if not wanted:
             return set()
+        # one statement that returns what it inserted: a look-up after the insertion would cost as much again
         rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(wanted))
         values = [value for item in wanted for value in (item.key, self._worker, item.reserved_usd, item.bytes, raised)]
         query = f"INSERT INTO claims (key, worker, reserved_usd, bytes, raised) VALUES {rows} ON CONFLICT DO NOTHING RETURNING key"  # noqa: S608

@@ -1,6 +1,11 @@
 """Prompts of like length through the model at once: prefill, then a token each at every step.
 
 A reply that ends leaves its slot to the next prompt at once.  What all prompts begin with is computed once.
+
+Why not transformers' own `generate`: it needs padding on the left through all steps, ends a batch with its longest reply, and
+counts padding in its repetition penalty where the padding token is the end token; its continuous batching knows no such penalty.
+So the loop is ours, on the model's `forward` with a cache of slots, and tests hold it to `generate` token by token.  On two cores
+with a small Llama in 4 bits it is 5 to 9 times as fast as one prompt at a time; two thirds of the time is prefill.
 """
 
 from __future__ import annotations

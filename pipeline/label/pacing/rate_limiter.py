@@ -7,6 +7,12 @@ requests/second").
 Learned: after a refusal the rate falls to a little below what went through before it, climbs back to just below that,
 stays there, and then feels its way upward, slowly at first and ever faster, until the next refusal (the shape of TCP
 CUBIC, RFC 9438).  So a limit that falls is met at once and a limit that rises is found in seconds.
+
+Tried in virtual time against endpoints that count by fixed seconds, by a bucket and by the minute, and dropped:
+
+- an estimator of the bucket's rate, exact for buckets: it misleads on fixed seconds, and a bucket forgives a rate a little too
+  high, since what a pause saves up is spent afterwards;
+- creeping above an advertised limit of tokens: one refusal with `Retry-After: 1` costs more than the creep brings.
 """
 
 from __future__ import annotations
@@ -127,11 +133,14 @@ class RateLimiter:
             self._estimate = OVERSHOT * self._guess(sent_at, started) or None
 
     def _guess(self, sent_at: float, started: float) -> float:
-        """The limit, where the flow was far from it.
+        """Return the limit, where the flow was far from it.
 
         Who counts by the second began to count at some time in the second before `sent_at`, and no second before that
         held more.  So what the refused one was sent after is between two numbers; a refusal soon after narrows them.
         """
+        # Over ten phases and two latencies about as good as 0.85 of what went through in the last second, but better after a
+        # limit that doubled: 75% of it in the next half minute instead of 70.  What is left between 91% and the limit are the
+        # pauses: three refusals a minute with `Retry-After: 1` cost 7% whatever the guess.
         sent = [(at, units) for at, units in self._sent if started <= at < sent_at]
         times, sums = [at for at, _ in sent], [0.0, *accumulate(units for _, units in sent)]
         most = least = sums[-1] - sums[bisect_left(times, sent_at - 1.0)]

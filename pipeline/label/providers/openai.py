@@ -143,6 +143,8 @@ class Provider(contracts.Provider):
         try:
             async with self._session.post(
                 f"{self.base_url}/chat/completions",
+                # orjson, a proxy that is looked up once, and no tenacity for what succeeds (`engine.retries`): together they
+                # brought a request from 3.1 times bare aiohttp's processor time down to 1.3
                 data=aiohttp.BytesPayload(orjson.dumps(body), content_type="application/json"),
                 allow_redirects=False,
                 proxy=self._proxy,
