@@ -60,7 +60,10 @@ def main() -> None:
         ledger = timed("open", lambda: open_ledger(path, "benchmark"))
         found = timed(f"look up {len(wanted):,} keys", lambda: ledger.get(wanted))
         assert len(found) == len(wanted)
-        timed("totals, by model and day, by error class", lambda: (ledger.totals(), ledger.by_model_and_day()))
+        timed(
+            "totals, by model and day, by error class",
+            lambda: (ledger.report.totals(), ledger.report.by_model_and_day()),
+        )
         timed("check the whole file", ledger.check)
         replies = {key(number): record(number) for number in range(count)}
         dump = Path(name) / "replies.pickle"

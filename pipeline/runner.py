@@ -188,7 +188,7 @@ def _ledger_totals(work: Workspace) -> dict[str, Any]:
     if not has_ledger(work):
         return {"records": 0, "articles": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}
     with opened_ledger(work) as ledger:
-        return ledger.totals()
+        return ledger.report.totals()
 
 
 def _publish_status(work: Workspace, known: dict[str, str]) -> dict[str, Any]:

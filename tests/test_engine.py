@@ -125,7 +125,7 @@ def test_attempts_whose_reply_never_arrives_count_against_the_budget(make_job: J
     with pytest.raises(Paused, match="is reached"):
         work = run(path)
     work = Workspace(load_job(path))
-    money = open_ledger(work.ledger_target, "test").spending()
+    money = open_ledger(work.ledger_target, "test").report.spending()
     assert money.lost_requests == sum(server.seen.values()) > 20 / 12
     assert 0.5 * budget < money.lost <= budget and not money.reserved
     assert f"{money.lost_requests} requests were sent whose reply never arrived" in command("ledger", path).stdout
@@ -284,7 +284,7 @@ def test_a_reply_that_never_comes_is_given_up_and_asked_again(
     work = run(openai_job(make_job, server, 40), last="label")
     assert stage(work, "label")["notes"] == {"answered": 40}
     assert sum(server.seen.values()) == 41
-    assert open_ledger(work.ledger_target, "test").spending().lost_requests == 1
+    assert open_ledger(work.ledger_target, "test").report.spending().lost_requests == 1
 
 
 @pytest.mark.parametrize("retry_after", ["0", "-5", "86400", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "nan"])

@@ -163,7 +163,7 @@ def test_a_reply_that_was_broken_off_is_asked_again_like_a_5xx_and_never_an_answ
     assert "res" not in phrases(work)["a3"]
     assert {row["finish_reason"] for row in records(work)} == {"stop"} and len(records(work)) == 6
     assert events(work)["attempt_failed"] == 1 and not events(work)["asked_again"]
-    money = open_ledger(work.ledger_target, "test").spending()
+    money = open_ledger(work.ledger_target, "test").report.spending()
     assert money.lost_requests == 1 and money.lost > 0  # it told of tokens, so it was billed
 
 
@@ -299,7 +299,7 @@ def test_an_error_of_status_200_is_tried_again_and_stored_as_no_answer(
     work = run(openai_job(make_job, server, 6, reask=0), last="clean")
     assert set(server.seen.values()) == {2} and len(records(work)) == 6 == len(rows(work, "labels"))
     assert all(row["reply"] and row["ask"] == 1 for row in records(work))
-    assert open_ledger(work.ledger_target, "test").spending().lost_requests == 0
+    assert open_ledger(work.ledger_target, "test").report.spending().lost_requests == 0
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_an_error_within_a_choice_and_half_a_text_is_no_answer(make_job: JobMake
     )
     work = run(openai_job(make_job, server, 4), last="clean")
     assert len(records(work)) == 4 and not any("res" in found for found in phrases(work).values())
-    assert open_ledger(work.ledger_target, "test").spending().lost_requests == 4
+    assert open_ledger(work.ledger_target, "test").report.spending().lost_requests == 4
 
 
 def test_a_reply_without_choices_is_paid_once_where_it_was_billed(make_job: JobMaker, server: Server) -> None:
@@ -362,7 +362,7 @@ def test_a_reply_without_choices_is_paid_once_where_it_was_billed(make_job: JobM
     assert [(row["reply"], row["input_tokens"]) for row in records(work) if row["ask"] == 1 and not row["reply"]] == [
         ("", 100)
     ]
-    assert open_ledger(work.ledger_target, "test").spending().lost_requests == 4
+    assert open_ledger(work.ledger_target, "test").report.spending().lost_requests == 4
 
 
 THEIRS = """

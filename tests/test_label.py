@@ -181,7 +181,7 @@ def test_what_no_waiting_mends_pauses_the_job(make_job: JobMaker, server: Server
     with pytest.raises(Paused, match=said):
         run(path)
     assert len(calls) <= 10 + 4
-    assert open_ledger(path.parent / "jobs" / "test" / "ledger.sqlite", "test").totals()["answered"] == 10
+    assert open_ledger(path.parent / "jobs" / "test" / "ledger.sqlite", "test").report.totals()["answered"] == 10
     result = command("run", path)
     assert result.returncode == 3
     assert result.stderr.count("\n") == 1 and "the same command goes on" in result.stderr
@@ -221,11 +221,11 @@ def test_the_embedded_labeller_is_fitted_once(make_job: JobMaker) -> None:
     assert stage(work, "publish")["state"] == "version 1.1.0"  # growing the data relabels nothing
     after = {row["id"]: row["keyphrases"] for row in rows(work, "labels")}
     assert before.items() <= after.items() and len(after) == 40
-    assert open_ledger(work.ledger_target, "test").totals()["records"] == 40
+    assert open_ledger(work.ledger_target, "test").report.totals()["records"] == 40
     run(path, "label.refit=true")
-    assert open_ledger(work.ledger_target, "test").totals()["records"] == 80
+    assert open_ledger(work.ledger_target, "test").report.totals()["records"] == 80
     run(path)  # what was fitted last stays in force
-    assert open_ledger(work.ledger_target, "test").totals()["records"] == 80
+    assert open_ledger(work.ledger_target, "test").report.totals()["records"] == 80
 
 
 def test_no_key_for_openai_is_said_before_anything_is_sent(make_job: JobMaker) -> None:
@@ -371,9 +371,8 @@ def test_ctrl_c_keeps_what_is_in_flight(make_job: JobMaker) -> None:
         assert process.returncode == 3
         assert b"stopped by Ctrl-C" in stderr
         answered = sum(server.answered.values())
-        assert (
-            open_ledger(path.parent / "jobs" / "test" / "ledger.sqlite", "test").totals()["answered"] == answered < 300
-        )
+        totals = open_ledger(path.parent / "jobs" / "test" / "ledger.sqlite", "test").report.totals()
+        assert totals["answered"] == answered < 300
         run(path)
         assert sum(server.answered.values()) == 300
 
@@ -411,7 +410,7 @@ def test_a_shard_that_cannot_be_read_costs_nothing_in_flight(
     last.write_bytes(b"no Parquet")
     with pytest.raises(InputError, match="cannot be read"):
         run(path, first="label")
-    assert 10 <= sum(server.answered.values()) == open_ledger(work.ledger_target, "test").totals()["answered"]
+    assert 10 <= sum(server.answered.values()) == open_ledger(work.ledger_target, "test").report.totals()["answered"]
 
 
 def test_a_second_process_on_the_same_job_is_told_so(make_job: JobMaker) -> None:

@@ -76,28 +76,28 @@ def outcome(
 
 def test_a_record_comes_back_as_it_was_stored(opened: Opener) -> None:
     ledger = opened()
-    ledger.claim(wanted(1))
+    ledger.claims.claim(wanted(1))
     ledger.append([outcome(1, "가나\0다 \ud800", 0.25)])
-    ledger.claim(wanted(1, ask=2))
+    ledger.claims.claim(wanted(1, ask=2))
     ledger.append([outcome(1, "again", ask=2)])
     first, second = ledger.get([key(1), key(2)])[key(1)]
     assert first.reply == Reply("가나�다 ?", "stop", "m", "r1", Usage(10, 1, 2, 3), "flex")
     assert (first.cost_usd, first.attempts, first.note, second.ask) == (0.25, 2, "cut", 2)
-    assert ledger.totals()["records"] == 2 and ledger.totals()["articles"] == 1
-    assert ledger.asked_again() == [{"reason": "-", "requests": 1}]
-    assert ledger.by_model_and_day()[0]["tier"] == "flex"
-    ledger.check()
+    assert ledger.report.totals()["records"] == 2 and ledger.report.totals()["articles"] == 1
+    assert ledger.report.asked_again() == [{"reason": "-", "requests": 1}]
+    assert ledger.report.by_model_and_day()[0]["tier"] == "flex"
+    ledger.database.check()
 
 
 def test_a_request_is_claimed_once(opened: Opener) -> None:
     one, two = opened(), opened()
-    assert one.claim(wanted(1, 2, 3)).granted == {key(1), key(2), key(3)}
-    found = two.claim(wanted(2, 3, 4))
+    assert one.claims.claim(wanted(1, 2, 3)).granted == {key(1), key(2), key(3)}
+    found = two.claims.claim(wanted(2, 3, 4))
     assert (found.granted, found.held) == ({key(4)}, {key(2), key(3)})
     one.append([outcome(1), outcome(2), outcome(3, None)])
-    found = two.claim(wanted(2, 3))
+    found = two.claims.claim(wanted(2, 3))
     assert (found.granted, found.answered) == ({key(3)}, {key(2)})
-    assert two.claim(wanted(2, ask=2)).granted == {key(2)}
+    assert two.claims.claim(wanted(2, ask=2)).granted == {key(2)}
 
 
 def test_what_is_there_already_stays(opened: Opener) -> None:
@@ -111,7 +111,7 @@ CLAIM = """
 import sys; from pathlib import Path; from pipeline.label.ledger import open_ledger; from pipeline.label.ledger.claims import Wanted
 target = sys.argv[1] if "://" in sys.argv[1] else Path(sys.argv[1])
 ledger = open_ledger(target, sys.argv[2]); ledger.start()
-ledger.claim([Wanted(bytes.fromhex(sys.argv[3]), 1, 0.5)]); print("claimed", flush=True); sys.stdin.read()
+ledger.claims.claim([Wanted(bytes.fromhex(sys.argv[3]), 1, 0.5)]); print("claimed", flush=True); sys.stdin.read()
 """
 
 
@@ -123,11 +123,11 @@ def test_the_claims_of_a_killed_process_are_taken_over_at_once(opened: Opener, t
         stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert process.stdout and process.stdout.readline() == b"claimed\n"
-    assert ledger.claim(wanted(1)).held == {key(1)}
+    assert ledger.claims.claim(wanted(1)).held == {key(1)}
     process.kill()
     process.wait()
-    assert ledger.claim(wanted(1)).granted == {key(1)}
-    money = ledger.spending()
+    assert ledger.claims.claim(wanted(1)).granted == {key(1)}
+    money = ledger.report.spending()
     assert (money.lost, money.lost_requests) == (0.5, 1)  # it may have been sent, and billed
 
 
@@ -136,26 +136,26 @@ def test_the_claims_of_another_host_are_taken_over_after_its_lease(
 ) -> None:
     monkeypatch.setattr(claims_module, "this_host", lambda: "elsewhere")
     away = opened()
-    away.claim(wanted(1, 2))
+    away.claims.claim(wanted(1, 2))
     monkeypatch.setattr(claims_module, "this_host", lambda: "here")
     here = opened()
-    assert here.claim(wanted(1)).held == {key(1)}
+    assert here.claims.claim(wanted(1)).held == {key(1)}
     monkeypatch.setattr(claims_module, "LEASE_SECONDS", -1.0)
-    away.renew()  # its lease has run out
+    away.claims.renew()  # its lease has run out
     monkeypatch.undo()
-    assert here.claim(wanted(1)).granted == {key(1)}
-    assert away.renew() == set()  # it has lost all of them, and is told so
-    assert away.renew() is None
+    assert here.claims.claim(wanted(1)).granted == {key(1)}
+    assert away.claims.renew() == set()  # it has lost all of them, and is told so
+    assert away.claims.renew() is None
 
 
 def test_a_budget_holds_over_all_workers(opened: Opener) -> None:
     one, two = opened(), opened()
-    assert one.claim(wanted(1, 2, 3, usd=0.3), 1.0).granted == {key(1), key(2), key(3)}
-    found = two.claim(wanted(4, usd=0.3), 1.0)
+    assert one.claims.claim(wanted(1, 2, 3, usd=0.3), 1.0).granted == {key(1), key(2), key(3)}
+    found = two.claims.claim(wanted(4, usd=0.3), 1.0)
     assert (found.granted, found.unaffordable) == (set(), {key(4)})
     one.append([outcome(1, usd=0.1), outcome(2, None, lost=0.3)])
-    assert two.claim(wanted(4, 5, usd=0.3), 1.0).granted == {key(4)}  # 0.1 spent, 0.3 lost, 0.3 reserved
-    assert two.spending().spent == pytest.approx(0.1) and two.spending().lost == pytest.approx(0.3)
+    assert two.claims.claim(wanted(4, 5, usd=0.3), 1.0).granted == {key(4)}  # 0.1 spent, 0.3 lost, 0.3 reserved
+    assert two.report.spending().spent == pytest.approx(0.1) and two.report.spending().lost == pytest.approx(0.3)
 
 
 # --- tariffs ---
@@ -171,50 +171,57 @@ def by_tariff(tariff: Tariff, *numbers: int, size: int = 600) -> list[Wanted]:
 
 def test_few_are_claimed_until_a_reply_has_told_who_answers(opened: Opener) -> None:
     one, two = opened("asked"), opened("asked")
-    assert len(one.claim(by_tariff(TARIFF, *range(6)), 9.0, TARIFF).granted) == 6
-    found = two.claim(by_tariff(TARIFF, *range(6, 12)), 9.0, TARIFF)
+    assert len(one.claims.claim(by_tariff(TARIFF, *range(6)), 9.0, TARIFF).granted) == 6
+    found = two.claims.claim(by_tariff(TARIFF, *range(6, 12)), 9.0, TARIFF)
     assert (found.granted, found.waiting) == ({key(6), key(7)}, {key(8), key(9), key(10), key(11)})
     assert not found.unaffordable and found.tariff is None
-    assert opened("else").claim(by_tariff(TARIFF, 20), 9.0, TARIFF._replace(asked="else")).granted
+    assert opened("else").claims.claim(by_tariff(TARIFF, 20), 9.0, TARIFF._replace(asked="else")).granted
     one.append([outcome(0, None, lost=1e-9), outcome(1, None)])  # one may have been billed, one was not
-    assert len(two.claim(by_tariff(TARIFF, *range(8, 12)), 9.0, TARIFF).granted) == 1
+    assert len(two.claims.claim(by_tariff(TARIFF, *range(8, 12)), 9.0, TARIFF).granted) == 1
     assert one.append([outcome(2)], TARIFF) == TARIFF
-    found = two.claim(by_tariff(TARIFF, *range(30, 90)), 9.0, TARIFF)
+    found = two.claims.claim(by_tariff(TARIFF, *range(30, 90)), 9.0, TARIFF)
     assert len(found.granted) == 60 and found.tariff == TARIFF
 
 
 def test_where_all_were_lost_one_more_is_claimed_or_nobody_would_ever_know(opened: Opener) -> None:
     ledger = opened("asked")
-    assert len(ledger.claim(by_tariff(TARIFF, *range(12)), 9.0, TARIFF).granted) == 8
-    assert ledger.may_repeat(key(0), None, 9.0, TARIFF)  # it was not billed
-    assert not ledger.may_repeat(key(0), 1e-9, 9.0, TARIFF)
+    assert len(ledger.claims.claim(by_tariff(TARIFF, *range(12)), 9.0, TARIFF).granted) == 8
+    assert ledger.claims.may_repeat(key(0), None, 9.0, TARIFF)  # it was not billed
+    assert not ledger.claims.may_repeat(key(0), 1e-9, 9.0, TARIFF)
     ledger.append([outcome(number, None, lost=1e-9) for number in range(8)])
-    assert ledger.spending().lost_requests == 9
-    assert ledger.claim(by_tariff(TARIFF, 8, 9), 9.0, TARIFF).granted == {key(8)}
-    assert ledger.may_repeat(key(8), 1e-9, 9.0, TARIFF)
-    assert len(ledger.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF).waiting) == 2
-    assert ledger.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF, idle=1).granted == {key(9)}  # the other was turned down
+    assert ledger.report.spending().lost_requests == 9
+    assert ledger.claims.claim(by_tariff(TARIFF, 8, 9), 9.0, TARIFF).granted == {key(8)}
+    assert ledger.claims.may_repeat(key(8), 1e-9, 9.0, TARIFF)
+    assert len(ledger.claims.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF).waiting) == 2
+    assert ledger.claims.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF, idle=1).granted == {
+        key(9)
+    }  # the other was turned down
 
 
 def test_a_dearer_reply_raises_what_all_have_reserved_and_lost(opened: Opener) -> None:
     one, two, other = opened("asked"), opened("asked"), opened("other")
     one.append([outcome(0)], TARIFF)
     assert (
-        one.claim(by_tariff(TARIFF, 1, 2), 9.0, TARIFF).granted and two.claim(by_tariff(TARIFF, 3), 9.0, TARIFF).granted
+        one.claims.claim(by_tariff(TARIFF, 1, 2), 9.0, TARIFF).granted
+        and two.claims.claim(by_tariff(TARIFF, 3), 9.0, TARIFF).granted
     )
-    other.claim([Wanted(key(4), 1, 0.001, 600)], 9.0, TARIFF._replace(asked="other"))
+    other.claims.claim([Wanted(key(4), 1, 0.001, 600)], 9.0, TARIFF._replace(asked="other"))
     one.append([outcome(1, None, lost=1e-9)])
     small, large = 600 * 1e-6 + 100 * 4e-6, 600 * 1e-5 + 100 * 2e-5
-    assert one.spending().reserved == pytest.approx(2 * small + 0.001) and one.spending().lost == pytest.approx(small)
+    assert one.report.spending().reserved == pytest.approx(
+        2 * small + 0.001
+    ) and one.report.spending().lost == pytest.approx(small)
     assert two.append([outcome(3, usd=0.5)], DEARER) == DEARER
-    assert one.spending().reserved == pytest.approx(large + 0.001) and one.spending().lost == pytest.approx(large)
-    found = one.claim(by_tariff(TARIFF, 5), 9.0, TARIFF)
+    assert one.report.spending().reserved == pytest.approx(
+        large + 0.001
+    ) and one.report.spending().lost == pytest.approx(large)
+    found = one.claims.claim(by_tariff(TARIFF, 5), 9.0, TARIFF)
     assert (found.granted, found.waiting, found.tariff) == (set(), {key(5)}, DEARER)  # reckoned by the old one
-    assert two.claim(by_tariff(DEARER, 5), 9.0, DEARER).waiting == {key(5)}  # 2 is not settled yet
-    assert not one.may_repeat(key(2), None, 9.0, TARIFF)
+    assert two.claims.claim(by_tariff(DEARER, 5), 9.0, DEARER).waiting == {key(5)}  # 2 is not settled yet
+    assert not one.claims.may_repeat(key(2), None, 9.0, TARIFF)
     one.append([outcome(2, None, lost=1e-9)])  # by a process that has not heard of it
-    assert one.spending().lost == pytest.approx(2 * large)
-    assert two.claim(by_tariff(DEARER, 5), 9.0, DEARER).granted == {key(5)}
+    assert one.report.spending().lost == pytest.approx(2 * large)
+    assert two.claims.claim(by_tariff(DEARER, 5), 9.0, DEARER).granted == {key(5)}
 
 
 def test_two_that_hear_at_once_come_to_one_tariff(opened: Opener) -> None:
@@ -226,18 +233,18 @@ def test_two_that_hear_at_once_come_to_one_tariff(opened: Opener) -> None:
     assert one.append([], dear_in) == both == one.start("asked")  # what is known by all is no news
     stranger = both._replace(unpriced="stranger", raised=3)
     assert two.append([], stranger) == stranger
-    assert one.claim(by_tariff(stranger, 1), 9.0, stranger).waiting == {key(1)}
+    assert one.claims.claim(by_tariff(stranger, 1), 9.0, stranger).waiting == {key(1)}
 
 
 def test_the_dead_do_not_hold_back_the_living(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims_module, "LEASE_SECONDS", -1.0)
     dead = opened("asked")
-    assert len(dead.claim(by_tariff(TARIFF, *range(8)), 9.0, TARIFF).granted) == 8
+    assert len(dead.claims.claim(by_tariff(TARIFF, *range(8)), 9.0, TARIFF).granted) == 8
     monkeypatch.undo()
     living = opened("asked")
-    assert living.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF).granted == {key(9)}  # eight are lost
+    assert living.claims.claim(by_tariff(TARIFF, 9, 10), 9.0, TARIFF).granted == {key(9)}  # eight are lost
     living.append([outcome(9)], DEARER)
-    assert living.spending().lost == pytest.approx(8 * (600 * 1e-5 + 100 * 2e-5))
+    assert living.report.spending().lost == pytest.approx(8 * (600 * 1e-5 + 100 * 2e-5))
 
 
 def test_export(opened: Opener, tmp_path: Path) -> None:
@@ -266,7 +273,7 @@ def test_a_ledger_of_the_first_format_is_upgraded(tmp_path: Path) -> None:
     ledger = open_ledger(path, "x")
     [record] = ledger.get([key(1)])[key(1)]
     assert record.reply and record.reply.text == "a" and record.lane == "online"
-    assert ledger.spending().spent == 0.5
+    assert ledger.report.spending().spent == 0.5
     ledger.close()
 
 
@@ -312,10 +319,10 @@ def test_a_ledger_of_the_second_format_goes_on(tmp_path: Path, request: pytest.F
         ledger = open_ledger(target, tmp_path.name)
         ledger.start("asked")
         assert ledger.get([key(1)])[key(1)][0].cost_usd == 0.5
-        money = ledger.spending()
+        money = ledger.report.spending()
         assert (money.spent, money.lost, money.lost_requests) == (0.5, 0.375, 3)
         ledger.append([], DEARER)
-        assert ledger.spending().lost == 0.375  # of nobody knows which model
+        assert ledger.report.spending().lost == 0.375  # of nobody knows which model
         ledger.close()
 
 
@@ -333,7 +340,7 @@ def test_salvage_saves_what_can_be_read(make_job: JobMaker, server: Server) -> N
     result = command("ledger", path, "--salvage")
     assert result.returncode == 0, result.stderr
     assert command("ledger", path, "--check").returncode == 0
-    saved = open_ledger(file, "test").totals()["records"]
+    saved = open_ledger(file, "test").report.totals()["records"]
     assert 300 < saved < 600
     asked = sum(server.seen.values())
     for manifest in work.requests.path.glob("*.json"):
@@ -414,7 +421,7 @@ def test_a_password_never_shows(make_job: JobMaker, server: Server, monkeypatch:
 
 def test_a_ledger_elsewhere(make_job: JobMaker, server: Server, tmp_path: Path) -> None:
     run(openai_job(make_job, server, 3, ledger="shared/ours.sqlite"), last="label")
-    assert open_ledger(tmp_path / "shared" / "ours.sqlite", "x").totals()["answered"] == 3
+    assert open_ledger(tmp_path / "shared" / "ours.sqlite", "x").report.totals()["answered"] == 3
     with pytest.raises((InputError, LabelmillError)):
         (tmp_path / "shared" / "ours.sqlite").write_bytes(b"no database at all, but long enough to be looked at" * 100)
         open_ledger(tmp_path / "shared" / "ours.sqlite", "x")
@@ -423,4 +430,4 @@ def test_a_ledger_elsewhere(make_job: JobMaker, server: Server, tmp_path: Path) 
 def test_errors_by_class(make_job: JobMaker, server: Server) -> None:
     server.script = lambda body, times: error(400, "bad_words") if "3x" in body["messages"][-1]["content"] else None
     work = run(openai_job(make_job, server, 5), last="label")
-    assert open_ledger(work.ledger_target, "test").errors_by_class()[0]["error"] == "bad_words"
+    assert open_ledger(work.ledger_target, "test").report.errors_by_class()[0]["error"] == "bad_words"

@@ -352,7 +352,7 @@ def events(work: Workspace, name: str) -> list[dict[str, Any]]:
 def spent(work: Workspace) -> float:
     ledger = open_ledger(work.ledger_target, "test")
     try:
-        return ledger.spending().spent
+        return ledger.report.spending().spent
     finally:
         ledger.close()
 

@@ -104,7 +104,7 @@ class _Survey:
         earlier = self._ledger.get([request.key for request in asked])
         started = time.monotonic()
         with self._work.locked(shared=True), self._work.progress("sample", len(asked), "articles") as bar:
-            monitor = Monitor(bar, events, self._ledger.spending().spent)
+            monitor = Monitor(bar, events, self._ledger.report.spending().spent)
             ask_all(iter([asked]), RunContext(self._labeller, self._ledger, self._options, monitor, lambda *_: None))
         wall = time.monotonic() - started
         fresh = [(request, tokens) for request, tokens in self._sample if request.key not in earlier]
@@ -140,7 +140,7 @@ class _Survey:
             cost, outputs, seconds = quotes.intervals(sample, self._tokens, requests, in_flight, at_limits or 0.0)
         return Quote(
             self._articles, self._answered, requests, model, encoding_of(model or ""), self._tokens, self._most_output,
-            price.model_dump(mode="json") if price else None, self._ledger.spending().spent, prompts, most, len(sample),
+            price.model_dump(mode="json") if price else None, self._ledger.report.spending().spent, prompts, most, len(sample),
             cost, outputs, rpm, tpm, at_limits, seconds, self._notes(model, price is None),
         )  # fmt: skip
 

@@ -154,7 +154,7 @@ class _LabelRun:
         events = EventLog(self._work.events_file)
         promised = quote.promised(self._work.quote_file)
         with self._work.progress("label", sum(takes.values()), "articles") as bar:
-            spent = self._ledger.spending().spent
+            spent = self._ledger.report.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, promised)
             options, retry = self._work.config.label, self._options.retry_rejected
             context = RunContext(self._labeller, self._ledger, options, monitor, self._finish, retry)
@@ -211,7 +211,7 @@ class _LabelRun:
                 "end count as cut",
                 file=sys.stderr,
             )
-        if monitor.answered and (said := quote.compared(self._work.quote_file, self._ledger.spending().spent)):
+        if monitor.answered and (said := quote.compared(self._work.quote_file, self._ledger.report.spending().spent)):
             print(said, file=sys.stderr)
 
     def _takes(self, shards: list[str]) -> dict[str, int]:

@@ -255,7 +255,7 @@ class OnlineRun:
     async def _renew(self) -> None:
         """Renew the lease; what went to other workers while this process slept is not sent any more."""
         try:
-            ours = await asyncio.to_thread(self._ledger.renew)
+            ours = await asyncio.to_thread(self._ledger.claims.renew)
         except Exception as error:
             self._stop.broken_by(error)
             return

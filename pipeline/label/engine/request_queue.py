@@ -92,7 +92,7 @@ class RequestQueue:
         for attempt in attempts:
             attempt.reserved_usd, attempt.raised = bound.dollars(attempt.size), bound.tariff.raised
         wanted = [Wanted(item.request.key, item.number, item.reserved_usd, item.size) for item in attempts]
-        claims = await asyncio.to_thread(self._ledger.claim, wanted, budget, tariff, idle)
+        claims = await asyncio.to_thread(self._ledger.claims.claim, wanted, budget, tariff, idle)
         granted = [attempt for attempt in attempts if attempt.request.key in claims.granted]
         self.claimed.update((attempt.request.key, attempt) for attempt in granted)
         self._held += [attempt for attempt in attempts if attempt.request.key in claims.held]
@@ -105,7 +105,7 @@ class RequestQueue:
     async def why_out_of_budget(self) -> str | None:
         """Return why to stop; None where something is in flight, which mostly costs less than was reserved."""
         if not self.claimed:
-            money = await asyncio.to_thread(self._ledger.spending)
+            money = await asyncio.to_thread(self._ledger.report.spending)
             if not money.reserved:  # by another worker
                 lost = f", and at most ${money.lost:,.4f} for replies that never arrived" if money.lost else ""
                 return (

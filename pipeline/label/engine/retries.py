@@ -88,7 +88,7 @@ class Retries:
         budget, ledger = self._context.budget_usd, self._context.ledger
         if lost is None and budget is None:
             return
-        if not await asyncio.to_thread(ledger.may_repeat, attempt.request.key, lost, budget, self._cap.tariff):
+        if not await asyncio.to_thread(ledger.claims.may_repeat, attempt.request.key, lost, budget, self._cap.tariff):
             raise ClaimAnew
 
     async def _try(self, attempt: RequestAttempt, passed: Pass) -> Reply:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from pipeline.core.processes import began, is_alive, this_host
 from pipeline.label.ledger.database import Database
-from pipeline.label.ledger.schema import Asked
+from pipeline.label.ledger.schema import ClaimOutcome
 from pipeline.label.ledger.tariffs import Tariff, Tariffs
 
 LEASE_SECONDS = 60.0
@@ -29,7 +29,7 @@ _TOLERANCE = 1e-9  # dollars
 
 
 class Wanted(NamedTuple):
-    """`ask` of `key`, a prompt of so many `bytes`, at a cost of at most `reserved_usd`."""
+    """A request to be claimed: `ask` of `key`, a prompt of so many `bytes`, at a cost of at most `reserved_usd`."""
 
     key: bytes
     ask: int
@@ -44,7 +44,7 @@ class Claimed:
     granted: set[bytes] = field(default_factory=set)
     answered: set[bytes] = field(default_factory=set)  # somebody has stored this ask meanwhile
     held: set[bytes] = field(default_factory=set)  # by another worker
-    waiting: set[bytes] = field(default_factory=set)  # not before others are settled, or the tariff is heeded
+    waiting: set[bytes] = field(default_factory=set)  # not before others are given back, or the tariff is adopted
     unaffordable: set[bytes] = field(
         default_factory=set
     )  # not within the budget as long as others reserve what they do
@@ -72,7 +72,7 @@ class Claims:
             self._bury_the_dead()
 
     def claim(
-        self, wanted: Sequence[Wanted], budget_usd: float | None, tariff: Tariff | None = None, idle: int = 0
+        self, wanted: Sequence[Wanted], budget_usd: float | None = None, tariff: Tariff | None = None, idle: int = 0
     ) -> Claimed:
         """Claim what is free and affordable, in one transaction.  `tariff` is what the costs were reckoned by; `idle`
         claims of this worker are not in flight: their requests were turned down."""
@@ -120,7 +120,7 @@ class Claims:
         return float(used)
 
     def _insert(self, wanted: Sequence[Wanted], raised: int) -> set[bytes]:
-        """Claim what is free; the keys of it."""
+        """Claim what is free; return the keys of that."""
         if not wanted:
             return set()
         # one statement that returns what it inserted: a look-up after the insertion would cost as much again
@@ -130,7 +130,10 @@ class Claims:
         return {bytes(key) for (key,) in self._database.execute(query, values)}
 
     def _answered(self, granted: Sequence[Wanted]) -> set[bytes]:
-        """Looked up after the claim was made: whoever stored a reply before that gave its claim back with it."""
+        """Return the keys whose ask somebody has stored meanwhile.
+
+        Looked up after the claim was made: whoever stored a reply before that gave its claim back with it.
+        """
         if not granted:
             return set()
         marks = ", ".join("?" * len(granted))
@@ -145,17 +148,19 @@ class Claims:
         if rows := [(key, self._worker) for key in keys]:
             self._database.executemany("DELETE FROM claims WHERE key = ? AND worker = ?", rows)
 
-    def settle(self, outcomes: Sequence[Asked]) -> None:
-        """Give the claims of these back and add up what they cost.  Within the caller's transaction."""
+    def give_back(self, outcomes: Sequence[ClaimOutcome]) -> None:
+        """Give back the claims of these and book what they cost.  Within the caller's transaction."""
         lost = [self._loss(outcome.key, outcome.lost_usd) for outcome in outcomes if outcome.lost_usd is not None]
         self._delete(outcome.key for outcome in outcomes)
         self._book(sum(outcome.spent_usd for outcome in outcomes), lost)
 
     def may_repeat(
-        self, key: bytes, lost_usd: float | None, budget_usd: float | None, tariff: Tariff | None = None
+        self, key: bytes, lost_usd: float | None, budget_usd: float | None = None, tariff: Tariff | None = None
     ) -> bool:
         """Book an attempt whose reply never arrived, where it was one; its claim stays as it is, for the next attempt.
-        Whether that may be made: the budget reaches so far, and the tariff is still the one that it was reserved by."""
+
+        Return whether that may be made: the budget reaches so far, and the tariff is still the one that it was reserved by.
+        """
         with self._database.transaction(durable=False):
             if budget_usd is not None:
                 self._database.serialize()
@@ -166,7 +171,7 @@ class Claims:
             return self._used() <= budget_usd + _TOLERANCE and (tariff is None or self.tariffs.may_repeat(tariff))
 
     def _loss(self, key: bytes, lost_usd: float) -> tuple[float, int]:
-        """(dollars, bytes of the prompt) of an attempt that was lost: what its claim has by now, where that is more."""
+        """Return (dollars, bytes of the prompt) of an attempt that was lost: what its claim has by now, where that is more."""
         rows = self._database.execute(
             "SELECT reserved_usd, bytes FROM claims WHERE key = ? AND worker = ?", (key, self._worker)
         )
@@ -181,34 +186,38 @@ class Claims:
             )
 
     def renew(self) -> set[bytes] | None:
-        """Renew the lease.  Where it had run out before (a process that slept): the keys that are still this
-        worker's, for others may have taken the rest; else None."""
+        """Renew the lease.  Return None; or, where it had run out before (a process that slept), the keys that are still this
+        worker's, for others may have taken the rest."""
         now = self._database.now()
         with self._database.transaction(durable=False):
-            [(until,)] = self._database.execute("SELECT lease_until FROM workers WHERE worker = ?", (self._worker,))
+            [(lease_until,)] = self._database.execute(
+                "SELECT lease_until FROM workers WHERE worker = ?", (self._worker,)
+            )
             self._database.execute(
                 "UPDATE workers SET lease_until = ? WHERE worker = ?", (now + LEASE_SECONDS, self._worker)
             )
-            if until >= now:
+            if lease_until >= now:
                 return None
             rows = self._database.execute("SELECT key FROM claims WHERE worker = ?", (self._worker,))
         return {bytes(key) for (key,) in rows}
 
     def end(self) -> None:
-        """Be done.  A claim that is still there was broken off in flight, so its reply may have been billed."""
+        """Be a worker no more.  A claim that is still there was broken off in flight, so its reply may have been billed."""
         if self._worker:
             with self._database.transaction(durable=False):
                 self._bury(self._worker)
             self._worker = ""
 
     def _bury_the_dead(self) -> bool:
-        """Take the claims from workers that are no more; whether there were any."""
+        """Take the claims from workers that are no more; return whether there were any."""
         rows = self._database.execute(
             "SELECT worker, host, pid, born, lease_until FROM workers WHERE lease_until > 0 AND worker <> ?",
             (self._worker,),
         )
         now = self._database.now()
-        dead = [worker for worker, host, pid, since, until in rows if until < now or _is_gone(host, pid, since)]
+        dead = [
+            worker for worker, host, pid, since, lease_until in rows if lease_until < now or _is_gone(host, pid, since)
+        ]
         for worker in dead:
             self._bury(worker)
         return bool(dead)

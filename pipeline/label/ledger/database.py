@@ -8,28 +8,35 @@ from typing import Any, Protocol
 
 
 class Database(Protocol):
+    """One connection; calls from several threads wait for each other."""
+
     where: str  # for messages: a path, or an address without its password
 
     def now(self) -> float:
-        """Epoch seconds, by the one clock that all workers of this ledger share."""
+        """Return epoch seconds, by the one clock that all workers of this ledger share."""
 
-    def execute(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+    def execute(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one query; return its rows."""
 
-    def executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None: ...
+    def executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one query for each row of values."""
 
-    def dicts(self, query: str) -> list[dict[str, Any]]: ...
+    def dicts(self, query: str) -> list[dict[str, Any]]:
+        """Run one query; return its rows by column name."""
 
     def stream(self, query: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
-        """All rows, `size` at a time."""
+        """Yield all rows of a query, `size` at a time."""
 
     def transaction(self, durable: bool) -> AbstractContextManager[None]:
-        """All or nothing.  Not durable: safe from a kill, but the last ones may be gone after a power cut."""
+        """Do all of it or nothing.  Not durable: safe from a kill, but the last ones may be gone after a power cut."""
 
     def serialize(self) -> None:
-        """Within a transaction, before it touches any claim: be the only one that claims until it ends, for what is added up
-        must stay true."""
+        """Be the only one that claims until the transaction ends, for what is added up must stay true.  Called before the
+        transaction touches any claim, or two of them could wait for each other.
+        """
 
     def check(self) -> None:
         """Read everything; raises InputError or LabelmillError where something is damaged."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the connection."""

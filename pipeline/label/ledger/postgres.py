@@ -16,7 +16,7 @@ _TYPES = {"bytes": "BYTEA", "real": "DOUBLE PRECISION"}
 
 
 class Postgres:
-    """`url`: postgresql://user:password@host/database; what is shown of it has no password."""
+    """A ledger in a schema of its own.  `url`: postgresql://user:password@host/database; what is shown of it has no password."""
 
     def __init__(self, url: str, job: str) -> None:
         try:
@@ -58,33 +58,33 @@ class Postgres:
         self._db.execute("UPDATE format SET version = %s", (FORMAT,))
 
     def now(self) -> float:
-        """The server's clock: the one that all machines share."""
+        """Return the time by the server's clock, the one that all machines share."""
         return float(self.execute("SELECT extract(epoch FROM clock_timestamp())")[0][0])
 
     def execute(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._lock, self.errors():
-            cursor = self._db.execute(_own(query), values or None)
+            cursor = self._db.execute(_with_marks(query), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
         with self._lock, self.errors(), self._db.cursor() as cursor:
-            cursor.executemany(_own(query), list(rows))
+            cursor.executemany(_with_marks(query), list(rows))
 
     def dicts(self, query: str) -> list[dict[str, Any]]:
         with self._lock, self.errors():
-            cursor = self._db.execute(_own(query))
+            cursor = self._db.execute(_with_marks(query))
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def stream(self, query: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
         with self.errors(), self._db.transaction(), self._db.cursor("export") as cursor:
-            cursor.execute(_own(query))
+            cursor.execute(_with_marks(query))
             while rows := cursor.fetchmany(size):
                 yield rows
 
     @contextmanager
     def transaction(self, durable: bool) -> Iterator[None]:
-        """All or nothing.  Not durable: safe from a kill, but the last ones may be gone after a power cut."""
+        """Do all of it or nothing.  Not durable: safe from a kill, but the last ones may be gone after a power cut."""
         with self._lock, self.errors(), self._db.transaction():
             if not durable:
                 self._db.execute("SET LOCAL synchronous_commit = off")
@@ -116,11 +116,12 @@ class Postgres:
             raise LabelmillError(f"{self.where}: the ledger cannot be used ({text}); mend it, run again") from None
 
 
-def _own(query: str) -> str:
+def _with_marks(query: str) -> str:
+    """Return a query with psycopg's marks for values."""
     return query.replace("?", "%s")
 
 
 def _schema_of(job: str) -> str:
-    """A job's name as a schema's: at most 63 bytes, and no two jobs alike."""
+    """Return the name of a job's schema: at most 63 bytes, and no two jobs alike."""
     name = f"labelmill_{job}"
     return name if len(name) <= 63 else f"{name[:46]}_{hashlib.sha256(job.encode()).hexdigest()[:16]}"

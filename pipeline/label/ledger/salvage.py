@@ -61,7 +61,7 @@ def _copy(path: Path, target: SQLite) -> int:
 
 
 def _is_whole(row: Row) -> bool:
-    """Whether a row is a record, and no other table's."""
+    """Return whether a row is a record, and no other table's."""
     return (
         len(row) == len(_NAMES)
         and isinstance(row[0], bytes)
@@ -73,13 +73,13 @@ def _is_whole(row: Row) -> bool:
 
 
 def _by_sql(path: Path) -> Iterator[list[Row]]:
-    """Rows by ranges of row numbers; a range that cannot be read is halved until the bad rows are left out."""
+    """Yield rows by ranges of row numbers; a range that cannot be read is halved until the bad rows are left out."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as source:
         try:
-            there = {row[1] for row in source.execute("PRAGMA table_info(replies)")}
+            columns_there = {row[1] for row in source.execute("PRAGMA table_info(replies)")}
         except sqlite3.DatabaseError:
             return
-        columns = ", ".join(name if name in there else "NULL" for name in _NAMES)
+        columns = ", ".join(name if name in columns_there else "NULL" for name in _NAMES)
         ranges = [(0, max(path.stat().st_size // 32, 1024))]
         while ranges:
             first, last = ranges.pop()
@@ -96,7 +96,7 @@ def _by_sql(path: Path) -> Iterator[list[Row]]:
 
 
 def _by_page(path: Path) -> Iterator[list[Row]]:
-    """The rows of every page that still has any, in the file and in the log of what is not in it yet."""
+    """Yield the rows of every page that still has any, in the file and in the log of what is not in it yet."""
     data = path.read_bytes()
     size = _page_size(data)
     log = path.with_name(f"{path.name}-wal")
@@ -129,23 +129,23 @@ def _rows(page: bytes, pages: list[bytes], newer: dict[int, bytes]) -> Iterator[
 
 
 def _payload(page: bytes, at: int, length: int, pages: list[bytes], newer: dict[int, bytes]) -> bytes:
-    """A row's bytes: as many as fit into its page, then those of the pages that it flows over to."""
+    """Return a row's bytes: as many as fit into its page, then those of the pages that it flows over to."""
     usable = len(page)
     if not 0 < length < 1 << 30:
         raise ValueError
     if length <= usable - 35:
         return page[at : at + length]
     least = (usable - 12) * 32 // 255 - 23
-    here = least + (length - least) % (usable - 4)
-    here = here if here <= usable - 35 else least
-    found, following = bytearray(page[at : at + here]), int.from_bytes(page[at + here : at + here + 4], "big")
-    while len(found) < length:
+    local = least + (length - least) % (usable - 4)  # bytes in this page
+    local = local if local <= usable - 35 else least
+    payload, following = bytearray(page[at : at + local]), int.from_bytes(page[at + local : at + local + 4], "big")
+    while len(payload) < length:
         if not following:
             raise ValueError
-        more = newer.get(following) or pages[following - 1]
-        found += more[4:]
-        following = int.from_bytes(more[:4], "big")
-    return bytes(found[:length])
+        overflow = newer.get(following) or pages[following - 1]
+        payload += overflow[4:]
+        following = int.from_bytes(overflow[:4], "big")
+    return bytes(payload[:length])
 
 
 def _values(payload: bytes) -> Row:
@@ -177,10 +177,10 @@ def _value(payload: bytes, kind: int, at: int) -> tuple[Any, int]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """(value, where it ends) of a number of up to nine bytes, seven bits each."""
+    """Return (value, where it ends) of a number of up to nine bytes, seven bits each."""
     value = 0
-    for place in range(8):
-        value = value << 7 | data[at + place] & 0x7F
-        if data[at + place] < 0x80:
-            return value, at + place + 1
+    for number in range(8):
+        value = value << 7 | data[at + number] & 0x7F
+        if data[at + number] < 0x80:
+            return value, at + number + 1
     return value << 8 | data[at + 8], at + 9

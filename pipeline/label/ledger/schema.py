@@ -90,8 +90,8 @@ class Record:
     note: str | None = None
 
 
-class Asked(Protocol):
-    """What was learned of one claimed request: its record, or None where it got no answer."""
+class ClaimOutcome(Protocol):
+    """What became of one claimed request: its record, or None where it got no answer."""
 
     @property
     def key(self) -> bytes: ...
@@ -104,6 +104,7 @@ class Asked(Protocol):
 
 
 def to_row(record: Record) -> tuple[Any, ...]:
+    """Return the values of `COLUMNS` for a record."""
     reply = record.reply or Reply("")
     usage = reply.usage
     return (
@@ -116,14 +117,15 @@ def to_row(record: Record) -> tuple[Any, ...]:
 
 
 def from_row(row: tuple[Any, ...]) -> Record:
+    """Return the record of a row of `COLUMNS`."""
     (key, ask, reason, status, text, finish, model, tier, lane, request_id, tokens_in, cached, tokens_out, written, cost,
-     attempts, seconds, at, code, error, note) = row  # fmt: skip
+     attempts, seconds, finished_at, code, error, note) = row  # fmt: skip
     usage = Usage(tokens_in, cached, tokens_out, written)
     reply = None if text is None else Reply(text, finish, model, request_id, usage, tier)
     lane = lane or "online"
-    return Record(bytes(key), status, reply, attempts, seconds, at, cost, code, error, ask, reason, lane, note)
+    return Record(bytes(key), status, reply, attempts, seconds, finished_at, cost, code, error, ask, reason, lane, note)
 
 
 def storable(text: str) -> str:
-    """As every database takes it: lone surrogates become `?`, and PostgreSQL takes no NUL."""
+    """Return a text as every database takes it: lone surrogates become `?`, and PostgreSQL takes no NUL."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

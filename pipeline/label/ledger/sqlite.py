@@ -20,7 +20,7 @@ _TYPES = {"bytes": "BLOB", "real": "REAL"}
 
 
 class SQLite:
-    """`verify`: check the file first where its last writer was killed, before money is spent on top of it."""
+    """A ledger in one file.  `verify`: check it first where its last writer was killed, before money is spent on top of it."""
 
     def __init__(self, path: Path, verify: bool = False) -> None:
         self.where, self._path, self._lock = str(path), path, threading.RLock()
@@ -60,9 +60,9 @@ class SQLite:
     def _add_columns(self) -> None:
         """Bring the tables of an earlier format up to this one; what is stored stays as it is."""
         for table, columns in NEW_COLUMNS.items():
-            there = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            columns_there = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
             for column in columns:
-                if column.split()[0] not in there:
+                if column.split()[0] not in columns_there:
                     self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
     def _sum_up_before_workers(self) -> None:
@@ -97,7 +97,7 @@ class SQLite:
 
     @contextmanager
     def transaction(self, durable: bool) -> Iterator[None]:
-        """All or nothing.  Not durable: safe from a kill, but the last ones may be gone after a power cut."""
+        """Do all of it or nothing.  Not durable: safe from a kill, but the last ones may be gone after a power cut."""
         with self._lock, self.errors():
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
@@ -110,13 +110,13 @@ class SQLite:
                 raise
 
     def serialize(self) -> None:
-        """Nothing to do: a transaction here is alone anyway."""
+        """Do nothing: a transaction here is alone anyway."""
 
     def check(self, how: str = "integrity_check") -> None:
         with self.errors():
-            found = [row[0] for row in self._db.execute(f"PRAGMA {how}(3)")]
-        if found != ["ok"]:
-            raise InputError(damaged(self.where, "; ".join(found).replace("\n", " ")[:200]))
+            complaints = [row[0] for row in self._db.execute(f"PRAGMA {how}(3)")]
+        if complaints != ["ok"]:
+            raise InputError(damaged(self.where, "; ".join(complaints).replace("\n", " ")[:200]))
 
     def close(self) -> None:
         self._db.close()
@@ -152,7 +152,7 @@ class ReadingSQLite(SQLite):
                 self._make_tables()
 
     def _copy(self) -> sqlite3.Connection:
-        """Of an older format, to bring up to date what is looked at and not the file itself."""
+        """Return a copy of a file of an older format, so that what is looked at is brought up to date and not the file itself."""
         folder = Path(self._opened.enter_context(TemporaryDirectory()))
         copy = sqlite3.connect(folder / self._path.name, isolation_level=None, check_same_thread=False)
         self._opened.callback(copy.close)
@@ -164,7 +164,7 @@ class ReadingSQLite(SQLite):
 
 
 def _create(path: Path) -> None:
-    """A new file appears whole or not at all, also where two processes begin at once: one that is empty was emptied."""
+    """Make a new file, which appears whole or not at all, also where two processes begin at once: one that is empty was emptied."""
     new = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
     with closing(sqlite3.connect(new)) as database:
         database.execute("PRAGMA journal_mode=WAL")
@@ -177,5 +177,6 @@ def _create(path: Path) -> None:
     new.unlink(missing_ok=True)
 
 
-def damaged(where: str, what: str) -> str:
-    return f"{where}: the ledger is damaged ({what}); save what can be read: labelmill ledger JOB --salvage"
+def damaged(where: str, damage: str) -> str:
+    """Return the message for a file that is no sound ledger."""
+    return f"{where}: the ledger is damaged ({damage}); save what can be read: labelmill ledger JOB --salvage"

@@ -31,7 +31,7 @@ class Tariff(NamedTuple):
     unpriced: str | None = None
 
     def joined(self, other: Tariff) -> Tariff:
-        """The dearer of both in everything; it counts as raised once more where that is dearer than this one."""
+        """Return the dearer of both in everything; it counts as raised once more where that is dearer than this one."""
         dearest = self._replace(
             input_usd=max(self.input_usd, other.input_usd),
             output_usd=max(self.output_usd, other.output_usd),
@@ -49,15 +49,15 @@ class Tariffs:
         self._database = database
 
     def current(self, asked: str) -> Tariff | None:
-        """The tariff of what is asked; None as long as no reply has told who answers."""
+        """Return the tariff of what is `asked`; None as long as no reply has told who answers."""
         rows = self._database.execute(f"SELECT {_COLUMNS} FROM tariffs WHERE asked = ?", (asked,))  # noqa: S608
         return Tariff(*rows[0]) if rows else None
 
     def room(self, tariff: Tariff, stored: Tariff | None, idle: int) -> int:
-        """How many more requests may be claimed, whatever they cost, by a worker that reckons by `tariff` where `stored` holds.
+        """Return how many more requests a worker that reckons by `tariff` may claim where `stored` holds, whatever they cost.
 
-        None by an old tariff, or while requests are under way that were claimed by one.  `idle` claims of the worker are not in
-        flight: their requests were turned down.
+        That is none by an old tariff, or while requests are under way that were claimed by one.  `idle` claims of the worker
+        are not in flight: their requests were turned down.
         """
         if tariff.raised != (stored.raised if stored else 0) or (stored and stored.unpriced):
             return 0
@@ -67,7 +67,7 @@ class Tariffs:
         return 0 if tariff.raised and self._claimed_before(tariff) else _UNLIMITED
 
     def may_repeat(self, tariff: Tariff) -> bool:
-        """Whether one more attempt may be made under a claim that is there."""
+        """Return whether one more attempt may be made under a claim that is there."""
         stored = self.current(tariff.asked)
         if stored is not None:
             return stored.raised == tariff.raised and not stored.unpriced
@@ -75,7 +75,7 @@ class Tariffs:
         return claims + lost <= UNTOLD or claims == 1
 
     def _under_way(self, asked: str) -> tuple[int, int]:
-        """(claims, lost requests) of all workers that ask the same."""
+        """Return (claims, lost requests) of all workers that ask the same."""
         [(claims, lost)] = self._database.execute(
             "SELECT (SELECT count(*) FROM claims JOIN workers USING (worker) WHERE asked = ?),"
             " (SELECT coalesce(sum(lost_requests), 0) FROM workers WHERE asked = ?)",
@@ -87,15 +87,15 @@ class Tariffs:
         query = "SELECT 1 FROM claims JOIN workers USING (worker) WHERE asked = ? AND raised < ? LIMIT 1"
         return bool(self._database.execute(query, (tariff.asked, tariff.raised)))
 
-    def tell(self, heard: Tariff) -> Tariff:
-        """Note what a worker has heard; what holds now, for everybody."""
-        stored = self.current(heard.asked)
-        if stored is not None and stored.joined(heard) == stored:
+    def raise_to(self, observed: Tariff) -> Tariff:
+        """Store what a worker has observed, where it is dearer; return what holds now, for everybody."""
+        stored = self.current(observed.asked)
+        if stored is not None and stored.joined(observed) == stored:
             return stored
         self._database.serialize()
-        stored = self.current(heard.asked)
-        tariff = heard if stored is None else stored.joined(heard)
-        self._database.execute("DELETE FROM tariffs WHERE asked = ?", (heard.asked,))
+        stored = self.current(observed.asked)
+        tariff = observed if stored is None else stored.joined(observed)
+        self._database.execute("DELETE FROM tariffs WHERE asked = ?", (observed.asked,))
         self._database.execute(f"INSERT INTO tariffs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", tariff)  # noqa: S608
         if tariff.raised > (stored.raised if stored else 0):
             is_dearer = stored is None or tariff._replace(raised=stored.raised) != stored
