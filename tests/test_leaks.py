@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 import uuid
 
@@ -111,11 +112,133 @@ def test_addresses_that_are_no_keys(text: str) -> None:
     [
         "일련번호 1010-1234-56789는", "a010-1234-5678", "x900101-12345678", "900101-1234567890", "fe01012345678ab",
         "mask-" + "a1B2" * 6,
-        "xhf_" + "a" * 34, "AKIA" + "A1" * 9, "2026-11-05 900101-5234567", "2,010 of 12345678 rows",
+        "xhf_" + "a" * 34, "AKIA" + "A1" * 9, "2026-11-05 901301-5234567", "2,010 of 12345678 rows",
     ],
 )  # fmt: skip
 def test_parts_of_something_longer(text: str) -> None:
     assert (leaks.credentials(text), leaks.personal(text)) == (0, 0)
+
+
+# --- many kinds: what issuers and countries publish of their forms ---
+
+# <alphabet count>: drawn anew, so that no key stands in this file
+KEY_FORMS = [
+    "sk_live_<62 24>", "rk_test_<62 32>", "sk_test_<62 99>", "whsec_<62 32>", "npm_<62 36>",
+    "pypi-AgEIcHlwaS5vcmcCJ<64 140>", "SG.<64 22>.<64 43>",
+    "https://hooks.slack.com/services/T<36 9>/B<36 10>/<62 24>", "xoxp-<10 11>-<10 11>-<10 12>-<16 32>",
+    "xapp-1-A<36 10>-<10 13>-<16 64>", "glpat-<64 20>", "glrt-<62 20>", "glptt-<16 40>",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----", "-----BEGIN OPENSSH PRIVATE KEY-----",
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----", "PuTTY-User-Key-File-3: ssh-ed25519",
+    "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=<62 86>==;EndpointSuffix=core.windows.net",
+    "<62 3>8Q~<62 34>", "Endpoint=sb://a.servicebus.windows.net/;SharedAccessKeyName=root;SharedAccessKey=<62 43>=",
+    "https://a.blob.core.windows.net/c?sv=2025-01-05&sig=<62 42>%3D", "<10 10>:AA<64 33>", "gsk_<62 52>",
+    "sk-or-v1-<16 64>", 'aws_secret_access_key = "<62 20>/<62 19>"', "AWS_SECRET_ACCESS_KEY=<62 18>+<62 21>",
+    "ASIA<36 16>", "postgres://admin:<62 14>@db.example.com:5432/app",
+    "mongodb+srv://root:p4ss-<62 8>@cluster0.ab1cd.mongodb.net", "redis://:<62 16>@10.0.0.5:6379/0",
+    "mysql://app:<62 6>!<62 4>@localhost/shop", "https://bot:<62 20>@git.example.com/a.git", "xai-<62 80>",
+    "pplx-<62 48>", "nvapi-<64 64>", "r8_<62 37>", "dapi<16 32>", "GOCSPX-<64 28>", "ya29.<64 60>",
+    "dckr_pat_<64 27>", "dop_v1_<16 64>", "hvs.<62 24>", "figd_<64 40>", "lin_api_<62 40>", "ntn_<10 11><62 35>",
+    "shpat_<16 32>", "xkeysib-<16 64>-<62 16>", "key-<16 32>", "<16 32>-us12", "SK<16 32>", "NRAK-<36 27>",
+    "glsa_<62 32>_<16 8>", "ATATT3<64 180>", "live_sk_<62 30>", "tskey-auth-<62 12>-<62 32>",
+    "AGE-SECRET-KEY-1<36 58>", "rubygems_<16 48>", "PMAK-<16 24>-<16 34>",
+    "https://discord.com/api/webhooks/<10 18>/<64 68>", "M<62 25>.<62 6>.<64 38>", "Authorization: Bearer <62 40>",
+    "lsv2_pt_<16 32>_<16 10>", "tvly-dev-<62 32>", "sbp_<16 40>", "client_secret: '<62 40>'", "X-Api-Key: <16 40>",
+    "vcp_<62 56>",
+]  # fmt: skip
+ALPHABETS = {"10": DIGITS, "16": HEX, "36": string.ascii_uppercase + DIGITS, "62": BASE62, "64": BASE64}
+
+
+@pytest.mark.parametrize("form", KEY_FORMS)
+def test_every_kind_of_key(form: str) -> None:
+    for before, behind in (("", ""), ("키는 ", "입니다."), ("(", ")"), ("use: `", "` for it")):
+        key = re.sub(r"<(\d+) (\d+)>", lambda match: drawn(ALPHABETS[match[1]], int(match[2])), form)
+        text = f"{before}{key}{behind}"
+        assert leaks.credentials(text) == 1, text
+        assert leaks.personal(text) == 0, text
+
+
+NO_KEYS = [
+    "sk-...", "sk-xxxxxxxxxxxxxxxxxxxxxxxx", "sk-your-api-key-here-1234567890", "sk-proj-XXXXXXXXXXXXXXXXXXXXXXXX",
+    "OPENAI_API_KEY=sk-<your key>", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "xoxb-your-token-goes-here",
+    "glpat-your-access-token-goes-here", "AKIAIOSFODNN7EXAMPLE", "hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "api_key: YOUR_API_KEY_GOES_HERE_123", "export AWS_SECRET_ACCESS_KEY=${SECRET_FROM_VAULT}",
+    "postgres://user:password@localhost/db", "postgres://app:${DB_PASSWORD}@db/app", "https://user:****@example.com/",
+    "redis://localhost:6379/0", "-----BEGIN PUBLIC KEY-----", "-----BEGIN CERTIFICATE-----",
+    "-----BEGIN PGP MESSAGE-----", "-----BEGIN PGP PUBLIC KEY BLOCK-----",
+    "commit 9fceb02d0ae598e95dc970b74767f19372d61af8", "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "sha256:" + "9f86d081884c7d65" * 4,
+    "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==",
+    "pk_live_51H8xYzAbCdEfGhIjKlMnOpQr", "key-takeaways-from-the-2026-budget-of-seoul",
+    "npm_config_registry_of_the_mirror_is_down_2026", "token: international-telecommunication-union-2026",
+    "secret: https://example.com/The-Secret-Garden/Review2026/page1",
+    "https://example.com/news/the-secret-of-10-year-old-password-managers-2026",
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
+    "https://www.youtube.com/watch?v=dQw4w9WgXcQ&list=PLrAXtmErZgOeiKm4sgNOknGvNjby9efdf", "SG.PA.US.2026",
+    "pypi-packages-of-the-year-2026-in-review", "https://hooks.slack.com/services/YOUR/WEBHOOK/URL",
+    "xoxo-gossip-girl-is-back-on-the-air", "hvs.com", "dp.st.ct", "AIzawa Hiroshi won",
+    "whsec_your_signing_secret_goes_here", "Authorization: Bearer <token>", "eyJhbGciOiJIUzI1NiJ9", "glpat-",
+    "12:34:56:AA:BB:CC", "gsk_share_price_2026",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_KEYS)
+def test_no_keys(text: str) -> None:
+    assert leaks.credentials(text) == leaks.credentials(f"보기: {text} 같은") == 0, text
+
+
+NUMBERS = [
+    "문의는jane.doe@example.org으로", "JANE+news@mail.example.co.kr",
+    "홍길동<gildong_hong@example.com>", "o'brien@example.ie",
+    "mailto:press.kim@example.com?subject=x", "https://example.com/?mail=jane@example.org", "12345678@qq.com",
+    "ｊａｎｅ＠ｅｘａｍｐｌｅ．ｃｏｍ", "900101-1234567", "주민번호는900101-2345678이다", "850815-5123456",
+    "020304-8123456", "900101 - 1234567", "９００１０１－１２３４５６７", "9001011234568", "010-1234-5678",
+    "연락처010-1234-5678로", "０１０－１２３４－５６７８", "010.1234.5678", "010)1234-5678", "010‑1234‑5678",
+    "011-234-5678", "01012345678번", "090-1234-5678", "08012345678", "携帯は070-1234-5678です", "07911 123456",
+    "07700 900123", "07911123456", "06 12 34 56 78", "07.12.34.56.78", "0612345678", "13812345678",
+    "手机138-1234-5678", "138 1234 5678", "0151 23456789", "0171/1234567", "0176-12345678", "98765 43210",
+    "call 9876543210", "09876543210", "+82-10-1234-5678", "+82 (0)10-1234-5678", "+821012345678", "+1 (202) 555-0123",
+    "+1-202-555-0123", "+44 20 7946 0958", "+44 7911 123456", "+33 6 12 34 56 78", "+33.6.12.34.56.78",
+    "+49 151 23456789", "+49 (0) 151 23456789", "+86 138 1234 5678", "+91 98765 43210", "+81-90-1234-5678",
+    "+971 50 123 4567", "+55 11 91234-5678", "0082-10-1234-5678", "0044 7911 123456", "0033612345678",
+    "0049 151 23456789", "(202) 555-0123", "202-555-0123", "4111 1111 1111 1111",
+    "5500-0000-0000-0004", "378282246310005", "DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819",
+    "FR76 3000 6000 0112 3456 7890 189", "078-05-1120", "11010519491231002X", "1 84 12 76 451 089 46",
+    "529.982.247-25", "2341 2341 2346", "٠١٠-١٢٣٤-٥٦٧٨",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_kind_of_number(number: str) -> None:
+    for text in (number, f"그의 연락처는 {number} 이다.", f"({number})", f"tel:{number}, or ask."):
+        assert leaks.personal(text) == 1, text
+        assert leaks.credentials(text) == 0, text
+
+
+NO_NUMBERS = [
+    "icon@2x.png", "logo@3x.jpg", "react@18.2.0", "@types/node@20.11.5", "git@github.com:user/repo.git",
+    "git@host:repo", "deploy@host.example.com:/srv/app", "ssh://git@example.com/a.git",
+    "https://example.com/@jane.doe", "@jane_doe", "https://medium.com/@jane/post@2026.html", "user@localhost",
+    "5@3.50", "a@b", "postgres://admin:secret@db.example.com/app", "991332-1234567", "900230-2345678",
+    "901301-1234567", "37.5665, 126.9780", "37.566535 126.977969",
+    "+37.5665 126.9780", "+37.566535, +126.977969", "N37.5665-E126.9780", "21-19 19-21 21-18", "3-0 2-1 1-0 4-2",
+    "82-79 90-88 101-99", "978-89-01-12345-6", "979-11-6224-123-4", "ISBN 9788901123456", "ISBN 89-01-12345-6",
+    "ISBN 0-19-852663-6", "ISSN 1225-0112", "2026-1234567", "2026가합123456", "2026-01-0123-4567", "1:23-cv-04567",
+    "Case No. 24-10-123456", "2026-11-30 2026-12-01", "20261130-20261201", "1990-01-01 12:34:56", "12:34:56.789012",
+    "1,234,567,890", "1234567890123", "0.1234567890", "3.14159265358979", "1,010,123,456원", "$2,025,550,123",
+    "13,812,345,678위안", "13812345678원", "10.1000/182.2026.1234", "192.168.10.123", "2001:0db8:85a3:0000",
+    "+1,234.5", "+3.5% +2.1% -0.4%", "GMT+0900", "UTC+09:00", "1 + 2 = 3", "2+10000000000", "A-010-1234-5678",
+    "v1.0.10.1234", "010-1234", "123-45-67890", "1588-1234", "4111 1111 1111 1112", "DE88 3704 0044 0532 0130 00",
+    "110105194912310021", "1234 5678 9012", "529.982.247-24", "1700000000", "1700000000123", "0000000000000",
+    "000123456789", "50,000-60,000", "1990-2000-2010-2020", "07-08-09-10-11-12", "No. 0012345678901", "7911123456789",
+    "9876543210", "9,876,543,210", "2010 1234 5678 9012", "RTX 4090 24576 MB", "555-0123", "800-555-0123",
+    "1-800-555-0123", "KR-010-1234-5678", "https://www.example.com/dp/0671038591",
+    "https://example.com/news/01012345678", "ISBN-13: 979-8-4321-0123-4",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_no_numbers(text: str) -> None:
+    assert leaks.personal(text) == leaks.personal(f"어제 {text} 라고 했다.") == 0, text
 
 
 def test_no_text_takes_long() -> None:

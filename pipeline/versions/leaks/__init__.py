@@ -1,0 +1,54 @@
+"""Leaks: what must not get out with a text or a label, keys of services (`keys`) and data of persons (`persons`).
+
+Both look at the few places of a text that may hold any (`places`), so that hundreds of forms cost less than a dozen did when
+each was searched for in the whole text.
+
+Keys and numbers end where their ASCII characters end.  To Python's own word boundary a Hangul syllable, Han or kana is one
+more letter of the word, so that a key with a particle behind it (`hf_...를`) would have no end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipeline.versions.leaks import keys, persons
+from pipeline.versions.leaks.places import Finding, Places, disjoint
+
+KINDS = ("credentials", *persons.KINDS)  # what can be redacted
+
+
+def credentials(text: str) -> int:
+    """Count the keys, tokens, passwords in addresses and private keys in a text, by the forms that their issuers give them."""
+    return len(keys.find(Places(text)))
+
+
+def personal(text: str) -> int:
+    """Count the e-mail addresses, telephone numbers and numbers of persons, cards and accounts in a text."""
+    return len(persons.find(Places(text)))
+
+
+def count(text: str) -> tuple[int, int]:
+    """Return `credentials` and `personal` of a text, which is looked at once."""
+    places = Places(text)
+    return len(keys.find(places)), len(persons.find(places))
+
+
+def without_credentials(text: str) -> str:
+    """Return the text with `[secret]` in place of each key and token."""
+    return _replaced(text, keys.find(Places(text)))
+
+
+def redacted(text: str, kinds: Collection[str]) -> str:
+    """Return the text with its kind in brackets, such as `[email]`, in place of each finding of these KINDS."""
+    places = Places(text)
+    findings = keys.find(places) if "credentials" in kinds else []
+    findings += [finding for finding in persons.find(places) if finding.kind in kinds]
+    return _replaced(text, findings)
+
+
+def _replaced(text: str, findings: list[Finding]) -> str:
+    parts, end = list[str](), 0
+    for finding in disjoint(findings):
+        parts += [text[end : finding.start], f"[{finding.kind}]"]
+        end = finding.end
+    return "".join([*parts, text[end:]])

@@ -1,0 +1,89 @@
+"""Check digits: whether a number is one of its kind, or only looks like one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+
+def luhn(digits: str) -> bool:
+    """Payment cards (ISO/IEC 7812)."""
+    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0
+
+
+def iban(text: str) -> bool:
+    """Bank accounts (ISO 13616): letters are numbers from 10 on, the country goes last, and the rest by 97 is 1."""
+    return int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1
+
+
+def isbn(digits: str) -> bool:
+    """Books: ISBN-13, or ISBN-10 with its X."""
+    if len(digits) == 13:
+        weighted = sum(int(digit) * (1 + 2 * (place % 2)) for place, digit in enumerate(digits))
+        return digits[:3] in ("978", "979") and weighted % 10 == 0
+    values = [10 if digit in "xX" else int(digit) for digit in digits]
+    return len(digits) == 10 and sum(value * (10 - place) for place, value in enumerate(values)) % 11 == 0
+
+
+def korean_resident(digits: str) -> bool:
+    """Tell whether the last of 13 digits checks the others.
+
+    It need not: the last six digits of numbers given since October 2020 are random, without a check digit.
+    """
+    total = _weighted(digits[:12], (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5))
+    # foreigners' numbers (5 to 8 at the seventh place) are checked with 13 in place of 11
+    base = 13 if digits[6] in "5678" else 11
+    return (base - total % 11) % 10 == int(digits[12])
+
+
+def korean_birthday(digits: str) -> bool:
+    """Tell whether the first seven digits are a day (YYMMDD) and the century of it."""
+    century = {"9": 18, "0": 18, "1": 19, "2": 19, "5": 19, "6": 19, "3": 20, "4": 20, "7": 20, "8": 20}[digits[6]]
+    return is_day(f"{century}{digits[:6]}")
+
+
+def chinese_resident(text: str) -> bool:
+    """Eighteen characters (GB 11643): place, day of birth, order, check digit by 11 (X: 10)."""
+    weights = [2**place % 11 for place in range(17, 0, -1)]
+    return is_day(text[6:14]) and "10X98765432"[_weighted(text[:17], weights) % 11] == text[17].upper()
+
+
+def french_insured(digits: str) -> bool:
+    """Fifteen digits (NIR): the last two are 97 minus the rest of the others by 97."""
+    return 97 - int(digits[:13]) % 97 == int(digits[13:])
+
+
+def brazilian_taxpayer(digits: str) -> bool:
+    """Eleven digits (CPF), the last two of them checking the others."""
+    first = _weighted(digits[:9], range(10, 1, -1)) * 10 % 11 % 10
+    second = _weighted(digits[:10], range(11, 1, -1)) * 10 % 11 % 10
+    return len(set(digits)) > 1 and digits[9:] == f"{first}{second}"
+
+
+_D5 = [[(a + b) % 5 + b // 5 * 5 if a < 5 else (a - b) % 5 + (1 - b // 5) * 5 for b in range(10)] for a in range(10)]
+_TURN = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4]
+
+
+def verhoeff(digits: str) -> bool:
+    """Indian residents (Aadhaar): Verhoeff's check digit, by the group of the symmetries of a pentagon."""
+    check = 0
+    for place, digit in enumerate(reversed(digits)):
+        turned = int(digit)
+        for _ in range(place % 8):
+            turned = _TURN[turned]
+        check = _D5[check][turned]
+    return check == 0
+
+
+def is_day(digits: str) -> bool:
+    """Tell whether eight digits are a day (YYYYMMDD)."""
+    try:
+        date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return False
+    return True
+
+
+def _weighted(digits: str, weights: Iterable[int]) -> int:
+    return sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))

@@ -1,0 +1,142 @@
+"""Places of a text that may hold a leak, found without looking at the rest of it.
+
+The text's bytes are translated so that what may be part of a key (or of a number) is one letter, and all else another; a run of
+that letter is then found by a search for bytes, which is much faster than a regular expression that goes through the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_KEY_RUN, _NUMBER_RUN = 20, 9  # characters; no form is shorter
+_AROUND_KEY = (80, 16)  # characters before and behind a run that a form takes in: `aws_secret_access_key = "..."`
+_AROUND_NUMBER = (12, 4)  # those of the letters of an IBAN
+_LONGEST = 160  # characters of an address around its @
+
+
+def _table(members: str) -> bytes:
+    return bytes(ord("x") if chr(code) in members else ord(" ") for code in range(256))
+
+
+_DIGITS = "0123456789"
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_IN_KEYS = _table(_LETTERS + _DIGITS + "_-+/=.~:%@$")
+_SEPARATORS = b" .-()/+"
+_IN_NUMBERS = _table(_DIGITS + _SEPARATORS.decode())
+# Full-width forms and what people write for hyphens, spaces and digits, each for one ASCII character: positions stay.
+_SIGNS = (
+    dict.fromkeys("‐‑‒–—−﹣ー", "-") | dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " ") | {"﹫": "@", "。": "."}
+)
+_OTHER_DIGITS = {chr(start + digit): str(digit) for start in (0x660, 0x6F0, 0x966) for digit in range(10)}
+_WIDE = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+_PLAIN = str.maketrans(_WIDE | _SIGNS | _OTHER_DIGITS)
+# Most texts have none of them.  They are looked for by a byte that all of a kind have in UTF-8, then one by one.
+_ODD_DIGITS = ((0xEF, "０１２３４５６７８９＠"), (0xD9, "٠١٢٣٤٥٦٧٨٩"), (0xDB, "۰۱۲۳۴۵۶۷۸۹"), (0xE0, "०१२३४५६७८९"))  # fmt: skip
+_ODD_SIGNS = ((0xE2, "‐‑‒–—−\u2007\u2009\u202f"), (0xC2, "\u00a0"), (0xE3, "\u3000ー。"), (0xEF, "﹣－﹫．"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: its `kind`, and the characters that it takes up in the text."""
+
+    kind: str
+    start: int
+    end: int
+
+
+class Places:
+    """Places in one text.  `text` is the text with full-width characters as ASCII ones, where it has such digits."""
+
+    def __init__(self, text: str) -> None:
+        self._bytes = text.encode("utf-8", "replace")
+        self.text = text
+        if len(self._bytes) > len(text) and _has_odd_numbers(text, self._bytes):
+            self.text = text.translate(_PLAIN)
+            self._bytes = self.text.encode("utf-8", "replace")
+
+    def of_keys(self) -> list[tuple[int, int]]:
+        """Return start and end of what may hold keys: long runs of their characters, and what stands around an @."""
+        around = (
+            [place for place in self._around_ats() if self.text.find("://", *place) >= 0] if "@" in self.text else []
+        )
+        return _joined(around + self._around_runs(_IN_KEYS, _KEY_RUN, _AROUND_KEY))
+
+    def of_numbers(self) -> list[tuple[int, int]]:
+        """Return start and end of what may hold numbers of persons."""
+        return _joined(self._around_runs(_IN_NUMBERS, _NUMBER_RUN, _AROUND_NUMBER))
+
+    def of_addresses(self) -> list[tuple[int, int]]:
+        """Return start and end of what stands around each @."""
+        return _joined([*self._around_ats()]) if "@" in self.text else []
+
+    def _around_ats(self) -> Iterator[tuple[int, int]]:
+        at = self.text.find("@")
+        while at >= 0:
+            yield max(0, at - _LONGEST), at + _LONGEST
+            at = self.text.find("@", at + 1)
+
+    def _around_runs(self, table: bytes, least: int, around: tuple[int, int]) -> list[tuple[int, int]]:
+        """Return start and end of each run of at least so many characters of a table, with those `around` it.
+
+        Of characters of numbers, so many must be digits.
+        """
+        run, places = b"x" * least, list[tuple[int, int]]()
+        if run not in self._bytes.translate(table):
+            return places
+        plain = self.text.encode("ascii", "replace")  # a byte a character, for their positions
+        image = plain.translate(table)
+        start = image.find(run)
+        while start >= 0:
+            end = image.find(b" ", start)
+            end = len(image) if end < 0 else end
+            if table is _IN_KEYS or len(plain[start:end].translate(None, _SEPARATORS)) >= least:
+                places.append((max(0, start - around[0]), end + around[1]))
+            start = image.find(run, end)
+        return places
+
+
+def _has_odd_numbers(text: str, whole: bytes) -> bool:
+    """Tell whether a text (`whole`: in UTF-8) has digits that are not ASCII's, or other signs than ASCII's between digits."""
+    for byte, digits in _ODD_DIGITS:
+        if byte in whole:
+            for digit in digits:
+                if digit in text:
+                    return True
+    for byte, signs in _ODD_SIGNS:
+        if byte in whole:
+            for sign in signs:
+                if sign in text and _is_between_digits(text, sign):
+                    return True
+    return False
+
+
+def _is_between_digits(text: str, sign: str) -> bool:
+    """Tell whether a sign stands between digits, of which there are more around it than those of two years."""
+    at = text.find(sign)
+    while at >= 0:
+        around = text[max(0, at - 8) : at + 9]
+        if text[at - 1 : at].isdigit() and text[at + 1 : at + 2].isdigit() and sum(map(str.isdigit, around)) > 8:
+            return True
+        at = text.find(sign, at + 1)
+    return False
+
+
+def _joined(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return places in order, those that overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(places) if len(places) > 1 else places:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def disjoint(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings in order, without those that begin within another."""
+    kept: list[Finding] = []
+    for finding in sorted(findings, key=lambda one: (one.start, -one.end)):
+        if not kept or finding.start >= kept[-1].end:
+            kept.append(finding)
+    return kept
