@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import string
 import uuid
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, get_args
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline.versions import leaks
-from tests.conftest import JobMaker, article, command
+from pipeline.core.types import LabelColumn
+from pipeline.job.config import PublishOptions
+from pipeline.versions import leaks, rows
+from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
+from tests.openai_server import Server, completion
 
 HEX, LETTERS, DIGITS = "0123456789abcdef", string.ascii_letters, string.digits
 BASE62, BASE64 = LETTERS + DIGITS, LETTERS + DIGITS + "-_"
@@ -160,7 +169,7 @@ def test_every_kind_of_key(form: str) -> None:
 NO_KEYS = [
     "sk-...", "sk-xxxxxxxxxxxxxxxxxxxxxxxx", "sk-your-api-key-here-1234567890", "sk-proj-XXXXXXXXXXXXXXXXXXXXXXXX",
     "OPENAI_API_KEY=sk-<your key>", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "xoxb-your-token-goes-here",
-    "glpat-your-access-token-goes-here", "AKIAIOSFODNN7EXAMPLE", "hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    "glpat-your-access-token-goes-here", "hf_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
     "api_key: YOUR_API_KEY_GOES_HERE_123", "export AWS_SECRET_ACCESS_KEY=${SECRET_FROM_VAULT}",
     "postgres://user:password@localhost/db", "postgres://app:${DB_PASSWORD}@db/app", "https://user:****@example.com/",
     "redis://localhost:6379/0", "-----BEGIN PUBLIC KEY-----", "-----BEGIN CERTIFICATE-----",
@@ -257,3 +266,135 @@ def test_a_published_article_beside_hangul(make_job: JobMaker) -> None:
     waived = ("--set", "publish.waive={no_credentials: a test}", "--set", "publish.gates={no_personal_data: stop}")
     result = command("run", path, *waived)
     assert result.returncode == 4 and "no_personal_data: 1 rows (a2);" in result.stderr
+
+
+# --- a false alarm, a row that is out, and what is replaced ---
+
+
+def test_what_can_be_redacted_has_one_list() -> None:
+    [kinds] = get_args(PublishOptions.model_fields["redact"].annotation)
+    assert get_args(kinds) == leaks.KINDS
+
+
+def test_redacted() -> None:
+    text = f"키는 {KEYS[0]}이고 연락처는 jane@example.org, ０１０－１２３４－５６７８, 900101-1234567이다. 카드 "
+    text += "4111 1111 1111 1111."
+    assert leaks.redacted(text, []) == text
+    assert leaks.redacted(text, ["email", "phone"]).endswith(
+        "이고 연락처는 [email], [phone], 900101-1234567이다. 카드 4111 1111 1111 1111."
+    )
+    everything = leaks.redacted(text, leaks.KINDS)
+    assert everything == "키는 [secret]이고 연락처는 [email], [phone], [resident_number]이다. 카드 [card]."
+    assert leaks.count(everything) == (0, 0)
+
+
+def leaking(*ids: int) -> list[dict[str, Any]]:
+    articles = [article(n) for n in range(12)]
+    for number in ids:
+        articles[number]["body"] += f" 토큰은{KEYS[-8]}이다."
+    return articles
+
+
+def test_rows_are_waived_one_by_one(make_job: JobMaker) -> None:
+    path = make_job(leaking(2, 4), publish={"waive": {"credentials": {"a2": "revoked", "x": "no row has this id"}}})
+    result = command("run", path)
+    assert result.returncode == 4 and "no_credentials: 1 rows, and 1 waived (a4);" in result.stderr
+    work = run(path, "publish.waive={no_credentials: {a2: revoked, a4: of a manual}}")
+    manifest = json.loads((work.versions / "1.0.0" / "manifest.json").read_text())
+    assert manifest["gates"]["no_credentials"] == {
+        "state": "holds",
+        "figure": "0 rows, and 2 waived",
+        "rows": 0,
+        "waived": 2,
+    }
+    assert manifest["publish"]["waive"] == {"no_credentials": {"a2": "revoked", "a4": "of a manual"}}
+
+
+@pytest.mark.parametrize(
+    ("waive", "message"),
+    [
+        ({"no_credentials": {"a2": " "}}, "publish.waive.no_credentials.a2: needs a reason"),
+        ({"absent_rate": {"a2": "x"}}, "publish.waive.absent_rate: names no rows; give one reason"),
+        ({"nonsense": {"a2": "x"}}, "publish.waive.nonsense: no such gate"),
+    ],
+)
+def test_what_cannot_be_waived(make_job: JobMaker, waive: dict[str, Any], message: str) -> None:
+    result = command("run", make_job(leaking(), publish={"waive": waive}))
+    assert result.returncode == 2 and message in result.stderr
+
+
+def test_what_is_out_already_is_told_with_the_way_to_take_it_down(
+    make_job: JobMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Stopping every later version for it would take nothing back."""
+    path = make_job(leaking(2))
+    run(path, "publish.waive={no_credentials: was not seen}")
+    write_jsonl(tmp_path / "articles.jsonl", [*leaking(2), article(12)])
+    result = command("run", path)
+    assert result.returncode == 0, result.stderr
+    line = "no_credentials: 1 rows, 1 of them published already (a2), labelmill takedown JOB --id a2"
+    assert caplog.messages == [line]
+    card = (work_of(path).versions / "1.1.0" / "README.md").read_text()
+    assert "| `no_credentials` | warns | 1 rows, 1 of them published already |" in card and "--id a2" not in card
+    articles = [*leaking(2, 5), article(12)]
+    articles[2]["body"] += " Edited."  # what changes is not out yet
+    write_jsonl(tmp_path / "articles.jsonl", articles)
+    result = command("run", path, "--publish")
+    assert result.returncode == 4 and "no_credentials: 2 rows (a2, a5);" in result.stderr
+    command("takedown", path, "--id", "a2")
+    articles[5] = article(5)
+    write_jsonl(tmp_path / "articles.jsonl", articles)
+    assert command("run", path, "--publish").returncode == 0
+
+
+def test_what_is_redacted_leaves_with_its_kind_in_its_place(make_job: JobMaker, server: Server, tmp_path: Path) -> None:
+    phrases = "jane@example.org; kim@example.org; example.org; harbour number; opening day"
+    server.script = lambda body, times: (200, completion(body, phrases), {})
+    text = "The harbour number one. Ask jane@example.org or kim@example.org about the opening day of the city. " * 2
+    rows_in = [
+        {"id": "a0", "title": "Ask jane@example.org", "body": text},
+        {**article(1), "body": text[:70] * 3 + " opening day"},
+    ]
+    path = make_job(rows_in, label={"provider": "openai", "base_url": server.url}, split={"eval": 0.0})
+    plain = published(run(path), "1.0.0")
+    work = run(path, "publish.redact=[email]")
+    redacted = published(work, "2.0.0")
+    for name, row in redacted.items():
+        assert "@" not in json.dumps(row) and "[email]" in row["text"]
+        assert row["text_sha256"] == sha256(row["text"].encode()).hexdigest() != plain[name]["text_sha256"]
+        for phrase, tier, span in zip(row["keyphrases"], row["tiers"], row["offsets"], strict=True):
+            assert bool(span) == (tier != "absent") and (
+                not span or row["text"][slice(*span)].lower() == phrase.lower()
+            )
+    assert redacted["a0"]["keyphrases"] == ["example.org", "harbour number", "opening day"]
+    assert plain["a0"]["tiers"] == ["exact", "exact", "exact"] and redacted["a0"]["tiers"] == [
+        "absent",
+        "exact",
+        "exact",
+    ]
+    assert redacted["a0"]["title"] == "Ask [email]"
+    assert [folder.name for folder in run(path, "publish.redact=[email]").versions.iterdir()].count("3.0.0") == 0
+    assert command("takedown", path, "--id", "a0").returncode == 0
+    assert "a0" not in published(run(path, "publish.redact=[email]"), "3.0.0")
+
+
+def test_phrases_that_are_replaced_stand_once() -> None:
+    articles = pa.table({"title": [None], "text": ["Ask jane@example.org or kim@example.org."], "text_sha256": ["x"]})
+    labels = pa.table({"phrases": [["kim@example.org", "jane@example.org", "ask"]], "tiers": [["exact"] * 3]})
+    articles, labels = rows.redacted(articles, labels, LabelColumn("phrases", many=True), ["email"])
+    assert articles.column("text").to_pylist() == ["Ask [email] or [email]."]
+    assert labels.to_pylist() == [{"phrases": ["[email]", "ask"], "tiers": ["exact", "exact"]}]
+    summary = pa.table({"summary": ["jane@example.org writes"]})
+    assert rows.redacted(articles, summary, LabelColumn("summary", many=False), ["email"])[1].to_pylist() == [
+        {"summary": "[email] writes"}
+    ]
+
+
+def published(work: Any, version: str) -> dict[str, dict[str, Any]]:
+    files = sorted((work.versions / version / "data").iterdir())
+    return {row["id"]: row for file in files for row in pq.read_table(file).to_pylist()}
+
+
+def test_unpublished_texts_do_not_count(make_job: JobMaker) -> None:
+    path = make_job(leaking(2), publish={"text": "none"})
+    assert command("run", path).returncode == 0

@@ -53,7 +53,8 @@ publish:
   text: full                        # full | none (addresses, digests and labels only)
   licence: null                     # of the data set, e.g. cc-by-4.0
   gates: {}                         # {licence: stop}: see docs/publishing.md
-  waive: {}                         # {gate: reason}
+  waive: {}                         # {gate: reason} or {gate: {row: reason}}
+  redact: []                        # [email, phone, ...]: replaced, not published
   max_absent_rate: 0.3              # of phrases that are not in their text
   min_precision: 0.8                # lower end of the reviewed share of accepted phrases
 """

@@ -99,7 +99,10 @@ class PublishOptions(Options):
     text: Literal["full", "none"] = "full"  # none: addresses, digests and labels only
     licence: str | None = None  # of the published data set, for its card
     gates: dict[str, Literal["stop", "warn"]] = {}  # by name; see docs/publishing.md
-    waive: dict[str, str] = {}  # gate -> the reason why it need not hold
+    waive: dict[
+        str, str | dict[str, str]
+    ] = {}  # gate -> the reason why it need not hold, or row -> why that one need not
+    redact: list[Literal["credentials", "email", "phone", "resident_number", "national_id", "card", "iban"]] = []
     max_absent_rate: Annotated[float, Field(ge=0, le=1)] = 0.3  # of the gate absent_rate
     min_precision: Annotated[float, Field(ge=0, le=1)] = 0.8  # of the gate reviewed_precision
 
@@ -111,6 +114,13 @@ class PublishOptions(Options):
         ):
             raise ValueError("write it as user/name, in letters, digits, -, _ and .")
         return repo
+
+    @field_validator("gates", "waive", mode="before")
+    @classmethod
+    def _by_the_names_of_gates(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {f"no_{name}" if name in ("credentials", "personal_data") else name: of for name, of in given.items()}
 
     @field_validator("to")
     @classmethod

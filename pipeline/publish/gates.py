@@ -1,7 +1,8 @@
 """Gates: what must hold before a version may go out.  Each names the rows that fail it, and gives a figure.
 
 A gate of level `stop` holds the version back, one of level `warn` stands on the card; the job file may turn a warning into a stop
-(`publish.gates`), and waive a gate by name, with a reason that goes into the manifest (`publish.waive`).
+(`publish.gates`), and waive a gate by name, or for some of its rows, with a reason that goes into the manifest (`publish.waive`).
+What leaks in a row that is out already is a warning: stopping the next version takes nothing back, a takedown does.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class GateInputs:
     numbers `phrases` (how many its label has), `absent` (how many are not in the text), and how many are wrong: `missing`
     (values that every row has), `repeated`, `unresolved` (offsets), `near` (1: a row of train that is like one of eval),
     `credentials`, `personal`.  `eval_before` are the ids of the last version's eval rows, `reviewed` the share of phrases
-    that reviewers accepted, `max_phrases` how many a label may have (0: any number).
+    that reviewers accepted, `max_phrases` how many a label may have (0: any number), `published` the ids of rows that are in
+    the last version as they are now.
     """
 
     index: pa.Table
@@ -36,6 +38,7 @@ class GateInputs:
     max_phrases: int
     max_absent_rate: float
     min_precision: float
+    published: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class GateResult:
     rows: list[str]
     level: Level
     waived: str | None = None  # the reason
+    waived_rows: int = 0  # rows that would fail it and are not among `rows`
+    published: tuple[str, ...] = ()  # those of the rows that are out already, where what fails is a leak
 
     @property
     def state(self) -> str:
@@ -58,21 +63,43 @@ class GateResult:
         return self.state == "stops"
 
     def message(self) -> str:
-        """Return the gate, its figure and some of its rows in one line."""
-        return f"{self.gate}: {self.figure}" + (f" ({_first_ids(self.rows)})" if self.rows else "")
+        """Return the gate, its figure, some of its rows, and how to take down those that are out, in one line."""
+        takedown = "".join(f" --id {row}" for row in self.published[:_SHOWN])
+        parts = f" ({_first_ids(self.rows)})" if self.rows else ""
+        return f"{self.gate}: {self.figure}{parts}" + (f", labelmill takedown JOB{takedown}" if takedown else "")
 
     def as_dict(self) -> dict[str, Any]:
-        entry = {"state": self.state, "figure": self.figure, "rows": len(self.rows)}
+        entry: dict[str, Any] = {"state": self.state, "figure": self.figure, "rows": len(self.rows)}
+        entry |= {"waived": self.waived_rows} if self.waived_rows else {}
         return entry | ({"reason": self.waived} if self.waived and not self.holds else {})
 
 
-def run_gates(inputs: GateInputs, levels: Mapping[str, Level], waived: Mapping[str, str]) -> list[GateResult]:
+def run_gates(
+    inputs: GateInputs, levels: Mapping[str, Level], waived: Mapping[str, str | Mapping[str, str]]
+) -> list[GateResult]:
     """Check all gates, in the order of the table."""
-    results = []
-    for gate, (level, check) in _GATES.items():
-        holds, figure, rows = check(inputs)
-        results.append(GateResult(gate, holds, figure, rows, levels.get(gate, level), waived.get(gate)))
-    return results
+    return [
+        _result(gate, levels.get(gate, level), check(inputs), waived.get(gate), inputs.published)
+        for gate, (level, check) in _GATES.items()
+    ]
+
+
+def _result(
+    gate: str, level: Level, outcome: _Outcome, waived: str | Mapping[str, str] | None, published: frozenset[str]
+) -> GateResult:
+    """Return what a gate's outcome comes to: without the rows that are waived, and no stop where all that leaks is out already."""
+    holds, figure, failing = outcome
+    if isinstance(waived, str) or waived is None:
+        rows, reason = failing, waived
+    else:
+        rows, reason = [row for row in failing if row not in waived], None
+    if rows != failing:
+        holds, figure = not rows, f"{len(rows):,} rows, and {len(failing) - len(rows):,} waived"
+    out = tuple(row for row in rows if row in published) if gate in _LEAKS else ()
+    if out:
+        figure += f", {len(out):,} of them published already"
+        level = "warn" if len(out) == len(rows) else level
+    return GateResult(gate, holds, figure, rows, level, reason, len(failing) - len(rows), out)
 
 
 # --- the gates: (does it hold, the figure, the rows that fail) ---
@@ -160,10 +187,12 @@ _GATES: dict[str, tuple[Level, _Check]] = {
     "reviewed_precision": ("warn", _reviewed_precision),
 }  # fmt: skip
 NAMES = tuple(_GATES)
+_LEAKS = ("no_credentials", "no_personal_data")
+_WITHOUT_ROWS = ("absent_rate", "reviewed_precision")
 _ALWAYS = ("no_credentials",)  # no job file makes a warning of it; it can be waived, with a reason
 
 
-def config_errors(levels: Mapping[str, Level], waived: Mapping[str, str]) -> Iterator[str]:
+def config_errors(levels: Mapping[str, Level], waived: Mapping[str, str | Mapping[str, str]]) -> Iterator[str]:
     """Yield what is wrong with a job file's `publish.gates` and `publish.waive`."""
     for key, names in (("gates", levels), ("waive", waived)):
         for name in names:
@@ -172,9 +201,14 @@ def config_errors(levels: Mapping[str, Level], waived: Mapping[str, str]) -> Ite
     for name, level in levels.items():
         if level == "warn" and name in _ALWAYS:
             yield f"publish.gates.{name}: always stops; publish.waive takes a reason"
-    for name, reason in waived.items():
-        if not reason.strip():
-            yield f"publish.waive.{name}: needs a reason"
+    for name, given in waived.items():
+        if not isinstance(given, str) and name in _WITHOUT_ROWS:
+            yield f"publish.waive.{name}: names no rows; give one reason"
+        for key, reason in (
+            [(name, given)] if isinstance(given, str) else ((f"{name}.{row}", given[row]) for row in given)
+        ):
+            if not reason.strip():
+                yield f"publish.waive.{key}: needs a reason"
 
 
 def _strings(values: Any) -> list[str]:

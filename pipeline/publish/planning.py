@@ -54,8 +54,10 @@ class OutgoingRows:
         work = self._work
         splits = work.split.read(shard, ["id", "group_id", "split"])
         labels, articles = (_with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
-        joined = rows.build(articles, labels, splits, work.config.label_column)
-        return joined.filter(pc.invert(self.takedowns.concerns(joined)))
+        stays = pc.invert(self.takedowns.concerns(articles))
+        if redact := work.config.publish.redact:
+            articles, labels = rows.redacted(articles, labels, work.config.label_column, redact)
+        return rows.build(articles, labels, splits, work.config.label_column).filter(stays)
 
 
 def _with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:
@@ -86,7 +88,7 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
     version = asked or next_version
     index = _with_history(index, compared, before, version or str(name))
     reviewed = _audited_share(work)
-    findings = _gate_results(work, index, before, reviewed)
+    findings = _gate_results(work, index, before, reviewed, index.column("id").filter(pa.array(~compared.changed)))
     described = {run_id: dict(read_json(work.run_file(run_id)) or {}) for run_id in tallies}
     made = {
         "inputs": inputs_of(work),
@@ -101,11 +103,14 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
     return Plan(last, version, compared.diff, findings, about, index)
 
 
-def _gate_results(work: Workspace, index: pa.Table, before: pa.Table, reviewed: Share) -> list[gates.GateResult]:
+def _gate_results(
+    work: Workspace, index: pa.Table, before: pa.Table, reviewed: Share, published: pa.ChunkedArray
+) -> list[gates.GateResult]:
     options, column = work.config.publish, work.config.label_column
     evals = before.column("id").filter(pc.equal(before.column("split"), "eval")).combine_chunks()
     max_phrases = work.config.max_phrases if column.many else 1
-    inputs = gates.GateInputs(index, evals, reviewed, max_phrases, options.max_absent_rate, options.min_precision)
+    limits = (max_phrases, options.max_absent_rate, options.min_precision)
+    inputs = gates.GateInputs(index, evals, reviewed, *limits, frozenset(published.to_pylist()))
     return gates.run_gates(inputs, options.gates, options.waive)
 
 
@@ -114,6 +119,7 @@ def inputs_of(work: Workspace) -> str:
     column = work.config.label_column
     label = {"name": column.name, "many": column.many}  # one by one: a digest does not grow with the type
     made_of = [label, work.config.publish.text, takedowns.digest(work.takedowns)]
+    made_of += [sorted(redact)] if (redact := work.config.publish.redact) else []
     folders = (work.filtered, work.reviewed, work.split)
     return digest_of([*made_of, *([folder.digest(s) for folder in folders] for s in read_order(work.articles))])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from pipeline.publish import card, croissant, dataset_info, planning, release
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.planning import OutgoingRows, Plan
 from pipeline.versions import data_files, diff, manifest, provenance, rows, store
+
+_log = logging.getLogger("labelmill.publish")
 
 
 class HeldBack(Exception):
@@ -100,6 +103,9 @@ def _prepare(
     planned = plan(work, asked)
     if not (options.publish or planned.diff.only_adds):
         raise HeldBack(preview(planned))
+    for finding in planned.findings:
+        if finding.published:
+            _log.warning(finding.message())
     if stopping := [finding.message() for finding in planned.findings if finding.stops]:
         raise GateStopped(f"not published: {'; '.join(stopping)}; mend the rows, or waive it: publish.waive")
     if planned.version is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from collections.abc import Collection
+from hashlib import blake2b, sha256
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.clean.cleaner import locate
 from pipeline.clean.cleaner.normal import fold_loose
@@ -62,6 +65,52 @@ def offsets(phrases: list[str], tiers: list[str], text: str) -> list[list[int]]:
     located = iter(locate(verbatim, text) if verbatim else ())
     spans = [next(located) if tier in _VERBATIM else None for tier in tiers]
     return [list(span) if span else [] for span in spans]
+
+
+def redacted(
+    articles: pa.Table, labels: pa.Table, column: LabelColumn, kinds: Collection[str]
+) -> tuple[pa.Table, pa.Table]:
+    """Return articles and labels with `[kind]` in place of what leaks (`leaks.KINDS`) in title, text and label.
+
+    `text_sha256` is that of the text as it is then.  A phrase that another one equals now is left out; one of which the text
+    has only a part now is `absent`.
+    """
+    whole = {name: articles.column(name).to_pylist() for name in (*TEXT, "text_sha256")}
+    for name in TEXT:
+        whole[name] = [text and leaks.redacted(text, kinds) for text in whole[name]]
+    changed = pc.not_equal(pa.chunked_array([whole["text"]], pa.string()), articles.column("text")).fill_null(False)
+    for number in np.flatnonzero(changed):
+        whole["text_sha256"][number] = sha256(whole["text"][number].encode()).hexdigest()
+    for name, values in whole.items():
+        articles = articles.set_column(articles.column_names.index(name), name, pa.array(values, pa.string()))
+    labels = labels.drop_columns(
+        [name for name in ("text_sha256",) if name in labels.column_names]
+    )  # of the text as it was
+    return articles, _redacted_labels(labels, whole["text"], column, kinds)
+
+
+def _redacted_labels(labels: pa.Table, texts: list[str], column: LabelColumn, kinds: Collection[str]) -> pa.Table:
+    values = labels.column(column.name).to_pylist()
+    if not column.many:
+        new = {column.name: [leaks.redacted(value, kinds) if value else value for value in values]}
+    else:
+        rows = zip(values, labels.column("tiers").to_pylist(), texts, strict=True)
+        phrases = [_redacted_phrases(*row, kinds) for row in rows]
+        new = {column.name: [list(row) for row in phrases], "tiers": [list(row.values()) for row in phrases]}
+    for name, values in new.items():
+        kind = labels.schema.field(name).type
+        labels = labels.set_column(labels.column_names.index(name), name, pa.array(values, kind))
+    return labels
+
+
+def _redacted_phrases(phrases: list[str], tiers: list[str], text: str, kinds: Collection[str]) -> dict[str, str]:
+    """Return the tier of each phrase as it is redacted, in order."""
+    new = dict[str, str]()
+    for phrase, tier in zip(phrases or [], tiers or [], strict=True):
+        now = leaks.redacted(phrase, kinds)
+        is_gone = tier in ("exact", "spacing") and not offsets([now], [tier], text)[0]
+        new.setdefault(now, "absent" if is_gone else tier)
+    return new
 
 
 # --- what the gates look at ---

@@ -1,6 +1,6 @@
 """Keys of services: API keys, tokens, webhooks, private keys and passwords in addresses, by the forms that issuers publish.
 
-A key is random, so what stands for one in a manual is told by its words (`your`, `EXAMPLE`) or by a sign that is repeated
+A key is random, so what stands for one in a manual is told by its words (`your`, `placeholder`) or by a sign that is repeated
 (`xxxxxxxx`).
 """
 
@@ -180,7 +180,7 @@ _FORMS: list[_Form] = [
 ]
 _PLACEHOLDER = re.compile(
     r"[xX*.]{6}|0{8}|(?i:your|my|the|insert|replace|change|enter|paste)[_-]?(?:own[_-]?)?(?i:api|key|token|secret|password|access)"
-    r"|(?i:your)[_-]|EXAMPLE|(?i:example[_-]?(?:key|token)|placeholder|redacted|dummy|goes[_-]?here|[_-]here\b)"
+    r"|(?i:your)[_-]|(?i:example[_-]?(?:key|token)|placeholder|redacted|dummy|goes[_-]?here|[_-]here\b)"
 )
 
 
