@@ -118,7 +118,7 @@ def inputs_of(work: Workspace) -> str:
     """Return the digest of what a version is made of."""
     column = work.config.label_column
     label = {"name": column.name, "many": column.many}  # one by one: a digest does not grow with the type
-    made_of = [label, work.config.publish.text, takedowns.digest(work.takedowns)]
+    made_of: list[Any] = [label, work.config.publish.text, takedowns.digest(work.takedowns)]
     made_of += [sorted(redact)] if (redact := work.config.publish.redact) else []
     folders = (work.filtered, work.reviewed, work.split)
     return digest_of([*made_of, *([folder.digest(s) for folder in folders] for s in read_order(work.articles))])
