@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,41 +11,34 @@ from pathlib import Path
 import pytest
 
 from pipeline import runner
-from pipeline.cli import main, parser
+from pipeline.cli import looking, main, running
+from pipeline.cli.group import labelmill
 from pipeline.commands import show
-from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command
+from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, process
 from tests.openai_server import Server
 
-COMMANDS = [
-    "run",
-    *runner.NAMES,
-    "quote",
-    "status",
-    "show",
-    "ledger",
-    "evaluate",
-    "report",
-    "versions",
-    "diff",
-    "verify",
-    "prompt",
-    "init",
-    "doctor",
-]
+COMMANDS = [*labelmill.commands, *(f"prompt {name}" for name in labelmill.commands["prompt"].commands)]  # type: ignore[attr-defined]
 
 
 def test_the_lists_that_help_shows_are_those_of_the_job() -> None:
-    """parser.py repeats them so that help need not import the runner."""
-    assert parser.STAGES == runner.NAMES
-    assert parser.TABLES == show.TABLES
+    """The command line repeats them so that help need not import the runner."""
+    assert running.STAGES == runner.NAMES
+    assert looking.TABLES == show.TABLES
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main.main([name, "--help"])
+        main.main([*name.split(), "--help"])
     assert caught.value.code == 0
     assert f"example:\n  labelmill {name}" in capsys.readouterr().out
+
+
+def test_the_table_of_the_readme_has_every_command() -> None:
+    [table] = re.findall(r"## Commands\n\n(.*?)\n\n", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    documented = {name for row in table.splitlines() for name in re.findall(r"`(\w+)", row.split(" | ")[0])}
+    assert documented - {"command"} == set(labelmill.commands)
+    assert {*runner.NAMES, "run"} <= documented
 
 
 @pytest.mark.parametrize(
@@ -54,6 +48,46 @@ def test_usage_errors_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main.main(arguments)
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names", "see"),
+    [
+        (["rnu"], ["'rnu'", "'run'"], ""),
+        (["prompt", "lst"], ["'lst'", "'list'"], "prompt "),
+        (["run", "j", "--retry-rejectd"], ["'--retry-rejectd'", "'--retry-rejected'"], "run "),
+        (["run"], ["'JOB'"], "run "),
+        (["export", "j"], ["'--format'", "seq2seq, chat, clm, jsonl, csv"], "export "),
+        (["show", "j", "lables"], ["'lables'", "'labels'"], "show "),
+        (["collect", "j", "--preview", "1", "--no-fetch"], ["--preview and --no-fetch exclude each other"], "collect "),
+        (["review", "j", "--export", "a", "--import", "b"], ["--export and --import exclude each other"], "review "),
+    ],
+)
+def test_a_usage_error_is_one_line_that_knows_what_was_meant(arguments: list[str], names: list[str], see: str) -> None:
+    result = command(*arguments)
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert result.stderr.startswith("labelmill: ") and result.stderr.endswith(f"; see: labelmill {see}--help\n")
+    assert all(name in result.stderr for name in names)
+
+
+@pytest.mark.parametrize("arguments", [[], ["prompt"]])
+def test_without_a_command_it_shows_its_help(arguments: list[str]) -> None:
+    bare, asked = command(*arguments), command(*arguments, "--help")
+    assert (bare.stdout, bare.stderr) == (asked.stdout, "")
+    assert (bare.returncode, asked.returncode) == (2, 0)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_options_and_values(shell: str) -> None:
+    assert "labelmill" in process(_LABELMILL_COMPLETE=f"{shell}_source").stdout
+
+    def completed(*words: str) -> str:
+        line, last = " ".join(words), words[-1] if shell == "fish" else str(len(words) - 1)
+        return process(_LABELMILL_COMPLETE=f"{shell}_complete", COMP_WORDS=line, COMP_CWORD=last).stdout
+
+    assert "report" in completed("labelmill", "rep") and "quote" not in completed("labelmill", "rep")
+    assert "--retry-rejected" in completed("labelmill", "label", "job.yaml", "--re")
+    assert "filtered" in completed("labelmill", "show", "job.yaml", "fil")
 
 
 def test_errors_are_one_line_and_debug_shows_the_traceback(tmp_path: Path) -> None:

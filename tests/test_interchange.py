@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.cli.looking import REVIEW_FORMATS
 from pipeline.cli.main import main
-from pipeline.cli.parser import REVIEW_FORMATS
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.types import LabelColumn
 from pipeline.job.workspace import Workspace

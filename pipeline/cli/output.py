@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -234,12 +233,12 @@ _UNKNOWN_COST = "cost not known (no price for the model, or the endpoint told no
 _CHANGES = {"changed": "files changed", "vanished": "files vanished", "rows_removed": "rows removed"}
 
 
-def say(arguments: argparse.Namespace, found: Any, tell: Callable[[], None]) -> None:
-    """What a command found: as JSON where that is asked for, else as people read it."""
-    if arguments.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))
+def say(result: Any, as_json: bool, print_for_people: Callable[[], None]) -> None:
+    """Print the result of a command: as JSON where that is asked for, else as people read it."""
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False, indent=1))
     else:
-        tell()
+        print_for_people()
 
 
 def print_rows(rows: Iterable[dict[str, Any]], work: Workspace, as_json: bool) -> None:

@@ -1,0 +1,134 @@
+"""Commands that look at what a job made: by people (`review`), in figures, row by row."""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from pipeline.cli import output
+from pipeline.cli.group import AS_JSON, FILE, POSITIVE, QUICKSTART, Job, job_command
+
+TABLES = ("articles", "filtered", "labels", "train", "eval")  # as in `commands.show`: help need not import it
+REVIEW_FORMATS = ("csv", "jsonl", "argilla", "label-studio")
+
+
+@job_command("review", "Serve the review page; or a sample of labels to a file, and verdicts back from it.",
+             f"review {QUICKSTART}\n  labelmill review {QUICKSTART} --export sample.csv --sample 50")  # fmt: skip
+@click.option("--host", default="127.0.0.1", help="Where to serve the page (default: this machine only).")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8377, help="Its port (default: 8377; 0: any that is free)."
+)
+@click.option("--token", help="What reviewers log in with; needed where --host is reached by others.")
+@click.option("--reviewers", metavar="A,B", help="Who may review, by name (default: anyone).")
+@click.option("--predictions", type=FILE, metavar="FILE", help="Review another model's labels: JSONL by id.")
+@click.option("--export", type=FILE, metavar="FILE", help="Write a sample to FILE.")
+@click.option("--import", "filled", type=FILE, metavar="FILE", help="Read the filled FILE back.")
+@click.option("--format", "file_format", type=click.Choice(REVIEW_FORMATS), metavar="FORMAT",
+              help=f"{', '.join(REVIEW_FORMATS)} (default: by FILE's ending, or what is in it).")  # fmt: skip
+@click.option("--sample", type=POSITIVE, metavar="N", help="How many articles (default: all).")
+@click.option("--reviewer", default="reviewer", help="Whose verdicts these are.")
+def review(
+    job: Job,
+    host: str,
+    port: int,
+    token: str | None,
+    reviewers: str | None,
+    predictions: Path | None,
+    export: Path | None,
+    filled: Path | None,
+    file_format: str | None,
+    sample: int | None,
+    reviewer: str,
+) -> None:
+    if export and filled:
+        raise click.UsageError("--export and --import exclude each other")
+    from pipeline.commands import review
+
+    work = job.workspace()
+    if export:
+        count, files = review.export_sample(work, export, file_format, sample)
+        output.sampled(count, files, job.path)
+    elif filled:
+        with work.locked():
+            stored, repeated = review.import_verdicts(work, filled, file_format, reviewer)
+        also = f" ({repeated} were known)" if repeated else ""
+        print(f"{stored} verdicts stored{also}; labelmill run {job.path} applies them")
+    else:
+        review.serve(work, host, port, token, [] if reviewers is None else reviewers.split(","), predictions)
+
+
+@job_command("status", "What each stage took in, kept and rejected.", f"status {QUICKSTART}")
+@AS_JSON
+def status(job: Job, as_json: bool) -> None:
+    from pipeline import runner
+
+    report = runner.status(job.workspace())
+    output.say(report, as_json, lambda: output.status(report))
+
+
+@job_command("show", "Show rows of a table.", f"show {QUICKSTART} labels -n 5")
+@click.argument("table", type=click.Choice(TABLES), metavar="TABLE")
+@click.option("--rejected", is_flag=True, help="The rows that were dropped, with reasons.")
+@click.option("-n", "count", type=POSITIVE, metavar="N", help="At most N rows (default: 10, with --json all).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all columns.")
+def show(job: Job, table: str, rejected: bool, count: int | None, as_json: bool) -> None:
+    from pipeline.commands import show
+
+    work = job.workspace()
+    rows = show.show(work, table, rejected)
+    output.print_rows(islice(rows, count or (None if as_json else 10)), work, as_json)
+
+
+@job_command("report", "One HTML file that tells what a job made, how good it is and what it cost.",
+             f"report {QUICKSTART} --against 1.0.0")  # fmt: skip
+@click.option("--output", "path", type=FILE, metavar="FILE",
+              help="Default: report.html in the job's folder, here where that is read-only.")  # fmt: skip
+@click.option("--against", metavar="WHAT",
+              help="A version or another job file (default: the last version with other labels).")  # fmt: skip
+@click.option("--seed", type=int, default=0, help="Of the random labels to read (default: 0).")
+@click.option("--json", "as_json", is_flag=True, help="The figures as JSON; writes no file.")
+def report(job: Job, path: Path | None, against: str | None, seed: int, as_json: bool) -> None:
+    from pipeline.report import facts, page
+
+    work = job.workspace()
+    figures = facts.gather(work, against, seed)
+    if as_json:
+        print(json.dumps(figures, ensure_ascii=False, indent=1))
+        return
+    path = path or (work.path if os.access(work.path, os.W_OK) else Path.cwd()) / page.FILE
+    page.write(path, figures)
+    print(f"{figures['verdict']}\n{path}")
+
+
+@job_command("evaluate", "Compare the labels with those that people chose.", f"evaluate {QUICKSTART} --gold gold.jsonl")
+@click.option("--gold", type=FILE, required=True, metavar="FILE", help="id and label: JSONL, CSV or Parquet.")
+@AS_JSON
+def evaluate(job: Job, gold: Path, as_json: bool) -> None:
+    from pipeline.commands import evaluate
+
+    evaluation = evaluate.evaluate(job.workspace(), gold)
+    output.say(evaluation.as_dict(), as_json, lambda: output.evaluation(evaluation))
+
+
+@job_command("ledger", "What was asked, answered and paid.", f"ledger {QUICKSTART} --export paid.parquet")
+@click.option("--check", is_flag=True, help="Read the whole file and say whether it is sound.")
+@click.option("--salvage", is_flag=True, help="Save what can be read of a damaged file.")
+@click.option("--export", type=FILE, metavar="FILE", help="Write all records to a Parquet file.")
+@AS_JSON
+def ledger(job: Job, check: bool, salvage: bool, export: Path | None, as_json: bool) -> None:
+    from pipeline.label import job_ledger
+
+    work = job.workspace()
+    if check:
+        print(f"{job_ledger.check_ledger(work)}: sound")
+    elif salvage:
+        output.salvaged(job_ledger.salvage_ledger(work))
+    elif export:
+        print(f"{job_ledger.export_ledger(work, export):,} records written to {export}")
+    else:
+        report = job_ledger.ledger(work)
+        output.say(report, as_json, lambda: output.ledger(report))

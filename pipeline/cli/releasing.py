@@ -1,0 +1,100 @@
+"""Commands about versions: which there are, how they differ, whether they are whole, and what is made of them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from pipeline.cli import output
+from pipeline.cli.group import AS_JSON, FILE, POSITIVE, QUICKSTART, Job, job_command
+
+FORMATS = ("seq2seq", "chat", "clm", "jsonl", "csv")
+
+
+@job_command("versions", "The versions of a job.", f"versions {QUICKSTART}")
+@click.option("--drop", metavar="X.Y.Z", help="Remove the last version, where it is not on the Hub.")
+@AS_JSON
+def versions(job: Job, drop: str | None, as_json: bool) -> None:
+    from pipeline.commands import versions
+
+    if drop:
+        print(f"{versions.drop(job.workspace(), drop)}: dropped")
+        return
+    rows, trouble = versions.listing(job.workspace())
+    if trouble:
+        print(f"labelmill: {trouble}", file=sys.stderr)
+    output.say(rows, as_json, lambda: output.versions(rows))
+
+
+@job_command("diff", "How the rows of one version differ from another's.", f"diff {QUICKSTART} 1.0.0 1.1.0")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@AS_JSON
+def diff(job: Job, a: str, b: str, as_json: bool) -> None:
+    from pipeline.versions import store
+
+    folder = job.workspace().versions
+    difference = store.difference(store.named(folder, a), store.named(folder, b))
+    output.say(asdict(difference), as_json, lambda: output.changes(difference))
+
+
+@job_command(
+    "verify", "Hold a version's files against its manifest, here and on the Hub.", f"verify {QUICKSTART} 1.0.0"
+)
+@click.argument("version", metavar="VERSION")
+def verify(job: Job, version: str) -> int:
+    from pipeline.commands import verify
+
+    differences = verify.verify(job.workspace(), version)
+    for copy, problems in differences.items():
+        print("\n".join(f"{copy}: {problem}" for problem in problems) or f"{copy}: as its manifest says")
+    return 1 if any(differences.values()) else 0
+
+
+@job_command("export", "Write a split in a form to train with.",
+             f"export {QUICKSTART} --format seq2seq --split train --output train.jsonl")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(FORMATS), required=True, metavar="FORMAT", help=", ".join(FORMATS))
+@click.option(
+    "--split", type=click.Choice(["train", "eval"]), default="train", metavar="SPLIT", help="train (default), eval."
+)
+@click.option(
+    "--output", "path", type=FILE, metavar="FILE", help="Default: NAME-VERSION-SPLIT-FORMAT.jsonl or .csv here."
+)
+@click.option("--version", metavar="X.Y.Z", help="Default: the last one.")
+@click.option("--prefix", metavar="TEXT", help="What stands before the text (default: the task's).")
+@click.option("--tokenizer", metavar="NAME", help="Counts tokens: an encoding of OpenAI's, a Hub name or a folder.")
+@click.option("--max-input-tokens", type=POSITIVE, metavar="N", help="Cut the text so that the input is no longer.")
+@click.option("--max-target-tokens", type=POSITIVE, metavar="N", help="Leave out last phrases of a longer target.")
+def export(
+    job: Job,
+    form: str,
+    split: str,
+    path: Path | None,
+    version: str | None,
+    prefix: str | None,
+    tokenizer: str | None,
+    max_input_tokens: int | None,
+    max_target_tokens: int | None,
+) -> None:
+    from pipeline.versions import export
+
+    work = job.workspace()
+    limits = export.TokenLimits(tokenizer, max_input_tokens, max_target_tokens)
+    output.exported(export.export(work.versions, version, split, form, path, prefix, limits))
+
+
+@job_command("takedown", "Publish an article no more: not in the next version, nor in any later one.",
+             f"takedown {QUICKSTART} --id ko-001 --reason 'asked by the author'")  # fmt: skip
+@click.option(
+    "--id", "ids", required=True, multiple=True, metavar="ID", help="Of the article; may be given several times."
+)
+@click.option("--reason", default="", metavar="TEXT", help="Kept in the log.")
+def takedown(job: Job, ids: tuple[str, ...], reason: str) -> None:
+    from pipeline.commands import takedown
+
+    work = job.workspace()
+    for row_id in ids:
+        output.takedown(takedown.takedown(work, row_id, reason), job.path)

@@ -1,0 +1,128 @@
+"""Commands that run stages: `run`, one for each stage, and `quote`, which tells before what they cost."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli import output
+from pipeline.cli.group import AS_JSON, POSITIVE, QUICKSTART, Job, job_command
+from pipeline.job.run_options import RunOptions
+
+if TYPE_CHECKING:
+    from pipeline.job.workspace import Workspace
+
+STAGES = (
+    "collect",
+    "filter",
+    "label",
+    "clean",
+    "review",
+    "split",
+    "publish",
+)  # `runner.NAMES`: help need not import them
+_STAGE = click.Choice(STAGES)
+_RETRY = click.option("--retry-rejected", is_flag=True, help="Ask again what the endpoint rejected for good.")
+
+
+@job_command("run", "Run a job: all stages, or some.", f"run {QUICKSTART} --set split.eval=0.1")
+@click.option("--from", "first", type=_STAGE, default=STAGES[0], metavar="STAGE", help=", ".join(STAGES))
+@click.option("--to", "last", type=_STAGE, default=STAGES[-1], metavar="STAGE", help="The last stage.")
+@click.option("--limit", type=POSITIVE, metavar="N", help="Label at most the first N articles; no version.")
+@click.option("--publish", is_flag=True, help="Make a version also where rows of the last one change or articles wait.")
+@_RETRY
+def run(job: Job, first: str, last: str, limit: int | None, publish: bool, retry_rejected: bool) -> None:
+    from pipeline import runner
+
+    work = job.workspace()
+    options = RunOptions(first, last, limit=limit, publish=publish, retry_rejected=retry_rejected)
+    held_back = runner.run(work, options)
+    if held_back and job.overrides:  # without them the rows would be stale to `publish`
+        publish_command = f"labelmill publish {job.path}"
+        overrides = " ".join(f"--set {shlex.quote(override)}" for override in job.overrides)
+        held_back = held_back.replace(publish_command, f"{publish_command} {overrides}")
+    output.status({**runner.status(work), "held_back": held_back})
+
+
+@job_command("quote", "What labelling the rest will cost and take, before it is paid.",
+             f"quote {QUICKSTART} --sample 200 --set label.provider=openai")  # fmt: skip
+@click.option("--sample", type=POSITIVE, metavar="N", help="Label N at random first (kept), for intervals.")
+@AS_JSON
+def quote(job: Job, sample: int | None, as_json: bool) -> None:
+    from pipeline import runner
+    from pipeline.commands import quote
+
+    work = job.workspace()
+    runner.run(work, RunOptions(last="filter"))
+    estimate = quote.quote(work, sample or 0)
+    output.say(asdict(estimate), as_json, lambda: output.quote(estimate))
+
+
+@job_command("collect", "Read the sources into articles.", f"collect {QUICKSTART}")
+@click.option("--preview", type=POSITIVE, metavar="N", help="Show the first N rows of each source; store nothing.")
+@click.option("--no-fetch", is_flag=True, help="Web: of what was crawled before; ask no page.")
+@click.option("--json", "as_json", is_flag=True, help="With --preview: as JSON lines.")
+def collect(job: Job, preview: int | None, no_fetch: bool, as_json: bool) -> None:
+    if not preview:
+        return _run_stage(job, RunOptions("collect", "collect", fetch=not no_fetch))
+    if no_fetch:
+        raise click.UsageError("--preview and --no-fetch exclude each other")
+    from pipeline.commands import show
+
+    work = job.workspace()
+    output.print_rows(show.preview(work, preview), work, as_json)
+
+
+@job_command("filter", "Keep articles by language, length and novelty.", f"filter {QUICKSTART}")
+def filter_stage(job: Job) -> None:
+    _run_stage(job, RunOptions("filter", "filter"))
+
+
+@job_command("label", "Ask the labeller about every article that has no answer yet.", f"label {QUICKSTART}")
+@_RETRY
+def label(job: Job, retry_rejected: bool) -> None:
+    _run_stage(job, RunOptions("label", "label", retry_rejected=retry_rejected))
+
+
+@job_command("clean", "Make labels of the raw replies (free).", f"clean {QUICKSTART}")
+def clean(job: Job) -> None:
+    _run_stage(job, RunOptions("clean", "clean"))
+
+
+@job_command("split", "Assign train and eval, for good.", f"split {QUICKSTART}")
+def split(job: Job) -> None:
+    _run_stage(job, RunOptions("split", "split"))
+
+
+@job_command("publish", "Write a version where rows changed.", f"publish {QUICKSTART} --dry-run")
+@click.option("--dry-run", is_flag=True, help="Show diff, version, gates and card; write nothing.")
+@click.option(
+    "--to", type=click.Choice(["folder", "hub"]), metavar="WHERE", help="folder or hub, instead of publish.to."
+)
+@click.option("--private", is_flag=True, help="Make a new repository private, whatever publish.private says.")
+@click.option("--adopt", is_flag=True, help="Go on from the repository as somebody else left it.")
+@click.option("--version", metavar="X.Y.Z", help="Instead of the computed one; refused where it promises too much.")
+def publish(job: Job, dry_run: bool, to: str | None, private: bool, adopt: bool, version: str | None) -> None:
+    from pipeline import runner
+    from pipeline.commands import publish
+
+    work = job.workspace(*([f"publish.to={to}"] if to else []), *(["publish.private=true"] if private else []))
+    options = RunOptions("publish", publish=True, version=version, adopt=adopt)
+    if dry_run:
+        return output.plan(runner.plan_version(work, options))
+    if adopt and publish.adopt(work):
+        options = replace(options, first="split")
+    _run_stage(job, options, work)
+
+
+def _run_stage(job: Job, options: RunOptions, work: Workspace | None = None) -> None:
+    """Run a stage, and print how it stands now."""
+    from pipeline import runner
+
+    work = work or job.workspace()
+    runner.run(work, options)
+    report = runner.status(work)
+    output.status({**report, "stages": [row for row in report["stages"] if row["stage"] == options.last]})
