@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from pipeline import runner
 from pipeline.clean.cleaner.normal import fold_loose
 from pipeline.core.text.tokens import encoding_counter
 from pipeline.metrics.intervals import clustered_share
@@ -72,12 +74,46 @@ def test_offsets_lead_to_their_phrases(make_job: JobMaker, server: Server) -> No
         assert bool(span) == (tier in ("exact", "spacing")), (phrase, tier)
         assert not span or fold_loose(row["text"][span[0] : span[1]]) == fold_loose(phrase)
     assert {"exact", "absent"} <= set(row["tiers"])
+    for folder in (work.labels, work.reviewed):  # where anybody may look without a version
+        [file] = folder.path.glob("*.parquet")
+        assert pq.read_table(file).column("offsets").to_pylist() == [row["offsets"]]
     [labelling] = manifest(work, "1.0.0")["runs"]
     assert labelling["models_served"] and labelling["input_tokens"] > 0 and labelling["prompt_text"]["user"]
     runs = pq.read_table(work.versions / "1.0.0" / "provenance" / "runs.parquet").to_pylist()
     assert [found["run_id"] for found in runs] == [row["run_id"]]
     assert runs[0]["prompt_sha256"] and json.loads(runs[0]["prompt_text"])["user"] in labelling["prompt_text"]["user"]
     assert "keyphrases/v1" in (work.versions / "1.0.0" / "README.md").read_text()
+
+
+def test_offsets_of_shards_of_before_and_of_people(make_job: JobMaker, tmp_path: Path) -> None:
+    """Shards that lack the column give the same version; phrases that a person wrote are searched when it is made."""
+    path = make_job([article(n) for n in range(12)])
+    work = run(path)
+    before = read(work, "1.0.0")
+    for file in (*work.labels.path.glob("*.parquet"), *work.reviewed.path.glob("*.parquet")):
+        pq.write_table(pq.read_table(file).drop_columns(["offsets"]), file)
+    assert runner.plan_version(work).diff.empty
+    sheet = tmp_path / "sheet.csv"
+    command("review", path, "--export", sheet)
+    lines = list(csv.DictReader(io.StringIO(sheet.read_text("utf-8-sig"))))
+    first, second, *_ = lines
+    kept, *_ = first["keyphrases"].split("; ")
+    first["corrected"] = f"{kept}; harbour"
+    second["corrected"] = second["keyphrases"].split("; ")[0]
+    frame = pd.DataFrame(lines)
+    frame.to_csv(sheet, index=False, encoding="utf-8-sig")
+    command("review", path, "--import", sheet)
+    work = run(path)
+    stored = {row["id"]: row["offsets"] for row in rows(work, "labels")}
+    assert stored[first["id"]] is None
+    command("publish", path)
+    after = read(work, "2.0.0")
+    added = after[first["id"]]
+    [start, end] = added["offsets"][added["keyphrases"].index("harbour")]
+    assert added["text"][start:end].lower() == "harbour"
+    for row in (added, after[second["id"]]):
+        old = dict(zip(before[row["id"]]["keyphrases"], before[row["id"]]["offsets"], strict=True))
+        assert row["offsets"][0] == old[row["keyphrases"][0]]
 
 
 def test_only_labels_are_published(make_job: JobMaker) -> None:

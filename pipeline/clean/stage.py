@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.clean.cleaner.offsets import offsets
 from pipeline.core import finish, plugins
 from pipeline.core.files import write_json
 from pipeline.core.options import in_key
@@ -101,6 +102,7 @@ def _label(
         "text_sha256": article.text_sha256,
         labeller.task.column.name: labeller.task.column.value(label.phrases),
         "tiers": label.tiers,
+        "offsets": offsets(label.phrases, label.tiers, article.text) if labeller.task.column.many else None,
         "status": label.status,
         "repairs": [*label.repairs, "article_truncated"] if record.note else label.repairs,
         "provider": labeller.provider_name,

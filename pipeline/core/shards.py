@@ -51,6 +51,7 @@ ARTICLE = pa.schema(
         ("notes", pa.list_(pa.string())),  # what the source noticed, or did to it
     ]
 )
+OFFSETS = pa.list_(pa.list_(pa.int32()))  # `[start, end]` or `[]` for each phrase
 REJECTED = pa.schema(
     [
         ("id", pa.string()),
@@ -114,9 +115,9 @@ def rejected_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = REJECT
 
 
 def label_fields(column: LabelColumn) -> list[tuple[str, pa.DataType]]:
-    """Return the fields of a label in a table's schema."""
+    """Return the fields of a label in a table's schema; `offsets` are code points, see `clean.cleaner.offsets`."""
     if column.many:
-        return [(column.name, pa.list_(pa.string())), ("tiers", pa.list_(pa.string()))]
+        return [(column.name, pa.list_(pa.string())), ("tiers", pa.list_(pa.string())), ("offsets", OFFSETS)]
     return [(column.name, pa.string())]
 
 

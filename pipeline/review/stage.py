@@ -59,9 +59,15 @@ def _apply(work: Workspace, labels: list[dict[str, Any]], by_text: dict[str, ver
         phrases, source = judged.apply(before, max_phrases)
         if phrases:
             tiers = dict(zip(before, row.get("tiers") or [], strict=False))
-            tiers_after = [tiers.get(phrase, "reviewer") for phrase in phrases]
-            kept.append({**row, column.name: column.value(phrases), "tiers": tiers_after, "label_source": source})
+            label = {column.name: column.value(phrases), "tiers": [tiers.get(each, "reviewer") for each in phrases]}
+            kept.append({**row, **label, "offsets": _offsets(row, before, phrases), "label_source": source})
         else:
             rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(before)})
     reviewed = pa.schema([*label_table.schema(work), ("label_source", pa.string())])  # llm | verified | edited
     return Output(pa.Table.from_pylist(kept, schema=reviewed), rejected_table(rejected))
+
+
+def _offsets(row: dict[str, Any], before: list[str], after: list[str]) -> list[list[int]] | None:
+    """Return the offsets of the phrases that are left; None where a person wrote one: publishing has the text to search."""
+    stored = dict(zip(before, row.get("offsets") or [], strict=False))
+    return [stored[phrase] for phrase in after] if all(phrase in stored for phrase in after) else None

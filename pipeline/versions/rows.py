@@ -11,9 +11,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.clean.cleaner import locate
 from pipeline.clean.cleaner.normal import fold_loose
-from pipeline.core.shards import label_fields
+from pipeline.clean.cleaner.offsets import offsets
+from pipeline.core.shards import OFFSETS, label_fields
 from pipeline.core.text.folding import fold_case
 from pipeline.core.types import LabelColumn
 from pipeline.versions import leaks
@@ -23,8 +23,6 @@ _HEAD = ("id", "group_id", "text_sha256", "source", "licence", "url", "published
 TEXT = ("title", "text")  # left out where only labels may be published
 _TAIL = ("status", "label_source", "run_id", "added_in", "changed_in")
 _ARTICLE = ("group_id", "text_sha256", "licence", "url", "published_at", "language", "title")
-_VERBATIM = ("exact", "spacing", "reviewer")  # tiers of phrases that stand in the text as they are written
-OFFSETS = pa.list_(pa.list_(pa.int32()))
 
 
 def schema(column: LabelColumn, with_text: bool = True) -> pa.Schema:
@@ -34,12 +32,10 @@ def schema(column: LabelColumn, with_text: bool = True) -> pa.Schema:
     left out where only labels may be published.
     """
     texts = (*_HEAD, *(TEXT if with_text else ()))
-    offsets = [("offsets", OFFSETS)] if column.many else []
     return pa.schema(
         [
             *((name, pa.string()) for name in texts),
             *label_fields(column),
-            *offsets,
             *((name, pa.string()) for name in _TAIL),
         ]
     )
@@ -54,17 +50,15 @@ def build(articles: pa.Table, labels: pa.Table, splits: pa.Table, column: LabelC
     tables = (labels, splits, articles)
     columns = {name: next(t for t in tables if name in t.column_names).column(name) for name in [*names, "split"]}
     if column.many:
-        values = (columns[name].to_pylist() for name in (column.name, "tiers", "text"))
-        columns["offsets"] = pa.array([offsets(*row) for row in zip(*values, strict=True)], OFFSETS)
+        columns["offsets"] = pa.array(_offsets(labels, columns, column), OFFSETS)
     return pa.table(columns)
 
 
-def offsets(phrases: list[str], tiers: list[str], text: str) -> list[list[int]]:
-    """Return for each phrase `[start, end]`, or `[]` where it stands in the text in another inflection or not at all."""
-    verbatim = [phrase for phrase, tier in zip(phrases, tiers, strict=True) if tier in _VERBATIM]
-    located = iter(locate(verbatim, text) if verbatim else ())
-    spans = [next(located) if tier in _VERBATIM else None for tier in tiers]
-    return [list(span) if span else [] for span in spans]
+def _offsets(labels: pa.Table, columns: dict[str, Any], column: LabelColumn) -> list[list[list[int]]]:
+    """Return the offsets of `labels/`; computed where a shard of before lacks them, and where a person wrote a phrase."""
+    stored = labels.column("offsets").to_pylist() if "offsets" in labels.column_names else [None] * labels.num_rows
+    values = (columns[name].to_pylist() for name in (column.name, "tiers", "text"))
+    return [known if known is not None else offsets(*row) for known, *row in zip(stored, *values, strict=True)]
 
 
 def redacted(
