@@ -54,6 +54,7 @@ def _step(work: Workspace, labeller: RequestBuilder) -> Step:
         plugins.name_in_digests(task.__name__),
         plugins.version_of(task),
         in_key(options, mode="json"),
+        *([work.config.tokenizer] if work.config.tokenizer else []),
     ]
     changed = "the cleaner, its options or the labeller changed"
     return Step(work.labels, [work.filtered, work.requests], [cleaning, labeller.run_id], changed)

@@ -65,7 +65,11 @@ def verify(job: Job, version: str) -> int:
 )
 @click.option("--version", metavar="X.Y.Z", help="Default: the last one.")
 @click.option("--prefix", metavar="TEXT", help="What stands before the text (default: the task's).")
-@click.option("--tokenizer", metavar="NAME", help="Counts tokens: an encoding of OpenAI's, a Hub name or a folder.")
+@click.option(
+    "--tokenizer",
+    metavar="NAME",
+    help="Counts tokens: an encoding of OpenAI's, a Hub name or a folder (default: the job's).",
+)
 @click.option("--max-input-tokens", type=POSITIVE, metavar="N", help="Cut the text so that the input is no longer.")
 @click.option("--max-target-tokens", type=POSITIVE, metavar="N", help="Leave out last phrases of a longer target.")
 def export(
@@ -82,6 +86,8 @@ def export(
     from pipeline.versions import export
 
     work = job.workspace()
+    if max_input_tokens or max_target_tokens:
+        tokenizer = tokenizer or work.config.tokenizer
     limits = export.TokenLimits(tokenizer, max_input_tokens, max_target_tokens)
     output.exported(export.export(work.versions, version, split, form, path, prefix, limits))
 

@@ -10,7 +10,6 @@ from contextlib import closing
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.shards import read_order
-from pipeline.core.text.tokens import encoding_of
 from pipeline.core.types import Request
 from pipeline.job.config import Price
 from pipeline.job.workspace import Workspace
@@ -139,7 +138,7 @@ class _Survey:
             in_flight = limits.concurrency or measured_in_flight or _IN_FLIGHT
             cost, outputs, seconds = quotes.intervals(sample, self._tokens, requests, in_flight, at_limits or 0.0)
         return Quote(
-            self._articles, self._answered, requests, model, encoding_of(model or ""), self._tokens, self._most_output,
+            self._articles, self._answered, requests, model, self._fitting.tokenizer, self._tokens, self._most_output,
             price.model_dump(mode="json") if price else None, self._ledger.report.spending().spent, prompts, most, len(sample),
             cost, outputs, rpm, tpm, at_limits, seconds, self._notes(model, price is None),
         )  # fmt: skip
@@ -148,7 +147,7 @@ class _Survey:
         notes = []
         if self._is_here:
             notes.append("the model runs on this machine: no money; --sample 50 measures the time")
-            notes.append(f"tokens are counted as {encoding_of(model or '')} does; the model's own may be more")
+            notes.append(f"tokens are counted as {self._fitting.tokenizer} does; the model's own may be more")
             return notes
         if unpriced:
             notes.append(f"the price of {model!r} is not known: give it in label.prices, or see the tokens only")

@@ -51,6 +51,11 @@ class FilterOptions(Options):
     in_every_key = "type"
     type: str
 
+    @classmethod
+    def counted_by(cls, tokenizer: str) -> dict[str, str]:
+        """Return the options with which a filter that counts tokens counts them by the job's `tokenizer`; none else."""
+        return {}
+
 
 class LabelSection(Protocol):
     """What a provider may use of the job file's section `label`, beside its own `parameters`."""

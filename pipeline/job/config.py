@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -163,6 +164,9 @@ class JobConfig(Options):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     workspace: Path = Path("jobs")
+    tokenizer: str | None = (
+        None  # an encoding, a Hub name or a folder: what counts tokens wherever nothing else is named
+    )
     sources: Annotated[list[PluginSpec], Field(min_length=1, repr=False)]  # an address may hold a password
     filters: list[PluginSpec] = []
     label: LabelOptions = LabelOptions()
@@ -178,7 +182,16 @@ class JobConfig(Options):
 
     @cached_property
     def filter_options(self) -> list[Any]:
-        return [self._options("filters", f.type, f.model_dump(), ("filters", i)) for i, f in enumerate(self.filters)]
+        return [self._options("filters", f.type, self._counted(f), ("filters", i)) for i, f in enumerate(self.filters)]
+
+    def _counted(self, spec: PluginSpec) -> dict[str, Any]:
+        """Return a filter's section, with the job's tokenizer where it counts tokens and says nothing of how."""
+        values = spec.model_dump()
+        if self.tokenizer is None or {"encoding", "tokenizer"} & set(values):
+            return values
+        with suppress(ConfigError):  # an unknown filter is an error with its place, in `_options`
+            values = plugins.load("filters", spec.type).Options.counted_by(self.tokenizer) | values
+        return values
 
     @cached_property
     def provider_options(self) -> Any:

@@ -17,7 +17,7 @@ from pipeline.core.contracts import Provider, Task
 from pipeline.core.errors import ConfigError, LabelmillError
 from pipeline.core.files import canonical_json, digest_of, read_json, write_bytes, write_json
 from pipeline.core.shards import read_order
-from pipeline.core.text.tokens import Counter, encoding_counter, tokenizer_counter
+from pipeline.core.text.tokens import Counter, counter_of, encoding_counter, tokenizer_counter
 from pipeline.core.types import Article, Label, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
@@ -34,7 +34,7 @@ class RequestBuilder:
         self._work = work
         config = work.config
         self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
-        self.provider_name = config.label.provider
+        self.provider_name, self.tokenizer = config.label.provider, config.tokenizer
         self.prompt = load_prompt(config)
         self.provider.identify(config.folder, work.weights_file, refit)
         if self.provider.fits():
@@ -159,7 +159,9 @@ def _form(config: JobConfig) -> ResponseFormat:
 
 
 def token_counter(work: Workspace) -> Counter:
-    """The counter of the job's token filter, so that labels are counted as articles are; else cl100k_base."""
+    """Return the counter of the job's tokenizer, else of its token filter: labels are counted as articles are; else cl100k_base."""
+    if work.config.tokenizer:
+        return counter_of(work.config.tokenizer)
     for options in work.config.filter_options:
         if options.type == "tokens":
             if options.tokenizer:

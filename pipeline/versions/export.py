@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pipeline.core.errors import ConfigError, InputError
-from pipeline.core.text.tokens import ENCODINGS, Counter, encoding_counter, tokenizer_counter
+from pipeline.core.text.tokens import Counter, counter_of
 from pipeline.versions import store
 
 Row = dict[str, Any]
@@ -43,7 +43,7 @@ class TokenLimits:
             return None
         if self.tokenizer is None:
             raise ConfigError("--max-input-tokens and --max-target-tokens need --tokenizer: whose tokens?")
-        return encoding_counter(self.tokenizer) if self.tokenizer in ENCODINGS else tokenizer_counter(self.tokenizer)
+        return counter_of(self.tokenizer)
 
 
 @dataclass

@@ -61,6 +61,11 @@ def tokenizer_counter(tokenizer: str) -> Counter:
     return lambda texts: [len(e) for e in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
+def counter_of(name: str) -> Counter:
+    """Return the counter of an encoding or of a Hugging Face tokenizer, whichever `name` names."""
+    return encoding_counter(name) if name in ENCODINGS else tokenizer_counter(name)
+
+
 def encoding_of(model: str) -> str:
     """Return the encoding of an OpenAI model by its name (as in tiktoken's table); the newest for other names."""
     older = ("gpt-4-", "gpt-3.5", "text-embedding")
@@ -80,27 +85,38 @@ class Ruler(Protocol):
         """Return the first `tokens` tokens of a text, less a character that the cut would tear apart."""
 
 
-class EncodingRuler:
-    """A ruler by an encoding of tiktoken: exact for OpenAI's models, an estimate for others."""
+class NamedRuler:
+    """A ruler by an encoding of tiktoken or a Hugging Face tokenizer: exact for the models that use it, else an estimate."""
 
-    def __init__(self, encoding: str) -> None:
-        self._encoding = encoding
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def of_chat(self, messages: Sequence[Message]) -> int:
         contents = [message["content"] for message in messages]
-        return sum(encoding_counter(self._encoding)(contents)) + _MESSAGE_TOKENS * (len(contents) + 1)
+        return sum(counter_of(self._name)(contents)) + _MESSAGE_TOKENS * (len(contents) + 1)
 
     def of_text(self, text: str) -> int:
-        return encoding_counter(self._encoding)([text])[0]
+        return counter_of(self._name)([text])[0]
 
     def cut(self, text: str, tokens: int) -> str:
+        if self._name not in ENCODINGS:
+            return _longest_prefix(text, tokens, self.of_text)
         import quicktok
 
-        coder = quicktok.get_encoding(self._encoding if self._encoding in QUICK else QUICK[0])
+        coder = quicktok.get_encoding(self._name if self._name in QUICK else QUICK[0])
         ids = coder.encode(text)
         return (
             text if len(ids) <= tokens else str(coder.decode(ids[: max(0, tokens)])).rstrip("\N{REPLACEMENT CHARACTER}")
         )
+
+
+def _longest_prefix(text: str, tokens: int, count: Callable[[str], int]) -> str:
+    """Return the longest beginning of at most so many tokens, by bisection: not every tokenizer tells where a token ends."""
+    fits, too_long = 0, len(text) + 1
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        fits, too_long = (middle, too_long) if count(text[:middle]) <= tokens else (fits, middle)
+    return text[:fits]
 
 
 def _quicktok(encoding: str) -> Counter:
@@ -115,7 +131,7 @@ def _tiktoken(encoding: str) -> Counter:
 
     if encoding not in ENCODINGS:
         raise ConfigError(f"unknown encoding {encoding!r}; allowed: {', '.join(ENCODINGS)}")
-    cache = str(Path(tempfile.gettempdir()) / f"labelmill-ranks-{os.getuid()}")
+    cache = str(Path(tempfile.gettempdir()) / f"labelmill-ranks-{getattr(os, 'getuid', str)()}")
     if encoding in _RANKS and os.environ.setdefault("TIKTOKEN_CACHE_DIR", cache) == cache:
         _write_offline_ranks(encoding, Path(cache))
     try:

@@ -24,6 +24,10 @@ class Options(contracts.FilterOptions):
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(gt=0)] | None = None
 
+    @classmethod
+    def counted_by(cls, tokenizer: str) -> dict[str, str]:
+        return {"encoding" if tokenizer in ENCODINGS else "tokenizer": tokenizer}
+
     @field_validator("encoding")
     @classmethod
     def _is_encoding(cls, encoding: str | None) -> str | None:

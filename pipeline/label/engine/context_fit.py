@@ -10,7 +10,7 @@ import re
 from typing import Literal
 
 from pipeline.core.errors import TOO_LONG, RequestFailed
-from pipeline.core.text.tokens import EncodingRuler, Ruler, encoding_of
+from pipeline.core.text.tokens import NamedRuler, Ruler, encoding_of
 from pipeline.core.types import Request
 from pipeline.label.engine.request_attempt import RequestAttempt, size_of
 from pipeline.label.requests import RequestBuilder
@@ -28,12 +28,13 @@ class ContextFit:
         self.context: int | None = None
         self._builder, self._cuts = builder, policy == "truncate"
         self._reply = most_output or _REPLY_TOKENS
-        self._by_encoding = EncodingRuler(encoding_of(builder.provider.model or ""))
+        self.tokenizer = builder.tokenizer or encoding_of(builder.provider.model or "")
+        self._by_name = NamedRuler(self.tokenizer)
 
     @property
     def _ruler(self) -> Ruler:
-        """The provider's own, once its model is loaded; else that of OpenAI's models."""
-        return self._builder.provider.ruler or self._by_encoding
+        """Return the provider's own, once its model is loaded; else that of the job's tokenizer or of OpenAI's models."""
+        return self._builder.provider.ruler or self._by_name
 
     def tokens(self, request: Request) -> int:
         """Return the tokens of a request's messages."""
