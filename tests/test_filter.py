@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.text.language import detector
-from pipeline.core.text.tokens import encoding_counter
-from tests.conftest import SHARED, JobMaker, article, rows, run, stage, write_jsonl
+from pipeline.core.text.tokens import NamedRuler, encoding_counter
+from tests.conftest import SHARED, JobMaker, article, command, rows, run, stage, write_jsonl
+from tests.openai_server import Server, completion
 
 KOREAN = "서울시는 올해 봄부터 시민에게 항구를 개방하고 새로운 도서관을 열기로 했다고 밝혔다. " * 6
 ENGLISH = "The harbour of the city was opened to the public in the spring of this year. " * 6
@@ -130,12 +131,55 @@ def test_the_fast_counter_counts_real_articles_like_tiktoken() -> None:
             assert encoding_counter(encoding)(texts) == encoding_counter(encoding, "tiktoken")(texts)
 
 
-def test_a_hugging_face_tokenizer(make_job: JobMaker, tmp_path: Path) -> None:
+@pytest.fixture
+def words(tmp_path: Path) -> str:
+    """The folder of a tokenizer whose tokens are words between spaces."""
     tokenizers = pytest.importorskip("tokenizers", reason="extra 'transformers' is not installed")
     transformers = pytest.importorskip("transformers", reason="extra 'transformers' is not installed")
     made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "[UNK]": 1}, unk_token="[UNK]"))
     made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
     transformers.PreTrainedTokenizerFast(tokenizer_object=made).save_pretrained(tmp_path / "words")
-    path = make_job([{"id": "1", "body": ENGLISH}], filters=[{"type": "tokens", "tokenizer": str(tmp_path / "words")}])
+    return str(tmp_path / "words")
+
+
+def test_a_hugging_face_tokenizer(make_job: JobMaker, words: str) -> None:
+    path = make_job([{"id": "1", "body": ENGLISH}], filters=[{"type": "tokens", "tokenizer": words}])
     work = run(path, last="filter")
     assert rows(work, "filtered")[0]["tokens"] == len(ENGLISH.split())
+
+
+def test_one_tokenizer_counts_for_the_whole_job(make_job: JobMaker, server: Server, words: str) -> None:
+    """Filter, label length, quote, cutting and export count by it, and each by another where the other is named."""
+    body = f"{ENGLISH.strip()} Harbour festival opens on Friday."
+    label = {"provider": "openai", "base_url": server.url, "on_too_long": "truncate"}
+    articles = [{"id": str(n), "body": f"{body} {n}"} for n in range(4)]
+    path = make_job(
+        articles,
+        tokenizer=words,
+        filters=[{"type": "tokens"}],
+        label=label,
+        clean={"max_label_tokens": 3},
+    )
+    server.script = lambda body, times: (200, completion(body, "harbour festival; opens on Friday"), {})
+    run(path, last="filter")
+    quoted = json.loads(command("quote", path, "--json").stdout)
+    work = run(path)
+    assert {row["tokens"] for row in rows(work, "filtered")} == {len(f"{body} 1".split())}
+    contents = sum(len(message["content"].split()) for sent in server.bodies for message in sent["messages"])
+    assert (quoted["input_tokens"], quoted["encoding"]) == (contents + 4 * 4 * 3, words)
+    assert {tuple(row["keyphrases"]) for row in rows(work, "labels")} == {("harbour festival",)}
+    output = work.config.folder / "out.jsonl"
+    assert command("export", path, "--format", "clm", "--max-input-tokens", "20", "--output", output).returncode == 0
+    assert all(len(json.loads(line)["text"].split()) <= 20 for line in output.read_text().splitlines())
+    [count] = encoding_counter("cl100k_base")([f"{body} 1"])
+    other = run(path, "filters.0.encoding=cl100k_base", last="filter")
+    assert {row["tokens"] for row in rows(other, "filtered")} == {count}
+    again = run(path, "tokenizer=o200k_base", "clean.max_label_tokens=1", last="clean")
+    assert rows(again, "labels") == []  # cleaned anew, by the other
+
+
+def test_a_text_is_cut_by_a_named_tokenizer(words: str) -> None:
+    ruler = NamedRuler(words)
+    assert ruler.cut("the cat  sat on it", 2).split() == ["the", "cat"]
+    assert ruler.cut("the cat", 9) == "the cat"
+    assert ruler.of_chat([{"role": "user", "content": "the cat"}]) == 2 + 8

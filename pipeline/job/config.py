@@ -190,7 +190,8 @@ class JobConfig(Options):
         if self.tokenizer is None or {"encoding", "tokenizer"} & set(values):
             return values
         with suppress(ConfigError):  # an unknown filter is an error with its place, in `_options`
-            values = plugins.load("filters", spec.type).Options.counted_by(self.tokenizer) | values
+            model = plugins.load("filters", spec.type).Options
+            values = (model.counted_by(self.tokenizer) if issubclass(model, FilterOptions) else {}) | values
         return values
 
     @cached_property
