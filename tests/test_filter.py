@@ -174,7 +174,7 @@ def test_one_tokenizer_counts_for_the_whole_job(make_job: JobMaker, server: Serv
     [count] = encoding_counter("cl100k_base")([f"{body} 1"])
     other = run(path, "filters.0.encoding=cl100k_base", last="filter")
     assert {row["tokens"] for row in rows(other, "filtered")} == {count}
-    again = run(path, "tokenizer=o200k_base", "clean.max_label_tokens=1", last="clean")
+    again = run(path, "tokenizer=o200k_base", "clean.max_label_tokens=1", last="review")
     assert rows(again, "labels") == []  # cleaned anew, by the other
 
 

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import pyarrow as pa
 from pydantic import SecretStr
 
-from pipeline.core import types
-from pipeline.core.options import Options
+from pipeline.core.options import FilterOptions as FilterOptions  # plugins take theirs from here
+from pipeline.core.options import SourceOptions as SourceOptions
 from pipeline.core.types import Article, BadRow, Label, LabelColumn, ModelInfo, RateLimits, RawRow, Reply, Request, Unit
 
 if TYPE_CHECKING:
@@ -34,27 +34,6 @@ if TYPE_CHECKING:
 
 Reasons = list[str | None]  # why each row may not stay, None where it may
 Columns = dict[str, list[Any]]  # a value for each row, by the column's name
-
-
-class SourceOptions(Options):
-    """What every source takes: `columns`, our name of a column -> the source's; `licence` of its articles."""
-
-    in_every_key = "type columns licence"
-    type: str
-    columns: dict[types.ArticleColumn, str] = {}  # noqa: RUF012
-    licence: str | None = None
-
-
-class FilterOptions(Options):
-    """What every filter takes."""
-
-    in_every_key = "type"
-    type: str
-
-    @classmethod
-    def counted_by(cls, tokenizer: str) -> dict[str, str]:
-        """Return the options with which a filter that counts tokens counts them by the job's `tokenizer`; none else."""
-        return {}
 
 
 class LabelSection(Protocol):

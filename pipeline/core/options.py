@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
 from pipeline.core.files import canonical_json
+from pipeline.core.types import ArticleColumn
 
 _FOR_A_KEY = "for a key"  # the context of such a dump: pydantic hands it on to options within options
 
@@ -70,3 +71,24 @@ def _always_in_key(part: type) -> Iterable[str]:
     own = vars(part).get("in_every_key")
     is_ours = part.__module__.partition(".")[0] == __name__.partition(".")[0]
     return get_annotations(part) if own is None and not is_ours else (own or "").split()
+
+
+class SourceOptions(Options):
+    """What every source takes: `columns`, our name of a column -> the source's; `licence` of its articles."""
+
+    in_every_key = "type columns licence"
+    type: str
+    columns: dict[ArticleColumn, str] = {}
+    licence: str | None = None
+
+
+class FilterOptions(Options):
+    """What every filter takes."""
+
+    in_every_key = "type"
+    type: str
+
+    @classmethod
+    def counted_by(cls, tokenizer: str) -> dict[str, str]:
+        """Return the options with which a filter that counts tokens counts them by the job's `tokenizer`; none else."""
+        return {}
