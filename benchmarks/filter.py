@@ -27,7 +27,7 @@ pa.set_io_thread_count(1)
 
 from pipeline.core.shards import ARTICLE, write_parquet
 from pipeline.filter import stage
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 
 CHAIN = [

@@ -36,7 +36,7 @@ label:
 def bodies(folder: Path, count: int) -> list[dict[str, object]]:
     """The request bodies that the job sends, rendered beforehand."""
     from pipeline.core.shards import read_order
-    from pipeline.job.config import load_job
+    from pipeline.job.job_file import load_job
     from pipeline.job.workspace import Workspace
     from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 

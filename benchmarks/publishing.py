@@ -27,7 +27,7 @@ from benchmarks.articles import CHARACTERS, sentences
 from pipeline.core.shards import ARTICLE, MAX_SHARD_ROWS, Output, write_order
 from pipeline.core.types import Reply, Usage
 from pipeline.job import label_table
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import Record, open_ledger
 from pipeline.split.assignment import signatures_of, texts_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.clean.cleaner import CleanLabel, clean_reply
-    from pipeline.job.config import load_job
+    from pipeline.job.job_file import load_job
     from pipeline.job.run_options import RunOptions
     from pipeline.job.workspace import Workspace
     from pipeline.runner import run, status

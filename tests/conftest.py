@@ -29,7 +29,7 @@ from hypothesis import settings
 from pipeline import runner
 from pipeline.cli import main as cli
 from pipeline.commands import show
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from tests.openai_server import Running, Server

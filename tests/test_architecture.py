@@ -13,7 +13,8 @@ import pytest
 
 from pipeline.core import contracts, plugins
 from pipeline.core.errors import ConfigError
-from pipeline.job.config import FilterOptions, Options, SourceOptions, load_job
+from pipeline.job.config import FilterOptions, Options, SourceOptions
+from pipeline.job.job_file import load_job
 from tests.conftest import ROOT, JobMaker, rows, run
 
 PACKAGE = ROOT / "pipeline"

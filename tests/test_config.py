@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.core.errors import ConfigError
 from pipeline.job import label_table
-from pipeline.job.config import load_dotenv, load_job
+from pipeline.job.job_file import load_dotenv, load_job
 from tests.conftest import JobMaker, article, command, run, work_of
 
 

@@ -15,7 +15,7 @@ from pipeline.core.contracts import Provider
 from pipeline.core.errors import ConfigError, FailureKind, Paused
 from pipeline.core.text.tokens import encoding_counter
 from pipeline.core.types import ModelInfo, Usage
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.label.cost import quote
 from pipeline.label.cost.prices import Prices

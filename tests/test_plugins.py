@@ -24,7 +24,7 @@ from pipeline.commands.review import _settings, _task
 from pipeline.core import contracts, plugins
 from pipeline.core.errors import ConfigError, Paused
 from pipeline.core.shards import read_order
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import open_ledger
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
@@ -557,7 +557,7 @@ def test_a_task_that_reads_no_json(
     [
         ("filters", "duck", r"filter '{0}': class {0}.Filter does not inherit from pipeline.core.contracts.Filter"),
         ("filters", "bare", r"filter '{0}': class {0}.Filter does not define decide; see pipeline.core.contracts.Filter"),
-        ("filters", "plain", r"filter '{0}': class {0}.Options does not inherit from pipeline.core.contracts.FilterOptions"),
+        ("filters", "plain", r"filter '{0}': class {0}.Options does not inherit from pipeline.core.options.FilterOptions"),
         ("filters", "function", r"filter '{0}': class {0}.Filter does not inherit from"),
         ("filters", "none", r"filter '{0}': the module defines no Filter"),
         ("filters", "broken", r"filter '{0}': cannot be imported \(cannot import name 'Strainer'"),

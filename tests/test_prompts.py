@@ -11,7 +11,7 @@ import pytest
 from pipeline.commands import prompt
 from pipeline.core.errors import ConfigError, Paused
 from pipeline.core.types import Article
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.requests import RequestBuilder

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import ConfigError, InputError, LabelmillError
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 from tests import mariadb, postgres
 from tests.conftest import PEAK, ROOT, JobMaker, rows, run, stage, tree, work_of

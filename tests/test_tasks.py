@@ -10,7 +10,7 @@ from pipeline.clean.cleaner import clean_short
 from pipeline.clean.tasks import classes, topic
 from pipeline.core.errors import ConfigError
 from pipeline.core.types import Article, Reply
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.versions import store
 from tests.conftest import JobMaker, article, command, rows, run
 from tests.openai_server import Server, completion

@@ -1,17 +1,13 @@
-"""The job file: one YAML file, checked whole before anything runs.
+"""The sections of a job file, checked whole before anything runs.
 
-Every problem is one line: file, key path, what was found, what is allowed.  `${VAR}` reads the environment (and `.env`
-beside the job file or in the current folder); a secret can only be given that way.
+Every problem is one line: file, key path, what was found, what is allowed.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,8 +19,7 @@ from pipeline.core.contracts import SourceOptions as SourceOptions
 from pipeline.core.errors import ConfigError
 from pipeline.core.options import Options as Options
 from pipeline.core.types import LabelColumn
-from pipeline.job.validation import check, dotted, kind_of
-from pipeline.job.yaml_reader import parse_yaml, read_text
+from pipeline.job.validation import check, dotted
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -239,98 +234,3 @@ class JobConfig(Options):
     @property
     def job_folder(self) -> Path:
         return (self.folder / self.workspace / self.name).resolve()
-
-
-# --- reading ---
-
-
-def load_dotenv(folder: Path) -> None:
-    """Put the names of `folder/.env` into the environment; what is set there already wins, `$` in a value means nothing.
-
-    Raises ConfigError for a file that cannot be read.
-    """
-    from dotenv import dotenv_values
-
-    path = folder / ".env"
-    if path.is_file():
-        text = StringIO(read_text(path, "environment file"))  # a byte order mark is no part of the first name
-        for name, value in dotenv_values(stream=text, interpolate=False).items():
-            if value is not None:
-                os.environ.setdefault(name, value)
-
-
-def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
-    """Read and check a job file.  `overrides` are `key.path=value`.  Raises ConfigError."""
-    raw = parse_yaml(read_text(path, "job file"), str(path))
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a job file is a mapping with 'name' and 'sources'; found {kind_of(raw)}")
-    for override in overrides:
-        _override(raw, override)
-    _forbid_plain_secret(raw, path)
-    load_dotenv(path.parent)
-    load_dotenv(Path.cwd())
-    raw = _expand(raw, str(path), "")
-    if "file" in raw:
-        raise ConfigError(f"{path}: file: unknown key")
-    config: JobConfig = check(JobConfig, {**raw, "file": path}, str(path))
-    for section in ("source_options", "filter_options", "provider_options", "task_options"):
-        getattr(config, section)
-    return config
-
-
-def _override(raw: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise ConfigError(f"--set {override}: write it as key.path=value, e.g. --set label.model=gpt-6-luna")
-    *parents, last = path.split(".")
-    node: Any = raw
-    try:
-        for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-            if node is None:
-                raise TypeError
-        node[int(last) if isinstance(node, list) else last] = parse_yaml(text, f"--set {path}")
-    except (TypeError, ValueError, IndexError, AttributeError):
-        raise ConfigError(f"--set {override}: the job file has no place {path!r}") from None
-
-
-_PASSWORD = re.compile(r"://[^@/]*:[^@$/{]+@|[?&](?:password|passwd)=[^$]")  # one that stands in an address
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-
-
-def _expand(value: Any, where: str, path: str) -> Any:
-    """`${VAR}` and `${VAR:-default}` in every text of the file."""
-    if isinstance(value, dict):
-        return {key: _expand(item, where, f"{path}.{key}" if path else key) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, where, f"{path}.{index}") for index, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def replace(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1], match[2])
-        if found is None:
-            raise ConfigError(f"{where}: {path}: ${{{match[1]}}} is not set, neither in the environment nor in .env")
-        return found
-
-    return _VARIABLE.sub(replace, value)
-
-
-def _forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
-    label = raw.get("label")
-    key = label.get("api_key") if isinstance(label, dict) else None
-    if key is not None and not (isinstance(key, str) and _VARIABLE.fullmatch(key)):
-        raise ConfigError(f"{path}: label.api_key: a secret is only named here; write ${{OPENAI_API_KEY}}")
-    ledger = label.get("ledger") if isinstance(label, dict) else None
-    if isinstance(ledger, str) and _PASSWORD.search(ledger):
-        raise ConfigError(f"{path}: label.ledger: a password is only named here; write ${{LEDGER_URL}}")
-    sources = raw.get("sources")
-    for number, source in enumerate(sources if isinstance(sources, list) else []):
-        for key, value in source.items() if isinstance(source, dict) else ():
-            if any(
-                isinstance(text, str) and _PASSWORD.search(text)
-                for text in (value if isinstance(value, list) else [value])
-            ):
-                raise ConfigError(
-                    f"{path}: sources.{number}.{key}: a password is only named here; write ${{DATABASE_URL}}"
-                )

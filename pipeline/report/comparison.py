@@ -19,7 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.shards import read_order
 from pipeline.core.text.folding import fold_case
 from pipeline.core.types import LabelColumn
-from pipeline.job.config import load_job
+from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.metrics.intervals import bootstrap
 from pipeline.metrics.keyphrases import soft_f1
