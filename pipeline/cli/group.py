@@ -96,7 +96,7 @@ class Job:
 
     def workspace(self, *more: str) -> Workspace:
         """Read the job file, with `more` overrides; return its workspace."""
-        from pipeline.job.config import load_job
+        from pipeline.job.job_file import load_job
         from pipeline.job.workspace import Workspace
 
         return Workspace(load_job(self.path, [*self.overrides, *more]))

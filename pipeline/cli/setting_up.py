@@ -79,7 +79,7 @@ def init(path: Path, quickstart: bool) -> None:
 @OVERRIDES
 def doctor(job: Path | None, overrides: tuple[str, ...]) -> int:
     from pipeline.commands import doctor
-    from pipeline.job.config import load_dotenv, load_job
+    from pipeline.job.job_file import load_dotenv, load_job
 
     load_dotenv(Path.cwd())
     checks = list(doctor.examine(load_job(job, overrides) if job else None))
