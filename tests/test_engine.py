@@ -319,7 +319,7 @@ def test_an_outage_that_does_not_end_pauses_the_job(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.label.pacing.admission.OUTAGE_PAUSES", (0.05,))
-    monkeypatch.setattr("pipeline.label.pacing.admission.FIRST_PATIENCE", 0.5)
+    monkeypatch.setattr("pipeline.label.pacing.admission.MAX_FIRST_SILENCE", 0.5)
     monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)
     server.script = lambda body, times: (502, "<html>bad gateway</html>", {})
     with pytest.raises(Paused, match="no usable answer"):

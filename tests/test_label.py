@@ -443,7 +443,7 @@ def test_a_process_that_begins_does_not_disturb_one_that_tells_how_far_it_is(
     path = openai_job(make_job, server, 3)
     work = run(path, last="filter")
     ledger = open_ledger(work.ledger_target, "test")
-    telling = label_stage._LabelRun(work, RunOptions(), RequestBuilder(work), ledger)
+    noting = label_stage._LabelRun(work, RunOptions(), RequestBuilder(work), ledger)
     over = threading.Event()
 
     def begin() -> None:
@@ -455,7 +455,7 @@ def test_a_process_that_begins_does_not_disturb_one_that_tells_how_far_it_is(
     beginning.start()
     try:
         for _ in range(1000):
-            telling._tell()
+            noting._note_progress()
     finally:
         over.set()
         beginning.join()

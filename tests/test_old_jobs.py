@@ -96,7 +96,7 @@ def test_lost_requests_are_made_of_the_ledger(old_jobs: Path, server: Server, na
 
 def test_what_the_endpoint_takes_is_remembered(old_jobs: Path) -> None:
     changes = {"temperature": None, "response_format": {"type": "json_object"}}
-    assert RequestBuilder(work_of(old_jobs / "classes.yaml")).provider.dialect.changes == changes
+    assert RequestBuilder(work_of(old_jobs / "classes.yaml")).provider.compatibility.changes == changes
 
 
 def test_as_a_person_runs_it(old_jobs: Path, server: Server) -> None:

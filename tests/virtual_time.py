@@ -112,16 +112,16 @@ class Load:
         return self
 
     async def _main(self) -> None:
-        self._gate = RequestAdmission(self.requests_per_minute, self.tokens_per_minute, self.concurrency)
+        self._admission = RequestAdmission(self.requests_per_minute, self.tokens_per_minute, self.concurrency)
         loop, self._random = asyncio.get_running_loop(), random.Random(1)
         for at, change in self.at.items():
             loop.call_later(at, change, self.endpoint)
-        loop.call_later(self.seconds, self._gate.close)
+        loop.call_later(self.seconds, self._admission.close)
         tasks: set[asyncio.Task[None]] = set()
         try:
             while True:
                 units = self.endpoint.size()
-                passed = await self._gate.enter(units)
+                passed = await self._admission.enter(units)
                 task = asyncio.ensure_future(self._one(passed, units))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
@@ -131,19 +131,19 @@ class Load:
     async def _one(self, passed: Any, units: float) -> None:
         loop, endpoint = asyncio.get_running_loop(), self.endpoint
         while True:
-            self.in_flight.append(self._gate.in_flight)
+            self.in_flight.append(self._admission.in_flight)
             if endpoint.takes(units, loop.time()):
                 endpoint.accepted.append(loop.time())
                 endpoint.units += units
                 await asyncio.sleep(endpoint.seconds(loop.time(), self._random.uniform(0.7, 1.3)))
-                self._gate.answered(passed)
+                self._admission.answered(passed)
                 if self.headers and endpoint.per_minute:
-                    self._gate.advertised(RateLimits(requests=endpoint.per_minute))
+                    self._admission.set_advertised(RateLimits(requests=endpoint.per_minute))
                 return
             endpoint.refused += 1
             await asyncio.sleep(endpoint.latency / 10)
-            self._gate.refused(passed, endpoint.retry_after, "tokens" if units > 1 else "requests")
-            passed = await self._gate.enter(units, again=True)
+            self._admission.refused(passed, endpoint.retry_after, "tokens" if units > 1 else "requests")
+            passed = await self._admission.enter(units, again=True)
 
     @property
     def share(self) -> float:

@@ -29,6 +29,8 @@ ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at")
 
 
 class Example(Options):
+    """A turn of the chat that shows what is wanted."""
+
     in_every_key = "user assistant"
     user: str
     assistant: str
@@ -62,7 +64,7 @@ class Prompt:
     _delimiters: re.Pattern[str] | None
 
     def render(self, article: Article) -> tuple[Message, ...]:
-        """The chat for one article.  Raises ConfigError where a template fails on it."""
+        """Return the chat for one article.  Raises ConfigError where a template fails on it."""
         variables = {name: self._safe(getattr(article, name)) for name in ARTICLE_VARIABLES} | self._values
         try:
             return tuple(
@@ -73,8 +75,10 @@ class Prompt:
             raise ConfigError(f"prompt {self.name!r} fails for article {article.id}: {error}") from error
 
     def _safe(self, text: str | None) -> str | None:
-        """An article's text that cannot end the delimiters that the prompt puts around it: `</article>` in it becomes
-        `‹/article>`, a fence is spaced out."""
+        """Return a text of an article such that it cannot end the delimiters that the prompt puts around it.
+
+        `</article>` in it becomes `‹/article>`, a fence is spaced out.
+        """
         if text is None or self._delimiters is None:
             return text
         return self._delimiters.sub(_defused, text)
@@ -88,7 +92,9 @@ _OPENERS = str.maketrans("<[", "‹⟦")
 
 
 def _delimiters(templates: Iterable[str]) -> re.Pattern[str] | None:
-    """What stands around values in a prompt: tags (`<article>`, `[ARTICLE]`) and fences (three quotes, backticks, ...)."""
+    """Return a pattern of what stands around values in a prompt: tags (`<article>`, `[ARTICLE]`) and fences (three quotes,
+    backticks, ...).
+    """
     text = "\n".join(templates)
     tags = sorted({tag for match in _TAG.findall(text) for tag in match if tag})
     fences = sorted({match[0][0] for match in _FENCE.finditer(text)})
@@ -99,16 +105,16 @@ def _delimiters(templates: Iterable[str]) -> re.Pattern[str] | None:
 
 
 def _defused(match: re.Match[str]) -> str:
-    found = match[0]
-    return found.translate(_OPENERS) if len(set(found)) > 1 else " ".join(found)
+    delimiter = match[0]
+    return delimiter.translate(_OPENERS) if len(set(delimiter)) > 1 else " ".join(delimiter)
 
 
 def find(name: str, folder: Path) -> Path:
-    """The file of a prompt: a path, else `prompts/<name>.yaml` beside the job file, else a shipped one."""
-    places = [folder / name, folder / "prompts" / f"{name}.yaml", PROMPTS / f"{name}.yaml"]
-    for place in places:
-        if place.is_file():
-            return place
+    """Return the file of a prompt: a path, else `prompts/<name>.yaml` beside the job file, else a shipped one."""
+    candidates = [folder / name, folder / "prompts" / f"{name}.yaml", PROMPTS / f"{name}.yaml"]
+    for path in candidates:
+        if path.is_file():
+            return path
     hint = did_you_mean(name, names(folder))
     raise ConfigError(
         f"prompt {name!r}: not found{hint}; looked in {folder / 'prompts'} and among: {', '.join(names())}"
@@ -116,7 +122,7 @@ def find(name: str, folder: Path) -> Path:
 
 
 def names(folder: Path | None = None) -> list[str]:
-    """Names of the shipped prompts, with those beside a job file."""
+    """Return the names of the shipped prompts, with those beside a job file."""
     roots = [PROMPTS, *([folder / "prompts"] if folder else [])]
     return sorted(
         {path.relative_to(root).with_suffix("").as_posix() for root in roots for path in root.rglob("*.yaml")}
@@ -124,7 +130,7 @@ def names(folder: Path | None = None) -> list[str]:
 
 
 def source_of(path: Path) -> PromptFile:
-    """A prompt file, checked in itself.  Raises ConfigError."""
+    """Read a prompt file and check it in itself.  Raises ConfigError."""
     content = parse_yaml(read_text(path, "prompt"), str(path))
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: is no prompt: it needs 'user', see docs/labels.md")
@@ -147,11 +153,11 @@ def load(name: str, folder: Path, task_values: dict[str, Any], own_values: Mappi
         for (role, where, text), names in zip(texts, used, strict=True)
     )
     content = in_key(source, exclude={"notes", "language"}) | ({"values": own} if own else {})
-    bare = Prompt(name, source, digest_of(content), parts, values, None)
-    sent = [message["content"] for message in bare.render(_SENTINEL)]
+    unguarded = Prompt(name, source, digest_of(content), parts, values, None)
+    sent = [message["content"] for message in unguarded.render(_SENTINEL)]
     if not any(mark in sent[-1] for mark in (_SENTINEL.text, str(_SENTINEL.title))):
         raise ConfigError(f"{path}: user: does not send the article: it needs {{{{ text }}}}")
-    return replace(bare, _delimiters=_delimiters([*sent, *(text for _, _, text in texts)]))
+    return replace(unguarded, _delimiters=_delimiters([*sent, *(text for _, _, text in texts)]))
 
 
 def _check_all_used(
@@ -168,7 +174,7 @@ def _check_all_used(
 
 
 def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
-    """(role, key path, template) in the order of the chat."""
+    """Return (role, key path, template) in the order of the chat."""
     turns: list[tuple[str, str, str | None]] = [("system", "system", source.system)]
     for number, example in enumerate(source.examples):
         turns.append(("user", f"examples.{number}.user", example.user))
@@ -177,7 +183,7 @@ def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
 
 
 def _variables(environment: jinja2.Environment, text: str, where: str, allowed: list[str]) -> set[str]:
-    """The variables that a template uses.  Raises ConfigError for one that nothing offers."""
+    """Return the variables that a template uses.  Raises ConfigError for one that nothing offers."""
     try:
         used = meta.find_undeclared_variables(environment.parse(text))
     except jinja2.TemplateSyntaxError as error:
@@ -191,7 +197,7 @@ def _variables(environment: jinja2.Environment, text: str, where: str, allowed: 
 def _template(
     environment: jinja2.Environment, text: str, where: str, of_article: bool, values: Mapping[str, Any]
 ) -> jinja2.Template | str:
-    """A checked template; where it uses no variable of an article, the text that it always gives."""
+    """Return a checked template; where it uses no variable of an article, the text that it always gives."""
     try:
         template = environment.from_string(text)
         return template if of_article else template.render(values)

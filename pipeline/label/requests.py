@@ -67,22 +67,24 @@ class RequestBuilder:
     @property
     def description(self) -> dict[str, Any]:
         """What a version tells of this run."""
-        known = {"model": self.provider.model, **self.provider.identity}
-        parameters = known.pop("parameters", None)
+        identity = {"model": self.provider.model, **self.provider.identity}
+        parameters = identity.pop("parameters", None)
         return {
             "run_id": self.run_id,
             "provider": self.provider_name,
-            "model": known.pop("model", None),
-            "endpoint": known.pop("endpoint", None),
-            "parameters": known if parameters is None else parameters | known,
+            "model": identity.pop("model", None),
+            "endpoint": identity.pop("endpoint", None),
+            "parameters": identity if parameters is None else parameters | identity,
             "prompt": self.prompt.name if self.prompt else None,
             "prompt_sha256": self.prompt.digest if self.prompt else None,
             "prompt_text": self.prompt.source.model_dump(mode="json") if self.prompt else None,
         }
 
     def parse(self, reply: Reply, article: Article) -> Label:
-        """The task's label of a reply, in the language that the prompt asks for, where it asks for one; none of a reply that
-        was blocked or broken off, whatever the task."""
+        """Return the task's label of a reply, in the language that the prompt asks for, where it asks for one.
+
+        A reply that was blocked or broken off has none, whatever the task.
+        """
         if kept_back := finish.withheld(reply.finish_reason):
             return Label([], [], kept_back)
         label = self.task.parse(reply, self._as_asked(article))
@@ -95,28 +97,29 @@ class RequestBuilder:
         return replace(article, language=language) if language else article
 
     def verdict(self, request: Request, record: Record) -> str:
-        """What a record is worth: `ok`, or why not.  What the endpoint says of a reply comes before its text."""
+        """Return what a record is worth: `ok`, or why not.  What the endpoint says of a reply comes before its text."""
         reply = record.reply
         if reply is None:
             return record.error_code or "rejected"
         if kept_back := finish.withheld(reply.finish_reason):
             return kept_back
-        ended = finish.finish_of(reply.finish_reason)
-        if ended == "cut":
+        ending = finish.finish_of(reply.finish_reason)
+        if ending == "cut":
             return "truncated"
         if not reply.text.strip():
             return "empty"
-        if ended == "unknown" and type(self.task).judge is Task.judge:
+        if ending == "unknown" and type(self.task).judge is Task.judge:
             return "truncated"  # nobody can tell whether its form is closed
         return self.task.judge(reply, self._as_asked(request.article))
 
     def with_text(self, request: Request, text: str) -> Request:
-        """The same question about less of the article: same key, other messages."""
+        """Return the same question about less of the article: same key, other messages."""
         if self.prompt is None:
             return request
         return replace(request, messages=self.prompt.render(replace(request.article, text=text)))
 
     def request(self, article: Article) -> Request:
+        """Return the request for an article; its key is a digest of what changes the answer."""
         digest = self._identity.copy()
         if self.prompt is None:
             digest.update(orjson.dumps([article.title, article.text, article.language]))
@@ -127,8 +130,10 @@ class RequestBuilder:
 
 
 def identified(work: Workspace) -> RequestBuilder | None:
-    """The labeller, where its identity can be told without running anything: None where statistics were not fitted yet, or it
-    is not known yet which weights a model's name means."""
+    """Return the job's builder, where its identity is known without running anything.
+
+    None where statistics were not fitted yet, or where it is not known yet which weights a model's name means.
+    """
     config = work.config
     try:
         provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
@@ -137,12 +142,12 @@ def identified(work: Workspace) -> RequestBuilder | None:
         if not provider.is_identified(config.folder, work.weights_file):
             return None
         return RequestBuilder(work)
-    except (LabelmillError, OSError):  # the label stage will tell; here only `status` looks
+    except (LabelmillError, OSError):  # the label stage will raise it; here only `status` looks
         return None
 
 
 def load_prompt(config: JobConfig) -> prompts.Prompt | None:
-    """The job's prompt, checked; None for a provider that takes the article itself.  Raises ConfigError."""
+    """Return the job's prompt, checked; None for a provider that takes the article itself.  Raises ConfigError."""
     if not plugins.load("providers", config.label.provider).Provider.uses_prompt:
         return None
     variables = config.task.variables(config.task_options)
@@ -171,12 +176,13 @@ def token_counter(work: Workspace) -> Counter:
 
 
 def articles_of(table: pa.Table) -> list[Article]:
+    """Return the articles of a table with `ARTICLE_COLUMNS`, a row each."""
     columns = [table.column(name).to_pylist() for name in ARTICLE_COLUMNS]
     return [Article(**dict(zip(ARTICLE_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
 def _statistics(work: Workspace, provider: Provider, refit: bool) -> bytes:
-    """The provider's fitted state: fitted once over all filtered articles, then kept until it is asked for again."""
+    """Return the provider's fitted state: fitted once over all filtered articles, then kept until it is asked for again."""
     name = work.config.label.provider.rpartition(".")[2]
     current = work.models / f"{name}.json"
     if not refit and (fitted := _fitted(work)) is not None:
@@ -190,14 +196,14 @@ def _statistics(work: Workspace, provider: Provider, refit: bool) -> bytes:
 
 
 def _fitted(work: Workspace) -> bytes | None:
-    """The provider's fitted state, where it was fitted before."""
+    """Return the provider's fitted state, where it was fitted before."""
     current = read_json(work.models / f"{work.config.label.provider.rpartition('.')[2]}.json")
     file = work.models / current["file"] if current else None
     return file.read_bytes() if file and file.exists() else None
 
 
 def _remember(work: Workspace, provider: Provider) -> None:
-    """What an endpoint was found to take is kept beside the job, and said where it is new."""
+    """Give the provider what its endpoint was found to take; keep beside the job, and show to people, what is new of that."""
     identity, stored = digest_of(provider.identity), read_json(work.dialect_file) or {}
 
     def on_change(message: str, changes: dict[str, Any]) -> None:

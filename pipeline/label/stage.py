@@ -1,7 +1,7 @@
-"""label: `filtered/` + the ledger -> the ledger and `requests/` (id, key, status, digest of the reply).
+"""Stage label: `filtered/` + the ledger -> the ledger and `requests/` (id, key, status, digest of the reply).
 
 What is in the ledger is never asked again.  Requests of many shards are in flight together; a shard's `requests/` file
-is written when the last of its rows is settled.  It holds every row, also those that got no answer, with the reason.
+is written when the last of its rows has an outcome.  It holds every row, also those that got no answer, with the reason.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from pipeline.label.ledger.schema import storable
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of, identified
 
 VERSION = 1
-_TOLD_EVERY = 1.0  # seconds between two notes of how far the run is, for `status`
+_NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
 BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
 REQUESTS = pa.schema(
     [
@@ -49,29 +49,29 @@ REQUESTS = pa.schema(
 
 def run(work: Workspace, options: RunOptions) -> None:
     """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
-    labeller = RequestBuilder(work, refit=work.config.label.refit)
+    builder = RequestBuilder(work, refit=work.config.label.refit)
     ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
     try:
-        _LabelRun(work, options, labeller, ledger).run()
+        _LabelRun(work, options, builder, ledger).run()
     finally:
         ledger.close()
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
-    """Whether `requests/` is up to date with the articles and with the labeller.  Rows that wait make it no other state."""
-    labeller = identified(work)
-    if labeller is None:
+    """Return whether `requests/` is up to date with the articles, the provider and the prompt.  Rows that wait change no state."""
+    builder = identified(work)
+    if builder is None:
         return UNKNOWN if any(work.requests.manifest(shard) for shard in shards) else NOT_RUN
-    return state_of([_step(work, labeller)], shards)
+    return state_of([_step(work, builder)], shards)
 
 
-def _step(work: Workspace, labeller: RequestBuilder) -> Step:
+def _step(work: Workspace, builder: RequestBuilder) -> Step:
     def taken(shard: str) -> int | None:
         manifest = work.requests.manifest(shard)
         return manifest.kept if manifest else None
 
     changed = "the labeller or its prompt changed"
-    return Step(work.requests, [work.filtered], [VERSION, labeller.identity], changed, taken)
+    return Step(work.requests, [work.filtered], [VERSION, builder.identity], changed, taken)
 
 
 @dataclass(frozen=True)
@@ -88,38 +88,39 @@ class Progress:
 
     @property
     def is_over(self) -> bool:
+        """Whether the stage has nothing left to do."""
         return not (self.waiting or self.failed or self.under_way)
 
     def __str__(self) -> str:
-        left = f", {self.failed:,} got no answer" if self.failed else ""
-        now = f", running ({self.pid})" if self.pid else f", paused: {self.paused}" if self.paused else ""
-        return f"{self.answered:,} of {self.articles:,} answered, {self.waiting:,} wait{left}{now}"
+        failures = f", {self.failed:,} got no answer" if self.failed else ""
+        activity = f", running ({self.pid})" if self.pid else f", paused: {self.paused}" if self.paused else ""
+        return f"{self.answered:,} of {self.articles:,} answered, {self.waiting:,} wait{failures}{activity}"
 
 
 def progress(work: Workspace, shards: Sequence[str]) -> Progress:
-    """What is known of all articles, those of shards under way included."""
-    labeller, articles = identified(work), work.filtered.tally(shards).kept
-    if labeller is None:
+    """Return how far all articles are, those of shards under way included."""
+    builder, articles = identified(work), work.filtered.tally(shards).kept
+    if builder is None:
         return Progress(articles, 0, articles, 0, False, work.worked_on_by(), paused_because(work.events_file))
-    step, noted = _step(work, labeller), read_json(_under_way(work)) or {}
+    step, noted = _step(work, builder), read_json(_under_way(work)) or {}
     tally = work.requests.tally([shard for shard in shards if step.is_done(shard)])
-    settled, answered, failed = tally.kept, tally.notes["answered"], tally.notes["failed"]
-    under_way = noted.get("run_id") == labeller.run_id and settled <= noted["settled"] <= articles
+    with_outcome, answered, failed = tally.kept, tally.notes["answered"], tally.notes["failed"]
+    under_way = noted.get("run_id") == builder.run_id and with_outcome <= noted["settled"] <= articles
     if under_way:
-        settled, answered, failed = noted["settled"], noted["answered"], noted["failed"]
+        with_outcome, answered, failed = noted["settled"], noted["answered"], noted["failed"]
     pid = work.worked_on_by() if under_way else None
     paused = None if pid else paused_because(work.events_file)
-    return Progress(articles, answered, articles - settled, failed, under_way, pid, paused)
+    return Progress(articles, answered, articles - with_outcome, failed, under_way, pid, paused)
 
 
 def _under_way(work: Workspace) -> Path:
-    """What the last process to label has settled so far; there until all of it is in `requests/`."""
+    """Return the file of how far the last process to label is; it exists until all of that is in `requests/`."""
     return work.requests.path / "_under_way.json"
 
 
 @dataclass
 class _OpenShard:
-    """A shard with requests under way: `settled` fills up until it has every key."""
+    """A shard with requests under way: `outcomes` (rows by key) fills up until it has every key."""
 
     shard: str
     step_key: str
@@ -128,20 +129,20 @@ class _OpenShard:
     waiting: int  # rows beyond --limit
     ids: list[str] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
-    settled: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    outcomes: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     unanswered: int = 0
     closed: bool = False
     started: float = field(default_factory=time.monotonic)
 
 
 class _LabelRun:
-    def __init__(self, work: Workspace, options: RunOptions, labeller: RequestBuilder, ledger: Ledger) -> None:
-        self._work, self._options, self._labeller, self._ledger = work, options, labeller, ledger
-        self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may settle rows of several shards
-        self._config = [VERSION, labeller.identity]
+    def __init__(self, work: Workspace, options: RunOptions, builder: RequestBuilder, ledger: Ledger) -> None:
+        self._work, self._options, self._builder, self._ledger = work, options, builder, ledger
+        self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may be that of rows of several shards
+        self._config = [VERSION, builder.identity]
         self._open_shards: list[_OpenShard] = []
-        self._outcomes: Counter[str] = Counter()  # rows of finished shards, by status
-        self._told_at = 0.0
+        self._statuses: Counter[str] = Counter()  # rows of finished shards, by status
+        self._noted_at = 0.0
         self._failed = 0
         self._rejected: Counter[str] = Counter()  # in this run, by what the endpoint said
 
@@ -157,28 +158,28 @@ class _LabelRun:
             spent = self._ledger.report.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, promised)
             options, retry = self._work.config.label, self._options.retry_rejected
-            context = RunContext(self._labeller, self._ledger, options, monitor, self._finish, retry)
-            events.write("started", identity=self._labeller.identity, articles=sum(takes.values()), spent_usd=spent)
+            context = RunContext(self._builder, self._ledger, options, monitor, self._finish, retry)
+            events.write("started", identity=self._builder.identity, articles=sum(takes.values()), spent_usd=spent)
             try:
-                self._tell()
+                self._note_progress()
                 ask_all(self._batches(shards, takes), context)
             except BaseException as error:
                 events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
-                self._tell()
+                self._note_progress()
                 raise
             _under_way(self._work).unlink(missing_ok=True)
             events.write("finished", **monitor.summary())
-        self._say_what_came(monitor)
+        self._report(monitor)
 
-    def _tell(self) -> None:
+    def _note_progress(self) -> None:
         """Note for `status` how far the run is; at most a second's articles behind where the process is killed."""
-        self._told_at = time.monotonic()
-        outcomes = self._outcomes.copy()
+        self._noted_at = time.monotonic()
+        statuses = self._statuses.copy()
         for shard in self._open_shards:
-            outcomes.update(shard.settled[key]["status"] for key in shard.keys if key in shard.settled)
-        settled = {"settled": outcomes.total(), "answered": outcomes["answered"], "failed": outcomes["failed"]}
+            statuses.update(shard.outcomes[key]["status"] for key in shard.keys if key in shard.outcomes)
+        counts = {"settled": statuses.total(), "answered": statuses["answered"], "failed": statuses["failed"]}
         with self._work.writing_requests():  # another process that begins sweeps away files that are not whole
-            write_json(_under_way(self._work), {"run_id": self._labeller.run_id, **settled}, durable=False)
+            write_json(_under_way(self._work), {"run_id": self._builder.run_id, **counts}, durable=False)
 
     def _check_ledger_is_this_jobs(self, shards: list[str]) -> None:
         """Raises InputError where the job had answers and the ledger has none: it would all be paid again."""
@@ -190,7 +191,8 @@ class _LabelRun:
                 f"label.ledger), or delete {self._work.requests.path} to ask, and pay, for all of them again"
             )
 
-    def _say_what_came(self, monitor: Monitor) -> None:
+    def _report(self, monitor: Monitor) -> None:
+        """Tell people what is left, and what they would not expect."""
         if self._failed:
             print(
                 f"labelmill: {self._failed:,} requests got no answer; the same command asks them again", file=sys.stderr
@@ -201,22 +203,26 @@ class _LabelRun:
                 f"({self._rejected.most_common(1)[0][0]}); --retry-rejected asks them again",
                 file=sys.stderr,
             )
-        asked = self._labeller.provider.model or ""
+        asked = self._builder.provider.model or ""
         for served, count in monitor.served.items():
             if served != "-" and asked.rpartition("/")[2] not in served:
                 print(f"labelmill: {count:,} requests to {asked} were answered by {served}", file=sys.stderr)
-        for word, count in monitor.unknown_finishes.items():
+        for reason, count in monitor.unknown_finishes.items():
             print(
-                f"labelmill: {count:,} replies ended with finish_reason {word!r}, which is not known: those whose form shows no "
+                f"labelmill: {count:,} replies ended with finish_reason {reason!r}, which is not known: those whose form shows no "
                 "end count as cut",
                 file=sys.stderr,
             )
-        if monitor.answered and (said := quote.compared(self._work.quote_file, self._ledger.report.spending().spent)):
-            print(said, file=sys.stderr)
+        if monitor.answered and (
+            comparison := quote.compared(self._work.quote_file, self._ledger.report.spending().spent)
+        ):
+            print(comparison, file=sys.stderr)
 
     def _takes(self, shards: list[str]) -> dict[str, int]:
-        """How many rows of each shard are asked about: all, or the first `--limit` of the job, but never fewer than
-        were already: a limit does not take labels back."""
+        """Return how many rows of each shard are asked about: all, or the first `--limit` of the job.
+
+        Never fewer than were already: a limit does not take labels back.
+        """
         left = self._options.limit if self._options.limit is not None else 2**62
         takes = {}
         for shard in shards:
@@ -229,19 +235,19 @@ class _LabelRun:
         return takes
 
     def _batches(self, shards: list[str], takes: dict[str, int]) -> Iterator[list[Request]]:
-        """Requests that are not known to be settled, some at a time."""
+        """Yield the requests that have no outcome yet, some at a time."""
         for shard in shards:
             inputs = input_digests([self._work.filtered], shard)
             key = step_key(inputs, self._config, takes[shard])
             manifest = self._work.requests.manifest(shard)
-            if manifest and manifest.key == key and not self._unsettled(manifest):
+            if manifest and manifest.key == key and not self._has_rows_to_ask(manifest):
                 self._monitor.advance(takes[shard])
-                self._outcomes.update(manifest.notes)
+                self._statuses.update(manifest.notes)
                 continue
             yield from self._open(shard, key, inputs, takes[shard])
 
-    def _unsettled(self, manifest: Manifest) -> bool:
-        """Whether some of a shard's rows are to be asked again."""
+    def _has_rows_to_ask(self, manifest: Manifest) -> bool:
+        """Return whether some of a shard's rows are to be asked again."""
         return any(
             manifest.notes.get(status)
             for status in (["failed", "rejected"] if self._options.retry_rejected else ["failed"])
@@ -254,25 +260,25 @@ class _LabelRun:
         answered = self._answered_before(shard)
         for start in range(0, take, BATCH):
             requests = [
-                self._labeller.request(article) for article in articles_of(table.slice(start, min(BATCH, take - start)))
+                self._builder.request(article) for article in articles_of(table.slice(start, min(BATCH, take - start)))
             ]
             state.ids += [request.article.id for request in requests]
             state.keys += [request.key for request in requests]
-            if fresh := [request for request in requests if self._is_first(request.key, state)]:
-                yield [replace(request, settled=True) if request.key in answered else request for request in fresh]
+            if first := [request for request in requests if self._is_first(request.key, state)]:
+                yield [replace(request, settled=True) if request.key in answered else request for request in first]
         self._close_if_whole(state)
 
     def _answered_before(self, shard: str) -> set[bytes]:
-        """Keys of a shard's rows that an earlier run settled with an answer: its articles changed since, not these answers."""
+        """Return the keys of a shard's rows that got an answer in an earlier run: its articles changed since, not these answers."""
         if self._work.requests.manifest(shard) is None:
             return set()
         rows = self._work.requests.read(shard, ["key", "status"]).to_pylist()
         return {bytes.fromhex(row["key"]) for row in rows if row["status"] == "answered"}
 
     def _is_first(self, key: bytes, state: _OpenShard) -> bool:
-        """Whether nobody waits for this key yet; a shard waits for each of its keys once."""
+        """Return whether nobody waits for this key yet; a shard waits for each of its keys once."""
         waiting = self._in_flight.get(key)
-        if key in state.settled or (waiting and state in waiting):
+        if key in state.outcomes or (waiting and state in waiting):
             self._monitor.advance()
             return False
         state.unanswered += 1
@@ -282,14 +288,14 @@ class _LabelRun:
         return not waiting
 
     def _finish(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
-        row = _settled(record) if record else _row("failed", failure, detail)
+        row = _row_of(record) if record else _row("failed", failure, detail)
         if record and record.reply is None:
             self._rejected[f"{record.error_code}: {record.error}"[:160]] += 1
         self._failed += record is None
-        if time.monotonic() - self._told_at > _TOLD_EVERY:
-            self._tell()
+        if time.monotonic() - self._noted_at > _NOTE_SECONDS:
+            self._note_progress()
         for state in self._in_flight.pop(request.key):
-            state.settled[request.key] = row
+            state.outcomes[request.key] = row
             state.unanswered -= 1
             self._close_if_whole(state)
 
@@ -298,19 +304,19 @@ class _LabelRun:
             return
         state.closed = True
         rows = [
-            {"id": row_id, "key": key.hex(), **state.settled[key]}
+            {"id": row_id, "key": key.hex(), **state.outcomes[key]}
             for row_id, key in zip(state.ids, state.keys, strict=True)
         ]
         notes = dict(Counter(row["status"] for row in rows))
         self._open_shards.remove(state)
-        self._outcomes.update(notes)
+        self._statuses.update(notes)
         output = Output(pa.Table.from_pylist(rows, schema=REQUESTS), waiting=state.waiting, notes=notes)
         seconds = time.monotonic() - state.started
         with self._work.writing_requests():
             self._work.requests.write(state.shard, state.step_key, state.inputs, output, seconds)
 
 
-def _settled(record: Record) -> dict[str, Any]:
+def _row_of(record: Record) -> dict[str, Any]:
     if record.reply is None:
         return _row("rejected", record.error_code, record.error)
     return _row("answered", None, None, hashlib.sha256(storable(record.reply.text).encode()).hexdigest())

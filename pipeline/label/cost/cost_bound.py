@@ -14,7 +14,8 @@ _TOLERANCE = 1e-12  # dollars
 
 
 class CostBound:
-    """Bounds of requests by a tariff: at first that of the asked model at its dearest tier, later the dearest that answered.
+    """The most that requests can cost, by a tariff: at first that of the asked model at its dearest tier, later the dearest
+    that answered.
 
     A token is at least one byte, so the bytes of a prompt bound its tokens; after some replies the highest ratio that was
     seen, and a margin, does.  Replies are bounded by the parameter that limits them.
@@ -27,7 +28,7 @@ class CostBound:
         self._ratio, self._replies, self._output = 0.0, 0, 0  # as seen since the tariff was raised
 
     def check(self, model: str) -> None:
-        """Whether a budget can be kept at all.  Raises ConfigError."""
+        """Raise ConfigError where a budget cannot be kept at all."""
         if self._price is None:
             raise ConfigError(f"label.budget_usd: the price of {model!r} is not known; give it in label.prices")
         if self._most_output is None:
@@ -36,13 +37,14 @@ class CostBound:
             )
 
     def dollars(self, size: int) -> float:
-        """The most that one attempt of a request of so many bytes can cost; 0 where the price is not known."""
+        """Return the most dollars that one attempt of a request of so many bytes can cost; 0 where the price is not known."""
         tariff = self.tariff
         ratio = tariff.ratio if self._replies < SURE_AFTER else min(tariff.ratio, self._ratio * MARGIN)
         output = max(tariff.output_tokens, self._output)
         return (int(size * max(ratio, self._ratio)) + 1) * tariff.input_usd + output * tariff.output_usd
 
     def learn(self, size: int, usage: Usage) -> None:
+        """Take note of what the endpoint counted for a request of `size` bytes."""
         if usage.input_tokens is not None:
             self._replies += 1
             self._ratio = max(self._ratio, usage.input_tokens / size)

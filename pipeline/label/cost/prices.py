@@ -18,31 +18,36 @@ _VERSION = re.compile(r"[-@:](?:\d{4}-\d\d-\d\d|\d{3,8}|latest)$")
 
 
 @lru_cache(maxsize=1)
-def known() -> dict[str, Price]:
-    """Model pattern (shell style) -> price: the rows of `prices.yaml`."""
+def shipped_prices() -> dict[str, Price]:
+    """Return model pattern (shell style) -> price: the rows of `prices.yaml`."""
     rows = yaml.safe_load((files("pipeline.label.cost") / "prices.yaml").read_text("utf-8"))
     return {pattern: Price.model_validate(row) for pattern, row in rows.items()}
 
 
 class Prices:
-    """`own`: the job file's, which come before those that ship."""
+    """Prices by model.  `own`: the job file's, which come before those that ship."""
 
     def __init__(self, own: Mapping[str, Price] | None = None) -> None:
-        self._table = [*(own or {}).items(), *known().items()]
-        self._found: dict[str, Price | None] = {}
+        self._table = [*(own or {}).items(), *shipped_prices().items()]
+        self._by_model: dict[str, Price | None] = {}
 
     def of(self, model: str | None) -> Price | None:
+        """Return the price of a model, None where it has no name or none is known."""
         if model is None:
             return None
-        if model not in self._found:
-            self._found[model] = next((price for name, price in self._table if fnmatchcase(model, name)), None)
-        return self._found[model]
+        if model not in self._by_model:
+            self._by_model[model] = next((price for name, price in self._table if fnmatchcase(model, name)), None)
+        return self._by_model[model]
 
     def of_served(self, asked: str | None, served: str | None) -> Price | None:
-        """The price of the model that answered: its own, or that of the asked one where both are the same but for a version,
-        or where the endpoint does not say."""
-        own = self.of(served)
-        return self.of(asked) if own is None and (served is None or _bare(served) == _bare(asked or "")) else own
+        """Return the price of the model that answered.
+
+        Its own; or that of the asked one where both are the same but for a version, or where the endpoint does not say.
+        """
+        price = self.of(served)
+        return (
+            self.of(asked) if price is None and (served is None or _family(served) == _family(asked or "")) else price
+        )
 
     @property
     def table(self) -> dict[str, list[float | None]]:
@@ -51,7 +56,7 @@ class Prices:
         return {name: [getattr(price, field) for field in names] for name, price in reversed(self._table)}
 
     def cost_usd(self, model: str | None, usage: Usage, tier: str | None = None) -> float | None:
-        """Dollars for one reply, or None where the model's price or the usage is not known."""
+        """Return the dollars for one reply, or None where the model's price or the usage is not known."""
         price = self.of(model)
         if price is None or usage.input_tokens is None or usage.output_tokens is None:
             return None
@@ -59,7 +64,7 @@ class Prices:
 
 
 def dollars(price: Price, usage: Usage) -> float:
-    """At the standard tier.  Tokens read from and written to the cache are part of the input tokens."""
+    """Return the dollars at the standard tier.  Tokens read from and written to the cache are part of the input tokens."""
     tokens_in, tokens_out = usage.input_tokens or 0, usage.output_tokens or 0
     cached = min(usage.cached_tokens or 0, tokens_in)
     written = min(usage.cache_write_tokens or 0, tokens_in - cached)
@@ -73,16 +78,16 @@ TIERS = ("batch", "flex", "priority")
 
 
 def share_of(price: Price, tier: str | None) -> float:
-    """Of the standard price, at a service tier."""
+    """Return the share of the standard price that a service tier costs."""
     return float(getattr(price, tier)) if tier in TIERS else 1.0
 
 
 def of_a_token(price: Price) -> tuple[float, float]:
-    """The most dollars that a token of a prompt, and one of a reply, can cost, whatever tier serves it."""
+    """Return the most dollars that a token of a prompt, and one of a reply, can cost, whatever tier serves it."""
     share = max(1.0, *(share_of(price, tier) for tier in TIERS)) / 1e6
     return max(price.input, price.cached_input or 0.0, price.cache_write or 0.0) * share, price.output * share
 
 
-def _bare(model: str) -> str:
-    """A model's name without its maker, its version and its case."""
+def _family(model: str) -> str:
+    """Return a model's name without its maker, its version and its case."""
     return _VERSION.sub("", model.rpartition("/")[2]).casefold()

@@ -1,4 +1,4 @@
-"""What a job will cost and how long it will take, before it is paid; and afterwards, whether that was true."""
+"""Quotes: what a job will cost and how long it will take, before it is paid; and afterwards, whether that was true."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Quote:
-    """`input_tokens` are exact counts of the rendered prompts that are still to be asked.  Dollars are for all of the
-    job: what is paid already, and the rest, which costs at most `most_usd` and with a sample `rest_usd`."""
+    """What the rest of a job will cost.  `input_tokens` are exact counts of the rendered prompts that are still to be asked.
+    Dollars are for all of the job: what is paid already, and the rest, which costs at most `most_usd` and with a sample
+    `rest_usd`.
+    """
 
     articles: int
     answered: int
@@ -59,7 +61,7 @@ class Quote:
 def price_of_rest(price: Price | None, tier: str | None, tokens: int, requests: int, most_output: int | None) -> tuple[
     float | None, float | None
 ]:  # fmt: skip
-    """(dollars of the prompts, the most that prompts and replies can cost), where the price is known."""
+    """Return (dollars of the prompts, the most that prompts and replies can cost), where the price is known."""
     if price is None:
         return None, None
     share = share_of(price, tier)
@@ -72,7 +74,7 @@ def price_of_rest(price: Price | None, tier: str | None, tokens: int, requests: 
 def intervals(
     sample: Sequence[Sampled], tokens: int, requests: int, in_flight: float, floor_seconds: float
 ) -> tuple[Interval | None, Interval, Interval]:
-    """95% intervals for the rest of a job: dollars, output tokens, seconds (never below what the limits allow).
+    """Return 95% intervals for the rest of a job: dollars, output tokens, seconds (never below what the limits allow).
 
     A percentile bootstrap over the sampled requests.  Dollars are predicted as a ratio to the prompts' tokens, which are
     known for every request (the ratio estimator, Cochran 1977, ch. 6), with the spread of the rest's own mean added.
@@ -86,7 +88,7 @@ def intervals(
     rest = max(requests, 1)
 
     def spread(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """What the mean of the rest may differ from the true mean."""
+        """Draw what the mean of the rest may differ from the true mean by."""
         return random.normal(0.0, float(values.std(ddof=1)) / rest**0.5 if n > 1 else 0.0, _DRAWS)
 
     outputs = requests * (output[draws].mean(1) + spread(output))
@@ -109,7 +111,7 @@ def _interval(values: Any) -> Interval:
 def seconds_at_limits(
     requests: int, tokens: int, requests_per_minute: int | None, tokens_per_minute: int | None
 ) -> float | None:
-    """The least time that the limits of the job file allow."""
+    """Return the least seconds that the limits of the job file allow, None without limits."""
     times = [
         60.0 * count / limit for count, limit in ((requests, requests_per_minute), (tokens, tokens_per_minute)) if limit
     ]
@@ -120,11 +122,12 @@ def seconds_at_limits(
 
 
 def keep(path: Path, quote: Quote) -> None:
+    """Write a quote to a file."""
     write_json(path, asdict(quote))
 
 
 def promised(path: Path) -> float | None:
-    """The dollars that the job was quoted at: the middle of the interval, or the most."""
+    """Return the dollars that the job was quoted at: the middle of the interval, or the most."""
     quote = read_json(path)
     if not quote:
         return None
@@ -134,11 +137,11 @@ def promised(path: Path) -> float | None:
 
 
 def compared(path: Path, spent_usd: float) -> str | None:
-    """One line: what was quoted against what the job has cost."""
+    """Return, in one line, what was quoted against what the job has cost; None without a quote in dollars."""
     quote = read_json(path)
     if not quote or (quote["most_usd"] is None and not quote["rest_usd"]):
         return None
     low, high = quote["rest_usd"] or (quote["input_usd"], quote["most_usd"])
     low, high = quote["paid_usd"] + low, quote["paid_usd"] + high
-    where = "within" if low - 1e-9 <= spent_usd <= high + 1e-9 else "outside"
-    return f"quoted ${low:,.4f} to ${high:,.4f} for {quote['articles']:,} articles; spent ${spent_usd:,.4f}: {where} the quote"
+    verdict = "within" if low - 1e-9 <= spent_usd <= high + 1e-9 else "outside"
+    return f"quoted ${low:,.4f} to ${high:,.4f} for {quote['articles']:,} articles; spent ${spent_usd:,.4f}: {verdict} the quote"

@@ -23,25 +23,28 @@ _TAIL = 1 << 16  # bytes
 
 
 def now() -> str:
+    """Return the time in UTC, to the millisecond, as it stands in logs and records."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 class EventLog:
-    """Each event is written at once, so that the log tells of a process that was killed, too."""
+    """The file of events.  Each is written at once, so that the log shows what a process did that was killed, too."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
 
     def write(self, event: str, **fields: Any) -> None:
+        """Append an event with the time and its fields."""
         self._file.write(orjson.dumps({"time": now(), "event": event, **fields}, default=str) + b"\n")
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
 def paused_because(path: Path) -> str | None:
-    """Why the last run stopped before its end, by its log; None where it did not, or is under way."""
+    """Return why the last run stopped before its end, by its log; None where it did not, or is under way."""
     if not path.exists():
         return None
     with path.open("rb") as file:
@@ -52,7 +55,9 @@ def paused_because(path: Path) -> str | None:
 
 
 class Monitor:
-    """`bar` counts articles; `cost_usd` is what the job has cost so far, `quoted_usd` what it was said to cost."""
+    """What a run has done so far.  `bar` counts articles; `cost_usd` is what the job has cost, `quoted_usd` what it was quoted
+    at.
+    """
 
     def __init__(
         self, bar: tqdm[Any], events: EventLog, cost_usd: float = 0.0, quoted_usd: float | None = None
@@ -62,7 +67,7 @@ class Monitor:
         self.done, self.answered, self.tokens, self.retries, self.refused = 0, 0, 0, 0, 0
         self.served: Counter[str] = Counter()  # answers by the model that gave them
         self.unknown_finishes: Counter[str] = Counter()  # answers by a finish reason that is not known
-        self._marks: deque[tuple[float, int, int]] = deque()
+        self._history: deque[tuple[float, int, int]] = deque()
         self._logged_at = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
@@ -71,6 +76,7 @@ class Monitor:
         self._bar.update(count)
 
     def answer(self, reply: Reply, cost_usd: float | None) -> None:
+        """Count an answer; `cost_usd` is None where its price is not known."""
         self.answered += 1
         self.served[reply.model or "-"] += 1
         if finish_of(reply.finish_reason) == "unknown":
@@ -80,13 +86,13 @@ class Monitor:
         self.unpriced += cost_usd is None
 
     def rates(self) -> tuple[float, float]:
-        """Answers and tokens a second, lately."""
-        at = time.monotonic()
-        self._marks.append((at, self.answered, self.tokens))
-        while at - self._marks[0][0] > _RATE_SECONDS:
-            self._marks.popleft()
-        then, answered, tokens = self._marks[0]
-        seconds = max(at - then, 1e-3)
+        """Return (answers, tokens) a second, lately."""
+        seconds_now = time.monotonic()
+        self._history.append((seconds_now, self.answered, self.tokens))
+        while seconds_now - self._history[0][0] > _RATE_SECONDS:
+            self._history.popleft()
+        seconds_then, answered, tokens = self._history[0]
+        seconds = max(seconds_now - seconds_then, 1e-3)
         return (self.answered - answered) / seconds, (self.tokens - tokens) / seconds
 
     def tick(self, in_flight: int, shut_for: float) -> None:
@@ -112,6 +118,7 @@ class Monitor:
         )
 
     def summary(self) -> dict[str, Any]:
+        """Return the counts, for the event log."""
         return {
             "done": self.done,
             "total": self._bar.total,

@@ -24,7 +24,7 @@ from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
 from pipeline.label.ledger import Record
 from pipeline.label.ledger.claims import LEASE_SECONDS
-from pipeline.label.pacing.admission import Closed, Pass, RequestAdmission
+from pipeline.label.pacing.admission import Closed, RequestAdmission, Ticket
 
 _HOUSEKEEPING_SECONDS = 0.5
 
@@ -86,7 +86,7 @@ class OnlineRun:
         begun = False
         try:
             while not self._stop.why:
-                if len(self._queue.claimed) > 4 * self._admission.window.size + MOST_CLAIMED:
+                if len(self._queue.claimed) > 4 * self._admission.concurrency_limiter.size + MOST_CLAIMED:
                     await self._queue.wait()  # many wait to try again
                 elif attempts := await self._queue.take(self._monitor.rates()[0]):
                     if not begun:
@@ -133,20 +133,20 @@ class OnlineRun:
             if failure := self._context.context_fit.before_sending(attempt):
                 self._commits.add(Outcome(attempt, self._rejection(attempt, failure, 0.0)))
                 return
-            passed = await self._retries.enter(attempt)
+            ticket = await self._retries.enter(attempt)
         except (ClaimAnew, Closed) as error:
             self._commits.add(Outcome(attempt, again=isinstance(error, ClaimAnew)))
             return
         if time.time() > self._lease_until:  # this process slept
             await self._renew()
-        attempt.task = tasks.create_task(self._ask(attempt, passed))
+        attempt.task = tasks.create_task(self._ask(attempt, ticket))
 
     # --- one request ---
 
-    async def _ask(self, attempt: RequestAttempt, passed: Pass) -> None:
+    async def _ask(self, attempt: RequestAttempt, ticket: Ticket) -> None:
         started = time.monotonic()
         try:
-            reply = await self._retries.send(attempt, passed)
+            reply = await self._retries.send(attempt, ticket)
             outcome = self._answered(attempt, reply, time.monotonic() - started)
         except RequestFailed as failure:
             outcome = self._failed(attempt, failure, time.monotonic() - started)

@@ -1,5 +1,6 @@
-"""Before the first paid request: does the key work, does the endpoint offer the model, for how long, how much does it
-take?  An endpoint that lists no models is taken at its word later."""
+"""Checks before the first paid request: does the key work, does the endpoint offer the model, for how long, how long a prompt
+does it take?  An endpoint that lists no models shows it by its replies.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +25,12 @@ _OPENAI = "api.openai.com"
 
 @lru_cache(maxsize=1)
 def retired() -> dict[str, str]:
-    """Model pattern -> the day on which OpenAI shut it down."""
+    """Return model pattern -> the day on which OpenAI shut it down."""
     return dict(yaml.safe_load((files("pipeline.label.engine") / "retired.yaml").read_text("utf-8")))
 
 
 async def check(context: RunContext) -> None:
-    """Raises Paused, before anything is paid, where the requests cannot succeed."""
+    """Ask the endpoint for its models.  Raises Paused, before anything is paid, where the requests cannot succeed."""
     provider = context.provider
     context.context_fit.context = provider.context_tokens
     try:
@@ -54,30 +55,34 @@ async def check(context: RunContext) -> None:
 
 
 async def _list(provider: Provider) -> list[ModelInfo] | None:
-    """The models, None where there is no list; a connection that fails is tried again for a little while."""
-    for left in reversed(range(TRIES)):
+    """Return the models, None where there is no list; a connection that fails is tried again for a little while."""
+    for tries_left in reversed(range(TRIES)):
         try:
             return await asyncio.to_thread(provider.models)
         except EndpointError as error:
-            if error.status is not None or not left:
+            if error.status is not None or not tries_left:
                 raise
             await asyncio.sleep(1.0)
     return []
 
 
 def examine(provider: Provider, offered: list[ModelInfo]) -> ModelInfo | None:
-    """What the endpoint says of the job's model.  Raises Paused where the model is not, or no longer, to be had."""
+    """Return what the endpoint says of the job's model.  Raises Paused where the model is not, or no longer, to be had."""
     model, today = provider.model, datetime.now(UTC).date().isoformat()
     if model is None:
         return None
-    found = next((info for info in offered if info.id == model), None)
-    if found and found.shutdown_date and found.shutdown_date <= today:
-        raise Paused(f"{provider.where}: {model!r} was shut down on {found.shutdown_date}; set label.model to another")
-    if found or not offered:
-        return found
+    info = next((info for info in offered if info.id == model), None)
+    if info and info.shutdown_date and info.shutdown_date <= today:
+        raise Paused(f"{provider.where}: {model!r} was shut down on {info.shutdown_date}; set label.model to another")
+    if info or not offered:
+        return info
     names = [info.id for info in offered]
-    gone = next((day for pattern, day in retired().items() if fnmatchcase(model, pattern)), None)
-    why = "does not offer" if not gone or urlsplit(provider.base_url).hostname != _OPENAI else f"retired on {gone}:"
+    retired_on = next((day for pattern, day in retired().items() if fnmatchcase(model, pattern)), None)
+    why = (
+        "does not offer"
+        if not retired_on or urlsplit(provider.base_url).hostname != _OPENAI
+        else f"retired on {retired_on}:"
+    )
     raise Paused(
         f"{provider.where} {why} {model!r}{did_you_mean(model, names)}; it offers: {', '.join(names[:20])}"
         f"{', ...' if len(names) > 20 else ''}; set label.model"

@@ -19,7 +19,7 @@ from pipeline.label.engine.request_attempt import RequestAttempt
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
 from pipeline.label.engine.timeouts import TimeoutWatch
-from pipeline.label.pacing.admission import MAX_PAUSE, Closed, Pass, RequestAdmission
+from pipeline.label.pacing.admission import MAX_PAUSE, Closed, RequestAdmission, Ticket
 
 
 class ClaimAnew(Exception):
@@ -34,7 +34,7 @@ class Retries:
         self._monitor, self._events = context.monitor, context.monitor.events
         self._admission, self._stop, self._watch = admission, stop, TimeoutWatch()
 
-    async def enter(self, attempt: RequestAttempt, again: bool = False) -> Pass:
+    async def enter(self, attempt: RequestAttempt, again: bool = False) -> Ticket:
         """Wait until the request may go out.  Raises Closed."""
         return await self._admission.enter(self._context.token_estimate.of(attempt.size), again)
 
@@ -42,7 +42,7 @@ class Retries:
         """End the tries that take far longer than others did; they are tried again."""
         self._watch.cut_off()
 
-    async def send(self, attempt: RequestAttempt, passed: Pass) -> Reply:
+    async def send(self, attempt: RequestAttempt, ticket: Ticket) -> Reply:
         """Return the reply to a request that was let through.
 
         Raises RequestFailed when it is no use to try again, Closed where the job stopped before it was sent, ClaimAnew.
@@ -51,7 +51,7 @@ class Retries:
         # costs on this side).
         first: list[RequestFailed] = []
         try:
-            return await self._try(attempt, passed)
+            return await self._try(attempt, ticket)
         except RequestFailed as failure:
             if not self._may_try_again(attempt, failure):
                 raise
@@ -91,27 +91,27 @@ class Retries:
         if not await asyncio.to_thread(ledger.claims.may_repeat, attempt.request.key, lost, budget, self._cap.tariff):
             raise ClaimAnew
 
-    async def _try(self, attempt: RequestAttempt, passed: Pass) -> Reply:
+    async def _try(self, attempt: RequestAttempt, ticket: Ticket) -> Reply:
         if attempt.stale or self._stop.why:
-            self._admission.gone()
+            self._admission.release()
             raise Closed
         if self._cap.is_outdated(attempt):
-            self._admission.gone()
+            self._admission.release()
             raise ClaimAnew
         attempt.tries += 1
         try:
             reply = await self._watch.wait(attempt, self._ask(attempt))
         except RequestFailed as failure:
-            self._learn_from(failure, attempt, passed)
+            self._learn_from(failure, attempt, ticket)
             if self._context.context_fit.after_failure(attempt, failure):
                 failure.kind = "transient"  # there is less of it now
             raise
         except BaseException:
-            self._admission.gone()  # broken off by a second Ctrl-C
+            self._admission.release()  # broken off by a second Ctrl-C
             raise
-        self._watch.timeout.learn(self._admission.answered(passed))
+        self._watch.timeout.learn(self._admission.answered(ticket))
         if advertised := self._provider.advertised:
-            self._admission.advertised(advertised)
+            self._admission.set_advertised(advertised)
         return reply
 
     async def _ask(self, attempt: RequestAttempt) -> Reply:
@@ -123,29 +123,29 @@ class Retries:
             text = f"the provider failed ({type(error).__name__}: {error})"
             raise RequestFailed("fatal", "provider_error", text) from error
 
-    def _learn_from(self, failure: RequestFailed, attempt: RequestAttempt, passed: Pass) -> None:
+    def _learn_from(self, failure: RequestFailed, attempt: RequestAttempt, ticket: Ticket) -> None:
         if failure.reply is not None and failure.reply.model is not None:
             self._cap.learn(attempt, failure.reply, self._context.cost_usd(failure.reply))
         if failure.may_be_paid:
             attempt.lost_usd = self._context.bound.dollars(attempt.size)
         hears = policy_of(failure).admission_hears
         if hears == "refusal":
-            self._note_refusal(failure, passed)
+            self._note_refusal(failure, ticket)
         elif hears == "failure":
-            self._note_failure(failure, attempt, passed)
+            self._note_failure(failure, attempt, ticket)
         else:
-            self._admission.gone()
-        if self._admission.hopeless:
+            self._admission.release()
+        if self._admission.is_hopeless:
             self._stop.pause(f"no usable answer from the endpoint for a while ({failure.code}: {failure})")
 
-    def _note_refusal(self, failure: RequestFailed, passed: Pass) -> None:
+    def _note_refusal(self, failure: RequestFailed, ticket: Ticket) -> None:
         self._monitor.refused += 1
-        if self._admission.refused(passed, failure.retry_after, failure.unit):
+        if self._admission.refused(ticket, failure.retry_after, failure.unit):
             known = {"code": failure.code, "retry_after": failure.retry_after, **self._admission.describe()}
             self._events.write("rate_limited", **known)
 
-    def _note_failure(self, failure: RequestFailed, attempt: RequestAttempt, passed: Pass) -> None:
-        outage = self._admission.failed(passed, failure.retry_after, id(attempt))
+    def _note_failure(self, failure: RequestFailed, attempt: RequestAttempt, ticket: Ticket) -> None:
+        outage = self._admission.failed(ticket, failure.retry_after, id(attempt))
         attempt.failures += not outage  # an outage uses up nobody's tries
         article = attempt.request.article.id
         self._events.write("attempt_failed", id=article, code=failure.code, detail=str(failure)[:200])

@@ -1,4 +1,4 @@
-"""Stopping a run that is asking: on purpose (Paused) or because something broke here; by Ctrl-C once, and twice."""
+"""Stopping a run: on purpose (Paused), because something broke here, or by Ctrl-C, once and twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from pipeline.core.errors import Paused
 
 
 class Stop:
-    """`on_stop` is called once, when nothing more may be sent."""
+    """Whether a run stops, and why.  `on_stop` is called once, when nothing more may be sent.
+
+    What is in flight is always stored, also where it was a file of this machine that failed: it may be paid.
+    """
 
     def __init__(self, on_stop: Callable[[], None]) -> None:
         self.why: str | None = None
@@ -28,7 +31,7 @@ class Stop:
             self._on_stop()
 
     def broken_by(self, error: BaseException) -> None:
-        """The same, for an error on this side."""
+        """Pause because of an error on this side, which `raise_if_any` raises."""
         self._broken = self._broken or error
         self.pause(str(error))
 
@@ -39,12 +42,13 @@ class Stop:
             self._event = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, but not when the job stops, nor where all are woken."""
+        """Wait, but no longer than until the job stops or all are woken."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()
 
     def raise_if_any(self) -> None:
+        """Raise what stopped the run, if anything did: the error on this side, else Paused."""
         if self._broken:
             raise self._broken
         if self.why:
@@ -52,7 +56,7 @@ class Stop:
 
     @contextmanager
     def on_interrupt(self) -> Iterator[None]:
-        """Ctrl-C (or SIGTERM) once: pause; twice: cancel the task that is running now, and with it what is in flight."""
+        """Pause at Ctrl-C (or SIGTERM); at the second one cancel the task that is running now, and with it what is in flight."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def interrupted(name: str) -> None:

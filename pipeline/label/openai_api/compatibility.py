@@ -1,7 +1,7 @@
-"""What an endpoint takes of chat completions: it is asked as the job file says, and learns from what it turns down.
+"""Which parameters an endpoint takes: it is asked as the job file says, and what it turns down is sent otherwise or left out.
 
 Servers differ in the name of the limit of a reply (`max_completion_tokens`, `max_tokens`), reasoning models take no
-`temperature`, many know no JSON schema.  Each change is made once, said, and kept for the next run.  None changes a
+`temperature`, many know no JSON schema.  Each change is made once, shown to people, and kept for the next run.  None changes a
 request's key: the question is the same.
 """
 
@@ -33,29 +33,34 @@ _JSON_OBJECT = {"type": "json_object"}
 
 
 class ParameterCompatibility:
-    """`changes`: parameter -> what is sent in its place (another parameter's name, a simpler value), None for nothing.
-    `on_change` hears of each change, as a person is told."""
+    """What was found out about an endpoint.
+
+    `changes`: parameter -> what is sent in its place (another parameter's name, a simpler value), None for nothing.  `on_change` is
+    called with each change, in words for people.
+    """
 
     def __init__(self) -> None:
         self.changes: dict[str, Any] = {}
         self.on_change: Callable[[str], None] = lambda _: None
 
-    def spoken(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The body as this endpoint takes it."""
+    def adapt(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the body as this endpoint takes it."""
         if not self.changes:
             return body
-        said = {}
+        adapted = {}
         for name, value in body.items():
             change = self.changes.get(name, name)
             if isinstance(change, str):
-                said[change] = value
+                adapted[change] = value
             elif change is not None:
-                said[name] = change
-        return said
+                adapted[name] = change
+        return adapted
 
     def learn(self, body: dict[str, Any], status: int, parameter: str, complaint: str) -> bool:
-        """Whether something in `body` was turned down that can be said in another way, or left out.  `parameter` is the
-        one that the endpoint names by itself, where it does."""
+        """Learn from a refusal; return whether something in `body` was turned down that can be sent in another way, or left out.
+
+        `parameter` is the one that the endpoint names by itself, where it does.
+        """
         return any(self._change(name, body) for name in refused(body, status, parameter, complaint))
 
     def _change(self, name: str, body: dict[str, Any]) -> bool:
@@ -73,30 +78,30 @@ class ParameterCompatibility:
             return True
         return False
 
-    def _note(self, name: str, change: Any, what: str) -> None:
+    def _note(self, name: str, change: Any, title: str) -> None:
         self.changes[name] = change
         instead = (
             f"sent as {change}" if isinstance(change, str) else f"{change['type']} instead" if change else "left out"
         )
-        self.on_change(f"the endpoint does not take {what}: {instead}, from now on")
+        self.on_change(f"the endpoint does not take {title}: {instead}, from now on")
 
 
 def refused(body: dict[str, Any], status: int, parameter: str, complaint: str) -> list[str]:
-    """The parameters of a body that an endpoint does not take at all, by what it says; not those whose value is wrong."""
+    """Return the parameters of a body that an endpoint does not take at all, by what it says; not those whose value is wrong."""
     if status not in (400, 404, 422, 500, 501) or _OF_THE_VALUE.search(complaint):
         return []
     refusal = _REFUSES.search(complaint)
     if not refusal or (status == 500 and "support" not in refusal[0]):
         return []
-    return [name for name in _named(parameter or complaint, body) if name not in ("model", "messages")]
+    return [name for name in _parameters_in(parameter or complaint, body) if name not in ("model", "messages")]
 
 
-def _named(complaint: str, body: dict[str, Any]) -> list[str]:
-    """The parameters of the body that a complaint is about, those that it names first before the others."""
-    places = {name: complaint.find(name) for name in body}
+def _parameters_in(complaint: str, body: dict[str, Any]) -> list[str]:
+    """Return the parameters of the body that a complaint is about, in the order in which it names them."""
+    positions = {name: complaint.find(name) for name in body}
     if "response_format" in body:
-        spots = [
+        first_of = [
             complaint.find(word) for word in ("response_format", "json_schema", "structured output", "json_object")
         ]
-        places["response_format"] = min((at for at in spots if at >= 0), default=-1)
-    return sorted((name for name, at in places.items() if at >= 0), key=lambda name: places[name])
+        positions["response_format"] = min((position for position in first_of if position >= 0), default=-1)
+    return sorted((name for name, position in positions.items() if position >= 0), key=lambda name: positions[name])

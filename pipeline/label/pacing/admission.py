@@ -1,7 +1,7 @@
-"""The gate that every attempt passes, retries included (an endpoint counts those too).
+"""Admission of every attempt, retries included (an endpoint counts those too): may one more go out now?
 
-It opens where the window has room and both paces allow; a refusal (429) shuts it for everybody, once, for as long as the
-endpoint says, and the first one after that goes alone.  So does an outage: many failures with no answer between them.
+It may where the concurrency limit has room and both rate limits allow.  A refusal (429) shuts everybody out, once, for as long as
+the endpoint says, and the first one after that goes alone.  So does an outage: many failures with no answer between them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ PAUSES = (0.25, 0.25, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # where 
 OUTAGE_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 OUTAGE_AFTER = 10  # requests that failed with no answer between them
 PROBE_SECONDS = 0.25  # a first request that was not refused within this has passed
-PATIENCE = 900.0  # seconds without a single answer: enough
-FIRST_PATIENCE = 30.0  # and where there never was one in this run, for an endpoint that is down
+MAX_SILENCE = 900.0  # seconds without a single answer: enough
+MAX_FIRST_SILENCE = 30.0  # and where there never was one in this run, for an endpoint that is down
 MOST_IN_FLIGHT = 512  # where the job file says nothing
 
 
 @dataclass(slots=True)
-class Pass:
+class Ticket:
     """A request that was let through."""
 
     tokens: float
@@ -34,12 +34,15 @@ class Pass:
 
 
 class Closed(Exception):
-    """The gate was shut for good."""
+    """Nothing is let through any more."""
 
 
 class RequestAdmission:
-    """`requests_per_minute`, `tokens_per_minute`: as the job file says, else learned; `concurrency` the most in flight;
-    `at_once`: as many from the beginning."""
+    """Decides when an attempt may go out.
+
+    `requests_per_minute`, `tokens_per_minute`: as the job file says, else learned; `concurrency` the most in flight; `at_once`: as
+    many from the beginning.
+    """
 
     def __init__(
         self,
@@ -49,16 +52,18 @@ class RequestAdmission:
         at_once: bool = False,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._told: dict[Unit, float | None] = {
+        self._configured: dict[Unit, float | None] = {
             "requests": requests_per_minute and requests_per_minute / 60,
             "tokens": tokens_per_minute and tokens_per_minute / 60,
         }
-        self.paces: dict[Unit, RateLimiter] = {"requests": RateLimiter(), "tokens": RateLimiter(exact=False)}
-        for unit, limit in self._told.items():
-            self.paces[unit].told(limit)
-        self.window = ConcurrencyLimiter(concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None, at_once=at_once)
+        self.rate_limiters: dict[Unit, RateLimiter] = {"requests": RateLimiter(), "tokens": RateLimiter(exact=False)}
+        for unit, limit in self._configured.items():
+            self.rate_limiters[unit].set_ceiling(limit)
+        self.concurrency_limiter = ConcurrencyLimiter(
+            concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None, at_once=at_once
+        )
         self.in_flight, self.refusals, self.probing = 0, 0, False
-        self._waiting: deque[tuple[asyncio.Future[Pass], float]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Ticket], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._shut_until = 0.0
         self._shut_at = 0.0  # what was sent before is no news
@@ -69,38 +74,38 @@ class RequestAdmission:
         self._refused_unit: Unit = "requests"
         self._closed = False
 
-    async def enter(self, tokens: float, again: bool = False) -> Pass:
+    async def enter(self, tokens: float, again: bool = False) -> Ticket:
         """Wait until one request of that many tokens may go out.  One that tries again goes first.  Raises Closed."""
         if self._closed:
             raise Closed
         if not self._waiting and self._open():
             return self._let_through(tokens)
-        future: asyncio.Future[Pass] = self._loop.create_future()
+        future: asyncio.Future[Ticket] = self._loop.create_future()
         (self._waiting.appendleft if again else self._waiting.append)((future, tokens))
         self._pump()
         return await future
 
     def _open(self) -> bool:
         now = self._loop.time()
-        if self.in_flight >= max(1, int(self.window.size)) or now < self._shut_until or self.probing:
+        if self.in_flight >= max(1, int(self.concurrency_limiter.size)) or now < self._shut_until or self.probing:
             return False
         return now >= self._next_time()
 
     def _next_time(self) -> float:
-        return max(self.paces["requests"].opens_at(), self.paces["tokens"].opens_at())
+        return max(self.rate_limiters["requests"].opens_at(), self.rate_limiters["tokens"].opens_at())
 
-    def _let_through(self, tokens: float) -> Pass:
+    def _let_through(self, tokens: float) -> Ticket:
         now = self._loop.time()
         self.in_flight += 1
-        self.paces["requests"].take(1.0, now)
-        self.paces["tokens"].take(tokens, now)
+        self.rate_limiters["requests"].take(1.0, now)
+        self.rate_limiters["tokens"].take(tokens, now)
         if self._shut_times and not self.probing:
             self.probing = True
             self._loop.call_later(PROBE_SECONDS, self._probe_passed, self._shut_times)
-        return Pass(tokens, now)
+        return Ticket(tokens, now)
 
     def _pump(self) -> None:
-        """Let through who may go, and look again when the next one may."""
+        """Let through those that may go, and look again when the next one may."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -108,57 +113,61 @@ class RequestAdmission:
             future, tokens = self._waiting.popleft()
             if not future.done():
                 future.set_result(self._let_through(tokens))
-        if self._waiting and self.in_flight < max(1, int(self.window.size)) and not self.probing:
+        if self._waiting and self.in_flight < max(1, int(self.concurrency_limiter.size)) and not self.probing:
             at = max(self._shut_until, self._next_time())
             self._timer = self._loop.call_at(at, self._pump)
 
     # --- what became of those that went through ---
 
-    def answered(self, passed: Pass) -> float:
-        """Returns how many seconds the answer took."""
+    def answered(self, ticket: Ticket) -> float:
+        """Take note of an answer; return how many seconds it took."""
         now = self._loop.time()
         self._failing.clear()
         self._answer_at = now
         self._answers += 1
-        if self._shut_times and passed.sent_at >= self._shut_at:
+        if self._shut_times and ticket.sent_at >= self._shut_at:
             self._reopen(now)
-        paced = self.paces["requests"].known or self.paces["tokens"].known
-        self.window.answered(now, now - passed.sent_at, self.in_flight, paced)
+        is_paced = self.rate_limiters["requests"].is_limited or self.rate_limiters["tokens"].is_limited
+        self.concurrency_limiter.answered(now, now - ticket.sent_at, self.in_flight, is_paced)
         self._leave()
-        return now - passed.sent_at
+        return now - ticket.sent_at
 
-    def refused(self, passed: Pass, after: float | None, unit: Unit) -> bool:
-        """A 429, which asks to wait for `after` seconds.  Whether it is news: those sent before the gate shut are not."""
+    def refused(self, ticket: Ticket, after: float | None, unit: Unit) -> bool:
+        """Take note of a 429, which asks to wait for `after` seconds.  Return whether it is news: one that was sent before
+        everybody was shut out is not.
+        """
         now = self._loop.time()
         self.refusals += 1
-        for name, pace in self.paces.items():
-            pace.untake(passed.tokens if name == "tokens" else 1.0, passed.sent_at)
-        news = passed.sent_at >= self._shut_at
-        if news:
-            self.window.refused(self.in_flight)
+        for name, limiter in self.rate_limiters.items():
+            limiter.uncount(ticket.tokens if name == "tokens" else 1.0, ticket.sent_at)
+        is_news = ticket.sent_at >= self._shut_at
+        if is_news:
+            self.concurrency_limiter.refused(self.in_flight)
             if not self._shut_times:
                 self._refused_unit = unit
-                self.paces[unit].refused(passed.sent_at, now)
+                self.rate_limiters[unit].refused(ticket.sent_at, now)
             pause = after if after and after <= MAX_PAUSE else PAUSES[min(self._shut_times, len(PAUSES) - 1)]
             self._shut(now, pause)
         self._leave()
-        return news
+        return is_news
 
-    def failed(self, passed: Pass, after: float | None, request: int) -> bool:
-        """No answer: a 5xx, a timeout, a lost connection.  Whether it is the endpoint's outage, not this request's bad
-        luck (`request` tells one from another)."""
+    def failed(self, ticket: Ticket, after: float | None, request: int) -> bool:
+        """Take note that no answer came: a 5xx, a timeout, a lost connection; `request` tells one request from another.
+
+        Return whether it is the endpoint's outage, not this request's bad luck.
+        """
         now = self._loop.time()
         self._failing.add(request)
-        self.window.failed(now)
-        outage = len(self._failing) >= OUTAGE_AFTER
-        if outage and passed.sent_at >= self._shut_at:
+        self.concurrency_limiter.failed(now)
+        is_outage = len(self._failing) >= OUTAGE_AFTER
+        if is_outage and ticket.sent_at >= self._shut_at:
             pause = OUTAGE_PAUSES[min(self._shut_times, len(OUTAGE_PAUSES) - 1)]
             self._shut(now, max(pause, min(after or 0.0, MAX_PAUSE)))
         self._leave()
-        return outage
+        return is_outage
 
-    def gone(self) -> None:
-        """It ended otherwise."""
+    def release(self) -> None:
+        """Free the slot of an attempt that ended otherwise; nothing is learned from it."""
         self._leave()
 
     def _shut(self, now: float, seconds: float) -> None:
@@ -167,14 +176,14 @@ class RequestAdmission:
         self.probing = False
 
     def _probe_passed(self, shut_times: int) -> None:
-        """Not refused at once: the next ones may follow, for an answer takes its time."""
+        """Let the next ones follow where the first was not refused at once, for an answer takes its time."""
         if self.probing and self._shut_times == shut_times and len(self._failing) < OUTAGE_AFTER:
             self._reopen(self._loop.time())
             self._pump()
 
     def _reopen(self, now: float) -> None:
         self._shut_times, self.probing, self._shut_until = 0, False, 0.0
-        self.paces[self._refused_unit].resumed(now)
+        self.rate_limiters[self._refused_unit].resumed(now)
 
     def _leave(self) -> None:
         self.in_flight -= 1
@@ -182,12 +191,12 @@ class RequestAdmission:
 
     # --- what is known of the endpoint ---
 
-    def advertised(self, limits: RateLimits) -> None:
-        """Limits per minute as the endpoint's headers say, where the job file says nothing lower."""
+    def set_advertised(self, limits: RateLimits) -> None:
+        """Keep to the limits per minute in the endpoint's headers, where the job file says nothing lower."""
         pairs: tuple[tuple[Unit, float | None], ...] = (("requests", limits.requests), ("tokens", limits.tokens))
         for unit, per_minute in pairs:
-            known = [limit for limit in (self._told[unit], per_minute and per_minute / 60) if limit]
-            self.paces[unit].told(min(known, default=None))
+            ceilings = [limit for limit in (self._configured[unit], per_minute and per_minute / 60) if limit]
+            self.rate_limiters[unit].set_ceiling(min(ceilings, default=None))
 
     @property
     def shut_for(self) -> float:
@@ -195,17 +204,17 @@ class RequestAdmission:
         return max(0.0, self._shut_until - self._loop.time())
 
     @property
-    def hopeless(self) -> bool:
+    def is_hopeless(self) -> bool:
         """Whether the endpoint has answered nothing for so long that waiting is no use."""
-        down = len(self._failing) >= OUTAGE_AFTER and not self._answers
+        is_down = len(self._failing) >= OUTAGE_AFTER and not self._answers
         silence = self._loop.time() - self._answer_at
-        return bool(self._shut_times) and silence > (FIRST_PATIENCE if down else PATIENCE)
+        return bool(self._shut_times) and silence > (MAX_FIRST_SILENCE if is_down else MAX_SILENCE)
 
     def describe(self) -> dict[str, float | None]:
-        """For the event log: how much is let through at this moment."""
+        """Return how much is let through at this moment, for the event log."""
         now = self._loop.time()
-        rates = {f"{unit}_per_second": pace.rate(now) for unit, pace in self.paces.items()}
-        return {**rates, "window": self.window.size, "in_flight": self.in_flight}
+        rates = {f"{unit}_per_second": limiter.rate(now) for unit, limiter in self.rate_limiters.items()}
+        return {**rates, "window": self.concurrency_limiter.size, "in_flight": self.in_flight}
 
     def close(self) -> None:
         """Let nobody through any more."""

@@ -1,9 +1,8 @@
 """How many requests to have in flight where no limit is known: local servers (vLLM, Ollama, llama.cpp) and at first.
 
-It starts small and grows with each answer (slow start) until answers
-begin to wait for each other.  Then it climbs the hill:
-now and then a larger or a smaller window is tried for a while and kept where it serves better: more
-throughput, or the same with less waiting.  A refusal makes it smaller at once.
+It starts small and grows with each answer (slow start) until answers begin to wait for each other.  Then it climbs the hill: now
+and then a larger or a smaller number is tried for a while and kept where it serves better: more throughput, or the same with less
+waiting.  A refusal makes it smaller at once.
 """
 
 from __future__ import annotations
@@ -22,14 +21,16 @@ REST = 6  # trials' worth of time between two trials
 
 
 class ConcurrencyLimiter:
-    """`most` is the ceiling; `fixed`: grow to it and stay there (the job file names it); `at_once`: begin there."""
+    """The number of requests to have in flight, `size`.  `most` is the ceiling; `fixed`: grow to it and stay there (the job
+    file names it); `at_once`: begin there.
+    """
 
     def __init__(self, most: int, fixed: bool, at_once: bool = False) -> None:
         self.size = float(most) if at_once else min(START, float(most))
         self._most, self._fixed = float(most), fixed
         self._slow_start = True
-        self._base: tuple[float, float] | None = None  # window and throughput in force
-        self._trial = 0  # +1: a larger window is being tried, -1: a smaller one
+        self._base: tuple[float, float] | None = None  # size and throughput in force
+        self._trial = 0  # +1: a larger size is being tried, -1: a smaller one
         self._last_trial = 1  # so that the first one is a smaller window
         self._resting = 0
         self._seen, self._first_latency, self._latency = 0, 0.0, 0.0
@@ -39,25 +40,25 @@ class ConcurrencyLimiter:
         self._since, self._answers, self._busy = now, 0, 0
 
     def answered(self, now: float, latency: float, in_flight: int, paced: bool) -> None:
-        """A request was answered, one of `in_flight`; `paced`: a limit holds back the others anyway."""
-        busy = in_flight >= 0.8 * self.size
-        if self._slow_start and (busy or self._fixed or paced):
+        """Take note of an answer to one of `in_flight` requests; `paced`: a limit holds back the others anyway."""
+        is_busy = in_flight >= 0.8 * self.size
+        if self._slow_start and (is_busy or self._fixed or paced):
             self._grow(latency)
         if self._fixed or paced:
             return
         self._answers += 1
-        self._busy += busy
+        self._busy += is_busy
         if self._slow_start:
             self._look_for_the_end(now, latency)
         elif self._answers >= max(2 * self.size, 20) and now - self._since >= TRIAL_SECONDS:
             self._judge(now)
 
     def _grow(self, latency: float) -> None:
-        """By a quarter a round trip where that is short, so that an unknown limit is not overrun; doubling where long."""
+        """Grow by a quarter a round trip where that is short, so that an unknown limit is not overrun; double where it is long."""
         self.size = min(self._most, self.size + min(MOST_GROWTH, max(0.25, LONG_TRIP * latency)))
 
     def _look_for_the_end(self, now: float, latency: float) -> None:
-        """Growing is over when answers take much longer than the first ones did: they wait for each other."""
+        """End the slow start when answers take much longer than the first ones did: they wait for each other."""
         if self._seen < START:
             self._seen += 1
             self._first_latency += (latency - self._first_latency) / self._seen
@@ -69,15 +70,15 @@ class ConcurrencyLimiter:
             self._begin(now)
 
     def _judge(self, now: float) -> None:
-        """One size was measured for a while: keep it, or go back to the one before."""
-        throughput, measured = self._answers / (now - self._since), self._busy > 0.7 * self._answers
+        """Keep a size that was measured for a while, or go back to the one before."""
+        throughput, is_measured = self._answers / (now - self._since), self._busy > 0.7 * self._answers
         self._begin(now)
-        if not measured:
+        if not is_measured:
             return
         if self._base is None:
             self._base, self._resting = (self.size, throughput), 1
-        wanted = {1: BETTER, -1: AS_GOOD, 0: 0.0}[self._trial] * self._base[1]
-        if throughput < wanted:
+        required = {1: BETTER, -1: AS_GOOD, 0: 0.0}[self._trial] * self._base[1]
+        if throughput < required:
             self.size, self._resting = self._base[0], REST
         else:
             self._base = (self.size, throughput)
@@ -93,10 +94,10 @@ class ConcurrencyLimiter:
         self.size = min(self._most, max(SMALLEST, size))
 
     def refused(self, in_flight: int) -> None:
-        """A 429: no more than most of what was in flight."""
+        """Shrink after a 429 to most of what was in flight."""
         self.size = max(SMALLEST, min(self.size, 0.85 * max(in_flight, 1)))
         self._slow_start, self._trial, self._base = True, 0, None
 
     def failed(self, now: float) -> None:
-        """A 5xx or a timeout only stops the growth for the moment: nothing is learned from this stretch."""
+        """Learn nothing from the stretch that a 5xx or a timeout fell into; it only stops the growth for the moment."""
         self._begin(now)

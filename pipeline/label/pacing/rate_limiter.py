@@ -1,6 +1,6 @@
-"""How many units (requests, or tokens) a second the endpoint takes: told, or learned from its refusals.
+"""How many units (requests, or tokens) a second the endpoint takes: given, or learned from its refusals.
 
-Told: a ceiling, from the job file or from the endpoint's headers.  The flow is even and stays a little below it, since
+Given: a ceiling, from the job file or from the endpoint's headers.  The flow is even and stays a little below it, since
 endpoints count by the second (OpenAI's guide to rate limits: "60,000 requests/minute may be enforced as 1,000
 requests/second").
 
@@ -42,11 +42,13 @@ _SLOWEST = 0.01  # units a second
 
 
 class RateLimiter:
-    """`exact`: what a request counts here is what the endpoint counts (a request is one request; tokens are guessed)."""
+    """The rate of one unit.  `exact`: what a request counts here is what the endpoint counts (a request is one request; tokens
+    are guessed).
+    """
 
     def __init__(self, exact: bool = True) -> None:
         self._exact = exact
-        self._worth = 1.0  # units here to one of the ceiling's
+        self._scale = 1.0  # units here to one of the ceiling's
         self._ceiling: float | None = None  # units a second
         self._limit: float | None = None  # as learned, units a second
         self._learned_at = 0.0
@@ -60,22 +62,22 @@ class RateLimiter:
         self._cycle_start: float | None = None  # since the flow was last resumed
         self._cycle_units = 0.0
 
-    def told(self, per_second: float | None) -> None:
-        """A ceiling.  One that changes makes what was learned under the old one worthless."""
+    def set_ceiling(self, per_second: float | None) -> None:
+        """Keep below a ceiling.  One that changes makes what was learned under the old one worthless."""
         if per_second == self._ceiling:
             return
-        was, self._ceiling = self._ceiling, per_second
-        if was is None or per_second is None or abs(per_second - was) > 0.01 * was:
+        former, self._ceiling = self._ceiling, per_second
+        if former is None or per_second is None or abs(per_second - former) > 0.01 * former:
             self._limit = None
-            self._worth = 1.0
+            self._scale = 1.0
 
     @property
-    def known(self) -> bool:
+    def is_limited(self) -> bool:
         """Whether there is any limit to keep to."""
         return self._ceiling is not None or self._limit is not None
 
     def rate(self, now: float) -> float | None:
-        """Units a second that may go out; None is as many as there are."""
+        """Return the units a second that may go out; None is as many as there are."""
         ceiling = self._below_ceiling()
         if self._limit is None:
             return ceiling
@@ -83,18 +85,22 @@ class RateLimiter:
         return rate if ceiling is None else min(rate, ceiling)
 
     def _below_ceiling(self) -> float | None:
-        """Even a steady flow overfills a second by a part of one request where requests are large against it; where one
-        is more than a second's worth, nobody counts by the second."""
+        """Return the ceiling less a margin, None where there is no ceiling.
+
+        Even a steady flow overfills a second by a part of one request where requests are large against it; where one is more than
+        a second's worth, nobody counts by the second.
+        """
         if self._ceiling is None:
             return None
         large = self._largest / self._ceiling if self._largest > 1 else 0.0
-        return self._ceiling * self._worth * (min(BELOW, max(0.9, 1 - large)) if large < 1 else BELOW)
+        return self._ceiling * self._scale * (min(BELOW, max(0.9, 1 - large)) if large < 1 else BELOW)
 
     def opens_at(self) -> float:
+        """Return when the next request may go out."""
         return self._next
 
     def take(self, units: float, now: float) -> None:
-        """A request of that many units goes out now."""
+        """Count a request of that many units, which goes out now."""
         self._largest = max(units, self._largest * 0.999)
         if rate := self.rate(now):
             late = max(LATE, 0.25 * units / rate)
@@ -107,28 +113,28 @@ class RateLimiter:
             self._cycle_start, self._cycle_units = now, 0.0
         self._cycle_units += units
 
-    def untake(self, units: float, sent_at: float) -> None:
-        """A request that went out was refused: it does not count as let through."""
+    def uncount(self, units: float, sent_at: float) -> None:
+        """Take back a request that went out and was refused: it does not count as let through."""
         if self._cycle_start is not None and sent_at >= self._cycle_start:
             self._cycle_units -= units
 
     def refused(self, sent_at: float, now: float) -> None:
-        """A refusal, the first after a time without any, of a request that went out at `sent_at`."""
-        lone = now - self._refused_at > LONE_SECONDS
+        """Learn from a refusal, the first after a time without any, of a request that went out at `sent_at`."""
+        is_lone = now - self._refused_at > LONE_SECONDS
         self._refused_at = now
         started = self._cycle_start if self._cycle_start is not None else sent_at
-        through = sum(units for at, units in self._sent if max(sent_at - 1.0, started) <= at < sent_at)
+        accepted = sum(units for at, units in self._sent if max(sent_at - 1.0, started) <= at < sent_at)
         if self._ceiling is not None and self._limit is None:
-            if lone:  # the flow may just have begun
-                through /= min(1.0, max(sent_at - started, 0.1))
+            if is_lone:  # the flow may just have begun
+                accepted /= min(1.0, max(sent_at - started, 0.1))
             if not self._exact:
-                self._correct_worth(through / self._ceiling)
+                self._correct_scale(accepted / self._ceiling)
                 return
-            if lone and through > 0.9 * self._ceiling:
+            if is_lone and accepted > 0.9 * self._ceiling:
                 return  # noise
         rate = self.rate(sent_at)
         if self._limit and rate and rate < FAST * self._limit and self._feels_upward(sent_at):
-            self._estimate = min(through, rate)
+            self._estimate = min(accepted, rate)
         else:
             self._estimate = OVERSHOT * self._guess(sent_at, started) or None
 
@@ -144,9 +150,9 @@ class RateLimiter:
         sent = [(at, units) for at, units in self._sent if started <= at < sent_at]
         times, sums = [at for at, _ in sent], [0.0, *accumulate(units for _, units in sent)]
         most = least = sums[-1] - sums[bisect_left(times, sent_at - 1.0)]
-        for place in range(len(times) - 1, bisect_left(times, sent_at - 1.0) - 1, -1):
-            since = sums[-1] - sums[place]
-            if sums[place] - sums[bisect_left(times, times[place] - 1.0)] <= since:
+        for index in range(len(times) - 1, bisect_left(times, sent_at - 1.0) - 1, -1):
+            since = sums[-1] - sums[index]
+            if sums[index] - sums[bisect_left(times, times[index] - 1.0)] <= since:
                 least = since
                 break
         low, high, at = self._between
@@ -155,24 +161,26 @@ class RateLimiter:
         self._between = (least, most, sent_at)
         return most - (most - least) * MIDDLE * min(1.0, sent_at - started)
 
-    def _correct_worth(self, found: float) -> None:
-        """The endpoint counts more than is counted here: a little, or as much more as was let through less."""
-        self._worth = max(0.5 * self._worth, min(self._worth - TOO_FAR, found))
+    def _correct_scale(self, accepted: float) -> None:
+        """Count requests as more than until now, since the endpoint does: a little, or as much more as it accepted less.
+        `accepted` is a share of the ceiling.
+        """
+        self._scale = max(0.5 * self._scale, min(self._scale - TOO_FAR, accepted))
 
     def resumed(self, now: float) -> None:
-        """The endpoint takes requests again, after the pause that followed a refusal."""
+        """Go on after the pause that followed a refusal."""
         if self._estimate is not None:
             limit, started = self._estimate, self._cycle_start
             if now - self._refused_at > LONG_SECONDS and started is not None:
                 limit = min(limit, self._cycle_units / (now - started))  # it counts by the minute, or longer
-            steady = self._limit is not None and 0.9 < limit / self._limit < 1.1
-            self._cruise = min(LONGER * self._cruise, LONGEST_CRUISE) if steady else FIRST_CRUISE
+            is_steady = self._limit is not None and 0.9 < limit / self._limit < 1.1
+            self._cruise = min(LONGER * self._cruise, LONGEST_CRUISE) if is_steady else FIRST_CRUISE
             self._limit, self._learned_at = max(limit, _SLOWEST), now
         self._next = max(self._next, now)
         self._cycle_start, self._estimate = None, None
 
     def _recovery(self, seconds: float) -> float:
-        """The share of a learned limit that is sent so long after it was learned."""
+        """Return the share of a learned limit that is sent so many seconds after it was learned."""
         if seconds < CLIMB_SECONDS:
             return CUT + (CRUISE - CUT) * seconds / CLIMB_SECONDS
         beyond = seconds - CLIMB_SECONDS - self._cruise
@@ -181,7 +189,7 @@ class RateLimiter:
         return CRUISE + (STEP * beyond if beyond < SLOWLY else STEP * SLOWLY * 2 ** min(beyond - SLOWLY, 30.0))
 
     def _feels_upward(self, at: float) -> bool:
-        """Whether the rate was growing beyond what is known to be let through."""
+        """Return whether the rate was growing beyond what is known to be let through."""
         return at - self._learned_at > CLIMB_SECONDS + self._cruise
 
 

@@ -1,7 +1,7 @@
 """Any OpenAI-compatible endpoint, by its chat completions.
 
-The request goes over aiohttp (a tenth of the openai client's processor time for each request); the openai package is
-used for what it is good at, the list of models.  Failures are told apart here and acted on by the labelling engine.
+The request goes over aiohttp (a tenth of the openai client's processor time for each request); the openai package is used for
+what it is good at, the list of models.  Failures are classified (`openai_api.failures`) and acted on by the labelling engine.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's business
 MAX_REPLY_BYTES = 8 * 2**20
-
-
 _NOT_PARAMETERS = {
     "model": "set label.model",
     "messages": "they come from the prompt, label.prompt",
@@ -62,6 +60,8 @@ class Options(Base):
 
 
 class Provider(contracts.Provider):
+    """A model behind chat completions."""
+
     def __init__(self, label: LabelOptions, options: Options) -> None:
         self.model: str = label.model or DEFAULT_MODEL
         self.base_url = (label.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
@@ -77,21 +77,23 @@ class Provider(contracts.Provider):
         self._session: aiohttp.ClientSession | None = None
         self.max_output_tokens = chat_completions.most_output(self._parameters)
         self.tier = self._parameters.get("service_tier")
-        self._told: tuple[str | None, ...] = ()
-        self.dialect = ParameterCompatibility()
+        self._limit_headers: tuple[str | None, ...] = ()
+        self.compatibility = ParameterCompatibility()
 
     @property
     def identity(self) -> dict[str, Any]:
+        """Endpoint (without a user), model and parameters."""
         address = urlsplit(self.base_url)
         endpoint = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
         return {"endpoint": endpoint, "model": self.model, "parameters": self._parameters}
 
     def remember(self, changes: dict[str, Any], on_change: Callable[[str, dict[str, Any]], None]) -> None:
-        """Ask in the words that the endpoint was found to take."""
-        self.dialect.changes = changes
-        self.dialect.on_change = lambda message: on_change(message, self.dialect.changes)
+        """Ask with the parameters that the endpoint was found to take."""
+        self.compatibility.changes = changes
+        self.compatibility.on_change = lambda message: on_change(message, self.compatibility.changes)
 
     async def open(self) -> None:
+        """Open the session.  Raises EndpointError for a key that is missing or cannot be one."""
         if not self._key and self.base_url == DEFAULT_BASE_URL:
             raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
         self._check_key()
@@ -106,17 +108,18 @@ class Provider(contracts.Provider):
             raise EndpointError("the API key holds a blank, a line break or a letter that no key has; copy it anew")
 
     async def close(self) -> None:
+        """Close the session."""
         if self._session:
             await self._session.close()
 
     async def ask(self, request: Request) -> Reply:
-        """One attempt.  Raises RequestFailed."""
+        """Make one attempt.  Raises RequestFailed."""
         body = {"model": self.model, "messages": list(request.messages), **self._parameters}
         if request.form:
             body["response_format"] = chat_completions.response_format(request.form)
         while True:
-            said = self.dialect.spoken(body)
-            status, data, headers = await self._post(said)
+            sent = self.compatibility.adapt(body)
+            status, data, headers = await self._post(sent)
             inside = None
             if status == 200:
                 try:
@@ -126,20 +129,20 @@ class Provider(contracts.Provider):
                 except RequestFailed:  # for the same reason, in a text without the key
                     return chat_completions.reply(self._without_key(data), headers)
             data = self._without_key(data)
-            if not self._may_say_otherwise(body, said, status, data):
-                raise self._failure(said, status, data, headers, inside)
+            if not self._may_adapt(body, sent, status, data):
+                raise self._failure(sent, status, data, headers, inside)
 
-    def _may_say_otherwise(self, body: dict[str, Any], said: dict[str, Any], status: int, data: bytes) -> bool:
-        """Whether to ask again at once, in other words: the endpoint turned a parameter down, unseen and unpaid."""
-        if self.dialect.spoken(body) != said:
+    def _may_adapt(self, body: dict[str, Any], sent: dict[str, Any], status: int, data: bytes) -> bool:
+        """Return whether to ask again at once with other parameters: the endpoint turned one down, unseen and unpaid."""
+        if self.compatibility.adapt(body) != sent:
             return True  # others have found out meanwhile
         code, message = failures.error_of(data)
-        return self.dialect.learn(said, status, failures.parameter_of(data), f"{code} {message}")
+        return self.compatibility.learn(sent, status, failures.parameter_of(data), f"{code} {message}")
 
     async def _post(self, body: dict[str, Any]) -> tuple[int, bytes, Any]:
-        """(status, body, headers).  Raises RequestFailed where nothing arrives."""
+        """Return (status, body, headers).  Raises RequestFailed where nothing arrives."""
         assert self._session is not None, "open() comes first"
-        sent = False
+        is_sent = False
         try:
             async with self._session.post(
                 f"{self.base_url}/chat/completions",
@@ -149,13 +152,13 @@ class Provider(contracts.Provider):
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response:
-                sent = True
+                is_sent = True
                 data = await _read_all(response.content)
                 status, headers = response.status, response.headers
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise self._not_reached(error, may_be_paid=False) from error
         except (aiohttp.ClientError, OSError) as error:
-            never_read = not sent and isinstance(error, ConnectionResetError | BrokenPipeError)
+            never_read = not is_sent and isinstance(error, ConnectionResetError | BrokenPipeError)
             raise self._not_reached(error, may_be_paid=not never_read) from error
         self._note_limits(headers)
         return status, data, headers
@@ -165,13 +168,13 @@ class Provider(contracts.Provider):
         return RequestFailed("transient", "connection", text, may_be_paid=may_be_paid)
 
     def _note_limits(self, headers: Any) -> None:
-        """Parsed only when they change."""
-        told = tuple(headers.get(name) for name in chat_completions.LIMIT_HEADERS)
-        if told != self._told and any(told):
-            self._told, self.advertised = told, chat_completions.limits(headers)
+        """Parse the limits in the headers, only when they change."""
+        values = tuple(headers.get(name) for name in chat_completions.LIMIT_HEADERS)
+        if values != self._limit_headers and any(values):
+            self._limit_headers, self.advertised = values, chat_completions.limits(headers)
 
     def models(self) -> list[ModelInfo]:
-        """Models that the endpoint offers, by name.  Raises EndpointError."""
+        """Return the models that the endpoint offers, by name.  Raises EndpointError."""
         import openai
 
         self._check_key()
@@ -204,6 +207,7 @@ class Provider(contracts.Provider):
         return data.replace(self._key.encode(), b"[key]") if self._key else data
 
     def _redact(self, text: str) -> str:
+        """Take the key and the user of the address out of a text for people."""
         text = text.replace(self._key, "[key]") if self._key else text
         userinfo = urlsplit(self.base_url).netloc.rpartition("@")[0]
         return text.replace(userinfo, "[user]") if userinfo else text
@@ -226,7 +230,7 @@ class Provider(contracts.Provider):
 
 
 def _proxy_of(address: str) -> str | None:
-    """The proxy that the environment names for an address (aiohttp's `trust_env` looks it up for every request)."""
+    """Return the proxy that the environment names for an address (aiohttp's `trust_env` looks it up for every request)."""
     parts = urlsplit(address)
     if not parts.hostname or proxy_bypass(parts.hostname):
         return None
@@ -234,13 +238,13 @@ def _proxy_of(address: str) -> str | None:
 
 
 async def _read_all(content: aiohttp.StreamReader) -> bytes:
-    """The whole body, however it drips in.  Raises RequestFailed for one that does not end in reasonable size."""
-    pieces, size = [], 0
-    async for piece in content.iter_any():
-        pieces.append(piece)
-        size += len(piece)
+    """Return the whole body, however it drips in.  Raises RequestFailed for one that does not end in reasonable size."""
+    chunks, size = [], 0
+    async for chunk in content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
         if size > MAX_REPLY_BYTES:
             raise RequestFailed(
                 "transient", "reply_too_large", f"a reply of more than {MAX_REPLY_BYTES} bytes", may_be_paid=True
             )
-    return b"".join(pieces)
+    return b"".join(chunks)
