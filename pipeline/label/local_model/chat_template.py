@@ -1,4 +1,4 @@
-"""Messages to the token ids that a chat model was trained on, and ids back to text.
+"""Chat templates: messages to the token ids that a chat model was trained on, and ids back to text.
 
 The form is the tokenizer's own chat template.  A tokenizer that carries none gets Llama-2's (Touvron et al. 2023; Meta's
 `llama/generation.py`)::
@@ -35,7 +35,7 @@ _MARK = "labelmill"
 
 
 class Chat:
-    """A tokenizer's chat.  `ends` are the ids after which a reply is over; `arguments` go to the template."""
+    """A tokenizer's chat template.  `ends` are the ids after which a reply is over; `arguments` go to the template."""
 
     def __init__(self, tokenizer: Any, ends: Sequence[int] = (), arguments: Mapping[str, Any] | None = None) -> None:
         self._tokenizer = tokenizer
@@ -52,11 +52,12 @@ class Chat:
         self._newlines: frozenset[int] | None = None
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Ids up to where the reply begins.  Raises ModelError where the template does not take the messages."""
+        """Return the ids up to where the reply begins.  Raises ModelError where the template does not take the messages."""
         text = self._render(messages, add_generation_prompt=True)
         return self._ids(text)
 
     def text(self, ids: Sequence[int]) -> str:
+        """Return the text of a reply, without control tokens."""
         with self._lock:
             return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
@@ -67,38 +68,41 @@ class Chat:
     # --- a Ruler ---
 
     def of_chat(self, messages: Sequence[Message]) -> int:
+        """Return the tokens of a chat, the beginning of the reply included."""
         return len(self.prompt(messages))
 
     def of_text(self, text: str) -> int:
+        """Return the tokens of a text alone."""
         return len(self._ids(text))
 
     def cut(self, text: str, tokens: int) -> str:
+        """Return the beginning of a text that has no more than so many tokens."""
         ids = self._ids(text)
         return text if len(ids) <= tokens else self.text(ids[: max(0, tokens)]).rstrip("\N{REPLACEMENT CHARACTER}")
 
     def has_first_line(self, ids: Sequence[int]) -> bool:
-        """Whether the first line that says something is complete; one that ends with a colon only announces it."""
+        """Return whether the first line that says something is complete; one that ends with a colon only announces it."""
         if self._newlines is None:
             self._newlines = self._find_newlines()
         if ids[-1] not in self._newlines:
             return False
-        said = self.text(ids)
-        if "<think>" in said and "</think>" not in said:
+        text = self.text(ids)
+        if "<think>" in text and "</think>" not in text:
             return False
-        lines = (line.strip() for line in said.rpartition("</think>")[2].split("\n")[:-1])
+        lines = (line.strip() for line in text.rpartition("</think>")[2].split("\n")[:-1])
         return any(line and not line.endswith((":", "：")) for line in lines)
 
     def _render(self, messages: Sequence[Message], **options: Any) -> str:
-        turns = [{**message, "content": self._plain(message["content"])} for message in messages]
+        turns = [{**message, "content": self._defused(message["content"])} for message in messages]
         tries: list[list[Message]] = [turns]
         failures: list[str] = []
         if turns[0]["role"] == "system":  # some models have no place for one
             system, first, *others = turns
             tries.append([{**first, "content": f"{system['content']}\n\n{first['content']}"}, *others])
         marks = [turn["content"].strip() for turn in turns]
-        for said in tries:
+        for messages_taken in tries:
             try:
-                text = self._apply(said, **options)
+                text = self._apply(messages_taken, **options)
             except Exception as error:  # a template may raise anything
                 failures.append(str(error))
                 continue
@@ -114,19 +118,19 @@ class Chat:
             )
         )
 
-    def _plain(self, text: str) -> str:
+    def _defused(self, text: str) -> str:
         return self._control.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text) if self._control else text
 
     def _turn_end(self, special: set[str]) -> list[int]:
-        """The control token that the template puts behind a reply, where it differs from the end of all."""
+        """Return the control token that the template puts behind a reply, where it differs from the end of all."""
         try:
             turns = [{"role": "user", "content": _MARK}, {"role": "assistant", "content": _MARK}]
-            behind = self._apply(turns).rpartition(_MARK)[2]
+            after_reply = self._apply(turns).rpartition(_MARK)[2]
         except Exception:  # a template that wants other messages
             return []
-        ids = self._ids(behind)
-        known = {self._tokenizer.convert_tokens_to_ids(token) for token in special}
-        return [token for token in ids if token in known][:1]
+        ids = self._ids(after_reply)
+        special_ids = {self._tokenizer.convert_tokens_to_ids(token) for token in special}
+        return [token for token in ids if token in special_ids][:1]
 
     def _find_newlines(self) -> frozenset[int]:
         pieces = self._tokenizer.convert_ids_to_tokens(range(len(self._tokenizer)))

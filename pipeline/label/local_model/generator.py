@@ -22,7 +22,7 @@ class OutOfMemory(Exception):
 
 
 class Generator:
-    """`budget`: how many tokens, of prompts and replies, are held at once."""
+    """Generates replies in a thread of its own.  `budget`: how many tokens, of prompts and replies, are held at once."""
 
     def __init__(self, decoder: Decoder, budget: int) -> None:
         self.budget = budget
@@ -31,14 +31,15 @@ class Generator:
         self._thread.start()
 
     def submit(self, prompt: list[int]) -> Future[Generated]:
-        """The future's exception is OutOfMemory, Stopped, or what the model raised."""
+        """Add a prompt; the future's exception is OutOfMemory, Stopped, or what the model raised."""
         return self._pool.submit(prompt)
 
     def stop(self) -> None:
-        """What has not begun never will; what is under way ends."""
+        """Begin nothing more; what is under way ends."""
         self._pool.stop()
 
     def close(self) -> None:
+        """Give up what is under way, and wait for the thread to end."""
         self._pool.close()
         self._thread.join(timeout=60)
 
@@ -59,14 +60,17 @@ class Generator:
             self.budget = count // 2 * length
             self._pool.put_back(rows)
         elif error:
-            for row in rows or self._pool.take(
-                1, longest, []
-            ):  # somebody must answer for it, or it would go on for ever
-                fits = f"{len(row.prompt)} tokens and the reply do not fit into memory; take a smaller model, or filter by length"
-                row.future.set_exception(OutOfMemory(fits) if _is_out_of_memory(error) else error)
+            for row in rows or self._pool.take(1, longest, []):  # one must fail, or it would go on for ever
+                size = f"{len(row.prompt)} tokens and the reply"
+                advice = "take a smaller model, or filter by length"
+                too_large = OutOfMemory(f"{size} do not fit into memory; {advice}")
+                row.future.set_exception(too_large if _is_out_of_memory(error) else error)
 
     def _try(self, count: int, longest: int, prefix: list[int]) -> tuple[list[Row], Exception | None]:
-        """The rows that were under way when something failed, and what.  The wave's memory is free on return."""
+        """Run a wave; return the rows that were under way when something failed, and the error.
+
+        The wave's memory is free on return.
+        """
         rows: list[Row] = []
         try:
             wave = Wave(self._decoder, self._pool, count, longest, prefix)
@@ -78,8 +82,10 @@ class Generator:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Of a card (torch.OutOfMemoryError, or what CUDA's libraries say) or of this machine (torch's allocator)."""
-    said = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    """Return whether memory ran out, of a card (torch.OutOfMemoryError, or what CUDA's libraries say) or of this machine (torch's
+    allocator).
+    """
+    phrases = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in said)
+        isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in phrases)
     )

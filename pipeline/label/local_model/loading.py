@@ -25,6 +25,8 @@ KNOWN_ATTENTION = {"full_attention", "sliding_attention"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
+    """What the job file says of loading."""
+
     quantization: Literal["nf4", "none"]
     dtype: Literal["bfloat16", "float16", "float32"]
     device: Literal["auto", "cuda", "cpu"]
@@ -32,7 +34,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`context` in tokens; `ends` as the model's files give them; `budget`: tokens that fit into what memory is left."""
+    """A model that is loaded.  `context` in tokens; `ends` as the model's files give them; `budget`: tokens that fit into what
+    memory is left.
+    """
 
     model: Any
     tokenizer: Any
@@ -42,7 +46,7 @@ class Loaded:
 
 
 def check_installed(quantization: str) -> None:
-    """Raises MissingExtra, ModelError."""
+    """Raise MissingExtra or ModelError where a package is missing."""
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing:
         raise MissingExtra(f"label.provider llama ({', '.join(missing)})", "local")
@@ -60,19 +64,19 @@ class Examined:
     context: int
     shape: Shape
     device: Device
-    said: str
+    summary: str
 
 
 def examine(folder: Path, name: str, settings: Settings, reply_tokens: int) -> Examined:
-    """Raises ModelError where it would not run here."""
-    with _told(name, "configuration"), _quiet():
+    """Look at a model without loading it.  Raises ModelError where it would not run here."""
+    with _one_line_errors(name, "configuration"), _quiet():
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     context = _context(name, config, settings)
     if reply_tokens >= context:
         raise ModelError(f"label.parameters.max_new_tokens: {reply_tokens}, but {name} holds {context} tokens in all")
-    with _told(name, "weights"):
+    with _one_line_errors(name, "weights"):
         shape = memory.shape_of(folder, config)
     device = _choose(name, shape, settings)
     _check_memory(name, shape, settings, device, min(context, 1024 + reply_tokens))
@@ -81,22 +85,23 @@ def examine(folder: Path, name: str, settings: Settings, reply_tokens: int) -> E
 
 
 def load(folder: Path, name: str, settings: Settings, reply_tokens: int) -> Loaded:
-    """`name` is for people; `reply_tokens`: the most that a reply may take.  Raises ModelError."""
+    """Load a model.  `name` is for people; `reply_tokens`: the most that a reply may take.  Raises ModelError."""
     check_installed(settings.quantization)
     if settings.device == "cpu" or not _has_card():
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")  # a kernel for every shape adds up
-    known = examine(folder, name, settings, reply_tokens)
-    with _told(name, "tokenizer"), _quiet():
+    examined = examine(folder, name, settings, reply_tokens)
+    with _one_line_errors(name, "tokenizer"), _quiet():
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    print(f"labelmill: loading {name} ({known.said})", file=sys.stderr)
-    with _told(name, "weights"), _quiet():
-        model = _load_model(folder, known.config, settings, known.device)
+    print(f"labelmill: loading {name} ({examined.summary})", file=sys.stderr)
+    with _one_line_errors(name, "weights"), _quiet():
+        model = _load_model(folder, examined.config, settings, examined.device)
     _check_attention(name, model)
-    ends = {_ for value in (model.generation_config.eos_token_id, tokenizer.eos_token_id) for _ in _as_list(value)}
-    budget = int(_left_for_tokens(model, known.device) / known.shape.token_bytes(settings.dtype))
-    return Loaded(model, tokenizer, known.context, tuple(sorted(ends)), budget)
+    end_ids = (model.generation_config.eos_token_id, tokenizer.eos_token_id)
+    ends = {token for value in end_ids for token in _as_list(value)}
+    budget = int(_left_for_tokens(model, examined.device) / examined.shape.token_bytes(settings.dtype))
+    return Loaded(model, tokenizer, examined.context, tuple(sorted(ends)), budget)
 
 
 def _has_card() -> bool:
@@ -106,20 +111,21 @@ def _has_card() -> bool:
 
 
 def _left_for_tokens(model: Any, device: Device) -> float:
-    """Bytes for keys and values, once the model is loaded."""
+    """Return the bytes for keys and values, once the model is loaded."""
     if device.kind == "cpu":
         return memory.cpu().free / 2 * (1 - memory.RESERVE)
     import torch
 
     torch.cuda.empty_cache()  # what loading held counts as taken
-    used = {place for place in getattr(model, "hf_device_map", {"": 0}).values() if isinstance(place, int)} or {0}
+    layers_on = getattr(model, "hf_device_map", {"": 0}).values()
+    used = {number for number in layers_on if isinstance(number, int)} or {0}
     cards = memory.devices()
-    least = min(cards[number].free for number in used if number < len(cards))
-    return least * len(used) * (1 - memory.RESERVE)  # layers, and so keys and values, are spread evenly
+    least_free = min(cards[number].free for number in used if number < len(cards))
+    return least_free * len(used) * (1 - memory.RESERVE)  # layers, and so keys and values, are spread evenly
 
 
 def _check_attention(name: str, model: Any) -> None:
-    """Raises ModelError where the model computes otherwise among others, with keys and values kept, than alone: one that is
+    """Raise ModelError where the model computes otherwise among others, with keys and values kept, than alone: one that is
     not of plain attention, whatever its configuration says."""
     import torch
 
@@ -160,10 +166,10 @@ def _load_model(folder: Path, config: Any, settings: Settings, device: Device) -
 
 
 def _choose(name: str, shape: Shape, settings: Settings) -> Device:
-    """The card, or the processor where the model is small or the job file says so."""
-    found = memory.devices()
-    if found[0].kind == "cuda" and settings.device != "cpu":
-        return found[0]
+    """Return the card, or the processor where the model is small or the job file says so."""
+    devices = memory.devices()
+    if devices[0].kind == "cuda" and settings.device != "cpu":
+        return devices[0]
     if settings.device == "cuda":
         raise ModelError(
             "label.parameters.device: cuda, but torch sees no card here; labelmill doctor shows what it sees"
@@ -177,7 +183,7 @@ def _choose(name: str, shape: Shape, settings: Settings) -> Device:
 
 
 def _check_memory(name: str, shape: Shape, settings: Settings, device: Device, tokens: int) -> None:
-    """Raises ModelError where the weights and one article will not fit."""
+    """Raise ModelError where the weights and one article will not fit."""
     free = sum(card.free for card in memory.devices()) if device.kind == "cuda" else device.free
     weights = shape.bytes(settings.quantization, settings.dtype)
     need = memory.needed(weights, tokens * shape.token_bytes(settings.dtype), device.kind)
@@ -194,7 +200,7 @@ def _check_memory(name: str, shape: Shape, settings: Settings, device: Device, t
 
 
 def _context(name: str, config: Any, settings: Settings) -> int:
-    """Tokens.  Raises ModelError for a model that does not attend to keys and values alone."""
+    """Return the context in tokens.  Raises ModelError for a model that does not attend to keys and values alone."""
     kinds = set(getattr(config, "layer_types", None) or [])
     plain = not getattr(config, "is_encoder_decoder", False) and hasattr(config, "num_attention_heads")
     if not plain or kinds - KNOWN_ATTENTION or "local" in (getattr(config, "attention_layers", None) or []):
@@ -213,8 +219,8 @@ def _context(name: str, config: Any, settings: Settings) -> int:
 
 
 @contextmanager
-def _told(name: str, what: str) -> Iterator[None]:
-    """Errors of loading, in one line."""
+def _one_line_errors(name: str, part: str) -> Iterator[None]:
+    """Turn errors of loading a part of a model into a ModelError of one line."""
     import torch
 
     try:
@@ -230,7 +236,7 @@ def _told(name: str, what: str) -> Iterator[None]:
             raise ModelError(f"too little memory on the card for {name}; use a smaller model") from error
         damaged = isinstance(error, OSError | EOFError) or type(error).__name__ in DAMAGE
         advice = "fetch or copy the model anew" if damaged else "see docs/local-models.md for what runs here"
-        raise ModelError(f"{name}: its {what} cannot be loaded ({_first_line(error)}); {advice}") from error
+        raise ModelError(f"{name}: its {part} cannot be loaded ({_first_line(error)}); {advice}") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -239,7 +245,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the libraries' bars and remarks."""
+    """Keep the libraries' bars and remarks away."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     from transformers.utils import logging as transformers_logging

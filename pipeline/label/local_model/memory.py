@@ -20,7 +20,7 @@ CARD_BYTES = 0.5 * GIB  # CUDA's own, kernels, a prefill's activations
 
 
 class Device(NamedTuple):
-    """`kind` is cuda or cpu."""
+    """Where a model computes; `free` and `total` in bytes, `kind` is cuda or cpu."""
 
     kind: str
     name: str
@@ -30,7 +30,7 @@ class Device(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a model takes: weights that are quantised (linear layers), the others, and the bytes of keys and values that a
+    """The size of a model: weights that are quantised (linear layers), the others, and the bytes of keys and values that a
     token takes in two-byte numbers."""
 
     linear: int
@@ -39,13 +39,16 @@ class Shape:
 
     @property
     def parameters(self) -> int:
+        """All weights."""
         return self.linear + self.other
 
     def bytes(self, quantization: str, dtype: str) -> float:
+        """Return the bytes that the weights take."""
         size = DTYPE_BYTES[dtype]
         return self.linear * (NF4_BYTES if quantization == "nf4" else size) + self.other * size
 
     def token_bytes(self, dtype: str) -> int:
+        """Return the bytes that keys and values of a token take."""
         return self.token_values * DTYPE_BYTES[dtype]
 
 
@@ -59,24 +62,25 @@ DOCUMENTED: Mapping[str, Shape] = {
 
 
 def needed(weights: float, tokens: float, kind: str) -> float:
-    """What a model and the keys and values of some tokens take."""
+    """Return the bytes that a model and the keys and values of some tokens take."""
     return weights + tokens + (CARD_BYTES if kind == "cuda" else 0.0)
 
 
 def devices() -> list[Device]:
-    """The cards, else this machine's memory.  Needs torch."""
+    """Return the cards, else this machine's memory.  Needs torch."""
     import torch
 
     if not torch.cuda.is_available():
         return [cpu()]
-    found = []
+    cards = []
     for number in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(number)
-        found.append(Device("cuda", torch.cuda.get_device_name(number), free, total))
-    return found
+        cards.append(Device("cuda", torch.cuda.get_device_name(number), free, total))
+    return cards
 
 
 def cpu() -> Device:
+    """Return the processor with this machine's memory.  Needs psutil."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -84,7 +88,7 @@ def cpu() -> Device:
 
 
 def shape_of(folder: Path, config: Any) -> Shape:
-    """By the headers of a model's safetensors files; where it has none, by the size of its files."""
+    """Return the size of a model by the headers of its safetensors files; where it has none, by the size of its files."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     values = config.num_hidden_layers * 2 * heads * size
@@ -100,7 +104,7 @@ def shape_of(folder: Path, config: Any) -> Shape:
 
 
 def _tensors(path: Path) -> dict[str, list[int]]:
-    """Name -> dimensions (https://huggingface.co/docs/safetensors: a length in 8 bytes, then that much JSON)."""
+    """Return name -> dimensions (https://huggingface.co/docs/safetensors: a length in 8 bytes, then that much JSON)."""
     with path.open("rb") as file:
         length = struct.unpack("<Q", file.read(8))[0]
         header = json.loads(file.read(length)) if length < 2**27 else {}

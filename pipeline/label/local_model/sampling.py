@@ -15,7 +15,7 @@ COLDEST = 1e-3  # below it is greedy: dividing by less overflows
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """`temperature` 0: greedy.  `top_k` 0 and `top_p` 1: no bounds."""
+    """How the next token is chosen.  `temperature` 0: greedy.  `top_k` 0 and `top_p` 1: no bounds."""
 
     max_new_tokens: int
     temperature: float
@@ -25,7 +25,7 @@ class Sampling:
 
 
 def pick(logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """The next token of each row.  `logits` [rows, vocabulary], `seen` the same in bool: tokens of prompt and reply."""
+    """Return the next token of each row.  `logits` [rows, vocabulary], `seen` the same in bool: tokens of prompt and reply."""
     scores = logits.float()
     if sampling.repetition_penalty != 1.0:
         penalty = sampling.repetition_penalty
@@ -42,8 +42,8 @@ def pick(logits: torch.Tensor, seen: torch.Tensor, sampling: Sampling) -> torch.
 
 
 def _nucleus(scores: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Holtzman et al. 2019: the fewest most likely tokens that together have the probability `top_p`."""
-    ordered, places = scores.sort(-1)
+    """Keep the fewest most likely tokens that together have the probability `top_p` (Holtzman et al. 2019)."""
+    ordered, tokens = scores.sort(-1)
     beyond = ordered.softmax(-1).cumsum(-1) <= 1 - top_p
     beyond[:, -1] = False
-    return scores.masked_fill(beyond.scatter(-1, places, beyond), float("-inf"))
+    return scores.masked_fill(beyond.scatter(-1, tokens, beyond), float("-inf"))

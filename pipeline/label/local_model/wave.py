@@ -31,7 +31,7 @@ REFILL = 8  # slots are filled again when an eighth of them is free
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """A model and how it is asked.  `is_done(ids)`: whether a reply is over although the model did not end it."""
+    """A model and how its replies are chosen.  `is_done(ids)`: whether a reply is over although the model did not end it."""
 
     model: Any
     ends: frozenset[int]
@@ -43,26 +43,27 @@ class Decoder:
         device: torch.device = self.model.get_input_embeddings().weight.device
         return device
 
-    def logits(self, slots: Slots, ids: torch.Tensor, at: torch.Tensor, until: int) -> torch.Tensor:
-        """[rows, vocabulary] behind the last of `ids` [rows, tokens], which stand at columns `at`; each sees the columns up
-        to its own.  Padding stands in the scratch column, and its output goes nowhere."""
+    def logits(self, slots: Slots, ids: torch.Tensor, columns: torch.Tensor, end: int) -> torch.Tensor:
+        """Return the scores [rows, vocabulary] behind the last of `ids` [rows, tokens], which stand at `columns`; each sees the
+        columns up to its own, of those below `end`.  Padding stands in the scratch column, and its output goes nowhere.
+        """
         output = self.model(
-            input_ids=ids, attention_mask=self._masks(slots, at, until), position_ids=at.clamp(max=until - 1),
+            input_ids=ids, attention_mask=self._masks(slots, columns, end), position_ids=columns.clamp(max=end - 1),
             past_key_values=slots, use_cache=True, logits_to_keep=1,
         )  # fmt: skip
         scores: torch.Tensor = output.logits[:, -1]
         return scores
 
-    def _masks(self, slots: Slots, at: torch.Tensor, until: int) -> Any:
-        """Who sees what, as the model's layers ask for it: one for all, or one for each kind of layer."""
-        config, columns, own = self.model.config, torch.arange(until, device=at.device), at[:, None, :, None]
-        full = columns <= own
+    def _masks(self, slots: Slots, columns: torch.Tensor, end: int) -> Any:
+        """Return who sees what, as the model's layers ask for it: one mask for all, or one for each kind of layer."""
+        config, read, own = self.model.config, torch.arange(end, device=columns.device), columns[:, None, :, None]
+        full = read <= own
         kinds = set(getattr(config, "layer_types", None) or [])
         window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
         if not window or (kinds and SLIDING not in kinds):
             return self._as_taken(full)
         near = full & (
-            (columns > own - window) | (own == slots.length)
+            (read > own - window) | (own == slots.length)
         )  # padding sees something, or it would be no number
         masks = {"full_attention": self._as_taken(full), SLIDING: self._as_taken(near)}
         return masks if kinds else masks[SLIDING]
@@ -79,7 +80,7 @@ class NoNumber(Exception):
 
 
 class Wave:
-    """`count` slots for prompts of up to `longest` tokens that begin with `prefix`."""
+    """One use of memory: `count` slots for prompts of up to `longest` tokens that begin with `prefix`."""
 
     def __init__(self, decoder: Decoder, pool: Pool, count: int, longest: int, prefix: list[int]) -> None:
         self._decoder, self._pool, self._prefix, self._longest = decoder, pool, prefix, longest
@@ -93,7 +94,7 @@ class Wave:
         self._all = torch.arange(count, device=device)
 
     def run(self) -> None:
-        """Until no prompt that fits is left."""
+        """Answer prompts until none that fits is left."""
         if self._prefix:
             self._compute_prefix()
         self._admit()
@@ -103,9 +104,9 @@ class Wave:
 
     def _compute_prefix(self) -> None:
         ids = torch.tensor([self._prefix], device=self._all.device)
-        at = torch.arange(len(self._prefix), device=self._all.device)[None]
-        self._slots.aim(self._all[:1], at, len(self._prefix))
-        self._decoder.logits(self._slots, ids, at, len(self._prefix))
+        columns = torch.arange(len(self._prefix), device=self._all.device)[None]
+        self._slots.aim(self._all[:1], columns, len(self._prefix))
+        self._decoder.logits(self._slots, ids, columns, len(self._prefix))
         self._slots.repeat_first(len(self._prefix))
 
     def _admit(self) -> None:
@@ -118,83 +119,84 @@ class Wave:
             self.rows += rows  # from now on they are put back where something fails
             while first < len(self.rows):
                 first += self._prefill(first)
-            self._settle()
+            self._hand_over()
 
     def _prefill(self, first: int) -> int:
-        """Compute prompts from slot `first` on, as many as one call takes; how many."""
+        """Compute prompts from slot `first` on, as many as one call takes; return how many."""
         width = len(self.rows[first].prompt) - len(self._prefix)
         rows = self._like(first, width)
-        ids, at = self._padded([row.prompt for row in rows], width)
+        ids, columns = self._padded([row.prompt for row in rows], width)
         slots = self._all[first : first + len(rows)]
-        self._slots.aim(slots, at, len(self._prefix) + width)
-        logits = self._decoder.logits(self._slots, ids, at, len(self._prefix) + width)
+        self._slots.aim(slots, columns, len(self._prefix) + width)
+        logits = self._decoder.logits(self._slots, ids, columns, len(self._prefix) + width)
         self._seen[slots] = False
         for slot, row in enumerate(rows, first):
             self._seen[slot, torch.tensor(row.prompt, device=self._all.device)] = True
             row.length = len(row.prompt)
-        self._note(logits, first, rows)
+        self._choose_next(logits, first, rows)
         return len(rows)
 
     def _like(self, first: int, width: int) -> list[Row]:
-        """Rows from `first` on that are worth padding to `width`; they stand the longest first."""
+        """Return the rows from `first` on that are worth padding to `width`; they stand the longest first."""
         rows: list[Row] = []
         for row in self.rows[first:]:
-            much = (len(rows) + 1) * width > PREFILL_TOKENS
-            shorter = len(row.prompt) - len(self._prefix) < WORTH_PADDING * width
-            if rows and (much or (shorter and len(rows) * width >= LEAST_PREFILL)):
+            is_too_much = (len(rows) + 1) * width > PREFILL_TOKENS
+            is_shorter = len(row.prompt) - len(self._prefix) < WORTH_PADDING * width
+            if rows and (is_too_much or (is_shorter and len(rows) * width >= LEAST_PREFILL)):
                 break
             rows.append(row)
         return rows
 
     def _padded(self, prompts: list[list[int]], width: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(ids, columns) of what stands behind the prefix, padded on the left, so that each ends in the last place."""
-        begin, scratch = len(self._prefix), self._slots.length
-        ids = [[0] * (begin + width - len(prompt)) + prompt[begin:] for prompt in prompts]
-        at = [[scratch] * (begin + width - len(prompt)) + list(range(begin, len(prompt))) for prompt in prompts]
+        """Return (ids, columns) of what stands behind the prefix, padded on the left, so that each ends in the last place."""
+        start, scratch = len(self._prefix), self._slots.length
+        ids = [[0] * (start + width - len(prompt)) + prompt[start:] for prompt in prompts]
+        columns = [[scratch] * (start + width - len(prompt)) + list(range(start, len(prompt))) for prompt in prompts]
         device = self._all.device
-        return torch.tensor(ids, device=device), torch.tensor(at, device=device)
+        return torch.tensor(ids, device=device), torch.tensor(columns, device=device)
 
     def _step(self) -> None:
-        """A token more for each row."""
+        """Compute a token more for each row."""
         count = len(self.rows)
-        at = torch.tensor([[row.length] for row in self.rows], device=self._all.device)
-        until = min(-(-(max(row.length for row in self.rows) + 1) // ROUND) * ROUND, self._slots.length)
-        self._slots.aim(self._all[:count], at, until, front=count)
-        logits = self._decoder.logits(self._slots, self._next[:count, None], at, until)
+        columns = torch.tensor([[row.length] for row in self.rows], device=self._all.device)
+        end = min(-(-(max(row.length for row in self.rows) + 1) // ROUND) * ROUND, self._slots.length)
+        self._slots.aim(self._all[:count], columns, end, front=count)
+        logits = self._decoder.logits(self._slots, self._next[:count, None], columns, end)
         for row in self.rows:
             row.length += 1
-        self._note(logits, 0, self.rows)
-        self._settle()
+        self._choose_next(logits, 0, self.rows)
+        self._hand_over()
 
-    def _note(self, logits: torch.Tensor, first: int, rows: list[Row]) -> None:
+    def _choose_next(self, logits: torch.Tensor, first: int, rows: list[Row]) -> None:
         """Choose the next token of rows that begin at slot `first`."""
         slots = self._all[first : first + len(rows)]
-        lost = torch.isnan(logits).any(-1)
+        is_overflow = torch.isnan(logits).any(-1)
         picked = pick(logits.nan_to_num(), self._seen[first : first + len(rows)], self._decoder.sampling)
         self._next[slots] = picked
         self._seen[slots, picked] = True
-        picked = picked.masked_fill(lost, NO_NUMBER)
+        picked = picked.masked_fill(is_overflow, NO_NUMBER)
         for row, token in zip(rows, picked.tolist(), strict=True):
             row.reply.append(token)
 
-    def _settle(self) -> None:
+    def _hand_over(self) -> None:
         """Hand over the replies that are over; the last rows move up into their slots."""
         for slot in range(len(self.rows) - 1, -1, -1):
             row = self.rows[slot]
             if finish := self._finish(row):
-                ended = row.reply[-1] in self._decoder.ends
+                has_end_token = row.reply[-1] in self._decoder.ends
                 last = self.rows.pop()
                 if last is not row:
                     self._move(last, len(self.rows), slot)
-                ids = row.reply[:-1] if ended else row.reply
-                if finish == "lost":
+                ids = row.reply[:-1] if has_end_token else row.reply
+                if finish == "overflow":
                     row.future.set_exception(NoNumber(str(self._decoder.model.dtype)))
                 else:
                     row.future.set_result(Generated(ids, len(row.reply), len(self._prefix), finish))
 
     def _finish(self, row: Row) -> str | None:
+        """Return why a reply is over, None where it is not."""
         if row.reply[-1] == NO_NUMBER:
-            return "lost"
+            return "overflow"
         if row.reply[-1] in self._decoder.ends or self._decoder.is_done(row.reply):
             return "stop"
         return "length" if len(row.reply) >= self._most else None
@@ -206,7 +208,7 @@ class Wave:
 
 
 def differs_among_others(model: Any) -> bool:
-    """Whether a short prompt beside a longer one, continued with what is kept, gets other scores than alone and at once.
+    """Return whether a short prompt beside a longer one, continued with what is kept, gets other scores than alone and at once.
 
     Rounding aside: the scores' correlation is compared, which 4-bit weights and 16-bit arithmetic leave above 0.99.
     """
@@ -217,15 +219,16 @@ def differs_among_others(model: Any) -> bool:
     slots, rows = Slots(2, length + 1), torch.arange(2, device=device)
     short = length // 2
     both = torch.stack([ids, torch.cat([ids.new_zeros(length - short), ids[:short]])])
-    at = torch.stack(
+    columns = torch.stack(
         [torch.arange(length), torch.cat([torch.full((length - short,), slots.length), torch.arange(short)])]
     )
-    slots.aim(rows, at.to(device), length)
-    beside = [decoder.logits(slots, both, at.to(device), length)[1]]
-    for place in range(short, length):
-        here = torch.tensor([[length], [place]], device=device)
-        slots.aim(rows, here, length + 1, front=2)
-        beside.append(decoder.logits(slots, torch.stack([ids[:1], ids[place : place + 1]]), here, length + 1)[1])
+    slots.aim(rows, columns.to(device), length)
+    beside = [decoder.logits(slots, both, columns.to(device), length)[1]]
+    for column in range(short, length):
+        next_columns = torch.tensor([[length], [column]], device=device)
+        slots.aim(rows, next_columns, length + 1, front=2)
+        next_ids = torch.stack([ids[:1], ids[column : column + 1]])
+        beside.append(decoder.logits(slots, next_ids, next_columns, length + 1)[1])
     alone = model(input_ids=ids[None], use_cache=False).logits[0, short - 1 :]
     return any(
         float(torch.corrcoef(torch.stack([a.float(), b.float()]))[0, 1]) < 0.99

@@ -1,6 +1,6 @@
 """Which weights answer: a folder by the digest of its files, a model on the Hub by its commit.
 
-Both are found once for a job and remembered beside it: a folder is read again when a file's size or time changes, a name on
+Both are identified once for a job and remembered beside it: a folder is read again when a file's size or time changes, a name on
 the Hub keeps its commit although the Hub moves on.
 """
 
@@ -17,12 +17,13 @@ from pipeline.core.files import digest_of, file_digest, read_json, write_json
 
 SUFFIXES = (".json", ".jinja", ".model", ".txt", ".tiktoken", ".safetensors", ".bin")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
-_TOLD_FROM = 2**30  # bytes: reading them takes a while
+_ANNOUNCED_FROM = 2**30  # bytes: reading them takes a while
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`name` is for people: a Hub name, or a folder's own; `digest` of a folder, or `commit` on the Hub, tells them."""
+    """Weights that answer.  `name` is for people: a Hub name, or a folder's own; `digest` of a folder, or `commit` on the Hub,
+    identifies them."""
 
     name: str
     digest: str | None = None
@@ -35,40 +36,40 @@ class Weights:
 
 
 def folder_of(model: str, base: Path) -> Path | None:
-    """The folder that a model's name means, where it is one: a path from `base` (the job file's folder), or else from here;
-    or `user/name` that lies at either."""
+    """Return the folder that a model's name means, None for a name on the Hub: a path from `base` (the job file's folder), or
+    else from here; or `user/name` that lies at either.
+    """
     path = Path(model).expanduser()
-    places = [base / path, Path.cwd() / path]
+    candidates = [base / path, Path.cwd() / path]
     looks_like_path = model.startswith((".", "/", "~")) or model.count("/") > 1
-    there = next((place for place in places if place.is_dir()), None)
-    return there or (places[0] if looks_like_path else None)
+    folder = next((candidate for candidate in candidates if candidate.is_dir()), None)
+    return folder or (candidates[0] if looks_like_path else None)
 
 
 def identify(model: str, revision: str | None, base: Path, memory: Path, refresh: bool = False) -> Weights:
-    """Find out, or remember from file `memory`, which weights `model` means.  Raises ModelError."""
+    """Return, or remember from file `memory`, which weights `model` means.  Raises ModelError."""
     folder = folder_of(model, base)
-    known = read_json(memory) or {}
+    remembered = read_json(memory) or {}
     if folder is None:
         asked = {"model": model, "revision": revision}
-        if refresh or known.get("asked") != asked:
-            known = {"asked": asked, "commit": commit_of(model, revision)}
-            write_json(memory, known)
-        return Weights(model, commit=known["commit"])
+        if refresh or remembered.get("asked") != asked:
+            remembered = {"asked": asked, "commit": commit_of(model, revision)}
+            write_json(memory, remembered)
+        return Weights(model, commit=remembered["commit"])
     folder = folder.absolute()
     files = _files(folder)
-    found = {"model": str(folder), "files": files}
-    if (
-        folder.is_dir() or known.get("asked", {}).get("model") != found["model"]
-    ):  # else it is gone, but its labels are not
+    on_disk = {"model": str(folder), "files": files}
+    # no error for a folder that is not there any more: what it answered still is
+    if folder.is_dir() or remembered.get("asked", {}).get("model") != on_disk["model"]:
         check_folder(folder)
-        if refresh or known.get("asked") != found:
-            known = {"asked": found, "digest": _digest(folder, files)}
-            write_json(memory, known)
-    return Weights(folder.resolve().name, digest=known["digest"])
+        if refresh or remembered.get("asked") != on_disk:
+            remembered = {"asked": on_disk, "digest": _digest(folder, files)}
+            write_json(memory, remembered)
+    return Weights(folder.resolve().name, digest=remembered["digest"])
 
 
 def is_remembered(model: str, revision: str | None, base: Path, memory: Path) -> bool:
-    """Whether `identify` would answer out of file `memory`, without the Hub and without reading weights."""
+    """Return whether `identify` would answer out of file `memory`, without the Hub and without reading weights."""
     asked = (read_json(memory) or {}).get("asked", {})
     folder = folder_of(model, base)
     if folder is None:
@@ -79,8 +80,8 @@ def is_remembered(model: str, revision: str | None, base: Path, memory: Path) ->
     return bool(asked == {"model": str(folder), "files": _files(folder)})
 
 
-def found(model: str, revision: str | None, base: Path) -> str:
-    """In a line, what the name means at this moment.  Raises ModelError."""
+def describe(model: str, revision: str | None, base: Path) -> str:
+    """Return, in a line, what the name means at this moment.  Raises ModelError."""
     if folder := folder_of(model, base):
         check_folder(folder.absolute())
         return f"{folder} holds a model"
@@ -88,19 +89,19 @@ def found(model: str, revision: str | None, base: Path) -> str:
 
 
 def commit_of(model: str, revision: str | None) -> str:
-    """The commit that a model's branch or tag stands at, by the Hub; by what is on this disk where it cannot be asked."""
+    """Return the commit that a model's branch or tag stands at, by the Hub; by what is on this disk where it cannot be asked."""
     from huggingface_hub import HfApi
 
     try:
         return str(HfApi().model_info(model, revision=revision, timeout=20).sha)
     except Exception as error:
-        if kept := _commit_on_disk(model, revision):
-            return kept
+        if commit := _commit_on_disk(model, revision):
+            return commit
         raise hub_error(model, revision, error) from error
 
 
 def download(model: str, commit: str) -> Path:
-    """The folder of a model's files at a commit, fetched where they are not on this disk yet.  Raises ModelError."""
+    """Return the folder of a model's files at a commit, fetched where they are not on this disk yet.  Raises ModelError."""
     from huggingface_hub import HfApi, snapshot_download
 
     fetch = partial(snapshot_download, model, revision=commit, ignore_patterns=["*/*"])
@@ -117,7 +118,7 @@ def download(model: str, commit: str) -> Path:
 
 
 def hub_error(model: str, revision: str | None, error: Exception) -> ModelError:
-    """One line for what the Hub says, or why it cannot be asked."""
+    """Return the error, in one line, for what the Hub says, or why it cannot be asked."""
     from huggingface_hub import constants, errors, get_token
 
     page = f"{constants.ENDPOINT}/{model}"
@@ -136,12 +137,12 @@ def hub_error(model: str, revision: str | None, error: Exception) -> ModelError:
         return ModelError(f"label.model: {model!r} is neither a folder here nor a name on the Hub (user/name)")
     if isinstance(error, errors.OfflineModeIsEnabled | errors.LocalEntryNotFoundError):
         return ModelError(f"{model} is not on this disk and HF_HUB_OFFLINE is set, or the Hub is out of reach")
-    said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-    return ModelError(f"{model}: the Hub cannot be asked ({said}); try again, or set label.model to a local folder")
+    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    return ModelError(f"{model}: the Hub cannot be asked ({reason}); try again, or set label.model to a local folder")
 
 
 def _commit_on_disk(model: str, revision: str | None) -> str | None:
-    """What a branch was when it was last fetched; where only commits were, the newest of them."""
+    """Return the commit that a branch was at when it was last fetched; where only commits were, the newest of them."""
     from huggingface_hub import constants, errors, try_to_load_from_cache
     from huggingface_hub.file_download import repo_folder_name
 
@@ -151,15 +152,17 @@ def _commit_on_disk(model: str, revision: str | None) -> str | None:
         return None
     if isinstance(path, str):
         return Path(path).parent.name
-    kept = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=model, repo_type="model"), "snapshots")
+    snapshots = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=model, repo_type="model"), "snapshots")
     commits = (
-        sorted(kept.iterdir(), key=lambda folder: folder.stat().st_mtime) if kept.is_dir() and not revision else []
+        sorted(snapshots.iterdir(), key=lambda folder: folder.stat().st_mtime)
+        if snapshots.is_dir() and not revision
+        else []
     )
     return commits[-1].name if commits else None
 
 
 def check_folder(folder: Path) -> None:
-    """Raises ModelError where it holds no model."""
+    """Raise ModelError where a folder holds no model."""
     if not folder.is_dir():
         raise ModelError(f"label.model: {folder} is not there; give a model's folder, or its name on the Hub")
     if not (folder / "config.json").is_file():
@@ -171,7 +174,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[list[Any]]:
-    """[name, bytes, times] of each file that counts; a link counts as what it leads to."""
+    """Return [name, bytes, times] of each file that counts; a link counts as what it leads to."""
     if not folder.is_dir():
         return []
     paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
@@ -180,6 +183,6 @@ def _files(folder: Path) -> list[list[Any]]:
 
 
 def _digest(folder: Path, files: list[list[Any]]) -> str:
-    if sum(file[1] for file in files) > _TOLD_FROM:
+    if sum(file[1] for file in files) > _ANNOUNCED_FROM:
         print(f"labelmill: reading {folder.name} once, to tell its weights from others", file=sys.stderr)
     return digest_of([[file[0], file_digest(folder / file[0])] for file in files])

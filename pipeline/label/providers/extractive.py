@@ -29,6 +29,8 @@ class Options(Base):
 
 
 class Provider(contracts.Provider):
+    """Key phrases that the article itself holds."""
+
     uses_prompt = False
 
     def __init__(self, label: LabelOptions, options: Options) -> None:
@@ -40,7 +42,7 @@ class Provider(contracts.Provider):
         self._statistics: Statistics | None = None
 
     def fit(self, articles: Iterable[Article]) -> bytes:
-        """Corpus statistics over the job's articles, as bytes to keep."""
+        """Return corpus statistics over the job's articles, as bytes to keep."""
         return fit((article.text, article.language) for article in articles).to_bytes()
 
     def load(self, state: bytes) -> None:

@@ -24,9 +24,9 @@ from pipeline.job.config import LabelOptions
 from pipeline.label.local_model.weights import (
     Weights,
     check_folder,
+    describe,
     download,
     folder_of,
-    found,
     identify,
     is_remembered,
 )
@@ -61,6 +61,8 @@ class Options(Base):
 
 
 class Provider(contracts.Provider):
+    """A chat model in this process."""
+
     pool = 512  # requests that it wants at once, to sort and to pack
 
     def __init__(self, label: LabelOptions, options: Options) -> None:
@@ -85,7 +87,7 @@ class Provider(contracts.Provider):
         self.model = self._weights.name
 
     def is_identified(self, base: Path, memory: Path) -> bool:
-        """Whether it is known which weights answer: `identify` would ask nobody and read no weights."""
+        """Return whether it is known which weights answer: `identify` would ask nobody and read no weights."""
         return is_remembered(self._asked_for, self._options.revision, base, memory)
 
     def examine(self, base: Path) -> str:
@@ -93,19 +95,21 @@ class Provider(contracts.Provider):
         from pipeline.label.local_model import loading
 
         loading.check_installed(self._options.quantization)
-        said = found(self._asked_for, self._options.revision, base)
+        summary = describe(self._asked_for, self._options.revision, base)
         if folder := folder_of(self._asked_for, base):
             options = self._options
             settings = loading.Settings(options.quantization, options.dtype, options.device)
-            said = f"{said}; {loading.examine(folder, folder.name, settings, self.max_output_tokens).said}"
-        return said
+            examined = loading.examine(folder, folder.name, settings, self.max_output_tokens)
+            summary = f"{summary}; {examined.summary}"
+        return summary
 
     @property
     def identity(self) -> dict[str, Any]:
+        """Weights and parameters; where and how fast it computes changes no answer."""
         assert self._weights is not None, "identify() comes first"
-        said = in_key(self._options, exclude={"device", "batch_tokens", "revision"})
+        stated = in_key(self._options, exclude={"device", "batch_tokens", "revision"})
         resolved = {"max_new_tokens": self.max_output_tokens, "first_line": self._first_line}
-        return {**self._weights.identity, "version": VERSION, "parameters": said | resolved}
+        return {**self._weights.identity, "version": VERSION, "parameters": stated | resolved}
 
     async def open(self) -> None:
         """Load the model.  Raises ModelError, MissingExtra."""
@@ -119,7 +123,7 @@ class Provider(contracts.Provider):
             except BaseException as error:
                 failure = error
             with suppress(RuntimeError):  # nobody waits any more
-                loop.call_soon_threadsafe(_settle, loaded, failure)
+                loop.call_soon_threadsafe(_resolve, loaded, failure)
 
         threading.Thread(target=load, name="loading", daemon=True).start()  # a second Ctrl-C does not wait for it
         await loaded
@@ -158,11 +162,12 @@ class Provider(contracts.Provider):
             self._generator.stop()
 
     async def close(self) -> None:
+        """Wait for the model to end."""
         if self._generator:
             await asyncio.to_thread(self._generator.close)
 
     async def ask(self, request: Request) -> Reply:
-        """Raises RequestFailed."""
+        """Generate a reply.  Raises RequestFailed."""
         from pipeline.label.local_model.generator import OutOfMemory
         from pipeline.label.local_model.pool import Stopped
         from pipeline.label.local_model.wave import NoNumber
@@ -170,19 +175,19 @@ class Provider(contracts.Provider):
         assert self.ruler is not None and self._generator is not None, "open() comes first"
         prompt = self.ruler.prompt(request.messages)
         try:
-            made = await asyncio.wrap_future(self._generator.submit(prompt))
+            generated = await asyncio.wrap_future(self._generator.submit(prompt))
         except Stopped as error:
             raise RequestFailed("transient", "stopped", "the job stopped") from error
         except OutOfMemory as error:
             raise RequestFailed("rejected", "out_of_memory", str(error)) from error
         except NoNumber as error:
-            what = f"the model's arithmetic overflows in {error}; label.parameters.dtype: float32 does not"
-            raise RequestFailed("rejected", "no_number", what) from error
-        usage = Usage(len(prompt), made.shared, made.tokens)
-        return Reply(self.ruler.text(made.ids), made.finish, self.model, usage=usage)
+            advice = f"the model's arithmetic overflows in {error}; label.parameters.dtype: float32 does not"
+            raise RequestFailed("rejected", "no_number", advice) from error
+        usage = Usage(len(prompt), generated.shared, generated.tokens)
+        return Reply(self.ruler.text(generated.ids), generated.finish, self.model, usage=usage)
 
 
-def _settle(future: asyncio.Future[None], failure: BaseException | None) -> None:
+def _resolve(future: asyncio.Future[None], failure: BaseException | None) -> None:
     if not future.done():
         future.set_exception(failure) if failure else future.set_result(None)
 
