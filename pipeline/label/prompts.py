@@ -163,7 +163,7 @@ def load(name: str, folder: Path, task_values: dict[str, Any], own_values: Mappi
 def _check_all_used(
     path: Path, used: Sequence[set[str]], own: Mapping[str, Any], task_values: Mapping[str, Any]
 ) -> None:
-    """Raises ConfigError where a value of the job file goes nowhere, or has a name that is taken."""
+    """Raise ConfigError where a value of the job file goes nowhere, or has a name that is taken."""
     everywhere = set().union(*used)
     for name in own:
         if name in ARTICLE_VARIABLES or name in task_values:

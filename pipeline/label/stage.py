@@ -136,6 +136,8 @@ class _OpenShard:
 
 
 class _LabelRun:
+    """One run of the stage over all its shards."""
+
     def __init__(self, work: Workspace, options: RunOptions, builder: RequestBuilder, ledger: Ledger) -> None:
         self._work, self._options, self._builder, self._ledger = work, options, builder, ledger
         self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may be that of rows of several shards
@@ -182,7 +184,7 @@ class _LabelRun:
             write_json(_under_way(self._work), {"run_id": self._builder.run_id, **counts}, durable=False)
 
     def _check_ledger_is_this_jobs(self, shards: list[str]) -> None:
-        """Raises InputError where the job had answers and the ledger has none: it would all be paid again."""
+        """Raise InputError where the job had answers and the ledger has none: it would all be paid again."""
         manifests = [self._work.requests.manifest(shard) for shard in shards]
         answered = sum(manifest.notes.get("answered", 0) for manifest in manifests if manifest)
         if answered and self._ledger.is_empty():

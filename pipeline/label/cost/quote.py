@@ -143,5 +143,5 @@ def compared(path: Path, spent_usd: float) -> str | None:
         return None
     low, high = quote["rest_usd"] or (quote["input_usd"], quote["most_usd"])
     low, high = quote["paid_usd"] + low, quote["paid_usd"] + high
-    verdict = "within" if low - 1e-9 <= spent_usd <= high + 1e-9 else "outside"
-    return f"quoted ${low:,.4f} to ${high:,.4f} for {quote['articles']:,} articles; spent ${spent_usd:,.4f}: {verdict} the quote"
+    position = "within" if low - 1e-9 <= spent_usd <= high + 1e-9 else "outside"
+    return f"quoted ${low:,.4f} to ${high:,.4f} for {quote['articles']:,} articles; spent ${spent_usd:,.4f}: {position} the quote"

@@ -28,7 +28,7 @@ class GroupCommit:
             self._full.set()
 
     def hurry(self) -> None:
-        """Store now, be there outcomes or only a tariff to tell."""
+        """Store now, be there outcomes or only a tariff."""
         self._filled.set()
         self._full.set()
 

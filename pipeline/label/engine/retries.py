@@ -141,8 +141,8 @@ class Retries:
     def _note_refusal(self, failure: RequestFailed, ticket: Ticket) -> None:
         self._monitor.refused += 1
         if self._admission.refused(ticket, failure.retry_after, failure.unit):
-            known = {"code": failure.code, "retry_after": failure.retry_after, **self._admission.describe()}
-            self._events.write("rate_limited", **known)
+            fields = {"code": failure.code, "retry_after": failure.retry_after, **self._admission.describe()}
+            self._events.write("rate_limited", **fields)
 
     def _note_failure(self, failure: RequestFailed, attempt: RequestAttempt, ticket: Ticket) -> None:
         outage = self._admission.failed(ticket, failure.retry_after, id(attempt))

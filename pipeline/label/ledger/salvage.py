@@ -29,20 +29,20 @@ _INTEGERS = (0, 1, 2, 3, 4, 6, 8)  # bytes of an integer, by serial type
 def salvage(path: Path) -> tuple[int, Path]:
     """Move what can be read of a damaged file into a new one in its place.
 
-    Returns how many records were saved and where the damaged file is kept.  What was spent is taken from the records;
-    what only the others told is not known any more.
+    Return how many records were saved and where the damaged file is kept.  What was spent is taken from the records;
+    what only unreadable ones held is not known any more.
     """
     fresh = path.with_name(f"{path.name}.salvaged")
     fresh.unlink(missing_ok=True)
     with closing(SQLite(fresh)) as target:
         saved = _copy(path, target)
-    kept = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    path.rename(kept)
+    damaged = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    path.rename(damaged)
     for suffix in ("-wal", "-shm"):
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
+            path.with_name(path.name + suffix).rename(damaged.with_name(damaged.name + suffix))
     fresh.rename(path)
-    return saved, kept
+    return saved, damaged
 
 
 def _copy(path: Path, target: SQLite) -> int:
@@ -101,11 +101,11 @@ def _by_page(path: Path) -> Iterator[list[Row]]:
     size = _page_size(data)
     log = path.with_name(f"{path.name}-wal")
     frames = log.read_bytes()[_WAL_HEADER:] if log.exists() else b""
-    pages = [data[at : at + size] for at in range(0, len(data), size)]
+    pages = [data[offset : offset + size] for offset in range(0, len(data), size)]
     newer = {}
-    for at in range(0, len(frames) - size - _FRAME_HEADER + 1, size + _FRAME_HEADER):
-        number = int.from_bytes(frames[at : at + 4], "big")
-        newer[number] = frames[at + _FRAME_HEADER : at + _FRAME_HEADER + size]
+    for offset in range(0, len(frames) - size - _FRAME_HEADER + 1, size + _FRAME_HEADER):
+        number = int.from_bytes(frames[offset : offset + 4], "big")
+        newer[number] = frames[offset + _FRAME_HEADER : offset + _FRAME_HEADER + size]
         yield list(_rows(newer[number], pages, newer))
     for page in pages:
         yield list(_rows(page, pages, newer))
@@ -121,24 +121,25 @@ def _rows(page: bytes, pages: list[bytes], newer: dict[int, bytes]) -> Iterator[
     if page[:1] != bytes([_LEAF]):
         return
     for cell in range(int.from_bytes(page[3:5], "big")):
-        at = int.from_bytes(page[8 + 2 * cell : 10 + 2 * cell], "big")
+        offset = int.from_bytes(page[8 + 2 * cell : 10 + 2 * cell], "big")
         with suppress(IndexError, ValueError, struct.error):  # the damage goes through this cell
-            length, at = _varint(page, at)
-            _, at = _varint(page, at)
-            yield _values(_payload(page, at, length, pages, newer))
+            length, offset = _varint(page, offset)
+            _, offset = _varint(page, offset)
+            yield _values(_payload(page, offset, length, pages, newer))
 
 
-def _payload(page: bytes, at: int, length: int, pages: list[bytes], newer: dict[int, bytes]) -> bytes:
+def _payload(page: bytes, offset: int, length: int, pages: list[bytes], newer: dict[int, bytes]) -> bytes:
     """Return a row's bytes: as many as fit into its page, then those of the pages that it flows over to."""
     usable = len(page)
     if not 0 < length < 1 << 30:
         raise ValueError
     if length <= usable - 35:
-        return page[at : at + length]
+        return page[offset : offset + length]
     least = (usable - 12) * 32 // 255 - 23
     local = least + (length - least) % (usable - 4)  # bytes in this page
     local = local if local <= usable - 35 else least
-    payload, following = bytearray(page[at : at + local]), int.from_bytes(page[at + local : at + local + 4], "big")
+    payload = bytearray(page[offset : offset + local])
+    following = int.from_bytes(page[offset + local : offset + local + 4], "big")
     while len(payload) < length:
         if not following:
             raise ValueError
@@ -149,38 +150,38 @@ def _payload(page: bytes, at: int, length: int, pages: list[bytes], newer: dict[
 
 
 def _values(payload: bytes) -> Row:
-    end, at = _varint(payload, 0)
+    end, offset = _varint(payload, 0)
     types = []
-    while at < end:
-        kind, at = _varint(payload, at)
+    while offset < end:
+        kind, offset = _varint(payload, offset)
         types.append(kind)
     values = []
     for kind in types:
-        value, at = _value(payload, kind, at)
+        value, offset = _value(payload, kind, offset)
         values.append(value)
     return tuple(values)
 
 
-def _value(payload: bytes, kind: int, at: int) -> tuple[Any, int]:
+def _value(payload: bytes, kind: int, offset: int) -> tuple[Any, int]:
     if kind < 7:
         size = _INTEGERS[kind]
-        return (int.from_bytes(payload[at : at + size], "big", signed=True) if kind else None), at + size
+        return (int.from_bytes(payload[offset : offset + size], "big", signed=True) if kind else None), offset + size
     if kind == 7:
-        return struct.unpack(">d", payload[at : at + 8])[0], at + 8
+        return struct.unpack(">d", payload[offset : offset + 8])[0], offset + 8
     if kind in (8, 9):
-        return kind - 8, at
+        return kind - 8, offset
     size = (kind - 12) // 2
-    if kind < 12 or at + size > len(payload):
+    if kind < 12 or offset + size > len(payload):
         raise ValueError
-    raw = payload[at : at + size]
-    return (raw.decode() if kind % 2 else raw), at + size
+    raw = payload[offset : offset + size]
+    return (raw.decode() if kind % 2 else raw), offset + size
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: bytes, offset: int) -> tuple[int, int]:
     """Return (value, where it ends) of a number of up to nine bytes, seven bits each."""
     value = 0
     for number in range(8):
-        value = value << 7 | data[at + number] & 0x7F
-        if data[at + number] < 0x80:
-            return value, at + number + 1
-    return value << 8 | data[at + 8], at + 9
+        value = value << 7 | data[offset + number] & 0x7F
+        if data[offset + number] < 0x80:
+            return value, offset + number + 1
+    return value << 8 | data[offset + 8], offset + 9

@@ -73,6 +73,7 @@ class SQLite:
         )
 
     def now(self) -> float:
+        """Return the time by this machine's clock: a file has no workers elsewhere."""
         return time.time()
 
     def execute(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -70,14 +70,14 @@ class Ledger:
         A (key, ask) that is there already stays as it is.  `observed` is the tariff by the replies that this worker got; returned
         is the one that holds now, for all workers.
         """
-        settled = list(outcomes)
-        rows = [to_row(outcome.record) for outcome in settled if outcome.record]
+        group = list(outcomes)
+        rows = [to_row(outcome.record) for outcome in group if outcome.record]
         with self.database.transaction(durable=bool(rows)):
             if rows:
                 self.database.executemany(_INSERT, rows)
             # before any claim is touched: see `Database.serialize`
             tariff = self.claims.tariffs.raise_to(observed) if observed else None
-            self.claims.give_back(settled)
+            self.claims.give_back(group)
         return tariff
 
     def put(self, records: Iterable[Record]) -> None:

@@ -56,14 +56,18 @@ class Decoder:
 
     def _masks(self, slots: Slots, columns: torch.Tensor, end: int) -> Any:
         """Return who sees what, as the model's layers ask for it: one mask for all, or one for each kind of layer."""
-        config, read, own = self.model.config, torch.arange(end, device=columns.device), columns[:, None, :, None]
-        full = read <= own
+        config, read, own_column = (
+            self.model.config,
+            torch.arange(end, device=columns.device),
+            columns[:, None, :, None],
+        )
+        full = read <= own_column
         kinds = set(getattr(config, "layer_types", None) or [])
         window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
         if not window or (kinds and SLIDING not in kinds):
             return self._as_taken(full)
         near = full & (
-            (read > own - window) | (own == slots.length)
+            (read > own_column - window) | (own_column == slots.length)
         )  # padding sees something, or it would be no number
         masks = {"full_attention": self._as_taken(full), SLIDING: self._as_taken(near)}
         return masks if kinds else masks[SLIDING]

@@ -24,6 +24,8 @@ VERSION = 1  # of the method: a higher number gives other phrases
 
 
 class Options(Base):
+    """The most phrases of an article."""
+
     in_every_key = "phrases"
     phrases: Annotated[int, Field(gt=0, le=50)] = 10
 
@@ -46,14 +48,17 @@ class Provider(contracts.Provider):
         return fit((article.text, article.language) for article in articles).to_bytes()
 
     def load(self, state: bytes) -> None:
+        """Take the statistics that `fit` returned."""
         self._statistics = Statistics.from_bytes(state)
 
     @property
     def identity(self) -> dict[str, Any]:
+        """The method's version, the statistics, and the options."""
         assert self._statistics is not None, "load() comes first"
         return {"version": VERSION, "statistics": self._statistics.digest, **in_key(self._options)}
 
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        """Return a JSON list of phrases for each article."""
         return [Reply(json.dumps(self._extract(request.article), ensure_ascii=False), "stop") for request in requests]
 
     def _extract(self, article: Article) -> list[str]:

@@ -40,7 +40,7 @@ _NOT_PARAMETERS = {
 
 
 class Options(Base):
-    """`label.parameters`: sent as they are, except `max_output_tokens`, which chat completions spell otherwise.
+    """The section `label.parameters`: sent as they are, except `max_output_tokens`, which chat completions spell otherwise.
 
     What stands in a key is what is sent, and null is neither: an option that is added here has the default null.
     """
@@ -103,7 +103,7 @@ class Provider(contracts.Provider):
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers)
 
     def _check_key(self) -> None:
-        """Raises EndpointError for one that cannot stand in a header."""
+        """Raise EndpointError for a key that cannot stand in a header."""
         if not self._key.isascii() or any(map(str.isspace, self._key)):
             raise EndpointError("the API key holds a blank, a line break or a letter that no key has; copy it anew")
 
