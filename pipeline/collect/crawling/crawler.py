@@ -50,9 +50,6 @@ class Crawler:
         self._requester = UrlRequester(fetcher, self._registry, self._outcomes, policy, self._fetched_page)
         self._waiting_hosts: dict[str, HostState] = {}  # by name; hosts with URLs to request
         self._due: list[tuple[float, str]] = []  # a heap: when (monotonic seconds) a host may start a request
-        self._task_of_url: dict[str, asyncio.Task[None]] = {}  # URL -> the task that requests it now
-        self._follower_of_url: dict[str, asyncio.Task[None]] = {}  # URL -> the task that a redirect led there
-        self._waiting_tasks: set[asyncio.Task[None]] = set()  # tasks that wait for another one
         self._commit_queue, self._memory = CommitQueue(self._commit), MemoryBudget()
         self._wake = asyncio.Event()
         self.is_stopped = False
@@ -183,16 +180,13 @@ class Crawler:
         host.in_flight += 1
         self._in_flight += 1
         self._new_in_flight += is_new
-        self._task_of_url[url.url] = task = tasks.create_task(self._process(host, url, is_new))
-        task.add_done_callback(lambda _: self._task_of_url.pop(url.url))
+        tasks.create_task(self._process(host, url, is_new))
 
     # --- one request ---
 
     async def _process(self, host: HostState, url: QueuedUrl, is_new: bool) -> None:
         lease = MemoryLease(self._memory)
         try:
-            if await self._is_answered_by_redirect(url):
-                return
             outcome, redirected = await self._requester.ask(host, url, lease)
             if redirected is not None:
                 await self._record_target(url, redirected)
@@ -214,39 +208,14 @@ class Crawler:
         self._commit_queue.add(host, url, outcome, lease)
         self._wake.set()
 
-    # --- redirects: a target is requested once ---
+    # --- redirects: what a page brought over one is its target's answer too ---
 
     async def _fetched_page(self, address: str) -> int | None:
-        """Return the number of the page at a redirect's target, or None where this task is to follow the redirect."""
+        """Return the number of the page at an address that this run has fetched, or None."""
+        # one that is under way is requested twice: to wait for it takes more bookkeeping than the rare request is worth
         address = normal(address) or address
-        await self._wait_for(self._task_of_url.get(address))
-        number = await self._stored_number(address)
-        this_task: Any = asyncio.current_task()
-        if number is None and address not in self._follower_of_url:
-            self._follower_of_url[address] = this_task
-            this_task.add_done_callback(lambda _: self._follower_of_url.pop(address))
-        return number
-
-    async def _is_answered_by_redirect(self, url: QueuedUrl) -> bool:
-        """Return whether a task that a redirect led to this URL has just brought its answer."""
-        follower = self._follower_of_url.get(url.url)
-        await self._wait_for(follower)
-        return follower is not None and await self._stored_number(url.url) is not None
-
-    async def _stored_number(self, address: str) -> int | None:
         number = self._commit_queue.fetched.get(address)
         return number if number is not None else await self._db(self._frontier.fetched_page, address)
-
-    async def _wait_for(self, other: asyncio.Task[None] | None) -> None:
-        """Wait until another task has ended; not for a task that waits itself, since it may wait for this one."""
-        this_task: Any = asyncio.current_task()
-        if other is None or other is this_task or other in self._waiting_tasks:
-            return
-        self._waiting_tasks.add(this_task)
-        try:
-            await asyncio.wait([other])
-        finally:
-            self._waiting_tasks.discard(this_task)
 
     async def _record_target(self, url: QueuedUrl, redirected: RedirectAnswer) -> None:
         """Record the answer of a redirect as its target's too, where the target still waits to be requested."""
@@ -255,10 +224,7 @@ class Crawler:
         if target is None or (result.status == 304 and not (target.is_kept and target.etag == url.etag)):
             return
         host = self._registry.of(target.host)
-        own_task = self._task_of_url.get(target.url)
-        # a task that waits, waits for this very answer
-        is_busy = target.number in host.busy and own_task not in self._waiting_tasks
-        if is_busy or (not target.is_kept and self._is_full()):
+        if target.number in host.busy or (not target.is_kept and self._is_full()):
             return
         outcome = self._outcomes.build(target, result, tdm)
         host.busy.add(target.number)
