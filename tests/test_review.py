@@ -143,12 +143,21 @@ def test_a_judgement_that_is_sent_twice_is_stored_once_and_can_be_taken_back(tmp
     assert verdicts.load(path)["d"].apply(["a", "c"]) == (["a", "c"], "verified")
 
 
-def test_a_log_of_json_lines_is_taken_over_once(tmp_path: Path) -> None:
-    line = json.dumps({"text_sha256": "d", "id": "1", "reviewer": "kim", "at": "now", "accepted": ["A"]})
-    (tmp_path / "verdicts.jsonl").write_text(line + '\n{"text_sha256": "d", "id"')  # the last one is torn
-    for _ in range(2):
-        assert set(verdicts.load(tmp_path / "verdicts.sqlite")["d"].accepted) == {"a"}
-    assert len(read(tmp_path / "verdicts.sqlite")) == 1
+def test_a_log_of_json_lines_is_an_error_that_names_it(job: Path, tmp_path: Path) -> None:
+    """Passed over, it would let the phrases that its reviewers rejected come back without a word."""
+    work = run(job)
+    before = {row["id"]: row["keyphrases"] for row in rows(work, "labels")}
+    old = work.verdicts_file.with_suffix(".jsonl")
+    old.parent.mkdir(exist_ok=True)
+    old.write_text(
+        json.dumps({"text_sha256": "d", "id": "1", "reviewer": "kim", "at": "now", "rejected": ["A"]}) + "\n"
+    )
+    for arguments in (("run", job), ("review", job, "--import", tmp_path / "none.csv"), ("report", job)):
+        result = command(*arguments)
+        assert result.returncode == 1 and "verdicts.jsonl: a log of verdicts" in result.stderr, arguments
+    with pytest.raises(InputError, match=r"verdicts.jsonl"):
+        JudgementLog(work.verdicts_file)
+    assert old.exists() and {row["id"]: row["keyphrases"] for row in rows(work, "labels")} == before
 
 
 def test_a_damaged_log_is_named(tmp_path: Path) -> None:

@@ -85,9 +85,7 @@ def records(path: Path) -> list[Judgement]:
 
     Raises InputError for a damaged log.
     """
-    if _before_sqlite(path).exists():
-        with JudgementLog(path) as log:  # takes it over
-            return [record for _, record in log.since(0)]
+    _refuse_lines(path)
     if not path.exists():
         return []
     with _errors(path), open_read_only(path) as database:
@@ -108,16 +106,13 @@ class JudgementLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        old = _before_sqlite(path)
+        _refuse_lines(path)
         with self._errors():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=60)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             for table in _TABLES:
                 self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}")
-        if old.exists():
-            self.add(_of_lines(old))
-            old.rename(old.with_suffix(".jsonl.taken-over"))
 
     def __enter__(self) -> JudgementLog:
         return self
@@ -234,16 +229,11 @@ def of_dict(value: dict[str, Any]) -> Judgement:
     return Judgement(**{name: item for name, item in value.items() if name in _NAMES})
 
 
-# --- logs that were lines of JSON ---
-
-
-def _before_sqlite(path: Path) -> Path:
-    return path.with_suffix(".jsonl")
-
-
-def _of_lines(path: Path) -> Iterator[Judgement]:
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            yield of_dict({**json.loads(line), "uid": f"{path.name}:{number}"})
-        except (ValueError, TypeError):
-            continue  # a torn line: its writer was killed before it had said "stored"
+def _refuse_lines(path: Path) -> None:
+    """Raise InputError for a log of JSON lines, which labelmill kept before its first release."""
+    # not passed over: the phrases that its reviewers rejected would come back without a word
+    if (old := path.with_suffix(".jsonl")).exists():
+        raise InputError(
+            f"{old}: a log of verdicts by a labelmill of before the first release, which is not read any more; "
+            "move it away to go on without its verdicts"
+        )
