@@ -229,6 +229,31 @@ def test_plugins_of_somebody_else(make_job: JobMaker, tmp_path: Path, monkeypatc
         load_job(path, ["filters.0.type=pipeline.core.errors"])
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_only_the_command_line_prints(path: Path) -> None:
+    """All else logs, and draws bars by `core.progress`."""
+    if path.relative_to(PACKAGE).parts[0] == "cli":
+        return
+    allowed = {"core/progress.py": {"sys.stderr", "tqdm"}, "core/signals.py": {"sys.stdout"}}  # to flush it
+    tree = ast.parse(path.read_text("utf-8"))
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    used = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "pprint"):
+            used.add(node.func.id)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stderr", "sys.stdout", "warnings.warn"):
+            used.add(ast.unparse(node))
+        elif isinstance(node, ast.Import | ast.ImportFrom) and node not in for_types:
+            modules = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            used |= {"tqdm"} & {(module or "").split(".")[0] for module in modules}
+    assert used <= allowed.get(path.relative_to(PACKAGE).as_posix(), set())
+
+
 def test_files_stay_small() -> None:
     long = {path.name: lines for path in FILES if (lines := path.read_text("utf-8").count("\n")) > 330}
     assert not long

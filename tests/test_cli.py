@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import zipfile
@@ -14,7 +15,7 @@ from pipeline import runner
 from pipeline.cli import looking, main, running
 from pipeline.cli.group import labelmill
 from pipeline.commands import show
-from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, process
+from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, process, run
 from tests.openai_server import Server
 
 COMMANDS = [*labelmill.commands, *(f"prompt {name}" for name in labelmill.commands["prompt"].commands)]  # type: ignore[attr-defined]
@@ -94,6 +95,22 @@ def test_errors_are_one_line_and_debug_shows_the_traceback(tmp_path: Path) -> No
     result = command("run", tmp_path / "no.yaml")
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert "Traceback" in command("run", tmp_path / "no.yaml", "--debug").stderr
+
+
+def test_parts_log_and_the_command_line_shows_it(
+    make_job: JobMaker, server: Server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.script = lambda body, times: (400, {"error": {"code": "content_filter", "message": "no, 100%s"}}, {})
+    path = make_job([article(n) for n in range(3)], label={"provider": "openai", "base_url": server.url})
+    run(path, last="label")
+    [message] = [record.getMessage() for record in caplog.records if record.name == "labelmill.label"]
+    assert (
+        message.startswith("3 articles are rejected by the endpoint for good (content_filter:") and "100%s" in message
+    )
+    assert capfd.readouterr() == ("", "")
+    result = command("label", path, "--retry-rejected")
+    assert result.stderr == f"labelmill: {message}\n"
+    assert logging.getLogger("labelmill").handlers == []
 
 
 def test_a_folder_that_cannot_be_written_is_said(make_job: JobMaker, tmp_path: Path) -> None:

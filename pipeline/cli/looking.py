@@ -58,7 +58,8 @@ def review(
         also = f" ({repeated} were known)" if repeated else ""
         print(f"{stored} verdicts stored{also}; labelmill run {job.path} applies them")
     else:
-        review.serve(work, host, port, token, [] if reviewers is None else reviewers.split(","), predictions)
+        names = [] if reviewers is None else reviewers.split(",")
+        review.serve(work, host, port, token, names, predictions, output.review_address)
 
 
 @job_command("status", "What each stage took in, kept and rejected.", f"status {QUICKSTART}")

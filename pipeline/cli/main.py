@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from pipeline.cli import messages
 from pipeline.cli.group import explained, labelmill
 from pipeline.core.signals import raising_on_sigterm, run_to_exit
 
@@ -25,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
         os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     codes: list[int] = []
     try:
-        labelmill.main(argv, "labelmill", standalone_mode=False, obj=codes)
+        with messages.shown():
+            labelmill.main(argv, "labelmill", standalone_mode=False, obj=codes)
     except click.Abort:  # Ctrl-C before the command began
         code, message = explained(KeyboardInterrupt())
         print(f"labelmill: {message}", file=sys.stderr)

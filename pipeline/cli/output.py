@@ -36,6 +36,11 @@ def sampled(count: int, files: list[Path], job: Path) -> None:
     print(f"  labelmill review {job} --import {files[0]}")
 
 
+def review_address(url: str) -> None:
+    """Print where the review page is, at once, for a server may wait in a pipe."""
+    print(f"review: {url}  (Ctrl-C ends it; every verdict is stored at once)", flush=True)
+
+
 def status(report: dict[str, Any]) -> None:
     print(f"{report['job']}  {report['path']}")
     print(f"{'stage':9}{'in':>9}{'kept':>9}{'rejected':>10}  {'state':14} details")

@@ -31,9 +31,15 @@ _SHORTEST_TOKEN = 12
 
 
 def serve(
-    work: Workspace, host: str, port: int, token: str | None, reviewers: Sequence[str], predictions: Path | None
+    work: Workspace,
+    host: str,
+    port: int,
+    token: str | None,
+    reviewers: Sequence[str],
+    predictions: Path | None,
+    on_ready: Callable[[str], None],
 ) -> None:
-    """Serve the page on `host:port` (0: any free one), and print its address.
+    """Serve the page on `host:port` (0: any free one) until Ctrl-C; `on_ready` gets its URL.
 
     Raises ConfigError where others could reach it without a token, InputError where there is nothing to review or the port is
     taken.
@@ -55,10 +61,7 @@ def serve(
     application = app.create(service, settings, access.load_secret(work.verdicts_file.parent), token)
     config = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off", server_header=False)
     address = f"[{host}]" if ":" in host else host
-    print(
-        f"review: http://{address}:{server_socket.getsockname()[1]}/  (Ctrl-C ends it; every verdict is stored at once)",
-        flush=True,
-    )
+    on_ready(f"http://{address}:{server_socket.getsockname()[1]}/")
     with suppress(KeyboardInterrupt):  # the way to end it
         uvicorn.Server(config).run(sockets=[server_socket])
 

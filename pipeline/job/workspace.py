@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import InputError
 from pipeline.core.locks import ProcessLock
+from pipeline.core.progress import progress_bar
 from pipeline.core.shards import Folder
 from pipeline.job.config import JobConfig
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+_log = logging.getLogger("labelmill.job")
 _LOCKS = ".locks"  # a folder of their own, for filelock keeps links beside them where others may write to it
 _LOOK_SECONDS = 0.2  # `status` holds the lock for a moment to see whether anybody else does
 
@@ -120,10 +122,8 @@ class Workspace:
         return self.path / "versions"
 
     def progress(self, stage: str, total: int | None, unit: str) -> tqdm[Any]:
-        """A bar on standard error; silent where that is no terminal."""
-        from tqdm import tqdm
-
-        return tqdm(desc=f"{stage:>8}", total=total, unit=f" {unit}", disable=None, dynamic_ncols=True, file=sys.stderr)
+        """Return a progress bar; see `core.progress`."""
+        return progress_bar(stage, total, unit)
 
     def worked_on_by(self) -> int | None:
         """Return the process that works on the job at this moment, None where nobody does."""
@@ -145,7 +145,7 @@ class Workspace:
                         f"{self.path}: process {holder} is working on this job; wait for it or stop it "
                         "(while it labels, labelmill label JOB helps it)"
                     ) from error
-                print(f"labelmill: waiting for process {holder}, which works on this job", file=sys.stderr)
+                _log.info("waiting for process %s, which works on this job", holder)
                 stack.enter_context(self._lock.held(shared))
             yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -24,6 +24,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.ledger import Record
 
+_log = logging.getLogger("labelmill.label")
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
 
 
@@ -207,7 +208,7 @@ def _remember(work: Workspace, provider: Provider) -> None:
     identity, stored = digest_of(provider.identity), read_json(work.dialect_file) or {}
 
     def on_change(message: str, changes: dict[str, Any]) -> None:
-        print(f"labelmill: {message}", file=sys.stderr)
+        _log.warning(message)
         write_json(work.dialect_file, {"provider": identity, "changes": changes})
 
     provider.remember(stored["changes"] if stored.get("provider") == identity else {}, on_change)

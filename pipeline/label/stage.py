@@ -7,7 +7,7 @@ is written when the last of its rows has an outcome.  It holds every row, also t
 from __future__ import annotations
 
 import hashlib
-import sys
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,6 +32,7 @@ from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger.schema import storable
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of, identified
 
+_log = logging.getLogger("labelmill.label")
 VERSION = 1
 _NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
 BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
@@ -196,29 +197,25 @@ class _LabelRun:
     def _report(self, monitor: Monitor) -> None:
         """Tell people what is left, and what they would not expect."""
         if self._failed:
-            print(
-                f"labelmill: {self._failed:,} requests got no answer; the same command asks them again", file=sys.stderr
-            )
+            _log.warning(f"{self._failed:,} requests got no answer; the same command asks them again")
         if self._rejected:
-            print(
-                f"labelmill: {self._rejected.total():,} articles are rejected by the endpoint for good "
-                f"({self._rejected.most_common(1)[0][0]}); --retry-rejected asks them again",
-                file=sys.stderr,
+            _log.warning(
+                f"{self._rejected.total():,} articles are rejected by the endpoint for good "
+                f"({self._rejected.most_common(1)[0][0]}); --retry-rejected asks them again"
             )
         asked = self._builder.provider.model or ""
         for served, count in monitor.served.items():
             if served != "-" and asked.rpartition("/")[2] not in served:
-                print(f"labelmill: {count:,} requests to {asked} were answered by {served}", file=sys.stderr)
+                _log.warning(f"{count:,} requests to {asked} were answered by {served}")
         for reason, count in monitor.unknown_finishes.items():
-            print(
-                f"labelmill: {count:,} replies ended with finish_reason {reason!r}, which is not known: those whose form shows no "
-                "end count as cut",
-                file=sys.stderr,
+            _log.warning(
+                f"{count:,} replies ended with finish_reason {reason!r}, which is not known: those whose form shows no "
+                "end count as cut"
             )
         if monitor.answered and (
             comparison := quote.compared(self._work.quote_file, self._ledger.report.spending().spent)
         ):
-            print(comparison, file=sys.stderr)
+            logging.getLogger("labelmill.progress").info(comparison)
 
     def _takes(self, shards: list[str]) -> dict[str, int]:
         """Return how many rows of each shard are asked about: all, or the first `--limit` of the job.

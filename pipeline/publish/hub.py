@@ -5,7 +5,6 @@ What only reads is tried again; what changes something is not, for `release` loo
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from pipeline.core.errors import HubError
 from pipeline.core.http import retry_after
+from pipeline.core.progress import is_watched
 from pipeline.versions.diff import is_version
 from pipeline.versions.leaks import without_credentials
 
@@ -57,7 +57,7 @@ class Hub:
 
         get_session().timeout = _SECONDS
         logging.set_verbosity_error()
-        if not sys.stderr.isatty():
+        if not is_watched():
             disable_progress_bars()
         return HfApi(library_name="labelmill")
 

@@ -8,9 +8,9 @@ the commit of the last version's tag; anything else is somebody's edit.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +25,7 @@ from pipeline.publish.hub import Hub, State
 from pipeline.versions import store
 from pipeline.versions.diff import numbers
 
+_log = logging.getLogger("labelmill.publish")
 NOT_THERE = "not there, or the token (HF_TOKEN) may not see it"
 
 _ATTEMPTS = 5
@@ -109,7 +110,7 @@ def _fetch(hub: Hub, version: str, folder: Path) -> Path:
         raise InputError(
             f"{hub.repo}: version {version} has files that no version has: {_first_names(strange)}; not adopted"
         )
-    print(f"labelmill: fetching version {version} of {hub.repo}", file=sys.stderr)
+    _log.info(f"fetching version {version} of {hub.repo}")
     path, last = store.begin(folder), store.latest(folder)
     local = store.read_manifest(last)["files"] if last else {}
     for name, digest in digests.items():
@@ -161,9 +162,7 @@ def push(hub: Hub, path: Path, state: State) -> str:
         else:
             if head != state.head:
                 changed = _first_names(list(_changes(hub, state.head, head)))
-                print(
-                    f"labelmill: {hub.repo} was changed meanwhile ({changed}); published on top of it", file=sys.stderr
-                )
+                _log.warning(f"{hub.repo} was changed meanwhile ({changed}); published on top of it")
             return commit
     if error.conflict:
         raise HubError(
@@ -198,11 +197,8 @@ def _current_head(hub: Hub, head: str) -> str:
 
 def _wait(hub: Hub, error: HubError, attempt: int) -> None:
     """Wait before the next attempt, as long as the Hub asks."""
-    # told where somebody watches; a log gets the outcome only
-    seconds = hub.wait_of(error, attempt)
-    if sys.stderr.isatty():
-        reason = str(error).partition(";")[0]
-        print(f"labelmill: {reason}; looking again in {seconds:.0f} s ({attempt} of {_ATTEMPTS})", file=sys.stderr)
+    seconds, reason = hub.wait_of(error, attempt), str(error).partition(";")[0]
+    _log.debug(f"{reason}; looking again in {seconds:.0f} s ({attempt} of {_ATTEMPTS})")  # for who waits, not for a log
     time.sleep(seconds)
 
 

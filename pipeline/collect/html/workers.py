@@ -35,7 +35,7 @@ try:
 except ImportError:  # no POSIX
     resource = None  # type: ignore[assignment]
 
-logger = logging.getLogger("labelmill.collect")
+_log = logging.getLogger("labelmill.collect")
 Key = TypeVar("Key")
 Item = tuple[Key, bytes, str, str | None]  # key, body, URL, charset of the HTTP header
 
@@ -69,7 +69,7 @@ class Workers:
                 "crawl: pages are extracted in processes that need Linux or macOS; on Windows, use WSL"
             )
         if resource is None:
-            logger.warning("pages are extracted without a limit on memory, for Python has no module `resource` here")
+            _log.warning("pages are extracted without a limit on memory, for Python has no module `resource` here")
         if count < 1 or mode not in get_args(Mode):
             raise ValueError(f"count={count}, mode={mode!r}")
         self._limits = {"seconds": seconds, "megabytes": megabytes, "mode": mode, "pages": pages_a_worker}

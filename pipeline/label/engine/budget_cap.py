@@ -6,7 +6,7 @@ What was reserved by the tariff before is not sent any more, and nothing is clai
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable
 
 from pipeline.core.types import Reply
@@ -14,6 +14,8 @@ from pipeline.label.engine.request_attempt import RequestAttempt
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
 from pipeline.label.ledger.tariffs import Tariff
+
+_log = logging.getLogger("labelmill.label")
 
 
 class BudgetCap:
@@ -83,8 +85,7 @@ class BudgetCap:
             )
         elif tariff[1:3] != before[1:3]:
             dollars = f"${tariff.input_usd * 1e6:,.2f} and ${tariff.output_usd * 1e6:,.2f}"
-            print(
-                f"labelmill: {asked} was asked for, and {model or 'another model'} answers, at up to {dollars} for a million "
-                "tokens of prompts and of replies: nothing is sent until what is in flight is settled, then by that price",
-                file=sys.stderr,
+            _log.warning(
+                f"{asked} was asked for, and {model or 'another model'} answers, at up to {dollars} for a million "
+                "tokens of prompts and of replies: nothing is sent until what is in flight is settled, then by that price"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections import Counter, deque
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from pipeline.core.types import Reply
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+_log = logging.getLogger("labelmill.progress")
 _RATE_SECONDS = 10.0  # over which rates are averaged
 _LOGGED_EVERY = 30.0  # seconds between two `progress` events, and two lines where there is no live one
 _TAIL = 1 << 16  # bytes
@@ -106,7 +107,7 @@ class Monitor:
             self.events.write("progress", **self.summary(), in_flight=in_flight, requests_per_second=round(requests, 1))
             if self._bar.disable:
                 line = self._line(requests, tokens, in_flight, shut_for)
-                print(f"label: {self.done:,}/{self._bar.total or 0:,}, {line}", file=sys.stderr, flush=True)
+                _log.info(f"label: {self.done:,}/{self._bar.total or 0:,}, {line}")
 
     def _line(self, requests: float, tokens: float, in_flight: int, shut_for: float) -> str:
         cost = _dollars(self.cost_usd) + (" + unknown" if self.unpriced else "")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pipeline.core import signals
 from pipeline.core.errors import Paused
+
+_log = logging.getLogger("labelmill.label")
 
 
 class Stop:
@@ -63,7 +65,7 @@ class Stop:
             if self.why and task:
                 task.cancel()
             elif not self.why:
-                print(f"\nlabelmill: {name}: waiting for what is in flight; once more stops at once", file=sys.stderr)
+                _log.warning(f"{name}: waiting for what is in flight; once more stops at once")
             self.pause(f"stopped by {name}")
 
         with signals.stop_handler(loop, interrupted):

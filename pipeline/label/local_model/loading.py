@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pipeline.core.errors import MissingExtra, ModelError
 from pipeline.label.local_model import memory
 from pipeline.label.local_model.memory import GIB, Device, Shape
 
+_log = logging.getLogger("labelmill.label")
 NEEDS = ("torch", "transformers", "accelerate", "safetensors", "psutil")
 CPU_PARAMETERS = 2_000_000_000  # more take minutes an article on a processor: only where the job file says so
 NOT_HERE = "is no causal model of plain attention; run it behind a server (docs/served-models.md)"
@@ -94,7 +94,7 @@ def load(folder: Path, name: str, settings: Settings, reply_tokens: int) -> Load
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    print(f"labelmill: loading {name} ({examined.summary})", file=sys.stderr)
+    _log.info(f"loading {name} ({examined.summary})")
     with _one_line_errors(name, "weights"), _quiet():
         model = _load_model(folder, examined.config, settings, examined.device)
     _check_attention(name, model)

@@ -6,7 +6,7 @@ the Hub keeps its commit although the Hub moves on.
 
 from __future__ import annotations
 
-import sys
+import logging
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.core.errors import ModelError
 from pipeline.core.files import digest_of, file_digest, read_json, write_json
 
+_log = logging.getLogger("labelmill.label")
 SUFFIXES = (".json", ".jinja", ".model", ".txt", ".tiktoken", ".safetensors", ".bin")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 _ANNOUNCED_FROM = 2**30  # bytes: reading them takes a while
@@ -184,5 +185,5 @@ def _files(folder: Path) -> list[list[Any]]:
 
 def _digest(folder: Path, files: list[list[Any]]) -> str:
     if sum(file[1] for file in files) > _ANNOUNCED_FROM:
-        print(f"labelmill: reading {folder.name} once, to tell its weights from others", file=sys.stderr)
+        _log.info(f"reading {folder.name} once, to tell its weights from others")
     return digest_of([[file[0], file_digest(folder / file[0])] for file in files])
