@@ -1,7 +1,9 @@
 """Units of sources: the record and the shards of each.
 
 A unit is what a source reads at once: a file, a range of a table, some pages of a crawl.  Its record is written last, so a unit
-is built or it is not.
+is built or it is not.  The bounds of a group of one-article files are chosen by the hash of a path, so that a file more or less
+changes one group.  A unit whose rows lose or regain an id is read again; rejected rows keep id and text digest, so the fold needs
+no text.
 """
 
 from __future__ import annotations
