@@ -22,7 +22,7 @@ __all__ = ["CleanLabel", "RunOptions", "Workspace", "clean_reply", "load_job", "
 _HOME = {
     "CleanLabel": "pipeline.clean.cleaner",
     "clean_reply": "pipeline.clean.cleaner",
-    "load_job": "pipeline.job.config",
+    "load_job": "pipeline.job.job_file",
     "RunOptions": "pipeline.job.run_options",
     "run": "pipeline.runner",
     "status": "pipeline.runner",

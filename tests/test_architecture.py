@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import pipeline
 from pipeline.core import contracts, plugins
 from pipeline.core.errors import ConfigError
 from pipeline.job.config import FilterOptions, Options, SourceOptions
@@ -93,6 +94,10 @@ def test_plugins_do_not_import_each_other(kind: plugins.Kind) -> None:
     for name in plugins.names(kind):
         path = ROOT / plugins.FOLDERS[kind].replace(".", "/") / f"{name}.py"
         assert not any(f"{module}.".startswith(tuple(every)) for module in imports(path)), path
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(getattr(pipeline, name) is not None for name in pipeline.__all__)
 
 
 def test_help_loads_nothing_slow() -> None:
