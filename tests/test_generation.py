@@ -339,7 +339,7 @@ class Starved:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return states.new_zeros(slots.count, states.shape[1], slots.length + 1, states.shape[3])
 
-        monkeypatch.setattr(Slots, "_room", room)
+        monkeypatch.setattr(Slots, "_empty", room)
 
 
 def test_out_of_memory_halves(
