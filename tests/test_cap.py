@@ -13,7 +13,7 @@ import pytest
 from pipeline.core.errors import Paused
 from pipeline.job.config import Price
 from pipeline.label.cost.prices import Prices, of_a_token
-from pipeline.label.ledger.tariffs import UNTOLD
+from pipeline.label.ledger.tariffs import MAX_UNCONFIRMED
 from tests.conftest import JobMaker, run, stage
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import error, openai_job, start
@@ -115,9 +115,9 @@ def test_a_dearer_model_passes_the_cap_by_eight_replies_at_most(
         processes[turn % 3].wait()
         processes[turn % 3] = start(path, "label")
     assert "cheap was asked for" in finish(processes)
-    assert server.most_in_flight <= UNTOLD + kills
-    assert bill.usd <= budget + (UNTOLD + kills) * REPLY * FACTORS[model]
-    assert kills or bill.usd == pytest.approx(UNTOLD * REPLY * FACTORS[model])
+    assert server.most_in_flight <= MAX_UNCONFIRMED + kills
+    assert bill.usd <= budget + (MAX_UNCONFIRMED + kills) * REPLY * FACTORS[model]
+    assert kills or bill.usd == pytest.approx(MAX_UNCONFIRMED * REPLY * FACTORS[model])
     asked = bill.replies
     with pytest.raises(Paused, match="is reached"):
         run(path, first="label")
@@ -206,9 +206,9 @@ def test_more_tokens_than_were_reserved_for_pass_the_cap_by_eight_replies_at_mos
     path = capped_job(make_job, server, 200, 3 * cost, limits={"concurrency": 20})
     run(path, last="filter")
     finish([start(path, "label") for _ in range(3)])
-    assert len(answered) <= UNTOLD
+    assert len(answered) <= MAX_UNCONFIRMED
     finish([start(path, "label", "--set", f"label.budget_usd={60 * cost}") for _ in range(3)])
-    assert UNTOLD < len(answered) <= 60
+    assert MAX_UNCONFIRMED < len(answered) <= 60
 
 
 def test_articles_of_more_tokens_than_those_before_are_reserved_for(make_job: JobMaker, server: Server) -> None:
@@ -248,7 +248,7 @@ def test_a_reply_that_is_broken_off_tells_who_answers_too(make_job: JobMaker, se
     budget = 3 * REPLY * FACTORS["dear"]
     with pytest.raises(Paused, match="is reached"):
         run(capped_job(make_job, server, 60, budget, limits={"concurrency": 20}))
-    assert len(sent) * REPLY * FACTORS["dear"] <= budget + UNTOLD * REPLY * FACTORS["dear"]
+    assert len(sent) * REPLY * FACTORS["dear"] <= budget + MAX_UNCONFIRMED * REPLY * FACTORS["dear"]
 
 
 # --- a price that nobody knows ---
@@ -263,7 +263,7 @@ def test_a_model_without_a_price_pauses_the_job_and_is_not_forgotten(make_job: J
     processes = [start(path, "label") for _ in range(3)]
     said = finish(processes)
     assert said.count("stranger answers, whose price is not known") == 3 and "label.prices" in said
-    assert sum(server.seen.values()) <= UNTOLD
+    assert sum(server.seen.values()) <= MAX_UNCONFIRMED
     asked = sum(server.seen.values())
     with pytest.raises(Paused, match="price is not known"):
         run(path, first="label")
@@ -312,7 +312,7 @@ def test_without_a_budget_nothing_is_held_back(make_job: JobMaker, server: Serve
     Billing(server, lambda replies: ("cheap" if replies < 20 else "dear", None))
     path = openai_job(make_job, server, 120, model="cheap", prices=PRICES, limits={"concurrency": 30})
     assert stage(run(path, last="label"), "label")["notes"] == {"answered": 120}
-    assert server.most_in_flight > 2 * UNTOLD
+    assert server.most_in_flight > 2 * MAX_UNCONFIRMED
 
 
 def test_articles_that_are_turned_down_do_not_use_up_the_first_requests(make_job: JobMaker, server: Server) -> None:

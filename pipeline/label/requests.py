@@ -121,6 +121,7 @@ class RequestBuilder:
 
     def request(self, article: Article) -> Request:
         """Return the request for an article; its key is a digest of what changes the answer."""
+        # Neither the prompt's name nor limits are in it: a prompt that is renamed, or that renders the same, is not paid again.
         digest = self._identity.copy()
         if self.prompt is None:
             digest.update(orjson.dumps([article.title, article.text, article.language]))

@@ -39,6 +39,8 @@ class CostBound:
     def dollars(self, size: int) -> float:
         """Return the most dollars that one attempt of a request of so many bytes can cost; 0 where the price is not known."""
         tariff = self.tariff
+        # a token is a byte at least, which bounds prompts before anything is known of them; far too much once replies show
+        # how many it is
         ratio = tariff.ratio if self._replies < SURE_AFTER else min(tariff.ratio, self._ratio * MARGIN)
         output = max(tariff.output_tokens, self._output)
         return (int(size * max(ratio, self._ratio)) + 1) * tariff.input_usd + output * tariff.output_usd

@@ -54,6 +54,7 @@ class BudgetCap:
             price = self._context.prices.of_served(self._context.model, reply.model)
             self._is_known, before = True, self._bound.tariff
             if price is None:
+                # nobody knows what the next reply costs, so no budget can be kept: what is stored pauses all workers
                 self._bound.adopt(before.joined(before._replace(unpriced=reply.model)))
             else:
                 self._bound.compare(price, attempt.size, reply.usage, cost_usd, attempt.reserved_usd)

@@ -42,6 +42,7 @@ class QualityBreaker:
         return self._why() if bad and self._bad > self._most else None
 
     def _why(self) -> str:
+        # a person sees at a glance what a count does not say: the wrong prompt, another language, an error page
         bad = [reply for reply in self._last if reply]
         counts = ", ".join(f"{why} {count}" for why, count in Counter(reply.why for reply in bad).most_common())
         shown = "".join(f"\n  {reply.article}  {reply.why}: {reply.text[:200]!r}" for reply in bad[-SHOWN:])

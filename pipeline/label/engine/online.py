@@ -179,7 +179,8 @@ class OnlineRun:
             self._stop.pause(str(failure))
             return Outcome(attempt)
         if self._stop.why and not policy.rejects_article:
-            return Outcome(attempt)  # would have been tried again
+            # it would have been tried again, so nobody can say that it failed: it has no outcome until the next run
+            return Outcome(attempt)
         if why := self._rejections.failed(failure):
             self._stop.pause(why)
         if policy.rejects_article:
@@ -210,6 +211,7 @@ class OnlineRun:
             if tariff := await asyncio.to_thread(self._ledger.append, outcomes, self._cap.observed):
                 self._cap.adopt(tariff)
             for outcome in outcomes:
+                # its claim is free now, and whoever asks the ledger finds the answer
                 self._queue.stored(outcome.key)
                 self._stored(outcome)
         except Exception as error:

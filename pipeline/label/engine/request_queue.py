@@ -89,6 +89,7 @@ class RequestQueue:
         Those that wait, or that the budget does not reach, are asked later.  `idle` claims are not in flight: suspects.
         """
         bound, budget = self._context.bound, self._context.budget_usd
+        # reckoned here and not when they were queued: replies may have raised the tariff since
         for attempt in attempts:
             attempt.reserved_usd, attempt.raised = bound.dollars(attempt.size), bound.tariff.raised
         wanted = [Wanted(item.request.key, item.number, item.reserved_usd, item.size) for item in attempts]

@@ -55,6 +55,7 @@ class TimeoutWatch:
         except asyncio.CancelledError:
             if attempt not in self._expired:
                 raise
+            # the cancellation was ours, so the task goes on with it as one more failure
             self._expired.discard(attempt)
             task.uncancel()
             text = f"no answer within {self.timeout.seconds():.0f} s"

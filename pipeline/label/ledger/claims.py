@@ -81,8 +81,11 @@ class Claims:
             return claimed
         by_key = {item.key: item for item in wanted}
         keys = sorted(by_key)  # in one order everywhere, so that two transactions cannot wait for each other
+        # Safe from a kill, but not synced: a power cut ends all workers of a host anyway.
         with self._database.transaction(durable=False):
             if budget_usd is not None:
+                # What is added up must stay true.  Without a budget machines need not wait for each other: each has a row of
+                # its own.
                 self._database.serialize()
                 if tariff is not None:
                     claimed.tariff = self.tariffs.current(tariff.asked)

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from pipeline.label.ledger.database import Database
 
-UNTOLD = 8  # requests of all workers in flight or lost, as long as no reply has told who answers, and at what price
+# Requests of all workers in flight or lost, as long as no reply has shown who answers, and at what price: what passes the cap
+# is what was under way when the first dearer reply was stored.
+MAX_UNCONFIRMED = 8
 _UNLIMITED = 2**31
 _COLUMNS = "asked, input_usd, output_usd, ratio, output_tokens, raised, unpriced"
 
@@ -63,7 +65,9 @@ class Tariffs:
             return 0
         if stored is None:
             claims, lost = self._under_way(tariff.asked)
-            return max(UNTOLD - (claims - idle) - lost, 1 if claims <= idle else 0)  # one, or nobody would ever know
+            return max(
+                MAX_UNCONFIRMED - (claims - idle) - lost, 1 if claims <= idle else 0
+            )  # one, or nobody would ever know
         return 0 if tariff.raised and self._claimed_before(tariff) else _UNLIMITED
 
     def may_repeat(self, tariff: Tariff) -> bool:
@@ -72,7 +76,7 @@ class Tariffs:
         if stored is not None:
             return stored.raised == tariff.raised and not stored.unpriced
         claims, lost = self._under_way(tariff.asked)
-        return claims + lost <= UNTOLD or claims == 1
+        return claims + lost <= MAX_UNCONFIRMED or claims == 1
 
     def _under_way(self, asked: str) -> tuple[int, int]:
         """Return (claims, lost requests) of all workers that ask the same."""
@@ -105,6 +109,8 @@ class Tariffs:
     def _raise_all(self, tariff: Tariff, and_lost: bool) -> None:
         """Reserve for what is in flight as much as this; what was lost may have been as dear, if anything got dearer than it
         could be (a prompt of more tokens than others were seen to have did not)."""
+        # Claims keep the bytes of their prompts for this.  A factor of what had been reserved would be one number less, but a model
+        # that was free has no factor to a paid one.
         byte_usd, reply_usd = tariff.ratio * tariff.input_usd, tariff.output_tokens * tariff.output_usd
         self._database.execute(
             "UPDATE claims SET reserved_usd = bytes * ? + ? WHERE reserved_usd < bytes * ? + ?"

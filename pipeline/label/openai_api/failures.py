@@ -24,7 +24,7 @@ ARTICLE = (400, 413, 422)  # what an endpoint may say against one article
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FailureRule:
     """A line of the table: errors that look like this are failures of this `kind`.
 
     All that is given must fit: one of the `statuses`, and the patterns, which may stand anywhere in the error's `code` (its type
@@ -59,31 +59,31 @@ _SPENT = "(insufficient_quota|credit_balance_exhausted|spend_limit_exceeded|usag
 _NO_CREDIT = "the account has no credit left"
 RULES = (  # the first that fits counts
     # no waiting mends these
-    Rule("fatal", (429,), code=_SPENT, remedy=_NO_CREDIT),
-    Rule("rate_limited", (429,)),
+    FailureRule("fatal", (429,), code=_SPENT, remedy=_NO_CREDIT),
+    FailureRule("rate_limited", (429,)),
     # the endpoint's own trouble, and JSON of the model's that is none
-    Rule("transient", (408, 409, 425)),
-    Rule("transient", SERVER),
-    Rule("transient", code="^json_validate_failed$"),
+    FailureRule("transient", (408, 409, 425)),
+    FailureRule("transient", SERVER),
+    FailureRule("transient", code="^json_validate_failed$"),
     # every request has these: key, account, model, address
-    Rule("fatal", (401,), remedy="the endpoint refuses the key"),
-    Rule("fatal", (402,), remedy=_NO_CREDIT),
-    Rule("fatal", (403,), remedy="the endpoint denies access to this key, model or country"),
-    Rule("fatal", (404,), remedy="{where} has no model {model!r}, or is no OpenAI-compatible address (it ends in /v1)"),
-    Rule("fatal", range(400), remedy="{where} redirects elsewhere; set label.base_url to where it leads"),
-    Rule("fatal", ARTICLE, names_model=True, remedy=_FORM,
+    FailureRule("fatal", (401,), remedy="the endpoint refuses the key"),
+    FailureRule("fatal", (402,), remedy=_NO_CREDIT),
+    FailureRule("fatal", (403,), remedy="the endpoint denies access to this key, model or country"),
+    FailureRule("fatal", (404,), remedy="{where} has no model {model!r}, or is no OpenAI-compatible address (it ends in /v1)"),
+    FailureRule("fatal", range(400), remedy="{where} redirects elsewhere; set label.base_url to where it leads"),
+    FailureRule("fatal", ARTICLE, names_model=True, remedy=_FORM,
          message="(?i)pinned|not (?:found|loaded|available|served|exist)|unknown|no such|invalid"),
     # only this article has these
-    Rule("rejected", ARTICLE, reported_as=TOO_LONG,
+    FailureRule("rejected", ARTICLE, reported_as=TOO_LONG,
          text=r"(?i)context[ _](length|window|size)|maximum context|too many (input )?tokens"
               r"|(prompt|input|request) (is )?too (long|large)"),
-    Rule("rejected", ARTICLE, reported_as="content_filter",
+    FailureRule("rejected", ARTICLE, reported_as="content_filter",
          code="^(content_filter|content_policy_violation|ResponsibleAIPolicyViolation)$"),
     # every request has these parameters
-    Rule("fatal", ARTICLE, code="^(unsupported_|unknown_|missing_required|invalid_type|invalid_model|model_not_found)",
+    FailureRule("fatal", ARTICLE, code="^(unsupported_|unknown_|missing_required|invalid_type|invalid_model|model_not_found)",
          remedy=_FORM),
-    Rule("rejected", ARTICLE),
-    Rule("fatal", remedy=_FORM),
+    FailureRule("rejected", ARTICLE),
+    FailureRule("fatal", remedy=_FORM),
 )  # fmt: skip
 # The status that an error in a reply of status 200 would have been sent with, by the words of its code or type; what none names
 # is a 500.

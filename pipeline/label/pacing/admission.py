@@ -100,6 +100,7 @@ class RequestAdmission:
         self.rate_limiters["requests"].take(1.0, now)
         self.rate_limiters["tokens"].take(tokens, now)
         if self._shut_times and not self.probing:
+            # the first one after a pause goes alone: if it is refused as well, nobody else was
             self.probing = True
             self._loop.call_later(PROBE_SECONDS, self._probe_passed, self._shut_times)
         return Ticket(tokens, now)
@@ -138,6 +139,7 @@ class RequestAdmission:
         """
         now = self._loop.time()
         self.refusals += 1
+        # what was refused was no part of what the endpoint takes, from which its limit is learned
         for name, limiter in self.rate_limiters.items():
             limiter.uncount(ticket.tokens if name == "tokens" else 1.0, ticket.sent_at)
         is_news = ticket.sent_at >= self._shut_at

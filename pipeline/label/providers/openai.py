@@ -149,6 +149,7 @@ class Provider(contracts.Provider):
                 # orjson, a proxy that is looked up once, and no tenacity for what succeeds (`engine.retries`): together they
                 # brought a request from 3.1 times bare aiohttp's processor time down to 1.3
                 data=aiohttp.BytesPayload(orjson.dumps(body), content_type="application/json"),
+                # a redirect would send article and key to an address that nobody named
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as response:
@@ -158,6 +159,7 @@ class Provider(contracts.Provider):
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise self._not_reached(error, may_be_paid=False) from error
         except (aiohttp.ClientError, OSError) as error:
+            # a connection that the server had closed while idle never carried the request, so it cannot be billed
             never_read = not is_sent and isinstance(error, ConnectionResetError | BrokenPipeError)
             raise self._not_reached(error, may_be_paid=not never_read) from error
         self._note_limits(headers)
