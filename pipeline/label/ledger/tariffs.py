@@ -65,9 +65,8 @@ class Tariffs:
             return 0
         if stored is None:
             claims, lost = self._under_way(tariff.asked)
-            return max(
-                MAX_UNCONFIRMED - (claims - idle) - lost, 1 if claims <= idle else 0
-            )  # one, or nobody would ever know
+            least = 1 if claims <= idle else 0  # one, or nobody would ever know
+            return max(MAX_UNCONFIRMED - (claims - idle) - lost, least)
         return 0 if tariff.raised and self._claimed_before(tariff) else _UNLIMITED
 
     def may_repeat(self, tariff: Tariff) -> bool:

@@ -72,16 +72,16 @@ RULES = (  # the first that fits counts
     FailureRule("fatal", (404,), remedy="{where} has no model {model!r}, or is no OpenAI-compatible address (it ends in /v1)"),
     FailureRule("fatal", range(400), remedy="{where} redirects elsewhere; set label.base_url to where it leads"),
     FailureRule("fatal", ARTICLE, names_model=True, remedy=_FORM,
-         message="(?i)pinned|not (?:found|loaded|available|served|exist)|unknown|no such|invalid"),
+                message="(?i)pinned|not (?:found|loaded|available|served|exist)|unknown|no such|invalid"),
     # only this article has these
     FailureRule("rejected", ARTICLE, reported_as=TOO_LONG,
-         text=r"(?i)context[ _](length|window|size)|maximum context|too many (input )?tokens"
-              r"|(prompt|input|request) (is )?too (long|large)"),
+                text=r"(?i)context[ _](length|window|size)|maximum context|too many (input )?tokens"
+                     r"|(prompt|input|request) (is )?too (long|large)"),
     FailureRule("rejected", ARTICLE, reported_as="content_filter",
-         code="^(content_filter|content_policy_violation|ResponsibleAIPolicyViolation)$"),
+                code="^(content_filter|content_policy_violation|ResponsibleAIPolicyViolation)$"),
     # every request has these parameters
-    FailureRule("fatal", ARTICLE, code="^(unsupported_|unknown_|missing_required|invalid_type|invalid_model|model_not_found)",
-         remedy=_FORM),
+    FailureRule("fatal", ARTICLE, remedy=_FORM,
+                code="^(unsupported_|unknown_|missing_required|invalid_type|invalid_model|model_not_found)"),
     FailureRule("rejected", ARTICLE),
     FailureRule("fatal", remedy=_FORM),
 )  # fmt: skip
