@@ -21,7 +21,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.label import stage as label
 from pipeline.label.job_ledger import has_ledger, opened_ledger
 from pipeline.label.requests import load_prompt
-from pipeline.publish import gates, planning
+from pipeline.publish import card_head, gates, planning
 from pipeline.publish import stage as publish
 from pipeline.review import stage as review
 from pipeline.split import stage as split
@@ -79,7 +79,7 @@ def _check_config(work: Workspace) -> None:
     """Raise ConfigError for mistakes that would otherwise be found only after the articles are read, and paid for."""
     load_prompt(work.config)
     options = work.config.publish
-    if problems := list(gates.config_errors(options.gates, options.waive)):
+    if problems := [*gates.config_errors(options.gates, options.waive), *card_head.config_errors(options.card)]:
         raise ConfigError("\n".join(f"{work.config.file}: {problem}" for problem in problems))
 
 

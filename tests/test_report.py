@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core import charts
 from pipeline.core.errors import InputError
 from pipeline.core.text.folding import fold_case
 from pipeline.job.workspace import Workspace
-from pipeline.report import charts, facts, page, samples, spending, words
+from pipeline.report import facts, page, samples, spending, words
 from pipeline.report.census import FrequentPhrases, binned, quantiles
 from pipeline.versions import store
 from tests.conftest import QUICKSTART, JobMaker, article, command, rows, run, work_of

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -190,6 +192,95 @@ def test_a_card_tells_what_a_reader_asks(make_job: JobMaker) -> None:
     for part in ("load_dataset(\"a/b\", revision=\"1.0.0\")", "## How it was made", "## Quality", "`reviewed_precision` | warns",
                  "nobody has judged", "## Versions", "| 1.0.0 |", "12 articles come from a source without a stated"):  # fmt: skip
         assert part in text
+
+
+def test_what_people_change_in_the_head_stays() -> None:
+    """Their tags, tasks, names and configurations; what they left as it was follows ours."""
+    before = {"pretty_name": "news", "tags": ["labelmill", "a"], "task_categories": ["x"], "language": ["en"]}
+    note = f"<!-- labelmill: head {json.dumps(before)} -->"
+    ours = {**before, "tags": ["labelmill", "a", "b"], "language": ["en", "ko"], "license": "mit"}
+    config = {
+        "config_name": "default",
+        "default": True,
+        "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
+    }
+    info = {"config_name": "default", "splits": []}
+    our_card = card_of({**ours, "configs": [config], "dataset_info": [info]}, note)
+    theirs = {**before, "pretty_name": "뉴스", "tags": ["labelmill", "a", "mine"], "task_categories": ["summarization"]}
+    extra = {"config_name": "extra", "default": True, "data_files": "extra/*.csv"}
+    view = {"config_name": "eval-only", "data_files": "data/eval-*.parquet"}
+    stale = [{**config, "description": "release old"}, extra, view]
+    infos = [{"config_name": name, "splits": [1]} for name in ("default", "extra", "eval-only")]
+    their_card = card_of({**theirs, "configs": stale, "dataset_info": infos}, note)
+    head = yaml.safe_load(card.merged(our_card, their_card).split("---")[1])
+    assert head["pretty_name"] == "뉴스" and head["task_categories"] == ["summarization"]
+    assert head["tags"] == ["labelmill", "a", "mine", "b"] and head["language"] == ["en", "ko"]
+    assert head["configs"] == [config, {"config_name": "extra", "data_files": "extra/*.csv"}, view]
+    assert head["dataset_info"] == [info, infos[1]]
+    again = card.merged(our_card, card.merged(our_card, their_card))
+    assert yaml.safe_load(again.split("---")[1]) == head
+
+
+def test_a_card_of_before_says_not_what_was_ours() -> None:
+    ours = card_of({"tags": ["labelmill", "a", "b"], "task_categories": ["x", "y"], "license": "mit"}, "")
+    old = {"tags": ["labelmill", "a"], "task_categories": ["x"], "license": "mit"}
+    assert yaml.safe_load(card.merged(ours, card_of(old, "")).split("---")[1])["task_categories"] == ["x", "y"]
+    edited = card_of({**old, "tags": ["labelmill", "mine"], "task_categories": ["z"]}, "")
+    head = yaml.safe_load(card.merged(ours, edited).split("---")[1])
+    assert head["task_categories"] == ["z"] and set(head["tags"]) == {"labelmill", "mine", "a", "b"}
+
+
+def card_of(head: dict[str, Any], note: str) -> str:
+    block = f"<!-- labelmill: begin (x) -->\n{note}\ntext\n<!-- labelmill: end -->"
+    return f"---\n{yaml.safe_dump(head, allow_unicode=True, sort_keys=False)}---\n\n{block}\n"
+
+
+def test_a_card_by_the_job_file(make_job: JobMaker) -> None:
+    options = {
+        "pretty_name": "Harbours",
+        "tags": ["news"],
+        "language": ["zh-CN", "no"],
+        "extra_gated_prompt": "Ask first.",
+        "authors": ["Kim, A.", "Lee, B."],
+        "limits": "Harbours only.",
+        "description": "All about harbours.",
+    }
+    path = make_job([article(n) for n in range(12)], publish={"card": options, "repo": "a/b"})
+    text = (run(path).versions / "1.0.0" / "README.md").read_text()
+    head = yaml.safe_load(text.split("---")[1])
+    assert head["pretty_name"] == "Harbours" and head["extra_gated_prompt"] == "Ask first."
+    assert head["language"] == ["no", "zh"] and {"labelmill", "keyphrases", "news"} <= set(head["tags"])
+    assert not {"authors", "limits", "description"} & head.keys()
+    for part in ("# Harbours 1.0.0\n\nAll about harbours.", "Harbours only.", "author = {Kim, A. and Lee, B.}"):
+        assert part in text
+    for key in ("configs", "license"):
+        result = command("run", make_job([article(n) for n in range(12)], publish={"card": {key: "x"}}))
+        assert result.returncode == 2 and f"publish.card.{key}: is of the version itself" in result.stderr
+
+
+def test_a_card_shows_what_the_data_are(make_job: JobMaker) -> None:
+    articles = [article(n) for n in range(12)]
+    for number in range(11):
+        articles[number]["body"] += " Write to jane.doe@example.org."
+    work = run(make_job(articles, split={"eval": 0.0}))
+    folder = work.versions / "1.0.0"
+    text = (folder / "README.md").read_text()
+    head = yaml.safe_load(text.split("---")[1])
+    assert head["language"] == ["en"] and head["multilinguality"] == ["monolingual"]  # no filter ran
+    assert head["task_categories"] == ["token-classification", "text-generation"]
+    assert head["annotations_creators"] == ["machine-generated"] and head["source_datasets"] == ["original"]
+    assert manifest(work, "1.0.0")["languages_of_a_sample"] == {"en": 12}
+    sample = json.loads(text.partition("## A row\n\n```json\n")[2].partition("```")[0])
+    assert sample["id"] == "a11"  # the one in which nothing leaks
+    assert sample == next(row for row in rows_of(folder) if row["id"] == "a11") | {"text": sample["text"]}
+    for name in re.findall(r"!\[[^]]+\]\(([^)]+)\)", text):
+        assert ElementTree.parse(folder / name).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+        assert name in manifest(work, "1.0.0")["files"]
+    assert "1 to 5% of their words changed none" in text and "@misc{test_1_0_0," in text
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    return [row for file in sorted((folder / "data").iterdir()) for row in pq.read_table(file).to_pylist()]
 
 
 def test_a_damaged_version_is_no_base(make_job: JobMaker, tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ class PublishOptions(Options):
     waive: dict[
         str, str | dict[str, str]
     ] = {}  # gate -> the reason why it need not hold, or row -> why that one need not
+    card: dict[str, Any] = {}  # keys of the card's head, and some of its texts; see docs/publishing.md
     redact: list[Literal["credentials", "email", "phone", "resident_number", "national_id", "card", "iban"]] = []
     max_absent_rate: Annotated[float, Field(ge=0, le=1)] = 0.3  # of the gate absent_rate
     min_precision: Annotated[float, Field(ge=0, le=1)] = 0.8  # of the gate reviewed_precision

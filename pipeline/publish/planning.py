@@ -19,6 +19,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, gates
+from pipeline.publish.languages import LanguageSample
 from pipeline.review.statistics import summary
 from pipeline.split import assignment
 from pipeline.versions import data_files, diff, manifest, provenance, rows, store
@@ -76,7 +77,7 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
             "Hub: delete the folder, then labelmill publish JOB --adopt)"
         )
     outgoing = OutgoingRows(work)
-    index, tallies = _index(work, outgoing)
+    index, tallies, languages = _index(work, outgoing)
     if not index.num_rows:
         raise InputError(f"{work.path}: no labelled article to publish; see: labelmill status JOB")
     before = store.state(last)
@@ -97,6 +98,7 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
         "gates": {finding.gate: finding.as_dict() for finding in findings},
         "reviewed": asdict(reviewed),
         "takedowns": sorted(outgoing.takedowns.texts),
+        "languages_of_a_sample": languages,
     }
     changes = manifest.changes(version or str(name), store.read_manifest(last) if last else None, compared.diff)
     about = manifest.of_job(work.config) | changes | manifest.of_rows(index) | made
@@ -124,17 +126,20 @@ def inputs_of(work: Workspace) -> str:
     return digest_of([*made_of, *([folder.digest(s) for folder in folders] for s in read_order(work.articles))])
 
 
-def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str, provenance.RunTally]]:
-    """Return an index of all rows (small columns, for gates, comparison and manifest), and the tally of each run."""
+def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str, provenance.RunTally], dict[str, int]]:
+    """Return an index of all rows (small columns, for gates, comparison and manifest), the tally of each run, and the languages
+    of some texts, where no filter has found any."""
     column, shard_names = work.config.label_column, read_order(work.articles)
     with_text = work.config.publish.text == "full"
     tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
+    sample = LanguageSample(len(shard_names))
     ledger = open_ledger(work.ledger_target, work.config.name)
     try:
         with work.progress("publish", len(shard_names), "shards") as progress:
             for shard in shard_names:
                 outgoing_rows = outgoing.of(shard)
                 tables.append(rows.index_rows(outgoing_rows, column, with_text))
+                sample.add(outgoing_rows)
                 _tally(tallies, ledger, _with_ids_of(outgoing_rows, work.reviewed.read(shard, ["id", "run_id", "key"])))
                 progress.update()
     finally:
@@ -142,7 +147,7 @@ def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str,
     # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do
     index = pa.concat_tables(tables).unify_dictionaries()
     near = _near_eval(work, index, [table.num_rows for table in tables[1:]])
-    return index.append_column("near", pa.array(near.astype(np.int64))), tallies
+    return index.append_column("near", pa.array(near.astype(np.int64))), tallies, dict(sample.counts.most_common())
 
 
 def _tally(tallies: dict[str, provenance.RunTally], ledger: Ledger, labels: pa.Table) -> None:

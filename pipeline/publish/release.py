@@ -31,7 +31,7 @@ NOT_THERE = "not there, or the token (HF_TOKEN) may not see it"
 _ATTEMPTS = 5
 _SHOWN = 8  # files named in a message
 _FIRST = {".gitattributes", "README.md", "LICENSE", "LICENSE.md", ".gitignore"}  # what a new repository may hold
-_OURS = re.compile(r"data/[^/]+\.parquet|provenance/[^/]+\.parquet|croissant\.json|manifest\.json")
+_OURS = re.compile(r"data/[^/]+\.parquet|provenance/[^/]+\.parquet|pictures/[^/]+\.svg|croissant\.json|manifest\.json")
 
 
 def title_of(manifest: dict[str, Any]) -> str:

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core.errors import GateStopped, HubError
 from pipeline.core.shards import read_order
 from pipeline.job import label_table
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
-from pipeline.publish import card, croissant, dataset_info, planning, release
+from pipeline.publish import card, croissant, dataset_info, pictures, planning, release
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.planning import OutgoingRows, Plan
 from pipeline.versions import data_files, diff, manifest, provenance, rows, store
 
 _log = logging.getLogger("labelmill.publish")
+_SHOWN = 300  # characters of a text on the card
 
 
 class HeldBack(Exception):
@@ -138,9 +140,28 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     data_files.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
     digests = store.file_digests(path)
     description = json.dumps(croissant.render(planned.manifest, schema, digests), ensure_ascii=False, indent=1)
-    readme = card.render(planned.manifest, dataset_info.entries(planned.manifest["rows"], path, digests))
-    store.seal(path, {"croissant.json": description, "README.md": card.merged(readme, their_card)}, planned.manifest)
+    drawn = pictures.draw(planned.manifest)
+    entries = dataset_info.entries(planned.manifest["rows"], path, digests)
+    shown = {name: title for name, (title, _) in drawn.items()}
+    readme = card.render(planned.manifest, entries, _sample(path, planned.index), shown)
+    texts = {"croissant.json": description, "README.md": card.merged(readme, their_card)}
+    store.seal(path, texts | {name: drawing for name, (_, drawing) in drawn.items()}, planned.manifest)
     return path
+
+
+def _sample(path: Path, index: pa.Table) -> dict[str, Any] | None:
+    """Return one of the rows that were written, of those in which nothing leaks, its long values cut."""
+    innocent = pc.equal(pc.add(index.column("credentials"), index.column("personal")), 0)
+    ids = index.column("id").filter(innocent).combine_chunks()
+    for split in rows.SPLITS:
+        for table in store.rows_of(path, split):
+            for row in table.filter(pc.is_in(table.column("id"), ids)).slice(0, 1).to_pylist():
+                return {name: _cut(value) for name, value in row.items()}
+    return None
+
+
+def _cut(value: Any) -> Any:
+    return f"{value[:_SHOWN].rstrip()} ..." if isinstance(value, str) and len(value) > _SHOWN else value
 
 
 def _parts(work: Workspace, index: pa.Table, schema: pa.Schema) -> Iterator[tuple[pa.Table, pa.Table]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.report import charts, words
+from pipeline.core import charts
+from pipeline.report import words
 from pipeline.report.pictures import Facts, Picture, picture
 
 _ROWS = 12

@@ -7,7 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.report import charts, words
+from pipeline.core import charts
+from pipeline.report import words
 
 Facts = dict[str, Any]
 _TIERS = ("exact", "spacing", "morphological", "reviewer", "absent")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -27,9 +28,18 @@ def of_job(config: JobConfig) -> dict[str, Any]:
         "licence": config.publish.licence,
         "clean": config.task_options.model_dump(mode="json"),
         "filters": [options.model_dump(mode="json") for options in config.filter_options],
+        "source_datasets": _source_datasets(config),
         "split": config.split.model_dump(mode="json"),
         "publish": config.publish.model_dump(mode="json", exclude={"to", "repo", "private", "text", "licence"}),
     }
+
+
+def _source_datasets(config: JobConfig) -> list[str]:
+    """Return the data sets of the Hub that the articles are from, `original` for all that are from elsewhere."""
+    names = [str(getattr(options, "name", "")) if options.type == "hub" else "" for options in config.source_options]
+    return list(
+        dict.fromkeys(name if re.fullmatch(r"[\w-][\w.-]*(?:/[\w.-]+)?", name) else "original" for name in names)
+    )
 
 
 def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, Any]:
