@@ -97,14 +97,15 @@ def _is_changed(name: str, theirs: Any, written: Any, ours: Any) -> bool:
 
 def _merged_configs(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """Return our `configs` and `dataset_info` with those that people added for further configurations."""
-    names = {config["config_name"] for config in ours.get("configs", [])}
+    of_ours = {name: ours[name] for name in _OF_FILES if isinstance(ours.get(name), list)}
+    names = {config["config_name"] for config in _entries(ours.get("configs"))}
     added = [config for config in _entries(theirs.get("configs")) if config.get("config_name", "default") not in names]
     of_others = [config["config_name"] for config in added if not _reads_our_files(config)]
     info = [one for one in _entries(theirs.get("dataset_info")) if one.get("config_name") in of_others]
     # ours is the default: `datasets` refuses two
     added = [{name: value for name, value in config.items() if name != "default"} for config in added]
-    merged = {"configs": [*ours.get("configs", []), *added], "dataset_info": [*ours.get("dataset_info", []), *info]}
-    return {name: entries for name, entries in merged.items() if entries}
+    further = {"configs": added, "dataset_info": info}
+    return {name: [*of_ours.get(name, []), *entries] for name, entries in further.items() if entries}
 
 
 def _entries(value: Any) -> list[dict[str, Any]]:
