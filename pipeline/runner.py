@@ -1,4 +1,4 @@
-"""The one place where the stages are wired, in order; and how far a job is.
+"""Stages wired in order, the one place that knows all of them; and how far a job is.
 
 collect -> filter -> label -> clean -> review -> split -> publish
 """
@@ -30,7 +30,7 @@ from pipeline.versions import store
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: what runs it, the folder that it fills, and what tells whether that is up to date, without running it."""
+    """Stage: what runs it, the folder that it fills, and what tells whether that is up to date, without running it."""
 
     name: str
     run: Callable[[Workspace, RunOptions], Any]
@@ -111,13 +111,16 @@ def _incomplete(work: Workspace, options: RunOptions) -> str | None:
 
 
 def states(work: Workspace) -> dict[str, str]:
-    """The state of each stage that makes rows, by its name: `done`, `not run`, `2 of 5 shards`, `stale: filters changed`,
-    `stale: filter is stale`, or `unknown until run`.  Takedowns that came since are no reason: publishing applies them."""
+    """Return the state of each stage that makes rows, by its name.
+
+    It is `done`, `not run`, `2 of 5 shards`, `stale: filters changed`, `stale: filter is stale`, or `unknown until run`.  Takedowns
+    that came since make nothing stale: publishing applies them.
+    """
     return dict(_states(work))
 
 
 def _states(work: Workspace) -> Iterator[tuple[str, str]]:
-    """The stages in order, each looked at when it is asked for."""
+    """Yield the stages in order with their states; a stage is looked at only when it is drawn."""
     shards = read_json(work.articles.path / "_order.json") or []
     stale: str | None = None
     for stage in STAGES:
@@ -130,7 +133,7 @@ def _states(work: Workspace) -> Iterator[tuple[str, str]]:
 
 
 def _check_ready(work: Workspace, first: str) -> None:
-    """Raises InputError where a stage before `first` would make other rows than those that are there."""
+    """Raise InputError where a stage before `first` would make other rows than those that are there."""
     if read_json(work.articles.path / "_order.json") is None:
         return  # `first` tells that nothing was collected
     for name, state in _states(work):
@@ -147,18 +150,18 @@ def _check_ready(work: Workspace, first: str) -> None:
 
 
 def status(work: Workspace) -> dict[str, Any]:
-    """Rows in, kept and rejected by reason for each stage, cost and state; nothing is run, nothing is written."""
+    """Return each stage's rows in, kept and rejected by reason, its cost and state; nothing is run, nothing is written."""
     order = read_json(work.articles.path / "_order.json") or []
-    ledger, known = _ledger_totals(work), states(work)
-    stages = [_stage_status(work, stage, order, known[stage.name]) for stage in STAGES]
-    asking = next(row for row in stages if row["stage"] == "label")
-    asking["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
+    ledger, stage_states = _ledger_totals(work), states(work)
+    stages = [_stage_status(work, stage, order, stage_states[stage.name]) for stage in STAGES]
+    label_row = next(row for row in stages if row["stage"] == "label")
+    label_row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
     progress = label.progress(work, order)
-    if progress.under_way or known["label"] == DONE:
-        asking |= _under_way(progress)
+    if progress.under_way or stage_states["label"] == DONE:
+        label_row |= _under_way(progress)
     changes = read_json(work.articles.path / "_changes.json")
     by_source = read_json(work.articles.path / "_sources.json") or []
-    return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, known)],
+    return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, stage_states)],
             "ledger": ledger, "sources": changes, "by_source": by_source, "paused": progress.paused}  # fmt: skip
 
 
@@ -177,7 +180,7 @@ def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -
 
 
 def _under_way(progress: label.Progress) -> dict[str, Any]:
-    """What replaces the counts of finished shards while articles wait."""
+    """Return what replaces the counts of finished shards while articles wait."""
     if progress.is_over:
         return {}
     settled = progress.articles - progress.waiting
@@ -191,18 +194,18 @@ def _ledger_totals(work: Workspace) -> dict[str, Any]:
         return ledger.report.totals()
 
 
-def _publish_status(work: Workspace, known: dict[str, str]) -> dict[str, Any]:
+def _publish_status(work: Workspace, stage_states: dict[str, str]) -> dict[str, Any]:
     last = store.latest(work.versions)
     manifest = store.read_manifest(last) if last else {}
     rows = sum(manifest.get("rows", {}).values())
-    state = f"version {last.name}{_behind(work, manifest, known)}" if last else NOT_RUN
+    state = f"version {last.name}{_behind(work, manifest, stage_states)}" if last else NOT_RUN
     return {"stage": PUBLISH, "rows": rows, "kept": rows, "rejected": {}, "waiting": 0, "seconds": 0.0,
             "notes": manifest.get("rows", {}), "state": state}  # fmt: skip
 
 
-def _behind(work: Workspace, manifest: dict[str, Any], known: dict[str, str]) -> str:
-    """What stands between the last version and the rows of now."""
-    if stale := next((name for name, state in known.items() if state not in (DONE, UNKNOWN)), None):
+def _behind(work: Workspace, manifest: dict[str, Any], stage_states: dict[str, str]) -> str:
+    """Return what stands between the last version and the rows of now, to be appended to its name."""
+    if stale := next((name for name, state in stage_states.items() if state not in (DONE, UNKNOWN)), None):
         return f", {stale} is not up to date"
     return "" if manifest["inputs"] == planning.inputs_of(work) else ", rows changed since"
 

@@ -336,7 +336,7 @@ def test_an_error_of_status_200_may_be_of_the_article_or_of_a_parameter(make_job
     server.script = script
     work = run(openai_job(make_job, server, 6, limits={"concurrency": 1}), last="label")
     assert stage(work, "label")["notes"] == {"answered": 5, "rejected": 1}
-    assert "max_tokens" in server.bodies[-1] and json.loads(work.dialect_file.read_text())["changes"]
+    assert "max_tokens" in server.bodies[-1] and json.loads(work.compatibility_file.read_text())["changes"]
 
 
 def test_an_error_within_a_choice_and_half_a_text_is_no_answer(make_job: JobMaker, server: Server) -> None:

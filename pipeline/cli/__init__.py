@@ -1,1 +1,1 @@
-"""The command line: `parser` has the arguments, `main` calls what a command does, `output` prints it for people."""
+"""The command line: the commands parse and call, `output` prints; see `main`."""

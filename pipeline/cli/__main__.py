@@ -1,4 +1,4 @@
-"""`python -m pipeline.cli`: the command line where the script `labelmill` is not installed."""
+"""The command line as `python -m pipeline.cli`, where the script `labelmill` is not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands print for people; `--json` prints the same as data."""
+"""Output of the commands for people; `--json` prints the same as data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def line(row: dict[str, Any], label: str) -> str:
-    """`label` is the column of the job's label."""
+    """Return one line of a row for people; `label` is the column of the job's label."""
     if "reason" in row:
         return f"{row['id']}  {row['reason']}  {row.get('detail') or ''}".rstrip()
     if label in row:
@@ -30,7 +30,7 @@ def line(row: dict[str, Any], label: str) -> str:
 
 
 def sampled(count: int, files: list[Path], job: Path) -> None:
-    """A sample that went out for review; another tool gets a second file, with its settings."""
+    """Print where a sample for review went, and what is next; another tool's settings are a second file."""
     then = "upload them (docs/interchange.md)" if files[1:] else "fill in 'verdict' (accept, reject) or 'corrected'"
     print(f"{count} articles written to {' and '.join(map(str, files))}; {then}, then:")
     print(f"  labelmill review {job} --import {files[0]}")
@@ -42,15 +42,16 @@ def review_address(url: str) -> None:
 
 
 def status(report: dict[str, Any]) -> None:
+    """Print how each stage of a job stands, a line each."""
     print(f"{report['job']}  {report['path']}")
     print(f"{'stage':9}{'in':>9}{'kept':>9}{'rejected':>10}  {'state':14} details")
     for row in report["stages"]:
         counts = f"{row['rows']:>9,}{row['kept']:>9,}{sum(row['rejected'].values()):>10,}"
         print(f"{row['stage']:9}{counts}  {row['state']:14} {details(row, report)}")
-        for found in report["by_source"] if row["stage"] == "collect" and len(report["by_source"]) > 1 else ():
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in found["rejected"].items())
-            counts = f"{found['rows']:>9,}{found['kept']:>9,}{sum(found['rejected'].values()):>10,}"
-            print(f"  {found['type'][:6]:7}{counts}  {'':14} {reasons}".rstrip())
+        for source in report["by_source"] if row["stage"] == "collect" and len(report["by_source"]) > 1 else ():
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in source["rejected"].items())
+            counts = f"{source['rows']:>9,}{source['kept']:>9,}{sum(source['rejected'].values()):>10,}"
+            print(f"  {source['type'][:6]:7}{counts}  {'':14} {reasons}".rstrip())
     if report["paused"]:
         print(f"paused: {report['paused']}; the same command goes on")
     if report.get("held_back"):
@@ -58,6 +59,7 @@ def status(report: dict[str, Any]) -> None:
 
 
 def ledger(report: dict[str, Any]) -> None:
+    """Print what was asked, answered and paid."""
     totals = report["totals"]
     print(f"{totals['records']:,} requests: {totals['answered']:,} answered, {totals['rejected']:,} rejected")
     for row in report["by_model_and_day"]:
@@ -81,6 +83,7 @@ def ledger(report: dict[str, Any]) -> None:
 
 
 def salvaged(result: tuple[int, Path] | None) -> None:
+    """Print how many records of a damaged ledger were saved, and where that is kept; None: it was sound."""
     if result is None:
         print("the ledger is sound: nothing to salvage")
         return
@@ -89,98 +92,109 @@ def salvaged(result: tuple[int, Path] | None) -> None:
     print("what is missing is asked, and paid, again; what it had cost no longer counts against label.budget_usd")
 
 
-def quote(found: Quote) -> None:
-    print(f"{found.articles:,} articles, {found.answered:,} answered; {found.to_ask:,} requests to {found.model}")
-    print(f"  prompts  {found.input_tokens:,} tokens, counted with {found.encoding}")
-    if found.most_output_tokens:
-        print(f"  replies  at most {found.most_output_tokens * found.to_ask:,} tokens")
-    if found.input_usd is not None:
-        most = "" if found.most_usd is None else f", at most ${found.most_usd:,.4f} with the replies"
-        print(f"  price    ${found.input_usd:,.4f} for the prompts{most}")
-    if found.seconds_at_limits is not None:
-        print(f"  time     {duration(found.seconds_at_limits)} at the limits of the job file")
-    if found.rest_seconds and found.output_tokens:
+def quote(estimate: Quote) -> None:
+    """Print what the rest of a job takes and costs."""
+    print(
+        f"{estimate.articles:,} articles, {estimate.answered:,} answered; {estimate.to_ask:,} requests to {estimate.model}"
+    )
+    print(f"  prompts  {estimate.input_tokens:,} tokens, counted with {estimate.encoding}")
+    if estimate.most_output_tokens:
+        print(f"  replies  at most {estimate.most_output_tokens * estimate.to_ask:,} tokens")
+    if estimate.input_usd is not None:
+        most = "" if estimate.most_usd is None else f", at most ${estimate.most_usd:,.4f} with the replies"
+        print(f"  price    ${estimate.input_usd:,.4f} for the prompts{most}")
+    if estimate.seconds_at_limits is not None:
+        print(f"  time     {duration(estimate.seconds_at_limits)} at the limits of the job file")
+    if estimate.rest_seconds and estimate.output_tokens:
         price = (
-            "at an unknown price" if not found.rest_usd else f"${found.rest_usd[0]:,.4f} to ${found.rest_usd[1]:,.4f}"
+            "at an unknown price"
+            if not estimate.rest_usd
+            else f"${estimate.rest_usd[0]:,.4f} to ${estimate.rest_usd[1]:,.4f}"
         )
-        times = " to ".join(map(duration, found.rest_seconds))
-        print(f"by {found.sampled} sampled requests (95%): {price}, {times},")
-        print(f"  {found.output_tokens[0]:,.0f} to {found.output_tokens[1]:,.0f} tokens of replies")
-    if found.paid_usd:
-        print(f"paid already: ${found.paid_usd:,.4f}")
-    for note in found.notes:
+        times = " to ".join(map(duration, estimate.rest_seconds))
+        print(f"by {estimate.sampled} sampled requests (95%): {price}, {times},")
+        print(f"  {estimate.output_tokens[0]:,.0f} to {estimate.output_tokens[1]:,.0f} tokens of replies")
+    if estimate.paid_usd:
+        print(f"paid already: ${estimate.paid_usd:,.4f}")
+    for note in estimate.notes:
         print(f"note: {note}")
 
 
-def plan(found: Plan) -> None:
-    last = found.last.name if found.last else "no version yet"
-    print(f"last: {last}; this would be: {found.version or f'{last} still, for no row differs'}")
-    changes(found.diff)
-    for finding in found.findings:
+def plan(planned: Plan) -> None:
+    """Print a planned version: number, diff, gates, card."""
+    last = planned.last.name if planned.last else "no version yet"
+    print(f"last: {last}; this would be: {planned.version or f'{last} still, for no row differs'}")
+    changes(planned.diff)
+    for finding in planned.findings:
         print(f"gate {finding.gate:22}{finding.state:8}{finding.message().partition(': ')[2]}")
-    if found.version:
-        print(f"\n{found.card}")
+    if planned.version:
+        print(f"\n{planned.card}")
 
 
 def changes(diff: Diff) -> None:
+    """Print how many rows differ, by kind, with a few of their ids."""
     for name, count in diff.counts.items():
         ids = diff.samples.get(name, [])
         print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
 
 
 def versions(rows: list[dict[str, Any]]) -> None:
-    """Side by side: what is here, and what is on the Hub."""
+    """Print versions, a line each: whether they are here and on the Hub, their rows and changes."""
     for row in rows:
-        place = f"{'here' if row['here'] else '-':5}{'hub ' + row['hub'][:10] if row.get('hub') else '-':15}"
+        copies = f"{'here' if row['here'] else '-':5}{'hub ' + row['hub'][:10] if row.get('hub') else '-':15}"
         if not row["here"]:
-            print(f"{row['version']:10}{place}")
+            print(f"{row['version']:10}{copies}")
             continue
         counts = ", ".join(f"{split} {count:,}" for split, count in row["rows"].items())
         diff = ", ".join(f"{name} {count:,}" for name, count in row["diff"].items() if isinstance(count, int) and count)
-        print(f"{row['version']:10}{place}{row['created_at'][:19]}  {counts}  ({diff or 'the same rows'})")
+        print(f"{row['version']:10}{copies}{row['created_at'][:19]}  {counts}  ({diff or 'the same rows'})")
     if not rows:
         print("no version yet; see: labelmill publish JOB --dry-run")
 
 
 def exported(done: ExportResult) -> None:
+    """Print where a split was written, and what was cut for the limits on tokens."""
     print(f"{done.rows:,} rows of {done.version} written to {done.path}")
     notes = {
         "texts cut": done.cut,
         "targets shortened": done.shortened,
         "rows left out (no room for a text or a phrase)": done.left_out,
     }
-    if told := ", ".join(f"{name} {count:,}" for name, count in notes.items() if count):
-        print(f"  {told}")
+    if cuts := ", ".join(f"{name} {count:,}" for name, count in notes.items() if count):
+        print(f"  {cuts}")
 
 
-def takedown(found: Takedown, job: Path) -> None:
-    print(f"{found.id}: taken down, with its text under any id; labelmill publish {job} makes a version without it")
-    for version, on_hub in found.held_by.items():
+def takedown(taken: Takedown, job: Path) -> None:
+    """Print that an article was taken down, and which versions still hold it."""
+    print(f"{taken.id}: taken down, with its text under any id; labelmill publish {job} makes a version without it")
+    for version, on_hub in taken.held_by.items():
         print(f"  version {version} holds it{', here and on the Hub' if on_hub else ', here'}")
-    if found.held_by:
+    if taken.held_by:
         print("versions never change: delete what must not stay, folder or tag and history, by hand")
 
 
-def evaluation(found: Evaluation) -> None:
-    print(f"articles with gold labels: {found.articles:,}; without a label (counted as empty): {found.unlabelled:,}")
-    if found.not_in_job:
-        print(f"gold rows that are no articles of this job: {found.not_in_job:,}")
+def evaluation(result: Evaluation) -> None:
+    """Print the metrics of labels against gold labels, with intervals."""
+    print(f"articles with gold labels: {result.articles:,}; without a label (counted as empty): {result.unlabelled:,}")
+    if result.not_in_job:
+        print(f"gold rows that are no articles of this job: {result.not_in_job:,}")
     print(f"{'metric':26}{'mean':>8}   95% interval")
-    for name, (mean, low, high) in found.metrics.items():
-        floor = f"   random pairs {found.baselines[name]:.3f}" if name in found.baselines else ""
+    for name, (mean, low, high) in result.metrics.items():
+        floor = f"   random pairs {result.baselines[name]:.3f}" if name in result.baselines else ""
         print(f"{name:26}{mean:>8.3f}   {low:.3f} to {high:.3f}{floor}")
-    for name in found.baselines.keys() - found.metrics.keys():
-        print(f"{name:26}{found.baselines[name]:>8.3f}")
-    for note in found.notes:
+    for name in result.baselines.keys() - result.metrics.keys():
+        print(f"{name:26}{result.baselines[name]:>8.3f}")
+    for note in result.notes:
         print(f"note: {note}")
 
 
-def prompt(found: dict[str, Any]) -> None:
-    print(f"# {found['prompt']}  {found['prompt_sha256']}  key {found['key']}")
-    for message in found["messages"]:
+def prompt(rendered: dict[str, Any]) -> None:
+    """Print the messages and the schema that are sent for one article."""
+    print(f"# {rendered['prompt']}  {rendered['prompt_sha256']}  key {rendered['key']}")
+    for message in rendered["messages"]:
         print(f"\n[{message['role']}]\n{message['content']}")
-    if found["schema"]:
-        print(f"\n[schema]\n{json.dumps(found['schema'], ensure_ascii=False)}")
+    if rendered["schema"]:
+        print(f"\n[schema]\n{json.dumps(rendered['schema'], ensure_ascii=False)}")
 
 
 def prompts(rows: list[tuple[str, str, str]]) -> None:
@@ -188,28 +202,30 @@ def prompts(rows: list[tuple[str, str, str]]) -> None:
         print(f"{name:20} {output:12} {notes}")
 
 
-def difference(found: Difference, a: str, b: str) -> None:
-    print(found.text)
-    if not found.articles:
+def difference(diff: Difference, a: str, b: str) -> None:
+    """Print how the labels by prompt `a` and prompt `b` differ."""
+    print(diff.text)
+    if not diff.articles:
         print(
             f"\nno article was labelled with both; run the job with each: --set label.prompt={a}, --set label.prompt={b}"
         )
         return
     print(
-        f"\n{found.articles:,} articles asked with both; labels: {found.labelled[0]:,} by {a}, {found.labelled[1]:,} by {b}"
+        f"\n{diff.articles:,} articles asked with both; labels: {diff.labelled[0]:,} by {a}, {diff.labelled[1]:,} by {b}"
     )
-    if found.agreement is not None and found.same is not None:
-        print(f"agreement (soft F1) {found.agreement:.3f}, the same phrases {found.same:.1%}")
-        print(f"phrases a label: {found.phrases[0]:.1f}, {found.phrases[1]:.1f}")
-    costs = ("unknown" if cost is None else f"${cost:.4f}" for cost in found.cost_per_1000)
+    if diff.agreement is not None and diff.same is not None:
+        print(f"agreement (soft F1) {diff.agreement:.3f}, the same phrases {diff.same:.1%}")
+        print(f"phrases a label: {diff.phrases[0]:.1f}, {diff.phrases[1]:.1f}")
+    costs = ("unknown" if cost is None else f"${cost:.4f}" for cost in diff.cost_per_1000)
     print(f"cost of 1,000 articles: {', '.join(costs)}")
-    for name, rows in ((f"only by {b}", found.added), (f"only by {a}", found.removed)):
+    for name, rows in ((f"only by {b}", diff.added), (f"only by {a}", diff.removed)):
         print(f"{name}: {'; '.join(f'{phrase} ({count})' for phrase, count in rows) or '-'}")
-    for row in found.examples:
+    for row in diff.examples:
         print(f"  {row['id']}\n    {a}: {'; '.join(row['a']) or '-'}\n    {b}: {'; '.join(row['b']) or '-'}")
 
 
 def duration(seconds: float) -> str:
+    """Return a duration as people say it: `2 h 5 min`, `3 min 20 s`, `8 s`."""
     minutes, left = divmod(round(seconds), 60)
     return (
         f"{minutes // 60} h {minutes % 60} min"
@@ -221,6 +237,7 @@ def duration(seconds: float) -> str:
 
 
 def details(row: dict[str, Any], report: dict[str, Any]) -> str:
+    """Return the last column of `status`: rejections by reason, what else is noted, what waits, the cost."""
     parts = [f"{reason} {count:,}" for reason, count in row["rejected"].items()]
     parts += [f"{name} {count:,}" for name, count in row["notes"].items()]
     if row["waiting"]:
@@ -249,5 +266,7 @@ def say(result: Any, as_json: bool, print_for_people: Callable[[], None]) -> Non
 def print_rows(rows: Iterable[dict[str, Any]], work: Workspace, as_json: bool) -> None:
     """Print rows of a table, one a line, as JSON or for people."""
     for row in rows:
-        said = json.dumps(row, ensure_ascii=False, default=str) if as_json else line(row, work.config.label_column.name)
-        print(said)
+        as_text = (
+            json.dumps(row, ensure_ascii=False, default=str) if as_json else line(row, work.config.label_column.name)
+        )
+        print(as_text)

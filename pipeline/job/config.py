@@ -1,6 +1,6 @@
-"""The sections of a job file, checked whole before anything runs.
+"""Sections of a job file, checked whole before anything runs.
 
-Every problem is one line: file, key path, what was found, what is allowed.
+Every problem is one line: file, key path, the value, what is allowed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Limits(Options):
 
 
 class Price(Options):
-    """US dollars for a million tokens; `batch`, `flex` and `priority` are shares of these prices."""
+    """Price in US dollars for a million tokens; `batch`, `flex` and `priority` are shares of these prices."""
 
     input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -47,13 +47,15 @@ class Price(Options):
 
 
 class Brake(Options):
-    """Pause when more than this share of the last `window` replies are no good."""
+    """Threshold of the quality breaker: the job pauses when more than `share` of the last `window` replies are no good."""
 
     window: Annotated[int, Field(gt=0, le=100_000)] = 200
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
 class LabelOptions(Options):
+    """Who labels with which prompt, how fast, and for how much."""
+
     task: str = "keyphrases"
     prompt: str | None = None  # the task's, where nothing is said
     variables: dict[str, str | int | float | bool] = {}  # for the prompt, beside the article's and the task's
@@ -73,8 +75,11 @@ class LabelOptions(Options):
 
 
 class SplitOptions(Options):
-    """`eval` below 1 is a share of the groups, from 1 on a number of rows.  Articles that share at least `similarity` of
-    their pieces (Jaccard) are one group; 1: equal texts only."""
+    """Size of eval, and what counts as a near-copy.
+
+    `eval` below 1 is a share of the groups, from 1 on a number of rows.  Articles that share at least `similarity` of their pieces
+    (Jaccard) are one group; 1: equal texts only.
+    """
 
     in_every_key = "eval salt similarity"
     eval: float = Field(default=0.2, ge=0, allow_inf_nan=False)
@@ -89,6 +94,8 @@ class SplitOptions(Options):
 
 
 class PublishOptions(Options):
+    """Where versions go, what they hold, and which gates they must pass."""
+
     repo: str | None = None  # user/name
     to: Literal["folder", "hub"] = "folder"
     private: bool = True
@@ -128,7 +135,7 @@ class PublishOptions(Options):
 
 
 class ReviewOptions(Options):
-    """Which articles people are shown.  Shares are of the articles; weights say how many of a stratum are drawn beside others."""
+    """Sample that people are shown.  Shares are of the articles; weights say how many of a stratum are drawn beside others."""
 
     seed: int = 0
     blind: Share = 0.1  # of them the reviewer writes phrases before the label is seen
@@ -146,14 +153,14 @@ class ReviewOptions(Options):
 
 
 class PluginSpec(BaseModel):
-    """A `{type: name, ...}` section before the plugin that it names has checked the rest of it."""
+    """Section `{type: name, ...}` before the plugin that it names has checked the rest of it."""
 
     model_config = ConfigDict(extra="allow")
     type: str
 
 
 class JobConfig(Options):
-    """A checked job file.  `file` is where it was read from; relative paths in it are relative to its folder.
+    """Checked job file.  `file` is where it was read from; relative paths in it are relative to its folder.
 
     What belongs to a plugin is checked by the plugin's own `Options`: see `source_options` and its siblings.
     """
@@ -192,17 +199,17 @@ class JobConfig(Options):
 
     @cached_property
     def provider_options(self) -> Any:
-        """`label.parameters`, checked by the provider."""
+        """Return `label.parameters`, checked by the provider."""
         return self._options("providers", self.label.provider, self.label.parameters, ("label", "parameters"))
 
     @cached_property
     def task_options(self) -> Any:
-        """`clean`, checked by the task."""
+        """Return `clean`, checked by the task."""
         return self._options("tasks", self.label.task, self.clean, ("clean",))
 
     @property
     def task(self) -> type[contracts.Task]:
-        """The class of the job's task."""
+        """Return the class of the job's task."""
         return plugins.load("tasks", self.label.task).Task
 
     @property
@@ -211,25 +218,25 @@ class JobConfig(Options):
 
     @property
     def max_phrases(self) -> int:
-        """The most phrases of a label; 0: any number."""
+        """Return the most phrases of a label; 0: any number."""
         return self.task.max_phrases(self.task_options)
 
     @property
     def prompt(self) -> str:
-        """The name of the job's prompt: its own, else the task's."""
+        """Return the name of the job's prompt: its own, else the task's."""
         return self.label.prompt or self.task.prompt
 
     def _options(self, kind: plugins.Kind, name: str, values: dict[str, Any], at: tuple[str | int, ...]) -> Any:
         try:
             model = plugins.load(kind, name).Options
         except ConfigError as error:
-            place = {"providers": "label.provider", "tasks": "label.task"}.get(kind, f"{dotted(at)}.type")
-            raise ConfigError(f"{self.file}: {place}: {error}") from error
+            key = {"providers": "label.provider", "tasks": "label.task"}.get(kind, f"{dotted(at)}.type")
+            raise ConfigError(f"{self.file}: {key}: {error}") from error
         return check(model, values, str(self.file), at)
 
     @property
     def folder(self) -> Path:
-        """The folder that the job file lies in."""
+        """Return the folder that the job file lies in."""
         return self.file.parent
 
     @property

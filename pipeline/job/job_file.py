@@ -1,4 +1,4 @@
-"""Reader of a job file: YAML, what `--set` overrides, the environment.
+"""Reader of job files: YAML, the overrides of `--set`, the environment.
 
 `${VAR}` reads the environment (and `.env` beside the job file or in the current folder); a secret can only be given that way.
 """
@@ -34,7 +34,7 @@ def load_dotenv(folder: Path) -> None:
 
 
 def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
-    """Read and check a job file.  `overrides` are `key.path=value`.  Raises ConfigError."""
+    """Read a job file and check it; `overrides` are `key.path=value`.  Raises ConfigError, a line for each problem."""
     raw = parse_yaml(read_text(path, "job file"), str(path))
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a job file is a mapping with 'name' and 'sources'; found {kind_of(raw)}")
@@ -53,6 +53,7 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
+    """Set one value of the job file, in place; sections on the way are made where they are missing."""
     path, equals, text = override.partition("=")
     if not equals or not path:
         raise ConfigError(f"--set {override}: write it as key.path=value, e.g. --set label.model=gpt-6-luna")
@@ -73,7 +74,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 def _expand(value: Any, where: str, path: str) -> Any:
-    """`${VAR}` and `${VAR:-default}` in every text of the file."""
+    """Return a value with `${VAR}` and `${VAR:-default}` replaced in every text of it; `path` is its key, for errors."""
     if isinstance(value, dict):
         return {key: _expand(item, where, f"{path}.{key}" if path else key) for key, item in value.items()}
     if isinstance(value, list):
@@ -82,15 +83,16 @@ def _expand(value: Any, where: str, path: str) -> Any:
         return value
 
     def replace(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1], match[2])
-        if found is None:
+        text = os.environ.get(match[1], match[2])
+        if text is None:
             raise ConfigError(f"{where}: {path}: ${{{match[1]}}} is not set, neither in the environment nor in .env")
-        return found
+        return text
 
     return _VARIABLE.sub(replace, value)
 
 
 def _forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
+    """Raise ConfigError where a key or a password stands in the file, not the name of a variable."""
     label = raw.get("label")
     key = label.get("api_key") if isinstance(label, dict) else None
     if key is not None and not (isinstance(key, str) and _VARIABLE.fullmatch(key)):

@@ -1,4 +1,4 @@
-"""The table `labels/`: its columns, and whether a folder's labels are those of the job's task."""
+"""Table `labels/`: its columns, and whether a folder's labels are those of the job's task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROVENANCE = ("provider", "model", "prompt", "prompt_sha256", "run_id", "key")
 
 
 def schema(work: Workspace) -> pa.Schema:
-    """Of `labels/`: the label's column is the task's."""
+    """Return the columns of `labels/`; the label's own is the task's."""
     return pa.schema(
         [
             ("id", pa.string()),
@@ -26,7 +26,7 @@ def schema(work: Workspace) -> pa.Schema:
 
 
 def check_column(folder: Folder, work: Workspace) -> None:
-    """Raises InputError where a folder's labels are those of another task."""
+    """Raise InputError where a folder's labels are those of another task."""
     name = work.config.label_column.name
     for shard in read_order(work.articles)[:1]:
         if folder.manifest(shard) and name not in folder.read(shard).column_names:

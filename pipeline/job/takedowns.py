@@ -18,13 +18,13 @@ from pipeline.core.files import append_line
 
 @dataclass(frozen=True)
 class Takedowns:
-    """Ids and text digests: a row that has either is not published."""
+    """Ids and text digests of articles; a row that has either is not published."""
 
     ids: frozenset[str]
     texts: frozenset[str]
 
     def concerns(self, rows: pa.Table) -> pa.ChunkedArray:
-        """For each row (`id, text_sha256`) whether it is taken down."""
+        """Return for each row (`id, text_sha256`) whether it is taken down."""
         by_id, by_text = (
             pc.is_in(rows.column(column), pa.array(sorted(values), pa.string()))
             for column, values in (("id", self.ids), ("text_sha256", self.texts))
@@ -39,13 +39,14 @@ def append(path: Path, row_id: str, texts: list[str], reason: str, at: str) -> N
 
 
 def load(path: Path) -> Takedowns:
-    """Raises InputError for a damaged line."""
+    """Read the log.  Raises InputError for a damaged line."""
     entries = [_entry(path, number, line) for number, line in enumerate(_lines(path), 1)]
     texts = frozenset(text for entry in entries for text in entry["text_sha256"])
     return Takedowns(frozenset(entry["id"] for entry in entries), texts)
 
 
 def digest(path: Path) -> str:
+    """Return the hex SHA-256 of the log's lines."""
     return sha256(b"\n".join(_lines(path))).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""A value against a pydantic model: what is wrong with it, one line for each problem, as a person is told it."""
+"""Validation of a value by a pydantic model: one line for each problem, in words for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.core.errors import ConfigError
 
 
 def check(model: type[Any], value: Any, where: str, at: tuple[str | int, ...] = ()) -> Any:
-    """An instance of a pydantic model; raises ConfigError with one line for each problem."""
+    """Return a value as an instance of a pydantic model.  Raises ConfigError with one line for each problem."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -22,6 +22,7 @@ def check(model: type[Any], value: Any, where: str, at: tuple[str | int, ...] = 
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
+    """Return a path of keys and numbers as people write it: `sources.0.path`."""
     return ".".join(str(part) for part in path)
 
 
@@ -32,20 +33,20 @@ def _problem(item: Any, model: type[BaseModel]) -> str:
         return f"unknown key{hints.did_you_mean(item['loc'][-1], allowed)}; allowed: {', '.join(allowed)}"
     if kind == "missing":
         return "missing; it must be given"
-    found = f"found {kind_of(item['input'])}"
+    value = f"found {kind_of(item['input'])}"
     if kind == "literal_error":
         allowed = [part.strip().strip("'") for part in re.split(r", | or ", context["expected"])]
-        return f"{found}{hints.did_you_mean(str(item['input']), allowed)}; allowed: {', '.join(allowed)}"
+        return f"{value}{hints.did_you_mean(str(item['input']), allowed)}; allowed: {', '.join(allowed)}"
     if kind in ("model_type", "dict_type"):
-        return f"is a section of its own, with keys; leave it out for the defaults; {found}"
+        return f"is a section of its own, with keys; leave it out for the defaults; {value}"
     if item["input"] is None:
         return "no value was given; leave the key out for the default"
     message = str(context["error"]) if kind == "value_error" else item["msg"].removeprefix("Input ")
-    return f"{message}; {found}"
+    return f"{message}; {value}"
 
 
 def _allowed_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
-    """The keys of the section in which an unknown one was found."""
+    """Return the keys of the section that holds an unknown one."""
     for part in loc[:-1]:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
         inner = [a for a in _types_in(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
@@ -54,13 +55,14 @@ def _allowed_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[st
 
 
 def _types_in(annotation: Any) -> Iterator[Any]:
-    """A type and what it is made of: `dict[str, Price] | None` -> Price, among others."""
+    """Yield a type and the types that it is made of: `dict[str, Price] | None` -> Price, among others."""
     yield annotation
     for part in get_args(annotation):
         yield from _types_in(part)
 
 
 def kind_of(value: Any) -> str:
+    """Return a value in a few words, for an error: long texts are cut, sections only named."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A job's folder: where each stage reads and writes, and the progress that a person sees."""
+"""Workspace of a job: where each stage reads and writes, and the locks that keep processes apart."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOOK_SECONDS = 0.2  # `status` holds the lock for a moment to see whether anybo
 
 @dataclass(frozen=True)
 class Workspace:
-    """A job and its folders."""
+    """Job with its folders; each is made when something is written to it."""
 
     config: JobConfig
 
@@ -39,7 +39,7 @@ class Workspace:
 
     @property
     def decisions(self) -> Folder:
-        """What each filter found for each article, without the texts; `filtered` is made of it."""
+        """Return what each filter decided for each article, without the texts; `filtered` is made of it."""
         return Folder(self.path / "filtered.decisions")
 
     @property
@@ -60,7 +60,7 @@ class Workspace:
 
     @property
     def signatures(self) -> Folder:
-        """What the split compares of each labelled article."""
+        """Return what the split compares of each labelled article."""
         return Folder(self.path / "split.signatures")
 
     @property
@@ -69,7 +69,7 @@ class Workspace:
 
     @property
     def ledger_target(self) -> Path | str:
-        """The ledger's SQLite file, or PostgreSQL's URL (a secret)."""
+        """Return the ledger's SQLite file, or PostgreSQL's URL (a secret)."""
         given = self.config.label.ledger.get_secret_value() if self.config.label.ledger else ""
         if given.startswith(("postgresql://", "postgres://")):
             return given
@@ -81,26 +81,26 @@ class Workspace:
 
     @property
     def quote_file(self) -> Path:
-        """What the job was said to cost."""
+        """Return the file of what the job was estimated to cost."""
         return self.path / "quote.json"
 
     @property
-    def dialect_file(self) -> Path:
-        """What the endpoint was found to take."""
+    def compatibility_file(self) -> Path:
+        """Return the file of which parameters the endpoint takes."""
         return self.path / "dialect.json"
 
     def run_file(self, run_id: str) -> Path:
-        """What a labelling run was: its provider, model, parameters and prompt."""
+        """Return the file of a labelling run: its provider, model, parameters and prompt."""
         return self.path / "runs" / f"{run_id}.json"
 
     @property
     def models(self) -> Path:
-        """Fitted corpus statistics of local providers."""
+        """Return the folder of fitted corpus statistics of local providers."""
         return self.path / "models"
 
     @property
     def weights_file(self) -> Path:
-        """Which weights a local model's name meant when this job first asked it."""
+        """Return the file of which weights a local model's name meant when this job first asked it."""
         return self.models / "weights.json"
 
     @property
@@ -109,12 +109,12 @@ class Workspace:
 
     @property
     def assignments(self) -> Path:
-        """The sticky log of which article is train and which is eval."""
+        """Return the folder of the sticky log of which article is train and which is eval."""
         return self.path / "split.assignments"
 
     @property
     def takedowns(self) -> Path:
-        """The log of articles that must not be published any more."""
+        """Return the log of articles that must not be published any more."""
         return self.path / "takedowns.jsonl"
 
     @property

@@ -1,4 +1,4 @@
-"""Files that people write (job files, prompts, `.env`), read as they mean them; every mistake is one line."""
+"""Reader of files that people write (job files, prompts, `.env`); every mistake is one line."""
 
 from __future__ import annotations
 
@@ -36,22 +36,23 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """A YAML document; raises ConfigError with line and column."""
+    """Return the value of a YAML document.  Raises ConfigError with line and column."""
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
-        raise ConfigError(f"{place}: {error.problem or error.context}") from error
+        position = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+        raise ConfigError(f"{position}: {error.problem or error.context}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{where}: not YAML ({str(error).splitlines()[0]})") from error
 
 
-def read_text(path: Path, what: str) -> str:
+def read_text(path: Path, kind: str) -> str:
+    """Return the text of a file (UTF-8, with or without a byte order mark); `kind` is its name in errors.  Raises ConfigError."""
     try:
         return path.read_text("utf-8-sig")
     except FileNotFoundError as error:
         near = hints.did_you_mean(path.name, [other.name for other in path.parent.glob("*")])
-        raise ConfigError(f"{path}: there is no such {what}{near}") from error
+        raise ConfigError(f"{path}: there is no such {kind}{near}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the {what} cannot be read ({error})") from error
+        raise ConfigError(f"{path}: the {kind} cannot be read ({error})") from error

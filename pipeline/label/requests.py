@@ -206,11 +206,11 @@ def _fitted(work: Workspace) -> bytes | None:
 
 def _remember(work: Workspace, provider: Provider) -> None:
     """Give the provider what its endpoint was found to take; keep beside the job, and show to people, what is new of that."""
-    identity, stored = digest_of(provider.identity), read_json(work.dialect_file) or {}
+    identity, stored = digest_of(provider.identity), read_json(work.compatibility_file) or {}
 
     def on_change(message: str, changes: dict[str, Any]) -> None:
         _log.warning(message)
-        write_json(work.dialect_file, {"provider": identity, "changes": changes})
+        write_json(work.compatibility_file, {"provider": identity, "changes": changes})
 
     provider.remember(stored["changes"] if stored.get("provider") == identity else {}, on_change)
 
