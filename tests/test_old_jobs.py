@@ -47,12 +47,23 @@ def files(folder: Path) -> dict[str, tuple[Any, ...]]:
     Not what every run writes: its events, its lock, its list of sources.
     """
     kept = [path for path in sorted(folder.rglob("*")) if path.suffix in (".parquet", ".json", ".bin", ".md", ".jsonl")]
-    kept = [path for path in kept if path.name[0] != "_" and path.name != "events.jsonl"]
+    kept = [path for path in kept if _is_of_a_shard(path) or (path.name[0] != "_" and path.name != "events.jsonl")]
     states = ((path, path.stat()) for path in kept)
     return {
-        path.relative_to(folder).as_posix(): (file_digest(path), state.st_ino, state.st_mtime_ns)
+        _name_of_now(path).relative_to(folder).as_posix(): (file_digest(path), state.st_ino, state.st_mtime_ns)
         for path, state in states
     }
+
+
+def _is_of_a_shard(path: Path) -> bool:
+    """Return whether this is a manifest under the name that it has now."""
+    return path.name.startswith("_") and path.name.endswith(".manifest.json")
+
+
+def _name_of_now(path: Path) -> Path:
+    """Return a file's path, for a manifest under its former name (`<shard>.json`) that which a run gives to the same file."""
+    beside_its_shard = path.suffix == ".json" and path.with_suffix(".parquet").exists()
+    return path.with_name(f"_{path.stem}.manifest.json") if beside_its_shard else path
 
 
 def asked(server: Server) -> int:

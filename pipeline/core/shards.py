@@ -1,8 +1,10 @@
 """Shards (Parquet) and their manifests (JSON): atomic writes, streamed reads.
 
 A stage's output is a `Folder`: `<shard>.parquet` with the rows it kept, `<folder>.rejected/<shard>.parquet` with the
-rows it dropped and why, and `<shard>.json`, the manifest, written last.  A shard is done when its manifest carries the
+rows it dropped and why, and `_<shard>.manifest.json`, written last.  A shard is done when its manifest carries the
 expected key and its files are there; so resuming, growing and parallel work are one idea.
+
+What is no Parquet file has a name that begins with `_`, so readers of data sets (pandas, pyarrow, Spark) pass over it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pipeline.core.types import LabelColumn
 
 MAX_SHARD_ROWS = 4096
 MAX_SHARD_BYTES = 32 * 2**20  # of text: a shard is held in memory as a whole
+_MANIFEST = ".manifest.json"
 _PLAIN_COLUMNS = {
     "id",
     "title",
@@ -181,11 +184,24 @@ class Folder:
         return self.path.with_name(f"{self.path.name}.rejected") / f"{shard}.parquet"
 
     def manifest_file(self, shard: str) -> Path:
+        return self.path / f"_{shard}{_MANIFEST}"
+
+    def _former_manifest_file(self, shard: str) -> Path:
+        """Return where manifests were before they had names that readers pass over; `keep_only` renames what is there."""
         return self.path / f"{shard}.json"
+
+    def _manifest_files(self) -> Iterator[tuple[str, Path]]:
+        """Yield all manifests with their shards, those under former names after the others."""
+        for file in sorted(self.path.glob(f"_*{_MANIFEST}")):
+            yield file.name[1:].removesuffix(_MANIFEST), file
+        for file in sorted(self.path.glob("[!_]*.json")):
+            yield file.stem, file
 
     def manifest(self, shard: str) -> Manifest | None:
         """Return the manifest of a shard whose files are there, else None."""
         value = read_json(self.manifest_file(shard))
+        if value is None:
+            value = read_json(self._former_manifest_file(shard))
         if value is None or not self.file(shard).exists():
             return None
         manifest = Manifest(**value)
@@ -214,6 +230,7 @@ class Folder:
         """Write a shard: rows first, manifest last."""
         # An older manifest goes away before the rows that it describes do: a kill in between leaves a shard that is not finished,
         # never one whose manifest lies.
+        self._former_manifest_file(shard).unlink(missing_ok=True)
         self.manifest_file(shard).unlink(missing_ok=True)
         if output.rejected.num_rows:
             write_parquet(self.rejected_file(shard), output.rejected, output.rejected.schema)
@@ -241,20 +258,32 @@ class Folder:
 
     def others(self, shards: Sequence[str]) -> set[str]:
         """Return finished shards that are not listed: their input vanished, and the stage has not run since."""
-        return {file.stem for file in self.path.glob("*.json") if not file.name.startswith("_")} - set(shards)
+        return {shard for shard, _ in self._manifest_files()} - set(shards)
 
     def keep_only(self, shards: Sequence[str]) -> int:
-        """Remove what belongs to no listed shard (vanished input, files of a killed writer); return how many rows went."""
+        """Remove what belongs to no listed shard (vanished input, files of a killed writer); return how many rows went.
+
+        Manifests of listed shards take the names that they have now.
+        """
         wanted, removed = set(shards), 0
-        for manifest in sorted(self.path.glob("*.json")):
-            if manifest.stem not in wanted and not manifest.name.startswith("_"):
+        for shard, manifest in list(self._manifest_files()):
+            if shard not in wanted:
                 removed += (read_json(manifest) or {}).get("kept", 0)
                 manifest.unlink()
+        for shard in shards:
+            self._rename_manifest(shard)
         for folder in (self.path, self.rejected_file("x").parent):
             for file in [*folder.glob("*.parquet"), *folder.glob(".*.tmp")]:
                 if file.stem not in wanted:
                     file.unlink()
         return removed
+
+    def _rename_manifest(self, shard: str) -> None:
+        former = self._former_manifest_file(shard)
+        if self.manifest_file(shard).exists():
+            former.unlink(missing_ok=True)
+        elif former.exists():
+            former.replace(self.manifest_file(shard))
 
 
 def input_digests(inputs: Sequence[Folder], shard: str) -> dict[str, str]:
