@@ -59,7 +59,10 @@ def run(work: Workspace, options: RunOptions) -> None:
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
-    """Return whether `requests/` is up to date with the articles, the provider and the prompt.  Rows that wait change no state."""
+    """Return whether `requests/` is up to date with articles, provider and prompt: NOT_RUN, UNKNOWN, or as `state_of` has it.
+
+    Rows that wait change no state.
+    """
     builder = identified(work)
     if builder is None:
         return UNKNOWN if any(work.requests.manifest(shard) for shard in shards) else NOT_RUN
@@ -156,10 +159,10 @@ class _LabelRun:
         with self._work.writing_requests():
             self._work.requests.keep_only(shards)
         events = EventLog(self._work.events_file)
-        promised = quote.promised(self._work.quote_file)
+        quoted_usd = quote.quoted_usd(self._work.quote_file)
         with self._work.progress("label", sum(takes.values()), "articles") as bar:
             spent = self._ledger.report.spending().spent
-            monitor = self._monitor = Monitor(bar, events, spent, promised)
+            monitor = self._monitor = Monitor(bar, events, spent, quoted_usd)
             options, retry = self._work.config.label, self._options.retry_rejected
             context = RunContext(self._builder, self._ledger, options, monitor, self._finish, retry)
             events.write("started", identity=self._builder.identity, articles=sum(takes.values()), spent_usd=spent)
@@ -222,15 +225,15 @@ class _LabelRun:
 
         Never fewer than were already: a limit does not take labels back.
         """
-        left = self._options.limit if self._options.limit is not None else 2**62
+        remaining = self._options.limit if self._options.limit is not None else 2**62
         takes = {}
         for shard in shards:
             inputs = input_digests([self._work.filtered], shard)
             manifest, done = self._work.filtered.manifest(shard), self._work.requests.manifest(shard)
             rows = manifest.kept if manifest else 0
             taken = done.kept if done and done.key == step_key(inputs, self._config, done.kept) else 0
-            takes[shard] = max(taken, min(left, rows))
-            left = max(0, left - takes[shard])
+            takes[shard] = max(taken, min(remaining, rows))
+            remaining = max(0, remaining - takes[shard])
         return takes
 
     def _batches(self, shards: list[str], takes: dict[str, int]) -> Iterator[list[Request]]:

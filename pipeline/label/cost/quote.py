@@ -126,7 +126,7 @@ def keep(path: Path, quote: Quote) -> None:
     write_json(path, asdict(quote))
 
 
-def promised(path: Path) -> float | None:
+def quoted_usd(path: Path) -> float | None:
     """Return the dollars that the job was quoted at: the middle of the interval, or the most."""
     quote = read_json(path)
     if not quote:
