@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 QUICKSTART = "data/quickstart/job.yaml"
 EXIT_CODES = "exit codes: 0 done, 1 error, 2 usage or job file, 3 paused (run again to resume), 4 a gate stopped"
-POSITIVE = click.IntRange(min=1)
 FILE = click.Path(path_type=Path)
 OVERRIDES = click.option(
     "--set",
@@ -33,6 +32,23 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _DEBUG = "labelmill.debug"  # set in the context of a command, which those above it share
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Number(click.IntRange):
+    """Whole number within bounds; `expected` says in the error what would have been right."""
+
+    def __init__(self, low: int, high: int | None, expected: str) -> None:
+        super().__init__(low, high)
+        self._expected = expected
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is {self._expected}", param, ctx)
+
+
+POSITIVE = Number(1, None, "no whole number above 0")
 
 
 class _WithExample:

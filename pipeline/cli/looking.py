@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli import output
-from pipeline.cli.group import AS_JSON, FILE, POSITIVE, QUICKSTART, Job, job_command
+from pipeline.cli.group import AS_JSON, FILE, POSITIVE, QUICKSTART, Job, Number, job_command
 
 TABLES = ("articles", "filtered", "labels", "train", "eval")  # as in `commands.show`: help need not import it
 REVIEW_FORMATS = ("csv", "jsonl", "argilla", "label-studio")
@@ -20,7 +20,10 @@ REVIEW_FORMATS = ("csv", "jsonl", "argilla", "label-studio")
              f"review {QUICKSTART}\n  labelmill review {QUICKSTART} --export sample.csv --sample 50")  # fmt: skip
 @click.option("--host", default="127.0.0.1", help="Where to serve the page (default: this machine only).")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8377, help="Its port (default: 8377; 0: any that is free)."
+    "--port",
+    type=Number(0, 65535, "not a port: 0 to 65535"),
+    default=8377,
+    help="Its port (default: 8377; 0: any that is free).",
 )
 @click.option("--token", help="What reviewers log in with; needed where --host is reached by others.")
 @click.option("--reviewers", metavar="A,B", help="Who may review, by name (default: anyone).")

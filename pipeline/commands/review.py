@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, InputError, MissingExtra
 from pipeline.core.shards import read_order
 from pipeline.job import label_table
@@ -63,7 +64,7 @@ def serve(
     address = f"[{host}]" if ":" in host else host
     on_ready(f"http://{address}:{server_socket.getsockname()[1]}/")
     with suppress(KeyboardInterrupt):  # the way to end it
-        uvicorn.Server(config).run(sockets=[server_socket])
+        run_coroutine(uvicorn.Server(config).serve(sockets=[server_socket]))
 
 
 def _check_token(host: str, token: str | None, loopback: Sequence[str]) -> None:
