@@ -19,9 +19,10 @@ from pipeline.commands import verify, versions
 from pipeline.core.files import file_digest
 from pipeline.core.shards import read_order
 from pipeline.job.run_options import RunOptions
+from pipeline.job.workspace import Workspace
 from pipeline.label.requests import RequestBuilder
 from pipeline.versions import export, store
-from tests.conftest import command, rows, run, work_of
+from tests.conftest import command, rows, run, stage, work_of
 from tests.openai_server import Server
 
 RUN_IDS = {
@@ -213,3 +214,66 @@ def test_a_version_is_loaded_with_datasets(old_jobs: Path, tmp_path: Path) -> No
     assert list(loaded["eval"]["id"]) == ["h1", "m3"]
     assert "; ".join(loaded["eval"][0]["keyphrases"]) == TARGET
     assert len(loaded["train"]) == 10
+
+
+# --- labels of the extractor's first version ---
+
+
+def more(old_jobs: Path, name: str) -> None:
+    body = "Forty boats raced without engines around the island. The wind was weak, and the race took seven hours. " * 2
+    with (old_jobs / "harbour.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"id": name, "title": "Boats race without engines", "body": body}) + "\n")
+
+
+def labels_of(work: Workspace) -> dict[str, tuple[str, list[str]]]:
+    return {row["id"]: (row["run_id"], row["keyphrases"]) for row in rows(work, "labels")}
+
+
+def test_an_article_more_is_labelled_by_the_extractor_as_it_is_now(old_jobs: Path) -> None:
+    path = old_jobs / "extractive.yaml"
+    before = labels_of(work_of(path))
+    more(old_jobs, "h13")
+    work = run(path)
+    after = labels_of(work)
+    run_id, _ = after.pop("h13")
+    assert after == before
+    assert {run_id for run_id, _ in after.values()} == {RUN_IDS["extractive"]} != {run_id}
+    label = stage(work, "label")
+    assert (label["rows"], label["kept"], label["state"]) == (len(after) + 1, len(after) + 1, "done")
+    newest = store.latest(work.versions)
+    assert newest is not None
+    runs = {one["run_id"]: one for one in store.read_manifest(newest)["runs"]}
+    assert runs[run_id]["parameters"]["version"] == 2 and runs[run_id]["rows"] == 1
+    assert runs[RUN_IDS["extractive"]]["parameters"]["version"] == 1
+    changes = store.difference(work.versions / "1.0.0", newest)
+    assert (changes.added, sum(changes.counts.values())) == (1, 1)
+    files_now = files(work.path)
+    assert files(run(path).path) == files_now
+    assert labels_of(work_of(path)) == {**after, "h13": labels_of(work)["h13"]}
+
+
+def test_refit_labels_all_of_them_anew(old_jobs: Path) -> None:
+    path = old_jobs / "extractive.yaml"
+    before = labels_of(work_of(path))
+    more(old_jobs, "h13")
+    run(path)
+    after = labels_of(run(path, "label.refit=true"))
+    ids = {run_id for run_id, _ in after.values()}
+    assert len(ids) == 1 and RUN_IDS["extractive"] not in ids
+    assert after.keys() == before.keys() | {"h13"}
+    assert labels_of(run(path)) == after
+    assert RequestBuilder(work_of(path)).run_id in ids
+
+
+def test_a_takedown_alone_can_still_be_published(old_jobs: Path) -> None:
+    path = old_jobs / "extractive.yaml"
+    before = labels_of(work_of(path))
+    gone = next(iter(before))
+    assert command("takedown", path, "--id", gone).returncode == 0
+    work = run(path)
+    assert labels_of(work) == {name: label for name, label in before.items() if name != gone}
+    newest = store.latest(work.versions)
+    assert newest is not None and newest.name != "1.0.0"
+    assert store.difference(work.versions / "1.0.0", newest).counts == {
+        "added": 0, "removed": 1, "moved": 0, "edited": 0, "relabelled": 0
+    }  # fmt: skip

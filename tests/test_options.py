@@ -32,7 +32,13 @@ NEVER = {
 # Options that were added since keys leave defaults out, with their defaults.  A new one is written down here, once and for all:
 # where its default changed, jobs that do not give it would keep their keys and yet get something else.
 # ("sources.files", "option"): default
-ADDED: dict[tuple[str, str], Any] = {}
+ADDED: dict[tuple[str, str], Any] = {
+    ("providers.extractive", "words"): None,
+    ("providers.extractive", "diversity"): 0.5,
+    ("providers.extractive", "candidates"): (),
+    ("providers.extractive", "stop_words"): (),
+    ("providers.extractive", "korean"): "rules",
+}
 
 
 def declared() -> dict[tuple[str, str], Any]:

@@ -25,7 +25,6 @@ from pipeline.core.types import Article, LabelColumn, RawRow, Unit
 from pipeline.job import takedowns
 from pipeline.job.config import SplitOptions
 from pipeline.job.validation import check
-from pipeline.label.extractive import Statistics
 from pipeline.label.ledger.postgres import _schema_of
 from pipeline.label.local_model import weights
 from pipeline.label.requests import RequestBuilder
@@ -194,9 +193,10 @@ def test_schemas(name: str, values: dict[str, Any], digest: str) -> None:
     assert short(schema) == digest
 
 
-def test_extractive(make_job: JobMaker) -> None:
+def test_extractive_of_version_1(make_job: JobMaker) -> None:
+    """What it said keeps its keys, in a job that has what it counted."""
     labeller = _extractive(make_job, {})
-    assert short(labeller.provider.identity) == "b73ef49d463b6421"
+    assert short(labeller.identity["answers"]) == "b73ef49d463b6421"
     assert (labeller.run_id, labeller.request(ARTICLE).key.hex()[:16]) == ("2936637dce6043a2", "e77596a0dbdb32e9")
     assert _extractive(make_job, {"phrases": 3}).run_id == "db2fb6c0b2bfbe45"
 
@@ -204,9 +204,21 @@ def test_extractive(make_job: JobMaker) -> None:
 def _extractive(make_job: JobMaker, parameters: dict[str, Any]) -> RequestBuilder:
     """With statistics of nothing, which are the same whatever stemmer is installed."""
     work = work_of(make_job([], label={"provider": "extractive", "parameters": parameters}))
-    write_bytes(work.models / "none.bin", Statistics({}).to_bytes())
+    write_bytes(work.models / "none.bin", b'{"format":1,"languages":[]}\n')
     write_json(work.models / "extractive.json", {"file": "none.bin"})
     return RequestBuilder(work)
+
+
+def test_extractive(make_job: JobMaker) -> None:
+    builder = RequestBuilder(work_of(make_job([], label={"provider": "extractive"})))
+    assert short(builder.provider.identity) == "aaa94d785580ab4b"
+    assert (builder.run_id, builder.request(ARTICLE).key.hex()[:16]) == ("5b0ac4092a2abc0e", "785c05befa06e6fb")
+    used = {"words": [1, 3], "diversity": 0.2, "candidates": ["a"], "stop_words": ["b"], "korean": "kiwi"}
+    ids = [
+        RequestBuilder(work_of(make_job([], label={"provider": "extractive", "parameters": {name: value}}))).run_id
+        for name, value in used.items()
+    ]
+    assert len({*ids, builder.run_id}) == len(used) + 1
 
 
 def test_weights(tmp_path: Path) -> None:

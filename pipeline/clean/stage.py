@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from pipeline.clean.cleaner.offsets import offsets
 from pipeline.core import finish, plugins
-from pipeline.core.files import write_json
 from pipeline.core.options import in_key
 from pipeline.core.shards import REJECTED, Output, read_order, rejected_table
 from pipeline.core.types import Article, Label, Reply
@@ -27,8 +26,7 @@ REJECTED_LABELS = pa.schema([*REJECTED, ("reply", pa.string()), ("key", pa.strin
 def run(work: Workspace) -> None:
     """Bring `labels/` up to date with `requests/`."""
     shards, labeller = read_order(work.articles), RequestBuilder(work)
-    if not work.run_file(labeller.run_id).exists():
-        write_json(work.run_file(labeller.run_id), labeller.description)
+    labeller.describe(labeller.run_id)
     ledger = open_ledger(work.ledger_target, work.config.name)
     try:
         map_shards(
@@ -110,7 +108,7 @@ def _label(
         "model": reply.model,
         "prompt": labeller.prompt.name if labeller.prompt else None,
         "prompt_sha256": labeller.prompt.digest if labeller.prompt else None,
-        "run_id": labeller.run_id,
+        "run_id": labeller.run_id_of(article, bytes.fromhex(request["key"])),
         "key": request["key"],
     }
 

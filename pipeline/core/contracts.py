@@ -270,6 +270,13 @@ class Provider(Plugin):
         """Return whether the class has a `fit` of its own."""
         return cls.fit is not Provider.fit
 
+    def earlier(self, models: Path) -> dict[str, Any] | None:
+        """Return the `identity` with which an earlier version answered in this job, None where none did.
+
+        `models` is the job's folder of fitted states.  Its answers stay until `label.refit`; other articles get this version's.
+        """
+        return None
+
     def remember(self, changes: dict[str, Any], on_change: Callable[[str, dict[str, Any]], None]) -> None:
         """Take what earlier runs found the endpoint to accept (JSON, empty at first), which changes no key; `on_change(message, all
         changes)` shows a new finding to people and keeps it beside the job."""

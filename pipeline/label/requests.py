@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,8 +28,21 @@ _log = logging.getLogger("labelmill.label")
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
 
 
+@dataclass(frozen=True)
+class Run:
+    """What raw replies are made by: it stands in their keys, and names them in labels and versions."""
+
+    identity: dict[str, Any]  # provider and prompt: what a shard of `requests/` depends on beside its articles
+    run_id: str  # short digest of it
+    key: Any  # a started SHA-256, to be copied
+
+
 class RequestBuilder:
-    """What turns an article into a request: provider, task and prompt of a job; their identity is the run's."""
+    """What turns an article into a request: provider, task and prompt of a job; their identity is the run's.
+
+    Where an earlier version of the provider answered in this job, the job's run is still that one, and `newer` is the run of
+    articles that it did not answer for.
+    """
 
     def __init__(self, work: Workspace, refit: bool = False) -> None:
         self._work = work
@@ -42,8 +55,20 @@ class RequestBuilder:
             self.provider.load(_statistics(work, self.provider, refit))
         _remember(work, self.provider)
         self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
-        identity = [self.provider_name, self.provider.identity, *([self._form.schema] if self._form else [])]
-        self._identity = hashlib.sha256(canonical_json(identity))
+        if refit:
+            _forget_earlier(work)
+        earlier = self.provider.earlier(work.models)
+        self._run = self._run_of(self.provider.identity if earlier is None else earlier)
+        self.newer = None if earlier is None else self._run_of(self.provider.identity)
+
+    def _run_of(self, answers: dict[str, Any]) -> Run:
+        started = hashlib.sha256(
+            canonical_json([self.provider_name, answers, *([self._form.schema] if self._form else [])])
+        )
+        prompt = self.prompt.digest if self.prompt else None
+        identity = {"provider": self.provider_name, "answers": answers, "prompt": prompt}
+        task = plugins.name_in_digests(self._work.config.task.__module__)
+        return Run(identity, digest_of([identity, task])[:16], started)
 
     @cached_property
     def task(self) -> Task:
@@ -54,24 +79,29 @@ class RequestBuilder:
     @property
     def identity(self) -> dict[str, Any]:
         """Provider and prompt: what a shard of `requests/` depends on beside its articles."""
-        return {
-            "provider": self.provider_name,
-            "answers": self.provider.identity,
-            "prompt": self.prompt.digest if self.prompt else None,
-        }
+        return self._run.identity
 
     @property
     def run_id(self) -> str:
         """Short digest of what made the raw replies: it stands in every label and names the run in a version."""
-        return digest_of([self.identity, plugins.name_in_digests(self._work.config.task.__module__)])[:16]
+        return self._run.run_id
+
+    def run_id_of(self, article: Article, key: bytes) -> str:
+        """Return the run of a request for an article, by its key."""
+        if self.newer is None or self.request(article).key == key:
+            return self.run_id
+        return self.newer.run_id
 
     @property
     def description(self) -> dict[str, Any]:
         """What a version tells of this run."""
-        identity = {"model": self.provider.model, **self.provider.identity}
+        return self._describe(self._run)
+
+    def _describe(self, run: Run) -> dict[str, Any]:
+        identity = {"model": self.provider.model, **run.identity["answers"]}
         parameters = identity.pop("parameters", None)
         return {
-            "run_id": self.run_id,
+            "run_id": run.run_id,
             "provider": self.provider_name,
             "model": identity.pop("model", None),
             "endpoint": identity.pop("endpoint", None),
@@ -80,6 +110,14 @@ class RequestBuilder:
             "prompt_sha256": self.prompt.digest if self.prompt else None,
             "prompt_text": self.prompt.source.model_dump(mode="json") if self.prompt else None,
         }
+
+    def describe(self, run_id: str) -> None:
+        """Keep beside the job what a version tells of one of these runs."""
+        file = self._work.run_file(run_id)
+        if not file.exists():
+            write_json(
+                file, self.description if self.newer is None or run_id == self.run_id else self._describe(self.newer)
+            )
 
     def parse(self, reply: Reply, article: Article) -> Label:
         """Return the task's label of a reply, in the language that the prompt asks for, where it asks for one.
@@ -121,8 +159,15 @@ class RequestBuilder:
 
     def request(self, article: Article) -> Request:
         """Return the request for an article; its key is a digest of what changes the answer."""
+        return self._request(article, self._run)
+
+    def in_newer_run(self, request: Request) -> Request:
+        """Return the request for the same article to the provider as it is now."""
+        return self._request(request.article, self.newer or self._run)
+
+    def _request(self, article: Article, run: Run) -> Request:
         # Neither the prompt's name nor limits are in it: a prompt that is renamed, or that renders the same, is not paid again.
-        digest = self._identity.copy()
+        digest = run.key.copy()
         if self.prompt is None:
             digest.update(orjson.dumps([article.title, article.text, article.language]))
             return Request(digest.digest(), article)
@@ -202,6 +247,15 @@ def _fitted(work: Workspace) -> bytes | None:
     current = read_json(work.models / f"{work.config.label.provider.rpartition('.')[2]}.json")
     file = work.models / current["file"] if current else None
     return file.read_bytes() if file and file.exists() else None
+
+
+def _forget_earlier(work: Workspace) -> None:
+    """Take away what tells of an earlier version of the provider: from now on its answers do not count."""
+    current = work.models / f"{work.config.label.provider.rpartition('.')[2]}.json"
+    fitted = read_json(current)
+    if fitted and not plugins.load("providers", work.config.label.provider).Provider.fits():
+        current.unlink()
+        (work.models / fitted["file"]).unlink(missing_ok=True)
 
 
 def _remember(work: Workspace, provider: Provider) -> None:

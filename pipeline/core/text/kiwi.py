@@ -16,7 +16,7 @@ def analyser() -> Any:
     try:
         from kiwipiepy import Kiwi
     except ImportError as error:
-        raise MissingExtra("clean.korean: kiwi", "korean") from error
+        raise MissingExtra("korean: kiwi", "korean") from error
     return Kiwi()
 
 

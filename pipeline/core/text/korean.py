@@ -63,7 +63,7 @@ _KEPT = _words(
 _GENITIVE = re.compile(r"(?:[원협국사교대의학기총]|연합)회의|^.주의$")
 
 
-def _follows(base: str, particle: str) -> bool:
+def follows(base: str, particle: str) -> bool:
     """Tell whether the particle may stand behind this base, by agreement and by length."""
     last, first = final_consonant(base[-1]), particle[0]
     if last is None:  # FC도, KBS가: Latin letters tell nothing about their sound
@@ -77,19 +77,20 @@ def _follows(base: str, particle: str) -> bool:
     return particle in _ONE_SYLLABLE_TOO and base in _ONE_SYLLABLE
 
 
-def _is_kept(word: str) -> bool:
+def is_kept(word: str) -> bool:
+    """Tell whether a word only looks like a noun with a particle (국무회의, 제주도)."""
     return word.endswith(_KEPT) and not _GENITIVE.search(word)
 
 
 @lru_cache(maxsize=_CACHED)
 def split_particles(word: str) -> tuple[str, str]:
     """Split one eojeol into (noun, particles); the particles are empty where it carries none."""
-    if _is_kept(word):
+    if is_kept(word):
         return word, ""
     for length in range(min(_LONGEST, len(word) - 1), 0, -1):
         base, particle = word[:-length], word[-length:]
         # 조사결과는 is 조사결과+는 and not 조사결+과는: the first syllable of a stack may belong to the noun.
-        if particle in PARTICLES and _follows(base, particle) and not (length > 1 and _is_kept(base + particle[0])):
+        if particle in PARTICLES and follows(base, particle) and not (length > 1 and is_kept(base + particle[0])):
             return base, particle
     return word, ""
 

@@ -1,67 +1,70 @@
-"""Key phrases of an article without a model: candidate phrases, corpus statistics, position, title and diversity.
+"""Key phrases of an article without a model: names in full and noun phrases, by form, frequency, place and headline.
 
-Works alone for any language; Korean, English, French, German, Spanish, Italian, Portuguese, Dutch, Japanese and
-Chinese have rules and word lists of their own. Related: YAKE (Campos et al. 2020) for position and casing-free
-statistics of one article, C-value (Frantzi et al. 2000) for phrases inside phrases, MMR (Carbonell & Goldstein 1998).
+A label is a function of the article alone.  Languages in Latin letters (`latin`), Korean (`korean`), Chinese and Japanese
+(`characters`) each find candidates in their own way and judge them by features of their own; `ranking` weighs and chooses.
+Related: YAKE (Campos et al. 2020) for statistics of one article, C-value (Frantzi et al. 2000) for phrases inside
+phrases, MMR (Carbonell & Goldstein 1998), KeyBERT for what users may set.
 """
 
-from collections.abc import Iterable
+import re
 
-from pipeline.label.extractive import statistics as _statistics
-from pipeline.label.extractive.candidates import Candidates, candidates
-from pipeline.label.extractive.nouns import bound_common, settle_korean
-from pipeline.label.extractive.profiles import CONTENT, STOP, language_of, profile
-from pipeline.label.extractive.ranking import Context, best
-from pipeline.label.extractive.statistics import Statistics
-from pipeline.label.extractive.words import Words, clean, read, without_repeated_title
+from pipeline.label.extractive import articles, characters, latin
+from pipeline.label.extractive.korean import phrases as korean
+from pipeline.label.extractive.lexicon import LANGUAGES
+from pipeline.label.extractive.ranking import Judged, choose, weights
+from pipeline.label.extractive.settings import Settings
 
-__all__ = ["Statistics", "extract", "fit"]
+__all__ = ["Settings", "extract"]
 
-
-def fit(articles: Iterable[tuple[str, str | None]]) -> Statistics:
-    """Statistics over (text, ISO 639-1 code or None) pairs, read once, in any order.
-
-    At most 4,000 articles of each language are counted, those whose text has the lowest digest.
-    """
-    return _statistics.fit((text, language_of(language, text)) for text, language in articles)
+_SCRIPTS = {
+    "ko": re.compile("[가-힣]"),
+    "ja": re.compile("[\u3041-\u30ff]"),
+    "zh": re.compile(f"[{characters.HAN}]"),
+}
+_LOOKED_AT, _SCRIPT_SHARE = 1000, 0.2  # characters; share of them that decides
+_DEFAULT = Settings()
 
 
 def extract(
-    text: str, *, title: str | None = None, language: str | None = None, statistics: Statistics, limit: int = 10
+    text: str, *, title: str | None = None, language: str | None = None, settings: Settings = _DEFAULT
 ) -> list[str]:
-    """At most `limit` key phrases, best first, each a substring of the NFC form of `text`.
+    """Return at most `settings.phrases` key phrases, best first, each a substring of the NFC form of `text`.
 
-    `title` may stand in the text or not. `language` is an ISO 639-1 code; None and unknown codes work without a stop
-    word list. Reads the first 100,000 characters. Never raises on a string.
+    `title` may stand in the text or not. `language` is an ISO 639-1 code; None and unknown codes work without word
+    lists. Reads the first 100,000 characters. Never raises on a string.
     """
-    language = language_of(language, text)
-    counted = statistics.of(language)
-    traits = profile(language)
-    words = read(without_repeated_title(clean(text)), language)
-    unattested = settle_korean(words, counted.forms) if language == "ko" else frozenset()
-    if not traits.stopwords:
-        bound_common(words, counted)
-    stems = frozenset(read(clean(title), language).keys) if title else frozenset()
-    context = Context(words, counted, stems, unattested, traits.words_per_unit)
-    found = candidates(words, traits.longest)
-    return [_surface(words, found, row) for row in best(found, context, limit)]
+    text = articles.normalised(text)
+    title = articles.normalised(title) if title else None
+    language = _language_of(language, text)
+    found, by = _judged(text, title, language, settings)
+    return choose([each for each in found if _is_wanted(each, text, settings)], by, settings)
 
 
-def _surface(words: Words, found: Candidates, row: int) -> str:
-    """The form in which the phrase stands in the text most often, the first of equals."""
-    place = int(found.first[row])
-    width = int(found.last[row]) + 1 - place
-    keys = words.keys[place : place + width]
-    forms: dict[str, int] = {}
-    for _ in range(found.count[row]):
-        while words.keys[place : place + width] != keys or not _is_phrase(words, place, width):
-            place = words.keys.index(keys[0], place + 1)
-        form = words.text[words.starts[place] : words.ends[place + width - 1]]
-        forms[form] = forms.get(form, 0) + 1
-        place += 1
-    return max(forms, key=forms.__getitem__)
+def _judged(
+    text: str, title: str | None, language: str | None, settings: Settings
+) -> tuple[list[Judged], tuple[float, ...]]:
+    if language == "ko":
+        return korean.judge(text, title, settings), weights("korean", korean.FEATURES)
+    if language in ("ja", "zh"):
+        return characters.judge(text, title, language, settings), weights("characters", characters.FEATURES)
+    return latin.judge(text, title, language, settings), weights("latin", latin.FEATURES)
 
 
-def _is_phrase(words: Words, place: int, width: int) -> bool:
-    kinds = words.kinds[place : place + width]
-    return kinds[0] == CONTENT and STOP not in kinds and all(words.joined[place + 1 : place + width])
+def _is_wanted(candidate: Judged, text: str, settings: Settings) -> bool:
+    if settings.words:
+        fewest, most = settings.words
+        if not fewest <= len(candidate.text.split()) <= most:
+            return False
+    return len(candidate.text) > 1 and candidate.text in text  # a phrase of a title that is no part of the text is not
+
+
+def _language_of(code: str | None, text: str) -> str | None:
+    """Return the language whose rules to apply: of a locale (pt-BR) its language, of an unknown one what the script tells."""
+    language = re.split("[-_]", code.lower())[0] if code else None
+    beginning = text[:_LOOKED_AT]
+    if language in LANGUAGES and (language not in _SCRIPTS or _SCRIPTS[language].search(beginning)):
+        return language
+    for by_script, letters in _SCRIPTS.items():
+        if len(letters.findall(beginning)) > _SCRIPT_SHARE * len(beginning):
+            return by_script
+    return language if language not in _SCRIPTS else None

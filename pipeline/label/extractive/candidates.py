@@ -1,104 +1,191 @@
-"""Candidate phrases: runs of content words between stop words and punctuation, with how they occur."""
+"""Candidate phrases of a text in Latin letters: names, and noun phrases between words that bound them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
+from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive.kinds import LINK, MODIFIER, NAME, NOUN, NUMERAL, SUFFIX
+from pipeline.label.extractive.lexicon import Lexicon
+from pipeline.label.extractive.names import Names, abbreviates
+from pipeline.label.extractive.words import JOINED, Words
 
-from pipeline.label.extractive.profiles import CONTENT, LINK
-from pipeline.label.extractive.words import Words
+MIXED = 8  # a phrase with a name and other words in it
+_LINKS_OF_HEAD_FIRST = (
+    2  # in languages whose nouns come before what tells of them: accident d'un camion d'hydrocarbures
+)
+HEAD_LAST = frozenset(("en", "de", "nl"))  # languages whose phrases end in their noun
 
-_LINKS = 3  # words that links may add to a phrase
-
-_Integers = npt.NDArray[np.int64]
-_Occurrence = tuple[int, int, int]  # row of the phrase, first and last word
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """The phrases of an article; the arrays have one entry per phrase, in order of appearance."""
-
-    phrases: list[str]  # stems joined with spaces
-    first: _Integers  # place of the word where the phrase first begins
-    last: _Integers  # and ends
-    count: _Integers
-    left: _Integers  # occurrences that nothing could extend to the left
-    right: _Integers  # and to the right
-    nested: _Integers  # highest count of a repeated longer phrase that holds it
+_Unit = tuple[int, int, int]  # first word, the one behind the last, kind: a name is one unit
+_Run = list[_Unit]
 
 
-def candidates(words: Words, longest: int) -> Candidates:
-    """All phrases of up to `longest` words, links aside."""
-    rows: dict[str, int] = {}
-    occurrences: list[_Occurrence] = []
-    runs = _runs(words)
-    for begin, end in runs:
-        _add_run(rows, occurrences, words, begin, end, longest)
-    row, first, last = np.array(occurrences, np.int64).reshape(-1, 3).T
-    is_begin, is_end = _edges(words, runs)
-    starts, ends = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-    starts[row[::-1]], ends[row[::-1]] = first[::-1], last[::-1]  # the first occurrence is written last
-    count, left, right = (_count(row, flags, len(rows)) for flags in (None, is_begin[first], is_end[last]))
-    return Candidates(list(rows), starts, ends, count, left, right, _nested(rows, words, starts, ends, count))
+@dataclass(slots=True)
+class Candidate:
+    """A phrase and how it occurs."""
+
+    key: str  # keys of its words
+    first: int  # where it first begins
+    width: int  # words
+    kind: int  # NAME, NOUN or MIXED
+    size: int  # words without links; of a name, those with capitals
+    is_linked: bool = False
+    count: int = 0
+    short: int = 0  # occurrences of its short form: the surname, the acronym
+    free_left: int = 0  # occurrences that nothing could extend to the left
+    free_right: int = 0
+    linked_right: int = 0  # occurrences that a link follows: `fin` of `fin de la traque`
+    is_given: bool = False  # by the user
+    in_headline: bool = False
+    body: int | None = None  # where it first begins behind the headline
+    last: int = 0  # where it last begins
+    forms: dict[str, int] = field(default_factory=dict)
 
 
-def _runs(words: Words) -> list[tuple[int, int]]:
-    """Longest stretches without a boundary, as half-open ranges of words."""
-    runs, begin = [], -1
-    for place, (kind, joined) in enumerate(zip(words.kinds, words.joined, strict=True)):
-        if kind and (joined or begin < 0):
-            if begin < 0:
-                begin = place
-        elif begin >= 0:
-            runs.append((begin, place))
-            begin = place if kind else -1
-    if begin >= 0:
-        runs.append((begin, len(words.kinds)))
-    return runs
+class Phrases:
+    """The candidates of one article, by key."""
 
+    def __init__(self, words: Words, known: Lexicon, headline: int, longest: int) -> None:
+        self._words, self._known, self._headline = words, known, headline
+        self._is_head_last = known.language in HEAD_LAST
+        self._longest = longest
+        self._names = Names(words, known)
+        self.found: dict[str, Candidate] = {}
+        for run in self._runs():
+            self._add_run(run)
 
-def _add_run(
-    rows: dict[str, int], occurrences: list[_Occurrence], words: Words, begin: int, end: int, longest: int
-) -> None:
-    """Note every phrase of one run. A phrase begins with a content word and does not end in a link."""
-    keys, kinds = words.keys, words.kinds
-    for first in range(begin, end):
-        if kinds[first] != CONTENT:
-            continue
-        phrase, size = keys[first], 1
-        occurrences.append((rows.setdefault(phrase, len(rows)), first, first))
-        for last in range(first + 1, min(end, first + longest + _LINKS)):
-            phrase = f"{phrase} {keys[last]}"
-            if kinds[last] == LINK:
+    def _runs(self) -> Iterator[_Run]:
+        """Yield the longest stretches of words without a boundary."""
+        kinds, joints = self._words.kinds, self._words.joints
+        run: _Run = []
+        place = 0
+        while place < len(kinds):
+            if run and (joints[place] != JOINED or place == self._headline):
+                yield run
+                run = []
+            if self._names.begins(place):
+                end = self._names.end(place)
+                if place < self._headline < end:
+                    end = self._headline
+                run.append((place, end, NAME))
+                place = end
+                continue
+            if NOUN <= kinds[place] <= LINK:
+                run.append((place, place + 1, kinds[place]))
+            elif run:
+                yield run
+                run = []
+            place += 1
+        if run:
+            yield run
+
+    def _add_run(self, run: _Run) -> None:
+        """Note every phrase of a run."""
+        for begin, unit in enumerate(run):
+            if unit[2] in (NOUN, NAME) or (unit[2] == MODIFIER and self._may_lead(unit[0])):
+                for end in self._ends(run, begin):
+                    self._note(run, begin, end)
+
+    def _may_lead(self, place: int) -> bool:
+        return self._is_head_last or self._words.entries[place].part == lex.LEADING
+
+    def _ends(self, run: _Run, begin: int) -> Iterator[int]:
+        """Yield the last units of phrases that begin here."""
+        size, links = 0, 0
+        most_links = 1 if self._is_head_last else _LINKS_OF_HEAD_FIRST
+        for end in range(begin, len(run)):
+            kind, before = run[end][2], run[end - 1][2]
+            if kind == LINK:
+                links += before != LINK
+                if links > most_links:
+                    return
                 continue
             size += 1
-            occurrences.append((rows.setdefault(phrase, len(rows)), first, last))
-            if size == longest:
-                break
+            if size > self._longest:
+                return
+            if self._may_end(run, begin, end):
+                yield end
 
+    def _may_end(self, run: _Run, begin: int, end: int) -> bool:
+        kind, before = run[end][2], run[end - 1][2] if end > begin else LINK
+        if kind == NUMERAL:
+            return not self._is_head_last and before != LINK
+        if kind == MODIFIER:
+            return not self._is_head_last and before != LINK
+        if kind == NAME and end > begin and before != LINK:
+            # A noun before a name tells what it is (hotel heiress Paris Hilton); pont Mathilde is a name itself.
+            return run[begin][2] == NAME or (not self._is_head_last and end == begin + 1)
+        return True
 
-def _edges(words: Words, runs: list[tuple[int, int]]) -> tuple[_Integers, _Integers]:
-    """For every word 1 where no content word of its run stands right before it, and right behind it."""
-    links = np.array(words.kinds, np.int64) == LINK
-    is_begin, is_end = np.zeros(len(links), np.int64), np.zeros(len(links), np.int64)
-    is_begin[1:], is_end[:-1] = links[:-1], links[1:]
-    bounds = np.array(runs, np.int64).reshape(-1, 2)
-    is_begin[bounds[:, 0]], is_end[bounds[:, 1] - 1] = 1, 1
-    return is_begin, is_end
+    def _note(self, run: _Run, begin: int, end: int) -> None:
+        first, behind = run[begin][0], run[end][1]
+        words = self._words
+        key = " ".join([entry.key for entry in words.entries[first:behind]])
+        candidate = self.found.get(key)
+        if candidate is None:
+            candidate = self.found[key] = self._candidate(key, run[begin : end + 1])
+        candidate.count += 1
+        candidate.last = first
+        if first < self._headline:
+            candidate.in_headline = True
+        elif candidate.body is None:
+            candidate.body = first
+        before = run[begin - 1][2] if begin else LINK
+        after = run[end + 1][2] if end + 1 < len(run) else None
+        candidate.free_left += before == LINK or (self._is_head_last and run[begin][2] == NAME)
+        candidate.free_right += after is None
+        candidate.linked_right += after == LINK
+        form = words.text[words.starts[first] : words.ends[behind - 1]]
+        candidate.forms[form] = candidate.forms.get(form, 0) + (2 if first >= self._headline else 1)
 
+    def _candidate(self, key: str, units: _Run) -> Candidate:
+        first, behind = units[0][0], units[-1][1]
+        kinds = [unit[2] for unit in units]
+        if kinds == [NAME]:
+            size = sum(bool(entry.case) or entry.part == lex.NUMBER for entry in self._words.entries[first:behind])
+            return Candidate(key, first, behind - first, NAME, max(1, size))
+        size = sum(kind != LINK for kind in kinds)
+        return Candidate(key, first, behind - first, MIXED if NAME in kinds else NOUN, size, LINK in kinds)
 
-def _count(row: _Integers, flags: _Integers | None, length: int) -> _Integers:
-    return np.bincount(row, flags, length).astype(np.int64)
+    def add_given(self, parts: list[str]) -> None:
+        """Note every place where a phrase stands that the user gave, whatever its words are."""
+        keys = [entry.key for entry in self._words.entries]
+        wanted = " ".join(parts)
+        for place in range(len(keys) - len(parts) + 1):
+            if keys[place] == parts[0] and keys[place : place + len(parts)] == parts:
+                behind = place + len(parts)
+                is_name = all(kind == NAME for kind in self._words.kinds[place:behind])
+                self._note([(place, behind, NAME if is_name else NOUN)], 0, 0)
+                self.found[wanted].is_given = True
 
+    # --- short forms ---
 
-def _nested(rows: dict[str, int], words: Words, first: _Integers, last: _Integers, count: _Integers) -> _Integers:
-    """For each phrase how often the longer phrases around it recur (the idea of C-value, Frantzi et al. 2000)."""
-    nested = np.zeros(len(rows), np.int64)
-    for row in np.flatnonzero((count > 1) & (last > first)).tolist():
-        keys = words.keys[first[row] : last[row] + 1]
-        for begin in range(len(keys)):
-            for end in range(begin + 1, len(keys) + 1):
-                part = rows.get(" ".join(keys[begin:end]), row)
-                if part != row:
-                    nested[part] = max(nested[part], count[row])
-    return nested
+    def complete_names(self) -> None:
+        """Count surnames and acronyms to the name in full, the one that is found more often and earlier first."""
+        singles = {key: each for key, each in self.found.items() if each.kind == NAME and each.width == 1}
+        full = [each for each in self.found.values() if each.kind == NAME and each.width > 1]
+        for candidate in sorted(full, key=lambda each: (-each.count, each.first)):
+            self._take_over(candidate, singles, self._surname(candidate), is_acronym=False)
+        for candidate in list(self.found.values()):
+            if candidate.size > 1 and (acronym := self._acronym(candidate)):
+                self._take_over(candidate, singles, acronym, is_acronym=True)
+
+    def _take_over(self, name: Candidate, singles: dict[str, Candidate], short: str, *, is_acronym: bool) -> None:
+        single = singles.get(short)
+        if single is None or (self._words.entries[single.first].case == lex.UPPER) != is_acronym:
+            return
+        name.short += single.count
+        del singles[short], self.found[short]
+
+    def _surname(self, name: Candidate) -> str:
+        last = name.first + name.width - 1
+        return self._words.entries[last - (self._words.kinds[last] == SUFFIX)].key
+
+    def _acronym(self, candidate: Candidate) -> str | None:
+        """Return the key of the acronym in parentheses behind the phrase, where it spells its initials."""
+        words, after = self._words, candidate.first + candidate.width
+        if after >= len(words.forms) or words.entries[after].case != lex.UPPER:
+            return None
+        gap = words.text[words.ends[after - 1] : words.starts[after]]
+        is_behind = gap.strip(" \"'“”") == "("
+        forms = words.forms[candidate.first : after]
+        return words.entries[after].key if is_behind and abbreviates(words.forms[after], forms) else None

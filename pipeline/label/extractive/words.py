@@ -1,17 +1,22 @@
-"""A text as parallel lists over its words, which is what the extractor reads fastest."""
+"""The words of a text in Latin letters as parallel lists, with what each may do in a phrase."""
 
 import re
-import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
-from pipeline.label.extractive.profiles import lexicon, profile
+from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive.lexicon import Entry, Lexicon
 
-_READ = 100_000  # characters of an article that are read; key phrases stand early, and time stays bounded
-_TITLE = 20  # characters that must come again before more is compared
-_ADDRESS = re.compile(
-    r"(?:https?://|www\.)[^\s가-힣]+|(?<![\w.+-])[\w.+-]{1,64}@[\w.-]+|(?<![\w.-])[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}/\S*",
-    re.ASCII | re.IGNORECASE,
-)
+# What may stand between two words.
+APART, JOINED, OWNING, AND = range(4)  # nothing shared; a space; 's; an ampersand
+
+_ELIDING = frozenset(("ca", "fr", "it"))  # l'Italie is two words of one phrase, O'Brien in English is one word
+_WITH_MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0e3a\u0e40-\u0e4e"
+_LETTER = rf"(?:[^\W_]|[{_WITH_MARKS}])"
+_ABBREVIATIONS = r"(?:Dr|Mr|Mrs|Ms|Prof|Sen|Rep|Gov|Gen|Lt|Col|Sgt|Rev|Hon|St|Jr|Sr|Inc|Corp|Co|Ltd|Bros)\.(?![^\W_])"
+_INITIALS = r"(?:[^\W\d_]\.){2,}|[A-Z]\.(?=\s?[A-Z][a-z])"
+_NUMBER = r"\d+(?:[.,:]\d+)+[^\W\d_]*"
+_BEGINS_SENTENCE = re.compile(r"[.!?\n:;•*|]|,\s*[“\"«„]")
 
 
 @dataclass(slots=True)
@@ -19,37 +24,72 @@ class Words:
     """The words of `text`. All lists have one entry per word, in order."""
 
     text: str
-    keys: list[str]  # stems
-    kinds: list[int]  # STOP, CONTENT, LINK or NUMBER
-    starts: list[int]  # offsets of the surface form without particles
+    forms: list[str]
+    entries: list[Entry]
+    starts: list[int]
     ends: list[int]
-    joined: list[bool]  # whether it may share a phrase with the word before
+    joints: list[int]  # to the word before
+    leads: list[bool]  # whether it begins a sentence, where capitals tell nothing
+    kinds: list[int] = field(default_factory=list)  # what it may do in a phrase; see `kinds.py`
 
 
-def clean(text: str) -> str:
-    """The text as it is read: NFC, at most `_READ` characters, addresses blanked by as many line breaks."""
-    if not unicodedata.is_normalized("NFC", text):
-        text = unicodedata.normalize("NFC", text)
-    text = text[:_READ]
-    if "@" in text or "/" in text or "www." in text:
-        text = _ADDRESS.sub(lambda address: "\n" * len(address[0]), text)
-    return text
+@lru_cache(maxsize=64)
+def _pattern(language: str | None) -> re.Pattern[str]:
+    # Hyphens and ampersands join words; a dot does in Amazon.com, not between sentences; a slash does in and/or.
+    joint = r"[-&‑]|\.(?=[a-z])|/(?=[a-z]{3})" + ("" if language in _ELIDING else r"|['’](?!s\b)")
+    special = "[Aa]ujourd['’]hui|" if language == "fr" else ""
+    return re.compile(rf"{_INITIALS}|{_ABBREVIATIONS}|{_NUMBER}|{special}[^\W_]{_LETTER}*(?:(?:{joint}){_LETTER}+)*")
 
 
-def without_repeated_title(text: str) -> str:
-    """The text from where its beginning starts again: many articles repeat their title, which would count twice."""
-    again = text.find(text[:_TITLE], 1)
-    title = text[:again].strip()
-    return text[again:] if again > 0 and text.startswith(title, again) else text
+class _Gaps(dict[str, tuple[int, bool]]):
+    """What stands between two words: how it joins them, and whether a sentence begins behind it."""
+
+    def __init__(self, language: str | None) -> None:
+        super().__init__()
+        self._joining = frozenset((" ", "'", "’")) if language in _ELIDING else frozenset((" ",))
+        self._owning = frozenset(("'s ", "’s ", "' ", "’ ")) if language == "en" else frozenset()
+
+    def __missing__(self, gap: str) -> tuple[int, bool]:
+        joint = APART
+        if gap in self._joining:
+            joint = JOINED
+        elif gap in self._owning:
+            joint = OWNING
+        elif gap == " & ":
+            joint = AND
+        found = joint, bool(_BEGINS_SENTENCE.search(gap))
+        if len(gap) < 8:
+            self[gap] = found
+        return found
 
 
-def read(text: str, language: str | None) -> Words:
-    """The words of a cleaned text."""
-    lists, known = profile(language), lexicon(language)
-    matches = list(lists.words.finditer(text))
-    described = [known[match[0]] for match in matches]
+@lru_cache(maxsize=64)
+def _gaps(language: str | None) -> _Gaps:
+    return _Gaps(language)
+
+
+def read(text: str, known: Lexicon) -> Words:
+    """Return the words of a cleaned text."""
+    matches = list(_pattern(known.language).finditer(text))
+    forms = [match[0] for match in matches]
     starts = [match.start() for match in matches]
-    ends = [start + word[1] for start, word in zip(starts, described, strict=True)]
-    gaps = lists.gaps
-    joined = [text[end:start] in gaps for end, start in zip([0, *ends], starts, strict=False)]
-    return Words(text, [word[0] for word in described], [word[2] for word in described], starts, ends, joined)
+    ends = [match.end() for match in matches]
+    gaps = _gaps(known.language)
+    between = [gaps[text[end:start]] for end, start in zip(ends, starts[1:], strict=False)]
+    joints = [APART, *(joint for joint, _ in between)] if forms else []
+    leads = [True, *(begins for _, begins in between)] if forms else []
+    return Words(text, forms, [known[form] for form in forms], starts, ends, joints, leads)
+
+
+def capitals(words: Words, headline: int) -> tuple[set[str], set[str]]:
+    """Return the lower-case forms of words that are capitalised within a sentence of the body, and of those that are not there,
+    with their keys.  The first `headline` words do not count: capitals of headlines tell nothing."""
+    capitalised: set[str] = set()
+    lower: set[str] = set()
+    for place in range(headline, len(words.entries)):
+        entry = words.entries[place]
+        if entry.case == lex.LOWER:
+            lower.update((entry.lower, entry.key))
+        elif (words.joints[place] and not words.leads[place]) or entry.case == lex.MIXED:
+            capitalised.add(entry.lower)
+    return capitalised, lower

@@ -1,0 +1,109 @@
+"""An article as headline and body, without what is no part of its story: by-lines, datelines, addresses, copyright lines.
+
+What is taken out is blanked with as many line breaks, so that no phrase reaches across it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_READ = 100_000  # characters of an article that are read; key phrases stand early, and time stays bounded
+_HEADLINE = 260  # characters within which a headline ends
+_SAME = 20  # characters that must come again before more of a headline is compared
+_SHORTEST_HEADLINE, _SHORTEST_BODY = 15, 200
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.)[^\s가-힣]+|(?<![\w.+-])[\w.+-]{1,64}@[\w.-]+|(?<![\w.-])[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}/\S*",
+    re.ASCII | re.IGNORECASE,
+)
+_MONTHS = {
+    "de": "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember",
+    "en": "January|February|March|April|May|June|July|August|September|October|November|December|[A-Z][a-z]{2,3}\\.",
+    "es": "enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre",
+    "fr": "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre",
+    "it": "gennaio|febbraio|marzo|aprile|maggio|giugno|luglio|agosto|settembre|ottobre|novembre|dicembre",
+    "nl": "januari|februari|maart|april|mei|juni|juli|augustus|september|oktober|november|december",
+    "pt": "janeiro|fevereiro|março|abril|maio|junho|julho|agosto|setembro|outubro|novembro|dezembro",
+}
+_UPPER = r"[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ.'’-]+(?:[ -][A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ.'’]+){0,4}"
+_REGION = r"(?:, ?[A-Z][\w.]*){0,2}"
+_BYLINE = r"(?:\bBy [A-Z]\w+ (?:[A-Z]\w*\.? )?[A-Z][\w-]+(?: and [A-Z]\w+ [A-Z][\w-]+)?,? (?=[A-Z(]))?"
+
+
+def _dateline(language: str | None) -> re.Pattern[str]:
+    """WASHINGTON, April 1 (UPI) -; SEATTLE: ; 12 juillet 2012. -"""
+    months = _MONTHS.get(language or "", _MONTHS["en"])
+    day = rf"(?:,? ?(?:(?:{months}) \d{{1,2}}|\d{{1,2}}(?:er|\.|º)? (?:de )?(?:{months})(?: (?:de )?\d{{4}})?))?"
+    agency = r"\((?:[A-Z][\w-]*[ /]?){1,3}\)"
+    return re.compile(
+        rf"{_BYLINE}(?:(?:\b{_UPPER}{_REGION}{day},? ?)?{agency}\s*(?:[-–—:]+\s|(?=[A-Z]))"
+        rf"|\b[A-ZÀ-ÖØ-Þ]{{4,}}(?: [A-ZÀ-ÖØ-Þ]{{2,}}){{0,3}}{_REGION}{day} ?(?:[-–—]+ |: ))"
+        rf"|\b\d{{1,2}}(?:er|\.|º)? (?:de )?(?:{months}) (?:de )?\d{{4}}\.? ?[-–—]+ "
+    )
+
+
+_DATELINES = {language: _dateline(language) for language in _MONTHS}
+_REPORTERS = r"(?:선임|전문|수습|인턴|여행|객원|법조전문)?(?:기자|특파원)"
+_KOREAN = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # [서울=뉴스] 홍길동 기자 =
+        rf"[\[【(〔][가-힣A-Za-z· ]{{1,12}}[=·/][^\]】)〕]{{1,20}}[\]】)〕] ?(?:[가-힣·]{{2,12}} ?{_REPORTERS}? ?=)?",
+        # 부산=홍길동 기자 name@paper.kr
+        rf"(?:[가-힣·]{{2,8}}=)?(?:[가-힣]{{2,6}} )?[가-힣]{{2,4}}(?:·[가-힣]{{2,4}}){{0,5}} ?(?:[가-힣]{{2,5}} )?"
+        rf"{_REPORTERS}(?![가-힣])(?: ?=)?",
+        r"[가-힣]{2,4} [가-힣]{2,5}부 (?:차장|부장)(?= ?[\w.+-]+@|\s*$)",
+        r"(?:글·사진|사진|글|취재|영상|정리|특별취재팀)=[가-힣· ]{2,20}",
+        r"☎ ?[\d-]+",
+        r"(?:\[?(?:[Cc]opyright|COPYRIGHT)? ?[ⓒ©]|<저작권자|▶ ?제보|무단 ?전재)[^\n]{0,80}",
+        r"\([一-龥、,· ]+\)",  # a name's or a word's Chinese characters
+    )
+)
+_KOREAN_SERIES = re.compile(r"^\s*[\[【<〈(][가-힣A-Za-z0-9 &·]{1,12}[\]】>〉)]")  # [단독], [인터뷰]
+
+
+def normalised(text: str) -> str:
+    """Return the NFC form of what is read of a text."""
+    return unicodedata.normalize("NFC", text)[:_READ]
+
+
+def divide(text: str, title: str | None, language: str | None) -> tuple[str, str]:
+    """Return headline and body of an article, blanked.  The title may stand at the beginning of the text, or not."""
+    headline, body = _divided(text, title, language)
+    if language == "ko":
+        return _without(_KOREAN, _KOREAN_SERIES.sub(_blank, headline)), _without(_KOREAN, body)
+    datelines = _DATELINES.get(language or "", _DATELINES["en"])
+    return _without((), headline), _without((), datelines.sub(_blank, body[:_HEADLINE]) + body[_HEADLINE:])
+
+
+def _divided(text: str, title: str | None, language: str | None) -> tuple[str, str]:
+    if title and title.strip():
+        for written in (title, " ".join(title.split())):
+            if text.startswith(written):
+                return written, text[len(written) :]
+        return title, text
+    end = _end_of_headline(text, language)
+    return text[:end], text[end:]
+
+
+def _end_of_headline(text: str, language: str | None) -> int:
+    """Return where the headline at the beginning of a text ends: where it comes again, a line or a dateline; else 0."""
+    again = text.find(text[:_SAME].strip(), 1, 2 * _HEADLINE)
+    if again > 0 and text.startswith(text[:again].strip(), again):
+        return again
+    line = text.find("\n", 1, _HEADLINE)
+    if line > 0 and len(text) - line > _SHORTEST_BODY:
+        return line
+    dateline = _DATELINES.get(language or "", _DATELINES["en"]).search(text, 0, _HEADLINE)
+    return dateline.start() if dateline and dateline.start() >= _SHORTEST_HEADLINE else 0
+
+
+def _without(patterns: Sequence[re.Pattern[str]], text: str) -> str:
+    if "@" in text or "/" in text or "www." in text:
+        text = _ADDRESS.sub(_blank, text)
+    for pattern in patterns:
+        text = pattern.sub(_blank, text)
+    return text
+
+
+def _blank(found: re.Match[str]) -> str:
+    return "\n" * len(found[0])

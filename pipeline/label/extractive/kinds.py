@@ -1,0 +1,205 @@
+"""What each word may do in a phrase, told by its part of speech, its capitals and its neighbours."""
+
+import re
+
+from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive.lexicon import Lexicon
+from pipeline.label.extractive.words import AND, JOINED, Words, capitals
+
+# Plain integers: they are compared for every word.
+STOP = 0  # bounds a phrase
+NOUN = 1
+MODIFIER = 2  # an adjective, or a participle that serves as one
+NAME = 3
+NUMERAL = 4  # stands anywhere but first
+LINK = 5  # stands inside only: of, de
+INITIAL = 6  # stands inside a name only
+SUFFIX = 7  # ends a name: Jr., Inc.
+
+_SUFFIXES = frozenset(("jr", "sr", "inc", "corp", "co", "ltd", "bros", "llc", "plc"))
+_LINKED_ARTICLES = frozenset(("la", "le", "les", "l", "los", "las", "o", "os", "as"))  # de la, de los
+_AGENT = re.compile(r"(?:[^aeiou]er|or|ist|ian|yst)s?$")  # Demographer Cassandra Dorius: what somebody is
+_NO_FORENAME = re.compile(r"(?:er|or|ist|ian|ent|ant|man|men|ess|yst|s|ion|ing|ed|ment|al|ic|ive|y)$")
+_NATIONALITY = re.compile(r"(?:ais|aise|ien|ienne|ain|aine|ois|oise|ande?|ole?|onn?e?|ese|ano|ana|eño|ês|esa)$")
+_ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al"))
+_HEADLINE_CAPITALS = 0.6  # share of capitalised words from which a headline's capitals tell nothing
+_NOTHING_BEFORE = -1  # the word begins a sentence
+_ACRONYM = 5  # letters
+
+
+def mark(words: Words, known: Lexicon, headline: int) -> None:
+    """Fill `words.kinds`; the first `headline` words are those of the headline."""
+    names, others = capitals(words, headline)
+    shown = headline if _all_capitalised(words, headline) else 0
+    _Marker(words, known, names, others, shown).mark()
+
+
+def _all_capitalised(words: Words, headline: int) -> bool:
+    entries = words.entries[:headline]
+    content = [entry for entry in entries if entry.part not in lex.CLOSED and entry.part != lex.NUMBER]
+    return len(content) >= 3 and sum(map(bool, (entry.case for entry in content))) >= _HEADLINE_CAPITALS * len(content)
+
+
+class _Marker:
+    def __init__(self, words: Words, known: Lexicon, names: set[str], others: set[str], shown: int) -> None:
+        self._words, self._known = words, known
+        self._names, self._others = names, others  # lower-case forms: with a capital within a sentence, without
+        self._shown = shown  # words at the beginning whose capitals tell nothing
+        self._entries, self._joints = words.entries, words.joints
+        self._is_english = known.language == "en"
+        self._before, self._part_before = STOP, _NOTHING_BEFORE
+
+    def mark(self) -> None:
+        kinds = self._words.kinds
+        for place, entry in enumerate(self._entries):
+            if not self._joints[place]:
+                self._before = STOP
+                self._part_before = _NOTHING_BEFORE if self._words.leads[place] else lex.BREAK
+            if entry.case and self._is_name(place):
+                kind, part = NAME, lex.NOUN
+            else:
+                kind, part = self._kind(place), entry.part
+            kinds.append(kind)
+            self._before, self._part_before = kind, part
+
+    # --- names ---
+
+    def _is_name(self, place: int) -> bool:
+        entry = self._entries[place]
+        if entry.case == lex.MIXED:
+            return True
+        if entry.part in lex.CLOSED or entry.lower in _SUFFIXES:
+            return self._begins_surname(place)
+        if entry.case == lex.CAPITALISED and (self._introduces_name(place) or self._is_german_noun(entry)):
+            return False
+        if place < self._shown:
+            return entry.lower in self._names or (entry.part == lex.UNKNOWN and entry.lower not in self._others)
+        if entry.case == lex.UPPER:
+            return entry.lower in self._names or entry.part == lex.UNKNOWN or len(entry.lower) <= _ACRONYM
+        return self._is_name_at_head(place) if self._words.leads[place] else True
+
+    def _begins_surname(self, place: int) -> bool:
+        """Whether a capitalised article within a sentence belongs to a name: Nick De Santis, Le Figaro."""
+        entry = self._entries[place]
+        return (
+            entry.case == lex.CAPITALISED
+            and entry.lower in _ARTICLES_OF_NAMES
+            and not self._words.leads[place]
+            and self._next_is_capitalised(place)
+        )
+
+    def _introduces_name(self, place: int) -> bool:
+        """Whether the word says what somebody is: Mayor Ed Lee, la Polonaise Agnieszka Radwanska."""
+        if not self._next_is_capitalised(place):
+            return False
+        entry = self._entries[place]
+        if entry.lower in self._known.lists.titles:
+            return True
+        is_nationality = not self._known.knows_nouns and _NATIONALITY.search(entry.lower)
+        return bool(is_nationality) and self._part_before == lex.DETERMINER
+
+    def _is_german_noun(self, entry: lex.Entry) -> bool:
+        """Whether the capital only shows a noun, as far as the list goes: of others, German has long and telling ones."""
+        return self._known.language == "de" and self._known.is_common(entry.lower)
+
+    def _is_name_at_head(self, place: int) -> bool:
+        """Whether the first word of a sentence is a name."""
+        entry = self._entries[place]
+        if entry.lower in self._names:
+            return True
+        if entry.lower in self._others or entry.key in self._others:
+            return False
+        follows = self._next_is_capitalised(place)
+        if follows and self._joints[place + 1] == AND:
+            return True  # Rag & Bone
+        if entry.part == lex.UNKNOWN:
+            if not self._known.knows_nouns:
+                return follows or self._next_is_article_of_name(place)
+            return not (follows and _AGENT.search(entry.lower))
+        return (
+            self._known.knows_nouns and follows and not _NO_FORENAME.search(entry.lower) and self._next_is_name(place)
+        )
+
+    def _next_is_capitalised(self, place: int) -> bool:
+        """Whether a capitalised word that may be a name stands right behind."""
+        after = place + 1
+        if after == len(self._entries) or self._joints[after] not in (JOINED, AND):
+            return False
+        entry = self._entries[after]
+        return entry.case != lex.LOWER and (entry.part not in lex.CLOSED or entry.lower in _ARTICLES_OF_NAMES)
+
+    def _next_is_name(self, place: int) -> bool:
+        entry = self._entries[place + 1]
+        return entry.part == lex.UNKNOWN or entry.lower in self._names
+
+    def _next_is_article_of_name(self, place: int) -> bool:
+        after = place + 1
+        return (
+            after + 1 < len(self._entries)
+            and self._joints[after] == JOINED == self._joints[after + 1]
+            and self._entries[after].lower in _ARTICLES_OF_NAMES
+            and self._entries[after + 1].case != lex.LOWER
+        )
+
+    # --- other words ---
+
+    def _kind(self, place: int) -> int:
+        entry = self._entries[place]
+        part = entry.part
+        if part in (lex.NOUN, lex.UNKNOWN):
+            return SUFFIX if entry.case and entry.lower in _SUFFIXES else NOUN
+        if part in (lex.ADJECTIVE, lex.LEADING):
+            return MODIFIER
+        if part == lex.LINK or (self._before == LINK and part == lex.DETERMINER and entry.lower in _LINKED_ARTICLES):
+            return LINK
+        if part == lex.NOUN_OR_VERB:
+            return STOP if self._is_finite(place) else NOUN
+        if part == lex.VERB_OR_NOUN:
+            return NOUN if self._is_noun_after_all(place) else STOP
+        if part == lex.PARTICIPLE:
+            return self._participle(place)
+        if part == lex.NUMBER:
+            return NUMERAL
+        if entry.case and (part == lex.LETTER or (len(entry.lower) == 2 and entry.lower[1] == ".")):
+            return INITIAL
+        return SUFFIX if entry.case and entry.lower in _SUFFIXES else STOP
+
+    def _part_after(self, place: int) -> int:
+        after = place + 1
+        return self._entries[after].part if after < len(self._entries) and self._joints[after] == JOINED else lex.BREAK
+
+    def _is_finite(self, place: int) -> bool:
+        """Whether a word that is a noun as a rule is a verb here: he hopes, the attack hits a million."""
+        if not self._is_english:
+            return self._part_before in (lex.OPENS, lex.BE) or self._before in (NOUN, NAME, MODIFIER)
+        after = self._part_after(place)
+        if self._part_before == lex.OPENS:
+            after_to = self._entries[place - 1].lower == "to" and after in (lex.NOUN, lex.NOUN_OR_VERB, lex.UNKNOWN)
+            return not after_to  # (pleaded guilty) to tax evasion
+        if self._before not in (NOUN, NAME):
+            return False
+        is_after_name = self._before == NAME and self._entries[place].lower.endswith("s")
+        return after == lex.DETERMINER or (is_after_name and after in (lex.PREPOSITION, lex.OPENS))
+
+    def _is_noun_after_all(self, place: int) -> bool:
+        """Whether a word that is a verb as a rule is a noun here: the launch, a book launch."""
+        if self._part_before in (lex.DETERMINER, lex.PREPOSITION) or self._before == MODIFIER:
+            return True
+        is_last = self._part_after(place) in (lex.BREAK, lex.LINK, lex.PREPOSITION)
+        return self._before in (NOUN, NAME) and is_last and not self._entries[place].lower.endswith("s")
+
+    def _participle(self, place: int) -> int:
+        """A participle before a noun is a modifier; behind one it is a verb in English, and may be either in French."""
+        after = self._part_after(place)
+        leads_noun = after in (lex.NOUN, lex.NOUN_OR_VERB, lex.ADJECTIVE, lex.UNKNOWN, lex.VERB_OR_NOUN, lex.PARTICIPLE)
+        after_article = self._part_before == lex.DETERMINER
+        if not self._is_english:
+            if after_article and not leads_noun:
+                return NOUN  # les blessés
+            return MODIFIER if self._before == NOUN and self._part_before != lex.BE else STOP
+        if self._entries[place].lower.endswith("ing"):
+            if after_article or self._before == MODIFIER:
+                return MODIFIER if leads_noun else NOUN
+            return STOP
+        is_led = after_article or self._part_before in (lex.PREPOSITION, lex.LINK) or self._before == MODIFIER
+        return MODIFIER if leads_noun and is_led else STOP

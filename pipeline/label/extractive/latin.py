@@ -1,0 +1,171 @@
+"""Phrases of languages in Latin letters and how they are judged."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from itertools import accumulate
+
+from pipeline.label.extractive import articles, kinds
+from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive.candidates import HEAD_LAST, MIXED, Candidate, Phrases
+from pipeline.label.extractive.kinds import MODIFIER, NAME, NOUN, NUMERAL, STOP
+from pipeline.label.extractive.lexicon import LANGUAGES, Lexicon, lexicon
+from pipeline.label.extractive.ranking import Judged
+from pipeline.label.extractive.settings import LONGEST, Settings
+from pipeline.label.extractive.words import Words, read
+
+_SCALE = 5  # logarithms of places are divided by it, so that features are of one size
+_LATE = 100  # words of the body; a noun that comes later, and once, is no key phrase
+_FUNCTION_LETTERS, _FUNCTION_SHARE = 3, 0.01  # of words of languages without lists
+_CONTENT = frozenset((NOUN, MODIFIER, NAME))
+
+FEATURES = (
+    "name of 1", "name of 2", "name of 3", "mixed", "noun", "phrase of 2", "phrase of 3", "phrase of 4",
+    "frequency", "frequency of phrase", "frequency of noun", "once",
+    "early", "early name", "spread", "headline", "headline name", "headline noun", "headline only",
+    "free left", "free right", "link behind", "nested", "theme",
+    "common", "common head", "common rest", "characters", "linked", "number", "acronym", "modifier first", "modifier last",
+)  # fmt: skip
+_NAMES, _PHRASES = (0, 1, 2), (4, 5, 6, 7)  # places of features by size
+_MIXED = 3
+(
+    _FREQUENCY, _OF_PHRASE, _OF_NOUN, _ONCE, _EARLY, _EARLY_NAME, _SPREAD, _HEADLINE, _HEADLINE_NAME, _HEADLINE_NOUN,
+    _HEADLINE_ONLY, _LEFT, _RIGHT, _LINK, _NESTED, _THEME, _COMMON, _COMMON_HEAD, _COMMON_REST, _CHARACTERS, _LINKED, _NUMBER,
+    _ACRONYM, _FIRST, _LAST,
+) = range(8, len(FEATURES))  # fmt: skip
+
+
+def judge(text: str, title: str | None, language: str | None, settings: Settings) -> list[Judged]:
+    """Return the candidates of an article with their features."""
+    known = lexicon(language)
+    headline, body = articles.divide(text, title, language)
+    words = read(f"{headline}\n\n{body}", known)
+    behind = sum(1 for start in words.starts if start < len(headline))
+    kinds.mark(words, known, behind)
+    _bound(words, settings.stop_words if known.language in LANGUAGES else settings.stop_words | _function_words(words))
+    phrases = Phrases(words, known, behind, settings.words[1] if settings.words else LONGEST)
+    phrases.complete_names()
+    given = {" ".join(_keys(phrase, known)) for phrase in settings.candidates}
+    for key in sorted(given - phrases.found.keys()):
+        phrases.add_given(key.split(" "))
+    found = _Judge(words, known, behind, phrases.found).all()
+    return [each for each in found if " ".join(each.parts) in given] if given else found
+
+
+def _bound(words: Words, more_stop_words: frozenset[str]) -> None:
+    for place, entry in enumerate(words.entries) if more_stop_words else ():
+        if entry.lower in more_stop_words:
+            words.kinds[place] = STOP
+
+
+def _function_words(words: Words) -> frozenset[str]:
+    """Return the words of a language without lists that are short and frequent, as function words are."""
+    often = max(2, _FUNCTION_SHARE * len(words.entries))
+    counts = Counter(entry.lower for entry in words.entries if len(entry.lower) <= _FUNCTION_LETTERS)
+    return frozenset(word for word, count in counts.items() if count >= often)
+
+
+def _keys(phrase: str, known: Lexicon) -> list[str]:
+    return [entry.key for entry in read(phrase, known).entries]
+
+
+class _Judge:
+    def __init__(self, words: Words, known: Lexicon, headline: int, found: dict[str, Candidate]) -> None:
+        self._words, self._known, self._headline, self._found = words, known, headline, found
+        self._is_head_last = known.language in HEAD_LAST
+        self._sum_words()
+        self._nested = self._nesting()
+
+    def _sum_words(self) -> None:
+        """Sum over the words before each place how many have content, how long they are, and how often they come."""
+        content = [kind in _CONTENT for kind in self._words.kinds]
+        entries = self._words.entries
+        often = Counter([entry.key for entry, counts in zip(entries, content, strict=True) if counts])
+        logarithm = {count: math.log(count) for count in set(often.values())}
+        shares = [
+            logarithm[often[entry.key]] if counts else 0.0 for entry, counts in zip(entries, content, strict=True)
+        ]
+        letters = [len(entry.lower) if counts else 0 for entry, counts in zip(entries, content, strict=True)]
+        self._content, self._letters, self._shares = (
+            list(accumulate(values, initial=0)) for values in (content, letters, shares)
+        )
+
+    def all(self) -> list[Judged]:
+        return [self._judged(candidate) for candidate in self._found.values() if self._has_a_chance(candidate)]
+
+    def _has_a_chance(self, candidate: Candidate) -> bool:
+        """Whether it is worth to be judged: no phrase is that occurs once and only within a longer one, and no late single noun."""
+        if candidate.count > 1 or candidate.kind == NAME or candidate.in_headline or candidate.is_given:
+            return True
+        if not (candidate.free_left and candidate.free_right):
+            return False
+        return candidate.size > 1 or candidate.first - self._headline < _LATE
+
+    def _judged(self, candidate: Candidate) -> Judged:
+        forms = candidate.forms
+        form = next(iter(forms)) if len(forms) == 1 else max(forms, key=forms.__getitem__)
+        return Judged(form.rstrip("."), tuple(candidate.key.split(" ")), self._features(candidate))
+
+    def _nesting(self) -> dict[str, int]:
+        """Return how often the longest phrases recur that hold a phrase (the idea of C-value, Frantzi et al. 2000)."""
+        nested: dict[str, int] = {}
+        for candidate in self._found.values():
+            if candidate.count > 1 and candidate.width > 1:
+                parts = candidate.key.split(" ")
+                for begin in range(len(parts)):
+                    for end in range(begin + 1, len(parts) + 1):
+                        part = " ".join(parts[begin:end])
+                        if part in self._found and end - begin < len(parts):
+                            nested[part] = max(nested.get(part, 0), candidate.count)
+        return nested
+
+    def _features(self, candidate: Candidate) -> list[float]:
+        row = [0.0] * len(FEATURES)
+        count = candidate.count + candidate.short
+        frequency = math.log(count)
+        early = -math.log1p(self._place(candidate)) / _SCALE
+        row[_FREQUENCY], row[_ONCE], row[_EARLY] = frequency, count == 1, early
+        if candidate.last > candidate.first:
+            row[_SPREAD] = math.log1p(candidate.last - candidate.first) / _SCALE
+        row[_LEFT], row[_RIGHT] = candidate.free_left / candidate.count, candidate.free_right / candidate.count
+        row[_LINK] = candidate.linked_right / candidate.count
+        if candidate.key in self._nested:
+            row[_NESTED] = min(1.0, self._nested[candidate.key] / count)
+        row[_HEADLINE], row[_HEADLINE_ONLY] = candidate.in_headline, candidate.body is None
+        if candidate.kind == NAME:
+            row[_NAMES[min(candidate.size, 3) - 1]] = 1
+            row[_EARLY_NAME], row[_HEADLINE_NAME] = early, candidate.in_headline
+        else:
+            row[_MIXED if candidate.kind == MIXED else _PHRASES[min(candidate.size, 4) - 1]] = 1
+            row[_OF_PHRASE] = frequency
+            if candidate.size == 1:
+                row[_OF_NOUN], row[_HEADLINE_NOUN] = frequency, candidate.in_headline
+        self._add_words(candidate, row)
+        return row
+
+    def _place(self, candidate: Candidate) -> int:
+        """Return how many words of the body stand before it: news says first what matters (as in YAKE)."""
+        first = candidate.first if candidate.body is None else candidate.body
+        return max(0, first - self._headline)
+
+    def _add_words(self, candidate: Candidate, row: list[float]) -> None:
+        """Add what the words of a phrase tell."""
+        first, behind = candidate.first, candidate.first + candidate.width
+        size = max(1, self._content[behind] - self._content[first])
+        row[_THEME] = (self._shares[behind] - self._shares[first]) / size
+        row[_CHARACTERS] = math.log(max(1, self._letters[behind] - self._letters[first]) / size)
+        head, rest = self._words.entries[behind - 1], self._words.entries[first]
+        if candidate.kind == NAME:
+            if candidate.width == 1:
+                row[_ACRONYM] = head.case == lex.UPPER
+                row[_COMMON] = self._known.is_common(head.lower)
+            return
+        own = self._words.kinds[first:behind]
+        row[_LINKED], row[_NUMBER] = candidate.is_linked, NUMERAL in own
+        row[_FIRST], row[_LAST] = own[0] == MODIFIER, own[-1] == MODIFIER
+        if not self._is_head_last:
+            head, rest = rest, head
+        if self._known.is_common(head.lower):
+            row[_COMMON if candidate.size == 1 else _COMMON_HEAD] = 1
+        row[_COMMON_REST] = candidate.size > 1 and self._known.is_common(rest.lower)
