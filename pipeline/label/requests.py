@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ from pipeline.core.types import Article, Label, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
-from pipeline.label.ledger import Record
+from pipeline.label.ledger import Ledger, Record
 
 _log = logging.getLogger("labelmill.label")
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
@@ -161,9 +161,17 @@ class RequestBuilder:
         """Return the request for an article; its key is a digest of what changes the answer."""
         return self._request(article, self._run)
 
-    def in_newer_run(self, request: Request) -> Request:
-        """Return the request for the same article to the provider as it is now."""
-        return self._request(request.article, self.newer or self._run)
+    def requests(self, articles: Iterable[Article], ledger: Ledger) -> list[Request]:
+        """Return the requests for some articles: those that an earlier version of the provider answered, as it was asked."""
+        requests = [self.request(article) for article in articles]
+        if self.newer is None:
+            return requests
+        answers = ledger.get([request.key for request in requests])
+        if len(answers) < len({request.key for request in requests}):
+            self.describe(self.newer.run_id)
+        return [
+            request if request.key in answers else self._request(request.article, self.newer) for request in requests
+        ]
 
     def _request(self, article: Article, run: Run) -> Request:
         # Neither the prompt's name nor limits are in it: a prompt that is renamed, or that renders the same, is not paid again.

@@ -261,23 +261,13 @@ class _LabelRun:
         self._open_shards.append(state)
         answered = self._answered_before(shard)
         for start in range(0, take, BATCH):
-            requests = [
-                self._builder.request(article) for article in articles_of(table.slice(start, min(BATCH, take - start)))
-            ]
-            if self._builder.newer:
-                requests = self._as_answered(requests)
+            articles = articles_of(table.slice(start, min(BATCH, take - start)))
+            requests = self._builder.requests(articles, self._ledger)
             state.ids += [request.article.id for request in requests]
             state.keys += [request.key for request in requests]
             if first := [request for request in requests if self._is_first(request.key, state)]:
                 yield [replace(request, settled=True) if request.key in answered else request for request in first]
         self._close_if_whole(state)
-
-    def _as_answered(self, requests: list[Request]) -> list[Request]:
-        """Return the requests that an earlier version of the provider answered; those of other articles go to it as it is now."""
-        answers = self._ledger.get([request.key for request in requests])
-        if self._builder.newer and len(answers) < len({request.key for request in requests}):
-            self._builder.describe(self._builder.newer.run_id)
-        return [request if request.key in answers else self._builder.in_newer_run(request) for request in requests]
 
     def _answered_before(self, shard: str) -> set[bytes]:
         """Return the keys of a shard's rows that got an answer in an earlier run: its articles changed since, not these answers."""
