@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import ssl
 import subprocess
+import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -445,17 +446,16 @@ BIG = b"8000\r\n" + b"<p>" * 10922 + b"..\r\n"
     ids=words("chunks body length gzip rubbish headers value name status trailers continue lines nonsense"),
 )
 def test_without_end(answer: Page, reason: str) -> None:
-    for _ in range(5):  # a busy machine is no fault
-        found = got(answer, seconds=0.5, body_bytes=2**20)
-        assert found.reason == reason, found
-        if found.seconds < 2:
-            break
+    before = time.process_time()  # of processor, for a busy machine is no fault
+    found = got(answer, seconds=0.5, body_bytes=2**20)
+    assert found.reason == reason, found
+    assert time.process_time() - before < 2
     tracemalloc.start()  # which takes three times as long: the clock is looked at without it
     again = got(answer, seconds=0.5, body_bytes=2**20)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert again.reason == reason, again
-    assert peak < 12 * 2**20 and found.seconds < 2
+    assert peak < 12 * 2**20
 
 
 def dripping(data: bytes, seconds: float = 0.02, first: int = 0) -> Page:

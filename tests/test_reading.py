@@ -67,7 +67,9 @@ def values_of(data: bytes, limit: int = 10**6) -> list[Any]:
 
 
 nested = st.recursive(
-    st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.text() | st.integers() | st.none(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
 )
 
 
