@@ -77,9 +77,8 @@ def redacted(
         whole["text_sha256"][number] = sha256(whole["text"][number].encode()).hexdigest()
     for name, values in whole.items():
         articles = articles.set_column(articles.column_names.index(name), name, pa.array(values, pa.string()))
-    labels = labels.drop_columns(
-        [name for name in ("text_sha256",) if name in labels.column_names]
-    )  # of the text as it was
+    of_the_former = [name for name in ("text_sha256", "offsets") if name in labels.column_names]
+    labels = labels.drop_columns(of_the_former)
     return articles, _redacted_labels(labels, whole["text"], column, kinds)
 
 
