@@ -374,19 +374,22 @@ def test_views_hold_what_the_version_holds(published: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("form", ["seq2seq", "chat", "clm"])
+@pytest.mark.parametrize("form", ["seq2seq", "chat", "clm", "prompt-completion"])
 def test_lengths_are_capped_by_the_tokenizer_named(published: Path, form: str) -> None:
+    """All that a model reads counts, the label included."""
     count = encoding_counter("o200k_base")
     limits = ("--tokenizer", "o200k_base", "--max-input-tokens", "60", "--max-target-tokens", "9")
     found = exported(published, "--format", form, *limits)
     assert found
     for row in found:
-        capped = {
-            "seq2seq": row.get("input"),
-            "clm": row.get("text"),
-            "chat": (row.get("messages") or [{}])[0].get("content"),
+        parts = {
+            "seq2seq": [row.get("input")],
+            "clm": [row.get("text")],
+            "chat": [message["content"] for message in row.get("messages", [])],
+            "prompt-completion": [f"{row.get('prompt')}{row.get('completion')}"],
         }
-        assert 55 <= count([str(capped[form])])[0] <= 60
+        # of a chat four for each message, and for the beginning of an answer
+        assert 55 <= sum(count(parts[form])) + 12 * (form == "chat") <= 60
         if form == "seq2seq":
             assert 0 < count([row["target"]])[0] <= 9
 

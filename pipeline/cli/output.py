@@ -155,13 +155,18 @@ def versions(rows: list[dict[str, Any]]) -> None:
 def exported(done: ExportResult) -> None:
     """Print where a split was written, and what was cut for the limits on tokens."""
     print(f"{done.rows:,} rows of {done.version} written to {done.path}")
-    notes = {
-        "texts cut": done.cut,
-        "targets shortened": done.shortened,
-        "rows left out (no room for a text or a phrase)": done.left_out,
+    counts = done.counts
+    parts = {
+        "texts cut": counts.cut,
+        "targets shortened": counts.shortened,
+        "rows left out (no room for a text or a phrase)": counts.left_out,
+        "rows whose label nobody changed": counts.unpaired,
+        "rows without a phrase of these tiers": counts.without_phrases,
     }
-    if cuts := ", ".join(f"{name} {count:,}" for name, count in notes.items() if count):
-        print(f"  {cuts}")
+    if written := ", ".join(f"{name} {count:,}" for name, count in parts.items() if count):
+        print(f"  {written}" + (f" ({', '.join(counts.left_out_ids)})" if counts.left_out_ids else ""))
+    for note in done.notes:
+        print(f"  note: {note}")
 
 
 def takedown(taken: Takedown, job: Path) -> None:

@@ -11,7 +11,7 @@ import click
 from pipeline.cli import output
 from pipeline.cli.group import AS_JSON, FILE, POSITIVE, QUICKSTART, Job, job_command
 
-FORMATS = ("seq2seq", "chat", "clm", "jsonl", "csv")
+FORMATS = ("seq2seq", "chat", "clm", "jsonl", "csv", "prompt-completion", "preference")
 
 
 @job_command("versions", "The versions of a job.", f"versions {QUICKSTART}")
@@ -56,40 +56,86 @@ def verify(job: Job, version: str) -> int:
 
 @job_command("export", "Write a split in a form to train with.",
              f"export {QUICKSTART} --format seq2seq --split train --output train.jsonl")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(FORMATS), required=True, metavar="FORMAT", help=", ".join(FORMATS))
+@click.option("--format", "form", type=click.Choice(FORMATS), metavar="FORMAT", help=", ".join(FORMATS))
 @click.option(
-    "--split", type=click.Choice(["train", "eval"]), default="train", metavar="SPLIT", help="train (default), eval."
+    "--split",
+    type=click.Choice(["train", "validation", "eval"]),
+    default="train",
+    metavar="SPLIT",
+    help="train (default), eval; validation: a part of train, by --fold or --validation.",
+)
+@click.option("--fold", metavar="K/N", help="Hold fold K of N of train out of it, as --split validation.")
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Hold a share of train out, as --split validation.",
+)
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="COLUMN=VALUE,...",
+    help="Only such rows: label_source=verified, language=ko; tiers=exact.",
 )
 @click.option(
     "--output", "path", type=FILE, metavar="FILE", help="Default: NAME-VERSION-SPLIT-FORMAT.jsonl or .csv here."
 )
 @click.option("--version", metavar="X.Y.Z", help="Default: the last one.")
 @click.option("--prefix", metavar="TEXT", help="What stands before the text (default: the task's).")
+@click.option("--conversational", is_flag=True, help="Prompts and answers as messages (prompt-completion, preference).")
+@click.option("--weights", metavar="SOURCE=W,...", help="Give rows a weight: verified=3,edited=3,llm=1.")
+@click.option(
+    "--few-shot", type=POSITIVE, metavar="N", help="Write N verified rows as examples for a prompt file instead."
+)
 @click.option(
     "--tokenizer",
     metavar="NAME",
     help="Counts tokens: an encoding of OpenAI's, a Hub name or a folder (default: the job's).",
 )
-@click.option("--max-input-tokens", type=POSITIVE, metavar="N", help="Cut the text so that the input is no longer.")
+@click.option(
+    "--max-input-tokens",
+    type=POSITIVE,
+    metavar="N",
+    help="Cut the text so that all that the model reads is no longer (seq2seq: its input).",
+)
 @click.option("--max-target-tokens", type=POSITIVE, metavar="N", help="Leave out last phrases of a longer target.")
 def export(
     job: Job,
-    form: str,
+    form: str | None,
     split: str,
+    fold: str | None,
+    validation: float | None,
+    where: tuple[str, ...],
     path: Path | None,
     version: str | None,
     prefix: str | None,
+    conversational: bool,
+    weights: str | None,
+    few_shot: int | None,
     tokenizer: str | None,
     max_input_tokens: int | None,
     max_target_tokens: int | None,
 ) -> None:
-    from pipeline.versions import export
+    from pipeline.commands import export
+    from pipeline.versions.export import ExportOptions, TokenLimits
+    from pipeline.versions.selection import Selection, parse_fold, parse_weights, parse_where
 
+    if (form is None) == (few_shot is None):
+        raise click.UsageError(f"give either '--format' ({', '.join(FORMATS)}) or --few-shot")
     work = job.workspace()
+    selection = Selection(split, parse_where(where), parse_fold(fold) if fold else None, validation)
+    if few_shot is not None:
+        print(f"{few_shot} examples written to {export.few_shot(work, version, few_shot, path, selection)}")
+        return
     if max_input_tokens or max_target_tokens:
         tokenizer = tokenizer or work.config.tokenizer
-    limits = export.TokenLimits(tokenizer, max_input_tokens, max_target_tokens)
-    output.exported(export.export(work.versions, version, split, form, path, prefix, limits))
+    limits = TokenLimits(tokenizer, max_input_tokens, max_target_tokens)
+    weighted = parse_weights(weights) if weights else None
+    output.exported(
+        export.export(
+            work, ExportOptions(str(form), selection, version, path, prefix, conversational, limits, weighted)
+        )
+    )
 
 
 @job_command("takedown", "Publish an article no more: not in the next version, nor in any later one.",

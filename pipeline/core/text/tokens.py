@@ -44,21 +44,27 @@ def tokenizer_counter(tokenizer: str) -> Counter:
 
     `tokenizer` is a name on the Hub or a local folder.  Raises MissingExtra, or InputError where it cannot be loaded.
     """
+    loaded = _loaded(tokenizer)
+    backend = getattr(loaded, "backend_tokenizer", None)
+    if backend is None:
+        return lambda texts: [len(loaded.encode(text, add_special_tokens=False)) for text in texts]
+    backend.no_truncation()
+    return lambda texts: [len(e) for e in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+@lru_cache(maxsize=8)
+def _loaded(tokenizer: str) -> Any:
+    """Return a Hugging Face tokenizer.  Raises MissingExtra, or InputError where it cannot be loaded."""
     try:
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         from transformers import AutoTokenizer
     except ImportError as error:
         raise MissingExtra(f"the tokenizer {tokenizer!r}", "transformers") from error
     try:
-        loaded: Any = AutoTokenizer.from_pretrained(tokenizer)
+        return AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError, KeyError) as error:
         first = str(error).strip().splitlines()[0]
         raise InputError(f"tokenizer {tokenizer!r}: cannot be loaded ({first}); give a Hub name or a folder") from error
-    backend = getattr(loaded, "backend_tokenizer", None)
-    if backend is None:
-        return lambda texts: [len(loaded.encode(text, add_special_tokens=False)) for text in texts]
-    backend.no_truncation()
-    return lambda texts: [len(e) for e in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def counter_of(name: str) -> Counter:
@@ -70,6 +76,29 @@ def encoding_of(model: str) -> str:
     """Return the encoding of an OpenAI model by its name (as in tiktoken's table); the newest for other names."""
     older = ("gpt-4-", "gpt-3.5", "text-embedding")
     return "cl100k_base" if model == "gpt-4" or model.startswith(older) else "o200k_base"
+
+
+class TokenMeasure:
+    """Measure of what a model reads in training, by an encoding or a Hugging Face tokenizer, with all that it adds to a text."""
+
+    def __init__(self, name: str) -> None:
+        self._count = counter_of(name)
+        self.is_of_a_model = name not in ENCODINGS
+        self._tokenizer = _loaded(name) if self.is_of_a_model else None
+        self._added = self._tokenizer.num_special_tokens_to_add(pair=False) if self._tokenizer else 0
+        template = str(getattr(self._tokenizer, "chat_template", None) or "")
+        self.has_template, self.marks_answers = bool(template), "generation %}" in template
+
+    def text(self, text: str, ended: bool = False) -> int:
+        """Return the tokens of a text, with one behind it where it is `ended` by a trainer."""
+        return self._count([text])[0] + self._added + (ended and self.is_of_a_model)
+
+    def chat(self, messages: Sequence[Message]) -> int:
+        """Return the tokens of a conversation in the tokenizer's template, an estimate where it has none."""
+        if self.has_template and self._tokenizer is not None:
+            whole = self._tokenizer.apply_chat_template([dict(message) for message in messages], tokenize=False)
+            return self._count([whole])[0]
+        return sum(self._count([message["content"] for message in messages])) + _MESSAGE_TOKENS * (len(messages) + 1)
 
 
 class Ruler(Protocol):
