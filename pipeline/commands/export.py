@@ -21,15 +21,14 @@ from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
 from pipeline.label.prompts import ARTICLE_VARIABLES
 from pipeline.label.requests import load_prompt
-from pipeline.versions.export import ExportOptions, ExportResult, chosen_version
-from pipeline.versions.export import export as write_view
+from pipeline.versions.export import ExportOptions, ExportResult, chosen_version, write_view
 from pipeline.versions.selection import Selection
 
 _MOST_CHARACTERS = 1_500  # of an example's text: a prompt is paid for with each article
 
 
 def export(work: Workspace, options: ExportOptions) -> ExportResult:
-    """Write a split of a version in a form to train with; see `versions.export.export`."""
+    """Write a split of a version in a form to train with; see `versions.export.write_view`."""
     version = chosen_version(work.versions, options.version)
     rejected = _changed_labels(work, version, options.selection) if options.form == "preference" else {}
     return write_view(version, options, rejected)

@@ -79,6 +79,20 @@ def chosen_version(folder: Path, version: str | None) -> Path:
 
 
 def export(
+    folder: Path,
+    version: str | None,
+    split: str,
+    form: str,
+    output: Path | None = None,
+    prefix: str | None = None,
+    limits: TokenLimits | None = None,
+) -> ExportResult:
+    """Write a whole split of a version (of a job's folder of versions; the last one where none is named); see `write_view`."""
+    options = ExportOptions(form, Selection(split), version, output, prefix, limits=limits or TokenLimits())
+    return write_view(chosen_version(folder, version), options)
+
+
+def write_view(
     version: Path, options: ExportOptions, rejected: Mapping[str, tuple[str, list[str]]] | None = None
 ) -> ExportResult:
     """Write rows of a version; `rejected` are labels that people changed (see `views.View`).
