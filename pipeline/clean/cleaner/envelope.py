@@ -1,4 +1,4 @@
-"""The envelope of an answer, put there by a server or chat template: reasoning, turns, tokens, fences, tags, the prompt."""
+"""The envelope of an answer, put there by a server or chat template: reasoning, turns, tokens, fences, elements, the prompt."""
 
 from __future__ import annotations
 
@@ -6,34 +6,60 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pipeline.clean.cleaner import labels
+from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.normal import normalise
 
 ANSWER_CHARS = 20_000  # seven phrases need no more; what goes on longer is a loop, and its phrases are at its beginning
 
 _ECHO_CHARS = 200  # a shorter article could be repeated as a phrase
-_THINK_OPEN = ("<think>", "<thinking>", "<reasoning>", "<thought>", "<scratchpad>", "[THINK]", "◁think▷", "<analysis>",
-               "<|channel|>analysis<|message|>", "<reflection>")  # fmt: skip
-_THINK_CLOSE = ("</think>", "</thinking>", "</reasoning>", "</thought>", "</scratchpad>", "[/THINK]", "◁/think▷",
-                "</analysis>", "<|channel|>final<|message|>", "</reflection>")  # fmt: skip
+_THOUGHT = "think(?:ing)?|thoughts?|reason(?:ing)?|rationale|scratchpad|analysis|reflection|plan(?:ning)?"
+_THINK_OPEN = re.compile(
+    rf"<(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|begin_of_(?:{_THOUGHT})\|>|\[THINK\]|◁think▷"
+    r"|<\|channel\|>analysis<\|message\|>"
+)
+_THINK_CLOSE = re.compile(
+    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
+)
+# The same of a model whose server dropped the tokens: `analysisWe need ..assistantfinalA; B`.
+_GLUED_ANALYSIS = re.compile(r"\s*analysis(?=[A-Z]|[^\x00-\x7f])")
+_GLUED_CHANNELS = ("assistantfinal", "assistantcommentary")
+_HEADING = re.compile(rf"\s*(?:{_THOUGHT}|{'|'.join(words.THOUGHTS)})[ \t]*\n", re.IGNORECASE)
+_PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 
 _TOKEN = re.compile(
-    r"\[[|｜][^\[\]\s]{1,40}[|｜]\]|<[|｜][^<>\s]{1,40}[|｜]>(?:(?:user|assistant|system|model)\b:?)?|<</?SYS>>|\[/?(?:INST|SYS|EOS|BOS|SEP|CLS|PAD)\]"
+    r"\[[|｜][^\[\]\s]{1,40}[|｜]\]|<[|｜][^<>\s]{1,40}[|｜]>(?:(?:user|assistant|system|model)\b(?:/\w{1,20})?:?)?|<</?SYS>>"
+    r"|\[/?(?:INST|SYS|EOS|BOS|SEP|CLS|PAD)\]"
     r"|</?(?:s|eos|bos|pad|unk|start_of_turn|end_of_turn|start_of_text|end_of_text|endoftext|im_start|im_end)>"
     r"(?:(?:user|assistant|system|model)\b:?)?|\{\{[^{}\n]{0,80}\}\}|\{%[^{}%\n]{0,80}%\}"
     r"|^[ \t]*(?:Example|예시|예제|例題?|Exemple)[ \t]*\d{1,2}[ \t]*[:.]?[ \t]*$|\Aassistant(?:final)?(?=\n|[^\x00-\x7f]|[A-Z])"
     r"|###[ \t]*(?:Instruction|Response|Input|Output|Human|User|Assistant|System)s?\b:?",
     re.IGNORECASE | re.MULTILINE,
 )
+# A call of a tool: what stands between such tokens is its kind, its name, its arguments.
+_TOOL_TOKEN = re.compile(
+    r"<[|｜][^<>\s]{0,40}(?:tool|func|python_tag)[^<>\s]{0,40}[|｜]>|\[/?(?:TOOL_CALLS?|ARGS|CALL_ID)\]"
+    r"|<\|channel\|>[^<>\n]{0,80}(?:<\|constrain\|>[^<>\n]{0,20})?<\|message\|>"
+)
+_SEPARATOR = re.compile(r"(?<=\S)\s*(?:<sep>|\[SEP\]|<\|sep\|>)\s*(?=\S)", re.IGNORECASE)
+_BYTE_BREAK = re.compile(r"<0x0[AD]>")
+_CITATION = re.compile(
+    r"[ \t]*(?:【[^【】\n]{0,40}†[^【】\n]{0,60}】|:contentReference\[[^\[\]\n]{0,40}\](?:\{[^{}\n]{0,20}\})?)"
+    r"|(?<=[^\W_])[ \t]?(?:\[\^?\d{1,3}(?:[,–-] ?\d{1,3})?\]){1,9}(?=[ \t]*(?:[;,；，、|\n.]|$))"
+)
 _DOUBLE_BRACE = re.compile(r"\s*(\{)\{(?=\s*[\"'])")
 _PLAIN_TOKEN = re.compile(r"\Aassistant|example|exemple|예시|예제|例", re.IGNORECASE)
-_PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS", re.IGNORECASE)
+_PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS|assistant/", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|plaintext|markdown|md|csv|yaml|xml)?",
                     re.MULTILINE)  # fmt: skip
-_TAG = re.compile(r"<(/?)([^\W\d_][\w:.-]{0,40})(?:\s[^<>\n]{0,200})?\s?/?>")
+_IN_STRING = re.compile(r'"```|```[^\n"]{0,200}"(?=\s*[,\]}])')
+_TAG = re.compile(r"<(/?)([^\W\d_][\w:.-]{0,40})(?:[\s=][^<>\n]{0,200})?\s?/?>")
 _INLINE_TAGS = {"b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"}
-_BLOCK_TAGS = {"li", "ul", "ol", "br", "p", "div", "table", "tr", "td", "th", "tbody", "thead", "h1", "h2", "h3", "h4",
-               "hr", "pre", "dl", "dt", "dd", "html", "body", "root", "item",
-               "answer", "keyphrases", "keywords", "phrases", "key_phrases", "output", "response", "result", "final"}  # fmt: skip
+_BLOCK_TAGS = frozenset(
+    "li ul ol br p div table tr td th tbody thead h1 h2 h3 h4 hr pre dl dt dd html body root item center".split()
+)
+_ANSWER_TAGS = frozenset("answer solution output response result final final_answer label class category parameter "
+                         "arg_value 답변 정답 答案 回答".split())  # fmt: skip
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
 _CELL_EDGE = re.compile(r"</t[dh]>\s*<t[dh][^<>]{0,80}>", re.IGNORECASE)
 _TERM_EDGE = re.compile(r"</dt>\s*<dd[^<>]{0,80}>", re.IGNORECASE)
@@ -41,10 +67,8 @@ _LATEX_FRAME = re.compile(r"\\(?:begin|end)\{[^{}\n]{1,40}\}(?:\[[^\[\]\n]{0,40}
 _LATEX_ITEM = re.compile(r"\\item\b[ \t]*")
 _LATEX_INNER = re.compile(r"\\(?:boxed|text(?:bf|it|rm)?|emph)\{([^{}]{0,2000})\}")
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
-
-
-_CLOSING = {"ul", "ol", "table", "dl", "html", "body", "root", "answer", "keyphrases", "keywords", "phrases",
-            "key_phrases", "output", "response", "result", "final"}  # fmt: skip
+_CLOSING = {"ul", "ol", "table", "dl", "html", "body", "root"}
+_DEPTH = 4  # elements within elements
 
 
 @dataclass(frozen=True)
@@ -65,7 +89,7 @@ def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope
     text = _step("overlong", text.strip(), _head(text.strip()), repairs)
     text = _step("characters", text, normalise(text), repairs)
     text = _step("braces", text, _single_braces(text), repairs)
-    turn = _step("template_tokens", text, _first_turn(text), repairs)
+    turn = _step("template_tokens", text, _first_turn(_without_tokens(text)).replace("▁", " "), repairs)
     closed = not text.endswith(turn)  # a token stands behind it
     inside = _inside_fence(turn)
     text = _step("fence", turn, _without_fences(turn) if inside is None else inside, repairs)
@@ -90,8 +114,13 @@ def _without_reasoning(raw: str) -> tuple[str, bool]:
 
     Templates often put the opening tag into the prompt, so a closing tag alone also ends a reasoning.
     """
-    end, close = max((raw.rfind(close), close) for close in _THINK_CLOSE)
-    answer = raw[end + len(close) :] if end >= 0 else raw
+    if _GLUED_ANALYSIS.match(raw):
+        end, name = max((raw.rfind(name), name) for name in _GLUED_CHANNELS)
+        return ("", True) if end < 0 else (raw[end + len(name) :], False)
+    if _HEADING.match(raw) and (paragraph := _PARAGRAPH.search(raw.rstrip())):
+        return raw[paragraph.end() :], False
+    end = max((match.end() for match in _THINK_CLOSE.finditer(raw)), default=0) if "/" in raw or "|>" in raw else 0
+    answer = raw[end:]
     if not answer.strip():
         return _before_reasoning(raw), False
     before = _before_reasoning(answer)
@@ -102,8 +131,8 @@ def _without_reasoning(raw: str) -> tuple[str, bool]:
 
 
 def _before_reasoning(text: str) -> str:
-    start = min((at for at in map(text.find, _THINK_OPEN) if at >= 0), default=len(text))
-    return text[:start]
+    opening = _THINK_OPEN.search(text)
+    return text[: opening.start()] if opening else text
 
 
 def _after_echo(text: str, article: str | None) -> str:
@@ -129,6 +158,14 @@ def _single_braces(text: str) -> str:
     return text[: opened.start(1)] + head + "}" + tail
 
 
+def _without_tokens(text: str) -> str:
+    """Write tokens that separate as what they stand for, and drop marks of citation and of tool calls."""
+    if "<" in text or "[" in text or "【" in text:
+        text = _TOOL_TOKEN.sub("\n", _BYTE_BREAK.sub("\n", _SEPARATOR.sub("; ", text)))
+        text = _CITATION.sub("", text)
+    return text
+
+
 def _first_turn(text: str) -> str:
     """Return the first turn that is not the prompt's: `[INST] .. [/INST] A; B </s> ..` -> `A; B`."""
     if not any(mark in text for mark in "<[{#") and not _PLAIN_TOKEN.search(text):
@@ -145,14 +182,16 @@ def _first_turn(text: str) -> str:
 
 
 def _opens_prompt(token: str) -> bool:
-    return "/" not in token and _PROMPT_TOKEN.search(token) is not None
+    return token[1:2] != "/" and token[:3] not in ("<</", "[/") and _PROMPT_TOKEN.search(token) is not None
 
 
 def _inside_fence(text: str) -> str | None:
-    """Return the inside of the first code fence that is closed, or None."""
+    """Return the inside of the first code fence that is closed, or None; one inside a string of JSON is none."""
     if "```" not in text and "~~~" not in text:
         return None
-    for opening, closing in pairwise(_FENCE.finditer(text)):
+    strings = [match.span() for match in _IN_STRING.finditer(text)]
+    fences = [fence for fence in _FENCE.finditer(text) if not any(a <= fence.start() < b for a, b in strings[:9])]
+    for opening, closing in pairwise(fences):
         inside = text[opening.end() : closing.start()]
         if inside.strip():
             return inside
@@ -163,10 +202,15 @@ def _without_fences(text: str) -> str:
     return _FENCE.sub("\n", text) if "```" in text or "~~~" in text else text
 
 
+def _is_answer(name: str) -> bool:
+    """Tell whether an element of this name holds the answer, or a part of it."""
+    return name in _ANSWER_TAGS or (labels.is_label_key(name) and name.isidentifier())
+
+
 def _tag_closes(text: str) -> bool:
     """Tell whether the tag of a whole answer (`<answer>`, `<ul>`) opens the text and its partner ends it."""
     first = _TAG.match(text.lstrip())
-    if first is None or first[1] or first[2].lower() not in _CLOSING:
+    if first is None or first[1] or not (first[2].lower() in _CLOSING or _is_answer(first[2].lower())):
         return False
     depth = 0
     for tag in _TAG.finditer(text):
@@ -180,6 +224,11 @@ def _tag_closes(text: str) -> bool:
 def _without_markup(text: str) -> str:
     if "\\" in text:
         text = _LATEX_INNER.sub(r"\1", _LATEX_ITEM.sub("\n- ", _LATEX_FRAME.sub("\n", text)))
+    if "</" in text:
+        for _ in range(_DEPTH):
+            before, text = text, _answer_element(text)
+            if text == before:
+                break
     if "<" in text:
         text = _without_tags(_CELL_EDGE.sub("|", _TERM_EDGE.sub(": ", text)) if "</" in text else text)
     if "](" in text:
@@ -187,6 +236,48 @@ def _without_markup(text: str) -> str:
     if "---" in text or "===" in text or "***" in text or "* *" in text:
         text = _RULE.sub("", text)
     return text
+
+
+def _answer_element(text: str) -> str:
+    """Return what the elements of the answer hold, where there are any; else the text without elements that are asides.
+
+    `<rationale>..</rationale><keyphrases>A; B</keyphrases>` -> `A; B`; `<plan>..</plan> A; B` -> `A; B`.
+    """
+    elements = _elements(text)
+    answers = [(name, inside) for name, _, inside, _ in elements if _is_answer(name)]
+    if answers:
+        same = [inside for name, inside in answers if name == answers[-1][0]]
+        return "\n".join(same) if all(len(inside) < 100 and ";" not in inside for inside in same) else same[-1]
+    asides = [(start, end) for name, start, _, end in elements if _is_aside(text, start, end)]
+    edges = [0, *(edge for span in asides for edge in span), len(text)]
+    rest = "\n".join(text[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)).strip()
+    return rest if asides and any(map(str.isalnum, rest)) and not labels.announces(rest) else text
+
+
+def _is_aside(text: str, start: int, end: int) -> bool:
+    """Tell whether an element stands for itself, not within a line or a list: `<loc>Oslo</loc>; snow` is none."""
+    before, behind = text[:start].rstrip(" \t")[-1:], text[end:].lstrip(" \t")[:1]
+    return before in ("", "\n", ">") and behind not in tuple(";,；，、|")
+
+
+def _elements(text: str) -> list[tuple[str, int, str, int]]:
+    """Return the outermost elements as (name, start, inside, end), markup left out. Linear."""
+    found: list[tuple[str, int, str, int]] = []
+    opened: re.Match[str] | None = None
+    depth = 0
+    tags = [tag for tag in _TAG.finditer(text) if tag[2].lower() not in _INLINE_TAGS | _BLOCK_TAGS]
+    last = {tag[2].lower(): tag.start() for tag in tags if tag[1]}  # an element that is never closed is none
+    for tag in tags:
+        name = tag[2].lower()
+        if opened is None:
+            if not tag[1] and last.get(name, -1) > tag.start():
+                opened, depth = tag, 1
+        elif name == opened[2].lower():
+            depth += -1 if tag[1] else 1
+            if depth == 0:
+                found.append((name, opened.start(), text[opened.end() : tag.start()], tag.end()))
+                opened = None
+    return found
 
 
 def _without_tags(text: str) -> str:
@@ -197,6 +288,7 @@ def _without_tags(text: str) -> str:
         name = match[2].lower()
         if name in _INLINE_TAGS:
             return ""
-        return "\n" if name in _BLOCK_TAGS or name in closed else match[0]
+        known = name in _BLOCK_TAGS or name in closed or _is_answer(name)
+        return "\n" if known else match[0]
 
     return _TAG.sub(replace, text)

@@ -186,6 +186,12 @@ def opens_preamble(segment: str) -> bool:
     return segment.strip(" \t*_#>-\"'").casefold().startswith(words.OPENERS)
 
 
+def announces(text: str) -> bool:
+    """Tell whether the text only leads to what is not there: `Here is the list:`, `Sure!`."""
+    bare = strip_interjection(text + " .").strip(" .!\n")
+    return not bare or text.rstrip()[-1:] in (":", "：") or (opens_preamble(bare) and ";" not in bare and "\n" not in bare)
+
+
 def after_correction(text: str) -> str:
     """Return what stands behind a remark that takes back the list before it (`Wait, .. Here is the corrected list:`)."""
     if not any(word in text.casefold() for word in words.CORRECTIONS):

@@ -125,6 +125,8 @@ ASIDES = _words(
 )
 # The same where they stand alone before the colon: a phrase may have one behind it ("A (score: 0.9)").
 MEASURES = _words("confidence score confiance 信頼度 신뢰도")
+# Headings of a reasoning, where they are the first line.
+THOUGHTS = ("사고 ?과정", "생각", "思考(?:過程|过程)?", "推論", "pensée", "réflexion", "gedanken", "pensamiento", "ragionamento")
 # Another try, or the next turn: nothing after it belongs to the first answer.
 ALTERNATIVES = _words(
     "q example examples 질문 예시 예제 質問 exemple alternatively alternative or 또는 혹은 다른 別案 または ou autrement"
