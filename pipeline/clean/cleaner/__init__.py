@@ -26,15 +26,17 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from pipeline.clean.cleaner import labels, statuses
+from pipeline.clean.cleaner import faults, labels, statuses
+from pipeline.clean.cleaner.closed_set import Classes, ClosedSet
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.container import CandidateList, find_candidates
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
+from pipeline.clean.cleaner.evidence import Constants, Prompt, constants_of, shares_stem
 from pipeline.clean.cleaner.normal import fold_loose, has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
 from pipeline.clean.cleaner.refine import refine
@@ -45,7 +47,7 @@ from pipeline.clean.cleaner.trim import trim
 from pipeline.core.finish import UNKNOWN, finish_of, withheld
 from pipeline.core.text.korean import strip_particles
 
-__all__ = ["CleanLabel", "Status", "clean_reply", "clean_short", "locate"]
+__all__ = ["CleanLabel", "Constants", "Status", "clean_reply", "clean_short", "locate"]
 
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
@@ -55,8 +57,8 @@ _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
 class CleanLabel:
     """The result of cleaning one reply.
 
-    `tiers` runs along `phrases` (`exact`, `spacing`, `morphological`, `absent`) and is empty without an article. `status`
-    is `ok` exactly where there are phrases; `repairs` names the rules that acted, in the order of the steps.
+    `tiers` runs along `phrases` (`exact`, `spacing`, `morphological`, `absent`) and is empty without an article and for a short
+    label. `status` is `ok` exactly where there are phrases; `repairs` names the rules that acted, in the order of the steps.
     """
 
     phrases: list[str]
@@ -70,28 +72,37 @@ def clean_reply(
     article: str | None = None,
     *,
     max_phrases: int = 7,
-    absent: Literal["flag", "drop"] = "flag",
+    absent: Literal["flag", "drop", "keep"] = "flag",
     language: str | None = None,
     finish_reason: str | None = None,
     korean: Korean = "rules",
+    prompt: Prompt | Constants | None = None,
+    task: Literal["keyphrases", "topic", "classes"] = "keyphrases",
+    classes: Classes | Sequence[str] | None = None,
 ) -> CleanLabel:
-    """Return the key phrases of one raw reply. Never raises on a string; time linear in its length.
+    """Return the label of one raw reply: key phrases, a topic, or one of `classes`. Never raises on a string; linear in its length.
 
-    `article` decides what is ambiguous and gives the tiers; `absent="drop"` removes phrases that it does not have;
-    `language` (ISO 639-1) chooses the stemmer and tells the script where there is no article. Where `finish_reason` says that
-    the reply was cut (`closing.is_cut`) the last phrase goes, unless a separator ends it: phrases before it are whole, so the
-    status stays `ok` (repair `truncated_tail`); it is `truncated` where none is left. A reply that was blocked or broken off
-    has no phrases. A reply whose phrases are all dropped as absent is `empty`.  `korean` names the analysis of inflected
-    Korean words: `kiwi` needs the extra `korean`.
+    `article` decides what is ambiguous and gives the tiers; `absent="drop"` removes phrases that it does not have, `keep` keeps
+    also a label that shares nothing with it (`none_in_article` else); `language` (ISO 639-1) chooses the stemmer and tells the
+    script where there is no article. `prompt` is what was sent, as text, messages or a shipped prompt's name, so that its own
+    words are no phrases; None stands for the task's shipped prompts. Where `finish_reason` says that the reply was cut
+    (`closing.is_cut`) the last phrase goes, unless a separator ends it: phrases before it are whole, so the status stays `ok`
+    (repair `truncated_tail`); it is `truncated` where none is left. A reply that was blocked or broken off has no phrases. A
+    reply whose phrases are all dropped as absent is `empty`.  `korean` names the analysis of inflected Korean words: `kiwi`
+    needs the extra `korean`.
     """
+    source = ArticleIndex(article, language, korean) if article and article.strip() else None
+    constants = prompt if isinstance(prompt, Constants) else constants_of(prompt, task, article)
+    if task != "keyphrases":
+        return _clean_one(raw, source, constants, finish_reason, classes if task == "classes" else None)
     repairs: list[str] = [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
     if failed := withheld(finish_reason):
         return CleanLabel([], [], failed, repairs)
-    source = ArticleIndex(article, language, korean) if article and article.strip() else None
     envelope = open_envelope(raw, article, repairs)
-    answer = envelope.answer
+    answer = _without_prompt(envelope.answer, source, constants, repairs)
     if not any(map(str.isalnum, answer)):
-        return CleanLabel([], [], "truncated" if envelope.unfinished else "empty", repairs)
+        told: Status = "truncated" if envelope.unfinished else "empty"
+        return CleanLabel([], [], told if answer == envelope.answer else "prompt_echo", repairs)
     opening = statuses.status_of_opening(answer, source)
     if opening:
         return CleanLabel([], [], opening, repairs)
@@ -103,12 +114,47 @@ def clean_reply(
     if truncated:
         repairs.append("truncated_tail")
     refined = islice(_refine_all(candidates.items, source, repairs), MAX_CANDIDATES)
-    selected = _select(refined, source, absent, max(max_phrases, 0), repairs)
+    selected = _select(refined, source, absent, constants, max(max_phrases, 0), repairs)
     phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
+    if 2 * tiers.count("absent") >= len(tiers) and faults.is_fault(raw):
+        return CleanLabel([], [], "no_answer", repairs)
     if phrases and statuses.is_other_language(phrases, tiers, source, language):
         return CleanLabel([], [], "language_mismatch", repairs)
+    if source and phrases and absent != "keep" and {*tiers} == {"absent"} and not shares_stem(phrases, source):
+        return CleanLabel([], [], "none_in_article", repairs)
     status = "ok" if phrases else _status_without_phrases(candidates, truncated, repairs)
     return CleanLabel(phrases, tiers, status, repairs)
+
+
+def _clean_one(
+    raw: str,
+    article: ArticleIndex | None,
+    constants: Constants,
+    finish_reason: str | None,
+    classes: Classes | Sequence[str] | None,
+) -> CleanLabel:
+    """Return a label of one phrase; a topic without a content word of the article is flagged, for it may be in other words."""
+    if classes is not None:
+        label, status = ClosedSet(classes).read(raw, finish_reason, article)
+    else:
+        label, status = clean_short(raw, finish_reason=finish_reason, article=article, constants=constants)
+    flagged = label and classes is None and article is not None and not shares_stem([label], article)
+    return CleanLabel([label] if label else [], [], status, ["unsupported"] if flagged else [])
+
+
+def _without_prompt(answer: str, article: ArticleIndex | None, constants: Constants, repairs: list[str]) -> str:
+    """Return the answer up to a line of the prompt, with which a base model goes on; without such lines before it."""
+    if article is None:
+        return answer
+    kept: list[str] = []
+    for line in islice(answer.split("\n"), MAX_CANDIDATES):
+        if not constants.is_line(line) or article.has(line.strip()):
+            kept.append(line)
+            continue
+        _note("prompt_echo", repairs)
+        if any(any(map(str.isalnum, before)) for before in kept):
+            break
+    return "\n".join(kept) if "prompt_echo" in repairs else answer
 
 
 def locate(phrases: Iterable[str], article: str) -> list[tuple[int, int] | None]:
@@ -167,7 +213,12 @@ def _refine_all(candidates: list[str], article: ArticleIndex | None, repairs: li
 
 
 def _select(
-    phrases: Iterator[str], article: ArticleIndex | None, absent: str, limit: int, repairs: list[str]
+    phrases: Iterator[str],
+    article: ArticleIndex | None,
+    absent: str,
+    constants: Constants,
+    limit: int,
+    repairs: list[str],
 ) -> list[tuple[str, str]]:
     """Return phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
     selected: dict[str, tuple[str, str]] = {}
@@ -178,6 +229,8 @@ def _select(
             _note("surface", repairs)
         if tier == "absent" and absent == "drop":
             _note("absent", repairs)
+        elif tier == "absent" and (constants.say(phrase) or statuses.is_placeholder(phrase)):
+            _note("prompt_echo", repairs)
         elif (key := _key(phrase)) in selected:
             _note("duplicate", repairs)
             if (
@@ -205,6 +258,8 @@ def _status_without_phrases(candidates: CandidateList, truncated: bool, repairs:
         return "truncated"
     if "none_word" in repairs or ("literal" in candidates.containers and not candidates.items):
         return "no_answer"
+    if "prompt_echo" in repairs:
+        return "prompt_echo"
     return "empty" if "absent" in repairs else "unparseable"
 
 

@@ -6,18 +6,20 @@ import re
 from dataclasses import dataclass, field
 
 from pipeline.clean.cleaner import labels, markers
+from pipeline.clean.cleaner.evidence import only_leads, shares_stem
 from pipeline.clean.cleaner.glosses import without_glosses
 from pipeline.clean.cleaner.labels import Block
 from pipeline.clean.cleaner.lines import category_lines, split_lines
-from pipeline.clean.cleaner.literal import find_literal
 from pipeline.clean.cleaner.normal import strip_emphasis
-from pipeline.clean.cleaner.objects import following_items, literal_items
+from pipeline.clean.cleaner.objects import chosen_literal, literal_items
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause, is_prose
-from pipeline.clean.cleaner.split import split_conjunction, split_inline, split_semicolons
+from pipeline.clean.cleaner.split import quoted, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
+_FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{1,40}?)[\s*]*[:：][\s*]*(?=\S)")
+_NUMBERED_KEY = re.compile(r"(?:^|(?<=[;,，；\n]))[\s\-*#]*[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)")
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
 
@@ -32,12 +34,14 @@ class CandidateList:
 
 def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     """Return the candidates of an answer, whichever way it is written."""
-    literal = find_literal(text)
+    literal, rest = chosen_literal(text)
     if literal is not None and (items := literal_items(literal, article)) is not None:
-        rest = [] if literal.value.opener == "[" else following_items(text, literal, article)
-        return CandidateList(items + rest, ["literal"], literal.cut)
+        more = [item for other in rest for item in literal_items(other, article) or []]
+        return CandidateList(items + more, ["literal"], any(part.cut for part in (literal, *rest)))
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
-    text = labels.after_correction(text)
+    text = _behind_head(labels.after_question(labels.after_correction(text)), article)
+    if numbered := _numbered_keys(text):
+        return CandidateList(numbered, ["numbering"])
     if records := records_of([line for line in text.split("\n") if line.strip()]):
         return CandidateList(records, ["records"])
     if categories := category_lines(text, article):
@@ -61,6 +65,7 @@ def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Bl
             labelled = labelled[:at]
             break
     answers = [block for block in labelled if block.kind != "aside" and any(map(str.isalnum, block.text))]
+    answers = [block for block in answers if block.kind != "draft"] or answers
     finals = [block for block in answers if block.name.startswith("final")]
     if finals:
         return finals[-1:]
@@ -85,7 +90,7 @@ def _is_list(text: str) -> bool:
 
 def _present_answers(answers: list[Block], article: ArticleIndex) -> list[Block]:
     """Drop the answers of which the article has nothing, a draft or a translation, where it has some of another."""
-    present = [block for block in answers if block.kind == "category" or _has_any(block, article)]
+    present = [block for block in answers if block.kind == "category" or _has_any(block, article) or "absent" in block.name]
     return present if any(block.kind == "answer" for block in present) else answers
 
 
@@ -117,7 +122,10 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
         return "numbering", without_glosses(items, article)
     if len(lines) > 1:
         return split_lines(lines, article)
-    line = labels.strip_announcement(text.strip())
+    line = labels.strip_conclusion(labels.strip_announcement(text.strip()))
+    spans = quoted(line)
+    if len(spans) > 1 and only_leads(line, spans, article):
+        return "label", spans
     if is_prose(line):
         return "", []
     items = split_inline(line, article)
@@ -125,6 +133,28 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
     return "label", items[:-1] + split_conjunction(items[-1])
+
+
+def _behind_head(text: str, article: ArticleIndex | None) -> str:
+    """Return the list behind a heading in any language: words that are none of the article's before a colon, its words behind."""
+    match = _FOREIGN_HEAD.match(text)
+    if article is None or match is None or shares_stem([match[1]], article) or article.has(match[1].strip()):
+        return text
+    rest = text[match.end() :]
+    first = re.split(r"[;；,，、\n]", rest, maxsplit=1)[0]
+    return rest if shares_stem([first], article) and not labels.split_blocks(text)[1:] else text
+
+
+def _numbered_keys(text: str) -> list[str]:
+    """Return the values of numbered keys: `KP1=A; KP2=B`, `phrase_1: A` on a line each; none where the text has no such."""
+    keys = list(_NUMBERED_KEY.finditer(text))
+    if len(keys) < 2 or text[: keys[0].start()].strip():
+        return []
+    if len({key[1].casefold() for key in keys}) > 1 or any(int(key[2]) != at for at, key in enumerate(keys, int(keys[0][2]))):
+        return []
+    ends = [key.start() for key in keys[1:]] + [len(text)]
+    values = [text[key.end() : end].strip(" \t\n,;，；") for key, end in zip(keys, ends, strict=True)]
+    return [] if any("\n" in value or is_clause(value) for value in values) else values
 
 
 def _unwrapped(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.markers import BULLETS
@@ -23,6 +24,17 @@ _MAX_LABELS = 60
 _DIGIT = re.compile(r"\d")
 _ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d+ ?[^\w\s*])[^*]|\s*$")  # lines that are no headings for certain
 _JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})は[、,]?(?=\S)")
+_CJK_ABOUT = re.compile(
+    r"(?:(?:이|해당|본|위) ?(?:기사|글|문서|뉴스|텍스트)[는은의] ?(?:주제[는은] ?)?)?(.{2,60}?)(?:에 (?:관한|대한)|[을를] 다루는|[을를] 다룬) ?"
+    r"(?:기사|글|내용|뉴스|문서|것)?(?:입니다|이다|다|임)?[.。]?"
+    r"|(?:本|这篇|這篇|该|該|此)(?:文|文章|新闻|新聞|报道|報道)(?:主要)?(?:是)?(?:关于|關於|讲述|介绍|讨论|涉及|报道)(?:了|的是)?(.{2,40}?)(?:的(?:文章|新闻|报道|内容))?[。.]?"
+    r"|(?:この|本)(?:記事|文書|文章|ニュース)は、?(.{2,40}?)に(?:ついて|関する)(?:の)?(?:記事|内容|もの|述べ|書かれ)?[^。]{0,8}[。.]?"
+)
+_CJK_CONCLUSION = re.compile(
+    rf"(?:(?<=[\w)]) 등(?:이|을|은|의|과|도)?|(?:이|가|은|는)(?! 등)) [^.;,]{{0,12}}(?:{'|'.join(words.KO_STRONG_HEADS)})(?:로|으로)?[^.;,]{{0,12}}[.]?$"
+    rf"|(?:など|等)?(?:が|は|是|为|為)[^。；;、，]{{0,8}}(?:{'|'.join(words.JA_HEADS)})[^。；;、，]{{0,6}}[。.]?$"
+)
+_QUESTION = re.compile(r"\A\s*[^\n]{0,300}[?？][ \t]*\n+\s*\w{1,12}[ \t]*[.:：]\s*(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")
 _STOPS = tuple(".!?。")
 _HEADING_MARKS = tuple("()[]*【】<>#_:")
@@ -107,6 +119,8 @@ def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, 
             return 0, "answer", _name(segment, heads)
         return (0, "aside", named[0][1]) if _is_marked(segment, named, words.ASIDES) else None
     name = _name(segment, heads)
+    if at_line and len(named) < (6 if heads else 3) and (kind := _kind_of_words([word for _, word in named])) != "answer":
+        return 0, kind, name
     if heads and (complete or any(is_head(word, strong=True) for word in heads)):
         return run[0][0] if not (at_line and complete) else 0, "answer", name
     if not at_line:
@@ -151,7 +165,8 @@ def _run_of_labels(named: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
 def _name(segment: str, heads: list[str]) -> str:
     digits = "".join(filter(str.isdigit, segment))
-    final = "final" if any(word in segment.casefold() for word in words.FINAL) else ""
+    folded = segment.casefold()
+    final = "final" if any(word in folded for word in words.FINAL) else "absent" if "absent" in folded else ""
     return " ".join((final, *heads[-1:], digits)).strip()
 
 
@@ -184,6 +199,27 @@ def is_label_word(word: str) -> bool:
 def opens_preamble(segment: str) -> bool:
     """Tell whether the segment begins like a sentence that announces a list (Here are .., 다음은 .., Voici .., 以下 ..)."""
     return segment.strip(" \t*_#>-\"'").casefold().startswith(words.OPENERS)
+
+
+def strip_about(line: str) -> str:
+    """Return what a sentence says the text to be about: `The article deals with A.`, `이 기사는 A에 관한 내용입니다.` -> A."""
+    if match := _CJK_ABOUT.fullmatch(line.strip()):
+        return next(filter(None, match.groups()))
+    nouns = 0
+    for match in islice(_WORD.finditer(line), 12):
+        word = match[0].casefold().strip("*_\"'.").replace("’", "'").rpartition("'")[2]
+        nouns += word in words.TEXT_NOUNS
+        if nouns and word in words.ABOUT:
+            rest = line[match.end() :].strip()
+            return rest.rstrip(".") if rest.strip(" .:,") else line
+        if not (nouns and (word in words.ABOUT_VERBS or word.endswith("ly")) or is_label_word(word) or word in words.TEXT_NOUNS):
+            break
+    return line
+
+
+def after_question(text: str) -> str:
+    """Return the answer to a question that the model puts to itself: `Q: Which?`, `A: A; B` on the next line -> `A; B`."""
+    return _QUESTION.sub("", text, count=1)
 
 
 def announces(text: str) -> bool:
@@ -233,6 +269,53 @@ def strip_announcement(line: str) -> str:
         topic = word.endswith(("은", "는")) and is_head(word, strong=True) and start < 40
         if heads and (word in words.COPULAS or topic) and line[end:].strip(" .:,"):
             return line[end:].strip()
+    return line
+
+
+def folded_key(key: str) -> str:
+    """Return the key of an object as a word of a label: `Key_Phrases` -> `key-phrases`."""
+    return key.strip().replace("_", "-").casefold()
+
+
+def kind_of_key(key: str) -> str:
+    """Return `aside`, `draft`, `final` or `answer` for the key of an object."""
+    parts = folded_key(key).split("-")
+    if key.strip().casefold() in words.ASIDES - {"title", "text"}:
+        return "aside"
+    kind = _kind_of_words(parts)
+    return "final" if kind == "answer" and parts[0].startswith(words.FINAL) else kind
+
+
+def kind_of_lead(lead: str) -> str:
+    """Return the kind of a literal by the words that lead to it, on its line or the one before."""
+    named = [word for match in _WORD.finditer(lead.strip()[-_SEGMENT_CHARS:].rpartition("\n")[2]) if (word := _bare(match[0]))]
+    if not named or len(named) > 8:
+        return "answer"
+    kind = _kind_of_words(named)
+    if kind == "answer" and len(named) <= 3 and (named[0] in words.ASIDES or named[-1] in words.ASIDES):
+        return "aside"
+    return "final" if kind == "answer" and any(word.startswith(words.FINAL) for word in named) else kind
+
+
+def _kind_of_words(named: list[str]) -> str:
+    """Return `aside` for a label of what the model does not give, `draft` for what it only thought of, else `answer`."""
+    if named[0] in words.REJECTED or named[-1] in words.REJECTED:
+        return "aside"
+    return "draft" if named[0] in words.DRAFTS or named[-1] in words.DRAFTS else "answer"
+
+
+def strip_conclusion(line: str) -> str:
+    """Remove the end of a sentence that says what the list before is: `A, B and C are the key phrases.` -> `A, B and C`."""
+    if match := _CJK_CONCLUSION.search(line):
+        return line[: match.start()]
+    spans = [(match.start(), _bare(match[0]).rstrip(".")) for match in _WORD.finditer(line, max(0, len(line) - _SEGMENT_CHARS))]
+    heads = 0
+    for start, word in reversed(spans):
+        if heads and word in words.COPULAS:
+            return line[:start].rstrip(" ,")
+        if word and not is_label_word(word):
+            break
+        heads += is_head(word, strong=True) if word else 0
     return line
 
 

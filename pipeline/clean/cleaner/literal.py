@@ -6,10 +6,14 @@ import re
 from dataclasses import dataclass, field
 from itertools import islice
 
-_START = re.compile(r"""(?:^|(?<=[\s:：=(]))[\[{](?=\s{0,99}(?:["'“‘\[{(\]}]|\d+\s*:))""")
-_CLOSERS = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」"}
-_STRING_ENDS = {
-    quote: re.compile(rf"""{closer}(?=\s{{0,99}}(?:[,;:\]}})、，]|//|$))""") for quote, closer in _CLOSERS.items()
+_START = re.compile(r"""(?:^|(?<=[\s:：=(]))[\[{](?=\s{0,99}(?:["'“”„‘’「\[{(\]}]|\d+\s*:))""")
+_DOUBLE, _SINGLE = '"“”„‟', "'‘’‚"  # a model opens a string by one and closes it by another
+_QUOTES = dict.fromkeys(_DOUBLE, _DOUBLE) | dict.fromkeys(_SINGLE, _SINGLE) | {"「": "」"}
+_DELIMITER = r"\s{0,99}(?:[,;:\]})、，]|//|$)"
+_NEXT_VALUE = r"\s{0,99}(?:[,;、，]\s{0,99}(?:[\[{\d\]}\"“”„'‘’]|null|true|false)|[:\]}]|//|$)"
+_MARKS = {
+    closers: re.compile(rf"[{closers}](?:(?P<ends>(?={_DELIMITER}))(?P<next>(?={_NEXT_VALUE}))?)?")
+    for closers in (_DOUBLE, _SINGLE, "」")
 }
 _BARE = re.compile(r"[^\s,;:\[\](){}\"“”「」、，][^,;:\[\](){}\"“”「」、，\n]{0,200}")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
@@ -47,9 +51,10 @@ Value = str | Bare | Collection
 
 @dataclass(frozen=True)
 class ParsedLiteral:
-    """One literal, its end in the text (an offset), and whether the text was cut off inside it."""
+    """One literal, where it begins and ends in the text (offsets), and whether the text was cut off inside it."""
 
     value: Collection
+    begin: int
     end: int
     cut: bool
 
@@ -81,7 +86,7 @@ def _read(text: str, start: int) -> ParsedLiteral:
             stack.pop()
         elif character == ":" and stack[-1].items:
             stack[-1].keys.add(len(stack[-1].items) - 1)
-        elif character in _CLOSERS:
+        elif character in _QUOTES:
             string, position = _read_string(text, position)
             if string is None:
                 break
@@ -95,20 +100,23 @@ def _read(text: str, start: int) -> ParsedLiteral:
             position = match.end()
             continue
         position += 1
-    return ParsedLiteral(root, position, bool(stack))
+    return ParsedLiteral(root, start, position, bool(stack))
 
 
 def _read_string(text: str, start: int) -> tuple[str | None, int]:
     """Return the string that begins at `start` and the offset behind it; None where it has no end.
 
-    A quote ends the string only before a delimiter, so that `"the "new" deal"` and `'Children's Day'` are read whole.
+    A quote ends the string only before a delimiter, so that `"the "new" deal"` and `'Children's Day'` are read whole; inside
+    quotes of its own only before a delimiter and another value: `"the "big cut", debate", ..`.
     """
-    ends = _STRING_ENDS[text[start]]
-    position = start + 1
-    while match := ends.search(text, position):
-        if not _is_escaped(text, match.start()):
-            return unescape(text[start + 1 : match.start()]), match.end()
-        position = match.end()
+    inside = False
+    for mark in _MARKS[_QUOTES[text[start]]].finditer(text, start + 1):
+        if _is_escaped(text, mark.start()):
+            continue
+        if mark["next"] is not None or (mark["ends"] is not None and not inside):
+            return unescape(text[start + 1 : mark.start()]), mark.end()
+        before, behind = text[mark.start() - 1], text[mark.end() : mark.end() + 1]
+        inside = not inside and (before.isspace() or before in "([“‘") and not behind.isspace()
     return None, len(text)
 
 
@@ -128,4 +136,6 @@ def unescape(body: str) -> str:
         code = match[1] or match[2]
         return chr(int(code, 16)) if code else _ESCAPED.get(match[3], match[3])
 
-    return _ESCAPE.sub(replace, body).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    body = _ESCAPE.sub(replace, body)
+    body = _ESCAPE.sub(replace, body) if "\\u" in body else body  # escaped twice
+    return body.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

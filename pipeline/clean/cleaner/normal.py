@@ -18,7 +18,7 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31}\d{0,2})
 _NESTED_AMPERSAND = re.compile(r"&(?:amp;)+")
 _WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uff9f]+")  # letters and digits, no punctuation
 _HANGUL = re.compile("[가-힣]")
-_EMPHASIS = re.compile(r"\*\*|__|``|~~|\\(?=[*_#\-\[\]`&.])")
+_EMPHASIS = re.compile(r"\*\*|__|``|~~|\\(?=[*_#\-\[\]`&.%$])")
 _ESCAPED_BREAK = re.compile(r"\\[nrt]|\\(?=[\"'])")
 _LIKE = {"'": "’‘ʼ´", '"': "“”„", "-": "–—‐‑−", "·": "ᆞ‧∙・"}
 _TYPOGRAPHY = tuple((mark, plain) for plain, marks in _LIKE.items() for mark in marks)

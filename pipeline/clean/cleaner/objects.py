@@ -9,15 +9,36 @@ from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.split import split_inline
 from pipeline.clean.cleaner.vocabulary import PHRASE_KEYS
 
+# What a call of a tool is given.
+_CARRIERS = set("arguments parameters input args kwargs function tool_calls function_call action_input tool_input".split())
+_MOST = 100  # literals in one reply
 
-def following_items(text: str, literal: ParsedLiteral, article: ArticleIndex | None) -> list[str]:
-    """Return the items of the objects behind the first one (JSON lines)."""
-    items: list[str] = []
-    more = find_literal(text, literal.end)
-    while more is not None and len(items) < 100:
-        items += literal_items(more, article) or []
-        more = find_literal(text, more.end)
-    return items
+
+def chosen_literal(text: str) -> tuple[ParsedLiteral | None, list[ParsedLiteral]]:
+    """Return the literal that is the answer, and those that go on with it: lines of JSON, several arrays in a row.
+
+    What is called rejected or a candidate before it is no answer where another is there; one that is called final is the answer.
+    """
+    found: list[tuple[str, ParsedLiteral]] = []
+    start = 0
+    while len(found) < _MOST and (literal := find_literal(text, start)) is not None:
+        found.append((text[start : literal.begin], literal))
+        start = literal.end
+    kinds = [labels.kind_of_lead(lead) for lead, _ in found]
+    for wanted in ("final", "answer", "draft", "aside"):
+        if wanted in kinds:
+            first = kinds.index(wanted)
+            break
+    else:
+        return None, []
+    chosen = found[first][1]
+    rest = []
+    for lead, literal in found[first + 1 :]:
+        is_list = chosen.value.opener == "["
+        if any(map(str.isalnum, lead)) and (is_list or labels.kind_of_lead(lead) != "answer"):
+            break
+        rest.append(literal)
+    return chosen, rest
 
 
 def literal_items(literal: ParsedLiteral, article: ArticleIndex | None) -> list[str] | None:
@@ -71,32 +92,61 @@ def _is_word(text: str) -> bool:
 
 
 def _object_items(group: Collection, article: ArticleIndex | None) -> list[str]:
-    """Return the phrases of an object: lists of any key, else the value of a phrase key, else keys with scores or glosses."""
-    pairs = group.pairs()
-    groups = [(key, value) for key, value in pairs if isinstance(value, Collection)]
+    """Return the phrases of an object: the values of keys that name them, else lists of any key, else keys with scores or glosses."""
+    pairs = answer_pairs(group)
+    named = [value for key, value in pairs if labels.is_head(labels.folded_key(key), strong=True) and _holds_text(value)]
+    groups = [value for _, value in pairs if isinstance(value, Collection)]
+    if named and (groups or len(pairs) > 1):
+        return [item for value in named for item in _value_items(value, article)]
     if groups:
-        heads = [(key, value) for key, value in groups if labels.is_head(key.casefold().strip(), strong=True)]
-        others = [(key, value) for key, value in groups if key.casefold().strip() not in words.ASIDES]
-        return [item for _, value in heads or others or groups for item in _group_items(value, article)]
+        return [item for value in groups for item in _value_items(value, article)]
     strings = [(key, value) for key, value in pairs if isinstance(value, str)]
     for key, value in strings:
         if key.strip().casefold() in PHRASE_KEYS:
             return _split_text(value, article) if _is_plural(value) else [value]
-    named = [value for key, value in strings if labels.is_label_key(key)]
-    if named:
-        return [item for value in named for item in _split_text(value, article)]
+    labelled = [value for key, value in strings if labels.is_label_key(key)]
+    if labelled:
+        return [item for value in labelled for item in _split_text(value, article)]
     if strings and _prefer_values(strings, article):
         return [item for _, value in strings for item in _split_text(value, article)]
     return [key for key, _ in pairs if not labels.is_label_key(key)]
 
 
+def answer_pairs(group: Collection) -> list[tuple[str, Value]]:
+    """Return the pairs of an object that may hold its answer, strings that are JSON themselves read (the arguments of a call).
+
+    Reasoning, rejected ones, and candidates beside those that were selected are left out.
+    """
+    pairs = [(key, _read_inside(value)) for key, value in group.pairs()]
+    if carried := [pair for pair in pairs if pair[0].casefold() in _CARRIERS and isinstance(pair[1], Collection)]:
+        return carried
+    kinds = [labels.kind_of_key(key) for key, _ in pairs]
+    for wanted in ("final", "answer", "draft"):
+        if wanted in kinds:
+            return [pair for pair, kind in zip(pairs, kinds, strict=True) if kind == wanted]
+    return pairs  # a key that only explains may be the phrase itself, where it stands alone
+
+
+def _read_inside(value: Value) -> Value:
+    """Return what a string holds that is JSON itself."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    literal = find_literal(value.strip())
+    return value if literal is None or literal.cut else literal.value
+
+
+def _holds_text(value: Value) -> bool:
+    return isinstance(value, Collection) or (isinstance(value, str) and bool(value.strip()))
+
+
+def _value_items(value: Value, article: ArticleIndex | None) -> list[str]:
+    if isinstance(value, Collection):
+        return _object_items(value, article) if value.keys else _list_items(value, article)
+    return _split_text(value, article) if isinstance(value, str) else []
+
+
 def _split_text(value: str, article: ArticleIndex | None) -> list[str]:
     return [item for line in value.split("\n") if line.strip() for item in split_inline(line, article)]
-
-
-def _group_items(value: Value, article: ArticleIndex | None) -> list[str]:
-    assert isinstance(value, Collection)
-    return _object_items(value, article) if value.keys else _list_items(value, article)
 
 
 def _is_plural(value: str) -> bool:

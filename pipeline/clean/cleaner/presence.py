@@ -19,6 +19,7 @@ from functools import cached_property
 from itertools import accumulate, islice
 from typing import Literal
 
+from pipeline.clean.cleaner.content import beginnings
 from pipeline.clean.cleaner.normal import fold_loose, fold_space, has_hangul, is_alphabetic
 from pipeline.core.text import kiwi
 from pipeline.core.text.korean import strip_particles
@@ -96,6 +97,11 @@ class ArticleIndex:
     def script(self) -> str | None:
         """Return the script of most letters."""
         return main_script(self.text)
+
+    @cached_property
+    def beginnings(self) -> set[str]:
+        """Return how the content words begin."""
+        return beginnings(self.text)
 
     @cached_property
     def _loose(self) -> str:

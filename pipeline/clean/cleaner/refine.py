@@ -173,6 +173,15 @@ def _remark_behind(text: str, article: ArticleIndex | None) -> list[str] | None:
     return [head] if chatter or (article is not None and article.has(trim(head))) else None
 
 
+def _remark_before(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Remove sentences before the phrase: `Well, it is about rails. A` -> A."""
+    *remarks, last = _SENTENCE.split(text)
+    if not remarks or not any(map(str.isalnum, last)) or is_clause(last):
+        return None
+    known = article is not None and article.has(trim(last))
+    return [last] if (known or article is None) and all(is_clause(part) or known for part in remarks) else None
+
+
 def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:
     """Choose a side of a colon or dash: `A: what it is` -> A; `Category: A` -> A. The one that the article has wins."""
     match = _GLOSS.search(text) or (_GLUED_COLON.search(text) if article is not None else None)
@@ -231,5 +240,5 @@ def _width(text: str, article: ArticleIndex | None) -> list[str] | None:
 
 _RULES: tuple[Callable[[str, ArticleIndex | None], list[str] | None], ...] = (
     _loop, _semicolons, _number, _news_tag, _address, _score, _footnote, _conjunction, _copula, _et_cetera, _listed,
-    _remark_behind, _gloss, _bracket_gloss, _width,
+    _remark_behind, _remark_before, _gloss, _bracket_gloss, _width,
 )  # fmt: skip

@@ -1,68 +1,139 @@
-"""Short labels: the first line of a reply, without what stands before, behind and around the label in it."""
+"""Short labels: the line of a reply that gives one, without what stands before, behind and around the label in it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
-from pipeline.clean.cleaner import labels, statuses
+from pipeline.clean.cleaner import faults, labels, statuses
+from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.envelope import open_envelope
-from pipeline.clean.cleaner.literal import find_literal
+from pipeline.clean.cleaner.evidence import NO_PROMPT, Constants, only_leads, shares_stem
+from pipeline.clean.cleaner.literal import Bare, Collection, Value, find_literal
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
 from pipeline.clean.cleaner.normal import strip_emphasis
+from pipeline.clean.cleaner.objects import answer_pairs
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import refine
 from pipeline.clean.cleaner.reject import is_clause
+from pipeline.clean.cleaner.split import quoted
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.core.finish import withheld
 
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
+_ASIDE = re.compile(r"[.。;,]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
-_NAMES = ("title", "label", "name", "category", "class", "titre", "제목", "분류", "범주", "タイトル", "分類")
+_VAGUE_KEYS = {"name", "title", "type", "section"}
 
 
-def clean_short(raw: str, *, max_words: int = 6, finish_reason: str | None = None) -> tuple[str, Status]:
+@dataclass(frozen=True)
+class ShortAnswer:
+    """What a reply gives for one label: its line, all the lines, the texts of its literal; or the status of a reply without one."""
+
+    line: str
+    status: Status = "ok"
+    lines: str = ""
+    texts: list[str] = field(default_factory=list)
+
+
+def clean_short(
+    raw: str,
+    *,
+    max_words: int = 6,
+    finish_reason: str | None = None,
+    article: ArticleIndex | None = None,
+    constants: Constants = NO_PROMPT,
+) -> tuple[str, Status]:
     """Return (label, status); the label is empty unless the status is `ok`.  Never raises on a string.
 
     `{"topic": "A"}`, `Topic: A`, `Sure! Here is the label: "A".` and `A` with an explanation on further lines are all A;
     a sentence, or more words than `max_words`, is `unparseable`.
     """
-    if kept_back := withheld(finish_reason):
-        return "", kept_back
-    envelope = open_envelope(raw, None, [])
-    answer = envelope.answer
-    if not any(map(str.isalnum, answer)):
-        return "", "truncated" if envelope.unfinished else "empty"
-    if opening := statuses.status_of_opening(answer, None):
-        return "", opening
-    line = _of_literal(answer) or _first_line(answer)
-    if is_cut(finish_reason, raw) and answer.endswith(line):
-        return "", "truncated"
-    label = next(refine(strip_number(_behind_head(line)), None), "")
-    if statuses.is_no_answer(label):
+    answer = read_short(raw, finish_reason, article)
+    if answer.status != "ok":
+        return "", answer.status
+    label = next(refine(strip_number(answer.line), None), "")
+    supported = article is not None and shares_stem([label], article)
+    if statuses.is_no_answer(label) or (not supported and (faults.is_fault(raw) or statuses.is_placeholder(label))):
         return "", "no_answer"
+    if not supported and constants.say(label) and article is not None:
+        return "", "prompt_echo"
     if not label or len(label.split()) > max_words or is_clause(label):
         return "", "unparseable"
     return label, "ok"
 
 
-def _behind_head(line: str) -> str:
-    """Return what a head announces: `I think the topic is: A`, `The topic is A`, `Title: A` -> A."""
+def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None) -> ShortAnswer:
+    """Return the line of a reply that gives its label, bare; a literal's value comes before lines, and an answer before asides."""
+    if kept_back := withheld(finish_reason):
+        return ShortAnswer("", kept_back)
+    envelope = open_envelope(raw, None, [])
+    answer = envelope.answer
+    if not any(map(str.isalnum, answer)):
+        return ShortAnswer("", "truncated" if envelope.unfinished else "empty")
+    if opening := statuses.status_of_opening(answer, None):
+        return ShortAnswer("", opening)
+    answer = labels.after_question(answer)
+    literal = find_literal(answer)
+    texts = literal_texts(literal.value) if literal else []
+    line = texts[0] if texts else _first_line(answer)
+    if is_cut(finish_reason, raw) and answer.endswith(line):
+        return ShortAnswer("", "truncated")
+    return ShortAnswer(_bare(line, article), "ok", "" if texts else answer, texts)
+
+
+def _bare(line: str, article: ArticleIndex | None) -> str:
+    """Return the label that a line announces, quotes in a sentence, or says the text to be about."""
+    if (aside := _ASIDE.search(line)) and aside[1].casefold() in words.ASIDES:
+        line = line[: aside.start()]
+    line = _behind_head(line, article)
+    spans = quoted(line)
+    if spans and only_leads(line, spans, article):
+        return spans[0]
+    return labels.strip_about(line)
+
+
+def _behind_head(line: str, article: ArticleIndex | None) -> str:
+    """Return what a head announces: `I think the topic is: A`, `The topic is A`, `Title: A` -> A; so does any word alone, where
+    the article does not have it: `Onderwerp: A`."""
     match = _HEAD.match(line)
     if match is None or not line[match.end() :].strip():
         return line
-    words = _WORD.findall(match[1].casefold())
-    is_head = any(labels.is_head(word, strong=False) or word in _NAMES for word in words)
+    found = _WORD.findall(match[1].casefold())
+    is_head = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in found)
+    if not is_head and article is not None and ":" in match[0].replace("：", ":"):
+        is_head = len(found) == 1 and not shares_stem(found, article) and not article.has(match[1])
     return line[match.end() :] if is_head else line
 
 
-def _of_literal(answer: str) -> str | None:
-    """Return the first text in JSON: the value of its first key, or its first item."""
-    literal = find_literal(answer)
-    if literal is None:
-        return None
-    group = literal.value
-    values = [value for _, value in group.pairs()] if group.keys else group.items
-    return next((value for value in values if isinstance(value, str) and value.strip()), None)
+def literal_texts(value: Value) -> list[str]:
+    """Return the texts that a literal gives for its label, the best first: the value under the key that names it."""
+    if isinstance(value, str):
+        return [value] if value.strip() else []
+    if isinstance(value, Bare):
+        return []
+    if not value.keys:
+        texts = [text for item in value.items for text in literal_texts(item)[:1]]
+        return texts[:1] if all(isinstance(item, Collection) and _has_share(item) for item in value.items) else texts
+    pairs = answer_pairs(value)
+    named = [part for key, part in sorted(pairs, key=lambda pair: pair[0].casefold() in _VAGUE_KEYS) if _names_label(key)]
+    others = [part for key, part in pairs if key.casefold() not in words.GLOSS_COLUMNS]
+    nested = [part for part in others if isinstance(part, Collection) and literal_texts(part)]
+    for part in [*named, *nested, *others]:
+        if texts := literal_texts(part):
+            return texts
+    scored = [key for key, part in pairs if isinstance(part, Bare)]
+    return scored[:1] if len(scored) == len(pairs) else []
+
+
+def _has_share(group: Collection) -> bool:
+    return any(isinstance(part, Bare) and any(map(str.isdigit, part.text)) for part in group.items)
+
+
+def _names_label(key: str) -> bool:
+    parts = labels.folded_key(key).split("-")
+    return any(part in words.LABEL_NOUNS or labels.is_head(part, strong=False) for part in (parts[0], parts[-1]))
 
 
 def _first_line(answer: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from pipeline.clean.cleaner import markers
 from pipeline.clean.cleaner.presence import ArticleIndex
@@ -20,6 +21,11 @@ _CONJUNCTION = re.compile(r"\s(?:and|as well as|et|ainsi que|und|sowie|및|그�
 _GAPS = re.compile(r"[ \u3000]{3,50}")
 _ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘『「《〈【\[*`])""")
 _QUOTES = tuple("\"'“”‘’«»「」『』《》〈〉")
+_QUOTED = re.compile(
+    r"“[^“”\n]{1,80}”|‘[^‘’\n]{1,80}’|「[^「」\n]{1,80}」|『[^『』\n]{1,80}』|《[^《》\n]{1,80}》|«[^«»\n]{1,80}»|„[^„“”\n]{1,80}[“”]"
+    r"|(?<![^\W_])\"[^\"\n]{1,80}\"|(?<!\w)'[^'\n]{1,80}'(?![A-Za-z])"
+)
+_BETWEEN_QUOTES = re.compile(r"[\s,;，；、/·・]*(?:(?:and|or|et|ou|und|oder|y|e|o|以及|及|和|与|與|と|や|및|과|와|이나|그리고)\s*)?")
 _YEAR = re.compile(r"(?:1[89]|20)\d\d")
 _CAPITAL = re.compile(r"[A-ZÀ-Þ][^가-힣ぁ-ヿ一-龥]*$")
 _GOES_ON = re.compile(r",?\s*(?:and|or|et|ou|und|oder|&)\s|,\s*[A-ZÀ-Þ]")
@@ -50,6 +56,13 @@ def split_inline(text: str, article: ArticleIndex | None) -> list[str]:
         return bulleted
     hidden = _PROTECTED.sub(lambda match: match[0].translate(_HIDDEN), text)
     return [part.translate(_SHOWN) for part in _split_hidden(hidden, article)]
+
+
+def quoted(text: str) -> list[str]:
+    """Return what stands in quotes, where nothing but separators is between the quotes: `It is about “A”, “B” and “C”.`"""
+    spans = [match for match in _QUOTED.finditer(text)]
+    gaps = [text[left.end() : right.start()] for left, right in pairwise(spans)]
+    return [match[0][1:-1].strip() for match in spans] if all(map(_BETWEEN_QUOTES.fullmatch, gaps)) else []
 
 
 def split_semicolons(text: str) -> list[str]:

@@ -15,8 +15,10 @@ from pipeline.clean.cleaner.reject import is_clause
 from pipeline.core.text.language import detector
 
 Status = Literal[
-    "ok", "empty", "refusal", "content_filter", "no_answer", "truncated", "language_mismatch", "unparseable"
+    "ok", "empty", "refusal", "content_filter", "no_answer", "truncated", "language_mismatch", "unparseable", "none_in_article",
+    "prompt_echo",
 ]
+_STILL_TO_DO = re.compile(words.STILL_TO_DO)
 _HEAD_CHARS = 600
 _NO_DATA = {"error", "message", "code", "detail", "type"}  # keys of an object that tells of an error
 _ENOUGH = 3  # phrases of which none is in the article: enough text for the detection of their language
@@ -80,9 +82,25 @@ def _status_of_literal(answer: str) -> Literal["refusal", "no_answer"] | None:
 def is_no_answer(text: str) -> bool:
     """Tell whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`."""
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
-    if bare in words.NO_ANSWERS:
+    if bare in words.NO_ANSWERS or _STILL_TO_DO.fullmatch(bare) or _denies_label(bare.split()):
         return True
     return bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare
+
+
+def _denies_label(tokens: list[str]) -> bool:
+    """Tell whether a word that denies stands with one for what was asked and nothing else: `No label returned`, `분석 불가`."""
+    if not 1 < len(tokens) < 7 or not any(token in words.NONE_WORDS for token in tokens):
+        return False
+    others = [token for token in tokens if token not in words.NONE_WORDS]
+    asked = any(token in words.ASKED_NOUNS for token in others)
+    return asked and all(token in words.ASKED_NOUNS or token in words.FILLERS for token in others)
+
+
+def is_placeholder(text: str) -> bool:
+    """Tell whether a text only names what should stand in its place: `phrase1`, `<topic label>`, `your answer here`."""
+    tokens = [token.strip("0123456789_.,<>[]{}()\"'#") for token in text.casefold().replace("-", " ").replace("_", " ").split()]
+    named = [token for token in tokens if token]
+    return bool(named) and all(token in words.PLACEHOLDERS or labels.is_head(token, strong=False) for token in named)
 
 
 def _denies_phrases(sentence: str) -> bool:

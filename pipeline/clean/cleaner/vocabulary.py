@@ -31,13 +31,33 @@ FILLERS = _words(
     "article articles article's news text story document content passage piece report",
     "here are is were below above following follows include includes including i've i have found find picked chosen",
     "main most important top key major significant extracted generated identified selected suggested relevant final",
-    "based list semicolon-separated semicolon separated comma-separated up seven five ten english korean french",
+    "present absent based list semicolon-separated semicolon separated comma-separated up seven five ten english korean french",
     "japanese sure okay ok certainly course great absolutely model can be it says summary summarizing represent",
     "voici les des de du la le l' un une dans cet ce cette l'article suivants suivantes suivant sont principaux",
     "principales importants importantes extraits extraites plus bien sûr clef clefs clé clave première premier initiale",
     "die der das aus dem wichtigsten sind las los del artículo",
 )
 COPULAS = _words("are is include includes were : sont son sind")
+# A sentence that says what the text is about: its subject, its verb with the preposition behind it.
+TEXT_NOUNS = _words(
+    "article document text story news piece report passage topic subject texte article document sujet reportage artikel text bericht thema",
+    "artículo texto noticia documento tema articolo testo notizia artigo notícia matéria documento assunto",
+)
+ABOUT = _words(
+    "about discusses covers describes concerns addresses examines explores highlights on with over around sur von über um de du d' sobre",
+    "di su dei del della behandelt beschreibt concerne aborde évoque décrit aborda describe riguarda descrive",
+)
+ABOUT_VERBS = _words(
+    "is are was deals talks focuses reports centers centres speaks treats mainly porte parle traite s'agit handelt geht es habla trata",
+    "tratta parla fala est ist es è é fundamentalmente principalmente",
+)
+# What a short label may be called, before a colon or as a key.
+LABEL_NOUNS = _words(
+    "title label labels name category class type classification section genre titre catégorie classe étiquette libellé nom rubrique",
+    "titel kategorie klasse rubrik etikett thema bezeichnung título categoría clase etiqueta tema nombre sección titolo categoria",
+    "argomento etichetta nome assunto rótulo onderwerp categorie temat kategoria ämne",
+    "제목 분류 범주 주제 주제명 라벨 레이블 카테고리 클래스 분야 タイトル 分類 カテゴリ カテゴリー ラベル 主题 主題 标题 標題 类别 類別 标签 標籤 分类",
+)
 OPENERS = (
     "here ", "here's", "sure", "certainly", "of course", "below", "the following", "based on", "okay", "absolutely",
     "these are", "i have", "i've", "after ", "from the article", "following are", "as requested",
@@ -92,7 +112,7 @@ JA_FILLERS = (
     "抽出",
     "は",
 )
-FINAL = ("final", "최종", "revised", "corrected", "수정", "finale", "最終")
+FINAL = ("final", "최종", "revised", "corrected", "수정", "finale", "最終", "selected", "chosen", "선정된", "선택", "最终", "endgültig")
 # A model takes back the list before: the one behind counts.
 CORRECTIONS = (
     "corrected", "correction", "revised", "wait,", "apolog", "수정", "다시 정리", "정정", "訂正", "修正", "失礼", "corrig", "rectifi",
@@ -127,6 +147,13 @@ ASIDES = _words(
 MEASURES = _words("confidence score confiance 信頼度 신뢰도")
 # Headings of a reasoning, where they are the first line.
 THOUGHTS = ("사고 ?과정", "생각", "思考(?:過程|过程)?", "推論", "pensée", "réflexion", "gedanken", "pensamiento", "ragionamento")
+# Phrases that the model thought of and does not give: never an answer, or one where there is no other.
+REJECTED = _words(
+    "not non rejected excluded discarded omitted ignored unused removed irrelevant wrong rejetés rejeté rejetées écartés exclus",
+    "descartadas descartados excluidas rechazadas ausgeschlossen verworfen abgelehnt scartate escluse descartados",
+    "제외 제외된 탈락 배제 제외한 除外 不採用 排除 剔除",
+)
+DRAFTS = _words("candidate candidates considered possible options 후보 候補 候选 candidats candidatas candidatos kandidaten candidati")
 # Another try, or the next turn: nothing after it belongs to the first answer.
 ALTERNATIVES = _words(
     "q example examples 질문 예시 예제 質問 exemple alternatively alternative or 또는 혹은 다른 別案 または ou autrement"
@@ -184,6 +211,36 @@ REQUESTS = (
     (("提供", "教えて", "送って", "貼り付け", "入力して", "共有", "お送り", "見当たりません", "含まれていません", "ありません"),
      ("記事", "本文", "テキスト", "文章")),
 )  # fmt: skip
+# Words for nothing are composed: a word that denies with one for what was asked, and fillers (`No label returned`).
+NONE_WORDS = _words(
+    "no none not without nothing missing unavailable failed blocked filtered removed withheld omitted pending empty unable",
+    "aucun aucune pas sans rien néant kein keine keinen ohne nichts sin ningún ninguna ninguno nessun nessuna nessuno senza",
+    "nenhum nenhuma sem geen zonder brak нет без ei",
+    "없음 불가 불가능 미정 미상 실패 없다 없습니다 오류 미분류 미제공 불명 공란",
+)
+ASKED_NOUNS = _words(
+    "label labels answer answers response responses reply result results output topic topics category class content data information",
+    "info match matches tag tags phrase phrases keyword keywords keyphrase keyphrases key-phrase key-phrases key article text input",
+    "found returned available given provided generated assigned identified applicable possible detected extracted yet determined",
+    "étiquette étiquettes réponse résultat mot mots clé clés mot-clé mots-clés expression expressions trouvé trouvée disponible sujet",
+    "thème etikett antwort ergebnis schlüsselwörter stichwörter schlagwörter thema gefunden verfügbar vorhanden kategorie",
+    "etiqueta etiquetas respuesta resultado resultados palabras clave palabra tema frases disponible encontrado encontrada asignada",
+    "etichetta risposta risultato parole chiave parola trovato trovata disponibile argomento rótulo resposta palavras chave",
+    "encontrada encontrado disponível assunto categoria categoría antwoord etykiety odpowiedzi",
+    "라벨 레이블 키워드 구문 핵심 핵심구문 주제 태그 결과 정보 내용 답변 응답 답 분석 추출 분류 판단 생성 처리 확인 데이터 값 해당 사항",
+)
+PLACEHOLDERS = ASKED_NOUNS | LABEL_NOUNS | _words("your the a an first second third here example placeholder insert n one two three string value")
+# What is still to be done: `to be labeled`, `à compléter`, `待标注`.
+STILL_TO_DO = (
+    r"(?:to be|needs to be|must be|yet to be) (?:re-?)?(?:label|annotat|determin|fill|complet|add|defin|assign|decid|provid|translat|confirm)\w*(?: in)?"
+    r"|(?:à|a|da|por|zu|noch zu|zum|te) (?:compléter|définir|déterminer|étiqueter|annoter|remplir|venir|completar|definir|etiquetar|determinar"
+    r"|asignar|completare|definire|etichettare|rotular|anotar|preencher|ergänzen|bestimmen|beschriften|labeln|ausfüllen|bepalen)"
+    r"|待(?:标注|標註|標注|定|补充|補充|填写|填|分类|确认|确定|处理|添加)|(?:라벨|레이블|추후|작성|입력|분류)(?:링)? ?(?:예정|대기|필요|미정|미완료?|전)"
+    r"|未(?:标注|標註|分类|分類|定|定义|設定|记入|記入|入力)|(?:ラベル|分類)(?:付け)?(?:待ち|前|未定)|要(?:確認|入力|ラベル付け)"
+    r"|(?:暂无|暫無|没有|沒有|无|無|无可用)(?:相关|可用)?(?:关键词|關鍵詞|关键短语|关键字|标签|標籤|内容|內容|结果|結果|答案|主题|主題|分类|类别|数据)"
+    r"|(?:ラベル|キーワード|キーフレーズ|回答|答え|結果|主題|トピック|カテゴリー?|該当|データ)(?:は|が)?(?:なし|無し|ありません|不明|未定)"
+    r"|(?:无法|無法|不能|不可)(?:分析|提取|识别|分类|回答|标注|生成|确定)"
+)
 NO_ANSWERS = frozenset(
     (
         "none", "n/a", "na", "null", "nil", "nothing", "not applicable", "no answer", "not available", "undefined",
@@ -225,7 +282,7 @@ COMMA_TAILS = frozenset(
 # What ends an open list.
 ET_CETERA = frozenset(
     (
-        "etc", "etc.", "and", "or", "et", "ou", "more", "others", "and more", "and others", "end", "fin", "및", "그리고", "또는",
+        "etc", "etc.", "many more", "and many more", "among others", "u.a.", "usw.", "usw", "entre autres", "entre otros", "ecc.", "等等", "ほか", "and", "or", "et", "ou", "more", "others", "and more", "and others", "end", "fin", "및", "그리고", "또는",
         "등", "기타", "그 외", "끝", "이상", "および", "など", "その他", "等", "以上", "終わり",
     )
 )  # fmt: skip
@@ -259,3 +316,27 @@ KO_SURNAMES = frozenset(
     "위표명기반왕금옥육인맹제모탁국어은편용"
 )
 REPORTERS = ("기자", "특파원", "선임기자", "인턴기자", "수습기자", "객원기자", "記者")
+# Words of four letters or more, of two Hangul, that say nothing of an article: sharing one is no evidence.
+FUNCTION_WORDS = _words(
+    "about above after again against also although among another because been before being below between both cannot could does",
+    "during each either even ever every from further have having here herself himself however into itself just like made make many might",
+    "more most much must neither never only other otherwise ours over said same several shall should since some still such than that",
+    "their them themselves then there these they thing things this those though through thus together toward under until upon very",
+    "well were what when where whether which while whose will with within without would your yours please some first last",
+    "alors apres aussi autre autres avant avec avoir cela celle celui ceux cette chez comme comment contre dans depuis deux donc elle",
+    "elles encore entre etaient etait etre fait leur leurs mais meme nous notre parce pendant peut plus pour pourquoi quand quel",
+    "quelle sans sera ses sont sous tout toute toutes tous tres vers votre vous aber alle auch beim bereits damit dann dass dein deine denn",
+    "deren dies diese diesem diesen dieser dieses doch dort durch eine einem einen einer eines etwas fur habe haben hatte hier ihre ihrem",
+    "ihren ihrer jede kann kein keine konnen mehr mein mit nach nicht noch oder ohne schon sehr sein seine seit sich sie sind soll",
+    "uber unter viel vom war waren was wegen weil welche wenn werden wie wird wurde wurden zwischen ademas algo ante antes aquel",
+    "aqui cada como con contra cual cuando desde donde durante ella ellos entre era esta estaba estas este esto estos fue hace hacia hasta",
+    "mas mientras misma mismo mucho muy nada otra otro otros para pero poco porque puede que quien segun sera sido sobre solo son",
+    "tambien tanto tiene toda todas todo todos una unos anche ancora avere della delle dello degli dalla dalle dopo fatto loro molto negli",
+    "nella nelle nostro ogni oltre perche piu poi prima quale quando quella quello questa queste questo quindi senza sono stata stato",
+    "sull sulla tutti tutto ainda alem apenas assim ate com das desde dos ela eles essa esse isso mais mesmo muito nao nas nos numa",
+    "pela pelo quando quem sem seu sua tambem voce bylo byly byla jego jest jako ktora ktore ktory lecz oraz ponad przed przez przy",
+    "takze tego tylko wiele wiec jeho jejich ktera ktere kteri jsou pouze proto take jako nebo который которая которые когда если будет были",
+    "было этого этот также только после перед через более чтобы может для как что это або буде було були його який яка яке які також тільки",
+    "icin gibi daha kadar olarak olan ancak bile veya cok ve bir mutta myos olla ovat oli olivat kuin joka jotka tama hogy volt voltak",
+    "mint vagy csak amely minden 그리고 그러나 하지만 이것 그것 있는 있다 없는 없다 대한 위한 관련 통해 때문 이번 지난 따라 또한 경우 여러 가장",
+)

@@ -1,0 +1,38 @@
+"""Content words, by how they begin: an inflection changes the end of a word, hardly its beginning."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from pipeline.clean.cleaner.vocabulary import FUNCTION_WORDS
+
+_SCRIPTS = "가-힣", "一-鿿㐀-䶿", "ァ-ヺー", "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff", "\u0590-\u08ff"
+_HANGUL, _HAN, _KATAKANA, _SPACELESS, _SEMITIC = _SCRIPTS
+_WORD = re.compile(rf"[{_HANGUL}]+|[{_HAN}]+|[{_KATAKANA}]+|[{_SPACELESS}]+|[{_SEMITIC}]+|(?:(?![{''.join(_SCRIPTS)}ぁ-ゖ])[^\W\d_])+")
+_MARKS = re.compile("[\u0300-\u036f]")
+
+
+def beginnings(text: str) -> set[str]:
+    """Return how the content words of a text begin: four letters, two of Hangul, each two of Han; short words in capitals whole.
+
+    Words that say nothing of an article (with, dans, 그리고) and shorter ones are left out.
+    """
+    found: set[str] = set()
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if "\u4e00" <= word[0] <= "\u9fff" or "\u3400" <= word[0] <= "\u4dbf":
+            found.update(word[at : at + 2] for at in range(len(word) - 1))
+        elif "가" <= word[0] <= "힣":
+            found.update([word[:2]] if len(word) > 1 and word not in FUNCTION_WORDS else [])
+        elif len(word) > 3 or "ァ" <= word[0] <= "ー":
+            folded = _folded(word)
+            found.update([folded[:4]] if folded not in FUNCTION_WORDS and len(folded) > 1 else [])
+        elif word.isupper() and len(word) > 1:
+            found.add(word)
+    return found
+
+
+def _folded(word: str) -> str:
+    word = word.casefold()
+    return word if word.isascii() else _MARKS.sub("", unicodedata.normalize("NFKD", word)).removeprefix("ال")
