@@ -37,7 +37,7 @@ from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.container import CandidateList, find_candidates
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.clean.cleaner.evidence import Constants, Prompt, constants_of, shares_stem
-from pipeline.clean.cleaner.normal import fold_loose, has_hangul
+from pipeline.clean.cleaner.normal import has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
 from pipeline.clean.cleaner.refine import refine
 from pipeline.clean.cleaner.reject import is_phrase, is_sentence
@@ -45,6 +45,7 @@ from pipeline.clean.cleaner.short import clean_short
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
 from pipeline.core.finish import UNKNOWN, finish_of, withheld
+from pipeline.core.text.concepts import spellings
 from pipeline.core.text.korean import strip_particles
 
 __all__ = ["CleanLabel", "Constants", "Status", "clean_reply", "clean_short", "locate"]
@@ -221,7 +222,8 @@ def _select(
     repairs: list[str],
 ) -> list[tuple[str, str]]:
     """Return phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
-    selected: dict[str, tuple[str, str]] = {}
+    selected: list[tuple[str, str]] = []
+    seen: dict[str, int] = {}  # spelling -> place of its concept
     for phrase in phrases:
         tier, surface = article.classify(phrase) if article else ("", phrase)
         if surface != phrase and trim(surface) == surface:
@@ -231,26 +233,43 @@ def _select(
             _note("absent", repairs)
         elif tier == "absent" and (constants.say(phrase) or statuses.is_placeholder(phrase)):
             _note("prompt_echo", repairs)
-        elif (key := _key(phrase)) in selected:
+        elif (at := _place(phrase, seen, selected, article)) is not None:
             _note("duplicate", repairs)
-            if (
-                has_hangul(phrase)
-                and len(phrase) < len(selected[key][0])
-                and not phrase.count(" ") < selected[key][0].count(" ")
-            ):
-                selected[key] = phrase, tier  # without the particle
+            if _is_better(phrase, selected[at][0], article):
+                selected[at] = phrase, tier
+            seen |= dict.fromkeys(_spellings(phrase), at)
         elif len(selected) == limit:
             _note("cap", repairs)
             break
         else:
-            selected[key] = phrase, tier
-    return list(selected.values())
+            seen |= dict.fromkeys(_spellings(phrase), len(selected))
+            selected.append((phrase, tier))
+    return selected
 
 
-def _key(phrase: str) -> str:
-    """Return a key that is equal for phrases that differ only in case, width, spacing or a Korean particle behind them."""
+def _place(
+    phrase: str, seen: dict[str, int], selected: list[tuple[str, str]], article: ArticleIndex | None
+) -> int | None:
+    """Return the place of the phrase that spells the same concept; None where there is none, or only the capitals tell two names."""
+    at = next((seen[key] for key in _spellings(phrase) if key in seen), None)
+    if at is None or article is None:
+        return at
+    other = selected[at][0]
+    only_case = phrase != other and phrase.casefold() == other.casefold()
+    return None if only_case and article.has_name(phrase) and article.has_name(other) else at
+
+
+def _is_better(phrase: str, other: str, article: ArticleIndex | None) -> bool:
+    """Tell whether a spelling is to stand in the place of another: the article has it more often, or it has no particle."""
+    if has_hangul(phrase) and len(phrase) < len(other) and phrase.count(" ") >= other.count(" "):
+        return True
+    return article is not None and article.count(phrase) > article.count(other)
+
+
+def _spellings(phrase: str) -> frozenset[str]:
+    """Return keys that two phrases share which differ only in case, spacing, number or a Korean particle behind them."""
     head, space, last = phrase.rpartition(" ")
-    return fold_loose(head + space + strip_particles(last) if has_hangul(last) else phrase)
+    return spellings(head + space + strip_particles(last) if has_hangul(last) else phrase)
 
 
 def _status_without_phrases(candidates: CandidateList, truncated: bool, repairs: list[str]) -> Status:

@@ -77,6 +77,15 @@ class ArticleIndex:
         at = _find_words(self.text, phrase) if phrase else -1
         return (at, at + len(phrase)) if at >= 0 else self._loose_span(phrase)
 
+    def count(self, phrase: str) -> int:
+        """Return how often the article holds exactly these characters as whole words."""
+        return sum(_at_borders(self.text, at, at + len(phrase)) for at in _occurrences(self.text, phrase))
+
+    def has_name(self, phrase: str) -> bool:
+        """Tell whether the article has the phrase with these capitals within a sentence, where they are no matter of its beginning."""
+        places = (at for at in _occurrences(self.text, phrase) if _at_borders(self.text, at, at + len(phrase)))
+        return any(self.text[:at].rstrip(" ")[-1:].isalnum() or self.text[:at].endswith(", ") for at in places)
+
     def spans(self, phrase: str) -> list[tuple[int, int]]:
         """Return all spans of the phrase but for spacing, width and case; where there is none, those of other inflections."""
         return list(self._loose_spans(phrase)) or self._inflected_spans(phrase)
@@ -173,6 +182,14 @@ class ArticleIndex:
 
     def _root(self, word: str) -> str:
         return self._korean_root(word) if has_hangul(word) else stem(word, self._language)
+
+
+def _occurrences(text: str, phrase: str) -> Iterator[int]:
+    """Yield the offsets at which the text holds the phrase."""
+    at = text.find(phrase) if phrase else -1
+    while at >= 0:
+        yield at
+        at = text.find(phrase, at + len(phrase))
 
 
 def _prefix(word: str) -> str:
