@@ -38,6 +38,8 @@ ADDED: dict[tuple[str, str], Any] = {
     ("providers.extractive", "candidates"): (),
     ("providers.extractive", "stop_words"): (),
     ("providers.extractive", "korean"): "rules",
+    ("tasks.classes", "other"): None,
+    ("tasks.classes", "descriptions"): {},
 }
 
 

@@ -174,6 +174,10 @@ class Task(Plugin):
         """Return the most phrases of a label, where `column` is of many; 0: as many as there are."""
         return 0
 
+    def take_prompt(self, texts: Sequence[str], language: str | None) -> None:
+        """Hear, before the first `parse`, what the prompt says to every article alike, and the language (ISO 639-1) that it asks
+        for, None: the article's own. What repeats the prompt is no label."""
+
     @abstractmethod
     def parse(self, reply: Reply, article: Article) -> Label:
         """Return the label that a raw reply holds; its status says why where it holds none."""

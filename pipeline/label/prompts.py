@@ -7,7 +7,7 @@ article is a value, never a template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -73,6 +73,11 @@ class Prompt:
             )
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise ConfigError(f"prompt {self.name!r} fails for article {article.id}: {error}") from error
+
+    @property
+    def constants(self) -> list[str]:
+        """What it says to every article alike: its templates, and the values that the job file gives for them."""
+        return [text for _, _, text in _texts(self.source) if text] + list(_strings(self._values))
 
     def _safe(self, text: str | None) -> str | None:
         """Return a text of an article such that it cannot end the delimiters that the prompt puts around it.
@@ -180,6 +185,16 @@ def _texts(source: PromptFile) -> list[tuple[str, str, str | None]]:
         turns.append(("user", f"examples.{number}.user", example.user))
         turns.append(("assistant", f"examples.{number}.assistant", example.assistant))
     return [*turns, ("user", "user", source.user)]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Yield the texts in a value of any shape."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for part in value.values() for text in _strings(part))
+    elif isinstance(value, Iterable):
+        yield from (text for part in value for text in _strings(part))
 
 
 def _variables(environment: jinja2.Environment, text: str, where: str, allowed: list[str]) -> set[str]:

@@ -74,7 +74,10 @@ class RequestBuilder:
     def task(self) -> Task:
         """The job's task; made when a reply is parsed, for its tokenizer takes its time."""
         config = self._work.config
-        return plugins.create("tasks", config.label.task, config.task_options, token_counter(self._work))
+        task = plugins.create("tasks", config.label.task, config.task_options, token_counter(self._work))
+        if self.prompt is not None:
+            task.take_prompt(self.prompt.constants, self.prompt.source.language)
+        return task
 
     @property
     def identity(self) -> dict[str, Any]:

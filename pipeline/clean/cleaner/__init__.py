@@ -37,11 +37,11 @@ from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.container import CandidateList, find_candidates
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.clean.cleaner.evidence import Constants, Prompt, constants_of, shares_stem
-from pipeline.clean.cleaner.normal import has_hangul
+from pipeline.clean.cleaner.normal import fold_typography, has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
 from pipeline.clean.cleaner.refine import refine
 from pipeline.clean.cleaner.reject import is_phrase, is_sentence
-from pipeline.clean.cleaner.short import clean_short
+from pipeline.clean.cleaner.short import clean_short, clean_topic
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
 from pipeline.core.finish import UNKNOWN, finish_of, withheld
@@ -94,16 +94,19 @@ def clean_reply(
     """
     source = ArticleIndex(article, language, korean) if article and article.strip() else None
     constants = prompt if isinstance(prompt, Constants) else constants_of(prompt, task, article)
-    if task != "keyphrases":
-        return _clean_one(raw, source, constants, finish_reason, classes if task == "classes" else None)
+    if task == "topic":
+        return CleanLabel(*clean_topic(raw, source, constants, finish_reason))
+    if task == "classes":
+        name, told = ClosedSet(classes or ()).read(raw, finish_reason, source)
+        return CleanLabel([name] if name else [], [], told, [])
     repairs: list[str] = [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
     if failed := withheld(finish_reason):
         return CleanLabel([], [], failed, repairs)
     envelope = open_envelope(raw, article, repairs)
     answer = _without_prompt(envelope.answer, source, constants, repairs)
     if not any(map(str.isalnum, answer)):
-        told: Status = "truncated" if envelope.unfinished else "empty"
-        return CleanLabel([], [], told if answer == envelope.answer else "prompt_echo", repairs)
+        echoed = answer != envelope.answer
+        return CleanLabel([], [], "truncated" if envelope.unfinished else "prompt_echo" if echoed else "empty", repairs)
     opening = statuses.status_of_opening(answer, source)
     if opening:
         return CleanLabel([], [], opening, repairs)
@@ -125,22 +128,6 @@ def clean_reply(
         return CleanLabel([], [], "none_in_article", repairs)
     status = "ok" if phrases else _status_without_phrases(candidates, truncated, repairs)
     return CleanLabel(phrases, tiers, status, repairs)
-
-
-def _clean_one(
-    raw: str,
-    article: ArticleIndex | None,
-    constants: Constants,
-    finish_reason: str | None,
-    classes: Classes | Sequence[str] | None,
-) -> CleanLabel:
-    """Return a label of one phrase; a topic without a content word of the article is flagged, for it may be in other words."""
-    if classes is not None:
-        label, status = ClosedSet(classes).read(raw, finish_reason, article)
-    else:
-        label, status = clean_short(raw, finish_reason=finish_reason, article=article, constants=constants)
-    flagged = label and classes is None and article is not None and not shares_stem([label], article)
-    return CleanLabel([label] if label else [], [], status, ["unsupported"] if flagged else [])
 
 
 def _without_prompt(answer: str, article: ArticleIndex | None, constants: Constants, repairs: list[str]) -> str:
@@ -269,7 +256,7 @@ def _is_better(phrase: str, other: str, article: ArticleIndex | None) -> bool:
 def _spellings(phrase: str) -> frozenset[str]:
     """Return keys that two phrases share which differ only in case, spacing, number or a Korean particle behind them."""
     head, space, last = phrase.rpartition(" ")
-    return spellings(head + space + strip_particles(last) if has_hangul(last) else phrase)
+    return spellings(fold_typography(head + space + strip_particles(last) if has_hangul(last) else phrase))
 
 
 def _status_without_phrases(candidates: CandidateList, truncated: bool, repairs: list[str]) -> Status:

@@ -74,7 +74,9 @@ class ClosedSet:
             return [whole]
         folding = fold_case(text.replace("_", " "))
         remarks = [match.span() for match in _REMARK.finditer(folding)]
-        mentions = [(start, end, name) for start, end, name in self._mentions(folding) if not _is_denied(folding, start, end)]
+        mentions = [
+            (start, end, name) for start, end, name in self._mentions(folding) if not _is_denied(folding, start, end)
+        ]
         outside = [mention for mention in mentions if not any(a < mention[0] < b for a, b in remarks)]
         found = outside or mentions
         names = list(dict.fromkeys(name for _, _, name in found))

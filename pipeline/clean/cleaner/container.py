@@ -19,7 +19,9 @@ from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, ta
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{1,40}?)[\s*]*[:：][\s*]*(?=\S)")
-_NUMBERED_KEY = re.compile(r"(?:^|(?<=[;,，；\n]))[\s\-*#]*[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)")
+_NUMBERED_KEY = re.compile(
+    r"(?:^|(?<=[;,，；\n]))[\s\-*#]*[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
+)
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
 
@@ -90,7 +92,9 @@ def _is_list(text: str) -> bool:
 
 def _present_answers(answers: list[Block], article: ArticleIndex) -> list[Block]:
     """Drop the answers of which the article has nothing, a draft or a translation, where it has some of another."""
-    present = [block for block in answers if block.kind == "category" or _has_any(block, article) or "absent" in block.name]
+    present = [
+        block for block in answers if block.kind == "category" or _has_any(block, article) or "absent" in block.name
+    ]
     return present if any(block.kind == "answer" for block in present) else answers
 
 
@@ -150,7 +154,9 @@ def _numbered_keys(text: str) -> list[str]:
     keys = list(_NUMBERED_KEY.finditer(text))
     if len(keys) < 2 or text[: keys[0].start()].strip():
         return []
-    if len({key[1].casefold() for key in keys}) > 1 or any(int(key[2]) != at for at, key in enumerate(keys, int(keys[0][2]))):
+    if len({key[1].casefold() for key in keys}) > 1 or any(
+        int(key[2]) != at for at, key in enumerate(keys, int(keys[0][2]))
+    ):
         return []
     ends = [key.start() for key in keys[1:]] + [len(text)]
     values = [text[key.end() : end].strip(" \t\n,;，；") for key, end in zip(keys, ends, strict=True)]

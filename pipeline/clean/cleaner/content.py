@@ -9,7 +9,9 @@ from pipeline.clean.cleaner.vocabulary import FUNCTION_WORDS
 
 _SCRIPTS = "가-힣", "一-鿿㐀-䶿", "ァ-ヺー", "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff", "\u0590-\u08ff"
 _HANGUL, _HAN, _KATAKANA, _SPACELESS, _SEMITIC = _SCRIPTS
-_WORD = re.compile(rf"[{_HANGUL}]+|[{_HAN}]+|[{_KATAKANA}]+|[{_SPACELESS}]+|[{_SEMITIC}]+|(?:(?![{''.join(_SCRIPTS)}ぁ-ゖ])[^\W\d_])+")
+_WORD = re.compile(
+    rf"[{_HANGUL}]+|[{_HAN}]+|[{_KATAKANA}]+|[{_SPACELESS}]+|[{_SEMITIC}]+|(?:(?![{''.join(_SCRIPTS)}ぁ-ゖ])[^\W\d_])+"
+)
 _MARKS = re.compile("[\u0300-\u036f]")
 
 

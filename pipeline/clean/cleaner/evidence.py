@@ -17,6 +17,7 @@ from pipeline.clean.cleaner.normal import fold_loose
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.core.resources import PROMPTS
+from pipeline.core.text.language import detector
 from pipeline.job.yaml_reader import parse_yaml, read_text
 
 Prompt = str | Sequence[Any]
@@ -44,31 +45,41 @@ def only_leads(line: str, spans: list[str], article: ArticleIndex | None) -> boo
     return named or is_clause(line) or (article is not None and not shares_stem([outside], article))
 
 
+def asks_for_other_language(asked: str | None, article: str) -> bool:
+    """Tell whether a prompt asks for labels in another language than the article's; the language that it is written in is no matter."""
+    if not asked:
+        return False
+    language = detector("cld2")(article)
+    return language is not None and language != asked.casefold()[:2]
+
+
 class Constants:
     """What a prompt says whatever the article: its instruction, the answers of its examples, its lists of classes."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        lines = [_ANY_WORD.findall(line.casefold()) for text in texts for line in _TEMPLATE.sub("\n", text).split("\n\n")]
+        lines = [
+            _ANY_WORD.findall(line.casefold()) for text in texts for line in _TEMPLATE.sub("\n", text).split("\n\n")
+        ]
         self._text = "\n".join(f" {' '.join(line)} " for line in lines)
         self._loose = fold_loose(self._text)
         self._triples = {triple for line in lines for triple in zip(line, line[1:], line[2:], strict=False)}
 
     def say(self, text: str) -> bool:
         """Tell whether the words of the text stand here side by side, or most of its runs of three words do."""
-        words = _ANY_WORD.findall(text.casefold())
-        if not words:
+        found = _ANY_WORD.findall(text.casefold())
+        if not found:
             return False
-        if f" {' '.join(words)} " in self._text:
+        if f" {' '.join(found)} " in self._text:
             return True
-        triples = list(zip(words, words[1:], words[2:], strict=False))
+        triples = list(zip(found, found[1:], found[2:], strict=False))
         if triples and sum(triple in self._triples for triple in triples) >= _SHARE * len(triples):
             return True
-        return not text.isascii() and len(words[0]) > 3 and "".join(words) in self._loose
+        return not text.isascii() and len(found[0]) > 3 and "".join(found) in self._loose
 
     def is_line(self, line: str) -> bool:
         """Tell whether a line is the prompt's own: three words at least, or as much of a script without spaces."""
-        words = _ANY_WORD.findall(line)
-        return (len(words) > 2 or (not line.isascii() and len("".join(words)) > 7)) and self.say(line)
+        found = _ANY_WORD.findall(line)
+        return (len(found) > 2 or (not line.isascii() and len("".join(found)) > 7)) and self.say(line)
 
 
 NO_PROMPT = Constants([])
@@ -101,5 +112,7 @@ def _strings(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, Mapping):
-        return [text for key, part in value.items() if key not in ("notes", "output", "language") for text in _strings(part)]
+        return [
+            text for key, part in value.items() if key not in ("notes", "output", "language") for text in _strings(part)
+        ]
     return [text for part in value for text in _strings(part)] if isinstance(value, list) else []

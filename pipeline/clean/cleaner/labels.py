@@ -119,7 +119,11 @@ def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, 
             return 0, "answer", _name(segment, heads)
         return (0, "aside", named[0][1]) if _is_marked(segment, named, words.ASIDES) else None
     name = _name(segment, heads)
-    if at_line and len(named) < (6 if heads else 3) and (kind := _kind_of_words([word for _, word in named])) != "answer":
+    if (
+        at_line
+        and len(named) < (6 if heads else 3)
+        and (kind := _kind_of_words([word for _, word in named])) != "answer"
+    ):
         return 0, kind, name
     if heads and (complete or any(is_head(word, strong=True) for word in heads)):
         return run[0][0] if not (at_line and complete) else 0, "answer", name
@@ -212,7 +216,12 @@ def strip_about(line: str) -> str:
         if nouns and word in words.ABOUT:
             rest = line[match.end() :].strip()
             return rest.rstrip(".") if rest.strip(" .:,") else line
-        if not (nouns and (word in words.ABOUT_VERBS or word.endswith("ly")) or is_label_word(word) or word in words.TEXT_NOUNS):
+        if not (
+            nouns
+            and (word in words.ABOUT_VERBS or word.endswith("ly"))
+            or is_label_word(word)
+            or word in words.TEXT_NOUNS
+        ):
             break
     return line
 
@@ -225,7 +234,9 @@ def after_question(text: str) -> str:
 def announces(text: str) -> bool:
     """Tell whether the text only leads to what is not there: `Here is the list:`, `Sure!`."""
     bare = strip_interjection(text + " .").strip(" .!\n")
-    return not bare or text.rstrip()[-1:] in (":", "：") or (opens_preamble(bare) and ";" not in bare and "\n" not in bare)
+    return (
+        not bare or text.rstrip()[-1:] in (":", "：") or (opens_preamble(bare) and ";" not in bare and "\n" not in bare)
+    )
 
 
 def after_correction(text: str) -> str:
@@ -288,7 +299,11 @@ def kind_of_key(key: str) -> str:
 
 def kind_of_lead(lead: str) -> str:
     """Return the kind of a literal by the words that lead to it, on its line or the one before."""
-    named = [word for match in _WORD.finditer(lead.strip()[-_SEGMENT_CHARS:].rpartition("\n")[2]) if (word := _bare(match[0]))]
+    named = [
+        word
+        for match in _WORD.finditer(lead.strip()[-_SEGMENT_CHARS:].rpartition("\n")[2])
+        if (word := _bare(match[0]))
+    ]
     if not named or len(named) > 8:
         return "answer"
     kind = _kind_of_words(named)
@@ -308,7 +323,10 @@ def strip_conclusion(line: str) -> str:
     """Remove the end of a sentence that says what the list before is: `A, B and C are the key phrases.` -> `A, B and C`."""
     if match := _CJK_CONCLUSION.search(line):
         return line[: match.start()]
-    spans = [(match.start(), _bare(match[0]).rstrip(".")) for match in _WORD.finditer(line, max(0, len(line) - _SEGMENT_CHARS))]
+    spans = [
+        (match.start(), _bare(match[0]).rstrip("."))
+        for match in _WORD.finditer(line, max(0, len(line) - _SEGMENT_CHARS))
+    ]
     heads = 0
     for start, word in reversed(spans):
         if heads and word in words.COPULAS:

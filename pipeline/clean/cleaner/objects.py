@@ -10,7 +10,9 @@ from pipeline.clean.cleaner.split import split_inline
 from pipeline.clean.cleaner.vocabulary import PHRASE_KEYS
 
 # What a call of a tool is given.
-_CARRIERS = set("arguments parameters input args kwargs function tool_calls function_call action_input tool_input".split())
+_CARRIERS = set(
+    "arguments parameters input args kwargs function tool_calls function_call action_input tool_input".split()
+)
 _MOST = 100  # literals in one reply
 
 
@@ -94,7 +96,9 @@ def _is_word(text: str) -> bool:
 def _object_items(group: Collection, article: ArticleIndex | None) -> list[str]:
     """Return the phrases of an object: the values of keys that name them, else lists of any key, else keys with scores or glosses."""
     pairs = answer_pairs(group)
-    named = [value for key, value in pairs if labels.is_head(labels.folded_key(key), strong=True) and _holds_text(value)]
+    named = [
+        value for key, value in pairs if labels.is_head(labels.folded_key(key), strong=True) and _holds_text(value)
+    ]
     groups = [value for _, value in pairs if isinstance(value, Collection)]
     if named and (groups or len(pairs) > 1):
         return [item for value in named for item in _value_items(value, article)]

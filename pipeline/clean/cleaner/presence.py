@@ -84,7 +84,8 @@ class ArticleIndex:
     def has_name(self, phrase: str) -> bool:
         """Tell whether the article has the phrase with these capitals within a sentence, where they are no matter of its beginning."""
         places = (at for at in _occurrences(self.text, phrase) if _at_borders(self.text, at, at + len(phrase)))
-        return any(self.text[:at].rstrip(" ")[-1:].isalnum() or self.text[:at].endswith(", ") for at in places)
+        before = (self.text[max(0, at - 2) : at] for at in places)
+        return any(text[:1].isalnum() or text == ", " for text in before)
 
     def spans(self, phrase: str) -> list[tuple[int, int]]:
         """Return all spans of the phrase but for spacing, width and case; where there is none, those of other inflections."""

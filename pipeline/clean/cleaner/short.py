@@ -64,6 +64,18 @@ def clean_short(
     return label, "ok"
 
 
+def clean_topic(
+    raw: str, article: ArticleIndex | None, constants: Constants, finish_reason: str | None = None, max_words: int = 6
+) -> tuple[list[str], list[str], Status, list[str]]:
+    """Return (phrases, no tiers, status, repairs): a topic may be in other words than its article, so one that shares none with it
+    is flagged (`unsupported`) and stays."""
+    label, status = clean_short(
+        raw, max_words=max_words, finish_reason=finish_reason, article=article, constants=constants
+    )
+    unsupported = label and article is not None and not shares_stem([label], article)
+    return [label] if label else [], [], status, ["unsupported"] if unsupported else []
+
+
 def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None) -> ShortAnswer:
     """Return the line of a reply that gives its label, bare; a literal's value comes before lines, and an answer before asides."""
     if kept_back := withheld(finish_reason):
@@ -117,7 +129,9 @@ def literal_texts(value: Value) -> list[str]:
         texts = [text for item in value.items for text in literal_texts(item)[:1]]
         return texts[:1] if all(isinstance(item, Collection) and _has_share(item) for item in value.items) else texts
     pairs = answer_pairs(value)
-    named = [part for key, part in sorted(pairs, key=lambda pair: pair[0].casefold() in _VAGUE_KEYS) if _names_label(key)]
+    named = [
+        part for key, part in sorted(pairs, key=lambda pair: pair[0].casefold() in _VAGUE_KEYS) if _names_label(key)
+    ]
     others = [part for key, part in pairs if key.casefold() not in words.GLOSS_COLUMNS]
     nested = [part for part in others if isinstance(part, Collection) and literal_texts(part)]
     for part in [*named, *nested, *others]:

@@ -25,7 +25,9 @@ _QUOTED = re.compile(
     r"“[^“”\n]{1,80}”|‘[^‘’\n]{1,80}’|「[^「」\n]{1,80}」|『[^『』\n]{1,80}』|《[^《》\n]{1,80}》|«[^«»\n]{1,80}»|„[^„“”\n]{1,80}[“”]"
     r"|(?<![^\W_])\"[^\"\n]{1,80}\"|(?<!\w)'[^'\n]{1,80}'(?![A-Za-z])"
 )
-_BETWEEN_QUOTES = re.compile(r"[\s,;，；、/·・]*(?:(?:and|or|et|ou|und|oder|y|e|o|以及|及|和|与|與|と|や|및|과|와|이나|그리고)\s*)?")
+_BETWEEN_QUOTES = re.compile(
+    r"[\s,;，；、/·・]*(?:(?:and|or|et|ou|und|oder|y|e|o|以及|及|和|与|與|と|や|및|과|와|이나|그리고)\s*)?"
+)
 _YEAR = re.compile(r"(?:1[89]|20)\d\d")
 _CAPITAL = re.compile(r"[A-ZÀ-Þ][^가-힣ぁ-ヿ一-龥]*$")
 _GOES_ON = re.compile(r",?\s*(?:and|or|et|ou|und|oder|&)\s|,\s*[A-ZÀ-Þ]")

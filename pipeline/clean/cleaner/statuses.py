@@ -15,7 +15,15 @@ from pipeline.clean.cleaner.reject import is_clause
 from pipeline.core.text.language import detector
 
 Status = Literal[
-    "ok", "empty", "refusal", "content_filter", "no_answer", "truncated", "language_mismatch", "unparseable", "none_in_article",
+    "ok",
+    "empty",
+    "refusal",
+    "content_filter",
+    "no_answer",
+    "truncated",
+    "language_mismatch",
+    "unparseable",
+    "none_in_article",
     "prompt_echo",
 ]
 _STILL_TO_DO = re.compile(words.STILL_TO_DO)
@@ -98,7 +106,10 @@ def _denies_label(tokens: list[str]) -> bool:
 
 def is_placeholder(text: str) -> bool:
     """Tell whether a text only names what should stand in its place: `phrase1`, `<topic label>`, `your answer here`."""
-    tokens = [token.strip("0123456789_.,<>[]{}()\"'#") for token in text.casefold().replace("-", " ").replace("_", " ").split()]
+    tokens = [
+        token.strip("0123456789_.,<>[]{}()\"'#")
+        for token in text.casefold().replace("-", " ").replace("_", " ").split()
+    ]
     named = [token for token in tokens if token]
     return bool(named) and all(token in words.PLACEHOLDERS or labels.is_head(token, strong=False) for token in named)
 

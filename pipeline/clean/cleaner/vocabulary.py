@@ -112,7 +112,21 @@ JA_FILLERS = (
     "抽出",
     "は",
 )
-FINAL = ("final", "최종", "revised", "corrected", "수정", "finale", "最終", "selected", "chosen", "선정된", "선택", "最终", "endgültig")
+FINAL = (
+    "final",
+    "최종",
+    "revised",
+    "corrected",
+    "수정",
+    "finale",
+    "最終",
+    "selected",
+    "chosen",
+    "선정된",
+    "선택",
+    "最终",
+    "endgültig",
+)
 # A model takes back the list before: the one behind counts.
 CORRECTIONS = (
     "corrected", "correction", "revised", "wait,", "apolog", "수정", "다시 정리", "정정", "訂正", "修正", "失礼", "corrig", "rectifi",
@@ -146,14 +160,26 @@ ASIDES = _words(
 # The same where they stand alone before the colon: a phrase may have one behind it ("A (score: 0.9)").
 MEASURES = _words("confidence score confiance 信頼度 신뢰도")
 # Headings of a reasoning, where they are the first line.
-THOUGHTS = ("사고 ?과정", "생각", "思考(?:過程|过程)?", "推論", "pensée", "réflexion", "gedanken", "pensamiento", "ragionamento")
+THOUGHTS = (
+    "사고 ?과정",
+    "생각",
+    "思考(?:過程|过程)?",
+    "推論",
+    "pensée",
+    "réflexion",
+    "gedanken",
+    "pensamiento",
+    "ragionamento",
+)
 # Phrases that the model thought of and does not give: never an answer, or one where there is no other.
 REJECTED = _words(
     "not non rejected excluded discarded omitted ignored unused removed irrelevant wrong rejetés rejeté rejetées écartés exclus",
     "descartadas descartados excluidas rechazadas ausgeschlossen verworfen abgelehnt scartate escluse descartados",
     "제외 제외된 탈락 배제 제외한 除外 不採用 排除 剔除",
 )
-DRAFTS = _words("candidate candidates considered possible options 후보 候補 候选 candidats candidatas candidatos kandidaten candidati")
+DRAFTS = _words(
+    "candidate candidates considered possible options 후보 候補 候选 candidats candidatas candidatos kandidaten candidati"
+)
 # Another try, or the next turn: nothing after it belongs to the first answer.
 ALTERNATIVES = _words(
     "q example examples 질문 예시 예제 質問 exemple alternatively alternative or 또는 혹은 다른 別案 または ou autrement"
@@ -229,7 +255,11 @@ ASKED_NOUNS = _words(
     "encontrada encontrado disponível assunto categoria categoría antwoord etykiety odpowiedzi",
     "라벨 레이블 키워드 구문 핵심 핵심구문 주제 태그 결과 정보 내용 답변 응답 답 분석 추출 분류 판단 생성 처리 확인 데이터 값 해당 사항",
 )
-PLACEHOLDERS = ASKED_NOUNS | LABEL_NOUNS | _words("your the a an first second third here example placeholder insert n one two three string value")
+PLACEHOLDERS = (
+    ASKED_NOUNS
+    | LABEL_NOUNS
+    | _words("your the a an first second third here example placeholder insert n one two three string value")
+)
 # What is still to be done: `to be labeled`, `à compléter`, `待标注`.
 STILL_TO_DO = (
     r"(?:to be|needs to be|must be|yet to be) (?:re-?)?(?:label|annotat|determin|fill|complet|add|defin|assign|decid|provid|translat|confirm)\w*(?: in)?"

@@ -8,12 +8,14 @@ A reply as models really write it, and the label that it becomes::
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from pipeline.clean.cleaner import clean_reply
 from pipeline.clean.cleaner.closing import is_cut
+from pipeline.clean.cleaner.evidence import NO_PROMPT, Constants, asks_for_other_language
 from pipeline.clean.tasks import object_of
 from pipeline.core import contracts
 from pipeline.core.options import Options as Base
@@ -23,7 +25,7 @@ from pipeline.core.types import Article, Label, LabelColumn, Reply
 
 _BETWEEN = re.compile(r"[;,\n]")
 _AROUND = " \t\r-*•·.\"'0123456789)("
-VERSION = 2  # of the cleaner: a higher number cleans every reply again, for free
+VERSION = 3  # of the cleaner: a higher number cleans every reply again, for free
 
 
 class Options(Base):
@@ -32,7 +34,7 @@ class Options(Base):
     max_label_tokens: Annotated[int, Field(gt=0)] | None = 64
     too_long: Literal["cut", "reject"] = "cut"  # a longer label loses last phrases, or is none
     korean: Literal["rules", "kiwi"] = "rules"  # how inflected Korean words are analysed
-    absent: Literal["flag", "drop"] = "flag"
+    absent: Literal["flag", "drop", "keep"] = "flag"  # keep: also a label that shares no word with its article
 
 
 class Task(contracts.Task):
@@ -43,6 +45,8 @@ class Task(contracts.Task):
 
     def __init__(self, options: Options, count: Counter) -> None:
         self._options, self._count = options, count
+        self._constants = NO_PROMPT
+        self._language: str | None = None
         if options.korean == "kiwi":
             kiwi.analyser()
 
@@ -59,15 +63,22 @@ class Task(contracts.Task):
         phrases = {"type": "array", "items": {"type": "string"}, "maxItems": options.max_phrases}
         return object_of({"keyphrases": phrases})
 
+    def take_prompt(self, texts: Sequence[str], language: str | None) -> None:
+        self._constants, self._language = Constants(texts), language
+
     def parse(self, reply: Reply, article: Article) -> Label:
+        absent = self._options.absent
+        if absent == "flag" and asks_for_other_language(self._language, article.text):
+            absent = "keep"  # such a label can share no word with its article
         cleaned = clean_reply(
             reply.text,
             article.text,
             max_phrases=self._options.max_phrases,
-            absent=self._options.absent,
+            absent=absent,
             language=article.language,
             finish_reason=reply.finish_reason,
             korean=self._options.korean,
+            prompt=self._constants,
         )
         status: str = cleaned.status
         phrases = self._within_tokens(cleaned.phrases) if status == "ok" else []

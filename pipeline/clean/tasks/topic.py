@@ -7,18 +7,21 @@ A reply as models really write it, and the label that it becomes::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.clean.cleaner import clean_short
+from pipeline.clean.cleaner.evidence import NO_PROMPT, Constants, asks_for_other_language
+from pipeline.clean.cleaner.presence import ArticleIndex
+from pipeline.clean.cleaner.short import clean_topic
 from pipeline.clean.tasks import object_of
 from pipeline.core import contracts
 from pipeline.core.options import Options as Base
 from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
 
-VERSION = 1
+VERSION = 2
 
 
 class Options(Base):
@@ -32,6 +35,8 @@ class Task(contracts.Task):
 
     def __init__(self, options: Options, count: Counter) -> None:
         self._options = options
+        self._constants = NO_PROMPT
+        self._language: str | None = None
 
     @staticmethod
     def variables(options: Options) -> dict[str, Any]:
@@ -41,9 +46,17 @@ class Task(contracts.Task):
     def schema(options: Options) -> dict[str, Any]:
         return object_of({"topic": {"type": "string"}})
 
+    def take_prompt(self, texts: Sequence[str], language: str | None) -> None:
+        self._constants, self._language = Constants(texts), language
+
     def parse(self, reply: Reply, article: Article) -> Label:
-        label, status = clean_short(reply.text, max_words=self._options.max_words, finish_reason=reply.finish_reason)
-        return Label([label] if status == "ok" else [], [], status)
+        index = ArticleIndex(article.text, article.language) if article.text.strip() else None
+        phrases, tiers, status, repairs = clean_topic(
+            reply.text, index, self._constants, reply.finish_reason, self._options.max_words
+        )
+        if asks_for_other_language(self._language, article.text):
+            repairs = []  # it can share no word with the article
+        return Label(phrases, tiers, status, repairs)
 
     def judge(self, reply: Reply, article: Article) -> str:
         return self.parse(reply, article).status
