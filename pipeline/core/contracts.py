@@ -175,8 +175,7 @@ class Task(Plugin):
         return 0
 
     def take_prompt(self, texts: Sequence[str], language: str | None) -> None:
-        """Hear, before the first `parse`, what the prompt says to every article alike, and the language (ISO 639-1) that it asks
-        for, None: the article's own. What repeats the prompt is no label."""
+        """Hear, before any `parse`, what the prompt says to every article, and the language that it asks for, if any."""
 
     @abstractmethod
     def parse(self, reply: Reply, article: Article) -> Label:

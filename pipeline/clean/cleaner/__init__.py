@@ -1,42 +1,46 @@
-"""The cleaner: a raw model reply in, key phrases (or a status that says why there are none) out.  Pure; no network, no disk.
+"""The cleaner: a raw model reply in, a label (or a status that says why there is none) out.  Pure; no network.
 
 `clean_reply` steps through the modules in this order.  A module decides what stands in its row, and nothing else does.
 
-| step (module)        | input -> output            | example                                | may decide                        |
-|----------------------|----------------------------|----------------------------------------|-----------------------------------|
-| `envelope`           | reply -> answer            | `<think>..</think> A; B` -> `A; B`     | what a server or template added   |
-| `statuses`           | answer -> status or none   | `I'm sorry, I cannot ..` -> `refusal`  | refusal, no answer, language      |
-| `container`          | answer -> candidates       | `Here are: 1. A 2. B` -> [`A`, `B`]    | which block, which container      |
-| `literal`, `objects` | JSON, Python -> candidates | `{"keyphrases": ["A", ..` -> [`A`]     | which keys and values are phrases |
-| `tables`, `lines`    | rows, lines -> candidates  | `- A\\n- B` -> [`A`, `B`]              | which column, which bullets       |
-| `labels`, `markers`  | text -> blocks, items      | `Key phrases: A` -> block `A`          | what is a label, a number         |
-| `split`              | one line -> candidates     | `A, B, C` -> [`A`, `B`, `C`]           | the separator                     |
-| `glosses`            | items -> items             | [`A - what`, `B - what`] -> [`A`, `B`] | whether all items carry a gloss   |
-| `closing`            | reply -> whole or cut off  | `["A", "B"]` -> whole                  | whether the last phrase is whole  |
-| `refine`, `trim`     | candidate -> phrases       | `"A" (0.9)` -> [`A`]                   | what is decoration, what a name   |
-| `reject`             | phrase -> kept or not      | `By Jane Doe` -> dropped               | what can be no phrase             |
-| `presence`           | phrase, article -> tier    | `기준 금리` -> `기준금리`, `spacing`   | tier, the article's own spelling  |
-| `_select` (here)     | phrases -> phrases         | [`A`, `a`] -> [`A`]                    | duplicates, absent ones, the cap  |
+| step (module)        | input -> output            | example                                  | may decide                        |
+|----------------------|----------------------------|------------------------------------------|-----------------------------------|
+| `envelope`           | reply -> answer            | `<think>..</think> A; B` -> `A; B`       | what a server or template added   |
+| `Constants` (gate)   | answer -> answer           | `A; B`, line of the prompt, .. -> `A; B` | which line is the prompt's own    |
+| `statuses`           | answer -> status or none   | `I'm sorry, I cannot ..` -> `refusal`    | refusal, no answer, language      |
+| `container`          | answer -> candidates       | `Here are: 1. A 2. B` -> [`A`, `B`]      | which block, which container      |
+| `literal`, `objects` | JSON, Python -> candidates | `{"reason": "..", "keyphrases": ["A"]}`  | which keys and values are phrases |
+| `tables`, `lines`    | rows, lines -> candidates  | `- A\\n- B` -> [`A`, `B`]                | which column, which bullets       |
+| `labels`, `markers`  | text -> blocks, items      | `Key phrases: A` -> block `A`            | what is a label, a number         |
+| `sentences`          | sentence -> its list       | `The key phrases are A, B.` -> `A, B`    | what announces or concludes       |
+| `split`              | one line -> candidates     | `A, B, C` -> [`A`, `B`, `C`]             | the separator, quotes in prose    |
+| `glosses`            | items -> items             | [`A - what`, `B - what`] -> [`A`, `B`]   | whether all items carry a gloss   |
+| `closing`            | reply -> whole or cut off  | `["A", "B"]` -> whole                    | whether the last phrase is whole  |
+| `refine`, `trim`     | candidate -> phrases       | `"A" (0.9)` -> [`A`]                     | what is decoration, what a name   |
+| `reject`             | phrase -> kept or not      | `By Jane Doe` -> dropped                 | what can be no phrase             |
+| `presence`           | phrase, article -> tier    | `기준 금리` -> `기준금리`, `spacing`     | tier, the article's own spelling  |
+| `_select` (here)     | phrases -> phrases         | [`A`, `a`] -> [`A`]                      | duplicates, absent ones, the cap  |
+| gates (here)         | label -> label or status   | none in the article: `none_in_article`   | what is no label in silence       |
 
-`normal` (characters) and `vocabulary` (words) decide nothing; `short` takes the same steps to one short label.  The status of a
-reply of which no phrase is left is that of the step that took the last one (`_status_without_phrases`).
+The gates come before any word list and hold for any language and model: a label of which nothing is in the article
+(`none_in_article`), what the prompt says (`prompt_echo`, by `clean.prompt_constants`), a page, traceback, schema or program
+(`faults`: `no_answer`).  `normal` (characters) and `vocabulary` (words) decide nothing; `short` takes the same steps to one short
+label, and `clean.closed_set` finds classes in it.  The status of a reply of which no phrase is left is that of the step that
+took the last one (`_status_without_phrases`).
 """
 
 from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from pipeline.clean.cleaner import faults, labels, statuses
-from pipeline.clean.cleaner.closed_set import Classes, ClosedSet
+from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.container import CandidateList, find_candidates
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
-from pipeline.clean.cleaner.evidence import Constants, Prompt, constants_of, shares_stem
 from pipeline.clean.cleaner.normal import fold_typography, has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
 from pipeline.clean.cleaner.refine import refine
@@ -44,11 +48,15 @@ from pipeline.clean.cleaner.reject import is_phrase, is_sentence
 from pipeline.clean.cleaner.short import clean_short, clean_topic
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
+from pipeline.clean.prompt_constants import Constants, Prompt, constants_of
 from pipeline.core.finish import UNKNOWN, finish_of, withheld
 from pipeline.core.text.concepts import spellings
 from pipeline.core.text.korean import strip_particles
 
 __all__ = ["CleanLabel", "Constants", "Status", "clean_reply", "clean_short", "locate"]
+
+Classes = Mapping[str, Sequence[str]]
+"""Name of each class -> the other words for it."""
 
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
@@ -97,6 +105,8 @@ def clean_reply(
     if task == "topic":
         return CleanLabel(*clean_topic(raw, source, constants, finish_reason))
     if task == "classes":
+        from pipeline.clean.closed_set import ClosedSet  # which reads by this package
+
         name, told = ClosedSet(classes or ()).read(raw, finish_reason, source)
         return CleanLabel([name] if name else [], [], told, [])
     repairs: list[str] = [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
@@ -122,9 +132,10 @@ def clean_reply(
     phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
     if 2 * tiers.count("absent") >= len(tiers) and faults.is_fault(raw):
         return CleanLabel([], [], "no_answer", repairs)
-    if phrases and statuses.is_other_language(phrases, tiers, source, language):
+    own = None if absent == "keep" else source  # such phrases are in the language that was asked for
+    if phrases and statuses.is_other_language(phrases, tiers, own, language):
         return CleanLabel([], [], "language_mismatch", repairs)
-    if source and phrases and absent != "keep" and {*tiers} == {"absent"} and not shares_stem(phrases, source):
+    if source and phrases and absent != "keep" and {*tiers} == {"absent"} and not any(map(source.shares, phrases)):
         return CleanLabel([], [], "none_in_article", repairs)
     status = "ok" if phrases else _status_without_phrases(candidates, truncated, repairs)
     return CleanLabel(phrases, tiers, status, repairs)
@@ -171,7 +182,7 @@ def _drop_tail(candidates: CandidateList, answer: str, cut: bool) -> bool:
     """
     if candidates.cut or not cut or not candidates.items or "literal" in candidates.containers:
         return candidates.cut
-    if ";" not in answer and labels.opens_preamble(labels.strip_interjection(answer)) and not candidates.containers:
+    if ";" not in answer and labels.opens_preamble(sentences.strip_interjection(answer)) and not candidates.containers:
         candidates.items.clear()  # it only got as far as announcing the list
         return True
     last = candidates.items[-1].strip()
@@ -237,7 +248,7 @@ def _select(
 def _place(
     phrase: str, seen: dict[str, int], selected: list[tuple[str, str]], article: ArticleIndex | None
 ) -> int | None:
-    """Return the place of the phrase that spells the same concept; None where there is none, or only the capitals tell two names."""
+    """Return the place of the phrase that spells the same concept; None where there is none, or capitals tell two names."""
     at = next((seen[key] for key in _spellings(phrase) if key in seen), None)
     if at is None or article is None:
         return at

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from pipeline.clean.cleaner import labels, markers
-from pipeline.clean.cleaner.evidence import only_leads, shares_stem
+from pipeline.clean.cleaner import labels, markers, sentences
 from pipeline.clean.cleaner.glosses import without_glosses
 from pipeline.clean.cleaner.labels import Block
 from pipeline.clean.cleaner.lines import category_lines, split_lines
@@ -14,13 +13,13 @@ from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.objects import chosen_literal, literal_items
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause, is_prose
-from pipeline.clean.cleaner.split import quoted, split_conjunction, split_inline, split_semicolons
+from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{1,40}?)[\s*]*[:：][\s*]*(?=\S)")
 _NUMBERED_KEY = re.compile(
-    r"(?:^|(?<=[;,，；\n]))[\s\-*#]*[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
+    r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
 )
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
@@ -41,14 +40,14 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         more = [item for other in rest for item in literal_items(other, article) or []]
         return CandidateList(items + more, ["literal"], any(part.cut for part in (literal, *rest)))
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
-    text = _behind_head(labels.after_question(labels.after_correction(text)), article)
+    text = _behind_head(sentences.after_question(sentences.after_correction(text)), article)
     if numbered := _numbered_keys(text):
         return CandidateList(numbered, ["numbering"])
     if records := records_of([line for line in text.split("\n") if line.strip()]):
         return CandidateList(records, ["records"])
     if categories := category_lines(text, article):
         return CandidateList(categories, ["categories"])
-    blocks = labels.split_blocks(labels.strip_interjection(text), article)
+    blocks = labels.split_blocks(sentences.strip_interjection(text), article)
     chosen = _choose_blocks(blocks, article)
     result = CandidateList([], ["label"] if len(blocks) > 1 else [])
     for block in chosen:
@@ -126,9 +125,8 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
         return "numbering", without_glosses(items, article)
     if len(lines) > 1:
         return split_lines(lines, article)
-    line = labels.strip_conclusion(labels.strip_announcement(text.strip()))
-    spans = quoted(line)
-    if len(spans) > 1 and only_leads(line, spans, article):
+    line = sentences.strip_conclusion(sentences.strip_announcement(text.strip()))
+    if len(spans := announced_quotes(line, article)) > 1:
         return "label", spans
     if is_prose(line):
         return "", []
@@ -142,11 +140,11 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
 def _behind_head(text: str, article: ArticleIndex | None) -> str:
     """Return the list behind a heading in any language: words that are none of the article's before a colon, its words behind."""
     match = _FOREIGN_HEAD.match(text)
-    if article is None or match is None or shares_stem([match[1]], article) or article.has(match[1].strip()):
+    if article is None or match is None or article.shares(match[1]) or article.has(match[1].strip()):
         return text
     rest = text[match.end() :]
     first = re.split(r"[;；,，、\n]", rest, maxsplit=1)[0]
-    return rest if shares_stem([first], article) and not labels.split_blocks(text)[1:] else text
+    return rest if article.shares(first) and not labels.split_blocks(text)[1:] else text
 
 
 def _numbered_keys(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline.clean.cleaner import labels
+from pipeline.clean.cleaner import labels, sentences
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.normal import normalise
 
@@ -54,12 +54,7 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|pl
                     re.MULTILINE)  # fmt: skip
 _IN_STRING = re.compile(r'"```|```[^\n"]{0,200}"(?=\s*[,\]}])')
 _TAG = re.compile(r"<(/?)([^\W\d_][\w:.-]{0,40})(?:[\s=][^<>\n]{0,200})?\s?/?>")
-_INLINE_TAGS = {"b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"}
-_BLOCK_TAGS = frozenset(
-    "li ul ol br p div table tr td th tbody thead h1 h2 h3 h4 hr pre dl dt dd html body root item center".split()
-)
-_ANSWER_TAGS = frozenset("answer solution output response result final final_answer label class category parameter "
-                         "arg_value 답변 정답 答案 回答".split())  # fmt: skip
+_INLINE_TAGS = frozenset(("b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"))
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
 _CELL_EDGE = re.compile(r"</t[dh]>\s*<t[dh][^<>]{0,80}>", re.IGNORECASE)
 _TERM_EDGE = re.compile(r"</dt>\s*<dd[^<>]{0,80}>", re.IGNORECASE)
@@ -204,7 +199,7 @@ def _without_fences(text: str) -> str:
 
 def _is_answer(name: str) -> bool:
     """Tell whether an element of this name holds the answer, or a part of it."""
-    return name in _ANSWER_TAGS or (labels.is_label_key(name) and name.isidentifier())
+    return name in words.ANSWER_TAGS or (labels.is_label_key(name) and name.isidentifier())
 
 
 def _tag_closes(text: str) -> bool:
@@ -251,7 +246,7 @@ def _answer_element(text: str) -> str:
     asides = [(start, end) for name, start, _, end in elements if _is_aside(text, start, end)]
     edges = [0, *(edge for span in asides for edge in span), len(text)]
     rest = "\n".join(text[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)).strip()
-    return rest if asides and any(map(str.isalnum, rest)) and not labels.announces(rest) else text
+    return rest if asides and any(map(str.isalnum, rest)) and not sentences.announces(rest) else text
 
 
 def _is_aside(text: str, start: int, end: int) -> bool:
@@ -265,7 +260,7 @@ def _elements(text: str) -> list[tuple[str, int, str, int]]:
     found: list[tuple[str, int, str, int]] = []
     opened: re.Match[str] | None = None
     depth = 0
-    tags = [tag for tag in _TAG.finditer(text) if tag[2].lower() not in _INLINE_TAGS | _BLOCK_TAGS]
+    tags = [tag for tag in _TAG.finditer(text) if tag[2].lower() not in _INLINE_TAGS | words.BLOCK_TAGS]
     last = {tag[2].lower(): tag.start() for tag in tags if tag[1]}  # an element that is never closed is none
     for tag in tags:
         name = tag[2].lower()
@@ -288,7 +283,7 @@ def _without_tags(text: str) -> str:
         name = match[2].lower()
         if name in _INLINE_TAGS:
             return ""
-        known = name in _BLOCK_TAGS or name in closed or _is_answer(name)
+        known = name in words.BLOCK_TAGS or name in closed or _is_answer(name)
         return "\n" if known else match[0]
 
     return _TAG.sub(replace, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.literal import find_literal
 
 _CHARS = 2000  # that tell what a reply is
@@ -21,17 +22,13 @@ _ERROR = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"^[ \t]*(?:(?:async )?def \w+\(|import [\w.]+(?: as \w+)?;?$|from [\w.]+ import |(?:async )?function \w*\(|(?:const|let|var) \w+ ?="
+    r"^[ \t]*(?:(?:async )?def \w+\(|import [\w.]+(?: as \w+)?;?$|from [\w.]+ import |(?:async )?function \w*\("
+    r"|(?:const|let|var) \w+ ?="
     r"|(?:print|console\.log|System\.out\.println)\(|return\b.*[;()\]]|#include|public (?:static|class) |for \w+ in .*:$"
     r"|(?:if|while) .*[:{]$|\w+ ?= ?[\w.]+\(|class \w+.*[:{]$|[{}]$)",
     re.MULTILINE,
 )
 _SCHEMA_KEYS = {"$schema", "properties", "required", "additionalproperties", "items", "$defs"}
-_ERROR_KEYS = {"error", "errors", "detail", "message", "exception", "traceback", "fault", "error_message", "error_code"}
-_ABOUT_ERRORS = _ERROR_KEYS | set(
-    "code type status statuscode status_code param request_id requestid title instance ok success timestamp path object reason "
-    "msg loc trace_id".split()
-)
 
 
 def is_fault(text: str) -> bool:
@@ -50,5 +47,5 @@ def is_faulty_object(text: str) -> bool:
     if literal is None or not literal.value.keys:
         return False
     keys = {key.casefold() for key, _ in literal.value.pairs()}
-    tells_error = bool(keys & _ERROR_KEYS) and keys <= _ABOUT_ERRORS
+    tells_error = bool(keys & words.ERROR_KEYS) and keys <= words.ERROR_KEYS | words.BESIDE_ERRORS
     return tells_error or len(keys & _SCHEMA_KEYS) > 1 or "$schema" in keys

@@ -10,32 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.markers import BULLETS
 from pipeline.clean.cleaner.presence import ArticleIndex
 
 _COLON = re.compile(r"[:：](?!//)|=|\s[-–—](?=\s|$)")
-_WORD = re.compile(r"[^\s:：,，、|/()\[\]（）]+")
+WORD = re.compile(r"[^\s:：,，、|/()\[\]（）]+")
 _BREAK = re.compile(r"[;；|\n.!?。、]")
-_SEGMENT_CHARS = 160
+SEGMENT_CHARS = 160
 _MAX_LABELS = 60
 _DIGIT = re.compile(r"\d")
-_ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d+ ?[^\w\s*])[^*]|\s*$")  # lines that are no headings for certain
-_JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})は[、,]?(?=\S)")
-_CJK_ABOUT = re.compile(
-    r"(?:(?:이|해당|본|위) ?(?:기사|글|문서|뉴스|텍스트)[는은의] ?(?:주제[는은] ?)?)?(.{2,60}?)(?:에 (?:관한|대한)|[을를] 다루는|[을를] 다룬) ?"
-    r"(?:기사|글|내용|뉴스|문서|것)?(?:입니다|이다|다|임)?[.。]?"
-    r"|(?:本|这篇|這篇|该|該|此)(?:文|文章|新闻|新聞|报道|報道)(?:主要)?(?:是)?(?:关于|關於|讲述|介绍|讨论|涉及|报道)(?:了|的是)?(.{2,40}?)(?:的(?:文章|新闻|报道|内容))?[。.]?"
-    r"|(?:この|本)(?:記事|文書|文章|ニュース)は、?(.{2,40}?)に(?:ついて|関する)(?:の)?(?:記事|内容|もの|述べ|書かれ)?[^。]{0,8}[。.]?"
-)
-_CJK_CONCLUSION = re.compile(
-    rf"(?:(?<=[\w)]) 등(?:이|을|은|의|과|도)?|(?:이|가|은|는)(?! 등)) [^.;,]{{0,12}}(?:{'|'.join(words.KO_STRONG_HEADS)})(?:로|으로)?[^.;,]{{0,12}}[.]?$"
-    rf"|(?:など|等)?(?:が|は|是|为|為)[^。；;、，]{{0,8}}(?:{'|'.join(words.JA_HEADS)})[^。；;、，]{{0,6}}[。.]?$"
-)
-_QUESTION = re.compile(r"\A\s*[^\n]{0,300}[?？][ \t]*\n+\s*\w{1,12}[ \t]*[.:：]\s*(?=\S)")
-_FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")
+ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d+ ?[^\w\s*])[^*]|\s*$")  # lines that are no headings for certain
 _STOPS = tuple(".!?。")
 _HEADING_MARKS = tuple("()[]*【】<>#_:")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+")
@@ -66,8 +52,8 @@ def split_blocks(text: str, article: ArticleIndex | None = None) -> list[Block]:
 def _item(text: str, cut: tuple[int, int, str, str]) -> str:
     """Return the label with what follows it up to the next break."""
     start, begin, _, _ = cut
-    stop = _BREAK.search(text, begin, begin + _SEGMENT_CHARS)
-    return text[start : stop.start() if stop else begin + _SEGMENT_CHARS].strip() if begin > start else ""
+    stop = _BREAK.search(text, begin, begin + SEGMENT_CHARS)
+    return text[start : stop.start() if stop else begin + SEGMENT_CHARS].strip() if begin > start else ""
 
 
 def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
@@ -76,7 +62,7 @@ def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
     for end, begin, whole_line in _candidates(text):
         if end < behind or count >= _MAX_LABELS:
             continue
-        floor = max(behind, end - _SEGMENT_CHARS)
+        floor = max(behind, end - SEGMENT_CHARS)
         segment = text[floor:end]
         breaks = [match.end() for match in _BREAK.finditer(segment)]
         start = floor + (breaks[-1] if breaks else 0)
@@ -96,14 +82,14 @@ def _candidates(text: str) -> Iterator[tuple[int, int, bool]]:
         colons = [match.span() for match in _COLON.finditer(line)][:_MAX_LABELS]
         for start, end in colons:
             yield position + start, position + end, False
-        if not colons and (len(line) < 60 or _HEADING.match(line)) and not _ITEM.match(line):
+        if not colons and (len(line) < 60 or _HEADING.match(line)) and not ITEM.match(line):
             yield position + len(line), position + len(line), True
         position += len(line) + 1
 
 
 def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, str] | None:
     """Return (where the label begins in the segment, kind, name), or None where the segment is no label."""
-    spans = [(match.start(), _bare(match[0])) for match in _WORD.finditer(segment)]
+    spans = [(match.start(), bare(match[0])) for match in WORD.finditer(segment)]
     named = [(start, word) for start, word in spans if word]
     if not named:
         return None
@@ -174,7 +160,7 @@ def _name(segment: str, heads: list[str]) -> str:
     return " ".join((final, *heads[-1:], digits)).strip()
 
 
-def _bare(word: str) -> str:
+def bare(word: str) -> str:
     return word.casefold().strip(_EDGES)
 
 
@@ -195,92 +181,14 @@ def is_label_word(word: str) -> bool:
         word in words.FILLERS
         or word.startswith(words.FINAL)
         or is_head(word, strong=False)
-        or (word[0] >= "가" and (word in words.KO_FILLERS or word.startswith(_KO_FILLER_BEGINNINGS)))
-        or (word[0] > "\u3000" and word.startswith(words.JA_FILLERS))
+        or (word[:1] >= "가" and (word in words.KO_FILLERS or word.startswith(_KO_FILLER_BEGINNINGS)))
+        or (word[:1] > "\u3000" and word.startswith(words.JA_FILLERS))
     )
 
 
 def opens_preamble(segment: str) -> bool:
     """Tell whether the segment begins like a sentence that announces a list (Here are .., 다음은 .., Voici .., 以下 ..)."""
     return segment.strip(" \t*_#>-\"'").casefold().startswith(words.OPENERS)
-
-
-def strip_about(line: str) -> str:
-    """Return what a sentence says the text to be about: `The article deals with A.`, `이 기사는 A에 관한 내용입니다.` -> A."""
-    if match := _CJK_ABOUT.fullmatch(line.strip()):
-        return next(filter(None, match.groups()))
-    nouns = 0
-    for match in islice(_WORD.finditer(line), 12):
-        word = match[0].casefold().strip("*_\"'.").replace("’", "'").rpartition("'")[2]
-        nouns += word in words.TEXT_NOUNS
-        if nouns and word in words.ABOUT:
-            rest = line[match.end() :].strip()
-            return rest.rstrip(".") if rest.strip(" .:,") else line
-        if not (
-            nouns
-            and (word in words.ABOUT_VERBS or word.endswith("ly"))
-            or is_label_word(word)
-            or word in words.TEXT_NOUNS
-        ):
-            break
-    return line
-
-
-def after_question(text: str) -> str:
-    """Return the answer to a question that the model puts to itself: `Q: Which?`, `A: A; B` on the next line -> `A; B`."""
-    return _QUESTION.sub("", text, count=1)
-
-
-def announces(text: str) -> bool:
-    """Tell whether the text only leads to what is not there: `Here is the list:`, `Sure!`."""
-    bare = strip_interjection(text + " .").strip(" .!\n")
-    return (
-        not bare or text.rstrip()[-1:] in (":", "：") or (opens_preamble(bare) and ";" not in bare and "\n" not in bare)
-    )
-
-
-def after_correction(text: str) -> str:
-    """Return what stands behind a remark that takes back the list before it (`Wait, .. Here is the corrected list:`)."""
-    if not any(word in text.casefold() for word in words.CORRECTIONS):
-        return text
-    position = 0
-    for line in text.split("\n"):
-        behind = position + len(line) + 1
-        remark = len(line) > 12 and not _ITEM.match(line) and any(word in line.casefold() for word in words.CORRECTIONS)
-        if remark and _is_several(text[:position]) and _is_several(text[behind:]):
-            return text[behind:]
-        position = behind
-    return text
-
-
-def _is_several(text: str) -> bool:
-    return len([part for part in re.split("[\n;；]", text) if any(map(str.isalnum, part))]) > 1
-
-
-def strip_interjection(text: str) -> str:
-    """Remove a first sentence that only agrees: `Sure thing! A; B` -> `A; B`."""
-    match = _FIRST_SENTENCE.match(text)
-    return text[match.end() :] if match and text.casefold().startswith(words.INTERJECTIONS) else text
-
-
-def strip_announcement(line: str) -> str:
-    """Remove an announcement: `The key phrases are A, B and C` -> `A, B and C`; other lines stay as they are."""
-    spans = [
-        (match.start(), match.end(), match[0].casefold().strip("*_\"'"))
-        for match in _WORD.finditer(line[:_SEGMENT_CHARS])
-    ]
-    japanese = _JA_TOPIC.match(line)
-    if japanese:
-        return line[japanese.end() :]
-    heads = 0
-    for start, end, word in spans[:20]:
-        if not word or (not is_label_word(word) and word not in words.COPULAS):
-            break
-        heads += is_head(word, strong=not opens_preamble(line))
-        topic = word.endswith(("은", "는")) and is_head(word, strong=True) and start < 40
-        if heads and (word in words.COPULAS or topic) and line[end:].strip(" .:,"):
-            return line[end:].strip()
-    return line
 
 
 def folded_key(key: str) -> str:
@@ -300,9 +208,7 @@ def kind_of_key(key: str) -> str:
 def kind_of_lead(lead: str) -> str:
     """Return the kind of a literal by the words that lead to it, on its line or the one before."""
     named = [
-        word
-        for match in _WORD.finditer(lead.strip()[-_SEGMENT_CHARS:].rpartition("\n")[2])
-        if (word := _bare(match[0]))
+        word for match in WORD.finditer(lead.strip()[-SEGMENT_CHARS:].rpartition("\n")[2]) if (word := bare(match[0]))
     ]
     if not named or len(named) > 8:
         return "answer"
@@ -317,24 +223,6 @@ def _kind_of_words(named: list[str]) -> str:
     if named[0] in words.REJECTED or named[-1] in words.REJECTED:
         return "aside"
     return "draft" if named[0] in words.DRAFTS or named[-1] in words.DRAFTS else "answer"
-
-
-def strip_conclusion(line: str) -> str:
-    """Remove the end of a sentence that says what the list before is: `A, B and C are the key phrases.` -> `A, B and C`."""
-    if match := _CJK_CONCLUSION.search(line):
-        return line[: match.start()]
-    spans = [
-        (match.start(), _bare(match[0]).rstrip("."))
-        for match in _WORD.finditer(line, max(0, len(line) - _SEGMENT_CHARS))
-    ]
-    heads = 0
-    for start, word in reversed(spans):
-        if heads and word in words.COPULAS:
-            return line[:start].rstrip(" ,")
-        if word and not is_label_word(word):
-            break
-        heads += is_head(word, strong=True) if word else 0
-    return line
 
 
 def is_label_key(key: str) -> bool:

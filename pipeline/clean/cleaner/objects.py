@@ -9,10 +9,6 @@ from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.split import split_inline
 from pipeline.clean.cleaner.vocabulary import PHRASE_KEYS
 
-# What a call of a tool is given.
-_CARRIERS = set(
-    "arguments parameters input args kwargs function tool_calls function_call action_input tool_input".split()
-)
 _MOST = 100  # literals in one reply
 
 
@@ -94,7 +90,7 @@ def _is_word(text: str) -> bool:
 
 
 def _object_items(group: Collection, article: ArticleIndex | None) -> list[str]:
-    """Return the phrases of an object: the values of keys that name them, else lists of any key, else keys with scores or glosses."""
+    """Return the phrases of an object: values of keys that name them, else lists of any key, else keys with scores or glosses."""
     pairs = answer_pairs(group)
     named = [
         value for key, value in pairs if labels.is_head(labels.folded_key(key), strong=True) and _holds_text(value)
@@ -122,7 +118,7 @@ def answer_pairs(group: Collection) -> list[tuple[str, Value]]:
     Reasoning, rejected ones, and candidates beside those that were selected are left out.
     """
     pairs = [(key, _read_inside(value)) for key, value in group.pairs()]
-    if carried := [pair for pair in pairs if pair[0].casefold() in _CARRIERS and isinstance(pair[1], Collection)]:
+    if carried := [pair for pair in pairs if pair[0].casefold() in words.CARRIERS and isinstance(pair[1], Collection)]:
         return carried
     kinds = [labels.kind_of_key(key) for key, _ in pairs]
     for wanted in ("final", "answer", "draft"):

@@ -19,9 +19,9 @@ from functools import cached_property
 from itertools import accumulate, islice
 from typing import Literal
 
-from pipeline.clean.cleaner.content import beginnings
 from pipeline.clean.cleaner.normal import fold_loose, fold_space, has_hangul, is_alphabetic
 from pipeline.core.text import kiwi
+from pipeline.core.text.content_words import beginnings
 from pipeline.core.text.korean import strip_particles
 from pipeline.core.text.stems import stem
 
@@ -78,11 +78,12 @@ class ArticleIndex:
         return (at, at + len(phrase)) if at >= 0 else self._loose_span(phrase)
 
     def count(self, phrase: str) -> int:
-        """Return how often the article holds exactly these characters as whole words."""
-        return sum(_at_borders(self.text, at, at + len(phrase)) for at in _occurrences(self.text, phrase))
+        """Return how often the article holds these characters as whole words, in capitals or not."""
+        folded = phrase.casefold()
+        return sum(_at_borders(self._folded, at, at + len(folded)) for at in _occurrences(self._folded, folded))
 
     def has_name(self, phrase: str) -> bool:
-        """Tell whether the article has the phrase with these capitals within a sentence, where they are no matter of its beginning."""
+        """Tell whether the article has the phrase with these capitals within a sentence, not only at its beginning."""
         places = (at for at in _occurrences(self.text, phrase) if _at_borders(self.text, at, at + len(phrase)))
         before = (self.text[max(0, at - 2) : at] for at in places)
         return any(text[:1].isalnum() or text == ", " for text in before)
@@ -108,9 +109,12 @@ class ArticleIndex:
         """Return the script of most letters."""
         return main_script(self.text)
 
+    def shares(self, text: str) -> bool:
+        """Tell whether a content word of the text begins like one of the article's."""
+        return not beginnings(text).isdisjoint(self._beginnings)
+
     @cached_property
-    def beginnings(self) -> set[str]:
-        """Return how the content words begin."""
+    def _beginnings(self) -> set[str]:
         return beginnings(self.text)
 
     @cached_property

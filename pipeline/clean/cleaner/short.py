@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from pipeline.clean.cleaner import faults, labels, statuses
+from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.envelope import open_envelope
-from pipeline.clean.cleaner.evidence import NO_PROMPT, Constants, only_leads, shares_stem
 from pipeline.clean.cleaner.literal import Bare, Collection, Value, find_literal
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
 from pipeline.clean.cleaner.normal import strip_emphasis
@@ -17,8 +16,9 @@ from pipeline.clean.cleaner.objects import answer_pairs
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import refine
 from pipeline.clean.cleaner.reject import is_clause
-from pipeline.clean.cleaner.split import quoted
+from pipeline.clean.cleaner.split import announced_quotes
 from pipeline.clean.cleaner.statuses import Status
+from pipeline.clean.prompt_constants import NO_PROMPT, Constants
 from pipeline.core.finish import withheld
 
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
@@ -54,7 +54,7 @@ def clean_short(
     if answer.status != "ok":
         return "", answer.status
     label = next(refine(strip_number(answer.line), None), "")
-    supported = article is not None and shares_stem([label], article)
+    supported = article is not None and article.shares(label)
     if statuses.is_no_answer(label) or (not supported and (faults.is_fault(raw) or statuses.is_placeholder(label))):
         return "", "no_answer"
     if not supported and constants.say(label) and article is not None:
@@ -72,7 +72,7 @@ def clean_topic(
     label, status = clean_short(
         raw, max_words=max_words, finish_reason=finish_reason, article=article, constants=constants
     )
-    unsupported = label and article is not None and not shares_stem([label], article)
+    unsupported = label and article is not None and not article.shares(label)
     return [label] if label else [], [], status, ["unsupported"] if unsupported else []
 
 
@@ -86,7 +86,7 @@ def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None
         return ShortAnswer("", "truncated" if envelope.unfinished else "empty")
     if opening := statuses.status_of_opening(answer, None):
         return ShortAnswer("", opening)
-    answer = labels.after_question(answer)
+    answer = sentences.after_question(answer)
     literal = find_literal(answer)
     texts = literal_texts(literal.value) if literal else []
     line = texts[0] if texts else _first_line(answer)
@@ -100,10 +100,7 @@ def _bare(line: str, article: ArticleIndex | None) -> str:
     if (aside := _ASIDE.search(line)) and aside[1].casefold() in words.ASIDES:
         line = line[: aside.start()]
     line = _behind_head(line, article)
-    spans = quoted(line)
-    if spans and only_leads(line, spans, article):
-        return spans[0]
-    return labels.strip_about(line)
+    return next(iter(announced_quotes(line, article)), None) or sentences.strip_about(line)
 
 
 def _behind_head(line: str, article: ArticleIndex | None) -> str:
@@ -115,7 +112,7 @@ def _behind_head(line: str, article: ArticleIndex | None) -> str:
     found = _WORD.findall(match[1].casefold())
     is_head = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in found)
     if not is_head and article is not None and ":" in match[0].replace("：", ":"):
-        is_head = len(found) == 1 and not shares_stem(found, article) and not article.has(match[1])
+        is_head = len(found) == 1 and not article.shares(" ".join(found)) and not article.has(match[1])
     return line[match.end() :] if is_head else line
 
 
@@ -129,16 +126,21 @@ def literal_texts(value: Value) -> list[str]:
         texts = [text for item in value.items for text in literal_texts(item)[:1]]
         return texts[:1] if all(isinstance(item, Collection) and _has_share(item) for item in value.items) else texts
     pairs = answer_pairs(value)
-    named = [
-        part for key, part in sorted(pairs, key=lambda pair: pair[0].casefold() in _VAGUE_KEYS) if _names_label(key)
-    ]
-    others = [part for key, part in pairs if key.casefold() not in words.GLOSS_COLUMNS]
-    nested = [part for part in others if isinstance(part, Collection) and literal_texts(part)]
-    for part in [*named, *nested, *others]:
-        if texts := literal_texts(part):
-            return texts
+    found = [(key, part, texts) for key, part in pairs if (texts := literal_texts(part))]
+    ranked = sorted(found, key=lambda entry: _rank(entry[0], entry[1]))
+    if ranked:
+        return ranked[0][2]
     scored = [key for key, part in pairs if isinstance(part, Bare)]
     return scored[:1] if len(scored) == len(pairs) else []
+
+
+def _rank(key: str, part: Value) -> int:
+    """Return how far a value is from being the label: its key names one; one does loosely; it may hold one; any; it explains."""
+    if _names_label(key):
+        return int(key.casefold() in _VAGUE_KEYS)
+    if key.casefold() in words.GLOSS_COLUMNS:
+        return 4
+    return 2 if isinstance(part, Collection) else 3
 
 
 def _has_share(group: Collection) -> bool:
@@ -152,7 +154,7 @@ def _names_label(key: str) -> bool:
 
 def _first_line(answer: str) -> str:
     """Return the first line of the first labelled part, or of the whole."""
-    preface, *blocks = labels.split_blocks(labels.strip_interjection(strip_emphasis(answer)))
+    preface, *blocks = labels.split_blocks(sentences.strip_interjection(strip_emphasis(answer)))
     full = [block for block in blocks if any(map(str.isalnum, block.text))]
     texts = [block.text for block in full if block.kind in ("answer", "category")] or [block.text for block in full]
     text = (
@@ -161,7 +163,7 @@ def _first_line(answer: str) -> str:
         else "".join(texts[:1])
     )
     lines = (line.strip() for line in text.split("\n"))
-    return labels.strip_announcement(strip_bullet(next((line for line in lines if any(map(str.isalnum, line))), "")))
+    return sentences.strip_announcement(strip_bullet(next((line for line in lines if any(map(str.isalnum, line))), "")))
 
 
 def _announces(preface: str, texts: list[str]) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from pipeline.clean.cleaner import markers
+from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.vocabulary import COMMA_TAILS
+from pipeline.clean.cleaner.reject import is_clause
+from pipeline.clean.cleaner.vocabulary import COMMA_TAILS, LABEL_NOUNS
 
 _SEMICOLONS = re.compile("[;；﹔؛;]")
 _PIPES = re.compile(r"\s*[|｜¦‖\t]\s*")
@@ -25,6 +26,7 @@ _QUOTED = re.compile(
     r"“[^“”\n]{1,80}”|‘[^‘’\n]{1,80}’|「[^「」\n]{1,80}」|『[^『』\n]{1,80}』|《[^《》\n]{1,80}》|«[^«»\n]{1,80}»|„[^„“”\n]{1,80}[“”]"
     r"|(?<![^\W_])\"[^\"\n]{1,80}\"|(?<!\w)'[^'\n]{1,80}'(?![A-Za-z])"
 )
+_ANY_WORD = re.compile(r"\w+")
 _BETWEEN_QUOTES = re.compile(
     r"[\s,;，；、/·・]*(?:(?:and|or|et|ou|und|oder|y|e|o|以及|及|和|与|與|と|や|및|과|와|이나|그리고)\s*)?"
 )
@@ -60,11 +62,22 @@ def split_inline(text: str, article: ArticleIndex | None) -> list[str]:
     return [part.translate(_SHOWN) for part in _split_hidden(hidden, article)]
 
 
-def quoted(text: str) -> list[str]:
-    """Return what stands in quotes, where nothing but separators is between the quotes: `It is about “A”, “B” and “C”.`"""
-    spans = [match for match in _QUOTED.finditer(text)]
-    gaps = [text[left.end() : right.start()] for left, right in pairwise(spans)]
-    return [match[0][1:-1].strip() for match in spans] if all(map(_BETWEEN_QUOTES.fullmatch, gaps)) else []
+def announced_quotes(line: str, article: ArticleIndex | None) -> list[str]:
+    """Return what stands in quotes in a sentence that only leads to it: `It is about “A”, “B” and “C”.` -> A, B, C.
+
+    The sentence names a label or says nothing of the article, and nothing but separators is between the quotes.
+    """
+    spans = list(_QUOTED.finditer(line))
+    gaps = [line[left.end() : right.start()] for left, right in pairwise(spans)]
+    outside = f"{line[: spans[0].start()]} {line[spans[-1].end() :]}" if spans else ""
+    if not any(map(str.isalnum, outside)) or not all(map(_BETWEEN_QUOTES.fullmatch, gaps)):
+        return []
+    named = any(
+        labels.is_head(word, strong=False) or word in LABEL_NOUNS for word in _ANY_WORD.findall(outside.casefold())
+    )
+    if not (named or is_clause(line) or (article is not None and not article.shares(outside))):
+        return []
+    return [match[0][1:-1].strip() for match in spans]
 
 
 def split_semicolons(text: str) -> list[str]:

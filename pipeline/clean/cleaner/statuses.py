@@ -111,7 +111,11 @@ def is_placeholder(text: str) -> bool:
         for token in text.casefold().replace("-", " ").replace("_", " ").split()
     ]
     named = [token for token in tokens if token]
-    return bool(named) and all(token in words.PLACEHOLDERS or labels.is_head(token, strong=False) for token in named)
+    nouns = sum(
+        token in words.ASKED_NOUNS or token in words.LABEL_NOUNS or labels.is_head(token, strong=False)
+        for token in named
+    )
+    return nouns > 0 and nouns + sum(token in words.PLACEHOLDERS for token in named) == len(named)
 
 
 def _denies_phrases(sentence: str) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import field_validator, model_validator
 
-from pipeline.clean.cleaner.closed_set import ClosedSet, folded
 from pipeline.clean.cleaner.presence import ArticleIndex
+from pipeline.clean.closed_set import ClosedSet, folded
 from pipeline.clean.tasks import object_of
 from pipeline.core import contracts
 from pipeline.core.options import Options as Base
@@ -31,7 +31,7 @@ class Options(Base):
     in_every_key = "classes"
     classes: dict[str, list[str]]
     other: str | None = None
-    descriptions: dict[str, str] = {}
+    descriptions: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it
 
     @field_validator("classes", mode="before")
     @classmethod

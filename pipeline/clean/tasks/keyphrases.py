@@ -15,7 +15,7 @@ from pydantic import Field
 
 from pipeline.clean.cleaner import clean_reply
 from pipeline.clean.cleaner.closing import is_cut
-from pipeline.clean.cleaner.evidence import NO_PROMPT, Constants, asks_for_other_language
+from pipeline.clean.prompt_constants import NO_PROMPT, Constants, asks_for_other_language
 from pipeline.clean.tasks import object_of
 from pipeline.core import contracts
 from pipeline.core.options import Options as Base
@@ -67,9 +67,7 @@ class Task(contracts.Task):
         self._constants, self._language = Constants(texts), language
 
     def parse(self, reply: Reply, article: Article) -> Label:
-        absent = self._options.absent
-        if absent == "flag" and asks_for_other_language(self._language, article.text):
-            absent = "keep"  # such a label can share no word with its article
+        absent = self._absent(article)
         cleaned = clean_reply(
             reply.text,
             article.text,
@@ -103,7 +101,13 @@ class Task(contracts.Task):
         label = self.parse(reply, article)
         if label.status != "ok":
             return label.status
-        return "absent" if 2 * label.tiers.count("absent") > len(label.tiers) else "ok"
+        mostly_absent = 2 * label.tiers.count("absent") > len(label.tiers)
+        return "absent" if mostly_absent and self._absent(article) != "keep" else "ok"
+
+    def _absent(self, article: Article) -> Literal["flag", "drop", "keep"]:
+        """Return what becomes of absent phrases; a label in another language than its article's can share no word with it."""
+        other = self._options.absent == "flag" and asks_for_other_language(self._language, article.text)
+        return "keep" if other else self._options.absent
 
     def _within_tokens(self, phrases: list[str]) -> list[str]:
         """Drop as many last phrases as it takes for the label to fit into `max_label_tokens`."""

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.clean.cleaner.evidence import NO_PROMPT, Constants, asks_for_other_language
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.short import clean_topic
+from pipeline.clean.prompt_constants import NO_PROMPT, Constants, asks_for_other_language
 from pipeline.clean.tasks import object_of
 from pipeline.core import contracts
 from pipeline.core.options import Options as Base

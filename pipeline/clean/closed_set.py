@@ -5,35 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.short import read_short
 from pipeline.clean.cleaner.statuses import Status, is_no_answer
+from pipeline.core.finish import withheld
 from pipeline.core.text.folding import fold_case
-
-Classes = Mapping[str, Sequence[str]]
-"""Name of each class -> the other words for it."""
 
 _MOST_CHARS = 400  # of what may name a class
 _WORDS = re.compile(r"[\w+#]+")
-_TURN = re.compile(r"[.;!?。；！？\n]|\b(?:but|sondern|mais|sino|mas|ma|maar)\b|而是|아니라|아니고|ではなく|じゃなく")
-_DENIED_AHEAD = re.compile(
-    r"(?<!\w)(?:not|no|never|neither|nor|cannot|rather than|instead of|other than|except|without|unlike|pas|ni|sauf|plutôt que|aucune?"
-    r"|nicht|kein\w*|weder|sin|ninguna?|non|né|nessuna?|não|nenhuma?)(?!\w)|n['’]t(?!\w)|(?<!\w)(?:secondary|secondaire|sekundär|secundari[ao])(?!\w)|2차|부차|次要|不是|并非|並非|而非|不属于|不屬於|不涉及"
-)
-_DENIED_BEHIND = re.compile(
-    r"\w{0,4}(?: ?(?:기사|분야|뉴스|글|문제|내용|카테고리|관련)\w?)?(?:에 속하지|에 해당하지)?\s?(?:아니|아닌|아님|아닙|않|없|제외)|(?:で|では|じゃ|には?)?(?:な[くい]|ありません|該当しない)|以外|を除"
-    r"| (?:is|are|was|does|do|would)(?: not|n['’]t)| ist nicht| n['’]est pas| no es| não é| non è"
-)
+_TURN = re.compile(words.TURNS)
+_DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
 _SHARE = re.compile(r"\s{0,2}[(\[（:：=-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:\d{1,3}(?:[.,]\d+)?\s?[%％]|[01]?\.\d+)")
-_LINK = re.compile(r"[\s,，、/]*(?:(?:or|and|ou|et|oder|und|o|y|e)\s)?(?:(?:the|a|an)\s)?")
+_LINK = re.compile(r"(?:[\s,，、/]|(?<!\w)(?:or|and|nor|ou|et|oder|und|o|y|e|ni|the|an?)(?!\w))*")
 _REMARK = re.compile(r"[(\[（][^()\[\]（）]{0,200}[)\]）]")
 
 
 class ClosedSet:
     """The words of a job's classes; `other` is the one for what fits none of them."""
 
-    def __init__(self, classes: Classes | Sequence[str], other: str | None = None) -> None:
-        named = classes if isinstance(classes, Mapping) else {name: () for name in classes}
+    def __init__(self, classes: Mapping[str, Sequence[str]] | Sequence[str], other: str | None = None) -> None:
+        named = classes if isinstance(classes, Mapping) else dict.fromkeys(classes, ())
         self._other = other
         self._names = {folded(word): name for name, others in named.items() for word in (name, *others)}
         if other:
@@ -45,6 +37,8 @@ class ClosedSet:
 
     def read(self, raw: str, finish_reason: str | None, article: ArticleIndex | None = None) -> tuple[str, Status]:
         """Return (class, status) of a reply; the class is empty unless the status is `ok`."""
+        if kept_back := withheld(finish_reason):
+            return "", kept_back
         answer = read_short(raw, finish_reason, article)
         whole = folded(raw[:_MOST_CHARS])
         exact = self._names.get(whole)
@@ -57,7 +51,7 @@ class ClosedSet:
         named = self._named_by(answer.texts or answer.lines.split("\n"))
         named = named if answer.texts or len(named) > 1 else self.named_in(answer.line)
         if not named and not answer.texts:
-            named = self.named_in(answer.lines[:_MOST_CHARS])
+            named = self.named_in(answer.lines)
         if len(named) == 1:
             return named[0], "ok"
         if not named and self._other and is_no_answer(answer.line):
@@ -72,11 +66,13 @@ class ClosedSet:
         """Return the classes that a text is, or says the article to belong to; the first where it gives each a share."""
         if whole := self.get(text):
             return [whole]
-        folding = fold_case(text.replace("_", " "))
+        folding = fold_case(text[:_MOST_CHARS].replace("_", " "))
         remarks = [match.span() for match in _REMARK.finditer(folding)]
-        mentions = [
-            (start, end, name) for start, end, name in self._mentions(folding) if not _is_denied(folding, start, end)
-        ]
+        every = self._mentions(folding)
+        around = folding
+        for start, end, _ in every:
+            around = around[:start] + " " * (end - start) + around[end:]
+        mentions = [(start, end, name) for start, end, name in every if not _is_denied(around, start, end)]
         outside = [mention for mention in mentions if not any(a < mention[0] < b for a, b in remarks)]
         found = outside or mentions
         names = list(dict.fromkeys(name for _, _, name in found))
@@ -124,10 +120,8 @@ def _is_denied(text: str, start: int, end: int) -> bool:
         return True
     turns = [match.end() for match in _TURN.finditer(text, 0, start)]
     clause = text[turns[-1] if turns else 0 : start]
-    denial = None
-    for denial in _DENIED_AHEAD.finditer(clause):
-        pass
-    if denial is None:
+    denials = list(_DENIED_AHEAD.finditer(clause))
+    if not denials:
         return False
     comma = max(clause.rfind(sign) for sign in ",，、")
-    return comma < denial.end() or _LINK.fullmatch(clause[comma:]) is not None
+    return comma < denials[-1].end() or _LINK.fullmatch(clause[comma:]) is not None

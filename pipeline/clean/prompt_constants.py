@@ -1,6 +1,6 @@
-"""Evidence: whether a phrase is of the article, or of what the prompt says to every article alike.
+"""What a prompt says to every article alike, so that a reply which only repeats it is told from an answer.
 
-No word list decides here, so that it holds for any language and model; `vocabulary` only tells which words say nothing of an article.
+No word list decides here: it holds for any prompt, language and model.
 """
 
 from __future__ import annotations
@@ -10,13 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from pipeline.clean.cleaner import labels
-from pipeline.clean.cleaner import vocabulary as words
-from pipeline.clean.cleaner.content import beginnings
-from pipeline.clean.cleaner.normal import fold_loose
-from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.reject import is_clause
 from pipeline.core.resources import PROMPTS
+from pipeline.core.text.folding import fold_form
 from pipeline.core.text.language import detector
 from pipeline.job.yaml_reader import parse_yaml, read_text
 
@@ -26,27 +21,13 @@ Prompt = str | Sequence[Any]
 _ANY_WORD = re.compile(r"[^\W\d_]+")  # a number is filled in
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<\|[^<>|]*\|>", re.DOTALL)
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_SPACELESS = "\u0e00"  # the first letter of the scripts that put no spaces between words, or few
 _SHARE = 0.8  # of the runs of three words, which make a text the prompt's
 _FOLDERS = {"topic": "topics"}  # of shipped prompts, where it is not the task's name
 
 
-def shares_stem(phrases: Iterable[str], article: ArticleIndex) -> bool:
-    """Tell whether any content word of the phrases begins like one of the article's."""
-    return any(not beginnings(phrase).isdisjoint(article.beginnings) for phrase in phrases)
-
-
-def only_leads(line: str, spans: list[str], article: ArticleIndex | None) -> bool:
-    """Tell whether what stands around quoted phrases only leads to them: it names a label, or says nothing of the article."""
-    outside = line.partition(spans[0])[0] + " " + line.rpartition(spans[-1])[2]
-    if not any(map(str.isalnum, outside)):
-        return False
-    found = _ANY_WORD.findall(outside.casefold())
-    named = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in found)
-    return named or is_clause(line) or (article is not None and not shares_stem([outside], article))
-
-
 def asks_for_other_language(asked: str | None, article: str) -> bool:
-    """Tell whether a prompt asks for labels in another language than the article's; the language that it is written in is no matter."""
+    """Tell whether a prompt asks for labels in another language than the article's; its own language is no matter."""
     if not asked:
         return False
     language = detector("cld2")(article)
@@ -61,7 +42,7 @@ class Constants:
             _ANY_WORD.findall(line.casefold()) for text in texts for line in _TEMPLATE.sub("\n", text).split("\n\n")
         ]
         self._text = "\n".join(f" {' '.join(line)} " for line in lines)
-        self._loose = fold_loose(self._text)
+        self._loose = "".join(fold_form(self._text).split())
         self._triples = {triple for line in lines for triple in zip(line, line[1:], line[2:], strict=False)}
 
     def say(self, text: str) -> bool:
@@ -78,8 +59,8 @@ class Constants:
 
     def is_line(self, line: str) -> bool:
         """Tell whether a line is the prompt's own: three words at least, or as much of a script without spaces."""
-        found = _ANY_WORD.findall(line)
-        return (len(found) > 2 or (not line.isascii() and len("".join(found)) > 7)) and self.say(line)
+        found = "".join(words := _ANY_WORD.findall(line))
+        return (len(words) > 2 or (len(found) > 7 and min(found) >= _SPACELESS)) and self.say(line)
 
 
 NO_PROMPT = Constants([])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-
-from pipeline.clean.cleaner.vocabulary import FUNCTION_WORDS
+from pathlib import Path
 
 _SCRIPTS = "가-힣", "一-鿿㐀-䶿", "ァ-ヺー", "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff", "\u0590-\u08ff"
 _HANGUL, _HAN, _KATAKANA, _SPACELESS, _SEMITIC = _SCRIPTS
 _WORD = re.compile(
     rf"[{_HANGUL}]+|[{_HAN}]+|[{_KATAKANA}]+|[{_SPACELESS}]+|[{_SEMITIC}]+|(?:(?![{''.join(_SCRIPTS)}ぁ-ゖ])[^\W\d_])+"
 )
+# Words of four letters or more, of two Hangul, in a dozen languages, that say nothing of an article: sharing one is no evidence.
+_FUNCTION_WORDS = frozenset(Path(__file__).with_name("function_words.txt").read_text("utf-8").split())
 _MARKS = re.compile("[\u0300-\u036f]")
 
 
@@ -26,10 +27,10 @@ def beginnings(text: str) -> set[str]:
         if "\u4e00" <= word[0] <= "\u9fff" or "\u3400" <= word[0] <= "\u4dbf":
             found.update(word[at : at + 2] for at in range(len(word) - 1))
         elif "가" <= word[0] <= "힣":
-            found.update([word[:2]] if len(word) > 1 and word not in FUNCTION_WORDS else [])
+            found.update([word[:2]] if len(word) > 1 and word not in _FUNCTION_WORDS else [])
         elif len(word) > 3 or "ァ" <= word[0] <= "ー":
             folded = _folded(word)
-            found.update([folded[:4]] if folded not in FUNCTION_WORDS and len(folded) > 1 else [])
+            found.update([folded[:4]] if folded not in _FUNCTION_WORDS and len(folded) > 1 else [])
         elif word.isupper() and len(word) > 1:
             found.add(word)
     return found

@@ -1,0 +1,305 @@
+"""Gates of evidence and answers by structure: what is no label is told, whatever the language, the model and the task."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from pipeline import clean_reply
+from pipeline.clean.cleaner.faults import is_fault
+from pipeline.clean.closed_set import ClosedSet
+from pipeline.clean.prompt_constants import Constants
+from pipeline.clean.tasks import classes, keyphrases, topic
+from pipeline.core.text.concepts import spellings
+from pipeline.core.types import Article, Reply
+from tests.conftest import ROOT, SHARED
+from tests.test_cleaner import PIECES, REPLIES
+
+TABLE = json.loads((ROOT / "tests" / "data" / "answer_shapes.json").read_text("utf-8"))
+SHAPES = TABLE["shapes"]
+
+
+def label_of(shape: dict[str, Any], classes: dict[str, list[str]]) -> Any:
+    text = shape["article"] if "language" in shape else TABLE["articles"][shape["article"]]["text"]
+    return clean_reply(
+        shape["raw"],
+        text,
+        language=shape.get("language") or TABLE["articles"][shape["article"]]["language"],
+        finish_reason=shape.get("finish_reason", "stop"),
+        prompt=shape.get("prompt"),
+        task=shape["task"],
+        classes=classes if shape["task"] == "classes" else None,
+    )
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=[f"{at} {shape['note']}" for at, shape in enumerate(SHAPES)])
+def test_the_table_of_answers(shape: dict[str, Any]) -> None:
+    label = label_of(shape, TABLE["classes"])
+    assert label.phrases == shape["expected"]
+    assert (label.status == "ok") == bool(shape["expected"])
+
+
+def test_the_shared_shapes() -> None:
+    path = SHARED / "reply-shapes-2.jsonl"
+    if not path.exists():
+        pytest.skip(f"the shared data are not at {path}")
+    names = {
+        "transport": ["교통", "交通"],
+        "economy": ["경제", "économie", "经济"],
+        "politics": ["정치"],
+        "health": ["건강"],
+        "sports": ["스포츠"],
+    }
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    wrong = {
+        row["raw"][:60]: label.phrases for row in rows if (label := label_of(row, names)).phrases != row["expected"]
+    }
+    assert not wrong
+
+
+# --- the label gate ---
+
+# (language, article, a good label in base form, or in another inflection than any that the article has)
+INFLECTED = [
+    ("pl", "W gminach wiejskich rosną opłaty za śmieci. Mieszkańcy protestowali.", "gmina wiejska; mieszkaniec"),
+    ("cs", "Ve školách chybějí učitelé fyziky. Ředitelům pomáhají studenti.", "škola; učitel fyziky"),
+    ("uk", "У Харкові відремонтували міст. Мешканцям повернули тролейбуси.", "ремонт мосту; тролейбус"),
+    ("fi", "Kaupungeissa rakennetaan uusia raitiotieverkkoja. Asukkailla on toiveita pysäkeistä.", "kaupunki; raitiotieverkosto"),
+    ("tr", "Balıkçıların teknelerinden toplanan ağlar limandaki fabrikada işleniyor.", "balıkçı teknesi; liman"),
+    ("hu", "A dunai hajókon bevezették az elektromos meghajtást. Az utasoknak tetszik.", "elektromos hajó; utas"),
+    ("ru", "В школах Томска сократили уроки музыки. Родителям предложили кружки.", "школьная музыка; родитель"),
+    ("ko", "어민들은 항구에서 그물을 손질했다. 시청이 보조금을 약속하였다.", "어민; 그물 손질; 보조금 약속"),
+    ("ja", "漁師たちは港で網を繕った。市役所は補助金を約束した。", "漁師の網; 補助金"),
+    ("zh", "渔民们在港口修补渔网。市政府承诺发放补贴。", "渔民补贴; 渔网修补"),
+    ("ar", "أعلنت الحكومة عن مشروع جديد لبناء الموانئ في المدينة", "حكومة; ميناء"),
+    ("el", "Οι ψαράδες της Καλαμάτας ζητούν νέο λιμάνι για τα καΐκια τους.", "ψαράς Καλαμάτα; λιμανιού"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "article", "label"), INFLECTED, ids=[language for language, _, _ in INFLECTED])
+def test_a_good_label_in_another_inflection_passes(language: str, article: str, label: str) -> None:
+    found = clean_reply(label, article, language=language)
+    assert (found.phrases, found.status) == (label.split("; "), "ok")
+    strange = clean_reply("quantum chess; velvet umbrellas; Xanadu", article, language=language)
+    assert strange.status in ("none_in_article", "language_mismatch")
+
+
+ARTICLE = (
+    "The council of Bergen opened a tram line to the airport. Cyclists from Laksevåg complained about the narrow path."
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        ("about with from their; which would", "none_in_article"),  # words that say nothing of an article
+        ("velvet umbrellas; quantum chess", "none_in_article"),
+        ("velvet umbrellas; cycling", "ok"),  # a cyclist cycles
+        ("NATO; EU", "none_in_article"),
+        ("tram", "ok"),
+    ],
+)
+def test_the_label_gate(raw: str, status: str) -> None:
+    assert clean_reply(raw, ARTICLE, language="en").status == status
+
+
+def test_an_abstractive_prompt_may_keep_what_the_article_lacks() -> None:
+    raw = "velvet umbrellas; quantum chess"
+    kept = clean_reply(raw, ARTICLE, language="en", absent="keep")
+    assert (kept.phrases, kept.tiers, kept.status) == (raw.split("; "), ["absent", "absent"], "ok")
+    task = keyphrases.Task(keyphrases.Options(absent="keep"), lambda texts: [len(text) for text in texts])
+    article = Article("a", None, ARTICLE, "", language="en")
+    assert task.parse(Reply(raw, "stop"), article).status == task.judge(Reply(raw, "stop"), article) == "ok"
+
+
+@pytest.mark.parametrize(("language", "status"), [(None, "none_in_article"), ("en", "ok")])
+def test_a_prompt_that_asks_for_another_language(language: str | None, status: str) -> None:
+    """Its labels can share no word with the article; the language that the prompt is written in does not count."""
+    task = keyphrases.Task(keyphrases.Options(), lambda texts: [1 for _ in texts])
+    task.take_prompt(["Name the key phrases."], language)
+    text = "어민들은 항구에서 그물을 손질했다. 시청이 보조금을 약속하였다. 부두에는 갈매기가 많았다."
+    article = Article("a", None, text, "", language=language or "ko")
+    raw = "fishing nets; harbour" if language else "우주 여행; 화성 탐사"
+    assert task.parse(Reply(raw, "stop"), article).status == status
+
+
+def test_a_topic_in_other_words_is_flagged() -> None:
+    task = topic.Task(topic.Options(), lambda texts: [1 for _ in texts])
+    article = Article("a", None, ARTICLE, "", language="en")
+    assert task.parse(Reply("Public transit", "stop"), article).repairs == ["unsupported"]
+    assert task.parse(Reply("Tram to the airport", "stop"), article).repairs == []
+
+
+# --- the echo gate ---
+
+INSTRUCTION = "Nenne die wichtigsten Begriffe des Artikels, höchstens sieben."
+PROMPT = f"Du bist Redakteur. {INSTRUCTION}\n\nBeispiel: Hafenfest; Seenot\n\nArtikel:\n{{{{ text }}}}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "phrases", "status"),
+    [
+        ("Hafenfest; Seenot", [], "prompt_echo"),
+        ("tram line; Hafenfest", ["tram line"], "ok"),
+        (f"tram line; airport\n{INSTRUCTION}\nMond; Sonne", ["tram line", "airport"], "ok"),
+        (f"{INSTRUCTION}\n\ntram line; airport", ["tram line", "airport"], "ok"),
+        ("Du bist Redakteur", [], "prompt_echo"),
+    ],
+)  # fmt: skip
+def test_what_the_prompt_says_is_no_phrase(raw: str, phrases: list[str], status: str) -> None:
+    for prompt in (PROMPT, [{"role": "user", "content": PROMPT.replace("{{ text }}", ARTICLE)}], Constants([PROMPT])):
+        label = clean_reply(raw, ARTICLE, language="en", prompt=prompt)
+        assert (label.phrases, label.status) == (phrases, status)
+
+
+def test_what_the_article_has_is_a_phrase_though_the_prompt_says_it() -> None:
+    label = clean_reply(
+        "tram line; council of Bergen", ARTICLE, prompt="Take phrases like tram line or council of Bergen."
+    )
+    assert label.phrases == ["tram line", "council of Bergen"]
+
+
+def test_the_answer_of_the_example_is_no_topic_unless_the_article_is_about_it() -> None:
+    example = "Environmental impacts of eating meat"
+    assert clean_reply(example, ARTICLE, task="topic").status == "prompt_echo"
+    about = "Beef has the highest environmental impact of all meat, a study of diets says."
+    assert clean_reply(example, about, task="topic").phrases == [example]
+
+
+# --- the envelope gate ---
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "<!DOCTYPE html><html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>",
+        "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\nValueError: council",
+        '{"error": "overloaded", "code": 529}',
+        '{"detail": [{"loc": ["body"], "msg": "field required", "type": "value_error.missing"}]}',
+        '{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}',
+        "import os\n\ndef main():\n    return os.environ\n",
+        "const a = 1;\nconsole.log(a);",
+    ],
+)  # fmt: skip
+def test_a_fault_is_no_answer(raw: str) -> None:
+    assert is_fault(raw)
+    assert clean_reply(raw, ARTICLE, language="en").status == "no_answer"
+    assert clean_reply(raw, ARTICLE, task="topic").status != "ok"
+    assert clean_reply(raw, ARTICLE, task="classes", classes=["sports", "politics"]).status != "ok"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "<html><body><ul><li>tram line</li><li>airport</li></ul></body></html>",
+        'keyphrases = ["tram line", "airport"]\nprint(keyphrases)',
+        '{"message": "done", "keyphrases": ["tram line", "airport"]}',
+    ],
+)
+def test_an_answer_in_the_form_of_a_fault_is_one(raw: str) -> None:
+    assert clean_reply(raw, ARTICLE, language="en").phrases == ["tram line", "airport"]
+
+
+# --- one concept once ---
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("data centre", "Data-centres", False),  # a capital may make it a name
+        ("data centre", "data-centres", True),
+        ("class", "classes", True),
+        ("house", "houses", True),
+        ("company", "companies", True),
+        ("기준 금리", "기준금리", True),
+        ("marketing", "markets", False),
+        ("Emirates", "emir", False),
+        ("Reds", "red", False),
+        ("economics", "economic", False),
+        ("news", "new", False),
+        ("plane", "plan", False),
+        ("C++", "C", False),
+        ("series", "serie", False),
+    ],
+)
+def test_spellings_of_one_concept(one: str, other: str, same: bool) -> None:
+    assert bool(spellings(one) & spellings(other)) == same
+
+
+def test_the_form_that_the_article_has_most_often_stays() -> None:
+    article = "Tram lines are dear. The city wants tram lines and one tram line more. Apple sells an apple; the apple of Apple."
+    assert clean_reply("tram line; tram lines", article, language="en").phrases == ["tram lines"]
+    assert clean_reply("Apple; apple", article, language="en").phrases == ["Apple", "apple"]
+
+
+# --- classes ---
+
+
+def test_a_way_out_and_descriptions() -> None:
+    options = classes.Options.model_validate(
+        {
+            "classes": ["sports", "politics"],
+            "other": "something else",
+            "descriptions": {"sports": "matches and players"},
+        }
+    )
+    task = classes.Task(options, lambda texts: [0])
+    article = Article("a", None, ARTICLE, "")
+    assert task.classes(options) == ["sports", "politics", "something else"]
+    assert task.schema(options)["properties"]["label"]["enum"] == task.classes(options)
+    said = [
+        task.parse(Reply(raw, "stop"), article).phrases for raw in ("Something else.", "None of the above", "weather")
+    ]
+    assert said == [["something else"], ["something else"], []]
+    assert [name.description for name in task.variables(options)["classes"]] == ["matches and players", "", ""]
+    with pytest.raises(ValueError, match="'chess' is no class"):
+        classes.Options.model_validate({"classes": ["a", "b"], "descriptions": {"chess": ""}})
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("neither sports nor politics", []),
+        ("This is not a sports, politics or art article", []),
+        ("It isn't sports. It is politics", ["politics"]),
+        ("It is about the art of politics.", ["art", "politics"]),
+        ("Politics (art 10 %)", ["politics"]),
+        ("art: 70 %, politics: 30 %", ["art"]),
+        ("Kein Sport, sondern Politik", ["politics"]),
+        ("예술이 아니라 정치", ["politics"]),
+        ("非体育，而是政治", ["politics"]),
+    ],
+)
+def test_what_a_sentence_says_of_classes(text: str, named: list[str]) -> None:
+    names = {"sports": ["Sport", "体育"], "politics": ["Politik", "정치", "政治"], "art": ["예술"]}
+    assert ClosedSet(names).named_in(text) == named
+
+
+# --- what holds for every string ---
+
+
+@settings(max_examples=300, deadline=None)
+@given(raw=REPLIES)
+def test_one_label_or_a_reason(raw: str) -> None:
+    for options in ({"task": "topic"}, {"task": "classes", "classes": ["항구", "ferry", "None"]}):
+        for article in (None, ARTICLE):
+            label = clean_reply(raw, article, **options)
+            assert (label.status == "ok") == (len(label.phrases) == 1)
+
+
+UNITS = [*PIECES, "<a></a>", "<x>", "“", "„a“ ", "[1]", "Q: ?\nA: ", "key1: ", "not sports ", "<|channel|>", "【†】", "\\u00e9",
+         '"x", ', "A등 ",
+         "tram (1%)", "line\n\n", "thought\n", "<|", "['a' ", '{"label": ', "def f(\n", "<p>", "아니라", "▁a", "<sep>"]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("task", ["keyphrases", "topic", "classes"])
+def test_a_megabyte_takes_no_time(unit: str, task: Any) -> None:
+    raw = unit * (1_000_000 // len(unit))
+    started = time.perf_counter()
+    clean_reply(raw, ARTICLE, task=task, classes=["sports", "line"])
+    assert time.perf_counter() - started < 5  # a sanity bound: it takes about 0.2 s; a backtracking pattern never ends
