@@ -16,7 +16,7 @@ from pipeline.label import prompts
 from pipeline.label.requests import RequestBuilder
 from tests.conftest import JobMaker, run, work_of
 from tests.openai_server import Server
-from tests.test_old_jobs import answers, asked, assert_only_cleaned_again, files
+from tests.test_old_jobs import answers, asked, assert_only_cleaned_again, files, label_rows
 from tests.test_stored_digests import CASES, REQUESTS, options_of, requested, short
 
 KINDS: tuple[plugins.Kind, ...] = ("sources", "filters", "providers", "tasks")
@@ -174,9 +174,9 @@ def more_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_old_jobs_go_on(old_jobs: Path, server: Server, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     more_everywhere(monkeypatch)
     folder = old_jobs / "jobs" / name
-    before, replies = files(folder), answers(folder)
+    before, labels, replies = files(folder), label_rows(folder), answers(folder)
     run(old_jobs / f"{name}.yaml")
-    assert_only_cleaned_again(before, files(folder))
+    assert_only_cleaned_again(folder, before, labels)
     assert answers(folder) == replies
     assert asked(server) == 0
 
