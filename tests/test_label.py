@@ -212,7 +212,7 @@ def test_a_reply_that_drips_in_is_read_whole(make_job: JobMaker, server: Server)
     assert sum(server.seen.values()) == 3
 
 
-def test_the_embedded_labeller_is_fitted_once(make_job: JobMaker) -> None:
+def test_the_embedded_labeller_looks_at_each_article_alone(make_job: JobMaker) -> None:
     path = make_job([article(n) for n in range(20)])
     first = run(path)
     before = {row["id"]: row["keyphrases"] for row in rows(first, "labels")}
@@ -222,10 +222,8 @@ def test_the_embedded_labeller_is_fitted_once(make_job: JobMaker) -> None:
     after = {row["id"]: row["keyphrases"] for row in rows(work, "labels")}
     assert before.items() <= after.items() and len(after) == 40
     assert open_ledger(work.ledger_target, "test").report.totals()["records"] == 40
-    run(path, "label.refit=true")
-    assert open_ledger(work.ledger_target, "test").report.totals()["records"] == 80
-    run(path)  # what was fitted last stays in force
-    assert open_ledger(work.ledger_target, "test").report.totals()["records"] == 80
+    run(path, "label.refit=true")  # there is nothing to fit
+    assert open_ledger(work.ledger_target, "test").report.totals()["records"] == 40
 
 
 def test_no_key_for_openai_is_said_before_anything_is_sent(make_job: JobMaker) -> None:
