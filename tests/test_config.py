@@ -70,7 +70,7 @@ publish: {to: folder, repo: null, private: true}
         ({"filters": [{"type": "tokens", "encoding": "cl100k"}]}, ["filters.0.encoding", "did you mean 'cl100k_base'"]),
         ({"filters": [{"type": "tokens", "min": "many"}]}, ["filters.0.min", "'many'", "integer"]),
         ({"clean": {"max_phrase": 3}}, ["clean.max_phrase", "did you mean 'max_phrases'"]),
-        ({"clean": {"absent": "keep"}}, ["clean.absent", "'keep'", "allowed: flag, drop"]),
+        ({"clean": {"absent": "kept"}}, ["clean.absent", "'kept'", "allowed: flag, drop"]),
         ({"split": {"eval": 2.5}}, ["split", "whole number"]),
         ({"publish": {"to": "hub"}}, ["publish.to", "publish.to: needs publish.repo: user/name"]),
         ({"sources": []}, ["sources"]),
