@@ -15,6 +15,7 @@ _ADDRESS = re.compile(
     r"(?:https?://|www\.)[^\s가-힣]+|(?<![\w.+-])[\w.+-]{1,64}@[\w.-]+|(?<![\w.-])[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}/\S*",
     re.ASCII | re.IGNORECASE,
 )
+_ENTITY = re.compile(r"&#?\w{2,8};")  # what is left of HTML
 _MONTHS = {
     "de": "Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember",
     "en": "January|February|March|April|May|June|July|August|September|October|November|December|[A-Z][a-z]{2,3}\\.",
@@ -26,7 +27,8 @@ _MONTHS = {
 }
 _UPPER = r"[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ.'’-]+(?:[ -][A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ.'’]+){0,4}"
 _REGION = r"(?:, ?[A-Z][\w.]*){0,2}"
-_BYLINE = r"(?:\bBy [A-Z]\w+ (?:[A-Z]\w*\.? )?[A-Z][\w-]+(?: and [A-Z]\w+ [A-Z][\w-]+)?,? (?=[A-Z(]))?"
+_PERSON = r"(?:[A-Z]\.?[\w.]* ){1,2}[A-Z][\w-]+"
+_BYLINE = rf"(?:\bBy {_PERSON}(?: and {_PERSON})?,? (?=[A-Z(]))?"
 
 
 def _dateline(language: str | None) -> re.Pattern[str]:
@@ -98,6 +100,8 @@ def _end_of_headline(text: str, language: str | None) -> int:
 
 
 def _without(patterns: Sequence[re.Pattern[str]], text: str) -> str:
+    if "&" in text:
+        text = _ENTITY.sub(_blank, text)
     if "@" in text or "/" in text or "www." in text:
         text = _ADDRESS.sub(_blank, text)
     for pattern in patterns:

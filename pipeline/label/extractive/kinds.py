@@ -21,23 +21,37 @@ _LINKED_ARTICLES = frozenset(("la", "le", "les", "l", "los", "las", "o", "os", "
 _AGENT = re.compile(r"(?:[^aeiou]er|or|ist|ian|yst)s?$")  # Demographer Cassandra Dorius: what somebody is
 _NO_FORENAME = re.compile(r"(?:er|or|ist|ian|ent|ant|man|men|ess|yst|s|ion|ing|ed|ment|al|ic|ive|y)$")
 _NATIONALITY = re.compile(r"(?:ais|aise|ien|ienne|ain|aine|ois|oise|ande?|ole?|onn?e?|ese|ano|ana|eño|ês|esa)$")
+_FRENCH_PRESENT = re.compile(r"[^éu]e(?:nt)?$")
 _ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al"))
 _HEADLINE_CAPITALS = 0.6  # share of capitalised words from which a headline's capitals tell nothing
+_FEWEST_CAPITALS, _FEWEST_RUN_ON = 3, 4  # words with content
 _NOTHING_BEFORE = -1  # the word begins a sentence
 _ACRONYM = 5  # letters
 
 
 def mark(words: Words, known: Lexicon, headline: int) -> None:
     """Fill `words.kinds`; the first `headline` words are those of the headline."""
-    names, others = capitals(words, headline)
-    shown = headline if _all_capitalised(words, headline) else 0
+    shown = _capitalised(words, headline)
+    names, others = capitals(words, max(shown, headline))
     _Marker(words, known, names, others, shown).mark()
 
 
-def _all_capitalised(words: Words, headline: int) -> bool:
-    entries = words.entries[:headline]
-    content = [entry for entry in entries if entry.part not in lex.CLOSED and entry.part != lex.NUMBER]
-    return len(content) >= 3 and sum(map(bool, (entry.case for entry in content))) >= _HEADLINE_CAPITALS * len(content)
+def _capitalised(words: Words, headline: int) -> int:
+    """Return how many words at the beginning are capitalised for show: those of a headline, also of one that runs on into the text."""
+    end = headline or _run_on(words)
+    content = [entry for entry in words.entries[:end] if entry.part not in lex.CLOSED and entry.part != lex.NUMBER]
+    fewest = _FEWEST_CAPITALS if headline else _FEWEST_RUN_ON
+    if len(content) < fewest:
+        return 0
+    return end if sum(entry.case > lex.LOWER for entry in content) >= _HEADLINE_CAPITALS * len(content) else 0
+
+
+def _run_on(words: Words) -> int:
+    """Return the place of the first word without a capital that might have one in a headline."""
+    for place, entry in enumerate(words.entries):
+        if not entry.case and entry.part not in lex.CLOSED and entry.part != lex.NUMBER:
+            return place
+    return 0
 
 
 class _Marker:
@@ -74,6 +88,8 @@ class _Marker:
             return False
         if place < self._shown:
             return entry.lower in self._names or (entry.part == lex.UNKNOWN and entry.lower not in self._others)
+        if entry.part == lex.VERB and entry.case == lex.CAPITALISED and self._before == NAME:
+            return False  # FDA Proposes Calorie Counts
         if entry.case == lex.UPPER:
             return entry.lower in self._names or entry.part == lex.UNKNOWN or len(entry.lower) <= _ACRONYM
         return self._is_name_at_head(place) if self._words.leads[place] else True
@@ -147,6 +163,8 @@ class _Marker:
         entry = self._entries[place]
         part = entry.part
         if part in (lex.NOUN, lex.UNKNOWN):
+            if part == lex.UNKNOWN and self._is_unknown_verb(place):
+                return STOP
             return SUFFIX if entry.case and entry.lower in _SUFFIXES else NOUN
         if part in (lex.ADJECTIVE, lex.LEADING):
             return MODIFIER
@@ -180,6 +198,12 @@ class _Marker:
             return False
         is_after_name = self._before == NAME and self._entries[place].lower.endswith("s")
         return after == lex.DETERMINER or (is_after_name and after in (lex.PREPOSITION, lex.OPENS))
+
+    def _is_unknown_verb(self, place: int) -> bool:
+        """Whether an unknown French word is a verb of the present: le satellite positionne un ..."""
+        if self._known.language != "fr" or self._before not in (NOUN, NAME):
+            return False
+        return bool(_FRENCH_PRESENT.search(self._entries[place].lower)) and self._part_after(place) == lex.DETERMINER
 
     def _is_noun_after_all(self, place: int) -> bool:
         """Whether a word that is a verb as a rule is a noun here: the launch, a book launch."""

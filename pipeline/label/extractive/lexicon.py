@@ -88,6 +88,7 @@ _ENDING = {
     language: tuple((re.compile(f"(?:{ending})$"), part) for ending, part in endings)
     for language, endings in _ENDINGS.items()
 }
+_MONEY = re.compile(r"(?:us|hk|nz|eur|gbp|rs|au?)\d[\d.,]*")  # $US108
 _TIME_OF_DAY = re.compile(r"\d+(?:st|nd|rd|th|e|er|h|am|pm)?\d*")
 _PLURAL = {
     "en": ((re.compile(r"(?<=[^aeiou])ies$"), "y"), (re.compile(r"(?<=[^su])s$"), "")),
@@ -165,6 +166,8 @@ class Lexicon(dict[str, Entry]):
         if word[0].isdigit():
             is_number = not any(map(str.isalpha, word)) or _TIME_OF_DAY.fullmatch(lower)
             return NUMBER if is_number else UNKNOWN
+        if _MONEY.fullmatch(lower):
+            return NUMBER
         if len(word) == 1:
             return self._parts.get(lower, LETTER)
         listed = self._parts.get(lower)

@@ -37,7 +37,7 @@ class Words:
 def _pattern(language: str | None) -> re.Pattern[str]:
     # Hyphens and ampersands join words; a dot does in Amazon.com, not between sentences; a slash does in and/or.
     joint = r"[-&‑]|\.(?=[a-z])|/(?=[a-z]{3})" + ("" if language in _ELIDING else r"|['’](?!s\b)")
-    special = "[Aa]ujourd['’]hui|" if language == "fr" else ""
+    special = r"[Aa]ujourd['’]hui|[A-Z][^\W_]+['’]s(?![^\W_])|" if language == "fr" else ""  # Moody's
     return re.compile(rf"{_INITIALS}|{_ABBREVIATIONS}|{_NUMBER}|{special}[^\W_]{_LETTER}*(?:(?:{joint}){_LETTER}+)*")
 
 
