@@ -37,7 +37,6 @@ class Candidate:
     is_given: bool = False  # by the user
     in_headline: bool = False
     body: int | None = None  # where it first begins behind the headline
-    last: int = 0  # where it last begins
     forms: dict[str, int] = field(default_factory=dict)
 
 
@@ -124,7 +123,6 @@ class Phrases:
         if candidate is None:
             candidate = self.found[key] = self._candidate(key, run[begin : end + 1])
         candidate.count += 1
-        candidate.last = first
         if first < self._headline:
             candidate.in_headline = True
         elif candidate.body is None:

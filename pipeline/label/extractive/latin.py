@@ -16,23 +16,23 @@ from pipeline.label.extractive.settings import LONGEST, Settings
 from pipeline.label.extractive.words import Words, read
 
 _SCALE = 5  # logarithms of places are divided by it, so that features are of one size
+_LEAD_WORDS = 20
 _LATE = 100  # words of the body; a noun that comes later, and once, is no key phrase
 _FUNCTION_LETTERS, _FUNCTION_SHARE = 3, 0.01  # of words of languages without lists
 _CONTENT = frozenset((NOUN, MODIFIER, NAME))
 
 FEATURES = (
     "name of 1", "name of 2", "name of 3", "mixed", "noun", "phrase of 2", "phrase of 3", "phrase of 4",
-    "frequency", "frequency of phrase", "frequency of noun", "once",
-    "early", "early name", "spread", "headline", "headline name", "headline noun", "headline only",
-    "free left", "free right", "link behind", "nested", "theme",
-    "common", "common head", "common rest", "characters", "linked", "number", "acronym", "modifier first", "modifier last",
+    "frequency", "frequency of phrase", "frequency of noun", "once", "early", "early name", "headline", "headline only",
+    "free left", "free right", "link behind", "nested", "theme", "lead", "known name", "common", "common head", "common rest",
+    "characters", "linked", "number", "acronym", "modifier first", "modifier last",
 )  # fmt: skip
 _NAMES, _PHRASES = (0, 1, 2), (4, 5, 6, 7)  # places of features by size
 _MIXED = 3
 (
-    _FREQUENCY, _OF_PHRASE, _OF_NOUN, _ONCE, _EARLY, _EARLY_NAME, _SPREAD, _HEADLINE, _HEADLINE_NAME, _HEADLINE_NOUN,
-    _HEADLINE_ONLY, _LEFT, _RIGHT, _LINK, _NESTED, _THEME, _COMMON, _COMMON_HEAD, _COMMON_REST, _CHARACTERS, _LINKED, _NUMBER,
-    _ACRONYM, _FIRST, _LAST,
+    _FREQUENCY, _OF_PHRASE, _OF_NOUN, _ONCE, _EARLY, _EARLY_NAME, _HEADLINE, _HEADLINE_ONLY,
+    _LEFT, _RIGHT, _LINK, _NESTED, _THEME, _LEAD, _KNOWN, _COMMON, _COMMON_HEAD, _COMMON_REST,
+    _CHARACTERS, _LINKED, _NUMBER, _ACRONYM, _FIRST, _LAST,
 ) = range(8, len(FEATURES))  # fmt: skip
 
 
@@ -81,6 +81,7 @@ class _Judge:
         """Sum over the words before each place how many have content, how long they are, and how often they come."""
         content = [kind in _CONTENT for kind in self._words.kinds]
         entries = self._words.entries
+        self._lead = {entry.key for entry, counts in zip(entries[:_LEAD_WORDS], content, strict=False) if counts}
         often = Counter([entry.key for entry, counts in zip(entries, content, strict=True) if counts])
         logarithm = {count: math.log(count) for count in set(often.values())}
         shares = [
@@ -126,8 +127,6 @@ class _Judge:
         frequency = math.log(count)
         early = -math.log1p(self._place(candidate)) / _SCALE
         row[_FREQUENCY], row[_ONCE], row[_EARLY] = frequency, count == 1, early
-        if candidate.last > candidate.first:
-            row[_SPREAD] = math.log1p(candidate.last - candidate.first) / _SCALE
         row[_LEFT], row[_RIGHT] = candidate.free_left / candidate.count, candidate.free_right / candidate.count
         row[_LINK] = candidate.linked_right / candidate.count
         if candidate.key in self._nested:
@@ -135,12 +134,12 @@ class _Judge:
         row[_HEADLINE], row[_HEADLINE_ONLY] = candidate.in_headline, candidate.body is None
         if candidate.kind == NAME:
             row[_NAMES[min(candidate.size, 3) - 1]] = 1
-            row[_EARLY_NAME], row[_HEADLINE_NAME] = early, candidate.in_headline
+            row[_EARLY_NAME] = early
         else:
             row[_MIXED if candidate.kind == MIXED else _PHRASES[min(candidate.size, 4) - 1]] = 1
             row[_OF_PHRASE] = frequency
             if candidate.size == 1:
-                row[_OF_NOUN], row[_HEADLINE_NOUN] = frequency, candidate.in_headline
+                row[_OF_NOUN] = frequency
         self._add_words(candidate, row)
         return row
 
@@ -153,6 +152,9 @@ class _Judge:
         """Add what the words of a phrase tell."""
         first, behind = candidate.first, candidate.first + candidate.width
         size = max(1, self._content[behind] - self._content[first])
+        own = [place for place in range(first, behind) if self._words.kinds[place] in _CONTENT]
+        if own:
+            row[_LEAD] = sum([self._words.entries[place].key in self._lead for place in own]) / len(own)
         row[_THEME] = (self._shares[behind] - self._shares[first]) / size
         row[_CHARACTERS] = math.log(max(1, self._letters[behind] - self._letters[first]) / size)
         head, rest = self._words.entries[behind - 1], self._words.entries[first]
@@ -160,6 +162,7 @@ class _Judge:
             if candidate.width == 1:
                 row[_ACRONYM] = head.case == lex.UPPER
                 row[_COMMON] = self._known.is_common(head.lower)
+            row[_KNOWN] = any(self._words.entries[place].part != lex.UNKNOWN for place in own)
             return
         own = self._words.kinds[first:behind]
         row[_LINKED], row[_NUMBER] = candidate.is_linked, NUMERAL in own
