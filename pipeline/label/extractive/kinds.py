@@ -37,7 +37,7 @@ def mark(words: Words, known: Lexicon, headline: int) -> None:
 
 
 def _capitalised(words: Words, headline: int) -> int:
-    """Return how many words at the beginning are capitalised for show: those of a headline, also of one that runs on into the text."""
+    """Return how many words at the beginning are capitalised for show: a headline's, also where it runs on into the text."""
     end = headline or _run_on(words)
     content = [entry for entry in words.entries[:end] if entry.part not in lex.CLOSED and entry.part != lex.NUMBER]
     fewest = _FEWEST_CAPITALS if headline else _FEWEST_RUN_ON

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pipeline.label.extractive import articles
-from pipeline.label.extractive.korean import analyser
+from pipeline.label.extractive.korean import analyser, people
 from pipeline.label.extractive.korean.words import (
     LATIN,
     NOUN,
@@ -19,7 +19,9 @@ from pipeline.label.extractive.korean.words import (
     Evidence,
     Word,
     analyse,
+    is_quantity,
     is_verbal,
+    lists,
     tokens,
 )
 from pipeline.label.extractive.lexicon import sections
@@ -30,21 +32,20 @@ _SCALE = 5
 _QUOTATION = re.compile(r"['‘「『《〈<]([가-힣A-Za-z0-9(][^'’‘」』》〉>\n\"“”]{1,24}?)['’」』》〉>]")
 _UNQUOTABLE = re.compile(r"(?:다|요|까|자|고|며|면|지|는|은|을|를|이|가|에|로|[?!.…].*)$")
 _LONGEST_QUOTED = 5  # words
-_AGE = re.compile(r"\d\d")
 _ENDS_BODY = re.compile(
     r"(?:청|부|원|회|당|사|단|센터|공사|공단|은행|병원|대|대학교|위원회|협회|연구원|연구소|법원|경찰서|재단|기구|연합|연맹|노조|그룹|전자|증권|본부|"
     r"조합|학회|처|국|소|공원|박물관|미술관|도서관|극장|시청|군청|구청|교육청|검찰|대사관|학교|고|신문|통신|방송)$"
 )
 FEATURES = (
     "word", "phrase of 2", "phrase of 3", "phrase of 4", "frequency", "frequency of phrase", "once", "early", "headline",
-    "headline words", "headline only", "free left", "free right", "middle", "nested", "theme", "common", "common head",
+    "headline words", "headline only", "free left", "free right", "middle", "alone", "nested", "theme", "common", "common head",
     "common rest", "country", "characters", "characters of head", "characters of first", "short", "person", "person with title",
     "title", "quoted", "latin", "number", "body", "parentheses", "particles", "made verb", "only verb",
 )  # fmt: skip
 _SIZES = range(4)  # places of the features by size
 (
-    _FREQUENCY, _OF_PHRASE, _ONCE, _EARLY, _HEADLINE, _HEADLINE_WORDS, _HEADLINE_ONLY, _LEFT, _RIGHT, _MIDDLE, _NESTED, _THEME,
-    _COMMON, _COMMON_HEAD, _COMMON_REST, _COUNTRY, _CHARACTERS, _OF_HEAD, _OF_FIRST, _SHORT, _PERSON, _PERSON_TITLE, _TITLE,
+    _FREQUENCY, _OF_PHRASE, _ONCE, _EARLY, _HEADLINE, _HEADLINE_WORDS, _HEADLINE_ONLY, _LEFT, _RIGHT, _MIDDLE, _ALONE, _NESTED,
+    _THEME, _COMMON, _COMMON_HEAD, _COMMON_REST, _COUNTRY, _CHARACTERS, _OF_HEAD, _OF_FIRST, _SHORT, _PERSON, _PERSON_TITLE, _TITLE,
     _QUOTED, _LATIN, _NUMBER, _BODY, _PARENTHESES, _PARTICLES, _MADE_VERB, _ONLY_VERB,
 ) = range(len(_SIZES), len(FEATURES))  # fmt: skip
 
@@ -52,20 +53,13 @@ _SIZES = range(4)  # places of the features by size
 @dataclass(slots=True)
 class _Lists:
     common: frozenset[str]
-    titles: frozenset[str]
-    long_titles: tuple[str, ...]
     countries: frozenset[str]
-    surnames: frozenset[str]
 
 
 @lru_cache(maxsize=1)
 def _lists() -> _Lists:
     read = sections("ko")
-    long_titles = tuple(title for title in read["title"] if len(title) > 1)
-    surnames = frozenset(read["surname"] + read["compound surname"])
-    return _Lists(
-        frozenset(read["common"]), frozenset(read["title"]), long_titles, frozenset(read["country"]), surnames
-    )
+    return _Lists(frozenset(read["common"]), frozenset(read["country"]))
 
 
 @dataclass(slots=True)
@@ -77,6 +71,7 @@ class _Candidate:
     count: int = 0
     free_left: int = 0
     free_right: int = 0
+    alone: int = 0  # occurrences as a run of its own
     in_headline: bool = False
     body: int | None = None  # where it first stands behind the headline
     is_quoted: bool = False
@@ -89,7 +84,7 @@ def judge(text: str, title: str | None, settings: Settings) -> list[Judged]:
     """Return the candidates of an article with their features."""
     headline, body = articles.divide(text, title, "ko")
     parts = [(part, tokens(part)) for part in (headline, body)]
-    evidence = Evidence(word for _, words in parts for word in words)
+    evidence = Evidence([word for _, words in parts for word in words])
     found = _Phrases(settings.words[1] if settings.words else LONGEST)
     for part, words in parts:
         analyse(words, evidence)
@@ -140,6 +135,7 @@ class _Phrases:
                 candidate.count += 1
                 candidate.free_left += begin == run.start
                 candidate.free_right += last == run.stop - 1
+                candidate.alone += begin == run.start and last == run.stop - 1
                 candidate.in_parentheses = candidate.in_parentheses or text[behind : behind + 1] == "("
                 self._note_place(candidate, before + begin)
                 if last == run.stop - 1:
@@ -157,7 +153,7 @@ class _Phrases:
     def _add_quoted(self, text: str, words: list[Word], before: int) -> None:
         """Note names in single quotation marks, with what no phrase has within: 쇠와 물결."""
         for match in _QUOTATION.finditer(text):
-            shown = match[1].strip(" .,…")
+            shown = match[1].partition("(")[0].strip(" .,…")
             stems = tuple(shown.split())
             candidate = self.found.get(shown)
             if candidate is None and _may_be_name(stems):
@@ -180,7 +176,9 @@ class _Phrases:
 
 
 def _may_be_name(stems: tuple[str, ...]) -> bool:
-    return 0 < len(stems) <= _LONGEST_QUOTED and not is_verbal(stems[-1]) and not _UNQUOTABLE.search(stems[-1])
+    if not 0 < len(stems) <= _LONGEST_QUOTED or _UNQUOTABLE.search(stems[-1]):
+        return False
+    return not is_verbal(stems[-1]) and stems[-1] not in lists().stop and not is_quantity(stems[0])
 
 
 def _runs(words: list[Word]) -> Iterator[range]:
@@ -248,6 +246,7 @@ class _Judge:
         row[_HEADLINE_ONLY] = candidate.body is None
         left, right = candidate.free_left / candidate.count, candidate.free_right / candidate.count
         row[_LEFT], row[_RIGHT] = left, right
+        row[_ALONE] = candidate.alone / candidate.count
         row[_NESTED] = min(1.0, self._nested.get(candidate.text, 0) / count)
         row[_QUOTED], row[_PARENTHESES] = candidate.is_quoted, candidate.in_parentheses
         row[_LATIN], row[_NUMBER] = LATIN in candidate.kinds, QUANTIFIED in candidate.kinds
@@ -285,28 +284,18 @@ class _Judge:
         row[_OF_HEAD], row[_OF_FIRST] = math.log(len(head)), math.log(len(stems[0]))
         row[_COMMON_HEAD], row[_COMMON_REST] = head in lists.common, stems[0] in lists.common
         row[_BODY] = len(head) > 2 and _is_body(head)
-        if _is_title(head):
+        if people.is_title(head):
             is_of_person = self._is_person(candidate.first + len(stems) - 2)
             row[_PERSON_TITLE if is_of_person else _TITLE] = 1
 
     def _is_person(self, place: int) -> bool:
-        """Whether the word is a name: a surname's syllable first, and what somebody is, or an age, behind it."""
+        """Whether the word is a person's name by what follows."""
         words = self._found.words
-        stem = words[place].stem
-        if not (stem[0] in self._lists.surnames and len(stem) in (2, 3)) and stem[:2] not in self._lists.surnames:
+        if not people.may_be_name(words[place].stem):
             return False
-        after = words[place + 1 : place + 3]
-        if after and after[0].gap == "(" and _AGE.match(after[0].form):
-            return True
-        return any(word.gap == " " and _is_title(word.stem) for word in after)
+        return people.is_followed_as_name([(word.gap, word.stem) for word in words[place + 1 : place + 3]])
 
 
 @lru_cache(maxsize=2**13)
 def _is_body(stem: str) -> bool:
     return bool(_ENDS_BODY.search(stem))
-
-
-@lru_cache(maxsize=2**13)
-def _is_title(stem: str) -> bool:
-    lists = _lists()
-    return stem in lists.titles or stem.endswith(lists.long_titles)

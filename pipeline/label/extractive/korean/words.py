@@ -6,12 +6,12 @@ stands as 주수도 is not 주수 with a particle.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from pipeline.core.text.korean import PARTICLES, final_consonant, follows, is_kept, split_particles
-from pipeline.label.extractive.korean import verbs
+from pipeline.label.extractive.korean import people, verbs
 from pipeline.label.extractive.lexicon import sections
 
 # What a word may do in a phrase.
@@ -50,7 +50,8 @@ _NOMINAL_VERB = re.compile(
 _VERBAL_ENDING = re.compile(
     r"(?:[어아여해라려져러거겨커빠춰워쪄싸터꺼켜펴]진|[어아나려타]난|[열올내걸몰팔풀밀달들흘쏠버알불시물갈딸]린|"
     r"스러운|스럽게|로운|롭게|다운|답게|[가-힣]{2}(?:받은|받는|받고|받아|받을)|적인|적으로|"
-    r"[가-힣](?:습니다|입니다|됩니다|합니다|다|요|죠|까|냐|네요|군요|다고|다며|다는|라며|라는|라고|자며|자는|냐고|냐는))$"
+    r"[가-힣](?:습니다|입니다|됩니다|합니다|다|요|죠|까|냐|네요|군요|다고|다며|다는|라며|라는|라고|자며|자는|냐고|냐는|면서|다면|는가|은가|던가|는지|은지|지만|"
+    r"더니|도록|거나|려면|려고|으며|으면|느라|자마자|고서|[어아]지는|[어아워]지고|[어아워]질))$"
 )
 _NO_VERB = re.compile(
     r"(?:바다|캐나다|우간다|르완다|소다|판다|람다|혼다|북한|남한|권한|제한|기한|시한|무한|방한|유한|상한|하한|국한|역할|분할|관할|이해|피해|방해|"
@@ -63,6 +64,7 @@ _DOUBLE_SIOT = 20  # ㅆ at the foot of a syllable shows the past tense
 _AMBIGUOUS = frozenset("도만로나라과")  # particles that are the end of a noun as often
 _COUNTED_NOUNS = frozenset(("수", "간", "값"))  # of one syllable, behind another noun: 점포 수, 지역 간
 _LONGEST_PARTICLE = 6
+_FULL_NAME = 3  # syllables
 _LONGEST_WORD = 40  # characters; longer ones are keys, hashes and runaway text
 _FINITE = frozenset(("은", "는", "도", "만", "이", "가"))
 
@@ -121,7 +123,8 @@ def _apart(form: str, start: int) -> Iterator[tuple[int, int]]:
 class Evidence:
     """What an article shows of its stems: with which particles each of them stands."""
 
-    def __init__(self, words: Iterable[Word]) -> None:
+    def __init__(self, words: Sequence[Word]) -> None:
+        self.names = people.full_names([(word.gap, word.form) for word in words])
         self.particles: dict[str, set[str]] = defaultdict(set)
         self._count = Counter(
             word.form for word in words if len(word.form) <= _LONGEST_WORD and _HANGUL.fullmatch(word.form)
@@ -152,8 +155,18 @@ class Evidence:
             is_weak = rest in _AMBIGUOUS and found < 3 and not particles
             if not (is_weak and len(other) < len(stem)):
                 stem, particles, support = other, rest, found
+        if len(particles) == 1 and self._ends_in_noun(form):
+            return form, ""
         is_unseen = support == 1 and self._count[form] > 1 and len(form) > 2
         return (form, "") if particles in _AMBIGUOUS and is_unseen else (stem, particles)
+
+    def _ends_in_noun(self, form: str) -> bool:
+        """Whether a shorter noun at its end has particles of its own in the article: 두리옹심이, for 옹심이를 and 옹심이는."""
+        for length in range(2, min(4, len(form) - 2) + 1):
+            seen = self.particles.get(form[-length:], ())
+            if len(seen) > 2 and "" in seen:
+                return True
+        return False
 
     def _listed(self, form: str) -> tuple[str, str]:
         """Return the reading by rule; particles that it does not know count where the article shows the stem otherwise."""
@@ -214,6 +227,10 @@ def analyse(words: list[Word], evidence: Evidence) -> None:
         word.end = word.start + len(word.stem)
 
 
+def is_quantity(form: str) -> bool:
+    return form[0].isdigit() and bool(_QUANTITY.fullmatch(form))
+
+
 def _analyse_number(word: Word) -> None:
     if _QUANTITY.fullmatch(word.form):
         return
@@ -230,7 +247,7 @@ def _analyse_mixed(word: Word, known: Lists) -> None:
     elif ending or not word.form.isascii():
         word.stem, word.particles = split_particles(word.form)
     if len(word.stem) > 1 and "%" not in word.form:
-        word.kind = LATIN if word.stem[0].isascii() else NOUN
+        word.kind = NOUN if not word.stem[0].isascii() else STOP if word.stem.islower() else LATIN
 
 
 def _analyse_hangul(word: Word, evidence: Evidence, known: Lists, before: Word | None) -> None:
@@ -239,12 +256,16 @@ def _analyse_hangul(word: Word, evidence: Evidence, known: Lists, before: Word |
         if before is not None and before.kind == NOUN and not before.particles and word.gap == " ":
             _analyse_counted(word)
         return
+    name = form[:_FULL_NAME]
+    if name in evidence.names and (form == name or form[_FULL_NAME:] in known.particles):
+        word.stem, word.particles, word.kind = name, form[_FULL_NAME:], NOUN
+        return
+    if form[0] in _COUNTED_NOUNS and form[1:] in known.particles and before is not None and before.kind == NOUN:
+        _analyse_counted(word)
+        return
     stem, particles = evidence.cut(form)
     if is_verbal(form) and not (evidence.is_noun(stem) and not _is_past(form)):
         _analyse_nominal(word, known)
-        return
-    if stem[0] and stem[:1] in _COUNTED_NOUNS and len(stem) == 1 and before is not None and before.kind == NOUN:
-        _analyse_counted(word)
         return
     if particles in _FINITE and is_verbal(stem) and not evidence.is_noun(stem) and len(stem) < 4:
         return
