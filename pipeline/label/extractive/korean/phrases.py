@@ -211,7 +211,7 @@ class _Judge:
             return True
         if len(candidate.stems) == 1:
             return candidate.text not in self._lists.common
-        return bool(candidate.free_left and candidate.free_right) or self._count(candidate.text) > 1
+        return bool(candidate.free_left or candidate.free_right) or self._count(candidate.text) > 1
 
     def _judged(self, candidate: _Candidate) -> Judged:
         return Judged(candidate.text, candidate.stems, self._features(candidate), _solid(candidate.text))

@@ -112,7 +112,8 @@ def tokens(text: str) -> list[Word]:
 
 def _apart(form: str, start: int) -> Iterator[tuple[int, int]]:
     parts = form.split("·")
-    if len(parts) == 1 or form[0].isdigit() or len(parts[0]) <= _MIDDLE_DOT:
+    is_pair = len(parts) == 2 and max(map(len, parts)) <= _MIDDLE_DOT
+    if len(parts) == 1 or is_pair or form[0].isdigit():
         yield start, start + len(form)
         return
     for part in parts:
