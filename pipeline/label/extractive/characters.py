@@ -17,8 +17,12 @@ from pipeline.label.extractive.settings import Settings
 HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _KATAKANA = "\u30a1-\u30fa\u30fc"
 _LATIN = r"[A-Za-z][A-Za-z0-9]*(?:[-.&][A-Za-z0-9]+)*"
-_CHINESE = re.compile(rf"[{HAN}]|{_LATIN}|\d+(?:\.\d+)?%?")
-_JAPANESE = re.compile(rf"[{HAN}]+|[{_KATAKANA}]+(?:・[{_KATAKANA}]+)*|{_LATIN}|\d+(?:\.\d+)?%?")
+_NUMBER = r"\d+(?:\.\d+)?%?"
+_AMOUNT = "[一二三四五六七八九十百千万億兆]+(?:円|人|年|月|日|件|回|社|台|歳|時|分|割|倍|本|個|枚|冊|頭|匹|軒)"
+_JAPANESE = re.compile(
+    rf"{_AMOUNT}(?![{HAN}])|[{HAN}]+(?=氏)|氏|[{HAN}]+|[{_KATAKANA}]+(?:・[{_KATAKANA}]+)*|{_LATIN}|{_NUMBER}"
+)
+_AMOUNT_ONLY = re.compile(_AMOUNT)
 _QUOTED = re.compile(r"[「『《“‘]([^」』》”’\n]{2,16})[」』》”’]")
 _LONGEST = {"zh": 8, "ja": 4}  # characters or words of a phrase
 _SCALE = 5
@@ -74,17 +78,25 @@ def judge(text: str, title: str | None, language: str, settings: Settings) -> li
 @lru_cache(maxsize=4)
 def _lists(language: str) -> dict[str, frozenset[str]]:
     read = sections(language)
-    return {name: frozenset(read.get(name, ())) for name in ("stop", "common", "edge")}
+    return {name: frozenset(read.get(name, ())) for name in ("stop", "common", "edge", "boundary")}
+
+
+@lru_cache(maxsize=4)
+def _words(language: str) -> re.Pattern[str]:
+    """Return what the words of a text are: in Chinese single characters, but for frequent words that bound phrases."""
+    if language == "ja":
+        return _JAPANESE
+    return re.compile(rf"{'|'.join(sorted(_lists(language)['boundary']))}|[{HAN}]|{_LATIN}|{_NUMBER}")
 
 
 def _runs(text: str, language: str, stop: frozenset[str]) -> Iterator[list[re.Match[str]]]:
     """Yield stretches of words without a stop word or anything else between them."""
     run: list[re.Match[str]] = []
-    for match in (_CHINESE if language == "zh" else _JAPANESE).finditer(text):
+    for match in _words(language).finditer(text):
         if run and run[-1].end() != match.start():
             yield run
             run = []
-        if match[0] in stop or match[0][0].isdigit():
+        if match[0] in stop or match[0][0].isdigit() or (language == "ja" and _AMOUNT_ONLY.fullmatch(match[0])):
             if run:
                 yield run
             run = []
@@ -97,7 +109,7 @@ def _runs(text: str, language: str, stop: frozenset[str]) -> Iterator[list[re.Ma
 def _phrases(text: str, language: str, more_stop_words: frozenset[str]) -> dict[str, _Phrase]:
     lists = _lists(language)
     found: dict[str, _Phrase] = {}
-    for run in _runs(text, language, lists["stop"] | more_stop_words):
+    for run in _runs(text, language, lists["stop"] | lists["boundary"] | more_stop_words):
         for begin in range(len(run)):
             for last in range(begin, min(len(run), begin + _LONGEST[language])):
                 shown = text[run[begin].start() : run[last].end()]

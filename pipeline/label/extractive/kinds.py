@@ -22,6 +22,7 @@ _AGENT = re.compile(r"(?:[^aeiou]er|or|ist|ian|yst)s?$")  # Demographer Cassandr
 _NO_FORENAME = re.compile(r"(?:er|or|ist|ian|ent|ant|man|men|ess|yst|s|ion|ing|ed|ment|al|ic|ive|y)$")
 _NATIONALITY = re.compile(r"(?:ais|aise|ien|ienne|ain|aine|ois|oise|ande?|ole?|onn?e?|ese|ano|ana|eño|ês|esa)$")
 _FRENCH_PRESENT = re.compile(r"[^éu]e(?:nt)?$")
+_ROMANCE = frozenset(("es", "it", "pt"))
 _ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al"))
 _HEADLINE_CAPITALS = 0.6  # share of capitalised words from which a headline's capitals tell nothing
 _FEWEST_CAPITALS, _FEWEST_RUN_ON = 3, 4  # words with content
@@ -200,10 +201,16 @@ class _Marker:
         return after == lex.DETERMINER or (is_after_name and after in (lex.PREPOSITION, lex.OPENS))
 
     def _is_unknown_verb(self, place: int) -> bool:
-        """Whether an unknown French word is a verb of the present: le satellite positionne un ..."""
-        if self._known.language != "fr" or self._before not in (NOUN, NAME):
+        """Whether an unknown word of a Romance language is a verb of the present: le satellite positionne un ..."""
+        after = self._part_after(place)
+        if self._known.language == "fr":
+            is_present = bool(_FRENCH_PRESENT.search(self._entries[place].lower))
+            return is_present and self._before in (NOUN, NAME) and after == lex.DETERMINER
+        if self._known.language not in _ROMANCE or self._entries[place].case:
             return False
-        return bool(_FRENCH_PRESENT.search(self._entries[place].lower)) and self._part_after(place) == lex.DETERMINER
+        if self._before == NAME:
+            return after in (lex.DETERMINER, lex.OPENS, lex.PREPOSITION)  # Zero elogia a medida
+        return self._before == NOUN and after == lex.DETERMINER
 
     def _is_noun_after_all(self, place: int) -> bool:
         """Whether a word that is a verb as a rule is a noun here: the launch, a book launch."""

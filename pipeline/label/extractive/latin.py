@@ -145,8 +145,9 @@ class _Judge:
 
     def _place(self, candidate: Candidate) -> int:
         """Return how many words of the body stand before it: news says first what matters (as in YAKE)."""
-        first = candidate.first if candidate.body is None else candidate.body
-        return max(0, first - self._headline)
+        if candidate.in_headline or candidate.body is None:
+            return 0
+        return candidate.body - self._headline
 
     def _add_words(self, candidate: Candidate, row: list[float]) -> None:
         """Add what the words of a phrase tell."""

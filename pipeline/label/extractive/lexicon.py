@@ -67,7 +67,7 @@ _ENDINGS = {  # of words that no list has
     "es": (
         ("mente", BREAK),
         ("mujer|lugar|hogar|taller|militar|militares|titular|popular|familiar|alquiler|nuclear|escolar|solar|mar|azúcar", NOUN),
-        ("[^aeiou][aei]r(?:se|lo|la|los|las|le)?|aron|ieron|aban?|ían|[aei]rán?|[aei]ría[ns]?|ando|iendo|[^aeiou]ó", VERB),
+        ("[^aeiou][aei]r(?:se|lo|la|los|las|le)?|aron|ieron|aban?|ían|[aei]rán?|[aei]ría[ns]?|ando|iendo|ó", VERB),
         ("[ai]d[oa]s?", PARTICIPLE),
     ),
     "it": (

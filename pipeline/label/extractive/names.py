@@ -14,8 +14,10 @@ _BODY = re.compile(  # what a name with `and` or `of` in it is the name of
     r"conseil|fédération|organi[sz]ation|asocia|consej|federazion|associazion|verein|verband|amt)"
 )
 _ARTICLES = frozenset(("the", "la", "le", "les", "l", "los", "las"))
-_ENUMERATING = frozenset(("and", "y", "et", "e", "at"))
+_ENUMERATING = frozenset(("and", "y", "et", "e", "at", "und"))
 _SETTING = frozenset(("en", "à", "sur", "pour", "au", "aux", "in", "auf", "per"))  # join only the name of a body
+# In German every noun has a capital: words other than these join only the name of a body.
+_NOBLE = frozenset(("von", "van", "de", "zu", "&"))
 _YEAR = 4  # digits
 
 
@@ -87,7 +89,7 @@ class Names:
         before = self._entries[begin:place]
         if link in _ENUMERATING:
             return (self._is_body(before) and self._has_link(before)) or self._spells_acronym(begin, place, after)
-        if link in _SETTING:
+        if link in _SETTING or (self._known.language == "de" and link not in _NOBLE):
             return self._is_body(before) and (link != "in" or self._has_link(before))
         # YMCA of Greater Long Beach, but Nico Rizzo of Loma Linda University
         return (
