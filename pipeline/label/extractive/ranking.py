@@ -13,7 +13,7 @@ from pipeline.label.extractive.settings import Settings
 
 _WEIGHTS = Path(__file__).with_name("weights.json")
 _POOL = 6  # candidates considered for each phrase wanted
-_OVERLAP = 2.0  # what a phrase loses at diversity 1 for having all but the same words as one chosen before
+_OVERLAP = 4.0  # what a phrase loses at diversity 1 for having all but the same words as one chosen before
 
 
 @dataclass(slots=True)
