@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from pipeline.label.extractive.lexicon import sections
 
@@ -41,12 +42,11 @@ def is_followed_as_name(after: Sequence[tuple[str, str]]) -> bool:
 
 def full_names(words: Sequence[tuple[str, str]]) -> frozenset[str]:
     """Return the names of three syllables among words, given as (gap, form), that a title or an age follows directly."""
-    found = set()
-    for place, (_, form) in enumerate(words[:-1]):
-        gap, after = words[place + 1]
-        is_followed = (gap == "(" and _AGE.match(after)) or (gap == " " and is_title(_without_particle(after)))
-        if len(form) == _FULL_NAME and form[0] in _surnames() and is_followed:
-            found.add(form)
+    found, surnames = set(), _surnames()
+    for (_, form), (gap, after) in pairwise(words):
+        if len(form) == _FULL_NAME and form[0] in surnames and gap in (" ", "("):
+            if _AGE.match(after) if gap == "(" else is_title(_without_particle(after)):
+                found.add(form)
     return frozenset(found)
 
 
