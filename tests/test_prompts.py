@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from pipeline.clean.tasks import classes as classes_task
+from pipeline.clean.tasks import keyphrases as keyphrases_task
+from pipeline.clean.tasks import topic as topic_task
 from pipeline.commands import prompt
 from pipeline.core.errors import ConfigError, Paused
 from pipeline.core.types import Article
@@ -226,3 +230,89 @@ def test_prompt_diff_compares_what_both_have_labelled(make_job: JobMaker, server
     assert "output" in found["text"]
     same = prompt.difference(Workspace(load_job(path)), Workspace(load_job(path)))
     assert same.agreement == same.same == 1.0 and not same.added
+
+
+# --- the shipped ones of now ---
+
+CLASSES = {"classes": ["sports", "politics", "art"], "other": "none", "descriptions": {"art": "museums, stages"}}
+
+
+def shipped(name: str, task: Any, options: dict[str, Any], own: dict[str, Any] | None = None) -> prompts.Prompt:
+    return prompts.load(name, Path(), task.Task.variables(task.Options.model_validate(options)), own)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "options"),
+    [("keyphrases/v3", keyphrases_task, {}), ("topics/v2", topic_task, {}), ("classes/v2", classes_task, CLASSES)],
+)
+def test_what_is_wanted_is_said_behind_the_article(name: str, task: Any, options: dict[str, Any]) -> None:
+    prompt = shipped(name, task, options)
+    assert prompt.source.output == "json_schema"
+    said = prompt.render(Article("1", None, "A </article> b", "0" * 64, language="ko"))[-1]["content"]
+    before, _, behind = said.partition("</article>")
+    assert before == "<article>\nA ‹/article> b\n" and "JSON" in behind
+    assert ("Answer in Korean" in behind) == (name != "classes/v2")
+
+
+@pytest.mark.parametrize(("name", "task"), [("keyphrases/v3", keyphrases_task), ("topics/v2", topic_task)])
+def test_an_example_is_given_where_the_job_asks_for_it(name: str, task: Any) -> None:
+    article = Article("1", None, "TEXT", "0" * 64, language="en")
+    bare, shown = shipped(name, task, {}), shipped(name, task, {}, {"example": True})
+    assert [message["role"] for message in bare.render(article)] == ["system", "user"]
+    system, question, answer, asked = shown.render(article)
+    assert json.loads(answer["content"])
+    # the same form in the example as in the question
+    assert question["content"].partition("</article>")[2] == asked["content"].partition("</article>")[2]
+    assert (system, asked) == bare.render(article)
+    assert bare.digest != shown.digest
+    assert "lighthouse of Ormsund" in " ".join(shown.constants)
+    with pytest.raises(ConfigError, match="does not use it"):
+        shipped(name, task, {}, {"exampel": True})
+
+
+@pytest.mark.parametrize(
+    ("language", "unit"), [("ja", "characters"), ("zh", "characters"), ("ko", "words"), (None, "words")]
+)
+def test_scripts_without_spaces_are_told_characters(language: str | None, unit: str) -> None:
+    for name, task in (("keyphrases/v3", keyphrases_task), ("topics/v2", topic_task)):
+        said = shipped(name, task, {}).render(Article("1", None, "TEXT", "0" * 64, language=language))[-1]["content"]
+        assert unit in said.replace("character for character", "")
+        assert ("the language of the article" in said) == (language is None)
+
+
+def test_each_article_is_shown_the_classes_in_an_order_of_its_own() -> None:
+    prompt = shipped("classes/v2", classes_task, CLASSES)
+    lists = []
+    for number in range(40):
+        article = Article(str(number), None, "TEXT", f"{number:064}")
+        said = prompt.render(article)[-1]["content"]
+        assert said == prompt.render(article)[-1]["content"]
+        lists.append([line[2:] for line in said.split("\n") if line.startswith("- ")])
+    assert {order[-1] for order in lists} == {"none (only where none of the others fits)"}
+    assert {order[0] for order in lists} == {"sports", "politics", "art: museums, stages"}
+    assert {*map(len, lists)} == {4}
+
+
+def test_the_requests_of_classes_v1_stay(make_job: JobMaker) -> None:
+    texts = [
+        shipped("classes/v1", classes_task, options).render(Article("1", None, "T", "0" * 64))[-1]["content"]
+        for options in ({"classes": ["sports", "art"]}, {"classes": ["sports", "art"], "descriptions": {"art": "x"}})
+    ]
+    assert texts[0] == texts[1] and "  - sports\n" not in texts[0] and "- sports\n- art\n" in texts[0]
+
+
+def test_a_job_file_without_a_prompt_asks_as_ever(make_job: JobMaker, server: Server) -> None:
+    """`Task.prompt` is v1 for ever: another default would ask, and pay for, every article of an old job anew."""
+    assert [task.Task.prompt for task in (keyphrases_task, topic_task, classes_task)] == [
+        "keyphrases/v1",
+        "topics/v1",
+        "classes/v1",
+    ]
+    path = openai_job(make_job, server, 3, prompt="keyphrases/v1")
+    run(path, last="label")
+    asked = sum(server.seen.values())
+    job = yaml.safe_load(path.read_text("utf-8"))
+    del job["label"]["prompt"]
+    path.write_text(yaml.safe_dump(job), "utf-8")
+    run(path, last="clean")
+    assert sum(server.seen.values()) == asked

@@ -27,7 +27,7 @@ filters:                            # in this order; what is dropped is kept wit
 
 label:
   task: keyphrases                  # keyphrases | topic | classes (then clean: {classes: {sports: [sport], politics: []}})
-  prompt: keyphrases/v1             # prompts/keyphrases/v1.yaml beside this file, else the one that ships; v2 asks for JSON
+  prompt: keyphrases/v3             # prompts/keyphrases/v3.yaml beside this file, else the one that ships
   variables: {}                     # more values for the prompt
   provider: openai                  # openai (any compatible endpoint) | llama (here) | extractive (no model)
   model: gpt-6-luna
@@ -42,7 +42,7 @@ label:
   prices: null                      # {"my-model*": {input: 0.1, output: 0.5}}, in dollars for a million tokens
   brake: {window: 200, share: 0.5}  # pause when more than half of the last 200 replies are no good; or null
 
-clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent phrases: flag | drop
+clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent phrases: flag | drop | keep
 
 split: {eval: 0.2, salt: v1, similarity: 0.6}   # a share, or a number of rows such as 3000; near-copies are one group
 

@@ -6,6 +6,7 @@ article is a value, never a template.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,15 +26,16 @@ from pipeline.core.types import Article, Message
 from pipeline.job.validation import check
 from pipeline.job.yaml_reader import parse_yaml, read_text
 
-ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at")
+ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at", "text_sha256")
 
 
 class Example(Options):
-    """A turn of the chat that shows what is wanted."""
+    """A turn of the chat that shows what is wanted; `when` names a value of the job file without which it is left out."""
 
     in_every_key = "user assistant"
     user: str
     assistant: str
+    when: str | None = None
 
 
 class PromptFile(Options):
@@ -93,6 +95,15 @@ _TAG = re.compile(r"<\s*/?\s*([A-Za-z][\w-]*)[^<>{}]*>|\[/?([A-Z][A-Z_]*)\]")
 _FENCE = re.compile(r"""(["'`~=#*-])\1\1+|<<<+|>>>+""")
 _GAP = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*"  # nobody sees the difference
 _SENTINEL = Article("sentinel", "\ue000title\ue000", "\ue000text\ue000", "", "", "", "en")
+_LANGUAGES = {
+    "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German",
+    "el": "Greek", "en": "English", "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish",
+    "fr": "French", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian", "id": "Indonesian",
+    "it": "Italian", "ja": "Japanese", "ko": "Korean", "lt": "Lithuanian", "lv": "Latvian", "ms": "Malay",
+    "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian",
+    "sk": "Slovak", "sl": "Slovene", "sr": "Serbian", "sv": "Swedish", "th": "Thai", "tr": "Turkish",
+    "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
 _OPENERS = str.maketrans("<[", "‹⟦")
 
 
@@ -147,22 +158,39 @@ def load(name: str, folder: Path, task_values: dict[str, Any], own_values: Mappi
     """Read and check a prompt.  `task_values` are the task's, of which it may use any; `own_values` are given for it in
     the job file, of which it must use every one.  Raises ConfigError naming file, key and variable."""
     path, own = find(name, folder), dict(own_values or {})
-    source = source_of(path)
+    whole = source_of(path)
+    source = whole.model_copy(update={"examples": tuple(e for e in whole.examples if not e.when or own.get(e.when))})
     values = task_values | own
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+    environment.filters |= {"language_name": language_name, "shuffled": shuffled}
     texts = [(role, f"{path}: {key}", text) for role, key, text in _texts(source) if text]
     used = [_variables(environment, text, where, [*ARTICLE_VARIABLES, *values]) for _, where, text in texts]
-    _check_all_used(path, used, own, task_values)
+    _check_all_used(path, [*used, {example.when for example in whole.examples if example.when}], own, task_values)
     parts = tuple(
         (role, _template(environment, text, where, bool(names & set(ARTICLE_VARIABLES)), values))
         for (role, where, text), names in zip(texts, used, strict=True)
     )
-    content = in_key(source, exclude={"notes", "language"}) | ({"values": own} if own else {})
+    content = in_key(whole, exclude={"notes", "language"}) | ({"values": own} if own else {})
     unguarded = Prompt(name, source, digest_of(content), parts, values, None)
     sent = [message["content"] for message in unguarded.render(_SENTINEL)]
     if not any(mark in sent[-1] for mark in (_SENTINEL.text, str(_SENTINEL.title))):
         raise ConfigError(f"{path}: user: does not send the article: it needs {{{{ text }}}}")
     return replace(unguarded, _delimiters=_delimiters([*sent, *(text for _, _, text in texts)]))
+
+
+def language_name(code: str | None) -> str:
+    """Return a language by its English name (ISO 639-1), as models know it best; that of the article where it is not known."""
+    return _LANGUAGES.get((code or "").casefold()[:2], "the language of the article")
+
+
+def shuffled(names: Sequence[str], seed: str) -> list[str]:
+    """Return names in an order that the seed decides, so that over many articles none has the first place more often.
+
+    What is for all that fits none of the others (`ClassNames.other`) stays last.
+    """
+    other = getattr(names, "other", None)
+    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}\n{name}".encode()).digest())
+    return [*(name for name in order if name != other), *(name for name in names if name == other)]
 
 
 def _check_all_used(

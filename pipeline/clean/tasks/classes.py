@@ -70,6 +70,12 @@ class ClassName(str):
     description = ""
 
 
+class ClassNames(list[ClassName]):
+    """All classes in the order of the job file; `other` is the one for what fits none of the others."""
+
+    other: str | None = None
+
+
 class Task(contracts.Task):
     column = LabelColumn("label", many=False)
     prompt = "classes/v1"
@@ -79,7 +85,8 @@ class Task(contracts.Task):
 
     @staticmethod
     def variables(options: Options) -> dict[str, Any]:
-        names = [ClassName(name) for name in options.names()]
+        names = ClassNames(map(ClassName, options.names()))
+        names.other = options.other
         for name in names:
             name.description = options.descriptions.get(name, "")
         return {"classes": names}
