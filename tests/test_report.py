@@ -151,6 +151,7 @@ def test_json_is_what_the_page_is_made_of(quickstart: Path) -> None:
         "funnel",
         "articles",
         "labels",
+        "turned_away",
         "review",
         "cost",
         "speed",

@@ -183,14 +183,13 @@ def language_name(code: str | None) -> str:
     return _LANGUAGES.get((code or "").casefold()[:2], "the language of the article")
 
 
-def shuffled(names: Sequence[str], seed: str) -> list[str]:
+def shuffled(names: Sequence[str], seed: str, last: str | None = None) -> list[str]:
     """Return names in an order that the seed decides, so that over many articles none has the first place more often.
 
-    What is for all that fits none of the others (`ClassNames.other`) stays last.
+    The class for what fits none of the others stays `last`.
     """
-    other = getattr(names, "other", None)
     order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}\n{name}".encode()).digest())
-    return [*(name for name in order if name != other), *(name for name in names if name == other)]
+    return [*(name for name in order if name != last), *(name for name in order if name == last)]
 
 
 def _check_all_used(

@@ -215,6 +215,8 @@ class _LabelRun:
                 f"{count:,} replies ended with finish_reason {reason!r}, which is not known: those whose form shows no "
                 "end count as cut"
             )
+        for reason, replies in monitor.turned_away.items():
+            _log.warning(f"{replies.count:,} replies are no label ({reason}), such as {replies}")
         if monitor.answered and (
             comparison := quote.compared(self._work.quote_file, self._ledger.report.spending().spent)
         ):

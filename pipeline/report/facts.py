@@ -19,6 +19,7 @@ from pipeline.review.statistics import summary
 from pipeline.versions import store
 
 _TOP = 30
+_EXAMPLES, _EXAMPLE_CHARS = 3, 120
 _BEFORE_REVIEW = ("collect", "filter", "label", "clean")
 
 
@@ -26,6 +27,7 @@ def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[s
     """Gather all facts.  Raises InputError for a job that never ran, labels of another task, an `against` that is not there."""
     facts = _facts(work, (work.reviewed, work.labels), None)
     facts |= {
+        "turned_away": _turned_away(work),
         "review": summary.of_job(work),
         "comparison": comparison.compare(work, against) if facts["labels"]["count"] else None,
         "versions": _versions(work),
@@ -57,6 +59,7 @@ def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | 
         "funnel": _funnel(rows),
         "articles": _articles(census),
         "labels": _labels(census),
+        "turned_away": {},
         "review": None,
         "cost": cost,
         "speed": spending.speed(rows, log),
@@ -97,6 +100,17 @@ def _three_most_common(names: Counter[str]) -> list[str]:
 def _funnel(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     wanted = ("stage", "rows", "kept", "waiting", "rejected", "notes", "seconds", "state")
     return [{name: row[name] for name in wanted} for row in stages]
+
+
+def _turned_away(work: Workspace) -> dict[str, list[str]]:
+    """Return reason -> three replies that the clean stage turned away for it."""
+    examples: dict[str, list[str]] = {}
+    for shard in read_order(work.articles):
+        for row in work.labels.read_rejected(shard).to_pylist():
+            replies = examples.setdefault(row["reason"], [])
+            if row.get("reply") and len(replies) < _EXAMPLES:
+                replies.append(" ".join(row["reply"].split())[:_EXAMPLE_CHARS])
+    return {reason: replies for reason, replies in examples.items() if replies}
 
 
 def _articles(census: Census) -> dict[str, Any]:

@@ -49,10 +49,11 @@ def reasons(facts: Facts) -> list[Picture]:
     if not rejections:
         return []
     shown = [(f"{stage}: {words.plain(reason)}", float(n), f"{n:,}") for stage, reason, n in rejections[:_ROWS]]
-    table = [[stage, words.plain(reason), f"{n:,}"] for stage, reason, n in rejections]
-    takeaway = words.reasons(rejections)
+    examples = {("clean", reason): "; ".join(replies) for reason, replies in facts["turned_away"].items()}
+    table = [[stage, words.plain(why), f"{n:,}", examples.get((stage, why), "")] for stage, why, n in rejections]
+    takeaway, head = words.reasons(rejections), ["stage", "reason", "rows", "such as"]
     svg = charts.bars(takeaway, shown, "bar gone", 220, charts.WIDE)
-    return [picture("Why articles were turned away", takeaway, svg, ["stage", "reason", "rows"], table, wide=True)]
+    return [picture("Why articles were turned away", takeaway, svg, head, table, wide=True)]
 
 
 def articles(facts: Facts) -> list[Picture]:

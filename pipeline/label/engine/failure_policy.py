@@ -85,4 +85,8 @@ def policy_of(failure: RequestFailed) -> FailurePolicy:
 
 # Replies that arrived and make no label: asked once more (`label.reask` times), since the model may say something else.  All
 # others (`absent`, `echo`, ...) are what it has to say; many of them trip the quality breaker.
-ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter")
+ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter", "none_in_article")
+# Of replies that were in the ledger before a run: a verdict that the program learned since asks, and pays, for nothing anew.
+ASKED_AGAIN_LATER = ASKED_AGAIN[:4]
+# What the gates of the cleaner turn away: people are told after a run, with examples.
+TURNED_AWAY = ("none_in_article", "prompt_echo", "no_answer")

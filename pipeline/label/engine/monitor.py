@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import orjson
 
 from pipeline.core.finish import finish_of
 from pipeline.core.types import Reply
+from pipeline.label.engine.failure_policy import TURNED_AWAY
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("labelmill.progress")
 _RATE_SECONDS = 10.0  # over which rates are averaged
 _LOGGED_EVERY = 30.0  # seconds between two `progress` events, and two lines where there is no live one
+_EXAMPLES, _EXAMPLE_CHARS = 3, 80  # of replies that were turned away
 _TAIL = 1 << 16  # bytes
 
 
@@ -55,6 +58,23 @@ def paused_because(path: Path) -> str | None:
     return str(last.get("why")) if last.get("event") == "stopped" else None
 
 
+@dataclass
+class TurnedAway:
+    """Replies that are no label for one reason: how many, and three of them as people are told."""
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, article: str, text: str) -> None:
+        """Count a reply to an article's question."""
+        self.count += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(f"{article}: {' '.join(text.split())[:_EXAMPLE_CHARS]!r}")
+
+    def __str__(self) -> str:
+        return "; ".join(self.examples)
+
+
 class Monitor:
     """What a run has done so far.  `bar` counts articles; `cost_usd` is what the job has cost, `quoted_usd` what it was quoted
     at.
@@ -68,6 +88,7 @@ class Monitor:
         self.done, self.answered, self.tokens, self.retries, self.refused = 0, 0, 0, 0, 0
         self.served: Counter[str] = Counter()  # answers by the model that gave them
         self.unknown_finishes: Counter[str] = Counter()  # answers by a finish reason that is not known
+        self.turned_away: dict[str, TurnedAway] = {}  # replies by the gate that turned them away
         self._history: deque[tuple[float, int, int]] = deque()
         self._logged_at = time.monotonic()
 
@@ -85,6 +106,11 @@ class Monitor:
         self.tokens += reply.usage.tokens or 0
         self.cost_usd += cost_usd or 0.0
         self.unpriced += cost_usd is None
+
+    def judge(self, verdict: str, article: str, text: str) -> None:
+        """Count a reply that a gate of evidence turned away, and keep the first of each kind."""
+        if verdict in TURNED_AWAY:
+            self.turned_away.setdefault(verdict, TurnedAway()).add(article, text)
 
     def rates(self) -> tuple[float, float]:
         """Return (answers, tokens) a second, lately."""
@@ -131,6 +157,7 @@ class Monitor:
             "unpriced": self.unpriced,
             "served": dict(self.served),
             "unknown_finishes": dict(self.unknown_finishes),
+            "turned_away": {reason: replies.count for reason, replies in self.turned_away.items()},
         }
 
 

@@ -233,6 +233,7 @@ class OnlineRun:
         """Ask again, or finish the request; pause where too many replies are no good."""
         verdict, article = self._context.builder.verdict(attempt.request, record), attempt.request.article.id
         if record.reply is not None:
+            self._monitor.judge(verdict, article, record.reply.text)
             bad = None if verdict == "ok" else BadReply(article, verdict, record.reply.text)
             if why := self._quality.add(bad):
                 self._stop.pause(why)

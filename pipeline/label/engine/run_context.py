@@ -10,7 +10,7 @@ from pipeline.job.config import LabelOptions
 from pipeline.label.cost.cost_bound import CostBound
 from pipeline.label.cost.prices import Prices
 from pipeline.label.engine.context_fit import ContextFit
-from pipeline.label.engine.failure_policy import ASKED_AGAIN
+from pipeline.label.engine.failure_policy import ASKED_AGAIN, ASKED_AGAIN_LATER
 from pipeline.label.engine.monitor import Monitor
 from pipeline.label.ledger import Ledger, Record
 from pipeline.label.pacing.rate_limiter import TokenEstimate
@@ -67,7 +67,7 @@ class RunContext:
         if request.settled:
             return None
         why = self.builder.verdict(request, records[-1])
-        return why if self.may_ask_again(len(records), why) else None
+        return why if why in ASKED_AGAIN_LATER and self.may_ask_again(len(records), why) else None
 
     def may_ask_again(self, asked: int, why: str) -> bool:
         """Return whether a reply that is no good for this reason, the answer to so many asks, is worth another one."""
