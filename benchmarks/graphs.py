@@ -5,8 +5,8 @@ of words between stop words and punctuation takes their place, so that nothing h
 
 MultipartiteRank (Boudin 2018): candidates of one topic (stems in common, average linkage at a distance of 0.74) are not linked with
 each other; all others are, by the sum of 1 / gap over their occurrences; the first candidate of a topic gets more weight
-(alpha 1.1).  PositionRank (Florescu and Caragea 2017): words within a window of 10 are linked; PageRank is biased towards words that
-come early and often; a phrase of at most three words has the sum of its words' scores.
+(alpha 1.1).  PositionRank (Florescu and Caragea 2017): words within a window of 10 are linked; PageRank is biased towards words
+that come early and often; a phrase of at most three words has the sum of its words' scores.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ phrases, MMR (Carbonell & Goldstein 1998), KeyBERT for what users may set.
 """
 
 import re
+import string
+from collections import Counter
 
 from pipeline.label.extractive import articles, characters, latin
 from pipeline.label.extractive.korean import phrases as korean
@@ -22,6 +24,9 @@ _SCRIPTS = {
     "zh": re.compile(f"[{characters.HAN}]"),
 }
 _LOOKED_AT, _SCRIPT_SHARE = 1000, 0.2  # characters; share of them that decides
+_MARKS = string.punctuation + "،؛؟।«»„“”‘’…—–·。、"
+_SHORT, _LONG = 3, 30  # characters
+_WORD = re.compile(r"(?!www\.)\w(?:[^;:@/\s]*[^\W_])?")  # no address
 _DEFAULT = Settings()
 
 
@@ -37,7 +42,22 @@ def extract(
     title = articles.normalised(title) if title else None
     language = _language_of(language, text)
     found, by = _judged(text, title, language, settings)
-    return choose([each for each in found if _is_wanted(each, text, settings)], by, settings)
+    chosen = choose([each for each in found if _is_wanted(each, text, settings)], by, settings)
+    return chosen if chosen or settings.candidates else _frequent_words(text, settings)
+
+
+def _frequent_words(text: str, settings: Settings) -> list[str]:
+    """Return the most frequent words, the earlier first: for scripts without rules, and where nothing stands between words."""
+    # a person sees what the text turns on; no label at all would drop the article
+    words = [word.strip(_MARKS) for word in text.split()]
+    wanted = [each for each in words if _is_word(each) and each.casefold() not in settings.stop_words]
+    fewest = settings.words[0] if settings.words else 1
+    return [word for word, _ in Counter(wanted).most_common(settings.phrases)] if fewest == 1 else []
+
+
+def _is_word(word: str) -> bool:
+    letters = sum(map(str.isalpha, word))  # half of it: signs of vowels are none
+    return _SHORT < len(word) <= _LONG and letters > len(word) / 2 and _WORD.fullmatch(word) is not None
 
 
 def _judged(
