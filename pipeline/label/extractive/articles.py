@@ -5,7 +5,6 @@ What is taken out is blanked with as many line breaks, so that no phrase reaches
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
 _READ = 100_000  # characters of an article that are read; key phrases stand early, and time stays bounded
 _HEADLINE = 260  # characters within which a headline ends
@@ -45,19 +44,28 @@ def _dateline(language: str | None) -> re.Pattern[str]:
 
 _DATELINES = {language: _dateline(language) for language in _MONTHS}
 _REPORTERS = r"(?:선임|전문|수습|인턴|여행|객원|법조전문)?(?:기자|특파원)"
-_KOREAN = tuple(
-    re.compile(pattern)
-    for pattern in (
+_KOREAN = tuple(  # what one of these words shows, and what is taken out then
+    (hints.split("|"), re.compile(pattern))
+    for hints, pattern in (
         # [서울=뉴스] 홍길동 기자 =
-        rf"[\[【(〔][가-힣A-Za-z· ]{{1,12}}[=·/][^\]】)〕]{{1,20}}[\]】)〕] ?(?:[가-힣·]{{2,12}} ?{_REPORTERS}? ?=)?",
+        (
+            "=|·|/",
+            rf"[\[【(〔][가-힣A-Za-z· ]{{1,12}}[=·/][^\]】)〕]{{1,20}}[\]】)〕] ?(?:[가-힣·]{{2,12}} ?{_REPORTERS}? ?=)?",
+        ),
         # 부산=홍길동 기자 name@paper.kr
-        rf"(?:[가-힣·]{{2,8}}=)?(?:[가-힣]{{2,6}} )?[가-힣]{{2,4}}(?:·[가-힣]{{2,4}}){{0,5}} ?(?:[가-힣]{{2,5}} )?"
-        rf"{_REPORTERS}(?![가-힣])(?: ?=)?",
-        r"[가-힣]{2,4} [가-힣]{2,5}부 (?:차장|부장)(?= ?[\w.+-]+@|\s*$)",
-        r"(?:글·사진|사진|글|취재|영상|정리|특별취재팀)=[가-힣· ]{2,20}",
-        r"☎ ?[\d-]+",
-        r"(?:\[?(?:[Cc]opyright|COPYRIGHT)? ?[ⓒ©]|<저작권자|▶ ?제보|무단 ?전재)[^\n]{0,80}",
-        r"\([一-龥、,· ]+\)",  # a name's or a word's Chinese characters
+        (
+            "기자|특파원",
+            rf"(?:[가-힣·]{{2,8}}=)?(?:[가-힣]{{2,6}} )?[가-힣]{{2,4}}(?:·[가-힣]{{2,4}}){{0,5}} ?(?:[가-힣]{{2,5}} )?"
+            rf"{_REPORTERS}(?![가-힣])(?: ?=)?",
+        ),
+        ("차장|부장", r"[가-힣]{2,4} [가-힣]{2,5}부 (?:차장|부장)(?=\s*$)"),
+        ("=", r"(?:글·사진|사진|글|취재|영상|정리|특별취재팀)=[가-힣· ]{2,20}"),
+        ("☎", r"☎ ?[\d-]+"),
+        (
+            "ⓒ|©|저작권자|제보|전재",
+            r"(?:\[?(?:[Cc]opyright|COPYRIGHT)? ?[ⓒ©]|<저작권자|▶ ?제보|무단 ?전재)[^\n]{0,80}",
+        ),
+        ("(", r"\([一-龥、,· ]+\)"),  # a name's or a word's Chinese characters
     )
 )
 _KOREAN_SERIES = re.compile(r"^\s*[\[【<〈(][가-힣A-Za-z0-9 &·]{1,12}[\]】>〉)]")  # [단독], [인터뷰]
@@ -70,11 +78,11 @@ def normalised(text: str) -> str:
 
 def divide(text: str, title: str | None, language: str | None) -> tuple[str, str]:
     """Return headline and body of an article, blanked.  The title may stand at the beginning of the text, or not."""
-    headline, body = _divided(text, title, language)
+    headline, body = map(_plain, _divided(text, title, language))
     if language == "ko":
-        return _without(_KOREAN, _KOREAN_SERIES.sub(_blank, headline)), _without(_KOREAN, body)
+        return _without_bylines(_KOREAN_SERIES.sub(_blank, headline)), _without_bylines(body)
     datelines = _DATELINES.get(language or "", _DATELINES["en"])
-    return _without((), headline), _without((), datelines.sub(_blank, body[:_HEADLINE]) + body[_HEADLINE:])
+    return headline, datelines.sub(_blank, body[:_HEADLINE]) + body[_HEADLINE:]
 
 
 def _divided(text: str, title: str | None, language: str | None) -> tuple[str, str]:
@@ -99,13 +107,19 @@ def _end_of_headline(text: str, language: str | None) -> int:
     return dateline.start() if dateline and dateline.start() >= _SHORTEST_HEADLINE else 0
 
 
-def _without(patterns: Sequence[re.Pattern[str]], text: str) -> str:
+def _plain(text: str) -> str:
+    """Blank addresses and what is left of HTML."""
     if "&" in text:
         text = _ENTITY.sub(_blank, text)
     if "@" in text or "/" in text or "www." in text:
         text = _ADDRESS.sub(_blank, text)
-    for pattern in patterns:
-        text = pattern.sub(_blank, text)
+    return text
+
+
+def _without_bylines(text: str) -> str:
+    for hints, pattern in _KOREAN:
+        if any(hint in text for hint in hints):
+            text = pattern.sub(_blank, text)
     return text
 
 

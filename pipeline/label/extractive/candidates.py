@@ -37,7 +37,7 @@ class Candidate:
     is_given: bool = False  # by the user
     in_headline: bool = False
     body: int | None = None  # where it first begins behind the headline
-    forms: dict[str, int] = field(default_factory=dict)
+    places: list[int] = field(default_factory=list)  # where it begins
 
 
 class Phrases:
@@ -48,6 +48,7 @@ class Phrases:
         self._is_head_last = known.language in HEAD_LAST
         self._longest = longest
         self._names = Names(words, known)
+        self._keys = [entry.key for entry in words.entries]
         self.found: dict[str, Candidate] = {}
         for run in self._runs():
             self._add_run(run)
@@ -79,6 +80,10 @@ class Phrases:
 
     def _add_run(self, run: _Run) -> None:
         """Note every phrase of a run."""
+        if len(run) == 1:  # most are
+            if run[0][2] in (NOUN, NAME):
+                self._note(run, 0, 0)
+            return
         for begin, unit in enumerate(run):
             if unit[2] in (NOUN, NAME) or (unit[2] == MODIFIER and self._may_lead(unit[0])):
                 for end in self._ends(run, begin):
@@ -117,8 +122,7 @@ class Phrases:
 
     def _note(self, run: _Run, begin: int, end: int) -> None:
         first, behind = run[begin][0], run[end][1]
-        words = self._words
-        key = " ".join([entry.key for entry in words.entries[first:behind]])
+        key = self._keys[first] if behind == first + 1 else " ".join(self._keys[first:behind])
         candidate = self.found.get(key)
         if candidate is None:
             candidate = self.found[key] = self._candidate(key, run[begin : end + 1])
@@ -132,8 +136,7 @@ class Phrases:
         candidate.free_left += before == LINK or (self._is_head_last and run[begin][2] == NAME)
         candidate.free_right += after is None
         candidate.linked_right += after == LINK
-        form = words.text[words.starts[first] : words.ends[behind - 1]]
-        candidate.forms[form] = candidate.forms.get(form, 0) + (2 if first >= self._headline else 1)
+        candidate.places.append(first)
 
     def _candidate(self, key: str, units: _Run) -> Candidate:
         first, behind = units[0][0], units[-1][1]
@@ -146,7 +149,7 @@ class Phrases:
 
     def add_given(self, parts: list[str]) -> None:
         """Note every place where a phrase stands that the user gave, whatever its words are."""
-        keys = [entry.key for entry in self._words.entries]
+        keys = self._keys
         wanted = " ".join(parts)
         for place in range(len(keys) - len(parts) + 1):
             if keys[place] == parts[0] and keys[place : place + len(parts)] == parts:

@@ -104,9 +104,19 @@ class _Judge:
         return candidate.size > 1 or candidate.first - self._headline < _LATE
 
     def _judged(self, candidate: Candidate) -> Judged:
-        forms = candidate.forms
-        form = next(iter(forms)) if len(forms) == 1 else max(forms, key=forms.__getitem__)
+        form = self._form(candidate)
         return Judged(form.rstrip("."), tuple(candidate.key.split(" ")), self._features(candidate))
+
+    def _form(self, candidate: Candidate) -> str:
+        """Return the form in which the phrase stands most often; those of the body count twice."""
+        text, starts, ends, behind = self._words.text, self._words.starts, self._words.ends, candidate.width - 1
+        if candidate.count == 1:
+            return text[starts[candidate.first] : ends[candidate.first + behind]]
+        forms: dict[str, int] = {}
+        for place in candidate.places:
+            form = text[starts[place] : ends[place + behind]]
+            forms[form] = forms.get(form, 0) + (2 if place >= self._headline else 1)
+        return max(forms, key=forms.__getitem__)
 
     def _nesting(self) -> dict[str, int]:
         """Return how often the longest phrases recur that hold a phrase (the idea of C-value, Frantzi et al. 2000)."""

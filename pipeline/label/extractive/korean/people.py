@@ -44,11 +44,13 @@ def full_names(words: Sequence[tuple[str, str]]) -> frozenset[str]:
     """Return the names of three syllables among words, given as (gap, form), that a title or an age follows directly."""
     found, surnames = set(), _surnames()
     for (_, form), (gap, after) in pairwise(words):
-        if len(form) != _FULL_NAME or form[0] not in surnames or gap not in (" ", "("):
-            continue
-        if _AGE.match(after) if gap == "(" else is_title(_without_particle(after)):
+        if len(form) == _FULL_NAME and form[0] in surnames and _shows_name(gap, after):
             found.add(form)
     return frozenset(found)
+
+
+def _shows_name(gap: str, after: str) -> bool:
+    return bool(_AGE.match(after)) if gap == "(" else gap == " " and is_title(_without_particle(after))
 
 
 def _without_particle(form: str) -> str:

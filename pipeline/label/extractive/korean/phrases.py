@@ -206,11 +206,11 @@ class _Judge:
         return [self._judged(candidate) for candidate in self._found.found.values() if self._has_a_chance(candidate)]
 
     def _has_a_chance(self, candidate: _Candidate) -> bool:
-        """Whether it is worth to be judged: what occurs once is no common noun and no part of a longer run of nouns."""
+        """Whether it is worth to be judged: what occurs once is no short or common noun, and no part within a run."""
         if candidate.count > 1 or candidate.is_given or candidate.is_quoted or candidate.in_headline:
             return True
         if len(candidate.stems) == 1:
-            return candidate.text not in self._lists.common
+            return len(candidate.text) > 2 and candidate.text not in self._lists.common
         return bool(candidate.free_left or candidate.free_right) or self._count(candidate.text) > 1
 
     def _judged(self, candidate: _Candidate) -> Judged:

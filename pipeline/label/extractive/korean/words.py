@@ -103,17 +103,18 @@ def tokens(text: str) -> list[Word]:
     found: list[Word] = []
     before = 0
     for match in _TOKEN.finditer(text):
-        for start, end in _apart(match[0], match.start()):
-            form = text[start:end]
-            found.append(Word(form, start, end, text[before:start], form))
-            before = end
+        form, start, end = match[0], match.start(), match.end()
+        for begin, behind in _apart(form, start) if "·" in form else ((start, end),):
+            part = text[begin:behind]
+            found.append(Word(part, begin, behind, text[before:begin], part))
+            before = behind
     return found
 
 
 def _apart(form: str, start: int) -> Iterator[tuple[int, int]]:
     parts = form.split("·")
     is_pair = len(parts) == 2 and max(map(len, parts)) <= _MIDDLE_DOT
-    if len(parts) == 1 or is_pair or form[0].isdigit():
+    if is_pair or form[0].isdigit():
         yield start, start + len(form)
         return
     for part in parts:
