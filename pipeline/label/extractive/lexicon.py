@@ -179,8 +179,8 @@ class Lexicon(dict[str, Entry]):
         """Return the part of speech of a word that no list has, by its singular, its last part and its ending."""
         if self.language == "en":
             listed = self._parts.get(self.key(lower))
-            if listed in (NOUN, NOUN_OR_VERB, VERB_OR_NOUN, VERB):
-                return listed
+            if listed in (NOUN, NOUN_OR_VERB, VERB_OR_NOUN, VERB) or self.key(lower) in self.lists.months:
+                return BREAK if listed is None else listed
             if "-" in lower:
                 return self._of_compound(lower)
         for ending, part in _ENDING.get(self.language or "", ()):

@@ -51,7 +51,7 @@ _VERBAL_ENDING = re.compile(
     r"(?:[어아여해라려져러거겨커빠춰워쪄싸터꺼켜펴]진|[어아나려타]난|[열올내걸몰팔풀밀달들흘쏠버알불시물갈딸]린|"
     r"스러운|스럽게|로운|롭게|다운|답게|[가-힣]{2}(?:받은|받는|받고|받아|받을)|적인|적으로|"
     r"[가-힣](?:습니다|입니다|됩니다|합니다|다|요|죠|까|냐|네요|군요|다고|다며|다는|라며|라는|라고|자며|자는|냐고|냐는|면서|다면|는가|은가|던가|는지|은지|지만|"
-    r"더니|도록|거나|려면|려고|으며|으면|느라|자마자|고서|[어아]지는|[어아워]지고|[어아워]질))$"
+    r"더니|도록|거나|려면|려고|으며|으면|느라|자마자|고서|[어아]지는|[어아워]지고|[어아워]질|[어아여]지))$"
 )
 _NO_VERB = re.compile(
     r"(?:바다|캐나다|우간다|르완다|소다|판다|람다|혼다|북한|남한|권한|제한|기한|시한|무한|방한|유한|상한|하한|국한|역할|분할|관할|이해|피해|방해|"
@@ -207,9 +207,17 @@ def is_verbal(form: str) -> bool:
         return True
     if _NO_VERB.search(form):
         return False
+    if len(form) == 2 and (form[1] == "고" or _is_syllable_with_particle(form)):
+        return True  # 헐고; 약은: nouns of one syllable are no phrases
     if _NOMINAL_VERB.fullmatch(form) or _VERBAL_ENDING.search(form):
         return True
     return len(form) > 1 and bool(final_consonant(form[-2])) and form[-1] == "는"
+
+
+def _is_syllable_with_particle(form: str) -> bool:
+    """Whether a form of two syllables is one with a particle that agrees with it, and no noun on a list (마을, 놀이)."""
+    closed = bool(final_consonant(form[0]))
+    return form[1] in ("은을이" if closed else "는를") and not is_kept(form)
 
 
 def analyse(words: list[Word], evidence: Evidence) -> None:
