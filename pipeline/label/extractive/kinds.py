@@ -22,6 +22,9 @@ _AGENT = re.compile(r"(?:[^aeiou]er|or|ist|ian|yst)s?$")  # Demographer Cassandr
 _NO_FORENAME = re.compile(r"(?:er|or|ist|ian|ent|ant|man|men|ess|yst|s|ion|ing|ed|ment|al|ic|ive|y)$")
 _NATIONALITY = re.compile(r"(?:ais|aise|ien|ienne|ain|aine|ois|oise|ande?|ole?|onn?e?|ese|ano|ana|eño|ês|esa)$")
 _FRENCH_PRESENT = re.compile(r"[^éu]e(?:nt)?$")
+_MODIFYING_PLURALS = frozenset(
+    ["sports", "sales", "arms", "rights", "customs", "goods", "earnings", "savings", "news", "airlines", "systems"]
+)
 _ROMANCE = frozenset(("es", "it", "pt"))
 _ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al"))
 _HEADLINE_CAPITALS = 0.6  # share of capitalised words from which a headline's capitals tell nothing
@@ -197,14 +200,31 @@ class _Marker:
             return not after_to  # (pleaded guilty) to tax evasion
         if self._before not in (NOUN, NAME):
             return False
+        if self._agrees_with_plural(place, after):
+            return True
         is_after_name = self._before == NAME and self._entries[place].lower.endswith("s")
         return after == lex.DETERMINER or (is_after_name and after in (lex.PREPOSITION, lex.OPENS))
+
+    def _agrees_with_plural(self, place: int, after: int) -> bool:
+        """Whether the word before is its subject: pupils step off, but sports page."""
+        subject = self._entries[place - 1]
+        is_plural = subject.lower.endswith("s") and subject.key != subject.lower and not subject.case
+        is_last = after not in (lex.NOUN, lex.UNKNOWN, lex.NOUN_OR_VERB)
+        return (
+            is_plural
+            and is_last
+            and not self._entries[place].lower.endswith("s")
+            and subject.lower not in _MODIFYING_PLURALS
+        )
 
     def _is_unknown_verb(self, place: int) -> bool:
         """Whether an unknown word of a Romance language is a verb of the present: le satellite positionne un ..."""
         after = self._part_after(place)
         if self._known.language == "fr":
-            is_present = bool(_FRENCH_PRESENT.search(self._entries[place].lower))
+            word = self._entries[place].lower
+            if word.endswith("ent") and self._before == NOUN and self._entries[place - 1].lower.endswith("s"):
+                return True  # les vignerons misent
+            is_present = bool(_FRENCH_PRESENT.search(word))
             return is_present and self._before in (NOUN, NAME) and after == lex.DETERMINER
         if self._known.language not in _ROMANCE or self._entries[place].case:
             return False
@@ -227,7 +247,8 @@ class _Marker:
         if not self._is_english:
             if after_article and not leads_noun:
                 return NOUN  # les blessés
-            return MODIFIER if self._before == NOUN and self._part_before != lex.BE else STOP
+            is_agent = after in (lex.PREPOSITION, lex.LINK)  # une enquête menée par
+            return MODIFIER if self._before == NOUN and self._part_before != lex.BE and not is_agent else STOP
         if self._entries[place].lower.endswith("ing"):
             if after_article or self._before == MODIFIER:
                 return MODIFIER if leads_noun else NOUN

@@ -33,7 +33,7 @@ _NUMBER = re.compile(r"[\d.,·~]+")
 _COUNTER = (
     "원|달러|유로|엔|위안|명|건|개|곳|군데|년|월|일|시|분|초|시간|개월|주|주년|회|차례|번|배|도|%|㎡|㎞|㎏|㎜|㎝|㏊|㎎|㎖|℃|m|km|kg|g|t|cm|mm|톤|"
     "리터|미터|킬로미터|평|가구|마리|대|채|호|권|쪽|석|살|세|번째|년째|개사|척|편|종|점|매|장|박|팀|인|표|통|그루|필지|동|층|칸|줄|구|승|패|무|타|"
-    "안타|골|분기|학기|학년|반|교시|이닝|월호|주간|일간|년간|년대|여곳|여명|여건|bp|kV|MW|GW|kW|ha|p|포기|억원|만원|조원|천원|만명|천명|만건|"
+    "제곱미터|세제곱미터|메가와트|메가와트시|킬로와트|킬로와트시|킬로그램|그램|밀리미터|밀리|센티미터|헥타르|안타|골|분기|학기|학년|반|교시|이닝|월호|주간|일간|년간|년대|여곳|여명|여건|bp|kV|MW|GW|kW|ha|p|포기|억원|만원|조원|천원|만명|천명|만건|"
     "포인트|퍼센트|센트|개국|개소|벌|켤레|병|잔|그릇|끼|모금|바퀴|걸음|마디|갑|상자|봉지|포대|가마|되|말|섬|자|척|리|해리|노트|볼|아웃|사|루"
 )
 _QUANTITY = re.compile(
@@ -48,16 +48,16 @@ _NOMINAL_VERB = re.compile(
     r"했습니다|됩니다|됐습니다|하겠다|하겠다고|하겠다며|하겠다는|되겠다|할지|될지|한데|된데)"
 )
 _VERBAL_ENDING = re.compile(
-    r"(?:[어아여해라려져러거겨커빠춰워쪄싸터꺼켜펴]진|[어아나려타]난|[열올내걸몰팔풀밀달들흘쏠버알불시물갈딸]린|"
+    r"(?:[어아]오른|[어아여해라려져러거겨커빠춰워쪄싸터꺼켜펴]진|[어아나려타]난|[열올내걸몰팔풀밀달들흘쏠버알불시물갈딸]린|"
     r"스러운|스럽게|로운|롭게|다운|답게|[가-힣]{2}(?:받은|받는|받고|받아|받을)|적인|적으로|"
     r"[가-힣](?:습니다|입니다|됩니다|합니다|다|요|죠|까|냐|네요|군요|다고|다며|다는|라며|라는|라고|자며|자는|냐고|냐는|면서|다면|는가|은가|던가|는지|은지|지만|"
-    r"더니|도록|거나|려면|려고|으며|으면|느라|자마자|고서|[어아]지는|[어아워]지고|[어아워]질|[어아여]지))$"
+    r"더니|도록|거나|려면|려고|으며|으면|느라|자마자|고서|[어아]지는|[어아워]지고|[어아워]질|[어아여]지|[하되치리키히]지|[리히키치]며|[하되내리지치키히]면|[가-힣][려져켜쳐혀]|없이))$"
 )
 _NO_VERB = re.compile(
     r"(?:바다|캐나다|우간다|르완다|소다|판다|람다|혼다|북한|남한|권한|제한|기한|시한|무한|방한|유한|상한|하한|국한|역할|분할|관할|이해|피해|방해|"
     r"손해|올해|동해|서해|남해|재해|견해|오해|공해|살해|침해|저해|화해|항해|김해|새해|북해|홍해|지중해|발해|폐해|분해|융해|자해|박해|가해|양해|"
     r"필요|중요|주요|수요|개요|동요|가요|소요|강요|민요|무료|음료|사료|재료|진료|치료|의료|원료|연료|요금|네다|무효|유효|조화|고요|담요|"
-    r"[동서남북]해안|신한|대한|유도|포함|잠수함|보관함|사물함|우편함|투표함|구급함|군함|전함|결함|구축함|호위함|항공모함)$"
+    r"[동서남북]해안|고구려|경쟁력|신한|대한|유도|포함|잠수함|보관함|사물함|우편함|투표함|구급함|군함|전함|결함|구축함|호위함|항공모함)$"
 )
 _WEEKDAY = re.compile("[월화수목금토일]요일.*")
 _DOUBLE_SIOT = 20  # ㅆ at the foot of a syllable shows the past tense
@@ -147,7 +147,7 @@ class Evidence:
 
     def _best(self, form: str) -> tuple[str, str]:
         stem, particles = self._listed(form)
-        if not particles and is_kept(form):
+        if not particles and is_kept(form) and not self._is_cut_elsewhere(form):
             return form, ""
         support = len(self.particles[stem])
         for other, rest in self._readings[form]:
@@ -161,6 +161,10 @@ class Evidence:
             return form, ""
         is_unseen = support == 1 and self._count[form] > 1 and len(form) > 2
         return (form, "") if particles in _AMBIGUOUS and is_unseen else (stem, particles)
+
+    def _is_cut_elsewhere(self, form: str) -> bool:
+        """Whether the article shows the stem with other particles: 꿀벌이, for 꿀벌은 and 꿀벌."""
+        return any(len(self.particles[stem]) > 2 for stem, rest in self._readings[form] if rest)
 
     def _ends_in_noun(self, form: str) -> bool:
         """Whether a shorter noun at its end has particles of its own in the article: 두리옹심이, for 옹심이를 and 옹심이는."""
@@ -245,7 +249,7 @@ def _analyse_number(word: Word) -> None:
     if _QUANTITY.fullmatch(word.form):
         return
     rest = word.form[_NUMBER.match(word.form).end() :]  # type: ignore[union-attr]
-    word.stem, word.particles = split_particles(word.form) if _HANGUL.fullmatch(rest) else (word.form, "")
+    word.stem, word.particles = split_particles(word.form)
     word.kind = STOP if _QUANTITY.fullmatch(word.stem) or not rest else QUANTIFIED
 
 
@@ -262,7 +266,7 @@ def _analyse_mixed(word: Word, known: Lists) -> None:
 
 def _analyse_hangul(word: Word, evidence: Evidence, known: Lists, before: Word | None) -> None:
     form = word.form
-    if form in known.stop or _WEEKDAY.fullmatch(form):
+    if form in known.stop or _is_place_word(form, known) or _WEEKDAY.fullmatch(form):
         if before is not None and before.kind == NOUN and not before.particles and word.gap == " ":
             _analyse_counted(word)
         return
@@ -283,6 +287,11 @@ def _analyse_hangul(word: Word, evidence: Evidence, known: Lists, before: Word |
         stem, particles = stem[:-1], "들" + particles
     if len(stem) > 1 and stem not in known.stop:
         word.stem, word.particles, word.kind = stem, particles, NOUN
+
+
+def _is_place_word(form: str, known: Lists) -> bool:
+    """안에서, 전에는: a dependent noun of one syllable with a particle of place."""
+    return form[0] in known.stop and form[1:].startswith(("에", "부터", "까지")) and form[1:] in known.particles
 
 
 def _analyse_counted(word: Word) -> None:
