@@ -23,7 +23,7 @@ _NO_FORENAME = re.compile(r"(?:er|or|ist|ian|ent|ant|man|men|ess|yst|s|ion|ing|e
 _NATIONALITY = re.compile(r"(?:ais|aise|ien|ienne|ain|aine|ois|oise|ande?|ole?|onn?e?|ese|ano|ana|eño|ês|esa)$")
 _FRENCH_PRESENT = re.compile(r"[^éu]e(?:nt)?$")
 _MODIFYING_PLURALS = frozenset(
-    ["sports", "sales", "arms", "rights", "customs", "goods", "earnings", "savings", "news", "airlines", "systems"]
+    ("sports", "sales", "arms", "rights", "customs", "goods", "earnings", "savings", "news", "airlines", "systems")
 )
 _ROMANCE = frozenset(("es", "it", "pt"))
 _ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al"))
