@@ -33,6 +33,7 @@ NEVER = {
 # where its default changed, jobs that do not give it would keep their keys and yet get something else.
 # ("sources.files", "option"): default
 ADDED: dict[tuple[str, str], Any] = {
+    ("split", "keep_out"): [],
     ("providers.extractive", "words"): None,
     ("providers.extractive", "diversity"): 0.5,
     ("providers.extractive", "candidates"): (),

@@ -174,6 +174,10 @@ def takedown(taken: Takedown, job: Path) -> None:
     print(f"{taken.id}: taken down, with its text under any id; labelmill publish {job} makes a version without it")
     for version, on_hub in taken.held_by.items():
         print(f"  version {version} holds it{', here and on the Hub' if on_hub else ', here'}")
+    if taken.near_copies:
+        shown = " ".join(f"--id {row_id}" for row_id in taken.near_copies[:20])
+        more = f" ({len(taken.near_copies):,} in all)" if len(taken.near_copies) > 20 else ""
+        print(f"  articles like it stay{more}; to take them down too: labelmill takedown {job} {shown}")
     if taken.held_by:
         print("versions never change: delete what must not stay, folder or tag and history, by hand")
 

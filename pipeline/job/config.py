@@ -85,6 +85,12 @@ class SplitOptions(Options):
     eval: float = Field(default=0.2, ge=0, allow_inf_nan=False)
     salt: str = "v1"
     similarity: Annotated[float, Field(ge=0.3, le=1, allow_inf_nan=False)] = 0.6
+    keep_out: list[str] = []  # benchmarks, files or data sets of the Hub: rows like theirs are kept out of train
+
+    def largest_group(self, rows: int) -> int:
+        """Return how many rows a group of near-copies has at most that may be drawn for eval, of so many rows in all."""
+        target = self.eval * rows if self.eval < 1 else self.eval
+        return max(1, int(target / 10))
 
     @model_validator(mode="after")
     def _whole_number(self) -> SplitOptions:

@@ -108,6 +108,11 @@ class Workspace:
         return self.path / "review" / "verdicts.sqlite"
 
     @property
+    def keep_out(self) -> Path:
+        """Return the folder of the signatures of benchmarks."""
+        return self.path / "split.keep_out"
+
+    @property
     def assignments(self) -> Path:
         """Return the folder of the sticky log of which article is train and which is eval."""
         return self.path / "split.assignments"

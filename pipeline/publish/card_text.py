@@ -137,15 +137,15 @@ def _gate(gate: dict[str, Any]) -> str:
     return str(gate["figure"]) + (f"; waived: {gate['reason']}" if "reason" in gate else "")
 
 
-# Measured on 250 articles a level, each against itself with so many of its words replaced, at the default of `split.similarity`.
+# Measured on 62 articles and more a level, each against itself with so many of its words replaced: see docs/publishing.md.
 STRADDLE = (
-    "of articles with 1 to 5% of their words changed none was on the other side of the split, with 7% one in 16, with 10% one in 3 "
-    "(by chance alone 15% are)"
+    "of copies with 1 to 5% of their words changed none was on the other side of the split (0 of 249), with 7% 4 of 62, with 10% "
+    "19 of 62, from 15% on as many as by chance"
 )
 
 
 def _limits(manifest: dict[str, Any]) -> Iterator[str]:
-    reviewed = manifest["reviewed"]
+    reviewed, figures = manifest["reviewed"], manifest["figures"]
     yield "Labels of source `llm` are a model's: " + (
         f"people judged {reviewed['total']:,} phrases of {reviewed['clusters']:,} articles."
         if reviewed["total"]
@@ -155,11 +155,24 @@ def _limits(manifest: dict[str, Any]) -> Iterator[str]:
         f"Near-copies are found by shared pieces of text (MinHash, Jaccard of {manifest['split']['similarity']:g} and more): "
         f"articles that tell the same in other words are not. Measured at 0.6, {STRADDLE}."
     )
+    large = figures.get("large_groups") or {}
+    if large.get("groups"):
+        yield (
+            f"Groups of more than {large['more_than']:,} near-copies are in train, however they would have been drawn: "
+            f"{large['groups']:,} with {large['rows']:,} rows."
+        )
+    if benchmarks := manifest["split"].get("keep_out"):
+        names = ", ".join(f"`{name}`" for name in benchmarks)
+        yield f"Articles like texts of {names} are kept out of train ({_kept_out(manifest):,} of them)."
     yield "Eval rows never move to train in a later version, and articles like them are kept out of train."
     if manifest["licence"] is None:
         yield "No licence was stated for this data set: ask before you use it."
     if manifest["licences"].get("unknown"):
         yield f"{manifest['licences']['unknown']:,} articles come from a source without a stated licence."
+
+
+def _kept_out(manifest: dict[str, Any]) -> int:
+    return sum(stage["rejected"].get("near_copy_of_benchmark", 0) for stage in manifest["funnel"])
 
 
 def _personal_data(manifest: dict[str, Any]) -> str:

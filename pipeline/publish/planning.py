@@ -101,7 +101,12 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
         "languages_of_a_sample": languages,
     }
     changes = manifest.changes(version or str(name), store.read_manifest(last) if last else None, compared.diff)
-    about = manifest.of_job(work.config) | changes | manifest.of_rows(index) | made
+    about = (
+        manifest.of_job(work.config)
+        | changes
+        | manifest.of_rows(index, work.config.split.largest_group(index.num_rows))
+        | made
+    )
     return Plan(last, version, compared.diff, findings, about, index)
 
 

@@ -3,10 +3,12 @@
 What a row is, the first that holds:
 
 - *eval*, if its id ever was; so is a text of eval that comes back under another id.
+- *kept out*, if it is like a text of a benchmark (`keep_out`), also where it was train: it was asked for.
 - *out* (quarantined), if its text was eval, or is like one that is or ever was: kept from train, and eval is not padded with
   copies.  A train row that turns out to be like an eval row goes the same way: eval wins, and no eval row was ever train.
 - *train*, if its id, its text or an article like it ever was.
-- drawn by a salted hash of its group, all articles of the group together.
+- drawn by a salted hash of its group, all articles of the group together; a group that is larger than a tenth of what eval is to
+  have is train, or one story in many copies would be most of eval, for good.
 """
 
 from __future__ import annotations
@@ -34,13 +36,13 @@ LOG = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", p
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-TRAIN, EVAL, OUT = 0, 1, 2  # codes of what becomes of a row
-SPLITS = pa.array(["train", "eval", None])
+TRAIN, EVAL, OUT, KEPT_OUT = 0, 1, 2, 3  # codes of what becomes of a row
+SPLITS = pa.array(["train", "eval", None, None])
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """For each row its group, what becomes of it (a code), and where it is kept out the id of an eval row `like` it."""
+    """For each row its group, what becomes of it (a code), and where it is out the eval row or benchmark's text `like` it."""
 
     group_ids: pa.Array
     codes: np.ndarray[Any, np.dtype[np.int8]]
@@ -78,11 +80,13 @@ def vanished_entries(rows: pa.Table, log: pa.Table) -> pa.Table:
     return log.filter(pc.invert(pc.is_in(log.column("text_key"), rows.column("text_key").combine_chunks())))
 
 
-def assign(rows: pa.Table, log: pa.Table, signatures: Signatures, options: SplitOptions) -> Assignment:
+def assign(
+    rows: pa.Table, log: pa.Table, signatures: Signatures, options: SplitOptions, benchmarks: pa.Array | None = None
+) -> Assignment:
     """Return what becomes of every row, by the rules above.
 
     `rows` (`id, text_key`) are the articles of now in source order, `log` what earlier runs assigned (LOG), `signatures` those
-    of the rows and then of the `vanished_entries`.
+    of the rows and then of the `vanished_entries`.  `benchmarks` names for each row the text of a benchmark that it is like.
     """
     past, count = vanished_entries(rows, log), rows.num_rows
     group = groups(signatures, options.similarity)
@@ -92,17 +96,19 @@ def assign(rows: pa.Table, log: pa.Table, signatures: Signatures, options: Split
     with_eval = _among(group, np.concatenate([row_group[is_eval | logged.eval_text], group[count:][past_eval]]))
     with_train = _among(group, np.concatenate([row_group[logged.any], group[count:]]))
     group_ids = _group_ids(rows, group, past, logged)
-    new = ~with_eval[row_group] & ~with_train[row_group]
+    benchmarks = pa.nulls(count, pa.string()) if benchmarks is None else benchmarks
+    is_kept_out = np.asarray(benchmarks.is_valid(), dtype=bool) & ~is_eval
+    new = ~with_eval[row_group] & ~with_train[row_group] & ~is_kept_out
     # Only new groups are drawn from, also for a raised `split.eval`: a train row moved to eval would spoil every model that was
     # trained on an earlier version.
     is_eval |= _draw(group_ids, row_group, new, log, options)
     out = with_eval[row_group] & ~is_eval
-    codes = np.where(out, OUT, np.where(is_eval, EVAL, TRAIN)).astype(np.int8)
+    codes = np.where(is_kept_out, KEPT_OUT, np.where(out, OUT, np.where(is_eval, EVAL, TRAIN))).astype(np.int8)
     evals = np.concatenate([is_eval | logged.eval_text, past_eval])
     names = pc.if_else(pa.array(is_eval), rows.column("id"), logged.eval_text_id)  # a text of eval is named by its row
     names = pa.chunked_array(names.chunks + past.column("id").chunks, pa.string())
     like = names.take(pa.array(_first_of(group, np.flatnonzero(evals))[row_group], mask=~out)).combine_chunks()
-    return Assignment(group_ids, codes, like)
+    return Assignment(group_ids, codes, pc.if_else(pa.array(is_kept_out), benchmarks, like))
 
 
 def near_eval(signatures: Signatures, is_eval: Flags, similarity: float) -> Flags:
@@ -144,22 +150,25 @@ def _returning(rows: pa.Table, logged: _LogMatches) -> Flags:
 def _draw(group_ids: pa.Array, group: Rows, new: Flags, log: pa.Table, options: SplitOptions) -> Flags:
     """Flag the rows of new groups that are eval.
 
-    They are those of groups with a hash below the share `options.eval`, or of the lowest hashes up to that number of rows.
+    They are those of groups with a hash below the share `options.eval`, or of the lowest hashes up to that number of rows; of
+    groups that are not too large.
     """
     heads, sizes = np.unique(group[new], return_counts=True)
     hashes = np.array(
         [_hash(options.salt, name) for name in group_ids.take(pa.array(heads)).to_pylist()], dtype=np.uint64
     )
-    below = hashes < np.uint64(int(options.eval % 1 * 2**64))
-    chosen = below if options.eval < 1 else _lowest(hashes, sizes, int(options.eval), log)
+    most = options.largest_group(len(new))
+    below = (hashes < np.uint64(int(options.eval % 1 * 2**64))) & (sizes <= most)
+    chosen = below if options.eval < 1 else _lowest(hashes, sizes, int(options.eval), log, most)
     return new & np.isin(group, heads[chosen])
 
 
-def _lowest(hashes: Any, sizes: Any, number: int, log: pa.Table) -> Flags:
+def _lowest(hashes: Any, sizes: Any, number: int, log: pa.Table, most: int) -> Flags:
+    """Choose groups of together `number` rows less those that were drawn before, larger ones only where there are no others."""
     drawn = len(pc.unique(log.filter(pc.equal(log.column("split"), "eval")).column("id")))
     wanted = number - drawn
     chosen = np.zeros(len(hashes), dtype=bool)
-    for position in np.argsort(hashes, kind="stable"):
+    for position in np.lexsort((hashes, np.where(sizes > most, sizes, 0))):
         if sizes[position] <= wanted:
             chosen[position] = True
             wanted -= int(sizes[position])
@@ -235,7 +244,7 @@ def append_log(folder: Path, rows: pa.Table, signatures: Signatures, assignment:
     same = [
         pc.equal(log.column(n).take(latest), now.column(n)).fill_null(False) for n in ("text_key", "group_id", "split")
     ]
-    fresh = (assignment.codes != OUT) & ~np.logical_and.reduce([np.asarray(flags, dtype=bool) for flags in same])
+    fresh = (assignment.codes < OUT) & ~np.logical_and.reduce([np.asarray(flags, dtype=bool) for flags in same])
     if fresh.any():
         entries = now.filter(pa.array(fresh)).append_column("signature", _packed(signatures[: len(fresh)][fresh]))
         write_parquet(folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet", entries, LOG)

@@ -17,7 +17,10 @@ from pipeline.core.shards import Output, read_order, rejected_table
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.job.workspace import Workspace
+from pipeline.split import keep_out
 from pipeline.split.assignment import (
+    KEPT_OUT,
+    OUT,
     TEXTS,
     Assignment,
     append_log,
@@ -29,6 +32,7 @@ from pipeline.split.assignment import (
 )
 
 VERSION = 2
+_REASONS = {OUT: "near_copy_of_eval", KEPT_OUT: "near_copy_of_benchmark"}
 SPLIT = pa.schema([("id", pa.string()), ("group_id", pa.string()), ("split", pa.string())])
 
 
@@ -64,6 +68,7 @@ def _steps(work: Workspace, shards: Sequence[str]) -> tuple[Step, Step]:
     def fold() -> dict[str, Any]:
         return {
             "split": in_key(work.config.split, mode="json"),
+            **({"keep_out": keep_out.digests(work)} if work.config.split.keep_out else {}),
             "signatures": [work.signatures.digest(shard) for shard in shards],
             "assigned": sorted(file.name for file in work.assignments.glob("*.parquet")),
         }
@@ -81,7 +86,12 @@ def _assigned(work: Workspace, shards: list[str]) -> Assignment:
     past = vanished_entries(rows, log)
     tables = chain((work.signatures.read(shard, ["signature"]) for shard in shards), [past])
     signatures = signatures_of(tables, rows.num_rows + past.num_rows)
-    assignment = assign(rows, log, signatures, work.config.split)
+    options = work.config.split
+    of_rows = signatures[: rows.num_rows]
+    benchmarks = (
+        keep_out.like_benchmarks(of_rows, keep_out.load(work), options.similarity) if options.keep_out else None
+    )
+    assignment = assign(rows, log, signatures, options, benchmarks)
     append_log(work.assignments, rows, signatures, assignment, log)
     return assignment
 
@@ -99,9 +109,10 @@ def _texts(work: Workspace, shard: str) -> pa.Table:
 
 def _emit(ids: Any, assignment: Assignment) -> Output:
     table = pa.table([ids, assignment.group_ids, assignment.splits], schema=SPLIT)
+    rows = zip(ids.to_pylist(), assignment.like.to_pylist(), assignment.codes.tolist(), strict=True)
     out = [
-        {"id": row_id, "reason": "near_copy_of_eval", "detail": f"like {like}"}
-        for row_id, like in zip(ids.to_pylist(), assignment.like.to_pylist(), strict=True)
-        if like is not None
+        {"id": row_id, "reason": _REASONS[code], "detail": f"like {like}"}
+        for row_id, like, code in rows
+        if code in _REASONS
     ]
     return Output(table.filter(pc.is_valid(table.column("split"))), rejected_table(out))

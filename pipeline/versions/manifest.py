@@ -56,15 +56,18 @@ def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, 
     }
 
 
-def of_rows(index: pa.Table) -> dict[str, Any]:
-    """Return what the rows of `index` add up to: see `publish.planning.Plan`."""
+def of_rows(index: pa.Table, largest_group: int) -> dict[str, Any]:
+    """Return what the rows of `index` add up to: see `publish.planning.Plan`.
+
+    `largest_group` is how many near-copies may have been drawn for eval together.
+    """
     splits = _counts(index, "split")
     return {
         "rows": {split: splits.get(split, 0) for split in SPLITS},
         "languages": _counts(index, "language"),
         "label_sources": _counts(index, "label_source"),
         "licences": _counts(index, "licence"),
-        "figures": _figures(index),
+        "figures": _figures(index) | {"large_groups": _large_groups(index, largest_group)},
     }
 
 
@@ -72,6 +75,13 @@ def _counts(index: pa.Table, column: str) -> dict[str, int]:
     value_counts = pc.value_counts(index.column(column).cast(pa.string())).to_pylist()
     counted = {row["values"] or "unknown": row["counts"] for row in value_counts}
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _large_groups(index: pa.Table, most: int) -> dict[str, int]:
+    train = index.column("group").filter(pc.equal(index.column("split"), "train"))
+    sizes = pc.value_counts(train).field("counts")
+    large = sizes.filter(pc.greater(sizes, most))
+    return {"more_than": most, "groups": len(large), "rows": pc.sum(large).as_py() or 0}
 
 
 def _figures(index: pa.Table) -> dict[str, Any]:
