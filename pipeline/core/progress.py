@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,10 +11,30 @@ if TYPE_CHECKING:
 
 
 def progress_bar(stage: str, total: int | None, unit: str) -> tqdm[Any]:
-    """Return a bar on standard error; it is silent where that is no terminal."""
+    """Return a bar: in a notebook under the cell, else on standard error; silent where that is no terminal."""
+    kind, disabled = (_notebook_bar(), False) if in_notebook() else (_plain_bar(), None)
+    return kind(desc=f"{stage:>8}", total=total, unit=f" {unit}", disable=disabled, dynamic_ncols=True, file=sys.stderr)
+
+
+def _plain_bar() -> type[tqdm[Any]]:
     from tqdm import tqdm
 
-    return tqdm(desc=f"{stage:>8}", total=total, unit=f" {unit}", disable=None, dynamic_ncols=True, file=sys.stderr)
+    return tqdm
+
+
+def _notebook_bar() -> type[tqdm[Any]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without ipywidgets it is a bar of text, which needs no word
+        from tqdm.auto import tqdm
+
+    return tqdm
+
+
+def in_notebook() -> bool:
+    """Return whether this is the process behind a notebook: IPython with a kernel, not in a terminal."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ not in ("NoneType", "TerminalInteractiveShell")
 
 
 def is_watched() -> bool:
