@@ -4,6 +4,7 @@
 
     LabelmillError            exit 1   anything below; the message is one line: what, where, what to do
     ├── ConfigError           exit 2   the job file, an option, a prompt, an argument
+    │   └── ArgumentError     exit 2   an argument of a function has a type or value that it cannot have (a TypeError, too)
     ├── InputError            exit 1   a source, a file or a job folder that cannot be read
     ├── MissingExtra          exit 1   an optional package is not installed
     ├── EndpointError         exit 1   the model's endpoint cannot be used at all (address, protocol)
@@ -33,6 +34,10 @@ class ConfigError(LabelmillError):
     """The job file, an override, a prompt or a command-line argument is wrong."""
 
     exit_code = 2
+
+
+class ArgumentError(ConfigError, TypeError):
+    """A function of the Python interface was called with something that it cannot take."""
 
 
 class InputError(LabelmillError):

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ArgumentError, ConfigError
 from pipeline.job.config import JobConfig
 from pipeline.job.validation import check, kind_of
 from pipeline.job.yaml_reader import parse_yaml, read_text
+
+Overrides = Mapping[str, Any] | Iterable[str]
 
 
 def load_dotenv(folder: Path) -> None:
@@ -33,14 +35,19 @@ def load_dotenv(folder: Path) -> None:
                 os.environ.setdefault(name, value)
 
 
-def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
-    """Read a job file and check it; `overrides` are `key.path=value`.  Raises ConfigError, a line for each problem."""
+def load_job(path: str | os.PathLike[str], overrides: Overrides = ()) -> JobConfig:
+    """Read a job file and check it.
+
+    `overrides` are `key.path=value`, or a mapping of key paths to values as they are: `{"label.model": "gpt-6-luna"}`.  Raises
+    ConfigError, a line for each problem.
+    """
+    path = _path_of(path)
     raw = parse_yaml(read_text(path, "job file"), str(path))
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a job file is a mapping with 'name' and 'sources'; found {kind_of(raw)}")
-    for override in overrides:
-        _override(raw, override)
-    _forbid_plain_secret(raw, path)
+    for key, value in _pairs(overrides):
+        _override(raw, key, value)
+    forbid_plain_secret(raw, path)
     load_dotenv(path.parent)
     load_dotenv(Path.cwd())
     raw = _expand(raw, str(path), "")
@@ -52,11 +59,31 @@ def load_job(path: Path, overrides: Sequence[str] = ()) -> JobConfig:
     return config
 
 
-def _override(raw: dict[str, Any], override: str) -> None:
-    """Set one value of the job file, in place; sections on the way are made where they are missing."""
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise ConfigError(f"--set {override}: write it as key.path=value, e.g. --set label.model=gpt-6-luna")
+def _path_of(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError(f"a job file is named by its path, a str or Path; found {kind_of(path)}")
+    return Path(path)
+
+
+def _pairs(overrides: Overrides) -> Iterator[tuple[str, Any]]:
+    """Yield key paths and their values.  Raises ConfigError."""
+    if isinstance(overrides, Mapping):
+        yield from overrides.items()
+        return
+    if isinstance(overrides, str) or not isinstance(overrides, Iterable):
+        raise ArgumentError(
+            f'overrides: give a mapping {{"label.model": "x"}} or a list ["label.model=x"]; found {kind_of(overrides)}'
+        )
+    for override in overrides:
+        path, equals, text = override.partition("=") if isinstance(override, str) else ("", "", "")
+        if not equals or not path:
+            raise ConfigError(f"--set {override}: write it as key.path=value, e.g. --set label.model=gpt-6-luna")
+        yield path, parse_yaml(text, f"--set {path}")
+
+
+def _override(raw: dict[str, Any], path: str, value: Any) -> None:
+    if not isinstance(path, str):
+        raise ArgumentError(f"overrides: {path!r} is no key of a job file; write it as text, e.g. 'label.model'")
     *parents, last = path.split(".")
     node: Any = raw
     try:
@@ -64,9 +91,9 @@ def _override(raw: dict[str, Any], override: str) -> None:
             node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
             if node is None:
                 raise TypeError
-        node[int(last) if isinstance(node, list) else last] = parse_yaml(text, f"--set {path}")
+        node[int(last) if isinstance(node, list) else last] = value
     except (TypeError, ValueError, IndexError, AttributeError):
-        raise ConfigError(f"--set {override}: the job file has no place {path!r}") from None
+        raise ConfigError(f"--set {path}: the job file has no place {path!r}") from None
 
 
 _PASSWORD = re.compile(r"://[^@/]*:[^@$/{]+@|[?&](?:password|passwd)=[^$]")  # one that stands in an address
@@ -91,7 +118,7 @@ def _expand(value: Any, where: str, path: str) -> Any:
     return _VARIABLE.sub(replace, value)
 
 
-def _forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
+def forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
     """Raise ConfigError where a key or a password stands in the file, not the name of a variable."""
     label = raw.get("label")
     key = label.get("api_key") if isinstance(label, dict) else None
