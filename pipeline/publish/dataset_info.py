@@ -33,12 +33,15 @@ def configs(rows: Mapping[str, int]) -> list[dict[str, Any]]:
     ]
 
 
-def entries(rows: Mapping[str, int], folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
-    """Return `configs` and `dataset_info` of a written version; `digests` has the SHA-256 of its files by path."""
+def entries(rows: Mapping[str, int], folder: Path, digests: Mapping[str, str], sums: str) -> dict[str, Any]:
+    """Return `configs` and `dataset_info` of a written version; `digests` has the SHA-256 of its files by path.
+
+    `sums` tells the checksums of its rows: what `datasets` keeps with the rows that it loaded.
+    """
     release = {"description": f"release {release_id(digests)}"}
     return {
         "configs": [{**config, **release} for config in configs(rows)],
-        "dataset_info": [_info(config, folder) for config in configs(rows)],
+        "dataset_info": [_info(config, folder, sums if config.get("default") else None) for config in configs(rows)],
     }
 
 
@@ -51,13 +54,14 @@ def release_id(digests: Mapping[str, str]) -> str:
     return digest_of({path: digest for path, digest in digests.items() if path.endswith(".parquet")})
 
 
-def _info(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _info(config: Mapping[str, Any], folder: Path, description: str | None) -> dict[str, Any]:
     """Describe a configuration by its files; `datasets` refuses rows that differ from it in number or type."""
     files = {data["split"]: sorted(folder.glob(data["path"])) for data in config["data_files"]}
     splits = [_split(name, paths) for name, paths in files.items()]
     stored = [path for paths in files.values() for path in paths]
     return {
         "config_name": config["config_name"],
+        **({"description": description} if description else {}),
         "features": [{"name": column.name, **_feature(column.type)} for column in pq.read_schema(stored[0])],
         "splits": splits,
         "download_size": sum(path.stat().st_size for path in stored),

@@ -19,7 +19,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.publish import card, croissant, dataset_info, pictures, planning, release
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.planning import OutgoingRows, Plan
-from pipeline.versions import data_files, diff, manifest, provenance, rows, store
+from pipeline.versions import checksums, data_files, diff, manifest, provenance, rows, store
 
 _log = logging.getLogger("labelmill.publish")
 _SHOWN = 300  # characters of a text on the card
@@ -141,7 +141,8 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     digests = store.file_digests(path)
     description = json.dumps(croissant.render(planned.manifest, schema, digests), ensure_ascii=False, indent=1)
     drawn = pictures.draw(planned.manifest)
-    entries = dataset_info.entries(planned.manifest["rows"], path, digests)
+    sums = checksums.of_version(path, planned.manifest["version"], work.config.label_column.name)
+    entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told())
     shown = {name: title for name, (title, _) in drawn.items()}
     readme = card.render(planned.manifest, entries, _sample(path, planned.index), shown)
     texts = {"croissant.json": description, "README.md": card.merged(readme, their_card)}
