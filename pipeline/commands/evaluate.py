@@ -27,7 +27,7 @@ class Pair:
 
     id: str
     language: str | None
-    text: str
+    text: str | None  # None where it is not known
     predicted: list[str]
     gold: list[str]
 
@@ -60,17 +60,28 @@ def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
     """Compare the job's labels (after review, where there is one) with a gold file.  Raises InputError."""
     column = work.config.label_column
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
+    return evaluate_gold(work, gold, str(gold_file))
+
+
+def evaluate_gold(work: Workspace, gold: Gold, where: str) -> Evaluation:
+    """Compare the job's labels with gold labels; `where` is what messages call these.  Raises InputError."""
+    column = work.config.label_column
     pairs = list(_pairs(work, gold.labels, column))
     if not pairs:
         raise InputError(
-            f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show JOB filtered"
+            f"{where}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show JOB filtered"
         )
-    evaluation = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), len(gold.labels) - len(pairs), {})
+    evaluation = score(pairs, column.many, work.config.max_phrases)
+    evaluation.not_in_job = len(gold.labels) - len(pairs)
     if gold.empty:
-        evaluation.notes.append(f"{gold.empty:,} rows of {gold_file} have no gold label; they are left out")
-    scores = (
-        _phrase_scores(pairs, work.config.max_phrases, evaluation) if column.many else _label_scores(pairs, evaluation)
-    )
+        evaluation.notes.insert(0, f"{gold.empty:,} rows of {where} have no gold label; they are left out")
+    return evaluation
+
+
+def score(pairs: Sequence[Pair], many: bool, max_phrases: int) -> Evaluation:
+    """Score predicted labels, of `many` phrases or one, with intervals; `max_phrases` is what a label may have, 0: any number."""
+    evaluation = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), 0, {})
+    scores = _phrase_scores(pairs, max_phrases, evaluation) if many else _label_scores(pairs, evaluation)
     for name, values in scores.items():
         if values:
             evaluation.metrics[name] = (sum(values) / len(values), *bootstrap(values))
@@ -96,14 +107,9 @@ def _phrase_scores(pairs: Sequence[Pair], max_phrases: int, evaluation: Evaluati
         ):
             add(name, value)
         add("soft_f1", keyphrases.soft_f1(predicted, gold, language))
-        predicted_parts = keyphrases.present_and_absent(predicted, pair.text, language)
-        gold_parts = keyphrases.present_and_absent(gold, pair.text, language)
-        for kind, predicted_part, gold_part in zip(("present", "absent"), predicted_parts, gold_parts, strict=True):
-            if gold_part:
-                add(f"{kind}_f1@m", keyphrases.at_m(predicted_part, gold_part, language).f1)
-                add(f"{kind}_recall", keyphrases.at_m(predicted_part, gold_part, language).recall)
+        if pair.text is not None:
+            _add_by_presence(pair, pair.text, add)
         if predicted:
-            add("present_rate", len(predicted_parts[0]) / len(predicted))
             add("duplicate_rate", keyphrases.duplicates(predicted, language) / len(predicted))
         add("count_compliance", float(1 <= len(predicted) <= (max_phrases or len(predicted))))
         add("legacy_substring_f1@10", keyphrases.legacy_substring_f1(predicted, gold))
@@ -113,6 +119,18 @@ def _phrase_scores(pairs: Sequence[Pair], max_phrases: int, evaluation: Evaluati
     evaluation.baselines["legacy_substring_f1@10"] = keyphrases.random_pairs(keyphrases.legacy_substring_f1, *sides)
     evaluation.baselines["legacy_jaccard"] = keyphrases.random_pairs(keyphrases.legacy_jaccard, *sides)
     return scores
+
+
+def _add_by_presence(pair: Pair, text: str, add: Callable[[str, float], None]) -> None:
+    """Add the measures of phrases that the article has, and of those that it has not."""
+    predicted_parts = keyphrases.present_and_absent(pair.predicted, text, pair.language)
+    gold_parts = keyphrases.present_and_absent(pair.gold, text, pair.language)
+    for kind, predicted_part, gold_part in zip(("present", "absent"), predicted_parts, gold_parts, strict=True):
+        if gold_part:
+            add(f"{kind}_f1@m", keyphrases.at_m(predicted_part, gold_part, pair.language).f1)
+            add(f"{kind}_recall", keyphrases.at_m(predicted_part, gold_part, pair.language).recall)
+    if pair.predicted:
+        add("present_rate", len(predicted_parts[0]) / len(pair.predicted))
 
 
 def _add_rouge(pairs: Sequence[Pair], add: Callable[[str, float], None], evaluation: Evaluation) -> None:
