@@ -614,6 +614,7 @@ def test_nobody_asks_a_plugin_what_it_has() -> None:
         "local_model/",
         "reading/",
         "crawling/",
+        "api/",
         "collect/compression.py",
         "publish/hub.py",
         "core/text/tokens.py",
