@@ -226,6 +226,19 @@ def test_the_embedded_labeller_looks_at_each_article_alone(make_job: JobMaker) -
     assert open_ledger(work.ledger_target, "test").report.totals()["records"] == 40
 
 
+def test_the_embedded_labeller_takes_candidates_of_a_file(make_job: JobMaker) -> None:
+    options = {"candidates": "terms.txt", "words": [1, 2], "phrases": 3}
+    path = make_job([article(n) for n in range(12)], label={"provider": "extractive", "parameters": options})
+    said = command("run", path)
+    assert said.returncode and "label.parameters.candidates" in said.stderr and "terms.txt" in said.stderr
+    (path.parent / "terms.txt").write_text("city\n\npublic in\nlighthouse\nthe city was\n", "utf-8")
+    work = run(path)
+    assert {phrase for row in rows(work, "labels") for phrase in row["keyphrases"]} == {"city", "public in"}
+    run_ids = {row["run_id"] for row in rows(work, "labels")}
+    (path.parent / "terms.txt").write_text("city\n", "utf-8")
+    assert {row["run_id"] for row in rows(run(path), "labels")}.isdisjoint(run_ids)
+
+
 def test_no_key_for_openai_is_said_before_anything_is_sent(make_job: JobMaker) -> None:
     with pytest.raises(EndpointError, match="OPENAI_API_KEY"):
         run(make_job([article(1)], label={"provider": "openai"}))
