@@ -27,7 +27,7 @@ _MONTHS = {
 _UPPER = r"[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ.'’-]+(?:[ -][A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ.'’]+){0,4}"
 _REGION = r"(?:, ?[A-Z][\w.]*){0,2}"
 _PERSON = r"(?:[A-Z]\.?[\w.]* ){1,2}[A-Z][\w-]+"
-_BYLINE = rf"(?:\bBy {_PERSON}(?: and {_PERSON})?,? (?=[A-Z(]))?"
+_BYLINE = rf"(?:\b[Bb][Yy] {_PERSON}(?: (?:and|AND) {_PERSON})?,? (?=[A-Z(]))?"
 
 
 def _dateline(language: str | None) -> re.Pattern[str]:
@@ -37,7 +37,8 @@ def _dateline(language: str | None) -> re.Pattern[str]:
     agency = r"\((?:[A-Z][\w-]*[ /]?){1,3}\)"
     return re.compile(
         rf"{_BYLINE}(?:(?:\b{_UPPER}{_REGION}{day},? ?)?{agency}\s*(?:[-–—:]+\s|(?=[A-Z]))"
-        rf"|\b[A-ZÀ-ÖØ-Þ]{{4,}}(?: [A-ZÀ-ÖØ-Þ]{{2,}}){{0,3}}{_REGION}{day} ?(?:[-–—]+ |: ))"
+        rf"|\b[A-ZÀ-ÖØ-Þ]{{3,}}(?: [A-ZÀ-ÖØ-Þ]{{2,}}){{0,3}}{_REGION}{day} ?(?:[-–—]+ |: ))"
+        rf"|\bBy [A-Z]{{2,}}(?: [A-Z][A-Z.-]+){{1,2}}(?= [A-Z])"
         rf"|\b\d{{1,2}}(?:er|\.|º)? (?:de )?(?:{months}) (?:de )?\d{{4}}\.? ?[-–—]+ "
     )
 

@@ -182,7 +182,7 @@ class Lexicon(dict[str, Entry]):
             if listed in (NOUN, NOUN_OR_VERB, VERB_OR_NOUN, VERB) or self.key(lower) in self.lists.months:
                 return BREAK if listed is None else listed
             if "-" in lower:
-                return self._of_compound(lower)
+                return BREAK if lower.rpartition("-")[2] in self.lists.months else self._of_compound(lower)
         for ending, part in _ENDING.get(self.language or "", ()):
             if ending.search(lower):
                 return part

@@ -42,6 +42,8 @@ class Names:
             if joint not in (JOINED, AND) or self._entries[place].lower == self._entries[place - 1].lower:
                 return place
             if kind == NAME:
+                if self._entries[place].lower == self._entries[begin].lower:
+                    return place  # Victoria Azarenka Victoria Azarenka: a headline, and the text that begins with it
                 if self._entries[place - 1].lower in self._known.lists.portfolios:
                     return place
                 place += 1
