@@ -163,6 +163,37 @@ def test_the_script_tells_an_unnamed_language() -> None:
     assert phrases(KOREAN) == phrases(KOREAN, "ko")
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", CLERK),
+        (
+            "fr",
+            "L'usine d'Aulnay ferme. La direction de l'usine a annoncé la fermeture de l'atelier de peinture à la presse.",
+        ),
+        (
+            "de",
+            "Der Hafen wird ausgebaut. Die Arbeiten an dem Hafen sollen bis zum Herbst von der Stadt bezahlt werden.",
+        ),
+        (
+            "es",
+            "El puerto de la ciudad será ampliado. Las obras del puerto durarán hasta el otoño y las paga el ayuntamiento.",
+        ),
+        (
+            "it",
+            "Il porto della città sarà ampliato. I lavori del porto dureranno fino all'autunno e li paga il comune.",
+        ),
+        ("pt", "O porto da cidade será ampliado. As obras do porto vão durar até ao outono e são pagas pela câmara."),
+        (
+            "nl",
+            "De haven van de stad wordt uitgebreid. De werken aan de haven duren tot de herfst en worden door de stad betaald.",
+        ),
+    ],
+)
+def test_function_words_tell_an_unnamed_language(language: str, text: str) -> None:
+    assert phrases(text) == phrases(text, language)
+
+
 def test_unknown_languages_show_their_stop_words() -> None:
     found = [phrase.lower() for phrase in phrases(ENGLISH, "xx")]
     assert found

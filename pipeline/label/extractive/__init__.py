@@ -12,7 +12,7 @@ from collections import Counter
 
 from pipeline.label.extractive import articles, characters, latin
 from pipeline.label.extractive.korean import phrases as korean
-from pipeline.label.extractive.lexicon import LANGUAGES
+from pipeline.label.extractive.lexicon import LANGUAGES, by_function_words
 from pipeline.label.extractive.ranking import Judged, choose, weights
 from pipeline.label.extractive.settings import Settings
 
@@ -35,8 +35,8 @@ def extract(
 ) -> list[str]:
     """Return at most `settings.phrases` key phrases, best first, each a substring of the NFC form of `text`.
 
-    `title` may stand in the text or not. `language` is an ISO 639-1 code; None and unknown codes work without word
-    lists. Reads the first 100,000 characters. Never raises on a string.
+    `title` may stand in the text or not. `language` is an ISO 639-1 code; where it is None the text
+    tells; unknown codes work without word lists. Reads the first 100,000 characters. Never raises on a string.
     """
     text = articles.normalised(text)
     title = articles.normalised(title) if title else None
@@ -87,4 +87,6 @@ def _language_of(code: str | None, text: str) -> str | None:
     for by_script, letters in _SCRIPTS.items():
         if len(letters.findall(beginning)) > _SCRIPT_SHARE * len(beginning):
             return by_script
+    if code is None:
+        return by_function_words(beginning)
     return language if language not in _SCRIPTS else None

@@ -88,6 +88,8 @@ _ENDING = {
     language: tuple((re.compile(f"(?:{ending})$"), part) for ending, part in endings)
     for language, endings in _ENDINGS.items()
 }
+_LETTERS = re.compile(r"[^\W\d_]+")
+_FUNCTION_SHARE = 0.15  # of a text's words
 _MONEY = re.compile(r"(?:us|hk|nz|eur|gbp|rs|au?)\d[\d.,]*")  # $US108
 _TIME_OF_DAY = re.compile(r"\d+(?:st|nd|rd|th|e|er|h|am|pm)?\d*")
 _PLURAL = {
@@ -214,6 +216,24 @@ def sections(language: str | None) -> dict[str, list[str]]:
             elif not line.startswith("#"):
                 words += line.split()
     return found
+
+
+def by_function_words(text: str) -> str | None:
+    """Return the language whose articles, prepositions and auxiliaries a text has most of, None where it has few of any."""
+    words = _LETTERS.findall(text.lower())
+    counts = {language: sum(word in known for word in words) for language, known in _function_words().items()}
+    best = max(counts, key=counts.__getitem__)
+    return best if counts[best] > _FUNCTION_SHARE * len(words) else None
+
+
+@lru_cache(maxsize=1)
+def _function_words() -> dict[str, frozenset[str]]:
+    names = ("determiner", "preposition", "be", "link", "opens")
+    read = {language: sections(language) for language in sorted(LANGUAGES)}
+    found = {
+        language: frozenset(word for name in names for word in own.get(name, ())) for language, own in read.items()
+    }
+    return {language: words for language, words in found.items() if words}
 
 
 def _parts(read: dict[str, list[str]], language: str | None) -> dict[str, int]:
