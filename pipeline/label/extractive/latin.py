@@ -96,7 +96,7 @@ class _Judge:
         return [self._judged(candidate) for candidate in self._found.values() if self._has_a_chance(candidate)]
 
     def _has_a_chance(self, candidate: Candidate) -> bool:
-        """Whether it is worth to be judged: no phrase is that occurs once and only within a longer one, and no late single noun."""
+        """Whether it is worth judging: a phrase that occurs once and only within a longer one is not, nor is a late single noun."""
         if candidate.count > 1 or candidate.kind == NAME or candidate.in_headline or candidate.is_given:
             return True
         if not (candidate.free_left and candidate.free_right):

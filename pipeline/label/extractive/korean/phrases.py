@@ -206,7 +206,7 @@ class _Judge:
         return [self._judged(candidate) for candidate in self._found.found.values() if self._has_a_chance(candidate)]
 
     def _has_a_chance(self, candidate: _Candidate) -> bool:
-        """Whether it is worth to be judged: what occurs once is no short or common noun, and no part within a run."""
+        """Whether it is worth judging: what occurs once is no short or common noun, and no part within a run."""
         if candidate.count > 1 or candidate.is_given or candidate.is_quoted or candidate.in_headline:
             return True
         if len(candidate.stems) == 1:
