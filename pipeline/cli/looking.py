@@ -74,17 +74,32 @@ def status(job: Job, as_json: bool) -> None:
     output.say(report, as_json, lambda: output.status(report))
 
 
-@job_command("show", "Show rows of a table.", f"show {QUICKSTART} labels -n 5")
-@click.argument("table", type=click.Choice(TABLES), metavar="TABLE")
+@job_command("show", "Show rows of a table, or everything of one article.", f"show {QUICKSTART} labels -n 5")
+@click.argument("table", type=click.Choice(TABLES), metavar="TABLE", required=False)
+@click.option("--id", "row_id", metavar="ID", help="One article: text, replies, repairs, verdicts, split, versions.")
 @click.option("--rejected", is_flag=True, help="The rows that were dropped, with reasons.")
-@click.option("-n", "count", type=POSITIVE, metavar="N", help="At most N rows (default: 10, with --json all).")
+@click.option("-n", "count", type=POSITIVE, metavar="N", help="At most N rows (default: 10; all with --json, --csv).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all columns.")
-def show(job: Job, table: str, rejected: bool, count: int | None, as_json: bool) -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV, with all columns; lists are joined by semicolons.")
+def show(
+    job: Job, table: str | None, row_id: str | None, rejected: bool, count: int | None, as_json: bool, as_csv: bool
+) -> None:
+    if (table is None) == (row_id is None):
+        raise click.UsageError(f"give a TABLE ({', '.join(TABLES)}), or --id ID")
+    if as_csv and (as_json or row_id is not None):
+        raise click.UsageError("--csv goes with a TABLE, and without --json")
     from pipeline.commands import show
 
     work = job.workspace()
-    rows = show.show(work, table, rejected)
-    output.print_rows(islice(rows, count or (None if as_json else 10)), work, as_json)
+    if row_id is not None:
+        found = show.article(work, row_id)
+        output.say(found, as_json, lambda: output.article(found))
+        return
+    rows = islice(show.show(work, str(table), rejected), count or (None if as_json or as_csv else 10))
+    if as_csv:
+        output.print_csv(rows)
+    else:
+        output.print_rows(rows, work, as_json)
 
 
 @job_command("report", "One HTML file that tells what a job made, how good it is and what it cost.",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -279,3 +281,35 @@ def print_rows(rows: Iterable[dict[str, Any]], work: Workspace, as_json: bool) -
             json.dumps(row, ensure_ascii=False, default=str) if as_json else line(row, work.config.label_column.name)
         )
         print(as_text)
+
+
+def print_csv(rows: Iterable[dict[str, Any]]) -> None:
+    """Print rows as CSV under the columns of the first one; phrases are joined by semicolons, other lists are JSON."""
+    writer: Any = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row), extrasaction="ignore", lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, list | dict):
+        return value
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "; ".join(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def article(found: dict[str, Any]) -> None:
+    """Print everything of one article, a section for each stage; what is empty is left out."""
+    for name, value in found.items():
+        sections = value if isinstance(value, list) else [value]
+        for section in sections:
+            if not isinstance(section, dict):
+                print(f"{name}: {section}")
+                continue
+            print(f"\n[{name}]")
+            for key, item in section.items():
+                if item not in (None, [], {}, ""):
+                    print(f"  {key}: {_cell(item)}")

@@ -34,7 +34,8 @@ _RETRY = click.option("--retry-rejected", is_flag=True, help="Ask again what the
 @click.option("--limit", type=POSITIVE, metavar="N", help="Label at most the first N articles; no version.")
 @click.option("--publish", is_flag=True, help="Make a version also where rows of the last one change or articles wait.")
 @_RETRY
-def run(job: Job, first: str, last: str, limit: int | None, publish: bool, retry_rejected: bool) -> None:
+@AS_JSON
+def run(job: Job, first: str, last: str, limit: int | None, publish: bool, retry_rejected: bool, as_json: bool) -> None:
     from pipeline import runner
 
     work = job.workspace()
@@ -44,7 +45,8 @@ def run(job: Job, first: str, last: str, limit: int | None, publish: bool, retry
         publish_command = f"labelmill publish {job.path}"
         overrides = " ".join(f"--set {shlex.quote(override)}" for override in job.overrides)
         held_back = held_back.replace(publish_command, f"{publish_command} {overrides}")
-    output.status({**runner.status(work), "held_back": held_back})
+    report = {**runner.status(work), "held_back": held_back}
+    output.say(report, as_json, lambda: output.status(report))
 
 
 @job_command("quote", "What labelling the rest will cost and take, before it is paid.",

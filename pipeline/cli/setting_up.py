@@ -73,6 +73,13 @@ def init(path: Path, quickstart: bool) -> None:
     print(f"{written} written; next: labelmill run {written}")
 
 
+@command("schema", "Print the JSON schema of job files, for editors.", "schema > labelmill.schema.json")
+def schema() -> None:
+    from pipeline.commands import schema
+
+    output.say(schema.job_schema(), True, lambda: None)
+
+
 @command("doctor", "Check versions, extras, keys, the device, and what a job needs.",
          f"doctor {QUICKSTART} --set label.provider=openai")  # fmt: skip
 @click.argument("job", type=FILE, required=False, metavar="[JOB]")

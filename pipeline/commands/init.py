@@ -10,6 +10,8 @@ from pipeline.core.files import write_bytes
 from pipeline.core.resources import QUICKSTART
 
 JOB_FILE = """\
+# yaml-language-server: $schema=labelmill.schema.json
+# (for editors; it is written by: labelmill schema > labelmill.schema.json)
 # A labelling job.  Paths are relative to this file.  ${NAME} reads the environment or .env beside this file.
 name: my-keyphrases
 workspace: jobs                     # the job's folder is <workspace>/<name>

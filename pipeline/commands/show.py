@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.collect import stage as collect
-from pipeline.core.shards import read_order
+from pipeline.core.errors import InputError
+from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
+from pipeline.label.job_ledger import has_ledger, opened_ledger
 from pipeline.publish import planning
+from pipeline.review.log import verdicts as judgements
+from pipeline.versions import store
 from pipeline.versions.rows import SPLITS
 
 TABLES = ("articles", "filtered", "labels", "train", "eval")
@@ -39,6 +45,58 @@ def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[s
     if table == "labels" and rejected and work.reviewed.path.exists():
         for shard in read_order(work.articles):
             yield from work.reviewed.read_rejected(shard).to_pylist()
+
+
+def article(work: Workspace, row_id: str) -> dict[str, Any]:
+    """Return everything of one article: its rows in each stage, raw replies, verdicts, and the versions that have it.
+
+    Raises InputError for an id that no row has.
+    """
+    found: dict[str, Any] = {"id": row_id}
+    for name, folder in _FOLDERS.items():
+        if row := _row_of(work, folder(work), row_id):
+            found[name] = row
+    if len(found) == 1:
+        raise InputError(f"{work.path}: no article {row_id!r}; see: labelmill show {work.config.file} articles")
+    if "requests" in found and has_ledger(work):
+        with opened_ledger(work) as ledger:
+            key = bytes.fromhex(found["requests"]["key"])
+            found["replies"] = [asdict(record) | {"key": key.hex()} for record in ledger.get([key]).get(key, [])]
+    digest = next(
+        (row["text_sha256"] for row in found.values() if isinstance(row, dict) and row.get("text_sha256")), None
+    )
+    if digest and (verdicts := judgements.load(work.verdicts_file).get(digest)):
+        found["verdicts"] = vars(verdicts)
+    found["versions"] = {
+        path.name: split for path in store.all_versions(work.versions) if (split := _split_in(path, row_id))
+    }
+    return found
+
+
+_FOLDERS: dict[str, Callable[[Workspace], Folder]] = {
+    "article": lambda work: work.articles,
+    "filtered": lambda work: work.filtered,
+    "requests": lambda work: work.requests,
+    "label": lambda work: work.labels,
+    "reviewed": lambda work: work.reviewed,
+    "split": lambda work: work.split,
+}
+
+
+def _row_of(work: Workspace, folder: Folder, row_id: str) -> dict[str, Any] | None:
+    """Return the row of an article in a stage's folder, kept or rejected, None where the stage has none."""
+    for shard in read_order(work.articles):
+        if folder.manifest(shard) is None:
+            continue
+        for table in (folder.read(shard), folder.read_rejected(shard)):
+            for row in table.filter(pc.equal(table.column("id"), row_id)).to_pylist():
+                return dict(row)
+    return None
+
+
+def _split_in(version: Path, row_id: str) -> str | None:
+    tables = ((split, table) for split in SPLITS for table in store.rows_of(version, split, ["id"]))
+    return next((split for split, table in tables if row_id in table.column("id").to_pylist()), None)
 
 
 def _of_split(outgoing: planning.OutgoingRows, split: str, shard: str) -> pa.Table:

@@ -1,0 +1,99 @@
+"""What the command line shows of a job: rows as CSV, one article whole, the end of a run as JSON, the schema of job files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.commands import schema
+from pipeline.commands.init import JOB_FILE
+from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, run, write_jsonl
+
+
+def problems(job: Any) -> list[str]:
+    jsonschema = pytest.importorskip("jsonschema")
+    found = jsonschema.Draft202012Validator(schema.job_schema()).iter_errors(job)
+    return [".".join(map(str, error.absolute_path)) for error in found]
+
+
+def test_the_schema_takes_job_files_that_are_sound() -> None:
+    jobs = [QUICKSTART / "job.yaml", *sorted((ROOT / "tests" / "data" / "old_jobs").glob("*.yaml"))]
+    assert len(jobs) == 6
+    for path in jobs:
+        assert problems(yaml.safe_load(path.read_text("utf-8"))) == [], path
+    assert problems(yaml.safe_load(JOB_FILE)) == []
+    assert json.loads(command("schema").stdout) == schema.job_schema()
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"sources": [{"type": "files", "path": "a", "colums": {}}]}, "sources.0"),
+        ({"sources": [{"type": "fils"}]}, "sources.0"),
+        ({"filters": [{"type": "tokens", "min": "many"}]}, "filters.0"),
+        ({"label": {"modl": "x"}}, "label"),
+        ({"label": {"provider": "extractive", "parameters": {"temperature": 1}}}, "label.parameters"),
+        ({"clean": {"max_phrases": 0}}, "clean.max_phrases"),
+        ({"label": {"task": "classes"}, "clean": {}}, "clean"),
+        ({"split": {"eval": -1}}, "split.eval"),
+        ({"file": "x"}, ""),
+    ],
+)
+def test_the_schema_marks_what_is_wrong(change: dict[str, Any], place: str) -> None:
+    sound = {"name": "x", "sources": [{"type": "files", "path": "a.jsonl"}]}
+    assert problems(sound) == [] and place in problems(sound | change)
+
+
+def test_a_plugin_of_another_package_may_have_any_options() -> None:
+    assert problems({"name": "x", "sources": [{"type": "theirs.source", "anything": 1}]}) == []
+
+
+def test_the_starter_file_names_its_schema(tmp_path: Path) -> None:
+    command("init", tmp_path / "job.yaml")
+    assert (tmp_path / "job.yaml").read_text("utf-8").startswith("# yaml-language-server: $schema=")
+
+
+def test_rows_as_csv(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(12)])
+    run(path)
+    rows = list(csv.DictReader(io.StringIO(command("show", path, "labels", "--csv").stdout)))
+    shown = [json.loads(line) for line in command("show", path, "labels", "--json").stdout.splitlines()]
+    assert [row["id"] for row in rows] == [row["id"] for row in shown] and len(rows) == 12
+    assert [row["keyphrases"].split("; ") for row in rows] == [row["keyphrases"] for row in shown]
+    assert command("show", path, "labels", "--csv", "--json").returncode == 2
+
+
+def test_everything_of_one_article(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(n) for n in range(12)] + [{"id": "x", "title": "", "body": ""}])
+    run(path)
+    sheet = tmp_path / "sheet.jsonl"
+    phrases = json.loads(command("show", path, "--id", "a3", "--json").stdout)["label"]["keyphrases"]
+    assert command("review", path, "--export", sheet).returncode == 0
+    judged = [json.loads(line) for line in sheet.read_text("utf-8").splitlines()]
+    write_jsonl(sheet, [row | {"verdict": "accept"} for row in judged if row["id"] == "a3"])
+    told = command("review", path, "--import", sheet)
+    assert told.returncode == 0, told.stderr
+    found = json.loads(command("show", path, "--id", "a3", "--json").stdout)
+    assert found["article"]["text"].startswith("Harbour number 3")
+    assert json.loads(found["replies"][0]["reply"]["text"]) == phrases
+    assert found["verdicts"] and found["versions"] == {"1.0.0": found["split"]["split"]}
+    for_people = command("show", path, "--id", "a3").stdout
+    assert "Harbour number 3" in for_people and "[replies]" in for_people and "repairs" in for_people
+    rejected = json.loads(command("show", path, "--id", "x", "--json").stdout)
+    assert rejected["article"]["reason"] == "empty_text" and rejected["versions"] == {}
+    none = command("show", path, "--id", "zz")
+    assert none.returncode == 1 and "no article 'zz'" in none.stderr
+    assert command("show", path).returncode == 2 and command("show", path, "labels", "--id", "a3").returncode == 2
+
+
+def test_a_run_as_json(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(12)])
+    report = json.loads(command("run", path, "--limit", "3", "--json").stdout)
+    assert "limited to 3 articles" in report["held_back"] and report["stages"][2]["kept"] == 3
+    assert json.loads(command("run", path, "--json").stdout)["stages"][-1]["state"] == "version 1.0.0"
