@@ -208,7 +208,7 @@ class _Marker:
     def _agrees_with_plural(self, place: int, after: int) -> bool:
         """Whether the word before is its subject: pupils step off, but sports page."""
         subject = self._entries[place - 1]
-        is_plural = subject.lower.endswith("s") and subject.key != subject.lower and not subject.case
+        is_plural = subject.lower.endswith("s") and subject.key != subject.lower and self._before == NOUN
         is_last = after not in (lex.NOUN, lex.UNKNOWN, lex.NOUN_OR_VERB)
         return (
             is_plural
