@@ -14,6 +14,7 @@ import yaml
 from pipeline.commands import schema
 from pipeline.commands.init import JOB_FILE
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, run, write_jsonl
+from tests.openai_server import Server
 
 
 def problems(job: Any) -> list[str]:
@@ -97,3 +98,33 @@ def test_a_run_as_json(make_job: JobMaker) -> None:
     report = json.loads(command("run", path, "--limit", "3", "--json").stdout)
     assert "limited to 3 articles" in report["held_back"] and report["stages"][2]["kept"] == 3
     assert json.loads(command("run", path, "--json").stdout)["stages"][-1]["state"] == "version 1.0.0"
+
+
+def openai_job(make_job: JobMaker, server: Server) -> Path:
+    label = {"provider": "openai", "model": "gpt-6-luna", "base_url": server.url}
+    return make_job([article(n) for n in range(4)], label=label)
+
+
+def test_one_text_is_tried(make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, text = openai_job(make_job, server), article(7)["body"]
+    first = json.loads(command("try", path, "--text", text, "--json").stdout)
+    assert first["asked"] and text in first["messages"][-1]["content"] and first["status"] == "ok"
+    assert first["reply"] and first["keyphrases"] and "repairs" in first
+    again = command("try", path, "--text", text)
+    assert "cost: nothing, the ledger had the answer" in again.stdout and first["reply"] in again.stdout
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert json.loads(command("try", path, "--json").stdout)["keyphrases"] == first["keyphrases"]
+    assert sum(server.seen.values()) == 1
+    empty = command("try", path, "--text", " ")
+    assert empty.returncode == 1 and "the text is no article: empty_text" in empty.stderr
+    run(path, last="label")
+    assert sum(server.seen.values()) == 5
+
+
+def test_a_trial_does_not_hide_that_the_ledger_was_emptied(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server)
+    work = run(path, last="label")
+    (work.path / "ledger.sqlite").rename(work.path / "away")
+    done = command("try", path, "--text", article(9)["body"])
+    assert done.returncode == 1 and "holds no answers, but this job got 4" in done.stderr
+    assert sum(server.seen.values()) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def show(
         output.print_csv(rows)
     else:
         output.print_rows(rows, work, as_json)
+
+
+@job_command("try", "Label one text as the job would, and show each step; without --text, that of standard input.",
+             f"try {QUICKSTART} --text 'The harbour of the old city was opened to the public in spring.'")  # fmt: skip
+@click.option("--text", metavar="TEXT", help="The text of the article (default: standard input).")
+@AS_JSON
+def try_text(job: Job, text: str | None, as_json: bool) -> None:
+    from pipeline.commands import try_text
+
+    result = try_text.try_text(job.workspace(), sys.stdin.read() if text is None else text)
+    output.say(result, as_json, lambda: output.tried(result))
 
 
 @job_command("report", "One HTML file that tells what a job made, how good it is and what it cost.",

@@ -313,3 +313,15 @@ def article(found: dict[str, Any]) -> None:
             for key, item in section.items():
                 if item not in (None, [], {}, ""):
                     print(f"  {key}: {_cell(item)}")
+
+
+def tried(result: dict[str, Any]) -> None:
+    """Print what was sent, what came back, and what became of it."""
+    for message in result["messages"]:
+        print(f"[{message['role']}]\n{message['content']}\n")
+    print(f"[reply]\n{result['reply']}\n")
+    for name, value in result.items():
+        if name not in ("messages", "reply", "asked", "cost_usd") and value not in (None, []):
+            print(f"{name}: {_cell(value)}")
+    cost = "not known" if result["cost_usd"] is None else f"${result['cost_usd']:.6f}"
+    print(f"cost: {cost}" if result["asked"] else "cost: nothing, the ledger had the answer")

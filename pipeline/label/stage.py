@@ -122,6 +122,17 @@ def _under_way(work: Workspace) -> Path:
     return work.requests.path / "_under_way.json"
 
 
+def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger, shards: Sequence[str]) -> None:
+    """Raise InputError where the job had answers and the ledger has none: it would all be paid again."""
+    manifests = [work.requests.manifest(shard) for shard in shards]
+    answered = sum(manifest.notes.get("answered", 0) for manifest in manifests if manifest)
+    if answered and ledger.is_empty():
+        raise InputError(
+            f"{ledger.where}: holds no answers, but this job got {answered:,}: put the ledger back (see "
+            f"label.ledger), or delete {work.requests.path} to ask, and pay, for all of them again"
+        )
+
+
 @dataclass
 class _OpenShard:
     """A shard with requests under way: `outcomes` (rows by key) fills up until it has every key."""
@@ -155,7 +166,7 @@ class _LabelRun:
     def run(self) -> None:
         shards = read_order(self._work.articles)
         takes = self._takes(shards)
-        self._check_ledger_is_this_jobs(shards)
+        check_ledger_is_this_jobs(self._work, self._ledger, shards)
         with self._work.writing_requests():
             self._work.requests.keep_only(shards)
         events = EventLog(self._work.events_file)
@@ -186,16 +197,6 @@ class _LabelRun:
         counts = {"settled": statuses.total(), "answered": statuses["answered"], "failed": statuses["failed"]}
         with self._work.writing_requests():  # another process that begins sweeps away files that are not whole
             write_json(_under_way(self._work), {"run_id": self._builder.run_id, **counts}, durable=False)
-
-    def _check_ledger_is_this_jobs(self, shards: list[str]) -> None:
-        """Raise InputError where the job had answers and the ledger has none: it would all be paid again."""
-        manifests = [self._work.requests.manifest(shard) for shard in shards]
-        answered = sum(manifest.notes.get("answered", 0) for manifest in manifests if manifest)
-        if answered and self._ledger.is_empty():
-            raise InputError(
-                f"{self._ledger.where}: holds no answers, but this job got {answered:,}: put the ledger back (see "
-                f"label.ledger), or delete {self._work.requests.path} to ask, and pay, for all of them again"
-            )
 
     def _report(self, monitor: Monitor) -> None:
         """Tell people what is left, and what they would not expect."""
