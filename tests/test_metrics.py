@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import runpy
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metrics import classes, keyphrases, rouge
+from pipeline.metrics import classes, editors, keyphrases, rouge
 from pipeline.metrics.intervals import bootstrap
 from pipeline.metrics.matching import matched
-from tests.conftest import JobMaker, command, rows, run
-from tests.openai_server import Server
+from tests.conftest import SHARED, JobMaker, command, rows, run
+from tests.openai_server import Server, completion
 from tests.test_label import openai_job
 
 GOLD = ["neural network", "deep learning", "image"]
@@ -150,3 +151,58 @@ def test_a_gold_file_that_is_none(
         (tmp_path / name).write_text(text)
     result = command("evaluate", path, "--gold", tmp_path / name)
     assert result.returncode == 1 and said in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("phrase", "form"),
+    [
+        ("warrior's", "warrior s"),
+        ("S&P 500", "s p 500"),
+        ("C++", "c++"),
+        ("C#", "c#"),
+        ("C", "c"),
+        ("C++ code", "c++ code"),
+    ],
+)
+def test_a_word_without_a_stem_stays(phrase: str, form: str) -> None:
+    assert keyphrases.normal(phrase, "en") == form
+
+
+def test_porter_as_published_and_as_nltk_has_it() -> None:
+    pytest.importorskip("nltk")
+    words = ["dying", "happy", "relational"]
+    assert [keyphrases.normal(word, "en") for word in words] == ["dy", "happi", "relat"]
+    assert [keyphrases.normal(word, keyphrases.NLTK_ENGLISH) for word in words] == ["die", "happi", "relat"]
+
+
+def test_acceptance_by_editors_is_as_their_scorer_defines_it() -> None:
+    """The scorer beside the gold is the definition; labels of both kinds: an editor's own, and strange ones."""
+    folder = SHARED / "editors-gold"
+    if not folder.exists():
+        pytest.skip(f"the shared data are not at {folder}")
+    scorer = runpy.run_path(str(folder / "score.py"))["score"]
+    for language in ("en", "fr", "ko"):
+        gold = [json.loads(line) for line in (folder / f"{language}.jsonl").read_text("utf-8").splitlines()]
+        labels = {row["id"]: [*row["editors"][1]["gold"][:4], *row["text"].split()[:4], "data-centres"] for row in gold}
+        wanted = scorer(labels, gold)
+        given = [(labels[row["id"]], row["editors"]) for row in gold]
+        taken = sum(editors.accepted(*pair) for pair in given) / sum(len(phrases) for phrases, _ in given)
+        found = [editors.agreed_found(*pair) for pair in given]
+        assert taken == pytest.approx(wanted["accepted"])
+        assert sum(hit for hit, _ in found) / sum(agreed for _, agreed in found) == pytest.approx(
+            wanted["agreed_found"]
+        )
+
+
+def test_evaluate_against_editors(make_job: JobMaker, server: Server, tmp_path: Path) -> None:
+    server.script = lambda body, times: (200, completion(body, "harbour; city council"), {})
+    work = run(path := openai_job(make_job, server, 12), "clean.absent=keep", last="clean")
+    ids = [row["id"] for row in rows(work, "labels")]
+    said = [{"gold": ["Harbours"], "also": ["boats"]}, {"gold": ["harbour", "city"], "also": []}]
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("".join(json.dumps({"id": name, "editors": said}) + "\n" for name in ids), "utf-8")
+    for extra in ([], ["--porter", "nltk"]):
+        found = command("evaluate", path, "--gold", gold, "--json", "--set", "clean.absent=keep", *extra)
+        metrics = json.loads(found.stdout)["metrics"]
+        assert (metrics["accepted"]["mean"], metrics["agreed_found"]["mean"]) == (0.5, 1.0)
+        assert 0 <= metrics["f1@m"]["mean"] < 1  # the first editor's gold

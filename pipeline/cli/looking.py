@@ -137,11 +137,17 @@ def report(job: Job, path: Path | None, against: str | None, seed: int, as_json:
 
 @job_command("evaluate", "Compare the labels with those that people chose.", f"evaluate {QUICKSTART} --gold gold.jsonl")
 @click.option("--gold", type=FILE, required=True, metavar="FILE", help="id and label: JSONL, CSV or Parquet.")
+@click.option(
+    "--porter",
+    type=click.Choice(["snowball", "nltk"]),
+    default="snowball",
+    help="Stemmer of English: Porter's as published, or nltk's, which most published figures were made with.",
+)
 @AS_JSON
-def evaluate(job: Job, gold: Path, as_json: bool) -> None:
+def evaluate(job: Job, gold: Path, porter: str, as_json: bool) -> None:
     from pipeline.commands import evaluate
 
-    evaluation = evaluate.evaluate(job.workspace(), gold)
+    evaluation = evaluate.evaluate(job.workspace(), gold, porter)
     output.say(evaluation.as_dict(), as_json, lambda: output.evaluation(evaluation))
 
 

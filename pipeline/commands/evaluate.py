@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from pipeline.core.types import LabelColumn
 from pipeline.job import label_table
 from pipeline.job.workspace import Workspace
 from pipeline.label.requests import RequestBuilder
-from pipeline.metrics import classes, keyphrases, rouge
-from pipeline.metrics.intervals import bootstrap
+from pipeline.metrics import classes, editors, keyphrases, rouge
+from pipeline.metrics.intervals import bootstrap, clustered_share
 
 _KS = (5, 7, 10)
 Scores = dict[str, list[float]]  # a metric -> its value for each article that has one
@@ -30,13 +30,15 @@ class Pair:
     text: str | None  # None where it is not known
     predicted: list[str]
     gold: list[str]
+    editors: list[editors.Editor] = field(default_factory=list)
 
 
 @dataclass
 class Gold:
-    """Gold labels by article id; `empty` rows had none."""
+    """Gold labels by article id, and what each of several editors said, where the file has that; `empty` rows had none."""
 
     labels: dict[str, list[str]] = field(default_factory=dict)
+    editors: dict[str, list[editors.Editor]] = field(default_factory=dict)
     empty: int = 0
 
 
@@ -56,17 +58,22 @@ class Evaluation:
         return {**asdict(self), "metrics": named}
 
 
-def evaluate(work: Workspace, gold_file: Path) -> Evaluation:
-    """Compare the job's labels (after review, where there is one) with a gold file.  Raises InputError."""
+def evaluate(work: Workspace, gold_file: Path, porter: str = "snowball") -> Evaluation:
+    """Compare the job's labels (after review, where there is one) with a gold file.  Raises InputError.
+
+    `porter="nltk"` stems English by nltk's Porter, as most published figures do.
+    """
     column = work.config.label_column
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
-    return evaluate_gold(work, gold, str(gold_file))
+    return evaluate_gold(work, gold, str(gold_file), porter)
 
 
-def evaluate_gold(work: Workspace, gold: Gold, where: str) -> Evaluation:
+def evaluate_gold(work: Workspace, gold: Gold, where: str, porter: str = "snowball") -> Evaluation:
     """Compare the job's labels with gold labels; `where` is what messages call these.  Raises InputError."""
     column = work.config.label_column
-    pairs = list(_pairs(work, gold.labels, column))
+    pairs = list(_pairs(work, gold, column))
+    if porter == "nltk":
+        pairs = [replace(pair, language=keyphrases.NLTK_ENGLISH) if pair.language == "en" else pair for pair in pairs]
     if not pairs:
         raise InputError(
             f"{where}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show JOB filtered"
@@ -85,7 +92,21 @@ def score(pairs: Sequence[Pair], many: bool, max_phrases: int) -> Evaluation:
     for name, values in scores.items():
         if values:
             evaluation.metrics[name] = (sum(values) / len(values), *bootstrap(values))
+    evaluation.metrics |= _by_editors([pair for pair in pairs if pair.editors])
     return evaluation
+
+
+def _by_editors(pairs: Sequence[Pair]) -> dict[str, tuple[float, float, float]]:
+    """Return the share of all phrases that an editor takes, and that of what the editors agree on which the labels have."""
+    if not pairs:
+        return {}
+    taken = [editors.accepted(pair.predicted, pair.editors) for pair in pairs]
+    found = [editors.agreed_found(pair.predicted, pair.editors) for pair in pairs]
+    shares = {
+        "accepted": clustered_share(taken, [len(pair.predicted) for pair in pairs]),
+        "agreed_found": clustered_share([hit for hit, _ in found], [agreed for _, agreed in found]),
+    }
+    return {name: (share.mean, share.low, share.high) for name, share in shares.items() if share.mean is not None}
 
 
 # --- measures ---
@@ -157,7 +178,7 @@ def _label_scores(pairs: Sequence[Pair], evaluation: Evaluation) -> Scores:
 # --- what is compared ---
 
 
-def _pairs(work: Workspace, gold: dict[str, list[str]], column: LabelColumn) -> Iterator[Pair]:
+def _pairs(work: Workspace, gold: Gold, column: LabelColumn) -> Iterator[Pair]:
     labels = work.reviewed if work.reviewed.path.exists() else work.labels
     label_table.check_column(labels, work)
     for shard in read_order(work.articles):
@@ -165,24 +186,28 @@ def _pairs(work: Workspace, gold: dict[str, list[str]], column: LabelColumn) -> 
         labelled = labels.read(shard, ["id", column.name]).to_pylist()
         by_id = {row["id"]: column.phrases(row[column.name]) for row in labelled}
         for article in articles:
-            if article["id"] in gold:
-                predicted = by_id.get(article["id"], [])
-                yield Pair(article["id"], article["language"], article["text"], predicted, gold[article["id"]])
+            if (wanted := gold.labels.get(article["id"])) is not None:
+                predicted, said = by_id.get(article["id"], []), gold.editors.get(article["id"], [])
+                yield Pair(article["id"], article["language"], article["text"], predicted, wanted, said)
 
 
 def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None] | None = None) -> Gold:
     """Read a gold file: JSON lines, CSV, Excel or Parquet with `id` and the label's column (or `gold`).
 
-    Several phrases are a list, or text separated by semicolons.  `check` is the task's.  Raises InputError naming the row.
+    Several phrases are a list, or text separated by semicolons.  In JSON `editors` may be a list of `{"gold": [..], "also": [..]}`;
+    the first one's gold is the label where there is no other.  `check` is the task's.  Raises InputError naming the row.
     """
     gold = Gold()
     for row in tables.rows(path):
         where, named = f"{row.source}: row {row.line}", {str(n).strip().casefold(): v for n, v in row.fields.items()}
-        names = [name for name in (column.name, "gold") if name in named]
+        names = [name for name in (column.name, "gold", "editors") if name in named]
         if "id" not in named or not names:
             raise InputError(f"{where}: needs 'id' and {column.name!r}; it has: {', '.join(map(str, row.fields))}")
-        phrases = tables.phrases_in(named[names[0]], column.many)
-        row_id = str(named["id"]).strip()
+        row_id, cell = str(named["id"]).strip(), named[names[0]]
+        if isinstance(said := named.get("editors"), list) and said and all(isinstance(one, dict) for one in said):
+            gold.editors[row_id] = [{"gold": one.get("gold", []), "also": one.get("also", [])} for one in said]
+            cell = cell if names[0] != "editors" else gold.editors[row_id][0]["gold"]
+        phrases = tables.phrases_in(cell, column.many)
         if not phrases:
             gold.empty += 1
             continue

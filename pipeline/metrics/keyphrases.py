@@ -4,6 +4,10 @@ The standard protocol (Meng et al. 2017, "Deep Keyphrase Generation", section 5)
 English, Snowball in its other languages, without particles in Korean), duplicates after that removed, phrases compared as
 wholes, scores macro-averaged: per article, then the mean.  In Korean and Japanese spacing does not count.
 
+Porter is the algorithm as published in 1980, in Snowball's implementation.  Most published figures were made with nltk's
+`PorterStemmer`, which departs from it in some words (`dying`, `news`, `sky`): the language `NLTK_ENGLISH` takes that one.
+A word without a stem (`s`) stays as it is, and `C`, `C++`, `C#` are three things.
+
 - F1@k: the first k predictions.  A list shorter than k is taken as if wrong phrases filled it (precision is over k), as
   Chan et al. 2019 ("Neural Keyphrase Generation via Reinforcement Learning", section 5.2) do; otherwise short lists
   are rewarded.  `pad=False` divides by what was given.
@@ -22,7 +26,8 @@ from pipeline.core.text.folding import fold_form
 from pipeline.core.text.stems import stem
 from pipeline.metrics.matching import matched
 
-_WORD = re.compile(r"[^\W_]+")
+NLTK_ENGLISH = "x-porter-nltk"  # in the place of `en`
+_WORD = re.compile(r"[^\W_]+(?:\+{1,2}|#)?(?![^\W_])|[^\W_]+")
 _CJK = re.compile("[ぁ-ヿ一-鿿가-힣]")
 _PORTER = "x-porter"
 
@@ -37,7 +42,8 @@ def normal(phrase: str, language: str | None = None) -> str:
     """Return the form in which phrases are compared: stems with one space between them; without spaces in CJK scripts."""
     words = _WORD.findall(fold_form(phrase).lower())
     stems = [
-        stem(word, "ko" if "가" <= word[-1] <= "힣" else _PORTER if language == "en" else language) for word in words
+        stem(word, "ko" if "가" <= word[-1] <= "힣" else _PORTER if language == "en" else language) or word
+        for word in words
     ]
     return ("" if _CJK.search(phrase) else " ").join(stems)
 

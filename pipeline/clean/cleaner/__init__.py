@@ -231,25 +231,29 @@ def _select(
             _note("absent", repairs)
         elif tier == "absent" and (constants.say(phrase) or statuses.is_placeholder(phrase)):
             _note("prompt_echo", repairs)
-        elif (at := _place(phrase, seen, selected, article)) is not None:
+        elif (at := _place(phrase, keys := _spellings(phrase), seen, selected, article)) is not None:
             _note("duplicate", repairs)
             if _is_better(phrase, selected[at][0], article):
                 selected[at] = phrase, tier
-            seen |= dict.fromkeys(_spellings(phrase), at)
+            seen |= dict.fromkeys(keys, at)
         elif len(selected) == limit:
             _note("cap", repairs)
             break
         else:
-            seen |= dict.fromkeys(_spellings(phrase), len(selected))
+            seen |= dict.fromkeys(keys, len(selected))
             selected.append((phrase, tier))
     return selected
 
 
 def _place(
-    phrase: str, seen: dict[str, int], selected: list[tuple[str, str]], article: ArticleIndex | None
+    phrase: str,
+    keys: Iterable[str],
+    seen: dict[str, int],
+    selected: list[tuple[str, str]],
+    article: ArticleIndex | None,
 ) -> int | None:
     """Return the place of the phrase that spells the same concept; None where there is none, or capitals tell two names."""
-    at = next((seen[key] for key in _spellings(phrase) if key in seen), None)
+    at = next((seen[key] for key in keys if key in seen), None)
     if at is None or article is None:
         return at
     other = selected[at][0]

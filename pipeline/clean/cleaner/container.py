@@ -140,11 +140,12 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
 def _behind_head(text: str, article: ArticleIndex | None) -> str:
     """Return the list behind a heading in any language: words that are none of the article's before a colon, its words behind."""
     match = _FOREIGN_HEAD.match(text)
-    if article is None or match is None or article.shares(match[1]) or article.has(match[1].strip()):
+    if article is None or match is None or labels.split_blocks(text)[1:]:
         return text
     rest = text[match.end() :]
     first = re.split(r"[;；,，、\n]", rest, maxsplit=1)[0]
-    return rest if article.shares(first) and not labels.split_blocks(text)[1:] else text
+    is_heading = not article.shares(match[1]) and not article.has(match[1].strip()) and article.shares(first)
+    return rest if is_heading else text
 
 
 def _numbered_keys(text: str) -> list[str]:

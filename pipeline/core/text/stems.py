@@ -1,13 +1,14 @@
 """One stem per word and language, so that inflected forms of a word compare equal."""
 
 import threading
-from functools import lru_cache
-from typing import Protocol
+from functools import cache, lru_cache
+from typing import Any, Protocol
 
 # It uses PyStemmer, in C, where that is installed, with the same stems on every word of our articles.  This and two savings in the
 # cleaner (`fold_loose`, offsets by runs) made 1,900 to 2,800 labels a second 2,700 to 3,200, where two of seven phrases are absent.
 import snowballstemmer
 
+from pipeline.core.errors import MissingExtra
 from pipeline.core.text.korean import strip_particles
 
 # ISO 639-1 -> Snowball algorithm (https://snowballstem.org). Languages without an entry are only casefolded.
@@ -37,6 +38,15 @@ def _stemmer(algorithm: str) -> _Stemmer:
     return stemmers[algorithm]
 
 
+@cache
+def _nltk_porter() -> Any:
+    try:
+        from nltk.stem.porter import PorterStemmer  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MissingExtra("nltk's stemmer", "metrics") from error
+    return PorterStemmer()
+
+
 @lru_cache(maxsize=_CACHED)
 def stem(word: str, language: str | None) -> str:
     """Return the stem of one word: lower case and Snowball's for its languages, without particles for Korean.
@@ -45,6 +55,8 @@ def stem(word: str, language: str | None) -> str:
     """
     if language == "ko":
         return strip_particles(word).casefold()
+    if language == "x-porter-nltk":
+        return _nltk_porter().stem(word) if len(word) <= _LONGEST else word.casefold()
     algorithm = _ALGORITHMS.get(language or "")
     if algorithm is None or len(word) > _LONGEST:
         return word.casefold()
