@@ -16,6 +16,8 @@ from pipeline.clean.prompt_constants import Constants
 from pipeline.clean.tasks import classes, keyphrases, topic
 from pipeline.core.text.concepts import spellings
 from pipeline.core.types import Article, Reply
+from pipeline.review.log.judgements import Judgement
+from pipeline.review.log.verdicts import in_force
 from tests.conftest import ROOT, SHARED
 from tests.test_cleaner import PIECES, REPLIES
 
@@ -303,3 +305,37 @@ def test_a_megabyte_takes_no_time(unit: str, task: Any) -> None:
     started = time.perf_counter()
     clean_reply(raw, ARTICLE, task=task, classes=["sports", "line"])
     assert time.perf_counter() - started < 5  # a sanity bound: it takes about 0.2 s; a backtracking pattern never ends
+
+
+# --- verdicts ---
+
+
+@pytest.mark.parametrize(
+    ("accepted", "rejected", "label", "after", "source"),
+    [
+        (["tram line"], [], ["tram lines"], ["tram lines"], "verified"),
+        ([], ["tram line"], ["tram lines", "path"], ["path"], "edited"),
+        (
+            ["tram line"],
+            ["tram lines"],
+            ["tram lines"],
+            ["tram lines"],
+            "verified",
+        ),  # the other of the two is there no more
+        (["tram line"], ["tram lines"], ["tram line", "tram lines"], ["tram line"], "edited"),
+        (["Light-rail"], [], ["light rail", "path"], ["light rail", "path"], "llm"),
+        ([], ["Reds"], ["red"], ["red"], "llm"),
+    ],
+)
+def test_a_verdict_holds_for_the_spelling_that_stays(
+    accepted: list[str], rejected: list[str], label: list[str], after: list[str], source: str
+) -> None:
+    judgement = Judgement("0" * 64, "a", "kim", "2026-01-01T00:00:00Z", accepted, rejected)
+    assert in_force([judgement])["0" * 64].apply(label) == (after, source)
+
+
+def test_a_spelling_that_a_reviewer_wrote_stays_as_written() -> None:
+    edited = Judgement("0" * 64, "a", "kim", "2026-01-01T00:00:00Z", [], ["tram line"], ["tram lines"])
+    verdicts = in_force([edited])["0" * 64]
+    assert verdicts.apply(["tram line"]) == (["tram lines"], "edited")
+    assert verdicts.apply(["tram-lines", "path"]) == (["tram lines", "path"], "edited")

@@ -17,7 +17,7 @@ from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, sp
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
-_FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{1,40}?)[\s*]*[:：][\s*]*(?=\S)")
+_FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[:：][\s*]*(?=\S)")
 _NUMBERED_KEY = re.compile(
     r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
 )
@@ -144,7 +144,8 @@ def _behind_head(text: str, article: ArticleIndex | None) -> str:
         return text
     rest = text[match.end() :]
     first = re.split(r"[;；,，、\n]", rest, maxsplit=1)[0]
-    is_heading = not article.shares(match[1]) and not article.has(match[1].strip()) and article.shares(first)
+    foreign = len(match[1]) == 1 or not (article.shares(match[1]) or article.has(match[1].strip()))
+    is_heading = foreign and article.shares(first)
     return rest if is_heading else text
 
 

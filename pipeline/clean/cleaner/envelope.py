@@ -22,9 +22,9 @@ _THINK_CLOSE = re.compile(
     rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
 )
 # The same of a model whose server dropped the tokens: `analysisWe need ..assistantfinalA; B`.
-_GLUED_ANALYSIS = re.compile(r"\s*analysis(?=[A-Z]|[^\x00-\x7f])")
+_GLUED_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z]|[^\x00-\x7f])")
 _GLUED_CHANNELS = ("assistantfinal", "assistantcommentary")
-_HEADING = re.compile(rf"\s*(?:{_THOUGHT}|{'|'.join(words.THOUGHTS)})[ \t]*\n", re.IGNORECASE)
+_HEADING = re.compile(rf"\s*[#*_ ]{{0,5}}(?:{_THOUGHT}|{'|'.join(words.THOUGHTS)})[*_: \t]{{0,5}}\n\s*", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 
 _TOKEN = re.compile(
@@ -58,9 +58,9 @@ _INLINE_TAGS = frozenset(("b", "i", "em", "strong", "u", "code", "mark", "span",
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
 _CELL_EDGE = re.compile(r"</t[dh]>\s*<t[dh][^<>]{0,80}>", re.IGNORECASE)
 _TERM_EDGE = re.compile(r"</dt>\s*<dd[^<>]{0,80}>", re.IGNORECASE)
-_LATEX_FRAME = re.compile(r"\\(?:begin|end)\{[^{}\n]{1,40}\}(?:\[[^\[\]\n]{0,40}\])?|\\\[|\\\]")
+_LATEX_FRAME = re.compile(r"\\(?:begin|end)\{[^{}\n]{1,40}\}(?:\[[^\[\]\n]{0,40}\])?|\\\[|\\\]|\\\\(?=\s)")
 _LATEX_ITEM = re.compile(r"\\item\b[ \t]*")
-_LATEX_INNER = re.compile(r"\\(?:boxed|text(?:bf|it|rm)?|emph)\{([^{}]{0,2000})\}")
+_LATEX_INNER = re.compile(r"\$?\\(?:boxed|text(?:bf|it|rm)?|emph)\{([^{}]{0,2000})\}\$?")
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
 _CLOSING = {"ul", "ol", "table", "dl", "html", "body", "root"}
 _DEPTH = 4  # elements within elements
@@ -112,7 +112,7 @@ def _without_reasoning(raw: str) -> tuple[str, bool]:
     if _GLUED_ANALYSIS.match(raw):
         end, name = max((raw.rfind(name), name) for name in _GLUED_CHANNELS)
         return ("", True) if end < 0 else (raw[end + len(name) :], False)
-    if _HEADING.match(raw) and (paragraph := _PARAGRAPH.search(raw.rstrip())):
+    if (heading := _HEADING.match(raw)) and (paragraph := _PARAGRAPH.search(raw.rstrip(), heading.end())):
         return raw[paragraph.end() :], False
     end = max((match.end() for match in _THINK_CLOSE.finditer(raw)), default=0) if "/" in raw or "|>" in raw else 0
     answer = raw[end:]

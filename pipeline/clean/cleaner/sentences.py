@@ -11,7 +11,8 @@ from pipeline.clean.cleaner.labels import ITEM, SEGMENT_CHARS, WORD, bare, is_he
 _CJK_ABOUT = re.compile(words.CJK_ABOUT)
 _KO_HEAD, _JA_HEAD = "|".join(words.KO_STRONG_HEADS), "|".join(words.JA_HEADS)
 _CJK_CONCLUSION = re.compile(
-    r"(?:(?<=[\w)]) 등(?:이|을|은|의|과|도)?|(?:이|가|은|는)(?! 등)) "
+    r"(?:이|가|은|는) (?:기사의 )?(?:핵심|중심)(?: 내용)?(?:입니다|이다|임)[.]?$"
+    r"|(?:(?<=[\w)]) 등(?:이|을|은|의|과|도)?|(?:이|가|은|는)(?! 등)) "
     rf"[^.;,]{{0,12}}(?:{_KO_HEAD})(?:로|으로)?[^.;,]{{0,12}}[.]?$"
     rf"|(?:など|等)?(?:が|は|是|为|為)[^。；;、，]{{0,8}}(?:{_JA_HEAD})[^。；;、，]{{0,6}}[。.]?$"
 )

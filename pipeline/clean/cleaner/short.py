@@ -22,8 +22,11 @@ from pipeline.clean.prompt_constants import NO_PROMPT, Constants
 from pipeline.core.finish import withheld
 
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
+_CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")
+_REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,40})[)\]）]$")
 _ASIDE = re.compile(r"[.。;,]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
+_NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
 _VAGUE_KEYS = {"name", "title", "type", "section"}
 
 
@@ -99,7 +102,9 @@ def _bare(line: str, article: ArticleIndex | None) -> str:
     """Return the label that a line announces, quotes in a sentence, or says the text to be about."""
     if (aside := _ASIDE.search(line)) and aside[1].casefold() in words.ASIDES:
         line = line[: aside.start()]
-    line = _behind_head(line, article)
+    line = _CJK_HEAD.sub("", _behind_head(line, article))
+    if (remark := _REMARK.search(line)) and statuses.is_placeholder(remark[1]):
+        line = line[: remark.start()]
     return next(iter(announced_quotes(line, article)), None) or sentences.strip_about(line)
 
 
@@ -130,8 +135,9 @@ def literal_texts(value: Value) -> list[str]:
     ranked = sorted(found, key=lambda entry: _rank(entry[0], entry[1]))
     if ranked:
         return ranked[0][2]
-    scored = [key for key, part in pairs if isinstance(part, Bare)]
-    return scored[:1] if len(scored) == len(pairs) else []
+    if not all(isinstance(part, Bare) for _, part in pairs):
+        return []
+    return [key for key, part in pairs if isinstance(part, Bare) and part.text.casefold() not in _NO_SHARE][:1]
 
 
 def _rank(key: str, part: Value) -> int:

@@ -91,7 +91,7 @@ def split_listed(text: str) -> list[list[str]]:
     readings = [
         re.split(pattern, text)
         for pattern in (
-            r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s",
+            r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s",
             r"[/／·ㆍ・|&]",
             r"\s[-–—]\s",
             r"(?<=\w)\.\s+",

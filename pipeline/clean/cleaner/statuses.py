@@ -100,8 +100,8 @@ def _denies_label(tokens: list[str]) -> bool:
     if not 1 < len(tokens) < 7 or not any(token in words.NONE_WORDS for token in tokens):
         return False
     others = [token for token in tokens if token not in words.NONE_WORDS]
-    asked = any(token in words.ASKED_NOUNS for token in others)
-    return asked and all(token in words.ASKED_NOUNS or token in words.FILLERS for token in others)
+    asked = [token in words.ASKED_NOUNS or labels.is_head(token, strong=False) for token in others]
+    return any(asked) and all(is_asked or token in words.FILLERS for is_asked, token in zip(asked, others, strict=True))
 
 
 def is_placeholder(text: str) -> bool:

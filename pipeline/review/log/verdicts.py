@@ -6,10 +6,11 @@ verdicts of the phrases that return.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.core.text.concepts import spellings
 from pipeline.core.text.folding import fold_case
 from pipeline.review.log import judgements
 from pipeline.review.log.judgements import Judgement
@@ -39,21 +40,45 @@ class Verdicts:
 
     def of(self, phrase: str) -> bool | None:
         """Return whether the phrase is right, None where nobody has said."""
-        key = fold_case(phrase)
-        return True if key in self.accepted or key in self.added else False if key in self.rejected else None
+        return self._of(phrase, ())
+
+    def _of(self, phrase: str, label: Collection[str]) -> bool | None:
+        """Return whether the phrase is right, by what was said of it, else of another spelling of the concept.
+
+        The cleaner keeps one spelling of each. So one that was rejected stays where the one that was accepted beside it is in the
+        label no more.
+        """
+        key, accepted = fold_case(phrase), self._spelled(self.accepted, phrase)
+        if key in self.accepted or key in self.added:
+            return True
+        if key in self.rejected:
+            return accepted is not None and bool(label) and fold_case(accepted) not in label
+        if accepted is not None or self._spelled(self.added, phrase) is not None:
+            return True
+        return None if self._spelled(self.rejected, phrase) is None else False
+
+    @staticmethod
+    def _spelled(phrases: Mapping[str, str], phrase: str) -> str | None:
+        """Return the one of some phrases that spells the same concept, by its key the same one first."""
+        if (same := phrases.get(fold_case(phrase))) is not None or not phrases:
+            return same
+        keys = spellings(phrase)
+        return next((other for other in phrases.values() if keys & spellings(other)), None)
 
     def apply(self, phrases: list[str], most: int = 0) -> tuple[list[str], str]:
         """Return the label after review and its source: `llm` (not fully judged), `verified` or `edited`.
 
         With more than `most` phrases (0: any number) those go first that nobody has judged.
         """
-        kept = [self.added.get(key, phrase) for phrase in phrases if (key := fold_case(phrase)) not in self.rejected]
+        before = {fold_case(phrase) for phrase in phrases}
+        staying = [phrase for phrase in phrases if self._of(phrase, before) is not False]
+        kept = list(dict.fromkeys(self._spelled(self.added, phrase) or phrase for phrase in staying))
         present = {fold_case(phrase) for phrase in kept}
         label = kept + [phrase for key, phrase in self.added.items() if key not in present]
         if label != phrases:
             return self._capped(label, most) if most else label, "edited"
-        judged = self.accepted.keys() | self.added.keys()
-        return kept, "verified" if kept and present <= judged else "llm"
+        judged = all(self._of(phrase, before) for phrase in kept)
+        return kept, "verified" if kept and judged else "llm"
 
     def _capped(self, label: list[str], most: int) -> list[str]:
         unjudged = [phrase for phrase in reversed(label) if self.of(phrase) is None]
