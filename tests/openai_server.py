@@ -115,7 +115,9 @@ class Server:
 
 
 def keyphrases(body: dict[str, Any]) -> str:
-    words = re.findall(r"\w{3,}", body["messages"][-1]["content"].rpartition("Article:")[2])
+    content = body["messages"][-1]["content"]
+    text = re.search("<article>(.*?)</article>", content, re.DOTALL)
+    words = re.findall(r"\w{3,}", text[1] if text else content.rpartition("Article:")[2])
     return "; ".join(sorted(dict.fromkeys(words), key=lambda word: (-len(word), word))[:5])
 
 

@@ -351,7 +351,7 @@ def test_without_a_folder_the_answers_last_where_a_line_says(
 def test_a_budget_pauses_and_the_same_call_goes_on(server: Server, tmp_path: Path, key: None) -> None:
     call = openai(server, parameters={"max_output_tokens": 64}, label={"prices": {"*": {"input": 100, "output": 100}}})
     with pytest.raises(Paused, match="budget"):
-        label_articles(texts(6), folder=tmp_path, budget_usd=0.2, **call)
+        label_articles(texts(6), folder=tmp_path, budget_usd=0.31, **call)
     paid = asked(server)
     assert 0 < paid < 6
     made = label_articles(texts(6), folder=tmp_path, budget_usd=100, **call)

@@ -40,6 +40,8 @@ _FILE = "articles.parquet"
 _HEAD = (
     "# Written by label_articles, and written anew by each call.  The answers are in the ledger of the job's folder.\n"
 )
+# The newest that ships for each task; in a job file without `prompt` it is the task's own, for ever.
+_PROMPTS = {"keyphrases": "keyphrases/v3", "topic": "topics/v2", "classes": "classes/v2"}
 _SAME_TEXT = "duplicate_text"
 
 
@@ -76,7 +78,8 @@ def label_articles(
     read = given.read(articles, _mapping("columns", columns))
     sections = {
         "label": {
-            "task": task, "provider": provider, "model": model, "prompt": prompt, "base_url": base_url, "budget_usd": budget_usd,
+            "task": task, "provider": provider, "model": model, "prompt": prompt or _PROMPTS.get(task), "base_url": base_url,
+            "budget_usd": budget_usd,
             "parameters": dict(_mapping("parameters", parameters)), **_mapping("label", label),
         },
         "clean": dict(_mapping("clean", clean)),

@@ -38,8 +38,8 @@ class Gold:
     """Gold labels by article id, and what each of several editors said, where the file has that; `empty` rows had none."""
 
     labels: dict[str, list[str]] = field(default_factory=dict)
-    editors: dict[str, list[editors.Editor]] = field(default_factory=dict)
     empty: int = 0
+    editors: dict[str, list[editors.Editor]] = field(default_factory=dict)
 
 
 @dataclass
