@@ -27,7 +27,7 @@ from pipeline.review.exchange.answers import (
     new_judgements,
 )
 from pipeline.review.log.judgements import Judgement, read
-from tests.conftest import JobMaker, article, rows, run
+from tests.conftest import JobMaker, article, command, rows, run
 from tests.openai_server import Server, completion
 
 TEXT = "😀 서울시는 😀 ACME & Co가 $5를 냈다. 끝 😀"
@@ -538,3 +538,24 @@ def test_argillas_sdk_takes_it_and_what_it_writes_comes_back(rg: Any, tmp_path: 
     for name in ("nested.json", "flat.json"):
         found = list(formats.read(source(tmp_path / name, task, ("kim", "lee", "an"))))
         assert sorted(said(judgement)[:4] for judgement in found) == sorted(expected), name
+
+
+def test_a_sheet_goes_out_and_comes_back_as_a_workbook(make_job: JobMaker, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    articles = [article(n) for n in range(6)]
+    articles[0] |= {"title": "=1+1 is a formula", "body": articles[0]["body"] + " \u0007" + " and more of it" * 3000}
+    path = make_job(articles)
+    run(path)
+    sheet = tmp_path / "sample.xlsx"
+    assert command("review", path, "--export", sheet).returncode == 0
+    book = openpyxl.load_workbook(sheet)
+    header, *cells = book.active.iter_rows()
+    places = {cell.value: number for number, cell in enumerate(header)}
+    assert len(cells) == 6 and not any(cell.data_type == "f" for row in cells for cell in row)
+    for number, row in enumerate(cells[:3]):
+        row[places["verdict"]].value = ("accept", "reject", 1)[number]
+    cells[3][places["corrected"]].value = "harbour; city"
+    book.save(sheet)
+    done = command("review", path, "--import", sheet)
+    assert done.returncode == 0 and done.stdout.startswith("4 verdicts stored"), done.stdout + done.stderr
+    assert command("review", path, "--export", tmp_path / "a.xls").returncode == 2

@@ -14,7 +14,7 @@ from pipeline.cli import output
 from pipeline.cli.group import AS_JSON, FILE, POSITIVE, QUICKSTART, Job, Number, job_command
 
 TABLES = ("articles", "filtered", "labels", "train", "eval")  # as in `commands.show`: help need not import it
-REVIEW_FORMATS = ("csv", "jsonl", "argilla", "label-studio")
+REVIEW_FORMATS = ("csv", "xlsx", "jsonl", "argilla", "label-studio")
 
 
 @job_command("review", "Serve the review page; or a sample of labels to a file, and verdicts back from it.",

@@ -123,6 +123,7 @@ def _reader(
 
 FORMATS = {
     "csv": ExchangeFormat(".csv", _write_sheet, _read_sheet),
+    "xlsx": ExchangeFormat(".xlsx", _write_sheet, _read_sheet),
     "jsonl": ExchangeFormat(".jsonl", _write_sheet, _read_sheet),
     "argilla": ExchangeFormat(".json", _write_argilla, _reader(argilla.judgements)),
     "label-studio": ExchangeFormat(".json", _write_label_studio, _reader(label_studio.judgements)),

@@ -1,4 +1,4 @@
-"""Review sheets: a sample of labels as a CSV that opens in Excel (or JSONL), and reading it back.
+"""Review sheets: a sample of labels as a CSV that opens in Excel, a workbook (.xlsx) or JSONL, and reading it back.
 
 A reviewer writes `accept` or `reject` into `verdict`, or the right phrases, separated by `;`, into `corrected`.  A row
 left blank is not judged.  Spreadsheets change what they show (numbers, separators, encodings), so rows are known by
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.collect.reading import tables
-from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.errors import ConfigError, InputError, MissingExtra
 from pipeline.core.files import write_bytes
 from pipeline.core.text.folding import fold_case
 from pipeline.review.log.judgements import Judgement
@@ -27,11 +27,12 @@ _VERDICT_WORDS = {
     "accept": True, "a": True, "ok": True, "yes": True, "y": True, "1": True, "o": True,
     "reject": False, "r": False, "no": False, "n": False, "0": False, "x": False,
 }  # fmt: skip
+_XLSX_CELL = 32_767  # characters
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(path: Path, label: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write a sheet; the ending (.csv or .jsonl) says which, `label` is the label's column.  Returns the number of rows."""
+    """Write a sheet; the ending (.csv, .xlsx or .jsonl) says which, `label` is the label's column.  Returns the number of rows."""
     names = (*_BEFORE, label, *_BEHIND)
     lines = [{name: row.get(name) or "" for name in names} | {"row_key": f"text-{row['text_sha256']}"} for row in rows]
     if path.suffix == ".jsonl":
@@ -39,8 +40,10 @@ def write(path: Path, label: str, rows: Iterable[Mapping[str, Any]]) -> int:
         write_bytes(path, text.encode())
     elif path.suffix == ".csv":
         write_bytes(path, _csv(names, lines).encode("utf-8-sig"))
+    elif path.suffix == ".xlsx":
+        write_bytes(path, _xlsx(path, names, lines))
     else:
-        raise ConfigError(f"{path}: a review sheet ends in .csv or .jsonl")
+        raise ConfigError(f"{path}: a review sheet ends in .csv, .xlsx or .jsonl")
     return len(lines)
 
 
@@ -84,9 +87,30 @@ def _csv(names: Sequence[str], lines: list[dict[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(names)
-    for line in lines:
-        writer.writerow([_escape_formula("; ".join(v) if isinstance(v, list) else str(v)) for v in line.values()])
+    writer.writerows(map(_cells, lines))
     return out.getvalue()
+
+
+def _xlsx(path: Path, names: Sequence[str], lines: list[dict[str, Any]]) -> bytes:
+    """Return a workbook of one sheet.  Of a text only what a cell may hold is shown; rows are known by their key."""
+    try:
+        from openpyxl import Workbook
+        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+    except ImportError as error:
+        raise MissingExtra(f"{path}: writing Excel", "excel") from error
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("review")
+    sheet.freeze_panes = "A2"
+    sheet.append(list(names))
+    for line in lines:
+        sheet.append([ILLEGAL_CHARACTERS_RE.sub(" ", cell)[:_XLSX_CELL] for cell in _cells(line)])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _cells(line: Mapping[str, Any]) -> list[str]:
+    return [_escape_formula("; ".join(v) if isinstance(v, list) else str(v)) for v in line.values()]
 
 
 def _escape_formula(cell: str) -> str:
