@@ -10,6 +10,7 @@ import pytest
 from pipeline.core.errors import RequestFailed
 from pipeline.core.types import Usage
 from pipeline.label.openai_api import chat_completions, failures
+from pipeline.label.openai_api.error_body import ErrorBody
 
 MESSAGE = {"message": {"content": "a; b"}, "finish_reason": "stop"}
 
@@ -85,7 +86,7 @@ def test_what_is_no_completion(body: bytes, kind: str) -> None:
     ],
 )
 def test_which_limit_it_was_beside_any_script(code: str, message: str, unit: str) -> None:
-    failure = failures.failure_of(429, code, message, message, {})
+    failure = failures.failure_of(429, ErrorBody(code, message), message, {})
     assert failure.unit == unit
 
 
@@ -106,7 +107,7 @@ def test_which_limit_it_was_beside_any_script(code: str, message: str, unit: str
         ({"code": 401, "message": "no"}, 401, "fatal", "401"),
         ({"code": "invalid_api_key", "type": "invalid_request_error"}, 401, "fatal", "invalid_api_key"),
         ({"type": "authentication_error", "message": "no"}, 401, "fatal", "authentication_error"),
-        ({"type": "permission_error", "message": "no"}, 403, "fatal", "permission_error"),
+        ({"type": "permission_error", "message": "no"}, 403, "rejected", "permission_error"),
         ({"code": "model_not_found", "message": "no"}, 404, "fatal", "model_not_found"),
         ({"type": "NotFoundError", "code": 404, "message": "no"}, 404, "fatal", "404"),
         ({"code": 400, "message": "no"}, 400, "rejected", "400"),

@@ -22,6 +22,7 @@ from pipeline.label.cost.prices import Prices
 from pipeline.label.engine import preflight
 from pipeline.label.engine.failure_policy import POLICIES
 from pipeline.label.ledger import open_ledger
+from pipeline.label.openai_api.error_body import ErrorBody
 from pipeline.label.openai_api.failures import RULES, failure_of
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
 from tests.openai_server import Server, completion, keyphrases
@@ -272,7 +273,7 @@ def test_what_follows_a_failure_is_what_the_documentation_says() -> None:
 def test_every_error_is_of_some_kind_and_one_that_pauses_says_what_to_do() -> None:
     assert all(rule.remedy for rule in RULES if rule.kind == "fatal")
     for status in {*range(1000)} - {200}:
-        assert failure_of(status, "no such code", "", "", {}).kind in get_args(FailureKind)
+        assert failure_of(status, ErrorBody("no such code"), "", {}).kind in get_args(FailureKind)
 
 
 def test_a_reply_that_never_comes_is_given_up_and_asked_again(

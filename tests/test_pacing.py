@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.types import RateLimits
-from pipeline.label.openai_api import chat_completions
+from pipeline.label.openai_api import rate_limits
 from tests.virtual_time import Endpoint, Load
 
 
@@ -93,7 +93,7 @@ def test_a_concurrency_that_is_given_is_kept() -> None:
     ],
 )
 def test_headers_are_read_with_care(headers: dict[str, str], limits: RateLimits) -> None:
-    assert chat_completions.limits(headers) == limits
+    assert rate_limits.limits(headers) == limits
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,4 @@ def test_headers_are_read_with_care(headers: dict[str, str], limits: RateLimits)
     [("12ms", 0.012), ("6s", 6.0), ("1m30s", 90.0), ("1h2m3.5s", 3723.5), ("2d", 172800.0), ("7", 7.0), ("soon", None)],
 )
 def test_durations(text: str, seconds: float | None) -> None:
-    assert (
-        chat_completions.seconds(text) == pytest.approx(seconds) if seconds else chat_completions.seconds(text) is None
-    )
+    assert rate_limits.seconds(text) == pytest.approx(seconds) if seconds else rate_limits.seconds(text) is None

@@ -90,7 +90,7 @@ class GateStopped(LabelmillError):
 
 
 FailureKind = Literal["transient", "rate_limited", "rejected", "fatal"]
-Unit = Literal["requests", "tokens"]
+Unit = Literal["requests", "tokens", "parallel"]  # parallel: how many are in flight
 TOO_LONG = "context_length_exceeded"  # the code of a prompt that does not fit, whatever the endpoint calls it
 
 

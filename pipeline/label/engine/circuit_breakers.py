@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.core.errors import RequestFailed
 from pipeline.job.config import Brake
-from pipeline.label.engine.failure_policy import MAX_IN_A_ROW
+from pipeline.label.engine.failure_policy import MAX_IN_A_ROW, policy_of
 from pipeline.label.engine.request_attempt import Outcome
 
 SHOWN = 5  # replies
@@ -64,6 +64,9 @@ class RejectionBreaker:
 
     def failed(self, failure: RequestFailed) -> str | None:
         """Take note of a request that was rejected or given up; return why to pause, after too many in a row."""
+        policy = policy_of(failure)
+        if policy.rejects_article and not policy.needs_a_witness:
+            return None  # it says itself that it is the article's fault: many long ones in a row are many long ones
         self._in_a_row += 1
         if self._in_a_row < MAX_IN_A_ROW:
             return None

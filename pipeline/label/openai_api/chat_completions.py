@@ -5,13 +5,13 @@ Pure functions; errors are read in `failures`.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pipeline.core.errors import RequestFailed
 from pipeline.core.finish import finish_of
-from pipeline.core.types import ModelInfo, RateLimits, Reply, ResponseFormat, Usage
-from pipeline.label.openai_api.failures import as_dict, error_in, error_inside, parse_json
+from pipeline.core.types import ModelInfo, Reply, ResponseFormat, Usage
+from pipeline.label.openai_api.error_body import as_dict, parse_json
+from pipeline.label.openai_api.failures import error_in, error_inside
 
 _MOST_TOKENS = 100_000_000  # in one request; more is no count
 
@@ -110,37 +110,3 @@ def model_info(model: Any) -> ModelInfo:
     context = next((size for size in sizes if isinstance(size, int) and size > 0), None)
     date = extra.get("shutdown_date") or extra.get("deprecation_date")
     return ModelInfo(str(model.id), str(date)[:10] if date else None, context)
-
-
-LIMIT_HEADERS = ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens")
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
-_UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
-_LONGEST_WINDOW = 90.0  # seconds: a limit that takes longer to be whole again is none per minute
-
-
-def limits(headers: Any) -> RateLimits:
-    """Return the limits per minute in a reply's headers."""
-    per_minute = {unit: _per_minute(headers.get(f"x-ratelimit-limit-{unit}"), headers.get(f"x-ratelimit-reset-{unit}"))
-                  for unit in ("requests", "tokens")}  # fmt: skip
-    return RateLimits(**per_minute)
-
-
-def _per_minute(limit: str | None, reset: str | None) -> float | None:
-    """Return a header's limit, where it is one per minute (a few endpoints count by the day: they are left to their 429s)."""
-    try:
-        value = float(limit) if limit else 0.0
-    except ValueError:
-        return None
-    daily = (seconds(reset) or 0.0) > _LONGEST_WINDOW if reset else False
-    return value if 0 < value < float("inf") and not daily else None
-
-
-def seconds(duration: str) -> float | None:
-    """Return the seconds of `12ms`, `6s`, `1m30s` or a plain number; None for anything else."""
-    match = _DURATION.fullmatch(duration.strip())
-    try:
-        if match and match[0]:
-            return sum(float(part) * unit for part, unit in zip(match.groups(), _UNITS, strict=True) if part)
-        return float(duration)
-    except ValueError:
-        return None

@@ -1,8 +1,8 @@
 """Which parameters an endpoint takes: it is asked as the job file says, and what it turns down is sent otherwise or left out.
 
 Servers differ in the name of the limit of a reply (`max_completion_tokens`, `max_tokens`), reasoning models take no
-`temperature`, many know no JSON schema.  Each change is made once, shown to people, and kept for the next run.  None changes a
-request's key: the question is the same.
+`temperature`, many know no JSON schema, the templates of some models have no place for a system message.  Each change is made once,
+shown to people, and kept for the next run.  None changes a request's key: the question is the same.
 """
 
 from __future__ import annotations
@@ -22,12 +22,26 @@ _DISPENSABLE = (
     "verbosity",
 )
 _REFUSES = re.compile(
-    r"unsupported|(?:not|n't) support|unavailable|not available|not permitted|not allowed|unrecogni[sz]ed|unknown|unexpected"
-    r"|extra_forbidden|deprecated|enabled only|no longer|only the default|should be|invalid parameter",
+    r"unsupported|(?:not|n't) support|supported (?:values|types)|unavailable|not available|not permitted|not allowed|unrecogni[sz]ed"
+    r"|unknown|unexpected|extra_forbidden|extra (?:inputs|fields)|literal_error|deprecated|enabled only|no longer|should be|must be"
+    r"|\bonly\b.{0,40}\b(?:allowed|supported|accepted|permitted|valid)|only the default|only (?:supports?|accepts?|allows?)"
+    r"|invalid (?:parameter|value|field|argument)|not (?:a )?valid|not implemented|does not accept|cannot be (?:used|set|specified)"
+    r"|不支持|지원하지 않|サポートされていません",
     re.IGNORECASE,
 )
 _OF_THE_VALUE = re.compile(
-    r"too (?:large|small|high|low|long)|at (?:most|least)|maximum|minimum|exceed|polic(?:y|ies)|safety", re.IGNORECASE
+    r"too (?:large|small|high|low|long)|at (?:most|least)|maximum|minimum|exceed|polic(?:y|ies)|safety"
+    r"|(?:less|greater|lower|higher|smaller|larger) than|between\b|\brange\b|positive|negative|[<>]=?\s*\d",
+    re.IGNORECASE,
+)
+_ROLE = "messages.0.role"  # the name of the change; as a parameter of the body it would be none
+_NO_SYSTEM = re.compile(
+    r"\b(?:system|developer)['\"`]? (?:role|message|prompt|instruction)s?\b|\brole['\"`]?:?s? .{0,40}\b(?:system|developer)\b"
+    r"|\broles? .{0,60}\b(?:alternate|supported|allowed|must be)|developer instruction",
+    re.IGNORECASE,
+)
+_NO_ROLE = re.compile(
+    r"alternate|is not enabled|must (?:start|begin) with|invalid|got ['\"`]?system|only .{0,60}roles?", re.IGNORECASE
 )
 _JSON_OBJECT = {"type": "json_object"}
 
@@ -54,6 +68,8 @@ class ParameterCompatibility:
                 adapted[change] = value
             elif change is not None:
                 adapted[name] = change
+        if _ROLE in self.changes and _has_system(adapted):
+            adapted["messages"] = _folded(adapted["messages"])
         return adapted
 
     def learn(self, body: dict[str, Any], status: int, parameter: str, complaint: str) -> bool:
@@ -61,6 +77,10 @@ class ParameterCompatibility:
 
         `parameter` is the one that the endpoint names by itself, where it does.
         """
+        if _refuses_system(body, status, parameter, complaint):
+            self.changes[_ROLE] = "user"
+            self.on_change("the endpoint does not take a system message: it stands before the user's, from now on")
+            return True
         return any(self._change(name, body) for name in refused(body, status, parameter, complaint))
 
     def _change(self, name: str, body: dict[str, Any]) -> bool:
@@ -86,6 +106,26 @@ class ParameterCompatibility:
         self.on_change(f"the endpoint does not take {title}: {instead}, from now on")
 
 
+def _has_system(body: dict[str, Any]) -> bool:
+    messages = body.get("messages") or []
+    return len(messages) > 1 and messages[0]["role"] == "system"
+
+
+def _folded(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return messages with the system's text before the first user's, as a model in this process gets them."""
+    system, first, *others = messages
+    return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *others]
+
+
+def _refuses_system(body: dict[str, Any], status: int, parameter: str, complaint: str) -> bool:
+    if status not in (400, 422, 500, 501) or not _has_system(body):
+        return False
+    if parameter == _ROLE:
+        return True
+    is_refused = _REFUSES.search(complaint) or _NO_ROLE.search(complaint)
+    return bool(_NO_SYSTEM.search(complaint) and is_refused) and "optional system" not in complaint
+
+
 def refused(body: dict[str, Any], status: int, parameter: str, complaint: str) -> list[str]:
     """Return the parameters of a body that an endpoint does not take at all, by what it says; not those whose value is wrong."""
     if status not in (400, 404, 422, 500, 501) or _OF_THE_VALUE.search(complaint):
@@ -93,7 +133,9 @@ def refused(body: dict[str, Any], status: int, parameter: str, complaint: str) -
     refusal = _REFUSES.search(complaint)
     if not refusal or (status == 500 and "support" not in refusal[0]):
         return []
-    return [name for name in _parameters_in(parameter or complaint, body) if name not in ("model", "messages")]
+    name = parameter.partition(".")[0]
+    names = [name] if name in body else _parameters_in(complaint, body)
+    return [name for name in names if name not in ("model", "messages")]
 
 
 def _parameters_in(complaint: str, body: dict[str, Any]) -> list[str]:

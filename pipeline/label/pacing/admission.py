@@ -143,11 +143,14 @@ class RequestAdmission:
         for name, limiter in self.rate_limiters.items():
             limiter.uncount(ticket.tokens if name == "tokens" else 1.0, ticket.sent_at)
         is_news = ticket.sent_at >= self._shut_at
-        if is_news:
+        if unit == "parallel" and self.in_flight > 1:
+            # those in flight make room when they are answered: nobody has to sleep for as long as the endpoint says
+            self.concurrency_limiter.refused_parallel(self.in_flight)
+        elif is_news:
             self.concurrency_limiter.refused(self.in_flight)
             if not self._shut_times:
-                self._refused_unit = unit
-                self.rate_limiters[unit].refused(ticket.sent_at, now)
+                self._refused_unit = unit if unit != "parallel" else "requests"
+                self.rate_limiters[self._refused_unit].refused(ticket.sent_at, now)
             pause = after if after and after <= MAX_PAUSE else PAUSES[min(self._shut_times, len(PAUSES) - 1)]
             self._shut(now, pause)
         self._leave()

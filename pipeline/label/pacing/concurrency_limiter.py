@@ -17,6 +17,7 @@ AS_GOOD = 0.99  # a smaller one serves as well
 WAITING = 1.6  # slow start ends where answers take this much longer than the first ones
 LONG_TRIP, MOST_GROWTH = 2.0, 0.6  # a second: by how much the window grows with each answer, and the most
 TRIAL_SECONDS = 1.0  # how long a size is measured, at least
+PATIENCE = 50  # answers for each of those in flight, before one more is tried than a limit of parallel requests left
 REST = 6  # trials' worth of time between two trials
 
 
@@ -28,6 +29,7 @@ class ConcurrencyLimiter:
     def __init__(self, most: int, fixed: bool, at_once: bool = False) -> None:
         self.size = float(most) if at_once else min(START, float(most))
         self._most, self._fixed = float(most), fixed
+        self._ceiling, self._since_refusal = self._most, 0  # what limits of parallel requests leave of it
         self._slow_start = True
         self._base: tuple[float, float] | None = None  # size and throughput in force
         self._trial = 0  # +1: a larger size is being tried, -1: a smaller one
@@ -42,6 +44,8 @@ class ConcurrencyLimiter:
     def answered(self, now: float, latency: float, in_flight: int, paced: bool) -> None:
         """Take note of an answer to one of `in_flight` requests; `paced`: a limit holds back the others anyway."""
         is_busy = in_flight >= 0.8 * self.size
+        if self._ceiling < self._most:
+            return self._within_ceiling()
         if self._slow_start and (is_busy or self._fixed or paced):
             self._grow(latency)
         if self._fixed or paced:
@@ -52,6 +56,11 @@ class ConcurrencyLimiter:
             self._look_for_the_end(now, latency)
         elif self._answers >= max(2 * self.size, 20) and now - self._since >= TRIAL_SECONDS:
             self._judge(now)
+
+    def _within_ceiling(self) -> None:
+        self.size, self._since_refusal = self._ceiling, self._since_refusal + 1
+        if self._since_refusal >= PATIENCE * self._ceiling:
+            self._ceiling, self._since_refusal = min(self._most, self._ceiling + 1), 0
 
     def _grow(self, latency: float) -> None:
         """Grow by a quarter a round trip where that is short, so that an unknown limit is not overrun; double where it is long."""
@@ -92,6 +101,12 @@ class ConcurrencyLimiter:
         self._trial = self._last_trial = -self._last_trial
         size = max(self.size * UP, self.size + 1) if self._trial > 0 else self.size * DOWN
         self.size = min(self._most, max(SMALLEST, size))
+
+    def refused_parallel(self, in_flight: int) -> None:
+        """Shrink to less than was in flight: the endpoint limits just that.  More is tried again after many answers."""
+        self._ceiling = max(SMALLEST, min(self._ceiling, in_flight - 1.0))
+        self.size, self._since_refusal = min(self.size, self._ceiling), 0
+        self._slow_start, self._trial, self._base = False, 0, None
 
     def refused(self, in_flight: int) -> None:
         """Shrink after a 429 to most of what was in flight."""

@@ -23,13 +23,15 @@ from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.types import ModelInfo, Reply, Request
 from pipeline.job.config import LabelOptions
-from pipeline.label.openai_api import chat_completions, failures
+from pipeline.label.openai_api import chat_completions, failures, rate_limits
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
+from pipeline.label.openai_api.error_body import ErrorBody, read_error
 
 DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's business
 MAX_REPLY_BYTES = 8 * 2**20
+MAX_HEADER_BYTES = 2**18  # of one header: gateways pass on whole policies and traces in them
 _NOT_PARAMETERS = {
     "model": "set label.model",
     "messages": "they come from the prompt, label.prompt",
@@ -100,7 +102,13 @@ class Provider(contracts.Provider):
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            headers=headers,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
 
     def _check_key(self) -> None:
         """Raise EndpointError for a key that cannot stand in a header."""
@@ -121,23 +129,22 @@ class Provider(contracts.Provider):
             sent = self.compatibility.adapt(body)
             status, data, headers = await self._post(sent)
             inside = None
-            if status == 200:
+            if 200 <= status < 300:
                 try:
                     return chat_completions.reply(data, headers)
-                except failures.ErrorInside as error:
-                    status, data, inside = error.status, error.body, error
+                except failures.ErrorInside as found:
+                    status, data, inside = found.status, found.body, found
                 except RequestFailed:  # for the same reason, in a text without the key
                     return chat_completions.reply(self._without_key(data), headers)
-            data = self._without_key(data)
-            if not self._may_adapt(body, sent, status, data):
-                raise self._failure(sent, status, data, headers, inside)
+            error = read_error(self._without_key(data))
+            if not self._may_adapt(body, sent, status, error):
+                raise self._failure(sent, status, error, headers, inside)
 
-    def _may_adapt(self, body: dict[str, Any], sent: dict[str, Any], status: int, data: bytes) -> bool:
+    def _may_adapt(self, body: dict[str, Any], sent: dict[str, Any], status: int, error: ErrorBody) -> bool:
         """Return whether to ask again at once with other parameters: the endpoint turned one down, unseen and unpaid."""
         if self.compatibility.adapt(body) != sent:
             return True  # others have found out meanwhile
-        code, message = failures.error_of(data)
-        return self.compatibility.learn(sent, status, failures.parameter_of(data), f"{code} {message}")
+        return self.compatibility.learn(sent, status, error.parameter, error.text)
 
     async def _post(self, body: dict[str, Any]) -> tuple[int, bytes, Any]:
         """Return (status, body, headers).  Raises RequestFailed where nothing arrives."""
@@ -171,9 +178,9 @@ class Provider(contracts.Provider):
 
     def _note_limits(self, headers: Any) -> None:
         """Parse the limits in the headers, only when they change."""
-        values = tuple(headers.get(name) for name in chat_completions.LIMIT_HEADERS)
+        values = tuple(headers.get(name) for name in rate_limits.LIMIT_HEADERS)
         if values != self._limit_headers and any(values):
-            self._limit_headers, self.advertised = values, chat_completions.limits(headers)
+            self._limit_headers, self.advertised = values, rate_limits.limits(headers)
 
     def models(self) -> list[ModelInfo]:
         """Return the models that the endpoint offers, by name.  Raises EndpointError."""
@@ -215,17 +222,16 @@ class Provider(contracts.Provider):
         return text.replace(userinfo, "[user]") if userinfo else text
 
     def _failure(
-        self, body: dict[str, Any], status: int, data: bytes, headers: Any, inside: failures.ErrorInside | None
+        self, body: dict[str, Any], status: int, error: ErrorBody, headers: Any, inside: failures.ErrorInside | None
     ) -> RequestFailed:
         """Return the failure that an error is, be it the answer's status or `inside` one of status 200."""
-        code, message = failures.error_of(data)
-        if status < 500 and refused(body, status, failures.parameter_of(data), f"{code} {message}"):
+        if status < 500 and refused(body, status, error.parameter, error.text):
             # every request has it, so the code is one of those that pause the job
-            code = code if code.startswith("unsupported_") else f"unsupported_{code or 'parameter'}"
+            code = error.code if error.code.startswith("unsupported_") else f"unsupported_{error.code or 'parameter'}"
+            error = replace(error, code=code, words=(code, *error.words))
         sent_as = f"HTTP {status}" if inside is None else "HTTP 200 with an error"
-        text = self._redact(f"{sent_as} {code}: {message}".replace(" :", ":"))[:300]
-        where = self._redact(self.base_url)
-        failure = failures.failure_of(status, code, message, text, headers, self.model, where)
+        text = self._redact(f"{sent_as} {error.code}: {error.message}".replace(" :", ":"))[:300]
+        failure = failures.failure_of(status, error, text, headers, body, self._redact(self.base_url))
         if inside is not None:
             failure.may_be_paid, failure.reply = inside.may_be_paid, inside.reply
         return failure
