@@ -15,7 +15,7 @@ from pipeline.collect.to_article import to_article
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.types import Article, BadRow, RawRow
 from pipeline.job.config import SourceOptions
-from tests.conftest import JobMaker, article, rows, run, stage, tree, write_jsonl
+from tests.conftest import JobMaker, article, command, rows, run, stage, tree, write_jsonl
 
 
 def collect(path: Path, *overrides: str) -> Any:
@@ -246,3 +246,59 @@ def test_columns_that_are_not_there_are_named_with_those_that_are(make_job: JobM
     pd.DataFrame({"headline": ["a"], "content": ["b"]}).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"missing_text 1; no 'body'; the row has: headline, content"):
         collect(make_job(sources=[{"type": "files", "path": "a.parquet", "columns": {"text": "body"}}]))
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet", "xlsx"])
+@pytest.mark.parametrize(("name", "column"), [("id", "idd"), ("title", "titel"), ("url", "adress")])
+def test_a_misspelt_column_is_an_error_whatever_it_is(
+    make_job: JobMaker, tmp_path: Path, ending: str, name: str, column: str
+) -> None:
+    data = [{**article(n), "address": f"https://news.example/{n}"} for n in range(3)]
+    frame = pd.DataFrame(data)
+    write_jsonl(tmp_path / "기사.jsonl", data)
+    frame.to_csv(tmp_path / "기사.csv", index=False, encoding="cp949")
+    frame.to_parquet(tmp_path / "기사.parquet")
+    frame.to_excel(tmp_path / "기사.xlsx", index=False)
+    source = {"type": "files", "path": f"기사.{ending}", "encoding": "auto", "columns": {"text": "body", name: column}}
+    path = make_job(sources=[source])
+    right = {"idd": "id", "titel": "title", "adress": "address"}[column]
+    with pytest.raises(InputError) as caught:
+        collect(path)
+    assert str(caught.value) == (
+        f"{path}: sources.0: files: columns.{name}: no row has {column!r} (did you mean {right!r}?); the row has: id, "
+        "title, body, address"
+    )
+    with pytest.raises(InputError):  # nothing was read anew, and it is said again
+        collect(path)
+    work = collect(path, f"sources.0.columns.{name}={right}")
+    assert [row["id"] for row in rows(work, "articles")] == ["a0", "a1", "a2"]
+
+
+def test_a_column_that_some_rows_have_is_there(make_job: JobMaker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "in" / "a.jsonl", [article(1), {**article(2), "link": "https://news.example/2"}])
+    write_jsonl(tmp_path / "in" / "b.jsonl", [article(3)])
+    (tmp_path / "in" / "c.jsonl").write_text("{torn\n")
+    work = collect(
+        make_job(sources=[{"type": "files", "path": "in/*", "columns": {"text": "body", "url": "link", "id": "id"}}])
+    )
+    assert [row["url"] for row in rows(work, "articles")] == [None, "https://news.example/2", None]
+
+
+def test_a_preview_names_columns_that_its_rows_do_not_have(make_job: JobMaker) -> None:
+    path = make_job([article(1), article(2)])
+    looked = command("collect", path, "--preview", "1", "--set", "sources.0.columns.id=nr")
+    assert looked.returncode == 0
+    assert "sources.0: columns.id: none of these rows has 'nr'; the row has: id, title, body" in looked.stderr
+    assert not command("collect", path, "--preview", "1").stderr
+
+
+def test_a_vanished_file_is_told_of_once(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job(sources=[{"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}])
+    for number in (1, 2):
+        write_jsonl(tmp_path / "in" / f"{number}.jsonl", [article(number)])
+    collect(path)
+    (tmp_path / "in" / "2.jsonl").unlink()
+    assert "files vanished 1, rows removed 1" in command("collect", path).stdout
+    assert "files vanished 1, rows removed 1" in command("status", path).stdout
+    assert "files vanished" not in command("collect", path).stdout
+    assert "files vanished" not in command("status", path).stdout

@@ -7,6 +7,7 @@ the same id the earliest in source order stays, which takes a fold over the ids 
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,7 +25,9 @@ from pipeline.collect.units import (
     Drops,
     FileDigests,
     Record,
+    RowsSeen,
     SourceUnit,
+    absent_columns,
     build,
     is_current,
     key_of,
@@ -43,6 +46,7 @@ from pipeline.job import takedowns
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
+_log = logging.getLogger("labelmill.collect")
 _ARTICLE_REASONS = {"duplicate_id", "taken_down"}  # reasons of rows that are articles: of another source, or taken down
 # the columns that the fold reads
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])
@@ -62,7 +66,7 @@ def run(work: Workspace, options: RunOptions) -> None:
     errors = _write_sources(work, entries, records)
     _finish(work.articles, entries, records)
     if errors:  # after the shards are written, so that the rejected rows can be looked at
-        raise InputError(f"{work.config.file}: {'; '.join(errors)}; see: labelmill show JOB articles --rejected")
+        raise InputError(f"{work.config.file}: {'; '.join(errors)}")
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
@@ -98,11 +102,14 @@ def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
         with TemporaryDirectory() as state, ExitStack() as opened, _section_errors(work, number):
             source = _open(work, number, options, lambda path: "", opened)
             _prepare(work, source, Path(state), fetch=True)
+            seen = RowsSeen.of(options)
             rows = (
-                row for unit in source.units() for row in rows_of(SourceUnit(unit, source, options, number), {}, {})
+                row for unit in source.units() for row in rows_of(SourceUnit(unit, source, options, number), {}, seen)
             )
             for row in islice(rows, count):
                 yield asdict(row) if isinstance(row, Article) else rejected_row(row)
+        if seen.absent and seen.fields:
+            _log.warning(f"sources.{number}: {absent_columns(seen.absent, seen.fields, 'none of these rows')}")
 
 
 def _prepare(work: Workspace, source: Source, state: Path, fetch: bool) -> None:
@@ -176,7 +183,9 @@ def _write_sources(work: Workspace, entries: list[SourceUnit], records_of_all: l
         if not tally.rows:
             raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: has no rows; nothing was changed")
         if not tally.kept and not tally.rejected.keys() & _ARTICLE_REASONS:
-            errors.append(f"sources.{number}: {spec.type}: {_why_none(work.articles, records, tally)}")
+            errors.append(f"sources.{number}: {spec.type}: {_why_none(work, records, tally)}")
+        elif fault := _absent_columns(work.articles, records):
+            errors.append(f"sources.{number}: {spec.type}: {fault}")
         encodings = Counter(name for record in records for name in record.get("notes", {}).values())
         summaries.append({"type": spec.type, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected.most_common()),
                       "encodings": dict(encodings)})  # fmt: skip
@@ -184,7 +193,20 @@ def _write_sources(work: Workspace, entries: list[SourceUnit], records_of_all: l
     return errors
 
 
-def _why_none(folder: Folder, records: list[Record], tally: Tally) -> str:
+def _absent_columns(folder: Folder, records: list[Record]) -> str | None:
+    """Return which columns that the job file names are in no row of a source: an id or a title would be missing unseen.
+
+    Units of before, whose records do not tell, count as having them.
+    """
+    with_articles = [record for record in records if folder.tally(record["shards"]).kept]
+    absent = with_articles[0].get("absent", {}) if with_articles else {}
+    for record in with_articles:
+        absent = {name: column for name, column in absent.items() if name in record.get("absent", {})}
+    return absent_columns(absent, with_articles[0]["fields"]) if absent else None
+
+
+def _why_none(work: Workspace, records: list[Record], tally: Tally) -> str:
+    folder = work.articles
     why = ", ".join(f"{reason} {count:,}" for reason, count in tally.rejected.most_common())
     details = (
         row["detail"]
@@ -193,7 +215,10 @@ def _why_none(folder: Folder, records: list[Record], tally: Tally) -> str:
         for row in folder.read_rejected(shard).to_pylist()
     )
     example = next(filter(None, details), None)
-    return f"none of its {tally.rows:,} rows is an article ({why}{f'; {example}' if example else ''})"
+    return (
+        f"none of its {tally.rows:,} rows is an article ({why}{f'; {example}' if example else ''}); see: labelmill show "
+        f"{work.config.file} articles --rejected"
+    )
 
 
 def _finish(folder: Folder, entries: list[SourceUnit], records: list[Record]) -> None:
@@ -206,7 +231,9 @@ def _finish(folder: Folder, entries: list[SourceUnit], records: list[Record]) ->
     for file in (folder.path / "_units").glob("*.json"):
         if file.stem not in current:
             file.unlink()
-    if current != former:
+    if current == former:
+        (folder.path / "_changes.json").unlink(missing_ok=True)  # it is what the last run found
+    else:
         changed = [name for name in current if name in former and current[name] != former[name]]
         vanished = sorted(set(former) - set(current))
         changes = {"new": len(set(current) - set(former)), "changed": len(changed), "vanished": len(vanished)}

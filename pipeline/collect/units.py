@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipeline.collect.to_article import to_article
 from pipeline.core.contracts import Source, SourceOptions
 from pipeline.core.files import digest_of, file_digest, printable_path, read_json, write_json
+from pipeline.core.hints import did_you_mean
 from pipeline.core.options import in_key
 from pipeline.core.shards import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folder, Output, rejected_table
 from pipeline.core.types import Article, BadRow, RawRow, Unit
@@ -37,6 +38,35 @@ class SourceUnit:
     source: Source
     options: SourceOptions
     number: int  # of the source in the job file
+
+
+@dataclass
+class RowsSeen:
+    """What rows showed beside articles: `sources`, in order (members of an archive are no labels of the unit), and which of the
+    columns that the job file names no row had so far (`absent`: our name -> the source's); `fields` are the first row's."""
+
+    absent: dict[str, str]
+    sources: dict[str, None] = field(default_factory=dict)
+    fields: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, options: SourceOptions) -> RowsSeen:
+        """Return the beginning of a look; `text` is not in it, for each row without one is rejected and says why."""
+        return cls({name: column for name, column in options.columns.items() if name != "text"})
+
+    def add(self, raw: RawRow | BadRow) -> None:
+        self.sources[raw.source] = None
+        if isinstance(raw, RawRow) and self.absent:
+            self.fields = self.fields or [str(name) for name in raw.fields]
+            self.absent = {name: column for name, column in self.absent.items() if column not in raw.fields}
+
+
+def absent_columns(absent: dict[str, str], fields: list[str], whose: str = "no row") -> str:
+    """Return what is wrong with named columns that rows do not have, with the names that they do have."""
+    faults = (
+        f"columns.{name}: {whose} has {column!r}{did_you_mean(column, fields)}" for name, column in absent.items()
+    )
+    return f"{'; '.join(faults)}; the row has: {', '.join(fields[:12])}"
 
 
 def _record_file(folder: Folder, name: str) -> Path:
@@ -74,26 +104,27 @@ def build(folder: Folder, entry: SourceUnit, drops: Drops, progress: Any) -> Non
     """Read a unit and write its shards, and the record last."""
     _record_file(folder, entry.unit.name).unlink(missing_ok=True)
     shards, key = [], _key(entry)
-    # an ordered set of the rows' sources: members of an archive are no labels of the unit
-    row_sources: dict[str, None] = {}
-    for number, (articles, rejected, seconds) in enumerate(_batches(rows_of(entry, drops, row_sources))):
+    seen = RowsSeen.of(entry.options)
+    for number, (articles, rejected, seconds) in enumerate(_batches(rows_of(entry, drops, seen))):
         shard = f"{entry.unit.name}-{number:05d}"
         output = Output(_article_table(articles), rejected_table([rejected_row(row) for row in rejected]))
         folder.write(shard, digest_of([key, number, _drops_digest(drops)]), {}, output, seconds)
         shards.append(shard)
         progress.update(len(articles) + len(rejected))
     record: Record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
-    if not row_sources.keys() <= set(entry.unit.labels):
-        record["sources"] = list(row_sources)
+    if not seen.sources.keys() <= set(entry.unit.labels):
+        record["sources"] = list(seen.sources)
+    if seen.absent:
+        record |= {"absent": seen.absent, "fields": seen.fields}
     if entry.source.notes:
         record["notes"] = dict(entry.source.notes)
     write_json(_record_file(folder, entry.unit.name), record)
 
 
-def rows_of(entry: SourceUnit, drops: Drops, row_sources: dict[str, None]) -> Iterator[Article | BadRow]:
-    """Yield the rows of a unit as articles or rejected rows; their sources are added to `row_sources`."""
+def rows_of(entry: SourceUnit, drops: Drops, seen: RowsSeen) -> Iterator[Article | BadRow]:
+    """Yield the rows of a unit as articles or rejected rows; what they show beside is added to `seen`."""
     for raw in entry.source.read(entry.unit):
-        row_sources[raw.source] = None
+        seen.add(raw)
         row = to_article(raw, entry.options) if isinstance(raw, RawRow) else raw
         if isinstance(row, Article) and (row.source, row.line) in drops:
             reason, detail = drops[row.source, row.line]
