@@ -105,6 +105,13 @@ def article(number: int, words: int = 40) -> dict[str, Any]:
     return {"id": f"a{number}", "title": f"Harbour number {number} opens", "body": f"{own} Nobody was hurt."}
 
 
+def named_article(number: int) -> dict[str, Any]:
+    """An article as `article` makes them, in which a person of its own is named."""
+    person = f"{'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[number % 26]}lena {'BCDFGHJKLMNPQRSTVWZ'[number % 19]}uillon"
+    made = article(number)
+    return {**made, "body": f"{person} opened it. {made['body']} {person} said that she was glad."}
+
+
 def write_jsonl(path: Path, rows: list[Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")

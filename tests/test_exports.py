@@ -14,14 +14,14 @@ from pipeline.core.shards import read_order
 from pipeline.label.prompts import PromptFile
 from pipeline.review.log.judgements import Judgement, JudgementLog
 from pipeline.versions.selection import Selection, parse_fold, parse_weights, parse_where
-from tests.conftest import JobMaker, article, command, rows, run, work_of
+from tests.conftest import JobMaker, command, named_article, rows, run, work_of
 from tests.tiny_llama import tokenizer as tiny_tokenizer
 
 
 @pytest.fixture
 def judged(make_job: JobMaker) -> Path:
     """A version of 40 rows: of a0 to a9 a phrase was rejected, of a10 to a19 all are accepted; a20 to a23 are near-copies."""
-    articles = [article(n) for n in range(40)]
+    articles = [named_article(n) for n in range(40)]
     for number in range(21, 24):
         articles[number] = {**articles[20], "id": f"a{number}", "body": articles[20]["body"] + f" Number {number}."}
     path = make_job(articles, split={"eval": 0.2})
@@ -175,10 +175,11 @@ def test_examples_for_a_prompt(judged: Path) -> None:
     assert result.returncode == 0, result.stderr
     examples = yaml.safe_load(out.read_text("utf-8"))["examples"]
     train = train_of(judged)
-    by_label = {"; ".join(row["keyphrases"]): row for row in train.values() if row["label_source"] != "llm"}
-    assert len({example["assistant"] for example in examples}) == 3
+    of_people = [row for row in train.values() if row["label_source"] != "llm"]
+    assert len({example["user"] for example in examples}) == 3
     for example in examples:
-        assert by_label[example["assistant"]]["text"] in example["user"]
+        [row] = [row for row in of_people if row["text"] in example["user"]]
+        assert example["assistant"] == "; ".join(row["keyphrases"])
     assert PromptFile(user="{{ text }}", examples=examples).examples[0].assistant == examples[0]["assistant"]
     first = out.read_bytes()
     command("export", judged, "--few-shot", "3", "--output", out)

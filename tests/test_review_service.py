@@ -24,7 +24,7 @@ from pipeline.review.sample.lanes import Lanes
 from pipeline.review.sample.review_item import segments
 from pipeline.review.sample.sampling_frame import Categories, SamplingFrame
 from pipeline.review.statistics import summary
-from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
+from tests.conftest import JobMaker, article, command, named_article, rows, run, work_of, write_jsonl
 from tests.review_page import ReviewServer, judged
 
 EVERYTHING = {"blind": 0, "overlap": 0, "planted": 0}
@@ -94,8 +94,16 @@ def test_a_sheet_is_the_beginning_of_the_audit(job: Path, tmp_path: Path) -> Non
     assert out.read_text().count("\n") == 30
 
 
-def test_a_planted_phrase_that_a_label_has_by_itself_is_judged_like_others(job: Path) -> None:
-    table = desk(job, blind=0, overlap=0, planted=1)
+@pytest.fixture
+def named(make_job: JobMaker) -> Path:
+    """Thirty labelled articles, each with a phrase of its own."""
+    path = make_job([named_article(n) for n in range(30)])
+    run(path, last="review")
+    return path
+
+
+def test_a_planted_phrase_that_a_label_has_by_itself_is_judged_like_others(named: Path) -> None:
+    job, table = named, desk(named, blind=0, overlap=0, planted=1)
     labels = {row["id"]: row["keyphrases"] for row in rows(work_of(job), "labels")}
     cards = {card["id"]: [phrase["text"] for phrase in card["phrases"]] for card in cards_of(table, "kim")}
     row_id = next(row_id for row_id, shown in cards.items() if len(shown) > len(labels[row_id]))
@@ -186,8 +194,8 @@ def test_segments_cover_the_text_and_know_overlaps() -> None:
     assert segments("", []) == []
 
 
-def test_a_planted_phrase_is_wrong_stays_and_never_reaches_the_label(job: Path) -> None:
-    table = desk(job, blind=0, overlap=0, planted=1)
+def test_a_planted_phrase_is_wrong_stays_and_never_reaches_the_label(named: Path) -> None:
+    job, table = named, desk(named, blind=0, overlap=0, planted=1)
     shown = cards_of(table, "kim")
     labels = {row["id"]: row["keyphrases"] for row in rows(work_of(job), "labels")}
     extra = {card["id"]: [p["text"] for p in card["phrases"] if p["text"] not in labels[card["id"]]] for card in shown}

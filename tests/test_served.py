@@ -137,7 +137,9 @@ def served_job(make_job: JobMaker, served: Served, count: int, **label: Any) -> 
     articles = [korean(n) if n % 2 else article(n) for n in range(count)]
     parameters = {"max_output_tokens": 16, "temperature": 0, "stop": [" ", "a"]}
     sections = {"provider": "openai", "base_url": served.url, "model": str(served.model), "parameters": parameters}
-    return make_job(articles, label={**sections, **label})
+    return make_job(
+        articles, label={**sections, **label}, clean={"absent": "keep"}
+    )  # a tiny model says what no article has
 
 
 def replies(work: Workspace) -> list[dict[str, Any]]:
