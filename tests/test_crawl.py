@@ -441,7 +441,7 @@ def test_where_nothing_came_the_rows_say_why(make_job: JobMaker) -> None:
         server.pages["/2"] = page(b"", status=410)
         path = web(make_job, urls=[f"{server.url}/1", f"{server.url}/2"])
         with pytest.raises(
-            InputError, match=r"\(http_404 1, http_410 1; .*see: labelmill show JOB articles --rejected"
+            InputError, match=r"\(http_404 1, http_410 1; .*see: labelmill show .*job.yaml articles --rejected"
         ):
             run(path, last="collect")
         shown = command("show", path, "articles", "--rejected").stdout
