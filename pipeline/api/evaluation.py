@@ -144,8 +144,8 @@ def _of_records(side: str, records: Sequence[Mapping[Any, Any]], column: LabelCo
     table = _Table(dict(zip(ids, (_phrases(record[name], column) for record in records), strict=True)), has_ids)
     for field_name, values in (("text", table.texts), ("language", table.languages)):
         if field_name in names:
-            known = ((row_id, record[names[field_name]]) for row_id, record in zip(ids, records, strict=True))
-            values.update((row_id, value) for row_id, value in known if isinstance(value, str))
+            by_id = ((row_id, record[names[field_name]]) for row_id, record in zip(ids, records, strict=True))
+            values.update((row_id, value) for row_id, value in by_id if isinstance(value, str))
     return table
 
 

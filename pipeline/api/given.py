@@ -47,15 +47,15 @@ def read(articles: Any, columns: Mapping[str, str]) -> GivenArticles:
     if is_a(articles, "pandas", "Series"):
         return GivenArticles([{"text": text} for text in articles.tolist()], articles.index)
     if isinstance(articles, str) or (not isinstance(articles, Sequence) and not is_a(articles, "numpy", "ndarray")):
-        found = kind_of(articles)
+        kind = kind_of(articles)
         hint = (
             "; of a DatasetDict give one split"
-            if found.endswith("DatasetDict")
+            if kind.endswith("DatasetDict")
             else "; a single text is a list of one"
-            if found == "str"
+            if kind == "str"
             else ""
         )
-        raise ArgumentError(f"articles: give a DataFrame, a Series, a Dataset or a list of texts; found {found}{hint}")
+        raise ArgumentError(f"articles: give a DataFrame, a Series, a Dataset or a list of texts; kind {kind}{hint}")
     items = list(articles)
     if items and all(isinstance(item, Mapping) for item in items):
         names = _names(columns, list(dict.fromkeys(str(key) for item in items for key in item)))

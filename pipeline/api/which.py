@@ -53,8 +53,10 @@ def which_version(
         raise ArgumentError(
             f"which_version: give a Dataset, a DatasetDict, a DataFrame or a path; found {kind_of(data)}"
         )
-    told = [checksums.read(getattr(getattr(rows, "info", None), "description", None) or "") for rows in splits.values()]
-    return _matching(splits, [sums for sums in told[:1] if sums], versions)
+    own_sums = [
+        checksums.read(getattr(getattr(rows, "info", None), "description", None) or "") for rows in splits.values()
+    ]
+    return _matching(splits, [sums for sums in own_sums[:1] if sums], versions)
 
 
 def _folders(known: Job | None) -> list[Path]:
@@ -67,10 +69,10 @@ def _folders(known: Job | None) -> list[Path]:
     return store.all_versions(workspace_of(known).versions)
 
 
-def _matching(splits: Mapping[str, Any], told: list[checksums.Sums], versions: list[Path]) -> str | None:
+def _matching(splits: Mapping[str, Any], own_sums: list[checksums.Sums], versions: list[Path]) -> str | None:
     """Return the version, of those that tell their checksums or are known, whose rows these are."""
     why = "nothing tells a version's checksums; give the job, or its folder of versions, as known="
-    for sums in (*told, *_sums_of(versions)):
+    for sums in (*own_sums, *_sums_of(versions)):
         try:
             rows = {name: checksums.of_rows(_tables(part, sums.label), sums.label) for name, part in splits.items()}
         except InputError as error:
@@ -145,9 +147,9 @@ def _by_rows(path: Path, files: list[Path], versions: list[Path]) -> str | None:
     import pyarrow.parquet as pq
 
     cards = [folder / _CARD for folder in [path, *path.parents][:3] if (folder / _CARD).is_file()]
-    told = [sums for card in cards[:1] if (sums := checksums.read(" ".join(card.read_text("utf-8").split())))]
+    own_sums = [sums for card in cards[:1] if (sums := checksums.read(" ".join(card.read_text("utf-8").split())))]
     splits: dict[str, list[pa.Table]] = {}
     for file in files:
         if file.parent.name != "provenance":
             splits.setdefault(file.name.rpartition("-")[0], []).append(pq.read_table(file))
-    return _matching(splits, told, versions)
+    return _matching(splits, own_sums, versions)

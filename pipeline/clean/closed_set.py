@@ -74,9 +74,9 @@ class ClosedSet:
             around = around[:start] + " " * (end - start) + around[end:]
         mentions = [(start, end, name) for start, end, name in every if not _is_denied(around, start, end)]
         outside = [mention for mention in mentions if not any(a < mention[0] < b for a, b in remarks)]
-        found = outside or mentions
-        names = list(dict.fromkeys(name for _, _, name in found))
-        shared = len(names) > 1 and all(_SHARE.match(folding, end) for _, end, _ in found)
+        counted = outside or mentions
+        names = list(dict.fromkeys(name for _, _, name in counted))
+        shared = len(names) > 1 and all(_SHARE.match(folding, end) for _, end, _ in counted)
         return names[:1] if shared else names
 
     def _mentions(self, text: str) -> list[tuple[int, int, str]]:
@@ -84,13 +84,13 @@ class ClosedSet:
         spans = [match.span() for match in _WORDS.finditer(text)]
         joined = " ".join(text[start:end] for start, end in spans)
         offsets = [at for start, end in spans for at in (*range(start, end), end)]
-        found: list[tuple[int, int, str]] = []
+        mentions: list[tuple[int, int, str]] = []
         for word, name in sorted(self._names.items(), key=lambda item: -len(item[0])):
             for start in _starts(word, joined):
                 span = offsets[start], offsets[start + len(word) - 1] + 1
-                if not any(span[0] < end and begin < span[1] for begin, end, _ in found):
-                    found.append((*span, name))
-        return sorted(found)
+                if not any(span[0] < end and begin < span[1] for begin, end, _ in mentions):
+                    mentions.append((*span, name))
+        return sorted(mentions)
 
     def _may_become_another(self, beginning: str, exact: str) -> bool:
         """Tell whether a reply that was cut after a class's name may have been on its way to another: Art, Art history."""

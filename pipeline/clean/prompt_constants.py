@@ -47,20 +47,20 @@ class Constants:
 
     def say(self, text: str) -> bool:
         """Tell whether the words of the text stand here side by side, or most of its runs of three words do."""
-        found = _ANY_WORD.findall(text.casefold())
-        if not found:
+        words = _ANY_WORD.findall(text.casefold())
+        if not words:
             return False
-        if f" {' '.join(found)} " in self._text:
+        if f" {' '.join(words)} " in self._text:
             return True
-        triples = list(zip(found, found[1:], found[2:], strict=False))
+        triples = list(zip(words, words[1:], words[2:], strict=False))
         if triples and sum(triple in self._triples for triple in triples) >= _SHARE * len(triples):
             return True
-        return not text.isascii() and len(found[0]) > 3 and "".join(found) in self._loose
+        return not text.isascii() and len(words[0]) > 3 and "".join(words) in self._loose
 
     def is_line(self, line: str) -> bool:
         """Tell whether a line is the prompt's own: three words at least, or as much of a script without spaces."""
-        found = "".join(words := _ANY_WORD.findall(line))
-        return (len(words) > 2 or (len(found) > 7 and min(found) >= _SPACELESS)) and self.say(line)
+        letters = "".join(words := _ANY_WORD.findall(line))
+        return (len(words) > 2 or (len(letters) > 7 and min(letters) >= _SPACELESS)) and self.say(line)
 
 
 NO_PROMPT = Constants([])

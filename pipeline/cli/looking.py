@@ -93,8 +93,8 @@ def show(
 
     work = job.workspace()
     if row_id is not None:
-        found = show.article(work, row_id)
-        output.say(found, as_json, lambda: output.article(found))
+        parts = show.article(work, row_id)
+        output.say(parts, as_json, lambda: output.article(parts))
         return
     rows = islice(show.show(work, str(table), rejected), count or (None if as_json or as_csv else 10))
     if as_csv:

@@ -101,10 +101,10 @@ def _by_editors(pairs: Sequence[Pair]) -> dict[str, tuple[float, float, float]]:
     if not pairs:
         return {}
     taken = [editors.accepted(pair.predicted, pair.editors) for pair in pairs]
-    found = [editors.agreed_found(pair.predicted, pair.editors) for pair in pairs]
+    hits = [editors.agreed_found(pair.predicted, pair.editors) for pair in pairs]
     shares = {
         "accepted": clustered_share(taken, [len(pair.predicted) for pair in pairs]),
-        "agreed_found": clustered_share([hit for hit, _ in found], [agreed for _, agreed in found]),
+        "agreed_found": clustered_share([hit for hit, _ in hits], [agreed for _, agreed in hits]),
     }
     return {name: (share.mean, share.low, share.high) for name, share in shares.items() if share.mean is not None}
 
@@ -187,8 +187,8 @@ def _pairs(work: Workspace, gold: Gold, column: LabelColumn) -> Iterator[Pair]:
         by_id = {row["id"]: column.phrases(row[column.name]) for row in labelled}
         for article in articles:
             if (wanted := gold.labels.get(article["id"])) is not None:
-                predicted, said = by_id.get(article["id"], []), gold.editors.get(article["id"], [])
-                yield Pair(article["id"], article["language"], article["text"], predicted, wanted, said)
+                predicted, editors_of_article = by_id.get(article["id"], []), gold.editors.get(article["id"], [])
+                yield Pair(article["id"], article["language"], article["text"], predicted, wanted, editors_of_article)
 
 
 def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None] | None = None) -> Gold:
@@ -204,8 +204,12 @@ def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None
         if "id" not in named or not names:
             raise InputError(f"{where}: needs 'id' and {column.name!r}; it has: {', '.join(map(str, row.fields))}")
         row_id, cell = str(named["id"]).strip(), named[names[0]]
-        if isinstance(said := named.get("editors"), list) and said and all(isinstance(one, dict) for one in said):
-            gold.editors[row_id] = [{"gold": one.get("gold", []), "also": one.get("also", [])} for one in said]
+        if (
+            isinstance(of_editors := named.get("editors"), list)
+            and of_editors
+            and all(isinstance(one, dict) for one in of_editors)
+        ):
+            gold.editors[row_id] = [{"gold": one.get("gold", []), "also": one.get("also", [])} for one in of_editors]
             cell = cell if names[0] != "editors" else gold.editors[row_id][0]["gold"]
         phrases = tables.phrases_in(cell, column.many)
         if not phrases:

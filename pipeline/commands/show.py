@@ -52,25 +52,25 @@ def article(work: Workspace, row_id: str) -> dict[str, Any]:
 
     Raises InputError for an id that no row has.
     """
-    found: dict[str, Any] = {"id": row_id}
+    parts: dict[str, Any] = {"id": row_id}
     for name, folder in _FOLDERS.items():
         if row := _row_of(work, folder(work), row_id):
-            found[name] = row
-    if len(found) == 1:
+            parts[name] = row
+    if len(parts) == 1:
         raise InputError(f"{work.path}: no article {row_id!r}; see: labelmill show {work.config.file} articles")
-    if "requests" in found and has_ledger(work):
+    if "requests" in parts and has_ledger(work):
         with opened_ledger(work) as ledger:
-            key = bytes.fromhex(found["requests"]["key"])
-            found["replies"] = [asdict(record) | {"key": key.hex()} for record in ledger.get([key]).get(key, [])]
+            key = bytes.fromhex(parts["requests"]["key"])
+            parts["replies"] = [asdict(record) | {"key": key.hex()} for record in ledger.get([key]).get(key, [])]
     digest = next(
-        (row["text_sha256"] for row in found.values() if isinstance(row, dict) and row.get("text_sha256")), None
+        (row["text_sha256"] for row in parts.values() if isinstance(row, dict) and row.get("text_sha256")), None
     )
     if digest and (verdicts := judgements.load(work.verdicts_file).get(digest)):
-        found["verdicts"] = vars(verdicts)
-    found["versions"] = {
+        parts["verdicts"] = vars(verdicts)
+    parts["versions"] = {
         path.name: split for path in store.all_versions(work.versions) if (split := _split_in(path, row_id))
     }
-    return found
+    return parts
 
 
 _FOLDERS: dict[str, Callable[[Workspace], Folder]] = {

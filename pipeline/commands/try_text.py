@@ -30,14 +30,18 @@ def try_text(work: Workspace, text: str) -> dict[str, Any]:
     request = builder.request(_article(text))
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger, work.locked(shared=True):
         stage.check_ledger_is_this_jobs(work, ledger, read_json(work.articles.path / "_order.json") or [])
-        known = request.key in ledger.get([request.key])
+        is_stored = request.key in ledger.get([request.key])
         _ask(work, builder, ledger, request)
         records = ledger.get([request.key]).get(request.key, [])
     answers = [record for record in records if record.reply is not None]
     if not answers:
         why = f"{records[-1].error_code}: {records[-1].error}" if records else "the request got no answer; try again"
         raise InputError(f"{builder.provider.where}: {why}")
-    return {**_result(builder, request, answers), "asked": not known, "cost_usd": None if known else _cost(records)}
+    return {
+        **_result(builder, request, answers),
+        "asked": not is_stored,
+        "cost_usd": None if is_stored else _cost(records),
+    }
 
 
 def _article(text: str) -> Article:

@@ -97,13 +97,13 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def _module(kind: Kind, name: str) -> ModuleType:
-    known = names(kind)
-    if name in known:
+    built_in = names(kind)
+    if name in built_in:
         return importlib.import_module(f"{FOLDERS[kind]}.{name}")
     if "." not in name:
-        hint = did_you_mean(name, known)
+        hint = did_you_mean(name, built_in)
         raise ConfigError(
-            f"unknown {kind[:-1]} {name!r}{hint}; allowed: {', '.join(known)}, or a module 'package.name'"
+            f"unknown {kind[:-1]} {name!r}{hint}; allowed: {', '.join(built_in)}, or a module 'package.name'"
         )
     try:
         return importlib.import_module(name)

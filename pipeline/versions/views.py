@@ -145,8 +145,8 @@ class View:
         names = ("completion",) if self.form == "prompt-completion" else ("chosen", "rejected")
         answers = dict(zip(names, (target, other or ""), strict=False))
         if self.conversational:
-            said = {name: [_message("assistant", answer)] for name, answer in answers.items()}
-            return {"prompt": [_message("user", before)], **said}
+            turns = {name: [_message("assistant", answer)] for name, answer in answers.items()}
+            return {"prompt": [_message("user", before)], **turns}
         # a space begins the answer, not ends the prompt: a token may begin with one, hardly any ends with one
         return {"prompt": f"{before}\n\n{self._title}:", **{name: f" {answer}" for name, answer in answers.items()}}
 

@@ -107,8 +107,8 @@ def clean_reply(
     if task == "classes":
         from pipeline.clean.closed_set import ClosedSet  # which reads by this package
 
-        name, told = ClosedSet(classes or ()).read(raw, finish_reason, source)
-        return CleanLabel([name] if name else [], [], told, [])
+        name, status_of_class = ClosedSet(classes or ()).read(raw, finish_reason, source)
+        return CleanLabel([name] if name else [], [], status_of_class, [])
     repairs: list[str] = [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
     if failed := withheld(finish_reason):
         return CleanLabel([], [], failed, repairs)

@@ -257,7 +257,7 @@ def _is_aside(text: str, start: int, end: int) -> bool:
 
 def _elements(text: str) -> list[tuple[str, int, str, int]]:
     """Return the outermost elements as (name, start, inside, end), markup left out. Linear."""
-    found: list[tuple[str, int, str, int]] = []
+    elements: list[tuple[str, int, str, int]] = []
     opened: re.Match[str] | None = None
     depth = 0
     tags = [tag for tag in _TAG.finditer(text) if tag[2].lower() not in _INLINE_TAGS | words.BLOCK_TAGS]
@@ -270,9 +270,9 @@ def _elements(text: str) -> list[tuple[str, int, str, int]]:
         elif name == opened[2].lower():
             depth += -1 if tag[1] else 1
             if depth == 0:
-                found.append((name, opened.start(), text[opened.end() : tag.start()], tag.end()))
+                elements.append((name, opened.start(), text[opened.end() : tag.start()], tag.end()))
                 opened = None
-    return found
+    return elements
 
 
 def _without_tags(text: str) -> str:
@@ -283,7 +283,7 @@ def _without_tags(text: str) -> str:
         name = match[2].lower()
         if name in _INLINE_TAGS:
             return ""
-        known = name in words.BLOCK_TAGS or name in closed or _is_answer(name)
-        return "\n" if known else match[0]
+        is_markup = name in words.BLOCK_TAGS or name in closed or _is_answer(name)
+        return "\n" if is_markup else match[0]
 
     return _TAG.sub(replace, text)

@@ -17,21 +17,21 @@ def chosen_literal(text: str) -> tuple[ParsedLiteral | None, list[ParsedLiteral]
 
     What is called rejected or a candidate before it is no answer where another is there; one that is called final is the answer.
     """
-    found: list[tuple[str, ParsedLiteral]] = []
+    literals: list[tuple[str, ParsedLiteral]] = []
     start = 0
-    while len(found) < _MOST and (literal := find_literal(text, start)) is not None:
-        found.append((text[start : literal.begin], literal))
+    while len(literals) < _MOST and (literal := find_literal(text, start)) is not None:
+        literals.append((text[start : literal.begin], literal))
         start = literal.end
-    kinds = [labels.kind_of_lead(lead) for lead, _ in found]
+    kinds = [labels.kind_of_lead(lead) for lead, _ in literals]
     for wanted in ("final", "answer", "draft", "aside"):
         if wanted in kinds:
             first = kinds.index(wanted)
             break
     else:
         return None, []
-    chosen = found[first][1]
+    chosen = literals[first][1]
     rest = []
-    for lead, literal in found[first + 1 :]:
+    for lead, literal in literals[first + 1 :]:
         is_list = chosen.value.opener == "["
         if any(map(str.isalnum, lead)) and (is_list or labels.kind_of_lead(lead) != "answer"):
             break

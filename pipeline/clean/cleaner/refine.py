@@ -178,8 +178,10 @@ def _remark_before(text: str, article: ArticleIndex | None) -> list[str] | None:
     *remarks, last = _SENTENCE.split(text)
     if not remarks or not any(map(str.isalnum, last)) or is_clause(last):
         return None
-    known = article is not None and article.has(trim(last))
-    return [last] if (known or article is None) and all(is_clause(part) or known for part in remarks) else None
+    in_article = article is not None and article.has(trim(last))
+    return (
+        [last] if (in_article or article is None) and all(is_clause(part) or in_article for part in remarks) else None
+    )
 
 
 def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:

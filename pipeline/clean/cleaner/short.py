@@ -114,10 +114,10 @@ def _behind_head(line: str, article: ArticleIndex | None) -> str:
     match = _HEAD.match(line)
     if match is None or not line[match.end() :].strip():
         return line
-    found = _WORD.findall(match[1].casefold())
-    is_head = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in found)
+    words_of_head = _WORD.findall(match[1].casefold())
+    is_head = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in words_of_head)
     if not is_head and article is not None and ":" in match[0].replace("：", ":"):
-        is_head = len(found) == 1 and not article.shares(" ".join(found)) and not article.has(match[1])
+        is_head = len(words_of_head) == 1 and not article.shares(" ".join(words_of_head)) and not article.has(match[1])
     return line[match.end() :] if is_head else line
 
 
@@ -131,8 +131,8 @@ def literal_texts(value: Value) -> list[str]:
         texts = [text for item in value.items for text in literal_texts(item)[:1]]
         return texts[:1] if all(isinstance(item, Collection) and _has_share(item) for item in value.items) else texts
     pairs = answer_pairs(value)
-    found = [(key, part, texts) for key, part in pairs if (texts := literal_texts(part))]
-    ranked = sorted(found, key=lambda entry: _rank(entry[0], entry[1]))
+    with_texts = [(key, part, texts) for key, part in pairs if (texts := literal_texts(part))]
+    ranked = sorted(with_texts, key=lambda entry: _rank(entry[0], entry[1]))
     if ranked:
         return ranked[0][2]
     if not all(isinstance(part, Bare) for _, part in pairs):

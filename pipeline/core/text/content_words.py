@@ -21,19 +21,19 @@ def beginnings(text: str) -> set[str]:
 
     Words that say nothing of an article (with, dans, 그리고) and shorter ones are left out.
     """
-    found: set[str] = set()
+    begun: set[str] = set()
     for match in _WORD.finditer(text):
         word = match[0]
         if "\u4e00" <= word[0] <= "\u9fff" or "\u3400" <= word[0] <= "\u4dbf":
-            found.update(word[at : at + 2] for at in range(len(word) - 1))
+            begun.update(word[at : at + 2] for at in range(len(word) - 1))
         elif "가" <= word[0] <= "힣":
-            found.update([word[:2]] if len(word) > 1 and word not in _FUNCTION_WORDS else [])
+            begun.update([word[:2]] if len(word) > 1 and word not in _FUNCTION_WORDS else [])
         elif len(word) > 3 or "ァ" <= word[0] <= "ー":
             folded = _folded(word)
-            found.update([folded[:4]] if folded not in _FUNCTION_WORDS and len(folded) > 1 else [])
+            begun.update([folded[:4]] if folded not in _FUNCTION_WORDS and len(folded) > 1 else [])
         elif word.isupper() and len(word) > 1:
-            found.add(word)
-    return found
+            begun.add(word)
+    return begun
 
 
 def _folded(word: str) -> str:

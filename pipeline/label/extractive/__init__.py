@@ -41,8 +41,8 @@ def extract(
     text = articles.normalised(text)
     title = articles.normalised(title) if title else None
     language = _language_of(language, text)
-    found, by = _judged(text, title, language, settings)
-    chosen = choose([each for each in found if _is_wanted(each, text, settings)], by, settings)
+    judged, weighing = _judged(text, title, language, settings)
+    chosen = choose([each for each in judged if _is_wanted(each, text, settings)], weighing, settings)
     return chosen if chosen or settings.candidates else _frequent_words(text, settings)
 
 

@@ -56,12 +56,12 @@ def judge(text: str, title: str | None, language: str, settings: Settings) -> li
     headline, body = articles.divide(text, title, language)
     whole = f"{headline}\n{body}"
     quoted = {match[1] for match in _QUOTED.finditer(whole)}
-    found = _phrases(whole, language, settings.stop_words)
+    phrases = _phrases(whole, language, settings.stop_words)
     if settings.candidates:
-        found = {
-            phrase: found.get(phrase) or _given(phrase, whole) for phrase in settings.candidates if phrase in whole
+        phrases = {
+            phrase: phrases.get(phrase) or _given(phrase, whole) for phrase in settings.candidates if phrase in whole
         }
-    nested = _nesting(found)
+    nested = _nesting(phrases)
     behind = len(headline) + 1
     common = _lists(language)["common"]
     return [
@@ -71,7 +71,7 @@ def judge(text: str, title: str | None, language: str, settings: Settings) -> li
             _features(phrase, headline, behind, nested, quoted, common),
             phrase.text.casefold(),
         )
-        for phrase in found.values()
+        for phrase in phrases.values()
     ]
 
 
@@ -108,18 +108,18 @@ def _runs(text: str, language: str, stop: frozenset[str]) -> Iterator[list[re.Ma
 
 def _phrases(text: str, language: str, more_stop_words: frozenset[str]) -> dict[str, _Phrase]:
     lists = _lists(language)
-    found: dict[str, _Phrase] = {}
+    phrases: dict[str, _Phrase] = {}
     for run in _runs(text, language, lists["stop"] | lists["boundary"] | more_stop_words):
         for begin in range(len(run)):
             for last in range(begin, min(len(run), begin + _LONGEST[language])):
                 shown = text[run[begin].start() : run[last].end()]
                 if len(shown) < _SHORT or shown[0] in lists["edge"] or shown[-1] in lists["edge"]:
                     continue
-                phrase = found.setdefault(shown, _Phrase(shown, run[begin].start()))
+                phrase = phrases.setdefault(shown, _Phrase(shown, run[begin].start()))
                 phrase.count += 1
                 phrase.free_left += begin == 0
                 phrase.free_right += last == len(run) - 1
-    return found
+    return phrases
 
 
 def _given(phrase: str, whole: str) -> _Phrase:
@@ -127,10 +127,10 @@ def _given(phrase: str, whole: str) -> _Phrase:
     return _Phrase(phrase, whole.find(phrase), count, count, count)
 
 
-def _nesting(found: dict[str, _Phrase]) -> Counter[str]:
+def _nesting(phrases: dict[str, _Phrase]) -> Counter[str]:
     """Return how often the longest phrases recur that hold a phrase (the idea of C-value, Frantzi et al. 2000)."""
     nested: Counter[str] = Counter()
-    for phrase in found.values():
+    for phrase in phrases.values():
         if phrase.count > 1 and len(phrase.text) > _SHORT:
             for begin in range(len(phrase.text)):
                 for end in range(begin + _SHORT, len(phrase.text) + (begin > 0)):

@@ -38,19 +38,22 @@ _MIXED = 3
 
 def judge(text: str, title: str | None, language: str | None, settings: Settings) -> list[Judged]:
     """Return the candidates of an article with their features."""
-    known = lexicon(language)
+    lexemes = lexicon(language)
     headline, body = articles.divide(text, title, language)
-    words = read(f"{headline}\n\n{body}", known)
+    words = read(f"{headline}\n\n{body}", lexemes)
     behind = sum(1 for start in words.starts if start < len(headline))
-    kinds.mark(words, known, behind)
-    _bound(words, settings.stop_words if known.language in LANGUAGES else settings.stop_words | _function_words(words))
-    phrases = Phrases(words, known, behind, settings.words[1] if settings.words else LONGEST)
+    kinds.mark(words, lexemes, behind)
+    _bound(
+        words,
+        settings.stop_words if lexemes.language in LANGUAGES else settings.stop_words | _function_words(words),
+    )
+    phrases = Phrases(words, lexemes, behind, settings.words[1] if settings.words else LONGEST)
     phrases.complete_names()
-    given = {" ".join(_keys(phrase, known)) for phrase in settings.candidates}
+    given = {" ".join(_keys(phrase, lexemes)) for phrase in settings.candidates}
     for key in sorted(given - phrases.found.keys()):
         phrases.add_given(key.split(" "))
-    found = _Judge(words, known, behind, phrases.found).all()
-    return [each for each in found if " ".join(each.parts) in given] if given else found
+    judged = _Judge(words, lexemes, behind, phrases.found).all()
+    return [each for each in judged if " ".join(each.parts) in given] if given else judged
 
 
 def _bound(words: Words, more_stop_words: frozenset[str]) -> None:

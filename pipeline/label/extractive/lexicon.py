@@ -157,10 +157,10 @@ class Lexicon(dict[str, Entry]):
         return lower
 
     def is_common(self, lower: str) -> bool:
-        known = self._is_common.get(lower)
-        if known is None:
-            known = self._is_common[lower] = bool(self.lists.common.intersection((lower, self.key(lower))))
-        return known
+        is_listed = self._is_common.get(lower)
+        if is_listed is None:
+            is_listed = self._is_common[lower] = bool(self.lists.common.intersection((lower, self.key(lower))))
+        return is_listed
 
     def _part(self, word: str, lower: str) -> int:
         if len(word) > _LONGEST_WORD:
@@ -207,21 +207,24 @@ def lexicon(language: str | None) -> Lexicon:
 @lru_cache(maxsize=16)
 def sections(language: str | None) -> dict[str, list[str]]:
     """Return the sections of all files of a language: name -> words in order."""
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for path in sorted(_LEXICA.glob(f"{language}.*txt")) if language in LANGUAGES else ():
         words: list[str] = []
         for line in path.read_text("utf-8").splitlines():
             if line.startswith("["):
-                words = found.setdefault(line.strip("[]"), [])
+                words = by_name.setdefault(line.strip("[]"), [])
             elif not line.startswith("#"):
                 words += line.split()
-    return found
+    return by_name
 
 
 def by_function_words(text: str) -> str | None:
     """Return the language whose articles, prepositions and auxiliaries a text has most of, None where it has few of any."""
     words = _LETTERS.findall(text.lower())
-    counts = {language: sum(word in known for word in words) for language, known in _function_words().items()}
+    counts = {
+        language: sum(word in function_words for word in words)
+        for language, function_words in _function_words().items()
+    }
     best = max(counts, key=counts.__getitem__)
     return best if counts[best] > _FUNCTION_SHARE * len(words) else None
 
@@ -230,10 +233,10 @@ def by_function_words(text: str) -> str | None:
 def _function_words() -> dict[str, frozenset[str]]:
     names = ("determiner", "preposition", "be", "link", "opens")
     read = {language: sections(language) for language in sorted(LANGUAGES)}
-    found = {
+    by_language = {
         language: frozenset(word for name in names for word in own.get(name, ())) for language, own in read.items()
     }
-    return {language: words for language, words in found.items() if words}
+    return {language: words for language, words in by_language.items() if words}
 
 
 def _parts(read: dict[str, list[str]], language: str | None) -> dict[str, int]:

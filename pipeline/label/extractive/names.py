@@ -119,5 +119,5 @@ def abbreviates(acronym: str, forms: Iterable[str]) -> bool:
     """Whether an acronym has the initials of a name or a phrase, one letter aside."""
     initials = "".join(part[0] for form in forms for part in form.split("-") if part).upper()
     letters = acronym.upper()
-    known = sum(letter in initials for letter in letters)
-    return len(letters) > 1 and letters[0] in initials and letters[-1] in initials[-2:] and known >= len(letters) - 1
+    shared = sum(letter in initials for letter in letters)
+    return len(letters) > 1 and letters[0] in initials and letters[-1] in initials[-2:] and shared >= len(letters) - 1

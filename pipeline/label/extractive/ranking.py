@@ -29,8 +29,8 @@ class Judged:
 @lru_cache(maxsize=8)
 def weights(family: str, names: tuple[str, ...]) -> tuple[float, ...]:
     """Return the weights of a family's features, in their order."""
-    known = json.loads(_WEIGHTS.read_text("utf-8"))[family]
-    return tuple(known[name] for name in names)
+    by_name = json.loads(_WEIGHTS.read_text("utf-8"))[family]
+    return tuple(by_name[name] for name in names)
 
 
 def choose(candidates: Sequence[Judged], by: tuple[float, ...], settings: Settings) -> list[str]:

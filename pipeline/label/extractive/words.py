@@ -57,10 +57,10 @@ class _Gaps(dict[str, tuple[int, bool]]):
             joint = OWNING
         elif gap == " & ":
             joint = AND
-        found = joint, bool(_BEGINS_SENTENCE.search(gap))
+        joint_and_start = joint, bool(_BEGINS_SENTENCE.search(gap))
         if len(gap) < 8:
-            self[gap] = found
-        return found
+            self[gap] = joint_and_start
+        return joint_and_start
 
 
 @lru_cache(maxsize=64)

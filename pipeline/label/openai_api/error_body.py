@@ -70,8 +70,8 @@ def read_error(data: bytes) -> ErrorBody:
         words, message = (*words, *behind.words), f"{message}: {behind.message}"
     delay = next((str(part["retryDelay"]) for part in parts if "retryDelay" in part), "")
     headers = as_dict(as_dict(error.get("metadata")).get("headers"))
-    told = {str(name).lower(): str(text) for name, text in headers.items()}
-    return ErrorBody(own[0] if own else "", message[:MOST_MESSAGE], _parameter(parts), words, delay, told)
+    lowered = {str(name).lower(): str(text) for name, text in headers.items()}
+    return ErrorBody(own[0] if own else "", message[:MOST_MESSAGE], _parameter(parts), words, delay, lowered)
 
 
 def _parts(value: Any, depth: int) -> Iterator[Any]:
@@ -91,10 +91,10 @@ def _words_in(part: dict[str, Any]) -> Iterator[str]:
 
 
 def _message(error: dict[str, Any]) -> str:
-    said = next((error[name] for name in _MESSAGES if error.get(name)), None)
+    message = next((error[name] for name in _MESSAGES if error.get(name)), None)
     counts = [error[name] for name in ("n_prompt_tokens", "n_ctx") if isinstance(error.get(name), int)]  # llama.cpp
     counted = f" ({counts[0]} tokens, context size {counts[1]})" if len(counts) == 2 else ""
-    return str(said or _detail(error.get("detail")) or error)[:MOST_MESSAGE] + counted
+    return str(message or _detail(error.get("detail")) or error)[:MOST_MESSAGE] + counted
 
 
 def _detail(detail: Any) -> str:

@@ -225,8 +225,8 @@ def error_in(value: dict[str, Any], choice: dict[str, Any]) -> Any:
 def error_inside(value: dict[str, Any], error: Any, arrived: Reply, headers: Any) -> ErrorInside:
     """Return the failure that an error is with the status that it names: what its code, or its type, would have been sent with."""
     status, body = _status_of(error, value), orjson.dumps({"error": error}, default=str)
-    said = read_error(body)
-    failed = failure_of(status, said, f"HTTP 200 with an error: {said.code} {said.message}", headers)
+    error_body = read_error(body)
+    failed = failure_of(status, error_body, f"HTTP 200 with an error: {error_body.code} {error_body.message}", headers)
     billed = bool(arrived.usage.tokens) or (arrived.usage.tokens is None and bool(arrived.text))
     inside = ErrorInside(
         failed.kind, failed.code, str(failed), retry_after=failed.retry_after, unit=failed.unit, may_be_paid=billed,

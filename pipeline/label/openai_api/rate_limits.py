@@ -102,14 +102,14 @@ def is_daily(error: ErrorBody) -> bool:
 
 def wait_of(error: ErrorBody, headers: Mapping[str, str]) -> float | None:
     """Return the seconds after which the endpoint says to come back; None where it does not say."""
-    told = (
+    waits = (
         retry_after(headers),
         seconds(error.delay) if error.delay else None,
         _in_words(error.message),
         _reset(headers, unit_of(error, headers)),
         _reset(error.headers, unit_of(error, headers)),
     )
-    return next((wait for wait in told if wait is not None), None)
+    return next((wait for wait in waits if wait is not None), None)
 
 
 def _in_words(message: str) -> float | None:

@@ -16,7 +16,7 @@ def correct(text: str, words: list[Word]) -> None:
     """Fill stems, particles and kinds of the words in Hangul anew."""
     morphemes = kiwi.analyser().tokenize(text)
     at = 0
-    known = lists()
+    listed = lists()
     for word in words:
         if not _HANGUL.fullmatch(word.form):
             continue
@@ -27,7 +27,7 @@ def correct(text: str, words: list[Word]) -> None:
             own.append(morphemes[at])
             at += 1
         stem, is_verbal = _stem(word, own)
-        if stem in known.stop or len(stem) < _SHORTEST:
+        if stem in listed.stop or len(stem) < _SHORTEST:
             word.kind = STOP
             continue
         word.stem, word.particles = stem, VERBAL if is_verbal else word.form[len(stem) :]

@@ -42,11 +42,11 @@ def is_followed_as_name(after: Sequence[tuple[str, str]]) -> bool:
 
 def full_names(words: Sequence[tuple[str, str]]) -> frozenset[str]:
     """Return the names of three syllables among words, given as (gap, form), that a title or an age follows directly."""
-    found, surnames = set(), _surnames()
+    full_names, surnames = set(), _surnames()
     for (_, form), (gap, after) in pairwise(words):
         if len(form) == _FULL_NAME and form[0] in surnames and _shows_name(gap, after):
-            found.add(form)
-    return frozenset(found)
+            full_names.add(form)
+    return frozenset(full_names)
 
 
 def _shows_name(gap: str, after: str) -> bool:

@@ -85,7 +85,7 @@ def judge(text: str, title: str | None, settings: Settings) -> list[Judged]:
     headline, body = articles.divide(text, title, "ko")
     parts = [(part, tokens(part)) for part in (headline, body)]
     evidence = Evidence([word for _, words in parts for word in words])
-    found = _Phrases(settings.words[1] if settings.words else LONGEST)
+    phrases = _Phrases(settings.words[1] if settings.words else LONGEST)
     for part, words in parts:
         analyse(words, evidence)
         if settings.korean == "kiwi":
@@ -93,11 +93,11 @@ def judge(text: str, title: str | None, settings: Settings) -> list[Judged]:
         for word in words:
             if word.stem in settings.stop_words:
                 word.kind = STOP
-        found.add(part, words)
+        phrases.add(part, words)
     given = {_solid(phrase) for phrase in settings.candidates}
     for phrase in settings.candidates:
-        found.add_given(phrase, f"{headline}\n{body}")
-    judged = _Judge(found, headline, body).all()
+        phrases.add_given(phrase, f"{headline}\n{body}")
+    judged = _Judge(phrases, headline, body).all()
     return [each for each in judged if each.solid in given] if given else judged
 
 

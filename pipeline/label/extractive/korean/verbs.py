@@ -51,25 +51,25 @@ def forms(stem: str) -> set[str]:
     def ending_in(other: int) -> str:
         return stem[:-1] + _syllable(initial, vowel, other)
 
-    found = _joined(stem, _AS_IT_IS)
+    inflected = _joined(stem, _AS_IT_IS)
     if final in (0, _L):
         open_stem, short = ending_in(0), ending_in(_N)
-        found |= _joined(open_stem, ["는", "는데", "는지", "니", "니까"]) | _joined(stem, _BETWEEN)
-        found |= _joined(short, ["", "다", "다고", "다는", "다며", "데", "지"])
-        found |= _joined(ending_in(_L), ["", "지", "수록", "까"]) | {ending_in(_M), ending_in(_B) + "니다"}
+        inflected |= _joined(open_stem, ["는", "는데", "는지", "니", "니까"]) | _joined(stem, _BETWEEN)
+        inflected |= _joined(short, ["", "다", "다고", "다는", "다며", "데", "지"])
+        inflected |= _joined(ending_in(_L), ["", "지", "수록", "까"]) | {ending_in(_M), ending_in(_B) + "니다"}
     else:
-        found |= _joined(stem, _AFTER_CONSONANT)
+        inflected |= _joined(stem, _AFTER_CONSONANT)
     for connected in _connected(stem):
-        found |= _joined(connected, ("", *_CONNECTED))
+        inflected |= _joined(connected, ("", *_CONNECTED))
     if final == _B:  # 돕다, 어렵다
-        found |= _joined(ending_in(0), _OF_IRREGULAR_B)
+        inflected |= _joined(ending_in(0), _OF_IRREGULAR_B)
     elif final == _D:  # 듣다
-        found |= _joined(ending_in(_L), _OF_IRREGULAR_D)
+        inflected |= _joined(ending_in(_L), _OF_IRREGULAR_D)
     elif final == _S:  # 짓다
-        found |= _joined(ending_in(0), _OF_IRREGULAR_D)
+        inflected |= _joined(ending_in(0), _OF_IRREGULAR_D)
     elif final == _H:  # 그렇다
-        found.add(ending_in(_N))
-    return {form for form in found if len(form) > 1}
+        inflected.add(ending_in(_N))
+    return {form for form in inflected if len(form) > 1}
 
 
 def _joined(stem: str, endings: Iterable[str]) -> set[str]:

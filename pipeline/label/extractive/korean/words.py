@@ -100,15 +100,15 @@ class Word:
 
 def tokens(text: str) -> list[Word]:
     """Return the words of a text, not analysed yet; lists with a middle dot come apart (서울·부산)."""
-    found: list[Word] = []
+    words: list[Word] = []
     before = 0
     for match in _TOKEN.finditer(text):
         form, start, end = match[0], match.start(), match.end()
         for begin, behind in _apart(form, start) if "·" in form else ((start, end),):
             part = text[begin:behind]
-            found.append(Word(part, begin, behind, text[before:begin], part))
+            words.append(Word(part, begin, behind, text[before:begin], part))
             before = behind
-    return found
+    return words
 
 
 def _apart(form: str, start: int) -> Iterator[tuple[int, int]]:
@@ -151,12 +151,12 @@ class Evidence:
             return form, ""
         support = len(self.particles[stem])
         for other, rest in self._readings[form]:
-            found = len(self.particles[other])
-            if len(other) < 2 or found <= support or rest == particles:
+            others_support = len(self.particles[other])
+            if len(other) < 2 or others_support <= support or rest == particles:
                 continue
-            is_weak = rest in _AMBIGUOUS and found < 3 and not particles
+            is_weak = rest in _AMBIGUOUS and others_support < 3 and not particles
             if not (is_weak and len(other) < len(stem)):
-                stem, particles, support = other, rest, found
+                stem, particles, support = other, rest, others_support
         if len(particles) == 1 and self._ends_in_noun(form):
             return form, ""
         is_unseen = support == 1 and self._count[form] > 1 and len(form) > 2
@@ -192,22 +192,22 @@ class Evidence:
 @lru_cache(maxsize=2**15)
 def _readings(form: str) -> tuple[tuple[str, str], ...]:
     """Return every way to take a form apart into a stem and particles, the whole form first."""
-    known = lists().particles
-    found = [(form, "")]
+    particles = lists().particles
+    readings = [(form, "")]
     for length in range(1, min(_LONGEST_PARTICLE, len(form) - 1) + 1):
         stem, rest = form[:-length], form[-length:]
-        if rest in known and (follows(stem, rest) or (rest not in PARTICLES and len(stem) > 1)):
-            found.append((stem, rest))
-    return tuple(found)
+        if rest in particles and (follows(stem, rest) or (rest not in PARTICLES and len(stem) > 1)):
+            readings.append((stem, rest))
+    return tuple(readings)
 
 
 @lru_cache(maxsize=2**15)
 def is_verbal(form: str) -> bool:
     """Whether a form is an inflected verb or adjective by its ending."""
-    known = lists()
-    if form in known.nouns:
+    listed = lists()
+    if form in listed.nouns:
         return False
-    if form in known.verbs or any(final_consonant(syllable) == _DOUBLE_SIOT for syllable in form):
+    if form in listed.verbs or any(final_consonant(syllable) == _DOUBLE_SIOT for syllable in form):
         return True
     if _NO_VERB.search(form):
         return False
@@ -226,18 +226,18 @@ def _is_syllable_with_particle(form: str) -> bool:
 
 def analyse(words: list[Word], evidence: Evidence) -> None:
     """Fill stems, particles and kinds by rule."""
-    known = lists()
+    listed = lists()
     for place, word in enumerate(words):
         if len(word.form) > _LONGEST_WORD:
             continue
-        if word.gap in _CLOSING and word.form in known.particles:
+        if word.gap in _CLOSING and word.form in listed.particles:
             continue  # what stands behind a quotation or parentheses
         if word.form[0].isdigit():
             _analyse_number(word)
         elif not _HANGUL.fullmatch(word.form):
-            _analyse_mixed(word, known)
+            _analyse_mixed(word, listed)
         else:
-            _analyse_hangul(word, evidence, known, words[place - 1] if place else None)
+            _analyse_hangul(word, evidence, listed, words[place - 1] if place else None)
         word.end = word.start + len(word.stem)
 
 
@@ -303,10 +303,10 @@ def _analyse_counted(word: Word) -> None:
 
 def _analyse_nominal(word: Word, known: Lists) -> None:
     """살처분했다, 재건축하는: the noun is one, where it has two syllables."""
-    found = _NOMINAL_VERB.fullmatch(word.form)
-    if not found:
+    match = _NOMINAL_VERB.fullmatch(word.form)
+    if not match:
         return
-    stem = found[1] or found[2]
+    stem = match[1] or match[2]
     if stem not in known.stop and not is_verbal(stem):
         word.stem, word.particles, word.kind = stem, VERBAL, NOUN
 
