@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import Paused
+from pipeline.label.openai_api.compatibility import refused
 from pipeline.label.pacing.concurrency_limiter import ConcurrencyLimiter
 from tests.conftest import JobMaker, article, rows, run
 from tests.openai_server import Server, completion
@@ -214,3 +215,61 @@ def test_parallel_limits_are_kept_without_sleeping(make_job: JobMaker, server: S
     server.script = script
     work = run(labelled(make_job, server, limits={}), last="clean")
     assert len(rows(work, "labels")) == 30 and refused
+
+
+@pytest.mark.parametrize("case", [0, 1, 12, 14])
+def test_what_is_said_to_all_is_final_for_none(make_job: JobMaker, server: Server, case: int) -> None:
+    """A proxy that takes no body, a firewall that flags everything: no article may lose its label to it."""
+    status, answer, _ = OF_THE_ARTICLE[case]
+    server.script = lambda body, times: (status, answer, {})
+    path = labelled(make_job, server, count=300)
+    with pytest.raises(Paused, match="answered nothing yet, only turned down"):
+        run(path, last="clean")
+    assert sum(server.seen.values()) == 300
+    server.script = lambda body, times: (200, completion(body, "city; public"), {})
+    assert len(rows(run(path, last="clean"), "labels")) == 300
+
+
+def test_an_error_that_repeats_the_article_is_not_read_as_the_endpoints_words(
+    make_job: JobMaker, server: Server
+) -> None:
+    articles = [article(n) for n in range(30)]
+    articles[10]["body"] += " The budget has been exceeded, and the account was suspended."
+    path = make_job(articles, label={"provider": "openai", "base_url": server.url, "brake": None})
+    server.script = lambda body, times: (
+        (400, openai(f"cannot be parsed: {body['messages'][-1]['content'][-300:]}"), {})
+        if "exceeded" in body["messages"][-1]["content"]
+        else (200, completion(body, "city; public"), {})
+    )
+    work = run(path, last="clean")
+    assert len(rows(work, "labels")) == 29 and len(rows(work, "labels", rejected=True)) == 1
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "The decoder prompt (length {count}) is longer than the maximum model length of {limit}.",
+        "This model's maximum context length is {limit} tokens. However, your messages resulted in {count} tokens.",
+        "`inputs` must have less than {limit} tokens. Given: {count}",
+    ],
+)
+def test_an_article_is_cut_once_by_limit_and_count_in_either_order(
+    make_job: JobMaker, server: Server, says: str
+) -> None:
+    def script(body: dict[str, Any], times: int) -> Any:
+        count, limit = sum(len(message["content"]) for message in body["messages"]) // 4, 1500
+        message = says.format(count=count, limit=limit)
+        return (400, openai(message), {}) if count > limit else (200, completion(body, "city; public"), {})
+
+    server.script = script
+    articles = [article(n, words=1600 if n == 3 else 40) for n in range(6)]
+    label = {"provider": "openai", "base_url": server.url, "on_too_long": "truncate", "brake": None}
+    work = run(make_job(articles, label=label), last="clean")
+    assert len(rows(work, "labels")) == 6 and sum(server.seen.values()) == 7
+
+
+def test_a_parameter_is_named_as_a_whole_word() -> None:
+    body = {"model": "m", "messages": [], "top_p": 0.5, "seed": 1}
+    assert refused(body, 400, "", "unsupported parameter: top_pressure") == []
+    assert refused(body, 400, "", "'reseed' is not supported") == []
+    assert refused(body, 400, "", "unsupported parameter: 'seed'") == ["seed"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.core.errors import RequestFailed
 from pipeline.job.config import Brake
-from pipeline.label.engine.failure_policy import MAX_IN_A_ROW, policy_of
+from pipeline.label.engine.failure_policy import policy_of
 from pipeline.label.engine.request_attempt import Outcome
 
 SHOWN = 5  # replies
@@ -60,21 +60,20 @@ class RejectionBreaker:
 
     def __init__(self) -> None:
         self.suspects: list[Outcome] = []
-        self._in_a_row = 0
+        self._in_a_row: Counter[int] = Counter()  # by the bound that they count towards
 
     def failed(self, failure: RequestFailed) -> str | None:
         """Take note of a request that was rejected or given up; return why to pause, after too many in a row."""
-        policy = policy_of(failure)
-        if policy.rejects_article and not policy.needs_a_witness:
-            return None  # it says itself that it is the article's fault: many long ones in a row are many long ones
-        self._in_a_row += 1
-        if self._in_a_row < MAX_IN_A_ROW:
+        # each bound counts its own: behind forty long articles one that fails for no reason is the first of its kind
+        most = policy_of(failure).max_in_a_row
+        self._in_a_row[most] += 1
+        if self._in_a_row[most] < most:
             return None
-        return f"{MAX_IN_A_ROW} requests in a row got no answer ({failure.code}: {failure})"
+        return f"{most:,} requests in a row got no answer ({failure.code}: {failure})"
 
     def answered(self) -> list[Outcome]:
         """Take note of an answer; return the suspects, whose rejections are final now: the endpoint answers others."""
-        self._in_a_row = 0
+        self._in_a_row.clear()
         return self.release()
 
     def release(self) -> list[Outcome]:

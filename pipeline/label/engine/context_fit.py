@@ -6,19 +6,18 @@ The record keeps the key of the whole question; its `note` says how much of the 
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 from pipeline.core.errors import TOO_LONG, RequestFailed
 from pipeline.core.text.tokens import NamedRuler, Ruler, encoding_of
 from pipeline.core.types import Request
 from pipeline.label.engine.request_attempt import RequestAttempt, size_of
+from pipeline.label.openai_api.lengths import limit_and_count
 from pipeline.label.requests import RequestBuilder
 
 _REPLY_TOKENS = 128  # left for the reply where no parameter says how long it may be
 _MOST_CUTS = 5
 _SHORTER = 0.7  # of what was sent, where the endpoint does not say how much is too much
-_NUMBERS = re.compile(r"\d[\d,]{2,}")
 
 
 class ContextFit:
@@ -57,16 +56,17 @@ class ContextFit:
         if failure.code != TOO_LONG or not self._cuts:
             return False
         tokens = self.tokens(attempt.request)
-        return self._shorten(attempt, tokens - self._room(tokens, str(failure)))
+        return self._shorten(attempt, tokens - self._room(tokens, str(failure).partition(":")[2]))
 
     def _room(self, tokens: int, message: str) -> int:
         """Return how many of our tokens fit, as the endpoint's message has it: "maximum context length is 8192 tokens ... your
         messages resulted in 9000 tokens"."""
-        numbers = [int(number.replace(",", "")) for number in _NUMBERS.findall(message.partition(":")[2])]
-        if len(numbers) >= 2 and numbers[0] < numbers[1]:
-            limit, counted = numbers[:2]
-            return int(tokens * max(0, limit - self._reply) / counted * 0.98)
-        return int(tokens * _SHORTER)
+        limit, counted = limit_and_count(message)
+        if limit is None:
+            return int(tokens * _SHORTER)
+        if counted is None:  # in tokens as we count them, then
+            return min(max(0, limit - self._reply), int(tokens * _SHORTER))
+        return int(tokens * max(0, limit - self._reply) / counted * 0.98)
 
     def _shorten(self, attempt: RequestAttempt, excess: int) -> bool:
         """Take at least `excess` tokens off the article's end; return whether enough is left."""

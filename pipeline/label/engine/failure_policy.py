@@ -14,6 +14,7 @@ from pipeline.core.errors import TOO_LONG, FailureKind, RequestFailed
 
 MAX_TRIES = 12  # attempts of one request that failed by themselves
 MAX_IN_A_ROW = 20  # requests rejected or failed, with no answer between them: it is not the articles' fault
+MAX_EXPLAINED_IN_A_ROW = 1000  # of those that name an article's fault, which many articles in a row may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class FailurePolicy:
     needs_a_witness: bool = False
     """Whether a rejection is held back until the endpoint has answered something else: a gateway that is misconfigured turns down
     everything, and that must not be final for anyone."""
+
+    max_in_a_row: int = MAX_IN_A_ROW
+    """How many requests may end so, with no answer between them, before the job pauses."""
 
     pauses_job: bool = False
     """Whether nothing more is sent, since the next request would fail like this one."""
@@ -66,12 +70,14 @@ POLICIES: dict[tuple[FailureKind, str | None], FailurePolicy] = {
     ("rejected", None): _REJECTED,
     ("rejected", TOO_LONG): replace(
         _REJECTED,
-        sentence="final for the article at once, for it says itself whose fault it is; with `on_too_long: truncate` the end of the "
-        "article is cut at a token's end, it is sent again, and the record and the label say so",
-        needs_a_witness=False,
+        sentence="as any rejection, but many in a row are no reason to pause; with `on_too_long: truncate` the end of the article "
+        "is cut at a token's end, it is sent again, and the record and the label say so",
+        max_in_a_row=MAX_EXPLAINED_IN_A_ROW,
     ),
     ("rejected", "content_filter"): replace(
-        _REJECTED, sentence="final for the article at once, for it says itself whose fault it is", needs_a_witness=False
+        _REJECTED,
+        sentence="as any rejection, but many in a row are no reason to pause",
+        max_in_a_row=MAX_EXPLAINED_IN_A_ROW,
     ),
     ("fatal", None): FailurePolicy("the job pauses; what is in flight is kept", pauses_job=True),
 }

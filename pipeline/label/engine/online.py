@@ -86,7 +86,8 @@ class OnlineRun:
         begun = False
         try:
             while not self._stop.why:
-                if len(self._queue.claimed) > 4 * self._admission.concurrency_limiter.size + MOST_CLAIMED:
+                to_try_again = len(self._queue.claimed) - len(self._rejections.suspects)
+                if to_try_again > 4 * self._admission.concurrency_limiter.size + MOST_CLAIMED:
                     await self._queue.wait()  # many wait to try again
                 elif attempts := await self._queue.take(self._monitor.rates()[0]):
                     if not begun:

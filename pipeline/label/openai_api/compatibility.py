@@ -140,7 +140,8 @@ def refused(body: dict[str, Any], status: int, parameter: str, complaint: str) -
 
 def _parameters_in(complaint: str, body: dict[str, Any]) -> list[str]:
     """Return the parameters of the body that a complaint is about, in the order in which it names them."""
-    positions = {name: complaint.find(name) for name in body}
+    matches = {name: re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])", complaint) for name in body}
+    positions = {name: match.start() if match else -1 for name, match in matches.items()}
     if "response_format" in body:
         first_of = [
             complaint.find(word) for word in ("response_format", "json_schema", "structured output", "json_object")

@@ -35,7 +35,8 @@ class FailureRule:
     """A line of the table: errors that look like this are failures of this `kind`.
 
     All that is given must fit: one of the `statuses`, and the patterns, of which `code` may stand in any of the error's words for
-    machines (codes, types), and `message` in its message; case does not count.
+    machines (codes, types), and `message` in its message, unless the prompt says the same: some errors repeat the article, and
+    one about a budget that was exceeded must not pause the job.  Case does not count.
     """
 
     kind: FailureKind
@@ -54,9 +55,14 @@ class FailureRule:
         return (
             status in self.statuses
             and (not self.code or self.word(error) is not None)
-            and (not self.message or bool(re.search(self.message, error.message, re.IGNORECASE)))
+            and (not self.message or self._says(error, sent))
             and (self.when is None or self.when(error, sent))
         )
+
+    def _says(self, error: ErrorBody, sent: Sent) -> bool:
+        prompt = " ".join(message["content"] for message in sent.get("messages", ())).casefold()
+        matches = re.finditer(self.message, error.message, re.IGNORECASE)
+        return any(match[0].casefold() not in prompt for match in matches)
 
     def word(self, error: ErrorBody) -> str | None:
         """Return the error's word that the rule is about."""
