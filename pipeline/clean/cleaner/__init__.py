@@ -109,6 +109,27 @@ def clean_reply(
 
         name, status_of_class = ClosedSet(classes or ()).read(raw, finish_reason, source)
         return CleanLabel([name] if name else [], [], status_of_class, [])
+    wanted = _Wanted(max(max_phrases, 0), absent, language)
+    return _clean_phrases(raw, article, source, constants, finish_reason, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the caller of `clean_reply` wants of key phrases."""
+
+    most: int
+    absent: Literal["flag", "drop", "keep"]
+    language: str | None
+
+
+def _clean_phrases(
+    raw: str,
+    article: str | None,
+    source: ArticleIndex | None,
+    constants: Constants,
+    finish_reason: str | None,
+    wanted: _Wanted,
+) -> CleanLabel:
     repairs: list[str] = [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
     if failed := withheld(finish_reason):
         return CleanLabel([], [], failed, repairs)
@@ -117,8 +138,7 @@ def clean_reply(
     if not any(map(str.isalnum, answer)):
         echoed = answer != envelope.answer
         return CleanLabel([], [], "truncated" if envelope.unfinished else "prompt_echo" if echoed else "empty", repairs)
-    opening = statuses.status_of_opening(answer, source)
-    if opening:
+    if opening := statuses.status_of_opening(answer, source):
         return CleanLabel([], [], opening, repairs)
 
     candidates = find_candidates(answer, source)
@@ -128,17 +148,26 @@ def clean_reply(
     if truncated:
         repairs.append("truncated_tail")
     refined = islice(_refine_all(candidates.items, source, repairs), MAX_CANDIDATES)
-    selected = _select(refined, source, absent, constants, max(max_phrases, 0), repairs)
+    selected = _select(refined, source, wanted.absent, constants, wanted.most, repairs)
     phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
-    if 2 * tiers.count("absent") >= len(tiers) and faults.is_fault(raw):
-        return CleanLabel([], [], "no_answer", repairs)
-    own = None if absent == "keep" else source  # such phrases are in the language that was asked for
-    if phrases and statuses.is_other_language(phrases, tiers, own, language):
-        return CleanLabel([], [], "language_mismatch", repairs)
-    if source and phrases and absent != "keep" and {*tiers} == {"absent"} and not any(map(source.shares, phrases)):
-        return CleanLabel([], [], "none_in_article", repairs)
+    if turned_away := _turned_away(phrases, tiers, raw, source, wanted):
+        return CleanLabel([], [], turned_away, repairs)
     status = "ok" if phrases else _status_without_phrases(candidates, truncated, repairs)
     return CleanLabel(phrases, tiers, status, repairs)
+
+
+def _turned_away(
+    phrases: list[str], tiers: list[str], raw: str, source: ArticleIndex | None, wanted: _Wanted
+) -> Status | None:
+    """Return why phrases are no label, by the evidence of reply and article; None where they are one."""
+    if 2 * tiers.count("absent") >= len(tiers) and faults.is_fault(raw):
+        return "no_answer"
+    may_be_elsewhere = wanted.absent == "keep"  # such phrases are in the language that was asked for
+    if phrases and statuses.is_other_language(phrases, tiers, None if may_be_elsewhere else source, wanted.language):
+        return "language_mismatch"
+    if source and phrases and not may_be_elsewhere and {*tiers} == {"absent"} and not any(map(source.shares, phrases)):
+        return "none_in_article"
+    return None
 
 
 def _without_prompt(answer: str, article: ArticleIndex | None, constants: Constants, repairs: list[str]) -> str:

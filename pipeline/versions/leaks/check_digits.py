@@ -17,15 +17,6 @@ def iban(text: str) -> bool:
     return int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1
 
 
-def isbn(digits: str) -> bool:
-    """Books: ISBN-13, or ISBN-10 with its X."""
-    if len(digits) == 13:
-        weighted = sum(int(digit) * (1 + 2 * (place % 2)) for place, digit in enumerate(digits))
-        return digits[:3] in ("978", "979") and weighted % 10 == 0
-    values = [10 if digit in "xX" else int(digit) for digit in digits]
-    return len(digits) == 10 and sum(value * (10 - place) for place, value in enumerate(values)) % 11 == 0
-
-
 def korean_resident(digits: str) -> bool:
     """Tell whether the last of 13 digits checks the others.
 
