@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,29 @@ def test_offsets_of_shards_of_before_and_of_people(make_job: JobMaker, tmp_path:
     for row in (added, after[second["id"]]):
         old = dict(zip(before[row["id"]]["keyphrases"], before[row["id"]]["offsets"], strict=True))
         assert row["offsets"][0] == old[row["keyphrases"][0]]
+
+
+@pytest.mark.durable
+def test_a_version_is_on_the_disk_before_its_manifest_says_so(
+    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut leaves no manifest beside a torn file."""
+    synced: list[str] = []
+    really = os.fsync
+
+    def fsync(opened: int) -> None:
+        really(opened)
+        synced.append(Path(f"/proc/self/fd/{opened}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    version = run(make_job([article(n) for n in range(12)])).versions / "1.0.0"
+    files = {file.name for file in version.rglob("*") if file.is_file() and file.name != "manifest.json"}
+    manifest_at = next(at for at, name in enumerate(synced) if name.startswith(".manifest.json"))
+    before = {
+        name.removeprefix(".").rsplit(".", 2)[0] if name.endswith(".tmp") else name for name in synced[:manifest_at]
+    }
+    assert {file.name for file in version.rglob("*.parquet")} <= set(synced[:manifest_at]) and files <= before
+    assert synced[-1] == "versions"  # the name of the folder
 
 
 def test_only_labels_are_published(make_job: JobMaker) -> None:

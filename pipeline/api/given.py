@@ -55,7 +55,7 @@ def read(articles: Any, columns: Mapping[str, str]) -> GivenArticles:
             if kind == "str"
             else ""
         )
-        raise ArgumentError(f"articles: give a DataFrame, a Series, a Dataset or a list of texts; kind {kind}{hint}")
+        raise ArgumentError(f"articles: give a DataFrame, a Series, a Dataset or a list of texts; found {kind}{hint}")
     items = list(articles)
     if items and all(isinstance(item, Mapping) for item in items):
         names = _names(columns, list(dict.fromkeys(str(key) for item in items for key in item)))

@@ -48,6 +48,17 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
         raise
 
 
+def sync(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk before anything that follows."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folder, and keeps names in its journal
+    opened = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)  # Windows syncs only what may be written
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """Write a value as indented JSON, whole or not at all (see `write_bytes`)."""
     write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n", durable)

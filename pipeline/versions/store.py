@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
-from pipeline.core.files import file_digest, read_json, write_bytes, write_json
+from pipeline.core.files import file_digest, read_json, sync, write_bytes, write_json
 from pipeline.versions.diff import STATE, Diff, compare, numbers
 from pipeline.versions.rows import SPLITS, digests
 
@@ -141,6 +141,8 @@ def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
     (path / MANIFEST).unlink(missing_ok=True)
     for name, text in texts.items():
         write_bytes(path / name, text.encode())
+    for file in path.rglob("*.parquet"):  # the others are synced as they are written
+        sync(file)
     write_json(path / MANIFEST, {**manifest, "files": file_digests(path)})
 
 
@@ -157,4 +159,6 @@ def release(folder: Path, version: str) -> Path:
         raise InputError(f"{target}: is there already, without a sound manifest; move it away, or restore it")
     for file in (file for file in path.rglob("*") if file.is_file()):
         file.chmod(0o444)
-    return path.rename(target)
+    path.rename(target)
+    sync(folder)
+    return target
