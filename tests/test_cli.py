@@ -16,7 +16,7 @@ from pipeline.cli import looking, main, running
 from pipeline.cli.group import labelmill
 from pipeline.commands import show
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, process, run
-from tests.openai_server import Server
+from tests.openai_server import Server, completion, keyphrases
 
 COMMANDS = [*labelmill.commands, *(f"prompt {name}" for name in labelmill.commands["prompt"].commands)]  # type: ignore[attr-defined]
 
@@ -100,8 +100,11 @@ def test_errors_are_one_line_and_debug_shows_the_traceback(tmp_path: Path) -> No
 def test_parts_log_and_the_command_line_shows_it(
     make_job: JobMaker, server: Server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    server.script = lambda body, times: (200, completion(body, keyphrases(body)), {})
+    path = make_job([article(0)], label={"provider": "openai", "base_url": server.url})
+    run(path, last="label")  # a rejection is final where the endpoint answers others
+    make_job([article(n) for n in range(4)], label={"provider": "openai", "base_url": server.url})
     server.script = lambda body, times: (400, {"error": {"code": "content_filter", "message": "no, 100%s"}}, {})
-    path = make_job([article(n) for n in range(3)], label={"provider": "openai", "base_url": server.url})
     run(path, last="label")
     [message] = [record.getMessage() for record in caplog.records if record.name == "labelmill.label"]
     assert (

@@ -26,10 +26,11 @@ NONSENSE = [
 def a_fifth_is_nonsense(server: Server, again: bool = True) -> dict[str, str]:
     """Script the server; return text of the question -> the nonsense that it answered."""
     said: dict[str, str] = {}
+    numbers: dict[str, int] = {}
 
     def script(body, times):  # type: ignore[no-untyped-def]
         question = body["messages"][-1]["content"]
-        number = len(server.seen)
+        number = numbers.setdefault(question, len(numbers))
         if question in said and again:
             return 200, completion(body, said[question]), {}
         if number % 5 == 0 and question not in said:
