@@ -18,6 +18,7 @@ from pipeline.engines.steps import DONE, NOT_RUN, UNKNOWN
 from pipeline.filter import stage as filter_stage
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
+from pipeline.label import progress as label_progress
 from pipeline.label import stage as label
 from pipeline.label.job_ledger import has_ledger, opened_ledger
 from pipeline.label.requests import load_prompt
@@ -41,7 +42,7 @@ class Stage:
 STAGES = (
     Stage("collect", collect.run, lambda work: work.articles, collect.state),
     Stage("filter", lambda work, _: filter_stage.run(work), lambda work: work.filtered, filter_stage.state),
-    Stage("label", label.run, lambda work: work.requests, label.state),
+    Stage("label", label.run, lambda work: work.requests, label_progress.state),
     Stage("clean", lambda work, _: clean.run(work), lambda work: work.labels, clean.state),
     Stage("review", lambda work, _: review.run(work), lambda work: work.reviewed, review.state),
     Stage("split", lambda work, _: split.run(work), lambda work: work.split, split.state),
@@ -103,7 +104,7 @@ def _incomplete(work: Workspace, options: RunOptions) -> str | None:
     """Return why articles have no outcome yet, None where all have one; to be rejected by the endpoint for good is one."""
     if options.limit is not None:
         return f"this run was limited to {options.limit:,} articles"
-    progress = label.progress(work, read_order(work.articles))
+    progress = label_progress.progress(work, read_order(work.articles))
     return None if progress.is_over else str(progress)
 
 
@@ -156,7 +157,7 @@ def status(work: Workspace) -> dict[str, Any]:
     stages = [_stage_status(work, stage, order, stage_states[stage.name]) for stage in STAGES]
     label_row = next(row for row in stages if row["stage"] == "label")
     label_row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
-    progress = label.progress(work, order)
+    progress = label_progress.progress(work, order)
     if progress.under_way or stage_states["label"] == DONE:
         label_row |= _under_way(progress)
     changes = read_json(work.articles.path / "_changes.json")
@@ -179,7 +180,7 @@ def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -
     }
 
 
-def _under_way(progress: label.Progress) -> dict[str, Any]:
+def _under_way(progress: label_progress.Progress) -> dict[str, Any]:
     """Return what replaces the counts of finished shards while articles wait."""
     if progress.is_over:
         return {}

@@ -12,28 +12,26 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
-from pipeline.core.files import read_json, write_json
+from pipeline.core.files import write_json
 from pipeline.core.shards import Manifest, Output, input_digests, read_order, step_key
 from pipeline.core.types import Request
-from pipeline.engines.steps import NOT_RUN, UNKNOWN, Step, state_of
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label.cost import quote
-from pipeline.label.engine.monitor import EventLog, Monitor, paused_because
+from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger.schema import storable
-from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of, identified
+from pipeline.label.progress import VERSION, under_way_file
+from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 
 _log = logging.getLogger("labelmill.label")
-VERSION = 1
 _NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
 BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
 REQUESTS = pa.schema(
@@ -56,70 +54,6 @@ def run(work: Workspace, options: RunOptions) -> None:
         _LabelRun(work, options, builder, ledger).run()
     finally:
         ledger.close()
-
-
-def state(work: Workspace, shards: Sequence[str]) -> str:
-    """Return whether `requests/` is up to date with articles, provider and prompt: NOT_RUN, UNKNOWN, or as `state_of` has it.
-
-    Rows that wait change no state.
-    """
-    builder = identified(work)
-    if builder is None:
-        return UNKNOWN if any(work.requests.manifest(shard) for shard in shards) else NOT_RUN
-    return state_of([_step(work, builder)], shards)
-
-
-def _step(work: Workspace, builder: RequestBuilder) -> Step:
-    def taken(shard: str) -> int | None:
-        manifest = work.requests.manifest(shard)
-        return manifest.kept if manifest else None
-
-    changed = "the labeller or its prompt changed"
-    return Step(work.requests, [work.filtered], [VERSION, builder.identity], changed, taken)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the articles of a job are asked about; `waiting` ones have no outcome yet."""
-
-    articles: int
-    answered: int
-    waiting: int
-    failed: int  # got no answer; the next run asks them again
-    under_way: bool  # the labeller of the job file asks, or was stopped before it had asked about all
-    pid: int | None  # of a process that asks at this moment
-    paused: str | None  # why the last run stopped before its end
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the stage has nothing left to do."""
-        return not (self.waiting or self.failed or self.under_way)
-
-    def __str__(self) -> str:
-        failures = f", {self.failed:,} got no answer" if self.failed else ""
-        activity = f", running ({self.pid})" if self.pid else f", paused: {self.paused}" if self.paused else ""
-        return f"{self.answered:,} of {self.articles:,} answered, {self.waiting:,} wait{failures}{activity}"
-
-
-def progress(work: Workspace, shards: Sequence[str]) -> Progress:
-    """Return how far all articles are, those of shards under way included."""
-    builder, articles = identified(work), work.filtered.tally(shards).kept
-    if builder is None:
-        return Progress(articles, 0, articles, 0, False, work.worked_on_by(), paused_because(work.events_file))
-    step, noted = _step(work, builder), read_json(_under_way(work)) or {}
-    tally = work.requests.tally([shard for shard in shards if step.is_done(shard)])
-    with_outcome, answered, failed = tally.kept, tally.notes["answered"], tally.notes["failed"]
-    under_way = noted.get("run_id") == builder.run_id and with_outcome <= noted["settled"] <= articles
-    if under_way:
-        with_outcome, answered, failed = noted["settled"], noted["answered"], noted["failed"]
-    pid = work.worked_on_by() if under_way else None
-    paused = None if pid else paused_because(work.events_file)
-    return Progress(articles, answered, articles - with_outcome, failed, under_way, pid, paused)
-
-
-def _under_way(work: Workspace) -> Path:
-    """Return the file of how far the last process to label is; it exists until all of that is in `requests/`."""
-    return work.requests.path / "_under_way.json"
 
 
 def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger, shards: Sequence[str]) -> None:
@@ -184,7 +118,7 @@ class _LabelRun:
                 events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
                 self._note_progress()
                 raise
-            _under_way(self._work).unlink(missing_ok=True)
+            under_way_file(self._work).unlink(missing_ok=True)
             events.write("finished", **monitor.summary())
         self._report(monitor)
 
@@ -196,7 +130,7 @@ class _LabelRun:
             statuses.update(shard.outcomes[key]["status"] for key in shard.keys if key in shard.outcomes)
         counts = {"settled": statuses.total(), "answered": statuses["answered"], "failed": statuses["failed"]}
         with self._work.writing_requests():  # another process that begins sweeps away files that are not whole
-            write_json(_under_way(self._work), {"run_id": self._builder.run_id, **counts}, durable=False)
+            write_json(under_way_file(self._work), {"run_id": self._builder.run_id, **counts}, durable=False)
 
     def _report(self, monitor: Monitor) -> None:
         """Tell people what is left, and what they would not expect."""
