@@ -15,7 +15,7 @@ from pipeline import runner
 from pipeline.cli import looking, main, running
 from pipeline.cli.group import labelmill
 from pipeline.commands import show
-from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, process, run
+from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, process, run, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
 
 COMMANDS = [*labelmill.commands, *(f"prompt {name}" for name in labelmill.commands["prompt"].commands)]  # type: ignore[attr-defined]
@@ -128,7 +128,7 @@ def test_from_and_to(make_job: JobMaker) -> None:
     path = make_job([article(n) for n in range(3)])
     assert command("run", path, "--from", "split", "--to", "filter").returncode == 2
     result = command("filter", path)
-    assert result.returncode == 1 and "labelmill collect JOB" in result.stderr
+    assert result.returncode == 1 and f"labelmill collect {path}" in result.stderr
     assert command("run", path, "--to", "filter").returncode == 0
     assert command("clean", path).returncode == 1
     for name in runner.NAMES[2:]:
@@ -173,6 +173,23 @@ def test_init_writes_a_job_file_that_is_sound(tmp_path: Path) -> None:
     assert command("run", tmp_path / "job.yaml", "--to", "filter").returncode == 0
     assert command("init", tmp_path / "quick", "--quickstart").returncode == 0
     assert command("run", tmp_path / "quick" / "job.yaml", "--to", "collect").returncode == 0
+
+
+def test_a_hint_names_the_job_file_that_was_given(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(1)]).rename(tmp_path / "내 작업.yaml")
+    write_jsonl(tmp_path / "gold.jsonl", [{"id": "nobody", "keyphrases": ["x"]}])
+    hints = {}
+    for arguments in (
+        ["filter"], ["show", "labels"], ["ledger"], ["publish"], ["review", "--export", "x.csv"], ["versions"],
+        ["report"], ["export", "--format", "chat"], ["takedown", "--id", "nobody"],
+        ["evaluate", "--gold", str(tmp_path / "gold.jsonl")],
+    ):  # fmt: skip
+        done = command(arguments[0], path, *arguments[1:])
+        hints[arguments[0]] = done.stdout + done.stderr
+    run(path, last="review")
+    done = command("evaluate", path, "--gold", tmp_path / "gold.jsonl")
+    hints["evaluate, labelled"] = done.stdout + done.stderr
+    assert {name: text for name, text in hints.items() if "내 작업.yaml" not in text or "JOB" in text} == {}
 
 
 def test_doctor_never_shows_a_secret(make_job: JobMaker, server: Server) -> None:

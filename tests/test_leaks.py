@@ -332,7 +332,7 @@ def test_what_is_out_already_is_told_with_the_way_to_take_it_down(
     write_jsonl(tmp_path / "articles.jsonl", [*leaking(2), article(12)])
     result = command("run", path)
     assert result.returncode == 0, result.stderr
-    line = "no_credentials: 1 rows, 1 of them published already (a2), labelmill takedown JOB --id a2"
+    line = f"no_credentials: 1 rows, 1 of them published already (a2), labelmill takedown {path} --id a2"
     assert caplog.messages == [line]
     card = (work_of(path).versions / "1.1.0" / "README.md").read_text()
     assert "| `no_credentials` | warns | 1 rows, 1 of them published already |" in card and "--id a2" not in card

@@ -172,9 +172,10 @@ def test_samples_are_drawn_with_a_seed(quickstart: Path) -> None:
 
 
 def test_a_job_that_never_ran_is_one_line(make_job: JobMaker) -> None:
-    result = command("report", make_job([article(1)]))
+    path = make_job([article(1)])
+    result = command("report", path)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
-    assert "labelmill collect JOB" in result.stderr
+    assert f"labelmill collect {path}" in result.stderr
 
 
 @pytest.mark.parametrize("last", ["collect", "filter", "label", "clean", "review", "split", "publish"])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pipeline.core.errors import LabelmillError
+from pipeline.core.hints import with_job
 from pipeline.core.signals import Terminated
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ OVERRIDES = click.option(
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 _DEBUG = "labelmill.debug"  # set in the context of a command, which those above it share
+_JOB = "labelmill.job"  # likewise
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -86,7 +88,7 @@ class Program(Group):
             if ctx.meta.get(_DEBUG):
                 traceback.print_exc()
             code, message = explained(error)
-            print(f"labelmill: {message}", file=sys.stderr)
+            print(f"labelmill: {with_job(message, ctx.meta.get(_JOB, 'JOB'))}", file=sys.stderr)
         ctx.obj.append(code)
 
 
@@ -150,6 +152,7 @@ def job_command(
     def register(function: Function) -> click.Command:
         @wraps(function)
         def call(job: Path, overrides: tuple[str, ...], **flags: Any) -> Any:
+            click.get_current_context().meta[_JOB] = str(job)
             return function(job=Job(job, overrides), **flags)
 
         argument = click.argument("job", type=FILE, metavar="JOB")

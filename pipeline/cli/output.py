@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core.hints import with_job
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -122,13 +124,14 @@ def quote(estimate: Quote) -> None:
         print(f"note: {note}")
 
 
-def plan(planned: Plan) -> None:
+def plan(planned: Plan, job: Path) -> None:
     """Print a planned version: number, diff, gates, card."""
     last = planned.last.name if planned.last else "no version yet"
     print(f"last: {last}; this would be: {planned.version or f'{last} still, for no row differs'}")
     changes(planned.diff)
     for finding in planned.findings:
-        print(f"gate {finding.gate:22}{finding.state:8}{finding.message().partition(': ')[2]}")
+        message = with_job(finding.message().partition(": ")[2], str(job))
+        print(f"gate {finding.gate:22}{finding.state:8}{message}")
     if planned.version:
         print(f"\n{planned.card}")
 
@@ -140,7 +143,7 @@ def changes(diff: Diff) -> None:
         print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
 
 
-def versions(rows: list[dict[str, Any]]) -> None:
+def versions(rows: list[dict[str, Any]], job: Path) -> None:
     """Print versions, a line each: whether they are here and on the Hub, their rows and changes."""
     for row in rows:
         copies = f"{'here' if row['here'] else '-':5}{'hub ' + row['hub'][:10] if row.get('hub') else '-':15}"
@@ -151,7 +154,7 @@ def versions(rows: list[dict[str, Any]]) -> None:
         diff = ", ".join(f"{name} {count:,}" for name, count in row["diff"].items() if isinstance(count, int) and count)
         print(f"{row['version']:10}{copies}{row['created_at'][:19]}  {counts}  ({diff or 'the same rows'})")
     if not rows:
-        print("no version yet; see: labelmill publish JOB --dry-run")
+        print(f"no version yet; see: labelmill publish {job} --dry-run")
 
 
 def exported(done: ExportResult) -> None:

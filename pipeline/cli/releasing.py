@@ -26,7 +26,7 @@ def versions(job: Job, drop: str | None, as_json: bool) -> None:
     rows, trouble = versions.listing(job.workspace())
     if trouble:
         print(f"labelmill: {trouble}", file=sys.stderr)
-    output.say(rows, as_json, lambda: output.versions(rows))
+    output.say(rows, as_json, lambda: output.versions(rows, job.path))
 
 
 @job_command("diff", "How the rows of one version differ from another's.", f"diff {QUICKSTART} 1.0.0 1.1.0")

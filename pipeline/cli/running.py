@@ -114,7 +114,7 @@ def publish(job: Job, dry_run: bool, to: str | None, private: bool, adopt: bool,
     work = job.workspace(*([f"publish.to={to}"] if to else []), *(["publish.private=true"] if private else []))
     options = RunOptions("publish", publish=True, version=version, adopt=adopt)
     if dry_run:
-        return output.plan(runner.plan_version(work, options))
+        return output.plan(runner.plan_version(work, options), job.path)
     if adopt and publish.adopt(work):
         options = replace(options, first="split")
     _run_stage(job, options, work)

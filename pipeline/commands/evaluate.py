@@ -76,7 +76,8 @@ def evaluate_gold(work: Workspace, gold: Gold, where: str, porter: str = "snowba
         pairs = [replace(pair, language=keyphrases.NLTK_ENGLISH) if pair.language == "en" else pair for pair in pairs]
     if not pairs:
         raise InputError(
-            f"{where}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show JOB filtered"
+            f"{where}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show "
+            f"{work.config.file} filtered"
         )
     evaluation = score(pairs, column.many, work.config.max_phrases)
     evaluation.not_in_job = len(gold.labels) - len(pairs)

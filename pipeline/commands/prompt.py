@@ -30,7 +30,9 @@ def render(work: Workspace, article_id: str) -> dict[str, Any]:
         raise ConfigError(f"label.provider: {labeller.provider_name!r} takes the article itself, without a prompt")
     article = next((candidate for candidate in _articles(work) if candidate.id == article_id), None)
     if article is None:
-        raise InputError(f"{work.filtered.path}: no article {article_id!r}; see: labelmill show JOB filtered")
+        raise InputError(
+            f"{work.filtered.path}: no article {article_id!r}; see: labelmill show {work.config.file} filtered"
+        )
     request = labeller.request(article)
     return {
         "prompt": labeller.prompt.name,

@@ -44,7 +44,8 @@ def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
         texts = sorted(_collected(work, row_id).union(*holding.values()))
         if not texts:
             raise InputError(
-                f"no article {row_id!r}, neither in {work.articles.path} nor in a version; see: labelmill show JOB articles"
+                f"no article {row_id!r}, neither in {work.articles.path} nor in a version; see: labelmill show "
+                f"{work.config.file} articles"
             )
         takedowns.append(work.takedowns, row_id, texts, reason, now())
         near_copies = _near_copies(work, row_id, holding)

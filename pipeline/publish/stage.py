@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.errors import GateStopped, HubError
+from pipeline.core.hints import with_job
 from pipeline.core.shards import read_order
 from pipeline.job import label_table
 from pipeline.job.run_options import RunOptions
@@ -107,7 +108,7 @@ def _prepare(
         raise HeldBack(preview(planned))
     for finding in planned.findings:
         if finding.published:
-            _log.warning(finding.message())
+            _log.warning(with_job(finding.message(), str(work.config.file)))
     if stopping := [finding.message() for finding in planned.findings if finding.stops]:
         raise GateStopped(f"not published: {'; '.join(stopping)}; mend the rows, or waive it: publish.waive")
     if planned.version is None:
