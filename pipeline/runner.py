@@ -97,7 +97,7 @@ def _publish(work: Workspace, options: RunOptions) -> str | None:
 
 
 def _held_back(work: Workspace, reason: str, version: str) -> str:
-    return f"no version was made, for {reason}; labelmill publish {work.config.file} would make {version}"
+    return f"no version was made, for {reason}; labelmill publish {work.config.in_commands} would make {version}"
 
 
 def _incomplete(work: Workspace, options: RunOptions) -> str | None:
@@ -143,7 +143,7 @@ def _check_ready(work: Workspace, first: str) -> None:
         if state not in (DONE, UNKNOWN):
             raise InputError(
                 f"{work.config.file}: {first} needs what {name} makes, and that is not up to date ({state}); run: labelmill run "
-                f"{work.config.file} --from {name} (with the --set of the run that made it, if it had any)"
+                f"{work.config.in_commands} --from {name} (with the --set of the run that made it, if it had any)"
             )
 
 

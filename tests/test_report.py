@@ -176,6 +176,9 @@ def test_a_job_that_never_ran_is_one_line(make_job: JobMaker) -> None:
     result = command("report", path)
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert f"labelmill collect {path}" in result.stderr
+    run(path, last="filter")
+    assert command("report", path, "--output", path.parent / "r.html").returncode == 0
+    assert "labelmill run job.yaml" in (page := (path.parent / "r.html").read_text()) and " JOB" not in page
 
 
 @pytest.mark.parametrize("last", ["collect", "filter", "label", "clean", "review", "split", "publish"])

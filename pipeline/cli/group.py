@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 from collections.abc import Callable
@@ -112,6 +113,11 @@ class Job:
     path: Path
     overrides: tuple[str, ...]
 
+    @property
+    def in_commands(self) -> str:
+        """Return the path as a command in a hint names it."""
+        return shlex.quote(str(self.path))
+
     def workspace(self, *more: str) -> Workspace:
         """Read the job file, with `more` overrides; return its workspace."""
         from pipeline.job.job_file import load_job
@@ -152,7 +158,7 @@ def job_command(
     def register(function: Function) -> click.Command:
         @wraps(function)
         def call(job: Path, overrides: tuple[str, ...], **flags: Any) -> Any:
-            click.get_current_context().meta[_JOB] = str(job)
+            click.get_current_context().meta[_JOB] = shlex.quote(str(job))
             return function(job=Job(job, overrides), **flags)
 
         argument = click.argument("job", type=FILE, metavar="JOB")

@@ -55,12 +55,12 @@ def review(
     work = job.workspace()
     if export:
         count, files = review.export_sample(work, export, file_format, sample)
-        output.sampled(count, files, job.path)
+        output.sampled(count, files, job.in_commands)
     elif filled:
         with work.locked():
             stored, repeated = review.import_verdicts(work, filled, file_format, reviewer)
         also = f" ({repeated} were known)" if repeated else ""
-        print(f"{stored} verdicts stored{also}; labelmill run {job.path} applies them")
+        print(f"{stored} verdicts stored{also}; labelmill run {job.in_commands} applies them")
     else:
         names = [] if reviewers is None else reviewers.split(",")
         review.serve(work, host, port, token, names, predictions, output.review_address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -33,11 +34,11 @@ def line(row: dict[str, Any], label: str) -> str:
     return f"{row['id']}  {text[:100]}{'…' if len(text) > 100 else ''}"
 
 
-def sampled(count: int, files: list[Path], job: Path) -> None:
+def sampled(count: int, files: list[Path], job: str) -> None:
     """Print where a sample for review went, and what is next; another tool's settings are a second file."""
     then = "upload them (docs/interchange.md)" if files[1:] else "fill in 'verdict' (accept, reject) or 'corrected'"
     print(f"{count} articles written to {' and '.join(map(str, files))}; {then}, then:")
-    print(f"  labelmill review {job} --import {files[0]}")
+    print(f"  labelmill review {job} --import {shlex.quote(str(files[0]))}")
 
 
 def review_address(url: str) -> None:
@@ -124,13 +125,13 @@ def quote(estimate: Quote) -> None:
         print(f"note: {note}")
 
 
-def plan(planned: Plan, job: Path) -> None:
+def plan(planned: Plan, job: str) -> None:
     """Print a planned version: number, diff, gates, card."""
     last = planned.last.name if planned.last else "no version yet"
     print(f"last: {last}; this would be: {planned.version or f'{last} still, for no row differs'}")
     changes(planned.diff)
     for finding in planned.findings:
-        message = with_job(finding.message().partition(": ")[2], str(job))
+        message = with_job(finding.message().partition(": ")[2], job)
         print(f"gate {finding.gate:22}{finding.state:8}{message}")
     if planned.version:
         print(f"\n{planned.card}")
@@ -143,7 +144,7 @@ def changes(diff: Diff) -> None:
         print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
 
 
-def versions(rows: list[dict[str, Any]], job: Path) -> None:
+def versions(rows: list[dict[str, Any]], job: str) -> None:
     """Print versions, a line each: whether they are here and on the Hub, their rows and changes."""
     for row in rows:
         copies = f"{'here' if row['here'] else '-':5}{'hub ' + row['hub'][:10] if row.get('hub') else '-':15}"
@@ -174,7 +175,7 @@ def exported(done: ExportResult) -> None:
         print(f"  note: {note}")
 
 
-def takedown(taken: Takedown, job: Path) -> None:
+def takedown(taken: Takedown, job: str) -> None:
     """Print that an article was taken down, and which versions still hold it."""
     print(f"{taken.id}: taken down, with its text under any id; labelmill publish {job} makes a version without it")
     for version, on_hub in taken.held_by.items():

@@ -26,7 +26,7 @@ def versions(job: Job, drop: str | None, as_json: bool) -> None:
     rows, trouble = versions.listing(job.workspace())
     if trouble:
         print(f"labelmill: {trouble}", file=sys.stderr)
-    output.say(rows, as_json, lambda: output.versions(rows, job.path))
+    output.say(rows, as_json, lambda: output.versions(rows, job.in_commands))
 
 
 @job_command("diff", "How the rows of one version differ from another's.", f"diff {QUICKSTART} 1.0.0 1.1.0")
@@ -149,4 +149,4 @@ def takedown(job: Job, ids: tuple[str, ...], reason: str) -> None:
 
     work = job.workspace()
     for row_id in ids:
-        output.takedown(takedown.takedown(work, row_id, reason), job.path)
+        output.takedown(takedown.takedown(work, row_id, reason), job.in_commands)

@@ -42,7 +42,7 @@ def run(job: Job, first: str, last: str, limit: int | None, publish: bool, retry
     options = RunOptions(first, last, limit=limit, publish=publish, retry_rejected=retry_rejected)
     held_back = runner.run(work, options)
     if held_back and job.overrides:  # without them the rows would be stale to `publish`
-        publish_command = f"labelmill publish {job.path}"
+        publish_command = f"labelmill publish {job.in_commands}"
         overrides = " ".join(f"--set {shlex.quote(override)}" for override in job.overrides)
         held_back = held_back.replace(publish_command, f"{publish_command} {overrides}")
     report = {**runner.status(work), "held_back": held_back}
@@ -114,7 +114,7 @@ def publish(job: Job, dry_run: bool, to: str | None, private: bool, adopt: bool,
     work = job.workspace(*([f"publish.to={to}"] if to else []), *(["publish.private=true"] if private else []))
     options = RunOptions("publish", publish=True, version=version, adopt=adopt)
     if dry_run:
-        return output.plan(runner.plan_version(work, options), job.path)
+        return output.plan(runner.plan_version(work, options), job.in_commands)
     if adopt and publish.adopt(work):
         options = replace(options, first="split")
     _run_stage(job, options, work)

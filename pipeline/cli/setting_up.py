@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def init(path: Path, quickstart: bool) -> None:
     from pipeline.commands import init
 
     written = init.quickstart(path) if quickstart else init.job_file(path)
-    print(f"{written} written; next: labelmill run {written}")
+    print(f"{written} written; next: labelmill run {shlex.quote(str(written))}")
 
 
 @command("schema", "Print the JSON schema of job files, for editors.", "schema > labelmill.schema.json")

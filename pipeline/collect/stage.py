@@ -217,7 +217,7 @@ def _why_none(work: Workspace, records: list[Record], tally: Tally) -> str:
     example = next(filter(None, details), None)
     return (
         f"none of its {tally.rows:,} rows is an article ({why}{f'; {example}' if example else ''}); see: labelmill show "
-        f"{work.config.file} articles --rejected"
+        f"{work.config.in_commands} articles --rejected"
     )
 
 

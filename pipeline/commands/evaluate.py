@@ -77,7 +77,7 @@ def evaluate_gold(work: Workspace, gold: Gold, where: str, porter: str = "snowba
     if not pairs:
         raise InputError(
             f"{where}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show "
-            f"{work.config.file} filtered"
+            f"{work.config.in_commands} filtered"
         )
     evaluation = score(pairs, column.many, work.config.max_phrases)
     evaluation.not_in_job = len(gold.labels) - len(pairs)

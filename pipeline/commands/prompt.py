@@ -31,7 +31,7 @@ def render(work: Workspace, article_id: str) -> dict[str, Any]:
     article = next((candidate for candidate in _articles(work) if candidate.id == article_id), None)
     if article is None:
         raise InputError(
-            f"{work.filtered.path}: no article {article_id!r}; see: labelmill show {work.config.file} filtered"
+            f"{work.filtered.path}: no article {article_id!r}; see: labelmill show {work.config.in_commands} filtered"
         )
     request = labeller.request(article)
     return {

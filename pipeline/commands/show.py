@@ -57,7 +57,7 @@ def article(work: Workspace, row_id: str) -> dict[str, Any]:
         if row := _row_of(work, folder(work), row_id):
             parts[name] = row
     if len(parts) == 1:
-        raise InputError(f"{work.path}: no article {row_id!r}; see: labelmill show {work.config.file} articles")
+        raise InputError(f"{work.path}: no article {row_id!r}; see: labelmill show {work.config.in_commands} articles")
     if "requests" in parts and has_ledger(work):
         with opened_ledger(work) as ledger:
             key = bytes.fromhex(parts["requests"]["key"])

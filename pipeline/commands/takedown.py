@@ -45,7 +45,7 @@ def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
         if not texts:
             raise InputError(
                 f"no article {row_id!r}, neither in {work.articles.path} nor in a version; see: labelmill show "
-                f"{work.config.file} articles"
+                f"{work.config.in_commands} articles"
             )
         takedowns.append(work.takedowns, row_id, texts, reason, now())
         near_copies = _near_copies(work, row_id, holding)

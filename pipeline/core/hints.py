@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from difflib import get_close_matches
 
 
@@ -14,5 +13,8 @@ def did_you_mean(name: str, allowed: list[str]) -> str:
 
 
 def with_job(text: str, job: str) -> str:
-    """Return a text with the job file for `JOB` in the commands that it names: parts that know only a folder write `JOB`."""
-    return re.sub(r"(\blabelmill \w+ )JOB\b", lambda match: match[1] + shlex.quote(job), text)
+    """Return a text with the job file, quoted where it needs that, for `JOB` in the commands that it names.
+
+    Parts that know only a folder write `JOB`.
+    """
+    return re.sub(r"(\blabelmill \w+ )JOB\b", lambda match: match[1] + job, text)

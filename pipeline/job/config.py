@@ -6,6 +6,7 @@ Every problem is one line: file, key path, the value, what is allowed.
 from __future__ import annotations
 
 import re
+import shlex
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -239,6 +240,11 @@ class JobConfig(Options):
             key = {"providers": "label.provider", "tasks": "label.task"}.get(kind, f"{dotted(at)}.type")
             raise ConfigError(f"{self.file}: {key}: {error}") from error
         return check(model, values, str(self.file), at)
+
+    @property
+    def in_commands(self) -> str:
+        """Return the job file as a command in a hint names it: quoted where its name needs that."""
+        return shlex.quote(str(self.file))
 
     @property
     def folder(self) -> Path:

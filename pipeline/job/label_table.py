@@ -31,5 +31,5 @@ def check_column(folder: Folder, work: Workspace) -> None:
     for shard in read_order(work.articles)[:1]:
         if folder.manifest(shard) and name not in folder.read(shard).column_names:
             raise InputError(
-                f"{folder.path}: has no {name!r}, it is of another task; run: labelmill run {work.config.file}"
+                f"{folder.path}: has no {name!r}, it is of another task; run: labelmill run {work.config.in_commands}"
             )

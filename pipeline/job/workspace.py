@@ -148,7 +148,7 @@ class Workspace:
                 if not wait:
                     raise InputError(
                         f"{self.path}: process {holder} is working on this job; wait for it or stop it "
-                        f"(while it labels, labelmill label {self.config.file} helps it)"
+                        f"(while it labels, labelmill label {self.config.in_commands} helps it)"
                     ) from error
                 _log.info("waiting for process %s, which works on this job", holder)
                 stack.enter_context(self._lock.held(shared))

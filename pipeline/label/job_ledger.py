@@ -63,5 +63,5 @@ def has_ledger(work: Workspace) -> bool:
 def opened_ledger(work: Workspace) -> closing[Ledger]:
     """Open the job's ledger to look at it, as a context.  Raises InputError where nothing was asked yet."""
     if not has_ledger(work):
-        raise InputError(f"{work.ledger_target}: nothing was asked yet; run: labelmill label {work.config.file}")
+        raise InputError(f"{work.ledger_target}: nothing was asked yet; run: labelmill label {work.config.in_commands}")
     return closing(open_ledger_to_read(work.ledger_target, work.config.name))

@@ -74,12 +74,14 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
     if (last := store.latest(work.versions)) and (wrong := store.damaged(last)):
         raise InputError(
             f"{last}: it is not as its manifest says ({', '.join(wrong[:5])}); nothing is compared with it: restore it (from the "
-            f"Hub: delete the folder, then labelmill publish {work.config.file} --adopt)"
+            f"Hub: delete the folder, then labelmill publish {work.config.in_commands} --adopt)"
         )
     outgoing = OutgoingRows(work)
     index, tallies, languages = _index(work, outgoing)
     if not index.num_rows:
-        raise InputError(f"{work.path}: no labelled article to publish; see: labelmill status {work.config.file}")
+        raise InputError(
+            f"{work.path}: no labelled article to publish; see: labelmill status {work.config.in_commands}"
+        )
     before = store.state(last)
     compared = diff.compare(before, index)
     name = last.name if last else None

@@ -108,7 +108,7 @@ def _prepare(
         raise HeldBack(preview(planned))
     for finding in planned.findings:
         if finding.published:
-            _log.warning(with_job(finding.message(), str(work.config.file)))
+            _log.warning(with_job(finding.message(), work.config.in_commands))
     if stopping := [finding.message() for finding in planned.findings if finding.stops]:
         raise GateStopped(f"not published: {'; '.join(stopping)}; mend the rows, or waive it: publish.waive")
     if planned.version is None:

@@ -77,6 +77,7 @@ def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: s
     uses_prompt = plugins.load("providers", config.label.provider).Provider.uses_prompt
     return {
         "name": config.name,
+        "file": config.file.name,  # without its folder: the report goes to others
         "task": config.label.task,
         "label": config.label_column.name,
         "many": config.label_column.many,

@@ -88,7 +88,9 @@ class SamplingFrame:
         parts = [self._scan(number) for number in range(len(self.shards))]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS} if parts else {}
         if not columns or not len(columns["prefix"]):
-            raise InputError(f"{work.labels.path}: no labels to review yet; run: labelmill run {work.config.file}")
+            raise InputError(
+                f"{work.labels.path}: no labels to review yet; run: labelmill run {work.config.in_commands}"
+            )
         first = np.sort(np.unique(columns["prefix"], return_index=True)[1])
         (
             self.digest_prefixes,
