@@ -175,6 +175,24 @@ def test_init_writes_a_job_file_that_is_sound(tmp_path: Path) -> None:
     assert command("run", tmp_path / "quick" / "job.yaml", "--to", "collect").returncode == 0
 
 
+def test_every_command_makes_the_folder_that_its_output_lies_in(make_job: JobMaker, tmp_path: Path) -> None:
+    path = run(make_job([article(n) for n in range(6)])).config.file
+    outputs = [
+        (command("export", path, "--format", "csv", "--output", tmp_path / "a" / "b" / "x.csv"), "a/b/x.csv"),
+        (command("report", path, "--output", tmp_path / "c" / "d" / "r.html"), "c/d/r.html"),
+        (command("ledger", path, "--export", tmp_path / "e" / "f" / "l.parquet"), "e/f/l.parquet"),
+        (command("init", tmp_path / "g" / "h" / "job.yaml"), "g/h/job.yaml"),
+        (command("init", tmp_path / "i" / "j", "--quickstart"), "i/j/job.yaml"),
+    ]
+    for name in ("csv", "xlsx", "jsonl", "argilla.json"):
+        form = ("--format", "argilla") if name == "argilla.json" else ()
+        outputs.append(
+            (command("review", path, "--export", tmp_path / name / "k" / f"s.{name}", *form), f"{name}/k/s.{name}")
+        )
+    assert [done.stderr for done, _ in outputs if done.returncode] == []
+    assert all((tmp_path / file).is_file() for _, file in outputs)
+
+
 def test_a_hint_names_the_job_file_that_was_given(make_job: JobMaker, tmp_path: Path) -> None:
     path = make_job([article(1)]).rename(tmp_path / "내 작업.yaml")
     write_jsonl(tmp_path / "gold.jsonl", [{"id": "nobody", "keyphrases": ["x"]}])

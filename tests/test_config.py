@@ -100,6 +100,25 @@ def test_a_missing_job_file_is_named_with_its_neighbour(make_job: JobMaker) -> N
     assert "did you mean 'job.yaml'" in problem(path.with_name("jobb.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("comment", "encoding", "wanted"),
+    [
+        ("우리 신문의 기사", "cp949", ":2: saved as CP949"),
+        ("우리 신문의 기사", "utf-16", ": saved as UTF-16"),
+        ("우리 신문의 기사", "utf-16-be", ": saved as UTF-16"),
+        ("我们报纸的文章和新闻", "gb18030", ":2: is not UTF-8"),
+        ("私たちの新聞の記事です", "cp932", ":2: is not UTF-8"),
+        ("nos articles déjà publiés", "latin-1", ":2: is not UTF-8"),
+    ],
+)
+def test_a_job_file_in_another_encoding_says_in_which(
+    make_job: JobMaker, comment: str, encoding: str, wanted: str
+) -> None:
+    path = make_job([article(1)])
+    path.write_bytes(f"# job\n# {comment}\n{path.read_text()}".encode(encoding))
+    assert problem(path) == f"{path}{wanted}; save the job file as UTF-8"
+
+
 def test_norwegian_is_a_language_and_not_false(make_job: JobMaker, tmp_path: Path) -> None:
     path = make_job([])
     path.write_text(path.read_text() + "filters: [{type: language, keep: [no]}]\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import random
@@ -121,6 +122,9 @@ def test_evaluate_over_a_job(make_job: JobMaker, server: Server, tmp_path: Path)
     sizes = [len(row["keyphrases"]) for row in labels[:4]]
     assert precision["mean"] == pytest.approx(sum((n + 1) / size for n, size in enumerate(sizes)) / 4)
     assert found["metrics"]["count_compliance"]["mean"] == 1.0
+    packed = tmp_path / "gold.jsonl.gz"
+    packed.write_bytes(gzip.compress(gold.read_bytes()))
+    assert json.loads(command("evaluate", path, "--gold", packed, "--json").stdout) == found
     csv = tmp_path / "gold.csv"
     csv.write_text("id,keyphrases\n" + "".join(f"{line['id']},{'; '.join(line['keyphrases'])}\n" for line in lines))
     assert "articles with gold labels: 4;" in command("evaluate", path, "--gold", csv).stdout

@@ -424,8 +424,8 @@ def test_lengths_are_capped_by_the_tokenizer_named(published: Path, form: str) -
         (("--format", "chat", "--max-input-tokens", "9"), 2, "need --tokenizer"),
         (("--format", "csv", "--prefix", "x"), 2, "gives the rows as they are"),
         (("--format", "chat", "--version", "9.9.9"), 1, "no version '9.9.9'; there are: 1.0.0"),
-        (("--format", "chat", "--output", "/nowhere/x.jsonl"), 2, "give a file in a folder that is there"),
-        (("--format", "chat", "--output", "/tmp"), 2, "give a file in a folder that is there"),
+        (("--format", "chat", "--output", "/tmp"), 2, "--output /tmp: is a folder; give a file"),
+        (("--format", "chat", "--output", f"{__file__}/x.jsonl"), 1, "File exists"),
         (("--format", "chat", "--tokenizer", "o200k_base"), 2, "needs --max-input-tokens"),
     ],
 )

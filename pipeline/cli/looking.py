@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli import output
+from pipeline.cli import output, rows_output, status_output
 from pipeline.cli.group import AS_JSON, FILE, POSITIVE, QUICKSTART, Job, Number, job_command
 
 TABLES = ("articles", "filtered", "labels", "train", "eval")  # as in `commands.show`: help need not import it
@@ -72,7 +72,7 @@ def status(job: Job, as_json: bool) -> None:
     from pipeline import runner
 
     report = runner.status(job.workspace())
-    output.say(report, as_json, lambda: output.status(report))
+    output.say(report, as_json, lambda: status_output.status(report))
 
 
 @job_command("show", "Show rows of a table, or everything of one article.", f"show {QUICKSTART} labels -n 5")
@@ -94,13 +94,13 @@ def show(
     work = job.workspace()
     if row_id is not None:
         parts = show.article(work, row_id)
-        output.say(parts, as_json, lambda: output.article(parts))
+        output.say(parts, as_json, lambda: rows_output.article(parts))
         return
     rows = islice(show.show(work, str(table), rejected), count or (None if as_json or as_csv else 10))
     if as_csv:
-        output.print_csv(rows)
+        rows_output.print_csv(rows)
     else:
-        output.print_rows(rows, work, as_json)
+        rows_output.print_rows(rows, work, as_json)
 
 
 @job_command("try", "Label one text as the job would, and show each step; without --text, that of standard input.",
@@ -111,7 +111,7 @@ def try_text(job: Job, text: str | None, as_json: bool) -> None:
     from pipeline.commands import try_text
 
     result = try_text.try_text(job.workspace(), sys.stdin.read() if text is None else text)
-    output.say(result, as_json, lambda: output.tried(result))
+    output.say(result, as_json, lambda: rows_output.tried(result))
 
 
 @job_command("report", "One HTML file that tells what a job made, how good it is and what it cost.",

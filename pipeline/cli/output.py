@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shlex
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.hints import with_job
@@ -17,21 +15,10 @@ if TYPE_CHECKING:
     from pipeline.commands.evaluate import Evaluation
     from pipeline.commands.prompt import Difference
     from pipeline.commands.takedown import Takedown
-    from pipeline.job.workspace import Workspace
     from pipeline.label.cost.quote import Quote
     from pipeline.publish.planning import Plan
     from pipeline.versions.diff import Diff
     from pipeline.versions.export import ExportResult
-
-
-def line(row: dict[str, Any], label: str) -> str:
-    """Return one line of a row for people; `label` is the column of the job's label."""
-    if "reason" in row:
-        return f"{row['id']}  {row['reason']}  {row.get('detail') or ''}".rstrip()
-    if label in row:
-        return f"{row['id']}  {'; '.join(row[label]) if isinstance(row[label], list) else row[label]}"
-    text = row.get("text") or ""
-    return f"{row['id']}  {text[:100]}{'…' if len(text) > 100 else ''}"
 
 
 def sampled(count: int, files: list[Path], job: str) -> None:
@@ -44,23 +31,6 @@ def sampled(count: int, files: list[Path], job: str) -> None:
 def review_address(url: str) -> None:
     """Print where the review page is, at once, for a server may wait in a pipe."""
     print(f"review: {url}  (Ctrl-C ends it; every verdict is stored at once)", flush=True)
-
-
-def status(report: dict[str, Any]) -> None:
-    """Print how each stage of a job stands, a line each."""
-    print(f"{report['job']}  {report['path']}")
-    print(f"{'stage':9}{'in':>9}{'kept':>9}{'rejected':>10}  {'state':14} details")
-    for row in report["stages"]:
-        counts = f"{row['rows']:>9,}{row['kept']:>9,}{sum(row['rejected'].values()):>10,}"
-        print(f"{row['stage']:9}{counts}  {row['state']:14} {details(row, report)}")
-        for source in report["by_source"] if row["stage"] == "collect" and len(report["by_source"]) > 1 else ():
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in source["rejected"].items())
-            counts = f"{source['rows']:>9,}{source['kept']:>9,}{sum(source['rejected'].values()):>10,}"
-            print(f"  {source['type'][:6]:7}{counts}  {'':14} {reasons}".rstrip())
-    if report["paused"]:
-        print(f"paused: {report['paused']}; the same command goes on")
-    if report.get("held_back"):
-        print(report["held_back"])
 
 
 def ledger(report: dict[str, Any]) -> None:
@@ -251,81 +221,9 @@ def duration(seconds: float) -> str:
     )
 
 
-def details(row: dict[str, Any], report: dict[str, Any]) -> str:
-    """Return the last column of `status`: rejections by reason, what else is noted, what waits, the cost."""
-    parts = [f"{reason} {count:,}" for reason, count in row["rejected"].items()]
-    parts += [f"{name} {count:,}" for name, count in row["notes"].items()]
-    if row["waiting"]:
-        parts.append(f"waiting {row['waiting']:,}")
-    if row["stage"] == "label" and report["ledger"]["records"]:
-        cost = row["cost_usd"]
-        parts.append(_UNKNOWN_COST if cost is None else f"cost ${cost:.4f}")
-    if row["stage"] == "collect" and report["sources"]:
-        changes = {name: count for name, count in report["sources"].items() if count and name in _CHANGES}
-        parts += [f"{_CHANGES[name]} {count:,}" for name, count in changes.items()]
-    return ", ".join(parts)
-
-
-_UNKNOWN_COST = "cost not known (no price for the model, or the endpoint told no usage)"
-_CHANGES = {"changed": "files changed", "vanished": "files vanished", "rows_removed": "rows removed"}
-
-
 def say(result: Any, as_json: bool, print_for_people: Callable[[], None]) -> None:
     """Print the result of a command: as JSON where that is asked for, else as people read it."""
     if as_json:
         print(json.dumps(result, ensure_ascii=False, indent=1))
     else:
         print_for_people()
-
-
-def print_rows(rows: Iterable[dict[str, Any]], work: Workspace, as_json: bool) -> None:
-    """Print rows of a table, one a line, as JSON or for people."""
-    for row in rows:
-        as_text = (
-            json.dumps(row, ensure_ascii=False, default=str) if as_json else line(row, work.config.label_column.name)
-        )
-        print(as_text)
-
-
-def print_csv(rows: Iterable[dict[str, Any]]) -> None:
-    """Print rows as CSV under the columns of the first one; phrases are joined by semicolons, other lists are JSON."""
-    writer: Any = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(row), extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-
-
-def _cell(value: Any) -> Any:
-    if not isinstance(value, list | dict):
-        return value
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return "; ".join(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def article(found: dict[str, Any]) -> None:
-    """Print everything of one article, a section for each stage; what is empty is left out."""
-    for name, value in found.items():
-        sections = value if isinstance(value, list) else [value]
-        for section in sections:
-            if not isinstance(section, dict):
-                print(f"{name}: {section}")
-                continue
-            print(f"\n[{name}]")
-            for key, item in section.items():
-                if item not in (None, [], {}, ""):
-                    print(f"  {key}: {_cell(item)}")
-
-
-def tried(result: dict[str, Any]) -> None:
-    """Print what was sent, what came back, and what became of it."""
-    for message in result["messages"]:
-        print(f"[{message['role']}]\n{message['content']}\n")
-    print(f"[reply]\n{result['reply']}\n")
-    for name, value in result.items():
-        if name not in ("messages", "reply", "asked", "cost_usd") and value not in (None, []):
-            print(f"{name}: {_cell(value)}")
-    cost = "not known" if result["cost_usd"] is None else f"${result['cost_usd']:.6f}"
-    print(f"cost: {cost}" if result["asked"] else "cost: nothing, the ledger had the answer")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli import output
+from pipeline.cli import output, rows_output, status_output
 from pipeline.cli.group import AS_JSON, POSITIVE, QUICKSTART, Job, job_command
 from pipeline.job.run_options import RunOptions
 
@@ -46,7 +46,7 @@ def run(job: Job, first: str, last: str, limit: int | None, publish: bool, retry
         overrides = " ".join(f"--set {shlex.quote(override)}" for override in job.overrides)
         held_back = held_back.replace(publish_command, f"{publish_command} {overrides}")
     report = {**runner.status(work), "held_back": held_back}
-    output.say(report, as_json, lambda: output.status(report))
+    output.say(report, as_json, lambda: status_output.status(report))
 
 
 @job_command("quote", "What labelling the rest will cost and take, before it is paid.",
@@ -75,7 +75,7 @@ def collect(job: Job, preview: int | None, no_fetch: bool, as_json: bool) -> Non
     from pipeline.commands import show
 
     work = job.workspace()
-    output.print_rows(show.preview(work, preview), work, as_json)
+    rows_output.print_rows(show.preview(work, preview), work, as_json)
 
 
 @job_command("filter", "Keep articles by language, length and novelty.", f"filter {QUICKSTART}")
@@ -127,4 +127,4 @@ def _run_stage(job: Job, options: RunOptions, work: Workspace | None = None) -> 
     work = work or job.workspace()
     runner.run(work, options)
     report = runner.status(work)
-    output.status({**report, "stages": [row for row in report["stages"] if row["stage"] == options.last]})
+    status_output.status({**report, "stages": [row for row in report["stages"] if row["stage"] == options.last]})

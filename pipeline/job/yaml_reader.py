@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import yaml
 
 from pipeline.core import hints
 from pipeline.core.errors import ConfigError
+
+_UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_KS_X_1001_SYLLABLE = re.compile(rb"[\xb0-\xc8][\xa1-\xfe]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,9 +54,28 @@ def parse_yaml(text: str, where: str) -> Any:
 def read_text(path: Path, kind: str) -> str:
     """Return the text of a file (UTF-8, with or without a byte order mark); `kind` is its name in errors.  Raises ConfigError."""
     try:
-        return path.read_text("utf-8-sig")
+        content = path.read_bytes()
     except FileNotFoundError as error:
         near = hints.did_you_mean(path.name, [other.name for other in path.parent.glob("*")])
         raise ConfigError(f"{path}: there is no such {kind}{near}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the {kind} cannot be read ({error})") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: the {kind} cannot be read ({error.strerror})") from error
+    if content.startswith(_UTF16_BOMS) or b"\0" in content[:4]:
+        raise ConfigError(f"{path}: saved as UTF-16; save the {kind} as UTF-8")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        saved = "saved as CP949" if _is_korean(content) else "is not UTF-8"
+        raise ConfigError(f"{path}:{line}: {saved}; save the {kind} as UTF-8") from error
+
+
+def _is_korean(content: bytes) -> bool:
+    """Return whether bytes are Korean as Windows saves it: nearly all that is beyond ASCII is a syllable of KS X 1001, while of
+    Chinese and Japanese that pass as CP949 only a half is."""
+    try:
+        text = content.decode("cp949")
+    except UnicodeDecodeError:
+        return False
+    syllables = len(_KS_X_1001_SYLLABLE.findall(content))
+    return syllables >= 0.8 * sum(not c.isascii() for c in text)

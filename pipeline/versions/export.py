@@ -130,8 +130,8 @@ def _check(options: ExportOptions, manifest: dict[str, Any], version: str) -> No
         )
     if options.conversational and form not in ("prompt-completion", "preference"):
         raise ConfigError("--conversational is for --format prompt-completion and preference; chat is so by itself")
-    if output is not None and (output.is_dir() or not output.name or not output.parent.is_dir()):
-        raise ConfigError(f"--output {output}: give a file in a folder that is there")
+    if output is not None and (output.is_dir() or not output.name):
+        raise ConfigError(f"--output {output}: is a folder; give a file")
 
 
 def _line_of(
@@ -174,6 +174,7 @@ def _notes(form: str, measure: TokenMeasure | None) -> list[str]:
 @contextmanager
 def _written(path: Path, encoding: str) -> Iterator[TextIO]:
     """Open a file that will be there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding=encoding, newline="") as file:

@@ -1,0 +1,41 @@
+"""Output of `status`: how each stage of a job stands, a line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def status(report: dict[str, Any]) -> None:
+    """Print how each stage of a job stands, a line each."""
+    print(f"{report['job']}  {report['path']}")
+    print(f"{'stage':9}{'in':>9}{'kept':>9}{'rejected':>10}  {'state':14} details")
+    for row in report["stages"]:
+        counts = f"{row['rows']:>9,}{row['kept']:>9,}{sum(row['rejected'].values()):>10,}"
+        print(f"{row['stage']:9}{counts}  {row['state']:14} {details(row, report)}")
+        for source in report["by_source"] if row["stage"] == "collect" and len(report["by_source"]) > 1 else ():
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in source["rejected"].items())
+            counts = f"{source['rows']:>9,}{source['kept']:>9,}{sum(source['rejected'].values()):>10,}"
+            print(f"  {source['type'][:6]:7}{counts}  {'':14} {reasons}".rstrip())
+    if report["paused"]:
+        print(f"paused: {report['paused']}; the same command goes on")
+    if report.get("held_back"):
+        print(report["held_back"])
+
+
+def details(row: dict[str, Any], report: dict[str, Any]) -> str:
+    """Return the last column of `status`: rejections by reason, what else is noted, what waits, the cost."""
+    parts = [f"{reason} {count:,}" for reason, count in row["rejected"].items()]
+    parts += [f"{name} {count:,}" for name, count in row["notes"].items()]
+    if row["waiting"]:
+        parts.append(f"waiting {row['waiting']:,}")
+    if row["stage"] == "label" and report["ledger"]["records"]:
+        cost = row["cost_usd"]
+        parts.append(_UNKNOWN_COST if cost is None else f"cost ${cost:.4f}")
+    if row["stage"] == "collect" and report["sources"]:
+        changes = {name: count for name, count in report["sources"].items() if count and name in _CHANGES}
+        parts += [f"{_CHANGES[name]} {count:,}" for name, count in changes.items()]
+    return ", ".join(parts)
+
+
+_UNKNOWN_COST = "cost not known (no price for the model, or the endpoint told no usage)"
+_CHANGES = {"changed": "files changed", "vanished": "files vanished", "rows_removed": "rows removed"}
