@@ -97,6 +97,16 @@ def server() -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    from tests import postgres
+
+    if not postgres.binary("initdb"):
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with postgres.running(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
 def article(number: int, words: int = 40) -> dict[str, Any]:
     """An English article that is like no other: enough function words for a detector, and words of its own."""
     own = " ".join(

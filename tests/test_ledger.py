@@ -21,20 +21,11 @@ from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger import claims as claims_module
 from pipeline.label.ledger.claims import Wanted
 from pipeline.label.ledger.tariffs import Tariff
-from tests import postgres
 from tests.conftest import ROOT, JobMaker, command, rows, run, work_of
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import error, openai_job, start, wait_for
 
 Opener = Callable[..., Ledger]
-
-
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if not postgres.binary("initdb"):
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with postgres.running(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

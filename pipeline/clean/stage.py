@@ -67,6 +67,8 @@ def _clean(work: Workspace, labeller: RequestBuilder, ledger: Ledger, shard: str
     for row, article in zip(requests, articles, strict=True):
         label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"]), []))
         (rejected if "reason" in label else kept).append(label)
+    for run_id in {label["run_id"] for label in kept}:
+        labeller.describe(run_id)
     unknown = sum(finish.UNKNOWN in label["repairs"] for label in (*kept, *rejected))
     notes = {finish.UNKNOWN: unknown} if unknown else {}
     return Output(

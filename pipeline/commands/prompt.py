@@ -132,7 +132,8 @@ def _labelled_by_both(
 ) -> Iterator[tuple[Article, tuple[list[Record], list[Record]]]]:
     with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
         for batch in _batches(work):
-            keys = [tuple(labeller.request(article).key for labeller in labellers) for article in batch]
+            requests = [labeller.requests(batch, ledger) for labeller in labellers]
+            keys = [(first.key, second.key) for first, second in zip(*requests, strict=True)]
             records = ledger.get([key for pair in keys for key in pair])
             for article, (a, b) in zip(batch, keys, strict=True):
                 if a in records and b in records:

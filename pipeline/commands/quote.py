@@ -71,7 +71,7 @@ class _Survey:
     def _unique(self, shard: str) -> Iterator[list[Request]]:
         articles = articles_of(self._work.filtered.read(shard, ARTICLE_COLUMNS))
         for start in range(0, len(articles), _LOOKED_UP):
-            requests = [self._labeller.request(article) for article in articles[start : start + _LOOKED_UP]]
+            requests = self._labeller.requests(articles[start : start + _LOOKED_UP], self._ledger)
             self._articles += len(requests)
             fresh = {request.key: request for request in requests if request.key not in self._seen}
             self._seen.update(fresh)

@@ -27,9 +27,10 @@ def try_text(work: Workspace, text: str) -> dict[str, Any]:
     article, or where the request got no answer; Paused where the budget or the endpoint stopped it.
     """
     builder = RequestBuilder(work)
-    request = builder.request(_article(text))
+    article = _article(text)
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger, work.locked(shared=True):
         stage.check_ledger_is_this_jobs(work, ledger, read_json(work.articles.path / "_order.json") or [])
+        [request] = builder.requests([article], ledger)
         is_stored = request.key in ledger.get([request.key])
         _ask(work, builder, ledger, request)
         records = ledger.get([request.key]).get(request.key, [])

@@ -280,6 +280,15 @@ class Provider(Plugin):
         """
         return None
 
+    def spellings(self) -> Iterable[dict[str, Any]]:
+        """Yield further identities under which the ledger may have answers to the same questions, the likeliest first: what is
+        there is not asked anew, and keeps its `run_id`."""
+        return ()
+
+    def question(self, identity: dict[str, Any]) -> dict[str, Any]:
+        """Return what an identity of this provider asks, in one spelling: two that are alike here ask the same."""
+        return identity
+
     def remember(self, changes: dict[str, Any], on_change: Callable[[str, dict[str, Any]], None]) -> None:
         """Take what earlier runs found the endpoint to accept (JSON, empty at first), which changes no key; `on_change(message, all
         changes)` shows a new finding to people and keeps it beside the job."""

@@ -12,8 +12,6 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.engine.monitor import paused_because
 from pipeline.label.requests import RequestBuilder, identified
 
-VERSION = 1
-
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
     """Return whether `requests/` is up to date with articles, provider and prompt: NOT_RUN, UNKNOWN, or as `state_of` has it.
@@ -32,7 +30,7 @@ def _step(work: Workspace, builder: RequestBuilder) -> Step:
         return manifest.kept if manifest else None
 
     changed = "the labeller or its prompt changed"
-    return Step(work.requests, [work.filtered], [VERSION, builder.identity], changed, taken)
+    return Step(work.requests, [work.filtered], builder.step, changed, taken)
 
 
 @dataclass(frozen=True)

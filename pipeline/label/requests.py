@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -18,30 +18,23 @@ from pipeline.core.errors import ConfigError, LabelmillError
 from pipeline.core.files import canonical_json, digest_of, read_json, write_bytes, write_json
 from pipeline.core.shards import read_order
 from pipeline.core.text.tokens import Counter, counter_of, encoding_counter, tokenizer_counter
-from pipeline.core.types import Article, Label, Reply, Request, ResponseFormat
+from pipeline.core.types import Article, Label, Message, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.ledger import Ledger, Record
+from pipeline.label.runs import Run, identities, run_of_requests
 
 _log = logging.getLogger("labelmill.label")
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What raw replies are made by: it stands in their keys, and names them in labels and versions."""
-
-    identity: dict[str, Any]  # provider and prompt: what a shard of `requests/` depends on beside its articles
-    run_id: str  # short digest of it
-    key: Any  # a started SHA-256, to be copied
 
 
 class RequestBuilder:
     """What turns an article into a request: provider, task and prompt of a job; their identity is the run's.
 
     Where an earlier version of the provider answered in this job, the job's run is still that one, and `newer` is the run of
-    articles that it did not answer for.
+    articles that it did not answer for.  Where the job file spelled the same question otherwise, the job's run is still that of
+    then, and answers to any spelling count.
     """
 
     def __init__(self, work: Workspace, refit: bool = False) -> None:
@@ -53,12 +46,16 @@ class RequestBuilder:
         self.provider.identify(config.folder, work.weights_file, refit)
         if self.provider.fits():
             self.provider.load(_statistics(work, self.provider, refit))
-        _remember(work, self.provider)
         self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
         if refit:
             _forget_earlier(work)
+        asked = identities(work, self.provider)
+        _remember(work, self.provider, asked)
         earlier = self.provider.earlier(work.models)
-        self._run = self._run_of(self.provider.identity if earlier is None else earlier)
+        spellings = [self._run_of(identity) for identity in (asked if earlier is None else [earlier])]
+        self._run = run_of_requests(work, spellings) if len(spellings) > 1 else spellings[0]
+        self._others = [run for run in spellings if run is not self._run]
+        self._is_first_run: bool | None = None
         self.newer = None if earlier is None else self._run_of(self.provider.identity)
 
     def _run_of(self, answers: dict[str, Any]) -> Run:
@@ -80,8 +77,13 @@ class RequestBuilder:
         return task
 
     @property
+    def step(self) -> list[Any]:
+        """What a shard of `requests/` depends on beside its articles."""
+        return self._run.step
+
+    @property
     def identity(self) -> dict[str, Any]:
-        """Provider and prompt: what a shard of `requests/` depends on beside its articles."""
+        """Provider and prompt, as the job's run has them."""
         return self._run.identity
 
     @property
@@ -91,9 +93,16 @@ class RequestBuilder:
 
     def run_id_of(self, article: Article, key: bytes) -> str:
         """Return the run of a request for an article, by its key."""
-        if self.newer is None or self.request(article).key == key:
-            return self.run_id
-        return self.newer.run_id
+        if self.newer is not None:
+            return self.run_id if self.request(article).key == key else self.newer.run_id
+        return self._run_of_key(self.request(article), key).run_id
+
+    def _run_of_key(self, request: Request, key: bytes) -> Run:
+        if request.key == key:
+            return self._run
+        return next(
+            (run for run in self._others if self._key(request.article, request.messages, run) == key), self._run
+        )
 
     @property
     def description(self) -> dict[str, Any]:
@@ -118,9 +127,8 @@ class RequestBuilder:
         """Keep beside the job what a version tells of one of these runs."""
         file = self._work.run_file(run_id)
         if not file.exists():
-            write_json(
-                file, self.description if self.newer is None or run_id == self.run_id else self._describe(self.newer)
-            )
+            runs = (self._run, *self._others, *([self.newer] if self.newer else []))
+            write_json(file, self._describe(next(run for run in runs if run.run_id == run_id)))
 
     def parse(self, reply: Reply, article: Article) -> Label:
         """Return the task's label of a reply, in the language that the prompt asks for, where it asks for one.
@@ -165,26 +173,49 @@ class RequestBuilder:
         return self._request(article, self._run)
 
     def requests(self, articles: Iterable[Article], ledger: Ledger) -> list[Request]:
-        """Return the requests for some articles: those that an earlier version of the provider answered, as it was asked."""
+        """Return the requests for some articles: those that were asked by an earlier version of the provider, or in another
+        spelling, as they were asked then."""
         requests = [self.request(article) for article in articles]
-        if self.newer is None:
-            return requests
-        answers = ledger.get([request.key for request in requests])
-        if len(answers) < len({request.key for request in requests}):
+        if self._is_first_run is None:
+            self._is_first_run = ledger.is_empty()
+        if self._is_first_run or not (self._others or self.newer):
+            return self._asked_anew(requests) if self.newer else requests
+        asked = ledger.asked(request.key for request in requests)
+        missing = [request for request in requests if request.key not in asked]
+        found = self._spelled_otherwise(missing, ledger) if not self.newer else self._asked_anew(missing)
+        by_key = {request.key: other for request, other in zip(missing, found, strict=True)}
+        return [by_key.get(request.key, request) for request in requests]
+
+    def _asked_anew(self, requests: list[Request]) -> list[Request]:
+        """Return requests that an earlier version did not answer, as this one is asked."""
+        assert self.newer is not None
+        if requests:
             self.describe(self.newer.run_id)
+        return [self._request(request.article, self.newer) for request in requests]
+
+    def _spelled_otherwise(self, requests: list[Request], ledger: Ledger) -> list[Request]:
+        """Return requests by the key under which the ledger has them, where it has."""
+        keys = [[self._key(request.article, request.messages, run) for run in self._others] for request in requests]
+        asked = ledger.asked(key for of_one in keys for key in of_one)
+        earlier = (next((key for key in of_one if key in asked), None) for of_one in keys)
         return [
-            request if request.key in answers else self._request(request.article, self.newer) for request in requests
+            request if key is None else replace(request, key=key)
+            for request, key in zip(requests, earlier, strict=True)
         ]
 
     def _request(self, article: Article, run: Run) -> Request:
+        messages = self.prompt.render(article) if self.prompt else ()
+        return Request(self._key(article, messages, run), article, messages, self._form)
+
+    def _key(self, article: Article, messages: tuple[Message, ...], run: Run) -> bytes:
         # Neither the prompt's name nor limits are in it: a prompt that is renamed, or that renders the same, is not paid again.
         digest = run.key.copy()
         if self.prompt is None:
             digest.update(orjson.dumps([article.title, article.text, article.language]))
-            return Request(digest.digest(), article)
-        messages = self.prompt.render(article)
-        digest.update(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS))
-        return Request(digest.digest(), article, messages, self._form)
+        else:
+            digest.update(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS))
+        key: bytes = digest.digest()
+        return key
 
 
 def identified(work: Workspace) -> RequestBuilder | None:
@@ -269,15 +300,19 @@ def _forget_earlier(work: Workspace) -> None:
         (work.models / fitted["file"]).unlink(missing_ok=True)
 
 
-def _remember(work: Workspace, provider: Provider) -> None:
-    """Give the provider what its endpoint was found to take; keep beside the job, and show to people, what is new of that."""
+def _remember(work: Workspace, provider: Provider, asked: list[dict[str, Any]]) -> None:
+    """Give the provider what its endpoint was found to take; keep beside the job, and show to people, what is new of that.
+
+    `asked`: the provider's identity in all spellings.
+    """
     identity, stored = digest_of(provider.identity), read_json(work.compatibility_file) or {}
+    is_of_it = stored.get("provider") in [digest_of(spelled) for spelled in asked]
 
     def on_change(message: str, changes: dict[str, Any]) -> None:
         _log.warning(message)
         write_json(work.compatibility_file, {"provider": identity, "changes": changes})
 
-    provider.remember(stored["changes"] if stored.get("provider") == identity else {}, on_change)
+    provider.remember(stored["changes"] if is_of_it else {}, on_change)
 
 
 def _filtered_articles(work: Workspace) -> Iterator[Article]:

@@ -28,7 +28,7 @@ from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger.schema import storable
-from pipeline.label.progress import VERSION, under_way_file
+from pipeline.label.progress import under_way_file
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 
 _log = logging.getLogger("labelmill.label")
@@ -49,6 +49,7 @@ REQUESTS = pa.schema(
 def run(work: Workspace, options: RunOptions) -> None:
     """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
     builder = RequestBuilder(work, refit=work.config.label.refit)
+    builder.describe(builder.run_id)  # by it `runs` knows this spelling, also where the run is broken off
     ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
     try:
         _LabelRun(work, options, builder, ledger).run()
@@ -90,7 +91,7 @@ class _LabelRun:
     def __init__(self, work: Workspace, options: RunOptions, builder: RequestBuilder, ledger: Ledger) -> None:
         self._work, self._options, self._builder, self._ledger = work, options, builder, ledger
         self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may be that of rows of several shards
-        self._config = [VERSION, builder.identity]
+        self._config = builder.step
         self._open_shards: list[_OpenShard] = []
         self._statuses: Counter[str] = Counter()  # rows of finished shards, by status
         self._noted_at = 0.0

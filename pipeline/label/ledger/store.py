@@ -21,6 +21,7 @@ from pipeline.label.ledger.sqlite import ReadingSQLite, SQLite
 from pipeline.label.ledger.tariffs import Tariff
 
 _LOOK_UP = 500  # keys in one query
+_LOOK_UP_KEYS = 8000  # in one whose answer is keys alone
 _EXPORTED = 4096  # records in one batch of an export
 _MARKS = ", ".join("?" * len(COLUMNS.split(", ")))
 _INSERT = f"INSERT INTO replies ({COLUMNS}) VALUES ({_MARKS}) ON CONFLICT DO NOTHING"  # noqa: S608
@@ -63,6 +64,15 @@ class Ledger:
                 record = from_row(row)
                 records.setdefault(record.key, []).append(record)
         return records
+
+    def asked(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Return those of the keys that were answered or rejected, whatever the answer."""
+        wanted, asked = list(dict.fromkeys(keys)), set[bytes]()
+        for start in range(0, len(wanted), _LOOK_UP_KEYS):
+            part = wanted[start : start + _LOOK_UP_KEYS]
+            query = f"SELECT DISTINCT key FROM replies WHERE key IN ({', '.join('?' * len(part))})"  # noqa: S608
+            asked.update(bytes(key) for (key,) in self.database.execute(query, part))
+        return asked
 
     def append(self, outcomes: Iterable[ClaimOutcome], observed: Tariff | None = None) -> Tariff | None:
         """Store what came of claimed requests in one synced transaction, and give their claims back.

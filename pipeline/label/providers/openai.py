@@ -7,7 +7,7 @@ what it is good at, the list of models.  Failures are classified (`openai_api.fa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.types import ModelInfo, Reply, Request
 from pipeline.job.config import LabelOptions
-from pipeline.label.openai_api import chat_completions, failures, rate_limits
+from pipeline.label.openai_api import chat_completions, failures, rate_limits, spellings
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
 from pipeline.label.openai_api.error_body import ErrorBody, read_error
 
@@ -88,6 +88,15 @@ class Provider(contracts.Provider):
         address = urlsplit(self.base_url)
         endpoint = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
         return {"endpoint": endpoint, "model": self.model, "parameters": self._parameters}
+
+    def spellings(self) -> Iterator[dict[str, Any]]:
+        """Yield identities with the parameters as earlier job files may have spelled them."""
+        for parameters in spellings.spellings(self._parameters):
+            yield {**self.identity, "parameters": parameters}
+
+    def question(self, identity: dict[str, Any]) -> dict[str, Any]:
+        """Return an identity without what only says how requests are served, and with one spelling of numbers."""
+        return {**identity, "parameters": spellings.plain(identity["parameters"])}
 
     def remember(self, changes: dict[str, Any], on_change: Callable[[str, dict[str, Any]], None]) -> None:
         """Ask with the parameters that the endpoint was found to take."""

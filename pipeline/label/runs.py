@@ -1,0 +1,62 @@
+"""Labelling runs: what raw replies are made by, and under which spellings of it a job's ledger may have its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.core.contracts import Provider
+from pipeline.core.files import canonical_json, read_json
+from pipeline.core.shards import step_key
+from pipeline.job.workspace import Workspace
+
+VERSION = 1  # of `requests/`: stands in the key of each of its shards
+
+
+@dataclass(frozen=True)
+class Run:
+    """What raw replies are made by: it stands in their keys, and names them in labels and versions."""
+
+    identity: dict[str, Any]  # provider and prompt: what a shard of `requests/` depends on beside its articles
+    run_id: str  # short digest of it
+    key: Any  # a started SHA-256, to be copied
+
+    @property
+    def step(self) -> list[Any]:
+        """What a shard of `requests/` depends on beside its articles."""
+        return [VERSION, self.identity]
+
+
+def identities(work: Workspace, provider: Provider) -> list[dict[str, Any]]:
+    """Return the provider's identity, then others that ask the same: those of earlier runs of the job, and those that the provider
+    guesses."""
+    own = provider.identity
+    guesses = list(provider.spellings())
+    if not guesses:
+        return [own]
+    question = canonical_json(provider.question(own))
+    earlier = [
+        identity for identity in _of_earlier_runs(work) if canonical_json(provider.question(identity)) == question
+    ]
+    return list({canonical_json(identity): identity for identity in (own, *earlier, *guesses)}.values())
+
+
+def _of_earlier_runs(work: Workspace) -> Iterator[dict[str, Any]]:
+    """Yield the identities (endpoint, model, parameters) of the runs that stand beside the job."""
+    for file in sorted(work.run_file("*").parent.glob("*.json")):
+        described = read_json(file) or {}
+        if described.get("provider") == work.config.label.provider and isinstance(described.get("parameters"), dict):
+            yield {name: described.get(name) for name in ("endpoint", "model", "parameters")}
+
+
+def run_of_requests(work: Workspace, runs: Sequence[Run]) -> Run:
+    """Return the run that the job's `requests/` were made by; the first where that is none of these.
+
+    So an edit of the job file that asks nothing else leaves every shard, label and run as it is.
+    """
+    for shard in read_json(work.articles.path / "_order.json") or []:
+        if manifest := work.requests.manifest(shard):
+            keys = (step_key(manifest.inputs, run.step, manifest.kept) for run in runs)
+            return next((run for run, key in zip(runs, keys, strict=True) if key == manifest.key), runs[0])
+    return runs[0]
