@@ -44,6 +44,7 @@ class Claimed:
     granted: set[bytes] = field(default_factory=set)
     answered: set[bytes] = field(default_factory=set)  # somebody has stored this ask meanwhile
     held: set[bytes] = field(default_factory=set)  # by another worker
+    in_batches: set[bytes] = field(default_factory=set)  # those of them that a batch holds, perhaps for hours
     waiting: set[bytes] = field(default_factory=set)  # not before others are given back, or the tariff is adopted
     unaffordable: set[bytes] = field(
         default_factory=set
@@ -70,6 +71,17 @@ class Claims:
                 row,
             )
             self._bury_the_dead()
+
+    @property
+    def worker(self) -> str:
+        """The name of this worker; empty before `start`."""
+        return self._worker
+
+    def of_worker(self, worker: str) -> Claims:
+        """Return the claims of another worker, which has no process (a batch)."""
+        claims = Claims(self._database)
+        claims._worker = worker
+        return claims
 
     def claim(
         self, wanted: Sequence[Wanted], budget_usd: float | None = None, tariff: Tariff | None = None, idle: int = 0
@@ -102,6 +114,7 @@ class Claims:
             if len(claimed.granted) < len(keys) and self._bury_the_dead():
                 claimed.granted |= self._insert([by_key[key] for key in keys if key not in claimed.granted], raised)
             claimed.held = set(keys) - claimed.granted
+            claimed.in_batches = self._in_batches(sorted(claimed.held))
             claimed.answered = self._answered([by_key[key] for key in claimed.granted])
             claimed.granted -= claimed.answered
             self._delete(claimed.answered)
@@ -146,6 +159,13 @@ class Claims:
         )
         last = {bytes(key): ask for key, ask in rows}
         return {item.key for item in granted if last.get(item.key, 0) >= item.ask}
+
+    def _in_batches(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Return which of these keys a batch has claimed."""
+        if not keys:
+            return set()
+        query = f"SELECT key FROM claims JOIN batches ON worker = name WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608
+        return {bytes(key) for (key,) in self._database.execute(query, keys)}
 
     def _delete(self, keys: Iterable[bytes]) -> None:
         if rows := [(key, self._worker) for key in keys]:
@@ -208,8 +228,13 @@ class Claims:
         """Be a worker no more.  A claim that is still there was broken off in flight, so its reply may have been billed."""
         if self._worker:
             with self._database.transaction(durable=False):
-                self._bury(self._worker)
+                self.bury(self._worker)
             self._worker = ""
+
+    def is_dead(self, worker: str) -> bool:
+        """Return whether a worker is no more: it ended, its process is gone, or its lease has run out."""
+        rows = self._database.execute("SELECT host, pid, born, lease_until FROM workers WHERE worker = ?", (worker,))
+        return not rows or rows[0][3] < self._database.now() or _is_gone(*rows[0][:3])
 
     def _bury_the_dead(self) -> bool:
         """Take the claims from workers that are no more; return whether there were any."""
@@ -222,10 +247,14 @@ class Claims:
             worker for worker, host, pid, since, lease_until in rows if lease_until < now or _is_gone(host, pid, since)
         ]
         for worker in dead:
-            self._bury(worker)
+            self.bury(worker)
         return bool(dead)
 
-    def _bury(self, worker: str) -> None:
+    def bury(self, worker: str, lost: bool = True) -> int:
+        """Take the claims from a worker, who is no more; return how many they were.  `lost`: they may have been billed.
+
+        Within the caller's transaction.
+        """
         [(count, reserved, size)] = self._database.execute(
             "SELECT count(*), coalesce(sum(reserved_usd), 0), coalesce(sum(bytes), 0) FROM claims WHERE worker = ?",
             (worker,),
@@ -234,8 +263,9 @@ class Claims:
         self._database.execute(
             "UPDATE workers SET lease_until = 0, lost_usd = lost_usd + ?, lost_bytes = lost_bytes + ?,"
             " lost_requests = lost_requests + ? WHERE worker = ?",
-            (reserved, int(size), count, worker),
+            (reserved, int(size), count, worker) if lost else (0.0, 0, 0, worker),
         )
+        return int(count)
 
 
 def _is_gone(host: str, pid: int, since: str) -> bool:

@@ -21,6 +21,9 @@ class Database(Protocol):
     def executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one query for each row of values."""
 
+    def has_table(self, name: str) -> bool:
+        """Return whether a table is there: a file that is only looked at may be older than it."""
+
     def dicts(self, query: str) -> list[dict[str, Any]]:
         """Run one query; return its rows by column name."""
 

@@ -70,6 +70,9 @@ class Postgres:
         with self._lock, self.errors(), self._db.cursor() as cursor:
             cursor.executemany(_with_marks(query), list(rows))
 
+    def has_table(self, name: str) -> bool:
+        return True  # all are made when it is opened
+
     def dicts(self, query: str) -> list[dict[str, Any]]:
         with self._lock, self.errors():
             cursor = self._db.execute(_with_marks(query))

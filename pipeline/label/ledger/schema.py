@@ -20,7 +20,7 @@ TABLES = (
   reply         TEXT,                         -- raw, as the model wrote it
   finish_reason TEXT,
   model         TEXT, tier TEXT,              -- as served
-  lane          TEXT,                         -- online | local
+  lane          TEXT,                         -- online | batch | local
   request_id    TEXT,
   input_tokens  INTEGER, cached_tokens INTEGER, output_tokens INTEGER, cache_write_tokens INTEGER,
   cost_usd      {real},                       -- null: the price is not known
@@ -58,11 +58,37 @@ TABLES = (
   output_tokens BIGINT NOT NULL,              -- most tokens of a reply
   unpriced      TEXT                          -- a model that answered, and whose price is not known
 )""",
+    # No new format because of these two: an older program opens the ledger all the same, and waits for what a batch holds.
+    """CREATE TABLE IF NOT EXISTS batches (
+  name         TEXT NOT NULL PRIMARY KEY,     -- also that of its worker, and in its metadata at the endpoint
+  endpoint     TEXT NOT NULL, model TEXT,
+  owner        TEXT NOT NULL,                 -- the worker that submits or settles it
+  state        TEXT NOT NULL,                 -- writing | written | uploaded | posting, then as the endpoint says
+  created_at   {real} NOT NULL,               -- epoch seconds
+  requests     BIGINT NOT NULL DEFAULT 0, bytes BIGINT NOT NULL DEFAULT 0,
+  input_file   TEXT,
+  posted_at    {real}, posts INTEGER NOT NULL DEFAULT 0,
+  batch_id     TEXT,
+  completed    BIGINT NOT NULL DEFAULT 0, failed BIGINT NOT NULL DEFAULT 0,
+  output_file  TEXT, error_file TEXT,
+  settled_at   {real},                        -- null: it is under way
+  answered     BIGINT NOT NULL DEFAULT 0, rejected BIGINT NOT NULL DEFAULT 0,
+  limit_bytes  BIGINT,                        -- the most that a file may have, where this one did not fit into the token queue
+  ratio        {real} NOT NULL DEFAULT 0,     -- most tokens to a byte of a prompt
+  detail       TEXT                           -- why it failed
+)""",
+    """CREATE TABLE IF NOT EXISTS batch_failures (
+  key          {bytes} NOT NULL PRIMARY KEY,  -- a request that failed in a batch, by itself
+  failures     INTEGER NOT NULL,
+  code         TEXT NOT NULL, detail TEXT NOT NULL
+)""",
 )
 COLUMNS = (
     "key, ask, reason, status, reply, finish_reason, model, tier, lane, request_id, input_tokens, cached_tokens, "
     "output_tokens, cache_write_tokens, cost_usd, attempts, seconds, finished_at, error_code, error, note"
 )
+_MARKS = ", ".join("?" * len(COLUMNS.split(", ")))
+INSERT_REPLY = f"INSERT INTO replies ({COLUMNS}) VALUES ({_MARKS}) ON CONFLICT DO NOTHING"  # noqa: S608
 # by table: what a ledger of an earlier format lacks
 NEW_COLUMNS = {
     "replies": ("reason TEXT", "tier TEXT", "lane TEXT", "note TEXT", "cache_write_tokens INTEGER"),

@@ -47,7 +47,7 @@ class SQLite:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > FORMAT:
             raise InputError(f"{self.where}: written by a newer labelmill (format {version}); upgrade labelmill")
-        if version == FORMAT:
+        if version == FORMAT and self.has_table("batches"):
             return
         with self.transaction(durable=True):
             for table in TABLES:
@@ -83,6 +83,9 @@ class SQLite:
     def executemany(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
         with self._lock, self.errors():
             self._db.executemany(query, rows)
+
+    def has_table(self, name: str) -> bool:
+        return bool(self.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)))
 
     def dicts(self, query: str) -> list[dict[str, Any]]:
         with self._lock, self.errors():

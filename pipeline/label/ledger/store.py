@@ -12,19 +12,18 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.core.shards import write_parquet
+from pipeline.label.ledger.batches import Batches
 from pipeline.label.ledger.claims import Claims
 from pipeline.label.ledger.database import Database
 from pipeline.label.ledger.postgres import Postgres
 from pipeline.label.ledger.report import LedgerReport
-from pipeline.label.ledger.schema import COLUMNS, ClaimOutcome, Record, from_row, to_row
+from pipeline.label.ledger.schema import COLUMNS, INSERT_REPLY, ClaimOutcome, Record, from_row, to_row
 from pipeline.label.ledger.sqlite import ReadingSQLite, SQLite
 from pipeline.label.ledger.tariffs import Tariff
 
 _LOOK_UP = 500  # keys in one query
 _LOOK_UP_KEYS = 8000  # in one whose answer is keys alone
 _EXPORTED = 4096  # records in one batch of an export
-_MARKS = ", ".join("?" * len(COLUMNS.split(", ")))
-_INSERT = f"INSERT INTO replies ({COLUMNS}) VALUES ({_MARKS}) ON CONFLICT DO NOTHING"  # noqa: S608
 _NUMBERS = ("ask", "input_tokens", "cached_tokens", "output_tokens", "cache_write_tokens", "attempts")
 EXPORT = pa.schema(
     [
@@ -45,7 +44,8 @@ def open_ledger_to_read(target: Path | str, job: str) -> Ledger:
 
 
 class Ledger:
-    """One record for each (key, ask).  `claims` are those of this process, `report` adds up, `database` holds it all.
+    """One record for each (key, ask).  `claims` are those of this process, `batches` are those of no process,
+    `report` adds up, `database` holds it all.
 
     Raises InputError for a file that is no sound ledger, LabelmillError where the database fails.
     """
@@ -53,6 +53,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database, self.where = database, database.where
         self.claims, self.report = Claims(database), LedgerReport(database)
+        self.batches = Batches(database, self.claims)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, list[Record]]:
         """Return all records of each key that was asked, in order; keys that never were are not in the answer."""
@@ -84,7 +85,7 @@ class Ledger:
         rows = [to_row(outcome.record) for outcome in group if outcome.record]
         with self.database.transaction(durable=bool(rows)):
             if rows:
-                self.database.executemany(_INSERT, rows)
+                self.database.executemany(INSERT_REPLY, rows)
             # before any claim is touched: see `Database.serialize`
             tariff = self.claims.tariffs.raise_to(observed) if observed else None
             self.claims.give_back(group)
@@ -95,7 +96,7 @@ class Ledger:
         rows = [to_row(record) for record in records]
         with self.database.transaction(durable=True):
             if rows:
-                self.database.executemany(_INSERT, rows)
+                self.database.executemany(INSERT_REPLY, rows)
 
     def start(self, asked: str = "") -> Tariff | None:
         """Become a worker: needed before a claim.  Return the tariff of what will be asked, None as long as no reply has shown
