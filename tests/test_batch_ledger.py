@@ -11,7 +11,7 @@ import pytest
 from pipeline.core.types import Reply, Usage
 from pipeline.label.ledger import Record, open_ledger, open_ledger_to_read
 from pipeline.label.ledger.batches import FOR_EVER, NotOurs
-from tests.test_ledger import Opener, key, opened, postgres_url, wanted  # noqa: F401
+from tests.test_ledger import Opener, key, opened, wanted  # noqa: F401
 
 
 def record(number: int, usd: float = 0.25, ask: int = 1) -> tuple[Record, float]:
