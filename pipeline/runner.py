@@ -5,6 +5,7 @@ collect -> filter -> label -> clean -> review -> split -> publish
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ from pipeline.review import stage as review
 from pipeline.split import stage as split
 from pipeline.versions import store
 
+_log = logging.getLogger("labelmill.label")
+_progress_log = logging.getLogger("labelmill.progress")
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -47,6 +51,7 @@ STAGES = (
     Stage("review", lambda work, _: review.run(work), lambda work: work.reviewed, review.state),
     Stage("split", lambda work, _: split.run(work), lambda work: work.split, split.state),
 )
+_ASKING = ("collect", "filter", "label")  # a run that begins with one of these may ask
 PUBLISH = "publish"
 WHOLE_RUN = RunOptions()
 NAMES = (*(stage.name for stage in STAGES), PUBLISH)
@@ -63,17 +68,45 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
         raise ConfigError(f"--from {options.first} comes after --to {options.last}; the order is: {' '.join(NAMES)}")
     _check_config(work)
     for number, stage in enumerate(STAGES[start : end + 1], start):
-        # labelling is the one stage in which processes help each other
-        with work.locked(shared=stage.name == "label", wait=number > start):
-            if number == start:
-                _check_ready(work, stage.name)
-            stage.run(work, options)
+        _run_stage(work, stage, options, is_first=number == start)
+        if stage.name == "review" and options.first in _ASKING:
+            _reach(work, options)
+        if stage.name == "split" and work.config.label.until is not None:
+            _tell_reached(work)
     if options.last != PUBLISH:
         return None
     with work.locked(wait=options.first != PUBLISH):
         if options.first == PUBLISH:
             _check_ready(work, PUBLISH)
         return _publish(work, options)
+
+
+def _run_stage(work: Workspace, stage: Stage, options: RunOptions, is_first: bool) -> None:
+    # labelling is the one stage in which processes help each other
+    with work.locked(shared=stage.name == "label", wait=not is_first):
+        if is_first:
+            _check_ready(work, stage.name)
+        stage.run(work, options)
+
+
+def _reach(work: Workspace, options: RunOptions) -> None:
+    """Ask about more articles, and clean and review what they are answered, until `label.until` rows are there."""
+    if work.config.label.until is None:
+        return
+    shards = read_order(work.articles)
+    while (lacking := label_progress.shortfall(work, shards)).count and options.limit is None:
+        for stage in STAGES[2:5]:
+            _run_stage(work, stage, options, is_first=False)
+    for stratum, count in lacking.exhausted.items():
+        where = f" of {work.config.label.until_by} {stratum!r}" if stratum else ""
+        _log.warning(f"label.until: {count:,} rows{where} cannot be reached, for there are no more articles")
+
+
+def _tell_reached(work: Workspace) -> None:
+    shards = read_order(work.articles)
+    rows, asked, split = work.reviewed.tally(shards).kept, work.requests.tally(shards).kept, work.split.tally(shards)
+    kept_out = f", of which the split keeps out {split.rejected.total():,}" if split.rejected else ""
+    _progress_log.info(f"label.until: {rows:,} rows by {asked:,} articles asked about{kept_out}")
 
 
 def _check_config(work: Workspace) -> None:

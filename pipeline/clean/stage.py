@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.clean.cleaner.offsets import offsets
 from pipeline.core import finish, plugins
@@ -59,8 +60,8 @@ def _step(work: Workspace, labeller: RequestBuilder) -> Step:
 
 
 def _clean(work: Workspace, labeller: RequestBuilder, ledger: Ledger, shard: str) -> Output:
-    requests = work.requests.read(shard).to_pylist()
-    articles = articles_of(work.filtered.read(shard, ARTICLE_COLUMNS).slice(0, len(requests)))
+    table = work.requests.read(shard)
+    articles, requests = _joined(work.filtered.read(shard, ARTICLE_COLUMNS), table), table.to_pylist()
     records = ledger.get(list(dict.fromkeys(bytes.fromhex(row["key"]) for row in requests)))
     kept: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
@@ -74,6 +75,11 @@ def _clean(work: Workspace, labeller: RequestBuilder, ledger: Ledger, shard: str
     return Output(
         pa.Table.from_pylist(kept, schema=schema(work)), rejected_table(rejected, REJECTED_LABELS), notes=notes
     )
+
+
+def _joined(articles: pa.Table, requests: pa.Table) -> list[Article]:
+    """Return the article of each request, by its id: `requests/` need not hold the first articles of a shard."""
+    return articles_of(articles.take(pc.index_in(requests.column("id"), articles.column("id").combine_chunks())))
 
 
 def _label(

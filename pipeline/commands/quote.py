@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 
+import pyarrow as pa
+
 from pipeline.core.errors import ConfigError
 from pipeline.core.shards import read_order
 from pipeline.core.types import Request
@@ -21,7 +23,9 @@ from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Ledger, open_ledger
+from pipeline.label.progress import selection
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
+from pipeline.label.selection import Rows
 
 _LOOKED_UP = 256
 _IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
@@ -60,16 +64,17 @@ class _Survey:
 
     def count(self) -> None:
         shards = read_order(self._work.articles)
+        chosen = selection(self._work, self._labeller, shards).rows(None, note=False)
         with self._work.progress("count", len(shards), "shards") as progress:
-            for shard in shards:
-                for requests in self._unique(shard):
+            for shard, rows in chosen.items():
+                for requests in self._unique(shard, rows):
                     self._count(requests)
                 progress.update()
         self._sample = [(request, tokens) for _, tokens, _, request in self._drawn]
         self._drawn = []
 
-    def _unique(self, shard: str) -> Iterator[list[Request]]:
-        articles = articles_of(self._work.filtered.read(shard, ARTICLE_COLUMNS))
+    def _unique(self, shard: str, rows: Rows) -> Iterator[list[Request]]:
+        articles = articles_of(self._work.filtered.read(shard, ARTICLE_COLUMNS).take(pa.array(rows, pa.int64())))
         for start in range(0, len(articles), _LOOKED_UP):
             requests = self._labeller.requests(articles[start : start + _LOOKED_UP], self._ledger)
             self._articles += len(requests)

@@ -73,6 +73,18 @@ class LabelOptions(Options):
     prices: dict[str, Price] | None = None  # by model name or pattern; before those that labelmill knows
     brake: Brake | None = Brake()
     refit: bool = False
+    until: Annotated[int, Field(gt=0)] | dict[str, Annotated[int, Field(gt=0)]] | None = (
+        None  # rows of reviewed/ to reach, in all or by stratum; null: every article is asked about
+    )
+    until_by: Literal["language", "source"] = "language"  # what the strata of `until` are
+    until_seed: int = 0  # articles are drawn in the order of a digest of it and their text
+
+    @field_validator("until")
+    @classmethod
+    def _of_something(cls, until: int | dict[str, int] | None) -> int | dict[str, int] | None:
+        if until == {}:
+            raise ValueError("give a number of rows (5000), or one for each stratum ({ko: 3000, en: 2000})")
+        return until
 
 
 class SplitOptions(Options):

@@ -51,6 +51,11 @@ class Workspace:
         return Folder(self.path / "requests")
 
     @property
+    def drawn_file(self) -> Path:
+        """Return the file of the articles that `label.until` drew last: a run that was killed may have asked about them."""
+        return self.path / "label.drawn.parquet"
+
+    @property
     def labels(self) -> Folder:
         return Folder(self.path / "labels")
 

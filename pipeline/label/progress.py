@@ -11,6 +11,7 @@ from pipeline.engines.steps import NOT_RUN, UNKNOWN, Step, state_of
 from pipeline.job.workspace import Workspace
 from pipeline.label.engine.monitor import paused_because
 from pipeline.label.requests import RequestBuilder, identified
+from pipeline.label.selection import Selection, Shortfall
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
@@ -69,7 +70,19 @@ def progress(work: Workspace, shards: Sequence[str]) -> Progress:
         with_outcome, answered, failed = noted["settled"], noted["answered"], noted["failed"]
     pid = work.worked_on_by() if under_way else None
     paused = None if pid else paused_because(work.events_file)
+    if work.config.label.until is not None:
+        articles = max(with_outcome, tally.kept + selection(work, builder, shards).shortfall().count)
     return Progress(articles, answered, articles - with_outcome, failed, under_way, pid, paused)
+
+
+def shortfall(work: Workspace, shards: Sequence[str]) -> Shortfall:
+    """Return what `label.until` still lacks."""
+    return selection(work, RequestBuilder(work), shards).shortfall()
+
+
+def selection(work: Workspace, builder: RequestBuilder, shards: Sequence[str]) -> Selection:
+    """Return the selection of a job's articles, by what was asked of this labeller before."""
+    return Selection(work, builder.step, shards)
 
 
 def under_way_file(work: Workspace) -> Path:

@@ -28,8 +28,9 @@ from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger.schema import storable
-from pipeline.label.progress import under_way_file
+from pipeline.label.progress import selection, under_way_file
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
+from pipeline.label.selection import Rows
 
 _log = logging.getLogger("labelmill.label")
 _NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
@@ -76,7 +77,7 @@ class _OpenShard:
     step_key: str
     inputs: dict[str, str]
     take: int
-    waiting: int  # rows beyond --limit
+    waiting: int  # rows that are not asked about: beyond --limit, or not drawn
     ids: list[str] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     outcomes: dict[bytes, dict[str, Any]] = field(default_factory=dict)
@@ -91,7 +92,6 @@ class _LabelRun:
     def __init__(self, work: Workspace, options: RunOptions, builder: RequestBuilder, ledger: Ledger) -> None:
         self._work, self._options, self._builder, self._ledger = work, options, builder, ledger
         self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may be that of rows of several shards
-        self._config = builder.step
         self._open_shards: list[_OpenShard] = []
         self._statuses: Counter[str] = Counter()  # rows of finished shards, by status
         self._noted_at = 0.0
@@ -100,21 +100,22 @@ class _LabelRun:
 
     def run(self) -> None:
         shards = read_order(self._work.articles)
-        takes = self._takes(shards)
         check_ledger_is_this_jobs(self._work, self._ledger, shards)
         with self._work.writing_requests():
             self._work.requests.keep_only(shards)
+        chosen = selection(self._work, self._builder, shards).rows(self._options.limit)
+        count = sum(map(len, chosen.values()))
         events = EventLog(self._work.events_file)
         quoted_usd = quote.quoted_usd(self._work.quote_file)
-        with self._work.progress("label", sum(takes.values()), "articles") as bar:
+        with self._work.progress("label", count, "articles") as bar:
             spent = self._ledger.report.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, quoted_usd)
             options, retry = self._work.config.label, self._options.retry_rejected
             context = RunContext(self._builder, self._ledger, options, monitor, self._finish, retry)
-            events.write("started", identity=self._builder.identity, articles=sum(takes.values()), spent_usd=spent)
+            events.write("started", identity=self._builder.identity, articles=count, spent_usd=spent)
             try:
                 self._note_progress()
-                ask_all(self._batches(shards, takes), context)
+                ask_all(self._batches(chosen), context)
             except BaseException as error:
                 events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
                 self._note_progress()
@@ -158,33 +159,17 @@ class _LabelRun:
         ):
             logging.getLogger("labelmill.progress").info(comparison)
 
-    def _takes(self, shards: list[str]) -> dict[str, int]:
-        """Return how many rows of each shard are asked about: all, or the first `--limit` of the job.
-
-        Never fewer than were already: a limit does not take labels back.
-        """
-        remaining = self._options.limit if self._options.limit is not None else 2**62
-        takes = {}
-        for shard in shards:
+    def _batches(self, chosen: dict[str, Rows]) -> Iterator[list[Request]]:
+        """Yield the requests about the chosen rows that have no outcome yet, some at a time."""
+        for shard, rows in chosen.items():
             inputs = input_digests([self._work.filtered], shard)
-            manifest, done = self._work.filtered.manifest(shard), self._work.requests.manifest(shard)
-            rows = manifest.kept if manifest else 0
-            taken = done.kept if done and done.key == step_key(inputs, self._config, done.kept) else 0
-            takes[shard] = max(taken, min(remaining, rows))
-            remaining = max(0, remaining - takes[shard])
-        return takes
-
-    def _batches(self, shards: list[str], takes: dict[str, int]) -> Iterator[list[Request]]:
-        """Yield the requests that have no outcome yet, some at a time."""
-        for shard in shards:
-            inputs = input_digests([self._work.filtered], shard)
-            key = step_key(inputs, self._config, takes[shard])
+            key = step_key(inputs, self._builder.step, len(rows))
             manifest = self._work.requests.manifest(shard)
             if manifest and manifest.key == key and not self._has_rows_to_ask(manifest):
-                self._monitor.advance(takes[shard])
+                self._monitor.advance(len(rows))
                 self._statuses.update(manifest.notes)
                 continue
-            yield from self._open(shard, key, inputs, takes[shard])
+            yield from self._open(shard, key, inputs, rows)
 
     def _has_rows_to_ask(self, manifest: Manifest) -> bool:
         """Return whether some of a shard's rows are to be asked again."""
@@ -193,13 +178,13 @@ class _LabelRun:
             for status in (["failed", "rejected"] if self._options.retry_rejected else ["failed"])
         )
 
-    def _open(self, shard: str, key: str, inputs: dict[str, str], take: int) -> Iterator[list[Request]]:
+    def _open(self, shard: str, key: str, inputs: dict[str, str], rows: Rows) -> Iterator[list[Request]]:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
-        state = _OpenShard(shard, key, inputs, take, table.num_rows - take)
+        state = _OpenShard(shard, key, inputs, len(rows), table.num_rows - len(rows))
         self._open_shards.append(state)
         answered = self._answered_before(shard)
-        for start in range(0, take, BATCH):
-            articles = articles_of(table.slice(start, min(BATCH, take - start)))
+        for start in range(0, len(rows), BATCH):
+            articles = articles_of(table.take(pa.array(rows[start : start + BATCH], pa.int64())))
             requests = self._builder.requests(articles, self._ledger)
             state.ids += [request.article.id for request in requests]
             state.keys += [request.key for request in requests]

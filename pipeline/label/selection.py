@@ -1,0 +1,248 @@
+"""Which articles of a job are asked about: all, the first `--limit` of them, or as many as `label.until` needs.
+
+With `until` articles are drawn in the order of their ranks, digests of a seed and the text: a sample of the whole corpus that
+goes on where it stopped.  Nothing is drawn back: what was asked stays, and what a killed run had drawn is drawn first by the next
+one, whatever was collected in between, since it may be paid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core.shards import Manifest, input_digests, read_parquet, step_key, write_parquet
+from pipeline.job.workspace import Workspace
+
+Array = np.ndarray[Any, Any]
+Rows = range | Array
+"""Numbers of rows in a shard, ascending."""
+
+_DRAWN = pa.schema([("rank", pa.uint64())])
+_ALL = ""  # the one stratum where `until` is a number
+_SURE = 3.0  # standard errors: a round draws more than is missing only as far as the share that becomes rows is sure
+
+
+@dataclass
+class _Judged:
+    """What became of the articles of a stratum: `asked` of them, of which `judged` were cleaned and reviewed since, and `fallen` of
+    those became no row."""
+
+    asked: int = 0
+    judged: int = 0
+    fallen: int = 0
+
+    def missing(self, target: int) -> int:
+        """Return how many more articles to ask for `target` rows; those that are not judged yet count as rows."""
+        missing = max(0, target - (self.asked - self.fallen))
+        if not missing or not self.judged:
+            return missing
+        return max(missing, int(missing / _upper_bound(self.judged - self.fallen, self.judged)))
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """What `until` still lacks: articles to ask by stratum, as far as there are any; `exhausted` strata have too few."""
+
+    to_draw: dict[str, int] = field(default_factory=dict)
+    exhausted: dict[str, int] = field(default_factory=dict)  # stratum -> rows that it cannot have
+
+    @property
+    def count(self) -> int:
+        """Return how many articles are to be drawn, in all."""
+        return sum(self.to_draw.values())
+
+
+class Selection:
+    """The rows of each shard that are asked about, by what was asked under `config` (the label stage's) before."""
+
+    def __init__(self, work: Workspace, config: list[Any], shards: Sequence[str]) -> None:
+        self._work, self._config, self._shards = work, config, shards
+        self._options = work.config.label
+
+    def rows(self, limit: int | None, note: bool = True) -> dict[str, Rows]:
+        """Return the rows of each shard to ask about, those included that were asked before: a limit takes no label back.
+
+        What is drawn is noted, unless it is only looked at.
+        """
+        if self._targets is None:
+            return self._first(2**62 if limit is None else limit)
+        return self._draw(limit, note)
+
+    def shortfall(self) -> Shortfall:
+        """Return what `label.until` still lacks; nothing where the job has none."""
+        to_draw, exhausted = {}, {}
+        for stratum, target in (self._targets or {}).items():
+            judged, unasked = self._judged[stratum], self._sizes[stratum] - self._judged[stratum].asked
+            if wanted := judged.missing(target):
+                to_draw[stratum] = min(wanted, unasked)
+            if (short := target - (judged.asked - judged.fallen) - unasked) > 0:
+                exhausted[stratum] = short
+        return Shortfall({stratum: count for stratum, count in to_draw.items() if count}, exhausted)
+
+    # --- what was asked ---
+
+    def is_asked(self, shard: str) -> Manifest | None:
+        """Return the manifest of a shard of `requests/` that was made for these articles by this labeller, else None."""
+        manifest = self._work.requests.manifest(shard)
+        if manifest is None:
+            return None
+        inputs = input_digests([self._work.filtered], shard)
+        return manifest if manifest.key == step_key(inputs, self._config, manifest.kept) else None
+
+    @cached_property
+    def _asked(self) -> dict[str, Rows]:
+        return {shard: self._asked_in(shard) for shard in self._shards}
+
+    def _asked_in(self, shard: str) -> Rows:
+        manifest = self.is_asked(shard)
+        if manifest is None or manifest.kept == self._size(shard):
+            return range(manifest.kept if manifest else 0)
+        asked = pc.is_in(self._column(shard, "id"), self._work.requests.read(shard, ["id"]).column("id"))
+        numbers = np.flatnonzero(asked.to_numpy(zero_copy_only=False))
+        return range(len(numbers)) if len(numbers) == 0 or numbers[-1] == len(numbers) - 1 else numbers
+
+    def _size(self, shard: str) -> int:
+        manifest = self._work.filtered.manifest(shard)
+        return manifest.kept if manifest else 0
+
+    def _column(self, shard: str, name: str) -> pa.Array:
+        return self._work.filtered.read(shard, [name]).column(name).combine_chunks()
+
+    # --- the first articles of the job ---
+
+    def _first(self, limit: int) -> dict[str, Rows]:
+        chosen, remaining = {}, limit
+        for shard, asked in self._asked.items():
+            size = self._size(shard)
+            count = max(len(asked), min(remaining, size))
+            chosen[shard] = _filled(asked, count, size)
+            remaining = max(0, remaining - count)
+        return chosen
+
+    # --- as many as `until` needs ---
+
+    @cached_property
+    def _targets(self) -> dict[str, int] | None:
+        until = self._options.until
+        return {_ALL: until} if isinstance(until, int) else until
+
+    def _strata(self, shard: str) -> Array:
+        """Return the stratum of each row of a shard."""
+        if self._targets is not None and _ALL in self._targets:
+            return np.full(self._size(shard), _ALL, dtype=object)
+        return np.array(self._column(shard, self._options.until_by).to_pylist(), dtype=object)
+
+    @cached_property
+    def _sizes(self) -> Counter[str]:
+        sizes: Counter[str] = Counter()
+        for shard in self._shards:
+            sizes.update(self._strata(shard).tolist())
+        return sizes
+
+    @cached_property
+    def _judged(self) -> dict[str, _Judged]:
+        judged = {stratum: _Judged() for stratum in self._targets or ()}
+        for shard, asked in self._asked.items():
+            if not len(asked):
+                continue
+            strata = self._strata(shard)
+            is_judged, fallen = self._fallen(shard)
+            numbers = pc.index_in(pa.array(fallen, pa.string()), self._column(shard, "id")).drop_null().to_numpy()
+            counts, fallen_counts = Counter(strata[np.asarray(asked)].tolist()), Counter(strata[numbers].tolist())
+            for stratum, tally in judged.items():
+                tally.asked += counts[stratum]
+                tally.judged += counts[stratum] if is_judged else 0
+                tally.fallen += fallen_counts[stratum]
+        return judged
+
+    def _fallen(self, shard: str) -> tuple[bool, list[str]]:
+        """Return (whether what was asked in a shard is cleaned and reviewed, ids of what became no row by that).
+
+        An article without an answer has not fallen: the next run asks it again.
+        """
+        labels, reviewed = self._work.labels, self._work.reviewed
+        if not self._is_made_of(labels.manifest(shard), "requests", self._work.requests.manifest(shard)):
+            return False, []
+        rejected = labels.read_rejected(shard, ["id", "reason"]).to_pylist()
+        fallen = [row["id"] for row in rejected if row["reason"] != "request_failed"]
+        if not self._is_made_of(reviewed.manifest(shard), "labels", labels.manifest(shard)):
+            return False, fallen
+        return True, [*fallen, *reviewed.read_rejected(shard, ["id"]).column("id").to_pylist()]
+
+    @staticmethod
+    def _is_made_of(output: Manifest | None, folder: str, source: Manifest | None) -> bool:
+        return output is not None and source is not None and output.inputs.get(folder) == source.digest
+
+    def _draw(self, limit: int | None, note: bool) -> dict[str, Rows]:
+        to_draw = self.shortfall().to_draw
+        if limit is not None:
+            to_draw = _at_most(to_draw, limit - sum(map(len, self._asked.values())))
+        if not to_draw:
+            return self._asked
+        shards, numbers, ranks, strata = self._unasked()
+        before = np.isin(ranks, self._drawn_before())
+        order, chosen = np.lexsort((ranks, ~before)), []
+        for stratum, count in to_draw.items():
+            chosen.append(order[strata[order] == stratum][:count])
+        drawn = np.concatenate(chosen)
+        if note:
+            write_parquet(self._work.drawn_file, pa.table([ranks[drawn]], schema=_DRAWN), _DRAWN)
+        rows = dict(self._asked)
+        for index in np.unique(shards[drawn]):
+            shard = self._shards[index]
+            more = numbers[drawn[shards[drawn] == index]]
+            rows[shard] = np.union1d(np.asarray(rows[shard], dtype=np.int64), more)
+        return rows
+
+    def _unasked(self) -> tuple[Array, ...]:
+        """Return (number of the shard, number of the row, rank, stratum) of each article that was not asked about yet."""
+        parts = []
+        for index, shard in enumerate(self._shards):
+            numbers = np.setdiff1d(np.arange(self._size(shard)), np.asarray(self._asked[shard], dtype=np.int64))
+            ranks = _ranks(self._options.until_seed, self._column(shard, "text_sha256").take(pa.array(numbers)))
+            parts.append((np.full(len(numbers), index), numbers, ranks, self._strata(shard)[numbers]))
+        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+    def _drawn_before(self) -> Array:
+        if not self._work.drawn_file.exists():
+            return np.empty(0, dtype=np.uint64)
+        return np.asarray(read_parquet(self._work.drawn_file).column("rank"))
+
+
+def _upper_bound(passed: int, judged: int) -> float:
+    """Return the upper end of Wilson's interval for a share, `_SURE` standard errors wide."""
+    share, z = passed / judged, _SURE * _SURE / judged
+    return min(1.0, (share + z / 2 + _SURE * sqrt(share * (1 - share) / judged + z / (4 * judged))) / (1 + z))
+
+
+def _ranks(seed: int, digests: pa.Array) -> Array:
+    def rank(digest: str) -> bytes:
+        return hashlib.blake2b(digest.encode(), digest_size=8, salt=str(seed).encode()[:16]).digest()
+
+    return np.frombuffer(b"".join(map(rank, digests.to_pylist())), dtype=">u8").astype(np.uint64)
+
+
+def _filled(asked: Rows, count: int, size: int) -> Rows:
+    """Return `count` of `size` rows: those asked, and the first of the others."""
+    if isinstance(asked, range):
+        return range(count)
+    others = np.setdiff1d(np.arange(size), np.asarray(asked))
+    return np.union1d(np.asarray(asked), others[: count - len(asked)])
+
+
+def _at_most(to_draw: dict[str, int], room: int) -> dict[str, int]:
+    """Return as much of it as there is room for, the first strata first."""
+    cut: dict[str, int] = {}
+    for stratum, count in to_draw.items():
+        if taken := min(count, room - sum(cut.values())):
+            cut[stratum] = max(0, taken)
+    return {stratum: count for stratum, count in cut.items() if count}
