@@ -124,7 +124,7 @@ _TOKENS: list[tuple[str, str]] = [
     ("AQVN t1. y0_", r"(?:AQVN[\w-]{35,38}|y[0-3]_[\w-]{50,}|t1\.[\w-]+={0,2}\.[\w-]{86}={0,2})"),
     ("dt0c01.", r"dt0c01\.[A-Z0-9]{24}\.[A-Z0-9]{64}"),
     # messages and mail
-    ("xox xoxe.", r"xox(?:[abcdoprs]|e(?:\.xox[bp])?)-(?=[\w-]*\d)[A-Za-z0-9-]{10,}"),
+    ("xox xoxe.", r"xox(?:[abcdprs]|o(?=-\d)|e(?:\.xox[bp])?)-(?=[\w-]*\d)[A-Za-z0-9-]{10,}"),
     ("xapp-", r"xapp-\d-[A-Z0-9]+-\d+-[A-Za-z0-9]{20,}"),
     ("hooks.slack",
      r"hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/[A-Z][A-Z0-9]{6,}/[A-Z0-9]{6,}/(?:\d+/)?[A-Za-z0-9]{16,}"),
@@ -180,7 +180,7 @@ _FORMS: list[_Form] = [
 ]
 _PLACEHOLDER = re.compile(
     r"[xX*.]{6}|0{8}|(?i:your|my|the|insert|replace|change|enter|paste)[_-]?(?:own[_-]?)?(?i:api|key|token|secret|password|access)"
-    r"|(?i:your)[_-]|(?i:example[_-]?(?:key|token)|placeholder|redacted|dummy|goes[_-]?here|[_-]here\b)"
+    r"|(?i:your)[_-]|EXAMPLE(?![A-Z])|(?i:example[_-]?(?:key|token)|placeholder|redacted|dummy|goes[_-]?here|[_-]here\b)"
 )
 
 

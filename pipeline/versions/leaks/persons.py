@@ -190,7 +190,10 @@ _IDS: list[tuple[re.Pattern[str], Callable[[str], bool]]] = [
         _number(r"[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}"),
         check_digits.french_insured,
     ),
-    (_number(r"(?<![0-9]\ )[2-9][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}(?!\ [0-9])"), check_digits.verhoeff),  # India
+    (
+        _number(r"(?<![0-9]\ )(?!20[0-9]{2}-20[0-9]{2}-20)[2-9][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}(?!\ [0-9])"),
+        check_digits.verhoeff,
+    ),  # India
     (_number(r"[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}"), check_digits.brazilian_taxpayer),
 ]
 _CARD = _number(
