@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 import zstandard
 
+from pipeline import runner
+from pipeline.collect.sources import files
 from pipeline.collect.to_article import to_article
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.types import Article, BadRow, RawRow
@@ -45,7 +47,7 @@ def test_bad_lines_cost_only_themselves(make_job: JobMaker, tmp_path: Path) -> N
         json.dumps(article(2)).encode(),
     ]
     (tmp_path / "articles.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    work = collect(path, "sources.0.max_row_bytes=2000")
+    work = collect(path, "sources.0.max_row_bytes=2000", "sources.0.encoding=utf-8")
     assert [row["id"] for row in rows(work, "articles")] == ["a1", "a2"]
     assert reasons(work) == {
         "articles.jsonl:2": "torn_line",
@@ -158,13 +160,52 @@ def test_csv_with_an_open_quote_is_rejected_and_said(make_job: JobMaker, tmp_pat
     assert any("lines 3-4" in row["detail"] for row in rows(work, "articles", rejected=True))
 
 
-def test_other_encodings_are_named_in_the_job_file(make_job: JobMaker, tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes("id,body\n1,서울시가 새로운 도서관을 열었다고 밝혔다\n".encode("cp949"))
+KOREAN = "서울시가 새로운 도서관을 열었다고 밝혔다"
+
+
+def test_other_encodings_are_seen_or_named(make_job: JobMaker, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(f"id,body\n1,{KOREAN}\n".encode("cp949"))
     source = {"type": "files", "path": "a.csv", "columns": {"text": "body"}}
     with pytest.raises(InputError, match=r"sources.0: files: none of its 1 rows is an article \(wrong_encoding 1"):
-        collect(make_job(sources=[source]))
-    work = collect(make_job(sources=[{**source, "encoding": "cp949"}]))
-    assert rows(work, "articles")[0]["text"] == "서울시가 새로운 도서관을 열었다고 밝혔다"
+        collect(make_job(sources=[{**source, "encoding": "utf-8"}]))
+    for given in ({"encoding": "cp949"}, {}):
+        work = collect(make_job(sources=[{**source, **given}]))
+        assert rows(work, "articles")[0]["text"] == KOREAN
+    assert json.loads(command("status", work.config.file, "--json").stdout)["by_source"][0]["encodings"] == {"cp949": 1}
+    (tmp_path / "a.csv").write_text(f"id,body\n1,{KOREAN}\n", "utf-16")
+    assert rows(collect(work.config.file), "articles")[0]["text"] == KOREAN
+
+
+def test_what_was_read_as_utf_8_stays_though_encodings_are_guessed_now(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, rows_of_file in (("a", [article(1)]), ("b", [article(2)])):
+        write_jsonl(tmp_path / "in" / f"{name}.jsonl", rows_of_file)
+    with (tmp_path / "in" / "a.jsonl").open("ab") as file:
+        file.write(f'{{"id": "old", "body": "{KOREAN * 40}"}}\n'.encode("cp949"))
+    path = make_job(sources=[{"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}])
+    with monkeypatch.context() as before:  # the program as it was
+        before.setattr(files.Options, "for_new_units", lambda options: options)
+        work = collect(path)
+    assert [row["id"] for row in rows(work, "articles")] == ["a1", "a2"]
+    shards = {file: file.stat().st_mtime_ns for file in work.articles.path.glob("*.parquet")}
+    assert runner.states(work)["collect"] == "done"
+    assert {file: file.stat().st_mtime_ns for file in collect(path).articles.path.glob("*.parquet")} == shards
+    write_jsonl(tmp_path / "in" / "b.jsonl", [article(1), article(2)])  # read again, for a row has a.jsonl's id
+    write_jsonl(tmp_path / "in" / "c.jsonl", [])
+    (tmp_path / "in" / "c.jsonl").write_bytes(f'{{"id": "new", "body": "{KOREAN}"}}\n'.encode("cp949"))
+    work = collect(path)
+    assert [row["id"] for row in rows(work, "articles")] == ["a1", "a2", "new"]
+    taken = command("takedown", path, "--id", "a1")
+    assert taken.returncode == 0, taken.stderr
+    work = collect(path)  # a.jsonl is read again, as before
+    assert [row["id"] for row in rows(work, "articles")] == ["a2", "new"]
+    assert sorted(row["reason"] for row in rows(work, "articles", rejected=True)) == [
+        "taken_down",
+        "taken_down",
+        "wrong_encoding",
+    ]
+    assert runner.states(work)["collect"] == "done"
 
 
 def test_text_folders_change_by_groups(make_job: JobMaker, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,7 @@ from pipeline.collect.units import (
     SourceUnit,
     absent_columns,
     build,
+    has_key,
     is_current,
     key_of,
     record_of,
@@ -77,7 +78,10 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
         return f"{len(records)} of {len(digests)} units" if records else NOT_RUN
     unit_of = {shard: record["key"] for record in records for shard in record["shards"]}
     units = list(dict.fromkeys(unit_of[shard] for shard in shards if shard in unit_of))
-    sources = [{key_of(digest, options) for digest in digests.values()} for options in work.config.source_options]
+    sources = [
+        {key_of(digest, each) for digest in digests.values() for each in (options, options.for_new_units())}
+        for options in work.config.source_options
+    ]
     return DONE if _in_order(units, sources) else "stale: sources changed"
 
 
@@ -162,13 +166,14 @@ def _sources(
 def _entries(work: Workspace, sources: list[tuple[Source, list[Unit]]]) -> Iterator[SourceUnit]:
     count_of_name: dict[str, int] = {}
     for number, (options, (source, units)) in enumerate(zip(work.config.source_options, sources, strict=True)):
+        newest = options.for_new_units()
         for unit in units:
             count_of_name[unit.name] = count = count_of_name.get(unit.name, 0) + 1
-            yield SourceUnit(unit if count == 1 else _renamed(unit, count), source, options, number)
-
-
-def _renamed(unit: Unit, count: int) -> Unit:
-    return Unit(f"{unit.name}-{count}", unit.digest, unit.parts, unit.labels)
+            renamed = unit if count == 1 else replace(unit, name=f"{unit.name}-{count}")
+            if newest is not options and has_key(work.articles, renamed, options):
+                yield SourceUnit(replace(renamed, as_before=True), source, options, number)
+            else:
+                yield SourceUnit(renamed, source, newest, number)
 
 
 def _write_sources(work: Workspace, entries: list[SourceUnit], records_of_all: list[Record]) -> list[str]:

@@ -88,6 +88,12 @@ def key_of(unit_digest: str, options: SourceOptions) -> str:
     return digest_of([VERSION, unit_digest, in_key(options, mode="json")])
 
 
+def has_key(folder: Folder, unit: Unit, options: SourceOptions) -> bool:
+    """Return whether a unit was built from its content with these options."""
+    record = record_of(folder, unit.name)
+    return record is not None and record["key"] == key_of(unit.digest, options)
+
+
 def is_current(folder: Folder, entry: SourceUnit, drops: Drops | None) -> bool:
     """Return whether a unit is built from its content and options, and with these drops, unless they are None."""
     record = record_of(folder, entry.unit.name)

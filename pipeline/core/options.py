@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from inspect import get_annotations
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
@@ -80,6 +80,13 @@ class SourceOptions(Options):
     type: str
     columns: dict[ArticleColumn, str] = {}
     licence: str | None = None
+
+    def for_new_units(self) -> Self:
+        """Return the options that units are read with which no run has read yet, where a default is another than it was.
+
+        The default itself stands in the keys of what was read before, and that stays as it is.
+        """
+        return self
 
 
 class FilterOptions(Options):

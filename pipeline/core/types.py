@@ -16,13 +16,15 @@ class Unit:
     """The part of a source that is read as a whole: one data file, or a run of one-article files.
 
     `name` is stable as long as the unit exists and is safe as a file name; `digest` changes when the content does;
-    `parts` are the paths read, in order; `labels` are the same as shown to people (relative to the job file).
+    `parts` are the paths read, in order; `labels` are the same as shown to people (relative to the job file).  The stage sets
+    `as_before` where a unit was read before a default changed (see `SourceOptions.for_new_units`).
     """
 
     name: str
     digest: str
     parts: tuple[str, ...]
     labels: tuple[str, ...]
+    as_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,13 @@ class Options(contracts.SourceOptions):
     in_every_key = "path format encoding max_row_bytes"
     path: str | list[str]
     format: Literal["auto", "jsonl", "json", "csv", "parquet", "excel", "text", "html", "warc"] = "auto"
-    encoding: str = "utf-8-sig"  # or auto: UTF-8, UTF-16, CP949 or Latin-1, each file as it looks
+    # Not given: auto, each file as it looks (UTF-8, UTF-16, CP949, ...). What stands here is the default of before, in the keys of
+    # the units that were read with it: they are not read again.
+    encoding: str = Field(default="utf-8-sig", json_schema_extra={"default": "auto"})
     max_row_bytes: int = Field(default=MAX_ROW_BYTES, gt=0)
+
+    def for_new_units(self) -> Options:
+        return self if "encoding" in self.model_fields_set else self.model_copy(update={"encoding": "auto"})
 
 
 class Source(contracts.Source):
@@ -65,7 +70,7 @@ class Source(contracts.Source):
 
     def read(self, unit: Unit) -> Iterator[RawRow | BadRow]:
         """Yield rows in file order.  What cannot be read is a BadRow; raises InputError for a file that cannot be opened."""
-        options = self._options
+        options = self._options if unit.as_before else self._options.for_new_units()
         self.notes = {}
         read_options = ReadOptions(
             options.encoding,
