@@ -184,7 +184,8 @@ NO_KEYS = [
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ",
     "https://www.youtube.com/watch?v=dQw4w9WgXcQ&list=PLrAXtmErZgOeiKm4sgNOknGvNjby9efdf", "SG.PA.US.2026",
     "pypi-packages-of-the-year-2026-in-review", "https://hooks.slack.com/services/YOUR/WEBHOOK/URL",
-    "xoxo-gossip-girl-is-back-on-the-air", "xoxo-gossip-girl-2026", "AKIAIOSFODNN7EXAMPLE", "hvs.com", "dp.st.ct", "AIzawa Hiroshi won",
+    "xoxo-gossip-girl-is-back-on-the-air", "xoxo-gossip-girl-2026", "AKIAIOSFODNN7EXAMPLE",
+    "hvs.com", "dp.st.ct", "AIzawa Hiroshi won",
     "whsec_your_signing_secret_goes_here", "Authorization: Bearer <token>", "eyJhbGciOiJIUzI1NiJ9", "glpat-",
     "12:34:56:AA:BB:CC", "gsk_share_price_2026",
 ]  # fmt: skip
