@@ -45,7 +45,7 @@ class Stage:
 
 STAGES = (
     Stage("collect", collect.run, lambda work: work.articles, collect.state),
-    Stage("filter", lambda work, _: filter_stage.run(work), lambda work: work.filtered, filter_stage.state),
+    Stage("filter", filter_stage.run, lambda work: work.filtered, filter_stage.state),
     Stage("label", label.run, lambda work: work.requests, label_progress.state),
     Stage("clean", lambda work, _: clean.run(work), lambda work: work.labels, clean.state),
     Stage("review", lambda work, _: review.run(work), lambda work: work.reviewed, review.state),

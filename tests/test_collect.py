@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +16,13 @@ import pytest
 import zstandard
 
 from pipeline import runner
+from pipeline.collect import units
 from pipeline.collect.sources import files
 from pipeline.collect.to_article import to_article
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.types import Article, BadRow, RawRow
 from pipeline.job.config import SourceOptions
-from tests.conftest import JobMaker, article, command, rows, run, stage, tree, write_jsonl
+from tests.conftest import JobMaker, article, command, rows, run, stage, tree, work_of, write_jsonl
 
 
 def collect(path: Path, *overrides: str) -> Any:
@@ -343,3 +348,75 @@ def test_a_vanished_file_is_told_of_once(make_job: JobMaker, tmp_path: Path) -> 
     assert "files vanished 1, rows removed 1" in command("status", path).stdout
     assert "files vanished" not in command("collect", path).stdout
     assert "files vanished" not in command("status", path).stdout
+
+
+# --- what an earlier version of the program read ---
+
+
+@pytest.fixture
+def earlier(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """A program of before, which wrote all titles in capitals."""
+
+    @contextmanager
+    def program() -> Iterator[None]:
+        def read(raw: RawRow, options: SourceOptions) -> Article | BadRow:
+            row = to_article(raw, options)
+            return replace(row, title=str(row.title).upper()) if isinstance(row, Article) else row
+
+        with monkeypatch.context() as patch:
+            patch.setattr(units, "READING", 1)
+            patch.setattr(units, "to_article", read)
+            yield
+
+    return program
+
+
+def test_what_an_earlier_version_read_stays_until_it_is_reread(
+    make_job: JobMaker, tmp_path: Path, earlier: Callable[[], AbstractContextManager[None]]
+) -> None:
+    write_jsonl(tmp_path / "in" / "a.jsonl", [article(1), article(2)])
+    write_jsonl(tmp_path / "in" / "b.jsonl", [article(0), article(2), article(3), article(4)])
+    path = make_job(sources=[{"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}])
+    with earlier():
+        work = collect(path)
+    before = tree(work.path)
+    done = command("run", path)
+    assert done.returncode == 0 and "2 of 2 units" in done.stderr, done.stderr
+    assert {name: data for name, data in tree(work.path).items() if name in before} == before
+    # one is taken down, and one comes back since the file goes that had it first: what stays is as it was
+    assert command("takedown", path, "--id", "a3").returncode == 0
+    (tmp_path / "in" / "a.jsonl").unlink()
+    write_jsonl(tmp_path / "in" / "c.jsonl", [article(4), article(5)])
+    collect(path)
+    titles = {"a0": "HARBOUR NUMBER 0 OPENS", "a2": "Harbour number 2 opens", "a4": "HARBOUR NUMBER 4 OPENS"}
+    assert {row["id"]: row["title"] for row in rows(work, "articles")} == {**titles, "a5": "Harbour number 5 opens"}
+    assert [row["id"] for row in rows(work, "articles")] == ["a0", "a2", "a4", "a5"]
+    assert reasons(work) == {"a3": "taken_down", "a4": "duplicate_id"}
+    done = command("collect", path, "--reread")
+    assert done.returncode == 0 and "reread" not in done.stderr, done.stderr
+    assert all(row["title"].startswith("Harbour") for row in rows(work, "articles"))
+    assert reasons(work) == {"a3": "taken_down", "a4": "duplicate_id"}
+    before = tree(work.path)
+    assert command("collect", path, "--reread").returncode == 0
+    assert tree(work.path) == before
+
+
+def test_rows_leave_and_come_back_as_if_they_were_read_so(make_job: JobMaker, tmp_path: Path) -> None:
+    """In the middle of a unit of several shards and files, with rows of every kind between them."""
+    for number in range(4):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / f"{number}.txt").write_text("" if number == 2 else f"The harbour {number} was opened.")
+    numbered = [{"id": f"a{number}", "text": article(number)["body"]} for number in (0, 1, 2, 3, 4, 3)]
+    write_jsonl(tmp_path / "in" / "z.jsonl", ["no object", *numbered])
+    path = make_job(sources=[{"type": "files", "path": "in"}])
+    first = tree(collect(path).path)
+    work = work_of(path)
+    ids = {row["source"]: row["id"] for row in rows(work, "articles")}
+    for name in ("a0", "a3", ids["in/1.txt"]):
+        assert command("takedown", path, "--id", name).returncode == 0
+    taken_down = tree(collect(path).path)
+    assert [row["id"] for row in rows(work, "articles")] == ["a1", "a2", "a4", ids["in/0.txt"], ids["in/3.txt"]]
+    shutil.rmtree(work.articles.path)
+    assert tree(collect(path).path) == taken_down
+    work.takedowns.unlink()
+    assert tree(collect(path).path) == first

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+from operator import eq
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.text.language import detector
 from pipeline.core.text.tokens import NamedRuler, encoding_counter
-from tests.conftest import SHARED, JobMaker, article, command, rows, run, stage, write_jsonl
+from pipeline.filter.filters import language as language_filter
+from tests.conftest import SHARED, JobMaker, article, command, rows, run, stage, tree, write_jsonl
 from tests.openai_server import Server, completion
 
 KOREAN = "서울시는 올해 봄부터 시민에게 항구를 개방하고 새로운 도서관을 열기로 했다고 밝혔다. " * 6
@@ -100,16 +104,42 @@ def test_boilerplate_of_another_language_does_not_decide() -> None:
     assert detector("auto")(boilerplate + KOREAN * 3 + boilerplate) == "ko"
 
 
-def test_languages_of_real_articles() -> None:
+def _shared(name: str) -> list[dict[str, Any]]:
     if not SHARED.exists():
         pytest.skip(f"the shared data are not at {SHARED}")
-    detect = detector("auto")
-    right = total = 0
+    with gzip.open(SHARED / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.4])
+@pytest.mark.parametrize("where", ["head", "tail", "both"])
+def test_boilerplate_of_real_articles_does_not_decide(where: str, share: float) -> None:
+    """`share` is the boilerplate's length at each end, of the article's own."""
+    sentences: dict[str, str] = {}
+    for row in _shared("language-sentences"):
+        sentences[row["language"]] = f"{sentences.get(row['language'], '')}{row['text']} "
+    detect, right, total = detector("auto"), 0, 0
     for language in ("ko", "en", "fr"):
-        with gzip.open(SHARED / f"news-{language}.jsonl.gz", "rt", encoding="utf-8") as file:
-            for line in file:
-                total += 1
-                right += detect(json.loads(line)["text"]) == language
+        for number, row in enumerate(row for row in _shared(f"news-{language}") if len(row["text"]) >= 400):
+            other = [code for code in ("ko", "en", "fr", "ja", "de", "ru") if code != language][number % 5]
+            boilerplate = (sentences[other] * 9)[: int(share * len(row["text"]))]
+            head, tail = (boilerplate if where in (end, "both") else "" for end in ("head", "tail"))
+            right += detect(f"{head} {row['text']} {tail}") == language
+            total += 1
+    assert right >= 0.99 * total
+
+
+def test_languages_of_single_sentences() -> None:
+    detect, sentences = detector("auto"), _shared("language-sentences")
+    assert sum(detect(row["text"]) == row["language"] for row in sentences) >= 0.99 * len(sentences)
+
+
+def test_languages_of_real_articles() -> None:
+    detect = detector("auto")
+    languages = [
+        (detect(row["text"]), language) for language in ("ko", "en", "fr") for row in _shared(f"news-{language}")
+    ]
+    right, total = sum(map(eq, *zip(*languages, strict=True))), len(languages)
     assert right >= total - 2  # one "English" row is Indonesian, one is a line of basketball scores
 
 
@@ -183,3 +213,41 @@ def test_a_text_is_cut_by_a_named_tokenizer(words: str) -> None:
     assert ruler.cut("the cat  sat on it", 2).split() == ["the", "cat"]
     assert ruler.cut("the cat", 9) == "the cat"
     assert ruler.of_chat([{"role": "user", "content": "the cat"}]) == 2 + 8
+
+
+# --- versions of filters ---
+
+
+class _Earlier(language_filter.Filter):
+    """The language filter of an earlier program, for which everything is Welsh."""
+
+    version = 1
+
+    def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
+        return [None] * articles.num_rows, {"language": ["cy"] * articles.num_rows}
+
+
+def test_what_an_earlier_version_judged_stays_until_it_is_rejudged(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(tmp_path / "in" / "a.jsonl", [article(1)])
+    write_jsonl(tmp_path / "in" / "b.jsonl", [article(2)])
+    source = {"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}
+    path = make_job(sources=[source], filters=[{"type": "language", "keep": ["en", "cy"]}])
+    with monkeypatch.context() as patch:
+        patch.setattr(language_filter, "Filter", _Earlier)
+        work = run(path)
+    before = tree(work.path)
+    assert {row["language"] for row in rows(work, "filtered")} == {"cy"}
+    done = command("run", path)
+    assert done.returncode == 0 and "--rejudge" in done.stderr, done.stderr
+    assert tree(work.path) == before
+    # a shard whose articles changed is judged by the filter as it is now, the other is not
+    write_jsonl(tmp_path / "in" / "b.jsonl", [article(2), article(3)])
+    assert {row["id"]: row["language"] for row in rows(run(path), "filtered")} == {"a1": "cy", "a2": "en", "a3": "en"}
+    assert command("filter", path, "--rejudge").returncode == 0
+    assert {row["language"] for row in rows(work, "filtered")} == {"en"}
+    before = tree(work.path)
+    done = command("filter", path, "--rejudge")
+    assert done.returncode == 0 and "rejudge" not in done.stderr
+    assert tree(work.path) == before

@@ -66,12 +66,13 @@ def quote(job: Job, sample: int | None, as_json: bool) -> None:
 @job_command("collect", "Read the sources into articles.", f"collect {QUICKSTART}")
 @click.option("--preview", type=POSITIVE, metavar="N", help="Show the first N rows of each source; store nothing.")
 @click.option("--no-fetch", is_flag=True, help="Web: of what was crawled before; ask no page.")
+@click.option("--reread", is_flag=True, help="Read again what an earlier version of labelmill read.")
 @click.option("--json", "as_json", is_flag=True, help="With --preview: as JSON lines.")
-def collect(job: Job, preview: int | None, no_fetch: bool, as_json: bool) -> None:
+def collect(job: Job, preview: int | None, no_fetch: bool, reread: bool, as_json: bool) -> None:
     if not preview:
-        return _run_stage(job, RunOptions("collect", "collect", fetch=not no_fetch))
-    if no_fetch:
-        raise click.UsageError("--preview and --no-fetch exclude each other")
+        return _run_stage(job, RunOptions("collect", "collect", fetch=not no_fetch, reread=reread))
+    if no_fetch or reread:
+        raise click.UsageError(f"--preview and {'--no-fetch' if no_fetch else '--reread'} exclude each other")
     from pipeline.commands import show
 
     work = job.workspace()
@@ -79,8 +80,9 @@ def collect(job: Job, preview: int | None, no_fetch: bool, as_json: bool) -> Non
 
 
 @job_command("filter", "Keep articles by language, length and novelty.", f"filter {QUICKSTART}")
-def filter_stage(job: Job) -> None:
-    _run_stage(job, RunOptions("filter", "filter"))
+@click.option("--rejudge", is_flag=True, help="Judge again what an earlier version of a filter judged.")
+def filter_stage(job: Job, rejudge: bool) -> None:
+    _run_stage(job, RunOptions("filter", "filter", rejudge=rejudge))
 
 
 @job_command("label", "Ask the labeller about every article that has no answer yet.", f"label {QUICKSTART}")

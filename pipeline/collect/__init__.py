@@ -2,6 +2,7 @@
 
 stage       brings `articles/` up to date; ids are unique when it ends
 units       one unit of a source: its record, its shards
+dropping    rows that leave a built unit, or come back
 to_article  a source's record -> an article
 urls        one normal form for each URL, its host, what may be crawled
 sources     where articles come from, one file a kind

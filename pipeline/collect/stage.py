@@ -21,7 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.collect import dropping
 from pipeline.collect.units import (
+    DROPPED,
     Drops,
     FileDigests,
     Record,
@@ -31,6 +33,7 @@ from pipeline.collect.units import (
     build,
     has_key,
     is_current,
+    is_of_an_earlier_reading,
     key_of,
     record_of,
     rejected_row,
@@ -60,7 +63,7 @@ def run(work: Workspace, options: RunOptions) -> None:
         sources = list(_sources(work, cache, opened, options.fetch))
         cache.save()
         entries = list(_entries(work, sources))
-        _build_all(work, entries)
+        _build_all(work, entries, options.reread)
         for source, _ in sources:
             source.finished()  # also where no row is an article: the next run asks again
     records = [record_of(work.articles, entry.unit.name) or {} for entry in entries]
@@ -140,16 +143,24 @@ def _section_errors(work: Workspace, number: int) -> Iterator[None]:
         raise ConfigError(f"{work.config.file}: sources.{number}.{error}") from error
 
 
-def _build_all(work: Workspace, entries: list[SourceUnit]) -> None:
-    folder = work.articles
+def _build_all(work: Workspace, entries: list[SourceUnit], reread: bool) -> None:
+    folder, earlier = work.articles, 0
     with work.progress("collect", None, "rows") as progress:
         for entry in entries:
-            if not is_current(folder, entry, None):
+            is_earlier = is_of_an_earlier_reading(folder, entry)
+            if not is_current(folder, entry, None) or (reread and is_earlier):
                 build(folder, entry, {}, progress)
+            else:
+                earlier += is_earlier
         taken_down = takedowns.load(work.takedowns)
         for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):
             if not is_current(folder, entry, drops):
-                build(folder, entry, drops, progress)
+                dropping.apply(folder, entry, drops, progress)
+    if earlier:
+        _log.info(
+            f"collect: {earlier:,} of {len(entries):,} units keep what an earlier version of labelmill read; to read them anew: "
+            f"labelmill collect {work.config.file} --reread"
+        )
 
 
 def _sources(
@@ -284,7 +295,7 @@ def _unit_rows(folder: Folder, entry: SourceUnit) -> pa.Table:
     tables = [ROWS.empty_table()]
     for shard in record["shards"]:
         rejected = folder.read_rejected(shard, [*ROWS.names, "reason"])
-        dropped = pc.is_in(rejected.column("reason"), pa.array(["duplicate_id", "id_conflict", "taken_down"]))
+        dropped = pc.is_in(rejected.column("reason"), pa.array(DROPPED))
         tables += [folder.read(shard, ROWS.names), rejected.filter(dropped).select(ROWS.names)]
     rows = pa.concat_tables(tables)
     if not any(table.num_rows for table in tables[2::2]):

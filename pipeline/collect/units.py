@@ -2,8 +2,11 @@
 
 A unit is what a source reads at once: a file, a range of a table, some pages of a crawl.  Its record is written last, so a unit
 is built or it is not.  The bounds of a group of one-article files are chosen by the hash of a path, so that a file more or less
-changes one group.  A unit whose rows lose or regain an id is read again; rejected rows keep id and text digest, so the fold needs
-no text.
+changes one group.  Rejected rows keep id and text digest, so the fold needs no text.
+
+The record says by which READING the unit was read, and a unit that an earlier one read is as good as any: its key does not change
+with READING, so its articles, which may be paid for and published, stay as they are until `labelmill collect JOB --reread`, or
+until the unit's own content or options change.
 """
 
 from __future__ import annotations
@@ -24,10 +27,12 @@ from pipeline.core.options import in_key
 from pipeline.core.shards import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folder, Output, rejected_table
 from pipeline.core.types import Article, BadRow, RawRow, Unit
 
-VERSION = 3  # of the rows that the stage makes; a higher number reads everything again
+VERSION = 3  # stands in every key: a higher number would read, and pay for, everything again
+READING = 2  # of how files, pages and rows are read: new units are read so, old ones stay (records without one: 1)
 Record = dict[str, Any]  # of a built unit: its key, its shards, the digest of the rows that were dropped for their ids
 RowKey = tuple[str, int]  # source label and line of a row
 Drops = dict[RowKey, tuple[str, str]]  # rows that the fold drops -> reason, detail
+DROPPED = ("duplicate_id", "id_conflict", "taken_down")  # reasons of the fold
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,12 @@ def is_current(folder: Folder, entry: SourceUnit, drops: Drops | None) -> bool:
     return drops is None or record["drops"] == _drops_digest(drops)
 
 
+def is_of_an_earlier_reading(folder: Folder, entry: SourceUnit) -> bool:
+    """Return whether a unit is built, and was read by a program that read otherwise than this one."""
+    record = record_of(folder, entry.unit.name)
+    return record is not None and record.get("reading", 1) < READING
+
+
 def _drops_digest(drops: Drops) -> str:
     return digest_of(sorted([*row_key, *reason_and_detail] for row_key, reason_and_detail in drops.items()))
 
@@ -109,22 +120,32 @@ def _drops_digest(drops: Drops) -> str:
 def build(folder: Folder, entry: SourceUnit, drops: Drops, progress: Any) -> None:
     """Read a unit and write its shards, and the record last."""
     _record_file(folder, entry.unit.name).unlink(missing_ok=True)
-    shards, key = [], _key(entry)
+    shards: list[str] = []
     seen = RowsSeen.of(entry.options)
     for number, (articles, rejected, seconds) in enumerate(_batches(rows_of(entry, drops, seen))):
         shard = f"{entry.unit.name}-{number:05d}"
-        output = Output(_article_table(articles), rejected_table([rejected_row(row) for row in rejected]))
-        folder.write(shard, digest_of([key, number, _drops_digest(drops)]), {}, output, seconds)
+        output = Output(article_table(articles), rejected_table([rejected_row(row) for row in rejected]))
+        folder.write(shard, shard_key(entry, number, drops), {}, output, seconds)
         shards.append(shard)
         progress.update(len(articles) + len(rejected))
-    record: Record = {"key": key, "drops": _drops_digest(drops), "shards": shards, "files": list(entry.unit.labels)}
+    record: Record = {"key": _key(entry), "reading": READING, "shards": shards, "files": list(entry.unit.labels)}
     if not seen.sources.keys() <= set(entry.unit.labels):
         record["sources"] = list(seen.sources)
     if seen.absent:
         record |= {"absent": seen.absent, "fields": seen.fields}
     if entry.source.notes:
         record["notes"] = dict(entry.source.notes)
-    write_json(_record_file(folder, entry.unit.name), record)
+    write_record(folder, entry, record, drops)
+
+
+def shard_key(entry: SourceUnit, number: int, drops: Drops) -> str:
+    """Return the key of a unit's shard with this number."""
+    return digest_of([_key(entry), number, _drops_digest(drops)])
+
+
+def write_record(folder: Folder, entry: SourceUnit, record: Record, drops: Drops) -> None:
+    """Write the record of a unit whose shards are all there, without these rows."""
+    write_json(_record_file(folder, entry.unit.name), {**record, "drops": _drops_digest(drops)})
 
 
 def rows_of(entry: SourceUnit, drops: Drops, seen: RowsSeen) -> Iterator[Article | BadRow]:
@@ -156,7 +177,8 @@ def _batches(rows: Iterable[Article | BadRow]) -> Iterator[tuple[list[Article], 
         yield articles, rejected, time.monotonic() - started
 
 
-def _article_table(articles: list[Article]) -> pa.Table:
+def article_table(articles: list[Article]) -> pa.Table:
+    """Return articles as rows of a shard."""
     names = {"declared_language": "language"}
     columns = {name: [getattr(a, names.get(name, name)) for a in articles] for name in ARTICLE.names}
     return pa.table(columns, schema=ARTICLE)

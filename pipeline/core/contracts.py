@@ -118,6 +118,10 @@ class Filter(Plugin):
     columns: ClassVar[pa.Schema] = pa.schema([])
     """The columns that it adds to each row; those of a filter that folds stay out of `filtered/`."""
 
+    version: ClassVar[int] = 1
+    """A higher number says that the filter judges otherwise than before; shards that an earlier version judged keep what it said,
+    since their rows may be paid for and published, until `labelmill filter JOB --rejudge`."""
+
     def __init__(self, options: Any) -> None:
         """Take the checked options; load models here, for a filter is made once a shard must be judged."""
 

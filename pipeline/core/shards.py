@@ -230,8 +230,7 @@ class Folder:
         """Write a shard: rows first, manifest last."""
         # An older manifest goes away before the rows that it describes do: a kill in between leaves a shard that is not finished,
         # never one whose manifest lies.
-        self._former_manifest_file(shard).unlink(missing_ok=True)
-        self.manifest_file(shard).unlink(missing_ok=True)
+        self.forget(shard)
         if output.rejected.num_rows:
             write_parquet(self.rejected_file(shard), output.rejected, output.rejected.schema)
         else:
@@ -243,6 +242,11 @@ class Folder:
         kept, seconds = output.kept.num_rows, round(seconds, 3)
         manifest = Manifest(key, inputs, rows, kept, rejected, digest, seconds, output.waiting, output.notes)
         write_json(self.manifest_file(shard), asdict(manifest))
+
+    def forget(self, shard: str) -> None:
+        """Take away a shard's manifest, so that the step that makes it makes it again."""
+        self._former_manifest_file(shard).unlink(missing_ok=True)
+        self.manifest_file(shard).unlink(missing_ok=True)
 
     def read(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         return read_parquet(self.file(shard), columns)

