@@ -100,4 +100,6 @@ def _places(table: pa.Table) -> list[RowKey]:
 def _in_order(table: pa.Table, sources: Sequence[str]) -> pa.Table:
     """Return rows as they were read: by their source's place in the unit, and their line."""
     position = pc.fill_null(pc.index_in(table.column("source"), pa.array(sources, pa.string())), len(sources))
-    return table.take(np.lexsort((table.column("line").to_numpy(), position.to_numpy()))).combine_chunks()
+    rows = table.take(np.lexsort((table.column("line").to_numpy(), position.to_numpy())))
+    # anew from Python's values, as `build` does: rows that were joined and sorted by Arrow make the same file of other bytes
+    return pa.Table.from_pylist(rows.to_pylist(), schema=rows.schema)
