@@ -29,7 +29,7 @@ from pipeline.collect.units import (
     shard_key,
     write_record,
 )
-from pipeline.core.shards import Folder, Output, rejected_table
+from pipeline.core.shards import ARTICLE, REJECTED, Folder, Output, rejected_table
 from pipeline.core.types import Article
 
 
@@ -90,16 +90,18 @@ def _without(folder: Folder, shard: str, record: Record, drops: Drops, returning
     order: list[str] = record.get("sources") or record["files"]
     mask = pa.array(np.isin(np.arange(kept.num_rows), leaving, invert=True))
     whole = pa.concat_tables([kept.filter(mask), article_table(coming).select(kept.column_names)])
-    return Output(_in_order(whole, order), _in_order(rejected_table([*staying, *gone]), order))
+    schema = pa.schema([ARTICLE.field(name) for name in whole.column_names])
+    dropped_rows = _in_order(rejected_table([*staying, *gone]), order, REJECTED)
+    return Output(_in_order(whole, order, schema), dropped_rows)
 
 
 def _places(table: pa.Table) -> list[RowKey]:
     return list(zip(table.column("source").to_pylist(), table.column("line").to_pylist(), strict=True))
 
 
-def _in_order(table: pa.Table, sources: Sequence[str]) -> pa.Table:
+def _in_order(table: pa.Table, sources: Sequence[str], schema: pa.Schema) -> pa.Table:
     """Return rows as they were read: by their source's place in the unit, and their line."""
     position = pc.fill_null(pc.index_in(table.column("source"), pa.array(sources, pa.string())), len(sources))
     rows = table.take(np.lexsort((table.column("line").to_numpy(), position.to_numpy())))
-    # anew from Python's values, as `build` does: rows that were joined and sorted by Arrow make the same file of other bytes
-    return pa.Table.from_pylist(rows.to_pylist(), schema=rows.schema)
+    # anew, as `build` does: what was read from Parquet names the elements of lists otherwise, and makes a file of other bytes
+    return pa.Table.from_pylist(rows.to_pylist(), schema=schema)

@@ -70,9 +70,8 @@ class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
 class Source(Plugin):
     """Where articles come from.  It maps no columns and cleans no text: the collect stage does, alike for all sources.
 
-    A stage calls `prepare`, `units`, `read` for units that changed, `finished` where all rows are stored, and `close` always.
-    Each may raise ConfigError, whose text begins with the option at fault, or InputError for what cannot be read.
-    """
+    A stage calls `prepare`, `units`, `read` for units that changed, `finished` where all rows are stored, and `close` always.  Each
+    may raise ConfigError, whose text begins with the option at fault, or InputError for what cannot be read."""
 
     notes: Mapping[str, str] = MappingProxyType({})
     """What `read` guessed about the unit that it read last, as label -> encoding; it stands in the unit's record."""
@@ -119,8 +118,7 @@ class Filter(Plugin):
     """The columns that it adds to each row; those of a filter that folds stay out of `filtered/`."""
 
     version: ClassVar[int] = 1
-    """A higher number says that the filter judges otherwise than before; shards that an earlier version judged keep what it said,
-    since their rows may be paid for and published, until `labelmill filter JOB --rejudge`."""
+    """Raised where it judges otherwise; shards that were judged before keep what it said until `labelmill filter JOB --rejudge`."""
 
     def __init__(self, options: Any) -> None:
         """Take the checked options; load models here, for a filter is made once a shard must be judged."""
@@ -145,9 +143,7 @@ class Filter(Plugin):
 class Task(Plugin):
     """What a label is.  Pure: no disk, no network.
 
-    A module constant `VERSION` (1 where there is none) stands in the key of every cleaned shard: a higher one cleans all replies
-    again, for free.
-    """
+    A module constant `VERSION` (1 where there is none) stands in the key of every cleaned shard: a higher one cleans all again."""
 
     column: ClassVar[LabelColumn]
     """How the label stands in tables: its name, and whether it is many phrases or one."""
