@@ -62,7 +62,7 @@ def run(work: Workspace, options: RunOptions) -> None:
     with ExitStack() as opened:
         sources = list(_sources(work, cache, opened, options.fetch))
         cache.save()
-        entries = list(_entries(work, sources))
+        entries = list(_entries(work, sources, options.reread))
         _build_all(work, entries, options.reread)
         for source, _ in sources:
             source.finished()  # also where no row is an article: the next run asks again
@@ -174,14 +174,14 @@ def _sources(
         yield source, units
 
 
-def _entries(work: Workspace, sources: list[tuple[Source, list[Unit]]]) -> Iterator[SourceUnit]:
+def _entries(work: Workspace, sources: list[tuple[Source, list[Unit]]], reread: bool) -> Iterator[SourceUnit]:
     count_of_name: dict[str, int] = {}
     for number, (options, (source, units)) in enumerate(zip(work.config.source_options, sources, strict=True)):
         newest = options.for_new_units()
         for unit in units:
             count_of_name[unit.name] = count = count_of_name.get(unit.name, 0) + 1
             renamed = unit if count == 1 else replace(unit, name=f"{unit.name}-{count}")
-            if newest is not options and has_key(work.articles, renamed, options):
+            if not reread and newest is not options and has_key(work.articles, renamed, options):
                 yield SourceUnit(replace(renamed, as_before=True), source, options, number)
             else:
                 yield SourceUnit(renamed, source, newest, number)
