@@ -87,6 +87,11 @@ def _label(
 ) -> dict[str, Any]:
     """Return a row of `labels/`, or of `labels.rejected/` with its reason."""
     origin = {"id": article.id, "source": article.source, "line": article.line, "text_sha256": article.text_sha256}
+    if request["status"] == "rejected" and labeller.chain.is_lack(
+        request["reason"]
+    ):  # its key is that of another prompt, whose reply is no label
+        kept = {name: request[name] for name in ("reason", "detail", "key")}
+        return {**origin, **kept, "repairs": []}
     answers = [record for record in records if record.reply is not None]
     if not answers:
         reason = f"request_{request['status']}" if request["status"] != "answered" else "reply_not_in_ledger"
@@ -111,7 +116,7 @@ def _label(
         "tiers": label.tiers,
         "offsets": offsets(label.phrases, label.tiers, article.text) if labeller.task.column.many else None,
         "status": label.status,
-        "repairs": [*label.repairs, "article_truncated"] if record.note else label.repairs,
+        "repairs": [*label.repairs, *(["article_truncated"] if record.note else []), *(request.get("notes") or [])],
         "provider": labeller.provider_name,
         "model": reply.model,
         "prompt": labeller.prompt.name if labeller.prompt else None,

@@ -175,6 +175,8 @@ def evaluation(result: Evaluation) -> None:
 
 def prompt(rendered: dict[str, Any]) -> None:
     """Print the messages and the schema that are sent for one article."""
+    for step in rendered.get("before", ()):
+        print("\n".join(f"[{step['as']}, {part['role']}]\n{part['content']}\n" for part in step["messages"]))
     print(f"# {rendered['prompt']}  {rendered['prompt_sha256']}  key {rendered['key']}")
     for message in rendered["messages"]:
         print(f"\n[{message['role']}]\n{message['content']}")

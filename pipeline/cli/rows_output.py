@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def article(found: dict[str, Any]) -> None:
-    """Print everything of one article, a section for each stage; what is empty is left out."""
-    for name, value in found.items():
+def article(parts: dict[str, Any]) -> None:
+    """Print everything of one article, a section for each stage and reply; what is empty is left out."""
+    before = {f"before: {name}": replies for name, replies in parts.get("before", {}).items()}
+    for name, value in (before | {key: value for key, value in parts.items() if key != "before"}).items():
         sections = value if isinstance(value, list) else [value]
         for section in sections:
             if not isinstance(section, dict):
@@ -65,11 +66,22 @@ def article(found: dict[str, Any]) -> None:
 
 def tried(result: dict[str, Any]) -> None:
     """Print what was sent, what came back, and what became of it."""
-    for message in result["messages"]:
-        print(f"[{message['role']}]\n{message['content']}\n")
+    for step in result.get("before", ()):
+        _print_messages(step["messages"], f"{step['as']}, ")
+        print(f"[{step['as']}, reply]\n{step['answer']}\n{_cost(step)}\n")
+    _print_messages(result["messages"])
     print(f"[reply]\n{result['reply']}\n")
     for name, value in result.items():
-        if name not in ("messages", "reply", "asked", "cost_usd") and value not in (None, []):
+        if name not in ("before", "messages", "reply", "asked", "cost_usd") and value not in (None, []):
             print(f"{name}: {_cell(value)}")
-    cost = "not known" if result["cost_usd"] is None else f"${result['cost_usd']:.6f}"
-    print(f"cost: {cost}" if result["asked"] else "cost: nothing, the ledger had the answer")
+    print(_cost(result))
+
+
+def _print_messages(messages: Sequence[dict[str, str]], of: str = "") -> None:
+    for message in messages:
+        print(f"[{of}{message['role']}]\n{message['content']}\n")
+
+
+def _cost(asked: dict[str, Any]) -> str:
+    cost = "not known" if asked["cost_usd"] is None else f"${asked['cost_usd']:.6f}"
+    return f"cost: {cost}" if asked["asked"] else "cost: nothing, the ledger had the answer"

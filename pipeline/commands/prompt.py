@@ -16,6 +16,8 @@ from pipeline.core.text.folding import fold_case
 from pipeline.core.types import Article
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
+from pipeline.label.chain import Course
+from pipeline.label.job_ledger import has_ledger
 from pipeline.label.ledger import Record, open_ledger_to_read
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.metrics.keyphrases import soft_f1
@@ -33,14 +35,27 @@ def render(work: Workspace, article_id: str) -> dict[str, Any]:
         raise InputError(
             f"{work.filtered.path}: no article {article_id!r}; see: labelmill show {work.config.in_commands} filtered"
         )
-    request = labeller.request(article)
+    course = _course(work, labeller, article) if labeller.chain else None
+    request = labeller.request(article, course)
+    steps = zip(labeller.chain.steps, course.requests if course else (), strict=True)
+    before = [{"as": step.name, "prompt": step.prompt.name, "messages": list(sent.messages)} for step, sent in steps]
     return {
+        **({"before": before} if before else {}),
         "prompt": labeller.prompt.name,
         "prompt_sha256": labeller.prompt.digest,
         "key": request.key.hex(),
         "messages": list(request.messages),
         "schema": request.form.schema if request.form else None,
     }
+
+
+def _course(work: Workspace, labeller: RequestBuilder, article: Article) -> Course:
+    """Return an article's course through the prompts before the label's, by the ledger; `[background]` stands for an answer
+    that is not there yet."""
+    if not has_ledger(work):
+        return labeller.chain.foresee(Course(article))
+    with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
+        return labeller.chain.foresee(labeller.chain.follow([article], ledger)[0])
 
 
 def listing(folder: Path) -> Iterator[tuple[str, str, str]]:

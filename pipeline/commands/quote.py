@@ -7,14 +7,16 @@ import heapq
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.shards import read_order
-from pipeline.core.types import Request
+from pipeline.core.types import Article, Request
 from pipeline.job.config import Price
 from pipeline.job.workspace import Workspace
+from pipeline.label.chain import Asker, Course, Lack
 from pipeline.label.cost import quote as quotes
 from pipeline.label.cost.prices import Prices
 from pipeline.label.cost.quote import Quote, Sampled
@@ -22,10 +24,9 @@ from pipeline.label.engine.context_fit import ContextFit
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
-from pipeline.label.ledger import Ledger, open_ledger
+from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.progress import selection
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
-from pipeline.label.selection import Rows
 
 _LOOKED_UP = 256
 _IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
@@ -49,6 +50,24 @@ def quote(work: Workspace, sample: int = 0) -> Quote:
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question about an article.  `tokens` are exact but for answers that it holds and that are not there yet: those count as
+    long as replies may be; `is_label`: it is the label's own, not one before it."""
+
+    request: Request
+    tokens: int
+    is_label: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """An article of the sample, with the questions about it as they were foreseen."""
+
+    article: Article
+    questions: list[_Question]
+
+
 class _Survey:
     def __init__(self, work: Workspace, labeller: RequestBuilder, ledger: Ledger, sample: int) -> None:
         self._work, self._labeller, self._ledger, self._wanted = work, labeller, ledger, sample
@@ -57,77 +76,122 @@ class _Survey:
         self._most_output = self._provider.max_output_tokens
         self._is_here = self._provider.pool is not None
         self._fitting = ContextFit(labeller, self._options.on_too_long, self._most_output)
-        self._articles, self._answered, self._tokens = 0, 0, 0
+        self._articles, self._labelled, self._answered, self._tokens = 0, 0, 0, 0
         self._seen: set[bytes] = set()
-        self._drawn: list[tuple[bytes, int, bytes, Request]] = []  # a heap of the largest of the smallest digests
-        self._sample: list[tuple[Request, int]] = []
+        self._drawn: list[tuple[bytes, bytes, _Drawn]] = []  # a heap of the largest of the smallest digests
+        self._sample: list[_Drawn] = []
 
     def count(self) -> None:
         shards = read_order(self._work.articles)
         chosen = selection(self._work, self._labeller, shards).rows(None, note=False)
         with self._work.progress("count", len(shards), "shards") as progress:
             for shard, rows in chosen.items():
-                for requests in self._unique(shard, rows):
-                    self._count(requests)
+                table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
+                for start in range(0, len(rows), _LOOKED_UP):
+                    self._count(articles_of(table.take(pa.array(rows[start : start + _LOOKED_UP], pa.int64()))))
                 progress.update()
-        self._sample = [(request, tokens) for _, tokens, _, request in self._drawn]
+        self._sample = [drawn for *_, drawn in self._drawn]
         self._drawn = []
 
-    def _unique(self, shard: str, rows: Rows) -> Iterator[list[Request]]:
-        articles = articles_of(self._work.filtered.read(shard, ARTICLE_COLUMNS).take(pa.array(rows, pa.int64())))
-        for start in range(0, len(articles), _LOOKED_UP):
-            requests = self._labeller.requests(articles[start : start + _LOOKED_UP], self._ledger)
-            self._articles += len(requests)
-            fresh = {request.key: request for request in requests if request.key not in self._seen}
-            self._seen.update(fresh)
-            yield list(fresh.values())
+    def _count(self, articles: list[Article]) -> None:
+        """Count what is still to be asked about some articles, every question once."""
+        self._articles += len(articles)
+        planned = self._planned(articles)
+        answers = self._ledger.get(list({request.key: None for requests in planned for request, *_ in requests}))
+        for article, requests in zip(articles, planned, strict=True):
+            is_new = requests[0][0].key not in self._seen
+            questions = [self._question(*request, is_answered=request[0].key in answers) for request in requests]
+            for question in questions:
+                if (key := question.request.key) not in self._seen:
+                    self._seen.add(key)
+                    self._answered += key in answers
+                    self._labelled += question.is_label and key in answers
+                    self._tokens += 0 if key in answers else question.tokens
+            if self._wanted and is_new:
+                self._draw(_Drawn(article, questions))
 
-    def _count(self, requests: list[Request]) -> None:
-        answers = self._ledger.get([request.key for request in requests])
-        self._answered += len(answers)
-        for request in requests:
-            answered = request.key in answers
-            tokens = self._fitting.tokens(request) if not answered or self._wanted else 0
-            self._tokens += 0 if answered else tokens
-            if self._wanted:
-                self._draw(request, tokens)
+    def _planned(self, articles: list[Article]) -> list[list[tuple[Request, int, bool]]]:
+        """Return the requests about each article, each with how many answers it holds that are not there yet, and whether it is
+        the label's.  An article that is rejected by a prompt before the label's has no further ones."""
+        courses = self._labeller.chain.follow(articles, self._ledger)
+        asked = self._labeller.requests_of(courses, self._ledger)
+        return [self._of_course(*each) for each in zip(courses, asked, strict=True)]
 
-    def _draw(self, request: Request, tokens: int) -> None:
-        """Keep the requests with the smallest digests: a random sample, and the same one each time."""
-        rank = bytes(255 - byte for byte in hashlib.sha256(b"quote" + request.key).digest())
-        item = (rank, tokens, request.key, request)
+    def _of_course(self, course: Course, asked: Request | Lack) -> list[tuple[Request, int, bool]]:
+        if course.lack and course.lack.status == "rejected":
+            return [(request, 0, False) for request in course.requests]
+        steps, ahead = self._labeller.chain.steps, self._labeller.chain.foresee(course)
+        missing = {step.name for step in steps if step.name not in course.answers}
+        before = [
+            (request, len(missing & step.prompt.uses), False)
+            for request, step in zip(ahead.requests, steps, strict=True)
+        ]
+        unknown = len(missing & self._labeller.prompt.uses) if self._labeller.prompt else 0
+        request = self._labeller.request(course.article, ahead) if isinstance(asked, Lack) else asked
+        return [*before, (request, unknown, True)]
+
+    def _question(self, request: Request, unknown: int, is_label: bool, is_answered: bool) -> _Question:
+        if is_answered and not self._wanted:
+            return _Question(request, 0, is_label)
+        return _Question(request, self._fitting.tokens(request) + unknown * (self._most_output or 0), is_label)
+
+    def _draw(self, drawn: _Drawn) -> None:
+        """Keep the articles whose first questions have the smallest digests: a random sample, and the same one each time."""
+        key = drawn.questions[0].request.key
+        rank = bytes(255 - byte for byte in hashlib.sha256(b"quote" + key).digest())
         if len(self._drawn) < self._wanted:
-            heapq.heappush(self._drawn, item)
+            heapq.heappush(self._drawn, (rank, key, drawn))
         elif rank > self._drawn[0][0]:
-            heapq.heapreplace(self._drawn, item)
+            heapq.heapreplace(self._drawn, (rank, key, drawn))
 
     def ask(self) -> float:
         """Label the sample; return how many requests were in flight on average."""
-        events = EventLog(self._work.events_file)
-        asked = [request for request, _ in self._sample]
-        earlier = self._ledger.get([request.key for request in asked])
+        foreseen = {question.request.key for drawn in self._sample for question in drawn.questions}
+        earlier = self._ledger.get(list(foreseen))
         started = time.monotonic()
-        with self._work.locked(shared=True), self._work.progress("sample", len(asked), "articles") as bar:
-            monitor = Monitor(bar, events, self._ledger.report.spending().spent)
-            ask_all(iter([asked]), RunContext(self._labeller, self._ledger, self._options, monitor, lambda *_: None))
+        with self._work.locked(shared=True), self._work.progress("sample", len(foreseen), "requests") as bar:
+            self._ask_sample(Monitor(bar, EventLog(self._work.events_file), self._ledger.report.spending().spent))
         wall = time.monotonic() - started
-        fresh = [(request, tokens) for request, tokens in self._sample if request.key not in earlier]
-        answered = self._ledger.get([request.key for request, _ in fresh])
-        self._answered += len(answered)
-        self._tokens -= sum(tokens for request, tokens in fresh if request.key in answered)
-        busy = sum(record.seconds for records in answered.values() for record in records)
-        return busy / wall if answered else 0.0
+        busy, counted = 0.0, set[bytes]()
+        for question, key, records in self._asked():
+            if records and key not in counted and question.request.key not in earlier:
+                counted.add(key)
+                self._answered += 1
+                self._labelled += question.is_label
+                self._tokens -= question.tokens
+                busy += sum(record.seconds for record in records)
+        return busy / wall if counted else 0.0
+
+    def _ask_sample(self, monitor: Monitor) -> None:
+        articles, chain = [drawn.article for drawn in self._sample], self._labeller.chain
+        for step in chain.steps:
+            courses = chain.follow(articles, self._ledger, step)
+            self._ask_all(step, [course.requests[-1] for course in courses if course.lack is None], monitor)
+        asked = self._labeller.requests(articles, self._ledger)
+        self._ask_all(self._labeller, [each for each in asked if isinstance(each, Request)], monitor)
+
+    def _ask_all(self, asker: Asker, requests: list[Request], monitor: Monitor) -> None:
+        unique = list({request.key: request for request in requests}.values())
+        ask_all(iter([unique]), RunContext(asker, self._ledger, self._options, monitor, lambda *_: None))
+
+    def _asked(self) -> Iterator[tuple[_Question, bytes, list[Record]]]:
+        """Yield the questions of the sample as they were foreseen, their keys as they were asked, and the ledger's records."""
+        planned = self._planned([drawn.article for drawn in self._sample])
+        for drawn, requests in zip(self._sample, planned, strict=True):
+            keys = [request.key for request, *_ in requests]
+            records = self._ledger.get(keys)
+            for question, key in zip(drawn.questions, keys, strict=False):  # a rejected one has no further questions
+                yield question, key, records.get(key, [])
 
     def _sampled(self) -> list[Sampled]:
-        records = self._ledger.get([request.key for request, _ in self._sample])
         sampled = []
-        for request, tokens in self._sample:
-            answers = [record for record in records.get(request.key, []) if record.reply]
+        for question, _, records in self._asked():
+            answers = [record for record in records if record.reply]
             if answers and answers[-1].reply:
                 costs = [record.cost_usd for record in answers]
                 cost = None if None in costs else sum(cost or 0.0 for cost in costs)
                 seconds = sum(record.seconds for record in answers)
-                sampled.append(Sampled(tokens, answers[-1].reply.usage, cost, seconds))
+                sampled.append(Sampled(question.tokens, answers[-1].reply.usage, cost, seconds))
         return sampled
 
     def result(self, measured_in_flight: float) -> Quote:
@@ -143,13 +207,22 @@ class _Survey:
             in_flight = limits.concurrency or measured_in_flight or _IN_FLIGHT
             cost, outputs, seconds = quotes.intervals(sample, self._tokens, requests, in_flight, at_limits or 0.0)
         return Quote(
-            self._articles, self._answered, requests, model, self._fitting.tokenizer, self._tokens, self._most_output,
+            self._articles, self._labelled, requests, model, self._fitting.tokenizer, self._tokens, self._most_output,
             price.model_dump(mode="json") if price else None, self._ledger.report.spending().spent, prompts, most, len(sample),
             cost, outputs, rpm, tpm, at_limits, seconds, self._notes(model, price is None),
         )  # fmt: skip
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:
         notes = []
+        if chain := self._labeller.chain:
+            length = (
+                "are taken to be as long as they may be"
+                if self._most_output
+                else "do not count: their length is not bounded"
+            )
+            notes.append(
+                f"{len(chain.steps) + 1} requests an article (label.before); answers that are not there yet {length}"
+            )
         if self._is_here:
             notes.append("the model runs on this machine: no money; --sample 50 measures the time")
             notes.append(f"tokens are counted as {self._fitting.tokenizer} does; the model's own may be more")

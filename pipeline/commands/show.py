@@ -16,6 +16,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
 from pipeline.label.job_ledger import has_ledger, opened_ledger
+from pipeline.label.ledger import Ledger
 from pipeline.publish import planning
 from pipeline.review.log import verdicts as judgements
 from pipeline.versions import store
@@ -60,8 +61,13 @@ def article(work: Workspace, row_id: str) -> dict[str, Any]:
         raise InputError(f"{work.path}: no article {row_id!r}; see: labelmill show {work.config.in_commands} articles")
     if "requests" in parts and has_ledger(work):
         with opened_ledger(work) as ledger:
-            key = bytes.fromhex(parts["requests"]["key"])
-            parts["replies"] = [asdict(record) | {"key": key.hex()} for record in ledger.get([key]).get(key, [])]
+            row, steps = parts["requests"], [step.variable for step in work.config.label.before]
+            if before := dict(zip(steps, row.get("before") or [], strict=False)):
+                parts["before"] = {name: _replies(ledger, key) for name, key in before.items()}
+            if (
+                row["key"] not in before.values()
+            ):  # else the last of them has no answer, and the label's was never asked
+                parts["replies"] = _replies(ledger, row["key"])
     digest = next(
         (row["text_sha256"] for row in parts.values() if isinstance(row, dict) and row.get("text_sha256")), None
     )
@@ -71,6 +77,11 @@ def article(work: Workspace, row_id: str) -> dict[str, Any]:
         path.name: split for path in store.all_versions(work.versions) if (split := _split_in(path, row_id))
     }
     return parts
+
+
+def _replies(ledger: Ledger, key: str) -> list[dict[str, Any]]:
+    records = ledger.get([bytes.fromhex(key)]).get(bytes.fromhex(key), [])
+    return [asdict(record) | {"key": key} for record in records]
 
 
 _FOLDERS: dict[str, Callable[[Workspace], Folder]] = {

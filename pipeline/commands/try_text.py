@@ -13,6 +13,7 @@ from pipeline.core.text.language import detector
 from pipeline.core.types import Article, RawRow, Request
 from pipeline.job.workspace import Workspace
 from pipeline.label import stage
+from pipeline.label.chain import Asker, Lack
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
@@ -30,7 +31,10 @@ def try_text(work: Workspace, text: str) -> dict[str, Any]:
     article = _article(text)
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger, work.locked(shared=True):
         stage.check_ledger_is_this_jobs(work, ledger, read_json(work.articles.path / "_order.json") or [])
+        before = _ask_before(work, builder, ledger, article)
         [request] = builder.requests([article], ledger)
+        if isinstance(request, Lack):
+            raise InputError(f"label.before: {request.reason}: {request.detail}")
         is_stored = request.key in ledger.get([request.key])
         _ask(work, builder, ledger, request)
         records = ledger.get([request.key]).get(request.key, [])
@@ -39,6 +43,7 @@ def try_text(work: Workspace, text: str) -> dict[str, Any]:
         why = f"{records[-1].error_code}: {records[-1].error}" if records else "the request got no answer; try again"
         raise InputError(f"{builder.provider.where}: {why}")
     return {
+        **({"before": before} if before else {}),
         **_result(builder, request, answers),
         "asked": not is_stored,
         "cost_usd": None if is_stored else _cost(records),
@@ -52,7 +57,25 @@ def _article(text: str) -> Article:
     return row
 
 
-def _ask(work: Workspace, builder: RequestBuilder, ledger: Ledger, request: Request) -> None:
+def _ask_before(work: Workspace, builder: RequestBuilder, ledger: Ledger, article: Article) -> list[dict[str, Any]]:
+    """Ask the prompts before the label's; return each with its answer, up to one that gets none."""
+    steps: list[dict[str, Any]] = []
+    for step in builder.chain.steps:
+        [course] = builder.chain.follow([article], ledger, step)
+        if course.lack:
+            break
+        request = course.requests[-1]
+        is_stored = request.key in ledger.get([request.key])
+        _ask(work, step, ledger, request)
+        records = ledger.get([request.key]).get(request.key, [])
+        step.advance(course, records)
+        told: dict[str, Any] = {"as": step.name, "prompt": step.prompt.name, "messages": list(request.messages)}
+        told |= {"answer": course.answers.get(step.name), "asked": not is_stored}
+        steps.append(told | {"cost_usd": None if is_stored else _cost(records)})
+    return steps
+
+
+def _ask(work: Workspace, builder: Asker, ledger: Ledger, request: Request) -> None:
     """Ask where the ledger has no answer yet."""
     with work.progress("try", 1, "texts") as bar:
         monitor = Monitor(bar, EventLog(work.events_file), ledger.report.spending().spent)
@@ -75,7 +98,7 @@ def _result(builder: RequestBuilder, request: Request, answers: list[Record]) ->
         "status": label.status,
         column.name: column.value(label.phrases) if label.phrases else None,
         "tiers": label.tiers,
-        "repairs": label.repairs,
+        "repairs": [*label.repairs, *request.notes],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -83,7 +84,8 @@ class Request:
     """One question to a provider.
 
     `key` is the digest of everything that changes the answer; `messages` is the rendered chat, empty for a provider
-    that takes the article itself; `form` is what the reply must look like, where the prompt asks for JSON.
+    that takes the article itself; `form` is what the reply must look like, where the prompt asks for JSON.  `answers` are
+    those to the prompts before it, by variable (`label.before`), `before` their keys, `notes` what is to be said of them.
     """
 
     key: bytes
@@ -91,6 +93,9 @@ class Request:
     messages: tuple[Message, ...] = ()
     form: ResponseFormat | None = None
     settled: bool = False  # by an earlier run: what it was answered is not judged again
+    answers: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[bytes, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

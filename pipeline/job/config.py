@@ -54,10 +54,22 @@ class Brake(Options):
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
 
 
+class PromptBefore(Options):
+    """A prompt that is asked before the label's, of the same model; its answer is a variable of the prompts after it.
+
+    Without an answer the article is rejected, or goes on with the text `otherwise`.
+    """
+
+    prompt: str
+    variable: str = Field(alias="as")
+    otherwise: str | None = None
+
+
 class LabelOptions(Options):
     """Who labels with which prompt, how fast, and for how much."""
 
     task: str = "keyphrases"
+    before: tuple[PromptBefore, ...] = ()  # asked in this order
     prompt: str | None = None  # the task's, where nothing is said
     variables: dict[str, str | int | float | bool] = {}  # for the prompt, beside the article's and the task's
     provider: str = "openai"

@@ -51,7 +51,7 @@ def _allowed_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[st
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
         inner = [a for a in _types_in(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
         model = inner[0] if inner else model
-    return sorted(set(model.model_fields) - {"file"})
+    return sorted({field.alias or name for name, field in model.model_fields.items()} - {"file"})
 
 
 def _types_in(annotation: Any) -> Iterator[Any]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import jinja2
@@ -27,6 +28,7 @@ from pipeline.job.validation import check
 from pipeline.job.yaml_reader import parse_yaml, read_text
 
 ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at", "text_sha256")
+NO_ANSWERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Example(Options):
@@ -56,18 +58,24 @@ class PromptFile(Options):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A loaded prompt; `digest` is that of its template source, with the values that the job file gives for it."""
+    """A loaded prompt; `digest` is that of its template source, with the values that the job file gives for it; `uses` names
+    the variables in it."""
 
     name: str
     source: PromptFile
     digest: str
+    uses: frozenset[str]
     _parts: tuple[tuple[str, jinja2.Template | str], ...]
     _values: dict[str, Any]
     _delimiters: re.Pattern[str] | None
 
-    def render(self, article: Article) -> tuple[Message, ...]:
-        """Return the chat for one article.  Raises ConfigError where a template fails on it."""
+    def render(self, article: Article, answers: Mapping[str, str] = NO_ANSWERS) -> tuple[Message, ...]:
+        """Return the chat for one article; `answers` are those to prompts before this one, by variable.
+
+        Raises ConfigError where a template fails on it.
+        """
         variables = {name: self._safe(getattr(article, name)) for name in ARTICLE_VARIABLES} | self._values
+        variables |= {name: self._safe(answer) for name, answer in answers.items()}
         try:
             return tuple(
                 {"role": role, "content": part if isinstance(part, str) else part.render(variables)}
@@ -154,28 +162,58 @@ def source_of(path: Path) -> PromptFile:
     return source
 
 
-def load(name: str, folder: Path, task_values: dict[str, Any], own_values: Mapping[str, Any] | None = None) -> Prompt:
-    """Read and check a prompt.  `task_values` are the task's, of which it may use any; `own_values` are given for it in
-    the job file, of which it must use every one.  Raises ConfigError naming file, key and variable."""
-    path, own = find(name, folder), dict(own_values or {})
+def load(
+    name: str,
+    folder: Path,
+    task_values: dict[str, Any],
+    own_values: Mapping[str, Any] | None = None,
+    shared_values: Mapping[str, Any] | None = None,
+    answers: Sequence[str] = (),
+) -> Prompt:
+    """Read and check a prompt.
+
+    `task_values` are the task's, of which it may use any; `own_values` are given for it in the job file, of which it must use
+    every one; `shared_values` for it and others; `answers` names the variables that prompts before it give.  Raises ConfigError
+    naming file, key and variable.
+    """
+    path, own, shared = find(name, folder), dict(own_values or {}), dict(shared_values or {})
     whole = source_of(path)
-    source = whole.model_copy(update={"examples": tuple(e for e in whole.examples if not e.when or own.get(e.when))})
-    values = task_values | own
-    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
-    environment.filters |= {"language_name": language_name, "shuffled": shuffled}
+    given = shared | own
+    source = whole.model_copy(update={"examples": tuple(e for e in whole.examples if not e.when or given.get(e.when))})
+    values, changing = task_values | given, {*ARTICLE_VARIABLES, *answers}
+    environment = _environment()
     texts = [(role, f"{path}: {key}", text) for role, key, text in _texts(source) if text]
-    used = [_variables(environment, text, where, [*ARTICLE_VARIABLES, *values]) for _, where, text in texts]
-    _check_all_used(path, [*used, {example.when for example in whole.examples if example.when}], own, task_values)
+    allowed = [*ARTICLE_VARIABLES, *answers, *values]
+    used = [_variables(environment, text, where, allowed) for _, where, text in texts]
+    everywhere = set().union(*used, {example.when for example in whole.examples if example.when})
+    _check_values(path, everywhere, given, own, task_values)
     parts = tuple(
-        (role, _template(environment, text, where, bool(names & set(ARTICLE_VARIABLES)), values))
+        (role, _template(environment, text, where, bool(names & changing), values))
         for (role, where, text), names in zip(texts, used, strict=True)
     )
-    content = in_key(whole, exclude={"notes", "language"}) | ({"values": own} if own else {})
-    unguarded = Prompt(name, source, digest_of(content), parts, values, None)
-    sent = [message["content"] for message in unguarded.render(_SENTINEL)]
-    if not any(mark in sent[-1] for mark in (_SENTINEL.text, str(_SENTINEL.title))):
+    in_digest = {key: value for key, value in given.items() if key in everywhere}
+    content = in_key(whole, exclude={"notes", "language"}) | ({"values": in_digest} if in_digest else {})
+    unguarded = Prompt(name, source, digest_of(content), frozenset(everywhere), parts, values, None)
+    marks = {answer: f"\ue000{answer}\ue000" for answer in answers}
+    sent = [message["content"] for message in unguarded.render(_SENTINEL, marks)]
+    if not any(mark in sent[-1] for mark in (_SENTINEL.text, str(_SENTINEL.title), *marks.values())):
         raise ConfigError(f"{path}: user: does not send the article: it needs {{{{ text }}}}")
     return replace(unguarded, _delimiters=_delimiters([*sent, *(text for _, _, text in texts)]))
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+    environment.filters |= {"language_name": language_name, "shuffled": shuffled}
+    return environment
+
+
+def is_variable(name: str) -> bool:
+    """Tell whether a template can use a variable of this name, and no other offers it."""
+    try:
+        used = meta.find_undeclared_variables(_environment().parse("{{ " + name + " }}"))
+    except jinja2.TemplateSyntaxError:
+        return False
+    return used == {name} and name not in ARTICLE_VARIABLES
 
 
 def language_name(code: str | None) -> str:
@@ -192,16 +230,15 @@ def shuffled(names: Sequence[str], seed: str, last: str | None = None) -> list[s
     return [*(name for name in order if name != last), *(name for name in order if name == last)]
 
 
-def _check_all_used(
-    path: Path, used: Sequence[set[str]], own: Mapping[str, Any], task_values: Mapping[str, Any]
+def _check_values(
+    path: Path, used: set[str], given: Mapping[str, Any], own: Mapping[str, Any], task_values: Mapping[str, Any]
 ) -> None:
-    """Raise ConfigError where a value of the job file goes nowhere, or has a name that is taken."""
-    everywhere = set().union(*used)
-    for name in own:
+    """Raise ConfigError where a value of the job file has a name that is taken, or is the prompt's own and goes nowhere."""
+    for name in given:
         if name in ARTICLE_VARIABLES or name in task_values:
             whose = "the article's" if name in ARTICLE_VARIABLES else "the task's (see clean:)"
             raise ConfigError(f"label.variables.{name}: is {whose} own; give it another name")
-        if name not in everywhere:
+        if name in own and name not in used:
             raise ConfigError(f"label.variables.{name}: {path} does not use it")
 
 

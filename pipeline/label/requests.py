@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -13,17 +12,19 @@ import orjson
 import pyarrow as pa
 
 from pipeline.core import finish, plugins
-from pipeline.core.contracts import Provider, Task
+from pipeline.core.contracts import Task
 from pipeline.core.errors import ConfigError, LabelmillError
-from pipeline.core.files import canonical_json, digest_of, read_json, write_bytes, write_json
+from pipeline.core.files import canonical_json, digest_of, write_json
 from pipeline.core.shards import read_order
 from pipeline.core.text.tokens import Counter, counter_of, encoding_counter, tokenizer_counter
 from pipeline.core.types import Article, Label, Message, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
-from pipeline.label import prompts
+from pipeline.label import chain, prompts
+from pipeline.label.chain import Chain, Course, Lack, PromptStep
 from pipeline.label.ledger import Ledger, Record
-from pipeline.label.runs import Run, identities, run_of_requests
+from pipeline.label.provider_state import fitted, forget_earlier, remember, statistics
+from pipeline.label.runs import Run, identities, run_of_requests, started_key
 
 _log = logging.getLogger("labelmill.label")
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
@@ -42,28 +43,35 @@ class RequestBuilder:
         config = work.config
         self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
         self.provider_name, self.tokenizer = config.label.provider, config.tokenizer
-        self.prompt = load_prompt(config)
+        self.prompt, before = _prompts(config)
+        self._before = chain.identity(config.label.before, before)
         self.provider.identify(config.folder, work.weights_file, refit)
         if self.provider.fits():
-            self.provider.load(_statistics(work, self.provider, refit))
+            self.provider.load(statistics(work, self.provider, refit, _filtered_articles(work)))
         self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
         if refit:
-            _forget_earlier(work)
+            forget_earlier(work)
         asked = identities(work, self.provider)
-        _remember(work, self.provider, asked)
+        remember(work, self.provider, asked)
         earlier = self.provider.earlier(work.models)
         spellings = [self._run_of(identity) for identity in (asked if earlier is None else [earlier])]
         self._run = run_of_requests(work, spellings) if len(spellings) > 1 else spellings[0]
         self._others = [run for run in spellings if run is not self._run]
+        keys = [started_key(self.provider_name, run.identity["answers"]) for run in (self._run, *self._others)]
+        self.chain = Chain(
+            [
+                PromptStep(options, prompt, self.provider, config, keys)
+                for options, prompt in zip(config.label.before, before, strict=True)
+            ]
+        )
         self._is_first_run: bool | None = None
         self.newer = None if earlier is None else self._run_of(self.provider.identity)
 
     def _run_of(self, answers: dict[str, Any]) -> Run:
-        started = hashlib.sha256(
-            canonical_json([self.provider_name, answers, *([self._form.schema] if self._form else [])])
-        )
+        started = started_key(self.provider_name, answers, *([self._form.schema] if self._form else []))
         prompt = self.prompt.digest if self.prompt else None
-        identity = {"provider": self.provider_name, "answers": answers, "prompt": prompt}
+        identity: dict[str, Any] = {"provider": self.provider_name, "answers": answers, "prompt": prompt}
+        identity |= {"before": self._before} if self._before else {}
         task = plugins.name_in_digests(self._work.config.task.__module__)
         return Run(identity, digest_of([identity, task])[:16], started)
 
@@ -92,7 +100,12 @@ class RequestBuilder:
         return self._run.run_id
 
     def run_id_of(self, article: Article, key: bytes) -> str:
-        """Return the run of a request for an article, by its key."""
+        """Return the run of a request for an article, by its key.
+
+        With prompts before the label's it is the job's run, in whatever spelling an answer stands in the ledger.
+        """
+        if self.chain or not (self._others or self.newer):
+            return self.run_id
         if self.newer is not None:
             return self.run_id if self.request(article).key == key else self.newer.run_id
         return self._run_of_key(self.request(article), key).run_id
@@ -120,8 +133,14 @@ class RequestBuilder:
             "parameters": identity if parameters is None else parameters | identity,
             "prompt": self.prompt.name if self.prompt else None,
             "prompt_sha256": self.prompt.digest if self.prompt else None,
-            "prompt_text": self.prompt.source.model_dump(mode="json") if self.prompt else None,
+            "prompt_text": self._prompt_text(),
         }
+
+    def _prompt_text(self) -> dict[str, Any] | None:
+        if self.prompt is None:
+            return None
+        before = {"before": [step.description for step in self.chain.steps]} if self.chain else {}
+        return self.prompt.source.model_dump(mode="json") | before
 
     def describe(self, run_id: str) -> None:
         """Keep beside the job what a version tells of one of these runs."""
@@ -166,16 +185,30 @@ class RequestBuilder:
         """Return the same question about less of the article: same key, other messages."""
         if self.prompt is None:
             return request
-        return replace(request, messages=self.prompt.render(replace(request.article, text=text)))
+        return replace(request, messages=self.prompt.render(replace(request.article, text=text), request.answers))
 
-    def request(self, article: Article) -> Request:
-        """Return the request for an article; its key is a digest of what changes the answer."""
-        return self._request(article, self._run)
+    def request(self, article: Article, course: Course | None = None) -> Request:
+        """Return the request for an article; its key is a digest of what changes the answer.
 
-    def requests(self, articles: Iterable[Article], ledger: Ledger) -> list[Request]:
+        `course` is the article's through the prompts before this one, where the job has any.
+        """
+        return self._request(article, self._run, course)
+
+    def requests(self, articles: Iterable[Article], ledger: Ledger) -> Sequence[Request | Lack]:
         """Return the requests for some articles: those that were asked by an earlier version of the provider, or in another
-        spelling, as they were asked then."""
-        requests = [self.request(article) for article in articles]
+        spelling, as they were asked then.
+
+        In place of one that needs the answer to a prompt before it, and has none, stands why.
+        """
+        return self.requests_of(self.chain.follow(articles, ledger), ledger)
+
+    def requests_of(self, courses: Iterable[Course], ledger: Ledger) -> Sequence[Request | Lack]:
+        """Return the requests for articles that went through the prompts before the label's, as `requests` does."""
+        asked = [course.lack or self.request(course.article, course) for course in courses]
+        requests = iter(self._as_asked_before([each for each in asked if isinstance(each, Request)], ledger))
+        return [each if isinstance(each, Lack) else next(requests) for each in asked]
+
+    def _as_asked_before(self, requests: list[Request], ledger: Ledger) -> list[Request]:
         if self._is_first_run is None:
             self._is_first_run = ledger.is_empty()
         if self._is_first_run or not (self._others or self.newer):
@@ -203,9 +236,14 @@ class RequestBuilder:
             for request, key in zip(requests, earlier, strict=True)
         ]
 
-    def _request(self, article: Article, run: Run) -> Request:
-        messages = self.prompt.render(article) if self.prompt else ()
-        return Request(self._key(article, messages, run), article, messages, self._form)
+    def _request(self, article: Article, run: Run, course: Course | None = None) -> Request:
+        answers = course.answers if course else prompts.NO_ANSWERS
+        messages = self.prompt.render(article, answers) if self.prompt else ()
+        request = Request(self._key(article, messages, run), article, messages, self._form)
+        if course is None or not course.requests:
+            return request
+        before = tuple(earlier.key for earlier in course.requests)
+        return replace(request, answers=answers, before=before, notes=tuple(course.notes))
 
     def _key(self, article: Article, messages: tuple[Message, ...], run: Run) -> bytes:
         # Neither the prompt's name nor limits are in it: a prompt that is renamed, or that renders the same, is not paid again.
@@ -226,7 +264,7 @@ def identified(work: Workspace) -> RequestBuilder | None:
     config = work.config
     try:
         provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
-        if provider.fits() and _fitted(work) is None:
+        if provider.fits() and fitted(work) is None:
             return None
         if not provider.is_identified(config.folder, work.weights_file):
             return None
@@ -236,11 +274,21 @@ def identified(work: Workspace) -> RequestBuilder | None:
 
 
 def load_prompt(config: JobConfig) -> prompts.Prompt | None:
-    """Return the job's prompt, checked; None for a provider that takes the article itself.  Raises ConfigError."""
-    if not plugins.load("providers", config.label.provider).Provider.uses_prompt:
-        return None
-    variables = config.task.variables(config.task_options)
-    return prompts.load(config.prompt, config.folder, variables, config.label.variables)
+    """Return the job's prompt, checked with those before it; None for a provider that takes the article itself.
+
+    Raises ConfigError.
+    """
+    return _prompts(config)[0]
+
+
+def _prompts(config: JobConfig) -> tuple[prompts.Prompt | None, list[prompts.Prompt]]:
+    if plugins.load("providers", config.label.provider).Provider.uses_prompt:
+        return chain.load(config)
+    if config.label.before:
+        raise ConfigError(
+            f"{config.file}: label.before: {config.label.provider!r} takes the article itself, without a prompt; leave it out"
+        )
+    return None, []
 
 
 def _form(config: JobConfig) -> ResponseFormat:
@@ -268,51 +316,6 @@ def articles_of(table: pa.Table) -> list[Article]:
     """Return the articles of a table with `ARTICLE_COLUMNS`, a row each."""
     columns = [table.column(name).to_pylist() for name in ARTICLE_COLUMNS]
     return [Article(**dict(zip(ARTICLE_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
-
-
-def _statistics(work: Workspace, provider: Provider, refit: bool) -> bytes:
-    """Return the provider's fitted state: fitted once over all filtered articles, then kept until it is asked for again."""
-    name = work.config.label.provider.rpartition(".")[2]
-    current = work.models / f"{name}.json"
-    if not refit and (fitted := _fitted(work)) is not None:
-        return fitted
-    state = provider.fit(_filtered_articles(work))
-    digest = hashlib.sha256(state).hexdigest()
-    file = f"{name}-{digest[:16]}.bin"
-    write_bytes(work.models / file, state)
-    write_json(current, {"file": file, "sha256": digest})
-    return state
-
-
-def _fitted(work: Workspace) -> bytes | None:
-    """Return the provider's fitted state, where it was fitted before."""
-    current = read_json(work.models / f"{work.config.label.provider.rpartition('.')[2]}.json")
-    file = work.models / current["file"] if current else None
-    return file.read_bytes() if file and file.exists() else None
-
-
-def _forget_earlier(work: Workspace) -> None:
-    """Take away what tells of an earlier version of the provider: from now on its answers do not count."""
-    current = work.models / f"{work.config.label.provider.rpartition('.')[2]}.json"
-    fitted = read_json(current)
-    if fitted and not plugins.load("providers", work.config.label.provider).Provider.fits():
-        current.unlink()
-        (work.models / fitted["file"]).unlink(missing_ok=True)
-
-
-def _remember(work: Workspace, provider: Provider, asked: list[dict[str, Any]]) -> None:
-    """Give the provider what its endpoint was found to take; keep beside the job, and show to people, what is new of that.
-
-    `asked`: the provider's identity in all spellings.
-    """
-    identity, stored = digest_of(provider.identity), read_json(work.compatibility_file) or {}
-    is_of_it = stored.get("provider") in [digest_of(spelled) for spelled in asked]
-
-    def on_change(message: str, changes: dict[str, Any]) -> None:
-        _log.warning(message)
-        write_json(work.compatibility_file, {"provider": identity, "changes": changes})
-
-    provider.remember(stored["changes"] if is_of_it else {}, on_change)
 
 
 def _filtered_articles(work: Workspace) -> Iterator[Article]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,11 @@ class Run:
     def step(self) -> list[Any]:
         """What a shard of `requests/` depends on beside its articles."""
         return [VERSION, self.identity]
+
+
+def started_key(provider: str, answers: dict[str, Any], *schema: dict[str, Any]) -> Any:
+    """Return the SHA-256 that the keys of one kind of requests begin with, to be copied."""
+    return hashlib.sha256(canonical_json([provider, answers, *schema]))
 
 
 def identities(work: Workspace, provider: Provider) -> list[dict[str, Any]]:

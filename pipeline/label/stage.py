@@ -6,45 +6,36 @@ is written when the last of its rows has an outcome.  It holds every row, also t
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_json
 from pipeline.core.shards import Manifest, Output, input_digests, read_order, step_key
-from pipeline.core.types import Request
+from pipeline.core.types import Article, Request
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
+from pipeline.label import request_rows
+from pipeline.label.before import ask_before
+from pipeline.label.chain import Lack, PromptStep
 from pipeline.label.cost import quote
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
-from pipeline.label.engine.run_context import RunContext
+from pipeline.label.engine.run_context import OnFinished, RunContext
 from pipeline.label.ledger import Ledger, Record, open_ledger
-from pipeline.label.ledger.schema import storable
 from pipeline.label.progress import selection, under_way_file
+from pipeline.label.request_rows import OpenShard
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.label.selection import Rows
 
 _log = logging.getLogger("labelmill.label")
 _NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
 BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
-REQUESTS = pa.schema(
-    [
-        ("id", pa.string()),
-        ("key", pa.string()),
-        ("status", pa.string()),  # answered | rejected (final) | failed (asked again by the next run)
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-        ("reply_sha256", pa.string()),  # of the last reply
-    ]
-)
 
 
 def run(work: Workspace, options: RunOptions) -> None:
@@ -69,30 +60,15 @@ def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger, shards: Sequence[
         )
 
 
-@dataclass
-class _OpenShard:
-    """A shard with requests under way: `outcomes` (rows by key) fills up until it has every key."""
-
-    shard: str
-    step_key: str
-    inputs: dict[str, str]
-    take: int
-    waiting: int  # rows that are not asked about: beyond --limit, or not drawn
-    ids: list[str] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
-    outcomes: dict[bytes, dict[str, Any]] = field(default_factory=dict)
-    unanswered: int = 0
-    closed: bool = False
-    started: float = field(default_factory=time.monotonic)
-
-
 class _LabelRun:
     """One run of the stage over all its shards."""
 
     def __init__(self, work: Workspace, options: RunOptions, builder: RequestBuilder, ledger: Ledger) -> None:
         self._work, self._options, self._builder, self._ledger = work, options, builder, ledger
-        self._in_flight: dict[bytes, list[_OpenShard]] = {}  # a key asked once may be that of rows of several shards
-        self._open_shards: list[_OpenShard] = []
+        self._in_flight: dict[bytes, list[OpenShard]] = {}  # a key asked once may be that of rows of several shards
+        self._open_shards: list[OpenShard] = []
+        self._passes = len(builder.chain.steps) + 1
+        self._schema = request_rows.schema(bool(builder.chain))
         self._statuses: Counter[str] = Counter()  # rows of finished shards, by status
         self._noted_at = 0.0
         self._failed = 0
@@ -107,7 +83,7 @@ class _LabelRun:
         count = sum(map(len, chosen.values()))
         events = EventLog(self._work.events_file)
         quoted_usd = quote.quoted_usd(self._work.quote_file)
-        with self._work.progress("label", count, "articles") as bar:
+        with self._work.progress("label", self._passes * count, "articles" if self._passes == 1 else "prompts") as bar:
             spent = self._ledger.report.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, quoted_usd)
             options, retry = self._work.config.label, self._options.retry_rejected
@@ -115,6 +91,8 @@ class _LabelRun:
             events.write("started", identity=self._builder.identity, articles=count, spent_usd=spent)
             try:
                 self._note_progress()
+                chain = self._builder.chain
+                ask_before(chain, lambda: self._articles(chosen), self._context_before, self._note_rejection)
                 ask_all(self._batches(chosen), context)
             except BaseException as error:
                 events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
@@ -165,11 +143,27 @@ class _LabelRun:
             inputs = input_digests([self._work.filtered], shard)
             key = step_key(inputs, self._builder.step, len(rows))
             manifest = self._work.requests.manifest(shard)
-            if manifest and manifest.key == key and not self._has_rows_to_ask(manifest):
-                self._monitor.advance(len(rows))
+            if manifest and self._is_done(manifest, key):
+                self._monitor.advance(self._passes * len(rows))
                 self._statuses.update(manifest.notes)
                 continue
             yield from self._open(shard, key, inputs, rows)
+
+    def _articles(self, chosen: dict[str, Rows]) -> Iterator[list[Article]]:
+        """Yield the articles of the shards that `_batches` will open, some at a time."""
+        for shard, rows in chosen.items():
+            key = step_key(input_digests([self._work.filtered], shard), self._builder.step, len(rows))
+            manifest = self._work.requests.manifest(shard)
+            if not (manifest and self._is_done(manifest, key)):
+                yield from _some_at_a_time(self._work.filtered.read(shard, ARTICLE_COLUMNS), rows)
+
+    def _context_before(self, step: PromptStep, on_finished: OnFinished) -> RunContext:
+        """Return what the pass of a prompt before the label's is given."""
+        options, retry = self._work.config.label, self._options.retry_rejected
+        return RunContext(step, self._ledger, options, self._monitor, on_finished, retry)
+
+    def _is_done(self, manifest: Manifest, key: str) -> bool:
+        return manifest.key == key and not self._has_rows_to_ask(manifest)
 
     def _has_rows_to_ask(self, manifest: Manifest) -> bool:
         """Return whether some of a shard's rows are to be asked again."""
@@ -180,14 +174,16 @@ class _LabelRun:
 
     def _open(self, shard: str, key: str, inputs: dict[str, str], rows: Rows) -> Iterator[list[Request]]:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
-        state = _OpenShard(shard, key, inputs, len(rows), table.num_rows - len(rows))
+        state = OpenShard(shard, key, inputs, len(rows), table.num_rows - len(rows))
         self._open_shards.append(state)
         answered = self._answered_before(shard)
-        for start in range(0, len(rows), BATCH):
-            articles = articles_of(table.take(pa.array(rows[start : start + BATCH], pa.int64())))
-            requests = self._builder.requests(articles, self._ledger)
-            state.ids += [request.article.id for request in requests]
-            state.keys += [request.key for request in requests]
+        for articles in _some_at_a_time(table, rows):
+            asked = self._builder.requests(articles, self._ledger)
+            state.ids += [each.article.id for each in asked]
+            state.keys += [each.key for each in asked]
+            for lack in (each for each in asked if isinstance(each, Lack)):
+                self._add_lack(lack, state)
+            requests = [each for each in asked if isinstance(each, Request)]
             if first := [request for request in requests if self._is_first(request.key, state)]:
                 yield [replace(request, settled=True) if request.key in answered else request for request in first]
         self._close_if_whole(state)
@@ -199,7 +195,7 @@ class _LabelRun:
         rows = self._work.requests.read(shard, ["key", "status"]).to_pylist()
         return {bytes.fromhex(row["key"]) for row in rows if row["status"] == "answered"}
 
-    def _is_first(self, key: bytes, state: _OpenShard) -> bool:
+    def _is_first(self, key: bytes, state: OpenShard) -> bool:
         """Return whether nobody waits for this key yet; a shard waits for each of its keys once."""
         waiting = self._in_flight.get(key)
         if key in state.outcomes or (waiting and state in waiting):
@@ -211,10 +207,18 @@ class _LabelRun:
             self._monitor.advance()
         return not waiting
 
-    def _finish(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
-        row = _row_of(record) if record else _row("failed", failure, detail)
+    def _add_lack(self, lack: Lack, state: OpenShard) -> None:
+        self._failed += lack.status == "failed" and lack.key not in state.outcomes
+        state.outcomes[lack.key] = request_rows.of_lack(lack)
+        self._monitor.advance()
+
+    def _note_rejection(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
         if record and record.reply is None:
             self._rejected[f"{record.error_code}: {record.error}"[:160]] += 1
+
+    def _finish(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
+        row = request_rows.of_record(request, record) if record else request_rows.of_failure(request, failure, detail)
+        self._note_rejection(request, record, failure, detail)
         self._failed += record is None
         if time.monotonic() - self._noted_at > _NOTE_SECONDS:
             self._note_progress()
@@ -223,28 +227,21 @@ class _LabelRun:
             state.unanswered -= 1
             self._close_if_whole(state)
 
-    def _close_if_whole(self, state: _OpenShard) -> None:
-        if state.unanswered or len(state.keys) < state.take or state.closed:
+    def _close_if_whole(self, state: OpenShard) -> None:
+        if not state.is_whole:
             return
         state.closed = True
-        rows = [
-            {"id": row_id, "key": key.hex(), **state.outcomes[key]}
-            for row_id, key in zip(state.ids, state.keys, strict=True)
-        ]
+        rows = list(state.rows())
         notes = dict(Counter(row["status"] for row in rows))
         self._open_shards.remove(state)
         self._statuses.update(notes)
-        output = Output(pa.Table.from_pylist(rows, schema=REQUESTS), waiting=state.waiting, notes=notes)
+        output = Output(pa.Table.from_pylist(rows, schema=self._schema), waiting=state.waiting, notes=notes)
         seconds = time.monotonic() - state.started
         with self._work.writing_requests():
             self._work.requests.write(state.shard, state.step_key, state.inputs, output, seconds)
 
 
-def _row_of(record: Record) -> dict[str, Any]:
-    if record.reply is None:
-        return _row("rejected", record.error_code, record.error)
-    return _row("answered", None, None, hashlib.sha256(storable(record.reply.text).encode()).hexdigest())
-
-
-def _row(status: str, reason: str | None, detail: str | None, digest: str | None = None) -> dict[str, Any]:
-    return {"status": status, "reason": reason, "detail": detail, "reply_sha256": digest}
+def _some_at_a_time(table: pa.Table, rows: Rows) -> Iterator[list[Article]]:
+    """Yield the articles of some rows of a shard, BATCH at a time."""
+    for start in range(0, len(rows), BATCH):
+        yield articles_of(table.take(pa.array(rows[start : start + BATCH], pa.int64())))

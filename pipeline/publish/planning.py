@@ -147,7 +147,7 @@ def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str,
                 outgoing_rows = outgoing.of(shard)
                 tables.append(rows.index_rows(outgoing_rows, column, with_text))
                 sample.add(outgoing_rows)
-                _tally(tallies, ledger, _with_ids_of(outgoing_rows, work.reviewed.read(shard, ["id", "run_id", "key"])))
+                _tally(tallies, ledger, _with_ids_of(outgoing_rows, _asked(work, shard)))
                 progress.update()
     finally:
         ledger.close()
@@ -157,14 +157,27 @@ def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str,
     return index.append_column("near", pa.array(near.astype(np.int64))), tallies, dict(sample.counts.most_common())
 
 
+def _asked(work: Workspace, shard: str) -> pa.Table:
+    """Return `id, run_id, keys` of a shard's labels: the keys of the questions that each took, the label's own last."""
+    labels = work.reviewed.read(shard, ["id", "run_id", "key"])
+    keys = [[key] for key in labels.column("key").to_pylist()]
+    requests = work.requests.read(shard) if work.config.label.before else None
+    if requests is not None and "before" in requests.column_names:
+        before = dict(zip(*(requests.column(name).to_pylist() for name in ("id", "before")), strict=True))
+        ids = labels.column("id").to_pylist()
+        keys = [[*(before.get(row_id) or []), *own] for row_id, own in zip(ids, keys, strict=True)]
+    return labels.select(["id", "run_id"]).append_column("keys", pa.array(keys, pa.list_(pa.string())))
+
+
 def _tally(tallies: dict[str, provenance.RunTally], ledger: Ledger, labels: pa.Table) -> None:
     """Add up what a shard's labels took, by run."""
-    keys = [bytes.fromhex(key) for key in labels.column("key").to_pylist()]
-    records = ledger.get(list(dict.fromkeys(keys)))
-    for run_id, key in zip(labels.column("run_id").to_pylist(), keys, strict=True):
+    keys = [[bytes.fromhex(key) for key in keys] for keys in labels.column("keys").to_pylist()]
+    records = ledger.get(list(dict.fromkeys(key for row in keys for key in row)))
+    for run_id, row in zip(labels.column("run_id").to_pylist(), keys, strict=True):
         tally = tallies.setdefault(run_id, provenance.RunTally())
         tally.rows += 1
-        tally.add(records.pop(key, []))
+        for key in row:
+            tally.add(records.pop(key, []))
 
 
 def _near_eval(work: Workspace, index: pa.Table, counts: list[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:

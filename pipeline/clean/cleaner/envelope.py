@@ -77,7 +77,7 @@ class Envelope:
 
 def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope:
     """Return the bare answer of a reply. Append the name of each rule that acted; linear in the length of the reply."""
-    text, unfinished = _without_reasoning(raw)
+    text, unfinished = without_reasoning(raw)
     if text != raw:
         repairs.append("reasoning")
     text = _step("prompt_echo", text, _after_echo(text, article), repairs)
@@ -104,7 +104,7 @@ def _step(name: str, before: str, after: str, repairs: list[str]) -> str:
     return after
 
 
-def _without_reasoning(raw: str) -> tuple[str, bool]:
+def without_reasoning(raw: str) -> tuple[str, bool]:
     """Return the text outside the reasoning, and whether the reasoning has no end.
 
     Templates often put the opening tag into the prompt, so a closing tag alone also ends a reasoning.

@@ -11,9 +11,9 @@ from typing import Literal
 from pipeline.core.errors import TOO_LONG, RequestFailed
 from pipeline.core.text.tokens import NamedRuler, Ruler, encoding_of
 from pipeline.core.types import Request
+from pipeline.label.chain import Asker
 from pipeline.label.engine.request_attempt import RequestAttempt, size_of
 from pipeline.label.openai_api.lengths import limit_and_count
-from pipeline.label.requests import RequestBuilder
 
 _REPLY_TOKENS = 128  # left for the reply where no parameter says how long it may be
 _MOST_CUTS = 5
@@ -23,7 +23,7 @@ _SHORTER = 0.7  # of what was sent, where the endpoint does not say how much is 
 class ContextFit:
     """Makes prompts fit.  `context` is the model's, in tokens, once it is known; `most_output` the most tokens of a reply."""
 
-    def __init__(self, builder: RequestBuilder, policy: Literal["reject", "truncate"], most_output: int | None) -> None:
+    def __init__(self, builder: Asker, policy: Literal["reject", "truncate"], most_output: int | None) -> None:
         self.context: int | None = None
         self._builder, self._cuts = builder, policy == "truncate"
         self._reply = most_output or _REPLY_TOKENS

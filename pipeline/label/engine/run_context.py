@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pipeline.core.files import digest_of
 from pipeline.core.types import Reply, Request
 from pipeline.job.config import LabelOptions
+from pipeline.label.chain import Asker
 from pipeline.label.cost.cost_bound import CostBound
 from pipeline.label.cost.prices import Prices
 from pipeline.label.engine.context_fit import ContextFit
@@ -14,7 +15,6 @@ from pipeline.label.engine.failure_policy import ASKED_AGAIN, ASKED_AGAIN_LATER
 from pipeline.label.engine.monitor import Monitor
 from pipeline.label.ledger import Ledger, Record
 from pipeline.label.pacing.rate_limiter import TokenEstimate
-from pipeline.label.requests import RequestBuilder
 
 OnFinished = Callable[[Request, Record | None, str | None, str], None]
 """(request, its last record or None, code of the failure, detail): called once for each request."""
@@ -25,7 +25,7 @@ class RunContext:
 
     def __init__(
         self,
-        builder: RequestBuilder,
+        builder: Asker,
         ledger: Ledger,
         options: LabelOptions,
         monitor: Monitor,
