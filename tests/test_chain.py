@@ -102,6 +102,16 @@ def test_what_changes_is_asked_again_and_nothing_else(chained: Any, server: Serv
     assert server.script.calls == {"background": 3, "label": 4}
 
 
+def test_another_spelling_of_the_same_asks_nothing_anew(chained: Any, server: Server) -> None:
+    path = chained(2)
+    work = run(path, last="clean")
+    labels = rows(work, "labels")
+    again = run(path, f"label.base_url={server.url}/", last="clean")
+    run(path, f"label.base_url={server.url}/", "label.parameters={max_completion_tokens: 128}", last="clean")
+    assert server.script.calls == {"background": 2, "label": 2}
+    assert rows(again, "labels") == labels
+
+
 def test_jobs_without_it_keep_their_keys(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 2)
     work = run(path, last="label")
