@@ -42,6 +42,7 @@ ROUTES = {  # the kinds of requests, as faults and the log call them; each is a 
     "lfs_upload": ("PUT", "/lfs/([0-9a-f]{64})"),
     "commit": ("POST", f"{API}/commit/main"),
     "tag": ("POST", f"{API}/tag/{REV}"),
+    "xet_token": ("GET", f"{API}/xet-write-token/{REV}"),
     "unknown": ("", ""),
 }
 WRITES = {"create", "preupload", "lfs_batch", "commit", "tag"}  # the upload itself goes without a token
@@ -165,6 +166,7 @@ class Hub:
         self.faults: list[Fault] = []  # those of the same op happen one after another
         self.race: int | Callable[[str], object] = 0  # what to do once (given the repository), or how many commits
         self.corrupt_uploads = 0
+        self.sound_uploads = 0  # before those
         self.quota: int | None = None
         self.lock = threading.RLock()
         self.server = _Server(("127.0.0.1", 0), _Handler)
@@ -205,6 +207,10 @@ class Hub:
 
     def files(self, repo: str, revision: str = "main") -> dict[str, bytes]:
         return {path: file.data for path, file in self.repos[repo].at(revision).files.items()}
+
+    def corrupt_uploads_after(self, sound: int) -> None:
+        """Damage one upload, after so many sound ones."""
+        self.sound_uploads, self.corrupt_uploads = sound, 1
 
     def due(self, op: str) -> Fault:
         """What is to happen to this request."""
@@ -388,11 +394,19 @@ class _Handler(BaseHTTPRequestHandler):
             row["actions"] = {"upload": {"href": f"{self.hub.url}/lfs/{row['oid']}"}}
         return {"transfer": "basic", "objects": rows}
 
+    def xet_token(self, name: str, revision: str) -> Any:
+        """No more of xet than that a full storage gets none."""
+        if self.hub.quota is not None:
+            raise Refused(403, "Repository storage limit reached, please upgrade your plan to increase your limit")
+        self.unknown()
+
     def lfs_upload(self, digest: str) -> Any:
         data = bytearray(self.content)
         if hashlib.sha256(data).hexdigest() != digest:
             raise Refused(400, "BadDigest: the content does not match its sha256")
-        if self.hub.corrupt_uploads:
+        if self.hub.sound_uploads:
+            self.hub.sound_uploads -= 1
+        elif self.hub.corrupt_uploads:
             self.hub.corrupt_uploads -= 1
             data[len(data) // 2] ^= 1
         self.hub.objects[digest] = bytes(data)

@@ -335,3 +335,168 @@ def test_side_by_side_and_verified(job: Publisher) -> None:
     job.env["HF_ENDPOINT"] = "http://127.0.0.1:9"
     listed = job.run("versions")
     assert "cannot be reached" in listed and "1.1.0" in listed
+
+
+# --- repositories that are not as we left them ---
+
+
+def test_a_stray_tag_is_no_version(job: Publisher, tmp_path: Path) -> None:
+    """A tag on the files of another version is refused with the remedy, before anything of it is believed or fetched."""
+    job.run()
+    job.hub.repos[REPO].tags["3.0.0"] = job.hub.tags(REPO)["1.0.0"]
+    job.grow(14)
+    job.run("run", "--to", "split")
+    for arguments in (("publish",), ("publish", "--adopt")):
+        said = job.run(*arguments, code=1)
+        assert "its tag 3.0.0 is on files of version 1.0.0" in said and f"hf repos tag delete {REPO} 3.0.0" in said
+    (tmp_path / "jobs").rename(tmp_path / "lost")
+    job.run("run", "--to", "split")
+    assert "its tag 3.0.0 is on files of version 1.0.0" in job.run("publish", "--adopt", code=1)
+    assert not job.local
+    del job.hub.repos[REPO].tags["3.0.0"]
+    job.run("publish", "--adopt")
+    job.check("1.0.0", "1.1.0")
+
+
+def test_versions_of_another_job_are_not_mixed_with_these(job: Publisher, tmp_path: Path) -> None:
+    job.run()
+    job.grow(14)
+    job.run()
+    (tmp_path / "jobs").rename(tmp_path / "lost")
+    job.run("run", "--set", "publish.to=folder")  # another 1.0.0
+    assert "its version 1.0.0 is not this job's 1.0.0" in job.run("publish", "--adopt", code=1)
+    assert list(job.local) == ["1.0.0"]
+
+
+def three_versions(job: Publisher) -> list[str]:
+    for count in (12, 14, 16):
+        job.grow(count)
+        job.run()
+    job.check("1.0.0", "1.1.0", "1.2.0")
+    return ["1.0.0", "1.1.0", "1.2.0"]
+
+
+def test_a_deleted_repository_is_made_again_only_whole(job: Publisher) -> None:
+    names = three_versions(job)
+    files = job.local
+    del job.hub.repos[REPO]
+    for arguments in (("publish",), ("run",)):
+        said = job.run(*arguments, code=1)
+        assert "here are the versions 1.0.0, 1.1.0, 1.2.0; publish --recreate brings" in said
+    job.grow(18)
+    job.run("run", "--to", "split")
+    assert "--recreate" in job.run("publish", code=1) and REPO not in job.hub.repos
+    job.run("publish", "--recreate")
+    job.check(*names, "1.3.0")
+    assert {name: job.local[name] for name in names} == files
+    in_order = [commit.title.split()[1] for commit in reversed(job.hub.commits(REPO)) if "labelmill" in commit.title]
+    assert in_order == [*names, "1.3.0"]
+
+
+def test_one_version_that_was_out_is_not_made_again_unasked(job: Publisher) -> None:
+    job.run()
+    del job.hub.repos[REPO]
+    assert "here are the versions 1.0.0; publish --recreate" in job.run("publish", code=1)
+    job.hub.create(REPO)  # by hand, empty
+    assert "does not hold the versions 1.0.0" in job.run("publish", code=1)
+    job.run("publish", "--recreate")
+    job.check("1.0.0")
+
+
+def test_an_interrupted_recreation_goes_on(job: Publisher) -> None:
+    names = three_versions(job)
+    del job.hub.repos[REPO]
+    job.hub.fault("commit", status=403, skip=1)
+    job.run("publish", "--recreate", code=1)
+    assert list(job.hub.tags(REPO)) == ["1.0.0"]
+    said = job.run("publish", code=1)
+    assert "does not hold the versions 1.1.0, 1.2.0; publish --recreate" in said
+    job.run("publish", "--recreate")
+    job.check(*names)
+
+
+def test_recreating_tells_of_what_was_taken_down(job: Publisher) -> None:
+    job.run()
+    job.run("takedown", "--id", job.rows("1.0.0", "train")[0]["id"])
+    job.run()
+    del job.hub.repos[REPO]
+    assert "1.0.0: with articles that were taken down since" in job.run("publish", code=1)
+    assert "1.0.0: with articles that were taken down since" in job.run("publish", "--recreate")
+    job.check("1.0.0", "2.0.0")
+
+
+def test_people_s_text_survives_a_recreation(job: Publisher) -> None:
+    """Versions go out as they are, whoever wrote on their cards; a card of the new repository is not written over."""
+    job.run()
+    job.hub.edit(REPO, "README.md", job.hub.files(REPO)["README.md"] + b"\nBy hand.\n")
+    job.grow(14)
+    job.run("run", "--to", "split")
+    job.run("publish", "--adopt")
+    files = job.local
+    del job.hub.repos[REPO]
+    job.hub.create(REPO)
+    job.hub.edit(REPO, "README.md", "---\nlicense: cc0-1.0\n---\n# Begun anew\n")
+    assert "has a README.md of its own" in job.run("publish", "--recreate", code=1)
+    job.hub.create(REPO)
+    job.run("publish", "--recreate")
+    job.check("1.0.0", "1.1.0")
+    assert job.local == files and b"By hand." in job.hub.files(REPO, "1.1.0")["README.md"]
+
+
+# --- a store that flips bytes ---
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+def test_after_a_broken_upload_the_next_patch_goes_out(job: Publisher, tmp_path: Path, skip: int) -> None:
+    """The broken number is not used again, and none of the bytes that the store believes to have."""
+    job.run()
+    job.keep([f"a{n}" for n in range(1, 12)])  # rows leave: files without the version's number in any row
+    job.run("run", "--to", "split")
+    job.hub.corrupt_uploads_after(skip)
+    said = job.run("publish", code=1)
+    assert "version 2.0.0 reads back other than it was sent" in said and "publish JOB --version 2.0.1" in said
+    assert "version 2.0.0 reads back other" in job.run("publish", code=1)  # it is read again
+    job.run("publish", "--version", "2.0.1")
+    there, tags = job.local, job.hub.tags(REPO)
+    assert sorted(there) == ["1.0.0", "2.0.1"] and sorted(tags) == ["1.0.0", "2.0.0", "2.0.1"]
+    assert "as its manifest says" in job.run("verify", "2.0.1")
+    assert (
+        "Not to be used, for some of their files are damaged on the Hub: 2.0.0." in there["2.0.1"]["README.md"].decode()
+    )
+    job.grow(14)
+    job.run()
+    assert "as its manifest says" in job.run("verify", "2.1.0")
+    lost = tmp_path / "lost"
+    (tmp_path / "jobs").rename(lost)
+    job.run("run", "--to", "split")
+    job.run("publish", "--adopt")
+    assert sorted(job.local) == ["1.0.0", "2.0.1", "2.1.0"]
+
+
+def test_a_broken_newest_version_can_be_left_out_of_a_takeover(job: Publisher, tmp_path: Path) -> None:
+    job.run()
+    job.grow(14)
+    job.run("run", "--to", "split")
+    job.hub.corrupt_uploads_after(0)
+    job.run("publish", code=1)
+    (tmp_path / "jobs").rename(tmp_path / "lost")
+    said = job.run("publish", "--adopt", code=1)
+    assert "version 1.1.0 is not as its manifest says" in said and "--adopt --version 1.1.1" in said
+    job.run("run", "--to", "split")
+    job.run("publish", "--adopt", "--version", "1.1.1")
+    assert sorted(job.local) == ["1.0.0", "1.1.1"]
+    assert "as its manifest says" in job.run("verify", "1.1.1")
+    assert "1.1.0" in json.loads(job.local["1.1.1"]["manifest.json"])["broken"]
+
+
+def test_a_full_storage_is_told_at_once_by_xet_too(job: Publisher) -> None:
+    """The real xet client: it hides the Hub's answer in the text of an error of the connection."""
+    pytest.importorskip("hf_xet")
+    job.run("run", "--to", "split")
+    del job.env["HF_HUB_DISABLE_XET"]
+    job.hub.quota = 100
+    said = job.run("publish", code=1)
+    assert (
+        "forbidden (403): the token may not do this, or the storage is full; it says: Repository storage limit" in said
+    )
+    assert [entry.op for entry in job.hub.log].count("preupload") == 1

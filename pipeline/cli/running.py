@@ -108,16 +108,21 @@ def split(job: Job) -> None:
 )
 @click.option("--private", is_flag=True, help="Make a new repository private, whatever publish.private says.")
 @click.option("--adopt", is_flag=True, help="Go on from the repository as somebody else left it.")
+@click.option(
+    "--recreate", is_flag=True, help="Bring every version that is here to a repository that is gone or empty."
+)
 @click.option("--version", metavar="X.Y.Z", help="Instead of the computed one; refused where it promises too much.")
-def publish(job: Job, dry_run: bool, to: str | None, private: bool, adopt: bool, version: str | None) -> None:
+def publish(
+    job: Job, dry_run: bool, to: str | None, private: bool, adopt: bool, recreate: bool, version: str | None
+) -> None:
     from pipeline import runner
     from pipeline.commands import publish
 
     work = job.workspace(*([f"publish.to={to}"] if to else []), *(["publish.private=true"] if private else []))
-    options = RunOptions("publish", publish=True, version=version, adopt=adopt)
+    options = RunOptions("publish", publish=True, version=version, adopt=adopt, recreate=recreate)
     if dry_run:
         return output.plan(runner.plan_version(work, options), job.in_commands)
-    if adopt and publish.adopt(work):
+    if adopt and publish.adopt(work, version):
         options = replace(options, first="split")
     _run_stage(job, options, work)
 

@@ -10,23 +10,23 @@ import pyarrow as pa
 from pipeline.job import takedowns
 from pipeline.job.takedowns import now
 from pipeline.job.workspace import Workspace
-from pipeline.publish import release
+from pipeline.publish import repository
 from pipeline.publish.hub import Hub
-from pipeline.publish.release import repository_state
 from pipeline.split import assignment
 from pipeline.versions import store
 
 
-def adopt(work: Workspace) -> bool:
+def adopt(work: Workspace, asked: str | None = None) -> bool:
     """Take over the versions of the repository that are not here; return whether there were any.
 
-    The last one becomes the last one here; the log of the split and the takedowns are made anew from all versions.
+    `asked` is the number that the next one is to have, where that is given.  The last one becomes the last one here; the log of
+    the split and the takedowns are made anew from all versions.
     """
-    state = repository_state(work)
+    state = repository.state_of(work)
     if state is None:
         return False
     with work.locked():
-        fetched = release.adopt(Hub(str(work.config.publish.repo)), state, work.versions)
+        fetched = repository.adopt(Hub(str(work.config.publish.repo)), state, work.versions, asked)
         if fetched:
             _rebuild(work)
     return bool(fetched)

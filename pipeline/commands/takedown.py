@@ -18,7 +18,7 @@ from pipeline.core.text.folding import fold_case
 from pipeline.job import takedowns
 from pipeline.job.takedowns import now
 from pipeline.job.workspace import Workspace
-from pipeline.publish.release import repository_state
+from pipeline.publish.repository import state_of
 from pipeline.split import assignment
 from pipeline.split.minhash import NUMBERS, signature
 from pipeline.versions import rows, store
@@ -50,7 +50,7 @@ def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
         takedowns.append(work.takedowns, row_id, texts, reason, now())
         near_copies = _near_copies(work, row_id, holding)
     try:
-        state = repository_state(work)
+        state = state_of(work)
     except HubError:
         state = None
     held_by = {version: bool(state and version in state.versions) for version in holding}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pipeline.job.workspace import Workspace
 from pipeline.publish import release
 from pipeline.publish.hub import Hub
-from pipeline.publish.release import NOT_THERE, repository_state
+from pipeline.publish.repository import NOT_THERE, state_of
 from pipeline.versions import store
 
 
 def verify(work: Workspace, version: str) -> dict[str, list[str]]:
     """Return folder or repository -> how the version's files there differ from its manifest."""
-    differences, state = {}, repository_state(work)
+    differences, state = {}, state_of(work)
     on_hub = state is not None and version in state.versions
     if (work.versions / version).exists() or not on_hub:
         path = store.named(work.versions, version)

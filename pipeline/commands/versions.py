@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.core.errors import HubError, InputError
 from pipeline.job.workspace import Workspace
 from pipeline.publish.hub import Hub
-from pipeline.publish.release import NOT_THERE, repository_state
+from pipeline.publish.repository import NOT_THERE, state_of
 from pipeline.versions import store
 from pipeline.versions.diff import numbers
 
@@ -24,7 +24,7 @@ def listing(work: Workspace) -> tuple[list[dict[str, Any]], str]:
     }
     trouble = ""
     try:
-        state = repository_state(work)
+        state = state_of(work)
         if state is None and work.config.publish.to == "hub":
             trouble = f"{work.config.publish.repo}: {NOT_THERE}"
     except HubError as error:

@@ -19,3 +19,4 @@ class RunOptions:
     adopt: bool = False  # publish: go on from the repository as somebody else left it
     reread: bool = False  # collect: read again what an earlier version of the program read
     rejudge: bool = False  # filter: judge again what an earlier version of a filter judged
+    recreate: bool = False  # publish: bring the versions that are here to a repository that lost them

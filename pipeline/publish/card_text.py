@@ -69,6 +69,7 @@ def body(manifest: dict[str, Any], sample: dict[str, Any] | None, pictures: Mapp
             [entry["version"], entry["date"], *(f"{entry[kind]:,}" for kind in diff.KINDS)]
             for entry in reversed(manifest["history"])
         ],
+        broken=", ".join(manifest.get("broken", {})),
     )
 
 

@@ -5,7 +5,8 @@ What only reads is tried again; what changes something is not, for `release` loo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -23,6 +24,9 @@ from pipeline.versions.leaks import without_credentials
 _SECONDS = 300.0  # the longest wait for an answer
 _ATTEMPTS = 4
 _MAX_WAIT = 60.0  # of a rate limit
+# xet says `HTTP status client error (403 Forbidden), domain: ...`
+_STATUS_OF_XET = re.compile(r"HTTP status (?:client|server) error \((\d{3})\b")
+_WORDS = {402: "payment required", 403: "forbidden", 413: "too large", 507: "no space"}
 T = TypeVar("T")
 
 
@@ -190,7 +194,8 @@ class Hub:
         try:
             yield
         except HfHubHTTPError as error:
-            raise self._refused(error) from error
+            status, headers = int(error.response.status_code), error.response.headers
+            raise self._refused(status, self._server_message(error), headers) from error
         except LocalTokenNotFoundError as error:
             raise HubError(
                 f"{self._display_name}: no token; set HF_TOKEN (see .env.example) or run: hf auth login"
@@ -198,18 +203,43 @@ class Hub:
         except OfflineModeIsEnabled as error:
             raise HubError(f"{self._display_name}: HF_HUB_OFFLINE is set; unset it to reach the Hub") from error
         except (HTTPError, ConnectionError, TimeoutError) as error:
+            if refused := self._refused_by_xet(error):
+                raise refused from error
             what = without_credentials(" ".join(str(error).split()))[:200] or "no answer in time"
             message = f"{self._display_name}: cannot be reached ({what}); nothing is lost: run the same command again"
             raise HubError(message, transient=True) from error
         except HFValidationError as error:
             raise HubError(f"publish.repo: {' '.join(str(error).split())}") from error
         except (RuntimeError, ValueError) as error:  # xet's broken transfers, answers that are no JSON
+            if refused := self._refused_by_xet(error):
+                raise refused from error
             what = without_credentials(" ".join(str(error).split()))[:300]
             message = f"{self._display_name}: the transfer failed ({what}); run the same command again"
             raise HubError(message, transient=True) from error
 
-    def _refused(self, error: Any) -> HubError:
-        status, server_message = int(error.response.status_code), self._server_message(error)
+    def _refused_by_xet(self, error: BaseException) -> HubError | None:
+        """Return what xet was refused: it raises errors of the connection, with the status in their text alone."""
+        status = _STATUS_OF_XET.search(str(error))
+        if not status:
+            return None
+        return self._refused(int(status[1]), self._reason_of_xet() if status[1] == "403" else "", {})
+
+    def _reason_of_xet(self) -> str:
+        """Return what the Hub says where xet may not upload: it is asked anew, for xet keeps the words to itself."""
+        from huggingface_hub import get_session
+        from huggingface_hub.errors import HfHubHTTPError, HTTPError
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+        url = f"{self._api.endpoint}/api/datasets/{self.repo}/xet-write-token/main"
+        try:
+            hf_raise_for_status(get_session().get(url, headers=build_hf_headers(library_name="labelmill")))
+        except HfHubHTTPError as error:
+            return self._server_message(error)
+        except HTTPError:
+            pass
+        return ""
+
+    def _refused(self, status: int, server_message: str, headers: Mapping[str, str]) -> HubError:
         if status == 401:
             return _NotFound(
                 f"{self._display_name}: no access (401): set HF_TOKEN to a token that may write there{server_message}"
@@ -218,9 +248,10 @@ class Hub:
             return _NotFound(
                 f"{self._display_name}: not found (404): check publish.repo, and that the token may see it{server_message}"
             )
-        if status == 403:
+        if status in (402, 403, 413, 507):
             return HubError(
-                f"{self._display_name}: forbidden (403): the token may not do this, or the storage is full{server_message}"
+                f"{self._display_name}: {_WORDS[status]} ({status}): the token may not do this, or the storage is full"
+                f"{server_message}"
             )
         if status in (409, 412):
             return HubError(
@@ -228,7 +259,7 @@ class Hub:
                 conflict=True,
             )
         if status == 429:
-            wait = retry_after(error.response.headers)
+            wait = retry_after(headers)
             message = f"{self._display_name}: too many requests (429); run the same command again in {wait or 60:.0f} s"
             return HubError(message, transient=wait is None or wait <= _MAX_WAIT, retry_after=wait)
         if status in (408, 500, 502, 503, 504):

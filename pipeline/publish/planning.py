@@ -18,7 +18,7 @@ from pipeline.job import takedowns
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.metrics.intervals import NOTHING, Share
-from pipeline.publish import card, gates
+from pipeline.publish import card, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.review.statistics import summary
 from pipeline.split import assignment
@@ -84,10 +84,10 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
         )
     before = store.state(last)
     compared = diff.compare(before, index)
-    name = last.name if last else None
+    name, broken = last.name if last else None, release_log.read(work.versions, work.config.publish.repo).broken
     if asked:
-        diff.check_given(asked, name, compared.diff)
-    next_version = None if last and compared.diff.empty else diff.next_version(name, compared.diff)
+        diff.check_given(asked, name, compared.diff, broken)
+    next_version = None if last and compared.diff.empty else diff.next_version(name, compared.diff, broken)
     version = asked or next_version
     index = _with_history(index, compared, before, version or str(name))
     reviewed = _audited_share(work)
@@ -101,6 +101,7 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
         "reviewed": asdict(reviewed),
         "takedowns": sorted(outgoing.takedowns.texts),
         "languages_of_a_sample": languages,
+        **({"broken": broken} if broken else {}),
     }
     changes = manifest.changes(version or str(name), store.read_manifest(last) if last else None, compared.diff)
     about = (

@@ -11,13 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.errors import GateStopped, HubError
+from pipeline.core.errors import GateStopped, HubError, InputError
+from pipeline.core.files import file_digest
 from pipeline.core.hints import with_job
 from pipeline.core.shards import read_order
-from pipeline.job import label_table
+from pipeline.job import label_table, takedowns
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
-from pipeline.publish import card, croissant, dataset_info, pictures, planning, release
+from pipeline.publish import card, croissant, dataset_info, pictures, planning, release, release_log, repository
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.planning import OutgoingRows, Plan
 from pipeline.versions import checksums, data_files, diff, manifest, provenance, rows, store
@@ -51,13 +52,15 @@ def preview(planned: Plan) -> str:
 
 
 def _to_hub(work: Workspace, hub: Hub, options: RunOptions) -> str:
-    state = _finish_pending(work, hub)
+    state = _finish_pending(work, hub, options)
     if state:
-        release.check_head(hub, state, work.versions, options.adopt)
-    last = store.latest(work.versions)
+        repository.check_head(hub, state, work.versions, options.adopt)
+    last, their_card = store.latest(work.versions), hub.text("README.md", state.head) if state else None
+    state = _recreate(work, hub, state, options)
     is_out = last is None or (state is not None and last.name in state.versions)
-    path = _prepare(work, last, is_out, options, hub.text("README.md", state.head) if state else None)
+    path = _prepare(work, last, is_out, options, their_card)
     if path == last and is_out:
+        release_log.note(work.versions, hub.repo, [last.name])
         return last.name
     if state is None:
         hub.create(work.config.publish.private)
@@ -66,16 +69,68 @@ def _to_hub(work: Workspace, hub: Hub, options: RunOptions) -> str:
         raise HubError(f"{hub.repo}: made, but it cannot be seen; may the token read it?")
     commit = release.push(hub, path, state)
     release.finish(hub, path, commit, last if is_out else None)
-    return _released(work, path).name
+    return _out(work, hub, path)
 
 
-def _finish_pending(work: Workspace, hub: Hub) -> State | None:
-    """Finish a version whose commit landed before its process stopped; return where the repository stands."""
+def _out(work: Workspace, hub: Hub, path: Path) -> str:
+    """Move a version that is out to its place, and note that it is; return its number."""
+    version = _released(work, path).name
+    release_log.note(work.versions, hub.repo, [version])
+    return version
+
+
+def _finish_pending(work: Workspace, hub: Hub, options: RunOptions) -> State | None:
+    """Finish a version whose commit landed before its process stopped; return where the repository stands.
+
+    One that the Hub holds damaged is given up where a number after its own is asked for.
+    """
     state, path = hub.look(), store.pending(work.versions)
     if not (path and state and (commit := release.find_commit(hub, store.read_manifest(path)))):
         return state
-    release.finish(hub, path, commit, None)
-    _released(work, path)
+    version = store.read_manifest(path)["version"]
+    try:
+        release.finish(hub, path, commit, None)
+    except release.BrokenUpload as error:
+        if not options.version or diff.numbers(options.version) <= diff.numbers(version):
+            raise
+        release_log.note(work.versions, hub.repo, [], {version: error.digests})
+        store.discard(work.versions)
+    else:
+        _out(work, hub, path)
+    return hub.look()
+
+
+def _recreate(work: Workspace, hub: Hub, state: State | None, options: RunOptions) -> State | None:
+    """Bring what a repository lacks of the versions that are here, where that is asked for; return where it stands then.
+
+    Raises InputError where it is not asked for: one new version would hide the loss.
+    """
+    last = store.latest(work.versions)
+    grows = last is not None and store.read_manifest(last)["inputs"] != planning.inputs_of(work)
+    missing = repository.missing(state, work.versions, release_log.read(work.versions, hub.repo), grows)
+    if not missing:
+        return state
+    names, taken = ", ".join(path.name for path in missing), takedowns.load(work.takedowns)
+    holding = ", ".join(path.name for path in missing if store.holds(path, taken.concerns))
+    warning = (
+        f"{holding}: with articles that were taken down since; move such folders away where these must not be out again"
+    )
+    if not options.recreate:
+        lack = (
+            "does not hold the versions"
+            if state
+            else "is not there (or the token may not see it), but here are the versions"
+        )
+        raise InputError(
+            f"{hub.repo} {lack} {names}; publish --recreate brings all of them, each as its commit and tag"
+            + (f" ({warning})" if holding else "")
+        )
+    if holding:
+        _log.warning(warning)
+    release_log.note(
+        work.versions, hub.repo, [path.name for path in missing]
+    )  # a run that is killed is asked for again
+    release.recreate(hub, missing, work.config.publish.private)
     return hub.look()
 
 
@@ -97,7 +152,8 @@ def _prepare(
         our_card = (last / "README.md").read_text("utf-8")
         if is_out or card.merged(our_card, their_card) == our_card:
             return last
-        asked = diff.next_version(last.name, diff.Diff())  # the same rows, another card
+        broken = release_log.read(work.versions, work.config.publish.repo).broken
+        asked = diff.next_version(last.name, diff.Diff(), broken)  # the same rows, another card
     if pending and _is_current(written := store.read_manifest(pending), work, asked, inputs, last):
         changes = diff.Diff(**written["diff"])
         if not (options.publish or changes.only_adds):
@@ -139,7 +195,11 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     schema = rows.schema(work.config.label_column, work.config.publish.text == "full")
     data_files.write(path / "data", schema, _parts(work, planned.index, schema), planned.index)
     data_files.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
+    damaged = {digest for digests in planned.manifest.get("broken", {}).values() for digest in digests}
     digests = store.file_digests(path)
+    for name in (name for name, digest in digests.items() if digest in damaged):
+        data_files.remake(path / name, planned.manifest["version"])
+        digests[name] = file_digest(path / name)
     description = json.dumps(croissant.render(planned.manifest, schema, digests), ensure_ascii=False, indent=1)
     drawn = pictures.draw(planned.manifest)
     sums = checksums.of_version(path, planned.manifest["version"], work.config.label_column.name)

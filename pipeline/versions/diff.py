@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,25 +105,44 @@ def _differs(
 # --- numbers ---
 
 
-def next_version(last: str | None, diff: Diff) -> str:
+def next_version(last: str | None, diff: Diff, taken: Collection[str] = ()) -> str:
     """Return the next version by Croissant's rule.
 
     The first is 1.0.0; anything edited, removed, relabelled or moved: major; rows only added: minor; the same rows (another
-    card or serialisation): patch.
+    card or serialisation): patch.  Of a number that is `taken`, by a version that must not be used, it is the next patch.
     """
+    version = _next(last, diff)
+    while version in taken:
+        version = next_patch(version)
+    return version
+
+
+def next_patch(version: str) -> str:
+    major, minor, patch = numbers(version)
+    return f"{major}.{minor}.{patch + 1}"
+
+
+def _next(last: str | None, diff: Diff) -> str:
     if last is None:
         return "1.0.0"
-    major, minor, patch = numbers(last)
+    major, minor, _ = numbers(last)
     if not diff.only_adds:
         return f"{major + 1}.0.0"
-    return f"{major}.{minor + 1}.0" if diff.added else f"{major}.{minor}.{patch + 1}"
+    return f"{major}.{minor + 1}.0" if diff.added else next_patch(last)
 
 
-def check_given(given: str, last: str | None, diff: Diff) -> None:
-    """Raise ConfigError for a version given by hand that is none, is not new, or promises more than the rows keep."""
+def check_given(given: str, last: str | None, diff: Diff, taken: Collection[str] = ()) -> None:
+    """Raise ConfigError for a version given by hand that is none, is not new, or promises more than the rows keep.
+
+    `taken` are numbers of versions that must not be used.
+    """
     if not is_version(given):
         raise ConfigError(f"--version {given}: a version is MAJOR.MINOR.PATCH, e.g. 1.2.0")
-    least = next_version(last, diff)
+    if given in taken:
+        raise ConfigError(
+            f"--version {given}: is out, and broken; the next is {next_version(last, diff, taken)} at least"
+        )
+    least = next_version(last, diff, taken)
     if last is not None and diff.empty and given != least:
         raise ConfigError(f"--version {given}: no row differs from {last}; only its card can, and that is {least}")
     if last is not None and numbers(given) <= numbers(last):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
@@ -87,6 +88,12 @@ def rows_of(version: Path, split: str, columns: list[str] | None = None) -> Iter
     for file in (file for name, file in _files(version) if name == split):
         for batch in pq.ParquetFile(file).iter_batches(_BATCH // 4, columns=columns):
             yield pa.Table.from_batches([batch])
+
+
+def holds(version: Path, concerns: Callable[[pa.Table], pa.ChunkedArray]) -> bool:
+    """Return whether any row of a version (`id, text_sha256`) is one that `concerns` flags."""
+    tables = (table for split in SPLITS for table in rows_of(version, split, ["id", "text_sha256"]))
+    return any(pc.any(concerns(table)).as_py() for table in tables)
 
 
 def _files(version: Path | None) -> Iterator[tuple[str, Path]]:
