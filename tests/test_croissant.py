@@ -182,5 +182,7 @@ def test_mlcroissant_reads_rows(tmp_path: Path) -> None:
     }  # fmt: skip
     row = found[b"eval-0"]
     assert row["default/keyphrases"] == ["한국".encode(), b"b"] and row["default/offsets"] == [[0, 2], []]
+    by_file = mlcroissant.Dataset(path).records("train-00001")
+    assert [(row["train-00001/id"], row["train-00001/offsets"]) for row in by_file] == [(b"train-1", [[0, 2], []])]
     chosen = mlcroissant.Dataset(path).records("default", filters={"default/split": "eval"})
     assert [record["default/id"] for record in chosen] == [b"eval-0"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from pipeline.publish import hub as publishing_hub
 from tests.conftest import ROOT, JobMaker, article, command, work_of, write_jsonl
@@ -97,17 +98,9 @@ def test_versions_go_out_and_load_by_their_tags(job: Publisher, tmp_path: Path) 
     job.run()
     job.check("1.0.0", "1.1.0")
     assert job.run("publish") and len(job.hub.commits(REPO)) == 3  # nothing changed: nothing goes out
-    code = (
-        "import sys, datasets; data = datasets.load_dataset(sys.argv[1], revision=sys.argv[2]);"
-        "runs = datasets.load_dataset(sys.argv[1], 'provenance', revision=sys.argv[2])['runs'];"
-        "print(sorted(data), sum(map(len, data.values())), len(runs), data['train'].features['offsets'])"
-    )
     for version, count in (("1.0.0", 12), ("1.1.0", 15)):
-        environment = {"HF_DATASETS_CACHE": str(tmp_path / "cache"), **job.env}
-        done = subprocess.run(
-            [sys.executable, "-c", code, REPO, version], capture_output=True, text=True, env={"PATH": "", **environment}
-        )
-        assert done.stdout.startswith(f"['eval', 'train'] {count} 1 List"), done.stderr
+        loaded = load(version, job, tmp_path)
+        assert loaded.startswith(f"['eval', 'train'] {count} 1 List"), loaded
 
 
 def test_growing_uploads_only_what_is_new(job: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -500,3 +493,85 @@ def test_a_full_storage_is_told_at_once_by_xet_too(job: Publisher) -> None:
         "forbidden (403): the token may not do this, or the storage is full; it says: Repository storage limit" in said
     )
     assert [entry.op for entry in job.hub.log].count("preupload") == 1
+
+
+def head_of(text: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(text.split("---\n")[1]))
+
+
+def test_what_people_wrote_on_the_card_survives(job: Publisher, tmp_path: Path) -> None:
+    """Edited on the web, adopted, grown, and taken over by another machine: it is all still there, and the data loads."""
+    job.run()
+    card = job.hub.files(REPO)["README.md"].decode()
+    head, text = head_of(card), card.split("---\n", 2)[2]
+    head["tags"] = [tag for tag in head["tags"] if tag != "keyphrase-generation"] + ["harbours"]
+    head |= {"task_categories": ["summarization"], "thumbnail": "https://example.org/a.png"}
+    head["configs"] = [{"config_name": "extra", "data_files": "extra.csv"}, *head["configs"]]
+    del head["language_creators"]
+    before, after = "# 항구 소식\n\nBy Kim.\n", "\n## Contact\n\nkim at example.org\n"
+    edited = f"---\n{yaml.safe_dump(head, allow_unicode=True)}---\n{before}{text}{after}"  # keys in another order
+    job.hub.edit(REPO, "README.md", edited)
+    job.hub.edit(REPO, "extra.csv", "a,b\n1,2\n")
+
+    def check(version: str) -> None:
+        card = job.hub.files(REPO, version)["README.md"].decode()
+        now = head_of(card)
+        assert now["tags"] == head["tags"] and now["task_categories"] == ["summarization"]
+        assert now["thumbnail"] == "https://example.org/a.png" and "language_creators" not in now
+        assert [config["config_name"] for config in now["configs"]] == ["default", "provenance", "extra"]
+        assert card.split("---\n", 2)[2].lstrip().startswith(before) and card.endswith(after)
+        assert card.count("labelmill: begin") == 1 and f"# test {version}" in card
+        assert job.hub.files(REPO, version)["extra.csv"] == b"a,b\n1,2\n"
+
+    job.grow(14)
+    job.run("run", "--to", "split")
+    job.run("publish", "--adopt")
+    check("1.1.0")
+    job.grow(16)
+    job.run()
+    check("1.2.0")
+    (tmp_path / "jobs").rename(tmp_path / "lost")
+    job.grow(18)
+    job.run("run", "--to", "split")
+    job.run("publish", "--adopt")
+    check("1.3.0")
+    loaded = load("1.3.0", job, tmp_path)
+    assert loaded.startswith("['eval', 'train'] 18 1 List"), loaded
+
+
+LOAD = """
+import sys, datasets; data = datasets.load_dataset(sys.argv[1], revision=sys.argv[2])
+runs = datasets.load_dataset(sys.argv[1], 'provenance', revision=sys.argv[2])['runs']
+print(sorted(data), sum(map(len, data.values())), len(runs), data['train'].features['offsets'])
+"""
+
+
+def load(version: str, job: Publisher, folder: Path) -> str:
+    """What `datasets` makes of a version, in a process of its own; its error where it fails."""
+    environment = {"PATH": "", "HF_DATASETS_CACHE": str(folder / "cache"), **job.env}
+    done = subprocess.run([sys.executable, "-c", LOAD, REPO, version], capture_output=True, text=True, env=environment)
+    return done.stdout or done.stderr
+
+
+def test_croissant_is_read_by_its_address_and_from_disk(job: Publisher, tmp_path: Path) -> None:
+    """mlcroissant, which loads a description by URL as well as by path; each version has the addresses of its own tag."""
+    pytest.importorskip("mlcroissant")
+    for count in (12, 15):
+        job.grow(count)
+        job.run("run", "--set", "publish.private=false")  # mlcroissant sends no token
+    code = """
+import sys, mlcroissant
+data = mlcroissant.Dataset(sys.argv[1])
+by_file = [one.uuid for one in data.metadata.record_sets if one.uuid not in ("splits", "default")]
+rows = {name: [row[f"{name}/id"] for row in data.records(name)] for name in by_file}
+whole = [] if sys.argv[1].startswith("http") else [len(list(data.records("default")))]
+print(data.metadata.version, {name: len(ids) for name, ids in rows.items()}, len(list(data.records("splits"))), *whole)
+"""
+    environment = {"PATH": "", "CROISSANT_CACHE": str(tmp_path / "cache")}
+    for version in ("1.0.0", "1.1.0"):
+        folder = work_of(job.path).versions / version
+        counts = {f"{split}-00000": len(job.rows(version, split)) for split in ("eval", "train")}
+        address = f"{job.hub.url}/datasets/{REPO}/resolve/{version}/croissant.json"
+        for where, whole in ((address, ""), (str(folder / "croissant.json"), f" {sum(counts.values())}")):
+            done = subprocess.run([sys.executable, "-c", code, where], capture_output=True, text=True, env=environment)
+            assert done.stdout == f"{version} {counts} 2{whole}\n", done.stderr

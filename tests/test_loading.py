@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -242,3 +243,27 @@ def test_what_an_older_card_says_of_files_goes() -> None:
     theirs = "---\nlicense: mit\nconfigs: [theirs]\ndataset_info: {splits: []}\nsource_datasets: [mine]\n---\nAbove.\n"
     found = yaml.safe_load(card.merged(ours, theirs).split("---\n")[1])
     assert found == {"license": "mit", "source_datasets": ["mine"], "configs": ["ours"]}
+
+
+def test_row_groups_end_by_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of long texts has fewer rows, and where it ends depends on the rows alone, not on how they came."""
+    monkeypatch.setattr(data_files, "ROWS_A_GROUP", 5)
+    monkeypatch.setattr(data_files, "BYTES_A_GROUP", 100)
+    lengths = [10, 10, 10, 10, 10, 10, 60, 60, 250, 10, 40, 50, 10, 90, 10]
+    rows = pa.table({"text": ["x" * length for length in lengths]})
+    index = pa.table({"split": ["train"] * len(lengths), "file": [0] * len(lengths)})
+    files = []
+    for size in (1, 4, len(lengths)):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        parts = ((rows.slice(at, size), index.slice(at, size)) for at in range(0, len(lengths), size))
+        data_files.write(folder, rows.schema, parts, index)
+        files.append((folder / "train-00000.parquet").read_bytes())
+    assert files[0] == files[1] == files[2]
+    with pq.ParquetFile(tmp_path / "1" / "train-00000.parquet") as file:
+        groups = [
+            file.read_row_group(number, ["text"]).column("text").to_pylist() for number in range(file.num_row_groups)
+        ]
+    assert [list(map(len, group)) for group in groups] == [
+        [10, 10, 10, 10, 10], [10, 60], [60], [250], [10, 40, 50], [10, 90], [10]
+    ]  # fmt: skip

@@ -65,7 +65,7 @@ def merged(our_card: str, their_card: str | None) -> str:
 
 
 def _merged_head(ours: dict[str, Any], theirs: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
-    """Return our head with what people changed or added in theirs; `written` is ours as it stood there first."""
+    """Return our head with what people changed, added or took out in theirs; `written` is ours as it stood there first."""
     # what their card says of our files is about an older version: `datasets` would refuse the files of this one
     merged = {name: value for name, value in theirs.items() if name not in _OF_FILES} | ours
     if ours.get("license") == "unknown":
@@ -78,7 +78,8 @@ def _merged_head(ours: dict[str, Any], theirs: dict[str, Any], written: dict[str
                     *theirs[name],
                     *(tag for tag in ours[name] if tag not in [*theirs[name], *written.get(name, [])]),
                 ]
-    return merged | _merged_configs(ours, theirs)
+    removed = {name for name in written if name not in theirs} if theirs else set()
+    return {name: value for name, value in merged.items() if name not in removed} | _merged_configs(ours, theirs)
 
 
 def _is_changed(name: str, theirs: Any, written: Any, ours: Any) -> bool:

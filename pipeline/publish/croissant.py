@@ -48,13 +48,19 @@ changed_in: Version in which the row last changed."""
 _COLUMNS = {"label_source": _BY} | dict(line.split(": ", 1) for line in _TEXTS.splitlines())
 
 
-def render(manifest: dict[str, Any], schema: pa.Schema, digests: dict[str, str]) -> dict[str, Any]:
-    """Return the description of a version: `schema` is that of its rows, `digests` the SHA-256 of its files by path."""
+def render(manifest: dict[str, Any], schema: pa.Schema, digests: dict[str, str], base: str = "") -> dict[str, Any]:
+    """Return the description of a version: `schema` is that of its rows, `digests` the SHA-256 of its files by path.
+
+    `base` is the address below which its files are (ending in a slash), empty where they have none but in their folder.  The
+    records `default` are all rows, read from the folder in which the description is; a reader that has it by its address reads
+    those of each file, `train-00000` and so on, for mlcroissant finds no files by a pattern on the web.
+    """
     splits = {name: count for name, count in manifest["rows"].items() if count}
     about = {"@context": {**_CONTEXT}, "@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.1"}
-    files = [_file_object(path, digest) for path, digest in sorted(digests.items())]
+    files = [_file_object(path, digest, base) for path, digest in sorted(digests.items())]
     files += [*(_file_set(f"{split}-files", [split]) for split in splits), _file_set("data-files", splits)]
     records = [_split_records(splits), _row_records(manifest, schema, splits)]
+    records += [_file_records(manifest, schema, path) for path in sorted(digests) if path.startswith("data/")]
     return about | _dataset(manifest, splits) | _provenance(manifest) | {"distribution": files, "recordSet": records}
 
 
@@ -140,10 +146,10 @@ def _node(kind: str, name: str, **properties: Any) -> dict[str, Any]:
     return {"@type": f"cr:{kind}", "@id": name, "name": name.rpartition("/")[2], **properties}
 
 
-def _file_object(path: str, digest: str) -> dict[str, Any]:
-    """Return a file (sections "FileObject", "Checksums"), its address relative to the description."""
+def _file_object(path: str, digest: str, base: str) -> dict[str, Any]:
+    """Return a file (sections "FileObject", "Checksums"), its address relative to the description where it has no other."""
     kind = _PARQUET if path.endswith(".parquet") else "application/octet-stream"
-    return _node("FileObject", path, contentUrl=path, encodingFormat=kind, sha256=digest)
+    return _node("FileObject", path, contentUrl=f"{base}{path}", encodingFormat=kind, sha256=digest)
 
 
 def _file_set(name: str, splits: Iterable[str]) -> dict[str, Any]:
@@ -162,38 +168,57 @@ def _split_records(splits: dict[str, int]) -> dict[str, Any]:
 
 def _row_records(manifest: dict[str, Any], schema: pa.Schema, splits: dict[str, int]) -> dict[str, Any]:
     """Return the rows (section "RecordSet"); the split is in the name of a row's file ("Splits", "Transform")."""
-    source = _source(fileProperty="filename") | {"transform": {"regex": f"^({'|'.join(splits)}).*$"}}
+    source = _source(_ALL, fileProperty="filename") | {"transform": {"regex": f"^({'|'.join(splits)}).*$"}}
     split = {"source": source, "references": {"field": {"@id": "splits/name"}}}
-    fields = [_field("default/split", "Split of the row.", "sc:Text") | split]
-    fields += [_column(column) | _label(column.name, manifest) for column in schema]
+    fields = [
+        _field("default/split", "Split of the row.", "sc:Text") | split,
+        *_columns("default", _ALL, manifest, schema),
+    ]
     return _node("RecordSet", "default", description="Labelled articles.", key={"@id": "default/id"}, field=fields)
+
+
+def _file_records(manifest: dict[str, Any], schema: pa.Schema, path: str) -> dict[str, Any]:
+    """Return the rows of one file, called by its name."""
+    name = path.removeprefix("data/").removesuffix(".parquet")
+    fields = _columns(name, {"fileObject": {"@id": path}}, manifest, schema)
+    return _node(
+        "RecordSet", name, description=f"Labelled articles of {path}.", key={"@id": f"{name}/id"}, field=fields
+    )
 
 
 def _field(name: str, text: str, types: str | list[str]) -> dict[str, Any]:
     return _node("Field", name, description=text, dataType=types)
 
 
-def _source(**extract: str) -> dict[str, Any]:
-    return {"fileSet": {"@id": "data-files"}, "extract": extract}
+_Origin = dict[str, dict[str, str]]
+_ALL: _Origin = {"fileSet": {"@id": "data-files"}}  # the files that rows are read from
 
 
-def _column(column: pa.Field) -> dict[str, Any]:
+def _source(files: _Origin, **extract: str) -> dict[str, Any]:
+    return {**files, "extract": extract}
+
+
+def _columns(records: str, files: _Origin, manifest: dict[str, Any], schema: pa.Schema) -> list[dict[str, Any]]:
+    return [_column(records, files, column) | _label(records, files, column.name, manifest) for column in schema]
+
+
+def _column(records: str, files: _Origin, column: pa.Field) -> dict[str, Any]:
     """Return a column (section "Field"): a list is an array, `arrayShape` has a -1 for each of its dimensions."""
     kind, dimensions = column.type, 0
     while pa.types.is_list(kind):
         kind, dimensions = kind.value_type, dimensions + 1
     types = "sc:Integer" if pa.types.is_integer(kind) else "sc:Text"
     array = {"isArray": True, "arrayShape": ",".join(["-1"] * dimensions)} if dimensions else {}
-    field = _field(f"default/{column.name}", _COLUMNS.get(column.name, f"Column {column.name}."), types)
-    return field | array | {"source": _source(column=column.name)}
+    field = _field(f"{records}/{column.name}", _COLUMNS.get(column.name, f"Column {column.name}."), types)
+    return field | array | {"source": _source(files, column=column.name)}
 
 
-def _label(name: str, manifest: dict[str, Any]) -> dict[str, Any]:
+def _label(records: str, files: _Origin, name: str, manifest: dict[str, Any]) -> dict[str, Any]:
     """Return what marks the label's field (sections "Label Data", "Provenance Representation"): all runs, and each row's."""
     if name != manifest["label"]["name"]:
         return {}
-    run = _field(f"default/{name}/run", "Labelling run of the label.", ["sc:Text", "prov:Activity"])
-    run |= {"equivalentProperty": "prov:wasGeneratedBy", "source": _source(column="run_id")}
+    run = _field(f"{records}/{name}/run", "Labelling run of the label.", ["sc:Text", "prov:Activity"])
+    run |= {"equivalentProperty": "prov:wasGeneratedBy", "source": _source(files, column="run_id")}
     properties = {
         "description": f"The label ({manifest['task']}).",
         "dataType": ["sc:Text", "cr:Label"],

@@ -115,11 +115,18 @@ class Hub:
 
         self._with_retries(write)
 
+    def address(self, path: str, revision: str) -> str:
+        """Return the address of a file."""
+        from huggingface_hub import hf_hub_url
+
+        url: str = hf_hub_url(self.repo, path, repo_type="dataset", revision=revision, endpoint=self._api.endpoint)
+        return url
+
     def _stream(self, path: str, revision: str) -> Iterator[bytes]:
-        from huggingface_hub import get_session, hf_hub_url
+        from huggingface_hub import get_session
         from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-        url = hf_hub_url(self.repo, path, repo_type="dataset", revision=revision, endpoint=self._api.endpoint)
+        url = self.address(path, revision)
         with get_session().stream("GET", url, headers=build_hf_headers(library_name="labelmill")) as response:
             if response.status_code >= 400:
                 response.read()

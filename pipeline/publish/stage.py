@@ -200,7 +200,9 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     for name in (name for name, digest in digests.items() if digest in damaged):
         data_files.remake(path / name, planned.manifest["version"])
         digests[name] = file_digest(path / name)
-    description = json.dumps(croissant.render(planned.manifest, schema, digests), ensure_ascii=False, indent=1)
+    description = json.dumps(
+        croissant.render(planned.manifest, schema, digests, _address(planned.manifest)), ensure_ascii=False, indent=1
+    )
     drawn = pictures.draw(planned.manifest)
     sums = checksums.of_version(path, planned.manifest["version"], work.config.label_column.name)
     entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told())
@@ -209,6 +211,11 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     texts = {"croissant.json": description, "README.md": card.merged(readme, their_card)}
     store.seal(path, texts | {name: drawing for name, (_, drawing) in drawn.items()}, planned.manifest)
     return path
+
+
+def _address(version: dict[str, Any]) -> str:
+    """Return the address below which a version's files are by its tag, empty where it has no repository."""
+    return Hub(version["repo"]).address("", version["version"]) if version["repo"] else ""
 
 
 def _sample(path: Path, index: pa.Table) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ all other files as they are, byte for byte, and nothing of them is uploaded agai
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipeline.versions.rows import SPLITS
 
 ROWS_A_FILE = 50_000
 ROWS_A_GROUP = 1_000  # what a reader takes at once
+BYTES_A_GROUP = 100_000_000  # of long texts it takes fewer rows: the Hub's viewer shows no group of more than 286 MB
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -96,9 +98,34 @@ def _open(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
+def _group_ends(rows: pa.Table) -> list[int]:
+    """Return the numbers of the rows before which a row group ends: full by their number or their bytes, but for the last.
+
+    They depend on the rows alone, however these came: a group is never cut where its last row has not been seen.
+    """
+    sizes = np.zeros(rows.num_rows, np.int64)
+    for name in rows.column_names:
+        sizes += _bytes_a_row(rows.column(name))
+    total, start, ends = np.concatenate([[0], np.cumsum(sizes)]), 0, list[int]()
+    while True:
+        fits = int(np.searchsorted(total, total[start] + BYTES_A_GROUP, "right")) - 1  # rows before this one do
+        end = min(max(fits, start + 1), start + ROWS_A_GROUP)
+        if end > rows.num_rows or (end == rows.num_rows and end < start + ROWS_A_GROUP):
+            return ends
+        ends.append(end)
+        start = end
+
+
+def _bytes_a_row(column: pa.ChunkedArray) -> Numbers:
+    """Return the bytes of each value of a text; of others nothing, for a label is small."""
+    if not pa.types.is_string(column.type):
+        return np.zeros(len(column), np.int64)
+    return np.asarray(pc.binary_length(column).fill_null(0), dtype=np.int64)
+
+
 class _Writer:
-    """One file, opened with its first row and closed with its last; row groups of a fixed size, so that the bytes depend on
-    the rows alone."""
+    """One file, opened with its first row and closed with its last; row groups by number and bytes of rows, so that its own
+    bytes depend on the rows alone."""
 
     def __init__(self, folder: Path, schema: pa.Schema, split: str, file: int, count_all: int) -> None:
         self._path, self._schema, self.left = folder / f"{split}-{file:05d}.parquet", schema, count_all
@@ -108,10 +135,12 @@ class _Writer:
     def add(self, rows: pa.Table) -> None:
         whole = pa.concat_tables([self._waiting, rows.cast(self._schema)])
         self.left -= rows.num_rows
-        ready = whole.num_rows - whole.num_rows % ROWS_A_GROUP if self.left else whole.num_rows
-        for start in range(0, ready, ROWS_A_GROUP):
-            self._write(whole.slice(start, min(ROWS_A_GROUP, ready - start)).combine_chunks())
-        rest = np.arange(ready, whole.num_rows)
+        ends = _group_ends(whole)
+        if not self.left and whole.num_rows > (ends[-1] if ends else 0):
+            ends.append(whole.num_rows)
+        for start, end in pairwise([0, *ends]):
+            self._write(whole.slice(start, end - start).combine_chunks())
+        rest = np.arange(ends[-1] if ends else 0, whole.num_rows)
         self._waiting = whole.take(pa.array(rest, pa.int64()))  # a copy: a slice would keep the whole table in memory
         if not self.left:
             self.close()
