@@ -375,7 +375,7 @@ def test_a_deleted_repository_is_made_again_only_whole(job: Publisher) -> None:
     del job.hub.repos[REPO]
     for arguments in (("publish",), ("run",)):
         said = job.run(*arguments, code=1)
-        assert "here are the versions 1.0.0, 1.1.0, 1.2.0; publish --recreate brings" in said
+        assert f"here are the versions 1.0.0, 1.1.0, 1.2.0; labelmill publish {job.path} --recreate brings" in said
     job.grow(18)
     job.run("run", "--to", "split")
     assert "--recreate" in job.run("publish", code=1) and REPO not in job.hub.repos
@@ -389,7 +389,7 @@ def test_a_deleted_repository_is_made_again_only_whole(job: Publisher) -> None:
 def test_one_version_that_was_out_is_not_made_again_unasked(job: Publisher) -> None:
     job.run()
     del job.hub.repos[REPO]
-    assert "here are the versions 1.0.0; publish --recreate" in job.run("publish", code=1)
+    assert f"here are the versions 1.0.0; labelmill publish {job.path} --recreate" in job.run("publish", code=1)
     job.hub.create(REPO)  # by hand, empty
     assert "does not hold the versions 1.0.0" in job.run("publish", code=1)
     job.run("publish", "--recreate")
@@ -403,7 +403,7 @@ def test_an_interrupted_recreation_goes_on(job: Publisher) -> None:
     job.run("publish", "--recreate", code=1)
     assert list(job.hub.tags(REPO)) == ["1.0.0"]
     said = job.run("publish", code=1)
-    assert "does not hold the versions 1.1.0, 1.2.0; publish --recreate" in said
+    assert f"does not hold the versions 1.1.0, 1.2.0; labelmill publish {job.path} --recreate" in said
     job.run("publish", "--recreate")
     job.check(*names)
 
@@ -447,7 +447,7 @@ def test_after_a_broken_upload_the_next_patch_goes_out(job: Publisher, tmp_path:
     job.run("run", "--to", "split")
     job.hub.corrupt_uploads_after(skip)
     said = job.run("publish", code=1)
-    assert "version 2.0.0 reads back other than it was sent" in said and "publish JOB --version 2.0.1" in said
+    assert "version 2.0.0 reads back other than it was sent" in said and f"publish {job.path} --version 2.0.1" in said
     assert "version 2.0.0 reads back other" in job.run("publish", code=1)  # it is read again
     job.run("publish", "--version", "2.0.1")
     there, tags = job.local, job.hub.tags(REPO)

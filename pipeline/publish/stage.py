@@ -122,7 +122,7 @@ def _recreate(work: Workspace, hub: Hub, state: State | None, options: RunOption
             else "is not there (or the token may not see it), but here are the versions"
         )
         raise InputError(
-            f"{hub.repo} {lack} {names}; publish --recreate brings all of them, each as its commit and tag"
+            f"{hub.repo} {lack} {names}; labelmill publish JOB --recreate brings all of them, each as its commit and tag"
             + (f" ({warning})" if holding else "")
         )
     if holding:
