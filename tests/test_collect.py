@@ -213,6 +213,35 @@ def test_what_was_read_as_utf_8_stays_though_encodings_are_guessed_now(
     assert runner.states(work)["collect"] == "done"
 
 
+def test_shards_are_named_as_their_files_are(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = "사회면.jsonl"
+    names = ["뉴스 기사.jsonl", "_draft.jsonl", ".hidden.jsonl", "été-2026.csv", "plain_1.jsonl", "….jsonl"]
+    write_jsonl(tmp_path / "in" / old, [article(0)])
+    path = make_job(sources=[{"type": "files", "path": f"in/{name}", "columns": {"text": "body"}} for name in [old]])
+    with monkeypatch.context() as before:  # the program as it was
+        before.setattr(files, "_slug", files._ascii_slug)
+        known = shards(collect(path))
+    assert [name[:4] for name in known] == ["----"]
+    for number, name in enumerate(names, 1):
+        if name.endswith("csv"):
+            pd.DataFrame([article(number)]).to_csv(tmp_path / "in" / name, index=False)
+        else:
+            write_jsonl(tmp_path / "in" / name, [article(number)])
+    sources = [{"type": "files", "path": f"in/{name}", "columns": {"text": "body"}} for name in [old, *names]]
+    work = collect(make_job(sources=sources))
+    made = shards(work)
+    assert made[0] == known[0]
+    assert [name[:-15] for name in made[1:]] == ["뉴스-기사", "draft", "hidden", "été-2026", "plain_1", "file"]
+    assert sorted(pd.read_parquet(work.articles.path)["id"]) == [f"a{n}" for n in range(7)]
+    assert shards(collect(work.config.file)) == made and runner.states(work)["collect"] == "done"
+
+
+def shards(work: Any) -> list[str]:
+    return json.loads((work.articles.path / "_order.json").read_text("utf-8"))
+
+
 def test_text_folders_change_by_groups(make_job: JobMaker, tmp_path: Path) -> None:
     folder = tmp_path / "texts"
     folder.mkdir()

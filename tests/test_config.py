@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 
 from pipeline.core.errors import ConfigError
 from pipeline.job import label_table
 from pipeline.job.job_file import load_dotenv, load_job
-from tests.conftest import JobMaker, article, command, run, work_of
+from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
 
 
 def problem(path: Path, *overrides: str) -> str:
@@ -117,6 +120,74 @@ def test_a_job_file_in_another_encoding_says_in_which(
     path = make_job([article(1)])
     path.write_bytes(f"# job\n# {comment}\n{path.read_text()}".encode(encoding))
     assert problem(path) == f"{path}{wanted}; save the job file as UTF-8"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x", "a/b", ".x", "a b", "", "가\u200b나", "\u3164", "가\u202e나", "．．", "com¹", "news*", "가" * 61, "a" * 101,
+        "con", "NUL.x", "a.",
+    ],
+)  # fmt: skip
+def test_what_is_no_name_of_a_job(make_job: JobMaker, name: str) -> None:
+    assert ": name: " in problem(make_job([article(1)], name=name))
+
+
+def test_a_folder_of_before_keeps_a_name_that_is_none_on_windows(make_job: JobMaker, tmp_path: Path) -> None:
+    (tmp_path / "jobs" / "aux").mkdir(parents=True)
+    assert load_job(make_job([], name="aux")).name == "aux"
+
+
+def test_a_job_may_be_named_in_any_script(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(n) for n in range(4)], name=unicodedata.normalize("NFD", "뉴스_핵심어.v2"))
+    work = run(path)
+    assert work.path == tmp_path / "jobs" / "뉴스_핵심어.v2"
+    exported = command("export", path, "--format", "jsonl", "--output", tmp_path / "x.jsonl")
+    assert exported.returncode == 0, exported.stderr
+    splits = datasets.load_dataset(str(work.versions / "1.0.0"), cache_dir=str(tmp_path / "cache"))
+    assert sum(len(split) for split in splits.values()) == 4
+    assert [
+        command(*arguments, path).returncode for arguments in (["status"], ["report"], ["versions"], ["ledger"])
+    ] == [0] * 4
+
+
+def test_two_job_files_with_one_name_do_not_share_a_folder(make_job: JobMaker, tmp_path: Path) -> None:
+    first = make_job([article(1), article(2)])
+    run(first)
+    second = tmp_path / "second.yaml"
+    second.write_text(first.read_text().replace("articles.jsonl", "other.jsonl"))
+    write_jsonl(tmp_path / "other.jsonl", [article(3)])
+    before = rows_of(first)
+    for arguments in (["run"], ["status"], ["takedown", "--id", "a1"], ["doctor"]):
+        done = command(arguments[0], second, *arguments[1:])
+        assert done.returncode == 2 and f"{second}: name: {first} has the name 'test', too" in done.stderr + done.stdout
+        assert done.stderr.count("\n") <= 1
+    assert rows_of(first) == before
+    assert command("run", second, "--set", "name=second").returncode == 0
+    assert command("run", second, "--set", "workspace=elsewhere").returncode == 0
+    link = tmp_path / "link.yaml"
+    link.symlink_to(first)
+    assert command("run", link).returncode == 0
+    first.write_text(first.read_text().replace("name: test", "name: renamed"))  # its folder is free
+    assert command("run", second).returncode == 0
+    assert rows_of(second) != before
+
+
+def test_a_job_that_was_moved_or_copied_with_its_folder_goes_on(make_job: JobMaker, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    write_jsonl(folder / "articles.jsonl", [article(1)])
+    path = make_job([]).rename(folder / "job.yaml")
+    run(path)
+    shutil.copytree(folder, tmp_path / "two")
+    assert command("run", tmp_path / "two" / "job.yaml").returncode == 0
+    assert command("run", path.rename(folder / "other.yaml")).returncode == 0
+    folder.rename(tmp_path / "three")
+    assert command("run", tmp_path / "three" / "other.yaml").returncode == 0
+
+
+def rows_of(path: Path) -> list[str]:
+    return [row["id"] for row in rows(work_of(path), "articles")]
 
 
 def test_norwegian_is_a_language_and_not_false(make_job: JobMaker, tmp_path: Path) -> None:

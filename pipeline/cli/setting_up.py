@@ -87,10 +87,10 @@ def schema() -> None:
 @OVERRIDES
 def doctor(job: Path | None, overrides: tuple[str, ...]) -> int:
     from pipeline.commands import doctor
-    from pipeline.job.job_file import load_dotenv, load_job
+    from pipeline.job.job_file import load_dotenv
 
     load_dotenv(Path.cwd())
-    checks = list(doctor.examine(load_job(job, overrides) if job else None))
+    checks = list(doctor.examine(Job(job, overrides).workspace() if job else None))
     for fine, subject, state in checks:
         print(f"{'ok  ' if fine else 'FAIL'} {subject:18} {state}")
     return 0 if all(fine for fine, *_ in checks) else 1

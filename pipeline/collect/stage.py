@@ -31,10 +31,12 @@ from pipeline.collect.units import (
     SourceUnit,
     absent_columns,
     build,
+    digests_of_units,
     has_key,
     is_current,
     is_of_an_earlier_reading,
     key_of,
+    names_of_units,
     record_of,
     rejected_row,
     rows_of,
@@ -42,7 +44,7 @@ from pipeline.collect.units import (
 from pipeline.core import plugins
 from pipeline.core.contracts import Source, SourceOptions
 from pipeline.core.errors import ConfigError, InputError
-from pipeline.core.files import read_json, write_json
+from pipeline.core.files import write_json
 from pipeline.core.shards import ARTICLE, Folder, Tally, first_occurrences, write_order
 from pipeline.core.types import Article, Unit
 from pipeline.engines.steps import DONE, NOT_RUN
@@ -75,7 +77,7 @@ def run(work: Workspace, options: RunOptions) -> None:
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
     """Return the state of `articles/`: DONE where it was made of the job's sources with their options.  No source is opened."""
-    digests: dict[str, str] = read_json(work.articles.path / "_units.json") or {}
+    digests = digests_of_units(work.articles)
     records = [record for name in digests if (record := record_of(work.articles, name))]
     if len(records) < len(digests) or not records:
         return f"{len(records)} of {len(digests)} units" if records else NOT_RUN
@@ -176,11 +178,13 @@ def _sources(
 
 def _entries(work: Workspace, sources: list[tuple[Source, list[Unit]]], reread: bool) -> Iterator[SourceUnit]:
     count_of_name: dict[str, int] = {}
+    known_names = names_of_units(work.articles)
     for number, (options, (source, units)) in enumerate(zip(work.config.source_options, sources, strict=True)):
         newest = options.for_new_units()
         for unit in units:
-            count_of_name[unit.name] = count = count_of_name.get(unit.name, 0) + 1
-            renamed = unit if count == 1 else replace(unit, name=f"{unit.name}-{count}")
+            name = unit.former_name if unit.former_name in known_names else unit.name
+            count_of_name[name] = count = count_of_name.get(name, 0) + 1
+            renamed = replace(unit, name=name if count == 1 else f"{name}-{count}")
             if not reread and newest is not options and has_key(work.articles, renamed, options):
                 yield SourceUnit(replace(renamed, as_before=True), source, options, number)
             else:
@@ -239,7 +243,7 @@ def _why_none(work: Workspace, records: list[Record], tally: Tally) -> str:
 
 def _finish(folder: Folder, entries: list[SourceUnit], records: list[Record]) -> None:
     """Write the order of shards, delete vanished units, write what changed for `status`."""
-    former = read_json(folder.path / "_units.json") or {}
+    former = digests_of_units(folder)
     shards = [shard for record in records for shard in record["shards"]]
     write_order(folder, shards)
     current = {entry.unit.name: entry.unit.digest for entry in entries}

@@ -78,6 +78,16 @@ def _record_file(folder: Folder, name: str) -> Path:
     return folder.path / "_units" / f"{name}.json"
 
 
+def digests_of_units(folder: Folder) -> dict[str, str]:
+    """Return the content digest of each unit by its name, as the last finished run left them."""
+    return read_json(folder.path / "_units.json") or {}
+
+
+def names_of_units(folder: Folder) -> set[str]:
+    """Return the names of units that any run built."""
+    return {*digests_of_units(folder), *(file.stem for file in (folder.path / "_units").glob("*.json"))}
+
+
 def record_of(folder: Folder, name: str) -> Record | None:
     """Return the record of a built unit (key, shards, digest of dropped rows), or None where it is not built whole."""
     record = read_json(_record_file(folder, name))

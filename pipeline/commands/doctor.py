@@ -13,6 +13,7 @@ from pipeline.core import plugins
 from pipeline.core.contracts import FilterOptions, Provider
 from pipeline.core.errors import EndpointError, LabelmillError
 from pipeline.job.config import JobConfig
+from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.engine import preflight
 from pipeline.label.local_model import memory
@@ -29,7 +30,7 @@ _TOKENS = 1024  # of an article and its reply
 Check = tuple[bool, str, str]  # fine?, what, how it stands
 
 
-def examine(config: JobConfig | None) -> Iterator[Check]:
+def examine(work: Workspace | None) -> Iterator[Check]:
     """Yield one check after the other; with a job file also what that job needs."""
     yield True, "python", platform.python_version()
     for name in ("labelmill", *CORE):
@@ -40,8 +41,8 @@ def examine(config: JobConfig | None) -> Iterator[Check]:
     for name in KEYS:
         yield True, name, "set" if os.environ.get(name) else "not set"
     yield from _local()
-    if config:
-        yield from _job(config)
+    if work:
+        yield from _job(work.config)
 
 
 def _package(name: str) -> Check:

@@ -17,7 +17,8 @@ class Unit:
     """The part of a source that is read as a whole: one data file, or a run of one-article files.
 
     `name` is stable as long as the unit exists and is safe as a file name; `digest` changes when the content does;
-    `parts` are the paths read, in order; `labels` are the same as shown to people (relative to the job file).  The stage sets
+    `parts` are the paths read, in order; `labels` are the same as shown to people (relative to the job file).  A unit that is
+    known by its `former_name`, from days when names were made otherwise, keeps it.  The stage sets
     `as_before` where a unit was read before a default changed (see `SourceOptions.for_new_units`).
     """
 
@@ -26,6 +27,7 @@ class Unit:
     parts: tuple[str, ...]
     labels: tuple[str, ...]
     as_before: bool = False
+    former_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

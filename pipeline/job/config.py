@@ -7,12 +7,22 @@ from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.core import contracts, plugins
 from pipeline.core.contracts import FilterOptions as FilterOptions  # plugins of others import them from here
@@ -23,6 +33,27 @@ from pipeline.core.types import LabelColumn
 from pipeline.job.validation import check, dotted
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+_NAME_CHARACTERS = ("L", "M", "Nd")  # categories: letters, their marks, digits
+_INVISIBLE_LETTERS = "\u115f\u1160\u3164\uffa0"
+_NAME_BYTES = 180  # a file system takes 255, and exports are named by the job with more behind it
+_NO_FOLDER_OF_WINDOWS = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?|.*\.", re.IGNORECASE)
+
+
+def folder_name(name: str) -> str:
+    """Return a job's name as its folder has it: composed (NFC), for a Mac may hand it over in pieces.
+
+    Raises ValueError for what could lead elsewhere, cannot be seen, or is too long for a folder.
+    """
+    name = unicodedata.normalize("NFC", name)
+    kinds = [unicodedata.category(c)[:2] for c in name if c not in "._-"]
+    allowed = all(kind.startswith(_NAME_CHARACTERS) for kind in kinds) and not set(_INVISIBLE_LETTERS) & set(name)
+    if not allowed or not name[:1].isalnum():
+        raise ValueError("a name is made of letters, digits, '-', '_' and '.', and begins with a letter or a digit")
+    if len(name.encode()) > _NAME_BYTES:
+        raise ValueError("a name has at most 60 characters of Hangul, 100 of ASCII")
+    return name
 
 
 class Limits(Options):
@@ -196,7 +227,7 @@ class JobConfig(Options):
     What belongs to a plugin is checked by the plugin's own `Options`: see `source_options` and its siblings.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    name: Annotated[str, Field(max_length=100), AfterValidator(folder_name)]
     workspace: Path = Path("jobs")
     tokenizer: str | None = (
         None  # an encoding, a Hub name or a folder: what counts tokens wherever nothing else is named
@@ -274,6 +305,11 @@ class JobConfig(Options):
     def folder(self) -> Path:
         """Return the folder that the job file lies in."""
         return self.file.parent
+
+    @property
+    def can_be_folder(self) -> bool:
+        """Return whether the folder is there, or can be made on every system: `aux` and `a.` are none on Windows."""
+        return self.job_folder.exists() or not _NO_FOLDER_OF_WINDOWS.fullmatch(self.name)
 
     @property
     def job_folder(self) -> Path:

@@ -50,10 +50,12 @@ def load_job(path: str | os.PathLike[str], overrides: Overrides = ()) -> JobConf
     forbid_plain_secret(raw, path)
     load_dotenv(path.parent)
     load_dotenv(Path.cwd())
-    raw = _expand(raw, str(path), "")
+    raw = expand(raw, str(path), "")
     if "file" in raw:
         raise ConfigError(f"{path}: file: unknown key")
     config: JobConfig = check(JobConfig, {**raw, "file": path}, str(path))
+    if not config.can_be_folder:
+        raise ConfigError(f"{path}: name: {config.name!r} is no name of a folder on Windows; give another")
     for section in ("source_options", "filter_options", "provider_options", "task_options"):
         getattr(config, section)
     return config
@@ -100,12 +102,12 @@ _PASSWORD = re.compile(r"://[^@/]*:[^@$/{]+@|[?&](?:password|passwd)=[^$]")  # o
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def _expand(value: Any, where: str, path: str) -> Any:
+def expand(value: Any, where: str, path: str) -> Any:
     """Return a value with `${VAR}` and `${VAR:-default}` replaced in every text of it; `path` is its key, for errors."""
     if isinstance(value, dict):
-        return {key: _expand(item, where, f"{path}.{key}" if path else key) for key, item in value.items()}
+        return {key: expand(item, where, f"{path}.{key}" if path else key) for key, item in value.items()}
     if isinstance(value, list):
-        return [_expand(item, where, f"{path}.{index}") for index, item in enumerate(value)]
+        return [expand(item, where, f"{path}.{index}") for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 

@@ -13,6 +13,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.locks import ProcessLock
 from pipeline.core.progress import progress_bar
 from pipeline.core.shards import Folder
+from pipeline.job import owner
 from pipeline.job.config import JobConfig
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class Workspace:
     """Job with its folders; each is made when something is written to it."""
 
     config: JobConfig
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where the folder is another job file's."""
+        owner.check(self.config, self._owner_file)
 
     @property
     def path(self) -> Path:
@@ -157,7 +162,12 @@ class Workspace:
                     ) from error
                 _log.info("waiting for process %s, which works on this job", holder)
                 stack.enter_context(self._lock.held(shared))
+            owner.note(self.config, self._owner_file)
             yield
+
+    @property
+    def _owner_file(self) -> Path:
+        return self.path / _LOCKS / "job_file"
 
     @property
     def _lock(self) -> ProcessLock:

@@ -7,6 +7,7 @@ the paths themselves, so that one file more or less changes one group only.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -127,11 +128,25 @@ class Source(contracts.Source):
         self._locations |= {location.part: location for location in group}
         labels = tuple(location.label for location in group)
         digests = [location.digest() for location in group]
-        slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in group[0].name.split(".")[0])[
-            :40
-        ]
-        name = f"{slug}-{digest_of(labels[0])[:8]}"
-        return Unit(name, digest_of(list(zip(labels, digests, strict=True))), tuple(p.part for p in group), labels)
+        name, suffix = group[0].name, digest_of(labels[0])[:8]
+        return Unit(
+            f"{_slug(name)}-{suffix}",
+            digest_of(list(zip(labels, digests, strict=True))),
+            tuple(p.part for p in group),
+            labels,
+            former_name=f"{_ascii_slug(name)}-{suffix}",
+        )
+
+
+def _slug(name: str) -> str:
+    """Return a file's name as its shards begin: letters of any script, and nothing that hides a file from readers of data sets."""
+    stem = unicodedata.normalize("NFC", name.lstrip(".")).split(".")[0]
+    readable = "".join(c if unicodedata.category(c)[0] in "LMN" or c in "-_" else "-" for c in stem)
+    return readable.strip("-_")[:40] or "file"
+
+
+def _ascii_slug(name: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name.split(".")[0])[:40]
 
 
 def _groups(

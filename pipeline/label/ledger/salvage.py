@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pipeline.label.ledger.schema import COLUMNS
 from pipeline.label.ledger.sqlite import SQLite
@@ -74,7 +75,7 @@ def _is_whole(row: Row) -> bool:
 
 def _by_sql(path: Path) -> Iterator[list[Row]]:
     """Yield rows by ranges of row numbers; a range that cannot be read is halved until the bad rows are left out."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as source:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)) as source:
         try:
             columns_there = {row[1] for row in source.execute("PRAGMA table_info(replies)")}
         except sqlite3.DatabaseError:
