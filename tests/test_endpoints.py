@@ -7,6 +7,7 @@ Groq, DashScope, Moonshot, Zhipu, Mistral, Anthropic.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -25,9 +26,12 @@ def openai(message: str, code: str | None = None, kind: str = "invalid_request_e
     return {"error": {"message": message, "type": kind, "code": code, "param": None}}
 
 
-def labelled(make_job: JobMaker, server: Server, count: int = 30, **label: Any) -> Any:
+def labelled(
+    make_job: JobMaker, server: Server, count: int = 30, marked: Iterable[int] | None = None, **label: Any
+) -> Any:
     articles = [article(n) for n in range(count)]
-    articles[count // 3]["body"] += f" {MARK}"
+    for number in [count // 3] if marked is None else marked:
+        articles[number]["body"] += f" {MARK}"
     label = {"provider": "openai", "base_url": server.url, "limits": {"concurrency": 4}, "brake": None, **label}
     return make_job(articles, label=label)
 

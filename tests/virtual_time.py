@@ -143,7 +143,7 @@ class Load:
             endpoint.refused += 1
             await asyncio.sleep(endpoint.latency / 10)
             self._admission.refused(passed, endpoint.retry_after, "tokens" if units > 1 else "requests")
-            passed = await self._admission.enter(units, again=True)
+            passed = await self._admission.enter(units, "first", 1)
 
     @property
     def share(self) -> float:

@@ -91,6 +91,8 @@ class GateStopped(LabelmillError):
 
 FailureKind = Literal["transient", "rate_limited", "rejected", "fatal"]
 Unit = Literal["requests", "tokens", "parallel"]  # parallel: how many are in flight
+# Seconds: no limit per minute asks for more, so it is one of a day or longer, and the job pauses instead of sleeping through it.
+TOO_LONG_TO_WAIT = 600.0
 TOO_LONG = "context_length_exceeded"  # the code of a prompt that does not fit, whatever the endpoint calls it
 
 

@@ -1,4 +1,4 @@
-"""Headers of HTTP that several rooms read: how long a server asks to wait."""
+"""Headers of HTTP that several rooms read: how long a server asks to wait, and until when that is."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def retry_after(headers: Any) -> float | None:
         return max(0.0, float(value)) if value else None
     except ValueError:
         return _seconds_until(str(headers.get("retry-after")))
+
+
+def in_future(seconds: float) -> str:
+    """Return, for people, the time in so many seconds: `2026-11-30 14:05 UTC`."""
+    at = datetime.fromtimestamp(datetime.now(UTC).timestamp() + min(seconds, 1e9), UTC)
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _seconds_until(date: str) -> float | None:

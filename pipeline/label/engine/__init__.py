@@ -5,6 +5,7 @@ online            the course of a run with many requests in flight; run_context:
 request_queue     what is to be asked: looked up in the ledger, claimed, a little ahead of its sending
 request_attempt   one question to the endpoint, and what became of it
 retries           the tries of one request: a 429 is retried here; timeouts: one that hangs is cut off
+refusals          whose refusal a 429 is: a limit's, or one request's
 failure_policy    what follows a failure: the table
 group_commit      outcomes are stored many at a time
 context_fit       prompts too long for the model are rejected or cut

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.core.errors import TOO_LONG, FailureKind, RequestFailed
+from pipeline.label.engine.refusals import REFUSED_ALONE
 
 MAX_TRIES = 12  # attempts of one request that failed by themselves
 MAX_IN_A_ROW = 20  # requests rejected or failed, with no answer between them: it is not the articles' fault
@@ -63,7 +64,8 @@ POLICIES: dict[tuple[FailureKind, str | None], FailurePolicy] = {
         admission_hears="failure",
     ),
     ("rate_limited", None): FailurePolicy(
-        "everyone waits, once, for as long as the endpoint says (see Speed); costs no attempt",
+        "everyone waits, once, for as long as the endpoint says (see Speed); costs no attempt; a request that is refused again "
+        "while others are answered goes last",
         max_tries=float("inf"),
         admission_hears="refusal",
     ),
@@ -77,6 +79,12 @@ POLICIES: dict[tuple[FailureKind, str | None], FailurePolicy] = {
     ("rejected", "content_filter"): replace(
         _REJECTED,
         sentence="as any rejection, but many in a row are no reason to pause",
+        max_in_a_row=MAX_EXPLAINED_IN_A_ROW,
+    ),
+    ("rejected", REFUSED_ALONE): replace(
+        _REJECTED,
+        sentence="a limit refused this request while it let others through, and then again and again when nothing else was under "
+        "way: as any rejection, but many in a row are no reason to pause",
         max_in_a_row=MAX_EXPLAINED_IN_A_ROW,
     ),
     ("fatal", None): FailurePolicy("the job pauses; what is in flight is kept", pauses_job=True),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("labelmill.progress")
 _RATE_SECONDS = 10.0  # over which rates are averaged
+_PATIENT_SECONDS = 10.0  # of waiting for a limit, before people are shown the endpoint's own words
+_WORDS = 120  # characters of them
 _LOGGED_EVERY = 30.0  # seconds between two `progress` events, and two lines where there is no live one
 _EXAMPLES, _EXAMPLE_CHARS = 3, 80  # of replies that were turned away
 _TAIL = 1 << 16  # bytes
@@ -91,6 +93,14 @@ class Monitor:
         self.turned_away: dict[str, TurnedAway] = {}  # replies by the gate that turned them away
         self._history: deque[tuple[float, int, int]] = deque()
         self._logged_at = time.monotonic()
+        self._refusal, self._refused_since, self._is_shown = "", 0.0, False  # by a limit, since the last answer
+
+    def refusal(self, words: str) -> None:
+        """Count a refusal by a limit, in the endpoint's own words, which hold no key."""
+        self.refused += 1
+        if not self._refusal:
+            self._refused_since = time.monotonic()
+        self._refusal = " ".join("".join(char if char.isprintable() else " " for char in words).split())[:_WORDS]
 
     def advance(self, count: int = 1) -> None:
         """Count articles of which all is known."""
@@ -100,6 +110,7 @@ class Monitor:
     def answer(self, reply: Reply, cost_usd: float | None) -> None:
         """Count an answer; `cost_usd` is None where its price is not known."""
         self.answered += 1
+        self._refusal, self._is_shown = "", False
         self.served[reply.model or "-"] += 1
         if finish_of(reply.finish_reason) == "unknown":
             self.unknown_finishes[str(reply.finish_reason)] += 1
@@ -128,7 +139,9 @@ class Monitor:
         requests, tokens = self.rates()
         if not self._bar.disable:
             self._bar.set_postfix_str(self._line(requests, tokens, in_flight, shut_for))
-        if time.monotonic() - self._logged_at > _LOGGED_EVERY:
+        is_news = bool(self._words()) and not self._is_shown
+        self._is_shown = self._is_shown or is_news
+        if is_news or time.monotonic() - self._logged_at > _LOGGED_EVERY:
             self._logged_at = time.monotonic()
             self.events.write("progress", **self.summary(), in_flight=in_flight, requests_per_second=round(requests, 1))
             if self._bar.disable:
@@ -138,11 +151,19 @@ class Monitor:
     def _line(self, requests: float, tokens: float, in_flight: int, shut_for: float) -> str:
         cost = _dollars(self.cost_usd) + (" + unknown" if self.unpriced else "")
         quoted = f" of {_dollars(self._quoted)}" if self._quoted is not None else ""
-        waiting = f", waiting {shut_for:.0f} s as the endpoint asks or fails" if shut_for > 1 else ""
+        words, seconds = self._words(), f" {shut_for:.0f} s" if shut_for > 1 else ""
+        # before the numbers, which a narrow terminal cuts off
+        first = f"waiting{seconds}: {words}; " if words else ""
+        waiting = f", waiting{seconds} as the endpoint asks or fails" if seconds and not words else ""
         return (
-            f"{requests:,.0f} req/s, {tokens:,.0f} tok/s, {in_flight} in flight, {self.refused} 429s, "
+            f"{first}{requests:,.0f} req/s, {tokens:,.0f} tok/s, {in_flight} in flight, {self.refused} 429s, "
             f"{self.retries} retries, {cost}{quoted}{waiting}"
         )
+
+    def _words(self) -> str:
+        """Return what the endpoint says to those who wait for a limit, once they have waited for a while."""
+        is_due = time.monotonic() - self._refused_since > _PATIENT_SECONDS
+        return self._refusal if self._refusal and is_due else ""
 
     def summary(self) -> dict[str, Any]:
         """Return the counts, for the event log."""

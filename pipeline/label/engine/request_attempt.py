@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from pipeline.core.types import Request
+from pipeline.label.engine.refusals import RefusalHistory
 from pipeline.label.ledger import Record
 
 _OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
@@ -26,6 +27,9 @@ class RequestAttempt:
     reason: str | None = None
     tries: int = 0  # how often it was sent
     failures: int = 0  # tries that failed by themselves, not in an outage or by a limit
+    failed_at: float | None = None  # when the first of them did, by the event loop's clock
+    waits_left: float = 60.0  # seconds that it still waits because a failure said so
+    refusals: RefusalHistory = field(default_factory=RefusalHistory)  # by limits
     reserved_usd: float = 0.0  # by its claim
     raised: int = 0  # the tariff that it was reserved by
     lost_usd: float | None = None  # the most that the last try may have cost, where its reply never arrived

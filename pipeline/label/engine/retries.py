@@ -6,20 +6,26 @@ Which failures are tried again, how often, and who waits is read from `failure_p
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_random_exponential
 
 from pipeline.core.errors import RequestFailed
 from pipeline.core.finish import finish_of
+from pipeline.core.http import in_future
 from pipeline.core.types import Reply
 from pipeline.label.engine.budget_cap import BudgetCap
 from pipeline.label.engine.failure_policy import policy_of
+from pipeline.label.engine.refusals import REFUSED_ALONE
 from pipeline.label.engine.request_attempt import RequestAttempt
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
 from pipeline.label.engine.timeouts import TimeoutWatch
-from pipeline.label.pacing.admission import MAX_PAUSE, Closed, RequestAdmission, Ticket
+from pipeline.label.pacing.admission import Closed, RequestAdmission, Ticket
+
+OTHERS_SECONDS = 3.0  # the longest wait of a request that fails while others are answered: the endpoint needs no rest
+LONE_BACKOFF = 6.0  # the longest where nothing else is under way that could tell
 
 
 class ClaimAnew(Exception):
@@ -33,10 +39,15 @@ class Retries:
         self._context, self._provider, self._cap = context, context.provider, cap
         self._monitor, self._events = context.monitor, context.monitor.events
         self._admission, self._stop, self._watch = admission, stop, TimeoutWatch()
+        self._refused: set[RequestAttempt] = set()  # by limits: the first two, for one or several is all that counts
 
-    async def enter(self, attempt: RequestAttempt, again: bool = False) -> Ticket:
+    async def enter(self, attempt: RequestAttempt) -> Ticket:
         """Wait until the request may go out.  Raises Closed."""
-        return await self._admission.enter(self._context.token_estimate.of(attempt.size), again)
+        return await self._admission.enter(self._context.token_estimate.of(attempt.size), tries=attempt.tries)
+
+    async def _enter_again(self, attempt: RequestAttempt) -> Ticket:
+        tokens = self._context.token_estimate.of(attempt.size)
+        return await self._admission.enter(tokens, "last" if attempt.refusals.differs else "first", attempt.tries)
 
     def cut_off(self) -> None:
         """End the tries that take far longer than others did; they are tried again."""
@@ -61,7 +72,7 @@ class Retries:
             if first:
                 raise first.pop()
             await self._check_claim(attempt)
-            return await self._try(attempt, await self.enter(attempt, again=True))
+            return await self._try(attempt, await self._enter_again(attempt))
 
         def may(error: BaseException) -> bool:
             if not self._may_try_again(attempt, error):
@@ -70,7 +81,12 @@ class Retries:
             return True
 
         # waits listen for the stop, so that Ctrl-C need not sit out a Retry-After
-        retrying = AsyncRetrying(retry=retry_if_exception(may), wait=_wait, sleep=self._stop.sleep, reraise=True)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(may),
+            wait=partial(self._wait, attempt),
+            sleep=partial(self._sleep, attempt),
+            reraise=True,
+        )
         reply: Reply = await retrying(once_more)
         return reply
 
@@ -130,7 +146,7 @@ class Retries:
             attempt.lost_usd = self._context.bound.dollars(attempt.size)
         hears = policy_of(failure).admission_hears
         if hears == "refusal":
-            self._note_refusal(failure, ticket)
+            self._note_refusal(failure, attempt, ticket)
         elif hears == "failure":
             self._note_failure(failure, attempt, ticket)
         else:
@@ -138,17 +154,60 @@ class Retries:
         if self._admission.is_hopeless:
             self._stop.pause(f"no usable answer from the endpoint for a while ({failure.code}: {failure})")
 
-    def _note_refusal(self, failure: RequestFailed, ticket: Ticket) -> None:
-        self._monitor.refused += 1
-        if self._admission.refused(ticket, failure.retry_after, failure.unit):
-            fields = {"code": failure.code, "retry_after": failure.retry_after, **self._admission.describe()}
+    def _note_refusal(self, failure: RequestFailed, attempt: RequestAttempt, ticket: Ticket) -> None:
+        self._monitor.refusal(str(failure))
+        history, admission = attempt.refusals, self._admission
+        others_are_answered = admission.has_answered_since(history.first_at)
+        history.add(asyncio.get_running_loop().time(), others_are_answered, admission.is_down_to_one)
+        if len(self._refused) < 2:
+            self._refused.add(attempt)
+        if history.differs:
+            admission.release()  # it tells nothing of the limit
+            self._note_attempt(failure, attempt)
+        elif admission.refused(ticket, failure.retry_after, failure.unit):
+            fields = {"code": failure.code, "retry_after": failure.retry_after, **admission.describe()}
             self._events.write("rate_limited", **fields)
+        if admission.answers and history.is_its_own(failure.unit, only_one=len(self._refused) == 1):
+            failure.kind, failure.code = "rejected", REFUSED_ALONE
+        elif admission.back_in is not None:
+            self._stop.pause(f"the endpoint asks to come back at {in_future(admission.back_in)} ({failure})")
 
     def _note_failure(self, failure: RequestFailed, attempt: RequestAttempt, ticket: Ticket) -> None:
         outage = self._admission.failed(ticket, failure.retry_after, id(attempt))
         attempt.failures += not outage  # an outage uses up nobody's tries
+        if attempt.failed_at is None:
+            attempt.failed_at = asyncio.get_running_loop().time()
+        self._note_attempt(failure, attempt)
+
+    def _note_attempt(self, failure: RequestFailed, attempt: RequestAttempt) -> None:
         article = attempt.request.article.id
         self._events.write("attempt_failed", id=article, code=failure.code, detail=str(failure)[:200])
+
+    # --- the waits between two tries ---
+
+    def _wait(self, attempt: RequestAttempt, state: RetryCallState) -> float:
+        """Return the seconds before the next try: exponential with full jitter, never sooner than the server asked for.  After a
+        429 the admission control does the waiting, for all but those that go last."""
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, RequestFailed):
+            return 0.0
+        if not policy_of(error).waits_alone:
+            return attempt.refusals.pause(error.retry_after) if attempt.refusals.differs else 0.0
+        backoff = _backoff(state)
+        if not self._admission.in_flight and not self._admission.has_new:
+            backoff = min(backoff, LONE_BACKOFF)
+        told = min(error.retry_after or 0.0, attempt.waits_left)
+        attempt.waits_left -= told
+        return max(backoff, told)
+
+    async def _sleep(self, attempt: RequestAttempt, seconds: float) -> None:
+        """Wait before the next try; no longer than a moment where others are answered that were sent after this one failed."""
+        if attempt.failed_at is not None and seconds > OTHERS_SECONDS:
+            await self._stop.sleep(OTHERS_SECONDS)
+            if self._admission.has_answered_since(attempt.failed_at):
+                return
+            seconds -= OTHERS_SECONDS
+        await self._stop.sleep(seconds)
 
 
 def _check_whole(reply: Reply) -> Reply:
@@ -162,12 +221,3 @@ def _check_whole(reply: Reply) -> Reply:
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=15)
-
-
-def _wait(state: RetryCallState) -> float:
-    """Return the seconds before the next try: exponential with full jitter, never sooner than the server asked for.  After a 429
-    the admission control does the waiting."""
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, RequestFailed) or not policy_of(error).waits_alone:
-        return 0.0
-    return max(_backoff(state), min(error.retry_after or 0.0, MAX_PAUSE))

@@ -13,12 +13,12 @@ from typing import Any
 
 import orjson
 
-from pipeline.core.errors import TOO_LONG, FailureKind, RequestFailed
-from pipeline.core.http import retry_after
+from pipeline.core.errors import TOO_LONG, TOO_LONG_TO_WAIT, FailureKind, RequestFailed
+from pipeline.core.http import in_future, retry_after
 from pipeline.core.types import Reply
 from pipeline.label.openai_api.error_body import ErrorBody, as_dict, is_name, read_error
 from pipeline.label.openai_api.lengths import says_larger_than_limit, says_too_long
-from pipeline.label.openai_api.rate_limits import LONG, is_daily, unit_of, wait_of, when
+from pipeline.label.openai_api.rate_limits import is_daily, unit_of, wait_of
 
 ANY = range(1000)
 SERVER = range(500, 1000)
@@ -189,7 +189,7 @@ def failure_of(
         rule.kind,
         wait_of(error, headers) if status == 429 or rule.kind == "rate_limited" else retry_after(headers),
     )
-    if rule.reported_as == "daily_limit" and wait is not None and wait <= LONG:
+    if rule.reported_as == "daily_limit" and wait is not None and wait <= TOO_LONG_TO_WAIT:
         kind = "rate_limited"  # a day that rolls on gives a little back soon
     if kind == "rate_limited":
         return RequestFailed(kind, error.code or kind, text, retry_after=wait, unit=unit_of(error, headers))
@@ -203,7 +203,7 @@ def failure_of(
 def _comes_back(rule: FailureRule, wait: float | None) -> str:
     if rule.reported_as != "daily_limit":
         return ""
-    return f"; it is whole again at {when(wait)}" if wait is not None else "; the endpoint does not say until when"
+    return f"; it is whole again at {in_future(wait)}" if wait is not None else "; the endpoint does not say until when"
 
 
 # --- errors in a reply of status 200 ---

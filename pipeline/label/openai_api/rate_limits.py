@@ -16,7 +16,6 @@ LIMIT_HEADERS = ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
 _UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 _LONGEST_WINDOW = 90.0  # seconds: a limit that takes longer to be whole again is none per minute
-LONG = 600.0  # seconds: who is told to come back later than this is told of no limit per minute
 _EPOCH, _EPOCH_MS = 1e9, 1e12  # numbers from here on are dates
 
 _OF_TOKENS = re.compile(r"\btokens?\b|\bTPM\b", re.ASCII)  # beside any script
@@ -136,9 +135,3 @@ def _reset(headers: Mapping[str, str], unit: Unit) -> float | None:
 
 def _exhausted(headers: Mapping[str, str]) -> Iterable[str]:
     return [name for name in ("requests", "tokens") if headers.get(f"x-ratelimit-remaining-{name}") == "0"]
-
-
-def when(wait: float) -> str:
-    """Return, for people, the time in so many seconds."""
-    at = datetime.fromtimestamp(datetime.now(UTC).timestamp() + min(wait, 1e9), UTC)
-    return f"{at:%Y-%m-%d %H:%M} UTC"

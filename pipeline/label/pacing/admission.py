@@ -2,20 +2,27 @@
 
 It may where the concurrency limit has room and both rate limits allow.  A refusal (429) shuts everybody out, once, for as long as
 the endpoint says, and the first one after that goes alone.  So does an outage: many failures with no answer between them.
+
+A refusal may be about one request only, in words that nobody knows.  So the first time that an endpoint asks for a longer wait, one
+request that was never sent tries soon whether it means everybody; where it does, the endpoint is believed from then on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 
-from pipeline.core.errors import Unit
+from pipeline.core.errors import TOO_LONG_TO_WAIT, Unit
 from pipeline.core.types import RateLimits
 from pipeline.label.pacing.concurrency_limiter import ConcurrencyLimiter
 from pipeline.label.pacing.rate_limiter import RateLimiter
+from pipeline.label.pacing.waiting_line import Place, Waiting, WaitingLine
 
-MAX_PAUSE = 60.0  # seconds: an endpoint that says "come back tomorrow" is asked again earlier
+MAX_PAUSE = 60.0  # seconds: an endpoint that says "come back in five minutes" is asked again earlier
+DOUBTED_SECONDS = 2.0  # a wait that is longer is tried once by another request, before it is believed
+LULL_SECONDS = (
+    0.25  # with nothing in flight and nobody in line, before one that goes last: others may be about to enter
+)
 PAUSES = (0.25, 0.25, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # where it does not say; one more each time
 OUTAGE_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 OUTAGE_AFTER = 10  # requests that failed with no answer between them
@@ -31,6 +38,7 @@ class Ticket:
 
     tokens: float
     sent_at: float
+    went_last: bool = False
 
 
 class Closed(Exception):
@@ -63,60 +71,77 @@ class RequestAdmission:
             concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None, at_once=at_once
         )
         self.in_flight, self.refusals, self.probing = 0, 0, False
-        self._waiting: deque[tuple[asyncio.Future[Ticket], float]] = deque()
+        self._line = WaitingLine()
+        self._lull_at = 0.0  # when the last one left or entered
         self._timer: asyncio.TimerHandle | None = None
         self._shut_until = 0.0
+        self._doubted_until = 0.0  # for those that were sent before; others may go after `_shut_until`, and tell
+        self._asks_for_long = False
+        self.back_in: float | None = (
+            None  # seconds, more than anybody waits: the endpoint asked for them, and asked again
+        )
+        self._waits_are_meant: bool | None = None  # for everybody; None: not known
         self._shut_at = 0.0  # what was sent before is no news
         self._shut_times = 0  # one after the other, without an answer between them
         self._answer_at = self._loop.time()
-        self._answers = 0
+        self._answered_sent_at = -1.0  # when the last of those was sent that were answered
+        self.answers = 0
         self._failing: set[int] = set()  # requests, since the last answer
         self._refused_unit: Unit = "requests"
         self._closed = False
 
-    async def enter(self, tokens: float, again: bool = False) -> Ticket:
-        """Wait until one request of that many tokens may go out.  One that tries again goes first.  Raises Closed."""
+    async def enter(self, tokens: float, place: Place = "in turn", tries: int = 0) -> Ticket:
+        """Wait until one request of that many tokens may go out, which was sent `tries` times before.  Raises Closed."""
         if self._closed:
             raise Closed
-        if not self._waiting and self._open():
-            return self._let_through(tokens)
         future: asyncio.Future[Ticket] = self._loop.create_future()
-        (self._waiting.appendleft if again else self._waiting.append)((future, tokens))
+        waiting = Waiting(future, tokens, tries)
+        self._line.add(waiting, place)
+        if place != "last":
+            self._lull_at = self._loop.time()
         self._pump()
         return await future
 
-    def _open(self) -> bool:
-        now = self._loop.time()
-        if self.in_flight >= max(1, int(self.concurrency_limiter.size)) or now < self._shut_until or self.probing:
-            return False
-        return now >= self._next_time()
+    def _has_room(self) -> bool:
+        return self.in_flight < max(1, int(self.concurrency_limiter.size)) and not self.probing
 
-    def _next_time(self) -> float:
-        return max(self.rate_limiters["requests"].opens_at(), self.rate_limiters["tokens"].opens_at())
+    def _opens_at(self, waiting: Waiting) -> float:
+        """Return when a request may go out, where there is room."""
+        shut_until = max(self._shut_until, self._doubted_until) if waiting.tries else self._shut_until
+        limits = self.rate_limiters.values()
+        return max(shut_until, *(limiter.opens_at() for limiter in limits))
 
-    def _let_through(self, tokens: float) -> Ticket:
+    def _let_through(self, waiting: Waiting, went_last: bool = False) -> None:
+        self._line.leave(waiting)
+        if waiting.future.done():  # nobody waits for it any more
+            return
         now = self._loop.time()
         self.in_flight += 1
         self.rate_limiters["requests"].take(1.0, now)
-        self.rate_limiters["tokens"].take(tokens, now)
+        self.rate_limiters["tokens"].take(waiting.tokens, now)
         if self._shut_times and not self.probing:
             # the first one after a pause goes alone: if it is refused as well, nobody else was
             self.probing = True
             self._loop.call_later(PROBE_SECONDS, self._probe_passed, self._shut_times)
-        return Ticket(tokens, now)
+        waiting.future.set_result(Ticket(waiting.tokens, now, went_last))
 
     def _pump(self) -> None:
         """Let through those that may go, and look again when the next one may."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        while self._waiting and self._open():
-            future, tokens = self._waiting.popleft()
-            if not future.done():
-                future.set_result(self._let_through(tokens))
-        if self._waiting and self.in_flight < max(1, int(self.concurrency_limiter.size)) and not self.probing:
-            at = max(self._shut_until, self._next_time())
-            self._timer = self._loop.call_at(at, self._pump)
+        while self._has_room() and (waiting := self._line.next(after_pause=self._shut_times > 0)):
+            at = self._opens_at(waiting)
+            if self._loop.time() < at:
+                self._timer = self._loop.call_at(at, self._pump)
+                return
+            self._let_through(waiting)
+        if not self.in_flight and self._has_room() and (waiting := self._line.next_of_last):
+            at = max(self._opens_at(waiting), self._lull_at + LULL_SECONDS)
+            if self._loop.time() >= at:
+                self._let_through(waiting, went_last=True)
+            else:
+                self._timer = self._loop.call_at(at, self._pump)
 
     # --- what became of those that went through ---
 
@@ -124,9 +149,11 @@ class RequestAdmission:
         """Take note of an answer; return how many seconds it took."""
         now = self._loop.time()
         self._failing.clear()
-        self._answer_at = now
-        self._answers += 1
+        self._answer_at, self._answered_sent_at = now, max(ticket.sent_at, self._answered_sent_at)
+        self.answers += 1
         if self._shut_times and ticket.sent_at >= self._shut_at:
+            if now < self._doubted_until:
+                self._waits_are_meant = False  # not for everybody
             self._reopen(now)
         is_paced = self.rate_limiters["requests"].is_limited or self.rate_limiters["tokens"].is_limited
         self.concurrency_limiter.answered(now, now - ticket.sent_at, self.in_flight, is_paced)
@@ -151,10 +178,24 @@ class RequestAdmission:
             if not self._shut_times:
                 self._refused_unit = unit if unit != "parallel" else "requests"
                 self.rate_limiters[self._refused_unit].refused(ticket.sent_at, now)
-            pause = after if after and after <= MAX_PAUSE else PAUSES[min(self._shut_times, len(PAUSES) - 1)]
-            self._shut(now, pause)
+            is_long = after is not None and after > TOO_LONG_TO_WAIT
+            if is_long and self._asks_for_long and self._shut_times:
+                self.back_in = after
+            self._asks_for_long = is_long
+            self._shut_as_told(now, after)
         self._leave()
         return is_news
+
+    def _shut_as_told(self, now: float, after: float | None) -> None:
+        growing = PAUSES[min(self._shut_times, len(PAUSES) - 1)]
+        told = after if after and after <= MAX_PAUSE else growing
+        if now < self._doubted_until:
+            self._waits_are_meant = True  # the one that tried was refused as well
+        if told <= DOUBTED_SECONDS or self._shut_times or self._waits_are_meant:
+            self._shut(now, told)
+        else:
+            self._shut(now, DOUBTED_SECONDS if self._waits_are_meant is None else growing)
+            self._doubted_until = now + told
 
     def failed(self, ticket: Ticket, after: float | None, request: int) -> bool:
         """Take note that no answer came: a 5xx, a timeout, a lost connection; `request` tells one request from another.
@@ -175,23 +216,42 @@ class RequestAdmission:
         """Free the slot of an attempt that ended otherwise; nothing is learned from it."""
         self._leave()
 
+    def has_answered_since(self, moment: float) -> bool:
+        """Return whether any request was answered that was sent after a moment of the loop's clock."""
+        return self._answered_sent_at > moment
+
+    @property
+    def has_new(self) -> bool:
+        """Whether anybody waits that was never sent."""
+        return self._line.has_new
+
+    @property
+    def is_down_to_one(self) -> bool:
+        """Whether one request is in flight, and nobody waits that was never sent."""
+        return self.in_flight == 1 and not self.has_new
+
     def _shut(self, now: float, seconds: float) -> None:
-        self._shut_until, self._shut_at = now + seconds, now
+        self._shut_until, self._shut_at, self._doubted_until = now + seconds, now, 0.0
         self._shut_times += 1
         self.probing = False
 
     def _probe_passed(self, shut_times: int) -> None:
         """Let the next ones follow where the first was not refused at once, for an answer takes its time."""
-        if self.probing and self._shut_times == shut_times and len(self._failing) < OUTAGE_AFTER:
-            self._reopen(self._loop.time())
-            self._pump()
+        if not self.probing or self._shut_times != shut_times or len(self._failing) >= OUTAGE_AFTER:
+            return
+        if (now := self._loop.time()) < self._doubted_until:  # of that only an answer tells
+            self._loop.call_at(self._doubted_until, self._probe_passed, shut_times)
+            return
+        self._reopen(now)
+        self._pump()
 
     def _reopen(self, now: float) -> None:
-        self._shut_times, self.probing, self._shut_until = 0, False, 0.0
+        self._shut_times, self.probing, self._shut_until, self._doubted_until = 0, False, 0.0, 0.0
         self.rate_limiters[self._refused_unit].resumed(now)
 
     def _leave(self) -> None:
         self.in_flight -= 1
+        self._lull_at = self._loop.time()
         self._pump()
 
     # --- what is known of the endpoint ---
@@ -211,7 +271,7 @@ class RequestAdmission:
     @property
     def is_hopeless(self) -> bool:
         """Whether the endpoint has answered nothing for so long that waiting is no use."""
-        is_down = len(self._failing) >= OUTAGE_AFTER and not self._answers
+        is_down = len(self._failing) >= OUTAGE_AFTER and not self.answers
         silence = self._loop.time() - self._answer_at
         return bool(self._shut_times) and silence > (MAX_FIRST_SILENCE if is_down else MAX_SILENCE)
 
@@ -224,7 +284,6 @@ class RequestAdmission:
     def close(self) -> None:
         """Let nobody through any more."""
         self._closed = True
-        while self._waiting:
-            future, _ = self._waiting.popleft()
-            if not future.done():
-                future.set_exception(Closed())
+        for waiting in self._line.empty():
+            if not waiting.future.done():
+                waiting.future.set_exception(Closed())
