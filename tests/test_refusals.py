@@ -108,11 +108,11 @@ def test_a_request_that_is_refused_like_others_is_never_at_fault() -> None:
     assert history.is_its_own("requests", only_one=False)  # a whole minute of silence and more
 
 
-@pytest.mark.parametrize(("granularity", "most"), [("fixed", 0.01), ("bucket", 0.01), ("minute", 0.045)])
+@pytest.mark.parametrize(("granularity", "most"), [("fixed", 0.01), ("bucket", 0.015), ("minute", 0.045)])
 def test_a_long_wait_is_kept_where_it_is_meant_for_everybody(granularity: Any, most: float) -> None:
     """An endpoint that counts by the second and asks for twenty is used all the same."""
     load = Load(Endpoint(granularity=granularity, per_minute=600, retry_after=20.0), seconds=180.0).run()
-    assert load.refused < most and load.share > 0.9
+    assert load.refused < most and load.share > 0.75
 
 
 # --- limits that take hours ---

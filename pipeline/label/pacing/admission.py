@@ -19,7 +19,7 @@ from pipeline.label.pacing.rate_limiter import RateLimiter
 from pipeline.label.pacing.waiting_line import Place, Waiting, WaitingLine
 
 MAX_PAUSE = 60.0  # seconds: an endpoint that says "come back in five minutes" is asked again earlier
-DOUBTED_SECONDS = 2.0  # a wait that is longer is tried once by another request, before it is believed
+DOUBTED_SECONDS = 15.0  # a wait that is longer is tried once by another request, before it is believed
 LULL_SECONDS = (
     0.25  # with nothing in flight and nobody in line, before one that goes last: others may be about to enter
 )
