@@ -33,6 +33,7 @@ class Server:
     listed: int = 0  # how often its models were asked for
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    listed_to: list[dict[str, str]] = field(default_factory=list)  # headers of those who asked for its models
     quiet: bool = False
     forgetful: bool = False  # remembers nothing at all, for a million requests
     drip: bool = False  # answer 50 bytes at a time
@@ -104,6 +105,7 @@ class Server:
 
     async def list_models(self, request: web.Request) -> web.Response:
         self.listed += 1
+        self.listed_to.append(dict(request.headers))
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "test", **self.extra} for name in self.models]
         return web.json_response({"object": "list", "data": data})
 

@@ -174,7 +174,8 @@ def _folder(folder: str | os.PathLike[str] | None, sections: Mapping[str, Any]) 
     label = sections["label"]
     names = "-".join(str(label[name]) for name in ("task", "provider", "model") if label[name])
     safe = "".join(character if character.isalnum() or character in "-_." else "-" for character in names)[:60]
-    path = _cache() / "articles" / f"{safe}-{digest_of([label, sections['clean']])[:8]}"
+    asked = {name: value for name, value in label.items() if name not in ("headers", "timeout")}
+    path = _cache() / "articles" / f"{safe}-{digest_of([asked, sections['clean']])[:8]}"
     _log.warning("the answers are kept in %s; folder= names another place", path)
     return path
 

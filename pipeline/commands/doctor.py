@@ -20,9 +20,9 @@ from pipeline.label.local_model import memory
 from pipeline.label.local_model.memory import GIB, Device, Shape
 from pipeline.publish.hub import Hub
 
-CORE = ("openai", "datasets", "huggingface-hub", "pyarrow", "pydantic", "aiohttp", "quicktok-v1", "pycld2", "tiktoken")
+CORE = ("datasets", "huggingface-hub", "pyarrow", "pydantic", "aiohttp", "quicktok-v1", "pycld2", "tiktoken")
 EXTRAS = {"html": "trafilatura", "transformers": "transformers", "postgres": "psycopg", "local": "bitsandbytes"}
-KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN")
+KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "HF_TOKEN")
 
 LOCAL_NEEDS = ("torch", "psutil")
 _TOKENS = 1024  # of an article and its reply
@@ -110,7 +110,7 @@ def _offered(provider: Provider) -> str | None:
             return None
         info = preflight.examine(provider, offered)
     except EndpointError as error:
-        if error.status in (None, 401):
+        if error.status in (None, 401, 407):
             raise
         return f"{provider.where} answers, but lists no models ({error})"
     if info is None:

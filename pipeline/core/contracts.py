@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import get_annotations
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
-from pydantic import SecretStr
 
-from pipeline.core.options import FilterOptions as FilterOptions  # plugins take theirs from here
+from pipeline.core.label_section import LabelSection as LabelSection  # plugins take theirs from here
+from pipeline.core.options import FilterOptions as FilterOptions
 from pipeline.core.options import SourceOptions as SourceOptions
 from pipeline.core.types import Article, BadRow, Label, LabelColumn, ModelInfo, RateLimits, RawRow, Reply, Request, Unit
 
@@ -34,26 +34,6 @@ if TYPE_CHECKING:
 
 Reasons = list[str | None]  # why each row may not stay, None where it may
 Columns = dict[str, list[Any]]  # a value for each row, by the column's name
-
-
-class LabelSection(Protocol):
-    """What a provider may use of the job file's section `label`, beside its own `parameters`."""
-
-    @property
-    def task(self) -> str:
-        """The name of the job's task."""
-
-    @property
-    def model(self) -> str | None:
-        """The model that the job asks for, None where the provider has a default."""
-
-    @property
-    def base_url(self) -> str | None:
-        """The address of the endpoint, None where the provider has a default."""
-
-    @property
-    def api_key(self) -> SecretStr | None:
-        """The key that the job file names; it must reach no log, no ledger and no error text."""
 
 
 class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
@@ -212,6 +192,9 @@ class Provider(Plugin):
 
     tier: str | None = None
     """The service tier that is asked for (`batch`, `flex`, `priority`), which has a price of its own."""
+
+    reply_seconds: float | None = None
+    """How many seconds a reply may take before it counts as lost; None: learned from how long others took."""
 
     context_tokens: int | None = None
     """How many tokens a prompt and its reply may have together, once `open` returned; None: known by `models`, or unknown."""

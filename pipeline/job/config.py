@@ -32,6 +32,14 @@ from pipeline.core.options import Options as Options
 from pipeline.core.types import LabelColumn
 from pipeline.job.validation import check, dotted
 
+_OF_THE_CLIENT = (
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+    "accept-encoding",
+)
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -107,6 +115,10 @@ class LabelOptions(Options):
     model: str | None = None
     base_url: str | None = None
     api_key: SecretStr | None = None
+    headers: dict[str, SecretStr] = {}  # with every request; a value may be ${NAME}
+    timeout: Annotated[float, Field(gt=0, le=86_400)] | None = (
+        None  # seconds for a reply; null: ten times what others took
+    )
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
     on_too_long: Literal["reject", "truncate"] = "reject"
@@ -128,6 +140,19 @@ class LabelOptions(Options):
         if until == {}:
             raise ValueError("give a number of rows (5000), or one for each stratum ({ko: 3000, en: 2000})")
         return until
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _as_texts(cls, given: Any) -> Any:
+        """Numbers as texts; no value is checked one by one, since a complaint would show it."""
+        if not isinstance(given, dict):
+            return given
+        for name, value in given.items():
+            if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", str(name), re.ASCII) or str(name).lower() in _OF_THE_CLIENT:
+                raise ValueError(f"{name} is no header that can be set; give names such as X-Team")
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise ValueError(f"the value of {name} is no text; write it in quotes, or as ${{NAME}}")
+        return {name: str(value) for name, value in given.items()}
 
 
 class SplitOptions(Options):

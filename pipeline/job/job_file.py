@@ -99,6 +99,7 @@ def _override(raw: dict[str, Any], path: str, value: Any) -> None:
 
 
 _PASSWORD = re.compile(r"://[^@/]*:[^@$/{]+@|[?&](?:password|passwd)=[^$]")  # one that stands in an address
+_SECRET_HEADER = re.compile(r"auth|cookie|key|token|secret|passw|credential|signature", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
@@ -126,6 +127,12 @@ def forbid_plain_secret(raw: dict[str, Any], path: Path) -> None:
     key = label.get("api_key") if isinstance(label, dict) else None
     if key is not None and not (isinstance(key, str) and _VARIABLE.fullmatch(key)):
         raise ConfigError(f"{path}: label.api_key: a secret is only named here; write ${{OPENAI_API_KEY}}")
+    headers = label.get("headers") if isinstance(label, dict) else None
+    for name, value in headers.items() if isinstance(headers, dict) else ():
+        if _SECRET_HEADER.search(str(name)) and value is not None and not _VARIABLE.search(str(value)):
+            raise ConfigError(
+                f"{path}: label.headers.{name}: a secret is only named here; write ${{NAME}}, e.g. Bearer ${{NAME}}"
+            )
     ledger = label.get("ledger") if isinstance(label, dict) else None
     if isinstance(ledger, str) and _PASSWORD.search(ledger):
         raise ConfigError(f"{path}: label.ledger: a password is only named here; write ${{LEDGER_URL}}")

@@ -215,9 +215,9 @@ class RequestBuilder:
             return self._asked_anew(requests) if self.newer else requests
         asked = ledger.asked(request.key for request in requests)
         missing = [request for request in requests if request.key not in asked]
-        found = self._spelled_otherwise(missing, ledger) if not self.newer else self._asked_anew(missing)
-        by_key = {request.key: other for request, other in zip(missing, found, strict=True)}
-        return [by_key.get(request.key, request) for request in requests]
+        others = self._spelled_otherwise(missing, ledger) if not self.newer else self._asked_anew(missing)
+        instead = {request.key: other for request, other in zip(missing, others, strict=True)}
+        return [instead.get(request.key, request) for request in requests]
 
     def _asked_anew(self, requests: list[Request]) -> list[Request]:
         """Return requests that an earlier version did not answer, as this one is asked."""

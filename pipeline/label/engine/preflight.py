@@ -36,7 +36,7 @@ async def check(context: RunContext) -> None:
     try:
         offered = await _list(provider)
     except EndpointError as error:
-        if error.status is None:
+        if error.status in (None, 407):
             raise Paused(
                 f"the endpoint cannot be reached ({error}); mend that, then run the same command again"
             ) from error

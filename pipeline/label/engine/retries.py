@@ -38,7 +38,8 @@ class Retries:
     def __init__(self, context: RunContext, admission: RequestAdmission, stop: Stop, cap: BudgetCap) -> None:
         self._context, self._provider, self._cap = context, context.provider, cap
         self._monitor, self._events = context.monitor, context.monitor.events
-        self._admission, self._stop, self._watch = admission, stop, TimeoutWatch()
+        self._admission, self._stop = admission, stop
+        self._watch = TimeoutWatch(context.options.timeout or context.provider.reply_seconds)
         self._refused: set[RequestAttempt] = set()  # by limits: the first two, for one or several is all that counts
 
     async def enter(self, attempt: RequestAttempt) -> Ticket:

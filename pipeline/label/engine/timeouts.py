@@ -21,9 +21,11 @@ KNOWN_AFTER = 10  # replies
 
 
 class AdaptiveTimeout:
-    """How long to wait for one reply, in seconds, by how long the last hundred took."""
+    """How long to wait for one reply, in seconds: as long as is `given` (a slow tier, a patient person), else by how long the last
+    hundred took."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: float | None = None) -> None:
+        self._given = given
         self._last: deque[float] = deque(maxlen=100)
 
     def learn(self, seconds: float) -> None:
@@ -32,6 +34,8 @@ class AdaptiveTimeout:
 
     def seconds(self) -> float:
         """Return how long to wait."""
+        if self._given is not None:
+            return self._given
         if len(self._last) < KNOWN_AFTER:
             return AT_FIRST
         return min(MOST, max(LEAST, TIMES * max(self._last)))
@@ -40,8 +44,8 @@ class AdaptiveTimeout:
 class TimeoutWatch:
     """The attempts under way.  One look at all of them now and then, since a timer for each would cost more than the rest."""
 
-    def __init__(self) -> None:
-        self.timeout = AdaptiveTimeout()
+    def __init__(self, given: float | None = None) -> None:
+        self.timeout = AdaptiveTimeout(given)
         self._watched: dict[RequestAttempt, tuple[float, asyncio.Task[Any]]] = {}  # since when, in which task
         self._expired: set[RequestAttempt] = set()
 
@@ -58,7 +62,7 @@ class TimeoutWatch:
             # the cancellation was ours, so the task goes on with it as one more failure
             self._expired.discard(attempt)
             task.uncancel()
-            text = f"no answer within {self.timeout.seconds():.0f} s"
+            text = f"no answer within {self.timeout.seconds():.3g} s; label.timeout waits longer"
             raise RequestFailed("transient", "timeout", text, may_be_paid=True) from None
         finally:
             del self._watched[attempt]

@@ -102,11 +102,20 @@ def _count(value: Any) -> int | None:
     return int(value)
 
 
-def model_info(model: Any) -> ModelInfo:
+def models(value: Any) -> dict[str, ModelInfo] | None:
+    """Return the models of a list of models, by name; None for what is no such list."""
+    entries = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and entry.get("id") for entry in entries):
+        return None
+    return {str(entry["id"]): model_info(entry) for entry in entries}
+
+
+def model_info(entry: Any) -> ModelInfo:
     """Return what an entry of the list of models says; servers call the context differently (vLLM, OpenRouter, llama.cpp, ...)."""
-    extra = model.model_dump(warnings=False)  # servers give whole seconds as fractions
-    meta = extra.get("meta") or {}
-    sizes = (extra.get("max_model_len"), extra.get("context_length"), extra.get("context_window"), meta.get("n_ctx"))
-    context = next((size for size in sizes if isinstance(size, int) and size > 0), None)
-    date = extra.get("shutdown_date") or extra.get("deprecation_date")
-    return ModelInfo(str(model.id), str(date)[:10] if date else None, context)
+    entry = as_dict(entry)
+    lengths = (entry.get("max_model_len"), entry.get("context_length"), entry.get("context_window"))
+    sizes = map(_count, (*lengths, as_dict(entry.get("meta")).get("n_ctx")))
+    date = entry.get("shutdown_date") or entry.get("deprecation_date")
+    return ModelInfo(
+        str(entry.get("id")), str(date)[:10] if date else None, next((size for size in sizes if size), None)
+    )

@@ -15,6 +15,7 @@ import orjson
 
 from pipeline.core.errors import TOO_LONG, TOO_LONG_TO_WAIT, FailureKind, RequestFailed
 from pipeline.core.http import in_future, retry_after
+from pipeline.core.proxies import PROXY_ASKS
 from pipeline.core.types import Reply
 from pipeline.label.openai_api.error_body import ErrorBody, as_dict, is_name, read_error
 from pipeline.label.openai_api.lengths import says_larger_than_limit, says_too_long
@@ -143,7 +144,7 @@ RULES = (  # the first that fits counts
     FailureRule("transient", code="^json_validate_failed$"),
     # every request has these: key, address
     FailureRule("fatal", (401,), remedy=_KEY),
-    FailureRule("fatal", (407,), remedy="the proxy wants a user and a password; write them into its address"),
+    FailureRule("fatal", (407,), remedy=PROXY_ASKS),
     FailureRule("fatal", (400, 403), code="^(api_key_invalid|invalid_api_key)$", remedy=_KEY),
     FailureRule("fatal", (400, 403), message=r"\b(invalid|incorrect|wrong) api key|api key (is )?(not valid|invalid|expired)", remedy=_KEY),
     FailureRule("fatal", (404,), remedy="{where} has no model {model!r}, or is no OpenAI-compatible address (it ends in /v1)"),

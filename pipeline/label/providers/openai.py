@@ -1,7 +1,7 @@
 """Any OpenAI-compatible endpoint, by its chat completions.
 
-The request goes over aiohttp (a tenth of the openai client's processor time for each request); the openai package is used for
-what it is good at, the list of models.  Failures are classified (`openai_api.failures`) and acted on by the labelling engine.
+Requests and the list of models go over one `openai_api.connection`, on aiohttp (a tenth of the openai client's processor time for
+each request).  Failures are classified (`openai_api.failures`) and acted on by the labelling engine.
 """
 
 from __future__ import annotations
@@ -10,28 +10,29 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Annotated, Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote, urlsplit
 
-import aiohttp
-import orjson
 from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.core import contracts
+from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, EndpointError, RequestFailed
 from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
+from pipeline.core.proxies import PROXY_ASKS
 from pipeline.core.types import ModelInfo, Reply, Request
 from pipeline.job.config import LabelOptions
 from pipeline.label.openai_api import chat_completions, failures, rate_limits, spellings
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
-from pipeline.label.openai_api.error_body import ErrorBody, read_error
+from pipeline.label.openai_api.connection import Connection
+from pipeline.label.openai_api.error_body import ErrorBody, parse_json, read_error
 
 DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's business
-MAX_REPLY_BYTES = 8 * 2**20
-MAX_HEADER_BYTES = 2**18  # of one header: gateways pass on whole policies and traces in them
+LIST_SECONDS = 10
+FLEX_SECONDS = (
+    900.0  # what OpenAI gives a reply of its flex tier; cut off sooner it is billed, sent again, and billed again
+)
 _NOT_PARAMETERS = {
     "model": "set label.model",
     "messages": "they come from the prompt, label.prompt",
@@ -73,12 +74,12 @@ class Provider(contracts.Provider):
         if address.query or address.fragment:
             raise ConfigError("label.base_url: an address with '?' or '#' cannot be completed; it ends like .../v1")
         key = label.api_key.get_secret_value() if label.api_key else os.environ.get("OPENAI_API_KEY", "")
-        self._key = key.strip()
+        headers = {name: value.get_secret_value().strip() for name, value in label.headers.items()}
+        self._connection = Connection(self.base_url, key.strip(), headers)
         self._parameters = chat_completions.as_chat(in_key(options, exclude_none=True))
-        self._proxy = _proxy_of(self.base_url)
-        self._session: aiohttp.ClientSession | None = None
         self.max_output_tokens = chat_completions.most_output(self._parameters)
         self.tier = self._parameters.get("service_tier")
+        self.reply_seconds = FLEX_SECONDS if self.tier == "flex" else None
         self._limit_headers: tuple[str | None, ...] = ()
         self.compatibility = ParameterCompatibility()
 
@@ -105,29 +106,13 @@ class Provider(contracts.Provider):
 
     async def open(self) -> None:
         """Open the session.  Raises EndpointError for a key that is missing or cannot be one."""
-        if not self._key and self.base_url == DEFAULT_BASE_URL:
+        if self.base_url == DEFAULT_BASE_URL and not self._connection.is_authorised:
             raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
-        self._check_key()
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            headers=headers,
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
-        )
-
-    def _check_key(self) -> None:
-        """Raise EndpointError for a key that cannot stand in a header."""
-        if not self._key.isascii() or any(map(str.isspace, self._key)):
-            raise EndpointError("the API key holds a blank, a line break or a letter that no key has; copy it anew")
+        await self._connection.open()
 
     async def close(self) -> None:
         """Close the session."""
-        if self._session:
-            await self._session.close()
+        await self._connection.close()
 
     async def ask(self, request: Request) -> Reply:
         """Make one attempt.  Raises RequestFailed."""
@@ -144,8 +129,8 @@ class Provider(contracts.Provider):
                 except failures.ErrorInside as found:
                     status, data, inside = found.status, found.body, found
                 except RequestFailed:  # for the same reason, in a text without the key
-                    return chat_completions.reply(self._without_key(data), headers)
-            error = read_error(self._without_key(data))
+                    return chat_completions.reply(self._connection.without_secrets(data), headers)
+            error = read_error(self._connection.without_secrets(data))
             if not self._may_adapt(body, sent, status, error):
                 raise self._failure(sent, status, error, headers, inside)
 
@@ -157,33 +142,9 @@ class Provider(contracts.Provider):
 
     async def _post(self, body: dict[str, Any]) -> tuple[int, bytes, Any]:
         """Return (status, body, headers).  Raises RequestFailed where nothing arrives."""
-        assert self._session is not None, "open() comes first"
-        is_sent = False
-        try:
-            async with self._session.post(
-                f"{self.base_url}/chat/completions",
-                # orjson, a proxy that is looked up once, and no tenacity for what succeeds (`engine.retries`): together they
-                # brought a request from 3.1 times bare aiohttp's processor time down to 1.3
-                data=aiohttp.BytesPayload(orjson.dumps(body), content_type="application/json"),
-                # a redirect would send article and key to an address that nobody named
-                allow_redirects=False,
-                proxy=self._proxy,
-            ) as response:
-                is_sent = True
-                data = await _read_all(response.content)
-                status, headers = response.status, response.headers
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise self._not_reached(error, may_be_paid=False) from error
-        except (aiohttp.ClientError, OSError) as error:
-            # a connection that the server had closed while idle never carried the request, so it cannot be billed
-            never_read = not is_sent and isinstance(error, ConnectionResetError | BrokenPipeError)
-            raise self._not_reached(error, may_be_paid=not never_read) from error
-        self._note_limits(headers)
-        return status, data, headers
-
-    def _not_reached(self, error: Exception, may_be_paid: bool) -> RequestFailed:
-        text = self._redact(f"{type(error).__name__}: {error}")
-        return RequestFailed("transient", "connection", text, may_be_paid=may_be_paid)
+        answer = await self._connection.send("POST", "/chat/completions", body)
+        self._note_limits(answer[2])
+        return answer
 
     def _note_limits(self, headers: Any) -> None:
         """Parse the limits in the headers, only when they change."""
@@ -193,42 +154,25 @@ class Provider(contracts.Provider):
 
     def models(self) -> list[ModelInfo]:
         """Return the models that the endpoint offers, by name.  Raises EndpointError."""
-        import openai
+        return run_coroutine(self._models())
 
-        self._check_key()
-        client = openai.OpenAI(api_key=self._key or "none", base_url=self.base_url, timeout=10, max_retries=0)
+    async def _models(self) -> list[ModelInfo]:
+        connection = self._connection.another()
+        await connection.open(LIST_SECONDS)
         try:
-            offered = {model.id: chat_completions.model_info(model) for model in client.models.list()}
-            if offered and self.model not in offered:
-                try:  # some endpoints take names that they do not list
-                    model = client.models.retrieve(self.model)
-                    offered[self.model] = replace(chat_completions.model_info(model), id=self.model)
-                except openai.NotFoundError as error:
-                    if error.body == {"detail": "Not Found"}:
-                        return []  # a server that cannot be asked about one model; its list may be of anything
+            status, value = await _get(connection, "/models")
+            offered = chat_completions.models(value) if status == 200 else None
+            if offered is None:
+                raise EndpointError(f"{connection.where}: lists no models", status=status)
+            if offered and self.model not in offered:  # some endpoints take names that they do not list
+                status, value = await _get(connection, f"/models/{quote(self.model, safe='/:@')}")
+                if status == 200:
+                    offered[self.model] = replace(chat_completions.model_info(value), id=self.model)
+                elif value == {"detail": "Not Found"}:
+                    return []  # a server that cannot be asked about one model; its list may be of anything
             return [offered[name] for name in sorted(offered)]
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            text = self._redact(f"{self.base_url}: {str(cause) or type(cause).__name__}")[:300]
-            raise EndpointError(text) from error
-        except openai.OpenAIError as error:
-            text = self._redact(f"{self.base_url}: {type(error).__name__}: {error}")[:300]
-            raise EndpointError(text, status=getattr(error, "status_code", 200)) from error
-        except (AttributeError, TypeError, ValueError, KeyError) as error:  # an answer, but no list of models
-            raise EndpointError(f"{self._redact(self.base_url)}: lists no models", status=200) from error
-
-    def _without_key(self, data: bytes) -> bytes:
-        """Take an echoed key out of the body of a failure, before a part that is cut out of it can hold half of it.
-
-        Bodies of answers stay as they are: a server that needs no key is often given a word for one (`none`).
-        """
-        return data.replace(self._key.encode(), b"[key]") if self._key else data
-
-    def _redact(self, text: str) -> str:
-        """Take the key and the user of the address out of a text for people."""
-        text = text.replace(self._key, "[key]") if self._key else text
-        userinfo = urlsplit(self.base_url).netloc.rpartition("@")[0]
-        return text.replace(userinfo, "[user]") if userinfo else text
+        finally:
+            await connection.close()
 
     def _failure(
         self, body: dict[str, Any], status: int, error: ErrorBody, headers: Any, inside: failures.ErrorInside | None
@@ -239,29 +183,20 @@ class Provider(contracts.Provider):
             code = error.code if error.code.startswith("unsupported_") else f"unsupported_{error.code or 'parameter'}"
             error = replace(error, code=code, words=(code, *error.words))
         sent_as = f"HTTP {status}" if inside is None else "HTTP 200 with an error"
-        text = self._redact(f"{sent_as} {error.code}: {error.message}".replace(" :", ":"))[:300]
-        failure = failures.failure_of(status, error, text, headers, body, self._redact(self.base_url))
+        text = self._connection.redact(f"{sent_as} {error.code}: {error.message}".replace(" :", ":"))[:300]
+        failure = failures.failure_of(status, error, text, headers, body, self._connection.where)
         if inside is not None:
             failure.may_be_paid, failure.reply = inside.may_be_paid, inside.reply
         return failure
 
 
-def _proxy_of(address: str) -> str | None:
-    """Return the proxy that the environment names for an address (aiohttp's `trust_env` looks it up for every request)."""
-    parts = urlsplit(address)
-    if not parts.hostname or proxy_bypass(parts.hostname):
-        return None
-    return getproxies().get(parts.scheme)
-
-
-async def _read_all(content: aiohttp.StreamReader) -> bytes:
-    """Return the whole body, however it drips in.  Raises RequestFailed for one that does not end in reasonable size."""
-    chunks, size = [], 0
-    async for chunk in content.iter_any():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_REPLY_BYTES:
-            raise RequestFailed(
-                "transient", "reply_too_large", f"a reply of more than {MAX_REPLY_BYTES} bytes", may_be_paid=True
-            )
-    return b"".join(chunks)
+async def _get(connection: Connection, path: str) -> tuple[int, Any]:
+    """Return (200 or 404, the JSON of the body).  Raises EndpointError for any other answer."""
+    try:
+        status, data, _ = await connection.send("GET", path)
+    except RequestFailed as failure:
+        raise EndpointError(f"{connection.where}: {failure}"[:300]) from failure
+    if 200 <= status < 300 or status == 404:
+        return 404 if status == 404 else 200, parse_json(data)
+    message = PROXY_ASKS if status == 407 else read_error(connection.without_secrets(data)).message
+    raise EndpointError(f"{connection.where}: {connection.redact(f'HTTP {status}: {message}')}"[:300], status=status)
