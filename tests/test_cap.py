@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import Paused
-from pipeline.job.config import Price
+from pipeline.job.label_options import Price
 from pipeline.label.cost.prices import Prices, of_a_token
 from pipeline.label.ledger.tariffs import MAX_UNCONFIRMED
 from tests.conftest import JobMaker, run, stage

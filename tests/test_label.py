@@ -21,7 +21,7 @@ from pipeline.core import plugins
 from pipeline.core.errors import EndpointError, InputError, Paused, RequestFailed
 from pipeline.core.shards import read_order
 from pipeline.core.types import Article, Request
-from pipeline.job.config import LabelOptions
+from pipeline.job.label_options import LabelOptions
 from pipeline.job.run_options import RunOptions
 from pipeline.label import stage as label_stage
 from pipeline.label.ledger import open_ledger

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipeline.core.errors import ConfigError
 from pipeline.core.shards import read_order
 from pipeline.core.types import Article, Request
-from pipeline.job.config import Price
+from pipeline.job.label_options import Price
 from pipeline.job.workspace import Workspace
 from pipeline.label.chain import Asker, Course, Lack
 from pipeline.label.cost import quote as quotes

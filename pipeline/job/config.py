@@ -13,16 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from pipeline.core import contracts, plugins
 from pipeline.core.contracts import FilterOptions as FilterOptions  # plugins of others import them from here
@@ -30,16 +21,9 @@ from pipeline.core.contracts import SourceOptions as SourceOptions
 from pipeline.core.errors import ConfigError
 from pipeline.core.options import Options as Options
 from pipeline.core.types import LabelColumn
+from pipeline.job.label_options import LabelOptions
 from pipeline.job.validation import check, dotted
 
-_OF_THE_CLIENT = (
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "transfer-encoding",
-    "connection",
-    "accept-encoding",
-)
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -62,97 +46,6 @@ def folder_name(name: str) -> str:
     if len(name.encode()) > _NAME_BYTES:
         raise ValueError("a name has at most 60 characters of Hangul, 100 of ASCII")
     return name
-
-
-class Limits(Options):
-    """Ceilings on what the endpoint is sent; null: as the endpoint allows."""
-
-    requests_per_minute: Annotated[int, Field(gt=0)] | None = None
-    tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
-    concurrency: Annotated[int, Field(gt=0, le=10_000)] | None = None
-
-
-class Price(Options):
-    """Price in US dollars for a million tokens; `batch`, `flex` and `priority` are shares of these prices."""
-
-    input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    cached_input: Annotated[float, Field(ge=0)] | None = None  # null: like input
-    cache_write: Annotated[float, Field(ge=0)] | None = None
-    batch: Annotated[float, Field(ge=0)] = 0.5
-    flex: Annotated[float, Field(ge=0)] = 0.5
-    priority: Annotated[float, Field(ge=0)] = 2.0
-    date: str | None = None
-    source: str | None = None
-
-
-class Brake(Options):
-    """Threshold of the quality breaker: the job pauses when more than `share` of the last `window` replies are no good."""
-
-    window: Annotated[int, Field(gt=0, le=100_000)] = 200
-    share: Annotated[float, Field(gt=0, le=1)] = 0.5
-
-
-class PromptBefore(Options):
-    """A prompt that is asked before the label's, of the same model; its answer is a variable of the prompts after it.
-
-    Without an answer the article is rejected, or goes on with the text `otherwise`.
-    """
-
-    prompt: str
-    variable: str = Field(alias="as")
-    otherwise: str | None = None
-
-
-class LabelOptions(Options):
-    """Who labels with which prompt, how fast, and for how much."""
-
-    task: str = "keyphrases"
-    before: tuple[PromptBefore, ...] = ()  # asked in this order
-    prompt: str | None = None  # the task's, where nothing is said
-    variables: dict[str, str | int | float | bool] = {}  # for the prompt, beside the article's and the task's
-    provider: str = "openai"
-    model: str | None = None
-    base_url: str | None = None
-    api_key: SecretStr | None = None
-    headers: dict[str, SecretStr] = {}  # with every request; a value may be ${NAME}
-    timeout: Annotated[float, Field(gt=0, le=86_400)] | None = (
-        None  # seconds for a reply; null: ten times what others took
-    )
-    parameters: dict[str, Any] = {}
-    limits: Limits = Limits()
-    on_too_long: Literal["reject", "truncate"] = "reject"
-    reask: Annotated[int, Field(ge=0, le=10)] = 1
-    budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    ledger: SecretStr | None = None  # an SQLite file, or postgresql://user:password@host/database
-    prices: dict[str, Price] | None = None  # by model name or pattern; before those that labelmill knows
-    brake: Brake | None = Brake()
-    refit: bool = False
-    until: Annotated[int, Field(gt=0)] | dict[str, Annotated[int, Field(gt=0)]] | None = (
-        None  # rows of reviewed/ to reach, in all or by stratum; null: every article is asked about
-    )
-    until_by: Literal["language", "source"] = "language"  # what the strata of `until` are
-    until_seed: int = 0  # articles are drawn in the order of a digest of it and their text
-
-    @field_validator("until")
-    @classmethod
-    def _of_something(cls, until: int | dict[str, int] | None) -> int | dict[str, int] | None:
-        if until == {}:
-            raise ValueError("give a number of rows (5000), or one for each stratum ({ko: 3000, en: 2000})")
-        return until
-
-    @field_validator("headers", mode="before")
-    @classmethod
-    def _as_texts(cls, given: Any) -> Any:
-        """Numbers as texts; no value is checked one by one, since a complaint would show it."""
-        if not isinstance(given, dict):
-            return given
-        for name, value in given.items():
-            if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", str(name), re.ASCII) or str(name).lower() in _OF_THE_CLIENT:
-                raise ValueError(f"{name} is no header that can be set; give names such as X-Team")
-            if isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise ValueError(f"the value of {name} is no text; write it in quotes, or as ${{NAME}}")
-        return {name: str(value) for name, value in given.items()}
 
 
 class SplitOptions(Options):

@@ -16,7 +16,8 @@ import orjson
 from pipeline.core import contracts, finish, plugins
 from pipeline.core.errors import ConfigError
 from pipeline.core.types import Article, Message, Reply, Request
-from pipeline.job.config import JobConfig, PromptBefore
+from pipeline.job.config import JobConfig
+from pipeline.job.label_options import PromptBefore
 from pipeline.label import prompts
 from pipeline.label.ledger import Ledger, Record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.types import Usage
-from pipeline.job.config import Price
+from pipeline.job.label_options import Price
 from pipeline.label.cost.prices import of_a_token
 from pipeline.label.ledger.tariffs import Tariff
 

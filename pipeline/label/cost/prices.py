@@ -11,7 +11,7 @@ from importlib.resources import files
 import yaml
 
 from pipeline.core.types import Usage
-from pipeline.job.config import Price
+from pipeline.job.label_options import Price
 
 # what tells a version of a model from another, at the end of its name: -2026-09-01, -20260901, -001, @latest
 _VERSION = re.compile(r"[-@:](?:\d{4}-\d\d-\d\d|\d{3,8}|latest)$")

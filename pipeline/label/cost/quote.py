@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.core.files import read_json, write_json
 from pipeline.core.types import Usage
-from pipeline.job.config import Price
+from pipeline.job.label_options import Price
 from pipeline.label.cost.prices import dollars, share_of
 
 _DRAWS = 2000  # of the bootstrap

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from pipeline.core.errors import RequestFailed
-from pipeline.job.config import Brake
+from pipeline.job.label_options import Brake
 from pipeline.label.engine.failure_policy import policy_of
 from pipeline.label.engine.request_attempt import Outcome
 

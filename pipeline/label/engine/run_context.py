@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.core.files import digest_of
 from pipeline.core.types import Reply, Request
-from pipeline.job.config import LabelOptions
+from pipeline.job.label_options import LabelOptions
 from pipeline.label.chain import Asker
 from pipeline.label.cost.cost_bound import CostBound
 from pipeline.label.cost.prices import Prices

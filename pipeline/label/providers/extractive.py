@@ -20,7 +20,7 @@ from pipeline.core.files import digest_of, file_digest, read_json
 from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.types import Article, Reply, Request
-from pipeline.job.config import LabelOptions
+from pipeline.job.label_options import LabelOptions
 from pipeline.label.extractive import Settings, extract
 from pipeline.label.extractive.settings import Korean
 

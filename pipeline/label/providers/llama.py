@@ -20,7 +20,7 @@ from pipeline.core.errors import ConfigError, RequestFailed
 from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.types import Reply, Request, Usage
-from pipeline.job.config import LabelOptions
+from pipeline.job.label_options import LabelOptions
 from pipeline.label.local_model.weights import (
     Weights,
     check_folder,

@@ -21,7 +21,7 @@ from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.proxies import PROXY_ASKS
 from pipeline.core.types import ModelInfo, Reply, Request
-from pipeline.job.config import LabelOptions
+from pipeline.job.label_options import LabelOptions
 from pipeline.label.openai_api import chat_completions, failures, rate_limits, spellings
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
 from pipeline.label.openai_api.connection import Connection
