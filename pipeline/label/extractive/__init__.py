@@ -12,7 +12,7 @@ from collections import Counter
 
 from pipeline.label.extractive import articles, characters, latin
 from pipeline.label.extractive.korean import phrases as korean
-from pipeline.label.extractive.lexicon import LANGUAGES, by_function_words
+from pipeline.label.extractive.lexicon import HAN, LANGUAGES, by_function_words
 from pipeline.label.extractive.ranking import Judged, choose, weights
 from pipeline.label.extractive.settings import Settings
 
@@ -21,7 +21,7 @@ __all__ = ["Settings", "extract"]
 _SCRIPTS = {
     "ko": re.compile("[가-힣]"),
     "ja": re.compile("[\u3041-\u30ff]"),
-    "zh": re.compile(f"[{characters.HAN}]"),
+    "zh": re.compile(f"[{HAN}]"),
 }
 _LOOKED_AT, _SCRIPT_SHARE = 1000, 0.2  # characters; share of them that decides
 _MARKS = string.punctuation + "،؛؟।«»„“”‘’…—–·。、"

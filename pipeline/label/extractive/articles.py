@@ -69,6 +69,18 @@ _KOREAN = tuple(  # what one of these words shows, and what is taken out then
         ("(", r"\([一-龥、,· ]+\)"),  # a name's or a word's Chinese characters
     )
 )
+_AGENCIES = "新华社|中新社|中新网|人民网|央视网?|法新社|路透社|共同社|中央社|美联社|塔斯社|新華社|中新網|本报|本報|本刊"
+_OF_CHARACTERS = {
+    # 【東京=山本健太】; （時事）; [ソウル 1日 ロイター]
+    "ja": re.compile(
+        r"【[^】\n]{2,30}】|[\[［(（][^\]］)）\n]{0,20}(?:ロイター|共同|時事|AFP|AP|記者)[^\]］)）\n]{0,12}[\]］)）]"
+    ),
+    # 新华社北京10月28日电（记者 …）; 【记者…报道】; （记者 …）
+    "zh": re.compile(
+        rf"【[^】\n]{{2,30}}】|(?:{_AGENCIES})[^。，,\n]{{0,20}}?(?:[电電讯訊]|(?=[（(]))|"
+        r"[（(][^（）()\n]{0,12}(?:记者|記者|通讯员|编辑)[^（）()\n]{1,30}[）)]"
+    ),
+}
 _KOREAN_SERIES = re.compile(r"^\s*[\[【<〈(][가-힣A-Za-z0-9 &·]{1,12}[\]】>〉)]")  # [단독], [인터뷰]
 
 
@@ -82,6 +94,8 @@ def divide(text: str, title: str | None, language: str | None) -> tuple[str, str
     headline, body = map(_plain, _divided(text, title, language))
     if language == "ko":
         return _without_bylines(_KOREAN_SERIES.sub(_blank, headline)), _without_bylines(body)
+    if language in _OF_CHARACTERS:
+        return headline, _OF_CHARACTERS[language].sub(_blank, body[:_HEADLINE]) + body[_HEADLINE:]
     datelines = _DATELINES.get(language or "", _DATELINES["en"])
     return headline, datelines.sub(_blank, body[:_HEADLINE]) + body[_HEADLINE:]
 

@@ -1,4 +1,4 @@
-"""Phrases of Chinese and Japanese, which are written without spaces."""
+"""Phrases of Chinese and Japanese, which are written without spaces, and how they are judged."""
 
 from __future__ import annotations
 
@@ -9,24 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.label.extractive import articles
-from pipeline.label.extractive.lexicon import sections
+from pipeline.label.extractive import articles, chinese, japanese
+from pipeline.label.extractive.lexicon import HAN, sections
 from pipeline.label.extractive.ranking import Judged
 from pipeline.label.extractive.settings import Settings
 
-HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_KATAKANA = "\u30a1-\u30fa\u30fc"
-_LATIN = r"[A-Za-z][A-Za-z0-9]*(?:[-.&][A-Za-z0-9]+)*"
-_NUMBER = r"\d+(?:\.\d+)?%?"
-_AMOUNT = "[一二三四五六七八九十百千万億兆]+(?:円|人|年|月|日|件|回|社|台|歳|時|分|割|倍|本|個|枚|冊|頭|匹|軒)"
-_JAPANESE = re.compile(
-    rf"{_AMOUNT}(?![{HAN}])|[{HAN}]+(?=氏)|氏|[{HAN}]+|[{_KATAKANA}]+(?:・[{_KATAKANA}]+)*|{_LATIN}|{_NUMBER}"
-)
-_AMOUNT_ONLY = re.compile(_AMOUNT)
 _QUOTED = re.compile(r"[「『《“‘]([^」』》”’\n]{2,16})[」』》”’]")
-_LONGEST = {"zh": 8, "ja": 4}  # characters or words of a phrase
+_LONGEST = 4  # words of a phrase
+_LONGEST_PHRASE = 16  # characters
 _SCALE = 5
 _SHORT = 2  # characters
+_NAME = 5  # characters of a person's name at most
 FEATURES = (
     "frequency",
     "once",
@@ -39,7 +32,22 @@ FEATURES = (
     "quoted",
     "script",
     "common",
+    "name",
+    "verbal",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A word of a run."""
+
+    begin: int
+    end: int
+    may_begin: bool = True
+    may_end: bool = True
+    is_name: bool = False  # stands alone
+    is_verbal: bool = False
+    is_verb: bool = False  # stands only in a phrase that recurs, or in quotes
 
 
 @dataclass(slots=True)
@@ -49,6 +57,9 @@ class _Phrase:
     count: int = 0
     free_left: int = 0
     free_right: int = 0
+    names: int = 0  # occurrences as a person's name
+    verbal: int = 0  # occurrences as what a verb is made of
+    has_verb: bool = False
 
 
 def judge(text: str, title: str | None, language: str, settings: Settings) -> list[Judged]:
@@ -78,48 +89,86 @@ def judge(text: str, title: str | None, language: str, settings: Settings) -> li
 @lru_cache(maxsize=4)
 def _lists(language: str) -> dict[str, frozenset[str]]:
     read = sections(language)
-    return {name: frozenset(read.get(name, ())) for name in ("stop", "common", "edge", "boundary")}
+    return {name: frozenset(read.get(name, ())) for name in ("common", "edge", "title")}
 
 
-@lru_cache(maxsize=4)
-def _words(language: str) -> re.Pattern[str]:
-    """Return what the words of a text are: in Chinese single characters, but for frequent words that bound phrases."""
+def _units(text: str, language: str) -> Iterator[_Unit | None]:
+    """Yield the words that phrases are made of, None where one cannot go on."""
     if language == "ja":
-        return _JAPANESE
-    return re.compile(rf"{'|'.join(sorted(_lists(language)['boundary']))}|[{HAN}]|{_LATIN}|{_NUMBER}")
+        for word in japanese.read(text):
+            yield None if word.bounds else _Unit(word.begin, word.end, True, True, word.is_name, word.is_verbal)
+        return
+    titles = _lists(language)["title"]
+    for each in chinese.read(text):
+        if each.part == chinese.BREAK:
+            yield None
+            continue
+        is_verb = each.part == chinese.VERB
+        ends = not is_verb and each.part != chinese.MODIFIER and text[each.begin : each.end] not in titles
+        is_piece = each.end - each.begin == 1 or text[each.begin - 1 : each.begin].isdigit()  # 5号线
+        begins = not is_verb and not is_piece
+        is_name = each.part == chinese.PERSON
+        yield _Unit(each.begin, each.end, begins, ends, is_name, each.part == chinese.VERBAL, is_verb)
 
 
-def _runs(text: str, language: str, stop: frozenset[str]) -> Iterator[list[re.Match[str]]]:
-    """Yield stretches of words without a stop word or anything else between them."""
-    run: list[re.Match[str]] = []
-    for match in _words(language).finditer(text):
-        if run and run[-1].end() != match.start():
-            yield run
-            run = []
-        if match[0] in stop or match[0][0].isdigit() or (language == "ja" and _AMOUNT_ONLY.fullmatch(match[0])):
+def _runs(text: str, language: str, stop: frozenset[str]) -> Iterator[list[_Unit]]:
+    """Yield stretches of words without a stop word or anything else between them; a person's name is one for itself."""
+    run: list[_Unit] = []
+    for unit in _units(text, language):
+        if unit is None or text[unit.begin : unit.end] in stop:
             if run:
                 yield run
             run = []
-        else:
-            run.append(match)
+            continue
+        if run and (run[-1].end != unit.begin or unit.is_name or run[-1].is_name):
+            yield run
+            run = []
+        run.append(unit)
     if run:
         yield run
 
 
-def _phrases(text: str, language: str, more_stop_words: frozenset[str]) -> dict[str, _Phrase]:
-    lists = _lists(language)
+def _phrases(text: str, language: str, stop: frozenset[str]) -> dict[str, _Phrase]:
+    edges = _lists(language)["edge"]
     phrases: dict[str, _Phrase] = {}
-    for run in _runs(text, language, lists["stop"] | lists["boundary"] | more_stop_words):
-        for begin in range(len(run)):
-            for last in range(begin, min(len(run), begin + _LONGEST[language])):
-                shown = text[run[begin].start() : run[last].end()]
-                if len(shown) < _SHORT or shown[0] in lists["edge"] or shown[-1] in lists["edge"]:
+    for run in _runs(chinese.simplified(text) if language == "zh" else text, language, stop):
+        for begin, first in enumerate(run):
+            for end in range(begin, min(len(run), begin + _LONGEST)):
+                last = run[end]
+                shown = text[first.begin : last.end]
+                if not (first.may_begin and last.may_end) or not _SHORT <= len(shown) <= _LONGEST_PHRASE:
                     continue
-                phrase = phrases.setdefault(shown, _Phrase(shown, run[begin].start()))
+                if shown[0] in edges or shown[-1] in edges:
+                    continue
+                phrase = phrases.setdefault(shown, _Phrase(shown, first.begin))
                 phrase.count += 1
                 phrase.free_left += begin == 0
-                phrase.free_right += last == len(run) - 1
-    return phrases
+                phrase.free_right += end == len(run) - 1
+                phrase.names += first.is_name
+                phrase.verbal += begin == end and first.is_verbal
+                phrase.has_verb = any(unit.is_verb for unit in run[begin : end + 1])
+    return _completed(phrases)
+
+
+def _completed(phrases: dict[str, _Phrase]) -> dict[str, _Phrase]:
+    """Count a family name to the name in full."""
+    names = sorted((each for each in phrases.values() if each.names), key=lambda each: len(each.text))
+    for full in phrases.values():
+        if not full.names or len(full.text) > _NAME:
+            continue
+        for short in names:
+            if short.text != full.text and full.text.startswith(short.text) and short.text in phrases:
+                full.count += short.count
+                full.free_left += short.count
+                full.free_right += short.count
+                phrases[short.text].count = 0
+    return {key: each for key, each in phrases.items() if _has_a_chance(each)}
+
+
+def _has_a_chance(phrase: _Phrase) -> bool:
+    """Whether it is worth judging: what occurs once and only within a longer phrase is not, nor is a clause that occurs once."""
+    is_whole = phrase.free_left > 0 and phrase.free_right > 0
+    return phrase.count > 1 or (phrase.count == 1 and is_whole and not phrase.has_verb)
 
 
 def _given(phrase: str, whole: str) -> _Phrase:
@@ -151,8 +200,10 @@ def _features(
         math.log(len(phrase.text)),
         len(phrase.text) <= _SHORT,
         nested[phrase.text] / phrase.count,
-        1 - free,
+        1 - min(1.0, free),
         phrase.text in quoted,
         not re.search(f"[{HAN}]", phrase.text),
         phrase.text in common,
+        phrase.names > 0,
+        phrase.verbal / phrase.count,
     ]

@@ -29,6 +29,8 @@ BREAK, DETERMINER, PREPOSITION, OPENS, BE, LINK = range(6)  # of closed classes
 VERB, VERB_OR_NOUN, NOUN_OR_VERB, PARTICIPLE, ADJECTIVE, LEADING, NOUN, NUMBER, LETTER, UNKNOWN = range(6, 16)
 CLOSED = frozenset((BREAK, DETERMINER, PREPOSITION, OPENS, BE, LINK, LETTER))
 
+HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese characters, within brackets of a pattern
+
 LOWER, CAPITALISED, UPPER, MIXED = range(4)  # how a word is written: word, Word, WORD, iWord
 
 _SECTIONS = {  # the first section that lists a word decides
