@@ -81,6 +81,7 @@ def _is_wanted(candidate: Judged, text: str, settings: Settings) -> bool:
 def _language_of(code: str | None, text: str) -> str | None:
     """Return the language whose rules to apply: of a locale (pt-BR) its language, of an unknown one what the script tells."""
     language = re.split("[-_]", code.lower())[0] if code else None
+    language = "no" if language in ("nb", "nn") else language
     beginning = text[:_LOOKED_AT]
     if language in LANGUAGES and (language not in _SCRIPTS or _SCRIPTS[language].search(beginning)):
         return language

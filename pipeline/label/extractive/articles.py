@@ -5,6 +5,7 @@ What is taken out is blanked with as many line breaks, so that no phrase reaches
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _READ = 100_000  # characters of an article that are read; key phrases stand early, and time stays bounded
 _HEADLINE = 260  # characters within which a headline ends
@@ -43,6 +44,42 @@ def _dateline(language: str | None) -> re.Pattern[str]:
     )
 
 
+_CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĻĽŁŃŅŇŌŐŒŘŚŞŠȘŢŤȚŪŮŰŲŹŻŽА-ЯЁЄІЇҐ"
+_TOWN = rf"[{_CAPITAL}][\w’'-]+(?:[ /](?:d[aeio]l?s?|la|el|am|an|der|den|di|[{_CAPITAL}][\w’'.-]*)){{0,3}}"
+_DAY = r"(?:,? \d{1,2}\.?º? (?:de )?[^\W\d_]{3,10}\.?(?: (?:de )?\d{4})?)?"
+_SERVICE = r"(?:[(/][\w ./-]{2,20}[)/]\.?)"
+_WRITTEN_BY = {
+    "de": "Von",
+    "es": "Por",
+    "it": "[Dd]i",
+    "nl": "Door(?: onze \\w+)?|Van onze \\w+",
+    "pt": "Por",
+    "sv": "Av|Text:",
+    "da": "Af",
+    "no": "Av",
+    "pl": "Autor:|Autorka:|Tekst:",
+    "tr": "Haber:",
+    "ru": "Автор:|Текст:",
+}
+
+
+@lru_cache(maxsize=32)
+def _opening(language: str | None) -> re.Pattern[str]:
+    """By-line and dateline at the beginning of a body: Por Daniela Treviño MONTERREY.- ; Lima, 3 mar (EFE).- ; Wien – ; Faenza.
+
+    English, French and Korean have patterns of their own.
+    """
+    by = _WRITTEN_BY.get(language or "")
+    person = rf"[{_CAPITAL}][\w’'.-]+(?: (?:d[aei]l?|van|von|der|den|ter))*(?: [{_CAPITAL}][\w’'-]+){{1,2}}?"
+    written = (
+        rf"(?:(?:{by}) {person}(?: (?:und|y|e|en|och|og|i|ve|и) {person})?(?:\s*\n|(?= [{_CAPITAL}])))?" if by else ""
+    )
+    dash = rf"\.? ?[-–—]+ |[.:] ?[-–—]* ?(?=[{_CAPITAL}\"«„“¡¿])"
+    return re.compile(rf"\s*{written}\s*(?:{_TOWN}{_DAY}(?:\.? ?{_SERVICE}\s*(?:{dash}|(?=[{_CAPITAL}]))|{dash}))?")
+
+
+_TURKISH_ENDING = re.compile(r"(?<=[^\W_])['’][^\W\d_]{1,6}(?![^\W_])")  # İzmir'in
+_MEASURED = frozenset(("en", "fr"))  # by editors; what they read stays
 _DATELINES = {language: _dateline(language) for language in _MONTHS}
 _REPORTERS = r"(?:선임|전문|수습|인턴|여행|객원|법조전문)?(?:기자|특파원)"
 _KOREAN = tuple(  # what one of these words shows, and what is taken out then
@@ -96,6 +133,10 @@ def divide(text: str, title: str | None, language: str | None) -> tuple[str, str
         return _without_bylines(_KOREAN_SERIES.sub(_blank, headline)), _without_bylines(body)
     if language in _OF_CHARACTERS:
         return headline, _OF_CHARACTERS[language].sub(_blank, body[:_HEADLINE]) + body[_HEADLINE:]
+    if language == "tr":
+        headline, body = (_TURKISH_ENDING.sub(_spaces, part) for part in (headline, body))
+    if language not in _MEASURED:
+        body = _opening(language).sub(_blank, body[:_HEADLINE], count=1) + body[_HEADLINE:]
     datelines = _DATELINES.get(language or "", _DATELINES["en"])
     return headline, datelines.sub(_blank, body[:_HEADLINE]) + body[_HEADLINE:]
 
@@ -136,6 +177,10 @@ def _without_bylines(text: str) -> str:
         if any(hint in text for hint in hints):
             text = pattern.sub(_blank, text)
     return text
+
+
+def _spaces(ending: re.Match[str]) -> str:
+    return " " * len(ending[0])
 
 
 def _blank(found: re.Match[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.label.extractive import lexicon as lex
-from pipeline.label.extractive.kinds import LINK, MODIFIER, NAME, NOUN, NUMERAL, SUFFIX
+from pipeline.label.extractive.kinds import LINK, MODIFIER, NAME, NOUN, NUMERAL, SUFFIX, is_nationality
 from pipeline.label.extractive.lexicon import Lexicon
 from pipeline.label.extractive.names import Names, abbreviates
 from pipeline.label.extractive.words import JOINED, Words
@@ -13,7 +13,10 @@ MIXED = 8  # a phrase with a name and other words in it
 _LINKS_OF_HEAD_FIRST = (
     2  # in languages whose nouns come before what tells of them: accident d'un camion d'hydrocarbures
 )
-HEAD_LAST = frozenset(("en", "de", "nl"))  # languages whose phrases end in their noun
+HEAD_LAST = frozenset(("en", "de", "nl", "sv", "da", "no", "fi", "tr"))  # languages whose phrases end in their noun
+
+_YEAR = 4  # digits
+_COMPOUND = 12  # letters from which a noun is a compound
 
 _Unit = tuple[int, int, int]  # first word, the one behind the last, kind: a name is one unit
 _Run = list[_Unit]
@@ -46,6 +49,9 @@ class Phrases:
     def __init__(self, words: Words, known: Lexicon, headline: int, longest: int) -> None:
         self._words, self._known, self._headline = words, known, headline
         self._is_head_last = known.language in HEAD_LAST
+        self._is_solid = known.language in lex.SOLID
+        self._needs_evidence = known.language not in lex.DESCRIBED
+        self._is_measured = known.language in ("en", "fr")
         self._longest = longest
         self._names = Names(words, known)
         self._keys = [entry.key for entry in words.entries]
@@ -69,6 +75,9 @@ class Phrases:
                 run.append((place, end, NAME))
                 place = end
                 continue
+            if run and kinds[place] == NOUN and self._are_apart(run[-1][2]):
+                yield run
+                run = []
             if NOUN <= kinds[place] <= LINK:
                 run.append((place, place + 1, kinds[place]))
             elif run:
@@ -77,6 +86,10 @@ class Phrases:
             place += 1
         if run:
             yield run
+
+    def _are_apart(self, before: int) -> bool:
+        """Whether a noun begins a phrase of its own behind such a unit: das Gesundheitsamt Kontaktpersonen, Sejm uchwalił."""
+        return (self._is_solid and before == NOUN) or (self._needs_evidence and before == NAME)
 
     def _add_run(self, run: _Run) -> None:
         """Note every phrase of a run."""
@@ -98,6 +111,8 @@ class Phrases:
         most_links = 1 if self._is_head_last else _LINKS_OF_HEAD_FIRST
         for end in range(begin, len(run)):
             kind, before = run[end][2], run[end - 1][2]
+            if kind == NUMERAL and before == LINK and not self._is_measured:
+                return  # máximo de 35 pacientes
             if kind == LINK:
                 links += before != LINK
                 if links > most_links:
@@ -112,13 +127,24 @@ class Phrases:
     def _may_end(self, run: _Run, begin: int, end: int) -> bool:
         kind, before = run[end][2], run[end - 1][2] if end > begin else LINK
         if kind == NUMERAL:
-            return not self._is_head_last and before != LINK
+            return not self._is_head_last and before != LINK and self._may_number(run[end][0])
         if kind == MODIFIER:
             return not self._is_head_last and before != LINK
         if kind == NAME and end > begin and before != LINK:
             # A noun before a name tells what it is (hotel heiress Paris Hilton); pont Mathilde is a name itself.
-            return run[begin][2] == NAME or (not self._is_head_last and end == begin + 1)
+            return run[begin][2] == NAME or (not self._is_head_last and end == begin + 1 and self._may_bear(run, begin))
         return True
+
+    def _may_number(self, place: int) -> bool:
+        """Whether a number may end a phrase: salle 12; not desbloquear 10.000, finale 7-6."""
+        return self._is_measured or (self._words.forms[place].isdigit() and len(self._words.forms[place]) < _YEAR)
+
+    def _may_bear(self, run: _Run, begin: int) -> bool:
+        """Whether a noun bears the name behind it (fiume Lamone) and does not tell who it is (peruano Alfredo Bryce)."""
+        if self._is_measured:
+            return True
+        name, noun = run[begin + 1], self._words.entries[run[begin][0]].lower
+        return name[1] == name[0] + 1 and not is_nationality(noun) and noun not in self._known.lists.titles
 
     def _note(self, run: _Run, begin: int, end: int) -> None:
         first, behind = run[begin][0], run[end][1]
@@ -145,7 +171,13 @@ class Phrases:
             size = sum(bool(entry.case) or entry.part == lex.NUMBER for entry in self._words.entries[first:behind])
             return Candidate(key, first, behind - first, NAME, max(1, size))
         size = sum(kind != LINK for kind in kinds)
+        if kinds == [NOUN] and self._is_compound(self._words.entries[first].lower):
+            size = 2
         return Candidate(key, first, behind - first, MIXED if NAME in kinds else NOUN, size, LINK in kinds)
+
+    def _is_compound(self, lower: str) -> bool:
+        """Whether one word says what two or three say in other languages: Nachwuchssorgen, koperdiefstal."""
+        return self._is_solid and len(lower) >= _COMPOUND and not self._known.is_common(lower)
 
     def add_given(self, parts: list[str]) -> None:
         """Note every place where a phrase stands that the user gave, whatever its words are."""

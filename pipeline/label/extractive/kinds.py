@@ -2,6 +2,7 @@
 
 import re
 
+from pipeline.label.extractive import german
 from pipeline.label.extractive import lexicon as lex
 from pipeline.label.extractive.lexicon import Lexicon
 from pipeline.label.extractive.words import AND, JOINED, Words, capitals
@@ -26,11 +27,23 @@ _MODIFYING_PLURALS = frozenset(
     ("sports", "sales", "arms", "rights", "customs", "goods", "earnings", "savings", "news", "airlines", "systems")
 )
 _ROMANCE = frozenset(("es", "it", "pt"))
-_ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al"))
+_ROMANCE_PLURAL = re.compile(r"..[^íéiu][aoe]s$")
+_PLURAL_VERB = {  # behind a noun
+    "es": re.compile(r"(?<!jov)(?<!virg)[ae]n$|ieron$|aron$"),
+    "it": re.compile(r"(?<!telef)(?<!bu)ono$"),
+    "pt": re.compile(r"(?<!jov)(?<!g)[ae]m$"),
+}
+_ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al", "são"))
+_NOBLE = frozenset(("van", "von"))  # begin a surname also where a sentence does
 _HEADLINE_CAPITALS = 0.6  # share of capitalised words from which a headline's capitals tell nothing
 _FEWEST_CAPITALS, _FEWEST_RUN_ON = 3, 4  # words with content
 _NOTHING_BEFORE = -1  # the word begins a sentence
 _ACRONYM = 5  # letters
+_COMPOUND = 12  # letters from which the first word of a sentence is no name
+
+
+def is_nationality(lower: str) -> bool:
+    return _NATIONALITY.search(lower) is not None
 
 
 def mark(words: Words, known: Lexicon, headline: int) -> None:
@@ -65,6 +78,8 @@ class _Marker:
         self._shown = shown  # words at the beginning whose capitals tell nothing
         self._entries, self._joints = words.entries, words.joints
         self._is_english = known.language == "en"
+        self._is_measured = known.language in ("en", "fr")
+        self._nouns = german.nouns(words, known) if known.language == "de" else frozenset()
         self._before, self._part_before = STOP, _NOTHING_BEFORE
 
     def mark(self) -> None:
@@ -88,12 +103,12 @@ class _Marker:
             return True
         if entry.part in lex.CLOSED or entry.lower in _SUFFIXES:
             return self._begins_surname(place)
-        if entry.case == lex.CAPITALISED and (self._introduces_name(place) or self._is_german_noun(entry)):
+        if entry.case == lex.CAPITALISED and (self._introduces_name(place) or self._is_german_noun(place)):
             return False
         if place < self._shown:
             return entry.lower in self._names or (entry.part == lex.UNKNOWN and entry.lower not in self._others)
-        if entry.part == lex.VERB and entry.case == lex.CAPITALISED and self._before == NAME:
-            return False  # FDA Proposes Calorie Counts
+        if self._is_measured and entry.part == lex.VERB and entry.case == lex.CAPITALISED and self._before == NAME:
+            return False  # FDA Proposes Calorie Counts; but Carlos Fernando Galán
         if entry.case == lex.UPPER:
             return entry.lower in self._names or entry.part == lex.UNKNOWN or len(entry.lower) <= _ACRONYM
         return self._is_name_at_head(place) if self._words.leads[place] else True
@@ -104,7 +119,7 @@ class _Marker:
         return (
             entry.case == lex.CAPITALISED
             and entry.lower in _ARTICLES_OF_NAMES
-            and not self._words.leads[place]
+            and (not self._words.leads[place] or (entry.lower in _NOBLE and entry.lower in self._names))
             and self._next_is_capitalised(place)
         )
 
@@ -118,9 +133,19 @@ class _Marker:
         is_nationality = not self._known.knows_nouns and _NATIONALITY.search(entry.lower)
         return bool(is_nationality) and self._part_before == lex.DETERMINER
 
-    def _is_german_noun(self, entry: lex.Entry) -> bool:
-        """Whether the capital only shows a noun, as far as the list goes: of others, German has long and telling ones."""
-        return self._known.language == "de" and self._known.is_common(entry.lower)
+    def _is_german_noun(self, place: int) -> bool:
+        """Whether the capital only shows a noun, which is no part of a name as in Werk Zwickau or Wiener Sängerknaben."""
+        if self._known.language != "de":
+            return False
+        if german.introduces_person(self._words, self._known, self._nouns, place):
+            return True
+        if self._entries[place].lower not in self._nouns:
+            return False
+        follows_name = german.is_capital(self._words, place + 1) and self._entries[place + 1].lower not in self._nouns
+        after_adjective = self._before == NAME and self._entries[place - 1].lower.endswith(
+            ("er", "e", "es", "en", "em")
+        )
+        return not (follows_name or (self._joints[place] == JOINED and after_adjective))
 
     def _is_name_at_head(self, place: int) -> bool:
         """Whether the first word of a sentence is a name."""
@@ -132,6 +157,8 @@ class _Marker:
         follows = self._next_is_capitalised(place)
         if follows and self._joints[place + 1] == AND:
             return True  # Rag & Bone
+        if not self._is_measured and len(entry.lower) >= _COMPOUND and "-" not in entry.lower:
+            return False  # Batteritillverkaren Northvolt, Reizigersvereniging Rover
         if entry.part == lex.UNKNOWN:
             if not self._known.knows_nouns:
                 return follows or self._next_is_article_of_name(place)
@@ -169,6 +196,8 @@ class _Marker:
         if part in (lex.NOUN, lex.UNKNOWN):
             if part == lex.UNKNOWN and self._is_unknown_verb(place):
                 return STOP
+            if part == lex.UNKNOWN and self._is_adjective(place):
+                return MODIFIER
             return SUFFIX if entry.case and entry.lower in _SUFFIXES else NOUN
         if part in (lex.ADJECTIVE, lex.LEADING):
             return MODIFIER
@@ -226,11 +255,54 @@ class _Marker:
                 return True  # les vignerons misent
             is_present = bool(_FRENCH_PRESENT.search(word))
             return is_present and self._before in (NOUN, NAME) and after == lex.DETERMINER
-        if self._known.language not in _ROMANCE or self._entries[place].case:
+        if self._known.language in lex.SOLID:
+            return self._follows_noun(place)
+        if self._known.language not in _ROMANCE or self._entries[place].case or self._before not in (NOUN, NAME):
+            return False
+        if after in (lex.DETERMINER, lex.OPENS) or (self._before == NAME and after == lex.PREPOSITION):
+            return True  # Zero elogia a medida
+        return self._takes_infinitive(place) or not self._agrees(place)
+
+    def _takes_infinitive(self, place: int) -> bool:
+        """Whether an infinitive follows: la sequía obliga a racionar."""
+        behind = place + 2
+        return (
+            self._part_after(place) == lex.PREPOSITION
+            and behind < len(self._entries)
+            and self._entries[behind].part == lex.VERB
+        )
+
+    def _agrees(self, place: int) -> bool:
+        """Whether the word may be an adjective of the Romance noun before it: not in maquinistas suprime, médicos convocan."""
+        noun, word = self._entries[place - 1].lower, self._entries[place].lower
+        if _PLURAL_VERB[self._known.language or ""].search(word):
             return False
         if self._before == NAME:
-            return after in (lex.DETERMINER, lex.OPENS, lex.PREPOSITION)  # Zero elogia a medida
-        return self._before == NOUN and after == lex.DETERMINER
+            return True
+        if self._known.language == "it":
+            return not noun.endswith("i") or noun.endswith("si") or word.endswith("i")
+        return not _ROMANCE_PLURAL.search(noun) or word.endswith("s")
+
+    def _is_adjective(self, place: int) -> bool:
+        """Whether an unknown word of a language of solid compounds is an adjective: it ends like one, and a noun follows."""
+        entry = self._entries[place]
+        if (
+            self._known.language not in lex.SOLID
+            or entry.case
+            or not entry.lower.endswith(lex.SOLID[self._known.language])
+        ):
+            return False
+        after = place + 1
+        return self._part_after(place) in (lex.UNKNOWN, lex.NOUN) and not self._entries[after].case
+
+    def _follows_noun(self, place: int) -> bool:
+        """Whether a noun stands before a word without a capital, in languages that write compounds as one word: it is none."""
+        if self._entries[place].case or self._before not in (NOUN, NAME):
+            return False
+        before = self._entries[place - 1].lower
+        return not before.endswith(
+            lex.SOLID[self._known.language or ""]
+        )  # an adjective, or a genitive: Stockholms tingsrätt
 
     def _is_noun_after_all(self, place: int) -> bool:
         """Whether a word that is a verb as a rule is a noun here: the launch, a book launch."""

@@ -65,7 +65,8 @@ def _bound(words: Words, more_stop_words: frozenset[str]) -> None:
 def _function_words(words: Words) -> frozenset[str]:
     """Return the words of a language without lists that are short and frequent, as function words are."""
     often = max(2, _FUNCTION_SHARE * len(words.entries))
-    counts = Counter(entry.lower for entry in words.entries if len(entry.lower) <= _FUNCTION_LETTERS)
+    short = (entry for entry in words.entries if len(entry.lower) <= _FUNCTION_LETTERS)
+    counts = Counter(entry.lower for entry in short if entry.case == lex.LOWER or len(entry.lower) == 1)
     return frozenset(word for word, count in counts.items() if count >= often)
 
 
@@ -77,6 +78,8 @@ class _Judge:
     def __init__(self, words: Words, known: Lexicon, headline: int, found: dict[str, Candidate]) -> None:
         self._words, self._known, self._headline, self._found = words, known, headline, found
         self._is_head_last = known.language in HEAD_LAST
+        self._is_measured = known.language in ("en", "fr")
+        self._needs_evidence = known.language not in lex.DESCRIBED
         self._sum_words()
         self._nested = self._nesting()
 
@@ -100,7 +103,11 @@ class _Judge:
 
     def _has_a_chance(self, candidate: Candidate) -> bool:
         """Whether it is worth judging: a phrase that occurs once and only within a longer one is not, nor is a late single noun."""
-        if candidate.count > 1 or candidate.kind == NAME or candidate.in_headline or candidate.is_given:
+        if candidate.count > 1 or candidate.kind == NAME or candidate.is_given:
+            return True
+        if self._needs_evidence and candidate.width > 1:
+            return False  # where verbs are not told, words that stand side by side once are no phrase
+        if candidate.in_headline:
             return True
         if not (candidate.free_left and candidate.free_right):
             return False
@@ -185,4 +192,6 @@ class _Judge:
             head, rest = rest, head
         if self._known.is_common(head.lower):
             row[_COMMON if candidate.size == 1 else _COMMON_HEAD] = 1
+        elif candidate.size == 1 and not self._is_measured and head.lower in self._known.lists.titles:
+            row[_COMMON] = 1
         row[_COMMON_REST] = candidate.size > 1 and self._known.is_common(rest.lower)

@@ -6,6 +6,7 @@ A file of `lexica/` has sections, a name in brackets and words below it:
     stop, month, agency                   what bounds a phrase and is never part of one
     link, name link                       what may stand inside a phrase (of, de), and inside a name (of, for, the)
     title, portfolio                      what comes before a name and is no part of it (mayor), and what ends one (Justice)
+    office, forename                      what has a portfolio behind it (ministro), and forenames that end like titles (Peter)
     before noun, adjective, adverb noun   adjectives; nouns that end like adverbs
     verb, verb er, verb ir, verb re       forms of verbs; infinitives that are inflected here
     common                                nouns that say nothing alone (people, problem, report)
@@ -32,6 +33,17 @@ CLOSED = frozenset((BREAK, DETERMINER, PREPOSITION, OPENS, BE, LINK, LETTER))
 HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese characters, within brackets of a pattern
 
 LOWER, CAPITALISED, UPPER, MIXED = range(4)  # how a word is written: word, Word, WORD, iWord
+
+SOLID = {  # languages that write compounds as one word, and how words end that may stand before a noun
+    "de": ("er", "e", "es", "en", "em"),
+    "nl": ("e", "er", "en"),
+    "sv": ("a", "t", "sk", "ig", "s"),
+    "da": ("e", "t", "sk", "ig", "s"),
+    "no": ("e", "t", "sk", "ig", "s"),
+}
+
+# Languages whose lists tell verbs and adjectives apart well enough for noun phrases that occur once.
+DESCRIBED = frozenset(("da", "de", "en", "es", "fr", "it", "nl", "no", "pt", "sv"))
 
 _SECTIONS = {  # the first section that lists a word decides
     "link": LINK,
@@ -68,8 +80,8 @@ _ENDINGS = {  # of words that no list has
     ),
     "es": (
         ("mente", BREAK),
-        ("mujer|lugar|hogar|taller|militar|militares|titular|popular|familiar|alquiler|nuclear|escolar|solar|mar|azúcar", NOUN),
-        ("[^aeiou][aei]r(?:se|lo|la|los|las|le)?|aron|ieron|aban?|ían|[aei]rán?|[aei]ría[ns]?|ando|iendo|ó", VERB),
+        ("mujer|lugar|hogar|taller|militar|militares|titular|popular|familiar|alquiler|nuclear|escolar|solar|^mar|azúcar", NOUN),
+        ("[^aiou][aei]r(?:se|lo|la|los|las|le)?|aron|ieron|aban?|ían|[aei]rán?|[aei]ría[ns]?|ando|iendo|ó", VERB),
         ("[ai]d[oa]s?", PARTICIPLE),
     ),
     "it": (
@@ -79,11 +91,36 @@ _ENDINGS = {  # of words that no list has
     ),
     "pt": (
         ("mente", BREAK),
-        ("mulher|lugar|militar|militares|familiar|popular|nuclear|escolar|mar|solar|titular", NOUN),
+        ("mulher|lugar|militar|militares|familiar|popular|nuclear|escolar|^mar|solar|titular", NOUN),
         ("[^aeiou][aei]r(?:-se)?|aram|eram|iram|avam?|[aei]rão|[aei]rá|[aei]riam?|ando|endo|indo|[^aeiou](?:ou|eu|iu)", VERB),
         ("[ai]d[oa]s?", PARTICIPLE),
     ),
-    "nl": (("lijk|lijks", BREAK), ("^(?:ge|ver|be|ont)[a-z]{3,}[dt]", PARTICIPLE)),
+    "nl": (
+        ("(?:maan|dins|woens|donder|vrij|zater|zon)dag(?:ochtend|morgen|middag|avond|nacht)", BREAK),
+        ("lijk|lijks", BREAK), ("^(?:ge|ver|be|ont)[a-z]{3,}[dt]", PARTICIPLE),
+    ),
+    "sv": (("(?:mån|tis|ons|tors|fre|lör|sön)dags(?:morgon|kväll|natt|eftermiddag)(?:en)?", BREAK), ("ande|ades|des|te[sr]", VERB)),
+    "da": (("ende|ede|edes", VERB),),
+    "no": (("ende|et|te", VERB),),
+    "pl": (
+        ("dział|materiał|kapitał|wydział|zespół|skała|chwała|siła|szkoła|artykuł|tytuł|stół|kościół|ogół|protokół", NOUN),
+        ("(?:a|ia|y|i)ł[ay]?|(?:a|ie|y|i)li|[aiuyeó]ć|uj[eą]|ując[aeyi]?|owano", VERB),
+    ),
+    "cs": (("škola|síla|skála|chvála|kapitál|festival|materiál|signál|titul", NOUN), ("[aeiyu]l[aoi]?|[aeiyu]t|uje|ují", VERB)),
+    "ru": (
+        ("канал|материал|генерал|капитал|зал|вокзал|журнал|отдел|раздел|предел|сигнал|школа|сила|дело|село|тыл", NOUN),
+        ("[аеиыяу]л[аои]?|[аеиыяу]л(?:ся|[аои]сь)|ть|ться|ется|ются|ится|ятся|[ую]т|ает|яет|ует", VERB),
+    ),
+    "uk": (
+        ("канал|матеріал|генерал|капітал|зал|вокзал|журнал|відділ|розділ|сигнал|школа|сила|діло|село", NOUN),
+        ("[аеиіяув](?:в|ла|ло|ли)(?:ся)?|ти|тися|ється|ються|[ую]ть|ає|ує", VERB),
+    ),
+    "tr": (
+        ("parti|kedi|vadi|adı|yedi|kendi|şimdi", NOUN),
+        ("[^n]d[ıiuü]|[çfhkpsşt]t[ıiuü]|[ıiuü]yor(?:du)?|[ae]ca[kğ](?:[ıi]n?[ıi]?)?", VERB),
+        ("m[ıiuü]ş(?:t[ıiuü])?|m[ae]k|d[ıiuü]l[ae]r", VERB),
+    ),
+    "fi": (("[iaouyäö]vat|ivät|nut|nyt|neet|taan|tään|ttiin|essa?an|nsa|nsä|ksi", BREAK),),
     "de": (("(?:e|en|er|es|em)", ADJECTIVE), ("", BREAK)),  # of words without a capital: nouns have one
 }  # fmt: skip
 _ENDING = {
@@ -92,6 +129,9 @@ _ENDING = {
 }
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FUNCTION_SHARE = 0.15  # of a text's words
+_GERMAN_DAY = re.compile(
+    "(?:(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch)(?:s|morgen|früh|vormittag|mittag|nachmittag|abend|nacht)s?"
+)
 _MONEY = re.compile(r"(?:us|hk|nz|eur|gbp|rs|au?)\d[\d.,]*")  # $US108
 _TIME_OF_DAY = re.compile(r"\d+(?:st|nd|rd|th|e|er|h|am|pm)?\d*")
 _PLURAL = {
@@ -123,6 +163,8 @@ class Sections:
     titles: frozenset[str]
     portfolios: frozenset[str]
     months: frozenset[str]
+    forenames: frozenset[str]
+    offices: frozenset[str]
 
 
 class Lexicon(dict[str, Entry]):
@@ -135,7 +177,7 @@ class Lexicon(dict[str, Entry]):
         self._parts = _parts(read, language)
         self._singular = _PLURAL.get(language or "", ())
         self.knows_nouns = bool(read.get("noun"))  # so that an unknown word at the head of a sentence is a name
-        names = ("common", "name link", "title", "portfolio", "month")
+        names = ("common", "name link", "title", "portfolio", "month", "forename", "office")
         self._is_common: dict[str, bool] = {}
         self.lists = Sections(*(frozenset(read.get(name, ())) for name in names))
 
@@ -176,7 +218,7 @@ class Lexicon(dict[str, Entry]):
             return self._parts.get(lower, LETTER)
         listed = self._parts.get(lower)
         if listed is None and self.language == "de" and word[0].isupper():
-            return UNKNOWN
+            return BREAK if _GERMAN_DAY.fullmatch(lower) else UNKNOWN
         return self._guess(lower) if listed is None else listed
 
     def _guess(self, lower: str) -> int:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pipeline.label.extractive import lexicon as lex
-from pipeline.label.extractive.kinds import INITIAL, MODIFIER, NAME, NUMERAL, SUFFIX
+from pipeline.label.extractive.kinds import INITIAL, MODIFIER, NAME, NOUN, NUMERAL, SUFFIX
 from pipeline.label.extractive.lexicon import Lexicon
 from pipeline.label.extractive.words import AND, JOINED, Words
 
@@ -13,12 +13,40 @@ _BODY = re.compile(  # what a name with `and` or `of` in it is the name of
     r"school|college|museum|bank|court|agency|commission|administration|foundation|academy|bureau|service|church|house|secretary|"
     r"conseil|fédération|organi[sz]ation|asocia|consej|federazion|associazion|verein|verband|amt)"
 )
+_BODIES = {  # of other languages; a German or Dutch compound has them at its end
+    "de": re.compile(
+        r".*(?:akademie|institut|stiftung|gesellschaft|verband|verein|bund|ministerium|amt(?:e?s)?|zentrum|zentrale|kammer|"
+        r"gewerkschaft)$"
+    ),
+    "nl": re.compile(r".*(?:ministerie|raad|bond|vereniging|instituut|bureau|dienst|stichting|orde|kamer)$"),
+    "es": re.compile(
+        r"junta|plan|oficina|tribunal|sindicato|confedera|asociación|colegio|escuela|cámara|instituto|servicio|secretar|"
+        r"registro|ministerio|universidad"
+    ),
+    "it": re.compile(
+        r"unione|ordine|istituto|confedera|federazione|camera|ufficio|sindacato|servizio|ente|agenzia|autorità|corte|"
+        r"consiglio|banca"
+    ),
+    "pl": re.compile(
+        r"instytut|ministerstw|urząd|zakład|rad[ay]|fundacj|agencj|biur|komitet|komisj|izb[ay]|związ|towarzystw|centrum"
+    ),
+    "cs": re.compile(r"ústav|ministerstv|úřad|rad[ay]|nadac|agentur|komor|výbor|komis|svaz|centrum|správ"),
+    "ru": re.compile(r"институт|министерств|управлени|фонд|агентств|комитет|комисси|палат|союз|центр"),
+    "uk": re.compile(r"інститут|міністерств|управлінн|фонд|агентств|комітет|комісі|палат|союз|центр"),
+    "pt": re.compile(
+        r"plano|centro|secretaria|tribunal|sindicato|confedera|ordem|instituto|câmara|serviço|departamento|conselho|"
+        r"associação|polícia|junta|universidade"
+    ),
+}
+_WITHOUT_LINKS = frozenset(("cs", "pl", "ru", "uk"))  # Instytut Meteorologii i Gospodarki Wodnej
 _ARTICLES = frozenset(("the", "la", "le", "les", "l", "los", "las"))
-_ENUMERATING = frozenset(("and", "y", "et", "e", "at", "und"))
+_ENUMERATING = frozenset(("and", "y", "et", "e", "at", "und", "i", "en", "a", "и", "і", "й", "та"))
 _SETTING = frozenset(("en", "à", "sur", "pour", "au", "aux", "in", "auf", "per"))  # join only the name of a body
 # In German every noun has a capital: words other than these join only the name of a body.
-_NOBLE = frozenset(("von", "van", "de", "zu", "&"))
+_NOBLE = frozenset(("von", "van", "de", "&"))
+_SCORE = re.compile(r"[-–:]\d")
 _YEAR = 4  # digits
+_INITIAL = 2  # characters
 
 
 class Names:
@@ -27,6 +55,7 @@ class Names:
     def __init__(self, words: Words, known: Lexicon) -> None:
         self._words, self._known = words, known
         self._entries, self._kinds, self._joints = words.entries, words.kinds, words.joints
+        self._is_measured = known.language in ("en", "fr")
         self._acronyms = {entry.lower for entry in words.entries if entry.case == lex.UPPER and len(entry.lower) > 2}
 
     def begins(self, place: int) -> bool:
@@ -41,10 +70,17 @@ class Names:
             joint, kind = self._joints[place], self._kinds[place]
             if joint not in (JOINED, AND) or self._entries[place].lower == self._entries[place - 1].lower:
                 return place
+            if kind == NUMERAL and not self._is_measured and self._continues(place + 1):
+                place += 2  # Movimento 5 Stelle
+                continue
+            if self._ends_sentence(place):
+                return place + 1
             if kind == NAME:
+                if place == begin + 1 and self._is_portfolio(begin):
+                    return place
                 if self._entries[place].lower == self._entries[begin].lower:
                     return place  # Victoria Azarenka Victoria Azarenka: a headline, and the text that begins with it
-                if self._entries[place - 1].lower in self._known.lists.portfolios:
+                if self._entries[place - 1].lower in self._known.lists.portfolios or self._is_party(begin, place):
                     return place
                 place += 1
             elif joint == AND:
@@ -61,13 +97,48 @@ class Names:
                 return place
         return place
 
+    def _is_party(self, begin: int, place: int) -> bool:
+        """Whether a body's acronym stands before a person's name: hnutí ANO Alena Schillerová."""
+        if self._known.language in lex.DESCRIBED or place != begin + 1 or not self._continues(place + 1):
+            return False
+        first = self._entries[begin]
+        return first.case == lex.UPPER and len(first.lower) > 2 and self._entries[place].case == lex.CAPITALISED
+
+    def _ends_sentence(self, place: int) -> bool:
+        """Whether a letter behind a common noun ends its name and a sentence: ... della Serie A. Decide ..."""
+        form = self._words.forms[place]
+        is_letter = len(form) == _INITIAL and form[1] == "."
+        return is_letter and not self._is_measured and self._known.is_common(self._entries[place - 1].lower)
+
+    def _is_portfolio(self, begin: int) -> bool:
+        """Whether a minister's portfolio stands before the name: il ministro dell'Interno Matteo Piantedosi."""
+        if self._is_measured or begin < 2 or not self._continues(begin + 2):
+            return False
+        if self._known.language in _WITHOUT_LINKS and self._joints[begin] == JOINED:  # мэр Казани Ильсур Метшин
+            return self._entries[begin - 1].lower in self._known.lists.titles
+        is_linked = (
+            self._joints[begin] == JOINED == self._joints[begin - 1] and self._entries[begin - 1].part == lex.LINK
+        )
+        return is_linked and self._entries[begin - 2].lower in self._known.lists.offices
+
     def _continues(self, place: int) -> bool:
         return place < len(self._kinds) and self._kinds[place] == NAME and self._joints[place] == JOINED
 
     def _is_number_of_name(self, place: int) -> bool:
         """Whether a number belongs to the name before it (Local 1021), which is no month."""
         form = self._words.forms[place]
+        if not self._is_measured and (
+            self._counts(place + 1) or _SCORE.match(self._words.text, self._words.ends[place])
+        ):
+            return False
         return form.isdigit() and len(form) <= _YEAR and self._entries[place - 1].lower not in self._known.lists.months
+
+    def _counts(self, place: int) -> bool:
+        """Whether what a number counts stands here: (in) Nieuwegein 400 kilo."""
+        if place >= len(self._kinds) or self._joints[place] != JOINED:
+            return False
+        entry = self._entries[place]
+        return not entry.case and entry.part in (lex.UNKNOWN, lex.NOUN, lex.BREAK)
 
     def _joined_by(self, begin: int, place: int) -> int:
         """Return the place behind the first word of the name's next part, where this word joins the two; else 0."""
@@ -75,11 +146,23 @@ class Names:
         if link not in self._known.lists.name_links or self._entries[place].case:
             return 0
         after = place + 1
-        if self._is_article(after):
+        if self._is_article(after) or (link in _ENUMERATING and self._is_second_link(after)):
             after += 1
-        if not self._continues(after):
+        if not self._continues(after) and not self._is_german_noun(after):
             return 0
         return after + 1 if self._may_join(link, begin, place, after) else 0
+
+    def _is_german_noun(self, place: int) -> bool:
+        """Whether a noun stands here that only belongs to the name of a body: Akademie für Sprache und Dichtung."""
+        is_noun = self._known.language == "de" and place < len(self._kinds) and self._kinds[place] == NOUN
+        return is_noun and self._joints[place] == JOINED and bool(self._entries[place].case)
+
+    def _is_second_link(self, place: int) -> bool:
+        """Whether a name goes on behind an `and` with a link: Instituto dos Vinhos do Douro e do Porto."""
+        if self._is_measured or place >= len(self._kinds) or self._joints[place] != JOINED:
+            return False
+        entry = self._entries[place]
+        return not entry.case and entry.part == lex.LINK
 
     def _is_article(self, place: int) -> bool:
         if place >= len(self._kinds) or self._joints[place] != JOINED:
@@ -89,8 +172,15 @@ class Names:
 
     def _may_join(self, link: str, begin: int, place: int, after: int) -> bool:
         before = self._entries[begin:place]
+        if not self._is_measured and self._entries[after].lower in self._known.lists.portfolios:
+            return False  # Minister Eelco Heinen van Financiën
+        if self._kinds[after] == NOUN and not self._is_body(before):
+            return False
+        if link == "i" and self._known.language == "es":
+            return True  # Rovira i Virgili
         if link in _ENUMERATING:
-            return (self._is_body(before) and self._has_link(before)) or self._spells_acronym(begin, place, after)
+            has_link = self._known.language in _WITHOUT_LINKS or self._has_link(before)
+            return (self._is_body(before) and has_link) or self._spells_acronym(begin, place, after)
         if link in _SETTING or (self._known.language == "de" and link not in _NOBLE):
             return self._is_body(before) and (link != "in" or self._has_link(before))
         # YMCA of Greater Long Beach, but Nico Rizzo of Loma Linda University
@@ -101,6 +191,9 @@ class Names:
         )
 
     def _is_body(self, entries: Sequence[lex.Entry]) -> bool:
+        bodies = _BODIES.get(self._known.language or "")
+        if bodies and any(bodies.match(entry.lower) for entry in entries):
+            return True
         return any(_BODY.match(entry.lower) for entry in entries)
 
     def _has_link(self, entries: Sequence[lex.Entry]) -> bool:

@@ -1,0 +1,70 @@
+"""What a capital tells in German, where every noun has one: nouns and names told apart by their neighbours and their form."""
+
+import re
+
+from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive.lexicon import Lexicon
+from pipeline.label.extractive.words import JOINED, Words
+
+_COMPOUND = 12  # letters from which a word is a compound noun as a rule
+_OF_PLACE = re.compile(
+    r"(?:straße|strasse|platz|allee|gasse|weg|brücke|dorf|hausen|heim|burg|ingen|kirchen|stadt|feld|bach|tal|berg)$"
+)
+_ABSTRACT = re.compile(r"...(?:ung|heit|keit|schaft|tion|tät|ismus|ment|nis|tum|erei|ling)(?:en|e|s|es|er|n|nisse)?$")
+_FEMININE = re.compile(r"..(?:er|or|ent|ant|ist|log)in(?:nen)?$")
+_AGENT = re.compile(
+    r"..(?:er|or|ist|ent|ant|eur|oge|ät|rat|chef|mann|könig|arzt|anwalt|meister|graf|fürst|papst)(?:in|s|en)?$|(?:frau|herr|prinz)$|"
+    r"(?:vorsitzende|abgeordnete|beauftragte)[rn]?$"
+)
+
+
+def nouns(words: Words, known: Lexicon) -> frozenset[str]:
+    """Return the lower-case forms of capitalised words that are nouns and no names, as far as the text shows."""
+    shown: set[str] = set()
+    for place, entry in enumerate(words.entries):
+        if entry.case != lex.CAPITALISED or entry.lower in shown:
+            continue
+        before = words.entries[place - 1] if place and words.joints[place] == JOINED else None
+        is_surname = before is not None and before.case != lex.LOWER and before.lower not in shown
+        if _is_noun(words, known, place, is_surname=is_surname):
+            shown.update((entry.lower, entry.key))
+    return frozenset(shown)
+
+
+def _is_noun(words: Words, known: Lexicon, place: int, *, is_surname: bool) -> bool:
+    lower = words.entries[place].lower
+    last = lower.rpartition("-")[2]
+    if known.is_common(last) or (_ABSTRACT.search(last) and not is_surname):
+        return True
+    if "-" not in lower and len(lower) >= _COMPOUND and not is_surname and not _OF_PLACE.search(lower):
+        return True
+    return not is_capital(words, place + 1) and _is_determined(words, place)
+
+
+def _is_determined(words: Words, place: int) -> bool:
+    """Whether an article, a number or an adjective without a capital stands before the word."""
+    if not place or words.joints[place] != JOINED:
+        return False
+    before = words.entries[place - 1]
+    if before.part == lex.ADJECTIVE and before.lower.endswith(("te", "ten")):
+        return _is_determined(words, place - 1)  # eine bunte Fahne; but würdigte Sandig
+    return before.case == lex.LOWER and before.part in (lex.DETERMINER, lex.ADJECTIVE, lex.NUMBER)
+
+
+def is_capital(words: Words, place: int) -> bool:
+    """Whether a word with a capital stands here that belongs to the word before it."""
+    return place < len(words.entries) and words.joints[place] == JOINED and words.entries[place].case != lex.LOWER
+
+
+def introduces_person(words: Words, known: Lexicon, nouns_shown: frozenset[str], place: int) -> bool:
+    """Whether the word says what the person is whose name follows: Landrat Harald Sievers, Bremens Torhüter Michael Zetterer."""
+    lower = words.entries[place].lower.rpartition("-")[2]
+    if not is_capital(words, place + 1) or words.entries[place + 1].lower in nouns_shown:
+        return False
+    if lower in known.lists.titles:
+        return True
+    if _FEMININE.search(lower):
+        return True
+    if lower in known.lists.forenames or not _AGENT.search(lower):
+        return False
+    return is_capital(words, place + 2) and words.entries[place + 2].lower not in nouns_shown
