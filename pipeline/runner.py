@@ -6,9 +6,12 @@ collect -> filter -> label -> clean -> review -> split -> publish
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import pyarrow as pa
 
 from pipeline.clean import stage as clean
 from pipeline.collect import stage as collect
@@ -22,10 +25,12 @@ from pipeline.job.workspace import Workspace
 from pipeline.label import progress as label_progress
 from pipeline.label import stage as label
 from pipeline.label.job_ledger import has_ledger, opened_ledger
+from pipeline.label.ledger import open_ledger
 from pipeline.label.requests import load_prompt
 from pipeline.publish import card_head, gates, planning
 from pipeline.publish import stage as publish
 from pipeline.review import stage as review
+from pipeline.split import assignment
 from pipeline.split import stage as split
 from pipeline.versions import store
 
@@ -120,13 +125,28 @@ def _check_config(work: Workspace) -> None:
 def _publish(work: Workspace, options: RunOptions) -> str | None:
     """Make a version, or return why none is made, where a run must not make this one by itself."""
     if not options.publish and (reason := _incomplete(work, options)):
-        plan = publish.plan(work, options.version)
+        plan = publish.plan(work, other_stages(work), options.version)
         return _held_back(work, reason, publish.preview(plan)) if plan.version else None
     try:
-        publish.run(work, options)
+        publish.run(work, options, other_stages(work))
     except publish.HeldBack as held:
         return _held_back(work, "rows of the last version would change or leave", str(held))
     return None
+
+
+def other_stages(work: Workspace) -> planning.OtherStages:
+    """Return what publishing needs of labelling and of the split."""
+
+    @contextmanager
+    def spending() -> Iterator[planning.Spending]:
+        with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
+            yield ledger.spent
+
+    def near_eval(signed: Iterable[pa.Table], is_eval: assignment.Flags) -> assignment.Flags:
+        signatures = assignment.signatures_of(signed, len(is_eval))
+        return assignment.near_eval(signatures, is_eval, work.config.split.similarity)
+
+    return planning.OtherStages(spending, near_eval)
 
 
 def _held_back(work: Workspace, reason: str, version: str) -> str:
@@ -249,4 +269,4 @@ def plan_version(work: Workspace, options: RunOptions = WHOLE_RUN) -> planning.P
     read_order(work.articles)  # no folder is made for a job that never ran
     with work.locked():
         _check_ready(work, PUBLISH)
-        return publish.plan(work, options.version)
+        return publish.plan(work, other_stages(work), options.version)

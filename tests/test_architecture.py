@@ -23,8 +23,7 @@ KINDS = tuple(plugins.FOLDERS)
 # A module imports from its own room and from those before it here, never from one behind it.
 ROOMS = ("core", "engines", "job", "metrics", "collect", "filter", "label", "clean", "split", "versions", "review", "publish",
          "runner", "report", "commands", "api", "cli", "__init__")  # fmt: skip
-# All that publish may import of the stages: the review's figures, what replies took, and what is like an eval row.
-OF_STAGES = ("pipeline.review.statistics", "pipeline.label.ledger", "pipeline.split.assignment")
+OF_STAGES = ("pipeline.review.statistics",)  # all that publish may import of the stages: the review's figures
 STAGES = ("collect", "filter", "label", "clean", "split", "review", "publish")
 TORCH = {
     f"label/local_model/{name}.py" for name in ("generator", "sampling", "slots", "wave")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 ArticleColumn = Literal[
     "id", "title", "text", "url", "published_at", "language"
@@ -98,6 +98,17 @@ class Request:
     answers: Mapping[str, str] = field(default_factory=dict)
     before: tuple[bytes, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class Spent(NamedTuple):
+    """What one request took, as the ledger has it: tokens as the endpoint counted them, dollars where the price is known."""
+
+    model: str | None  # that answered
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    finished_at: str  # UTC, ISO 8601
+    is_answered: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,29 @@ import pyarrow.compute as pc
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json
 from pipeline.core.shards import read_order
+from pipeline.core.types import Spent
 from pipeline.job import takedowns
 from pipeline.job.workspace import Workspace
-from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.review.statistics import summary
-from pipeline.split import assignment
 from pipeline.versions import data_files, diff, manifest, provenance, rows, store
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Spending = Callable[[Sequence[bytes]], dict[bytes, list[Spent]]]
+
+
+@dataclass(frozen=True)
+class OtherStages:
+    """What publishing needs of other stages; who wires them hands it in.
+
+    `spending` opens label's ledger, to be asked what the requests of some keys took; `near_eval` is split's: of rows with the
+    `signature`s in some tables, and whether each is eval, those that are not and are like one that is.
+    """
+
+    spending: Callable[[], AbstractContextManager[Spending]]
+    near_eval: Callable[[Iterable[pa.Table], Flags], Flags]
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ def _with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:
     return table.filter(pc.is_in(table.column("id"), chosen.column("id").combine_chunks()))
 
 
-def plan(work: Workspace, asked: str | None = None) -> Plan:
+def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan:
     """Plan a version, with nothing written; `asked` is its number, where that is given.
 
     Raises ConfigError for a given version that promises too much, InputError where there are no labels, or those of another task.
@@ -77,7 +92,7 @@ def plan(work: Workspace, asked: str | None = None) -> Plan:
             f"Hub: delete the folder, then labelmill publish {work.config.in_commands} --adopt)"
         )
     outgoing = OutgoingRows(work)
-    index, tallies, languages = _index(work, outgoing)
+    index, tallies, languages = _index(work, outgoing, others)
     if not index.num_rows:
         raise InputError(
             f"{work.path}: no labelled article to publish; see: labelmill status {work.config.in_commands}"
@@ -134,27 +149,26 @@ def inputs_of(work: Workspace) -> str:
     return digest_of([*made_of, *([folder.digest(s) for folder in folders] for s in read_order(work.articles))])
 
 
-def _index(work: Workspace, outgoing: OutgoingRows) -> tuple[pa.Table, dict[str, provenance.RunTally], dict[str, int]]:
+def _index(
+    work: Workspace, outgoing: OutgoingRows, others: OtherStages
+) -> tuple[pa.Table, dict[str, provenance.RunTally], dict[str, int]]:
     """Return an index of all rows (small columns, for gates, comparison and manifest), the tally of each run, and the languages
     of some texts, where no filter has found any."""
     column, shard_names = work.config.label_column, read_order(work.articles)
     with_text = work.config.publish.text == "full"
     tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
     sample = LanguageSample(len(shard_names))
-    ledger = open_ledger(work.ledger_target, work.config.name)
-    try:
-        with work.progress("publish", len(shard_names), "shards") as progress:
-            for shard in shard_names:
-                outgoing_rows = outgoing.of(shard)
-                tables.append(rows.index_rows(outgoing_rows, column, with_text))
-                sample.add(outgoing_rows)
-                _tally(tallies, ledger, _with_ids_of(outgoing_rows, _asked(work, shard)))
-                progress.update()
-    finally:
-        ledger.close()
+    with others.spending() as spent, work.progress("publish", len(shard_names), "shards") as progress:
+        for shard in shard_names:
+            outgoing_rows = outgoing.of(shard)
+            tables.append(rows.index_rows(outgoing_rows, column, with_text))
+            sample.add(outgoing_rows)
+            _tally(tallies, spent, _with_ids_of(outgoing_rows, _asked(work, shard)))
+            progress.update()
     # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do
     index = pa.concat_tables(tables).unify_dictionaries()
-    near = _near_eval(work, index, [table.num_rows for table in tables[1:]])
+    is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)  # looked at anew, whatever the split says
+    near = others.near_eval(_signatures(work, index, [table.num_rows for table in tables[1:]]), is_eval)
     return index.append_column("near", pa.array(near.astype(np.int64))), tallies, dict(sample.counts.most_common())
 
 
@@ -170,28 +184,19 @@ def _asked(work: Workspace, shard: str) -> pa.Table:
     return labels.select(["id", "run_id"]).append_column("keys", pa.array(keys, pa.list_(pa.string())))
 
 
-def _tally(tallies: dict[str, provenance.RunTally], ledger: Ledger, labels: pa.Table) -> None:
+def _tally(tallies: dict[str, provenance.RunTally], spent: Spending, labels: pa.Table) -> None:
     """Add up what a shard's labels took, by run."""
     keys = [[bytes.fromhex(key) for key in keys] for keys in labels.column("keys").to_pylist()]
-    records = ledger.get(list(dict.fromkeys(key for row in keys for key in row)))
+    requests = spent(list(dict.fromkeys(key for row in keys for key in row)))
     for run_id, row in zip(labels.column("run_id").to_pylist(), keys, strict=True):
         tally = tallies.setdefault(run_id, provenance.RunTally())
         tally.rows += 1
         for key in row:
-            tally.add(records.pop(key, []))
-
-
-def _near_eval(work: Workspace, index: pa.Table, counts: list[int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return for each row that goes out whether it is train and like an eval row: looked at anew, whatever the split says.
-
-    `counts` has the rows of each shard in the index.
-    """
-    is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)
-    signatures = assignment.signatures_of(_signatures(work, index, counts), len(is_eval))
-    return assignment.near_eval(signatures, is_eval, work.config.split.similarity)
+            tally.add(requests.pop(key, []))
 
 
 def _signatures(work: Workspace, index: pa.Table, counts: list[int]) -> Iterator[pa.Table]:
+    """Yield the signatures of the rows of the index; `counts` has how many are of each shard."""
     start = 0
     for shard, count in zip(read_order(work.articles), counts, strict=True):
         yield _with_ids_of(index.slice(start, count), work.signatures.read(shard, ["id", "signature"]))

@@ -20,7 +20,7 @@ from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.publish import card, croissant, dataset_info, pictures, planning, release, release_log, repository
 from pipeline.publish.hub import Hub, State
-from pipeline.publish.planning import OutgoingRows, Plan
+from pipeline.publish.planning import OtherStages, OutgoingRows, Plan
 from pipeline.versions import checksums, data_files, diff, manifest, provenance, rows, store
 
 _log = logging.getLogger("labelmill.publish")
@@ -31,7 +31,7 @@ class HeldBack(Exception):
     """Version that is not made since nobody asked for more than growth; the text says what it would be."""
 
 
-def run(work: Workspace, options: RunOptions) -> str:
+def run(work: Workspace, options: RunOptions, others: OtherStages) -> str:
     """Write a version where the rows differ from the last one, or where one is asked for, and put it where the job says.
 
     Returns the version that now stands.
@@ -40,8 +40,8 @@ def run(work: Workspace, options: RunOptions) -> str:
     naming the rows, HubError, InputError where somebody changed the repository.
     """
     if work.config.publish.to == "hub":
-        return _to_hub(work, Hub(str(work.config.publish.repo)), options)
-    path = _prepare(work, store.latest(work.versions), True, options)
+        return _to_hub(work, Hub(str(work.config.publish.repo)), options, others)
+    path = _prepare(work, store.latest(work.versions), True, options, others)
     return _released(work, path).name
 
 
@@ -51,14 +51,14 @@ def preview(planned: Plan) -> str:
     return f"{planned.version} ({planned.diff.in_words})" + (f", stopped by {', '.join(stopping)}" if stopping else "")
 
 
-def _to_hub(work: Workspace, hub: Hub, options: RunOptions) -> str:
+def _to_hub(work: Workspace, hub: Hub, options: RunOptions, others: OtherStages) -> str:
     state = _finish_pending(work, hub, options)
     if state:
         repository.check_head(hub, state, work.versions, options.adopt)
     last, their_card = store.latest(work.versions), hub.text("README.md", state.head) if state else None
     state = _recreate(work, hub, state, options)
     is_out = last is None or (state is not None and last.name in state.versions)
-    path = _prepare(work, last, is_out, options, their_card)
+    path = _prepare(work, last, is_out, options, others, their_card)
     if path == last and is_out:
         release_log.note(work.versions, hub.repo, [last.name])
         return last.name
@@ -140,7 +140,12 @@ def _released(work: Workspace, path: Path) -> Path:
 
 
 def _prepare(
-    work: Workspace, last: Path | None, is_out: bool, options: RunOptions, their_card: str | None = None
+    work: Workspace,
+    last: Path | None,
+    is_out: bool,
+    options: RunOptions,
+    others: OtherStages,
+    their_card: str | None = None,
 ) -> Path:
     """Return the version that must go out, written beside its place; the last one itself where nothing changed.
 
@@ -159,7 +164,7 @@ def _prepare(
         if not (options.publish or changes.only_adds):
             raise HeldBack(f"{written['version']} ({changes.in_words})")
         return pending
-    planned = plan(work, asked)
+    planned = plan(work, others, asked)
     if not (options.publish or planned.diff.only_adds):
         raise HeldBack(preview(planned))
     for finding in planned.findings:
@@ -183,10 +188,10 @@ def _is_current(pending: dict[str, Any], work: Workspace, asked: str | None, inp
 # --- writing ---
 
 
-def plan(work: Workspace, asked: str | None = None) -> Plan:
+def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan:
     """Plan a version, with the number `asked` where given.  Raises InputError where the labels are those of another task."""
     label_table.check_column(work.reviewed, work)
-    return planning.plan(work, asked)
+    return planning.plan(work, others, asked)
 
 
 def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:

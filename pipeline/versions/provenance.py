@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.label.ledger import Record
+from pipeline.core.types import Spent
 
 RUNS = pa.schema(
     [
@@ -43,18 +43,17 @@ class RunTally:
     last_at: str | None = None
     models: Counter[str] = field(default_factory=Counter)
 
-    def add(self, records: Iterable[Record]) -> None:
-        for record in records:
-            usage = record.reply.usage if record.reply else None
+    def add(self, requests: Iterable[Spent]) -> None:
+        for model, input_tokens, output_tokens, cost_usd, finished_at, is_answered in requests:
             self.requests += 1
-            self.input_tokens += (usage.input_tokens if usage else None) or 0
-            self.output_tokens += (usage.output_tokens if usage else None) or 0
-            self.cost_usd += record.cost_usd or 0.0
-            self.unpriced += record.reply is not None and record.cost_usd is None
-            self.first_at = min(self.first_at or record.finished_at, record.finished_at)
-            self.last_at = max(self.last_at or record.finished_at, record.finished_at)
-            if record.reply and record.reply.model:
-                self.models[record.reply.model] += 1
+            self.input_tokens += input_tokens or 0
+            self.output_tokens += output_tokens or 0
+            self.cost_usd += cost_usd or 0.0
+            self.unpriced += bool(is_answered) and cost_usd is None
+            self.first_at = min(self.first_at or finished_at, finished_at)
+            self.last_at = max(self.last_at or finished_at, finished_at)
+            if model:
+                self.models[model] += 1
 
 
 def runs(tallies: dict[str, RunTally], descriptions: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

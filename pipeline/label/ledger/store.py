@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.core.shards import write_parquet
+from pipeline.core.types import Spent
 from pipeline.label.ledger.batches import Batches
 from pipeline.label.ledger.claims import Claims
 from pipeline.label.ledger.database import Database
@@ -22,6 +23,7 @@ from pipeline.label.ledger.sqlite import ReadingSQLite, SQLite
 from pipeline.label.ledger.tariffs import Tariff
 
 _LOOK_UP = 500  # keys in one query
+_SPENT = "key, model, input_tokens, output_tokens, cost_usd, finished_at, reply IS NOT NULL"
 _LOOK_UP_KEYS = 8000  # in one whose answer is keys alone
 _EXPORTED = 4096  # records in one batch of an export
 _NUMBERS = ("ask", "input_tokens", "cached_tokens", "output_tokens", "cache_write_tokens", "attempts")
@@ -65,6 +67,16 @@ class Ledger:
                 record = from_row(row)
                 records.setdefault(record.key, []).append(record)
         return records
+
+    def spent(self, keys: Sequence[bytes]) -> dict[bytes, list[Spent]]:
+        """Return what the requests of each key took, in order: as `get`, without the replies."""
+        spent: dict[bytes, list[Spent]] = {}
+        for start in range(0, len(keys), _LOOK_UP):
+            part = keys[start : start + _LOOK_UP]
+            query = f"SELECT {_SPENT} FROM replies WHERE key IN ({', '.join('?' * len(part))}) ORDER BY key, ask"  # noqa: S608
+            for key, *values in self.database.execute(query, part):
+                spent.setdefault(bytes(key), []).append(Spent(*values))
+        return spent
 
     def asked(self, keys: Iterable[bytes]) -> set[bytes]:
         """Return those of the keys that were answered or rejected, whatever the answer."""
