@@ -64,7 +64,7 @@ def test_rows_are_chosen_by_their_columns(judged: Path) -> None:
     both = exported(judged, "--format", "jsonl", "--where", "label_source=verified,edited", "--where", "language=xx")
     assert both == []
     both = exported(judged, "--format", "jsonl", "--where", "label_source=verified,edited")
-    assert {row["id"] for row in both} == {name for name, row in train.items() if row["label_source"] != "llm"}
+    assert {row["id"] for row in both} == {name for name, row in train.items() if row["label_source"] != "extracted"}
 
 
 def test_tiers_choose_phrases(judged: Path) -> None:
@@ -165,7 +165,9 @@ def test_preferences_are_what_people_changed(judged: Path) -> None:
 def test_rows_have_weights(judged: Path) -> None:
     train = train_of(judged)
     for row in exported(judged, "--format", "chat", "--weights", "verified=3,edited=2.5"):
-        assert row["weight"] == {"verified": 3, "edited": 2.5, "llm": 1}[train[row["id"]]["label_source"]]
+        assert row["weight"] == {"verified": 3, "edited": 2.5, "extracted": 1}[train[row["id"]]["label_source"]]
+    by_former_name = {row["id"]: row["weight"] for row in exported(judged, "--format", "chat", "--weights", "llm=0.5")}
+    assert {by_former_name[name] for name, row in train.items() if row["label_source"] == "extracted"} == {0.5}
 
 
 def test_examples_for_a_prompt(judged: Path) -> None:
@@ -175,7 +177,7 @@ def test_examples_for_a_prompt(judged: Path) -> None:
     assert result.returncode == 0, result.stderr
     examples = yaml.safe_load(out.read_text("utf-8"))["examples"]
     train = train_of(judged)
-    of_people = [row for row in train.values() if row["label_source"] != "llm"]
+    of_people = [row for row in train.values() if row["label_source"] != "extracted"]
     assert len({example["user"] for example in examples}) == 3
     for example in examples:
         [row] = [row for row in of_people if row["text"] in example["user"]]

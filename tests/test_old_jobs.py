@@ -24,7 +24,7 @@ from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label.requests import RequestBuilder
 from pipeline.versions import export, store
-from tests.conftest import command, rows, run, stage, work_of
+from tests.conftest import article, command, rows, run, stage, work_of
 from tests.openai_server import Server
 
 RUN_IDS = {
@@ -147,6 +147,37 @@ def test_as_a_person_runs_it(old_jobs: Path, server: Server) -> None:
     assert dry.returncode == 0, dry.stderr
     assert_only_cleaned_again(folder, before, labels)
     assert asked(server) == 0
+
+
+def test_an_extractor_s_labels_make_no_version_for_the_word_that_says_so(old_jobs: Path) -> None:
+    """What was called `llm` keeps the word; further labels, and those that are reviewed from the start, say `extracted`."""
+    path = old_jobs / "extractive.yaml"
+    shutil.rmtree(old_jobs / "jobs" / "extractive" / "reviewed")
+    work = run(path)
+    assert {row["label_source"] for row in rows(work, "labels")} == {"extracted"}
+    assert [folder.name for folder in sorted(work.versions.glob("[0-9]*"))] == ["1.0.0"]
+    assert "no row differs" in command("publish", path, "--dry-run").stdout
+    first = store.read_manifest(work.versions / "1.0.0")
+    assert first["label_sources"] == {"llm": 10}
+    output = work.path / "x.jsonl"
+    exported = command("export", path, "--format", "jsonl", "--where", "label_source=extracted", "--output", output)
+    assert exported.returncode == 0, exported.stderr
+    assert len(output.read_text("utf-8").splitlines()) == first["rows"]["train"]
+
+
+def test_what_an_old_job_of_the_extractor_gains_says_so(old_jobs: Path) -> None:
+    path = old_jobs / "extractive.yaml"
+    work = run(path)
+    before = {row["id"]: row for row in rows(work, "labels")}
+    assert {row["label_source"] for row in before.values()} == {"llm"}
+    with next(old_jobs.rglob("harbour.jsonl")).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**article(1), "id": "new"}) + "\n")
+    work = run(path)
+    after = {row["id"]: row for row in rows(work, "labels")}
+    assert {name: row["label_source"] for name, row in after.items() if name not in before} == {"new": "extracted"}
+    assert after["new"]["repairs"] == []
+    assert {name: after[name] for name in before} == before
+    assert [folder.name for folder in sorted(work.versions.glob("[0-9]*"))] == ["1.0.0", "1.1.0"]
 
 
 def test_what_people_said_holds(old_jobs: Path) -> None:

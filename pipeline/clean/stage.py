@@ -15,7 +15,7 @@ from pipeline.core.shards import REJECTED, Output, read_order, rejected_table
 from pipeline.core.types import Article, Label, Reply
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import UNKNOWN, Step, state_of
-from pipeline.job.label_table import schema
+from pipeline.job.label_table import former_rows, schema
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of, identified
@@ -68,6 +68,8 @@ def _clean(work: Workspace, labeller: RequestBuilder, ledger: Ledger, shard: str
     for row, article in zip(requests, articles, strict=True):
         label = _label(labeller, article, row, records.get(bytes.fromhex(row["key"]), []))
         (rejected if "reason" in label else kept).append(label)
+    if labeller.prompt is None:
+        _forgive_lists(work, shard, kept)
     for run_id in {label["run_id"] for label in kept}:
         labeller.describe(run_id)
     unknown = sum(finish.UNKNOWN in label["repairs"] for label in (*kept, *rejected))
@@ -124,6 +126,15 @@ def _label(
         "run_id": labeller.run_id_of(article, bytes.fromhex(request["key"])),
         "key": request["key"],
     }
+
+
+def _forgive_lists(work: Workspace, shard: str, labels: list[dict[str, Any]]) -> None:
+    """Take `literal` out of the repairs of an extractor's labels: that it writes a list is as it should be."""
+    former = former_rows(work.labels, shard, ["key", "repairs"])
+    called_repaired = {row["key"] for row in former if "literal" in row["repairs"]}  # they stay as they are
+    for label in labels:
+        if label["key"] not in called_repaired:
+            label["repairs"] = [name for name in label["repairs"] if name != "literal"]
 
 
 def _best(labeller: RequestBuilder, article: Article, answers: list[Record]) -> tuple[Record, Reply, Label]:

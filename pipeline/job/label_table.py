@@ -1,8 +1,12 @@
-"""Table `labels/`: its columns, and whether a folder's labels are those of the job's task."""
+"""Table `labels/`: its columns, whether a folder's labels are those of the job's task, and what a shard said before."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
 from pipeline.core.shards import Folder, label_fields, read_order
@@ -33,3 +37,15 @@ def check_column(folder: Folder, work: Workspace) -> None:
             raise InputError(
                 f"{folder.path}: has no {name!r}, it is of another task; run: labelmill run {work.config.in_commands}"
             )
+
+
+def former_rows(folder: Folder, shard: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a shard's rows as they stand before it is made anew; none where they cannot be read, or lack one of the columns.
+
+    Words that were chosen for a label once stay with it: a better word is for new rows.
+    """
+    try:
+        rows: list[dict[str, Any]] = pq.ParquetFile(folder.file(shard)).read(list(columns)).to_pylist()
+    except (OSError, pa.ArrowException):
+        return []
+    return rows if all(name in row for name in columns for row in rows[:1]) else []

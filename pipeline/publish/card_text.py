@@ -90,7 +90,9 @@ def _counts(counts: Mapping[str, int], between: str = " ") -> str:
 def _description(manifest: dict[str, Any]) -> str:
     texts = "Articles" if manifest["text"] == "full" else "Addresses and digests of articles (without their texts)"
     source = "by people and " if manifest["label_sources"].keys() & {"verified", "edited"} else ""
-    return f"{texts} with {manifest['task']}, given {source}by a model, each with the run that it is from."
+    extracted = manifest["runs"] and all(run["prompt"] is None for run in manifest["runs"])
+    labeller = "an extractor" if extracted else "a model"
+    return f"{texts} with {manifest['task']}, given {source}by {labeller}, each with the run that it is from."
 
 
 def _language_counts(manifest: dict[str, Any]) -> str:

@@ -119,7 +119,7 @@ def labels(facts: Facts) -> list[Picture]:
         return []
     pictures = [_sizes(about, facts["job"]["max_phrases"])] if many else []
     pictures += [_tiers(about)] if about["tiers"] else []
-    if set(about["label_sources"]) - {"llm"}:
+    if set(about["label_sources"]) & {"verified", "edited"}:
         pictures.append(_label_sources(about))
     if about["top"]:
         pictures.append(_top(about, many))
@@ -181,8 +181,8 @@ def _repairs(about: Facts) -> Picture:
 
 
 def _label_sources(about: Facts) -> Picture:
-    kinds = {"llm": "bar soft", "verified": "tier exact", "edited": "tier reviewer"}
-    touched = about["count"] - about["label_sources"].get("llm", 0)
+    kinds = {"llm": "bar soft", "extracted": "bar soft", "verified": "tier exact", "edited": "tier reviewer"}
+    touched = sum(about["label_sources"].get(kind, 0) for kind in ("verified", "edited"))
     takeaway = f"People have verified or edited {words.some(touched, 'label')}, {words.percent(touched / about['count'])} of all."
     svg = charts.stacked(
         takeaway, [(name, n, kinds.get(name, "tier other")) for name, n in about["label_sources"].items()]

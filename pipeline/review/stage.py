@@ -25,7 +25,7 @@ def run(work: Workspace) -> None:
     map_shards(
         _step(work, by_text),
         shards,
-        transform=lambda shard: _apply(work, work.labels.read(shard).to_pylist(), by_text),
+        transform=lambda shard: _apply(work, work.labels.read(shard).to_pylist(), by_text, _called_llm(work, shard)),
         progress=work.progress("review", len(shards), "shards"),
     )
 
@@ -50,20 +50,34 @@ def _verdicts_of(work: Workspace, by_text: dict[str, verdicts.Verdicts], shard: 
     return {digest: asdict(by_text[digest]) for digest in digests if digest in by_text}
 
 
-def _apply(work: Workspace, labels: list[dict[str, Any]], by_text: dict[str, verdicts.Verdicts]) -> Output:
+def _called_llm(work: Workspace, shard: str) -> set[tuple[str, str]]:
+    """Return id and run of the labels that were called `llm` when nothing else was there to call them."""
+    rows = label_table.former_rows(work.reviewed, shard, ["id", "run_id", "label_source"])
+    return {(row["id"], row["run_id"]) for row in rows if row["label_source"] == "llm"}
+
+
+def _apply(
+    work: Workspace,
+    labels: list[dict[str, Any]],
+    by_text: dict[str, verdicts.Verdicts],
+    called_llm: set[tuple[str, str]],
+) -> Output:
     """Split a shard's labels into reviewed ones and those of which reviewers left no phrase."""
     column, max_phrases, kept, rejected = work.config.label_column, work.config.max_phrases, [], []
     for row in labels:
         judged = by_text.get(row["text_sha256"], verdicts.Verdicts())
         before = column.phrases(row[column.name])
-        phrases, source = judged.apply(before, max_phrases)
+        by_model = row["prompt"] is not None or (row["id"], row["run_id"]) in called_llm  # else no model was asked
+        phrases, source = judged.apply(before, max_phrases, "llm" if by_model else "extracted")
         if phrases:
             tiers = dict(zip(before, row.get("tiers") or [], strict=False))
             label = {column.name: column.value(phrases), "tiers": [tiers.get(each, "reviewer") for each in phrases]}
             kept.append({**row, **label, "offsets": _offsets(row, before, phrases), "label_source": source})
         else:
             rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(before)})
-    reviewed = pa.schema([*label_table.schema(work), ("label_source", pa.string())])  # llm | verified | edited
+    reviewed = pa.schema(
+        [*label_table.schema(work), ("label_source", pa.string())]
+    )  # llm | extracted | verified | edited
     return Output(pa.Table.from_pylist(kept, schema=reviewed), rejected_table(rejected))
 
 

@@ -181,13 +181,22 @@ def unresolved(phrases: list[str], tiers: list[str], spans: list[list[int]], tex
 def digests(rows: pa.Table, label: str, with_text: bool) -> dict[str, pa.Array]:
     """Return `article` and `label`: for each row 64 bits of everything that it says of either (the text by its digest).
 
-    Its `source` does not count: a file that was renamed changes nothing of what a row says.
+    Its `source` does not count: a file that was renamed changes nothing of what a row says.  Nor does the word for a label that
+    nobody judged: `extracted` was called `llm` once, and the run tells which it is.
     """
     article = [name for name in _ARTICLE if name in rows.column_names]
     label_columns = [
         n for n in (label, "tiers", "offsets", "status", "label_source", "run_id") if n in rows.column_names
     ]
-    return {"article": _digests(rows, article, with_text), "label": _digests(rows, label_columns)}
+    return {"article": _digests(rows, article, with_text), "label": _digests(_in_former_words(rows), label_columns)}
+
+
+def _in_former_words(rows: pa.Table) -> pa.Table:
+    if "label_source" not in rows.column_names:
+        return rows
+    source = rows.column("label_source")
+    former = pc.if_else(pc.equal(source, "extracted").fill_null(False), "llm", source)
+    return rows.set_column(rows.column_names.index("label_source"), "label_source", former)
 
 
 def _digests(rows: pa.Table, names: list[str], with_text: bool | None = None) -> pa.Array:

@@ -56,7 +56,10 @@ class Selection:
         for table in store.rows_of(version, "eval" if self.split == "eval" else "train"):
             for name, values in self.where:
                 if name != _TIERS:
-                    table = table.filter(pc.is_in(table.column(name), pa.array(values, pa.string())))
+                    chosen = pc.is_in(table.column(name), pa.array(values, pa.string()))
+                    if name == "label_source" and "extracted" in values:
+                        chosen = pc.or_(chosen, _extracted_under_the_former_name(table, version))
+                    table = table.filter(chosen)
             yield from (row for row in table.to_pylist() if self._is_in_part(row["group_id"]))
 
     def _is_in_part(self, group: str) -> bool:
@@ -79,6 +82,13 @@ class Selection:
         for name, _ in self.where:
             if name not in columns:
                 raise ConfigError(f"--where {name}: no such column; there are: {', '.join(columns)}")
+
+
+def _extracted_under_the_former_name(table: pa.Table, version: Path) -> pa.ChunkedArray:
+    """Return which rows of a version of before are of an extractor, though they say `llm`: their run has no prompt."""
+    runs = [run["run_id"] for run in store.read_manifest(version).get("runs", []) if run["prompt"] is None]
+    of_an_extractor = pc.is_in(table.column("run_id"), pa.array(runs, pa.string()))
+    return pc.and_(of_an_extractor, pc.equal(table.column("label_source"), "llm"))
 
 
 def parse_where(given: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:

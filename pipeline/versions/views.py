@@ -85,7 +85,7 @@ class View:
         counts.cut += len(text) < len(row["text"])
         counts.shortened += target != "; ".join(phrases)
         line = {"id": row["id"], **self._shaped(text, target, other)}
-        return line | ({"weight": self.weights.get(row["label_source"], 1.0)} if self.weights else {})
+        return line | ({"weight": _weight(row["label_source"], self.weights)} if self.weights else {})
 
     def _phrases(self, row: Row) -> list[str]:
         if not self.many:
@@ -173,3 +173,9 @@ _PARTS: dict[str, Callable[[Row], tuple[Any, Any]]] = {
 
 def _message(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
+
+
+def _weight(source: str, weights: Mapping[str, float]) -> float:
+    """Return the weight of a label source; `extracted` was called `llm` once, and has its weight where it has none."""
+    former = "llm" if source == "extracted" else source
+    return weights.get(source, weights.get(former, 1.0))

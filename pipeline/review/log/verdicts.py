@@ -65,8 +65,8 @@ class Verdicts:
         keys = spellings(phrase)
         return next((other for other in phrases.values() if keys & spellings(other)), None)
 
-    def apply(self, phrases: list[str], most: int = 0) -> tuple[list[str], str]:
-        """Return the label after review and its source: `llm` (not fully judged), `verified` or `edited`.
+    def apply(self, phrases: list[str], most: int = 0, origin: str = "llm") -> tuple[list[str], str]:
+        """Return the label after review and its source: `origin` (not fully judged), `verified` or `edited`.
 
         With more than `most` phrases (0: any number) those go first that nobody has judged.
         """
@@ -78,7 +78,7 @@ class Verdicts:
         if label != phrases:
             return self._capped(label, most) if most else label, "edited"
         judged = all(self._of(phrase, before) for phrase in kept)
-        return kept, "verified" if kept and judged else "llm"
+        return kept, "verified" if kept and judged else origin
 
     def _capped(self, label: list[str], most: int) -> list[str]:
         unjudged = [phrase for phrase in reversed(label) if self.of(phrase) is None]
