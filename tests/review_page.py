@@ -64,7 +64,11 @@ class ReviewServer:
         return status, json.loads(raw) if "json" in found.get("content-type", "") else raw.decode(), found
 
     def csrf(self, **headers: str) -> str:
-        found = re.search(r"csrf.{1,20}?([0-9a-f]{64})", self.ask("/?reviewer=kim", **headers)[1])
+        return self.csrf_of("kim", **headers)
+
+    def csrf_of(self, reviewer: str, **headers: str) -> str:
+        page = self.ask(f"/?reviewer={urllib.parse.quote(reviewer)}", **headers)[1]
+        found = re.search(r"csrf.{1,20}?([0-9a-f]{64})", page)
         assert found
         return found[1]
 

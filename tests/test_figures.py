@@ -53,9 +53,10 @@ def precision(*judgements: Judgement, **more: Any) -> dict[str, Any]:
 def test_nothing_is_known_at_first() -> None:
     found = everything([], population())
     assert [key for key, value in found.items() if value is None] == [
-        *("precision", "needed", "recall", "agreement", "anchoring"),
+        *("precision", "needed", "recall", "agreement", "anchoring", "published"),
     ]
-    assert found["inherited"] == {"phrases_judged": 0, "phrases_open": 8, "articles_open": 4}
+    nothing_judged = {"phrases_judged": 0, "phrases_accepted": 0, "phrases_open": 8, "articles_open": 4}
+    assert found["inherited"] == nothing_judged
     assert short(found) == {"precision": None, "judged": 0, "needed": None}
     nothing = everything([], population({}))
     assert nothing["absent_rate"] is None and nothing["strata"] == []
@@ -136,7 +137,21 @@ def test_inherited_phrases() -> None:
         said(C, skipped=True),
         said(D, planted={"law": True}),
     ]
-    assert inherited(log, population()) == {"phrases_judged": 3, "phrases_open": 5, "articles_open": 3}
+    counts = {"phrases_judged": 3, "phrases_accepted": 2, "phrases_open": 5, "articles_open": 3}
+    assert inherited(log, population()) == counts
+
+
+def test_what_review_leaves_is_better_than_what_it_was_given() -> None:
+    """What was rejected is in no label any more, what was accepted is right, and what nobody judged is as the audit."""
+    log = [said(A, "rates", "bank"), said(C, "tax")]
+    of_all = everything(log, population())
+    share, left = of_all["precision"], of_all["published"]
+    assert share["mean"] == 2 / 3 and left["phrases"] == 8 - 1
+    assert left["mean"] == pytest.approx((2 + 5 * 2 / 3) / 7) and left["low"] == pytest.approx(
+        (2 + 5 * share["low"]) / 7
+    )
+    seen_all = [said(A, "rates", "bank"), said(B, "harbour", "city,spring"), said(C, "tax"), said(D, "vote,law")]
+    assert everything(seen_all, population())["published"] == {"mean": 1.0, "low": 1.0, "high": 1.0, "phrases": 5}
 
 
 # --- recall, agreement, reviewers ---
@@ -175,6 +190,22 @@ def test_agreement_of_two_reviewers() -> None:
     adjudicated = figures([*log, said(A, "rates,bank", who="ann", lane="adjudication")], population())["agreement"]
     assert adjudicated == found
     assert figures(log, replace(population(), overlap=lambda text: text == D))["agreement"] is None
+
+
+def test_two_who_judged_in_other_tools_are_two() -> None:
+    """Whoever gets a sheet or a project judges all of it: nobody had to draw an overlap for them."""
+    nobody_overlaps = replace(population(), overlap=lambda text: False)
+
+    def from_tool(tool: str, who: str) -> list[Judgement]:
+        judged = [said(A, "rates,bank", who=who), said(B, "harbour", "city,spring", who=who)]
+        return [replace(judgement, uid=f"{tool}:{who}:{judgement.text_sha256}") for judgement in judged]
+
+    by_kim, by_lee = from_tool("label_studio", "kim"), from_tool("argilla", "lee")
+    agreement = figures([*by_kim, *by_lee], nobody_overlaps)["agreement"]
+    assert agreement["articles"] == 2 and agreement["soft_f1"]["mean"] == 1.0
+    assert figures(by_kim, nobody_overlaps)["agreement"] is None
+    # on the page a second one judges what the first one left, or has seen: that is no agreement
+    assert figures([*by_kim, said(A, "rates,bank", who="lee")], nobody_overlaps)["agreement"] is None
 
 
 def test_reasons_are_of_real_phrases_in_the_audit() -> None:

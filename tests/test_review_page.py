@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -728,3 +731,90 @@ def test_a_label_of_a_closed_set_is_chosen(tmp_path: Path, opened: Opener) -> No
         saved(page)
     assert [judgement.added for judgement in said(job)] == [["문화"], ["Sports"], []]
     assert [judgement.rejected for judgement in said(job)] == [["Politics"], ["Politics"], []]
+
+
+# --- behind a proxy, in any zone and direction ---
+
+
+def test_behind_a_proxy_at_a_path(served: ReviewServer, job: Path, opened: Opener) -> None:
+    """The proxy takes its path off, and the server knows nothing of it: judging, history and the report work."""
+    with Proxy(served.port, "/tools/review") as proxy:
+        page = opened(proxy)
+        press(page, "a a u a")
+        saved(page)
+        assert len(said(job)) == 2
+        page.goto(f"{proxy.url}report?reviewer=kim")
+        assert "labelmill report" in page.title()
+    assert all(path.startswith("/tools/review/") for path in proxy.asked) and len(proxy.asked) > 8
+
+
+class Proxy:
+    """A reverse proxy that shows a server at a path."""
+
+    def __init__(self, port: int, path: str) -> None:
+        self._upstream, self._path, self.asked = port, path, list[str]()
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                proxy.asked.append(self.path)
+                if not self.path.startswith(proxy._path + "/"):
+                    self.send_error(404)
+                    return
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                upstream = http.client.HTTPConnection("127.0.0.1", proxy._upstream)
+                headers = {**self.headers, "Host": "127.0.0.1"}
+                upstream.request(self.command, self.path.removeprefix(proxy._path), body, headers)
+                answer = upstream.getresponse()
+                content = answer.read()
+                self.send_response(answer.status)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("transfer-encoding", "content-length", "connection"):
+                        self.send_header(name, value)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_POST = do_GET
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}{path}/"
+
+    def __enter__(self) -> Proxy:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def test_signs_of_direction_are_shown_and_turn_nothing(tmp_path: Path, opened: Opener) -> None:
+    text = "The invoice \u202egpj.exe was sent by Harbour Lights to the council. Harbour Lights won."
+    write_jsonl(tmp_path / "odd" / "odd.jsonl", [{"id": "a", "title": "Notes", "body": text, "day": "2026-05-08"}])
+    source = {"type": "files", "path": "odd.jsonl", "columns": {"text": "body", "published_at": "day"}}
+    job = make_job(tmp_path / "odd", "Harbour Lights; invoice", sources=[source])
+    with ReviewServer(job) as server:
+        page = opened(server, locale="en-US", timezone_id="America/Los_Angeles")
+        assert page.locator("#article .control").get_attribute("data-code") == "U+202E"
+        assert "\u202e" in (
+            page.locator("#article .text").text_content() or ""
+        )  # so that a phrase that is selected is found
+        assert "May 8, 2026" in page.inner_text(".facts")  # a day is the same day in every zone
+        first, last = (page.evaluate(WHERE, word) for word in ("The invoice", "Harbour Lights won"))
+        assert first["left"] < last["right"] or first["top"] < last["top"]
+
+
+WHERE = """word => {
+    const walker = document.createTreeWalker(document.querySelector('#article .text'), NodeFilter.SHOW_TEXT);
+    for (let node; (node = walker.nextNode()); ) {
+        const at = node.data.indexOf(word.split(' ')[0]);
+        if (at < 0) continue;
+        const range = document.createRange();
+        range.setStart(node, at); range.setEnd(node, at + 1);
+        return range.getBoundingClientRect();
+    }
+}"""

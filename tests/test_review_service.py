@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import unicodedata
+import urllib.parse
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +20,7 @@ from pipeline import runner
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.job.config import ReviewOptions
 from pipeline.review.log import judgements
+from pipeline.review.page import access
 from pipeline.review.page import service as services
 from pipeline.review.page.intake import RefusedJudgement, judgement_of
 from pipeline.review.page.service import ReviewService
@@ -417,6 +422,83 @@ def test_others_need_the_token(job: Path) -> None:
         cookie = headers["set-cookie"]
         assert "HttpOnly" in cookie and "samesite=strict" in cookie.lower()
         assert server.ask("/api/queue?reviewer=lee", Cookie=cookie.split(";")[0])[0] == 200
+
+
+def test_guessing_a_token_is_slow_however_many_guess_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_FIRST_PAUSE", 0.001)
+
+    async def guess() -> list[bool | None]:
+        guesses = access.Guesses()
+        given = [f"wrong-token-{n}" for n in range(200)] + ["right-token-here"]
+        at_once = await asyncio.gather(*(guesses.is_right("10.0.0.1", text, "right-token-here") for text in given))
+        assert (
+            at_once[-1] is None and at_once.count(False) == access._MOST_WAITING
+        )  # the right one among many is not found
+        assert await guesses.is_right("10.0.0.2", "right-token-here", "right-token-here")  # somebody else need not wait
+        return at_once
+
+    assert asyncio.run(guess()).count(None) == 201 - access._MOST_WAITING
+    pauses: list[float] = []
+    monkeypatch.setattr(access, "_FIRST_PAUSE", 0.5)
+
+    async def slept(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def one_after_the_other() -> None:
+        guesses = access.Guesses()
+        for n in range(20):
+            await guesses.is_right("10.0.0.1", f"wrong-{n}", "right-token-here")
+        assert await guesses.is_right("10.0.0.1", "right-token-here", "right-token-here")
+        await guesses.is_right("10.0.0.1", "wrong", "right-token-here")
+
+    monkeypatch.setattr(asyncio, "sleep", slept)
+    asyncio.run(one_after_the_other())
+    assert pauses[:6] == [0.5, 0.5, 0.5, 0.5, 0.5, 1.0] and pauses[13:20] == [60.0] * 7 and pauses[20] == 0.5
+
+
+def test_a_proxy_may_show_the_page_at_any_path(job: Path) -> None:
+    """With its path left on the requests or taken off them; and where nobody said so, all addresses are relative."""
+    with ReviewServer(job, "--root-path", "/tools/review/") as server:
+        for path in ("/?reviewer=kim", "/tools/review/?reviewer=kim"):
+            status, page, _ = server.ask(path)
+            assert status == 200 and 'src="/tools/review/static/app.js"' in page
+        assert server.ask("/tools/review/static/app.js")[0] == server.ask("/static/app.js")[0] == 200
+        assert server.ask("/tools/review/api/figures")[0] == 200 and server.ask("/tools/reviewer")[0] == 404
+        assert server.ask("/login")[2]["location"] == "/tools/review/"
+    with ReviewServer(job) as server:
+        page = server.ask("/?reviewer=kim")[1]
+        addresses = re.findall(r'(?:href|src|action)="([^"#]*)"', page)
+        assert len(addresses) >= 5 and not [address for address in addresses if address.startswith("/")]
+        assert server.ask("/login")[2]["location"] == "./"
+    done = command("review", job, "--root-path", "review")
+    assert done.returncode == 2 and "--root-path review: is no path" in done.stderr
+
+
+def test_a_name_is_one_person_however_its_letters_are_composed(job: Path) -> None:
+    composed, parts = "김하늘", unicodedata.normalize("NFD", "김하늘")
+    with ReviewServer(job, "--reviewers", parts) as server:
+        csrf = server.csrf_of(composed)
+        [card, *_] = server.ask(f"/api/queue?reviewer={urllib.parse.quote(parts)}")[1]["articles"]
+        sent = {"reviewer": parts, "judgements": [judged(card)]}
+        assert server.ask("/api/judgements", sent, X_CSRF_Token=csrf)[1]["refused"] == {}
+        history = server.ask(f"/api/history?reviewer={urllib.parse.quote(composed)}")[1]["judgements"]
+        assert len(history) == 1
+    [stored] = judgements.read(work_of(job).verdicts_file)
+    assert stored.reviewer == composed
+    with judgements.JudgementLog(work_of(job).verdicts_file) as log:  # as it was stored before names were folded
+        body = json.dumps({"text_sha256": "0" * 64, "id": "x", "reviewer": parts, "at": judgements.now()})
+        log._db.execute("INSERT INTO judgements (uid, body) VALUES ('old', ?)", (body,))
+    assert {judgement.reviewer for judgement in judgements.read(work_of(job).verdicts_file)} == {composed}
+
+
+def test_an_article_that_is_not_in_the_job_is_refused(job: Path) -> None:
+    table = desk(job, **EVERYTHING)
+    [card, *_] = cards_of(table, "kim")
+    foreign = {**judged(card), "key": "f" * 64}
+    assert table.store("kim", [foreign])[1] == {foreign["uid"]: "no article of this job"}
+    skipped = {"uid": "skipped-1", "key": "e" * 64, "lane": "audit", "skipped": True}
+    assert table.store("kim", [skipped])[1] == {"skipped-1": "no article of this job"}
+    assert table.store("kim", [judged(card)])[1] == {}
 
 
 def login(server: ReviewServer, token: str) -> tuple[int, dict[str, str]]:

@@ -28,6 +28,7 @@ REVIEW_FORMATS = ("csv", "xlsx", "jsonl", "argilla", "label-studio")
 )
 @click.option("--token", help="What reviewers log in with; needed where --host is reached by others.")
 @click.option("--reviewers", metavar="A,B", help="Who may review, by name (default: anyone).")
+@click.option("--root-path", default="", metavar="/PATH", help="The path at which a proxy shows the page.")
 @click.option("--predictions", type=FILE, metavar="FILE", help="Review another model's labels: JSONL by id.")
 @click.option("--export", type=FILE, metavar="FILE", help="Write a sample to FILE.")
 @click.option("--import", "filled", type=FILE, metavar="FILE", help="Read the filled FILE back.")
@@ -41,6 +42,7 @@ def review(
     port: int,
     token: str | None,
     reviewers: str | None,
+    root_path: str,
     predictions: Path | None,
     export: Path | None,
     filled: Path | None,
@@ -63,7 +65,7 @@ def review(
         print(f"{stored} verdicts stored{also}; labelmill run {job.in_commands} applies them")
     else:
         names = [] if reviewers is None else reviewers.split(",")
-        review.serve(work, host, port, token, names, predictions, output.review_address)
+        review.serve(work, host, port, token, names, predictions, root_path, output.review_address)
 
 
 @job_command("status", "What each stage took in, kept and rejected.", f"status {QUICKSTART}")

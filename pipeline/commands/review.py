@@ -38,9 +38,10 @@ def serve(
     token: str | None,
     reviewers: Sequence[str],
     predictions: Path | None,
+    root: str,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve the page on `host:port` (0: any free one) until Ctrl-C; `on_ready` gets its URL.
+    """Serve the page on `host:port` (0: any free one) until Ctrl-C; `on_ready` gets its URL; `root`: the path at a proxy.
 
     Raises ConfigError where others could reach it without a token, InputError where there is nothing to review or the port is
     taken.
@@ -53,11 +54,13 @@ def serve(
     from pipeline.review.page.service import ReviewService
 
     _check_token(host, token, access.LOOPBACK)
+    if root and not root.startswith("/"):
+        raise ConfigError(f"--root-path {root}: is no path; write it as the proxy shows it: /review")
     names = access.parse_names(reviewers)
     if reviewers and not names:
         raise ConfigError("--reviewers: names nobody; give NAME,NAME or leave it out, and any name will do")
     service = ReviewService(work, Predictions(work, predictions) if predictions else JobLabels(work))
-    settings = _settings(work, names)
+    settings = _settings(work, names, root)
     server_socket = _listen(host, port)
     application = app.create(service, settings, access.load_secret(work.verdicts_file.parent), token)
     config = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off", server_header=False)
@@ -85,7 +88,7 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _settings(work: Workspace, reviewers: list[str]) -> Any:
+def _settings(work: Workspace, reviewers: list[str], root: str) -> Any:
     from pipeline.review.page.app import PageSettings
 
     config = work.config
@@ -97,6 +100,7 @@ def _settings(work: Workspace, reviewers: list[str]) -> Any:
         max_phrases=config.max_phrases,
         reviewers=reviewers or None,
         report=lambda review: _report(work, review),
+        root=root,
     )
 
 

@@ -77,7 +77,14 @@ def headline(facts: dict[str, Any], unjudged: str = "nobody has judged a random 
         judged = some(share["articles"], "article")
         unit = "phrases" if facts["job"]["many"] else "labels"
         whole = "" if share["covers"] >= ENOUGH else f", which speaks for {percent(share['covers'])} of them"
-        parts.append(f"{percent(share['mean'])} of {unit} accepted (95%: {between(share)}, {judged} judged){whole}")
+        whose = (
+            f"the labeller's {unit} were accepted"  # before review: those that were rejected are in no label any more
+        )
+        parts.append(f"{percent(share['mean'])} of {whose} (95%: {between(share)}, {judged} judged){whole}")
+        if (left := review.get("published")) and review["inherited"]["phrases_judged"] > review["inherited"][
+            "phrases_accepted"
+        ]:
+            parts.append(f"of those that review left, {percent(left['mean'])} are right (95%: {between(left)})")
     else:
         parts.append(unjudged)
     if labels["absent_rate"] is not None:
@@ -168,7 +175,7 @@ def precision(review: dict[str, Any], what: str) -> str:
     if not needed:
         return f"{sentence}."
     more = some(needed["articles"], "more article")
-    return f"{sentence}; with {more} the interval is about ±{needed['half_width'] * 100:g} points."
+    return f"{sentence}; with about {more} the interval is about ±{needed['half_width'] * 100:g} points."
 
 
 def quote(quoted: dict[str, Any]) -> str:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.core.errors import InputError
 from pipeline.core.sqlite_reader import open_read_only
+from pipeline.core.text.folding import fold_space
 
 Lane = Literal["audit", "blind", "triage", "adjudication"]
 LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication")
@@ -122,7 +124,8 @@ class JudgementLog:
 
     def add(self, judgements: Iterable[Judgement]) -> int:
         """Store judgements durably, all or none; return how many were not there yet."""
-        rows = [(j.uid or uuid.uuid4().hex, json.dumps(asdict(j), ensure_ascii=False)) for j in judgements]
+        named = (replace(j, reviewer=as_name(j.reviewer)) for j in judgements)
+        rows = [(j.uid or uuid.uuid4().hex, json.dumps(asdict(j), ensure_ascii=False)) for j in named]
         with self._transaction() as cursor:
             cursor.executemany("INSERT OR IGNORE INTO judgements (uid, body) VALUES (?, ?)", rows)
             return cursor.rowcount
@@ -226,7 +229,13 @@ def _packed(typed: list[str] | None) -> str | None:
 
 def of_dict(value: dict[str, Any]) -> Judgement:
     """Make a judgement of stored fields; those that a newer labelmill wrote are left out."""
-    return Judgement(**{name: item for name, item in value.items() if name in _NAMES})
+    known_fields = {name: item for name, item in value.items() if name in _NAMES}
+    return Judgement(**known_fields | {"reviewer": as_name(str(value["reviewer"]))})
+
+
+def as_name(text: str) -> str:
+    """Return a reviewer's name in its one spelling: some keyboards send Hangul in parts (NFD), and that is the same person."""
+    return unicodedata.normalize("NFC", fold_space(text))
 
 
 def _refuse_lines(path: Path) -> None:

@@ -7,16 +7,19 @@ send.  Both are made of a secret that stays beside the job, so an open page surv
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import MissingExtra
-from pipeline.core.text.folding import fold_space
+from pipeline.review.log.judgements import as_name
 
 try:
     from starlette.requests import Request
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0  # seconds that a wrong token waits for its answer
+_FREE = 5  # wrong ones that wait no longer than the first; then twice as long every time
+_MOST_WAITING, _MOST_ADDRESSES = 20, 10_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -53,7 +59,7 @@ def load_secret(folder: Path) -> bytes:
 
 def parse_names(given: Sequence[str]) -> list[str]:
     """Return the names of a login list, without blanks and repetitions."""
-    return list(dict.fromkeys(filter(None, map(fold_space, given))))
+    return list(dict.fromkeys(filter(None, map(as_name, given))))
 
 
 def sign(secret: bytes, what: str, token: str | None) -> str:
@@ -66,11 +72,54 @@ def is_secret(given: str, secret: str) -> bool:
     return bool(secret) and hmac.compare_digest(given.encode(), secret.encode())
 
 
-class AccessMiddleware:
-    """Middleware that refuses who may not ask, and adds to every answer the headers that bind the browser."""
+@dataclass
+class _Guesser:
+    """Address that tokens come from: its turn, how many wait for it, how many were wrong."""
 
-    def __init__(self, app: ASGIApp, allowed: Callable[[Request], Response | None]) -> None:
-        self._app, self._allowed = app, allowed
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+    wrong: int = 0
+
+
+class Guesses:
+    """Tokens by the address that they come from: each waits for its turn, and a wrong one keeps the turn, longer every time.
+
+    So whoever guesses learns of some thousand tokens a day, by however many connections.
+    """
+
+    def __init__(self) -> None:
+        self._guessers: OrderedDict[str, _Guesser] = OrderedDict()
+
+    async def is_right(self, address: str, given: str, token: str) -> bool | None:
+        """Return whether it is the token; None where too many from this address wait for their turn."""
+        guesser = self._guessers.setdefault(address, _Guesser())
+        self._guessers.move_to_end(address)
+        if len(self._guessers) > _MOST_ADDRESSES:
+            self._guessers.popitem(last=False)
+        if guesser.waiting >= _MOST_WAITING:
+            return None
+        guesser.waiting += 1
+        try:
+            async with guesser.turn:
+                # looked at in its turn only: else many connections at once would find the right one among many
+                if is_secret(given, token):
+                    guesser.wrong = 0
+                    return True
+                guesser.wrong += 1
+                await asyncio.sleep(min(_FIRST_PAUSE * 2.0 ** max(0, guesser.wrong - _FREE), _LONGEST_PAUSE))
+                return False
+        finally:
+            guesser.waiting -= 1
+
+
+class AccessMiddleware:
+    """Middleware that refuses who may not ask, and adds to every answer the headers that bind the browser.
+
+    What a proxy left of its own path (`root`) is taken off the request's.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Callable[[Request], Awaitable[Response | None]], root: str = "") -> None:
+        self._app, self._allowed, self._root = app, allowed, root.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -84,5 +133,7 @@ class AccessMiddleware:
                 message["headers"] = [*message["headers"], *(pair for pair in policy if pair[0] not in present)]
             await send(message)
 
-        refusal = self._allowed(Request(scope))
+        if self._root and (scope["path"] + "/").startswith(self._root + "/"):
+            scope = {**scope, "path": scope["path"][len(self._root) :] or "/", "raw_path": None}
+        refusal = await self._allowed(Request(scope))
         await (refusal or self._app)(scope, receive, with_headers)

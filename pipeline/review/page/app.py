@@ -14,9 +14,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 
 from pipeline.core.errors import LabelmillError, MissingExtra
-from pipeline.core.text.folding import fold_space
-from pipeline.review.log.judgements import REASONS
-from pipeline.review.page.access import LOOPBACK, AccessMiddleware, is_secret, sign
+from pipeline.review.log.judgements import REASONS, as_name
+from pipeline.review.page.access import LOOPBACK, AccessMiddleware, Guesses, is_secret, sign
 from pipeline.review.page.intake import RefusedJudgement
 from pipeline.review.page.service import ReviewService
 
@@ -31,14 +30,14 @@ except ImportError as error:
 
 HERE = Path(__file__).parent
 _MOST_BYTES = 4 * 2**20
-_WRONG_TOKEN = 0.5  # seconds that a wrong one waits for its answer
 _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True)
 class PageSettings:
     """Settings of the page for one job.  `reviewers`: the names that may review (None: any); `allowed`: the labels of a closed set;
-    `report` makes the report's HTML of the figures that its reader may know."""
+    `report` makes the report's HTML of the figures that its reader may know; `root`: the path at which a proxy shows the page
+    ("": it is not known, and addresses are relative)."""
 
     job: str
     label: str
@@ -47,6 +46,7 @@ class PageSettings:
     max_phrases: int
     reviewers: list[str] | None
     report: Callable[[dict[str, Any]], str]
+    root: str = ""
 
 
 def create(service: ReviewService, settings: PageSettings, secret: bytes, token: str | None) -> Starlette:
@@ -64,7 +64,7 @@ def create(service: ReviewService, settings: PageSettings, secret: bytes, token:
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     app = Starlette(routes=routes, exception_handlers={LabelmillError: _error_line, Exception: _error_line})
-    app.add_middleware(AccessMiddleware, allowed=pages.may_ask)
+    app.add_middleware(AccessMiddleware, allowed=pages.may_ask, root=settings.root)
     return app
 
 
@@ -77,6 +77,8 @@ class _Pages:
         self._storage = sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
         name = hashlib.sha256(self._session.encode()).hexdigest()[:8]
         self._cookie = f"labelmill_{name}"  # one for each job: browsers share cookies between ports
+        self._guesses = Guesses()
+        self._root = f"{settings.root.rstrip('/')}/" if settings.root.strip("/") else ""
         self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 
     async def _in_service_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -85,38 +87,50 @@ class _Pages:
 
     # --- who may ask ---
 
-    def may_ask(self, request: Request) -> Response | None:
+    async def may_ask(self, request: Request) -> Response | None:
         """Return None, or the response that refuses the request."""
         if self._token is None:
             host = request.url.hostname or ""
             return None if host in LOOPBACK else _error(403, f"this server answers {LOOPBACK[0]} only, not {host!r}")
         path = request.url.path
-        if path == "/login" or path.startswith("/static/") or self._has_token(request):
+        if path == "/login" or path.startswith("/static/"):
             return None
+        if is_secret(request.cookies.get(self._cookie, ""), self._session):
+            return None
+        if scheme_and_token := request.headers.get("authorization", ""):
+            right = await self._guess(request, scheme_and_token.removeprefix("Bearer "))
+            return (
+                None
+                if right
+                else _error(429, "too many wrong tokens; wait")
+                if right is None
+                else _error(401, "wrong token")
+            )
         if path == "/":
-            return RedirectResponse("/login", 303)
+            return self._to("login")
         return _error(401, "no token: open the page again and log in")
 
-    def _has_token(self, request: Request) -> bool:
-        cookie = request.cookies.get(self._cookie, "")
-        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return is_secret(cookie, self._session) or is_secret(bearer, self._token or "")
+    async def _guess(self, request: Request, given: str) -> bool | None:
+        address = request.client.host if request.client else ""
+        return await self._guesses.is_right(address, given, self._token or "")
+
+    def _to(self, page: str) -> Response:
+        return RedirectResponse(f"{self._root}{page}" or "./", 303)
 
     async def login(self, request: Request) -> Response:
         ui, wrong = _ui(request), False
         if self._token is None:
-            return RedirectResponse("/", 303)
+            return self._to("")
         if request.method == "POST":
             form = await _form(request)
-            if is_secret(form.get("token", ""), self._token):
-                answer = RedirectResponse("/", 303)
+            if await self._guess(request, form.get("token", "")):
+                answer = self._to("")
                 answer.set_cookie(
                     self._cookie, self._session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
                 )
                 return answer
             wrong = True
-            await asyncio.sleep(_WRONG_TOKEN)
-        page = self._templates.get_template("login.html").render(ui=ui, error=wrong)
+        page = self._templates.get_template("login.html").render(ui=ui, error=wrong, root=self._root)
         return HTMLResponse(page, 401 if wrong else 200)
 
     # --- pages ---
@@ -140,8 +154,9 @@ class _Pages:
             "max_phrases": self._settings.max_phrases,
             "model": self._service.model,
             "reasons": [reason for reason in REASONS if reason != "edited"],
+            "root": self._root,
         }
-        return HTMLResponse(self._templates.get_template("page.html").render(settings=settings))
+        return HTMLResponse(self._templates.get_template("page.html").render(settings=settings, root=self._root))
 
     async def report(self, request: Request) -> Response:
         figures = await self._in_service_thread(
@@ -211,7 +226,7 @@ class _Pages:
         return (reviewer, body) if reviewer else ("", _error(403, "no reviewer of that name", kind="reviewer"))
 
     def _reviewer(self, sent: Any) -> str | None:
-        name = fold_space(sent if isinstance(sent, str) else "").encode(errors="replace").decode()[:80]
+        name = as_name(sent if isinstance(sent, str) else "").encode(errors="replace").decode()[:80]
         return name if name and (self._settings.reviewers is None or name in self._settings.reviewers) else None
 
 

@@ -12,9 +12,11 @@ from pipeline.review.sample.lanes import disputed, is_complete
 
 @dataclass(frozen=True)
 class JudgementContext:
-    """Context in which a judgement arrives: whether its article is of the blind share, the article's present label, how many
-    reviewers its lane wants, its standing judgements, and what the sender has seen (`exposure`)."""
+    """Context in which a judgement arrives: whether its article is of the job (or was, when it was shown) and of the blind share,
+    the article's present label, how many reviewers its lane wants, its standing judgements, and what the sender has seen
+    (`exposure`)."""
 
+    in_job: bool
     blind: bool
     phrases: Sequence[str]
     needed: int
@@ -26,6 +28,8 @@ def objection(sent: Judgement, case: JudgementContext) -> str | None:
     """Return why a judgement is refused, in one line; None where it is accepted."""
     if sent.undoes is not None:
         return _check_undo(sent, case)
+    if not case.in_job:
+        return "no article of this job"
     reason = _check_blind(sent, case) if sent.lane == "blind" else _check_open(sent, case)
     return reason or _check_repetition(sent, case)
 

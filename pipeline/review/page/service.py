@@ -235,7 +235,10 @@ class ReviewService:
     def _context(self, judgement: Judgement) -> JudgementContext:
         undone = self._index.standing.get(judgement.undoes or "")
         text = (undone or judgement).text_sha256
+        prefix = digest_prefix(text)
+        was_shown = any(name == judgement.reviewer for name in self._leases.get((judgement.lane, prefix), {}))
         return JudgementContext(
+            in_job=self._frame.index_of(text) is not None or was_shown or bool(self._index.of(prefix)),
             blind=self._lanes.is_blind(text),
             phrases=self._frame.phrases_of(text),
             needed=self._needed(judgement.lane, digest_prefix(text)),

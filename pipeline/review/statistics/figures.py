@@ -67,7 +67,18 @@ def figures(records: Sequence[Judgement], population: Population) -> _Json:
 
 def everything(records: Sequence[Judgement], population: Population) -> _Json:
     """Return the figures with `inherited`."""
-    return figures(records, population) | {"inherited": inherited(standing(records), population)}
+    all_figures, in_labels = figures(records, population), inherited(standing(records), population)
+    return all_figures | {"inherited": in_labels, "published": _published(all_figures["precision"], in_labels)}
+
+
+def _published(precision: _Json | None, in_labels: _Json) -> _Json | None:
+    """Return which share of the model's phrases that are left after review is right: all that people accepted, and of those
+    that nobody has judged the share that the audit has.  None where there is no precision."""
+    accepted, unjudged = in_labels["phrases_accepted"], in_labels["phrases_open"]
+    if precision is None or not accepted + unjudged:
+        return None
+    right = {end: (accepted + precision[end] * unjudged) / (accepted + unjudged) for end in ("mean", "low", "high")}
+    return {**right, "phrases": accepted + unjudged}
 
 
 def short(all_figures: _Json) -> _Json:
@@ -80,12 +91,15 @@ def short(all_figures: _Json) -> _Json:
 def inherited(judgements: Iterable[Judgement], population: Population) -> _Json:
     """Count the phrases of the present labels that have a verdict in force, from whatever lane or model; reads all labels."""
     by_text_digest = in_force(judgements)
-    judged = phrases = articles = 0
+    judged = accepted = phrases = articles = 0
     for text, label in population.labels():
         verdicts_of_text = by_text_digest.get(text)
-        decided = sum(verdicts_of_text.of(phrase) is not None for phrase in label) if verdicts_of_text else 0
+        of_phrases = [verdicts_of_text.of(phrase) for phrase in label] if verdicts_of_text else []
+        decided = sum(verdict is not None for verdict in of_phrases)
+        accepted += sum(verdict is True for verdict in of_phrases)
         judged, phrases, articles = judged + decided, phrases + len(label), articles + (decided < len(label))
-    return {"phrases_judged": judged, "phrases_open": phrases - judged, "articles_open": articles}
+    counts = {"phrases_judged": judged, "phrases_accepted": accepted, "phrases_open": phrases - judged}
+    return {**counts, "articles_open": articles}
 
 
 def _in_population(judgements: Iterable[Judgement], population: Population) -> list[Judgement]:
@@ -219,12 +233,14 @@ def _had(typed: tuple[str, ...], label: tuple[str, ...], language: str | None) -
 
 
 def _agreement(audit: dict[str, list[Judgement]], population: Population) -> _Json | None:
-    """Return how far the first two reviewers of each overlap article agree, each as he or she last said, before adjudication."""
+    """Return how far the first two reviewers of an article agree, each as he or she last said, before adjudication."""
     pairs = {}
     for text, judged in audit.items():
         own = {one.reviewer: one for one in judged}  # in the order of their first judgements
-        if len(own) > 1 and population.overlap(text):
-            pairs[text] = list(own.values())[:2]
+        pair = list(own.values())[:2]
+        # two are asked in the overlap; in sheets and other tools whoever gets a file judges all of it, on his or her own
+        if len(pair) == 2 and (population.overlap(text) or all(one.from_file for one in pair)):
+            pairs[text] = pair
     if not pairs:
         return None
     sets = [[_final(one, population.language_of(text)) for one in pair] for text, pair in pairs.items()]

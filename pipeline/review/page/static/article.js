@@ -1,5 +1,5 @@
 // The left pane: the article, with every occurrence of a phrase marked and numbered.
-import { el, once } from "./dom.js";
+import { el, once, shown } from "./dom.js";
 import { tidy } from "./draft.js";
 import { t } from "./strings.js";
 
@@ -37,7 +37,7 @@ function* writing(segments, marked, marks, into) {
   let begun = !marked || marks.some((elements) => elements.length);
   for (const [piece, phrases] of segments) {
     const here = marked ? phrases : [];
-    if (here.length) into.node(nested(piece, here, before, marks), piece.length);
+    if (here.length) into.node(nested(piece, here, before, marks)[0], piece.length);
     else into.text(piece);
     before = here;
     begun ||= here.length > 0;
@@ -68,13 +68,13 @@ function parted(card) {
 }
 
 function nested(text, here, before, marks) {
-  let inside = document.createTextNode(text);
+  let inside = shown(text);
   here.forEach((phrase, depth) => {
     const classes = `.p${phrase % COLOURS}.s${phrase % COLOURS}.d${Math.min(depth, 3)}`;
     const mark = el(`mark${classes}`, { "data-row": phrase }, inside);
     if (!before.includes(phrase)) mark.dataset.n = phrase + 1; // shown by the style sheet: no part of what can be selected
     marks[phrase].push(mark);
-    inside = mark;
+    inside = [mark];
   });
   return inside;
 }
@@ -96,11 +96,11 @@ function blocksIn(root, segments) {
   const text = (value) => {
     let from = 0;
     for (let end; (end = endOfBlock(value, from, size, hasLines)) > 0; from = end) {
-      block.append(value.slice(from, end).replace(/\n$/, "")); // the block's end is the line's
+      block.append(...shown(value.slice(from, end).replace(/\n$/, ""))); // the block's end is the line's
       size += end - from;
       open();
     }
-    if (from < value.length) block.append(value.slice(from));
+    if (from < value.length) block.append(...shown(value.slice(from)));
     size += value.length - from;
   };
   root.classList.toggle("long", isLong);
@@ -143,11 +143,13 @@ function link(card) {
   return el("a", { href: card.url, target: "_blank", rel: "noopener noreferrer", text: name });
 }
 
-const dates = once((language, dateStyle) => new Intl.DateTimeFormat(language, { dateStyle }));
+const dates = once((language, dateStyle, timeZone) => new Intl.DateTimeFormat(language, { dateStyle, timeZone }));
 
 function day(value, language, style = "long") {
   const date = new Date(value);
-  return Number.isNaN(date.getTime()) ? value : dates(language, style).format(date);
+  if (Number.isNaN(date.getTime())) return value;
+  // a day without a time is the same day everywhere
+  return dates(language, style, /^\d{4}-\d{2}-\d{2}$/.test(value) ? "UTC" : undefined).format(date);
 }
 
 function provenance(made, settings, language) {

@@ -6,11 +6,29 @@ export function el(what, props = {}, ...children) {
   const element = document.createElement(tag);
   if (classes.length) element.className = classes.join(" ");
   for (const [name, value] of Object.entries(props)) {
-    if (name === "text") element.textContent = value;
+    if (name === "text") element.append(...shown(value ?? ""));
     else if (name === "on") for (const event of Object.keys(value)) element.addEventListener(event, value[event]);
     else if (value !== null && value !== false && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.flat().filter((child) => child || child === ""));
+  const present = children.flat().filter((child) => child || child === "");
+  element.append(...present.flatMap((child) => (typeof child === "string" ? shown(child) : child)));
+  return element;
+}
+
+const CONTROL = /([\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])/;
+
+/** Return the nodes of a text: what turns the direction of writing is marked, and turns nothing outside of its mark. */
+export function shown(text) {
+  const value = String(text);
+  if (!CONTROL.test(value)) return [value];
+  return value.split(CONTROL).filter(Boolean).map((part) => (CONTROL.test(part) ? control(part) : part));
+}
+
+function control(character) {
+  const element = document.createElement("bdi"); // it stays in the text, so that a phrase that is selected with it is found
+  element.className = "control";
+  element.dataset.code = `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  element.append(character);
   return element;
 }
 

@@ -96,7 +96,7 @@ export function saved(outbox, full, settings, act) {
         "p",
         {},
         t("nobody", { name: settings.reviewer, n }),
-        small(t("other_name"), () => location.assign("/")),
+        small(t("other_name"), () => location.assign(settings.root || "./")),
       ),
     outbox.state === "offline" && n > 0 && el("p", { text: t("offline", { n }) }),
     full && n > 0 && el("p", { text: t("full") }),

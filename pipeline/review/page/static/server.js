@@ -12,23 +12,24 @@ export class Server {
   constructor(settings) {
     this.reviewer = settings.reviewer;
     this.csrf = settings.csrf;
+    this.root = settings.root; // "" where nobody said at which path the page is: addresses are relative to it
   }
 
   queue(lane, n, have) {
-    return this.ask(`/api/queue?${new URLSearchParams({ reviewer: this.reviewer, lane, n, have: have.join(",") })}`);
+    return this.ask(`${this.root}api/queue?${new URLSearchParams({ reviewer: this.reviewer, lane, n, have: have.join(",") })}`);
   }
 
   history(n) {
-    return this.ask(`/api/history?${new URLSearchParams({ reviewer: this.reviewer, before: "", n })}`);
+    return this.ask(`${this.root}api/history?${new URLSearchParams({ reviewer: this.reviewer, before: "", n })}`);
   }
 
   /** The card of a blind article with its label, for the phrases that the reviewer wrote. */
   reveal(key, typed) {
-    return this.post("/api/reveal", { key, typed });
+    return this.post(`${this.root}api/reveal`, { key, typed });
   }
 
   send(judgements) {
-    return this.post("/api/judgements", { judgements });
+    return this.post(`${this.root}api/judgements`, { judgements });
   }
 
   post(address, values) {
