@@ -124,5 +124,7 @@ def go_to(page: Page, wanted: str) -> None:
             return
         before = title(page)
         page.keyboard.press("s")
-        page.wait_for_function("before => (document.querySelector('#title')?.textContent ?? before) !== before", arg=before)
+        page.wait_for_function(
+            "before => (document.querySelector('#title')?.textContent ?? before) !== before", arg=before
+        )
     raise AssertionError(f"{wanted} was not shown")
