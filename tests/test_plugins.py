@@ -532,7 +532,7 @@ def test_a_task_with_every_hook(acme: JobMaker, server: Server, tmp_path: Path) 
     assert sum(server.seen.values()) == 6, "what judge found to be no good was asked again"
     check = label_checker(work.config)
     assert (check("Calm "), check("sad")) == ("calm", None)
-    assert _settings(work, []).allowed == ["calm", "loud"] == _task(work).allowed
+    assert _settings(work, [], "").allowed == ["calm", "loud"] == _task(work).allowed
     gold = write_jsonl(tmp_path / "gold.jsonl", [{"id": "a0", "mood": "Loud"}, {"id": "a1", "mood": "calm"}])
     assert evaluate.evaluate(work, gold).metrics["accuracy"][0] == 0.5
     assert plugins.version_of(plugins.load("tasks", "labelmill_acme.task")) == 4
