@@ -3,7 +3,10 @@
 Labels are often wrong: servers declare ISO-8859-1 for everything, templates declare EUC-KR for UTF-8. So the bytes count first:
 a byte order mark, the NULs of UTF-16, valid UTF-8, the most frequent characters of Korean, Japanese and Chinese (Japanese read as
 CP949 is valid Hangul, so that validity alone proves nothing). Then the labels of a page count, the HTTP header's before its own,
-and last a guess by charset-normalizer. A file has no labels, but may be mixed of several encodings: that of most of it is its own.
+then the encoding that most of the page is in: an advertisement in EUC-KR or an emoji of two surrogates does not make a UTF-8
+page one of another encoding, and what does not fit becomes U+FFFD. Last comes a guess by charset-normalizer, which is not believed
+where it makes Latin letters of words of another script: such a page has no encoding that is known. A file has no labels, but may be
+mixed of several encodings: that of most of it is its own.
 """
 
 from __future__ import annotations
@@ -29,7 +32,12 @@ _HIGH_RUN = re.compile(rb"[\x80-\xff][^<>\s]{0,200}")
 _SAMPLE_BYTES = 40_000
 _FILE_BYTES, _MAX_ASCII_BYTES = 2**18, 2**26  # of a file, that are judged, and in which what is not ASCII is searched
 _FEW_BAD = 0.02  # of the characters beyond ASCII: an advertisement in another encoding, a page cut in a character
+_MOST_MISFITS = 0.4  # of the bytes beyond ASCII of a page that is mixed
 _WORDS_BEYOND = re.compile(rb"[\x80-\xff]{3,}")  # Russian, Greek, Arabic; in French or Czech such bytes stand alone
+_LATIN = re.compile("[\u0080-\u024f]")
+_BYTES_AS_LETTERS = re.compile("[\x80-\xffŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]{2,}")
+_MOJIBAKE_CHARS = 4000  # of a text, that are looked at
+_LEAST_MISREAD = 0.01  # letters that come out, of all characters: English whose quotes alone are broken can be read
 _LEAST_FREQUENT = 0.15  # share of frequent characters; wrong encodings of real pages stay below 0.04
 
 # The encoding that a label means in practice: the superset that browsers use.
@@ -69,12 +77,23 @@ _FREQUENT = {  # encoding -> characters of which its language's running text is 
 
 def decode(body: bytes, header_charset: str | None) -> tuple[str, str]:
     """Return the text of a page and the Python name of the encoding that was used.  Bytes that do not fit become U+FFFD."""
+    encoding = encoding_of(body, header_charset) or "cp1252"
+    return decoded(body, encoding), encoding
+
+
+def decoded(body: bytes, encoding: str) -> str:
+    """Return the text of a page in an encoding, without a byte order mark, with U+FFFD for what does not fit."""
+    mark = next((mark for mark, name, _ in _BOMS if name == encoding and body.startswith(mark)), b"")
+    return body[len(mark) :].decode(encoding, "replace")
+
+
+def encoding_of(body: bytes, header_charset: str | None) -> str | None:
+    """Return the Python name of a page's encoding, without its byte order mark; None where nothing that is known fits."""
     for mark, encoding, _ in _BOMS:
-        if body.startswith(mark) and (text := _read(body[len(mark) :], encoding)) is not None:
-            return text, encoding
+        if body.startswith(mark) and _read(body[len(mark) :], encoding) is not None:
+            return encoding
     labels = [name for label in (header_charset, _own_label(body)) if (name := canonical(label)) is not None]
-    encoding = _from_bytes(body) or _from_labels(body, labels) or _guessed(body)
-    return body.decode(encoding, "replace"), encoding
+    return _from_bytes(body) or _from_labels(body, labels) or _of_the_greater_part(body, labels) or _guessed(body)
 
 
 def guess(read_more: Callable[[int], bytes]) -> str:
@@ -90,7 +109,7 @@ def guess(read_more: Callable[[int], bytes]) -> str:
         read += len(begin)
         if not (begin := read_more(_FILE_BYTES)):
             return "utf-8"
-    return _from_bytes(begin) or _of_most(begin) or _guessed(begin)
+    return _from_bytes(begin) or _of_most(begin) or _guessed(begin) or "cp1252"
 
 
 def _of_most(begin: bytes) -> str | None:
@@ -195,14 +214,60 @@ def _is_other_script(sample_bytes: bytes) -> bool:
     return sum(map(len, _WORDS_BEYOND.findall(sample_bytes))) > 0.5 * sum(1 for byte in sample_bytes if byte > 0x7F)
 
 
-def _guessed(body: bytes) -> str:
-    """Return cp1252 for Latin letters; for other scripts charset-normalizer's guess where it is installed and has one."""
+def _of_the_greater_part(body: bytes, labels: list[str]) -> str | None:
+    """Return the multibyte encoding of which most of the bytes beyond ASCII are, of those that the page names, and UTF-8."""
+    sample_bytes = sample(body)
+    for name in dict.fromkeys([*labels, "utf-8"]):
+        beyond = _beyond(sample_bytes, name) if name in _MULTIBYTE else ""
+        misfits = beyond.count(_REPLACED)  # one for each byte, or nearly
+        if misfits < _MOST_MISFITS * (len(beyond.replace(_REPLACED, "").encode(name, "ignore")) + misfits):
+            return name
+    return None
+
+
+def _guessed(body: bytes) -> str | None:
+    """Return cp1252 for Latin letters; for other scripts what charset-normalizer guesses, None where it is not there or has nothing."""
     sample_bytes = sample(body)
     if not _is_other_script(sample_bytes):
         return "cp1252"  # as browsers do; guessing among code pages of one script is worse
     try:
         from charset_normalizer import from_bytes
     except ImportError:
-        return "cp1252"
+        return None
     best = from_bytes(sample_bytes[:10_000], cp_isolation=sorted(_ACCEPTED - _NEVER_GUESSED)).best()
-    return (canonical(best.encoding) if best is not None else None) or "cp1252"
+    name = canonical(best.encoding) if best is not None else None
+    return name if name and not _is_latin(_beyond(sample_bytes, name)) else None
+
+
+def _is_latin(beyond: str) -> bool:
+    """Return whether most of these letters are Latin ones, which do not make whole words of characters beyond ASCII."""
+    return 2 * len(_LATIN.findall(beyond)) > len(beyond)
+
+
+# --- text that was decoded wrongly before it came here ---
+
+
+def mojibake(text: str) -> str | None:
+    """Return the encoding whose bytes were taken for Latin letters, where a text is full of them (`ì„œìš¸`, `¼­¿ï`), else None."""
+    if text.isascii():
+        return None
+    head = text[:_MOJIBAKE_CHARS]
+    runs = _BYTES_AS_LETTERS.findall(head)
+    beyond = sum(1 for character in head if character > "\x7f")
+    if 2 * sum(map(len, runs)) < beyond:
+        return None  # Hangul, Cyrillic, ...: what cannot be a byte
+    misread = b" ".join(filter(None, map(_as_bytes, runs)))
+    for name in ("utf-8", *_FREQUENT):
+        letters = [each for each in misread.decode(name, "replace") if each > "\x7f" and each.isalpha()]
+        is_running = name == "utf-8" or sum(map(_FREQUENT[name].__contains__, letters)) >= _LEAST_FREQUENT * len(
+            letters
+        )
+        misfits = misread.decode(name, "replace").count(_REPLACED)
+        if len(letters) >= _LEAST_MISREAD * len(head) and len(letters) > max(3, misfits) and is_running:
+            return name
+    return None
+
+
+def _as_bytes(run: str) -> bytes:
+    """Return the bytes that were taken for these characters, by Latin-1 or by Windows' form of it."""
+    return b"".join(each.encode("cp1252" if ord(each) > 0xFF else "latin-1") for each in run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+from pipeline.collect.charsets import mojibake
 from pipeline.core.text.folding import fold_space
 from pipeline.core.types import ARTICLE_COLUMNS, Article, BadRow, RawRow
 from pipeline.job.config import SourceOptions
@@ -26,6 +27,8 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
         reason, detail = "bad_id", f"an id is text or a number, found {type(fields['id']).__name__}"
     if reason is None and not _encodable(fields):
         reason, detail = "wrong_encoding", "a lone surrogate: half of a character"
+    if reason is None and (misread := mojibake(fields["text"])) is not None:
+        reason, detail = "mojibake", f"{misread} that was decoded as Latin letters before it came here"
     if reason is not None:
         return BadRow(raw.source, raw.line, reason, detail, given_id if _encodable({"id": given_id}) else None)
     title, url = _scalar(fields["title"]), _scalar(fields["url"])

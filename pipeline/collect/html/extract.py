@@ -17,7 +17,7 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any, Literal
 
-from pipeline.collect.charsets import decode
+from pipeline.collect.charsets import decoded, encoding_of
 from pipeline.collect.html import boilerplate
 from pipeline.collect.urls import normal
 from pipeline.core.errors import MissingExtra
@@ -47,6 +47,7 @@ class Page:
     language: str | None = None
     canonical_url: str | None = None
     encoding: str | None = None
+    unread: int = 0  # characters that stand for bytes which are not of that encoding
     removed: tuple[tuple[str, str], ...] = ()
     reason: Reason | None = None
     detail: str = ""
@@ -60,6 +61,7 @@ class Page:
         """Return notes of a row on how it was made, for which there is no column."""
         notes = [f"removed {rule}: {what}" for rule, what in self.removed]
         notes += [f"encoding: {self.encoding}"] if self.encoding not in (None, "utf-8") else []
+        notes += [f"undecodable: {self.unread} characters of the page are not {self.encoding}"] if self.unread else []
         return (*notes, f"author: {self.author}") if self.author else tuple(notes)
 
 
@@ -153,7 +155,10 @@ def _not_text(text: str, encoding: str) -> Page | None:
 def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     from trafilatura import load_html
 
-    text, encoding = decode(body, charset)
+    encoding = encoding_of(body, charset)
+    if encoding is None:
+        return Page(reason="undecodable", detail="in no encoding that is known, nor in the one that it names")
+    text = decoded(body, encoding)
     refusal = _not_text(text, encoding)
     if refusal is not None:
         return refusal
@@ -174,6 +179,7 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
         language=_detector()(article_text) or _declared_language(tree),
         canonical_url=canonical or _clean(document.url) or None,
         encoding=encoding,
+        unread=max(0, text.count("\ufffd") - body.count(b"\xef\xbf\xbd")),
         removed=tuple(removed),
     )
 
