@@ -226,7 +226,7 @@ def _of_the_greater_part(body: bytes, labels: list[str]) -> str | None:
 
 
 def _guessed(body: bytes) -> str | None:
-    """Return cp1252 for Latin letters; for other scripts what charset-normalizer guesses, None where it is not there or has nothing."""
+    """Return cp1252 for Latin letters, for other scripts what charset-normalizer guesses; None where it is absent or knows none."""
     sample_bytes = sample(body)
     if not _is_other_script(sample_bytes):
         return "cp1252"  # as browsers do; guessing among code pages of one script is worse

@@ -27,7 +27,7 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
         reason, detail = "bad_id", f"an id is text or a number, found {type(fields['id']).__name__}"
     if reason is None and not _encodable(fields):
         reason, detail = "wrong_encoding", "a lone surrogate: half of a character"
-    if reason is None and (misread := mojibake(fields["text"])) is not None:
+    if reason is None and (misread := mojibake(str(fields["text"]))) is not None:
         reason, detail = "mojibake", f"{misread} that was decoded as Latin letters before it came here"
     if reason is not None:
         return BadRow(raw.source, raw.line, reason, detail, given_id if _encodable({"id": given_id}) else None)
