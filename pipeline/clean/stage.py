@@ -62,6 +62,7 @@ def _step(work: Workspace, labeller: RequestBuilder) -> Step:
 def _clean(work: Workspace, labeller: RequestBuilder, ledger: Ledger, shard: str) -> Output:
     table = work.requests.read(shard)
     articles, requests = _joined(work.filtered.read(shard, ARTICLE_COLUMNS), table), table.to_pylist()
+    articles = work.given.as_given(shard, articles)
     records = ledger.get(list(dict.fromkeys(bytes.fromhex(row["key"]) for row in requests)))
     kept: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []

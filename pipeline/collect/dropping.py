@@ -31,6 +31,7 @@ from pipeline.collect.units import (
 )
 from pipeline.core.shards import ARTICLE, REJECTED, Folder, Output, rejected_table
 from pipeline.core.types import Article
+from pipeline.job.given_texts import GivenTexts
 
 
 def apply(folder: Folder, entry: SourceUnit, drops: Drops, progress: Any) -> None:
@@ -42,7 +43,8 @@ def apply(folder: Folder, entry: SourceUnit, drops: Drops, progress: Any) -> Non
         started = time.monotonic()
         output = _without(folder, shard, record, drops, returning)
         if returning.is_lost:
-            return build(folder, entry, drops, progress)
+            build(folder, entry, progress)
+            return apply(folder, entry, drops, progress)
         if output is not None:
             folder.write(shard, shard_key(entry, number, drops), {}, output, time.monotonic() - started)
     write_record(folder, entry, record, drops)
@@ -59,7 +61,7 @@ class _Returning:
     def articles(self, keys: set[RowKey]) -> list[Article]:
         """Return the articles at these places, which come after those of the last call."""
         if keys and self._rows is None:
-            self._rows = rows_of(self._entry, {}, RowsSeen.of(self._entry.options))
+            self._rows = rows_of(self._entry, RowsSeen.of(self._entry.options))
         articles: list[Article] = []
         for row in self._rows or () if keys else ():
             if (row.source, row.line) in keys and isinstance(row, Article):
@@ -80,6 +82,8 @@ def _without(folder: Folder, shard: str, record: Record, drops: Drops, returning
     reasons = {place: (row["reason"], row["detail"]) for place, row in dropped.items()}
     if not (leaving or coming) and all(reasons[place] == drops[place] for place in reasons):
         return None
+    if coming:
+        GivenTexts.beside(folder.path).write(shard, coming, further=True)
     kept = folder.read(shard)
     gone = kept.take(pa.array(leaving, pa.int64())).select(["id", "source", "line", "text_sha256"]).to_pylist()
     back = {(article.source, article.line) for article in coming}

@@ -71,6 +71,7 @@ def run(work: Workspace, options: RunOptions) -> None:
     records = [record_of(work.articles, entry.unit.name) or {} for entry in entries]
     errors = _write_sources(work, entries, records)
     _finish(work.articles, entries, records)
+    work.given.keep_only([shard for record in records for shard in record["shards"]])
     if errors:  # after the shards are written, so that the rejected rows can be looked at
         raise InputError(f"{work.config.file}: {'; '.join(errors)}")
 
@@ -112,13 +113,15 @@ def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
             source = _open(work, number, options, lambda path: "", opened)
             _prepare(work, source, Path(state), fetch=True)
             seen = RowsSeen.of(options)
-            rows = (
-                row for unit in source.units() for row in rows_of(SourceUnit(unit, source, options, number), {}, seen)
-            )
+            rows = (row for unit in source.units() for row in rows_of(SourceUnit(unit, source, options, number), seen))
             for row in islice(rows, count):
-                yield asdict(row) if isinstance(row, Article) else rejected_row(row)
+                yield _without_given(row) if isinstance(row, Article) else rejected_row(row)
         if seen.absent and seen.fields:
             _log.warning(f"sources.{number}: {absent_columns(seen.absent, seen.fields, 'none of these rows')}")
+
+
+def _without_given(article: Article) -> dict[str, Any]:
+    return {name: value for name, value in asdict(article).items() if name != "given"}
 
 
 def _prepare(work: Workspace, source: Source, state: Path, fetch: bool) -> None:
@@ -151,10 +154,10 @@ def _build_all(work: Workspace, entries: list[SourceUnit], reread: bool) -> None
         for entry in entries:
             is_earlier = is_of_an_earlier_reading(folder, entry)
             if not is_current(folder, entry, None) or (reread and is_earlier):
-                build(folder, entry, {}, progress)
+                build(folder, entry, progress)
             else:
                 earlier += is_earlier
-        taken_down = takedowns.load(work.takedowns)
+        taken_down = takedowns.load(work.takedowns, work.given)
         for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):
             if not is_current(folder, entry, drops):
                 dropping.apply(folder, entry, drops, progress)

@@ -1,13 +1,14 @@
-"""Mapping of a source's row to an article: columns mapped, title and body joined, an id made where there is none."""
+"""Mapping of a source's row to an article: columns mapped, title and body joined and in NFC, an id made where there is none."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from typing import Any
+from unicodedata import normalize
 
 from pipeline.collect.charsets import mojibake
 from pipeline.core.text.folding import fold_space
-from pipeline.core.types import ARTICLE_COLUMNS, Article, BadRow, RawRow
+from pipeline.core.types import ARTICLE_COLUMNS, Article, BadRow, GivenText, RawRow
 from pipeline.job.config import SourceOptions
 
 _NO_TEXT = {"none", "null", "nan"}
@@ -17,8 +18,8 @@ _NO_SCALAR = (bool, list, dict, bytes)
 def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
     """Map a source's columns to an article, or return a BadRow with the reason.
 
-    Title and body are joined with runs of white space folded; nothing else is taken from the text.  Without an id
-    the address makes one, without both the content does.
+    Title and body are joined with runs of white space folded, and brought to NFC (decomposed Hangul costs 8 times the tokens);
+    nothing else is taken from the text.  Without an id the address makes one, without both the content does.
     """
     fields = {name: raw.fields.get(column) for name, column in _columns(options).items()}
     reason, detail = _no_body(fields["text"], raw, options)
@@ -33,20 +34,23 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
         return BadRow(raw.source, raw.line, reason, detail, given_id if _encodable({"id": given_id}) else None)
     title, url = _scalar(fields["title"]), _scalar(fields["url"])
     text = fold_space(f"{title or ''} {fields['text']}")
+    title = fold_space(title) or None if title else None
     digest = sha256(text.encode()).hexdigest()
     made_id = f"url-{sha256(url.encode()).hexdigest()[:16]}" if url else f"text-{digest[:16]}"
+    nfc = normalize("NFC", text)
     return Article(
-        id=given_id or made_id,
-        title=fold_space(title) or None if title else None,
-        text=text,
-        text_sha256=digest,
+        id=given_id or made_id,  # of the text as it was given: an article of before keeps its id
+        title=normalize("NFC", title) if title else None,
+        text=nfc,
+        text_sha256=digest if nfc == text else sha256(nfc.encode()).hexdigest(),
         url=url,
         published_at=_scalar(fields["published_at"]),
         language=_scalar(fields["language"]),
         source=raw.source,
         line=raw.line,
         licence=options.licence,
-        notes=raw.notes,
+        notes=raw.notes if nfc == text else (*raw.notes, "normalised to NFC"),
+        given=None if nfc == text else GivenText(digest, title, text),
     )
 
 

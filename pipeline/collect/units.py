@@ -26,6 +26,7 @@ from pipeline.core.hints import did_you_mean
 from pipeline.core.options import in_key
 from pipeline.core.shards import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folder, Output, rejected_table
 from pipeline.core.types import Article, BadRow, RawRow, Unit
+from pipeline.job.given_texts import GivenTexts
 
 VERSION = 3  # stands in every key: a higher number would read, and pay for, everything again
 READING = 2  # of how files, pages and rows are read: new units are read so, old ones stay (records without one: 1)
@@ -127,15 +128,16 @@ def _drops_digest(drops: Drops) -> str:
     return digest_of(sorted([*row_key, *reason_and_detail] for row_key, reason_and_detail in drops.items()))
 
 
-def build(folder: Folder, entry: SourceUnit, drops: Drops, progress: Any) -> None:
-    """Read a unit and write its shards, and the record last."""
+def build(folder: Folder, entry: SourceUnit, progress: Any) -> None:
+    """Read a unit and write its shards with all of its rows, and the record last."""
     _record_file(folder, entry.unit.name).unlink(missing_ok=True)
     shards: list[str] = []
-    seen = RowsSeen.of(entry.options)
-    for number, (articles, rejected, seconds) in enumerate(_batches(rows_of(entry, drops, seen))):
+    seen, given = RowsSeen.of(entry.options), GivenTexts.beside(folder.path)
+    for number, (articles, rejected, seconds) in enumerate(_batches(rows_of(entry, seen))):
         shard = f"{entry.unit.name}-{number:05d}"
         output = Output(article_table(articles), rejected_table([rejected_row(row) for row in rejected]))
-        folder.write(shard, shard_key(entry, number, drops), {}, output, seconds)
+        given.write(shard, articles)
+        folder.write(shard, shard_key(entry, number, {}), {}, output, seconds)
         shards.append(shard)
         progress.update(len(articles) + len(rejected))
     record: Record = {"key": _key(entry), "reading": READING, "shards": shards, "files": list(entry.unit.labels)}
@@ -145,7 +147,7 @@ def build(folder: Folder, entry: SourceUnit, drops: Drops, progress: Any) -> Non
         record |= {"absent": seen.absent, "fields": seen.fields}
     if entry.source.notes:
         record["notes"] = dict(entry.source.notes)
-    write_record(folder, entry, record, drops)
+    write_record(folder, entry, record, {})
 
 
 def shard_key(entry: SourceUnit, number: int, drops: Drops) -> str:
@@ -158,15 +160,11 @@ def write_record(folder: Folder, entry: SourceUnit, record: Record, drops: Drops
     write_json(_record_file(folder, entry.unit.name), {**record, "drops": _drops_digest(drops)})
 
 
-def rows_of(entry: SourceUnit, drops: Drops, seen: RowsSeen) -> Iterator[Article | BadRow]:
+def rows_of(entry: SourceUnit, seen: RowsSeen) -> Iterator[Article | BadRow]:
     """Yield the rows of a unit as articles or rejected rows; what they show beside is added to `seen`."""
     for raw in entry.source.read(entry.unit):
         seen.add(raw)
-        row = to_article(raw, entry.options) if isinstance(raw, RawRow) else raw
-        if isinstance(row, Article) and (row.source, row.line) in drops:
-            reason, detail = drops[row.source, row.line]
-            row = BadRow(row.source, row.line, reason, detail, row.id, row.text_sha256)
-        yield row
+        yield to_article(raw, entry.options) if isinstance(raw, RawRow) else raw
 
 
 def _batches(rows: Iterable[Article | BadRow]) -> Iterator[tuple[list[Article], list[BadRow], float]]:

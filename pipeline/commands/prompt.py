@@ -162,7 +162,7 @@ def _articles(work: Workspace) -> Iterator[Article]:
 
 def _batches(work: Workspace) -> Iterator[list[Article]]:
     for shard in read_order(work.articles):
-        articles = articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))
+        articles = work.given.as_given(shard, articles_of(work.filtered.read(shard, ARTICLE_COLUMNS)))
         for start in range(0, len(articles), _BATCH):
             yield articles[start : start + _BATCH]
 

@@ -86,9 +86,10 @@ class _Survey:
         chosen = selection(self._work, self._labeller, shards).rows(None, note=False)
         with self._work.progress("count", len(shards), "shards") as progress:
             for shard, rows in chosen.items():
-                table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
+                table, given = self._work.filtered.read(shard, ARTICLE_COLUMNS), self._work.given
                 for start in range(0, len(rows), _LOOKED_UP):
-                    self._count(articles_of(table.take(pa.array(rows[start : start + _LOOKED_UP], pa.int64()))))
+                    some = articles_of(table.take(pa.array(rows[start : start + _LOOKED_UP], pa.int64())))
+                    self._count(given.as_given(shard, some))
                 progress.update()
         self._sample = [drawn for *_, drawn in self._drawn]
         self._drawn = []

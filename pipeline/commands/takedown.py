@@ -96,7 +96,8 @@ def _texts_in(version: Path, row_id: str) -> set[str]:
 
 
 def _collected(work: Workspace, row_id: str) -> set[str]:
-    return _texts((work.articles.read(shard, ["id", "text_sha256"]) for shard in _shards(work)), row_id)
+    texts = _texts((work.articles.read(shard, ["id", "text_sha256"]) for shard in _shards(work)), row_id)
+    return texts | {given for given, nfc in work.given.nfc.items() if nfc in texts}
 
 
 def _texts(tables: Any, row_id: str) -> set[str]:

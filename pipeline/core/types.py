@@ -53,8 +53,17 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenText:
+    """Title and text of an article as its source gave them, where that was not NFC, and the digest of that text."""
+
+    given_sha256: str
+    title: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Article:
-    """One article.  `text` is title and body joined, runs of white space folded to one space, otherwise untouched."""
+    """One article.  `text` is title and body joined, runs of white space folded to one space, in NFC, otherwise untouched."""
 
     id: str
     title: str | None
@@ -67,6 +76,7 @@ class Article:
     line: int = 0
     licence: str | None = None
     notes: tuple[str, ...] = ()
+    given: GivenText | None = None
 
 
 Message = dict[str, str]

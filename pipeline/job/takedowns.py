@@ -14,20 +14,23 @@ import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import append_line
+from pipeline.job.given_texts import GivenTexts
 
 
 @dataclass(frozen=True)
 class Takedowns:
-    """Ids and text digests of articles; a row that has either is not published."""
+    """Ids and text digests of articles; a row that has either is not published.  `nfc`: those of `texts` after they were brought
+    to NFC."""
 
     ids: frozenset[str]
     texts: frozenset[str]
+    nfc: frozenset[str] = frozenset()
 
     def concerns(self, rows: pa.Table) -> pa.ChunkedArray:
         """Return for each row (`id, text_sha256`) whether it is taken down."""
         by_id, by_text = (
             pc.is_in(rows.column(column), pa.array(sorted(values), pa.string()))
-            for column, values in (("id", self.ids), ("text_sha256", self.texts))
+            for column, values in (("id", self.ids), ("text_sha256", self.texts | self.nfc))
         )
         return pc.or_(by_id, by_text)
 
@@ -38,11 +41,13 @@ def append(path: Path, row_id: str, texts: list[str], reason: str, at: str) -> N
     append_line(path, json.dumps(entry, ensure_ascii=False).encode())
 
 
-def load(path: Path) -> Takedowns:
-    """Read the log.  Raises InputError for a damaged line."""
+def load(path: Path, given: GivenTexts | None = None) -> Takedowns:
+    """Read the log; texts of it are recognised in NFC too, where `given` tells which they became.  Raises InputError for a damaged
+    line."""
     entries = [_entry(path, number, line) for number, line in enumerate(_lines(path), 1)]
     texts = frozenset(text for entry in entries for text in entry["text_sha256"])
-    return Takedowns(frozenset(entry["id"] for entry in entries), texts)
+    nfc = frozenset(given.nfc[text] for text in texts & given.nfc.keys()) if given and texts else frozenset[str]()
+    return Takedowns(frozenset(entry["id"] for entry in entries), texts, nfc)
 
 
 def digest(path: Path) -> str:

@@ -15,6 +15,7 @@ from pipeline.core.progress import progress_bar
 from pipeline.core.shards import Folder
 from pipeline.job import owner
 from pipeline.job.config import JobConfig
+from pipeline.job.given_texts import GivenTexts
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -41,6 +42,11 @@ class Workspace:
     @property
     def articles(self) -> Folder:
         return Folder(self.path / "articles")
+
+    @property
+    def given(self) -> GivenTexts:
+        """Return the texts as their source gave them, of articles that were not NFC."""
+        return GivenTexts.beside(self.articles.path)
 
     @property
     def decisions(self) -> Folder:

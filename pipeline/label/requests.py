@@ -9,25 +9,25 @@ from functools import cached_property
 from typing import Any
 
 import orjson
-import pyarrow as pa
 
 from pipeline.core import finish, plugins
 from pipeline.core.contracts import Task
 from pipeline.core.errors import ConfigError, LabelmillError
 from pipeline.core.files import canonical_json, digest_of, write_json
-from pipeline.core.shards import read_order
 from pipeline.core.text.tokens import Counter, counter_of, encoding_counter, tokenizer_counter
 from pipeline.core.types import Article, Label, Message, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
 from pipeline.label import chain, prompts
+from pipeline.label.articles import ARTICLE_COLUMNS as ARTICLE_COLUMNS  # for those who make requests of rows
+from pipeline.label.articles import articles_of as articles_of
+from pipeline.label.articles import filtered_articles
 from pipeline.label.chain import Chain, Course, Lack, PromptStep
 from pipeline.label.ledger import Ledger, Record
 from pipeline.label.provider_state import fitted, forget_earlier, remember, statistics
 from pipeline.label.runs import Run, identities, run_of_requests, started_key
 
 _log = logging.getLogger("labelmill.label")
-ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
 
 
 class RequestBuilder:
@@ -47,7 +47,7 @@ class RequestBuilder:
         self._before = chain.identity(config.label.before, before)
         self.provider.identify(config.folder, work.weights_file, refit)
         if self.provider.fits():
-            self.provider.load(statistics(work, self.provider, refit, _filtered_articles(work)))
+            self.provider.load(statistics(work, self.provider, refit, filtered_articles(work)))
         self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
         if refit:
             forget_earlier(work)
@@ -106,16 +106,12 @@ class RequestBuilder:
         """
         if self.chain or not (self._others or self.newer):
             return self.run_id
-        if self.newer is not None:
-            return self.run_id if self.request(article).key == key else self.newer.run_id
         return self._run_of_key(self.request(article), key).run_id
 
     def _run_of_key(self, request: Request, key: bytes) -> Run:
         if request.key == key:
             return self._run
-        return next(
-            (run for run in self._others if self._key(request.article, request.messages, run) == key), self._run
-        )
+        return next((run for other, run in self._other_keys(request) if other == key), self.newer or self._run)
 
     @property
     def description(self) -> dict[str, Any]:
@@ -211,12 +207,16 @@ class RequestBuilder:
     def _as_asked_before(self, requests: list[Request], ledger: Ledger) -> list[Request]:
         if self._is_first_run is None:
             self._is_first_run = ledger.is_empty()
-        if self._is_first_run or not (self._others or self.newer):
+        has_given = any(request.article.given for request in requests)
+        if self._is_first_run or not (self._others or self.newer or has_given):
             return self._asked_anew(requests) if self.newer else requests
         asked = ledger.asked(request.key for request in requests)
         missing = [request for request in requests if request.key not in asked]
-        others = self._spelled_otherwise(missing, ledger) if not self.newer else self._asked_anew(missing)
-        instead = {request.key: other for request, other in zip(missing, others, strict=True)}
+        others = list(zip(missing, self._spelled_otherwise(missing, ledger), strict=True))
+        instead = {request.key: other for request, other in others}
+        if self.newer:
+            left = [request for request, other in others if other is request]
+            instead |= {request.key: other for request, other in zip(left, self._asked_anew(left), strict=True)}
         return [instead.get(request.key, request) for request in requests]
 
     def _asked_anew(self, requests: list[Request]) -> list[Request]:
@@ -228,13 +228,23 @@ class RequestBuilder:
 
     def _spelled_otherwise(self, requests: list[Request], ledger: Ledger) -> list[Request]:
         """Return requests by the key under which the ledger has them, where it has."""
-        keys = [[self._key(request.article, request.messages, run) for run in self._others] for request in requests]
+        keys = [[key for key, _ in self._other_keys(request)] for request in requests]
         asked = ledger.asked(key for of_one in keys for key in of_one)
         earlier = (next((key for key in of_one if key in asked), None) for of_one in keys)
         return [
             request if key is None else replace(request, key=key)
             for request, key in zip(requests, earlier, strict=True)
         ]
+
+    def _other_keys(self, request: Request) -> Iterator[tuple[bytes, Run]]:
+        """Yield the further keys of a question with their runs: other spellings, and the text as it was before it was NFC."""
+        for run in self._others:
+            yield self._key(request.article, request.messages, run), run
+        if given := request.article.given:
+            article = replace(request.article, title=given.title, text=given.text)
+            messages = self.prompt.render(article, request.answers) if self.prompt else ()
+            for run in (self._run, *self._others):
+                yield self._key(article, messages, run), run
 
     def _request(self, article: Article, run: Run, course: Course | None = None) -> Request:
         answers = course.answers if course else prompts.NO_ANSWERS
@@ -310,17 +320,3 @@ def token_counter(work: Workspace) -> Counter:
                 return tokenizer_counter(options.tokenizer)
             return encoding_counter(options.encoding or "cl100k_base", options.counter)
     return encoding_counter("cl100k_base")
-
-
-def articles_of(table: pa.Table) -> list[Article]:
-    """Return the articles of a table with `ARTICLE_COLUMNS`, a row each."""
-    columns = [table.column(name).to_pylist() for name in ARTICLE_COLUMNS]
-    return [Article(**dict(zip(ARTICLE_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
-
-
-def _filtered_articles(work: Workspace) -> Iterator[Article]:
-    shards = read_order(work.articles)
-    with work.progress("fit", len(shards), "shards") as progress:
-        for shard in shards:
-            yield from articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))
-            progress.update()

@@ -176,9 +176,9 @@ class _LabelRun:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
         state = OpenShard(shard, key, inputs, len(rows), table.num_rows - len(rows))
         self._open_shards.append(state)
-        answered = self._answered_before(shard)
+        answered, texts = self._answered_before(shard), self._work.given
         for articles in _some_at_a_time(table, rows):
-            asked = self._builder.requests(articles, self._ledger)
+            asked = self._builder.requests(texts.as_given(shard, articles), self._ledger)
             state.ids += [each.article.id for each in asked]
             state.keys += [each.key for each in asked]
             for lack in (each for each in asked if isinstance(each, Lack)):

@@ -23,6 +23,7 @@ from pipeline.publish import card, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.review.statistics import summary
 from pipeline.versions import data_files, diff, manifest, provenance, rows, store
+from pipeline.versions.forms import Nfc
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Spending = Callable[[Sequence[bytes]], dict[bytes, list[Spent]]]
@@ -63,7 +64,7 @@ class OutgoingRows:
 
     def __init__(self, work: Workspace) -> None:
         self._work = work
-        self.takedowns = takedowns.load(work.takedowns)
+        self.takedowns = takedowns.load(work.takedowns, work.given)
 
     def of(self, shard: str) -> pa.Table:
         """Return a shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
@@ -97,7 +98,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan
         raise InputError(
             f"{work.path}: no labelled article to publish; see: labelmill status {work.config.in_commands}"
         )
-    before = store.state(last)
+    before = store.state(last, Nfc(work.given))
     compared = diff.compare(before, index)
     name, broken = last.name if last else None, release_log.read(work.versions, work.config.publish.repo).broken
     if asked:
@@ -157,11 +158,11 @@ def _index(
     column, shard_names = work.config.label_column, read_order(work.articles)
     with_text = work.config.publish.text == "full"
     tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
-    sample = LanguageSample(len(shard_names))
+    sample, nfc = LanguageSample(len(shard_names)), Nfc(work.given)
     with others.spending() as spent, work.progress("publish", len(shard_names), "shards") as progress:
         for shard in shard_names:
             outgoing_rows = outgoing.of(shard)
-            tables.append(rows.index_rows(outgoing_rows, column, with_text))
+            tables.append(rows.index_rows(outgoing_rows, column, with_text, nfc))
             sample.add(outgoing_rows)
             _tally(tallies, spent, _with_ids_of(outgoing_rows, _asked(work, shard)))
             progress.update()

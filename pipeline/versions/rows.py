@@ -17,6 +17,7 @@ from pipeline.core.shards import OFFSETS, label_fields
 from pipeline.core.text.folding import fold_case
 from pipeline.core.types import LabelColumn
 from pipeline.versions import leaks
+from pipeline.versions.forms import Nfc
 
 SPLITS = ("train", "eval")
 _HEAD = ("id", "group_id", "text_sha256", "source", "licence", "url", "published_at", "language")
@@ -120,7 +121,7 @@ INDEX = pa.schema(
 )
 
 
-def index_rows(rows: pa.Table, column: LabelColumn, with_text: bool) -> pa.Table:
+def index_rows(rows: pa.Table, column: LabelColumn, with_text: bool, nfc: Nfc | None = None) -> pa.Table:
     """Return what gates, manifest and the comparison with the last version look at (INDEX), some 120 bytes for each of `rows`.
 
     `rows` are those of `build`.  A row of the index has 64 bits that stand for its text, its group, its `article` and `label`;
@@ -135,7 +136,8 @@ def index_rows(rows: pa.Table, column: LabelColumn, with_text: bool) -> pa.Table
     columns = {name: [row[name] for row in counts] for name in _NUMBERS}
     columns |= {name: rows.column(name) for name in ("id", *_NAMES)}
     columns |= {name: _short(rows.column(of)) for name, of in (("text", "text_sha256"), ("group", "group_id"))}
-    columns |= digests(rows if with_text else rows.drop_columns(list(TEXT)), column.name, with_text)
+    compared = nfc.of(rows, column.name) if nfc else rows
+    columns |= digests(compared if with_text else compared.drop_columns(list(TEXT)), column.name, with_text)
     return pa.table({name: pa.table({name: columns[name]}).column(0) for name in INDEX.names}).cast(INDEX)
 
 

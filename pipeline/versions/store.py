@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import file_digest, read_json, sync, write_bytes, write_json
+from pipeline.job.given_texts import GivenTexts
 from pipeline.versions.diff import STATE, Diff, compare, numbers
+from pipeline.versions.forms import Nfc
 from pipeline.versions.rows import SPLITS, digests
 
 MANIFEST = "manifest.json"
@@ -66,15 +68,15 @@ def differences(listed: dict[str, str], actual: dict[str, str]) -> list[str]:
 # --- rows that are out ---
 
 
-def state(version: Path | None) -> pa.Table:
-    """Return what is compared of a version's rows (STATE), an empty table where there is no version."""
+def state(version: Path | None, nfc: Nfc | None = None) -> pa.Table:
+    """Return what is compared of a version's rows (STATE), an empty table where there is no version; `nfc` brings them to NFC."""
     tables = [STATE.empty_table()]
     label = read_manifest(version)["label"]["name"] if version else ""
     for split, file in _files(version):
         names = pq.read_schema(file).names
         for batch in pq.ParquetFile(file).iter_batches(_BATCH, columns=[name for name in names if name != "text"]):
             rows = pa.Table.from_batches([batch])
-            parts = digests(rows, label, "text" in names)
+            parts = digests(nfc.of(rows, label) if nfc else rows, label, "text" in names)
             constants = {"split": split, "file": int(file.stem.split("-")[1])}
             kept = [name for name in ("id", "source", "added_in", "changed_in") if name in rows.column_names]
             columns = {name: rows.column(name) for name in kept} | parts
@@ -105,7 +107,8 @@ def _files(version: Path | None) -> Iterator[tuple[str, Path]]:
 
 def difference(first: Path, second: Path) -> Diff:
     """Return how the rows of the second version differ from those of the first."""
-    return compare(state(first), state(second)).diff
+    nfc = Nfc(GivenTexts.beside(first.parents[1] / "articles"))  # of the job that has them both
+    return compare(state(first, nfc), state(second, nfc)).diff
 
 
 # --- the one that is on its way out ---

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from pipeline.collect.reading.items import InputItem
@@ -71,6 +73,8 @@ class LocalFile:
 def local_files(pattern: str, folder: Path, digest_of_file: Callable[[Path], str]) -> list[LocalFile]:
     """Return the files of a path, a folder or a pattern, sorted, without hidden ones."""
     base = folder / pattern
+    if not (base.exists() or pattern.isascii()):
+        base = _of_another_form(folder, pattern) or base
     if base.is_file():
         return [LocalFile(base, folder, digest_of_file)]
     paths = base.rglob("*") if base.is_dir() else _glob(folder, pattern)
@@ -90,9 +94,46 @@ def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.glob("*")]
 
 
+def _of_another_form(folder: Path, pattern: str) -> Path | None:
+    """Return the path that is the given one in NFC: macOS gives Hangul decomposed names, which people do not type."""
+    return next((path for path in _glob_in_nfc(folder, pattern) if not any(mark in pattern for mark in "*?[")), None)
+
+
 def _glob(folder: Path, pattern: str) -> Iterator[Path]:
+    if not pattern.isascii():
+        return _glob_in_nfc(folder, pattern)
     path = Path(pattern)
     return Path(path.anchor).glob(str(path.relative_to(path.anchor))) if path.anchor else folder.glob(pattern)
+
+
+def _glob_in_nfc(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield what matches a pattern, each once, where names are compared in NFC."""
+    path = Path(normalize("NFC", pattern))
+    begin, parts = (Path(path.anchor), path.parts[1:]) if path.anchor else (folder, path.parts)
+    yield from dict.fromkeys(_below(begin, parts))
+
+
+def _below(folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+    if not parts:
+        yield folder
+    elif parts[0] == "**":
+        yield from _below(folder, parts[1:])
+        for child in _children(folder):
+            if child.is_dir() and not child.is_symlink():
+                yield from _below(child, parts)
+    elif parts[0] in ("..", "."):
+        yield from _below(folder / parts[0], parts[1:])
+    else:
+        for child in _children(folder):
+            if fnmatchcase(normalize("NFC", child.name), parts[0]):
+                yield from _below(child, parts[1:])
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # no folder, or one that is not ours to read
+        return []
 
 
 # --- elsewhere ---

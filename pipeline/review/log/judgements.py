@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pipeline.core.errors import InputError
 from pipeline.core.sqlite_reader import open_read_only
 from pipeline.core.text.folding import fold_space
+from pipeline.job.given_texts import GivenTexts
 
 Lane = Literal["audit", "blind", "triage", "adjudication"]
 LANES: tuple[Lane, ...] = ("audit", "blind", "triage", "adjudication")
@@ -156,8 +157,9 @@ class JudgementLog:
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'showings'").fetchone():
                 return []
             rows = self._db.execute(_SHOWN, (number,)).fetchall()
+        nfc = _nfc(self.path)
         return [
-            (own, behind, Showing(text, reviewer, lane, json.loads(typed) if typed else None))
+            (own, behind, Showing(nfc.get(text, text), reviewer, lane, json.loads(typed) if typed else None))
             for own, behind, text, reviewer, lane, typed in rows
         ]
 
@@ -167,9 +169,10 @@ class JudgementLog:
             self._db.execute("INSERT OR IGNORE INTO planted VALUES (?, ?)", (text_sha256, phrase))
 
     def planted(self, text_sha256: str) -> list[str]:
+        texts = [text_sha256, *(given for given, nfc in _nfc(self.path).items() if nfc == text_sha256)]
         with self._errors():
-            rows = self._db.execute("SELECT phrase FROM planted WHERE text_sha256 = ? ORDER BY rowid", (text_sha256,))
-            return [phrase for (phrase,) in rows]
+            query = f"SELECT phrase FROM planted WHERE text_sha256 IN ({', '.join('?' * len(texts))}) ORDER BY rowid"  # noqa: S608
+            return [phrase for (phrase,) in self._db.execute(query, texts)]
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Cursor]:
@@ -189,13 +192,18 @@ class JudgementLog:
 
 
 def _since(database: sqlite3.Connection, path: Path, seq: int) -> Iterator[tuple[int, Judgement]]:
-    query = "SELECT seq, uid, body FROM judgements WHERE seq > ? ORDER BY seq"
+    query, nfc = "SELECT seq, uid, body FROM judgements WHERE seq > ? ORDER BY seq", _nfc(path)
     for number, uid, body in database.execute(query, (seq,)).fetchall():
         try:
             judgement = of_dict({**json.loads(body), "uid": uid})
         except (ValueError, TypeError) as error:
             raise InputError(f"{path}: the log of verdicts cannot be used (record {uid}: {error})") from error
-        yield number, judgement
+        yield number, replace(judgement, text_sha256=nfc.get(judgement.text_sha256, judgement.text_sha256))
+
+
+def _nfc(path: Path) -> dict[str, str]:
+    """Return the digests of texts that were judged before they were brought to NFC -> those that they have now."""
+    return GivenTexts.beside(path.parents[1] / "articles").nfc
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""Rows of a version in NFC, so that a text which was brought to NFC since is no other text to a comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+from unicodedata import normalize
+
+import pyarrow as pa
+
+from pipeline.core.types import GivenText
+from pipeline.job.given_texts import GivenTexts
+
+
+class Nfc:
+    """What tells which rows a job's reader brought to NFC, and brings rows of before to it; most jobs have none."""
+
+    def __init__(self, given: GivenTexts) -> None:
+        self._nfc = given.nfc
+        self._became = frozenset(self._nfc.values())
+        self._texts = {text.given_sha256: text for text in given.all()} if self._nfc else {}
+
+    def of(self, rows: pa.Table, label: str) -> pa.Table:
+        """Return rows of a version with digest, title, label and its offsets as they are in NFC."""
+        digests = rows.column("text_sha256").to_pylist() if self._nfc else []
+        concerned = [at for at, digest in enumerate(digests) if digest in self._nfc or digest in self._became]
+        if not concerned:
+            return rows
+        changed = rows.to_pylist()
+        for at in concerned:
+            self._bring(changed[at], label)
+        return pa.Table.from_pylist(changed, schema=rows.schema)
+
+    def _bring(self, row: dict[str, Any], label: str) -> None:
+        given = self._texts.get(row["text_sha256"])
+        row["text_sha256"] = self._nfc.get(row["text_sha256"], row["text_sha256"])
+        for name in {"title", "text", label} & row.keys():
+            row[name] = _in_nfc(row[name])
+        if given is not None and row.get("offsets"):
+            row["offsets"] = [[_place(given, at) for at in span] for span in row["offsets"]]
+
+
+def _in_nfc(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_in_nfc(each) for each in value]
+    return normalize("NFC", value) if isinstance(value, str) else value
+
+
+def _place(given: GivenText, at: int) -> int:
+    """Return where a place of the text as it was given is in its NFC."""
+    return len(normalize("NFC", given.text[:at]))
