@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive import parts as pos
 from pipeline.label.extractive.kinds import LINK, MODIFIER, NAME, NOUN, NUMERAL, SUFFIX, is_nationality
 from pipeline.label.extractive.lexicon import Lexicon
 from pipeline.label.extractive.names import Names, abbreviates
@@ -50,8 +51,6 @@ class Phrases:
         self._words, self._known, self._headline = words, known, headline
         self._is_head_last = known.language in HEAD_LAST
         self._is_solid = known.language in lex.SOLID
-        self._needs_evidence = known.language not in lex.DESCRIBED
-        self._is_measured = known.language in ("en", "fr")
         self._longest = longest
         self._names = Names(words, known)
         self._keys = [entry.key for entry in words.entries]
@@ -89,7 +88,7 @@ class Phrases:
 
     def _are_apart(self, before: int) -> bool:
         """Whether a noun begins a phrase of its own behind such a unit: das Gesundheitsamt Kontaktpersonen, Sejm uchwalił."""
-        return (self._is_solid and before == NOUN) or (self._needs_evidence and before == NAME)
+        return (self._is_solid and before == NOUN) or (not self._known.is_described and before == NAME)
 
     def _add_run(self, run: _Run) -> None:
         """Note every phrase of a run."""
@@ -103,7 +102,7 @@ class Phrases:
                     self._note(run, begin, end)
 
     def _may_lead(self, place: int) -> bool:
-        return self._is_head_last or self._words.entries[place].part == lex.LEADING
+        return self._is_head_last or self._words.entries[place].part == pos.LEADING
 
     def _ends(self, run: _Run, begin: int) -> Iterator[int]:
         """Yield the last units of phrases that begin here."""
@@ -111,7 +110,7 @@ class Phrases:
         most_links = 1 if self._is_head_last else _LINKS_OF_HEAD_FIRST
         for end in range(begin, len(run)):
             kind, before = run[end][2], run[end - 1][2]
-            if kind == NUMERAL and before == LINK and not self._is_measured:
+            if kind == NUMERAL and before == LINK and not self._known.is_measured:
                 return  # máximo de 35 pacientes
             if kind == LINK:
                 links += before != LINK
@@ -137,11 +136,11 @@ class Phrases:
 
     def _may_number(self, place: int) -> bool:
         """Whether a number may end a phrase: salle 12; not desbloquear 10.000, finale 7-6."""
-        return self._is_measured or (self._words.forms[place].isdigit() and len(self._words.forms[place]) < _YEAR)
+        return self._known.is_measured or (self._words.forms[place].isdigit() and len(self._words.forms[place]) < _YEAR)
 
     def _may_bear(self, run: _Run, begin: int) -> bool:
         """Whether a noun bears the name behind it (fiume Lamone) and does not tell who it is (peruano Alfredo Bryce)."""
-        if self._is_measured:
+        if self._known.is_measured:
             return True
         name, noun = run[begin + 1], self._words.entries[run[begin][0]].lower
         return name[1] == name[0] + 1 and not is_nationality(noun) and noun not in self._known.lists.titles
@@ -168,7 +167,7 @@ class Phrases:
         first, behind = units[0][0], units[-1][1]
         kinds = [unit[2] for unit in units]
         if kinds == [NAME]:
-            size = sum(bool(entry.case) or entry.part == lex.NUMBER for entry in self._words.entries[first:behind])
+            size = sum(bool(entry.case) or entry.part == pos.NUMBER for entry in self._words.entries[first:behind])
             return Candidate(key, first, behind - first, NAME, max(1, size))
         size = sum(kind != LINK for kind in kinds)
         if kinds == [NOUN] and self._is_compound(self._words.entries[first].lower):

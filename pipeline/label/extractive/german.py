@@ -3,6 +3,7 @@
 import re
 
 from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive import parts as pos
 from pipeline.label.extractive.lexicon import Lexicon
 from pipeline.label.extractive.words import JOINED, Words
 
@@ -46,9 +47,9 @@ def _is_determined(words: Words, place: int) -> bool:
     if not place or words.joints[place] != JOINED:
         return False
     before = words.entries[place - 1]
-    if before.part == lex.ADJECTIVE and before.lower.endswith(("te", "ten")):
+    if before.part == pos.ADJECTIVE and before.lower.endswith(("te", "ten")):
         return _is_determined(words, place - 1)  # eine bunte Fahne; but würdigte Sandig
-    return before.case == lex.LOWER and before.part in (lex.DETERMINER, lex.ADJECTIVE, lex.NUMBER)
+    return before.case == lex.LOWER and before.part in (pos.DETERMINER, pos.ADJECTIVE, pos.NUMBER)
 
 
 def is_capital(words: Words, place: int) -> bool:

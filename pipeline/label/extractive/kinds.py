@@ -2,8 +2,9 @@
 
 import re
 
-from pipeline.label.extractive import german
+from pipeline.label.extractive import german, romance
 from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive import parts as pos
 from pipeline.label.extractive.lexicon import Lexicon
 from pipeline.label.extractive.words import AND, JOINED, Words, capitals
 
@@ -27,12 +28,6 @@ _MODIFYING_PLURALS = frozenset(
     ("sports", "sales", "arms", "rights", "customs", "goods", "earnings", "savings", "news", "airlines", "systems")
 )
 _ROMANCE = frozenset(("es", "it", "pt"))
-_ROMANCE_PLURAL = re.compile(r"..[^íéiu][aoe]s$")
-_PLURAL_VERB = {  # behind a noun
-    "es": re.compile(r"(?<!jov)(?<!virg)[ae]n$|ieron$|aron$"),
-    "it": re.compile(r"(?<!telef)(?<!bu)ono$"),
-    "pt": re.compile(r"(?<!jov)(?<!g)[ae]m$"),
-}
 _ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al", "são"))
 _NOBLE = frozenset(("van", "von"))  # begin a surname also where a sentence does
 _HEADLINE_CAPITALS = 0.6  # share of capitalised words from which a headline's capitals tell nothing
@@ -56,7 +51,7 @@ def mark(words: Words, known: Lexicon, headline: int) -> None:
 def _capitalised(words: Words, headline: int) -> int:
     """Return how many words at the beginning are capitalised for show: a headline's, also where it runs on into the text."""
     end = headline or _run_on(words)
-    content = [entry for entry in words.entries[:end] if entry.part not in lex.CLOSED and entry.part != lex.NUMBER]
+    content = [entry for entry in words.entries[:end] if entry.part not in lex.CLOSED and entry.part != pos.NUMBER]
     fewest = _FEWEST_CAPITALS if headline else _FEWEST_RUN_ON
     if len(content) < fewest:
         return 0
@@ -66,7 +61,7 @@ def _capitalised(words: Words, headline: int) -> int:
 def _run_on(words: Words) -> int:
     """Return the place of the first word without a capital that might have one in a headline."""
     for place, entry in enumerate(words.entries):
-        if not entry.case and entry.part not in lex.CLOSED and entry.part != lex.NUMBER:
+        if not entry.case and entry.part not in lex.CLOSED and entry.part != pos.NUMBER:
             return place
     return 0
 
@@ -78,7 +73,6 @@ class _Marker:
         self._shown = shown  # words at the beginning whose capitals tell nothing
         self._entries, self._joints = words.entries, words.joints
         self._is_english = known.language == "en"
-        self._is_measured = known.language in ("en", "fr")
         self._nouns = german.nouns(words, known) if known.language == "de" else frozenset()
         self._before, self._part_before = STOP, _NOTHING_BEFORE
 
@@ -87,9 +81,9 @@ class _Marker:
         for place, entry in enumerate(self._entries):
             if not self._joints[place]:
                 self._before = STOP
-                self._part_before = _NOTHING_BEFORE if self._words.leads[place] else lex.BREAK
+                self._part_before = _NOTHING_BEFORE if self._words.leads[place] else pos.BREAK
             if entry.case and self._is_name(place):
-                kind, part = NAME, lex.NOUN
+                kind, part = NAME, pos.NOUN
             else:
                 kind, part = self._kind(place), entry.part
             kinds.append(kind)
@@ -106,11 +100,16 @@ class _Marker:
         if entry.case == lex.CAPITALISED and (self._introduces_name(place) or self._is_german_noun(place)):
             return False
         if place < self._shown:
-            return entry.lower in self._names or (entry.part == lex.UNKNOWN and entry.lower not in self._others)
-        if self._is_measured and entry.part == lex.VERB and entry.case == lex.CAPITALISED and self._before == NAME:
+            return entry.lower in self._names or (entry.part == pos.UNKNOWN and entry.lower not in self._others)
+        if (
+            self._known.is_measured
+            and entry.part == pos.VERB
+            and entry.case == lex.CAPITALISED
+            and self._before == NAME
+        ):
             return False  # FDA Proposes Calorie Counts; but Carlos Fernando Galán
         if entry.case == lex.UPPER:
-            return entry.lower in self._names or entry.part == lex.UNKNOWN or len(entry.lower) <= _ACRONYM
+            return entry.lower in self._names or entry.part == pos.UNKNOWN or len(entry.lower) <= _ACRONYM
         return self._is_name_at_head(place) if self._words.leads[place] else True
 
     def _begins_surname(self, place: int) -> bool:
@@ -131,7 +130,7 @@ class _Marker:
         if entry.lower in self._known.lists.titles:
             return True
         is_nationality = not self._known.knows_nouns and _NATIONALITY.search(entry.lower)
-        return bool(is_nationality) and self._part_before == lex.DETERMINER
+        return bool(is_nationality) and self._part_before == pos.DETERMINER
 
     def _is_german_noun(self, place: int) -> bool:
         """Whether the capital only shows a noun, which is no part of a name as in Werk Zwickau or Wiener Sängerknaben."""
@@ -157,9 +156,9 @@ class _Marker:
         follows = self._next_is_capitalised(place)
         if follows and self._joints[place + 1] == AND:
             return True  # Rag & Bone
-        if not self._is_measured and len(entry.lower) >= _COMPOUND and "-" not in entry.lower:
+        if not self._known.is_measured and len(entry.lower) >= _COMPOUND and "-" not in entry.lower:
             return False  # Batteritillverkaren Northvolt, Reizigersvereniging Rover
-        if entry.part == lex.UNKNOWN:
+        if entry.part == pos.UNKNOWN:
             if not self._known.knows_nouns:
                 return follows or self._next_is_article_of_name(place)
             return not (follows and _AGENT.search(entry.lower))
@@ -177,7 +176,7 @@ class _Marker:
 
     def _next_is_name(self, place: int) -> bool:
         entry = self._entries[place + 1]
-        return entry.part == lex.UNKNOWN or entry.lower in self._names
+        return entry.part == pos.UNKNOWN or entry.lower in self._names
 
     def _next_is_article_of_name(self, place: int) -> bool:
         after = place + 1
@@ -193,52 +192,52 @@ class _Marker:
     def _kind(self, place: int) -> int:
         entry = self._entries[place]
         part = entry.part
-        if part in (lex.NOUN, lex.UNKNOWN):
-            if part == lex.UNKNOWN and self._is_unknown_verb(place):
+        if part in (pos.NOUN, pos.UNKNOWN):
+            if part == pos.UNKNOWN and self._is_unknown_verb(place):
                 return STOP
-            if part == lex.UNKNOWN and self._is_adjective(place):
+            if part == pos.UNKNOWN and self._is_adjective(place):
                 return MODIFIER
             return SUFFIX if entry.case and entry.lower in _SUFFIXES else NOUN
-        if part in (lex.ADJECTIVE, lex.LEADING):
+        if part in (pos.ADJECTIVE, pos.LEADING):
             return MODIFIER
-        if part == lex.LINK or (self._before == LINK and part == lex.DETERMINER and entry.lower in _LINKED_ARTICLES):
+        if part == pos.LINK or (self._before == LINK and part == pos.DETERMINER and entry.lower in _LINKED_ARTICLES):
             return LINK
-        if part == lex.NOUN_OR_VERB:
+        if part == pos.NOUN_OR_VERB:
             return STOP if self._is_finite(place) else NOUN
-        if part == lex.VERB_OR_NOUN:
+        if part == pos.VERB_OR_NOUN:
             return NOUN if self._is_noun_after_all(place) else STOP
-        if part == lex.PARTICIPLE:
+        if part == pos.PARTICIPLE:
             return self._participle(place)
-        if part == lex.NUMBER:
+        if part == pos.NUMBER:
             return NUMERAL
-        if entry.case and (part == lex.LETTER or (len(entry.lower) == 2 and entry.lower[1] == ".")):
+        if entry.case and (part == pos.LETTER or (len(entry.lower) == 2 and entry.lower[1] == ".")):
             return INITIAL
         return SUFFIX if entry.case and entry.lower in _SUFFIXES else STOP
 
     def _part_after(self, place: int) -> int:
         after = place + 1
-        return self._entries[after].part if after < len(self._entries) and self._joints[after] == JOINED else lex.BREAK
+        return self._entries[after].part if after < len(self._entries) and self._joints[after] == JOINED else pos.BREAK
 
     def _is_finite(self, place: int) -> bool:
         """Whether a word that is a noun as a rule is a verb here: he hopes, the attack hits a million."""
         if not self._is_english:
-            return self._part_before in (lex.OPENS, lex.BE) or self._before in (NOUN, NAME, MODIFIER)
+            return self._part_before in (pos.OPENS, pos.BE) or self._before in (NOUN, NAME, MODIFIER)
         after = self._part_after(place)
-        if self._part_before == lex.OPENS:
-            after_to = self._entries[place - 1].lower == "to" and after in (lex.NOUN, lex.NOUN_OR_VERB, lex.UNKNOWN)
+        if self._part_before == pos.OPENS:
+            after_to = self._entries[place - 1].lower == "to" and after in (pos.NOUN, pos.NOUN_OR_VERB, pos.UNKNOWN)
             return not after_to  # (pleaded guilty) to tax evasion
         if self._before not in (NOUN, NAME):
             return False
         if self._agrees_with_plural(place, after):
             return True
         is_after_name = self._before == NAME and self._entries[place].lower.endswith("s")
-        return after == lex.DETERMINER or (is_after_name and after in (lex.PREPOSITION, lex.OPENS))
+        return after == pos.DETERMINER or (is_after_name and after in (pos.PREPOSITION, pos.OPENS))
 
     def _agrees_with_plural(self, place: int, after: int) -> bool:
         """Whether the word before is its subject: pupils step off, but sports page."""
         subject = self._entries[place - 1]
         is_plural = subject.lower.endswith("s") and subject.key != subject.lower and self._before == NOUN
-        is_last = after not in (lex.NOUN, lex.UNKNOWN, lex.NOUN_OR_VERB)
+        is_last = after not in (pos.NOUN, pos.UNKNOWN, pos.NOUN_OR_VERB)
         return (
             is_plural
             and is_last
@@ -254,34 +253,23 @@ class _Marker:
             if word.endswith("ent") and self._before == NOUN and self._entries[place - 1].lower.endswith("s"):
                 return True  # les vignerons misent
             is_present = bool(_FRENCH_PRESENT.search(word))
-            return is_present and self._before in (NOUN, NAME) and after == lex.DETERMINER
+            return is_present and self._before in (NOUN, NAME) and after == pos.DETERMINER
         if self._known.language in lex.SOLID:
             return self._follows_noun(place)
         if self._known.language not in _ROMANCE or self._entries[place].case or self._before not in (NOUN, NAME):
             return False
-        if after in (lex.DETERMINER, lex.OPENS) or (self._before == NAME and after == lex.PREPOSITION):
+        if after in (pos.DETERMINER, pos.OPENS) or (self._before == NAME and after == pos.PREPOSITION):
             return True  # Zero elogia a medida
-        return self._takes_infinitive(place) or not self._agrees(place)
+        return self._takes_infinitive(place) or not self._may_agree(place)
 
     def _takes_infinitive(self, place: int) -> bool:
         """Whether an infinitive follows: la sequía obliga a racionar."""
         behind = place + 2
         return (
-            self._part_after(place) == lex.PREPOSITION
+            self._part_after(place) == pos.PREPOSITION
             and behind < len(self._entries)
-            and self._entries[behind].part == lex.VERB
+            and self._entries[behind].part == pos.VERB
         )
-
-    def _agrees(self, place: int) -> bool:
-        """Whether the word may be an adjective of the Romance noun before it: not in maquinistas suprime, médicos convocan."""
-        noun, word = self._entries[place - 1].lower, self._entries[place].lower
-        if _PLURAL_VERB[self._known.language or ""].search(word):
-            return False
-        if self._before == NAME:
-            return True
-        if self._known.language == "it":
-            return not noun.endswith("i") or noun.endswith("si") or word.endswith("i")
-        return not _ROMANCE_PLURAL.search(noun) or word.endswith("s")
 
     def _is_adjective(self, place: int) -> bool:
         """Whether an unknown word of a language of solid compounds is an adjective: it ends like one, and a noun follows."""
@@ -293,7 +281,11 @@ class _Marker:
         ):
             return False
         after = place + 1
-        return self._part_after(place) in (lex.UNKNOWN, lex.NOUN) and not self._entries[after].case
+        return self._part_after(place) in (pos.UNKNOWN, pos.NOUN) and not self._entries[after].case
+
+    def _may_agree(self, place: int) -> bool:
+        noun, word = self._entries[place - 1].lower, self._entries[place].lower
+        return romance.may_agree(self._known.language or "", None if self._before == NAME else noun, word)
 
     def _follows_noun(self, place: int) -> bool:
         """Whether a noun stands before a word without a capital, in languages that write compounds as one word: it is none."""
@@ -306,24 +298,24 @@ class _Marker:
 
     def _is_noun_after_all(self, place: int) -> bool:
         """Whether a word that is a verb as a rule is a noun here: the launch, a book launch."""
-        if self._part_before in (lex.DETERMINER, lex.PREPOSITION) or self._before == MODIFIER:
+        if self._part_before in (pos.DETERMINER, pos.PREPOSITION) or self._before == MODIFIER:
             return True
-        is_last = self._part_after(place) in (lex.BREAK, lex.LINK, lex.PREPOSITION)
+        is_last = self._part_after(place) in (pos.BREAK, pos.LINK, pos.PREPOSITION)
         return self._before in (NOUN, NAME) and is_last and not self._entries[place].lower.endswith("s")
 
     def _participle(self, place: int) -> int:
         """A participle before a noun is a modifier; behind one it is a verb in English, and may be either in French."""
         after = self._part_after(place)
-        leads_noun = after in (lex.NOUN, lex.NOUN_OR_VERB, lex.ADJECTIVE, lex.UNKNOWN, lex.VERB_OR_NOUN, lex.PARTICIPLE)
-        after_article = self._part_before == lex.DETERMINER
+        leads_noun = after in (pos.NOUN, pos.NOUN_OR_VERB, pos.ADJECTIVE, pos.UNKNOWN, pos.VERB_OR_NOUN, pos.PARTICIPLE)
+        after_article = self._part_before == pos.DETERMINER
         if not self._is_english:
             if after_article and not leads_noun:
                 return NOUN  # les blessés
-            is_agent = after in (lex.PREPOSITION, lex.LINK)  # une enquête menée par
-            return MODIFIER if self._before == NOUN and self._part_before != lex.BE and not is_agent else STOP
+            is_agent = after in (pos.PREPOSITION, pos.LINK)  # une enquête menée par
+            return MODIFIER if self._before == NOUN and self._part_before != pos.BE and not is_agent else STOP
         if self._entries[place].lower.endswith("ing"):
             if after_article or self._before == MODIFIER:
                 return MODIFIER if leads_noun else NOUN
             return STOP
-        is_led = after_article or self._part_before in (lex.PREPOSITION, lex.LINK) or self._before == MODIFIER
+        is_led = after_article or self._part_before in (pos.PREPOSITION, pos.LINK) or self._before == MODIFIER
         return MODIFIER if leads_noun and is_led else STOP

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from pipeline.label.extractive import articles, kinds
 from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive import parts as pos
 from pipeline.label.extractive.candidates import HEAD_LAST, MIXED, Candidate, Phrases
 from pipeline.label.extractive.kinds import MODIFIER, NAME, NOUN, NUMERAL, STOP
 from pipeline.label.extractive.lexicon import LANGUAGES, Lexicon, lexicon
@@ -78,8 +79,6 @@ class _Judge:
     def __init__(self, words: Words, known: Lexicon, headline: int, found: dict[str, Candidate]) -> None:
         self._words, self._known, self._headline, self._found = words, known, headline, found
         self._is_head_last = known.language in HEAD_LAST
-        self._is_measured = known.language in ("en", "fr")
-        self._needs_evidence = known.language not in lex.DESCRIBED
         self._sum_words()
         self._nested = self._nesting()
 
@@ -105,7 +104,7 @@ class _Judge:
         """Whether it is worth judging: a phrase that occurs once and only within a longer one is not, nor is a late single noun."""
         if candidate.count > 1 or candidate.kind == NAME or candidate.is_given:
             return True
-        if self._needs_evidence and candidate.width > 1:
+        if not self._known.is_described and candidate.width > 1:
             return False  # where verbs are not told, words that stand side by side once are no phrase
         if candidate.in_headline:
             return True
@@ -183,7 +182,7 @@ class _Judge:
             if candidate.width == 1:
                 row[_ACRONYM] = head.case == lex.UPPER
                 row[_COMMON] = self._known.is_common(head.lower)
-            row[_KNOWN] = any(self._words.entries[place].part != lex.UNKNOWN for place in own)
+            row[_KNOWN] = any(self._words.entries[place].part != pos.UNKNOWN for place in own)
             return
         own = self._words.kinds[first:behind]
         row[_LINKED], row[_NUMBER] = candidate.is_linked, NUMERAL in own
@@ -192,6 +191,6 @@ class _Judge:
             head, rest = rest, head
         if self._known.is_common(head.lower):
             row[_COMMON if candidate.size == 1 else _COMMON_HEAD] = 1
-        elif candidate.size == 1 and not self._is_measured and head.lower in self._known.lists.titles:
+        elif candidate.size == 1 and not self._known.is_measured and head.lower in self._known.lists.titles:
             row[_COMMON] = 1
         row[_COMMON_REST] = candidate.size > 1 and self._known.is_common(rest.lower)

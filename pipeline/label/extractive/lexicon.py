@@ -19,15 +19,31 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.label.extractive import french
+from pipeline.label.extractive.endings import ENDING, PLURAL
+from pipeline.label.extractive.parts import (
+    ADJECTIVE,
+    BE,
+    BREAK,
+    DETERMINER,
+    LEADING,
+    LETTER,
+    LINK,
+    NOUN,
+    NOUN_OR_VERB,
+    NUMBER,
+    OPENS,
+    PARTICIPLE,
+    PREPOSITION,
+    UNKNOWN,
+    VERB,
+    VERB_OR_NOUN,
+)
 
 _LEXICA = Path(__file__).with_name("lexica")
 LANGUAGES = frozenset(path.name.split(".")[0] for path in _LEXICA.glob("*.txt"))
 _LONGEST_WORD = 40  # characters; longer ones are keys, hashes and runaway text
 _CACHED = 2**15  # words of one language; about 8 MB when full
 
-# Parts of speech, as far as they tell where a phrase begins and ends.  Plain integers: they are compared for every word.
-BREAK, DETERMINER, PREPOSITION, OPENS, BE, LINK = range(6)  # of closed classes
-VERB, VERB_OR_NOUN, NOUN_OR_VERB, PARTICIPLE, ADJECTIVE, LEADING, NOUN, NUMBER, LETTER, UNKNOWN = range(6, 16)
 CLOSED = frozenset((BREAK, DETERMINER, PREPOSITION, OPENS, BE, LINK, LETTER))
 
 HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese characters, within brackets of a pattern
@@ -42,8 +58,9 @@ SOLID = {  # languages that write compounds as one word, and how words end that 
     "no": ("e", "t", "sk", "ig", "s"),
 }
 
+_MEASURED = frozenset(("en", "fr"))  # with two editors' gold: what they get stays as it was measured
 # Languages whose lists tell verbs and adjectives apart well enough for noun phrases that occur once.
-DESCRIBED = frozenset(("da", "de", "en", "es", "fr", "it", "nl", "no", "pt", "sv"))
+_DESCRIBED = frozenset(("da", "de", "en", "es", "fr", "it", "nl", "no", "pt", "sv"))
 
 _SECTIONS = {  # the first section that lists a word decides
     "link": LINK,
@@ -64,69 +81,6 @@ _SECTIONS = {  # the first section that lists a word decides
     "noun or verb": NOUN_OR_VERB,
     "noun": NOUN,
 }
-_ENDINGS = {  # of words that no list has
-    "en": (
-        ("ly", BREAK),
-        ("ed|ing", PARTICIPLE),
-        ("ous|ful|ive|able|ible|less|ish", ADJECTIVE),
-        ("(?:tion|ment|ness|ity|ism|ist)s?", NOUN),
-    ),
-    "fr": (
-        ("ment", BREAK),
-        ("[^t]ée?s?", PARTICIPLE),
-        ("aient|ait|èrent|eront|eraient", VERB),
-        ("mer|fer|hiver|cancer|leader|tier", NOUN),
-        ("[^i]er", VERB),
-    ),
-    "es": (
-        ("mente", BREAK),
-        ("mujer|lugar|hogar|taller|militar|militares|titular|popular|familiar|alquiler|nuclear|escolar|solar|^mar|azúcar", NOUN),
-        ("[^aiou][aei]r(?:se|lo|la|los|las|le)?|aron|ieron|aban?|ían|[aei]rán?|[aei]ría[ns]?|ando|iendo|ó", VERB),
-        ("[ai]d[oa]s?", PARTICIPLE),
-    ),
-    "it": (
-        ("mente", BREAK),
-        ("[aei]vano?|[ei]ranno|[ei]rà|[ei]rebbero?|ando|endo|[aei]rono|[^aeiou][ai]re|[aei]r(?:si|lo|la|li|le)", VERB),
-        ("[^aeiou](?:at|ut|it)[oaie]", PARTICIPLE),
-    ),
-    "pt": (
-        ("mente", BREAK),
-        ("mulher|lugar|militar|militares|familiar|popular|nuclear|escolar|^mar|solar|titular", NOUN),
-        ("[^aeiou][aei]r(?:-se)?|aram|eram|iram|avam?|[aei]rão|[aei]rá|[aei]riam?|ando|endo|indo|[^aeiou](?:ou|eu|iu)", VERB),
-        ("[ai]d[oa]s?", PARTICIPLE),
-    ),
-    "nl": (
-        ("(?:maan|dins|woens|donder|vrij|zater|zon)dag(?:ochtend|morgen|middag|avond|nacht)", BREAK),
-        ("lijk|lijks", BREAK), ("^(?:ge|ver|be|ont)[a-z]{3,}[dt]", PARTICIPLE),
-    ),
-    "sv": (("(?:mån|tis|ons|tors|fre|lör|sön)dags(?:morgon|kväll|natt|eftermiddag)(?:en)?", BREAK), ("ande|ades|des|te[sr]", VERB)),
-    "da": (("ende|ede|edes", VERB),),
-    "no": (("ende|et|te", VERB),),
-    "pl": (
-        ("dział|materiał|kapitał|wydział|zespół|skała|chwała|siła|szkoła|artykuł|tytuł|stół|kościół|ogół|protokół", NOUN),
-        ("(?:a|ia|y|i)ł[ay]?|(?:a|ie|y|i)li|[aiuyeó]ć|uj[eą]|ując[aeyi]?|owano", VERB),
-    ),
-    "cs": (("škola|síla|skála|chvála|kapitál|festival|materiál|signál|titul", NOUN), ("[aeiyu]l[aoi]?|[aeiyu]t|uje|ují", VERB)),
-    "ru": (
-        ("канал|материал|генерал|капитал|зал|вокзал|журнал|отдел|раздел|предел|сигнал|школа|сила|дело|село|тыл", NOUN),
-        ("[аеиыяу]л[аои]?|[аеиыяу]л(?:ся|[аои]сь)|ть|ться|ется|ются|ится|ятся|[ую]т|ает|яет|ует", VERB),
-    ),
-    "uk": (
-        ("канал|матеріал|генерал|капітал|зал|вокзал|журнал|відділ|розділ|сигнал|школа|сила|діло|село", NOUN),
-        ("[аеиіяув](?:в|ла|ло|ли)(?:ся)?|ти|тися|ється|ються|[ую]ть|ає|ує", VERB),
-    ),
-    "tr": (
-        ("parti|kedi|vadi|adı|yedi|kendi|şimdi", NOUN),
-        ("[^n]d[ıiuü]|[çfhkpsşt]t[ıiuü]|[ıiuü]yor(?:du)?|[ae]ca[kğ](?:[ıi]n?[ıi]?)?", VERB),
-        ("m[ıiuü]ş(?:t[ıiuü])?|m[ae]k|d[ıiuü]l[ae]r", VERB),
-    ),
-    "fi": (("[iaouyäö]vat|ivät|nut|nyt|neet|taan|tään|ttiin|essa?an|nsa|nsä|ksi", BREAK),),
-    "de": (("(?:e|en|er|es|em)", ADJECTIVE), ("", BREAK)),  # of words without a capital: nouns have one
-}  # fmt: skip
-_ENDING = {
-    language: tuple((re.compile(f"(?:{ending})$"), part) for ending, part in endings)
-    for language, endings in _ENDINGS.items()
-}
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FUNCTION_SHARE = 0.15  # of a text's words
 _GERMAN_DAY = re.compile(
@@ -134,15 +88,6 @@ _GERMAN_DAY = re.compile(
 )
 _MONEY = re.compile(r"(?:us|hk|nz|eur|gbp|rs|au?)\d[\d.,]*")  # $US108
 _TIME_OF_DAY = re.compile(r"\d+(?:st|nd|rd|th|e|er|h|am|pm)?\d*")
-_PLURAL = {
-    "en": ((re.compile(r"(?<=[^aeiou])ies$"), "y"), (re.compile(r"(?<=[^su])s$"), "")),
-    "fr": ((re.compile(r"aux$"), "al"), (re.compile(r"(?<=[^s])[sx]$"), "")),
-    "es": ((re.compile(r"(?<=[^aeiou])es$"), ""), (re.compile(r"s$"), "")),
-    "pt": ((re.compile(r"ões$"), "ão"), (re.compile(r"s$"), "")),
-    "it": ((re.compile(r"[aeio]$"), ""),),
-    "de": ((re.compile(r"(?<=...)(?:en|es|er|e|n|s)$"), ""),),
-    "nl": ((re.compile(r"(?<=...)(?:en|s)$"), ""),),
-}
 
 
 class Entry(NamedTuple):
@@ -175,7 +120,9 @@ class Lexicon(dict[str, Entry]):
         self.language = language
         read = sections(language)
         self._parts = _parts(read, language)
-        self._singular = _PLURAL.get(language or "", ())
+        self._singular = PLURAL.get(language or "", ())
+        self.is_measured = language in _MEASURED
+        self.is_described = language in _DESCRIBED
         self.knows_nouns = bool(read.get("noun"))  # so that an unknown word at the head of a sentence is a name
         names = ("common", "name link", "title", "portfolio", "month", "forename", "office")
         self._is_common: dict[str, bool] = {}
@@ -229,7 +176,7 @@ class Lexicon(dict[str, Entry]):
                 return BREAK if listed is None else listed
             if "-" in lower:
                 return BREAK if lower.rpartition("-")[2] in self.lists.months else self._of_compound(lower)
-        for ending, part in _ENDING.get(self.language or "", ()):
+        for ending, part in ENDING.get(self.language or "", ()):
             if ending.search(lower):
                 return part
         return UNKNOWN

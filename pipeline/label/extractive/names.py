@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive import parts as pos
 from pipeline.label.extractive.kinds import INITIAL, MODIFIER, NAME, NOUN, NUMERAL, SUFFIX
 from pipeline.label.extractive.lexicon import Lexicon
 from pipeline.label.extractive.words import AND, JOINED, Words
@@ -55,7 +56,6 @@ class Names:
     def __init__(self, words: Words, known: Lexicon) -> None:
         self._words, self._known = words, known
         self._entries, self._kinds, self._joints = words.entries, words.kinds, words.joints
-        self._is_measured = known.language in ("en", "fr")
         self._acronyms = {entry.lower for entry in words.entries if entry.case == lex.UPPER and len(entry.lower) > 2}
 
     def begins(self, place: int) -> bool:
@@ -70,7 +70,7 @@ class Names:
             joint, kind = self._joints[place], self._kinds[place]
             if joint not in (JOINED, AND) or self._entries[place].lower == self._entries[place - 1].lower:
                 return place
-            if kind == NUMERAL and not self._is_measured and self._continues(place + 1):
+            if kind == NUMERAL and not self._known.is_measured and self._continues(place + 1):
                 place += 2  # Movimento 5 Stelle
                 continue
             if self._ends_sentence(place):
@@ -99,7 +99,7 @@ class Names:
 
     def _is_party(self, begin: int, place: int) -> bool:
         """Whether a body's acronym stands before a person's name: hnutí ANO Alena Schillerová."""
-        if self._known.language in lex.DESCRIBED or place != begin + 1 or not self._continues(place + 1):
+        if self._known.is_described or place != begin + 1 or not self._continues(place + 1):
             return False
         first = self._entries[begin]
         return first.case == lex.UPPER and len(first.lower) > 2 and self._entries[place].case == lex.CAPITALISED
@@ -108,16 +108,16 @@ class Names:
         """Whether a letter behind a common noun ends its name and a sentence: ... della Serie A. Decide ..."""
         form = self._words.forms[place]
         is_letter = len(form) == _INITIAL and form[1] == "."
-        return is_letter and not self._is_measured and self._known.is_common(self._entries[place - 1].lower)
+        return is_letter and not self._known.is_measured and self._known.is_common(self._entries[place - 1].lower)
 
     def _is_portfolio(self, begin: int) -> bool:
         """Whether a minister's portfolio stands before the name: il ministro dell'Interno Matteo Piantedosi."""
-        if self._is_measured or begin < 2 or not self._continues(begin + 2):
+        if self._known.is_measured or begin < 2 or not self._continues(begin + 2):
             return False
         if self._known.language in _WITHOUT_LINKS and self._joints[begin] == JOINED:  # мэр Казани Ильсур Метшин
             return self._entries[begin - 1].lower in self._known.lists.titles
         is_linked = (
-            self._joints[begin] == JOINED == self._joints[begin - 1] and self._entries[begin - 1].part == lex.LINK
+            self._joints[begin] == JOINED == self._joints[begin - 1] and self._entries[begin - 1].part == pos.LINK
         )
         return is_linked and self._entries[begin - 2].lower in self._known.lists.offices
 
@@ -127,7 +127,7 @@ class Names:
     def _is_number_of_name(self, place: int) -> bool:
         """Whether a number belongs to the name before it (Local 1021), which is no month."""
         form = self._words.forms[place]
-        if not self._is_measured and (
+        if not self._known.is_measured and (
             self._counts(place + 1) or _SCORE.match(self._words.text, self._words.ends[place])
         ):
             return False
@@ -138,7 +138,7 @@ class Names:
         if place >= len(self._kinds) or self._joints[place] != JOINED:
             return False
         entry = self._entries[place]
-        return not entry.case and entry.part in (lex.UNKNOWN, lex.NOUN, lex.BREAK)
+        return not entry.case and entry.part in (pos.UNKNOWN, pos.NOUN, pos.BREAK)
 
     def _joined_by(self, begin: int, place: int) -> int:
         """Return the place behind the first word of the name's next part, where this word joins the two; else 0."""
@@ -159,10 +159,10 @@ class Names:
 
     def _is_second_link(self, place: int) -> bool:
         """Whether a name goes on behind an `and` with a link: Instituto dos Vinhos do Douro e do Porto."""
-        if self._is_measured or place >= len(self._kinds) or self._joints[place] != JOINED:
+        if self._known.is_measured or place >= len(self._kinds) or self._joints[place] != JOINED:
             return False
         entry = self._entries[place]
-        return not entry.case and entry.part == lex.LINK
+        return not entry.case and entry.part == pos.LINK
 
     def _is_article(self, place: int) -> bool:
         if place >= len(self._kinds) or self._joints[place] != JOINED:
@@ -172,7 +172,7 @@ class Names:
 
     def _may_join(self, link: str, begin: int, place: int, after: int) -> bool:
         before = self._entries[begin:place]
-        if not self._is_measured and self._entries[after].lower in self._known.lists.portfolios:
+        if not self._known.is_measured and self._entries[after].lower in self._known.lists.portfolios:
             return False  # Minister Eelco Heinen van Financiën
         if self._kinds[after] == NOUN and not self._is_body(before):
             return False
@@ -187,7 +187,7 @@ class Names:
         return (
             link != "of"
             or len(before) == 1
-            or any(entry.part != lex.UNKNOWN or entry.case == lex.UPPER for entry in before)
+            or any(entry.part != pos.UNKNOWN or entry.case == lex.UPPER for entry in before)
         )
 
     def _is_body(self, entries: Sequence[lex.Entry]) -> bool:
