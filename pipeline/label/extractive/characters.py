@@ -15,6 +15,10 @@ from pipeline.label.extractive.ranking import Judged
 from pipeline.label.extractive.settings import Settings
 
 _QUOTED = re.compile(r"[「『《“‘]([^」』》”’\n]{2,16})[」』》”’]")
+_BODY = re.compile("(?:委员会|委員會|协会|協會|联盟|中心|公司|基金会|联合会|集团|学院|大学|研究院|研究所|局)$")
+_SHORT_TERM = 4  # characters in quotation marks that are a term as a rule
+_TERM = re.compile(rf"[{HAN}A-Za-z0-9\u30a1-\u30fa\u30fc・·\u3041-\u3096]{{2,12}}")
+_OF_WORKS = "《『"
 _LONGEST = 4  # words of a phrase
 _LONGEST_PHRASE = 16  # characters
 _SCALE = 5
@@ -146,8 +150,23 @@ def _phrases(text: str, language: str, stop: frozenset[str]) -> dict[str, _Phras
                 phrase.free_right += end == len(run) - 1
                 phrase.names += first.is_name
                 phrase.verbal += begin == end and first.is_verbal
-                phrase.has_verb = any(unit.is_verb for unit in run[begin : end + 1])
+                phrase.has_verb = any(unit.is_verb for unit in run[begin : end + 1]) and not _BODY.search(shown)
+    _add_quoted(phrases, text)
     return _completed(phrases)
+
+
+def _add_quoted(phrases: dict[str, _Phrase], text: str) -> None:
+    """Add what stands in quotation marks: a title of a work, or a term that comes again; a clause does neither."""
+    for match in _QUOTED.finditer(text):
+        shown = match[1]
+        count = text.count(shown)
+        if (
+            shown in phrases
+            or not _TERM.fullmatch(shown)
+            or not (count > 1 or match[0][0] in _OF_WORKS or len(shown) <= _SHORT_TERM)
+        ):
+            continue
+        phrases[shown] = _Phrase(shown, match.start(1), count, count, count)
 
 
 def _completed(phrases: dict[str, _Phrase]) -> dict[str, _Phrase]:

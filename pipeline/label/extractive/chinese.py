@@ -20,6 +20,9 @@ _NAMED = 24  # logarithm of the count that a name gets where it was seen to be o
 _COMMON_VERB = 12  # logarithm of the count from which a verb of one character is no part of a name
 _LONGEST_UNKNOWN = 6
 _TOKENS = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-.&+][A-Za-z0-9]+)*|\d+(?:[.,]\d+)*%?")
+_NUMBERED = frozenset("线楼院厅馆桥")  # 地铁5号线
+_DOTS = "·・‧"
+_NUMERAL = re.compile(r"[一二三四五六七八九十]{1,3}|\d{1,2}")
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖"
     "贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤关习洪温莎柯施翁牛鲁葛岑齐庞樊殷倪章童颜梅盛傅卓赖蓝简"
@@ -48,7 +51,33 @@ def read(text: str) -> list[Word]:
             words += _attached(_joined(_divided(stretch[0], stretch.start(), names), text), text)
         else:
             words.append(Word(stretch.start(), stretch.end(), BREAK if stretch[0][0].isdigit() else UNKNOWN))
-    return words
+    return _foreign(words, text)
+
+
+def _foreign(words: list[Word], text: str) -> list[Word]:
+    """Join the parts of a foreign name (詹姆斯·海德), and a noun with its number (嫦娥六号)."""
+    joined: list[Word] = []
+    for word in words:
+        before = joined[-1] if joined else None
+        if (
+            before
+            and word.begin == before.end + 1
+            and text[before.end] in _DOTS
+            and BREAK not in (before.part, word.part)
+        ):
+            joined[-1] = Word(before.begin, word.end, PERSON)
+        elif before and word.begin == before.end and before.part in (NOUN, UNKNOWN) and _is_ordinal(word, text):
+            behind = word.end + 1
+            joined[-1] = Word(before.begin, behind + (text[behind : behind + 1] in _NUMBERED), UNKNOWN)
+        elif before and word.begin < before.end:
+            continue  # 号, which went with its number
+        else:
+            joined.append(word)
+    return joined
+
+
+def _is_ordinal(word: Word, text: str) -> bool:
+    return text[word.end : word.end + 1] == "号" and _NUMERAL.fullmatch(text[word.begin : word.end]) is not None
 
 
 @lru_cache(maxsize=1)
@@ -65,7 +94,8 @@ def _dictionary() -> dict[str, tuple[int, int]]:
         if part in _PARTS:
             found.update(dict.fromkeys(words, (int(size), _PARTS[part])))
     for word in sections("zh").get("boundary", ()):
-        found[word] = max(found.get(word, (8, BREAK))[0], 8), BREAK
+        count, part = found.get(word, (0, BREAK))
+        found[word] = max(count, 8), part if part in (NOUN, VERBAL) else BREAK
     found.update({word: (max(found.get(word, (0, 0))[0], 10), BREAK) for word in sections("zh").get("stop", ())})
     return found
 
@@ -135,7 +165,14 @@ def _joined(words: list[Word], text: str) -> list[Word]:
                 joined[-1] = Word(before.begin, word.end, NOUN if is_suffix else UNKNOWN)
                 continue
         joined.append(Word(word.begin, word.end, UNKNOWN) if may_join else word)
-    return joined
+    return [Word(each.begin, each.end, VERB) if _is_clause(each, text) else each for each in joined]
+
+
+def _is_clause(word: Word, text: str) -> bool:
+    """Whether single characters that were joined are no word, as the last one is a verb and no other is unknown: 停运, 票涨."""
+    known = _dictionary()
+    parts = [known.get(each, (0, UNKNOWN))[1] for each in text[word.begin : word.end]]
+    return word.part == UNKNOWN and len(parts) == 2 and parts[-1] == VERB and UNKNOWN not in parts
 
 
 def _attached(words: list[Word], text: str) -> list[Word]:

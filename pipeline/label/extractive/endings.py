@@ -20,19 +20,34 @@ _LISTED = {  # of words that no list has
     ),
     "es": (
         ("mente", BREAK),
-        ("mujer|lugar|hogar|taller|militar|militares|titular|popular|familiar|alquiler|nuclear|escolar|solar|^mar|azúcar", NOUN),
+        (
+            "mujer|lugar|hogar|taller|militar|militares|titular|popular|familiar|alquiler|nuclear|escolar|solar|^mar|azúcar|dólar|"
+            "bienestar|cáncer|poder|placer|deber|carácter|^par|^bar|altar|pilar|collar|celular|particular|regular|similar|"
+            "ejemplar|insular|polar|lunar|preliminar|auxiliar|muscular|secular",
+            NOUN,
+        ),
         ("[^aiou][aei]r(?:se|lo|la|los|las|le)?|aron|ieron|aban?|ían|[aei]rán?|[aei]ría[ns]?|ando|iendo|ó", VERB),
         ("[ai]d[oa]s?", PARTICIPLE),
     ),
     "it": (
         ("mente", BREAK),
+        (
+            "^mare|popolare|militare|solare|cellulare|particolare|regolare|alimentare|parlamentare|elementare|secolare|lunare|"
+            "polare|muscolare|vascolare|esemplare|altare",
+            NOUN,
+        ),
         ("[aei]vano?|[ei]ranno|[ei]rà|[ei]rebbero?|ando|endo|[aei]rono|[^aeiou][ai]re|[aei]r(?:si|lo|la|li|le)", VERB),
         ("[^aeiou](?:at|ut|it)[oaie]", PARTICIPLE),
     ),
     "pt": (
         ("mente", BREAK),
-        ("mulher|lugar|militar|militares|familiar|popular|nuclear|escolar|^mar|solar|titular", NOUN),
+        (
+            "mulher|lugar|militar|militares|familiar|popular|nuclear|escolar|^mar|solar|titular|poder|prazer|dever|celular|^lar|"
+            "particular|regular|similar|exemplar|dólar|açúcar|câncer|caráter|^par|^bar|altar|pilar|milhar|bem-estar|colher",
+            NOUN,
+        ),
         ("[^aeiou][aei]r(?:-se)?|aram|eram|iram|avam?|[aei]rão|[aei]rá|[aei]riam?|ando|endo|indo|[^aeiou](?:ou|eu|iu)", VERB),
+        ("[aou]iu|[aeo]i|stroem|strói", VERB),
         ("[ai]d[oa]s?", PARTICIPLE),
     ),
     "nl": (

@@ -66,6 +66,18 @@ def introduces_person(words: Words, known: Lexicon, nouns_shown: frozenset[str],
         return True
     if _FEMININE.search(lower):
         return True
+    if (
+        place
+        and words.entries[place - 1].part == pos.DETERMINER
+        and lower.endswith(("en", "er"))
+        and _is_person(words, place + 1, nouns_shown)
+    ):
+        return True  # dem Slowenen Domen Prevc: persons have no article
     if lower in known.lists.forenames or not _AGENT.search(lower):
         return False
-    return is_capital(words, place + 2) and words.entries[place + 2].lower not in nouns_shown
+    return _is_person(words, place + 1, nouns_shown)
+
+
+def _is_person(words: Words, place: int, nouns_shown: frozenset[str]) -> bool:
+    """Whether two names stand here, the first of which is known not to be a noun."""
+    return is_capital(words, place + 1) and words.entries[place + 1].lower not in nouns_shown

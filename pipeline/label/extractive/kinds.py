@@ -156,6 +156,8 @@ class _Marker:
         follows = self._next_is_capitalised(place)
         if follows and self._joints[place + 1] == AND:
             return True  # Rag & Bone
+        if not self._known.is_measured and entry.lower in self._known.lists.titles:
+            return False  # Minister van Mobiliteit Elke Van den Brandt
         if not self._known.is_measured and len(entry.lower) >= _COMPOUND and "-" not in entry.lower:
             return False  # Batteritillverkaren Northvolt, Reizigersvereniging Rover
         if entry.part == pos.UNKNOWN:
@@ -256,7 +258,11 @@ class _Marker:
             return is_present and self._before in (NOUN, NAME) and after == pos.DETERMINER
         if self._known.language in lex.SOLID:
             return self._follows_noun(place)
-        if self._known.language not in _ROMANCE or self._entries[place].case or self._before not in (NOUN, NAME):
+        if self._known.language not in _ROMANCE or self._entries[place].case:
+            return False
+        if self._part_before == pos.OPENS:
+            return True  # no encuentran camareros
+        if self._before not in (NOUN, NAME):
             return False
         if after in (pos.DETERMINER, pos.OPENS) or (self._before == NAME and after == pos.PREPOSITION):
             return True  # Zero elogia a medida

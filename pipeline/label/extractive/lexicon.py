@@ -83,6 +83,9 @@ _SECTIONS = {  # the first section that lists a word decides
 }
 _LETTERS = re.compile(r"[^\W\d_]+")
 _FUNCTION_SHARE = 0.15  # of a text's words
+_AGED = re.compile(
+    r"\d+-?(?:jährige[rnms]?|jarige[n]?|åring(?:en|ar)?|årige?|år(?:s|ig)?|latek|latka|letý|летн.*|річн.*)"
+)
 _GERMAN_DAY = re.compile(
     "(?:(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch)(?:s|morgen|früh|vormittag|mittag|nachmittag|abend|nacht)s?"
 )
@@ -157,6 +160,8 @@ class Lexicon(dict[str, Entry]):
         if len(word) > _LONGEST_WORD:
             return BREAK
         if word[0].isdigit():
+            if _AGED.fullmatch(lower):
+                return BREAK
             is_number = not any(map(str.isalpha, word)) or _TIME_OF_DAY.fullmatch(lower)
             return NUMBER if is_number else UNKNOWN
         if _MONEY.fullmatch(lower):

@@ -172,6 +172,9 @@ class Names:
 
     def _may_join(self, link: str, begin: int, place: int, after: int) -> bool:
         before = self._entries[begin:place]
+        is_titled = begin > 0 and self._entries[begin - 1].lower in self._known.lists.titles
+        if self._known.language == "nl" and link == "van" and len(before) > 1 and is_titled:
+            return False  # Bioloog Guido Keijl van Naturalis
         if not self._known.is_measured and self._entries[after].lower in self._known.lists.portfolios:
             return False  # Minister Eelco Heinen van Financiën
         if self._kinds[after] == NOUN and not self._is_body(before):
