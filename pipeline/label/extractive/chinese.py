@@ -94,8 +94,8 @@ def _dictionary() -> dict[str, tuple[int, int]]:
         if part in _PARTS:
             found.update(dict.fromkeys(words, (int(size), _PARTS[part])))
     for word in sections("zh").get("boundary", ()):
-        count, part = found.get(word, (0, BREAK))
-        found[word] = max(count, 8), part if part in (NOUN, VERBAL) else BREAK
+        count, listed = found.get(word, (0, BREAK))
+        found[word] = max(count, 8), listed if listed in (NOUN, VERBAL) else BREAK
     found.update({word: (max(found.get(word, (0, 0))[0], 10), BREAK) for word in sections("zh").get("stop", ())})
     return found
 
