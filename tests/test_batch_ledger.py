@@ -21,8 +21,11 @@ def record(number: int, usd: float = 0.25, ask: int = 1) -> tuple[Record, float]
 
 def test_claims_of_a_batch_survive_everybody(opened: Opener) -> None:
     one = opened("asked")
-    claims = one.batches.begin("b1", "http://e/v1", "m", "asked batch", one.claims.worker)
-    assert claims.claim(wanted(1, 2, 3, usd=0.5), 1.1).granted == {key(1), key(2)}  # a budget holds for them, too
+    one.batches.begin("b1", "http://e/v1", "m", "asked batch", one.claims.worker)
+    assert one.batches.claims_of("b1").claim(wanted(1, 2, 3, usd=0.5), 1.1).granted == {
+        key(1),
+        key(2),
+    }  # a budget holds for them, too
     one.close()
     two = opened()
     found = two.claims.claim(wanted(1, 2, 3))
@@ -35,7 +38,8 @@ def test_claims_of_a_batch_survive_everybody(opened: Opener) -> None:
 
 def test_a_batch_is_settled_once_whoever_settles_it(opened: Opener) -> None:
     one, two = opened(), opened()
-    one.batches.begin("b1", "e", "m", "", one.claims.worker).claim(wanted(1, 2, 3, usd=0.5))
+    one.batches.begin("b1", "e", "m", "", one.claims.worker)
+    one.batches.claims_of("b1").claim(wanted(1, 2, 3, usd=0.5))
     assert set(one.batches.settle("b1", [record(1), record(2)])) == {key(1), key(2)}
     assert set(two.batches.settle("b1", [record(2), record(3), record(9)])) == {key(3)}  # 9 was never in it
     assert two.report.spending().spent == 0.75 and not two.get([key(9)])
@@ -49,7 +53,8 @@ def test_a_batch_is_settled_once_whoever_settles_it(opened: Opener) -> None:
 def test_what_a_batch_did_not_answer_is_free_again_or_lost(opened: Opener) -> None:
     ledger = opened()
     for name, numbers in (("b1", (1, 2)), ("b2", (3, 4))):
-        ledger.batches.begin(name, "e", "m", "", ledger.claims.worker).claim(wanted(*numbers, usd=0.5))
+        ledger.batches.begin(name, "e", "m", "", ledger.claims.worker)
+        ledger.batches.claims_of(name).claim(wanted(*numbers, usd=0.5))
     one, two = ledger.batches.under_way()
     assert ledger.batches.end(one, ledger.claims.worker) == 2
     assert ledger.report.spending().lost == 0
@@ -76,7 +81,8 @@ def test_a_batch_has_one_owner_at_a_time(opened: Opener) -> None:
 
 def test_what_is_learned_of_batches(opened: Opener) -> None:
     ledger = opened()
-    ledger.batches.begin("b1", "e", "m", "", ledger.claims.worker).claim(wanted(*range(30)))
+    ledger.batches.begin("b1", "e", "m", "", ledger.claims.worker)
+    ledger.batches.claims_of("b1").claim(wanted(*range(30)))
     [batch] = ledger.batches.under_way()
     assert ledger.batches.limit_bytes("e") is None and ledger.batches.ratio("e", "m") is None
     ledger.batches.note(batch, ledger.claims.worker, limit_bytes=1000, ratio=0.3)
@@ -85,7 +91,7 @@ def test_what_is_learned_of_batches(opened: Opener) -> None:
     assert ledger.batches.limit_bytes("else") is None and ledger.batches.ratio("e", "other") is None
     for _ in range(3):
         assert ledger.batches.exhausted([key(1)]) == set()
-        ledger.batches.note_failures([(key(1), "server_error", "no")])
+        ledger.batches.note_failures([(key(1), "server_error", "no", 1)])
     assert ledger.batches.exhausted([key(1), key(2)]) == {key(1)}
 
 
@@ -100,7 +106,8 @@ def test_a_ledger_of_before_there_were_batches(tmp_path: Path) -> None:
     reading.close()
     ledger = open_ledger(path, "x")
     ledger.start()
-    ledger.batches.begin("b1", "e", "m", "", ledger.claims.worker).claim(wanted(1))
+    ledger.batches.begin("b1", "e", "m", "", ledger.claims.worker)
+    ledger.batches.claims_of("b1").claim(wanted(1))
     with sqlite3.connect(path) as database:  # what an earlier version looks at, before it buries a worker
         assert database.execute("SELECT lease_until, host FROM workers WHERE worker = 'b1'").fetchall() == [
             (FOR_EVER, "")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
+from pipeline.core.batch_api import BatchApi as BatchApi
 from pipeline.core.label_section import LabelSection as LabelSection  # plugins take theirs from here
 from pipeline.core.options import FilterOptions as FilterOptions
 from pipeline.core.options import SourceOptions as SourceOptions
@@ -302,6 +303,10 @@ class Provider(Plugin):
 
     async def close(self) -> None:
         """Free what `open` took; called also where that failed."""
+
+    def batch_api(self) -> BatchApi | None:
+        """Return the endpoint's Batch API, for `label.via: batch`; None: it has none."""
+        return None
 
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
         """Return the replies to a batch, in its order, computed in this process."""

@@ -22,6 +22,7 @@ class Limits(Options):
     requests_per_minute: Annotated[int, Field(gt=0)] | None = None
     tokens_per_minute: Annotated[int, Field(gt=0)] | None = None
     concurrency: Annotated[int, Field(gt=0, le=10_000)] | None = None
+    batch_requests: Annotated[int, Field(gt=0)] | None = None  # in one batch
 
 
 class Price(Options):
@@ -71,6 +72,8 @@ class LabelOptions(Options):
     timeout: Annotated[float, Field(gt=0, le=86_400)] | None = None  # seconds for a reply; null: learned from others
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
+    via: Literal["online", "batch"] = "online"  # batch: within hours, at a lower price
+    reask_via: Literal["online", "batch"] = "online"  # what batches answered badly
     on_too_long: Literal["reject", "truncate"] = "reject"
     reask: Annotated[int, Field(ge=0, le=10)] = 1
     budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

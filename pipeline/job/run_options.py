@@ -20,3 +20,4 @@ class RunOptions:
     reread: bool = False  # collect: read again what an earlier version of the program read
     rejudge: bool = False  # filter: judge again what an earlier version of a filter judged
     recreate: bool = False  # publish: bring the versions that are here to a repository that lost them
+    wait: bool = False  # label: until the batches under way are over

@@ -21,9 +21,9 @@ class CostBound:
     seen, and a margin, does.  Replies are bounded by the parameter that limits them.
     """
 
-    def __init__(self, asked: str, price: Price | None, most_output: int | None) -> None:
-        self._price, self._most_output = price, most_output
-        input_usd, output_usd = of_a_token(price) if price else (0.0, 0.0)
+    def __init__(self, asked: str, price: Price | None, most_output: int | None, tier: str | None = None) -> None:
+        self._price, self._most_output, self._tier = price, most_output, tier  # a tier: the only one that can serve
+        input_usd, output_usd = of_a_token(price, tier) if price else (0.0, 0.0)
         self.tariff = Tariff(asked, input_usd, output_usd, 1.0, most_output or 0)
         self._ratio, self._replies, self._output = 0.0, 0, 0  # as seen since the tariff was raised
 
@@ -52,6 +52,11 @@ class CostBound:
             self._ratio = max(self._ratio, usage.input_tokens / size)
         self._output = max(self._output, usage.output_tokens or 0)
 
+    def expect(self, ratio: float | None) -> None:
+        """Take for granted that a byte is no more tokens than in enough earlier replies."""
+        if ratio is not None:
+            self._replies, self._ratio = SURE_AFTER, max(self._ratio, ratio)
+
     def adopt(self, tariff: Tariff) -> None:
         """Reserve by another tariff; where it was raised, what was seen before does not count."""
         if tariff.raised > self.tariff.raised:
@@ -60,7 +65,7 @@ class CostBound:
 
     def compare(self, price: Price, size: int, usage: Usage, cost_usd: float | None, reserved_usd: float) -> None:
         """Raise the tariff where a reply is by a dearer model, or cost more than was reserved for its request."""
-        input_usd, output_usd = of_a_token(price)
+        input_usd, output_usd = of_a_token(price, self._tier)
         dearest = self.tariff.joined(self.tariff._replace(input_usd=input_usd, output_usd=output_usd))
         if cost_usd is not None and cost_usd > max(reserved_usd, self.dollars(size)) + _TOLERANCE:
             dearest = dearest._replace(

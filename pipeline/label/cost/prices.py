@@ -82,9 +82,9 @@ def share_of(price: Price, tier: str | None) -> float:
     return float(getattr(price, tier)) if tier in TIERS else 1.0
 
 
-def of_a_token(price: Price) -> tuple[float, float]:
-    """Return the most dollars that a token of a prompt, and one of a reply, can cost, whatever tier serves it."""
-    share = max(1.0, *(share_of(price, tier) for tier in TIERS)) / 1e6
+def of_a_token(price: Price, tier: str | None = None) -> tuple[float, float]:
+    """Return the most dollars that a token of a prompt, and one of a reply, can cost: at a tier, or whatever tier serves it."""
+    share = (share_of(price, tier) if tier else max(1.0, *(share_of(price, each) for each in TIERS))) / 1e6
     return max(price.input, price.cached_input or 0.0, price.cache_write or 0.0) * share, price.output * share
 
 

@@ -133,7 +133,7 @@ class Retries:
 
     async def _ask(self, attempt: RequestAttempt) -> Reply:
         try:
-            return _check_whole(await self._provider.ask(attempt.request))
+            return check_whole(await self._provider.ask(attempt.request))
         except RequestFailed:
             raise
         except Exception as error:  # a provider that is not ours may raise anything; the answers so far must be kept
@@ -211,7 +211,7 @@ class Retries:
         await self._stop.sleep(seconds)
 
 
-def _check_whole(reply: Reply) -> Reply:
+def check_whole(reply: Reply) -> Reply:
     """Return the reply.  Raises RequestFailed for one that the endpoint itself says it failed to finish: no answer, be there a text
     or not."""
     if finish_of(reply.finish_reason) != "transient":

@@ -13,8 +13,7 @@ from typing import Any
 
 from pipeline.label.ledger.claims import Claims
 from pipeline.label.ledger.database import Database
-from pipeline.label.ledger.schema import INSERT_REPLY, Record, to_row
-from pipeline.label.ledger.tariffs import Tariff
+from pipeline.label.ledger.schema import INSERT_REPLY, Record, storable, to_row
 
 FOR_EVER = 1e15  # epoch seconds: the end of a batch's lease
 MAX_FAILURES = 3  # batches in which a request may fail by itself; then it is asked online
@@ -94,6 +93,10 @@ class Batches:
         """Return those that are not settled yet, of one endpoint or of all."""
         return [batch for batch in self.all() if batch.settled_at is None and endpoint in (None, batch.endpoint)]
 
+    def get(self, name: str) -> Batch:
+        """Return one batch, as it is now."""
+        return self._select("WHERE name = ?", (name,))[0]
+
     def _select(self, where: str, values: Sequence[Any] = ()) -> list[Batch]:
         query = f"SELECT {', '.join(_COLUMNS)} FROM batches {where} ORDER BY created_at, name"  # noqa: S608
         return [Batch(*row) for row in self._database.execute(query, values)]
@@ -130,8 +133,8 @@ class Batches:
 
     # --- a batch's course ---
 
-    def begin(self, name: str, endpoint: str, model: str | None, asked: str, owner: str) -> Claims:
-        """Make a batch whose requests are about to be claimed; return its claims."""
+    def begin(self, name: str, endpoint: str, model: str | None, asked: str, owner: str) -> Batch:
+        """Make a batch whose requests are about to be claimed."""
         now = self._database.now()
         with self._database.transaction(durable=False):
             self._database.execute(
@@ -142,7 +145,13 @@ class Batches:
                 "INSERT INTO batches (name, endpoint, model, owner, state, created_at) VALUES (?, ?, ?, ?, 'writing', ?)",
                 (name, endpoint, model, owner, now),
             )
-        return self.claims_of(name)
+        return Batch(name, endpoint, model, owner, "writing", now)
+
+    def discard(self, name: str) -> None:
+        """Forget a batch that nothing was claimed for."""
+        with self._database.transaction(durable=False):
+            self._database.execute("DELETE FROM batches WHERE name = ?", (name,))
+            self._database.execute("DELETE FROM workers WHERE worker = ?", (name,))
 
     def claims_of(self, name: str) -> Claims:
         """Return the claims of a batch."""
@@ -181,10 +190,9 @@ class Batches:
             held |= {bytes(key) for (key,) in self._database.execute(query, (name, *part))}
         return held
 
-    def settle(
-        self, name: str, records: Sequence[tuple[Record, float]], observed: Tariff | None = None
-    ) -> dict[bytes, int]:
-        """Store records with what each counts against the budget, and give their claims back, in one synced transaction.
+    def settle(self, name: str, records: Sequence[tuple[Record, float | None]]) -> dict[bytes, int]:
+        """Store records, each with what it counts against the budget (None: what its claim reserves), and give their claims
+        back, in one synced transaction.
 
         A record is stored, and booked, only where the batch still held its claim: so settling twice, or on two machines at
         once, changes nothing.  Return key -> bytes of its prompt, of those that were.
@@ -193,15 +201,14 @@ class Batches:
             return {}
         by_key = {record.key: (record, spent) for record, spent in records}
         with self._database.transaction(durable=True):
-            if observed is not None:
-                self._claims.tariffs.raise_to(observed)  # before any claim is touched: see `Database.serialize`
             marks = ", ".join("?" * len(by_key))
             rows = self._database.execute(
-                f"DELETE FROM claims WHERE worker = ? AND key IN ({marks}) RETURNING key, bytes",  # noqa: S608
+                f"DELETE FROM claims WHERE worker = ? AND key IN ({marks}) RETURNING key, bytes, reserved_usd",  # noqa: S608
                 (name, *sorted(by_key)),
             )
-            sizes = {bytes(key): int(size) for key, size in rows}
+            sizes = {bytes(key): int(size) for key, size, _ in rows}
             settled = [by_key[key] for key in sizes]
+            costs = (reserved if (usd := by_key[bytes(key)][1]) is None else usd for key, _, reserved in rows)
             self._database.executemany(INSERT_REPLY, [to_row(record) for record, _ in settled])
             answered = sum(record.reply is not None for record, _ in settled)
             self._database.execute(
@@ -209,17 +216,18 @@ class Batches:
                 (answered, len(settled) - answered, name),
             )
             self._database.execute(
-                "UPDATE workers SET spent_usd = spent_usd + ? WHERE worker = ?", (sum(usd for _, usd in settled), name)
+                "UPDATE workers SET spent_usd = spent_usd + ? WHERE worker = ?", (float(sum(costs)), name)
             )
         return sizes
 
-    def note_failures(self, failures: Iterable[tuple[bytes, str, str]]) -> None:
-        """Count that requests (key, code, text) failed in a batch, each by itself."""
+    def note_failures(self, failures: Iterable[tuple[bytes, str, str, int]]) -> None:
+        """Count that requests (key, code, text, how often) failed in a batch, each by itself."""
         with self._database.transaction(durable=False):
             self._database.executemany(
-                "INSERT INTO batch_failures (key, failures, code, detail) VALUES (?, 1, ?, ?) ON CONFLICT (key)"
-                " DO UPDATE SET failures = batch_failures.failures + 1, code = excluded.code, detail = excluded.detail",
-                [(key, code[:60], detail[:300]) for key, code, detail in failures],
+                "INSERT INTO batch_failures (key, failures, code, detail) VALUES (?, ?, ?, ?) ON CONFLICT (key)"
+                " DO UPDATE SET failures = batch_failures.failures + excluded.failures, code = excluded.code,"
+                " detail = excluded.detail",
+                [(key, count, code[:60], storable(detail[:300])) for key, code, detail, count in failures],
             )
 
     def exhausted(self, keys: Sequence[bytes]) -> set[bytes]:

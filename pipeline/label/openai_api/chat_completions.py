@@ -42,7 +42,11 @@ def reply(data: bytes, headers: Any) -> Reply:
     Raises ErrorInside where it tells of an error and has no whole answer beside it, RequestFailed where it is no chat
     completion.
     """
-    value = parse_json(data)
+    return reply_of(parse_json(data), data, headers)
+
+
+def reply_of(value: Any, data: bytes, headers: Any) -> Reply:
+    """Return the reply in a body that is read already, and came as `data` or within it; otherwise as `reply`."""
     choices = value.get("choices", 0) if isinstance(value, dict) else 0
     choice = as_dict(choices[0]) if isinstance(choices, list) and choices else {}
     error = error_in(value, choice) if isinstance(value, dict) else None

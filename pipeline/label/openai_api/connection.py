@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -88,7 +89,6 @@ class Connection:
         # orjson, a proxy that is looked up once, and no tenacity for what succeeds (`engine.retries`): together they brought a
         # request from 3.1 times bare aiohttp's processor time down to 1.3
         data = None if body is None else aiohttp.BytesPayload(orjson.dumps(body), content_type="application/json")
-        proxy = self._proxy.url if self._proxy and not self._proxy.is_socks else None
         try:
             async with self._session.request(
                 method,
@@ -96,24 +96,52 @@ class Connection:
                 data=data,
                 # a redirect would send article and key to an address that nobody named
                 allow_redirects=False,
-                proxy=proxy,
+                proxy=self._proxy_url,
             ) as response:
                 is_sent = True
                 return response.status, await _read_all(response.content), response.headers
-        except aiohttp.ClientHttpProxyError as error:
-            raise self._refused_by_proxy(error) from error
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise self._not_reached(error, may_be_paid=False) from error
-        except (aiohttp.ClientError, OSError) as error:
-            # a connection that the server had closed while idle never carried the request, so it cannot be billed
-            never_read = not is_sent and isinstance(error, ConnectionResetError | BrokenPipeError)
-            raise self._not_reached(error, may_be_paid=not never_read) from error
         except RequestFailed:
             raise
         except Exception as error:
-            if not (self._proxy and self._proxy.is_socks):
+            failure = self._translated(error, is_sent)
+            if failure is None:
                 raise
-            raise self._not_reached(error, may_be_paid=False) from error  # its package has errors of its own
+            raise failure from error
+
+    @asynccontextmanager
+    async def exchange(self, method: str, path: str, **arguments: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Give the response of a request with arguments of aiohttp's, to be read bit by bit.
+
+        Raises RequestFailed where nothing, or not all of it, arrives.
+        """
+        assert self._session is not None, "open() comes first"
+        is_sent = False
+        try:
+            async with self._session.request(
+                method, f"{self.base_url}{path}", allow_redirects=False, proxy=self._proxy_url, **arguments
+            ) as response:
+                is_sent = True
+                yield response
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise self._translated(error, is_sent) or error from error
+
+    @property
+    def _proxy_url(self) -> str | None:
+        return self._proxy.url if self._proxy and not self._proxy.is_socks else None
+
+    def _translated(self, error: Exception, is_sent: bool) -> RequestFailed | None:
+        """Return the failure that an error on the way is; None for an error of another kind."""
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return self._refused_by_proxy(error)
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            return self._not_reached(error, may_be_paid=False)
+        if isinstance(error, aiohttp.ClientError | OSError):
+            # a connection that the server had closed while idle never carried the request, so it cannot be billed
+            never_read = not is_sent and isinstance(error, ConnectionResetError | BrokenPipeError)
+            return self._not_reached(error, may_be_paid=not never_read)
+        if self._proxy and self._proxy.is_socks:
+            return self._not_reached(error, may_be_paid=False)  # its package has errors of its own
+        return None
 
     def _refused_by_proxy(self, error: aiohttp.ClientHttpProxyError) -> RequestFailed:
         """Return the failure of a proxy that does not connect to the endpoint: nothing was sent there."""

@@ -15,14 +15,15 @@ from urllib.parse import quote, urlsplit
 from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.core import contracts
+from pipeline.core.batch_api import BatchApi
 from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, EndpointError, RequestFailed
 from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.proxies import PROXY_ASKS
-from pipeline.core.types import ModelInfo, Reply, Request
+from pipeline.core.types import Article, ModelInfo, Reply, Request
 from pipeline.job.label_options import LabelOptions
-from pipeline.label.openai_api import chat_completions, failures, rate_limits, spellings
+from pipeline.label.openai_api import batches, chat_completions, failures, rate_limits, spellings
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
 from pipeline.label.openai_api.connection import Connection
 from pipeline.label.openai_api.error_body import ErrorBody, parse_json, read_error
@@ -106,9 +107,12 @@ class Provider(contracts.Provider):
 
     async def open(self) -> None:
         """Open the session.  Raises EndpointError for a key that is missing or cannot be one."""
+        self._check_authorised()
+        await self._connection.open()
+
+    def _check_authorised(self) -> None:
         if self.base_url == DEFAULT_BASE_URL and not self._connection.is_authorised:
             raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
-        await self._connection.open()
 
     async def close(self) -> None:
         """Close the session."""
@@ -116,9 +120,7 @@ class Provider(contracts.Provider):
 
     async def ask(self, request: Request) -> Reply:
         """Make one attempt.  Raises RequestFailed."""
-        body = {"model": self.model, "messages": list(request.messages), **self._parameters}
-        if request.form:
-            body["response_format"] = chat_completions.response_format(request.form)
+        body = self._body(request)
         while True:
             sent = self.compatibility.adapt(body)
             status, data, headers = await self._post(sent)
@@ -134,6 +136,13 @@ class Provider(contracts.Provider):
             if not self._may_adapt(body, sent, status, error):
                 raise self._failure(sent, status, error, headers, inside)
 
+    def _body(self, request: Request) -> dict[str, Any]:
+        """Return the body of a request, as the job file says it."""
+        body = {"model": self.model, "messages": list(request.messages), **self._parameters}
+        if request.form:
+            body["response_format"] = chat_completions.response_format(request.form)
+        return body
+
     def _may_adapt(self, body: dict[str, Any], sent: dict[str, Any], status: int, error: ErrorBody) -> bool:
         """Return whether to ask again at once with other parameters: the endpoint turned one down, unseen and unpaid."""
         if self.compatibility.adapt(body) != sent:
@@ -145,6 +154,33 @@ class Provider(contracts.Provider):
         answer = await self._connection.send("POST", "/chat/completions", body)
         self._note_limits(answer[2])
         return answer
+
+    # --- the Batch API ---
+
+    def batch_api(self) -> BatchApi:
+        """Return the endpoint's Batch API, by the same address, key, headers and proxy."""
+        connection = self._connection.another()
+        lent = batches.Endpoint(
+            self.identity["endpoint"], connection, self._check_authorised, self._batched_body, self._batched_failure
+        )
+        return batches.Batches(lent)
+
+    def _batched_body(self, request: Request | None) -> dict[str, Any]:
+        shared = Request(b"", Article("", None, "", "")) if request is None else request
+        # a tier is one of requests that are asked at once
+        return {
+            name: value
+            for name, value in self.compatibility.adapt(self._body(shared)).items()
+            if name != "service_tier"
+        }
+
+    def _batched_failure(
+        self, sent: dict[str, Any], status: int, data: bytes, headers: Any, inside: failures.ErrorInside | None
+    ) -> RequestFailed:
+        error = read_error(data)
+        if "messages" in sent and self.compatibility.learn(sent, status, error.parameter, error.text):
+            return RequestFailed("transient", "parameter", error.message[:300])  # sent otherwise from now on
+        return self._failure(sent, status, error, headers, inside)
 
     def _note_limits(self, headers: Any) -> None:
         """Parse the limits in the headers, only when they change."""

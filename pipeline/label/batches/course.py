@@ -1,0 +1,70 @@
+"""What all steps of a batch's course share: who owns it in this process, where its files lie, what its requests cost."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.batch_api import BatchApi
+from pipeline.core.files import digest_of
+from pipeline.label.cost.cost_bound import CostBound
+from pipeline.label.engine.run_context import RunContext
+from pipeline.label.engine.stopping import Stop
+from pipeline.label.ledger.batches import Batch, Batches
+from pipeline.label.ledger.claims import LEASE_SECONDS
+
+TIER = "batch"
+
+
+class Course:
+    """The part of a run that batches need.  Its worker in the ledger owns the batches that this process looks after."""
+
+    def __init__(self, context: RunContext, api: BatchApi, folder: Path, job: str, stop: Stop) -> None:
+        self.context, self.api, self.job, self.stop = context, api, job, stop
+        self.batches: Batches = context.ledger.batches
+        self._folder, self._seat = folder, context.ledger.claims.of_worker("")
+        self._lease_until = 0.0
+        # Batches have a tariff of their own: what is asked online at the same time is reserved at its own price.
+        asked = digest_of([context.provider.identity, context.prices.table, TIER])
+        self.bound = CostBound(asked, context.prices.of(context.model), context.provider.max_output_tokens, TIER)
+
+    @property
+    def owner(self) -> str:
+        """The worker of this process."""
+        return self._seat.worker
+
+    def begin(self) -> None:
+        """Become a worker, and reserve by what is known."""
+        self._seat.start(self.bound.tariff.asked)
+        self._lease_until = time.time() + LEASE_SECONDS
+        if stored := self._seat.tariffs.current(self.bound.tariff.asked):
+            self.bound.adopt(stored.joined(self.bound.tariff))
+        self.bound.expect(self.batches.ratio(self.api.where, self.context.model))
+
+    def end(self) -> None:
+        """Be a worker no more: others may take over what is under way."""
+        self._seat.end()
+
+    def renew(self) -> None:
+        """Renew the lease, where that is due."""
+        if self.owner and time.time() > self._lease_until - LEASE_SECONDS * 2 / 3:
+            self._seat.renew()
+            self._lease_until = time.time() + LEASE_SECONDS
+
+    def note(self, batch: Batch, durable: bool = True, **columns: Any) -> Batch:
+        """Note how far a batch is.  Raises NotOurs."""
+        return self.batches.note(batch, self.owner, durable, **columns)
+
+    def end_batch(self, batch: Batch, lost: bool = False, **columns: Any) -> int:
+        """Note that a batch is over; return how many of its requests have no outcome.  Raises NotOurs."""
+        unanswered = self.batches.end(batch, self.owner, lost, **columns)
+        for file in self._folder.glob(f"{batch.name}.*"):
+            file.unlink(missing_ok=True)
+        self.context.monitor.events.write("batch_over", batch=batch.name, unanswered=unanswered, **columns)
+        return unanswered
+
+    def path(self, batch: Batch, kind: str) -> Path:
+        """Return where a file of a batch (`input`, `output`, `error`) lies on this machine."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{batch.name}.{kind}.jsonl"

@@ -1,0 +1,312 @@
+"""The course of a run that asks in batches, or that finds batches under way: settle what is over, submit, wait or go.
+
+One run after another does a part of it: any of them goes on where the last one was stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from pipeline.core.batch_api import BatchApi, BatchState
+from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
+from pipeline.core.types import Request
+from pipeline.job.workspace import Workspace
+from pipeline.label.batches.calls import Pauses, Stopped, paused, persist, sleep
+from pipeline.label.batches.course import Course
+from pipeline.label.batches.posting import Posting, QueueFull
+from pipeline.label.batches.settling import Settled, Settling
+from pipeline.label.batches.submission import QUEUE_FULL, Submission
+from pipeline.label.engine import preflight
+from pipeline.label.engine.request_attempt import RequestAttempt
+from pipeline.label.engine.run_context import RunContext
+from pipeline.label.engine.stopping import Stop
+from pipeline.label.ledger.batches import Batch, NotOurs
+
+VALIDATED_WITHIN = 10.0  # seconds: what is wrong with a file shows before people go to bed
+FRUITLESS = 3  # batches in a row without an answer, before the run pauses
+_GIVE_UP = "; labelmill label JOB --cancel gives it up, and counts it as lost"
+_SHOWN_EVERY = 30.0  # seconds
+_log = logging.getLogger("labelmill.label")
+_progress = logging.getLogger("labelmill.progress")
+
+Pending = Callable[[], Iterator[tuple[str, list[Request]]]]
+"""Yields (shard, some of its requests) of all shards that are not done; called again for each look."""
+
+
+def batch_api(context: RunContext) -> BatchApi | None:
+    """Return the Batch API of a job's provider.  Raises ConfigError where the job asks for one that is not there."""
+    api = context.provider.batch_api()
+    if api is None and context.options.via == "batch":
+        raise ConfigError(
+            f"label.via: batch: the provider {context.builder.provider_name!r} has no Batch API; it is asked with via: online"
+        )
+    return api
+
+
+class BatchLane:
+    """The batches of one run.  `wait`: until all of them are settled."""
+
+    def __init__(self, work: Workspace, context: RunContext, api: BatchApi, wait: bool = False) -> None:
+        self._work, self._context, self._api, self._wait = work, context, api, wait
+        self._ledger, self._batches = context.ledger, context.ledger.batches
+        self._submits = context.options.via == "batch"
+        self._stop = Stop(lambda: None)
+        self._course = Course(context, api, work.path / "batches", work.config.name, self._stop)
+        self._posting, self._settling = Posting(self._course), Settling(self._course)
+        self._fruitless = 0
+        self._why: str | None = None  # why it is no use to go on
+        self._troubles: list[str] = []  # of single batches: the others go on
+        self._is_open = self._is_checked = False
+
+    # --- the course of a run ---
+
+    async def run(self, pending: Pending) -> set[str] | None:
+        """Settle and submit; return the shards whose requests all have a record, None where those of all shards may be asked.
+
+        Raises Paused.
+        """
+        whole: set[str] | None = None
+        try:
+            with self._stop.on_interrupt():
+                whole = await self._rounds(pending)
+        except Stopped:
+            pass
+        except EndpointError as error:
+            raise Paused(f"{error}; mend that, then run the same command again") from error
+        finally:
+            await self._api.close()
+            self._course.end()
+        self._stop.raise_if_any()
+        return whole
+
+    async def _rounds(self, pending: Pending) -> set[str] | None:
+        while True:
+            await self._look_after_all()
+            whole, blocked = await self._submit(pending) if self._submits else (None, None)
+            if not self.under_way():
+                if blocked == QUEUE_FULL:
+                    continue  # smaller now
+                if blocked:
+                    self._why = self._out_of_budget()
+                return whole
+            if self._wait:
+                await self._wait_for_batches(any_of_them=blocked is not None)
+            elif not await self._fail_early():
+                return whole
+
+    def under_way(self) -> list[Batch]:
+        """Return the batches at this endpoint that are not settled."""
+        return self._batches.under_way(self._api.where)
+
+    def raise_if_unfinished(self) -> None:
+        """Raise Paused where answers of batches are still to come, or where the budget does not reach for what is left."""
+        batches = self.under_way()
+        if not batches:
+            if self._why:
+                raise Paused(self._why)
+            return
+        requests, done = sum(batch.requests for batch in batches), sum(batch.done for batch in batches)
+        trouble = "".join(f"; {text}" for text in self._troubles)
+        raise Paused(
+            f"{len(batches):,} {'batch' if len(batches) == 1 else 'batches'} under way ({requests:,} requests, {done:,} done), "
+            f"usually within {self._api.window.removesuffix('h')} hours{trouble}; the same command goes on"
+        )
+
+    def _out_of_budget(self) -> str:
+        money = self._ledger.report.spending()
+        lost = f", and at most ${money.lost:,.4f} for replies that never arrived" if money.lost else ""
+        held = f", ${money.reserved:,.4f} reserved" if money.reserved else ""
+        return (
+            f"the budget of ${self._context.budget_usd or 0.0:,.4f} does not reach for another request (${money.spent:,.4f} spent"
+            f"{held}{lost}); raise label.budget_usd to go on"
+        )
+
+    async def _open(self) -> None:
+        """Get ready, once there is something to do: a job that is done needs no key."""
+        if not self._is_open:
+            self._is_open = True
+            self._course.begin()
+            await self._api.open()
+
+    # --- submitting ---
+
+    async def _submit(self, pending: Pending) -> tuple[set[str], str | None]:
+        """Put what nobody has asked yet into batches; return (shards with nothing like that, why not all of it was)."""
+        submission = Submission(self._course)
+        counts: dict[str, int] = {}  # by shard: requests without a record
+        for shard, requests in pending():
+            questions = self._questions(requests)
+            counts[shard] = counts.get(shard, 0) + len(questions)
+            if questions and submission.blocked is None:
+                await self._get_ready()
+                for request, ask in questions:
+                    await submission.add(request, ask)
+            self._course.renew()
+            if self._stop.why:
+                break
+        await submission.finish()
+        if self._stop.why:
+            raise Stopped
+        if submission.made:
+            _progress.info(f"{submission.made:,} {'batch' if submission.made == 1 else 'batches'} made")
+        return {shard for shard, count in counts.items() if not count}, submission.blocked
+
+    async def _get_ready(self) -> None:
+        await self._open()
+        if not self._is_checked:
+            self._is_checked = True
+            await preflight.check(self._context)
+
+    def _questions(self, requests: list[Request]) -> list[tuple[Request, int]]:
+        """Return those of some requests that go into a batch, each with which ask of it that is."""
+        if self._context.options.reask_via == "batch":
+            records = self._ledger.get([request.key for request in requests])
+            again = [
+                (request, len(records[request.key]) + 1)
+                for request in requests
+                if request.key in records and self._context.why_again(request, records[request.key])
+            ]
+            missing = [request for request in requests if request.key not in records]
+        else:
+            asked, again = self._ledger.asked(request.key for request in requests), []
+            missing = [request for request in requests if request.key not in asked]
+        # what fails in batches, or does not fit the model, is left to the online way: there are cuts, waits and rejections
+        exhausted = self._batches.exhausted([request.key for request in missing])
+        fresh = [(request, 1) for request in missing if request.key not in exhausted and self._fits(request)]
+        return fresh + again
+
+    def _fits(self, request: Request) -> bool:
+        context_fit = self._context.context_fit
+        return context_fit.context is None or context_fit.before_sending(RequestAttempt(request)) is None
+
+    # --- looking after what is under way ---
+
+    async def _look_after_all(self) -> int:
+        """Bring every batch on that no other living process looks after; return how many were settled.  Raises Paused."""
+        self._troubles, settled = [], 0
+        for batch in self.under_way():
+            await self._open()
+            if not self._batches.take_over(batch, self._course.owner):
+                continue
+            with suppress(NotOurs):  # this process slept, and another one took it over
+                settled += await self._look_after(self._batches.get(batch.name))
+            if self._stop.why:
+                raise Stopped
+        if self._why:
+            raise Paused(f"{self._why}; every answer is kept: the same command goes on")
+        return settled
+
+    async def _look_after(self, batch: Batch) -> bool:
+        """Bring one batch on; return whether it is settled now."""
+        try:
+            if not batch.input_file:
+                self._course.end_batch(batch, state="not posted")  # nothing can know of it
+                return True
+            if not batch.is_posted:
+                await self._posting.post(batch)
+            elif not batch.batch_id:
+                await self._posting.find(batch)
+            else:
+                return await self._look_at(batch)
+        except QueueFull:
+            return True
+        return False
+
+    async def _look_at(self, batch: Batch) -> bool:
+        """Ask how far a batch is, and settle it where it is over; return whether it was."""
+        try:
+            state = await persist(self._stop, self._api.retrieve, batch.batch_id)
+            if not state.is_over:
+                if (state.status, state.completed, state.failed) != (batch.state, batch.completed, batch.failed):
+                    self._course.note(
+                        batch, durable=False, state=state.status, completed=state.completed, failed=state.failed
+                    )
+                return False
+            await self._settle(batch, state)
+        except RequestFailed as failure:
+            if failure.kind == "fatal" and failure.code != "not_found":
+                raise paused(self._api.where, failure, batch) from failure
+            self._troubles.append(f"batch {batch.batch_id}: {failure}" + _GIVE_UP * (failure.code == "not_found"))
+            return False
+        return True
+
+    async def _settle(self, batch: Batch, state: BatchState) -> Settled | None:
+        """Settle a batch that is over; None where it was turned down as a whole."""
+        if state.status == "failed" and not state.completed:
+            text = str(state.problem or "the endpoint does not say why")
+            if state.queue_full:
+                self._posting.queue_full(batch, text)
+                return None
+            if not (state.output_file or state.error_file):
+                self._course.end_batch(batch, state="failed", detail=text[:300])
+                self._why = self._why or f"{self._api.where}: batch {batch.batch_id} failed: {text}"
+                return None
+        settled = await self._settling.settle(batch, state)
+        self._tell(batch, state, settled)
+        return settled
+
+    def _tell(self, batch: Batch, state: BatchState, settled: Settled) -> None:
+        """Say what came of a batch; note where it is no use to go on."""
+        rest = f", {settled.unanswered:,} are asked again" if settled.unanswered else ""
+        rejected = f", {settled.rejected:,} rejected" if settled.rejected else ""
+        text = (
+            f"batch {batch.batch_id} is {state.status}: {settled.answered + settled.earlier:,} answers{rejected}{rest}"
+        )
+        _progress.info(text)
+        if odd := settled.oddities():
+            _log.warning(f"batch {batch.batch_id}: {odd}")
+        self._fruitless = 0 if settled.answered + settled.earlier + settled.rejected else self._fruitless + 1
+        self._why = self._why or settled.pause
+        if self._fruitless >= FRUITLESS:
+            self._why = (
+                self._why or f"{FRUITLESS} batches in a row came back without an answer (the last one {state.status})"
+            )
+
+    # --- waiting ---
+
+    async def _wait_for_batches(self, any_of_them: bool) -> None:
+        """Wait until all batches are settled, or any."""
+        pauses, shown_at, done = Pauses(), time.monotonic(), -1
+        batches = self.under_way()
+        with self._work.progress("batches", sum(batch.requests for batch in batches), "requests") as bar:
+            while batches := self.under_way():
+                await sleep(self._stop, pauses.take())
+                self._course.renew()
+                settled = await self._look_after_all()
+                now_done = sum(batch.done for batch in self.under_way())
+                if settled or now_done != done:
+                    pauses.reset()
+                done = now_done
+                bar.n = done + max(0, (bar.total or 0) - sum(batch.requests for batch in self.under_way()))
+                bar.refresh()
+                if bar.disable and time.monotonic() - shown_at > _SHOWN_EVERY:
+                    shown_at = time.monotonic()
+                    _progress.info(
+                        f"label: {len(batches):,} batches under way, {bar.n:,} of {bar.total or 0:,} requests done"
+                    )
+                if settled and any_of_them:
+                    return
+
+    async def _fail_early(self) -> bool:
+        """Look for a moment whether the endpoint turns a batch down; return whether one was, and there is room for another."""
+        pauses, until = Pauses(), time.monotonic() + VALIDATED_WITHIN
+        while time.monotonic() < until:
+            validating = [
+                batch for batch in self.under_way() if batch.state == "validating" and batch.owner == self._course.owner
+            ]
+            if not validating:
+                break
+            await sleep(self._stop, pauses.take())
+            for batch in validating:
+                state = await persist(self._stop, self._api.retrieve, batch.batch_id)
+                if state.status == "failed":
+                    await self._settle(batch, state)
+                    if self._why:
+                        raise Paused(f"{self._why}; nothing is lost: mend that, then run the same command again")
+                    return True
+                if state.status != "validating":
+                    self._course.note(batch, durable=False, state="in_progress")
+        return False

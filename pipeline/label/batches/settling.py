@@ -1,0 +1,303 @@
+"""From a batch that is over to records in the ledger: downloaded whole, then settled line by line, whatever their order.
+
+An answer counts where the batch still holds the claim of its question: so an answer under a wrong id is no answer to
+anything, and settling again (after a kill, on another machine) changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.core.batch_api import BatchLine, BatchState
+from pipeline.core.errors import TOO_LONG, RequestFailed
+from pipeline.core.files import sync
+from pipeline.core.types import Reply
+from pipeline.label.batches.calls import Pauses, persist, sleep
+from pipeline.label.batches.course import TIER, Course
+from pipeline.label.batches.input_file import key_of
+from pipeline.label.cost.prices import of_a_token
+from pipeline.label.engine.failure_policy import policy_of
+from pipeline.label.engine.monitor import now
+from pipeline.label.engine.retries import check_whole
+from pipeline.label.ledger import Record
+from pipeline.label.ledger.batches import MAX_FAILURES, Batch
+
+GROUP = 500  # answers in one synced transaction
+DOWNLOADS = 4  # of a file that has fewer lines than the endpoint counted
+_UNPAID_TIERS = (None, "auto", "default", "standard", TIER)  # words for the tier of a batch
+_log = logging.getLogger("labelmill.label")
+
+
+@dataclass
+class Settled:
+    """What came of one batch."""
+
+    answered: int = 0  # now
+    earlier: int = 0  # by somebody who was killed while settling
+    rejected: int = 0
+    unanswered: int = 0  # asked again
+    repeated: int = 0
+    unknown: int = 0
+    broken: int = 0  # lines that tell nothing
+    missing: int = 0  # answers that the endpoint counted, and did not send
+    pause: str | None = None  # why nothing more should be sent
+    failures: dict[bytes, tuple[int, RequestFailed]] = field(default_factory=dict)  # by key, with the ask
+
+    def oddities(self) -> str:
+        """Return in words what nobody would expect, empty where all is as it should be."""
+        counts = {
+            "answers missing though the endpoint counted them (they count as lost)": self.missing,
+            "answers twice (the first counts)": self.repeated,
+            "answers to no question of this batch (ignored)": self.unknown,
+            "lines that cannot be read": self.broken,
+        }
+        return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+
+
+class Settling:
+    """Settles batches that are over."""
+
+    def __init__(self, course: Course) -> None:
+        self._course, self._api, self._stop = course, course.api, course.stop
+        self._context, self._batches = course.context, course.batches
+
+    async def settle(self, batch: Batch, state: BatchState) -> Settled:
+        """Store what a batch has answered, and give the rest back.  Raises RequestFailed, Stopped, NotOurs."""
+        state = await self._with_files(state)
+        batch = self._course.note(
+            batch, state=state.status, completed=state.completed, failed=state.failed,
+            output_file=state.output_file, error_file=state.error_file,
+        )  # fmt: skip
+        files = await self._downloaded(batch, state)
+        settled = Settled()
+        batch = await self._answers(batch, files, settled)
+        self._failures(batch, settled)
+        # a file that names more requests than were answered was billed for them
+        settled.missing = max(0, state.completed - settled.answered - settled.earlier)
+        await self._twins(batch)
+        detail = settled.oddities() or (f"{state.problem}"[:300] if state.problem else None)
+        self._book_missing(batch, settled)
+        settled.unanswered = self._course.end_batch(batch, state=state.status, detail=detail)
+        return settled
+
+    async def _with_files(self, state: BatchState) -> BatchState:
+        """Return the state with the names of its files: some endpoints name them a moment after they say that a batch is over."""
+        pauses = Pauses()
+        for _ in range(DOWNLOADS):
+            lacks = (state.completed and not state.output_file) or (
+                state.failed and not state.error_file and not state.output_file
+            )
+            if not lacks:
+                break
+            await sleep(self._stop, pauses.take())
+            state = await persist(self._stop, self._api.retrieve, state.id)
+        return state
+
+    # --- downloading ---
+
+    async def _downloaded(self, batch: Batch, state: BatchState) -> list[Path]:
+        """Return the files of a batch on this machine, whole as far as the endpoint's counts can tell, and synced."""
+        names = {"output": state.output_file, "error": state.error_file}
+        files = {kind: self._course.path(batch, kind) for kind, name in names.items() if name}
+        for tries_left in reversed(range(DOWNLOADS)):
+            for kind, path in files.items():
+                await persist(self._stop, self._api.download, names[kind] or "", path)
+                path.touch()
+                sync(path)  # the raw answers are on the disk before anything reads them
+            lines = sum(map(_lines, files.values()))
+            if lines >= state.completed + state.failed or not tries_left or not files:
+                break
+            _log.warning(
+                f"batch {batch.batch_id}: {lines:,} of {state.completed + state.failed:,} answers came; once more"
+            )
+            for path in files.values():
+                path.unlink()
+            await sleep(self._stop, 1.0)
+        return list(files.values())
+
+    # --- answers ---
+
+    async def _answers(self, batch: Batch, files: list[Path], settled: Settled) -> Batch:
+        """Store the answers, group by group."""
+        seen: set[bytes] = set()
+        group: dict[bytes, tuple[Record, float | None]] = {}
+        for line, key, ask in self._questions(files, settled):
+            if line.failure is not None:
+                settled.failures.setdefault(key, (ask, line.failure))
+                continue
+            if key in seen:
+                settled.repeated += 1
+                continue
+            seen.add(key)
+            if line.reply is not None:
+                group[key] = self._record(batch, key, ask, line.reply)
+            if len(group) >= GROUP:
+                batch = self._store(batch, group, settled)
+                group = {}
+                await asyncio.sleep(0)  # others see to the lease
+        batch = self._store(batch, group, settled)
+        for key in seen & settled.failures.keys():
+            del settled.failures[key]
+        return batch
+
+    def _questions(self, files: list[Path], settled: Settled) -> Iterator[tuple[BatchLine, bytes, int]]:
+        """Yield each line that is about a question of ours, with its key and ask."""
+        for path in files:
+            for line in self._api.read(path):
+                if line is None:
+                    settled.broken += 1
+                elif (question := key_of(line.custom_id)) is None:
+                    settled.unknown += 1
+                else:
+                    yield self._checked(line), *question
+
+    def _checked(self, line: BatchLine) -> BatchLine:
+        """Return a line; a reply that the endpoint itself says it broke off is a failure."""
+        if line.reply is None:
+            return line
+        try:
+            check_whole(line.reply)
+        except RequestFailed as failure:
+            return BatchLine(line.custom_id, failure=failure)
+        return line
+
+    def _record(self, batch: Batch, key: bytes, ask: int, reply: Reply) -> tuple[Record, float | None]:
+        """Return the record of an answer, and the dollars that it counts against the budget; None where nobody knows."""
+        if reply.tier in _UNPAID_TIERS:
+            reply = Reply(reply.text, reply.finish_reason, reply.model, reply.request_id, reply.usage, TIER)
+        prices = self._context.prices
+        cost = prices.cost_usd(reply.model, reply.usage, reply.tier)
+        cost = prices.cost_usd(batch.model, reply.usage, reply.tier) if cost is None else cost
+        seconds = max(0.0, self._context.ledger.database.now() - (batch.posted_at or batch.created_at))
+        return Record(key, "answered", reply, 1, seconds, now(), cost, ask=ask, lane="batch"), cost
+
+    def _store(self, batch: Batch, group: dict[bytes, tuple[Record, float | None]], settled: Settled) -> Batch:
+        sizes = self._batches.settle(batch.name, list(group.values()))
+        others = group.keys() - sizes.keys()
+        earlier = self._context.ledger.asked(others) if others else set()
+        settled.answered += len(sizes)
+        settled.earlier += len(earlier)
+        settled.unknown += len(others - earlier)
+        ratio = batch.ratio
+        for key, size in sizes.items():
+            record, cost = group[key]
+            assert record.reply is not None
+            self._context.monitor.answer(record.reply, cost)
+            self._learn(record.reply, size, cost, settled)
+            if size and record.reply.usage.input_tokens:
+                ratio = max(ratio, record.reply.usage.input_tokens / size)
+        return self._course.note(batch, durable=False, ratio=ratio) if ratio > batch.ratio else batch
+
+    def _learn(self, reply: Reply, size: int, cost: float | None, settled: Settled) -> None:
+        """Reserve for the next batches by what this reply has shown."""
+        if self._context.budget_usd is None or not size:
+            return
+        bound, before = self._course.bound, self._course.bound.tariff
+        price = self._context.prices.of_served(self._context.model, reply.model)
+        if price is None:
+            settled.pause = (
+                f"{self._context.model} was asked for and {reply.model} answers, whose price is not known, so label.budget_usd "
+                "cannot be kept; give it in label.prices"
+            )
+            return
+        bound.compare(price, size, reply.usage, cost, bound.dollars(size))
+        bound.learn(size, reply.usage)
+        if bound.tariff != before:
+            self._context.ledger.append([], bound.tariff)
+            if of_a_token(price, TIER) != of_a_token(self._context.prices.of(self._context.model) or price, TIER):
+                _log.warning(
+                    f"{self._context.model} was asked for, and {reply.model} answers: the next batches are reserved at its price"
+                )
+
+    # --- failures ---
+
+    def _failures(self, batch: Batch, settled: Settled) -> None:
+        """Reject what the endpoint rejects for good, and count what failed by itself: all of that goes by the failure table."""
+        held = self._batches.held(batch.name, list(settled.failures))
+        settled.unknown += len(
+            settled.failures.keys() - held - self._context.ledger.asked(settled.failures.keys() - held)
+        )
+        has_witness = self._context.ledger.has_answers()
+        rejections: list[tuple[Record, float | None]] = []
+        counted: list[tuple[bytes, str, str, int]] = []
+        for key in sorted(held):
+            ask, failure = settled.failures[key]
+            policy, text = policy_of(failure), str(failure)
+            if policy.rejects_article and self._is_cut(failure):
+                counted.append((key, failure.code, text, MAX_FAILURES))  # asked online, with less of the article
+            elif policy.rejects_article and (has_witness or not policy.needs_a_witness):
+                rejections.append((_rejection(key, ask, failure), 0.0))
+            elif policy.rejects_article:
+                settled.pause = settled.pause or f"the endpoint has answered nothing yet, only turned down: {text}"
+            elif policy.pauses_job:
+                settled.pause = settled.pause or text
+            elif failure.code not in ("not_run", "parameter"):
+                counted.append((key, failure.code, text, 1))
+        for start in range(0, len(rejections), GROUP):
+            settled.rejected += len(self._batches.settle(batch.name, rejections[start : start + GROUP]))
+        self._batches.note_failures(counted)
+
+    def _is_cut(self, failure: RequestFailed) -> bool:
+        return failure.code == TOO_LONG and self._context.options.on_too_long == "truncate"
+
+    def _book_missing(self, batch: Batch, settled: Settled) -> None:
+        """Count answers that were billed and never came with the most that they may have cost."""
+        if settled.missing:
+            holding = self._batches.holdings()[batch.name]
+            each = holding.reserved_usd / holding.claims if holding.claims else 0.0
+            self._batches.book_lost(batch.name, each * min(settled.missing, holding.claims), settled.missing)
+
+    # --- twins ---
+
+    async def _twins(self, batch: Batch) -> None:
+        """Cancel what was made beside a batch that was posted more than once; what that answered is paid, and lost."""
+        if batch.posts < 2:
+            return
+        try:
+            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
+        except RequestFailed as failure:
+            _log.warning(f"batch {batch.batch_id}: whether it was made twice cannot be known ({failure})")
+            return
+        for twin in states:
+            if twin.id != batch.batch_id:
+                await self._cancel_twin(batch, twin)
+
+    async def _cancel_twin(self, batch: Batch, twin: BatchState) -> None:
+        state, pauses = await persist(self._stop, self._api.cancel, twin.id), Pauses()
+        while not state.is_over:
+            await sleep(self._stop, pauses.take())
+            state = await persist(self._stop, self._api.retrieve, twin.id)
+        path, cost, count = self._course.path(batch, "twin"), 0.0, 0
+        if state.output_file:
+            output = state.output_file
+            path.unlink(missing_ok=True)
+            await persist(self._stop, self._api.download, output, path)
+            for line in self._api.read(path):
+                if line is not None and line.reply is not None:
+                    count += 1
+                    cost += self._record(batch, b"", 1, line.reply)[1] or 0.0
+        self._batches.book_lost(batch.name, cost, count)
+        _log.warning(
+            f"batch {batch.batch_id} was made twice by the endpoint: {twin.id} is cancelled; it had answered {count:,} requests, "
+            f"for ${cost:.4f}, which count as lost"
+        )
+
+
+def _rejection(key: bytes, ask: int, failure: RequestFailed) -> Record:
+    return Record(
+        key, "rejected", None, 1, 0.0, now(), error_code=failure.code, error=str(failure), ask=ask, lane="batch"
+    )
+
+
+def _lines(path: Path) -> int:
+    """Return how many whole lines a file has; the last one counts where it is whole JSON, though nothing ends it."""
+    count, tail = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            count += chunk.count(b"\n")
+            tail = chunk[-1:]
+    return count + (tail not in (b"", b"\n", b" "))
