@@ -24,6 +24,7 @@ from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label import progress as label_progress
 from pipeline.label import stage as label
+from pipeline.label.batches.report import batch_rows
 from pipeline.label.job_ledger import has_ledger, opened_ledger
 from pipeline.label.ledger import open_ledger
 from pipeline.label.requests import load_prompt
@@ -206,7 +207,7 @@ def _check_ready(work: Workspace, first: str) -> None:
 def status(work: Workspace) -> dict[str, Any]:
     """Return each stage's rows in, kept and rejected by reason, its cost and state; nothing is run, nothing is written."""
     order = read_json(work.articles.path / "_order.json") or []
-    ledger, stage_states = _ledger_totals(work), states(work)
+    (ledger, batches), stage_states = _ledger_totals(work), states(work)
     stages = [_stage_status(work, stage, order, stage_states[stage.name]) for stage in STAGES]
     label_row = next(row for row in stages if row["stage"] == "label")
     label_row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
@@ -216,7 +217,8 @@ def status(work: Workspace) -> dict[str, Any]:
     changes = read_json(work.articles.path / "_changes.json")
     by_source = read_json(work.articles.path / "_sources.json") or []
     return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, stage_states)],
-            "ledger": ledger, "sources": changes, "by_source": by_source, "paused": progress.paused}  # fmt: skip
+            "ledger": ledger, "batches": batches, "sources": changes, "by_source": by_source,
+            "paused": progress.paused}  # fmt: skip
 
 
 def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -> dict[str, Any]:
@@ -241,11 +243,12 @@ def _under_way(progress: label_progress.Progress) -> dict[str, Any]:
     return {"rows": settled, "kept": settled, "waiting": progress.waiting, "state": str(progress)}
 
 
-def _ledger_totals(work: Workspace) -> dict[str, Any]:
+def _ledger_totals(work: Workspace) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what the ledger adds up to, and how each batch stands."""
     if not has_ledger(work):
-        return {"records": 0, "articles": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}
+        return {"records": 0, "articles": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}, []
     with opened_ledger(work) as ledger:
-        return ledger.report.totals()
+        return ledger.report.totals(), batch_rows(ledger)
 
 
 def _publish_status(work: Workspace, stage_states: dict[str, str]) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class Batch:
     lines: list[Line]
     made: float = field(default_factory=time.time)
     status: str = "in_progress"
+    answered: int = 0
     answers: list[Line] = field(default_factory=list)
     errors: list[Line] = field(default_factory=list)
     problems: list[dict[str, Any]] = field(default_factory=list)
@@ -72,7 +73,9 @@ class BatchServer(Server):
     retrievals: list[Any] = field(default_factory=list)
     ranges: bool = True  # whether downloads can go on where they were cut
     lists: bool = True  # whether batches can be listed
+    lists_after: float = 0.0  # seconds from the making of the first batch on
     keeps_metadata: bool = True
+    spoil: Callable[[Line], bool] = lambda body: False  # whether a reply in a batch is cut off
     queue_bytes: int | None = None  # of all files under way, as an account's limit on enqueued tokens
     max_lines: int = 50_000
     paid: Counter[str] = field(default_factory=Counter)  # answers by their question's digest, whichever way it came
@@ -197,7 +200,11 @@ class BatchServer(Server):
                 batch.errors.append({"custom_id": line["custom_id"], "response": None, "error": None, **refusal})
                 continue
             self._bill(line["body"], 0.5)
+            batch.answered += 1
             batch.answers.append(answer(line))
+            if self.spoil(line["body"]):
+                choice = batch.answers[-1]["response"]["body"]["choices"][0]
+                choice["finish_reason"], choice["message"]["content"] = "length", ""
         code = {"expired": "batch_expired", "cancelled": "batch_cancelled"}.get(end)
         for line in batch.lines[count:] if code else ():
             error = {"code": code, "message": "This request was not run."}
@@ -206,7 +213,10 @@ class BatchServer(Server):
         del batch.answers[: plan.forget]
         batch.answers += batch.answers[: plan.repeats]
         for number in range(plan.unknown):
-            stranger = {**batch.lines[0], "custom_id": f"stranger-{number}" if number % 2 else "A" * 43 + "-1"}
+            stranger = {
+                **batch.lines[0],
+                "custom_id": f"stranger-{number}" if number % 2 else "ABCDEFGH"[number] * 42 + "A-1",
+            }
             batch.answers.append(answer(stranger))
         self.shuffle.shuffle(batch.answers)
 
@@ -215,6 +225,8 @@ class BatchServer(Server):
         if not self.lists:
             return web.json_response({"detail": "Not Found"}, status=404)
         newest_first = list(reversed(self.batches.values()))
+        if newest_first and time.time() < newest_first[-1].made + self.lists_after:
+            newest_first = []
         ids = [batch.id for batch in newest_first]
         start = ids.index(request.query["after"]) + 1 if "after" in request.query else 0
         page = newest_first[start : start + min(int(request.query.get("limit", 20)), 3)]  # pages of three
@@ -256,7 +268,7 @@ class BatchServer(Server):
             "metadata": {"labelmill": batch.name} if self.keeps_metadata else None,
             "output_file_id": output, "error_file_id": f"error-{batch.id}" if batch.errors else None,
             "errors": {"object": "list", "data": batch.problems} if batch.problems else None,
-            "request_counts": {"total": len(batch.lines), "completed": len({row["custom_id"] for row in batch.answers}),
+            "request_counts": {"total": len(batch.lines), "completed": batch.answered,
                                "failed": failed},
         }  # fmt: skip
 

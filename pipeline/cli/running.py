@@ -25,6 +25,7 @@ STAGES = (
     "publish",
 )  # `runner.NAMES`: help need not import them
 _STAGE = click.Choice(STAGES)
+_WAIT = click.option("--wait", is_flag=True, help="Wait until the batches under way are over (label.via: batch).")
 _RETRY = click.option("--retry-rejected", is_flag=True, help="Ask again what the endpoint rejected for good.")
 
 
@@ -34,12 +35,22 @@ _RETRY = click.option("--retry-rejected", is_flag=True, help="Ask again what the
 @click.option("--limit", type=POSITIVE, metavar="N", help="Label at most the first N articles; no version.")
 @click.option("--publish", is_flag=True, help="Make a version also where rows of the last one change or articles wait.")
 @_RETRY
+@_WAIT
 @AS_JSON
-def run(job: Job, first: str, last: str, limit: int | None, publish: bool, retry_rejected: bool, as_json: bool) -> None:
+def run(
+    job: Job,
+    first: str,
+    last: str,
+    limit: int | None,
+    publish: bool,
+    retry_rejected: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
     from pipeline import runner
 
     work = job.workspace()
-    options = RunOptions(first, last, limit=limit, publish=publish, retry_rejected=retry_rejected)
+    options = RunOptions(first, last, limit=limit, publish=publish, retry_rejected=retry_rejected, wait=wait)
     held_back = runner.run(work, options)
     if held_back and job.overrides:  # without them the rows would be stale to `publish`
         publish_command = f"labelmill publish {job.in_commands}"
@@ -87,8 +98,16 @@ def filter_stage(job: Job, rejudge: bool) -> None:
 
 @job_command("label", "Ask the labeller about every article that has no answer yet.", f"label {QUICKSTART}")
 @_RETRY
-def label(job: Job, retry_rejected: bool) -> None:
-    _run_stage(job, RunOptions("label", "label", retry_rejected=retry_rejected))
+@_WAIT
+@click.option("--cancel", is_flag=True, help="Cancel the batches under way; what they have answered is kept.")
+def label(job: Job, retry_rejected: bool, wait: bool, cancel: bool) -> None:
+    if not cancel:
+        return _run_stage(job, RunOptions("label", "label", retry_rejected=retry_rejected, wait=wait))
+    if wait or retry_rejected:
+        raise click.UsageError("--cancel goes alone")
+    from pipeline.label.batches import cancelling
+
+    status_output.cancelled(cancelling.cancel(job.workspace()))
 
 
 @job_command("clean", "Make labels of the raw replies (free).", f"clean {QUICKSTART}")

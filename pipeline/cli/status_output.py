@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
+
+from pipeline.cli.output import duration
 
 
 def status(report: dict[str, Any]) -> None:
@@ -16,10 +19,37 @@ def status(report: dict[str, Any]) -> None:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in source["rejected"].items())
             counts = f"{source['rows']:>9,}{source['kept']:>9,}{sum(source['rejected'].values()):>10,}"
             print(f"  {source['type'][:6]:7}{counts}  {'':14} {reasons}".rstrip())
+    batches(report["batches"])
     if report["paused"]:
         print(f"paused: {report['paused']}; the same command goes on")
     if report.get("held_back"):
         print(report["held_back"])
+
+
+def batches(rows: list[dict[str, Any]]) -> None:
+    """Print the batches that are under way, a line each, and in one line what the others have come to."""
+    over = [row for row in rows if not row["under_way"]]
+    if over:
+        states = Counter(row["state"] for row in over)
+        words = ", ".join(f"{state} {count:,}" for state, count in states.items())
+        answered, cost = sum(row["answered"] for row in over), sum(row["spent_usd"] for row in over)
+        print(f"batches over: {len(over):,} ({words}), {answered:,} answers, ${cost:.4f}")
+    for row in rows:
+        if row["under_way"]:
+            name, age = row["id"] or row["name"], duration(row["age_seconds"])
+            price = f"at most ${row['spent_usd'] + row['reserved_usd']:.4f}"
+            print(f"batch {name}  {row['state']}, {row['done']:,} of {row['requests']:,} done, {age} old, {price}")
+
+
+def cancelled(rows: list[dict[str, Any]]) -> None:
+    """Print what cancelled batches have answered, and cost."""
+    for row in rows:
+        rest = row["requests"] - row["answered"] - row["rejected"]
+        lost = f", and at most ${row['lost_usd']:.4f} for answers that never came" if row["lost_usd"] else ""
+        what = f"{row['answered']:,} answers kept, {rest:,} not answered; it cost ${row['spent_usd']:.4f}{lost}"
+        print(f"batch {row['id'] or row['name']}  {row['state']}: {what}")
+    if not rows:
+        print("no batch is under way")
 
 
 def details(row: dict[str, Any], report: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import pyarrow as pa
 
@@ -21,7 +22,8 @@ from pipeline.core.types import Article, Request
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label import request_rows
-from pipeline.label.before import ask_before
+from pipeline.label.batches.lane import lane_of
+from pipeline.label.before import Batches, ask_before
 from pipeline.label.chain import Lack, PromptStep
 from pipeline.label.cost import quote
 from pipeline.label.engine.monitor import EventLog, Monitor
@@ -35,6 +37,7 @@ from pipeline.label.selection import Rows
 
 _log = logging.getLogger("labelmill.label")
 _NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
+BATCHED = 512  # articles rendered at once that go into batches
 BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
 
 
@@ -91,9 +94,11 @@ class _LabelRun:
             events.write("started", identity=self._builder.identity, articles=count, spent_usd=spent)
             try:
                 self._note_progress()
-                chain = self._builder.chain
-                ask_before(chain, lambda: self._articles(chosen), self._context_before, self._note_rejection)
-                ask_all(self._batches(chosen), context)
+                ask_before(
+                    self._builder.chain, lambda: self._articles(chosen), self._context_before, self._note_rejection,
+                    self._ask_step,
+                )  # fmt: skip
+                self._ask(context, chosen)
             except BaseException as error:
                 events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
                 self._note_progress()
@@ -101,6 +106,24 @@ class _LabelRun:
             under_way_file(self._work).unlink(missing_ok=True)
             events.write("finished", **monitor.summary())
         self._report(monitor)
+
+    def _ask(self, context: RunContext, chosen: dict[str, Rows]) -> None:
+        """Ask for the label: in batches first, where the job says so or some are under way; the rest, and judging, is online."""
+        lane = lane_of(self._work, context, self._options.wait)
+        whole = lane.run(lambda: self._pending(chosen)) if lane else None
+        ask_all(self._batches(chosen, whole), context)
+        if lane:
+            lane.raise_if_unfinished()
+
+    def _ask_step(self, context: RunContext, requests: Batches, fresh: Batches) -> None:
+        """Ask a prompt before the label's: the next one needs all of its answers."""
+        if lane := lane_of(self._work, context, self._options.wait):
+            whole = lane.run(lambda: (("", some) for some in chain([[]], requests())))
+            if whole is not None and "" not in whole:
+                lane.raise_if_unfinished()
+        ask_all(fresh(), context)
+        if lane:
+            lane.raise_if_unfinished()
 
     def _note_progress(self) -> None:
         """Note for `status` how far the run is; at most a second's articles behind where the process is killed."""
@@ -137,8 +160,24 @@ class _LabelRun:
         ):
             logging.getLogger("labelmill.progress").info(comparison)
 
-    def _batches(self, chosen: dict[str, Rows]) -> Iterator[list[Request]]:
-        """Yield the requests about the chosen rows that have no outcome yet, some at a time."""
+    def _pending(self, chosen: dict[str, Rows]) -> Iterator[tuple[str, list[Request]]]:
+        """Yield (shard, requests) of the shards that `_batches` would open, many at a time; nothing of them is kept."""
+        for shard, rows in chosen.items():
+            key = step_key(input_digests([self._work.filtered], shard), self._builder.step, len(rows))
+            manifest = self._work.requests.manifest(shard)
+            if manifest and self._is_done(manifest, key):
+                continue
+            yield shard, []
+            answered = self._answered_before(shard)
+            table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
+            for articles in _some_at_a_time(table, rows, BATCHED):
+                requests = (
+                    each for each in self._builder.requests(articles, self._ledger) if isinstance(each, Request)
+                )
+                yield shard, [replace(each, settled=True) if each.key in answered else each for each in requests]
+
+    def _batches(self, chosen: dict[str, Rows], whole: set[str] | None = None) -> Iterator[list[Request]]:
+        """Yield the requests about the chosen rows that have no outcome yet, some at a time; `whole`: of these shards only."""
         for shard, rows in chosen.items():
             inputs = input_digests([self._work.filtered], shard)
             key = step_key(inputs, self._builder.step, len(rows))
@@ -146,8 +185,8 @@ class _LabelRun:
             if manifest and self._is_done(manifest, key):
                 self._monitor.advance(self._passes * len(rows))
                 self._statuses.update(manifest.notes)
-                continue
-            yield from self._open(shard, key, inputs, rows)
+            elif whole is None or shard in whole:
+                yield from self._open(shard, key, inputs, rows)
 
     def _articles(self, chosen: dict[str, Rows]) -> Iterator[list[Article]]:
         """Yield the articles of the shards that `_batches` will open, some at a time."""
@@ -241,7 +280,7 @@ class _LabelRun:
             self._work.requests.write(state.shard, state.step_key, state.inputs, output, seconds)
 
 
-def _some_at_a_time(table: pa.Table, rows: Rows) -> Iterator[list[Article]]:
-    """Yield the articles of some rows of a shard, BATCH at a time."""
-    for start in range(0, len(rows), BATCH):
-        yield articles_of(table.take(pa.array(rows[start : start + BATCH], pa.int64())))
+def _some_at_a_time(table: pa.Table, rows: Rows, size: int = BATCH) -> Iterator[list[Article]]:
+    """Yield the articles of some rows of a shard, `size` at a time."""
+    for start in range(0, len(rows), size):
+        yield articles_of(table.take(pa.array(rows[start : start + size], pa.int64())))

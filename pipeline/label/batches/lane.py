@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from pipeline.core.batch_api import BatchApi, BatchState
+from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
 from pipeline.core.types import Request
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches.calls import Pauses, Stopped, paused, persist, sleep
-from pipeline.label.batches.course import Course
+from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.batches.posting import Posting, QueueFull
 from pipeline.label.batches.settling import Settled, Settling
 from pipeline.label.batches.submission import QUEUE_FULL, Submission
@@ -32,18 +34,24 @@ _SHOWN_EVERY = 30.0  # seconds
 _log = logging.getLogger("labelmill.label")
 _progress = logging.getLogger("labelmill.progress")
 
+Result = TypeVar("Result")
 Pending = Callable[[], Iterator[tuple[str, list[Request]]]]
 """Yields (shard, some of its requests) of all shards that are not done; called again for each look."""
 
 
-def batch_api(context: RunContext) -> BatchApi | None:
-    """Return the Batch API of a job's provider.  Raises ConfigError where the job asks for one that is not there."""
+def lane_of(work: Workspace, context: RunContext, wait: bool = False) -> BatchLane | None:
+    """Return the batches of a run; None where it asks online, and none are under way at its endpoint.
+
+    Raises ConfigError where the job asks for a Batch API that is not there.
+    """
     api = context.provider.batch_api()
-    if api is None and context.options.via == "batch":
+    if context.options.via == "batch" and api is None:
         raise ConfigError(
-            f"label.via: batch: the provider {context.builder.provider_name!r} has no Batch API; it is asked with via: online"
+            f"label.via: batch: the provider {context.builder.provider_name!r} has no Batch API; leave label.via out"
         )
-    return api
+    if api is None or (context.options.via == "online" and not context.ledger.batches.under_way(api.where)):
+        return None
+    return BatchLane(work, context, api, wait)
 
 
 class BatchLane:
@@ -54,8 +62,8 @@ class BatchLane:
         self._ledger, self._batches = context.ledger, context.ledger.batches
         self._submits = context.options.via == "batch"
         self._stop = Stop(lambda: None)
-        self._course = Course(context, api, work.path / "batches", work.config.name, self._stop)
-        self._posting, self._settling = Posting(self._course), Settling(self._course)
+        self._lane = LaneContext(context, api, work.path / "batches", work.config.name, self._stop)
+        self._posting, self._settling = Posting(self._lane), Settling(self._lane)
         self._fruitless = 0
         self._why: str | None = None  # why it is no use to go on
         self._troubles: list[str] = []  # of single batches: the others go on
@@ -63,24 +71,32 @@ class BatchLane:
 
     # --- the course of a run ---
 
-    async def run(self, pending: Pending) -> set[str] | None:
+    def run(self, pending: Pending) -> set[str] | None:
         """Settle and submit; return the shards whose requests all have a record, None where those of all shards may be asked.
 
         Raises Paused.
         """
-        whole: set[str] | None = None
+        whole = run_coroutine(self._guarded(self._rounds(pending)))
+        self._stop.raise_if_any()
+        return whole
+
+    async def _guarded(self, course: Coroutine[Any, Any, Result]) -> Result | None:
+        """Return the result of a course; None where the user stopped it."""
         try:
             with self._stop.on_interrupt():
-                whole = await self._rounds(pending)
+                return await course
         except Stopped:
-            pass
+            return None
         except EndpointError as error:
             raise Paused(f"{error}; mend that, then run the same command again") from error
         finally:
             await self._api.close()
-            self._course.end()
+            self._lane.end()
+
+    def cancel(self) -> None:
+        """Cancel every batch under way, and settle it once the endpoint says that it is over.  Raises Paused."""
+        run_coroutine(self._guarded(self._cancel_all()))
         self._stop.raise_if_any()
-        return whole
 
     async def _rounds(self, pending: Pending) -> set[str] | None:
         while True:
@@ -128,14 +144,14 @@ class BatchLane:
         """Get ready, once there is something to do: a job that is done needs no key."""
         if not self._is_open:
             self._is_open = True
-            self._course.begin()
+            self._lane.begin()
             await self._api.open()
 
     # --- submitting ---
 
     async def _submit(self, pending: Pending) -> tuple[set[str], str | None]:
         """Put what nobody has asked yet into batches; return (shards with nothing like that, why not all of it was)."""
-        submission = Submission(self._course)
+        submission = Submission(self._lane)
         counts: dict[str, int] = {}  # by shard: requests without a record
         for shard, requests in pending():
             questions = self._questions(requests)
@@ -144,12 +160,11 @@ class BatchLane:
                 await self._get_ready()
                 for request, ask in questions:
                     await submission.add(request, ask)
-            self._course.renew()
+            self._lane.renew()
             if self._stop.why:
-                break
+                submission.abandon()
+                raise Stopped
         await submission.finish()
-        if self._stop.why:
-            raise Stopped
         if submission.made:
             _progress.info(f"{submission.made:,} {'batch' if submission.made == 1 else 'batches'} made")
         return {shard for shard, count in counts.items() if not count}, submission.blocked
@@ -189,7 +204,7 @@ class BatchLane:
         self._troubles, settled = [], 0
         for batch in self.under_way():
             await self._open()
-            if not self._batches.take_over(batch, self._course.owner):
+            if not self._batches.take_over(batch, self._lane.owner):
                 continue
             with suppress(NotOurs):  # this process slept, and another one took it over
                 settled += await self._look_after(self._batches.get(batch.name))
@@ -203,7 +218,7 @@ class BatchLane:
         """Bring one batch on; return whether it is settled now."""
         try:
             if not batch.input_file:
-                self._course.end_batch(batch, state="not posted")  # nothing can know of it
+                self._lane.end_batch(batch, state="not posted")  # nothing can know of it
                 return True
             if not batch.is_posted:
                 await self._posting.post(batch)
@@ -221,7 +236,7 @@ class BatchLane:
             state = await persist(self._stop, self._api.retrieve, batch.batch_id)
             if not state.is_over:
                 if (state.status, state.completed, state.failed) != (batch.state, batch.completed, batch.failed):
-                    self._course.note(
+                    self._lane.note(
                         batch, durable=False, state=state.status, completed=state.completed, failed=state.failed
                     )
                 return False
@@ -241,7 +256,7 @@ class BatchLane:
                 self._posting.queue_full(batch, text)
                 return None
             if not (state.output_file or state.error_file):
-                self._course.end_batch(batch, state="failed", detail=text[:300])
+                self._lane.end_batch(batch, state="failed", detail=text[:300])
                 self._why = self._why or f"{self._api.where}: batch {batch.batch_id} failed: {text}"
                 return None
         settled = await self._settling.settle(batch, state)
@@ -265,6 +280,45 @@ class BatchLane:
                 self._why or f"{FRUITLESS} batches in a row came back without an answer (the last one {state.status})"
             )
 
+    # --- cancelling ---
+
+    async def _cancel_all(self) -> None:
+        await self._open()
+        pauses, asked = Pauses(), set[str]()
+        while batches := self.under_way():
+            for batch in batches:
+                if self._batches.take_over(batch, self._lane.owner):
+                    with suppress(NotOurs):
+                        await self._cancel(self._batches.get(batch.name))
+                elif batch.batch_id and batch.name not in asked:  # another process will settle it
+                    asked.add(batch.name)
+                    await persist(self._stop, self._api.cancel, batch.batch_id)
+            if self.under_way():
+                await sleep(self._stop, pauses.take())
+                self._lane.renew()
+
+    async def _cancel(self, batch: Batch) -> None:
+        """Bring a batch one step nearer to its end."""
+        if not batch.is_posted:
+            self._lane.end_batch(batch, state="not posted")
+            return
+        try:
+            if not batch.batch_id:
+                batch = await self._posting.adopted(batch) or batch
+            if not batch.batch_id:
+                self._lane.end_batch(batch, state="not posted")
+                return
+            state = await persist(self._stop, self._api.retrieve, batch.batch_id)
+            if not state.is_over and state.status != "cancelling":
+                state = await persist(self._stop, self._api.cancel, batch.batch_id)
+            if state.is_over:
+                await self._settle(batch, state)
+        except RequestFailed as failure:
+            if failure.code not in ("not_found", "no_list"):
+                raise paused(self._api.where, failure, batch) from failure
+            # nobody will ever know what it has answered
+            self._lane.end_batch(batch, lost=True, state="given up", detail=str(failure)[:300])
+
     # --- waiting ---
 
     async def _wait_for_batches(self, any_of_them: bool) -> None:
@@ -274,7 +328,7 @@ class BatchLane:
         with self._work.progress("batches", sum(batch.requests for batch in batches), "requests") as bar:
             while batches := self.under_way():
                 await sleep(self._stop, pauses.take())
-                self._course.renew()
+                self._lane.renew()
                 settled = await self._look_after_all()
                 now_done = sum(batch.done for batch in self.under_way())
                 if settled or now_done != done:
@@ -295,11 +349,14 @@ class BatchLane:
         pauses, until = Pauses(), time.monotonic() + VALIDATED_WITHIN
         while time.monotonic() < until:
             validating = [
-                batch for batch in self.under_way() if batch.state == "validating" and batch.owner == self._course.owner
+                batch
+                for batch in self.under_way()
+                if batch.state in ("validating", "failed") and batch.owner == self._lane.owner
             ]
             if not validating:
                 break
-            await sleep(self._stop, pauses.take())
+            if not any(batch.state == "failed" for batch in validating):
+                await sleep(self._stop, pauses.take())
             for batch in validating:
                 state = await persist(self._stop, self._api.retrieve, batch.batch_id)
                 if state.status == "failed":
@@ -308,5 +365,5 @@ class BatchLane:
                         raise Paused(f"{self._why}; nothing is lost: mend that, then run the same command again")
                     return True
                 if state.status != "validating":
-                    self._course.note(batch, durable=False, state="in_progress")
+                    self._lane.note(batch, durable=False, state="in_progress")
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.core.batch_api import BatchState
 from pipeline.core.errors import Paused, RequestFailed
 from pipeline.label.batches.calls import LONGEST, Pauses, paused, persist, sleep
-from pipeline.label.batches.course import Course
+from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.ledger.batches import Batch
 
 GRACE_SECONDS = 20.0  # how long a batch that was posted may be missing in the endpoint's list
@@ -23,8 +23,8 @@ class QueueFull(Exception):
 class Posting:
     """Takes batches from their file to an id of the endpoint."""
 
-    def __init__(self, course: Course) -> None:
-        self._course, self._api, self._stop = course, course.api, course.stop
+    def __init__(self, lane: LaneContext) -> None:
+        self._lane, self._api, self._stop = lane, lane.api, lane.stop
 
     async def upload(self, batch: Batch, file: Path) -> None:
         """Upload a file, then post.  Raises Paused, QueueFull, Stopped."""
@@ -33,9 +33,9 @@ class Posting:
         except RequestFailed as failure:
             if failure.code == "queue_full":
                 raise self.queue_full(batch, str(failure)) from failure
-            self._course.end_batch(batch, state="not posted", detail=str(failure)[:300])
+            self._lane.end_batch(batch, state="not posted", detail=str(failure)[:300])
             raise paused(self._api.where, failure) from failure
-        batch = self._course.note(batch, state="uploaded", input_file=input_file)
+        batch = self._lane.note(batch, state="uploaded", input_file=input_file)
         file.unlink()
         await self.post(batch)
 
@@ -43,8 +43,8 @@ class Posting:
         """Make a batch of an uploaded file.  Raises Paused, QueueFull, Stopped."""
         pauses = Pauses()
         for tries_left in reversed(range(_TRIES)):
-            posts, now = batch.posts + 1, self._course.context.ledger.database.now()
-            batch = self._course.note(batch, state="posting", posted_at=now, posts=posts)
+            posts, now = batch.posts + 1, self._lane.context.ledger.database.now()
+            batch = self._lane.note(batch, state="posting", posted_at=now, posts=posts)
             try:
                 self.adopt(batch, await self._api.create(batch.input_file or "", batch.name))
                 return
@@ -66,53 +66,58 @@ class Posting:
         if failure.code == "queue_full":
             raise self.queue_full(batch, str(failure)) from failure
         if failure.kind in ("transient", "rate_limited"):
-            batch = self._course.note(batch, state="uploaded", posted_at=None, posts=0)
+            batch = self._lane.note(batch, state="uploaded", posted_at=None, posts=0)
             if tries_left:
                 return batch
             raise paused(self._api.where, failure, batch) from failure
-        self._course.end_batch(batch, state="refused", detail=str(failure)[:300])
+        self._lane.end_batch(batch, state="refused", detail=str(failure)[:300])
         raise paused(self._api.where, failure) from failure
 
     def queue_full(self, batch: Batch, text: str) -> QueueFull:
         """Give a batch up that did not fit into the token queue, and remember how large the next may be.  Raises Paused."""
         others = [
             other
-            for other in self._course.batches.under_way(self._api.where)
+            for other in self._lane.batches.under_way(self._api.where)
             if other.name != batch.name and other.batch_id
         ]
         under_way = sum(other.bytes for other in others)
         if batch.requests <= 1 and not others:
-            self._course.end_batch(batch, state="refused", detail=text[:300])
+            self._lane.end_batch(batch, state="refused", detail=text[:300])
             raise Paused(f"{self._api.where}: takes no batch, not even of one request ({text}); nothing is lost")
         limit = under_way + batch.bytes // 2
-        self._course.end_batch(batch, state="refused", detail=text[:300], limit_bytes=limit)
+        self._lane.end_batch(batch, state="refused", detail=text[:300], limit_bytes=limit)
         _log.info(f"the endpoint's token queue is full ({text[:200]}): the next batches are smaller")
         return QueueFull(text)
 
     def adopt(self, batch: Batch, state: BatchState) -> Batch:
         """Note durably which batch of the endpoint this one is."""
-        self._course.context.monitor.events.write(
-            "batch_posted", batch=batch.name, id=state.id, requests=batch.requests
-        )
-        return self._course.note(batch, batch_id=state.id, state=state.status)
+        self._lane.context.monitor.events.write("batch_posted", batch=batch.name, id=state.id, requests=batch.requests)
+        return self._lane.note(batch, batch_id=state.id, state=state.status)
 
     async def find(self, batch: Batch) -> None:
         """Look for a batch that was posted without an answer; post again where it is not there after a while."""
+        try:
+            adopted = await self.adopted(batch)
+        except RequestFailed as failure:
+            raise self._cannot_be_known(batch, failure) from failure
+        if adopted is None:
+            await self.post(batch)
+
+    async def adopted(self, batch: Batch) -> Batch | None:
+        """Return a batch with the id under which the endpoint lists it; None where it is not there after a while.
+
+        Raises RequestFailed.
+        """
         pauses = Pauses()
         while True:
-            try:
-                states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
-            except RequestFailed as failure:
-                raise self._cannot_be_known(batch, failure) from failure
+            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
             if states:
                 if len(states) > 1:  # the other ones are dealt with when the first is settled
-                    batch = self._course.note(batch, posts=max(2, batch.posts))
-                self.adopt(batch, states[0])
-                return
-            if self._course.context.ledger.database.now() > (batch.posted_at or 0.0) + GRACE_SECONDS:
-                break
+                    batch = self._lane.note(batch, posts=max(2, batch.posts))
+                return self.adopt(batch, states[0])
+            if self._lane.context.ledger.database.now() > (batch.posted_at or 0.0) + GRACE_SECONDS:
+                return None
             await sleep(self._stop, min(4.0, pauses.take()))
-        await self.post(batch)
 
     def _cannot_be_known(self, batch: Batch, failure: RequestFailed) -> Paused:
         if failure.code != "no_list":

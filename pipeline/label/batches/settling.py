@@ -17,8 +17,8 @@ from pipeline.core.errors import TOO_LONG, RequestFailed
 from pipeline.core.files import sync
 from pipeline.core.types import Reply
 from pipeline.label.batches.calls import Pauses, persist, sleep
-from pipeline.label.batches.course import TIER, Course
 from pipeline.label.batches.input_file import key_of
+from pipeline.label.batches.lane_context import TIER, LaneContext
 from pipeline.label.cost.prices import of_a_token
 from pipeline.label.engine.failure_policy import policy_of
 from pipeline.label.engine.monitor import now
@@ -27,6 +27,7 @@ from pipeline.label.ledger import Record
 from pipeline.label.ledger.batches import MAX_FAILURES, Batch
 
 GROUP = 500  # answers in one synced transaction
+LISTINGS = 8  # of batches, until the list is new enough
 DOWNLOADS = 4  # of a file that has fewer lines than the endpoint counted
 _UNPAID_TIERS = (None, "auto", "default", "standard", TIER)  # words for the tier of a batch
 _log = logging.getLogger("labelmill.label")
@@ -61,14 +62,14 @@ class Settled:
 class Settling:
     """Settles batches that are over."""
 
-    def __init__(self, course: Course) -> None:
-        self._course, self._api, self._stop = course, course.api, course.stop
-        self._context, self._batches = course.context, course.batches
+    def __init__(self, lane: LaneContext) -> None:
+        self._lane, self._api, self._stop = lane, lane.api, lane.stop
+        self._context, self._batches = lane.context, lane.batches
 
     async def settle(self, batch: Batch, state: BatchState) -> Settled:
         """Store what a batch has answered, and give the rest back.  Raises RequestFailed, Stopped, NotOurs."""
         state = await self._with_files(state)
-        batch = self._course.note(
+        batch = self._lane.note(
             batch, state=state.status, completed=state.completed, failed=state.failed,
             output_file=state.output_file, error_file=state.error_file,
         )  # fmt: skip
@@ -81,7 +82,7 @@ class Settling:
         await self._twins(batch)
         detail = settled.oddities() or (f"{state.problem}"[:300] if state.problem else None)
         self._book_missing(batch, settled)
-        settled.unanswered = self._course.end_batch(batch, state=state.status, detail=detail)
+        settled.unanswered = self._lane.end_batch(batch, state=state.status, detail=detail)
         return settled
 
     async def _with_files(self, state: BatchState) -> BatchState:
@@ -102,7 +103,7 @@ class Settling:
     async def _downloaded(self, batch: Batch, state: BatchState) -> list[Path]:
         """Return the files of a batch on this machine, whole as far as the endpoint's counts can tell, and synced."""
         names = {"output": state.output_file, "error": state.error_file}
-        files = {kind: self._course.path(batch, kind) for kind, name in names.items() if name}
+        files = {kind: self._lane.path(batch, kind) for kind, name in names.items() if name}
         for tries_left in reversed(range(DOWNLOADS)):
             for kind, path in files.items():
                 await persist(self._stop, self._api.download, names[kind] or "", path)
@@ -190,13 +191,13 @@ class Settling:
             self._learn(record.reply, size, cost, settled)
             if size and record.reply.usage.input_tokens:
                 ratio = max(ratio, record.reply.usage.input_tokens / size)
-        return self._course.note(batch, durable=False, ratio=ratio) if ratio > batch.ratio else batch
+        return self._lane.note(batch, durable=False, ratio=ratio) if ratio > batch.ratio else batch
 
     def _learn(self, reply: Reply, size: int, cost: float | None, settled: Settled) -> None:
         """Reserve for the next batches by what this reply has shown."""
         if self._context.budget_usd is None or not size:
             return
-        bound, before = self._course.bound, self._course.bound.tariff
+        bound, before = self._lane.bound, self._lane.bound.tariff
         price = self._context.prices.of_served(self._context.model, reply.model)
         if price is None:
             settled.pause = (
@@ -257,11 +258,17 @@ class Settling:
         """Cancel what was made beside a batch that was posted more than once; what that answered is paid, and lost."""
         if batch.posts < 2:
             return
-        try:
-            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
-        except RequestFailed as failure:
-            _log.warning(f"batch {batch.batch_id}: whether it was made twice cannot be known ({failure})")
-            return
+        pauses, states = Pauses(), list[BatchState]()
+        for _ in range(LISTINGS):
+            try:
+                states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
+            except RequestFailed as failure:
+                _log.warning(f"batch {batch.batch_id}: whether it was made twice cannot be known ({failure})")
+                return
+            # a list that does not show this one either is older than both
+            if any(state.id == batch.batch_id for state in states):
+                break
+            await sleep(self._stop, pauses.take())
         for twin in states:
             if twin.id != batch.batch_id:
                 await self._cancel_twin(batch, twin)
@@ -271,7 +278,7 @@ class Settling:
         while not state.is_over:
             await sleep(self._stop, pauses.take())
             state = await persist(self._stop, self._api.retrieve, twin.id)
-        path, cost, count = self._course.path(batch, "twin"), 0.0, 0
+        path, cost, count = self._lane.path(batch, "twin"), 0.0, 0
         if state.output_file:
             output = state.output_file
             path.unlink(missing_ok=True)

@@ -12,8 +12,8 @@ import asyncio
 from dataclasses import dataclass
 
 from pipeline.core.types import Request
-from pipeline.label.batches.course import Course
 from pipeline.label.batches.input_file import InputFile, batch_name, custom_id
+from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.batches.posting import Posting, QueueFull
 from pipeline.label.engine.request_attempt import size_of
 from pipeline.label.ledger.batches import Batch
@@ -37,9 +37,9 @@ class Writing:
 class Submission:
     """What a run puts into batches.  `blocked` says why not all of it was: the budget, or the endpoint's token queue."""
 
-    def __init__(self, course: Course) -> None:
-        self._course, self._api, self._batches = course, course.api, course.batches
-        self._posting = Posting(course)
+    def __init__(self, lane: LaneContext) -> None:
+        self._lane, self._api, self._batches = lane, lane.api, lane.batches
+        self._posting = Posting(lane)
         self._waiting: dict[bytes, Question] = {}
         self._writing: Writing | None = None
         self.blocked: str | None = None
@@ -55,6 +55,13 @@ class Submission:
         """Send what is there."""
         await self._claim()
         await self._send()
+
+    def abandon(self) -> None:
+        """Give back what was not sent yet."""
+        if self._writing:
+            self._writing.file.close()
+            self._lane.end_batch(self._writing.batch, state="not posted")
+            self._writing = None
 
     async def _claim(self) -> None:
         """Claim a group, as far as it fits into the file, and write it there; what does not begins the next one."""
@@ -73,28 +80,28 @@ class Submission:
 
     def _begin(self) -> Writing | None:
         """Begin a batch; None where the token queue has no room for another one."""
-        course, most = self._course, self._api.max_bytes
+        lane, most = self._lane, self._api.max_bytes
         if (limit := self._batches.limit_bytes(self._api.where)) is not None:
             under_way = sum(batch.bytes for batch in self._batches.under_way(self._api.where))
             most = min(most, limit - under_way)
             if under_way and most < limit / 10:
                 self.blocked = QUEUE_FULL
                 return None
-        requests = min(self._api.max_requests, course.context.options.limits.batch_requests or self._api.max_requests)
+        requests = min(self._api.max_requests, lane.context.options.limits.batch_requests or self._api.max_requests)
         batch = self._batches.begin(
-            batch_name(course.job), self._api.where, course.context.model, course.bound.tariff.asked, course.owner
+            batch_name(lane.job), self._api.where, lane.context.model, lane.bound.tariff.asked, lane.owner
         )
-        file = InputFile(course.path(batch, "input"), requests, most)
+        file = InputFile(lane.path(batch, "input"), requests, most)
         self._writing = Writing(batch, self._batches.claims_of(batch.name), file)
         return self._writing
 
     def _claim_part(self, writing: Writing, part: list[Question], lines: list[bytes]) -> None:
         sizes = [size_of(request) for request, _ in part]
         wanted = [
-            Wanted(request.key, ask, self._course.bound.dollars(size), size)
+            Wanted(request.key, ask, self._lane.bound.dollars(size), size)
             for (request, ask), size in zip(part, sizes, strict=True)
         ]
-        claimed = writing.claims.claim(wanted, self._course.context.budget_usd)
+        claimed = writing.claims.claim(wanted, self._lane.context.budget_usd)
         granted = [line for (request, _), line in zip(part, lines, strict=True) if request.key in claimed.granted]
         writing.file.write(granted)
         if claimed.unaffordable:
@@ -111,9 +118,7 @@ class Submission:
             self._batches.discard(writing.batch.name)
             return
         # synced, and with it every claim before: from here on the endpoint may know of them
-        batch = self._course.note(
-            writing.batch, state="written", requests=writing.file.requests, bytes=writing.file.size
-        )
+        batch = self._lane.note(writing.batch, state="written", requests=writing.file.requests, bytes=writing.file.size)
         self.made += 1
         try:
             await self._posting.upload(batch, writing.file.path)

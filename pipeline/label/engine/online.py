@@ -46,6 +46,7 @@ class OnlineRun:
         self._retries = Retries(context, self._admission, self._stop, self._cap)
         self._queue = RequestQueue(context, batches)
         self._quality, self._rejections = QualityBreaker(context.options.brake), RejectionBreaker()
+        context.on_late_reply = self._hear
         self._lease_until = 0.0
         self._can_store = True
 
@@ -233,16 +234,20 @@ class OnlineRun:
     def _judge(self, attempt: RequestAttempt, record: Record) -> None:
         """Ask again, or finish the request; pause where too many replies are no good."""
         verdict, article = self._context.builder.verdict(attempt.request, record), attempt.request.article.id
-        if record.reply is not None:
-            self._monitor.judge(verdict, article, record.reply.text)
-            bad = None if verdict == "ok" else BadReply(article, verdict, record.reply.text)
-            if why := self._quality.add(bad):
-                self._stop.pause(why)
+        self._hear(attempt.request, record, verdict)
         if self._context.may_ask_again(attempt.number, verdict):
             self._events.write("asked_again", id=article, reason=verdict)
             self._queue.add(RequestAttempt(attempt.request, attempt.number + 1, verdict))
         else:
             self._context.finish(attempt.request, record)
+
+    def _hear(self, request: Request, record: Record, verdict: str) -> None:
+        """Pause where too many replies are no good."""
+        if record.reply is not None:
+            self._monitor.judge(verdict, request.article.id, record.reply.text)
+            bad = None if verdict == "ok" else BadReply(request.article.id, verdict, record.reply.text)
+            if why := self._quality.add(bad):
+                self._stop.pause(why)
 
     # --- meanwhile ---
 

@@ -96,7 +96,9 @@ class RequestQueue:
         claims = await asyncio.to_thread(self._ledger.claims.claim, wanted, budget, tariff, idle)
         granted = [attempt for attempt in attempts if attempt.request.key in claims.granted]
         self.claimed.update((attempt.request.key, attempt) for attempt in granted)
-        self._held += [attempt for attempt in attempts if attempt.request.key in claims.held]
+        # what a batch holds may take hours: the run ends without it, and says so
+        held = claims.held - claims.in_batches
+        self._held += [attempt for attempt in attempts if attempt.request.key in held]
         if claims.answered:
             await self._look_up({item.request.key: item for item in attempts if item.request.key in claims.answered})
         later = claims.waiting | claims.unaffordable

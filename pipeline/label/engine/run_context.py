@@ -19,6 +19,9 @@ from pipeline.label.pacing.rate_limiter import TokenEstimate
 OnFinished = Callable[[Request, Record | None, str | None, str], None]
 """(request, its last record or None, code of the failure, detail): called once for each request."""
 
+OnLateReply = Callable[[Request, Record, str], None]
+"""(request, its last record, what that is worth): called for each reply of a batch that no run has judged yet."""
+
 
 class RunContext:
     """The parts of a run that its modules share."""
@@ -35,6 +38,7 @@ class RunContext:
         self._retry_rejected = retry_rejected
         self.builder, self.ledger, self.options = builder, ledger, options
         self.monitor, self.on_finished = monitor, on_finished
+        self.on_late_reply: OnLateReply = lambda *_: None
         self.provider = provider = builder.provider
         self.pool = provider.pool  # it computes here: nothing is paced, cut off or paid
         self.model, most_output = provider.model, provider.max_output_tokens
@@ -66,8 +70,14 @@ class RunContext:
             return "rejected"
         if request.settled:
             return None
-        why = self.builder.verdict(request, records[-1])
-        return why if why in ASKED_AGAIN_LATER and self.may_ask_again(len(records), why) else None
+        why, late = self.builder.verdict(request, records[-1]), records[-1].lane == "batch"
+        if late:  # this run is the first to read it
+            self.on_late_reply(request, records[-1], why)
+        return (
+            why
+            if why in (ASKED_AGAIN if late else ASKED_AGAIN_LATER) and self.may_ask_again(len(records), why)
+            else None
+        )
 
     def may_ask_again(self, asked: int, why: str) -> bool:
         """Return whether a reply that is no good for this reason, the answer to so many asks, is worth another one."""

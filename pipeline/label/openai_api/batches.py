@@ -139,7 +139,7 @@ class Batches(BatchApi):
         try:
             return self._state(await self._call("POST", f"/batches/{batch_id}/cancel"))
         except RequestFailed as failure:
-            if failure.kind in ("transient", "rate_limited"):
+            if failure.kind in ("transient", "rate_limited") and failure.code != "http_409":
                 raise
             state = await self.retrieve(batch_id)  # what is over cannot be cancelled, and some say so by an error
             if not state.is_over and state.status != "cancelling":

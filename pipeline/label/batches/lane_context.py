@@ -17,7 +17,7 @@ from pipeline.label.ledger.claims import LEASE_SECONDS
 TIER = "batch"
 
 
-class Course:
+class LaneContext:
     """The part of a run that batches need.  Its worker in the ledger owns the batches that this process looks after."""
 
     def __init__(self, context: RunContext, api: BatchApi, folder: Path, job: str, stop: Stop) -> None:

@@ -1,0 +1,400 @@
+"""`label.via: batch`: nothing lost, nothing swapped, nothing paid twice, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.errors import Paused
+from pipeline.job.run_options import RunOptions
+from pipeline.label import stage as label_stage
+from pipeline.label.batches import calls, posting
+from pipeline.label.ledger import Ledger, open_ledger
+from tests.batch_server import BatchServer, Plan, refusal
+from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
+from tests.openai_server import Running
+
+PRICES = {"gpt-6-luna": {"input": 1.0, "output": 10.0}}  # those of the server
+LABEL = {"provider": "openai", "parameters": {"max_output_tokens": 128}, "via": "batch", "prices": PRICES}
+ONE = 0.5 * (100 * 1.0 + 20 * 10.0) / 1e6  # dollars of an answer in a batch
+
+
+@pytest.fixture
+def server() -> Iterator[BatchServer]:
+    with Running(BatchServer()) as running:
+        yield running  # type: ignore[misc]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for long: pauses grow from a hundredth of a second."""
+    monkeypatch.setattr(calls.Pauses, "FIRST", 0.01)
+    monkeypatch.setattr(calls, "LONGEST", 0.1)
+    monkeypatch.setattr(posting, "GRACE_SECONDS", 0.3)
+
+
+def batch_job(make_job: JobMaker, server: BatchServer, count: int, **label: Any) -> Path:
+    sections = {**LABEL, "base_url": server.url, **label}
+    return make_job([article(n) for n in range(count)], label=sections)
+
+
+def finish(path: Path, *overrides: str, runs: int = 12) -> int:
+    """Run the same command until it is done; return how often it paused."""
+    work = run(path, *overrides, last="filter")
+    for times in range(runs):
+        try:
+            label_stage.run(work, RunOptions())
+        except Paused:
+            continue
+        return times
+    raise AssertionError("it never ends")
+
+
+def ledger_of(path: Path) -> Ledger:
+    return open_ledger(work_of(path).ledger_target, "test")
+
+
+def assert_paid_once(path: Path, server: BatchServer, count: int, lost: float = 0.0) -> None:
+    """Every question has an answer, billed once, and the job's costs are the provider's own sum."""
+    with_answers = ledger_of(path)
+    totals = with_answers.report.totals()
+    assert (totals["answered"], totals["records"]) == (count, count)
+    assert len(server.paid) == count and set(server.paid.values()) == {1}
+    assert totals["cost_usd"] == pytest.approx(server.billed_usd)
+    money = with_answers.report.spending()
+    assert (money.spent, money.lost, money.reserved) == pytest.approx((server.billed_usd, lost, 0.0))
+    assert not with_answers.batches.under_way()
+    with_answers.close()
+
+
+def test_a_job_in_batches(make_job: JobMaker, server: BatchServer) -> None:
+    path = batch_job(make_job, server, 30, limits={"batch_requests": 12})
+    result = command("run", path)
+    assert result.returncode == 3
+    assert (
+        "3 batches under way (30 requests, 0 done), usually within 24 hours; the same command goes on" in result.stderr
+    )
+    under_way = json.loads(command("status", path, "--json").stdout)["batches"]
+    assert [(row["requests"], row["under_way"]) for row in under_way] == [(12, True), (12, True), (6, True)]
+    assert command("run", path).returncode == 0
+    assert_paid_once(path, server, 30)
+    assert server.seen == {} and server.served["create"] == 3  # no chat completion was asked
+    work = work_of(path)
+    assert [row["id"] for row in rows(work, "labels")] == [f"a{n}" for n in range(30)]
+    record = ledger_of(path).database.execute("SELECT DISTINCT lane, tier, status FROM replies")
+    assert record == [("batch", "batch", "answered")]
+    assert not list((work.path / "batches").iterdir())
+    assert command("run", path).returncode == 0 and server.served["create"] == 3  # nothing is left to do
+
+
+def test_answers_are_those_of_their_questions(make_job: JobMaker, server: BatchServer) -> None:
+    """In whatever order they come: labels are as the online way has them."""
+    path = batch_job(make_job, server, 40)
+    finish(path)
+    run(path, last="clean", first="clean")
+    labels = {row["id"]: row["keyphrases"] for row in rows(work_of(path), "labels")}
+    run(path, "name=online", "label.via=online", last="clean")
+    assert labels == {row["id"]: row["keyphrases"] for row in rows(work_of(path, "name=online"), "labels")}
+
+
+# --- posted once ---
+
+
+@pytest.mark.parametrize("lists", ["by name", "by file"])
+@pytest.mark.parametrize("fault", ["void", "made 500"])
+def test_a_batch_whose_post_was_answered_into_the_void_is_found_again(
+    make_job: JobMaker, server: BatchServer, fault: str, lists: str
+) -> None:
+    server.keeps_metadata = lists == "by name"
+    server.posts = [None, fault, None, None, fault]
+    path = batch_job(make_job, server, 30, limits={"batch_requests": 5})  # the list has several pages
+    finish(path)
+    assert_paid_once(path, server, 30)
+    assert server.served["create"] == 6
+
+
+@pytest.mark.parametrize("fault", [500, 503, 429])
+def test_a_post_that_was_refused_is_made_again(make_job: JobMaker, server: BatchServer, fault: int) -> None:
+    server.posts, server.uploads = [fault, fault], [500, "void", 429]
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    assert_paid_once(path, server, 10)
+    assert len(server.batches) == 1
+
+
+def test_an_endpoint_that_turns_batches_down_gets_none(make_job: JobMaker, server: BatchServer) -> None:
+    server.posts = [401]
+    path = batch_job(make_job, server, 10)
+    result = command("run", path)
+    assert result.returncode == 3 and "refuses the key" in result.stderr and result.stderr.count("\n") == 1
+    assert ledger_of(path).report.spending().reserved == 0 and not server.batches
+    finish(path)
+    assert_paid_once(path, server, 10)
+
+
+def test_where_nobody_can_know_whether_a_batch_was_made_people_decide(make_job: JobMaker, server: BatchServer) -> None:
+    server.posts, server.lists = ["void"], False
+    path = batch_job(make_job, server, 10)
+    for _ in range(2):
+        result = command("run", path)
+        assert result.returncode == 3 and "the endpoint lists no batches" in result.stderr
+    assert len(server.batches) == 1
+    assert "given up" in command("label", path, "--cancel").stdout
+    assert ledger_of(path).report.spending().lost > 10 * ONE
+    finish(path)
+    assert ledger_of(path).report.totals()["answered"] == 10
+
+
+def test_a_batch_that_was_made_twice_is_settled_once(
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The list comes too late: it showed nothing for as long as anybody waits."""
+    server.posts, server.lists_after = ["void"], 0.6
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    assert len(server.batches) == 2 and len(server.paid) == 10 and set(server.paid.values()) == {2}
+    money = ledger_of(path).report.spending()
+    assert (money.spent, money.lost, money.lost_requests) == pytest.approx((10 * ONE, 10 * ONE, 10))
+    assert "was made twice by the endpoint" in caplog.text
+
+
+# --- what comes back ---
+
+
+def test_any_order_repeats_and_strangers(
+    make_job: JobMaker, server: BatchServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.plans = [Plan(repeats=3, unknown=4)]
+    path = batch_job(make_job, server, 20)
+    finish(path)
+    assert_paid_once(path, server, 20)
+    assert "3 answers twice (the first counts), 4 answers to no question of this batch (ignored)" in caplog.text
+
+
+@pytest.mark.parametrize("end", ["expired", "cancelled", "failed"])
+def test_a_batch_that_ends_early_keeps_what_it_holds(make_job: JobMaker, server: BatchServer, end: str) -> None:
+    server.plans = [Plan(end=end, share=0.4), Plan()]
+    path = batch_job(make_job, server, 20)
+    assert finish(path) == (1 if end == "failed" else 2)  # what fails at once is seen at once
+    assert_paid_once(path, server, 20)
+    assert [len(batch.lines) for batch in server.batches.values()] == [20, 12]
+
+
+def test_a_batch_without_an_output_file_is_no_success(
+    make_job: JobMaker, server: BatchServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.plans = [Plan(no_output=True), Plan()]
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    ledger = ledger_of(path)
+    assert ledger.report.totals()["answered"] == 10 and len(server.batches) == 2
+    assert "10 answers missing though the endpoint counted them" in caplog.text
+    money = ledger.report.spending()
+    assert money.spent == pytest.approx(10 * ONE) and money.lost >= 10 * ONE and money.lost_requests == 10
+
+
+def test_three_batches_without_an_answer_pause_the_job(make_job: JobMaker, server: BatchServer) -> None:
+    server.plans = [Plan(end="expired", share=0)]
+    result = command("run", batch_job(make_job, server, 4), "--wait")
+    assert result.returncode == 3 and "3 batches in a row came back without an answer" in result.stderr
+    assert len(server.batches) == 3
+
+
+def test_half_of_the_requests_fail(make_job: JobMaker, server: BatchServer) -> None:
+    """By themselves, for a while; one is rejected for good, and one never gets through a batch."""
+
+    def refuse(line: dict[str, Any]) -> dict[str, Any] | None:
+        text = line["body"]["messages"][-1]["content"]
+        if "number 3 " in text:
+            return refusal(400, "odd", "no such thing")
+        if "number 4 " in text:
+            return refusal(500, "server_error")
+        return refusal(429, "rate_limit") if len(server.batches) == 1 and hash(text) % 2 else None
+
+    server.plans = [Plan(refuse=refuse)]
+    path = batch_job(make_job, server, 20)
+    finish(path)
+    ledger = ledger_of(path)
+    totals = ledger.report.totals()
+    assert (totals["answered"], totals["rejected"]) == (19, 1)
+    assert ledger.report.errors_by_class()[0]["error"] == "odd"
+    assert len(server.paid) == 19 and set(server.paid.values()) == {1}
+    assert sum(server.answered.values()) == 1  # what failed in three batches was asked online
+    assert totals["cost_usd"] == pytest.approx(server.billed_usd)
+    assert stage(work_of(path), "label")["notes"] == {"answered": 19, "rejected": 1}
+
+
+def test_nothing_is_rejected_as_long_as_nothing_was_answered(make_job: JobMaker, server: BatchServer) -> None:
+    server.plans = [Plan(refuse=lambda line: refusal(400, "odd", "no such thing")), Plan()]
+    path = batch_job(make_job, server, 5)
+    assert command("run", path).returncode == 3
+    result = command("run", path)
+    assert result.returncode == 3 and "the endpoint has answered nothing yet, only turned down" in result.stderr
+    finish(path)
+    assert_paid_once(path, server, 5)
+
+
+def test_a_batch_that_fails_as_a_whole_says_why(make_job: JobMaker, server: BatchServer) -> None:
+    server.plans = [Plan(errors=[{"code": "model_not_found", "message": "no such model", "line": 2}]), Plan()]
+    path = batch_job(make_job, server, 5)
+    result = command("run", path)
+    assert result.returncode == 3 and "failed: line 2: model_not_found: no such model" in result.stderr
+    finish(path)
+    assert_paid_once(path, server, 5)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_downloads_that_are_cut_are_taken_up_again(make_job: JobMaker, server: BatchServer, ranges: bool) -> None:
+    server.ranges = ranges
+    server.downloads, server.retrievals = ["cut", 500, "cut", "cut", None], [500, "void", 503]
+    path = batch_job(make_job, server, 60)
+    finish(path)
+    assert_paid_once(path, server, 60)
+    assert server.served["content"] == 5
+
+
+def test_a_file_that_is_shorter_than_was_counted(
+    make_job: JobMaker, server: BatchServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.downloads = ["short", "short"]
+    path = batch_job(make_job, server, 20)
+    finish(path)
+    assert_paid_once(path, server, 20)
+    server.plans = [Plan(), Plan(forget=2), Plan()]
+    make_job([article(n) for n in range(30)], label={**LABEL, "base_url": server.url})
+    caplog.clear()
+    finish(path)
+    assert ledger_of(path).report.totals()["answered"] == 30
+    assert [len(batch.lines) for batch in server.batches.values()] == [20, 10, 2]
+
+
+# --- money and limits ---
+
+
+def test_a_token_queue_that_is_full_makes_batches_smaller(make_job: JobMaker, server: BatchServer) -> None:
+    path = batch_job(make_job, server, 40)
+    run(path, last="filter")
+    server.queue_bytes = 30_000
+    assert finish(path, runs=40) > 1
+    assert_paid_once(path, server, 40)
+    sizes = [len(server.uploaded[batch.file]) for batch in server.batches.values() if batch.status == "completed"]
+    assert max(sizes) <= 30_000 and len(sizes) <= 6
+
+
+def test_the_budget_holds_for_batches(make_job: JobMaker, server: BatchServer) -> None:
+    """What is reserved, at the batch price, never passes it: so a job goes in several rounds, and stops where it ends."""
+    path = batch_job(make_job, server, 40, budget_usd=0.03)
+    run(path, last="filter")
+    for _ in range(12):
+        result = command("label", path)
+        money = ledger_of(path).report.spending()
+        assert money.spent + money.lost + money.reserved <= 0.03 + 1e-9
+    assert result.returncode == 0, result.stderr
+    assert_paid_once(path, server, 40)
+    assert len(server.batches) > 1
+    path = batch_job(make_job, server, 40, budget_usd=0.002, parameters={"max_output_tokens": 130})
+    for _ in range(12):
+        result = command("label", path)
+    assert result.returncode == 3 and "does not reach for another request" in result.stderr
+    assert ledger_of(path).report.spending().spent <= 0.03 + 0.002
+
+
+def test_a_batch_is_cancelled_and_what_it_answered_is_kept(make_job: JobMaker, server: BatchServer) -> None:
+    server.plans = [Plan(seconds=3600, share=0.5), Plan()]
+    path = batch_job(make_job, server, 10)
+    assert command("run", path).returncode == 3
+    result = command("label", path, "--cancel")
+    assert result.returncode == 0, result.stderr
+    assert f"cancelled: 5 answers kept, 5 not answered; it cost ${5 * ONE:.4f}" in result.stdout
+    assert command("label", path, "--cancel").stdout == "no batch is under way\n"
+    finish(path)
+    assert_paid_once(path, server, 10)
+
+
+# --- one queue, whatever the way ---
+
+
+def test_switching_ways_asks_nothing_anew(make_job: JobMaker, server: BatchServer) -> None:
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    run(path, "label.via=online", last="clean")
+    assert_paid_once(path, server, 10)
+    run(path, "name=other", "label.via=online", last="label")
+    paid = sum(server.paid.values())
+    run(path, "name=other", last="clean")
+    assert sum(server.paid.values()) == paid and len(server.batches) == 1
+
+
+def test_an_online_run_settles_batches_and_does_not_wait_for_them(make_job: JobMaker, server: BatchServer) -> None:
+    server.plans = [Plan(seconds=3600), Plan()]
+    path = batch_job(make_job, server, 10)
+    assert command("run", path, "--limit", "6").returncode == 3
+    result = command("run", path, "--set", "label.via=online")
+    assert result.returncode == 3 and "1 batch under way (6 requests, 0 done)" in result.stderr
+    assert sum(server.answered.values()) == 4  # all but what the batch holds
+    next(iter(server.batches.values())).plan.seconds = 0
+    assert command("run", path, "--set", "label.via=online").returncode == 0
+    assert_paid_once(path, server, 10)
+
+
+@pytest.mark.parametrize("reask_via", ["online", "batch"])
+def test_bad_replies_are_asked_again(make_job: JobMaker, server: BatchServer, reask_via: str) -> None:
+    server.spoil = lambda body: len(server.batches) == 1 and "number 3 " in body["messages"][-1]["content"]
+    path = batch_job(make_job, server, 10, reask_via=reask_via)
+    finish(path)
+    ledger = ledger_of(path)
+    assert ledger.report.totals()["records"] == 11
+    assert sum(server.answered.values()) == (reask_via == "online") and len(server.batches) == 1 + (
+        reask_via == "batch"
+    )
+    work = run(path, first="clean", last="clean")
+    assert len(rows(work, "labels")) == 10
+    assert ledger.report.totals()["cost_usd"] == pytest.approx(server.billed_usd)
+
+
+def test_a_model_that_answers_nonsense_in_batches_is_not_asked_on(make_job: JobMaker, server: BatchServer) -> None:
+    server.spoil = lambda body: True
+    path = batch_job(make_job, server, 30, brake={"window": 10})
+    assert command("run", path).returncode == 3
+    result = command("run", path)
+    assert result.returncode == 3 and "replies are no good" in result.stderr
+    assert sum(server.answered.values()) < 10
+
+
+def test_waiting_until_all_is_done(make_job: JobMaker, server: BatchServer) -> None:
+    server.plans = [Plan(seconds=0.4), Plan(seconds=0.2, end="expired", share=0.5), Plan()]
+    path = batch_job(make_job, server, 30, limits={"batch_requests": 10})
+    result = command("run", path, "--wait")
+    assert result.returncode == 0, result.stderr
+    assert_paid_once(path, server, 30)
+
+
+def test_a_provider_without_a_batch_api(make_job: JobMaker) -> None:
+    path = make_job([article(1)], label={"provider": "extractive", "via": "batch"})
+    result = command("run", path)
+    assert result.returncode == 2 and "label.via: batch: the provider 'extractive' has no Batch API" in result.stderr
+
+
+def test_no_key_is_kept_or_told(make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "sk-proj-Aa1Bb2Cc3Dd4Ee5Ff6Gg7Hh8"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    server.plans = [Plan(errors=[{"code": "odd", "message": f"your key {key} is odd", "line": None}])]
+    path = batch_job(make_job, server, 3)
+    result = command("run", path)
+    assert "your key [key] is odd" in result.stderr
+    for file in work_of(path).path.rglob("*"):
+        assert not file.is_file() or key.encode() not in file.read_bytes()
+
+
+def test_prompts_before_the_labels_go_in_batches_too(make_job: JobMaker, server: BatchServer) -> None:
+    (Path(make_job(None)).parent / "first.yaml").write_text("user: 'Summarise: {{ text }}'\n")
+    (Path(make_job(None)).parent / "second.yaml").write_text("user: 'Label {{ summary }}. Article: {{ text }}'\n")
+    before = [{"prompt": "first.yaml", "as": "summary"}]
+    path = batch_job(make_job, server, 6, prompt="second.yaml", before=before)
+    finish(path)
+    assert [len(batch.lines) for batch in server.batches.values()] == [6, 6]
+    assert server.seen == {}
