@@ -11,15 +11,14 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from pipeline.core.batch_api import BatchApi, BatchState
+from pipeline.core.batch_api import BatchApi
 from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
 from pipeline.core.types import Request
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches.calls import Pauses, Stopped, paused, persist, sleep
+from pipeline.label.batches.keeper import Keeper
 from pipeline.label.batches.lane_context import LaneContext
-from pipeline.label.batches.posting import Posting, QueueFull
-from pipeline.label.batches.settling import Settled, Settling
 from pipeline.label.batches.submission import QUEUE_FULL, Submission
 from pipeline.label.engine import preflight
 from pipeline.label.engine.request_attempt import RequestAttempt
@@ -28,8 +27,6 @@ from pipeline.label.engine.stopping import Stop
 from pipeline.label.ledger.batches import Batch, NotOurs
 
 VALIDATED_WITHIN = 10.0  # seconds: what is wrong with a file shows before people go to bed
-FRUITLESS = 3  # batches in a row without an answer, before the run pauses
-_GIVE_UP = "; labelmill label JOB --cancel gives it up, and counts it as lost"
 _SHOWN_EVERY = 30.0  # seconds
 _log = logging.getLogger("labelmill.label")
 _progress = logging.getLogger("labelmill.progress")
@@ -63,11 +60,8 @@ class BatchLane:
         self._submits = context.options.via == "batch"
         self._stop = Stop(lambda: None)
         self._lane = LaneContext(context, api, work.path / "batches", work.config.name, self._stop)
-        self._posting, self._settling = Posting(self._lane), Settling(self._lane)
-        self._fruitless = 0
-        self._why: str | None = None  # why it is no use to go on
-        self._troubles: list[str] = []  # of single batches: the others go on
-        self._is_open = self._is_checked = False
+        self._keeper = Keeper(self._lane)
+        self._is_checked = False
 
     # --- the course of a run ---
 
@@ -90,8 +84,7 @@ class BatchLane:
         except EndpointError as error:
             raise Paused(f"{error}; mend that, then run the same command again") from error
         finally:
-            await self._api.close()
-            self._lane.end()
+            await self._lane.close()
 
     def cancel(self) -> None:
         """Cancel every batch under way, and settle it once the endpoint says that it is over.  Raises Paused."""
@@ -100,32 +93,28 @@ class BatchLane:
 
     async def _rounds(self, pending: Pending) -> set[str] | None:
         while True:
-            await self._look_after_all()
+            await self._keeper.look_after_all()
             whole, blocked = await self._submit(pending) if self._submits else (None, None)
-            if not self.under_way():
+            if not self._keeper.under_way():
                 if blocked == QUEUE_FULL:
                     continue  # smaller now
                 if blocked:
-                    self._why = self._out_of_budget()
+                    self._keeper.why = self._out_of_budget()
                 return whole
             if self._wait:
                 await self._wait_for_batches(any_of_them=blocked is not None)
             elif not await self._fail_early():
                 return whole
 
-    def under_way(self) -> list[Batch]:
-        """Return the batches at this endpoint that are not settled."""
-        return self._batches.under_way(self._api.where)
-
     def raise_if_unfinished(self) -> None:
         """Raise Paused where answers of batches are still to come, or where the budget does not reach for what is left."""
-        batches = self.under_way()
+        batches = self._keeper.under_way()
         if not batches:
-            if self._why:
-                raise Paused(self._why)
+            if self._keeper.why:
+                raise Paused(self._keeper.why)
             return
         requests, done = sum(batch.requests for batch in batches), sum(batch.done for batch in batches)
-        trouble = "".join(f"; {text}" for text in self._troubles)
+        trouble = "".join(f"; {text}" for text in self._keeper.troubles)
         raise Paused(
             f"{len(batches):,} {'batch' if len(batches) == 1 else 'batches'} under way ({requests:,} requests, {done:,} done), "
             f"usually within {self._api.window.removesuffix('h')} hours{trouble}; the same command goes on"
@@ -139,13 +128,6 @@ class BatchLane:
             f"the budget of ${self._context.budget_usd or 0.0:,.4f} does not reach for another request (${money.spent:,.4f} spent"
             f"{held}{lost}); raise label.budget_usd to go on"
         )
-
-    async def _open(self) -> None:
-        """Get ready, once there is something to do: a job that is done needs no key."""
-        if not self._is_open:
-            self._is_open = True
-            self._lane.begin()
-            await self._api.open()
 
     # --- submitting ---
 
@@ -170,7 +152,7 @@ class BatchLane:
         return {shard for shard, count in counts.items() if not count}, submission.blocked
 
     async def _get_ready(self) -> None:
-        await self._open()
+        await self._lane.open()
         if not self._is_checked:
             self._is_checked = True
             await preflight.check(self._context)
@@ -197,95 +179,12 @@ class BatchLane:
         context_fit = self._context.context_fit
         return context_fit.context is None or context_fit.before_sending(RequestAttempt(request)) is None
 
-    # --- looking after what is under way ---
-
-    async def _look_after_all(self) -> int:
-        """Bring every batch on that no other living process looks after; return how many were settled.  Raises Paused."""
-        self._troubles, settled = [], 0
-        for batch in self.under_way():
-            await self._open()
-            if not self._batches.take_over(batch, self._lane.owner):
-                continue
-            with suppress(NotOurs):  # this process slept, and another one took it over
-                settled += await self._look_after(self._batches.get(batch.name))
-            if self._stop.why:
-                raise Stopped
-        if self._why:
-            raise Paused(f"{self._why}; every answer is kept: the same command goes on")
-        return settled
-
-    async def _look_after(self, batch: Batch) -> bool:
-        """Bring one batch on; return whether it is settled now."""
-        try:
-            if not batch.input_file:
-                self._lane.end_batch(batch, state="not posted")  # nothing can know of it
-                return True
-            if not batch.is_posted:
-                await self._posting.post(batch)
-            elif not batch.batch_id:
-                await self._posting.find(batch)
-            else:
-                return await self._look_at(batch)
-        except QueueFull:
-            return True
-        return False
-
-    async def _look_at(self, batch: Batch) -> bool:
-        """Ask how far a batch is, and settle it where it is over; return whether it was."""
-        try:
-            state = await persist(self._stop, self._api.retrieve, batch.batch_id)
-            if not state.is_over:
-                if (state.status, state.completed, state.failed) != (batch.state, batch.completed, batch.failed):
-                    self._lane.note(
-                        batch, durable=False, state=state.status, completed=state.completed, failed=state.failed
-                    )
-                return False
-            await self._settle(batch, state)
-        except RequestFailed as failure:
-            if failure.kind == "fatal" and failure.code != "not_found":
-                raise paused(self._api.where, failure, batch) from failure
-            self._troubles.append(f"batch {batch.batch_id}: {failure}" + _GIVE_UP * (failure.code == "not_found"))
-            return False
-        return True
-
-    async def _settle(self, batch: Batch, state: BatchState) -> Settled | None:
-        """Settle a batch that is over; None where it was turned down as a whole."""
-        if state.status == "failed" and not state.completed:
-            text = str(state.problem or "the endpoint does not say why")
-            if state.queue_full:
-                self._posting.queue_full(batch, text)
-                return None
-            if not (state.output_file or state.error_file):
-                self._lane.end_batch(batch, state="failed", detail=text[:300])
-                self._why = self._why or f"{self._api.where}: batch {batch.batch_id} failed: {text}"
-                return None
-        settled = await self._settling.settle(batch, state)
-        self._tell(batch, state, settled)
-        return settled
-
-    def _tell(self, batch: Batch, state: BatchState, settled: Settled) -> None:
-        """Say what came of a batch; note where it is no use to go on."""
-        rest = f", {settled.unanswered:,} are asked again" if settled.unanswered else ""
-        rejected = f", {settled.rejected:,} rejected" if settled.rejected else ""
-        text = (
-            f"batch {batch.batch_id} is {state.status}: {settled.answered + settled.earlier:,} answers{rejected}{rest}"
-        )
-        _progress.info(text)
-        if odd := settled.oddities():
-            _log.warning(f"batch {batch.batch_id}: {odd}")
-        self._fruitless = 0 if settled.answered + settled.earlier + settled.rejected else self._fruitless + 1
-        self._why = self._why or settled.pause
-        if self._fruitless >= FRUITLESS:
-            self._why = (
-                self._why or f"{FRUITLESS} batches in a row came back without an answer (the last one {state.status})"
-            )
-
     # --- cancelling ---
 
     async def _cancel_all(self) -> None:
-        await self._open()
+        await self._lane.open()
         pauses, asked = Pauses(), set[str]()
-        while batches := self.under_way():
+        while batches := self._keeper.under_way():
             for batch in batches:
                 if self._batches.take_over(batch, self._lane.owner):
                     with suppress(NotOurs):
@@ -293,7 +192,7 @@ class BatchLane:
                 elif batch.batch_id and batch.name not in asked:  # another process will settle it
                     asked.add(batch.name)
                     await persist(self._stop, self._api.cancel, batch.batch_id)
-            if self.under_way():
+            if self._keeper.under_way():
                 await sleep(self._stop, pauses.take())
                 self._lane.renew()
 
@@ -304,7 +203,7 @@ class BatchLane:
             return
         try:
             if not batch.batch_id:
-                batch = await self._posting.adopted(batch) or batch
+                batch = await self._keeper.posting.adopted(batch) or batch
             if not batch.batch_id:
                 self._lane.end_batch(batch, state="not posted")
                 return
@@ -312,7 +211,7 @@ class BatchLane:
             if not state.is_over and state.status != "cancelling":
                 state = await persist(self._stop, self._api.cancel, batch.batch_id)
             if state.is_over:
-                await self._settle(batch, state)
+                await self._keeper.settle(batch, state)
         except RequestFailed as failure:
             if failure.code not in ("not_found", "no_list"):
                 raise paused(self._api.where, failure, batch) from failure
@@ -324,17 +223,17 @@ class BatchLane:
     async def _wait_for_batches(self, any_of_them: bool) -> None:
         """Wait until all batches are settled, or any."""
         pauses, shown_at, done = Pauses(), time.monotonic(), -1
-        batches = self.under_way()
+        batches = self._keeper.under_way()
         with self._work.progress("batches", sum(batch.requests for batch in batches), "requests") as bar:
-            while batches := self.under_way():
+            while batches := self._keeper.under_way():
                 await sleep(self._stop, pauses.take())
                 self._lane.renew()
-                settled = await self._look_after_all()
-                now_done = sum(batch.done for batch in self.under_way())
+                settled = await self._keeper.look_after_all()
+                now_done = sum(batch.done for batch in self._keeper.under_way())
                 if settled or now_done != done:
                     pauses.reset()
                 done = now_done
-                bar.n = done + max(0, (bar.total or 0) - sum(batch.requests for batch in self.under_way()))
+                bar.n = done + max(0, (bar.total or 0) - sum(batch.requests for batch in self._keeper.under_way()))
                 bar.refresh()
                 if bar.disable and time.monotonic() - shown_at > _SHOWN_EVERY:
                     shown_at = time.monotonic()
@@ -350,7 +249,7 @@ class BatchLane:
         while time.monotonic() < until:
             validating = [
                 batch
-                for batch in self.under_way()
+                for batch in self._keeper.under_way()
                 if batch.state in ("validating", "failed") and batch.owner == self._lane.owner
             ]
             if not validating:
@@ -360,9 +259,9 @@ class BatchLane:
             for batch in validating:
                 state = await persist(self._stop, self._api.retrieve, batch.batch_id)
                 if state.status == "failed":
-                    await self._settle(batch, state)
-                    if self._why:
-                        raise Paused(f"{self._why}; nothing is lost: mend that, then run the same command again")
+                    await self._keeper.settle(batch, state)
+                    if self._keeper.why:
+                        raise Paused(f"{self._keeper.why}; nothing is lost: mend that, then run the same command again")
                     return True
                 if state.status != "validating":
                     self._lane.note(batch, durable=False, state="in_progress")

@@ -24,7 +24,7 @@ class LaneContext:
         self.context, self.api, self.job, self.stop = context, api, job, stop
         self.batches: Batches = context.ledger.batches
         self._folder, self._seat = folder, context.ledger.claims.of_worker("")
-        self._lease_until = 0.0
+        self._lease_until, self._is_open = 0.0, False
         # Batches have a tariff of their own: what is asked online at the same time is reserved at its own price.
         asked = digest_of([context.provider.identity, context.prices.table, TIER])
         self.bound = CostBound(asked, context.prices.of(context.model), context.provider.max_output_tokens, TIER)
@@ -34,17 +34,25 @@ class LaneContext:
         """The worker of this process."""
         return self._seat.worker
 
-    def begin(self) -> None:
+    async def open(self) -> None:
+        """Get ready, once there is something to do: a job that is done needs no key.  Raises EndpointError."""
+        if not self._is_open:
+            self._is_open = True
+            self._begin()
+            await self.api.open()
+
+    async def close(self) -> None:
+        """Be a worker no more: others may take over what is under way."""
+        await self.api.close()
+        self._seat.end()
+
+    def _begin(self) -> None:
         """Become a worker, and reserve by what is known."""
         self._seat.start(self.bound.tariff.asked)
         self._lease_until = time.time() + LEASE_SECONDS
         if stored := self._seat.tariffs.current(self.bound.tariff.asked):
             self.bound.adopt(stored.joined(self.bound.tariff))
         self.bound.expect(self.batches.ratio(self.api.where, self.context.model))
-
-    def end(self) -> None:
-        """Be a worker no more: others may take over what is under way."""
-        self._seat.end()
 
     def renew(self) -> None:
         """Renew the lease, where that is due."""
