@@ -18,7 +18,7 @@ from pipeline.job.label_options import Price
 from pipeline.job.workspace import Workspace
 from pipeline.label.chain import Asker, Course, Lack
 from pipeline.label.cost import quote as quotes
-from pipeline.label.cost.prices import Prices
+from pipeline.label.cost.prices import Prices, unknown
 from pipeline.label.cost.quote import Quote, Sampled
 from pipeline.label.engine.context_fit import ContextFit
 from pipeline.label.engine.monitor import EventLog, Monitor
@@ -197,7 +197,7 @@ class _Survey:
 
     def result(self, measured_in_flight: float) -> Quote:
         limits, model = self._options.limits, self._provider.model
-        price, service_tier = Prices(self._options.prices).of(model), self._provider.tier
+        price, service_tier = Prices(self._options.prices, self._provider.base_url).of(model), self._provider.tier
         price = FREE if self._is_here else price
         requests = len(self._seen) - self._answered
         prompts, most = quotes.price_of_rest(price, service_tier, self._tokens, requests, self._most_output)
@@ -229,7 +229,7 @@ class _Survey:
             notes.append(f"tokens are counted as {self._fitting.tokenizer} does; the model's own may be more")
             return notes
         if unpriced:
-            notes.append(f"the price of {model!r} is not known: give it in label.prices, or see the tokens only")
+            notes.append(unknown(model))
         if self._most_output is None:
             notes.append("no label.parameters.max_output_tokens: nothing bounds the length, and the price, of a reply")
         if self._options.limits.requests_per_minute is None and self._options.limits.tokens_per_minute is None:

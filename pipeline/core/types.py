@@ -147,6 +147,7 @@ class Reply:
     request_id: str | None = None
     usage: Usage = field(default_factory=Usage)
     tier: str | None = None  # the service tier that it was served at
+    billed_usd: float | None = None  # US dollars, where a gateway says what it billed
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from pipeline.label.batches.lane import lane_of
 from pipeline.label.before import Batches, ask_before
 from pipeline.label.chain import Lack, PromptStep
 from pipeline.label.cost import quote
+from pipeline.label.cost.prices import unknown
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import OnFinished, RunContext
@@ -105,7 +106,7 @@ class _LabelRun:
                 raise
             under_way_file(self._work).unlink(missing_ok=True)
             events.write("finished", **monitor.summary())
-        self._report(monitor)
+        self._report(monitor, context.is_unpriced)
 
     def _ask(self, context: RunContext, chosen: dict[str, Rows]) -> None:
         """Ask for the label: in batches first, where the job says so or some are under way; the rest, and judging, is online."""
@@ -135,8 +136,10 @@ class _LabelRun:
         with self._work.writing_requests():  # another process that begins sweeps away files that are not whole
             write_json(under_way_file(self._work), {"run_id": self._builder.run_id, **counts}, durable=False)
 
-    def _report(self, monitor: Monitor) -> None:
+    def _report(self, monitor: Monitor, is_unpriced: bool) -> None:
         """Tell people what is left, and what they would not expect."""
+        if monitor.unpriced and is_unpriced:
+            _log.warning(unknown(self._builder.provider.model))
         if self._failed:
             _log.warning(f"{self._failed:,} requests got no answer; the same command asks them again")
         if self._rejected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.core.errors import ConfigError
 from pipeline.core.types import Usage
 from pipeline.job.label_options import Price
-from pipeline.label.cost.prices import of_a_token
+from pipeline.label.cost.prices import of_a_token, unknown
 from pipeline.label.ledger.tariffs import Tariff
 
 SURE_AFTER = 20  # replies, before tokens are taken to be fewer than bytes
@@ -30,7 +30,7 @@ class CostBound:
     def check(self, model: str) -> None:
         """Raise ConfigError where a budget cannot be kept at all."""
         if self._price is None:
-            raise ConfigError(f"label.budget_usd: the price of {model!r} is not known; give it in label.prices")
+            raise ConfigError(f"label.budget_usd: {unknown(model)}")
         if self._most_output is None:
             raise ConfigError(
                 "label.budget_usd: needs label.parameters.max_output_tokens, or a reply may cost anything"

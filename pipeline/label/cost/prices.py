@@ -1,4 +1,7 @@
-"""What a reply costs.  A model that no table names has an unknown price, which is never taken for zero."""
+"""What a reply costs.  A model that no table names has an unknown price, which is never taken for zero.
+
+A gateway that says what it billed (`Reply.billed_usd`) is believed.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
+from math import ceil, log
 
 import yaml
 
 from pipeline.core.types import Usage
 from pipeline.job.label_options import Price
+from pipeline.label.cost.price_list import listed
 
 # what tells a version of a model from another, at the end of its name: -2026-09-01, -20260901, -001, @latest
 _VERSION = re.compile(r"[-@:](?:\d{4}-\d\d-\d\d|\d{3,8}|latest)$")
@@ -25,10 +30,11 @@ def shipped_prices() -> dict[str, Price]:
 
 
 class Prices:
-    """Prices by model.  `own`: the job file's, which come before those that ship."""
+    """Prices by model.  `own`: the job file's, which come before those that ship, and these before the public list's, as it has
+    them for `base_url`."""
 
-    def __init__(self, own: Mapping[str, Price] | None = None) -> None:
-        self._table = [*(own or {}).items(), *shipped_prices().items()]
+    def __init__(self, own: Mapping[str, Price] | None = None, base_url: str = "") -> None:
+        self._own, self._base_url = list((own or {}).items()), base_url
         self._by_model: dict[str, Price | None] = {}
 
     def of(self, model: str | None) -> Price | None:
@@ -36,7 +42,8 @@ class Prices:
         if model is None:
             return None
         if model not in self._by_model:
-            self._by_model[model] = next((price for name, price in self._table if fnmatchcase(model, name)), None)
+            own = (price for name, price in self._own if fnmatchcase(model, name))
+            self._by_model[model] = next(own, None) or _shipped(model) or listed(model, self._base_url)
         return self._by_model[model]
 
     def of_served(self, asked: str | None, served: str | None) -> Price | None:
@@ -49,11 +56,13 @@ class Prices:
             self.of(asked) if price is None and (served is None or _family(served) == _family(asked or "")) else price
         )
 
-    @property
-    def table(self) -> dict[str, list[float | None]]:
-        """All prices by model pattern, the first that fits counts: what reservations depend on."""
+    def table(self, asked: str | None) -> dict[str, list[float | None]]:
+        """All prices by model pattern, and that of the asked model: what reservations depend on."""
+        prices = dict(reversed([*self._own, *shipped_prices().items()]))
+        if asked is not None and (price := self.of(asked)) and price not in prices.values():
+            prices[asked] = price
         names = ("input", "output", "cached_input", "cache_write", *TIERS)
-        return {name: [getattr(price, field) for field in names] for name, price in reversed(self._table)}
+        return {name: [getattr(price, field) for field in names] for name, price in prices.items()}
 
     def cost_usd(self, model: str | None, usage: Usage, tier: str | None = None) -> float | None:
         """Return the dollars for one reply, or None where the model's price or the usage is not known."""
@@ -61,6 +70,32 @@ class Prices:
         if price is None or usage.input_tokens is None or usage.output_tokens is None:
             return None
         return dollars(price, usage) * share_of(price, tier)
+
+
+def unknown(model: str | None) -> str:
+    """Return what people are told of a model without a price."""
+    example = f'{{"{model}": {{input: 0.10, output: 0.50}}}}'
+    return f"the price of {model!r} is not known; give it in label.prices: {example} (US dollars for a million tokens)"
+
+
+def _shipped(model: str) -> Price | None:
+    """Return the price of our own table: of a model by its name, whoever serves it, or of one of its versions."""
+    return next((price for name, price in shipped_prices().items() if name.rstrip("*") == _family(model)), None)
+
+
+def billed(price: Price, usage: Usage, tier: str | None, billed_usd: float) -> Price:
+    """Return the price that a gateway asks who billed so much for a reply: never less than `price`.
+
+    In steps of 5%, so that a fee on each request does not raise it with every reply.
+    """
+    expected = dollars(price, usage) * share_of(price, tier)
+    if not expected or billed_usd <= expected * 1.001:
+        return price
+    factor = 1.05 ** ceil(log(billed_usd / expected) / log(1.05))
+    fields = ("input", "output", "cached_input", "cache_write")
+    return price.model_copy(
+        update={name: value * factor for name in fields if (value := getattr(price, name)) is not None}
+    )
 
 
 def dollars(price: Price, usage: Usage) -> float:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 from pipeline.core.types import Reply
+from pipeline.label.cost.prices import unknown
 from pipeline.label.engine.request_attempt import RequestAttempt
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
@@ -51,7 +52,7 @@ class BudgetCap:
         have cost where nobody knows that."""
         price = None
         if self._is_kept:
-            price = self._context.prices.of_served(self._context.model, reply.model)
+            price = self._context.price_of(reply)
             self._is_known, before = True, self._bound.tariff
             if price is None:
                 # nobody knows what the next reply costs, so no budget can be kept: what is stored pauses all workers
@@ -82,7 +83,7 @@ class BudgetCap:
         if tariff.unpriced is not None:
             self._stop.pause(
                 f"{asked} was asked for and {tariff.unpriced} answers, whose price is not known, so label.budget_usd cannot be "
-                "kept; give it in label.prices"
+                f"kept: {unknown(tariff.unpriced)}"
             )
         elif tariff[1:3] != before[1:3]:
             dollars = f"${tariff.input_usd * 1e6:,.2f} and ${tariff.output_usd * 1e6:,.2f}"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from pipeline.core.files import digest_of
 from pipeline.core.types import Reply, Request
-from pipeline.job.label_options import LabelOptions
+from pipeline.job.label_options import LabelOptions, Price
 from pipeline.label.chain import Asker
 from pipeline.label.cost.cost_bound import CostBound
-from pipeline.label.cost.prices import Prices
+from pipeline.label.cost.prices import Prices, billed
 from pipeline.label.engine.context_fit import ContextFit
 from pipeline.label.engine.failure_policy import ASKED_AGAIN, ASKED_AGAIN_LATER
 from pipeline.label.engine.monitor import Monitor
@@ -42,8 +42,8 @@ class RunContext:
         self.provider = provider = builder.provider
         self.pool = provider.pool  # it computes here: nothing is paced, cut off or paid
         self.model, most_output = provider.model, provider.max_output_tokens
-        self.prices = Prices(options.prices)
-        asked = digest_of([provider.identity, self.prices.table])
+        self.prices = Prices(options.prices, provider.base_url)
+        asked = digest_of([provider.identity, self.prices.table(self.model)])
         self.bound = CostBound(asked, self.prices.of(self.model), most_output)
         self.budget_usd = options.budget_usd if self.pool is None else None
         self.token_estimate = TokenEstimate(most_output)
@@ -52,12 +52,27 @@ class RunContext:
             self.bound.check(self.model or builder.provider_name)
 
     def cost_usd(self, reply: Reply) -> float | None:
-        """Return the dollars of a reply, by the model that served it, else by the one that was asked for; None where neither has a
-        price."""
+        """Return the dollars of a reply: as billed, where a gateway says so, else by the model that served it, else by the one that
+        was asked for; None where neither has a price."""
         if self.pool is not None:
             return 0.0
+        if reply.billed_usd is not None:
+            return reply.billed_usd
         cost = self.prices.cost_usd(reply.model, reply.usage, reply.tier)
         return self.prices.cost_usd(self.model, reply.usage, reply.tier) if cost is None else cost
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether nobody knows what the asked model costs."""
+        return self.pool is None and self.prices.of(self.model) is None
+
+    def price_of(self, reply: Reply) -> Price | None:
+        """Return the price of whoever answered, by which the next requests are reserved; None where it is not known."""
+        price = self.prices.of_served(self.model, reply.model)
+        if reply.billed_usd is None:
+            return price
+        price = price or self.prices.of(self.model)
+        return price and billed(price, reply.usage, reply.tier, reply.billed_usd)
 
     def finish(self, request: Request, record: Record | None, failure: str | None = None, detail: str = "") -> None:
         """Report what became of a request: nothing more will be asked about it in this run."""

@@ -5,6 +5,7 @@ Pure functions; errors are read in `failures`.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from pipeline.core.errors import RequestFailed
@@ -13,6 +14,7 @@ from pipeline.core.types import ModelInfo, Reply, ResponseFormat, Usage
 from pipeline.label.openai_api.error_body import as_dict, parse_json
 from pipeline.label.openai_api.failures import error_in, error_inside
 
+COST_HEADER = "x-litellm-response-cost"  # US dollars
 _MOST_TOKENS = 100_000_000  # in one request; more is no count
 
 
@@ -73,6 +75,7 @@ def _read(value: dict[str, Any], choice: dict[str, Any], headers: Any) -> Reply:
         request_id=headers.get("x-request-id") or _string(value.get("id")),
         usage=_usage(as_dict(value.get("usage"))),
         tier=_string(value.get("service_tier")),
+        billed_usd=_dollars(headers.get(COST_HEADER)),
     )
 
 
@@ -97,6 +100,15 @@ def _usage(usage: dict[str, Any]) -> Usage:
     written = details.get("cache_write_tokens") or details.get("cache_creation_tokens")
     counts = (usage.get("prompt_tokens"), details.get("cached_tokens"), usage.get("completion_tokens"), written)
     return Usage(*map(_count, counts))
+
+
+def _dollars(text: str | None) -> float | None:
+    """Return an amount of money in a header, None for what is none."""
+    try:
+        amount = float(text or "")
+    except ValueError:
+        return None
+    return amount if 0 <= amount < inf else None
 
 
 def _count(value: Any) -> int | None:
