@@ -42,6 +42,8 @@ ADDED: dict[tuple[str, str], Any] = {
     ("example", "when"): None,
     ("tasks.classes", "other"): None,
     ("tasks.classes", "descriptions"): {},
+    ("tasks.classes", "many"): False,
+    ("tasks.json", "in_text"): (),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import InputError
+from pipeline.core.types import LabelColumn
 from pipeline.review.exchange import sheet
 from pipeline.review.log import verdicts
 from pipeline.review.log.judgements import Judgement, JudgementLog, read
@@ -85,7 +86,7 @@ def test_cells_are_no_formulas(job: Path, tmp_path: Path) -> None:
     assert (row["text"], row["keyphrases"]) == ("'=HYPERLINK(1)", "'@sum; b")
     row["verdict"] = "accept"
     save(tmp_path / "a.csv", [row])
-    [judgement] = sheet.read(tmp_path / "a.csv", "keyphrases", "kim", "now")
+    [judgement] = sheet.read(tmp_path / "a.csv", LabelColumn("keyphrases", many=True), "kim", "now")
     assert judgement.accepted == ["@sum", "b"]
 
 
@@ -196,7 +197,7 @@ def test_a_sheet_is_known_by_what_is_in_it(tmp_path: Path) -> None:
     sheet.write(tmp_path / "a.jsonl", "keyphrases", [line])
     [row] = [json.loads(text) for text in (tmp_path / "a.jsonl").read_text("utf-8").split("\n") if text]
     (tmp_path / "back.txt").write_text(json.dumps({**row, "verdict": "accept"}, ensure_ascii=False), "utf-8")
-    [judgement] = sheet.read(tmp_path / "back.txt", "keyphrases", "kim", "now")
+    [judgement] = sheet.read(tmp_path / "back.txt", LabelColumn("keyphrases", many=True), "kim", "now")
     assert judgement.accepted == ["a"]
 
 

@@ -222,7 +222,7 @@ def _frame(rows: _Rows, work: Workspace, read: given.GivenArticles) -> pd.DataFr
     import pandas as pd
 
     column = work.config.label_column
-    names = ["text", column.name, *(["tiers"] if column.many else []), "reason", "detail", "model"]
+    names = ["text", column.name, *(["tiers"] if column.has_tiers else []), "reason", "detail", "model"]
     made = [_row(rows, number) for number in range(len(rows.ids))]
     values: dict[str, list[Any]] = {name: [row.get(name) for row in made] for name in names}
     values["text"] = [_none(record.get("text")) for record in read.records]

@@ -71,7 +71,7 @@ def evaluate(
         raise ArgumentError(
             f"evaluate: {len(predicted.labels):,} predictions, {len(chosen.labels):,} gold labels; without ids they pair by place"
         )
-    evaluation = score(_pairs(predicted, chosen), column.many, 0)
+    evaluation = score(_pairs(predicted, chosen), column, 0)
     without = sum(not labels for labels in chosen.labels.values())
     if without:
         evaluation.notes.insert(0, f"{without:,} rows have no gold label; they are left out")
@@ -154,4 +154,5 @@ def _phrases(value: Any, column: LabelColumn) -> list[str]:
     value."""
     if value is None or (isinstance(value, float) and value != value):
         return []
-    return tables.phrases_in(list(value) if not isinstance(value, str) else value, column.many)
+    plain = value if isinstance(value, str | Mapping) else list(value)
+    return tables.phrases_in(plain, column)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.clean.cleaner import vocabulary as words
+from pipeline.clean.cleaner.closing import closes, is_cut
+from pipeline.clean.cleaner.literal import Bare, Collection, find_literal
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.short import read_short
+from pipeline.clean.cleaner.short import ShortAnswer, read_short
 from pipeline.clean.cleaner.statuses import Status, is_no_answer
+from pipeline.clean.prose import prose_of
 from pipeline.core.finish import withheld
 from pipeline.core.text.folding import fold_case
 
@@ -58,12 +62,53 @@ class ClosedSet:
             return self._other, "ok"
         return "", "unparseable"
 
+    def read_many(
+        self, raw: str, finish_reason: str | None, article: ArticleIndex | None = None
+    ) -> tuple[list[str], Status, list[str]]:
+        """Return (classes, status, repairs) of a reply that may name several, in the order of the job file.
+
+        A word that is none of them is left out of a list (`unknown_class`); the class for what fits none of the others stands
+        alone.  A reply without any class says that none fits, where it is an empty list or says so.
+        """
+        if kept_back := withheld(finish_reason):
+            return [], kept_back, []
+        answer = read_short(raw, finish_reason, article)
+        literal = find_literal(prose_of(raw)[0])
+        is_empty = literal is not None and not literal.cut and _is_empty(literal.value)
+        if answer.status != "ok" and not (is_empty and answer.status in ("empty", "no_answer")):
+            says_none = answer.status == "no_answer" and self._other
+            return ([self._other], "ok", []) if says_none and self._other else ([], answer.status, [])
+        if (is_cut(finish_reason, raw) and not closes(raw)) or (literal is not None and literal.cut):
+            return [], "truncated", []
+        repairs: list[str] = []
+        chosen = _marked_true(literal.value) if literal else None
+        answer = answer if chosen is None else replace(answer, texts=chosen)
+        is_empty = is_empty or chosen == []
+        names = [] if is_empty else self._all_named(answer, repairs)
+        if not names and (is_empty or is_no_answer(answer.line)):
+            return ([self._other], "ok", []) if self._other else ([], "no_answer", [])
+        if self._other in names and len(names) > 1:
+            names.remove(self._other)
+            repairs.append("other_beside_classes")
+        return (names, "ok", repairs) if names else ([], "unparseable", [])
+
+    def _all_named(self, answer: ShortAnswer, repairs: list[str]) -> list[str]:
+        """Return the classes that a reply names and does not deny, in the order of the job file."""
+        if answer.texts:
+            by_text = [self.named_in(text, shared=False) for text in answer.texts]
+            if not all(by_text):
+                repairs.append("unknown_class")
+            named = {name for names in by_text for name in names}
+        else:
+            named = {name for line in answer.lines.split("\n") for name in self.named_in(line, shared=False)}
+        return [name for name in dict.fromkeys(self._names.values()) if name in named]
+
     def _named_by(self, texts: list[str]) -> list[str]:
         """Return the classes that the texts of a literal are."""
         return list(dict.fromkeys(name for text in texts if (name := self.get(text))))
 
-    def named_in(self, text: str) -> list[str]:
-        """Return the classes that a text is, or says the article to belong to; the first where it gives each a share."""
+    def named_in(self, text: str, shared: bool = True) -> list[str]:
+        """Return the classes that a text is, or says the article to belong to; `shared`: the first where it gives each a share."""
         if whole := self.get(text):
             return [whole]
         folding = fold_case(text[:_MOST_CHARS].replace("_", " "))
@@ -76,8 +121,8 @@ class ClosedSet:
         outside = [mention for mention in mentions if not any(a < mention[0] < b for a, b in remarks)]
         counted = outside or mentions
         names = list(dict.fromkeys(name for _, _, name in counted))
-        shared = len(names) > 1 and all(_SHARE.match(folding, end) for _, end, _ in counted)
-        return names[:1] if shared else names
+        has_shares = len(names) > 1 and all(_SHARE.match(folding, end) for _, end, _ in counted)
+        return names[:1] if shared and has_shares else names
 
     def _mentions(self, text: str) -> list[tuple[int, int, str]]:
         """Return (start, end, name) of each class that the text has as whole words, the longest where they overlap."""
@@ -95,6 +140,22 @@ class ClosedSet:
     def _may_become_another(self, beginning: str, exact: str) -> bool:
         """Tell whether a reply that was cut after a class's name may have been on its way to another: Art, Art history."""
         return any(word.startswith(beginning) and name != exact for word, name in self._names.items())
+
+
+def _marked_true(value: Collection) -> list[str] | None:
+    """Return the keys of an object that says of each whether it fits, that do: `{"A": true, "B": false}`; None for another."""
+    pairs = value.pairs()
+    words_of = [inner.text.casefold() for _, inner in pairs if isinstance(inner, Bare)]
+    if not pairs or len(words_of) < len(pairs) or not set(words_of) <= {"true", "false", "yes", "no", "1", "0"}:
+        return None
+    return [key for (key, _), word in zip(pairs, words_of, strict=True) if word in ("true", "yes", "1")]
+
+
+def _is_empty(value: Collection) -> bool:
+    """Tell whether a literal is an empty list, or an object whose only value is one."""
+    return not value.items or (
+        len(value.pairs()) == 1 and isinstance(inner := value.pairs()[0][1], Collection) and not inner.items
+    )
 
 
 def folded(word: str) -> str:

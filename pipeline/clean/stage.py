@@ -90,9 +90,9 @@ def _label(
 ) -> dict[str, Any]:
     """Return a row of `labels/`, or of `labels.rejected/` with its reason."""
     origin = {"id": article.id, "source": article.source, "line": article.line, "text_sha256": article.text_sha256}
-    if request["status"] == "rejected" and labeller.chain.is_lack(
-        request["reason"]
-    ):  # its key is that of another prompt, whose reply is no label
+    column = labeller.column
+    if request["status"] == "rejected" and labeller.chain.is_lack(request["reason"]):
+        # its key is that of another prompt, whose reply is no label
         kept = {name: request[name] for name in ("reason", "detail", "key")}
         return {**origin, **kept, "repairs": []}
     answers = [record for record in records if record.reply is not None]
@@ -102,7 +102,8 @@ def _label(
         return {**origin, "reason": reason, "detail": detail, "key": request["key"], "repairs": []}
     record, reply, label = _best(labeller, article, answers)
     if label.status != "ok":
-        detail = f"finish_reason={reply.finish_reason}" if reply.finish_reason else ""
+        detail = f"{label.detail} " if label.detail else ""
+        detail += f"finish_reason={reply.finish_reason}" if reply.finish_reason else ""
         detail += f" asked {len(records)} times" if len(records) > 1 else ""
         return {
             **origin,
@@ -115,9 +116,9 @@ def _label(
     return {
         "id": article.id,
         "text_sha256": article.text_sha256,
-        labeller.task.column.name: labeller.task.column.value(label.phrases),
+        column.name: column.value(label.phrases),
         "tiers": label.tiers,
-        "offsets": offsets(label.phrases, label.tiers, article.text) if labeller.task.column.many else None,
+        "offsets": offsets(label.phrases, label.tiers, article.text) if column.has_tiers else None,
         "status": label.status,
         "repairs": [*label.repairs, *(["article_truncated"] if record.note else []), *(request.get("notes") or [])],
         "provider": labeller.provider_name,

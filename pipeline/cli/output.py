@@ -169,6 +169,10 @@ def evaluation(result: Evaluation) -> None:
         print(f"{name:26}{mean:>8.3f}   {low:.3f} to {high:.3f}{floor}")
     for name in result.baselines.keys() - result.metrics.keys():
         print(f"{name:26}{result.baselines[name]:>8.3f}")
+    if result.per_class:
+        print(f"{'class':26}{'precision':>9}{'recall':>8}{'f1':>8}{'gold':>8}")
+    for name, one in result.per_class.items():
+        print(f"{name[:25]:26}{one.precision:>9.3f}{one.recall:>8.3f}{one.f1:>8.3f}{one.support:>8,}")
     for note in result.notes:
         print(f"note: {note}")
 

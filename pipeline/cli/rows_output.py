@@ -17,7 +17,7 @@ def line(row: dict[str, Any], label: str) -> str:
     if "reason" in row:
         return f"{row['id']}  {row['reason']}  {row.get('detail') or ''}".rstrip()
     if label in row:
-        return f"{row['id']}  {'; '.join(row[label]) if isinstance(row[label], list) else row[label]}"
+        return f"{row['id']}  {_cell(row[label])}"
     text = row.get("text") or ""
     return f"{row['id']}  {text[:100]}{'…' if len(text) > 100 else ''}"
 

@@ -67,10 +67,11 @@ def prompt_diff(a: str, b: str, job: Path, overrides: tuple[str, ...], as_json: 
 @command("init", "Write a commented job file, or a copy of the quickstart.", "init job.yaml")
 @click.argument("path", type=FILE, default="job.yaml", metavar="[PATH]")
 @click.option("--quickstart", is_flag=True, help="Copy the quickstart (articles and job file) to PATH.")
-def init(path: Path, quickstart: bool) -> None:
+@click.option("--task", default="keyphrases", metavar="TASK", help="For keyphrases (default), topic, classes or json.")
+def init(path: Path, quickstart: bool, task: str) -> None:
     from pipeline.commands import init
 
-    written = init.quickstart(path) if quickstart else init.job_file(path)
+    written = init.quickstart(path) if quickstart else init.job_file(path, task)
     print(f"{written} written; next: labelmill run {shlex.quote(str(written))}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 from pipeline.collect.reading import tables
 from pipeline.core.errors import InputError, MissingExtra
+from pipeline.core.json_labels import Part, parsed
 from pipeline.core.shards import read_order
 from pipeline.core.types import LabelColumn
 from pipeline.job import label_table
 from pipeline.job.workspace import Workspace
 from pipeline.label.requests import RequestBuilder
-from pipeline.metrics import classes, editors, keyphrases, rouge
+from pipeline.metrics import classes, editors, fields, keyphrases, rouge
 from pipeline.metrics.intervals import bootstrap, clustered_share
 
 _KS = (5, 7, 10)
@@ -51,6 +53,7 @@ class Evaluation:
     not_in_job: int
     metrics: dict[str, tuple[float, float, float]]
     baselines: dict[str, float] = field(default_factory=dict)
+    per_class: dict[str, classes.ClassScore] = field(default_factory=dict)  # where an article may have several
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,17 +82,22 @@ def evaluate_gold(work: Workspace, gold: Gold, where: str, porter: str = "snowba
             f"{where}: none of its {len(gold.labels):,} ids is an article of this job; see: labelmill show "
             f"{work.config.in_commands} filtered"
         )
-    evaluation = score(pairs, column.many, work.config.max_phrases)
+    evaluation = score(pairs, column, work.config.max_phrases)
     evaluation.not_in_job = len(gold.labels) - len(pairs)
     if gold.empty:
         evaluation.notes.insert(0, f"{gold.empty:,} rows of {where} have no gold label; they are left out")
     return evaluation
 
 
-def score(pairs: Sequence[Pair], many: bool, max_phrases: int) -> Evaluation:
-    """Score predicted labels, of `many` phrases or one, with intervals; `max_phrases` is what a label may have, 0: any number."""
+def score(pairs: Sequence[Pair], column: LabelColumn, max_phrases: int) -> Evaluation:
+    """Score predicted labels with intervals; `max_phrases` is what a label may have, 0: any number."""
     evaluation = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), 0, {})
-    scores = _phrase_scores(pairs, max_phrases, evaluation) if many else _label_scores(pairs, evaluation)
+    if column.has_tiers:
+        scores = _phrase_scores(pairs, max_phrases, evaluation)
+    elif column.schema is not None:
+        scores = _json_scores(pairs, parsed(column.schema))
+    else:
+        scores = _class_scores(pairs, evaluation) if column.many else _label_scores(pairs, evaluation)
     for name, values in scores.items():
         if values:
             evaluation.metrics[name] = (sum(values) / len(values), *bootstrap(values))
@@ -176,6 +184,30 @@ def _label_scores(pairs: Sequence[Pair], evaluation: Evaluation) -> Scores:
     return {"accuracy": same, "soft_f1": soft}
 
 
+def _class_scores(pairs: Sequence[Pair], evaluation: Evaluation) -> Scores:
+    """Score sets of classes: whole sets, their overlap, and each class over all articles."""
+    predicted, gold = [pair.predicted for pair in pairs], [pair.gold for pair in pairs]
+    evaluation.per_class = classes.per_class(predicted, gold)
+    of_gold = [one.f1 for one in evaluation.per_class.values() if one.support]
+    evaluation.baselines["macro_f1"] = sum(of_gold) / len(of_gold) if of_gold else 0.0
+    evaluation.baselines["micro_f1"] = classes.micro_f1(predicted, gold)
+    overlaps = [classes.jaccard(a, b) for a, b in zip(predicted, gold, strict=True)]
+    return {"exact": [float(overlap == 1.0) for overlap in overlaps], "jaccard": overlaps}
+
+
+def _json_scores(pairs: Sequence[Pair], part: Part) -> Scores:
+    """Score objects as a whole, and field by field."""
+    scores: Scores = {"exact": [], "fields": []}
+    for pair in pairs:
+        predicted, gold = (json.loads(side[0]) if side else None for side in (pair.predicted, pair.gold))
+        by_field = fields.field_scores(predicted, gold, part)
+        scores["exact"].append(float(fields.is_same(predicted, gold)))
+        scores["fields"].append(sum(by_field.values()) / len(by_field))
+        for path, value in by_field.items():
+            scores.setdefault(f"field {path}", []).append(value)
+    return scores
+
+
 # --- what is compared ---
 
 
@@ -212,7 +244,7 @@ def read_gold(path: Path, column: LabelColumn, check: Callable[[str], str | None
         ):
             gold.editors[row_id] = [{"gold": one.get("gold", []), "also": one.get("also", [])} for one in of_editors]
             cell = cell if names[0] != "editors" else gold.editors[row_id][0]["gold"]
-        phrases = tables.phrases_in(cell, column.many)
+        phrases = tables.phrases_in(cell, column)
         if not phrases:
             gold.empty += 1
             continue

@@ -61,6 +61,7 @@ def few_shot(work: Workspace, version: str | None, count: int, output: Path | No
             f"version {chosen.name} has {len(rows)} short rows of train that people accepted or edited, not {count}"
         )
     phrases = [list(column.phrases(row[column.name])) for row in rows]
+    as_json = as_json and column.schema is None  # such a label is its JSON text already
     answers = [json.dumps({column.name: one}, ensure_ascii=False) if as_json else "; ".join(one) for one in phrases]
     turns = zip((_turn(template, row) for row in rows), map(_raw, answers), strict=True)
     examples = {"examples": [{"user": user, "assistant": answer} for user, answer in turns]}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import write_bytes
+from pipeline.core.hints import did_you_mean
 from pipeline.core.resources import QUICKSTART
 
 JOB_FILE = """\
@@ -28,8 +30,9 @@ filters:                            # in this order; what is dropped is kept wit
   - {type: duplicates}              # same title or same text: the first stays
 
 label:
-  task: keyphrases                  # keyphrases | topic | classes (then clean: {classes: {sports: [sport], politics: []}})
+  task: keyphrases                  # keyphrases | topic | classes | json: labelmill init --task classes shows what each takes
   prompt: keyphrases/v3             # prompts/keyphrases/v3.yaml beside this file, else the one that ships
+  before: []                        # [{prompt: background/v1, as: background}]: asked first, {{ background }} of the prompt
   variables: {}                     # more values for the prompt
   provider: openai                  # openai (any compatible endpoint) | llama (here) | extractive (no model)
   model: gpt-6-luna
@@ -62,12 +65,52 @@ publish:
 """
 
 
-def job_file(path: Path) -> Path:
-    """Write the commented job file; return its path.  Raises ConfigError rather than overwrite one."""
+_TASKS = {  # what a starter file says of a task: its prompt, its section `clean`
+    "keyphrases": ("keyphrases/v3", "clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent: flag | drop | keep"),
+    "topic": ("topics/v2", "clean: {max_words: 6}"),
+    "classes": ("classes/v2", """\
+clean:
+  classes: {sports: [sport], politics: [], economy: [business]}   # the other words by which a model may call each
+  descriptions: {economy: 'companies, markets, prices'}           # said in the prompt
+  other: null                       # the name of one more class, for what fits none of them
+  many: false                       # true: an article may belong to several (prompt: classes/v2-many)"""),
+    "json": ("json/v1", """\
+clean:
+  schema:                           # a JSON schema, here or in a file (schema: schema.json); the label's column has its type
+    type: object
+    properties:
+      sentiment: {type: string, enum: [positive, neutral, negative]}
+      people: {type: array, items: {type: string}, description: names in full}
+    required: [sentiment, people]
+    additionalProperties: false
+  in_text: ["people[]"]             # texts that must stand in the article, else there is no label"""),
+}  # fmt: skip
+
+
+def starter(task: str) -> str:
+    """Return the commented job file for a task.  Raises ConfigError for one that there is none for."""
+    if task not in _TASKS:
+        raise ConfigError(
+            f"--task {task}: there is no starter file for it{did_you_mean(task, [*_TASKS])}; allowed: {', '.join(_TASKS)}"
+        )
+    prompt, clean = _TASKS[task]
+    text = re.sub(r"clean: {max_phrases.*", lambda _: clean, JOB_FILE).replace(
+        "name: my-keyphrases\n", f"name: my-{task}\n"
+    )
+    text = text.replace("max_output_tokens: 128}", "max_output_tokens: 512}") if task == "json" else text
+    text = text.replace("  task: keyphrases                  #", f"  task: {task:<28}#")
+    return text.replace(f"  prompt: {_TASKS['keyphrases'][0]}             #", f"  prompt: {prompt:<26}#").replace(
+        "prompts/keyphrases/v3.yaml", f"prompts/{prompt}.yaml"
+    )
+
+
+def job_file(path: Path, task: str = "keyphrases") -> Path:
+    """Write the commented job file for a task; return its path.  Raises ConfigError rather than overwrite one."""
+    text = starter(task)
     path = path / "job.yaml" if path.is_dir() else path
     if path.exists():
         raise ConfigError(f"{path}: exists already; give another path")
-    write_bytes(path, JOB_FILE.encode())
+    write_bytes(path, text.encode())
     return path
 
 

@@ -132,7 +132,7 @@ def export_sample(work: Workspace, path: Path, form: str | None, sample: int | N
     form, options = form or formats.of_ending(path), work.config.review
     label_table.check_column(work.labels, work)
     frame = SamplingFrame(work, JobLabels(work), options)
-    orders = Lanes(frame, options, work.config.label_column.many).orders
+    orders = Lanes(frame, options, work.config.label_column.has_tiers).orders
     indices = [int(index) for index in (*orders["audit"], *orders["blind"])][:sample]
     by_text: dict[str, list[Judgement]] = {}
     for judgement in _audited(judgements.read(work.verdicts_file)):

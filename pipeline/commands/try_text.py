@@ -87,7 +87,7 @@ def _result(builder: RequestBuilder, request: Request, answers: list[Record]) ->
     read = [(record, builder.parse(record.reply, request.article)) for record in reversed(answers) if record.reply]
     record, label = next((pair for pair in read if pair[1].status == "ok"), read[0])
     assert record.reply is not None
-    column = builder.task.column
+    column = builder.column
     return {
         "language": request.article.language,
         "prompt": builder.prompt.name if builder.prompt else None,

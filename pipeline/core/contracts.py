@@ -132,6 +132,16 @@ class Task(Plugin):
     prompt: ClassVar[str]
     """The name of the prompt that is taken where the job file names none."""
 
+    @classmethod
+    def column_for(cls, options: Any) -> LabelColumn:
+        """Return how the label stands in tables, where that depends on the options; by default, `column`."""
+        return cls.column
+
+    @classmethod
+    def prompt_for(cls, options: Any) -> str:
+        """Return the prompt that is taken where the job file names none, as the options have it; by default, `prompt`."""
+        return cls.prompt
+
     def __init__(self, options: Any, count: Counter) -> None:
         """Take the checked section `clean`; `count` returns the tokens of each of some texts."""
 

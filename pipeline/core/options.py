@@ -30,6 +30,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
     in_every_key: ClassVar[str] = ""  # names, by spaces
+    in_files: ClassVar[str] = (
+        ""  # names, by spaces, of options that may be given as a JSON or YAML file beside the job file
+    )
 
     @model_serializer(mode="wrap")
     def _dumped(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, file_digest, read_json, write_json
+from pipeline.core.json_labels import arrow_type, parsed
 from pipeline.core.types import LabelColumn
 
 MAX_SHARD_ROWS = 4096
@@ -119,9 +120,11 @@ def rejected_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = REJECT
 
 def label_fields(column: LabelColumn) -> list[tuple[str, pa.DataType]]:
     """Return the fields of a label in a table's schema; `offsets` are code points, see `clean.cleaner.offsets`."""
-    if column.many:
+    if column.has_tiers:
         return [(column.name, pa.list_(pa.string())), ("tiers", pa.list_(pa.string())), ("offsets", OFFSETS)]
-    return [(column.name, pa.string())]
+    if column.schema is not None:
+        return [(column.name, arrow_type(parsed(column.schema)))]
+    return [(column.name, pa.list_(pa.string()) if column.many else pa.string())]
 
 
 @dataclass(frozen=True)

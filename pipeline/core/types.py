@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
+
+from pipeline.core.json_labels import canonical, parsed
 
 ArticleColumn = Literal[
     "id", "title", "text", "url", "published_at", "language"
@@ -84,11 +87,13 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """The JSON that a reply must be: a name and a JSON schema; `size` is the schema's bytes, which count as prompt."""
+    """The JSON that a reply must be: a name and a JSON schema; `size` is the schema's bytes, which count as prompt; `strict`: every
+    property of it is required and no other allowed, so that an endpoint can be held to it."""
 
     name: str
     schema: dict[str, Any]
     size: int
+    strict: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +174,39 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class LabelColumn:
-    """The column of a task's label in a table: `many` strings with `tiers` beside them, or one string."""
+    """The column of a task's label in a table: `many` strings or one; or, with a JSON `schema` (as text), a value of its type.
+
+    A label is always handled as phrases: that of a `schema` as one, its JSON text.  `located`: `many` phrases stand in the
+    text, so that `tiers` and `offsets` are beside them.
+    """
 
     name: str
     many: bool
+    located: bool = True
+    schema: str | None = None
 
-    def value(self, phrases: list[str]) -> list[str] | str:
+    @property
+    def has_tiers(self) -> bool:
+        """Whether `tiers` and `offsets` stand beside the label."""
+        return self.many and self.located
+
+    def value(self, phrases: list[str]) -> Any:
+        """Return phrases as the column holds them."""
+        if self.schema is not None:
+            return json.loads(phrases[-1])
         return phrases if self.many else phrases[-1]
 
-    def phrases(self, value: list[str] | str) -> list[str]:
+    def phrases(self, value: Any) -> list[str]:
+        """Return the phrases of a value of the column."""
+        if self.schema is not None and isinstance(value, Mapping):
+            return [canonical(value, parsed(self.schema))]
         return value if isinstance(value, list) else [value]
+
+    def described(self) -> dict[str, Any]:
+        """Return it as it stands in a version's manifest, by which `LabelColumn(**...)` makes it again."""
+        further = {"located": self.located, "schema": self.schema}
+        default = {"located": True, "schema": None}
+        return {"name": self.name, "many": self.many} | {k: v for k, v in further.items() if v != default[k]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +217,4 @@ class Label:
     tiers: list[str]
     status: str
     repairs: list[str] = field(default_factory=list)
+    detail: str = ""  # for people, of a reply without a label

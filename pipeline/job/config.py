@@ -23,6 +23,7 @@ from pipeline.core.options import Options as Options
 from pipeline.core.types import LabelColumn
 from pipeline.job.label_options import LabelOptions
 from pipeline.job.validation import check, dotted
+from pipeline.job.yaml_reader import parse_yaml, read_text
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -185,7 +186,21 @@ class JobConfig(Options):
     @cached_property
     def task_options(self) -> Any:
         """Return `clean`, checked by the task."""
-        return self._options("tasks", self.label.task, self.clean, ("clean",))
+        return self._options("tasks", self.label.task, self._with_files(self.clean), ("clean",))
+
+    def _with_files(self, section: dict[str, Any]) -> dict[str, Any]:
+        """Return the section `clean` with the content of the files that it names, for options that may be such."""
+        names: list[str] = []
+        with suppress(ConfigError):  # an unknown task is an error with its place, in `_options`
+            names = plugins.load("tasks", self.label.task).Options.in_files.split()
+        files = {name: value for name, value in section.items() if name in names and isinstance(value, str)}
+        return section | {name: self._content(name, file) for name, file in files.items()}
+
+    def _content(self, name: str, file: str) -> Any:
+        path = self.folder / file
+        if not path.is_file():
+            raise ConfigError(f"{self.file}: clean.{name}: there is no file {path}")
+        return parse_yaml(read_text(path, f"clean.{name}"), str(path))
 
     @property
     def task(self) -> type[contracts.Task]:
@@ -194,7 +209,7 @@ class JobConfig(Options):
 
     @property
     def label_column(self) -> LabelColumn:
-        return self.task.column
+        return self.task.column_for(self.task_options)
 
     @property
     def max_phrases(self) -> int:
@@ -204,7 +219,7 @@ class JobConfig(Options):
     @property
     def prompt(self) -> str:
         """Return the name of the job's prompt: its own, else the task's."""
-        return self.label.prompt or self.task.prompt
+        return self.label.prompt or self.task.prompt_for(self.task_options)
 
     def _options(self, kind: plugins.Kind, name: str, values: dict[str, Any], at: tuple[str | int, ...]) -> Any:
         try:

@@ -14,8 +14,9 @@ from pipeline.core import finish, plugins
 from pipeline.core.contracts import Task
 from pipeline.core.errors import ConfigError, LabelmillError
 from pipeline.core.files import canonical_json, digest_of, write_json
+from pipeline.core.json_labels import is_strict
 from pipeline.core.text.tokens import Counter, counter_of, encoding_counter, tokenizer_counter
-from pipeline.core.types import Article, Label, Message, Reply, Request, ResponseFormat
+from pipeline.core.types import Article, Label, LabelColumn, Message, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
 from pipeline.label import chain, prompts
@@ -74,6 +75,11 @@ class RequestBuilder:
         identity |= {"before": self._before} if self._before else {}
         task = plugins.name_in_digests(self._work.config.task.__module__)
         return Run(identity, digest_of([identity, task])[:16], started)
+
+    @property
+    def column(self) -> LabelColumn:
+        """How the job's labels stand in tables."""
+        return self._work.config.label_column
 
     @cached_property
     def task(self) -> Task:
@@ -307,7 +313,7 @@ def _form(config: JobConfig) -> ResponseFormat:
         raise ConfigError(
             f"label.prompt: the task {config.label.task!r} reads no JSON; give a prompt without output: json_schema"
         )
-    return ResponseFormat(config.task.column.name, schema, len(canonical_json(schema)))
+    return ResponseFormat(config.label_column.name, schema, len(canonical_json(schema)), is_strict(schema))
 
 
 def token_counter(work: Workspace) -> Counter:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
+from pipeline.core.types import LabelColumn
+
 TEXTS = (
     "description",
     "uses",
@@ -61,7 +63,9 @@ def head(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _task_categories(manifest: dict[str, Any]) -> list[str]:
-    if manifest["label"]["many"]:
+    if manifest["label"].get("schema") is not None:
+        return ["text-generation"]
+    if LabelColumn(**manifest["label"]).has_tiers:
         return ["token-classification", "text-generation"]
     return ["text-classification"] if manifest["task"] == "classes" else ["text-classification", "text-generation"]
 

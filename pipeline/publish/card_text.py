@@ -15,6 +15,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from pipeline.core.types import LabelColumn
 from pipeline.publish.card_head import listed, options_of, title_of
 from pipeline.versions import diff
 
@@ -51,6 +52,7 @@ def body(manifest: dict[str, Any], sample: dict[str, Any] | None, pictures: Mapp
         characters=(low, middle, high),
         many=many,
         phrases_a_row=_counts(figures["phrases_a_row"], ": "),
+        has_tiers=LabelColumn(**manifest["label"]).has_tiers,
         absent=f"{figures['absent'] / (figures['phrases'] or 1):.1%}",
         label_sources=_counts(manifest["label_sources"]),
         licences=_counts({_cell(name): count for name, count in manifest["licences"].items()}),
@@ -104,7 +106,7 @@ def _language_counts(manifest: dict[str, Any]) -> str:
 
 def _uses(manifest: dict[str, Any]) -> str:
     label = manifest["label"]["name"]
-    if manifest["label"]["many"]:
+    if LabelColumn(**manifest["label"]).has_tiers:
         how = f"To train models that find {label} in a text (`offsets`: token classification) or write them for it (generation)"
     else:
         how = f"To train models that give a text its {label} (classification, generation)"
@@ -224,14 +226,15 @@ _COLUMNS = {
 
 
 def _columns(manifest: dict[str, Any]) -> list[list[str]]:
-    left_out = set() if manifest["label"]["many"] else {"tiers", "offsets"}
+    has_tiers = LabelColumn(**manifest["label"]).has_tiers
+    left_out = set() if has_tiers else {"tiers", "offsets"}
     left_out |= set() if manifest["text"] == "full" else {"title, text"}
     rows = [
         [", ".join(f"`{part}`" for part in name.split(", ")), text]
         for name, text in _COLUMNS.items()
         if name not in left_out
     ]
-    rows.insert(-2 - 2 * manifest["label"]["many"], [f"`{manifest['label']['name']}`", "the label"])
+    rows.insert(-2 - 2 * has_tiers, [f"`{manifest['label']['name']}`", "the label"])
     return rows
 
 

@@ -81,7 +81,15 @@ def _split(name: str, paths: list[Path]) -> dict[str, Any]:
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:
     """Return a column's type as a card has it: `dtype: string`, `list: string`, `list: {list: int32}`."""
+    if pa.types.is_struct(kind):
+        return {"struct": _fields(kind)}
     if not pa.types.is_list(kind):
         return {"dtype": _DTYPES.get(str(kind), str(kind))}
+    if pa.types.is_struct(kind.value_type):
+        return {"list": _fields(kind.value_type)}
     inner = _feature(kind.value_type)
     return {"list": inner.get("dtype", inner)}
+
+
+def _fields(kind: pa.StructType) -> list[dict[str, Any]]:
+    return [{"name": kind.field(number).name, **_feature(kind.field(number).type)} for number in range(kind.num_fields)]

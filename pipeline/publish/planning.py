@@ -143,7 +143,7 @@ def _gate_results(
 def inputs_of(work: Workspace) -> str:
     """Return the digest of what a version is made of."""
     column = work.config.label_column
-    label = {"name": column.name, "many": column.many}  # one by one: a digest does not grow with the type
+    label = column.described()  # without what is at its default: a digest does not grow with the type
     made_of: list[Any] = [label, work.config.publish.text, takedowns.digest(work.takedowns)]
     made_of += [sorted(redact)] if (redact := work.config.publish.redact) else []
     folders = (work.filtered, work.reviewed, work.split)

@@ -149,13 +149,13 @@ def _count_articles(census: Census, work: Workspace, shard: str, articles: pa.Ta
 
 
 def _count_labels(census: Census, articles: pa.Table, labels: pa.Table, column: LabelColumn) -> None:
-    values = labels.column(column.name).combine_chunks()
+    values = _phrases(labels.column(column.name), column)
     sizes = pc.list_value_length(values) if column.many else pa.array(np.ones(labels.num_rows, np.int64))
     _update(census.per_label, sizes)
     phrases = pc.list_flatten(values) if column.many else values
     census.frequent.add(_value_counts(phrases))
     absent = pa.array(np.zeros(labels.num_rows, np.int64))
-    if column.many and "tiers" in labels.column_names:
+    if column.has_tiers and "tiers" in labels.column_names:
         absent = _absent(labels.column("tiers").combine_chunks())
         _update(census.tiers, pc.list_flatten(labels.column("tiers")))
     if "repairs" in labels.column_names:
@@ -166,6 +166,13 @@ def _count_labels(census: Census, articles: pa.Table, labels: pa.Table, column: 
     sums = {"labels": pa.array(np.ones(labels.num_rows, np.int64)), "phrases": sizes, "absent": absent}
     for groups, name in ((census.languages, "language"), (census.sources, "source")):
         _add_groups(groups, articles.column(name).take(rows), sums)
+
+
+def _phrases(values: pa.ChunkedArray, column: LabelColumn) -> pa.Array:
+    """Return labels as lists of phrases, or as texts: those that are JSON by their one text."""
+    if column.schema is None:
+        return values.combine_chunks()
+    return pa.array([column.phrases(value)[0] for value in values.to_pylist()], pa.string())
 
 
 def _absent(tiers: pa.Array) -> pa.Array:

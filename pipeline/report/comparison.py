@@ -61,7 +61,7 @@ def of_job(work: Workspace) -> LabelSnapshot:
 def of_version(path: Path) -> LabelSnapshot:
     """Return the labels of a published version."""
     column = LabelColumn(**store.read_manifest(path)["label"])
-    names = ["id", column.name, *(["tiers"] if column.many else [])]
+    names = ["id", column.name, *(["tiers"] if column.has_tiers else [])]
 
     def read() -> Iterator[pa.Table]:
         for split in SPLITS:

@@ -61,10 +61,10 @@ def _sample(
     article: dict[str, Any], row: dict[str, Any], column: LabelColumn, judged: Verdicts | None
 ) -> dict[str, Any]:
     phrases = column.phrases(row[column.name])
-    tiers = (row.get("tiers") or []) if column.many else []
+    tiers = (row.get("tiers") or []) if column.has_tiers else []
     title, text = article["title"] or "", article["text"] or ""
     body = text.removeprefix(title).lstrip()  # the text begins with its title
-    head, to_mark = beginning(body), phrases if column.many else []
+    head, to_mark = beginning(body), phrases if column.has_tiers else []
     shown = {name: article[name] for name in ("id", "title", "source", "url", "published_at", "language")}
     return {
         **shown,

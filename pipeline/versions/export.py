@@ -153,6 +153,7 @@ def _line_of(
         options.selection.tiers,
         options.weights,
         rejected,
+        manifest["label"].get("schema"),
     )
     return lambda row: view.line(row, result.counts)
 
@@ -200,6 +201,8 @@ def _write_csv(file: TextIO, rows: Iterator[Row], result: ExportResult) -> None:
 
 def _cell(value: Any) -> Any:
     """Return a list of texts as people write it, any other as JSON."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     if not isinstance(value, list):
         return value
     return "; ".join(value) if all(isinstance(item, str) for item in value) else json.dumps(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +22,7 @@ def of_job(config: JobConfig) -> dict[str, Any]:
         "name": config.name,
         "repo": config.publish.repo,
         "task": config.label.task,
-        "label": asdict(config.label_column),
+        "label": config.label_column.described(),
         "text": config.publish.text,
         "licence": config.publish.licence,
         "clean": config.task_options.model_dump(mode="json"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from hashlib import blake2b, sha256
 from typing import Any
 
@@ -50,7 +50,7 @@ def build(articles: pa.Table, labels: pa.Table, splits: pa.Table, column: LabelC
     names = [name for name in schema(column).names if name not in ("offsets", "added_in", "changed_in")]
     tables = (labels, splits, articles)
     columns = {name: next(t for t in tables if name in t.column_names).column(name) for name in [*names, "split"]}
-    if column.many:
+    if column.has_tiers:
         columns["offsets"] = pa.array(_offsets(labels, columns, column), OFFSETS)
     return pa.table(columns)
 
@@ -85,8 +85,8 @@ def redacted(
 
 def _redacted_labels(labels: pa.Table, texts: list[str], column: LabelColumn, kinds: Collection[str]) -> pa.Table:
     values = labels.column(column.name).to_pylist()
-    if not column.many:
-        new = {column.name: [leaks.redacted(value, kinds) if value else value for value in values]}
+    if not column.has_tiers:
+        new = {column.name: [_redacted_value(value, kinds) for value in values]}
     else:
         rows = zip(values, labels.column("tiers").to_pylist(), texts, strict=True)
         phrases = [_redacted_phrases(*row, kinds) for row in rows]
@@ -95,6 +95,15 @@ def _redacted_labels(labels: pa.Table, texts: list[str], column: LabelColumn, ki
         kind = labels.schema.field(name).type
         labels = labels.set_column(labels.column_names.index(name), name, pa.array(values, kind))
     return labels
+
+
+def _redacted_value(value: Any, kinds: Collection[str]) -> Any:
+    """Return a label with every text in it redacted."""
+    if isinstance(value, Mapping):
+        return {name: _redacted_value(inner, kinds) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_redacted_value(item, kinds) for item in value]
+    return leaks.redacted(value, kinds) if isinstance(value, str) and value else value
 
 
 def _redacted_phrases(phrases: list[str], tiers: list[str], text: str, kinds: Collection[str]) -> dict[str, str]:
@@ -153,11 +162,11 @@ def _index_row(row: dict[str, Any], column: LabelColumn, with_text: bool) -> dic
     tiers, text = row.get("tiers") or [], row["text"] or ""
     published = [row["title"] or "", text] if with_text else []
     keys, persons = leaks.count("\n".join([*published, *phrases]))
-    aligned = column.many and len(row["offsets"]) == len(tiers) == len(row[column.name] or [])
+    aligned = column.has_tiers and len(row["offsets"]) == len(tiers) == len(row[column.name] or [])
     return {
         "phrases": len(phrases),
         "absent": tiers.count("absent"),
-        "missing": sum(not row[name] for name in _NEEDED) + (column.many and not aligned),
+        "missing": sum(not row[name] for name in _NEEDED) + (column.has_tiers and not aligned),
         "repeated": len(phrases) - len({fold_case(phrase) for phrase in phrases}),
         "unresolved": unresolved(row[column.name], tiers, row["offsets"], text) if aligned else 0,
         "credentials": keys,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.core.text.tokens import TokenMeasure
+from pipeline.core.types import LabelColumn
 
 Row = dict[str, Any]
 Chat = list[dict[str, str]]
@@ -64,6 +65,7 @@ class View:
     tiers: frozenset[str] | None = None
     weights: Mapping[str, float] | None = None
     rejected: Mapping[str, tuple[str, list[str]]] = field(default_factory=dict)
+    schema: str | None = None  # of a label that is JSON: its target is the JSON text
 
     def line(self, row: Row, counts: ViewCounts) -> Row | None:
         """Return a row's line, None where there is none; why is counted."""
@@ -88,8 +90,9 @@ class View:
         return line | ({"weight": _weight(row["label_source"], self.weights)} if self.weights else {})
 
     def _phrases(self, row: Row) -> list[str]:
-        if not self.many:
-            return [row[self.label]]
+        column = LabelColumn(self.label, self.many, schema=self.schema)
+        if not self.many or "tiers" not in row:
+            return column.phrases(row[self.label])
         phrases, tiers = row[self.label], row["tiers"]
         return [one for one, tier in zip(phrases, tiers, strict=True) if self.tiers is None or tier in self.tiers]
 
@@ -152,7 +155,7 @@ class View:
 
     @property
     def _begin(self) -> str:
-        many = ", separated by semicolons" if self.many else ""
+        many = ", separated by semicolons" if self.many else " as JSON" if self.schema is not None else ""
         return PREFIXES[self.form].format(label=self.label, many=many) if self.prefix is None else self.prefix
 
     @property

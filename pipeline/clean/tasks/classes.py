@@ -26,12 +26,14 @@ VERSION = 2
 
 class Options(Base):
     """`classes`: names, or names with the other words for each; `other`: the name of one more, for what fits none of them;
-    `descriptions`: what belongs to a class, by its name, for prompts that say it (classes/v2)."""
+    `descriptions`: what belongs to a class, by its name, for prompts that say it (classes/v2); `many`: an article may belong to
+    several, and its label is a list in the order of the job file."""
 
     in_every_key = "classes"
     classes: dict[str, list[str]]
     other: str | None = None
     descriptions: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it
+    many: bool = False
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -81,7 +83,15 @@ class Task(contracts.Task):
     prompt = "classes/v1"
 
     def __init__(self, options: Options, count: Counter) -> None:
-        self._set = ClosedSet(options.classes, options.other)
+        self._set, self._many = ClosedSet(options.classes, options.other), options.many
+
+    @classmethod
+    def column_for(cls, options: Options) -> LabelColumn:
+        return LabelColumn("labels", many=True, located=False) if options.many else cls.column
+
+    @classmethod
+    def prompt_for(cls, options: Options) -> str:
+        return "classes/v2-many" if options.many else cls.prompt
 
     @staticmethod
     def variables(options: Options) -> dict[str, Any]:
@@ -97,10 +107,14 @@ class Task(contracts.Task):
 
     @staticmethod
     def schema(options: Options) -> dict[str, Any]:
-        return object_of({"label": {"type": "string", "enum": options.names()}})
+        one = {"type": "string", "enum": options.names()}
+        return object_of({"labels": {"type": "array", "items": one}} if options.many else {"label": one})
 
     def parse(self, reply: Reply, article: Article) -> Label:
         index = ArticleIndex(article.text, article.language) if article.text.strip() else None
+        if self._many:
+            names, status, repairs = self._set.read_many(reply.text, reply.finish_reason, index)
+            return Label(names, [], status, repairs)
         name, status = self._set.read(reply.text, reply.finish_reason, index)
         return Label([name] if name else [], [], status)
 

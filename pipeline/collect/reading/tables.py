@@ -7,7 +7,8 @@ cannot be read is an error here, though: a person waits for the answer, and a ta
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pipeline.collect.reading import formats
 from pipeline.collect.reading.items import DAMAGE, InputItem, ReadOptions
 from pipeline.core.errors import InputError
 from pipeline.core.text.folding import fold_space
-from pipeline.core.types import BadRow, RawRow
+from pipeline.core.types import BadRow, LabelColumn, RawRow
 
 MAX_ROW_BYTES = 2**31 - 1
 _BY_NAME = ("excel", "parquet", "archive")  # the others are recognised by content: people rename what they save
@@ -42,6 +43,12 @@ def rows(path: Path) -> Iterator[RawRow]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def _json_phrases(cell: Any) -> list[str]:
+    cell = next(iter(cell), None) if isinstance(cell, list | tuple) else cell
+    text = json.dumps(cell, ensure_ascii=False) if isinstance(cell, Mapping) else str(cell or "").strip()
+    return [text] if text else []
+
+
 def _no_pages(pages: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     raise InputError("a table is no web page")
 
@@ -61,11 +68,14 @@ def form(path: Path) -> str:
     return named if named in ("jsonl", "csv") else "csv"
 
 
-def phrases_in(cell: Any, many: bool) -> list[str]:
-    """Return the phrases of a cell: a list, a list written as JSON or Python would, or with `many` text between semicolons."""
+def phrases_in(cell: Any, column: LabelColumn) -> list[str]:
+    """Return the phrases of a cell: a list, a list written as JSON or Python would, or with `many` text between semicolons; of a
+    label that is JSON the one text of it."""
+    if column.schema is not None:
+        return _json_phrases(cell)
     text = "" if cell is None else str(cell).strip()
     if not isinstance(cell, list) and text.startswith("[") and text.endswith("]"):
         with suppress(ValueError, SyntaxError):
             cell = ast.literal_eval(text)
-    parts = cell if isinstance(cell, list | tuple) else text.replace("；", ";").split(";") if many else [text]
+    parts = cell if isinstance(cell, list | tuple) else text.replace("；", ";").split(";") if column.many else [text]
     return [phrase for part in parts if (phrase := fold_space(str(part)))]

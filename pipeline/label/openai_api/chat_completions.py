@@ -29,7 +29,7 @@ def as_chat(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def response_format(form: ResponseFormat) -> dict[str, Any]:
     """Return the parameter that holds a reply to a schema (structured outputs)."""
-    return {"type": "json_schema", "json_schema": {"name": form.name, "strict": True, "schema": form.schema}}
+    return {"type": "json_schema", "json_schema": {"name": form.name, "strict": form.strict, "schema": form.schema}}
 
 
 def most_output(parameters: dict[str, Any]) -> int | None:

@@ -37,10 +37,9 @@ if TYPE_CHECKING:
 
 VERSION = 1  # of the prompt form and of the arithmetic: a higher number gives other replies
 DEFAULT_MODEL = "meta-llama/Llama-2-7b-chat-hf"
-REPLY_TOKENS = {
-    True: 192,
-    False: 48,
-}  # of a task with many phrases or prompts before, with one label; a Hangul syllable may take three
+# of a task with many phrases, with JSON, or with prompts before the label's; of one with one label.  A Hangul syllable may take
+# three
+REPLY_TOKENS = {True: 192, False: 48}
 SURE_BELOW = 0.3  # temperature: asked again, the model would say the same
 
 
@@ -75,7 +74,8 @@ class Provider(contracts.Provider):
         for name, value in (("base_url", label.base_url), ("api_key", label.api_key)):
             if value:
                 raise ConfigError(f"label.{name}: llama runs in this process; for a server set label.provider: openai")
-        many = plugins.load("tasks", label.task).Task.column.many or bool(label.before)
+        column = plugins.load("tasks", label.task).Task.column
+        many = column.many or column.schema is not None or bool(label.before)
         self.max_output_tokens: int = options.max_new_tokens or REPLY_TOKENS[many]
         self._first_line = not many if options.first_line is None else options.first_line
         self.repeats = options.temperature < SURE_BELOW

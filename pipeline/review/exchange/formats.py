@@ -79,7 +79,7 @@ def _read_sheet(source: ImportedFile) -> Iterator[Judgement]:
     """Yield the judgements of a sheet."""
     # uids are made of the file's bytes and the row: the same file says nothing twice, whatever was judged in between
     digest = file_digest(source.file)
-    returned = sheet.read(source.file, source.task.column.name, source.reviewer, source.at)
+    returned = sheet.read(source.file, source.task.column, source.reviewer, source.at)
     for number, judgement in enumerate(returned):
         if judgement.text_sha256 not in source.articles:
             raise InputError(f"{source.file}: {judgement.id}: is no article of this job. Nothing was stored.")

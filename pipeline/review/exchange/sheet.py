@@ -19,6 +19,7 @@ from pipeline.collect.reading import tables
 from pipeline.core.errors import ConfigError, InputError, MissingExtra
 from pipeline.core.files import write_bytes
 from pipeline.core.text.folding import fold_case
+from pipeline.core.types import LabelColumn
 from pipeline.review.log.judgements import Judgement
 
 _BEFORE = ("row_key", "id", "language", "title", "text", "url")
@@ -47,7 +48,7 @@ def write(path: Path, label: str, rows: Iterable[Mapping[str, Any]]) -> int:
     return len(lines)
 
 
-def read(path: Path, label: str, reviewer: str, at: str) -> Iterator[Judgement]:
+def read(path: Path, column: LabelColumn, reviewer: str, at: str) -> Iterator[Judgement]:
     """Yield the judgements in a filled sheet; rows without a verdict give none.  Raises InputError naming the row."""
     for number, row in _rows(path):
         word, corrected = _cell(row, "verdict").lower(), _cell(row, "corrected")
@@ -58,8 +59,8 @@ def read(path: Path, label: str, reviewer: str, at: str) -> Iterator[Judgement]:
             raise InputError(f"{path}: row {number}: row_key {key!r} is not one that was exported")
         if word and word not in _VERDICT_WORDS:
             raise InputError(f"{path}: row {number}: verdict {word!r}; allowed: accept, reject, or empty")
-        phrases = _phrases(row.get(label))
-        accepted, rejected, added = _verdicts(phrases, _phrases(row.get("corrected")), _VERDICT_WORDS.get(word, True))
+        phrases, wanted = (_phrases(row.get(name), column) for name in (column.name, "corrected"))
+        accepted, rejected, added = _verdicts(phrases, wanted, _VERDICT_WORDS.get(word, True))
         digest, note = key.removeprefix("text-"), _cell(row, "note")
         yield Judgement(digest, _cell(row, "id"), reviewer, at, accepted, rejected, added, note)
 
@@ -74,9 +75,10 @@ def _verdicts(phrases: list[str], corrected: list[str], accept: bool) -> tuple[l
     return (phrases, [], []) if accept else ([], phrases, [])
 
 
-def _phrases(value: Any) -> list[str]:
-    """Return the phrases of a cell: a list (JSONL) or text separated by semicolons."""
-    return tables.phrases_in(_unescape_formula(value) if isinstance(value, str) else value, many=True)
+def _phrases(value: Any, column: LabelColumn) -> list[str]:
+    """Return the phrases of a cell: a list (JSONL), text separated by semicolons, or JSON where labels are."""
+    read_as = column if column.schema is not None else LabelColumn(column.name, many=True)
+    return tables.phrases_in(_unescape_formula(value) if isinstance(value, str) else value, read_as)
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:

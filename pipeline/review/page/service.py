@@ -68,7 +68,7 @@ class ReviewService:
         options, self._label_digests = self._work.config.review, self._digests_now()
         self._loaded_at = time.monotonic()
         self._frame = SamplingFrame(self._work, self._labels, options)
-        self._lanes = Lanes(self._frame, options, self._work.config.label_column.many)
+        self._lanes = Lanes(self._frame, options, self._work.config.label_column.has_tiers)
         self._catch_up()
         self._frame.remember({judgement.text_sha256 for judgement in self._index.standing.values()})
         self._figures.clear()

@@ -74,7 +74,7 @@ class Predictions:
     """
 
     def __init__(self, work: Workspace, path: Path) -> None:
-        self._folder, self._many = work.filtered, work.config.label_column.many
+        self._folder, self._has_tiers = work.filtered, work.config.label_column.has_tiers
         self._phrases_by_id = _read(path, work.config.label_column)
         self.model: str | None = path.name
         shards = read_order(work.articles)
@@ -98,7 +98,7 @@ class Predictions:
 
     def _row(self, article: Row) -> Row:
         phrases, text = self._phrases_by_id[article["id"]], ArticleIndex(article["text"], article["language"])
-        tiers = [text.classify(phrase)[0] for phrase in phrases] if self._many else None
+        tiers = [text.classify(phrase)[0] for phrase in phrases] if self._has_tiers else None
         origin = dict.fromkeys(_ORIGIN) | {"model": self.model}
         return {"text_sha256": article["text_sha256"], "phrases": phrases, "tiers": tiers, "repairs": [], **origin}
 
@@ -123,7 +123,7 @@ def _read(path: Path, column: LabelColumn) -> dict[str, list[str]]:
 
 def _prediction(row: RawRow, column: LabelColumn) -> tuple[str, list[str]]:
     try:
-        return str(row.fields["id"]), list(dict.fromkeys(tables.phrases_in(row.fields[column.name], column.many)))
+        return str(row.fields["id"]), list(dict.fromkeys(tables.phrases_in(row.fields[column.name], column)))
     except KeyError as error:
         raise InputError(f'{row.source}: row {row.line}: not {{"id": .., "{column.name}": ..}} (no {error})') from error
 

@@ -32,7 +32,7 @@ def _inputs(work: Workspace) -> tuple[list[Judgement], Population] | None:
     options = work.config.review
     frame = SamplingFrame(work, JobLabels(work), options)
     frame.remember([record.text_sha256 for record in records])
-    lanes = Lanes(frame, options, work.config.label_column.many)
+    lanes = Lanes(frame, options, work.config.label_column.has_tiers)
     return records, population_of(frame, lanes, frame.labels.model)
 
 
