@@ -66,7 +66,7 @@ publish:
 
 
 _TASKS = {  # what a starter file says of a task: its prompt, its section `clean`
-    "keyphrases": ("keyphrases/v3", "clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}      # absent: flag | drop | keep"),
+    "keyphrases": ("keyphrases/v3", "clean: {max_phrases: 7, max_label_tokens: 64, absent: flag}    # absent: flag | drop | keep"),
     "topic": ("topics/v2", "clean: {max_words: 6}"),
     "classes": ("classes/v2", """\
 clean:
