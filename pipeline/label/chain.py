@@ -199,11 +199,15 @@ def identity(before: Sequence[PromptBefore], loaded: Sequence[prompts.Prompt]) -
     return [[step.variable, prompt.digest, step.otherwise] for step, prompt in zip(before, loaded, strict=True)]
 
 
-def load(config: JobConfig) -> tuple[prompts.Prompt, list[prompts.Prompt]]:
-    """Return the job's prompt and those before it, checked.  Raises ConfigError.
+def load(config: JobConfig) -> tuple[prompts.Prompt | None, list[prompts.Prompt]]:
+    """Return the job's prompt and those before it, checked; none for a provider that takes the article itself.
 
     Prompts before the label's may use any of the task's and the job's values; every value must be used by one of them all.
+    Raises ConfigError.
     """
+    if not plugins.load("providers", config.label.provider).Provider.uses_prompt:
+        _check_none(config)
+        return None, []
     task_values, own = config.task.variables(config.task_options), dict(config.label.variables)
     before: list[prompts.Prompt] = []
     names: list[str] = []
@@ -222,6 +226,13 @@ def load(config: JobConfig) -> tuple[prompts.Prompt, list[prompts.Prompt]]:
                 f"{prompts.find(config.prompt, config.folder)}, or into a prompt of your own"
             )
     return prompt, before
+
+
+def _check_none(config: JobConfig) -> None:
+    if config.label.before:
+        raise ConfigError(
+            f"{config.file}: label.before: {config.label.provider!r} takes the article itself, without a prompt; leave it out"
+        )
 
 
 def _load_step(

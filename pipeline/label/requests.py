@@ -44,7 +44,7 @@ class RequestBuilder:
         config = work.config
         self.provider = plugins.create("providers", config.label.provider, config.label, config.provider_options)
         self.provider_name, self.tokenizer = config.label.provider, config.tokenizer
-        self.prompt, before = _prompts(config)
+        self.prompt, before = chain.load(config)
         self._before = chain.identity(config.label.before, before)
         self.provider.identify(config.folder, work.weights_file, refit)
         if self.provider.fits():
@@ -294,17 +294,7 @@ def load_prompt(config: JobConfig) -> prompts.Prompt | None:
 
     Raises ConfigError.
     """
-    return _prompts(config)[0]
-
-
-def _prompts(config: JobConfig) -> tuple[prompts.Prompt | None, list[prompts.Prompt]]:
-    if plugins.load("providers", config.label.provider).Provider.uses_prompt:
-        return chain.load(config)
-    if config.label.before:
-        raise ConfigError(
-            f"{config.file}: label.before: {config.label.provider!r} takes the article itself, without a prompt; leave it out"
-        )
-    return None, []
+    return chain.load(config)[0]
 
 
 def _form(config: JobConfig) -> ResponseFormat:
