@@ -215,10 +215,18 @@ def status(work: Workspace) -> dict[str, Any]:
     if progress.under_way or stage_states["label"] == DONE:
         label_row |= _under_way(progress)
     changes = read_json(work.articles.path / "_changes.json")
-    by_source = read_json(work.articles.path / "_sources.json") or []
+    by_source = _named(work, read_json(work.articles.path / "_sources.json") or [])
     return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, stage_states)],
             "ledger": ledger, "batches": batches, "sources": changes, "by_source": by_source,
             "paused": progress.paused}  # fmt: skip
+
+
+def _named(work: Workspace, by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the counts by source with what people know each by; its type where the job file has others than were collected."""
+    types = [options.type for options in work.config.source_options]
+    same = types == [row["type"] for row in by_source]
+    titles = [options.title() for options in work.config.source_options] if same else [row["type"] for row in by_source]
+    return [{**row, "title": title} for row, title in zip(by_source, titles, strict=True)]
 
 
 def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from typing import Any
 
 from aiohttp import web
 
+_NO_KEY = {"error": {"message": "Unauthorized", "type": "invalid_request_error", "code": None}}
+
 
 @dataclass
 class Server:
@@ -49,11 +51,15 @@ class Server:
     hold: Any = None  # body -> whether it is answered only once `released` is set
     released: threading.Event = field(default_factory=threading.Event)
     extra: dict[str, Any] = field(default_factory=dict)  # of each model in the list
+    wants_key: bool = False
+    lists_freely: bool = True  # also to those without a key
     url: str = ""
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()
         digest = hashlib.sha256(raw).hexdigest()
+        if self._lacks_key(request):
+            return web.json_response(_NO_KEY, status=401)
         if self.forgetful:
             return web.json_response(completion(json.loads(raw), "harbour; city; spring"))
         if self.per_minute and not self._within_limit():
@@ -87,6 +93,9 @@ class Server:
         finally:
             self.in_flight -= 1
 
+    def _lacks_key(self, request: web.Request) -> bool:
+        return self.wants_key and "authorization" not in request.headers
+
     def _within_limit(self) -> bool:
         assert self.per_minute
         if int(time.monotonic()) != self._second:
@@ -106,6 +115,8 @@ class Server:
     async def list_models(self, request: web.Request) -> web.Response:
         self.listed += 1
         self.listed_to.append(dict(request.headers))
+        if self._lacks_key(request) and not self.lists_freely:
+            return web.json_response(_NO_KEY, status=401)
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "test", **self.extra} for name in self.models]
         return web.json_response({"object": "list", "data": data})
 

@@ -175,6 +175,19 @@ def test_init_writes_a_job_file_that_is_sound(tmp_path: Path) -> None:
     assert command("run", tmp_path / "quick" / "job.yaml", "--to", "collect").returncode == 0
 
 
+def test_status_names_sources_by_what_they_read(make_job: JobMaker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "기사" / "a.jsonl", [article(1), {"id": "x"}])
+    write_jsonl(tmp_path / "b.jsonl", [article(2)])
+    columns = {"text": "body"}
+    sources = [{"type": "files", "path": path, "columns": columns} for path in ("기사/*.jsonl", ["b.jsonl"])]
+    path = make_job(sources=sources)
+    run(path, last="collect")
+    lines = command("status", path).stdout.splitlines()
+    assert [line.split(maxsplit=3)[3] for line in lines[3:5]] == ["기사/*.jsonl: missing_text 1", "b.jsonl"]
+    make_job(sources=sources[:1])  # what was collected is another job file's: by its type
+    assert command("status", path).returncode == 0
+
+
 def test_every_command_makes_the_folder_that_its_output_lies_in(make_job: JobMaker, tmp_path: Path) -> None:
     path = run(make_job([article(n) for n in range(6)])).config.file
     outputs = [

@@ -190,6 +190,36 @@ def rows_of(path: Path) -> list[str]:
     return [row["id"] for row in rows(work_of(path), "articles")]
 
 
+@pytest.mark.parametrize(
+    ("of_file", "provider", "left_aside"),
+    [
+        (
+            {"provider": "openai", "parameters": {"max_output_tokens": 64, "seed": 7}},
+            "extractive",
+            "max_output_tokens, seed",
+        ),
+        ({"parameters": {"reasoning_effort": "none"}}, "extractive", "reasoning_effort"),
+        ({"provider": "extractive", "parameters": {"phrases": 5}}, "openai", "phrases"),
+        ({"provider": "openai", "parameters": {"seed": 7}}, "openai", None),
+        ({"provider": "openai", "parameters": {"own": 7}}, "openai", None),
+        ({"provider": "extractive"}, "openai", None),
+    ],
+)
+def test_another_provider_is_not_given_the_parameters_of_the_file_s(
+    make_job: JobMaker, of_file: dict[str, Any], provider: str, left_aside: str | None
+) -> None:
+    path = make_job([article(1)], label=of_file)
+    done = command("run", path, "--to", "filter", "--set", f"label.provider={provider}")
+    line = f"labelmill: {path}: label.parameters.{left_aside}: not for {provider!r}, and left aside\n"
+    assert (done.returncode, done.stderr) == (0, line if left_aside else "")
+
+
+def test_what_the_command_line_says_of_parameters_holds(make_job: JobMaker) -> None:
+    path = make_job([article(1)], label={"provider": "openai", "parameters": {"seed": 7}})
+    assert load_job(path, ["label.parameters.phrases=3", "label.provider=extractive"]).provider_options.phrases == 3
+    assert "label.parameters.sed" in problem(path, "label.provider=extractive", "label.parameters.sed=1")
+
+
 def test_norwegian_is_a_language_and_not_false(make_job: JobMaker, tmp_path: Path) -> None:
     path = make_job([])
     path.write_text(path.read_text() + "filters: [{type: language, keep: [no]}]\n")

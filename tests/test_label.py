@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core import plugins
-from pipeline.core.errors import EndpointError, InputError, Paused, RequestFailed
+from pipeline.core.errors import InputError, Paused, RequestFailed
 from pipeline.core.shards import read_order
 from pipeline.core.types import Article, Request
 from pipeline.job.label_options import LabelOptions
@@ -27,7 +27,7 @@ from pipeline.label import stage as label_stage
 from pipeline.label.ledger import open_ledger
 from pipeline.label.providers import openai
 from pipeline.label.requests import RequestBuilder
-from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage
+from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, write_jsonl
 from tests.openai_server import Running, Server, completion
 
 
@@ -174,7 +174,10 @@ def test_a_refusal_of_the_endpoint_is_final_for_the_article(make_job: JobMaker, 
         (error(405), "does not take requests of this form"),
     ],
 )
-def test_what_no_waiting_mends_pauses_the_job(make_job: JobMaker, server: Server, answer: Any, said: str) -> None:
+def test_what_no_waiting_mends_pauses_the_job(
+    make_job: JobMaker, server: Server, answer: Any, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
     calls = []
     server.script = lambda body, times: calls.append(1) or (answer if len(calls) > 10 else None)
     path = openai_job(make_job, server, 100, limits={"concurrency": 4})
@@ -240,8 +243,23 @@ def test_the_embedded_labeller_takes_candidates_of_a_file(make_job: JobMaker) ->
 
 
 def test_no_key_for_openai_is_said_before_anything_is_sent(make_job: JobMaker) -> None:
-    with pytest.raises(EndpointError, match="OPENAI_API_KEY"):
-        run(make_job([article(1)], label={"provider": "openai"}))
+    path = make_job([article(1)], label={"provider": "openai"})
+    done = command("run", path)
+    assert done.returncode == 3 and done.stderr.count("\n") == 1
+    assert "labelmill: no API key: set OPENAI_API_KEY" in done.stderr
+
+
+@pytest.mark.parametrize("lists_models", [True, False])
+def test_a_server_that_wants_a_key_and_gets_none(make_job: JobMaker, server: Server, lists_models: bool) -> None:
+    """Another server than OpenAI's may need none: it says whether it does."""
+    path = openai_job(make_job, server, 2)
+    assert command("run", path, "--to", "label").returncode == 0
+    server.wants_key, server.lists_freely = True, lists_models
+    write_jsonl(path.parent / "articles.jsonl", [article(n) for n in range(3)])
+    done = command("run", path, "--to", "label")
+    assert done.returncode == 3 and done.stderr.count("\n") == 1, done.stderr
+    assert "no API key: set OPENAI_API_KEY, for http://127.0.0.1" in done.stderr
+    assert command("run", path, "--to", "label", OPENAI_API_KEY="sk-right").returncode == 0
 
 
 def test_a_429_holds_everyone_back_for_as_long_as_the_server_says(make_job: JobMaker, server: Server) -> None:

@@ -19,7 +19,7 @@ from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.requests import RequestBuilder
-from tests.conftest import JobMaker, command, rows, run, stage
+from tests.conftest import JobMaker, article, command, rows, run, stage
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import openai_job
 
@@ -230,6 +230,31 @@ def test_prompt_diff_compares_what_both_have_labelled(make_job: JobMaker, server
     assert "output" in found["text"]
     same = prompt.difference(Workspace(load_job(path)), Workspace(load_job(path)))
     assert same.agreement == same.same == 1.0 and not same.added
+
+
+def test_prompt_diff_where_no_labels_can_be_compared(make_job: JobMaker, server: Server) -> None:
+    """The texts of two prompts can always be compared; what stands in the way of the labels is said."""
+    own = make_job([article(1)]).parent / "prompts"
+    own.mkdir()
+    (own / "desk.yaml").write_text("user: 'For the {{ desk }} desk: {{ text }}'\n")
+    (own / "plain.yaml").write_text("user: 'Phrases: {{ text }}'\n")
+    diff = ("prompt", "diff", "desk", "plain", "--job")
+    extractive = command(*diff, make_job([article(1)]))
+    assert (extractive.returncode, extractive.stderr) == (0, "")
+    assert (
+        "-For the {{ desk }} desk" in extractive.stdout and "'extractive' takes the article itself" in extractive.stdout
+    )
+    path = openai_job(make_job, server, 3, prompt="plain")
+    assert "nothing was asked yet" in command(*diff, path, "--set", "label.variables.desk=sports").stdout
+    assert command("run", path, "--to", "filter").returncode == 0
+    assert "unknown variable 'desk'" in command(*diff, path).stdout
+    asked = command(*diff, path, "--set", "label.variables.desk=sports")
+    assert asked.returncode == 0 and "nothing was asked yet" in asked.stdout
+    for given in (("--set", "label.prompt=desk", "--set", "label.variables.desk=sports"), ()):
+        assert command("run", path, "--to", "label", *given).returncode == 0
+    compared = command(*diff, path, "--set", "label.variables.desk=sports")
+    assert "3 articles asked with both" in compared.stdout, compared.stdout + compared.stderr
+    assert command("prompt", "diff", "desk", "plian", "--job", path).returncode == 2
 
 
 # --- the shipped ones of now ---

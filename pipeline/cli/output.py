@@ -196,6 +196,8 @@ def prompts(rows: list[tuple[str, str, str]]) -> None:
 def difference(diff: Difference, a: str, b: str) -> None:
     """Print how the labels by prompt `a` and prompt `b` differ."""
     print(diff.text)
+    if diff.note:
+        return print(f"\nno labels to compare: {diff.note}")
     if not diff.articles:
         print(
             f"\nno article was labelled with both; run the job with each: --set label.prompt={a}, --set label.prompt={b}"

@@ -7,6 +7,8 @@ from typing import Any
 
 from pipeline.cli.output import duration
 
+_TITLE = 60  # characters of a source's
+
 
 def status(report: dict[str, Any]) -> None:
     """Print how each stage of a job stands, a line each."""
@@ -18,7 +20,7 @@ def status(report: dict[str, Any]) -> None:
         for source in report["by_source"] if row["stage"] == "collect" and len(report["by_source"]) > 1 else ():
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in source["rejected"].items())
             counts = f"{source['rows']:>9,}{source['kept']:>9,}{sum(source['rejected'].values()):>10,}"
-            print(f"  {source['type'][:6]:7}{counts}  {'':14} {reasons}".rstrip())
+            print(f"{'':9}{counts}  {'':14} {source['title'][:_TITLE]}{': ' if reasons else ''}{reasons}")
     batches(report["batches"])
     if report["paused"]:
         print(f"paused: {report['paused']}; the same command goes on")

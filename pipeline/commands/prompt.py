@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.core import plugins
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.shards import read_order
 from pipeline.core.text.folding import fold_case
@@ -17,7 +18,7 @@ from pipeline.core.types import Article
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.chain import Course
-from pipeline.label.job_ledger import has_ledger
+from pipeline.label.job_ledger import has_ledger, opened_ledger
 from pipeline.label.ledger import Record, open_ledger_to_read
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.metrics.keyphrases import soft_f1
@@ -80,12 +81,21 @@ class Difference:
     added: list[tuple[str, int]] = field(default_factory=list)
     removed: list[tuple[str, int]] = field(default_factory=list)
     examples: list[dict[str, Any]] = field(default_factory=list)
+    note: str | None = None  # why no labels could be compared
 
 
 def difference(first: Workspace, second: Workspace, shown: int = 10) -> Difference:
-    """Compare the job's labels between two prompts; each workspace has the same job with another `label.prompt`."""
-    labellers = RequestBuilder(first), RequestBuilder(second)
-    result = Difference(_text_diff(*(labeller.prompt for labeller in labellers)))
+    """Compare two prompts, and the job's labels by them; each workspace has the same job with another `label.prompt`."""
+    result = Difference(_text_diff(first, second))
+    try:
+        _compare_labels(first, second, result, shown)
+    except (ConfigError, InputError) as error:  # the texts can be compared all the same
+        result.note = str(error)
+    return result
+
+
+def _compare_labels(first: Workspace, second: Workspace, result: Difference, shown: int) -> None:
+    labellers = _builder(first), _builder(second)
     labels: list[tuple[list[str], list[str]]] = []
     costs: tuple[list[float | None], list[float | None]] = ([], [])
     for article, records in _labelled_by_both(first, labellers):
@@ -98,7 +108,25 @@ def difference(first: Workspace, second: Workspace, shown: int = 10) -> Differen
         if len(result.examples) < shown and set(pair[0]) != set(pair[1]):
             result.examples.append({"id": article.id, "a": pair[0], "b": pair[1]})
     _summarise(result, labels, costs, shown)
-    return result
+
+
+def _builder(work: Workspace) -> RequestBuilder:
+    """Return who asks by this workspace's prompt.
+
+    Of `label.variables` it is given those that it uses: another prompt's would be an error.  Raises ConfigError where the job's
+    provider takes no prompt.
+    """
+    label = work.config.label
+    if not plugins.load("providers", label.provider).Provider.uses_prompt:
+        raise ConfigError(
+            f"label.provider: {label.provider!r} takes the article itself, without a prompt; to compare labels: --set "
+            "label.provider=NAME"
+        )
+    used = prompts.variables_of(prompts.find(work.config.prompt, work.config.folder))
+    own = {name: value for name, value in label.variables.items() if name in used}
+    return RequestBuilder(
+        Workspace(work.config.model_copy(update={"label": label.model_copy(update={"variables": own})}))
+    )
 
 
 def _summarise(
@@ -145,7 +173,7 @@ def _label(labeller: RequestBuilder, article: Article, records: list[Record]) ->
 def _labelled_by_both(
     work: Workspace, labellers: tuple[RequestBuilder, RequestBuilder]
 ) -> Iterator[tuple[Article, tuple[list[Record], list[Record]]]]:
-    with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
+    with opened_ledger(work) as ledger:
         for batch in _batches(work):
             requests = [labeller.requests(batch, ledger) for labeller in labellers]
             keys = [(first.key, second.key) for first, second in zip(*requests, strict=True)]
@@ -167,14 +195,13 @@ def _batches(work: Workspace) -> Iterator[list[Article]]:
             yield articles[start : start + _BATCH]
 
 
-def _text_diff(a: prompts.Prompt | None, b: prompts.Prompt | None) -> str:
-    assert a is not None and b is not None
-    lines = difflib.unified_diff(_lines(a), _lines(b), a.name, b.name, lineterm="")
-    return "\n".join(lines)
+def _text_diff(first: Workspace, second: Workspace) -> str:
+    a, b = first.config.prompt, second.config.prompt
+    lines_a, lines_b = (_lines(prompts.source_of(prompts.find(name, first.config.folder))) for name in (a, b))
+    return "\n".join(difflib.unified_diff(lines_a, lines_b, a, b, lineterm=""))
 
 
-def _lines(prompt: prompts.Prompt) -> list[str]:
-    source = prompt.source
+def _lines(source: prompts.PromptFile) -> list[str]:
     parts = [("system", source.system or "")]
     for example in source.examples:
         parts += [("user", example.user), ("assistant", example.assistant)]

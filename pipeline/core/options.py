@@ -84,6 +84,10 @@ class SourceOptions(Options):
     columns: dict[ArticleColumn, str] = {}
     licence: str | None = None
 
+    def title(self) -> str:
+        """Return what people know the source by, in a few words: a path, a name."""
+        return self.type
+
     def for_new_units(self) -> Self:
         """Return the options that units are read with which no run has read yet, where a default is another than it was.
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,12 +13,15 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from pipeline.core import plugins
 from pipeline.core.errors import ArgumentError, ConfigError
 from pipeline.job.config import JobConfig
+from pipeline.job.label_options import LabelOptions
 from pipeline.job.validation import check, kind_of
 from pipeline.job.yaml_reader import parse_yaml, read_text
 
 Overrides = Mapping[str, Any] | Iterable[str]
+_log = logging.getLogger("labelmill.job")
 
 
 def load_dotenv(folder: Path) -> None:
@@ -45,7 +49,10 @@ def load_job(path: str | os.PathLike[str], overrides: Overrides = ()) -> JobConf
     raw = parse_yaml(read_text(path, "job file"), str(path))
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a job file is a mapping with 'name' and 'sources'; found {kind_of(raw)}")
-    for key, value in _pairs(overrides):
+    pairs = list(_pairs(overrides))
+    if isinstance(provider := dict(pairs).get("label.provider"), str):
+        _leave_aside(raw, provider, path)
+    for key, value in pairs:
         _override(raw, key, value)
     forbid_plain_secret(raw, path)
     load_dotenv(path.parent)
@@ -59,6 +66,26 @@ def load_job(path: str | os.PathLike[str], overrides: Overrides = ()) -> JobConf
     for section in ("source_options", "filter_options", "provider_options", "task_options"):
         getattr(config, section)
     return config
+
+
+def _leave_aside(raw: dict[str, Any], provider: str, path: Path) -> None:
+    """Take what only the file's provider takes out of `label.parameters`, and say so: `--set` names another provider."""
+    label = raw.get("label")
+    parameters = label.get("parameters") if isinstance(label, dict) else None
+    if not isinstance(label, dict) or not isinstance(parameters, dict):
+        return
+    former = label.get("provider", LabelOptions.model_fields["provider"].default)
+    try:
+        theirs, ours = (plugins.load("providers", name).Options for name in (former, provider))
+    except ConfigError:
+        return  # the check of the whole says which provider is none
+    takes_any = ours.model_config.get("extra") == "allow"
+    others = [
+        name for name in parameters if name not in ours.model_fields and (name in theirs.model_fields or not takes_any)
+    ]
+    if former != provider and others:
+        label["parameters"] = {name: value for name, value in parameters.items() if name not in others}
+        _log.warning(f"{path}: label.parameters.{', '.join(others)}: not for {provider!r}, and left aside")
 
 
 def _path_of(path: Any) -> Path:

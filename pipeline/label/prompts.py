@@ -162,6 +162,13 @@ def source_of(path: Path) -> PromptFile:
     return source
 
 
+def variables_of(path: Path) -> set[str]:
+    """Return the variables that a prompt file uses, those of its conditions included.  Raises ConfigError."""
+    source, environment = source_of(path), _environment()
+    used = [_undeclared(environment, text, f"{path}: {key}") for _, key, text in _texts(source) if text]
+    return set().union(*used, {example.when for example in source.examples if example.when})
+
+
 def load(
     name: str,
     folder: Path,
@@ -263,14 +270,18 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _variables(environment: jinja2.Environment, text: str, where: str, allowed: list[str]) -> set[str]:
     """Return the variables that a template uses.  Raises ConfigError for one that nothing offers."""
-    try:
-        used = meta.find_undeclared_variables(environment.parse(text))
-    except jinja2.TemplateSyntaxError as error:
-        raise ConfigError(f"{where}: line {error.lineno}: {error.message}") from error
+    used = _undeclared(environment, text, where)
     for name in sorted(used - set(allowed)):
         hint = did_you_mean(name, allowed)
         raise ConfigError(f"{where}: unknown variable {name!r}{hint}; allowed: {', '.join(allowed)}")
     return used
+
+
+def _undeclared(environment: jinja2.Environment, text: str, where: str) -> set[str]:
+    try:
+        return meta.find_undeclared_variables(environment.parse(text))
+    except jinja2.TemplateSyntaxError as error:
+        raise ConfigError(f"{where}: line {error.lineno}: {error.message}") from error
 
 
 def _template(

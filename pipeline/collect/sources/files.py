@@ -39,6 +39,9 @@ class Options(contracts.SourceOptions):
     encoding: str = Field(default="utf-8-sig", json_schema_extra={"default": "auto"})
     max_row_bytes: int = Field(default=MAX_ROW_BYTES, gt=0)
 
+    def title(self) -> str:
+        return self.path if isinstance(self.path, str) else ", ".join(self.path)
+
     def for_new_units(self) -> Options:
         return self if "encoding" in self.model_fields_set else self.model_copy(update={"encoding": "auto"})
 

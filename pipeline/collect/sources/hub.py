@@ -30,6 +30,9 @@ class Options(contracts.SourceOptions):
     split: str = "train"
     revision: str | None = None  # null: the main branch as it is now
 
+    def title(self) -> str:
+        return f"hub:{self.name}"
+
 
 class Source(contracts.Source):
     """Articles of a data set; a name that is a folder (relative to `folder`) means that folder."""

@@ -39,6 +39,9 @@ class Options(contracts.SourceOptions):
     key: str
     changed: str | None = None  # a column that another value stands in whenever the row was changed
 
+    def title(self) -> str:
+        return f"sql:{self.table or self.query}"
+
     @model_validator(mode="after")
     def _one_of_two(self) -> Options:
         if (self.table is None) == (self.query is None):

@@ -67,6 +67,9 @@ class Options(contracts.SourceOptions):
         None  # processes that extract; null: as many as there are cores
     )
 
+    def title(self) -> str:
+        return f"web:{self.name}"
+
     @model_validator(mode="after")
     def _somewhere_to_start(self) -> Options:
         if not (self.urls or self.url_file or self.feeds or self.sitemaps or self.sites):

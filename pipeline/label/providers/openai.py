@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pipeline.core import contracts
 from pipeline.core.batch_api import BatchApi
 from pipeline.core.coroutines import run_coroutine
-from pipeline.core.errors import ConfigError, EndpointError, RequestFailed
+from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
 from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.proxies import PROXY_ASKS
@@ -31,6 +31,7 @@ from pipeline.label.openai_api.error_body import ErrorBody, parse_json, read_err
 DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LIST_SECONDS = 10
+_NO_KEY = "no API key: set OPENAI_API_KEY"
 FLEX_SECONDS = (
     900.0  # what OpenAI gives a reply of its flex tier; cut off sooner it is billed, sent again, and billed again
 )
@@ -106,13 +107,14 @@ class Provider(contracts.Provider):
         self.compatibility.on_change = lambda message: on_change(message, self.compatibility.changes)
 
     async def open(self) -> None:
-        """Open the session.  Raises EndpointError for a key that is missing or cannot be one."""
-        self._check_authorised()
+        """Open the session.  Raises Paused for a key that is missing, EndpointError for one that cannot be one."""
+        self._check_key()
         await self._connection.open()
 
-    def _check_authorised(self) -> None:
+    def _check_key(self) -> None:
+        """Raise Paused where there is no key for OpenAI itself; another server may need none."""
         if self.base_url == DEFAULT_BASE_URL and not self._connection.is_authorised:
-            raise EndpointError("no API key: set OPENAI_API_KEY in the environment or in .env (see .env.example)")
+            raise Paused(f"{_NO_KEY} (in the environment, or in .env beside the job file)")
 
     async def close(self) -> None:
         """Close the session."""
@@ -161,7 +163,7 @@ class Provider(contracts.Provider):
         """Return the endpoint's Batch API, by the same address, key, headers and proxy."""
         connection = self._connection.another()
         lent = batches.Endpoint(
-            self.identity["endpoint"], connection, self._check_authorised, self._batched_body, self._batched_failure
+            self.identity["endpoint"], connection, self._check_key, self._batched_body, self._batched_failure
         )
         return batches.Batches(lent)
 
@@ -193,6 +195,7 @@ class Provider(contracts.Provider):
         return run_coroutine(self._models())
 
     async def _models(self) -> list[ModelInfo]:
+        self._check_key()
         connection = self._connection.another()
         await connection.open(LIST_SECONDS)
         try:
@@ -220,10 +223,16 @@ class Provider(contracts.Provider):
             error = replace(error, code=code, words=(code, *error.words))
         sent_as = f"HTTP {status}" if inside is None else "HTTP 200 with an error"
         text = self._connection.redact(f"{sent_as} {error.code}: {error.message}".replace(" :", ":"))[:300]
+        if status == 401 and not self._connection.is_authorised:
+            return RequestFailed("fatal", "no_api_key", _key_is_missing(self._connection, text))
         failure = failures.failure_of(status, error, text, headers, body, self._connection.where)
         if inside is not None:
             failure.may_be_paid, failure.reply = inside.may_be_paid, inside.reply
         return failure
+
+
+def _key_is_missing(connection: Connection, answer: str) -> str:
+    return f"{_NO_KEY}, for {connection.where} asks for one ({answer})"[:400]
 
 
 async def _get(connection: Connection, path: str) -> tuple[int, Any]:
@@ -235,4 +244,6 @@ async def _get(connection: Connection, path: str) -> tuple[int, Any]:
     if 200 <= status < 300 or status == 404:
         return 404 if status == 404 else 200, parse_json(data)
     message = PROXY_ASKS if status == 407 else read_error(connection.without_secrets(data)).message
+    if status == 401 and not connection.is_authorised:
+        raise Paused(_key_is_missing(connection, connection.redact(f"HTTP 401: {message}")))
     raise EndpointError(f"{connection.where}: {connection.redact(f'HTTP {status}: {message}')}"[:300], status=status)
