@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.clean import stage as clean
+from pipeline.clean.label_runs import labels_by_run
 from pipeline.collect import stage as collect
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import read_json
@@ -174,6 +175,11 @@ def states(work: Workspace) -> dict[str, str]:
     return dict(_states(work))
 
 
+def is_ready_to_publish(work: Workspace) -> bool:
+    """Whether the rows of all stages are up to date, so that a version can be made without a run."""
+    return all(state in (DONE, UNKNOWN) for state in states(work).values())
+
+
 def _states(work: Workspace) -> Iterator[tuple[str, str]]:
     """Yield the stages in order with their states; a stage is looked at only when it is drawn."""
     shards = read_json(work.articles.path / "_order.json") or []
@@ -218,7 +224,7 @@ def status(work: Workspace) -> dict[str, Any]:
     by_source = _named(work, read_json(work.articles.path / "_sources.json") or [])
     return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, stage_states)],
             "ledger": ledger, "batches": batches, "sources": changes, "by_source": by_source,
-            "paused": progress.paused}  # fmt: skip
+            "paused": progress.paused, "labels": labels_by_run(work, order)}  # fmt: skip
 
 
 def _named(work: Workspace, by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:

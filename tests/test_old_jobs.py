@@ -297,6 +297,12 @@ def test_an_article_more_is_labelled_by_the_extractor_as_it_is_now(old_jobs: Pat
     assert {run_id for run_id, _ in after.values()} == {RUN_IDS["extractive"]} != {run_id}
     label = stage(work, "label")
     assert (label["rows"], label["kept"], label["state"]) == (len(after) + 1, len(after) + 1, "done")
+    counted = json.loads(command("status", path, "--json").stdout)["labels"]
+    assert [(run["name"], run["run_id"], run["labels"]) for run in counted] == [
+        ("extractive 1", RUN_IDS["extractive"], len(after)),
+        ("extractive 2", run_id, 1),
+    ]
+    assert f"labels: {len(after)} by extractive 1, 1 by extractive 2\n" in command("status", path).stdout
     newest = store.latest(work.versions)
     assert newest is not None
     runs = {one["run_id"]: one for one in store.read_manifest(newest)["runs"]}
@@ -326,8 +332,15 @@ def test_a_takedown_alone_can_still_be_published(old_jobs: Path) -> None:
     path = old_jobs / "extractive.yaml"
     before = labels_of(work_of(path))
     gone = next(iter(before))
-    assert command("takedown", path, "--id", gone).returncode == 0
-    work = run(path)
+    taken = command("takedown", path, "--id", gone)
+    assert taken.returncode == 0
+    # a better cleaner came since: `publish` alone cannot, and both say what can
+    assert f"labelmill run {path} and then labelmill publish {path} make a version without it" in taken.stdout
+    refused = command("publish", path)
+    assert refused.returncode == 1 and f"run: labelmill run {path} --from clean" in refused.stderr
+    assert command("run", path).returncode == 0
+    assert command("publish", path).returncode == 0
+    work = work_of(path)
     assert labels_of(work) == {name: label for name, label in before.items() if name != gone}
     newest = store.latest(work.versions)
     assert newest is not None and newest.name != "1.0.0"

@@ -145,9 +145,11 @@ def exported(done: ExportResult) -> None:
         print(f"  note: {note}")
 
 
-def takedown(taken: Takedown, job: str) -> None:
-    """Print that an article was taken down, and which versions still hold it."""
-    print(f"{taken.id}: taken down, with its text under any id; labelmill publish {job} makes a version without it")
+def takedown(taken: Takedown, job: str, *, is_up_to_date: bool) -> None:
+    """Print that an article was taken down, what makes a version without it, and which versions still hold it."""
+    publish = f"labelmill publish {job}"
+    makes = f"{publish} makes" if is_up_to_date else f"labelmill run {job} and then {publish} make"
+    print(f"{taken.id}: taken down, with its text under any id; {makes} a version without it")
     for version, on_hub in taken.held_by.items():
         print(f"  version {version} holds it{', here and on the Hub' if on_hub else ', here'}")
     if taken.near_copies:

@@ -145,8 +145,10 @@ def export(
 )
 @click.option("--reason", default="", metavar="TEXT", help="Kept in the log.")
 def takedown(job: Job, ids: tuple[str, ...], reason: str) -> None:
+    from pipeline import runner
     from pipeline.commands import takedown
 
     work = job.workspace()
     for row_id in ids:
-        output.takedown(takedown.takedown(work, row_id, reason), job.in_commands)
+        taken = takedown.takedown(work, row_id, reason)
+        output.takedown(taken, job.in_commands, is_up_to_date=runner.is_ready_to_publish(work))

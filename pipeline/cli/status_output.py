@@ -22,6 +22,8 @@ def status(report: dict[str, Any]) -> None:
             counts = f"{source['rows']:>9,}{source['kept']:>9,}{sum(source['rejected'].values()):>10,}"
             print(f"{'':9}{counts}  {'':14} {source['title'][:_TITLE]}{': ' if reasons else ''}{reasons}")
     batches(report["batches"])
+    if len(report["labels"]) > 1:
+        print("labels: " + ", ".join(f"{run['labels']:,} by {run['name']}" for run in report["labels"]))
     if report["paused"]:
         print(f"paused: {report['paused']}; the same command goes on")
     if report.get("held_back"):

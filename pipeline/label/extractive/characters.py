@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.label.extractive import articles, chinese, japanese
 from pipeline.label.extractive.lexicon import HAN, sections
@@ -41,8 +42,7 @@ FEATURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     """A word of a run."""
 
     begin: int
@@ -136,23 +136,34 @@ def _phrases(text: str, language: str, stop: frozenset[str]) -> dict[str, _Phras
     edges = _lists(language)["edge"]
     phrases: dict[str, _Phrase] = {}
     for run in _runs(chinese.simplified(text) if language == "zh" else text, language, stop):
-        for begin, first in enumerate(run):
-            for end in range(begin, min(len(run), begin + _LONGEST)):
-                last = run[end]
-                shown = text[first.begin : last.end]
-                if not (first.may_begin and last.may_end) or not _SHORT <= len(shown) <= _LONGEST_PHRASE:
-                    continue
-                if shown[0] in edges or shown[-1] in edges:
-                    continue
-                phrase = phrases.setdefault(shown, _Phrase(shown, first.begin))
-                phrase.count += 1
-                phrase.free_left += begin == 0
-                phrase.free_right += end == len(run) - 1
-                phrase.names += first.is_name
-                phrase.verbal += begin == end and first.is_verbal
-                phrase.has_verb = any(unit.is_verb for unit in run[begin : end + 1]) and not _BODY.search(shown)
+        final = len(run) - 1
+        for begin, end, has_verb in _spans(run):
+            shown = text[run[begin].begin : run[end].end]
+            if not _SHORT <= len(shown) <= _LONGEST_PHRASE or shown[0] in edges or shown[-1] in edges:
+                continue
+            phrase = phrases.get(shown)
+            if phrase is None:
+                phrase = phrases[shown] = _Phrase(shown, run[begin].begin)
+                phrase.has_verb = has_verb and not _BODY.search(shown)
+            phrase.count += 1
+            phrase.free_left += begin == 0
+            phrase.free_right += end == final
+            phrase.names += run[begin].is_name
+            phrase.verbal += begin == end and run[begin].is_verbal
     _add_quoted(phrases, text)
     return _completed(phrases)
+
+
+def _spans(run: list[_Unit]) -> Iterator[tuple[int, int, bool]]:
+    """Yield the first and last unit of each phrase of a run, and whether a verb stands within."""
+    for begin, first in enumerate(run):
+        if not first.may_begin:
+            continue
+        has_verb = False
+        for end in range(begin, min(len(run), begin + _LONGEST)):
+            has_verb = has_verb or run[end].is_verb
+            if run[end].may_end:
+                yield begin, end, has_verb
 
 
 def _add_quoted(phrases: dict[str, _Phrase], text: str) -> None:

@@ -5,8 +5,8 @@ dictionary does not have falls apart into single characters, which are one unkno
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.label.extractive.lexicon import HAN, sections
 
@@ -15,7 +15,6 @@ BREAK, NOUN, VERBAL, MODIFIER, VERB, PERSON, UNKNOWN = range(7)
 
 _PARTS = {"noun": NOUN, "person": NOUN, "verb noun": VERBAL, "adjective": MODIFIER, "verb": VERB, "other": BREAK}
 _TOTAL = 26  # logarithm (base 2) of all words that were counted
-_LONGEST = 8  # characters of a word
 _NAMED = 24  # logarithm of the count that a name gets where it was seen to be one
 _COMMON_VERB = 12  # logarithm of the count from which a verb of one character is no part of a name
 _LONGEST_UNKNOWN = 6
@@ -30,8 +29,7 @@ _SURNAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     begin: int
     end: int
     part: int
@@ -101,6 +99,15 @@ def _dictionary() -> dict[str, tuple[int, int]]:
 
 
 @lru_cache(maxsize=1)
+def _reach() -> dict[str, int]:
+    """Return how long the longest word is that begins with a character."""
+    longest: dict[str, int] = {}
+    for word in _dictionary():
+        longest[word[0]] = max(longest.get(word[0], 1), len(word))
+    return longest
+
+
+@lru_cache(maxsize=1)
 def _names() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return what a person's name looks like: behind a title, and before a verb of saying."""
     lists = sections("zh")
@@ -124,17 +131,20 @@ def _people(text: str) -> frozenset[str]:
 
 def _divided(stretch: str, offset: int, names: frozenset[str]) -> list[Word]:
     """Return the most probable words of a stretch of Chinese characters."""
-    known, size = _dictionary(), len(stretch)
+    known, reach, size = _dictionary(), _reach(), len(stretch)
+    longest_name = max(map(len, names), default=1)
     worth, ends = [0.0] * (size + 1), [0] * (size + 1)
     parts = [UNKNOWN] * (size + 1)
     for begin in range(size - 1, -1, -1):
         best = -_TOTAL + worth[begin + 1]
         ends[begin] = begin + 1
-        for end in range(begin + 1, min(size, begin + _LONGEST) + 1):
+        longest = max(reach.get(stretch[begin], 1), longest_name)
+        for end in range(begin + 1, min(size, begin + longest) + 1):
             word = stretch[begin:end]
-            if word in names:
+            entry = known.get(word)
+            if names and word in names:
                 count, part = _NAMED, PERSON
-            elif (entry := known.get(word)) is not None:
+            elif entry is not None:
                 count, part = entry
             else:
                 continue
@@ -170,9 +180,11 @@ def _joined(words: list[Word], text: str) -> list[Word]:
 
 def _is_clause(word: Word, text: str) -> bool:
     """Whether single characters that were joined are no word, as the last one is a verb and no other is unknown: 停运, 票涨."""
+    if word.part != UNKNOWN or word.end - word.begin != 2:
+        return False
     known = _dictionary()
-    parts = [known.get(each, (0, UNKNOWN))[1] for each in text[word.begin : word.end]]
-    return word.part == UNKNOWN and len(parts) == 2 and parts[-1] == VERB and UNKNOWN not in parts
+    first, last = (known.get(each, (0, UNKNOWN))[1] for each in text[word.begin : word.end])
+    return last == VERB and first != UNKNOWN
 
 
 def _attached(words: list[Word], text: str) -> list[Word]:

@@ -52,7 +52,7 @@ _LISTED = {  # of words that no list has
     ),
     "nl": (
         ("(?:maan|dins|woens|donder|vrij|zater|zon)dag(?:ochtend|morgen|middag|avond|nacht)", BREAK),
-        ("lijk|lijks", BREAK), ("^(?:ge|ver|be|ont)[a-z]{3,}[dt]", PARTICIPLE),
+        ("lijk|lijks|honderd(?:en)?|duizend(?:en)?", BREAK), ("^(?:ge|ver|be|ont)[a-z]{3,}[dt]", PARTICIPLE),
     ),
     "sv": (("(?:mån|tis|ons|tors|fre|lör|sön)dags(?:morgon|kväll|natt|eftermiddag)(?:en)?", BREAK), ("ande|ades|des|te[sr]", VERB)),
     "da": (("ende|ede|edes", VERB),),

@@ -6,8 +6,8 @@ particles bound it, endings of verbs and adjectives (通り, 生まれる) take 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.label.extractive.lexicon import HAN, sections
 
@@ -28,8 +28,7 @@ _MADE_VERB = re.compile("し(?:た|て|、|な|ま|よ)|さ[せれ]|する|す�
 _FEWEST, _MOST = 2, 6  # characters of a person's name
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     begin: int
     end: int
     bounds: bool = False  # no part of a phrase

@@ -87,7 +87,8 @@ _AGED = re.compile(
     r"\d+-?(?:jährige[rnms]?|jarige[n]?|åring(?:en|ar)?|årige?|år(?:s|ig)?|latek|latka|letý|летн.*|річн.*)"
 )
 _GERMAN_DAY = re.compile(
-    "(?:(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch)(?:s|morgen|früh|vormittag|mittag|nachmittag|abend|nacht)s?"
+    "(?:(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch)(?:s|morgen|früh|vormittag|mittag|nachmittag|abend|nacht)s?|"
+    ".*(?:hunderte?|tausende?|dutzende?)n?"
 )
 _MONEY = re.compile(r"(?:us|hk|nz|eur|gbp|rs|au?)\d[\d.,]*")  # $US108
 _TIME_OF_DAY = re.compile(r"\d+(?:st|nd|rd|th|e|er|h|am|pm)?\d*")
