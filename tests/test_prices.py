@@ -154,3 +154,103 @@ def quoted(path: Path, *more: str) -> Any:
     done = command("quote", path, "--json", *more)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+# --- quotes ---
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgres"])
+def test_a_second_quote_tells_the_same(
+    make_job: JobMaker, server: Server, where: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answers come from the ledger in no time, which says nothing of the rest."""
+    if where == "postgres":
+        monkeypatch.setenv("LEDGER_URL", request.getfixturevalue("postgres_url"))
+    server.latency = 0.1
+    path = openai_job(make_job, server, 40, ledger="${LEDGER_URL}" if where == "postgres" else None)
+    run(path, last="filter")
+    first = quoted(path, "--sample", "20")
+    assert sum(server.seen.values()) == first["sampled"] == 20
+    for _ in range(2):
+        again = quoted(path, "--sample", "20")
+        assert {name: again[name] for name in again if name != "notes"} == {
+            name: first[name] for name in first if name != "notes"
+        }
+    assert first["rest_seconds"][0] > 0.1 and sum(server.seen.values()) == 20
+
+
+def test_how_many_were_in_flight(make_job: JobMaker, server: Server) -> None:
+    """Four at a time in two runs with a break between them are four; one after the other is one."""
+    server.latency = 0.1
+    for count, most in ((12, 4), (24, 4)):
+        path = openai_job(make_job, server, count, limits={"concurrency": most})
+        run(path, last="label")
+    ledger = open_ledger(work_of(path).ledger_target, "test")
+    try:
+        assert 2.0 < ledger.report.in_flight() <= 4.3
+    finally:
+        ledger.close()
+
+
+def test_an_emptied_ledger_is_not_quoted_as_a_new_job(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 4)
+    work = run(path, last="label")
+    for file in work.path.glob("ledger.sqlite*"):
+        file.unlink()
+    for more in ((), ("--sample", "2")):
+        done = command("quote", path, *more)
+        assert done.returncode == 1 and "holds no answers, but this job got 4: put the ledger back" in done.stderr
+    assert sum(server.seen.values()) == 4
+
+
+PRICE = {"*": {"input": 1.0, "output": 1.0}}
+
+
+def test_what_the_endpoint_may_count_is_bounded(make_job: JobMaker, server: Server) -> None:
+    """Three times as many tokens as ours: the quote without a sample holds, one with it says how many."""
+    server.models = ("house-model",)
+
+    def thrice(body: dict[str, Any], _: int) -> Any:
+        size = sum(len(message["content"]) for message in body["messages"])
+        answer = completion(body, "harbour; city; spring")
+        return 200, answer | {"usage": {"prompt_tokens": int(size * 0.6), "completion_tokens": 20}}, {}
+
+    server.script = thrice
+    path = openai_job(make_job, server, 80, model="house-model", prices=PRICE)
+    run(path, last="filter")
+    first = quoted(path)
+    assert first["input_tokens"] < first["most_input_tokens"] and "at most one a byte" in " ".join(first["notes"])
+    sampled = quoted(path, "--sample", "30")
+    assert sampled["input_tokens"] < sampled["most_input_tokens"] < first["most_input_tokens"]
+    assert "in 30 answers the endpoint counted" in " ".join(sampled["notes"]) and "byte" not in " ".join(
+        sampled["notes"]
+    )
+    plain = quoted(path)  # by the answers that are there
+    assert plain["most_input_tokens"] == sampled["most_input_tokens"]
+    run(path, last="label")
+    spent = sum(cost or 0 for cost in costs(path))
+    assert first["input_usd"] < spent <= first["most_usd"]
+    assert sampled["paid_usd"] < spent <= sampled["paid_usd"] + sampled["most_usd"]
+    assert "as the endpoint counts" not in command("quote", path).stdout
+
+
+@pytest.mark.parametrize(
+    ("label", "exact"),
+    [({}, True), ({"model": "openai/gpt-4o-mini"}, True), ({"model": "o4-mini"}, True), ({"model": "claude-haiku-4-5"}, False),
+     ({"model": "gpt-neox-20b"}, False), ({"model": "ollama-o1"}, False)],
+)  # fmt: skip
+def test_whose_tokens_are_counted_exactly(
+    make_job: JobMaker, server: Server, label: dict[str, Any], exact: bool
+) -> None:
+    path = openai_job(make_job, server, 2, **label)
+    run(path, last="filter")
+    told = quoted(path)
+    assert (told["most_input_tokens"] == told["input_tokens"]) is exact
+    assert any("may count more" in note for note in told["notes"]) is not exact
+
+
+def test_the_job_names_its_own_tokenizer(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server, 2, model="house-model")
+    run(path, last="filter")
+    told = quoted(path, "--set", "tokenizer=cl100k_base")
+    assert told["most_input_tokens"] == told["input_tokens"] and told["encoding"] == "cl100k_base"

@@ -72,7 +72,9 @@ def quote(estimate: Quote) -> None:
     print(
         f"{estimate.articles:,} articles, {estimate.answered:,} answered; {estimate.to_ask:,} requests to {estimate.model}"
     )
-    print(f"  prompts  {estimate.input_tokens:,} tokens, counted with {estimate.encoding}")
+    own = estimate.most_input_tokens
+    at_most = f"; at most {own:,} as the endpoint counts" if own > estimate.input_tokens else ""
+    print(f"  prompts  {estimate.input_tokens:,} tokens, counted with {estimate.encoding}{at_most}")
     if estimate.most_output_tokens:
         print(f"  replies  at most {estimate.most_output_tokens * estimate.to_ask:,} tokens")
     if estimate.input_usd is not None:

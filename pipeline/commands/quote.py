@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.shards import read_order
+from pipeline.core.text.tokens import is_encoding_of
 from pipeline.core.types import Article, Request
 from pipeline.job.label_options import Price
 from pipeline.job.workspace import Workspace
@@ -20,13 +20,16 @@ from pipeline.label.chain import Asker, Course, Lack
 from pipeline.label.cost import quote as quotes
 from pipeline.label.cost.prices import Prices, unknown
 from pipeline.label.cost.quote import Quote, Sampled
+from pipeline.label.cost.token_bound import TokenBound
 from pipeline.label.engine.context_fit import ContextFit
 from pipeline.label.engine.monitor import EventLog, Monitor
+from pipeline.label.engine.request_attempt import size_of
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.progress import selection
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
+from pipeline.label.stage import check_ledger_is_this_jobs
 
 _LOOKED_UP = 256
 _IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
@@ -36,16 +39,19 @@ FREE = Price(input=0, output=0)
 def quote(work: Workspace, sample: int = 0) -> Quote:
     """Quote the rest of a job; `sample`: label that many articles at random first (their labels are kept).
 
-    The articles must have been filtered.  Raises Paused where the sample cannot be asked.
+    The articles must have been filtered.  Raises Paused where the sample cannot be asked, InputError where the ledger lacks answers
+    that the job had.
     """
     labeller = RequestBuilder(work)
     if labeller.prompt is None:
         raise ConfigError(f"label.provider: {labeller.provider_name} costs nothing; there is nothing to quote")
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger:
+        check_ledger_is_this_jobs(work, ledger, read_order(work.articles))
         survey = _Survey(work, labeller, ledger, sample)
         survey.count()
-        in_flight = survey.ask() if sample else 0.0
-        result = survey.result(in_flight)
+        if sample:
+            survey.ask()
+        result = survey.result()
     quotes.keep(work.quote_file, result)
     return result
 
@@ -53,10 +59,11 @@ def quote(work: Workspace, sample: int = 0) -> Quote:
 @dataclass(frozen=True, slots=True)
 class _Question:
     """A question about an article.  `tokens` are exact but for answers that it holds and that are not there yet: those count as
-    long as replies may be; `is_label`: it is the label's own, not one before it."""
+    long as replies may be; `most` is what they may be for the endpoint; `is_label`: it is the label's own, not one before it."""
 
     request: Request
     tokens: int
+    most: int
     is_label: bool
 
 
@@ -76,10 +83,16 @@ class _Survey:
         self._most_output = self._provider.max_output_tokens
         self._is_here = self._provider.pool is not None
         self._fitting = ContextFit(labeller, self._options.on_too_long, self._most_output)
-        self._articles, self._labelled, self._answered, self._tokens = 0, 0, 0, 0
+        self._bound = TokenBound(self._is_counted_here())
+        self._articles, self._labelled, self._answered, self._tokens, self._most = 0, 0, 0, 0, 0
         self._seen: set[bytes] = set()
         self._drawn: list[tuple[bytes, bytes, _Drawn]] = []  # a heap of the largest of the smallest digests
         self._sample: list[_Drawn] = []
+
+    def _is_counted_here(self) -> bool:
+        """Return whether prompts are counted with the model's own tokenizer."""
+        is_named = bool(self._labeller.tokenizer) or is_encoding_of(self._provider.model or "")
+        return is_named or self._provider.ruler is not None
 
     def count(self) -> None:
         shards = read_order(self._work.articles)
@@ -108,6 +121,8 @@ class _Survey:
                     self._answered += key in answers
                     self._labelled += question.is_label and key in answers
                     self._tokens += 0 if key in answers else question.tokens
+                    self._most += 0 if key in answers else question.most
+                    self._compare(question.request, answers.get(key, []))
             if self._wanted and is_new:
                 self._draw(_Drawn(article, questions))
 
@@ -133,8 +148,16 @@ class _Survey:
 
     def _question(self, request: Request, unknown: int, is_label: bool, is_answered: bool) -> _Question:
         if is_answered and not self._wanted:
-            return _Question(request, 0, is_label)
-        return _Question(request, self._fitting.tokens(request) + unknown * (self._most_output or 0), is_label)
+            return _Question(request, 0, 0, is_label)
+        tokens, ahead = self._fitting.tokens(request), unknown * (self._most_output or 0)
+        most = self._bound.most_of(request, tokens, size_of(request))
+        return _Question(request, tokens + ahead, most + ahead, is_label)
+
+    def _compare(self, request: Request, records: list[Record]) -> None:
+        """Note how many tokens the endpoint counted for a prompt that was sent whole."""
+        record = next((record for record in records if record.reply and not record.note), None)
+        if record and record.reply and record.reply.usage.input_tokens and self._bound.wants_more:
+            self._bound.compare(record.reply.usage.input_tokens, self._fitting.tokens(request))
 
     def _draw(self, drawn: _Drawn) -> None:
         """Keep the articles whose first questions have the smallest digests: a random sample, and the same one each time."""
@@ -145,23 +168,22 @@ class _Survey:
         elif rank > self._drawn[0][0]:
             heapq.heapreplace(self._drawn, (rank, key, drawn))
 
-    def ask(self) -> float:
-        """Label the sample; return how many requests were in flight on average."""
+    def ask(self) -> None:
+        """Label the sample."""
         foreseen = {question.request.key for drawn in self._sample for question in drawn.questions}
         earlier = self._ledger.get(list(foreseen))
-        started = time.monotonic()
         with self._work.locked(shared=True), self._work.progress("sample", len(foreseen), "requests") as bar:
             self._ask_sample(Monitor(bar, EventLog(self._work.events_file), self._ledger.report.spending().spent))
-        wall = time.monotonic() - started
-        busy, counted = 0.0, set[bytes]()
+        counted = set[bytes]()
         for question, key, records in self._asked():
             if records and key not in counted and question.request.key not in earlier:
                 counted.add(key)
                 self._answered += 1
                 self._labelled += question.is_label
                 self._tokens -= question.tokens
-                busy += sum(record.seconds for record in records)
-        return busy / wall if counted else 0.0
+                self._most -= question.most
+                if key == question.request.key:
+                    self._compare(question.request, records)
 
     def _ask_sample(self, monitor: Monitor) -> None:
         articles, chain = [drawn.article for drawn in self._sample], self._labeller.chain
@@ -195,20 +217,22 @@ class _Survey:
                 sampled.append(Sampled(question.tokens, answers[-1].reply.usage, cost, seconds))
         return sampled
 
-    def result(self, measured_in_flight: float) -> Quote:
+    def result(self) -> Quote:
         limits, model = self._options.limits, self._provider.model
         price, service_tier = Prices(self._options.prices, self._provider.base_url).of(model), self._provider.tier
         price = FREE if self._is_here else price
         requests = len(self._seen) - self._answered
-        prompts, most = quotes.price_of_rest(price, service_tier, self._tokens, requests, self._most_output)
+        tokens = (self._tokens, self._bound.most(self._tokens, self._most))
+        prompts, most = quotes.price_of_rest(price, service_tier, tokens, requests, self._most_output)
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
         at_limits = quotes.seconds_at_limits(requests, self._tokens, rpm, tpm)
         cost = outputs = seconds = None
         if sample := self._sampled():
-            in_flight = limits.concurrency or measured_in_flight or _IN_FLIGHT
+            # of the ledger, where the answers of a sample stay: asked about once more it tells the same
+            in_flight = limits.concurrency or self._ledger.report.in_flight() or _IN_FLIGHT
             cost, outputs, seconds = quotes.intervals(sample, self._tokens, requests, in_flight, at_limits or 0.0)
         return Quote(
-            self._articles, self._labelled, requests, model, self._fitting.tokenizer, self._tokens, self._most_output,
+            self._articles, self._labelled, requests, model, self._fitting.tokenizer, *tokens, self._most_output,
             price.model_dump(mode="json") if price else None, self._ledger.report.spending().spent, prompts, most, len(sample),
             cost, outputs, rpm, tpm, at_limits, seconds, self._notes(model, price is None),
         )  # fmt: skip
@@ -224,9 +248,10 @@ class _Survey:
             notes.append(
                 f"{len(chain.steps) + 1} requests an article (label.before); answers that are not there yet {length}"
             )
+        if counted := self._bound.note(model, self._fitting.tokenizer):
+            notes.append(counted)
         if self._is_here:
             notes.append("the model runs on this machine: no money; --sample 50 measures the time")
-            notes.append(f"tokens are counted as {self._fitting.tokenizer} does; the model's own may be more")
             return notes
         if unpriced:
             notes.append(unknown(model))

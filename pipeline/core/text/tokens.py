@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -76,6 +77,11 @@ def encoding_of(model: str) -> str:
     """Return the encoding of an OpenAI model by its name (as in tiktoken's table); the newest for other names."""
     older = ("gpt-4-", "gpt-3.5", "text-embedding")
     return "cl100k_base" if model == "gpt-4" or model.startswith(older) else "o200k_base"
+
+
+def is_encoding_of(model: str) -> bool:
+    """Return whether `encoding_of` is a model's own, for its name is one of OpenAI's."""
+    return bool(re.match(r"(?:gpt-\d|gpt-oss|chatgpt-|o\d(?:-|$))", model.rpartition("/")[2].lower()))
 
 
 class TokenMeasure:

@@ -32,7 +32,8 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Quote:
-    """What the rest of a job will cost.  `input_tokens` are exact counts of the rendered prompts that are still to be asked.
+    """What the rest of a job will cost.  `input_tokens` are exact counts of the rendered prompts that are still to be asked, with
+    `encoding`; the endpoint's own tokenizer counts at most `most_input_tokens`.
     Dollars are for all of the job: what is paid already, and the rest, which costs at most `most_usd` and with a sample
     `rest_usd`.
     """
@@ -43,6 +44,7 @@ class Quote:
     model: str | None
     encoding: str
     input_tokens: int
+    most_input_tokens: int
     most_output_tokens: int | None  # of one reply
     price: dict[str, Any] | None
     paid_usd: float
@@ -58,17 +60,20 @@ class Quote:
     notes: list[str] = field(default_factory=list)
 
 
-def price_of_rest(price: Price | None, tier: str | None, tokens: int, requests: int, most_output: int | None) -> tuple[
-    float | None, float | None
-]:  # fmt: skip
-    """Return (dollars of the prompts, the most that prompts and replies can cost), where the price is known."""
+def price_of_rest(
+    price: Price | None, tier: str | None, tokens: tuple[int, int], requests: int, most_output: int | None
+) -> tuple[float | None, float | None]:
+    """Return (dollars of the prompts, the most that prompts and replies can cost), where the price is known.
+
+    `tokens` are those of the prompts, as they are counted here and at most.
+    """
     if price is None:
         return None, None
     share = share_of(price, tier)
-    prompts = dollars(price, Usage(tokens, 0, 0)) * share
+    prompts, most = (dollars(price, Usage(count, 0, 0)) * share for count in tokens)
     if most_output is None:
         return prompts, None
-    return prompts, prompts + dollars(price, Usage(0, 0, most_output * requests)) * share
+    return prompts, most + dollars(price, Usage(0, 0, most_output * requests)) * share
 
 
 def intervals(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from math import inf
 from typing import Any, NamedTuple
 
 from pipeline.label.ledger.database import Database
+
+_LATEST = 10_000  # answers that tell how many were in flight
 
 
 class Spending(NamedTuple):
@@ -32,6 +36,22 @@ class LedgerReport:
         )
         [(reserved, claims)] = self._database.execute("SELECT coalesce(sum(reserved_usd), 0), count(*) FROM claims")
         return Spending(float(spent), float(lost), float(reserved), int(count), int(claims))
+
+    def in_flight(self) -> float:
+        """Return how many requests were under way on average while any was, by the latest answers; 0.0 where there are none.
+
+        Made of the ledger alone, so that it is the same whoever asks, and when.
+        """
+        rows = self._database.execute(
+            "SELECT finished_at, seconds FROM replies WHERE status = 'answered' ORDER BY finished_at DESC LIMIT ?",
+            (_LATEST,),
+        )
+        ends = sorted((datetime.fromisoformat(end).timestamp() - seconds, seconds) for end, seconds in rows)
+        covered, until = 0.0, -inf
+        for start, seconds in ends:
+            covered += max(0.0, start + seconds - max(start, until))
+            until = max(until, start + seconds)
+        return sum(seconds for _, seconds in ends) / covered if covered else 0.0
 
     def totals(self) -> dict[str, float | int | None]:
         """Return counts and cost over all records; `unpriced` answers are not in `cost_usd`.  `articles` is how many questions were
