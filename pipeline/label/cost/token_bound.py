@@ -54,8 +54,8 @@ class TokenBound:
             ratios = sorted(self._ratios)
             if ratios[-1] <= 1 or (self.is_own and ratios[-1] < 1.02):
                 return None
-            usual, most = ratios[len(ratios) // 2], ratios[-1]
-            return f"in {len(ratios):,} answers the endpoint counted {usual:.2f} times the tokens of {tokenizer}, {most:.2f} at most"
+            times = f"{ratios[len(ratios) // 2]:.2f} times the tokens of {tokenizer}, {ratios[-1]:.2f} at most"
+            return f"in {len(ratios):,} answers the endpoint counted {times}"
         if self.is_own:
             return None
         return (
