@@ -34,6 +34,7 @@ NEVER = {
 # ("sources.files", "option"): default
 ADDED: dict[tuple[str, str], Any] = {
     ("split", "keep_out"): [],
+    ("sources.files", "delimiter"): None,
     ("providers.extractive", "words"): None,
     ("providers.extractive", "diversity"): 0.5,
     ("providers.extractive", "candidates"): (),

@@ -162,6 +162,8 @@ def _utf16(head: bytes) -> str | None:
     even, odd, pairs = head[::2].count(0), head[1::2].count(0), len(head) // 2
     if max(even, odd) < 0.05 * pairs or not pairs or min(even, odd) > 0.3 * max(even, odd):
         return None
+    if head.count(0) < 0.2 * len(head) and head.decode("utf-8", "replace").count(_REPLACED) <= 1:
+        return None  # a few stray NULs: letters of UTF-16 that are not ASCII are no UTF-8
     return "utf-16-le" if odd > even else "utf-16-be"
 
 

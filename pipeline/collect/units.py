@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.collect.fields import ABSENT, value_of
 from pipeline.collect.to_article import to_article
 from pipeline.core.contracts import Source, SourceOptions
 from pipeline.core.files import digest_of, file_digest, printable_path, read_json, write_json
@@ -64,7 +65,9 @@ class RowsSeen:
         self.sources[raw.source] = None
         if isinstance(raw, RawRow) and self.absent:
             self.fields = self.fields or [str(name) for name in raw.fields]
-            self.absent = {name: column for name, column in self.absent.items() if column not in raw.fields}
+            self.absent = {
+                name: column for name, column in self.absent.items() if value_of(raw.fields, column) is ABSENT
+            }
 
 
 def absent_columns(absent: dict[str, str], fields: list[str], whose: str = "no row") -> str:

@@ -7,6 +7,7 @@ from unicodedata import normalize
 
 import pyarrow as pa
 
+from pipeline.core.text.folding import begins_with
 from pipeline.core.types import GivenText
 from pipeline.job.given_texts import GivenTexts
 
@@ -46,5 +47,8 @@ def _in_nfc(value: Any) -> Any:
 
 
 def _place(given: GivenText, at: int) -> int:
-    """Return where a place of the text as it was given is in its NFC."""
-    return len(normalize("NFC", given.text[:at]))
+    """Return where a place of the text as it was given is in what the reader made of it."""
+    title = given.title or ""
+    twice = begins_with(given.text.removeprefix(title).lstrip(), title) and at > len(title)
+    begin = given.text[len(title) + 1 if twice else 0 : at]
+    return len(normalize("NFC", begin.replace("\0", "")))

@@ -5,43 +5,118 @@ from __future__ import annotations
 import csv
 import io
 import re
-from itertools import chain
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, TextIO
 
 from pipeline.collect.reading.items import DAMAGE, InputItem, ReadOptions, Rows, wrong_encoding
 from pipeline.core.types import BadRow, RawRow
 
 _QUOTED = re.compile(r'"[^"]*"')
+_BARE = re.compile(r"\r(?!\n)")
+_HEAD_CHARS = 2**16  # in which the ends of lines are looked for
 
 
 def read(item: InputItem, options: ReadOptions) -> Rows:
-    """Yield the rows of strict CSV: a quote left open is an error of that row, not a row that swallows its neighbours unseen."""
+    """Yield the rows of strict CSV, with no more than one of at most `max_row_bytes` in memory.
+
+    A quote left open is an error of its row and of every line that it swallows, each a row of its own: the counts tell of all.
+    """
     csv.field_size_limit(2**31 - 1)
-    label, encoding = item.label, item.encoding(options)
-    with item.open() as binary, io.TextIOWrapper(binary, encoding, "surrogateescape", newline="") as file:
-        try:
-            first = file.readline()
-        except (*DAMAGE, UnicodeDecodeError) as error:
-            yield BadRow(label, 1, "damaged_file", f"cannot be read ({error})")
-            return
-        delimiter = "\t" if item.suffixes[-1:] == [".tsv"] else delimiter_of(first)
-        reader = csv.reader(chain([first], file), delimiter=delimiter, strict=True)
-        header: list[str] = []
+    encoding = item.encoding(options)
+    try:
+        with _opened(item, encoding, "") as file:
+            ends = "\n" if "\n" in (begin := file.read(_HEAD_CHARS)) or "\r" not in begin else "\r"
+        with _opened(item, encoding, ends) as file:
+            yield from _Table(item, options, encoding, file, ends).rows()
+    except (*DAMAGE, UnicodeDecodeError) as error:  # in the first characters
+        yield BadRow(item.label, 1, "damaged_file", f"cannot be read ({error})")
+
+
+def _opened(item: InputItem, encoding: str, ends: str) -> TextIO:
+    return io.TextIOWrapper(item.open(), encoding, "surrogateescape", newline=ends)
+
+
+class _Table:
+    """One file as it is read: its header, and where it stands."""
+
+    def __init__(self, item: InputItem, options: ReadOptions, encoding: str, file: TextIO, ends: str) -> None:
+        self._label, self._options, self._encoding = item.label, options, encoding
+        self._lines = _Lines(file, options.max_row_bytes, ends)
+        self._header: list[str] = []
+        self._delimiter = options.delimiter or ("\t" if item.suffixes[-1:] == [".tsv"] else None)
+
+    def rows(self) -> Rows:
+        """Yield the rows; the line of each is the one that it begins on."""
+        lines, label = self._lines, self._label
+        reader = None
         while True:
-            line = reader.line_num + 1
+            line = lines.begin()
             try:
+                reader = reader or csv.reader(
+                    lines, delimiter=self._delimiter or delimiter_of(lines.peek()), strict=True
+                )
                 values = next(reader, None)
             except csv.Error as error:
-                yield BadRow(label, line, "torn_line", f"not CSV: {error} (lines {line}-{reader.line_num})")
-                continue
+                yield from self._torn(line, f"not CSV: {error} (lines {line}-{lines.number})")
+            except _TooLong:
+                yield from self._too_long(line)
             except (*DAMAGE, UnicodeDecodeError) as error:
                 yield BadRow(label, line, "damaged_file", f"the rest cannot be read ({error})")
                 return
-            if values is None:
-                return
-            if not header:
-                header = [name.strip().removeprefix("\ufeff") for name in values]
-            elif values:
-                yield _row(header, values, label, line, options, encoding)
+            else:
+                if values is None:
+                    return
+                if not self._header:
+                    self._header = [name.strip().removeprefix("\ufeff") for name in values]
+                elif values:
+                    yield self._row(values, line)
+
+    def _torn(self, first: int, why: str) -> Iterator[BadRow]:
+        """Yield a row for each line since `first`, all of which one open quote made one."""
+        yield BadRow(self._label, first, "torn_line", why)
+        for line in range(first + 1, self._lines.number + 1):
+            yield BadRow(self._label, line, "torn_line", f"within the row that begins on line {first} and is not CSV")
+
+    def _too_long(self, first: int) -> Iterator[BadRow]:
+        if self._lines.skip_row():
+            detail = f"max_row_bytes is {self._options.max_row_bytes} (lines {first}-{self._lines.number})"
+            yield BadRow(self._label, first, "row_too_large", detail)
+        else:
+            yield from self._torn(
+                first, f"a quote that opens in this row is never closed (lines {first}-{self._lines.number})"
+            )
+
+    def _row(self, values: list[str], line: int) -> RawRow | BadRow:
+        header, options = self._header, self._options
+        if len(values) != len(header):
+            detail = f"{len(values)} values for {len(header)} columns"
+            return BadRow(self._label, line, "wrong_column_count", detail)
+        try:
+            "".join(values).encode()
+        except UnicodeEncodeError:
+            return BadRow(self._label, line, "wrong_encoding", wrong_encoding(self._encoding))
+        fields = {name: value or None for name, value in zip(header, values, strict=True)}
+        if len(fields) == len(header):
+            return RawRow(self._label, line, fields)
+        return of_repeated_columns(self._label, line, header, [value or None for value in values], options)
+
+
+def of_repeated_columns(
+    label: str, line: int, header: list[str], values: list[Any], options: ReadOptions
+) -> RawRow | BadRow:
+    """Return a row whose header has one name several times: the value that they agree on, else it is no row."""
+    fields: dict[str, Any] = {}
+    pairs = list(zip(header, values, strict=True))
+    for name, value in pairs:
+        fields[name] = value if fields.get(name) is None else fields[name]
+    counts = Counter(name for name, value in set(pairs) if value is not None)
+    for name in options.columns or ():
+        if counts[name] > 1:
+            return BadRow(
+                label, line, "duplicate_column", f"{name!r} stands more than once in the header, with other values"
+            )
+    return RawRow(label, line, fields)
 
 
 def delimiter_of(header: str) -> str:
@@ -49,15 +124,51 @@ def delimiter_of(header: str) -> str:
     return max(",;\t", key=_QUOTED.sub("", header).count)  # of none the first, a comma: there is one column
 
 
-def _row(
-    header: list[str], values: list[str], label: str, line: int, options: ReadOptions, encoding: str
-) -> RawRow | BadRow:
-    if len(values) != len(header):
-        return BadRow(label, line, "wrong_column_count", f"{len(values)} values for {len(header)} columns")
-    if sum(map(len, values)) > options.max_row_bytes:
-        return BadRow(label, line, "row_too_large", f"max_row_bytes is {options.max_row_bytes}")
-    try:
-        "".join(values).encode()
-    except UnicodeEncodeError:
-        return BadRow(label, line, "wrong_encoding", wrong_encoding(encoding))
-    return RawRow(label, line, {name: value or None for name, value in zip(header, values, strict=True)})
+class _TooLong(Exception):
+    """Raised through `csv.reader` where a row has more characters than are allowed."""
+
+
+class _Lines:
+    """The lines of a file as `csv.reader` takes them, counted; a line end within a line is white space."""
+
+    def __init__(self, file: TextIO, limit: int, ends: str) -> None:
+        self._file, self._limit, self._ends = file, limit, ends
+        self._next: str | None = None
+        self.number = 0  # of the line that was read last
+        self._size = self._quotes = 0  # of the row that is being read
+        self._is_whole = True
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def begin(self) -> int:
+        """Begin a row; return its first line."""
+        self._size = self._quotes = 0
+        return self.number + 1
+
+    def peek(self) -> str:
+        """Return the next line, which stays the next one."""
+        self._next = self._file.readline(self._limit + 1) if self._next is None else self._next
+        return self._next
+
+    def __next__(self) -> str:
+        line, self._next = self.peek(), None
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._size += len(line)
+        self._quotes += line.count('"')
+        self._is_whole = line.endswith(self._ends)
+        if self._size > self._limit:
+            raise _TooLong
+        return _BARE.sub(" ", line) if self._ends == "\n" and "\r" in line else line
+
+    def skip_row(self) -> bool:
+        """Read to the end of a row that is too long; return whether there is one, or a quote open at the end of the file."""
+        while not self._is_whole or self._quotes % 2:
+            if not (piece := self._file.readline(2**16)):
+                return self._quotes % 2 == 0
+            self.number += self._is_whole
+            self._quotes += piece.count('"')
+            self._is_whole = piece.endswith(self._ends)
+        return True

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from pipeline.collect.reading.delimited import of_repeated_columns
 from pipeline.collect.reading.items import InputItem, ReadOptions, Rows
 from pipeline.core.errors import MissingExtra
 from pipeline.core.types import BadRow, RawRow
+
+_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 def read(item: InputItem, options: ReadOptions) -> Rows:
@@ -36,9 +40,9 @@ def _sheet(sheet: Any, label: str, options: ReadOptions) -> Rows:
             if all(value is None for value in values):
                 continue
             if not header:
-                header = [str(value).strip() if value is not None else "" for value in values]
+                header = [str(value).strip() if value is not None else "" for value in map(_plain, values)]
                 continue
-            yield _row(header, values, label, line, options)
+            yield _row(header, tuple(map(_plain, values)), label, line, options)
     except Exception as error:
         yield BadRow(label, line + 1, "damaged_file", f"the rest cannot be read ({str(error)[:150]})")
 
@@ -48,5 +52,15 @@ def _row(header: list[str], values: tuple[Any, ...], label: str, line: int, opti
         return BadRow(label, line, "wrong_column_count", f"{len(values)} values for {len(header)} columns")
     if sum(len(value) for value in values if isinstance(value, str)) > options.max_row_bytes:
         return BadRow(label, line, "row_too_large", f"max_row_bytes is {options.max_row_bytes}")
-    fields = dict.fromkeys(header) | dict(zip(header, values, strict=False))
-    return RawRow(label, line, {name: value for name, value in fields.items() if name})
+    values = (*values, *[None] * (len(header) - len(values)))[: len(header)]
+    if len(named := [name for name in header if name]) > len(set(named)):
+        texts = [value for name, value in zip(header, values, strict=True) if name]
+        return of_repeated_columns(label, line, named, texts, options)
+    return RawRow(label, line, {name: value for name, value in zip(header, values, strict=True) if name})
+
+
+def _plain(value: Any) -> Any:
+    """Return a text without Excel's own escapes: `_x000D_` is the character 13."""
+    return (
+        _ESCAPE.sub(lambda match: chr(int(match[1], 16)), value) if isinstance(value, str) and "_x" in value else value
+    )

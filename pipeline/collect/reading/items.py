@@ -41,6 +41,7 @@ class ReadOptions:
     columns: tuple[str, ...] | None
     guessed: dict[str, str]
     extract: Extract
+    delimiter: str | None = None  # of CSV; None: as the header shows it
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.collect.fields import needed
 from pipeline.collect.reading.items import DAMAGE, InputItem, ReadOptions, Rows
 from pipeline.core.types import BadRow, RawRow
 
@@ -16,7 +17,7 @@ def read(item: InputItem, options: ReadOptions) -> Rows:
         with item.seekable() as opened:
             file = pq.ParquetFile(opened)
             names = dict.fromkeys(file.schema_arrow.names)  # columns that are not read are null, but known by name
-            wanted = [name for name in names if options.columns is None or name in options.columns]
+            wanted = [name for name in names if options.columns is None or name in needed(options.columns)]
             for batch in file.iter_batches(batch_size=512, columns=wanted):
                 for fields in batch.to_pylist():
                     line += 1

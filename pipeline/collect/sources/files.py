@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,7 @@ class Options(contracts.SourceOptions):
     # the units that were read with it: they are not read again.
     encoding: str = Field(default="utf-8-sig", json_schema_extra={"default": "auto"})
     max_row_bytes: int = Field(default=MAX_ROW_BYTES, gt=0)
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None  # of CSV; null: as its header shows
 
     def title(self) -> str:
         return self.path if isinstance(self.path, str) else ", ".join(self.path)
@@ -82,6 +83,7 @@ class Source(contracts.Source):
             (*options.columns.values(), *ARTICLE_COLUMNS),
             self.notes,
             self._extract,
+            options.delimiter,
         )
         for part in unit.parts:
             location = self._locations[part]

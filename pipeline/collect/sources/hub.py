@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field
 
+from pipeline.collect.fields import needed
 from pipeline.core import contracts
 from pipeline.core.errors import ConfigError, HubError, InputError, LabelmillError
 from pipeline.core.files import digest_of
@@ -109,10 +110,11 @@ class Source(contracts.Source):
     def _check_columns(self) -> None:
         names = self._names or []
         for field, column in self._options.columns.items():
-            if column not in names:
+            if column not in names and column.partition(".")[0] not in names:
                 columns_hint = f"allowed: {', '.join(names)}"[:300]
                 raise ConfigError(f"columns.{field}: no column {column!r}{did_you_mean(column, names)}; {columns_hint}")
-        self._columns = [name for name in names if name in {*self._options.columns.values(), *ARTICLE_COLUMNS}]
+        wanted = needed([*self._options.columns.values(), *ARTICLE_COLUMNS])
+        self._columns = [name for name in names if name in wanted]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

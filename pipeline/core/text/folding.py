@@ -18,3 +18,8 @@ def fold_case(text: str) -> str:
 def fold_form(text: str) -> str:
     """Return NFKC with white space folded: equal for texts that differ in width, composition or spacing only."""
     return fold_space(unicodedata.normalize("NFKC", text))
+
+
+def begins_with(text: str, title: str) -> bool:
+    """Return whether a text has a title at its head, as a whole: not only the letters that begin a longer word."""
+    return bool(title) and text.startswith(title) and not text[len(title) : len(title) + 1].isalnum()
