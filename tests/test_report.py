@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import uuid
 import xml.etree.ElementTree as ET
 from collections import Counter
 from html.parser import HTMLParser
@@ -21,6 +22,7 @@ from pipeline.core.text.folding import fold_case
 from pipeline.job.workspace import Workspace
 from pipeline.report import facts, page, samples, spending, words
 from pipeline.report.census import FrequentPhrases, binned, quantiles
+from pipeline.review.log import judgements
 from pipeline.versions import store
 from tests.conftest import QUICKSTART, JobMaker, article, command, rows, run, work_of
 from tests.openai_server import Server, completion
@@ -50,7 +52,8 @@ def sound(html: str) -> Tags:
     """The page, which loads nothing and runs nothing."""
     found = Tags(html)
     assert not found.tags.keys() & {"script", "link", "img", "iframe", "object", "form", "base"}
-    assert not [name for name, _ in found.attributes if name in ("src", "href", "action") or name.startswith("on")]
+    assert not [name for name, _ in found.attributes if name in ("src", "action") or name.startswith("on")]
+    assert all((value or "").startswith("#") for name, value in found.attributes if name == "href")  # within the page
     assert "url(" not in html and "@import" not in html
     assert found.tags["svg"] == found.tags["figure"]
     for chart in html.split("<svg")[1:]:
@@ -272,6 +275,37 @@ def test_what_people_found(quickstart: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 # --- comparison ---
+
+
+def test_flags_and_notes_and_what_was_rejected_most(quickstart: Path) -> None:
+    work = work_of(quickstart)
+    one, two = rows(work, "labels")[:2]
+    with judgements.JudgementLog(work.verdicts_file) as log:
+        for row, note in ((one, "<b>half of a name</b>"), (two, "")):
+            about = {"text_sha256": row["text_sha256"], "id": row["id"], "reviewer": "kim", "at": judgements.now()}
+            log.add(
+                [
+                    judgements.Judgement(
+                        **about,
+                        uid=uuid.uuid4().hex,
+                        accepted=row["keyphrases"],
+                        rejected=["shared"],
+                        note=note,
+                        flagged=True,
+                    )
+                ]
+            )
+    try:
+        found = gathered(quickstart)
+        assert [note["note"] for note in found["review"]["notes"]] == ["", "<b>half of a name</b>"]
+        assert found["review"]["rejected_most"] == [["shared", 2]]
+        html = page.render(found)
+        shown = sound(html)
+        assert "<b>half of a name</b>" in shown.text and "&lt;b&gt;half of a name" in html
+        assert found["review"]["notes"][0]["title"] and found["review"]["notes"][0]["title"] in shown.text
+        assert "Phrases that were rejected most" in shown.text
+    finally:
+        work.verdicts_file.unlink()
 
 
 def test_a_report_against_a_version(make_job: JobMaker) -> None:

@@ -29,6 +29,7 @@ from pipeline.review.sample.lanes import Lanes
 from pipeline.review.sample.sampling_frame import SamplingFrame
 
 _SHORTEST_TOKEN = 12
+_MOST_GUIDELINES = 100_000  # characters
 
 
 def serve(
@@ -101,7 +102,19 @@ def _settings(work: Workspace, reviewers: list[str], root: str) -> Any:
         reviewers=reviewers or None,
         report=lambda review: _report(work, review),
         root=root,
+        guidelines=_guidelines(work),
     )
+
+
+def _guidelines(work: Workspace) -> str:
+    """Return what the job tells its reviewers.  Raises ConfigError where its file cannot be read."""
+    given = work.config.review.guidelines
+    if given is None:
+        return ""
+    try:
+        return (work.config.folder / given).read_text("utf-8")[:_MOST_GUIDELINES]
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{work.config.file}: review.guidelines: {given!r} cannot be read ({error})") from error
 
 
 def _report(work: Workspace, review: dict[str, Any]) -> str:

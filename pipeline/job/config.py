@@ -124,6 +124,7 @@ class ReviewOptions(Options):
     planted: Share = 0.05  # carry a phrase that is known to be wrong
     stratify: Literal["source", "language", "model"] | None = None
     weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}  # default: by the strata's sizes
+    guidelines: str | None = None  # a text file beside the job file, which the page shows to reviewers
 
     @field_validator("weights")
     @classmethod

@@ -8,6 +8,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline import runner
 from pipeline.core import plugins
 from pipeline.core.shards import Folder, read_order
@@ -28,7 +31,7 @@ def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[s
     facts = _facts(work, (work.reviewed, work.labels), None)
     facts |= {
         "turned_away": _turned_away(work),
-        "review": summary.of_job(work),
+        "review": _with_titles(work, summary.of_job(work)),
         "comparison": comparison.compare(work, against) if facts["labels"]["count"] else None,
         "versions": _versions(work),
         "seed": seed,
@@ -42,7 +45,7 @@ def gather_for_reviewers(work: Workspace, review: dict[str, Any]) -> dict[str, A
     the model gave them, and none is shown, nor what follows from what others said of one.  Raises InputError as `gather`."""
     facts = _facts(work, (work.labels,), _BEFORE_REVIEW)
     facts["labels"]["top"] = []  # in a small job it names the phrases of a blind article
-    facts["review"] = {**review, "inherited": None}
+    facts["review"] = {**review, "inherited": None, "notes": [], "rejected_most": []}
     return {"verdict": words.headline(facts, "of their quality you may not know anything yet"), **facts}
 
 
@@ -69,6 +72,18 @@ def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | 
         "seed": 0,
         "samples": [],
     }
+
+
+def _with_titles(work: Workspace, review: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the figures of the review with the titles of the articles that reviewers wrote notes on."""
+    if not review or not (ids := {note["id"] for note in review.get("notes", [])}):
+        return review
+    titles: dict[str, str | None] = {}
+    for shard in read_order(work.articles):
+        articles = work.filtered.read(shard, ["id", "title"])
+        chosen = articles.filter(pc.is_in(articles.column("id"), pa.array(sorted(ids))))
+        titles.update(zip(chosen.column("id").to_pylist(), chosen.column("title").to_pylist(), strict=True))
+    return review | {"notes": [{**note, "title": titles.get(note["id"])} for note in review["notes"]]}
 
 
 def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: str | None) -> dict[str, Any]:

@@ -19,6 +19,9 @@ def review(facts: Facts) -> list[Picture]:
     what = "phrases" if facts["job"]["many"] else "labels"
     pictures = [_precision(figures, what)] if figures["precision"] else []
     pictures += [_reasons(figures["reasons"])] if figures["reasons"] else []
+    if most := figures.get("rejected_most"):
+        title = f"{what.capitalize()} that were rejected most"
+        pictures.append(_phrases([(phrase, count) for phrase, count in most], "bar gone", title, "article"))
     pictures += [_seconds(figures["reviewers"])] if any(row["seconds_median"] for row in figures["reviewers"]) else []
     pictures += [_caught(figures["reviewers"])] if any(row["catch_rate"] for row in figures["reviewers"]) else []
     return pictures
@@ -250,12 +253,12 @@ def _sizes(comparison: Facts) -> Picture:
     )
 
 
-def _phrases(rows: list[tuple[str, int]], kind: str, title: str) -> Picture:
-    takeaway = f"Most often {rows[0][0]}, in {words.some(rows[0][1], 'label')}."
+def _phrases(rows: list[tuple[str, int]], kind: str, title: str, of: str = "label") -> Picture:
+    takeaway = f"Most often {rows[0][0]}, in {words.some(rows[0][1], of)}."
     return picture(
         title,
         takeaway,
         charts.bars(takeaway, [(p, float(n), f"{n:,}") for p, n in rows[:8]], kind),
-        ["phrase", "labels"],
+        ["phrase", f"{of}s"],
         [[p, f"{n:,}"] for p, n in rows],
     )

@@ -76,7 +76,8 @@ def rates(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
         return []
     if recall := review["recall"]:
         meaning = f"of what reviewers wrote before they saw the label ({recall['articles']:,} articles)"
-        for kind, shares in (("soft", "with partial credit"), ("strict", "word by word")):
+        kinds = (("soft", "with partial credit"), ("strict", "word by word"))
+        for kind, shares in kinds[recall["soft"] == recall["strict"] :]:  # the same twice says nothing more
             detail = f"{meaning}, {shares}; 95%: {words.between(recall[kind])}"
             shown.append((words.percent(recall[kind]["mean"]), f"recall, {kind}", detail))
     if agreement := review["agreement"]:

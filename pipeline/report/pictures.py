@@ -121,7 +121,7 @@ def labels(facts: Facts) -> list[Picture]:
     pictures += [_tiers(about)] if about["tiers"] else []
     if set(about["label_sources"]) & {"verified", "edited"}:
         pictures.append(_label_sources(about))
-    if about["top"]:
+    if about["top"] and about["top"][0][1] > 1:  # each once is no picture
         pictures.append(_top(about, many))
     if about["repairs"]:
         pictures.append(_repairs(about))

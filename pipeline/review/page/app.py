@@ -47,6 +47,7 @@ class PageSettings:
     reviewers: list[str] | None
     report: Callable[[dict[str, Any]], str]
     root: str = ""
+    guidelines: str = ""  # what the job tells its reviewers
 
 
 def create(service: ReviewService, settings: PageSettings, secret: bytes, token: str | None) -> Starlette:
@@ -58,6 +59,7 @@ def create(service: ReviewService, settings: PageSettings, secret: bytes, token:
         Route("/report", pages.report),
         Route("/api/queue", pages.queue),
         Route("/api/history", pages.history),
+        Route("/api/noted", pages.noted),
         Route("/api/figures", pages.figures),
         Route("/api/reveal", pages.reveal, methods=["POST"]),
         Route("/api/judgements", pages.judgements, methods=["POST"]),
@@ -155,6 +157,7 @@ class _Pages:
             "model": self._service.model,
             "reasons": [reason for reason in REASONS if reason != "edited"],
             "root": self._root,
+            "guidelines": self._settings.guidelines,
         }
         return HTMLResponse(self._templates.get_template("page.html").render(settings=settings, root=self._root))
 
@@ -188,6 +191,12 @@ class _Pages:
         count = _count(query.get("n"), 10)
         entries = await self._in_service_thread(self._service.history, reviewer, query.get("before", ""), count)
         return JSONResponse({"judgements": entries})
+
+    async def noted(self, request: Request) -> Response:
+        reviewer = self._reviewer(request.query_params.get("reviewer"))
+        if not reviewer:
+            return _error(403, "no reviewer of that name", kind="reviewer")
+        return JSONResponse({"judgements": await self._in_service_thread(self._service.noted, reviewer)})
 
     async def figures(self, request: Request) -> Response:
         reader = self._reviewer(request.query_params.get("reviewer")) or ""

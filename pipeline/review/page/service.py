@@ -29,6 +29,7 @@ from pipeline.review.statistics.summary import population_of
 
 _RELOAD_EVERY = 60.0  # seconds between looks whether the labels were made anew while people review
 _EASE = 10.0  # figures are cached for so many times as long as making them takes
+_MOST_NOTED = 50
 _LEASE = 1800.0  # seconds that an article which one reviewer was given is kept from the others
 
 
@@ -250,16 +251,28 @@ class ReviewService:
         """Return the reviewer's last judgements with their items, the newest first; behind the one with uid `before`."""
         with self._lock:
             self._catch_up()
-            own = [j for j in self._index.standing.values() if j.reviewer == reviewer and j.model == self.model]
+            own = self._own(reviewer)
             uids = [judgement.uid for judgement in own]
-            own = own[: uids.index(before)] if before in uids else own
-            entries = list[dict[str, Any]]()
-            for judgement in reversed(own):
-                if len(entries) == count:
-                    break
-                if item := self._item(reviewer, judgement.lane, judgement.text_sha256):
-                    entries.append({"card": item, "judgement": _as_sent(judgement)})
-            return entries
+            return self._entries(reviewer, own[: uids.index(before)] if before in uids else own, count)
+
+    def noted(self, reviewer: str) -> list[dict[str, Any]]:
+        """Return the reviewer's own judgements with a flag or a note, as `history` has them."""
+        with self._lock:
+            self._catch_up()
+            return self._entries(reviewer, [j for j in self._own(reviewer) if j.flagged or j.note], _MOST_NOTED)
+
+    def _own(self, reviewer: str) -> list[Judgement]:
+        return [j for j in self._index.standing.values() if j.reviewer == reviewer and j.model == self.model]
+
+    def _entries(self, reviewer: str, judged: Sequence[Judgement], count: int) -> list[dict[str, Any]]:
+        """Return the last of some judgements with their items, the newest first."""
+        entries = list[dict[str, Any]]()
+        for judgement in reversed(judged):
+            if len(entries) == count:
+                break
+            if item := self._item(reviewer, judgement.lane, judgement.text_sha256):
+                entries.append({"card": item, "judgement": _as_sent(judgement)})
+        return entries
 
     # --- figures ---
 

@@ -33,6 +33,7 @@ from pipeline.review.statistics.counting import LaneCounts, Population, Stratum,
 __all__ = ["Population", "Stratum", "everything", "figures", "inherited", "short"]
 HALF_WIDTHS = (0.1, 0.05, 0.03, 0.02, 0.01)  # that `needed` counts articles to
 _VERDICTS = ("accepted", "rejected")
+_SHOWN, _MOST_NOTES = 12, 200
 _Json = dict[str, Any]
 
 
@@ -68,7 +69,30 @@ def figures(records: Sequence[Judgement], population: Population) -> _Json:
 def everything(records: Sequence[Judgement], population: Population) -> _Json:
     """Return the figures with `inherited`."""
     all_figures, in_labels = figures(records, population), inherited(standing(records), population)
-    return all_figures | {"inherited": in_labels, "published": _published(all_figures["precision"], in_labels)}
+    counted = _in_population([j for j in standing(records) if j.model == population.model], population)
+    return all_figures | {
+        "inherited": in_labels,
+        "published": _published(all_figures["precision"], in_labels),
+        "rejected_most": _rejected_most(counted),
+        "notes": _notes(counted),
+    }
+
+
+def _rejected_most(judgements: Iterable[Judgement]) -> list[list[Any]]:
+    """Return [phrase, in how many articles it was rejected], the most often rejected first, those that were twice or more."""
+    articles: dict[str, set[str]] = {}
+    for judgement in judgements:
+        for phrase in judgement.rejected:
+            articles.setdefault(phrase, set()).add(judgement.text_sha256)
+    counts = sorted(((phrase, len(texts)) for phrase, texts in articles.items()), key=lambda item: (-item[1], item[0]))
+    return [[phrase, count] for phrase, count in counts[:_SHOWN] if count > 1]
+
+
+def _notes(judgements: Iterable[Judgement]) -> list[_Json]:
+    """Return what reviewers flagged or wrote a note on, the newest first."""
+    noted = [j for j in judgements if j.flagged or j.note]
+    names = ("id", "reviewer", "at", "note", "flagged")
+    return [{name: getattr(judgement, name) for name in names} for judgement in reversed(noted[-_MOST_NOTES:])]
 
 
 def _published(precision: _Json | None, in_labels: _Json) -> _Json | None:

@@ -1,8 +1,8 @@
 // Actions of a reviewer, and the key of each.
-import { finish, keep, openAgain, outbox, undoArticle } from "./deck.js";
+import { finish, keep, openAgain, outbox, reopen, undoArticle } from "./deck.js";
 import { find, selectedText } from "./dom.js";
 import * as drafts from "./draft.js";
-import { help } from "./frame.js";
+import { guidelines, help, notedList } from "./frame.js";
 import { comesIntoSight, isMeantKey } from "./gesture.js";
 import { overlong } from "./panel.js";
 import { server, settings, state, storage } from "./state.js";
@@ -161,10 +161,20 @@ const actions = {
     storage.delete(entry.name);
     showSaved();
   },
-  help: () => help(settings.reasons),
+  help: () => help(settings),
+  guidelines: () => settings.guidelines && guidelines(settings.guidelines),
+  noted_list: async () => {
+    try {
+      await outbox.flush();
+      notedList((await server.noted()).judgements, reopen);
+    } catch (trouble) {
+      outbox.trouble(trouble);
+      tell(t("undo_offline"));
+    }
+  },
 };
 
-const WITHOUT_ARTICLE = new Set(["undo", "open_again", "dismiss", "help"]);
+const WITHOUT_ARTICLE = new Set(["undo", "open_again", "dismiss", "help", "guidelines", "noted_list"]);
 
 /** Do something by name: for the keyboard, for buttons and for forms. */
 export function act(name, row, value) {
@@ -180,10 +190,11 @@ const LETTERS = {
   f: "flag",
   u: "undo",
   n: "note",
+  h: "guidelines",
   "?": "help",
 };
 
-const WITHOUT_AIM = new Set(["u", "?", "Escape"]); // they judge nothing
+const WITHOUT_AIM = new Set(["u", "h", "?", "Escape"]); // they judge nothing
 
 /** Obey a command of the keyboard (keys.js); returns whether it was one. */
 export function obey(name, event) {

@@ -62,6 +62,17 @@ for (const kind of ["pointerdown", "click"]) {
   });
 }
 
+// what sticks to the top is as high as what it has to say: the panel below it gets the rest of the window
+new ResizeObserver(([{ target }]) => document.documentElement.style.setProperty("--top", `${target.offsetHeight}px`)).observe(
+  find(".top"),
+);
+document.addEventListener("input", () => keep()); // what is being written survives the tab
+
+find("#more").addEventListener("click", ({ currentTarget }) => {
+  const open = document.body.toggleAttribute("data-more");
+  currentTarget.setAttribute("aria-expanded", String(open));
+});
+find("#noted").addEventListener("click", () => act("noted_list"));
 find("#help").addEventListener("click", () => act("help"));
 find("#theme").addEventListener("click", () => {
   const { dataset } = document.documentElement;

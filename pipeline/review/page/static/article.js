@@ -133,7 +133,8 @@ export function heading(card, title, settings, language) {
     {},
     el("h1", { id: "title", tabindex: "-1", dir: "auto", lang: card.language }, ...(card.title ? title : [card.id])),
     el("p.facts", {}, ...facts.filter(Boolean).map((fact) => el("span", {}, fact))),
-    provenance(card.provenance ?? {}, settings, language),
+    settings.model && el("p.facts", {}, el("span", { text: t("of_model", { model: settings.model }) })),
+    provenance(card.provenance ?? {}, language),
   );
 }
 
@@ -152,15 +153,15 @@ function day(value, language, style = "long") {
   return dates(language, style, /^\d{4}-\d{2}-\d{2}$/.test(value) ? "UTC" : undefined).format(date);
 }
 
-function provenance(made, settings, language) {
+function provenance(made, language) {
   const shown = { ...made, asked_at: made.asked_at && day(made.asked_at, language, "medium") };
   if (typeof made.cost_usd === "number") shown.cost_usd = `$${Number(made.cost_usd.toPrecision(2))}`;
   const names = ["provider", "model", "prompt", "run", "asked_at", "cost_usd"].filter((name) => shown[name]);
   const pairs = names.map((name) =>
     el("div", {}, el("dt", { text: t(name) }), el("dd", { text: String(shown[name]), title: String(shown[name]) })),
   );
-  if (settings.model) pairs.unshift(el("div", {}, el("dd", { text: t("of_model", { model: settings.model }) })));
-  return pairs.length ? el("dl.provenance", {}, pairs) : null;
+  if (!pairs.length) return null;
+  return el("details.provenance", {}, el("summary", { text: t("provenance") }), el("dl", {}, pairs));
 }
 
 /** Show in the text which phrases are rejected and which one is current. */

@@ -1,4 +1,5 @@
 // Articles: those ahead (fetched before they are needed), the current one, and those that were judged (undo).
+import { find } from "./dom.js";
 import * as drafts from "./draft.js";
 import { Outbox } from "./outbox.js";
 import { clock, server, state, storage } from "./state.js";
@@ -90,7 +91,24 @@ export function dropFromQueues({ lane, key }) {
 function show(card, draft) {
   Object.assign(state, { card, draft, mode: null });
   clock.start(draft.seconds);
+  if (draft.open && draft.open.kind !== "typing") state.mode = { kind: draft.open.kind };
   showArticle();
+  bringBack(draft.open);
+}
+
+/** Write again into the input that was open when the page went. */
+function bringBack(open) {
+  const field = open && find(`#panel .editor${open.kind === "typing" ? ".typing" : ":not(.typing)"} input`);
+  if (!field) return;
+  field.value = open.text;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+/** Return what is being written in the panel, {kind, text}; null for nothing. */
+function openInput() {
+  const kind = state.mode?.kind ?? "typing";
+  const field = find(`#panel .editor${kind === "typing" ? ".typing" : ":not(.typing)"} input`);
+  return field?.value ? { kind, text: field.value } : null;
 }
 
 export function next(more = true) {
@@ -138,6 +156,7 @@ export function keep() {
   if (!state.card) return;
   state.draft.seconds = clock.read();
   state.draft.at = Date.now();
+  state.draft.open = openInput();
   storage.set(draftOf(state.card), state.draft);
 }
 
@@ -187,6 +206,14 @@ async function earlier() {
     undoArticle.asking = false;
   }
   return null;
+}
+
+/** Take a judgement of before back and show its article with what was said of it. */
+export function reopen({ card, judgement }) {
+  outbox.add({ uid: newUid(), key: card.key, id: card.id, lane: card.lane, undoes: judgement.uid });
+  state.history = state.history.filter((entry) => entry.uid !== judgement.uid);
+  count(card.lane, 1);
+  open(card, drafts.fromJudgement(card, judgement));
 }
 
 function open(card, draft) {

@@ -24,6 +24,7 @@ export function lanes(state, go) {
     const tab = box.children[number];
     const count = String(state.left[name] ?? "");
     if (tab.lastChild.textContent !== count) tab.lastChild.textContent = count;
+    tab.hidden = state.left[name] === 0 && name !== state.lane; // there is nothing to go to
     if (name === state.lane) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
   });
@@ -158,22 +159,46 @@ const KEYS = [
   [["f"], "key_f"],
   [["s"], "key_s"],
   [["u"], "key_u"],
+  [["h"], "key_h"],
   [["?"], "key_help"],
 ];
 
-export function help(reasons) {
+/** Show the instructions that the job gives its reviewers, as they are written. */
+export function guidelines(text) {
+  show(t("guidelines"), el("div.guidelines", { dir: "auto", text }));
+}
+
+/** Show what the reviewer flagged or wrote a note on; each opens again. */
+export function notedList(entries, reopen) {
   const dialog = find("#help-dialog");
+  const line = (entry) => {
+    const again = () => {
+      dialog.close();
+      reopen(entry);
+    };
+    return el("li", {}, [
+      button(".small", entry.card.title || entry.card.id, again, {}),
+      entry.judgement.flagged && el("span.flagged", { text: "⚑" }),
+      entry.judgement.note && el("span.note", { text: entry.judgement.note }),
+    ]);
+  };
+  const list = entries.length ? el("ul.noted", {}, entries.map(line)) : el("p.hint", { text: t("noted_none") });
+  show(t("noted"), list);
+}
+
+function show(heading, ...content) {
+  const dialog = find("#help-dialog");
+  const close = button(".primary", t("close"), () => dialog.close());
+  dialog.replaceChildren(el("h2", { text: heading }), ...content, close);
+  dialog.showModal();
+}
+
+export function help({ reasons, guidelines: hasGuidelines }) {
   const key = (name) => (name === "–" ? name : el("kbd", { text: name }));
   const letters = reasons.map((reason) => el("span", {}, key(reason[0]), ` ${word("reason", reason)} `));
-  const lines = KEYS.map(([keys, name]) => [
+  const lines = KEYS.filter(([, name]) => name !== "key_h" || hasGuidelines).map(([keys, name]) => [
     el("dt", {}, keys.map(key)),
     el("dd", {}, t(name), name === "key_r" && el("span.pairs", {}, letters)),
   ]);
-  dialog.replaceChildren(
-    el("h2", { text: t("help_title") }),
-    el("dl.keys", {}, lines.flat()),
-    el("p.hint", { text: t("help_foot") }),
-    button(".primary", t("close"), () => dialog.close()),
-  );
-  dialog.showModal();
+  show(t("help_title"), el("dl.keys", {}, lines.flat()), el("p.hint", { text: t("help_foot") }));
 }

@@ -131,8 +131,8 @@ export function dock({ card, draft }, act) {
   const chip = (phrase, row) => {
     const state = stateOf(verdictOf(draft, row));
     const text = phrase.tier === "absent" ? `${phrase.text} · ${t("tier_absent")}` : phrase.text;
-    const sign = el("i", { text: { accepted: "✓", rejected: "✗", open: "" }[state] });
-    const props = { at: `chip${row}`, "aria-label": `${row + 1} ${text}: ${t(state)}` };
+    const sign = el("i", { "aria-hidden": "true", text: { accepted: "✓", rejected: "✗", open: "" }[state] });
+    const props = { at: `chip${row}` };
     return button(
       `.chip-row.p${row % 9}.${state}`,
       el("b", { text: row + 1 }),
@@ -140,6 +140,7 @@ export function dock({ card, draft }, act) {
       props,
       el("span", { text }),
       sign,
+      el("span.unseen", { text: t(state) }),
     );
   };
   const others = [

@@ -19,7 +19,7 @@ function labelRow(view, act, phrase, row) {
   const inherited = !card.choices && phrase.verdict !== null && verdict === phrase.verdict && now === undefined;
   const tier = { text: word("tier", phrase.tier), title: word("tier", `${phrase.tier}_long`) };
   const tags = [
-    phrase.tier && el(`span.tier.tier-${phrase.tier}`, tier),
+    phrase.tier && phrase.tier !== "exact" && el(`span.tier.tier-${phrase.tier}`, tier),
     inherited && el("span.tag", { text: t("earlier") }),
     (card.choices ?? []).map((choice, number) => verdictTag(choice, phrase.text, number)),
   ];

@@ -23,6 +23,11 @@ export class Server {
     return this.ask(`${this.root}api/history?${new URLSearchParams({ reviewer: this.reviewer, before: "", n })}`);
   }
 
+  /** The reviewer's own judgements with a flag or a note, the newest first. */
+  noted() {
+    return this.ask(`${this.root}api/noted?${new URLSearchParams({ reviewer: this.reviewer })}`);
+  }
+
   /** The card of a blind article with its label, for the phrases that the reviewer wrote. */
   reveal(key, typed) {
     return this.post(`${this.root}api/reveal`, { key, typed });
