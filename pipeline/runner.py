@@ -73,7 +73,7 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
     start, end = NAMES.index(options.first), NAMES.index(options.last)
     if start > end:
         raise ConfigError(f"--from {options.first} comes after --to {options.last}; the order is: {' '.join(NAMES)}")
-    _check_config(work)
+    check_config(work)
     for number, stage in enumerate(STAGES[start : end + 1], start):
         _run_stage(work, stage, options, is_first=number == start)
         if stage.name == "review" and options.first in _ASKING:
@@ -116,7 +116,7 @@ def _tell_reached(work: Workspace) -> None:
     _progress_log.info(f"label.until: {rows:,} rows by {asked:,} articles asked about{kept_out}")
 
 
-def _check_config(work: Workspace) -> None:
+def check_config(work: Workspace) -> None:
     """Raise ConfigError for mistakes that would otherwise be found only after the articles are read, and paid for."""
     load_prompt(work.config)
     options = work.config.publish

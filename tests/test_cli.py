@@ -233,10 +233,10 @@ def test_doctor_never_shows_a_secret(make_job: JobMaker, server: Server) -> None
     assert "sk-very-secret" not in result.stdout + result.stderr
     path = make_job([article(1)], label={"provider": "openai", "base_url": server.url, "model": "gpt-6-lune"})
     result = command("doctor", path)
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert "does not offer 'gpt-6-lune' (did you mean 'gpt-6-luna'?)" in result.stdout
     path = make_job([article(1)], label={"provider": "openai", "base_url": "http://127.0.0.1:9/v1"})
-    assert command("doctor", path).returncode == 1
+    assert command("doctor", path).returncode == 3
 
 
 def test_a_wheel_carries_prompts_and_quickstart(tmp_path: Path) -> None:

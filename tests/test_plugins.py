@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.commands import doctor, evaluate
+from pipeline.commands import evaluate, job_checks
 from pipeline.commands import quote as quote_command
 from pipeline.commands.review import _settings, _task
 from pipeline.core import contracts, plugins
@@ -403,7 +403,8 @@ def test_a_model_that_cannot_be_had(
     assert f"{server.url}" in str(paused.value) and message in str(paused.value)
     assert not server.seen
     assert any(
-        what == "endpoint" and not fine and message in state for fine, what, state in doctor._job(load_job(path))
+        check.what == "endpoint" and not check.fine and message in check.state
+        for check in job_checks.of_job(work_of(path))
     )
 
 
@@ -413,11 +414,11 @@ def test_an_endpoint_that_cannot_be_reached(acme: JobMaker) -> None:
 
 
 def test_doctor(acme: JobMaker, make_job: JobMaker, server: Server) -> None:
-    findings = {what: (fine, state) for fine, what, state in doctor._job(load_job(acme([article(1)])))}
+    findings = {check.what: (check.fine, check.state) for check in job_checks.of_job(work_of(acme([article(1)])))}
     assert findings["model"] == (True, "acme's own acme-1")
     assert findings["endpoint"] == (True, f"{server.url} answers and offers acme-1")
-    local = make_job([], name="local", label={"provider": "labelmill_acme.local"})
-    assert {what for _, what, _ in doctor._job(load_job(local))} == {"job file"}
+    local = make_job([article(1)], name="local", label={"provider": "labelmill_acme.local"})
+    assert {check.what for check in job_checks.of_job(work_of(local))} == {"job file", "source 0"}
 
 
 @pytest.mark.parametrize("policy", ["reject", "truncate"])

@@ -92,6 +92,7 @@ def doctor(job: Path | None, overrides: tuple[str, ...]) -> int:
 
     load_dotenv(Path.cwd())
     checks = list(doctor.examine(Job(job, overrides).workspace() if job else None))
-    for fine, subject, state in checks:
-        print(f"{'ok  ' if fine else 'FAIL'} {subject:18} {state}")
-    return 0 if all(fine for fine, *_ in checks) else 1
+    for check in checks:
+        mark = {True: "ok", None: "-", False: "FAIL"}[check.fine]
+        print(f"{mark:4} {check.what:18} {check.state}")
+    return next((check.exit_code for check in checks if check.fine is False), 0)

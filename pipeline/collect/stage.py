@@ -11,11 +11,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +24,6 @@ from pipeline.collect.units import (
     Drops,
     FileDigests,
     Record,
-    RowsSeen,
     SourceUnit,
     absent_columns,
     build,
@@ -38,21 +34,20 @@ from pipeline.collect.units import (
     key_of,
     names_of_units,
     record_of,
-    rejected_row,
-    rows_of,
 )
 from pipeline.core import plugins
 from pipeline.core.contracts import Source, SourceOptions
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import write_json
-from pipeline.core.shards import ARTICLE, Folder, Tally, first_occurrences, write_order
-from pipeline.core.types import Article, Unit
+from pipeline.core.shards import ARTICLE, Folder, first_occurrences, write_order
+from pipeline.core.types import Unit
 from pipeline.engines.steps import DONE, NOT_RUN
 from pipeline.job import takedowns
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
 _log = logging.getLogger("labelmill.collect")
+NO_ROWS = "has no rows; nothing was changed"
 _ARTICLE_REASONS = {"duplicate_id", "taken_down"}  # reasons of rows that are articles: of another source, or taken down
 # the columns that the fold reads
 ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])
@@ -105,34 +100,17 @@ def _in_order(units: Sequence[str], sources: Sequence[set[str]]) -> bool:
     return all(keys & set(units) for keys in sources)
 
 
-def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
-    """Yield the first rows of each source; a crawl fetches no more than that, into a temporary folder."""
-    for number, spec in enumerate(work.config.sources):
-        options = plugins.load("sources", spec.type).Source.for_preview(work.config.source_options[number], count)
-        with TemporaryDirectory() as state, ExitStack() as opened, _section_errors(work, number):
-            source = _open(work, number, options, lambda path: "", opened)
-            _prepare(work, source, Path(state), fetch=True)
-            seen = RowsSeen.of(options)
-            rows = (row for unit in source.units() for row in rows_of(SourceUnit(unit, source, options, number), seen))
-            for row in islice(rows, count):
-                yield _without_given(row) if isinstance(row, Article) else rejected_row(row)
-        if seen.absent and seen.fields:
-            _log.warning(f"sources.{number}: {absent_columns(seen.absent, seen.fields, 'none of these rows')}")
-
-
-def _without_given(article: Article) -> dict[str, Any]:
-    return {name: value for name, value in asdict(article).items() if name != "given"}
-
-
-def _prepare(work: Workspace, source: Source, state: Path, fetch: bool) -> None:
+def prepare(work: Workspace, source: Source, state: Path, fetch: bool) -> None:
+    """Have a source bring what it reads up to date, with a progress bar where that takes its time."""
     if source.prepares():
         with work.progress("crawl", None, "pages") as progress:
             source.prepare(state, progress, fetch)
 
 
-def _open(
+def open_source(
     work: Workspace, number: int, options: SourceOptions, digest_of_file: Callable[[Path], str], opened: ExitStack
 ) -> Source:
+    """Return a source of the job file by its number; it is closed with `opened`."""
     kind = work.config.sources[number].type
     source = plugins.create("sources", kind, options, work.config.folder, digest_of_file)
     opened.callback(source.close)
@@ -140,7 +118,7 @@ def _open(
 
 
 @contextmanager
-def _section_errors(work: Workspace, number: int) -> Iterator[None]:
+def section_errors(work: Workspace, number: int) -> Iterator[None]:
     """Add the job file and the number of a source's section to a ConfigError."""
     try:
         yield
@@ -172,9 +150,9 @@ def _sources(
     work: Workspace, cache: FileDigests, opened: ExitStack, fetch: bool
 ) -> Iterator[tuple[Source, list[Unit]]]:
     for number, options in enumerate(work.config.source_options):
-        with _section_errors(work, number):
-            source = _open(work, number, options, cache, opened)
-            _prepare(work, source, work.path / "crawl", fetch)
+        with section_errors(work, number):
+            source = open_source(work, number, options, cache, opened)
+            prepare(work, source, work.path / "crawl", fetch)
             units = list(source.units())
         yield source, units
 
@@ -204,9 +182,11 @@ def _write_sources(work: Workspace, entries: list[SourceUnit], records_of_all: l
         records = [record for entry, record in zip(entries, records_of_all, strict=True) if entry.number == number]
         tally = work.articles.tally([shard for record in records for shard in record["shards"]])
         if not tally.rows:
-            raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: has no rows; nothing was changed")
+            raise InputError(f"{work.config.file}: sources.{number}: {spec.type}: {NO_ROWS}")
         if not tally.kept and not tally.rejected.keys() & _ARTICLE_REASONS:
-            errors.append(f"sources.{number}: {spec.type}: {_why_none(work, records, tally)}")
+            errors.append(
+                f"sources.{number}: {spec.type}: {why_none(work, tally.rows, tally.rejected, _example(work.articles, records))}"
+            )
         elif fault := _absent_columns(work.articles, records):
             errors.append(f"sources.{number}: {spec.type}: {fault}")
         encodings = Counter(name for record in records for name in record.get("notes", {}).values())
@@ -228,18 +208,18 @@ def _absent_columns(folder: Folder, records: list[Record]) -> str | None:
     return absent_columns(absent, with_articles[0]["fields"]) if absent else None
 
 
-def _why_none(work: Workspace, records: list[Record], tally: Tally) -> str:
-    folder = work.articles
-    why = ", ".join(f"{reason} {count:,}" for reason, count in tally.rejected.most_common())
-    details = (
-        row["detail"]
-        for record in records
-        for shard in record["shards"]
-        for row in folder.read_rejected(shard).to_pylist()
-    )
-    example = next(filter(None, details), None)
+def _example(folder: Folder, records: list[Record]) -> str | None:
+    """Return what was wrong with one of the rejected rows of a source."""
+    shards = (shard for record in records for shard in record["shards"])
+    details = (row["detail"] for shard in shards for row in folder.read_rejected(shard).to_pylist())
+    return next(filter(None, details), None)
+
+
+def why_none(work: Workspace, rows: int, reasons: Counter[str], example: str | None) -> str:
+    """Return the error of a source none of whose rows is an article, with why, and what was wrong with one of them."""
+    why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
     return (
-        f"none of its {tally.rows:,} rows is an article ({why}{f'; {example}' if example else ''}); see: labelmill show "
+        f"none of its {rows:,} rows is an article ({why}{f'; {example}' if example else ''}); see: labelmill show "
         f"{work.config.in_commands} articles --rejected"
     )
 

@@ -4,52 +4,61 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+import re
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
-from pipeline.core import plugins
-from pipeline.core.contracts import FilterOptions, Provider
-from pipeline.core.errors import EndpointError, LabelmillError
-from pipeline.job.config import JobConfig
+from pipeline.commands.job_checks import Check, of_job
 from pipeline.job.workspace import Workspace
-from pipeline.label import prompts
-from pipeline.label.engine import preflight
 from pipeline.label.local_model import memory
 from pipeline.label.local_model.memory import GIB, Device, Shape
-from pipeline.publish.hub import Hub
 
 CORE = ("datasets", "huggingface-hub", "pyarrow", "pydantic", "aiohttp", "quicktok-v1", "pycld2", "tiktoken")
-EXTRAS = {"html": "trafilatura", "transformers": "transformers", "postgres": "psycopg", "local": "bitsandbytes"}
+NO_EXTRAS_OF_USERS = ("test", "dev", "bench")
 KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "HF_TOKEN")
 
 LOCAL_NEEDS = ("torch", "psutil")
 _TOKENS = 1024  # of an article and its reply
 
-Check = tuple[bool, str, str]  # fine?, what, how it stands
+_EXTRA = re.compile(r"([A-Za-z0-9._-]+).*;.*extra == ['\"](\w+)['\"]")
 
 
 def examine(work: Workspace | None) -> Iterator[Check]:
     """Yield one check after the other; with a job file also what that job needs."""
-    yield True, "python", platform.python_version()
+    yield Check(True, "python", platform.python_version())
     for name in ("labelmill", *CORE):
         yield _package(name)
-    for extra, name in EXTRAS.items():
-        fine, _, state = _package(name)
-        yield True, f"extra {extra}", state if fine else f"not installed (pip install 'labelmill[{extra}]')"
+    yield from _extras()
     for name in KEYS:
-        yield True, name, "set" if os.environ.get(name) else "not set"
+        yield Check(True, name, "set" if os.environ.get(name) else "not set")
     yield from _local()
     if work:
-        yield from _job(work.config)
+        yield from of_job(work)
 
 
 def _package(name: str) -> Check:
     try:
-        return True, name, version(name)
+        return Check(True, name, version(name))
     except PackageNotFoundError:
-        return False, name, "not installed"
+        return Check(False, name, "not installed", 1)
+
+
+def _extras() -> Iterator[Check]:
+    """Yield the extras, as the package declares them; one that is not there is a fault only where a job needs it."""
+    packages: dict[str, list[str]] = {}
+    for requirement in requires("labelmill") or []:
+        if (match := _EXTRA.match(requirement)) and match[2] not in NO_EXTRAS_OF_USERS:
+            packages.setdefault(match[2], []).append(match[1])
+    for extra, names in sorted(packages.items()):
+        states = [_package(name) for name in names]
+        missing = [check.what for check in states if not check.fine]
+        if missing:
+            yield Check(
+                None, f"extra {extra}", f"not installed: {', '.join(missing)} (pip install 'labelmill[{extra}]')"
+            )
+        else:
+            yield Check(True, f"extra {extra}", ", ".join(f"{check.what} {check.state}" for check in states))
 
 
 def _local() -> Iterator[Check]:
@@ -59,9 +68,9 @@ def _local() -> Iterator[Check]:
     devices = memory.devices()
     for device in devices:
         free, total = device.free / GIB, device.total / GIB
-        yield True, "device", f"{device.kind}: {device.name}, {free:.1f} of {total:.1f} GiB free"
+        yield Check(True, "device", f"{device.kind}: {device.name}, {free:.1f} of {total:.1f} GiB free")
     for name, shape in memory.DOCUMENTED.items():
-        yield True, name.rpartition("/")[2], _fits(devices, shape)
+        yield Check(True, name.rpartition("/")[2], _fits(devices, shape))
 
 
 def _fits(devices: list[Device], shape: Shape) -> str:
@@ -75,54 +84,3 @@ def _fits(devices: list[Device], shape: Shape) -> str:
     return (
         f"fits: needs {needs_text}; room for {1 + int((free - need) * (1 - memory.RESERVE) // article):,} at once{slow}"
     )
-
-
-def _job(config: JobConfig) -> Iterator[Check]:
-    yield True, "job file", f"{config.file} is sound; its folder is {config.job_folder}"
-    label = config.label
-    provider = plugins.create("providers", label.provider, label, config.provider_options)
-    if provider.uses_prompt:
-        yield from _try("prompt", lambda: str(prompts.find(config.prompt, config.folder)))
-    yield from _try("model", lambda: provider.examine(config.folder))
-    yield from _try("endpoint", lambda: _offered(provider))
-    if config.publish.to == "hub":
-        yield from _try("hub", lambda: _repository(str(config.publish.repo)))
-    for options in config.filter_options:
-        yield from _try(f"filter {options.type}", partial(_ready, options))
-
-
-def _ready(options: FilterOptions) -> str:
-    plugins.create("filters", options.type, options)
-    return "ready"
-
-
-def _repository(repo: str) -> str:
-    state = Hub(repo).look()
-    if state is None:
-        return f"{repo} is not there yet, or the token may not see it"
-    return f"{repo} answers; versions: {', '.join(sorted(state.versions)) or 'none yet'}"
-
-
-def _offered(provider: Provider) -> str | None:
-    """Return what an endpoint offers of the job's model, None for a provider without a list of models."""
-    try:
-        if (offered := provider.models()) is None:
-            return None
-        info = preflight.examine(provider, offered)
-    except EndpointError as error:
-        if error.status in (None, 401, 407):
-            raise
-        return f"{provider.where} answers, but lists no models ({error})"
-    if info is None:
-        return f"{provider.where} answers; {'the job names no model' if offered else 'it lists no models'}"
-    until = f" until {info.shutdown_date}" if info.shutdown_date else ""
-    return f"{provider.where} answers and offers {provider.model}{until}"
-
-
-def _try(what: str, check: Callable[[], str | None]) -> Iterator[Check]:
-    """Yield a check's outcome, unless it has nothing to say."""
-    try:
-        if (state := check()) is not None:
-            yield True, what, state
-    except LabelmillError as error:
-        yield False, what, str(error)

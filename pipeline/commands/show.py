@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.collect import stage as collect
+from pipeline.collect import preview as looking
 from pipeline.core.errors import InputError
 from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
@@ -27,7 +27,7 @@ TABLES = ("articles", "filtered", "labels", "train", "eval")
 
 def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
     """Yield the first rows of each source as collect would make them, rejected ones with their reasons; nothing is stored."""
-    return collect.preview(work, count)
+    return looking.preview(work, count)
 
 
 def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[str, Any]]:

@@ -53,14 +53,15 @@ def run(work: Workspace, options: RunOptions) -> None:
         ledger.close()
 
 
-def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger, shards: Sequence[str]) -> None:
-    """Raise InputError where the job had answers and the ledger has none: it would all be paid again."""
+def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger | None, shards: Sequence[str]) -> None:
+    """Raise InputError where the job had answers and the ledger has none, or is not there: it would all be paid again."""
     manifests = [work.requests.manifest(shard) for shard in shards]
     answered = sum(manifest.notes.get("answered", 0) for manifest in manifests if manifest)
-    if answered and ledger.is_empty():
+    if answered and (ledger is None or ledger.is_empty()):
+        where = ledger.where if ledger else work.ledger_target
         raise InputError(
-            f"{ledger.where}: holds no answers, but this job got {answered:,}: put the ledger back (see "
-            f"label.ledger), or delete {work.requests.path} to ask, and pay, for all of them again"
+            f"{where}: holds no answers, but this job got {answered:,}: put the ledger back (see label.ledger), or delete "
+            f"{work.requests.path} to ask, and pay, for all of them again"
         )
 
 

@@ -135,6 +135,16 @@ class Hub:
 
     # --- changing ---
 
+    def check_token(self) -> None:
+        """Raise HubError where there is no token, without which nothing can be written."""
+        from huggingface_hub import get_token
+
+        if get_token() is None:
+            raise self._no_token()
+
+    def _no_token(self) -> HubError:
+        return HubError(f"{self._display_name}: no token; set HF_TOKEN (see .env.example) or run: hf auth login")
+
     def create(self, private: bool) -> None:
         self._with_retries(
             lambda: self._api.create_repo(self.repo, repo_type="dataset", private=private, exist_ok=True)
@@ -204,9 +214,7 @@ class Hub:
             status, headers = int(error.response.status_code), error.response.headers
             raise self._refused(status, self._server_message(error), headers) from error
         except LocalTokenNotFoundError as error:
-            raise HubError(
-                f"{self._display_name}: no token; set HF_TOKEN (see .env.example) or run: hf auth login"
-            ) from error
+            raise self._no_token() from error
         except OfflineModeIsEnabled as error:
             raise HubError(f"{self._display_name}: HF_HUB_OFFLINE is set; unset it to reach the Hub") from error
         except (HTTPError, ConnectionError, TimeoutError) as error:

@@ -34,6 +34,13 @@ def digests(work: Workspace) -> list[list[str]]:
     return [[name, file_digest(path) if path.is_file() else ""] for name, path in named]
 
 
+def check(work: Workspace) -> str:
+    """Return what is kept out.  Raises what `load` would, by the first row of each."""
+    for name, digest in digests(work):
+        next(iter(_rows(name, work.config.folder / name, bool(digest))), None)
+    return ", ".join(work.config.split.keep_out)
+
+
 def load(work: Workspace) -> pa.Table:
     """Return the texts of all benchmarks (BENCHMARK): where each is from, and its signature.
 

@@ -36,14 +36,8 @@ async def check(context: RunContext) -> None:
     try:
         offered = await _list(provider)
     except EndpointError as error:
-        if error.status in (None, 407):
-            raise Paused(
-                f"the endpoint cannot be reached ({error}); mend that, then run the same command again"
-            ) from error
-        if error.status == 401:
-            raise Paused(
-                f"the endpoint refuses the key ({error}); mend that, then run the same command again"
-            ) from error
+        if stop := stopping(error):
+            raise stop from error
         context.monitor.events.write("preflight", models="not listed", detail=str(error))
         return
     if offered is None:
@@ -52,6 +46,12 @@ async def check(context: RunContext) -> None:
     if info and info.context_tokens:
         context.context_fit.context = info.context_tokens
     context.monitor.events.write("preflight", models=len(offered), context_tokens=context.context_fit.context)
+
+
+def stopping(error: EndpointError) -> Paused | None:
+    """Return what stops the job where the list of models could not be had; None where it may go on without one."""
+    what = {None: "cannot be reached", 407: "cannot be reached", 401: "refuses the key"}.get(error.status)
+    return Paused(f"the endpoint {what} ({error}); mend that, then run the same command again") if what else None
 
 
 async def _list(provider: Provider) -> list[ModelInfo] | None:
