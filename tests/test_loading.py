@@ -54,7 +54,7 @@ class Home:
         """Both configurations of each version are what its files hold, and its card says the right sizes and types."""
         wanted = [(folder, {"name": name}) for folder in folders for name in ("default", "provenance")]
         for (folder, options), found in zip(wanted, self.load(*wanted), strict=True):
-            assert found["rows"] == stored(folder, options["name"])
+            assert found["rows"] == as_loaded(folder, options["name"])
             assert found["types"] == found["of_files"]
             info = information(folder)[options["name"]]
             assert {split["name"]: [split["num_bytes"], split["num_examples"]] for split in info["splits"]} == found[
@@ -79,6 +79,17 @@ def stored(folder: Path, config: str = "default") -> dict[str, list[dict[str, An
     rows: dict[str, list[dict[str, Any]]] = {}
     for file in files(folder, config):
         rows.setdefault(file.stem.split("-")[0], []).extend(pq.read_table(file).to_pylist())
+    return rows
+
+
+def as_loaded(folder: Path, config: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a version's files with the numbers of their classes, where its card says that they are classes."""
+    rows = stored(folder, config)
+    for feature in information(folder)[config]["features"]:
+        if isinstance(kind := feature.get("dtype"), dict):
+            numbers = {name: int(number) for number, name in kind["class_label"]["names"].items()}
+            for row in (row for split in rows.values() for row in split):
+                row[feature["name"]] = numbers[row[feature["name"]]]
     return rows
 
 

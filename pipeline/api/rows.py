@@ -86,9 +86,10 @@ def dataset(job: Job, version: str | None = None) -> datasets.Dataset | datasets
 
     work = workspace_of(job)
     tables = _published(work, version) if version is not None else _outgoing(work)
-    kinds = features.of_tables(
-        tables.values(), work.config.label_column.name, work.config.task.classes(work.config.task_options)
-    )
+    label, last = work.config.label_column.name, store.latest(work.versions)
+    classes = work.config.task.classes(work.config.task_options)
+    numbered = features.class_names(label, classes, store.read_manifest(last) if last else None)
+    kinds = features.of_tables(tables.values(), label, numbered)
     made = {}
     for name, table in tables.items():
         split = datasets.NamedSplit(name) if name else None

@@ -7,7 +7,7 @@ covers the `description` of a configuration (not a key that `datasets` does not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.files import digest_of
+from pipeline.versions.features import Kinds, as_typed
 
 _DTYPES = {"double": "float64", "float": "float32"}  # Arrow's names of types where `datasets` has others
 
@@ -33,15 +34,21 @@ def configs(rows: Mapping[str, int]) -> list[dict[str, Any]]:
     ]
 
 
-def entries(rows: Mapping[str, int], folder: Path, digests: Mapping[str, str], sums: str) -> dict[str, Any]:
+def entries(
+    rows: Mapping[str, int], folder: Path, digests: Mapping[str, str], sums: str, kinds: Kinds
+) -> dict[str, Any]:
     """Return `configs` and `dataset_info` of a written version; `digests` has the SHA-256 of its files by path.
 
-    `sums` tells the checksums of its rows: what `datasets` keeps with the rows that it loaded.
+    `sums` tells the checksums of its rows: what `datasets` keeps with the rows that it loaded.  `kinds` are types of columns that
+    hold text.
     """
     release = {"description": f"release {release_id(digests)}"}
     return {
         "configs": [{**config, **release} for config in configs(rows)],
-        "dataset_info": [_info(config, folder, sums if config.get("default") else None) for config in configs(rows)],
+        "dataset_info": [
+            _info(config, folder, sums, kinds) if config.get("default") else _info(config, folder)
+            for config in configs(rows)
+        ],
     }
 
 
@@ -54,29 +61,45 @@ def release_id(digests: Mapping[str, str]) -> str:
     return digest_of({path: digest for path, digest in digests.items() if path.endswith(".parquet")})
 
 
-def _info(config: Mapping[str, Any], folder: Path, description: str | None) -> dict[str, Any]:
+def _info(
+    config: Mapping[str, Any], folder: Path, description: str | None = None, kinds: Kinds | None = None
+) -> dict[str, Any]:
     """Describe a configuration by its files; `datasets` refuses rows that differ from it in number or type."""
     files = {data["split"]: sorted(folder.glob(data["path"])) for data in config["data_files"]}
-    splits = [_split(name, paths) for name, paths in files.items()]
+    splits = [_split(name, paths, kinds or {}) for name, paths in files.items()]
     stored = [path for paths in files.values() for path in paths]
     return {
         "config_name": config["config_name"],
         **({"description": description} if description else {}),
-        "features": [{"name": column.name, **_feature(column.type)} for column in pq.read_schema(stored[0])],
+        "features": [
+            {"name": name, **feature} for name, feature in card_features(pq.read_schema(stored[0]), kinds or {})
+        ],
         "splits": splits,
         "download_size": sum(path.stat().st_size for path in stored),
         "dataset_size": sum(split["num_bytes"] for split in splits),
     }
 
 
-def _split(name: str, paths: list[Path]) -> dict[str, Any]:
-    """Count a split's rows, and its bytes as `datasets` counts them: in memory, a row group at a time."""
+def _split(name: str, paths: list[Path], kinds: Kinds) -> dict[str, Any]:
+    """Count a split's rows, and its bytes as `datasets` counts them: in memory, a row group at a time, in their types."""
     size, count = 0, 0
     for path in paths:
         with pq.ParquetFile(path) as file:
             count += file.metadata.num_rows
-            size += sum(file.read_row_group(number).nbytes for number in range(file.num_row_groups))
+            groups = (file.read_row_group(number) for number in range(file.num_row_groups))
+            size += sum(as_typed(group, kinds).nbytes for group in groups)
     return {"name": name, "num_bytes": size, "num_examples": count}
+
+
+def card_features(schema: pa.Schema, kinds: Kinds) -> list[tuple[str, dict[str, Any]]]:
+    """Return columns with their types as a card has them; `kinds` are those that `datasets` makes of text."""
+    return [(column.name, _kind_feature(kinds.get(column.name)) or _feature(column.type)) for column in schema]
+
+
+def _kind_feature(kind: Sequence[str] | str | None) -> dict[str, Any] | None:
+    if kind is None or isinstance(kind, str):
+        return None if kind is None else {"dtype": kind}
+    return {"dtype": {"class_label": {"names": {str(number): name for number, name in enumerate(kind)}}}}
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:

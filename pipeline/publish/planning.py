@@ -23,6 +23,7 @@ from pipeline.publish import card, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.review.statistics import summary
 from pipeline.versions import data_files, diff, manifest, provenance, rows, store
+from pipeline.versions.features import TYPES, TypeSurvey
 from pipeline.versions.forms import Nfc
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -93,7 +94,9 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan
             f"Hub: delete the folder, then labelmill publish {work.config.in_commands} --adopt)"
         )
     outgoing = OutgoingRows(work)
-    index, tallies, languages = _index(work, outgoing, others)
+    previous = store.read_manifest(last) if last else None
+    survey = TypeSurvey(work.config.label_column.name, work.config.task.classes(work.config.task_options), previous)
+    index, tallies, languages = _index(work, outgoing, others, survey)
     if not index.num_rows:
         raise InputError(
             f"{work.path}: no labelled article to publish; see: labelmill status {work.config.in_commands}"
@@ -118,8 +121,9 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan
         "takedowns": sorted(outgoing.takedowns.texts),
         "languages_of_a_sample": languages,
         **({"broken": broken} if broken else {}),
+        **({TYPES: types} if (types := survey.types()) is not None else {}),
     }
-    changes = manifest.changes(version or str(name), store.read_manifest(last) if last else None, compared.diff)
+    changes = manifest.changes(version or str(name), previous, compared.diff)
     about = (
         manifest.of_job(work.config)
         | changes
@@ -151,7 +155,7 @@ def inputs_of(work: Workspace) -> str:
 
 
 def _index(
-    work: Workspace, outgoing: OutgoingRows, others: OtherStages
+    work: Workspace, outgoing: OutgoingRows, others: OtherStages, survey: TypeSurvey
 ) -> tuple[pa.Table, dict[str, provenance.RunTally], dict[str, int]]:
     """Return an index of all rows (small columns, for gates, comparison and manifest), the tally of each run, and the languages
     of some texts, where no filter has found any."""
@@ -164,6 +168,7 @@ def _index(
             outgoing_rows = outgoing.of(shard)
             tables.append(rows.index_rows(outgoing_rows, column, with_text, nfc))
             sample.add(outgoing_rows)
+            survey.add(outgoing_rows)
             _tally(tallies, spent, _with_ids_of(outgoing_rows, _asked(work, shard)))
             progress.update()
     # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do

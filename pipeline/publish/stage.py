@@ -21,7 +21,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.publish import card, croissant, dataset_info, pictures, planning, release, release_log, repository
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.planning import OtherStages, OutgoingRows, Plan
-from pipeline.versions import checksums, data_files, diff, manifest, provenance, rows, store
+from pipeline.versions import checksums, data_files, diff, features, manifest, provenance, rows, store
 
 _log = logging.getLogger("labelmill.publish")
 _SHOWN = 300  # characters of a text on the card
@@ -197,7 +197,12 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan
 def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     """Write the planned version beside its place: data, provenance, Croissant, card, manifest."""
     path = store.begin(work.versions)
-    schema = rows.schema(work.config.label_column, work.config.publish.text == "full")
+    schema, kinds = (
+        rows.schema(work.config.label_column, work.config.publish.text == "full"),
+        planned.manifest.get(features.TYPES),
+    )
+    if kinds is not None:  # a version of before has no such metadata, and its files stay byte for byte
+        schema = schema.with_metadata(features.metadata_of(dataset_info.card_features(schema, kinds)))
     data_files.write(path / "data", schema, _parts(work, planned.index, schema), planned.index)
     data_files.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
     damaged = {digest for digests in planned.manifest.get("broken", {}).values() for digest in digests}
@@ -210,7 +215,7 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     )
     drawn = pictures.draw(planned.manifest)
     sums = checksums.of_version(path, planned.manifest["version"], work.config.label_column.name)
-    entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told())
+    entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told(), kinds or {})
     shown = {name: title for name, (title, _) in drawn.items()}
     readme = card.render(planned.manifest, entries, _sample(path, planned.index), shown)
     texts = {"croissant.json": description, "README.md": card.merged(readme, their_card)}

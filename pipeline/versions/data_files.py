@@ -81,7 +81,9 @@ def remake(path: Path, note: str) -> None:
     new_path = path.with_suffix(".new")
     with (
         pq.ParquetFile(path) as old,
-        _open(new_path, old.schema_arrow.with_metadata({"labelmill": note})) as new,
+        _open(
+            new_path, old.schema_arrow.with_metadata({**(old.schema_arrow.metadata or {}), "labelmill": note})
+        ) as new,
     ):
         for number in range(old.num_row_groups):
             new.write_table(old.read_row_group(number))

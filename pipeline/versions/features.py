@@ -1,11 +1,14 @@
 """Types of a version's columns as the library `datasets` has them: a class is a ClassLabel, a time a timestamp.
 
-The files hold text all the same, which every reader understands; `datasets` makes the types of it.
+The files hold text all the same, which every reader understands; `datasets` makes the types of it, by the card's `dataset_info`.
+A job whose first version has such types goes on with them, one whose first version has none goes on without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     import datasets
 
 TIMES = ("published_at",)
+TYPES = "types"  # in a version's manifest; one from before has none
 UTC_SECONDS, LOCAL_SECONDS = "timestamp[s, tz=UTC]", "timestamp[s]"
 Kinds = dict[str, Sequence[str] | str]  # column -> the names of its classes, or the name of a type of time
 
@@ -31,6 +35,95 @@ def of_tables(tables: Collection[pa.Table], label: str, classes: Sequence[str] |
         if kind := time_kind(value for column in columns for value in pc.unique(column).to_pylist()):
             kinds[name] = kind
     return kinds
+
+
+class TypeSurvey:
+    """Finds the types of a version's columns, while its rows come by; `last` is the last version's manifest, None for a first one.
+
+    Numbers of classes stay: `classes` that the last version did not have are appended, those that left keep theirs.
+    """
+
+    def __init__(self, label: str, classes: Sequence[str] | None, last: Mapping[str, Any] | None) -> None:
+        self._label = label
+        self._names, self._may_be = _classes(label, classes, last), {label, *TIMES}
+        if last is not None:
+            self._may_be &= set(last.get(TYPES, {}))
+        self._times: dict[str, set[str]] = {name: set() for name in TIMES}
+        self._was = last.get(TYPES) if last else {}
+
+    def add(self, rows: pa.Table) -> None:
+        """Look at some rows."""
+        if self._label in self._may_be and not (self._names and _all_of([rows], self._label, set(self._names))):
+            self._may_be.discard(self._label)
+        for name in self._may_be & set(TIMES) & set(rows.column_names):
+            values = rows.column(name).drop_null()
+            if not len(values):
+                continue
+            kind = _cast_kind(values)
+            self._times[name].add(kind or "")
+
+    def types(self) -> Kinds | None:
+        """Return the types of the columns that have one; None: the job has versions from before, which have none."""
+        if self._was is None:
+            return None
+        kinds: Kinds = {self._label: list(self._names)} if self._names and self._label in self._may_be else {}
+        for name in TIMES:
+            found = self._times[name]
+            kept = len(found) == 1 and "" not in found and self._was.get(name, *found) in found
+            if name in self._may_be and (kept or (not found and name in self._was)):
+                kinds[name] = next(iter(found), str(self._was.get(name)))
+        return kinds
+
+
+def _cast_kind(values: pa.ChunkedArray) -> str | None:
+    """Return the type of times that Arrow makes of every one of some texts, as `datasets` will, None where it cannot."""
+    for kind, zone in ((UTC_SECONDS, "UTC"), (LOCAL_SECONDS, None)):
+        with suppress(pa.ArrowInvalid):
+            values.cast(pa.timestamp("s", zone))
+            return kind
+    return None
+
+
+def as_typed(rows: pa.Table, kinds: Kinds) -> pa.Table:
+    """Return rows with the numbers of classes and with times in the place of their texts."""
+    for name, kind in kinds.items():
+        column = rows.column(name)
+        if isinstance(kind, str):
+            typed = column.cast(pa.timestamp("s", "UTC" if kind == UTC_SECONDS else None))
+        else:
+            typed = pc.index_in(column, pa.array(list(kind), pa.string())).cast(pa.int64())
+        rows = rows.set_column(rows.column_names.index(name), name, typed)
+    return rows
+
+
+def class_names(label: str, classes: Sequence[str] | None, last: Mapping[str, Any] | None) -> list[str] | None:
+    """Return the classes in the order of their numbers: as the last version has them, where it has; further ones behind them."""
+    return _classes(label, classes, last) or None
+
+
+def _classes(label: str, classes: Sequence[str] | None, last: Mapping[str, Any] | None) -> list[str]:
+    numbered = list(((last or {}).get(TYPES) or {}).get(label, ()))
+    return [*numbered, *(name for name in classes or () if name not in numbered)]
+
+
+def metadata_of(fields: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Return the metadata by which `datasets` knows a file's columns; `fields` are names with features as in a card."""
+    return {"huggingface": json.dumps({"info": {"features": {name: _typed(feature) for name, feature in fields}}})}
+
+
+def _typed(feature: Any) -> Any:
+    """Return a card's feature as `datasets` stores it in files."""
+    if isinstance(feature, str):
+        return {"dtype": feature, "_type": "Value"}
+    if isinstance(feature, list):
+        return {one["name"]: _typed({key: value for key, value in one.items() if key != "name"}) for one in feature}
+    if "struct" in feature:
+        return _typed(feature["struct"])
+    if "list" in feature:
+        return {"feature": _typed(feature["list"]), "_type": "List"}
+    if isinstance(dtype := feature["dtype"], Mapping):
+        return {"names": list(dtype["class_label"]["names"].values()), "_type": "ClassLabel"}
+    return _typed(dtype)
 
 
 def _all_of(tables: Collection[pa.Table], name: str, allowed: set[str]) -> bool:
