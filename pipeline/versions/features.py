@@ -91,7 +91,8 @@ def as_typed(rows: pa.Table, kinds: Kinds) -> pa.Table:
         if isinstance(kind, str):
             typed = column.cast(pa.timestamp("s", "UTC" if kind == UTC_SECONDS else None))
         else:
-            typed = pc.index_in(column, pa.array(list(kind), pa.string())).cast(pa.int64())
+            numbers = pc.index_in(column, pa.array(list(kind), pa.string()))
+            typed = pa.array(numbers.to_pylist(), pa.int64())  # as `datasets` makes it: no mask where nothing is null
         rows = rows.set_column(rows.column_names.index(name), name, typed)
     return rows
 
