@@ -234,7 +234,7 @@ class _Survey:
         return Quote(
             self._articles, self._labelled, requests, model, self._fitting.tokenizer, *tokens, self._most_output,
             price.model_dump(mode="json") if price else None, self._ledger.report.spending().spent, prompts, most, len(sample),
-            cost, outputs, rpm, tpm, at_limits, seconds, self._notes(model, price is None),
+            cost, outputs, rpm, tpm, at_limits, seconds, self._notes(model, price is None and cost is None),
         )  # fmt: skip
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:

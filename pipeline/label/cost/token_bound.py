@@ -18,12 +18,13 @@ class TokenBound:
     """
 
     def __init__(self, is_own: bool) -> None:
-        self.is_own = is_own
+        self.is_own, self._has_forms = is_own, False
         self._ratios: list[float] = []
 
     def most_of(self, request: Request, tokens: int, size: int) -> int:
         """Return the most tokens of a prompt of so many `tokens` here, and of `size` bytes in all."""
         form = request.form.size if request.form else 0  # a schema is sent beside the messages, and counted
+        self._has_forms = self._has_forms or bool(form)
         return tokens + form if self.is_own else max(tokens, size)
 
     @property
@@ -57,7 +58,7 @@ class TokenBound:
             times = f"{ratios[len(ratios) // 2]:.2f} times the tokens of {tokenizer}, {ratios[-1]:.2f} at most"
             return f"in {len(ratios):,} answers the endpoint counted {times}"
         if self.is_own:
-            return None
+            return "the JSON schema counts as well, at most one token a byte" if self._has_forms else None
         return (
             f"tokens are counted as {tokenizer} does; {model} may count more, at most one a byte (`tokenizer` in the job file "
             "names its own; --sample 200 measures it)"

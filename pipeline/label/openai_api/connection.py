@@ -23,7 +23,7 @@ MAX_REPLY_BYTES = 8 * 2**20
 MAX_HEADER_BYTES = 2**18  # of one header: gateways pass on whole policies and traces in them
 # As OpenAI's own client does, to whichever address: a gateway in front of their API needs them, and neither is a credential.
 _OF_ENVIRONMENT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
-_SHORT = 6  # characters: a shorter value of a header may be a word of any message
+_SHORT = 6  # characters: a shorter secret may be a part of any word
 _USER = re.compile(r"(?<=://)[^/@\s'\"]+@")
 
 
@@ -51,7 +51,7 @@ class Connection:
     @property
     def is_authorised(self) -> bool:
         """Whether requests say who asks."""
-        return any(name.lower() in ("authorization", "api-key", "x-api-key") for name in self._headers)
+        return any(re.search("auth|key|token", name, re.IGNORECASE) for name in self._headers)
 
     async def open(self, seconds: float | None = None) -> None:
         """Open the session; a request that takes more than so many `seconds` is given up.
@@ -181,15 +181,17 @@ class Connection:
     def redact(self, text: str) -> str:
         """Take key, headers, and the users of addresses, out of a text for people."""
         text = text.replace(self._key, "[key]") if self._key else text
-        for value in self._secrets:
-            short = rf"(?<!\w){re.escape(value)}(?!\w)"
-            text = text.replace(value, "[header]") if len(value) >= _SHORT else re.sub(short, "[header]", text)
-        for secret in (
-            urlsplit(self.base_url).netloc.rpartition("@")[0],
-            *(self._proxy.secrets if self._proxy else ()),
-        ):
-            text = text.replace(secret, "[user]") if secret else text
+        users = [urlsplit(self.base_url).netloc.rpartition("@")[0], *(self._proxy.secrets if self._proxy else ())]
+        for secret, word in [*((value, "[header]") for value in self._secrets), *((user, "[user]") for user in users)]:
+            text = _without(text, secret, word)
         return _USER.sub("[user]@", text)
+
+
+def _without(text: str, secret: str, word: str) -> str:
+    """Return a text with a word in place of a secret; one that is short is only taken out where it stands alone."""
+    if len(secret) >= _SHORT:
+        return text.replace(secret, word)
+    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", word, text) if secret else text
 
 
 def _connector(proxy: Proxy | None) -> aiohttp.BaseConnector:

@@ -32,9 +32,8 @@ DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LIST_SECONDS = 10
 _NO_KEY = "no API key: set OPENAI_API_KEY"
-FLEX_SECONDS = (
-    900.0  # what OpenAI gives a reply of its flex tier; cut off sooner it is billed, sent again, and billed again
-)
+# what OpenAI gives a reply of its flex tier; cut off sooner it is billed, sent again, and billed again
+FLEX_SECONDS = 900.0
 _NOT_PARAMETERS = {
     "model": "set label.model",
     "messages": "they come from the prompt, label.prompt",
