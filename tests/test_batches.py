@@ -130,7 +130,7 @@ def test_an_endpoint_that_turns_batches_down_gets_none(make_job: JobMaker, serve
     server.posts = [401]
     path = batch_job(make_job, server, 10)
     result = command("run", path)
-    assert result.returncode == 3 and "refuses the key" in result.stderr and result.stderr.count("\n") == 1
+    assert result.returncode == 3 and "no API key: set OPENAI_API_KEY" in result.stderr and result.stderr.count("\n") == 1
     assert ledger_of(path).report.spending().reserved == 0 and not server.batches
     finish(path)
     assert_paid_once(path, server, 10)
@@ -327,6 +327,17 @@ def test_switching_ways_asks_nothing_anew(make_job: JobMaker, server: BatchServe
     paid = sum(server.paid.values())
     run(path, "name=other", last="clean")
     assert sum(server.paid.values()) == paid and len(server.batches) == 1
+
+
+def test_another_spelling_of_the_parameters_finds_what_is_in_a_batch(make_job: JobMaker, server: BatchServer) -> None:
+    path = batch_job(make_job, server, 5, parameters={"max_output_tokens": 128, "temperature": 0})
+    server.plans = [Plan(seconds=3600)]
+    assert command("run", path).returncode == 3
+    batch_job(make_job, server, 5, parameters={"max_completion_tokens": 128, "temperature": 0.0})
+    assert command("run", path).returncode == 3 and len(server.batches) == 1
+    server.batches["batch_0"].plan.seconds = 0
+    finish(path)
+    assert_paid_once(path, server, 5)
 
 
 def test_an_online_run_settles_batches_and_does_not_wait_for_them(make_job: JobMaker, server: BatchServer) -> None:

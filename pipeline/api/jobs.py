@@ -37,17 +37,19 @@ def run(
     fetch: bool = True,
     retry_rejected: bool = False,
     publish: bool = False,
+    wait: bool = False,
 ) -> dict[str, Any]:
     """Run the stages of a job from `first` to `to`; what is done already is not done, asked or paid again.
 
     `limit` labels the first so many articles at most, and makes no version; `publish` makes one also where rows of the last
-    one change or articles wait.  Works where an event loop runs, as in a notebook.  Returns `status(job)`, with `held_back`:
-    why no version was made, or None.  Raises Paused (budget, key, endpoint, Ctrl-C), with everything answered kept: the same
-    call goes on.
+    one change or articles wait; `wait` waits for batches (`label.via: batch`).  Works where an event loop runs, as in a
+    notebook.  Returns `status(job)`, with `held_back`: why no version was made, or None.  Raises Paused (budget, key, endpoint,
+    Ctrl-C, batches under way), with everything answered kept: the same call goes on.
     """
     work = workspace_of(job)
     if options is None:
-        options = RunOptions(_stage("first", first), _stage("to", to), fetch, _limit(limit), retry_rejected, publish)
+        stages = _stage("first", first), _stage("to", to)
+        options = RunOptions(*stages, fetch, _limit(limit), retry_rejected, publish=publish, wait=wait)
     elif not isinstance(options, RunOptions):
         raise ArgumentError(f'run: give options by name, run(job, to="clean"); found {kind_of(options)}')
     held_back = runner.run(work, options)

@@ -41,6 +41,7 @@ label:
   parameters: {reasoning_effort: none, max_output_tokens: 128}   # as the endpoint names them
   limits: {requests_per_minute: null, tokens_per_minute: null, concurrency: null}    # null: as the endpoint allows
   on_too_long: reject               # reject | truncate (cut the end of the article)
+  via: online                       # online | batch (within hours, at half the price)
   reask: 1                          # times that an empty, cut off or refusing reply is asked again
   budget_usd: null                  # a hard cap
   ledger: null                      # default: SQLite in the job's folder; else a file, or ${LEDGER_URL} (PostgreSQL)

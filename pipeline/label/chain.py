@@ -94,7 +94,7 @@ class PromptStep:
         if not self._keys[1:]:
             return list(requests)
         keys = [[_key(started, request.messages) for started in self._keys] for request in requests]
-        asked = ledger.asked(key for of_one in keys for key in of_one)
+        asked = ledger.asked((key for of_one in keys for key in of_one), in_batches=True)
         spelled = (next((key for key in of_one if key in asked), of_one[0]) for of_one in keys)
         return [replace(request, key=key) for request, key in zip(requests, spelled, strict=True)]
 

@@ -212,11 +212,11 @@ class RequestBuilder:
 
     def _as_asked_before(self, requests: list[Request], ledger: Ledger) -> list[Request]:
         if self._is_first_run is None:
-            self._is_first_run = ledger.is_empty()
+            self._is_first_run = ledger.is_empty() and not ledger.batches.are_under_way()
         has_given = any(request.article.given for request in requests)
         if self._is_first_run or not (self._others or self.newer or has_given):
             return self._asked_anew(requests) if self.newer else requests
-        asked = ledger.asked(request.key for request in requests)
+        asked = ledger.asked((request.key for request in requests), in_batches=True)
         missing = [request for request in requests if request.key not in asked]
         others = list(zip(missing, self._spelled_otherwise(missing, ledger), strict=True))
         instead = {request.key: other for request, other in others}
@@ -235,7 +235,7 @@ class RequestBuilder:
     def _spelled_otherwise(self, requests: list[Request], ledger: Ledger) -> list[Request]:
         """Return requests by the key under which the ledger has them, where it has."""
         keys = [[key for key, _ in self._other_keys(request)] for request in requests]
-        asked = ledger.asked(key for of_one in keys for key in of_one)
+        asked = ledger.asked((key for of_one in keys for key in of_one), in_batches=True)
         earlier = (next((key for key in of_one if key in asked), None) for of_one in keys)
         return [
             request if key is None else replace(request, key=key)

@@ -26,7 +26,7 @@ class LaneContext:
         self._folder, self._seat = folder, context.ledger.claims.of_worker("")
         self._lease_until, self._is_open = 0.0, False
         # Batches have a tariff of their own: what is asked online at the same time is reserved at its own price.
-        asked = digest_of([context.provider.identity, context.prices.table, TIER])
+        asked = digest_of([context.provider.identity, context.prices.table(context.model), TIER])
         self.bound = CostBound(asked, context.prices.of(context.model), context.provider.max_output_tokens, TIER)
 
     @property

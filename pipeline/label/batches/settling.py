@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.core.batch_api import BatchLine, BatchState
@@ -169,9 +169,11 @@ class Settling:
     def _record(self, batch: Batch, key: bytes, ask: int, reply: Reply) -> tuple[Record, float | None]:
         """Return the record of an answer, and the dollars that it counts against the budget; None where nobody knows."""
         if reply.tier in _UNPAID_TIERS:
-            reply = Reply(reply.text, reply.finish_reason, reply.model, reply.request_id, reply.usage, TIER)
+            reply = replace(reply, tier=TIER)
         prices = self._context.prices
-        cost = prices.cost_usd(reply.model, reply.usage, reply.tier)
+        cost = (
+            reply.billed_usd if reply.billed_usd is not None else prices.cost_usd(reply.model, reply.usage, reply.tier)
+        )
         cost = prices.cost_usd(batch.model, reply.usage, reply.tier) if cost is None else cost
         seconds = max(0.0, self._context.ledger.database.now() - (batch.posted_at or batch.created_at))
         return Record(key, "answered", reply, 1, seconds, now(), cost, ask=ask, lane="batch"), cost
@@ -198,7 +200,7 @@ class Settling:
         if self._context.budget_usd is None or not size:
             return
         bound, before = self._lane.bound, self._lane.bound.tariff
-        price = self._context.prices.of_served(self._context.model, reply.model)
+        price = self._context.price_of(reply)
         if price is None:
             settled.pause = (
                 f"{self._context.model} was asked for and {reply.model} answers, whose price is not known, so label.budget_usd "

@@ -93,6 +93,11 @@ class Batches:
         """Return those that are not settled yet, of one endpoint or of all."""
         return [batch for batch in self.all() if batch.settled_at is None and endpoint in (None, batch.endpoint)]
 
+    def are_under_way(self) -> bool:
+        """Return whether any batch is not settled yet."""
+        query = "SELECT 1 FROM batches WHERE settled_at IS NULL LIMIT 1"
+        return self._database.has_table("batches") and bool(self._database.execute(query))
+
     def get(self, name: str) -> Batch:
         """Return one batch, as it is now."""
         return self._select("WHERE name = ?", (name,))[0]

@@ -26,6 +26,7 @@ from pipeline.label.ledger.tariffs import Tariff, Tariffs
 
 LEASE_SECONDS = 60.0
 _TOLERANCE = 1e-9  # dollars
+_MANY = 500  # keys in one query
 
 
 class Wanted(NamedTuple):
@@ -114,7 +115,7 @@ class Claims:
             if len(claimed.granted) < len(keys) and self._bury_the_dead():
                 claimed.granted |= self._insert([by_key[key] for key in keys if key not in claimed.granted], raised)
             claimed.held = set(keys) - claimed.granted
-            claimed.in_batches = self._in_batches(sorted(claimed.held))
+            claimed.in_batches = self.in_batches(sorted(claimed.held))
             claimed.answered = self._answered([by_key[key] for key in claimed.granted])
             claimed.granted -= claimed.answered
             self._delete(claimed.answered)
@@ -160,12 +161,14 @@ class Claims:
         last = {bytes(key): ask for key, ask in rows}
         return {item.key for item in granted if last.get(item.key, 0) >= item.ask}
 
-    def _in_batches(self, keys: Sequence[bytes]) -> set[bytes]:
+    def in_batches(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return which of these keys a batch has claimed."""
-        if not keys:
-            return set()
-        query = f"SELECT key FROM claims JOIN batches ON worker = name WHERE key IN ({', '.join('?' * len(keys))})"  # noqa: S608
-        return {bytes(key) for (key,) in self._database.execute(query, keys)}
+        claimed: set[bytes] = set()
+        for start in range(0, len(keys), _MANY):
+            part = keys[start : start + _MANY]
+            query = f"SELECT key FROM claims JOIN batches ON worker = name WHERE key IN ({', '.join('?' * len(part))})"  # noqa: S608
+            claimed |= {bytes(key) for (key,) in self._database.execute(query, part)}
+        return claimed
 
     def _delete(self, keys: Iterable[bytes]) -> None:
         if rows := [(key, self._worker) for key in keys]:

@@ -78,13 +78,15 @@ class Ledger:
                 spent.setdefault(bytes(key), []).append(Spent(*values))
         return spent
 
-    def asked(self, keys: Iterable[bytes]) -> set[bytes]:
-        """Return those of the keys that were answered or rejected, whatever the answer."""
+    def asked(self, keys: Iterable[bytes], in_batches: bool = False) -> set[bytes]:
+        """Return those of the keys that were answered or rejected, whatever the answer; `in_batches`: or that a batch holds."""
         wanted, asked = list(dict.fromkeys(keys)), set[bytes]()
         for start in range(0, len(wanted), _LOOK_UP_KEYS):
             part = wanted[start : start + _LOOK_UP_KEYS]
             query = f"SELECT DISTINCT key FROM replies WHERE key IN ({', '.join('?' * len(part))})"  # noqa: S608
             asked.update(bytes(key) for (key,) in self.database.execute(query, part))
+        if in_batches and self.batches.are_under_way():
+            asked |= self.claims.in_batches([key for key in wanted if key not in asked])
         return asked
 
     def append(self, outcomes: Iterable[ClaimOutcome], observed: Tariff | None = None) -> Tariff | None:
