@@ -130,7 +130,9 @@ def test_an_endpoint_that_turns_batches_down_gets_none(make_job: JobMaker, serve
     server.posts = [401]
     path = batch_job(make_job, server, 10)
     result = command("run", path)
-    assert result.returncode == 3 and "no API key: set OPENAI_API_KEY" in result.stderr and result.stderr.count("\n") == 1
+    assert (
+        result.returncode == 3 and "no API key: set OPENAI_API_KEY" in result.stderr and result.stderr.count("\n") == 1
+    )
     assert ledger_of(path).report.spending().reserved == 0 and not server.batches
     finish(path)
     assert_paid_once(path, server, 10)
