@@ -6,16 +6,17 @@ time for the attributes of a hostile tag.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from html import unescape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.collect import charsets
 from pipeline.collect.crawling.dates import when, within
 from pipeline.collect.crawling.robots import token, words
-from pipeline.collect.crawling.xml_records import XmlRecord, pieces, records
+from pipeline.collect.crawling.xml_records import XmlRecord, is_cut, pieces, records
 from pipeline.collect.urls import normal
 
 MAX_ENTRIES = 50_000  # of a sitemap, as its protocol has it; a feed has a hundred
@@ -29,6 +30,7 @@ _FEED_FIELDS = frozenset((*_PUBLISHED, *_UPDATED, "title", "link", "origlink", "
 _SITEMAP_FIELDS = _FEED_FIELDS | {"loc"}
 _ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+_ROOT = re.compile(r"<(?:\w+:)?(?:rss|feed|rdf|urlset|sitemapindex|channel)\b", re.IGNORECASE)
 _FEED_TYPES = re.compile(r"(?:application|text)/(?:(?:rss|atom|rdf)\+)?xml", re.IGNORECASE)
 
 
@@ -58,9 +60,47 @@ class Links(NamedTuple):
     nofollow: bool
 
 
+def fault_of(body: bytes, count: int, is_feed: bool) -> str | None:
+    """Return why a feed or sitemap that named `count` pages and sitemaps cannot be read, or only in part; None where it can."""
+    if not body.strip(b"\0 \t\r\n\xef\xbb\xbf"):
+        return "empty"
+    head = next(pieces(body, ">"), "")
+    if head.lstrip().startswith("{") and is_feed:
+        return None if count or _json_items(body) is not None else "neither XML nor JSON Feed"
+    if not head.lstrip().startswith("<"):
+        return "no XML" if is_feed or not count else None
+    if not count and not _ROOT.search(head):
+        return "XML, but no feed or sitemap"
+    return f"it ends within an element; {count} addresses were read" if is_cut(body) else None
+
+
 def entries_of_feed(body: bytes, url: str) -> list[FeedEntry]:
-    """Return the pages that an RSS (0.9x, 1.0, 2.0) or Atom feed at `url` names, each once, in its order."""
+    """Return the pages that an RSS (0.9x, 1.0, 2.0), Atom or JSON feed at `url` names, each once, in its order."""
+    if (items := _json_items(body)) is not None:
+        return _each_once(_json_entry(item, url) for item in items[:MAX_ENTRIES])
     return _each_once(_entry(record) for record in records(body, url, ("item", "entry"), _FEED_FIELDS, MAX_ENTRIES))
+
+
+def _json_items(body: bytes) -> list[Any] | None:
+    """Return the items of a JSON Feed, None where it is none."""
+    if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return None
+    try:
+        feed = json.loads(charsets.decode(body, None)[0])
+    except (ValueError, RecursionError):
+        return None
+    items = feed.get("items")
+    return items if isinstance(items, list) and "jsonfeed" in str(feed.get("version")) else None
+
+
+def _json_entry(item: Any, base: str) -> FeedEntry | None:
+    fields = item if isinstance(item, dict) else {}
+    texts = {name: value for name, value in fields.items() if isinstance(value, str)}
+    addresses = (normal(texts[name], base) for name in ("url", "external_url") if name in texts)
+    id_is_url = texts.get("id", "").startswith(("http://", "https://"))
+    url = next(filter(None, addresses), None) or (normal(texts["id"]) if id_is_url else None)
+    dates = when(texts.get("date_published")), when(texts.get("date_modified"))
+    return FeedEntry(url, dates[0], _title(texts.get("title")), dates[1]) if url else None
 
 
 def entries_of_sitemap(body: bytes, url: str) -> Sitemap:

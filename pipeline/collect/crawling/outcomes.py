@@ -55,9 +55,7 @@ class OutcomeBuilder:
                 return outcome_of(
                     url, result, "failed", "wrong_type", f"a page in place of a {url.kind.replace('_', ' ')}"
                 )
-            outcome = outcome_of(url, result, "done")
-            outcome.discovered = [] if is_unchanged else self._entries(url, result)
-            return outcome
+            return outcome_of(url, result, "done") if is_unchanged else self._of_list(url, result)
         refusal = robots.forbids_use(result.headers, result.body, self._policy.agent)
         if refusal:  # what a log-in page forbids for itself says nothing of the stored page
             state: State = "failed" if url.is_moved(result.final_url) else "skipped"
@@ -72,6 +70,17 @@ class OutcomeBuilder:
         outcome.body = result.body
         if url.kind == "site" and url.depth < self._policy.depth:
             outcome.discovered = self._links(url, result)
+        return outcome
+
+    def _of_list(self, url: QueuedUrl, result: FetchResult) -> CrawlOutcome:
+        """Return the outcome of a feed or sitemap; what can be read of a damaged one counts, and it is a row, and asked again."""
+        if url.kind == "feed":
+            entries, sitemap_urls = discovery.entries_of_feed(result.body, result.final_url), list[str]()
+        else:
+            entries, sitemap_urls, _ = discovery.entries_of_sitemap(result.body, result.final_url)
+        fault = discovery.fault_of(result.body, len(entries) + len(sitemap_urls), url.kind == "feed")
+        outcome = outcome_of(url, result, "failed", "unreadable", fault) if fault else outcome_of(url, result, "done")
+        outcome.discovered = self._entries(url, entries, sitemap_urls)
         return outcome
 
     def _links(self, url: QueuedUrl, result: FetchResult) -> list[DiscoveredUrl]:
@@ -92,15 +101,11 @@ class OutcomeBuilder:
             return []
         return [DiscoveredUrl(each, host_of(each), "site_sitemap", 0) for each in named if self._sites.has_host(each)]
 
-    def _entries(self, url: QueuedUrl, result: FetchResult) -> list[DiscoveredUrl]:
+    def _entries(
+        self, url: QueuedUrl, entries: list[discovery.FeedEntry], sitemap_urls: list[str]
+    ) -> list[DiscoveredUrl]:
         since, until = self._policy.since, self._policy.until
         kind: Kind
-        if url.kind == "feed":
-            entries, sitemap_urls = discovery.entries_of_feed(result.body, result.final_url), []
-        else:
-            sitemap = discovery.entries_of_sitemap(result.body, result.final_url)
-            entries = sitemap.pages
-            sitemap_urls = [] if url.depth >= SITEMAPS_DEEP else sitemap.sitemaps
         is_site = url.kind == "site_sitemap"
         scope, kind, depth = (self._sites, "site", 1) if is_site else (self._scope, "page", 0)
         pages = [
@@ -110,7 +115,7 @@ class OutcomeBuilder:
         ]
         sitemaps = [
             DiscoveredUrl(address, host_of(address), url.kind, url.depth + 1)
-            for address in sitemap_urls
+            for address in (sitemap_urls if url.depth < SITEMAPS_DEEP else [])
             if not is_site or self._sites.has_host(address)
         ]
         return _without_traps(pages) + sitemaps

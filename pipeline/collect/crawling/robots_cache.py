@@ -80,6 +80,8 @@ class RobotsCache:
                 robots_txt, robots.TdmRules(), time.monotonic() + holds, f"{answer.reason} {answer.detail}"
             )
         address = f"{origin}/.well-known/tdmrep.json"
+        if not robots_txt.allowed(address):  # it is a request like any other
+            return OriginRules(robots_txt, robots.TdmRules(), time.monotonic() + robots_txt.holds)
         await self._wait_turn(host)
         tdm_answer = await self._fetcher.get(address, types=ANY, body_bytes=robots.MAX_BYTES)
         self._request_ended([host], None)

@@ -23,6 +23,9 @@ from pipeline.collect.urls import normal
 
 MAX_BYTES = 50 * 2**20  # of a file, decompressed; the rest is not read
 _CHUNK = 2**16
+_TAIL_BYTES = 4_000  # in which the end of the outermost element is looked for
+_ROOT_END = re.compile(r"(?:</[\w:.-]+\s*>|<(?:urlset|sitemapindex|rss|feed)\b[^<>]*/>)[\s\0]*\Z", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?-->|<\?.*?\?>", re.DOTALL)
 _MAX_TAIL = 2**20  # characters without an end of tag or line: no feed or sitemap
 _MAX_TEXT = 4_000  # characters of a field
 _MAX_DEPTH = 1_000  # levels of nested tags
@@ -33,6 +36,8 @@ _ENDS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
 _DOCTYPE = re.compile(r"<!DOCTYPE[^<>\[]*(?:\[[^\]]*\]\s*)?>", re.IGNORECASE)
 _DECLARATION = re.compile(r"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
 _AMPERSAND = re.compile(r"&(?!#\d{1,7};|#x[0-9a-f]{1,6};)(?:([a-z]\w{1,30});)?", re.IGNORECASE)
+_REFERENCE = re.compile(r"&#(?:x([0-9a-f]{1,6})|(\d{1,7}));", re.IGNORECASE)
+_REFERENCES = re.compile(r"(?:&#(?:x[0-9a-f]{1,6}|\d{1,7});)+", re.IGNORECASE)
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 
@@ -94,6 +99,8 @@ def records(
             parser.feed(piece)
             if reader.is_done:
                 break
+        else:
+            reader.drop_unfinished_field()
         parser.close()
     return reader.close()
 
@@ -158,6 +165,14 @@ class _RecordCollector:
             self._bases.pop()
         self._depth -= 1
 
+    def drop_unfinished_field(self) -> None:
+        """Drop the field within which the file ended: half of an address is another one."""
+        if self._field is not None and self._record is not None:
+            for fields in self._record.fields.values():
+                if self._field in fields:
+                    fields.remove(self._field)
+            self._field = None
+
     def close(self) -> list[XmlRecord]:
         self._end_record()
         return self._records
@@ -193,6 +208,15 @@ def pieces(body: bytes, mark: str) -> Iterator[str]:
         if len(rest) > _MAX_TAIL + _CHUNK:
             return
     yield rest + decoder.decode(b"", True)
+
+
+def is_cut(body: bytes) -> bool:
+    """Return whether a file ends before its outermost element does, is a broken gzip file, or is longer than what is read."""
+    end, size = b"", 0
+    for piece in _unpacked(body):
+        end, size = (end + piece)[-_TAIL_BYTES:], size + len(piece)
+    text = end.decode(charsets.decode(body[:_TAIL_BYTES], None)[1] if body[:2] != b"\x1f\x8b" else "utf-8", "replace")
+    return size >= MAX_BYTES or not _ROOT_END.search(_COMMENT.sub("", text))
 
 
 def _unpacked(body: bytes) -> Iterator[bytes]:
@@ -239,7 +263,21 @@ def _mended(text: str) -> str | None:
         text = _DOCTYPE.sub("", text)
         if _DECLARATION.search(text):
             return None
+    if "&#" in text:
+        text = _REFERENCES.sub(_references, text)
     return _AMPERSAND.sub(_ampersand, text) if "&" in text else text
+
+
+def _references(match: re.Match[str]) -> str:
+    """Replace references to halves of a character by the character, and those to none by U+FFFD: libxml2 stops at them."""
+    numbers = [
+        int(hexadecimal, 16) if hexadecimal else int(decimal) for hexadecimal, decimal in _REFERENCE.findall(match[0])
+    ]
+    if all(number in (9, 10, 13) or 32 <= number < 0xD800 or 0xDFFF < number < 0xFFFE for number in numbers):
+        return match[0]
+    text = "".join(chr(number) if number <= 0x10FFFF else "\ufffd" for number in numbers)
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(f"&#{ord(each)};" for each in _NOT_XML.sub("\ufffd", whole))
 
 
 def _ampersand(match: re.Match[str]) -> str:

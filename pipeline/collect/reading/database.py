@@ -151,7 +151,14 @@ def _sqlite(database: str, folder: Path) -> Any:
     path = folder / database
     if not database or not path.is_file():
         raise ConfigError(f"url: no such file: {database or '(none given)'}")
-    return lambda: sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        # one value that is no UTF-8 is one bad row: lone surrogates, which no article may have
+        connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        return connection
+
+    return connect
 
 
 def _secrets(text: str, url: sa.URL) -> list[str]:

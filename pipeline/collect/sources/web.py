@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.collect.html.workers import Workers
 
 
+_URL_FILE = "url_file"  # the part of the unit of lines that are no address
 KEYS = {"site": "sites", "page": "urls", "feed": "feeds", "sitemap": "sitemaps"}
 
 
@@ -88,6 +89,7 @@ class Source(contracts.Source):
         self._frontier: Frontier | None = None
         self._workers: Workers | None = None
         self._crawled = False
+        self._bad_lines: list[tuple[int, str]] = []  # of `url_file`
         self._label = f"web:{options.name}"
 
     @staticmethod
@@ -124,11 +126,15 @@ class Source(contracts.Source):
 
     def _starts(self) -> list[DiscoveredUrl]:
         from pipeline.collect.crawling.types import DiscoveredUrl
+        from pipeline.collect.crawling.url_file import read_list
         from pipeline.collect.urls import host_of, normal
 
         starts: list[DiscoveredUrl] = []
+        listed = list[str]()
+        if self._options.url_file is not None:
+            self._bad_lines, listed = read_list(self._folder / self._options.url_file)
         addresses_by_kind = {
-            "site": self._options.sites, "page": [*self._options.urls, *self._listed()], "feed": self._options.feeds,
+            "site": self._options.sites, "page": [*self._options.urls, *listed], "feed": self._options.feeds,
             "sitemap": self._options.sitemaps,
         }  # fmt: skip
         for kind, addresses in addresses_by_kind.items():
@@ -151,16 +157,6 @@ class Source(contracts.Source):
         since, until = self._options.since, self._options.until
         if not within(bound(since), None, until):
             raise ConfigError(f"until: {until!r} is before since: {since!r}")
-
-    def _listed(self) -> list[str]:
-        if self._options.url_file is None:
-            return []
-        path = self._folder / self._options.url_file
-        try:
-            lines = path.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"url_file: {path} cannot be read ({error})") from error
-        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
     def _check_contact(self, starts: list[DiscoveredUrl]) -> None:
         """Raise ConfigError where other machines would be crawled without a contact: who runs a site must be able to reach us."""
@@ -226,6 +222,8 @@ class Source(contracts.Source):
         for first, digest in frontier.units():
             name = f"{options.name}-{first:09d}"
             yield Unit(name, digest_of([digest, made_by]), (str(first),), (self._label,))
+        if self._bad_lines:
+            yield Unit(f"{options.name}-url-file", digest_of(self._bad_lines), (_URL_FILE,), (str(options.url_file),))
 
     def _extractor_digest(self) -> str:
         from pipeline.collect.html import extract
@@ -240,6 +238,10 @@ class Source(contracts.Source):
         """Yield a row for each URL of a unit, in the order of discovery; `line` is its number in the frontier."""
         from pipeline.collect.crawling import to_row
 
+        if unit.parts[0] == _URL_FILE:
+            for number, text in self._bad_lines:
+                yield BadRow(str(self._options.url_file), number, "bad_url", f"{text!r} is no http(s) address"[:200])
+            return
         stored: deque[StoredPage] = deque()
         since, until = self._options.since, self._options.until
         pages = self._opened().pages(int(unit.parts[0]), self._extractor_digest())
