@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import sqlite3
@@ -15,7 +16,7 @@ pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install
 pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 
 from tests.conftest import JobMaker, rows, run
-from tests.crawl_server import CrawlServer, Page, Running, page
+from tests.crawl_server import CrawlServer, Page, Request, Running, page
 from tests.test_crawl import asked, collected, html, web
 
 NOISE = "".join(f"<!-- {sha256(str(n).encode()).hexdigest()} -->" for n in range(9999))
@@ -136,3 +137,55 @@ def test_reservations_are_not_asked_for_where_robots_txt_forbids_it(
             collected(web(make_job, urls=[f"{server.url}/1.html", f"{other.url}/2.html"]))
         assert ("/.well-known/tdmrep.json" in server.paths) is is_asked
         assert asked(server)["/1.html"] == (robots != "Disallow: /")
+
+
+def test_a_page_that_turns_out_to_be_nearer_is_asked_once(make_job: JobMaker) -> None:
+    """Found first at the last depth, then nearer, before, while and after it is fetched: its links are read from what is stored."""
+
+    def links(*numbers: int) -> tuple[str, ...]:
+        return tuple(f"/{number}.html" for number in numbers)
+
+    def slow(body: bytes) -> Page:
+        async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(0.6)
+            writer.write(page(body))
+
+        return answer
+
+    pages: dict[str, Page] = {
+        "/": page(html(0, links(1, 2))),
+        "/1.html": page(html(1, links(3))),  # the short way to 5 is the slow one
+        "/2.html": slow(html(2, links(5))),
+        "/3.html": page(html(3, links(5, 4))),
+        "/4.html": page(html(4)),
+        "/5.html": page(html(5, links(6))),
+        "/6.html": page(html(6, links(7))),
+        "/7.html": page(html(7)),
+    }
+    for connections in (1, 8):
+        with Running(CrawlServer(dict(pages))) as server:
+            path = web(
+                make_job, sites=[server.url], depth=3, connections_per_host=connections, name=f"of-{connections}"
+            )
+            base, found = server.url, collected(path)
+            assert found == {f"{base}/": "kept"} | {f"{base}/{n}.html": "kept" for n in range(1, 7)}
+            assert set(asked(server).values()) == {1}, asked(server)
+
+
+def test_a_page_whose_headers_forbid_it_leads_nowhere_also_when_it_is_nearer(make_job: JobMaker) -> None:
+    async def slow(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.6)
+        writer.write(page(html(2, ("/5.html",))))
+
+    pages: dict[str, Page] = {
+        "/": page(html(0, ("/1.html", "/2.html"))),
+        "/1.html": page(html(1, ("/5.html",))),
+        "/2.html": slow,
+        "/5.html": page(html(5, ("/6.html",)), X_Robots_Tag="nofollow"),
+        "/6.html": page(html(6)),
+    }
+    with Running(CrawlServer(pages)) as server:
+        path = web(make_job, sites=[server.url], feeds=[f"{server.url}/feed"], depth=3)
+        feed = f"<rss><channel><item><link>{server.url}/5.html</link></item></channel></rss>"
+        server.pages["/feed"] = page(feed.encode(), content_type="application/rss+xml")
+        assert f"{server.url}/6.html" not in collected(path)

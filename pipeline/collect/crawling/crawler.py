@@ -47,6 +47,7 @@ class Crawler:
     ) -> None:
         self._frontier, self._policy, self._report = frontier, policy, report
         self._registry, self._outcomes = HostRegistry(policy.delay), OutcomeBuilder(scope, sites, policy)
+        frontier.nearer_links.read = self._outcomes.links
         self._requester = UrlRequester(fetcher, self._registry, self._outcomes, policy, self._fetched_page)
         self._waiting_hosts: dict[str, HostState] = {}  # by name; hosts with URLs to request
         self._due: list[tuple[float, str]] = []  # a heap: when (monotonic seconds) a host may start a request

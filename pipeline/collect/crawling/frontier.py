@@ -18,6 +18,7 @@ from typing import Any
 import zstandard
 
 from pipeline.collect.crawling import recrawl
+from pipeline.collect.crawling.nearer_links import QUEUED, NearerLinks
 from pipeline.collect.crawling.types import TRAP, Body, CrawlOutcome, DiscoveredUrl, QueuedUrl, Revalidation, StoredPage
 from pipeline.core.errors import InputError
 
@@ -56,8 +57,6 @@ CREATE TEMP VIEW IF NOT EXISTS shown AS SELECT * FROM urls WHERE state != 'left'
   THEN state != 'waiting' OR body_sha256 IS NOT NULL ELSE state IN ('failed', 'skipped') END;
 CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, scope TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL);
 """
-_URL = """
-SELECT number, url, host, kind, depth, tries, published_at, etag, last_modified, body_sha256 IS NOT NULL, final_url FROM urls"""
 
 
 class Frontier:
@@ -77,8 +76,8 @@ class Frontier:
             raise InputError(f"{path}: cannot be used ({error}); delete it to crawl anew") from error
         self._pack = zstandard.ZstdCompressor(level=3)
         self._unpack = zstandard.ZstdDecompressor()
-        self.run = self._depth = 0
-        self._links_needed: set[int] = set()  # handed out before a nearer link to them was found
+        self.run = 0
+        self.nearer_links = NearerLinks(self._db)
 
     def close(self) -> None:
         self._db.close()
@@ -91,7 +90,8 @@ class Frontier:
         """Begin a run or go on with an unfinished one, see `recrawl.begin`."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            self.run, self._depth = recrawl.begin(self._db, scope, starts, is_excluded, depth), depth
+            self.run = recrawl.begin(self._db, scope, starts, is_excluded, depth)
+        self.nearer_links.begin(self.run, depth)
 
     def finish(self) -> None:
         """Mark the run as finished: the next one requests every URL again."""
@@ -116,12 +116,12 @@ class Frontier:
         `with_new`: also pages never fetched, and what may lead to some; `lists`: also feeds and sitemaps.
         """
         rows: Any = self._db.execute(
-            f"{_URL} WHERE state = 'waiting' AND host = ? AND not_before <= ? "
+            f"{QUEUED} WHERE state = 'waiting' AND host = ? AND not_before <= ? "
             "AND (? OR body_sha256 IS NOT NULL) AND (? OR kind IN ('page', 'site')) ORDER BY not_before, number LIMIT ?",
             (host, time.time(), with_new, lists, count + len(busy)),
         )
         urls = [QueuedUrl(*row) for row in rows if row[0] not in busy]
-        self._links_needed.difference_update(url.number for url in urls[:count])
+        self.nearer_links.handed_out(url.number for url in urls[:count])
         return urls[:count]
 
     def next_time(self, host: str, with_new: bool) -> float | None:
@@ -135,7 +135,7 @@ class Frontier:
     def waiting_page(self, url: str) -> QueuedUrl | None:
         """Return the page at a URL where it is still to be requested, else None."""
         row = self._db.execute(
-            f"{_URL} WHERE url = ? AND state = 'waiting' AND kind IN ('page', 'site')", (url,)
+            f"{QUEUED} WHERE url = ? AND state = 'waiting' AND kind IN ('page', 'site')", (url,)
         ).fetchone()
         return QueuedUrl(*row) if row else None
 
@@ -158,6 +158,8 @@ class Frontier:
                 self._update(outcome)
                 if outcome.discovered:
                     new += self._add(outcome.number, outcome.discovered)
+            for number, discovered in self.nearer_links.take():
+                new += self._add(number, discovered)
         return new
 
     def _update(self, outcome: CrawlOutcome) -> None:
@@ -173,7 +175,7 @@ class Frontier:
             self._replace(outcome.number, outcome.final_url, outcome.charset, digest, packed)
         if outcome.same_as is not None:
             self._copy_body(outcome.same_as, outcome)
-        once_more = outcome.state == "done" and outcome.number in self._links_needed
+        once_more = self.nearer_links.is_asked_again(outcome)
         state = "waiting" if once_more else outcome.state
         self._db.execute(
             "UPDATE urls SET state = ?, run = ?, status = ?, reason = ?, detail = ?, fetched_at = ? WHERE number = ?",
@@ -230,26 +232,8 @@ class Frontier:
             if cursor.rowcount:
                 new[url.host] += url.trap is None
             elif url.kind == "site":
-                new[url.host] += self._ask_for_links(url)
+                new[url.host] += self.nearer_links.ask(url)
         return +new
-
-    def _ask_for_links(self, url: DiscoveredUrl) -> bool:
-        """Have a nearer page's links read; return whether it is requested once more for that, since links are not stored."""
-        nearer = self._db.execute(
-            "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL "
-            "WHERE url = ?2 AND state = 'waiting' AND (kind = 'page' OR (kind = 'site' AND depth > ?1)) RETURNING number",
-            (url.depth, url.url),
-        ).fetchall()
-        if nearer or url.depth >= self._depth:
-            self._links_needed.update(number for (number,) in nearer if url.depth < self._depth)
-            return False
-        again = self._db.execute(
-            "UPDATE urls SET depth = ?1, kind = 'site', etag = NULL, last_modified = NULL, state = 'waiting', tries = 0, "
-            "not_before = 0 WHERE url = ?2 AND state = 'done' AND run = ?3 "
-            "AND (kind = 'page' OR (kind = 'site' AND depth > ?1 AND depth >= ?4))",
-            (url.depth, url.url, self.run, self._depth),
-        )
-        return again.rowcount > 0
 
     # --- revalidation: which of two bodies stays ---
 

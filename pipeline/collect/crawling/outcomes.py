@@ -68,8 +68,9 @@ class OutcomeBuilder:
         if is_unchanged:  # the stored body stays, and its links were read before
             return outcome
         outcome.body = result.body
-        if url.kind == "site" and url.depth < self._policy.depth:
-            outcome.discovered = self._links(url, result)
+        outcome.may_follow = "nofollow" not in robots.directives(result.headers, b"", self._policy.agent)
+        if outcome.may_follow:
+            outcome.discovered = self.links(url, result.final_url, result.body)
         return outcome
 
     def _of_list(self, url: QueuedUrl, result: FetchResult) -> CrawlOutcome:
@@ -83,9 +84,12 @@ class OutcomeBuilder:
         outcome.discovered = self._entries(url, entries, sitemap_urls)
         return outcome
 
-    def _links(self, url: QueuedUrl, result: FetchResult) -> list[DiscoveredUrl]:
-        links = discovery.links_of_page(result.body, result.final_url, user_agent=self._policy.agent)
-        if links.nofollow or "nofollow" in robots.directives(result.headers, b"", self._policy.agent):
+    def links(self, url: QueuedUrl, final_url: str, body: bytes) -> list[DiscoveredUrl]:
+        """Return what a page of a site leads to; nothing where it is as deep as links are followed, or asks not to."""
+        if url.kind != "site" or url.depth >= self._policy.depth:
+            return []
+        links = discovery.links_of_page(body, final_url, user_agent=self._policy.agent)
+        if links.nofollow:
             return []
         return _without_traps(
             [

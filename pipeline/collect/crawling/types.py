@@ -55,7 +55,7 @@ class CrawlOutcome:
     """The result of one request: the URL's new state, its body where it changed, and the URLs that it led to.
 
     `again_at`: epoch seconds; it waits until then.  A body of None keeps the stored one; `same_as`: the number of the page
-    whose body is this one's too.
+    whose body is this one's too.  `may_follow`: the answer's headers let the links in its body be followed.
     """
 
     number: int
@@ -70,6 +70,7 @@ class CrawlOutcome:
     tdm_policy: str | None = None
     body: bytes | None = None
     same_as: int | None = None
+    may_follow: bool = False
     again_at: float = 0.0
     discovered: list[DiscoveredUrl] = field(default_factory=list)
 
