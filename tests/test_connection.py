@@ -65,8 +65,8 @@ def test_a_header_is_no_part_of_a_key_and_reaches_no_file(make_job: JobMaker, se
 
     def script(body: dict[str, Any], count: int) -> Any:
         number = int(body["messages"][-1]["content"].partition("Harbour number ")[2][0]) % 4
-        told = {"error": {"message": f"You are {echoes}", "code": "s3cret-s3cret" if number == 3 else "odd"}}
-        return None if number == 0 else ((500, told, {}) if number == 1 and count == 1 else (400, told, {}))
+        answer = {"error": {"message": f"You are {echoes}", "code": "s3cret-s3cret" if number == 3 else "odd"}}
+        return None if number == 0 else ((500, answer, {}) if number == 1 and count == 1 else (400, answer, {}))
 
     server.script = script
     path = openai_job(make_job, server, 8, headers=HEADERS)
@@ -253,6 +253,17 @@ def test_a_socks_proxy_without_its_package_is_one_line(make_job: JobMaker, serve
     assert not server.seen
 
 
+def test_the_hub_behind_a_socks_proxy_is_one_line_too(make_job: JobMaker, monkeypatch: Any) -> None:
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    huggingface_hub.close_session()  # it reads the environment when it is opened
+    path = make_job([], publish={"to": "hub", "repo": "user/name"})
+    done = command("doctor", path, all_proxy="socks5://user:hidden@127.0.0.1:1")
+    huggingface_hub.close_session()
+    assert done.returncode == 1 and "pip install 'labelmill[socks]'" in done.stdout + done.stderr
+    assert "hidden" not in done.stdout + done.stderr and "not foreseen" not in done.stderr
+
+
 def test_a_socks_proxy(make_job: JobMaker, server: Server) -> None:
     pytest.importorskip("aiohttp_socks", reason="needs the extra: pip install 'labelmill[socks]'")
     with proxy_server.running_socks() as proxy:
@@ -279,8 +290,8 @@ def test_a_proxy_that_asks_who_one_is(make_job: JobMaker, server: Server, scheme
             environment = {f"{scheme}_proxy": f"http://{user}{proxy.where}"}
             done = command("run", path, **environment)
             assert done.returncode == 3 and ASKS in done.stderr, done.stderr
-            told = done.stderr + command("doctor", path, **environment).stdout
-            assert told.count(ASKS) == 2 and "parameters" not in told and "wr0ng" not in told
+            answer = done.stderr + command("doctor", path, **environment).stdout
+            assert answer.count(ASKS) == 2 and "parameters" not in answer and "wr0ng" not in answer
         assert len(proxy.asked) < 20 and not server.seen
         if scheme == "http":
             done = command("run", path, http_proxy=f"http://me:pass%40word@{proxy.where}")

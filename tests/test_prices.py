@@ -244,17 +244,17 @@ def test_whose_tokens_are_counted_exactly(
 ) -> None:
     path = openai_job(make_job, server, 2, **label)
     run(path, last="filter")
-    told = quoted(path)
-    assert (told["most_input_tokens"] == told["input_tokens"]) is exact
-    assert any("may count more" in note for note in told["notes"]) is not exact
+    estimate = quoted(path)
+    assert (estimate["most_input_tokens"] == estimate["input_tokens"]) is exact
+    assert any("may count more" in note for note in estimate["notes"]) is not exact
 
 
 def test_a_schema_is_sent_and_counted_too(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 2, prompt="keyphrases/v2")
     run(path, last="filter")
-    told = quoted(path)
-    assert told["input_tokens"] < told["most_input_tokens"] and "the JSON schema counts as well" in " ".join(
-        told["notes"]
+    estimate = quoted(path)
+    assert estimate["input_tokens"] < estimate["most_input_tokens"] and "the JSON schema counts as well" in " ".join(
+        estimate["notes"]
     )
 
 
@@ -263,12 +263,12 @@ def test_a_gateway_that_bills_is_quoted_by_its_sample(make_job: JobMaker, server
     server.script = lambda body, _: (200, completion(body, "harbour; city"), {"x-litellm-response-cost": "0.25"})
     path = openai_job(make_job, server, 30, model="house-model")
     run(path, last="filter")
-    told = quoted(path, "--sample", "20")
-    assert told["rest_usd"] == [pytest.approx(2.5, rel=0.2)] * 2 and "not known" not in " ".join(told["notes"])
+    estimate = quoted(path, "--sample", "20")
+    assert estimate["rest_usd"] == [pytest.approx(2.5, rel=0.2)] * 2 and "not known" not in " ".join(estimate["notes"])
 
 
 def test_the_job_names_its_own_tokenizer(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 2, model="house-model")
     run(path, last="filter")
-    told = quoted(path, "--set", "tokenizer=cl100k_base")
-    assert told["most_input_tokens"] == told["input_tokens"] and told["encoding"] == "cl100k_base"
+    estimate = quoted(path, "--set", "tokenizer=cl100k_base")
+    assert estimate["most_input_tokens"] == estimate["input_tokens"] and estimate["encoding"] == "cl100k_base"

@@ -169,8 +169,8 @@ def test_a_run_that_was_broken_off_is_found_by_its_spelling(make_job: JobMaker, 
 def test_quote_and_try_know_it_too(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 8)
     run(path, "label.parameters.temperature=0")
-    told = command("quote", path, "--json", "--set", "label.parameters.temperature=0.0").stdout
-    assert '"to_ask": 0' in told
+    output = command("quote", path, "--json", "--set", "label.parameters.temperature=0.0").stdout
+    assert '"to_ask": 0' in output
     text = "The harbour of the city was opened to the public in the spring. Nobody was hurt."
     for number in (0, 0.0):
         tried = command("try", path, "--text", text, "--json", "--set", f"label.parameters.temperature={number}")

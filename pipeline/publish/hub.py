@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
-from pipeline.core.errors import HubError
+from pipeline.core.errors import HubError, MissingExtra
 from pipeline.core.http import retry_after
 from pipeline.core.progress import is_watched
 from pipeline.versions.diff import is_version
@@ -223,6 +223,10 @@ class Hub:
             what = without_credentials(" ".join(str(error).split()))[:200] or "no answer in time"
             message = f"{self._display_name}: cannot be reached ({what}); nothing is lost: run the same command again"
             raise HubError(message, transient=True) from error
+        except ImportError as error:
+            if "SOCKS" not in str(error):
+                raise
+            raise MissingExtra(f"{self._display_name}: a SOCKS proxy (all_proxy)", "socks") from error
         except HFValidationError as error:
             raise HubError(f"publish.repo: {' '.join(str(error).split())}") from error
         except (RuntimeError, ValueError) as error:  # xet's broken transfers, answers that are no JSON
