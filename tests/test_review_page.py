@@ -733,6 +733,51 @@ def test_a_label_of_a_closed_set_is_chosen(tmp_path: Path, opened: Opener) -> No
     assert [judgement.rejected for judgement in said(job)] == [["Politics"], ["Politics"], []]
 
 
+def test_a_label_that_is_json_is_read_and_edited_as_such(tmp_path: Path, opened: Opener) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"mood": {"enum": ["good", "bad"]}, "what": {"type": "string"}},
+        "required": ["mood"],
+    }
+    answer = '{"mood": "good", "what": "자전거 도로"}'
+    job = make_job(tmp_path, answer, label={"task": "json"}, clean={"schema": schema})
+    with ReviewServer(job) as server:
+        page = opened(server)
+        assert page.inner_text(".phrase.json") == '{\n  "mood": "good",\n  "what": "자전거 도로"\n}'
+        press(page, "e")
+        area = page.locator(".editor textarea")
+        area.fill('{"mood": ')
+        page.click(".editor button[type=submit]")
+        assert page.inner_text(".editor .warning")  # the browser's own words: it is no JSON
+        area.fill('{"mood": "so so"}')
+        page.click(".editor button[type=submit]")
+        page.wait_for_function("() => document.querySelector('.editor .warning').textContent.includes('clean.schema')")
+        area.fill('{"what": "봄 축제", "mood": "Bad"}')
+        page.click(".editor button[type=submit]")
+        page.wait_for_selector(".becomes .json")
+        press(page, "a")
+        saved(page)
+        press(page, "a")
+        saved(page)
+    assert [judgement.added for judgement in said(job)] == [['{"mood": "bad", "what": "봄 축제"}'], []]
+    assert [judgement.rejected for judgement in said(job)] == [[answer], []]
+
+
+def test_several_classes_are_judged_one_by_one_and_added_by_choice(tmp_path: Path, opened: Opener) -> None:
+    classes = {"classes": {"Sports": ["스포츠"], "Politics": ["정치"], "문화": ["예술"]}, "many": True}
+    job = make_job(tmp_path, '["Politics", "Sports"]', label={"task": "classes"}, clean=classes)
+    with ReviewServer(job) as server:
+        page = opened(server)
+        assert page.locator(".phrase").all_inner_texts() == ["Politics", "Sports"]
+        press(page, "2 m")
+        page.keyboard.insert_text("문")
+        assert page.locator(".choice li").all_inner_texts() == ["문화"]
+        press(page, "Enter a")
+        saved(page)
+    [judgement] = said(job)
+    assert (judgement.accepted, judgement.rejected, judgement.added) == (["Politics"], ["Sports"], ["문화"])
+
+
 # --- behind a proxy, in any zone and direction ---
 
 

@@ -98,6 +98,7 @@ def _settings(work: Workspace, reviewers: list[str], root: str) -> Any:
         label=config.label_column.name,
         many=config.label_column.many,
         allowed=config.task.classes(config.task_options),
+        is_json=config.label_column.schema is not None,
         max_phrases=config.max_phrases,
         reviewers=reviewers or None,
         report=lambda review: _report(work, review),

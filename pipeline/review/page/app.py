@@ -35,14 +35,15 @@ _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; 
 
 @dataclass(frozen=True)
 class PageSettings:
-    """Settings of the page for one job.  `reviewers`: the names that may review (None: any); `allowed`: the labels of a closed set;
-    `report` makes the report's HTML of the figures that its reader may know; `root`: the path at which a proxy shows the page
-    ("": it is not known, and addresses are relative)."""
+    """Settings of the page for one job.  `reviewers`: the names that may review (None: any); `allowed`: the labels of a closed
+    set; `is_json`: a label is JSON; `report` makes the report's HTML of the figures that its reader may know; `root`: the path at
+    which a proxy shows the page ("": it is not known, and addresses are relative)."""
 
     job: str
     label: str
     many: bool
     allowed: list[str] | None
+    is_json: bool
     max_phrases: int
     reviewers: list[str] | None
     report: Callable[[dict[str, Any]], str]
@@ -61,6 +62,7 @@ def create(service: ReviewService, settings: PageSettings, secret: bytes, token:
         Route("/api/history", pages.history),
         Route("/api/noted", pages.noted),
         Route("/api/figures", pages.figures),
+        Route("/api/check", pages.check, methods=["POST"]),
         Route("/api/reveal", pages.reveal, methods=["POST"]),
         Route("/api/judgements", pages.judgements, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static")),
@@ -153,6 +155,7 @@ class _Pages:
             "label": self._settings.label,
             "many": self._settings.many,
             "allowed": self._settings.allowed,
+            "json": self._settings.is_json,
             "max_phrases": self._settings.max_phrases,
             "model": self._service.model,
             "reasons": [reason for reason in REASONS if reason != "edited"],
@@ -201,6 +204,13 @@ class _Pages:
     async def figures(self, request: Request) -> Response:
         reader = self._reviewer(request.query_params.get("reviewer")) or ""
         return JSONResponse(await self._in_service_thread(self._service.figures, reader))
+
+    async def check(self, request: Request) -> Response:
+        """Answer with the task's own word for a label, null where it is none."""
+        _, body = await self._sent(request, "label")
+        if isinstance(body, Response):
+            return body
+        return JSONResponse({"label": await self._in_service_thread(self._service.check, str(body["label"]))})
 
     async def reveal(self, request: Request) -> Response:
         """Answer with the label of a blind article, once what its reviewer wrote is stored."""

@@ -12,8 +12,9 @@ from typing import Any
 from pipeline.core.text.folding import fold_space
 from pipeline.review.log.judgements import LANES, REASONS, Judgement, now
 
-_MOST_PHRASES, _MOST_CHARACTERS, _MOST_NOTE = 200, 300, 5000
-_MOST_SHOWN = 100_000  # of a phrase in a label: a model that raves is judged too
+MOST_CHARACTERS = 300
+_MOST_PHRASES, _MOST_NOTE = 200, 5000
+MOST_SHOWN = 100_000  # of a phrase in a label: a model that raves is judged too
 _KEY = re.compile(r"[0-9a-f]{64}")
 _UID = re.compile(r"[\w-]{8,64}", re.ASCII)
 
@@ -33,15 +34,16 @@ def judgement_of(
     planted: Callable[[str], list[str]],
     check: Callable[[str], str | None],
     most: int = 0,
+    most_characters: int = MOST_CHARACTERS,
 ) -> Judgement:
     """Return the judgement that a page sent.  Raises RefusedJudgement.
 
     `planted` gives the phrases of a text that are known to be wrong; `check` the task's word for a label, None for one that it does
-    not know; `most` phrases make a label (0: any number).
+    not know; `most` phrases make a label (0: any number), each of `most_characters`.
     """
     uid = str(sent.get("uid") if isinstance(sent, dict) else "").encode(errors="replace").decode()[:64]
     try:
-        judgement = _read(sent, uid, reviewer, model, planted, check)
+        judgement = _read(sent, uid, reviewer, model, planted, check, most_characters)
         _check_text(judgement)
         _check_size(judgement, 0 if model else most)
         return judgement
@@ -49,10 +51,10 @@ def judgement_of(
         raise RefusedJudgement(uid, str(error) or type(error).__name__) from error
 
 
-def typed_of(sent: Any) -> tuple[str, list[str]]:
+def typed_of(sent: Any, most_characters: int = MOST_CHARACTERS) -> tuple[str, list[str]]:
     """Return the article whose label a reviewer asks for, and the phrases written for it.  Raises RefusedJudgement."""
     try:
-        key, typed = str(sent["key"]), _phrases(sent, "typed")
+        key, typed = str(sent["key"]), _phrases(sent, "typed", most_characters)
         json.dumps(typed, ensure_ascii=False).encode()  # half a surrogate pair
     except (ValueError, TypeError, KeyError) as error:
         raise RefusedJudgement("", str(error) or type(error).__name__) from error
@@ -68,6 +70,7 @@ def _read(
     model: str | None,
     planted: Callable[[str], list[str]],
     check: Callable[[str], str | None],
+    most_characters: int,
 ) -> Judgement:
     key, lane = str(sent["key"]), sent.get("lane")
     if not _UID.fullmatch(uid) or not _KEY.fullmatch(key) or lane not in LANES:
@@ -81,18 +84,20 @@ def _read(
     }
     if sent.get("undoes") is not None:
         return Judgement(**about, lane=lane, model=model, undoes=str(sent["undoes"])[:64])
-    accepted, rejected = (_phrases(sent, name, _MOST_SHOWN) for name in ("accepted", "rejected"))
+    accepted, rejected = (_phrases(sent, name, MOST_SHOWN) for name in ("accepted", "rejected"))
     if both := set(accepted) & set(rejected):
         raise ValueError(f"{min(both)!r} is both accepted and rejected")
     planted_phrases = [phrase for phrase in planted(key) if phrase in accepted or phrase in rejected]
-    typed = _phrases(sent, "typed") if lane == "blind" and sent.get("typed") is not None else None
+    typed = _phrases(sent, "typed", most_characters) if lane == "blind" and sent.get("typed") is not None else None
     return Judgement(
         **about,
         lane=lane,
         model=model,
         accepted=[phrase for phrase in accepted if phrase not in planted_phrases],
         rejected=[phrase for phrase in rejected if phrase not in planted_phrases],
-        added=[_task_label(phrase, check) for phrase in _phrases(sent, "added") if phrase not in accepted],
+        added=[
+            _task_label(phrase, check) for phrase in _phrases(sent, "added", most_characters) if phrase not in accepted
+        ],
         note=str(sent.get("note") or "")[:_MOST_NOTE],
         reasons=_reasons(sent.get("reasons") or {}, rejected),
         planted={phrase: phrase in rejected for phrase in planted_phrases},
@@ -103,7 +108,7 @@ def _read(
     )
 
 
-def _phrases(sent: dict[str, Any], name: str, most: int = _MOST_CHARACTERS) -> list[str]:
+def _phrases(sent: dict[str, Any], name: str, most: int) -> list[str]:
     given = sent.get(name) or []
     if not isinstance(given, list) or len(given) > _MOST_PHRASES or not all(isinstance(p, str) for p in given):
         raise ValueError(f"{name} is no list of phrases")

@@ -17,7 +17,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
 from pipeline.review.log.judgements import Judgement, JudgementLog, Showing
-from pipeline.review.page.intake import RefusedJudgement, judgement_of, typed_of
+from pipeline.review.page.intake import MOST_CHARACTERS, MOST_SHOWN, RefusedJudgement, judgement_of, typed_of
 from pipeline.review.page.log_index import LogIndex
 from pipeline.review.page.reviewer_items import ReviewerItems
 from pipeline.review.page.rules import JudgementContext, objection
@@ -49,6 +49,8 @@ class ReviewService:
         self._labels = labels or JobLabels(work)
         self._check = label_checker(work.config)
         self._max_phrases = work.config.max_phrases
+        # of a phrase that people write; one that is JSON is a whole label
+        self._most_characters = MOST_CHARACTERS if work.config.label_column.schema is None else MOST_SHOWN
         self._log = JudgementLog(work.verdicts_file)
         self._index = LogIndex(self._log)
         self._leases: dict[tuple[str, int], dict[str, float]] = {}  # (lane, digest prefix) -> reviewer -> until when
@@ -182,12 +184,16 @@ class ReviewService:
 
     # --- taking in ---
 
+    def check(self, label: str) -> str | None:
+        """Return the task's own word for a label that a person wrote, None where it is none."""
+        return self._check(label) if len(label) <= self._most_characters else None
+
     def reveal(self, reviewer: str, sent: Any) -> dict[str, Any]:
         """Return the item of a blind article with its label, for the phrases that the reviewer wrote; the first ones stay.
 
         Raises RefusedJudgement.
         """
-        text, typed = typed_of(sent)
+        text, typed = typed_of(sent, self._most_characters)
         with self._lock:
             self._catch_up()
             if not self._lanes.has("blind", self._frame.index_of(text)):
@@ -224,7 +230,8 @@ class ReviewService:
     def _store(self, reviewer: str, value: Any) -> str:
         """Store one judgement; whether it is asked for depends on those before it.  Raises RefusedJudgement."""
         planted = self._items.planted
-        judgement = judgement_of(value, reviewer, self.model, planted, self._check, self._max_phrases)
+        limits = self._max_phrases, self._most_characters
+        judgement = judgement_of(value, reviewer, self.model, planted, self._check, *limits)
         if judgement.uid not in self._index.uids:
             if why := objection(judgement, self._context(judgement)):
                 raise RefusedJudgement(judgement.uid, why)

@@ -137,7 +137,8 @@ const actions = {
   reject_all: () => state.draft.revealed && step(() => drafts.rejectAll(state.draft), t("reject_all")),
   accept_rest: () => {
     if (!state.draft.revealed) return find(".typing input").focus();
-    if (state.mode && state.mode.kind !== "reason") find("#panel .editor").commit(); // an edit that was not closed counts
+    // an edit that was not closed counts; one that cannot be read keeps the article
+    if (state.mode && state.mode.kind !== "reason" && find("#panel .editor").commit() === false) return;
     const over = drafts.tooMany(state.card, state.draft, settings);
     if (over) tell(overlong(over, settings));
     else finish(false);

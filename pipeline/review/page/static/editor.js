@@ -19,6 +19,49 @@ export function line({ label, kind = "", value = "", hint = "", done = t("save")
   return Object.assign(form, { input, commit: () => save(input.value) });
 }
 
+/** A label that is JSON, over several lines.  `check(text)` gives the job's own text for it, null where it does not fit. */
+export function json({ label, value, check, save, cancel }) {
+  const input = el("textarea.json", { "aria-label": label, rows: "10", spellcheck: "false" });
+  const wrong = el("p.warning", { role: "alert" });
+  input.value = pretty(value);
+  const form = el("form.editor", {}, [input, wrong, el("button.small", { type: "submit", text: t("save") }), button(".small.quiet", t("cancel"), cancel)]);
+  const written = () => {
+    try {
+      return JSON.stringify(JSON.parse(input.value));
+    } catch (error) {
+      wrong.textContent = String(error.message);
+      return null;
+    }
+  };
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const text = written();
+    if (text === null) return;
+    try {
+      const own = await check(text);
+      if (own === null) wrong.textContent = t("no_fit");
+      else save(own);
+    } catch (error) {
+      wrong.textContent = String(error.message);
+    }
+  });
+  const commit = () => {
+    const text = written();
+    if (text !== null && text !== JSON.stringify(JSON.parse(value))) save(text); // the server looks whether it fits
+    return text !== null;
+  };
+  return Object.assign(form, { input, commit });
+}
+
+/** JSON as people read it. */
+export const pretty = (text) => {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+};
+
 /** A choice among the labels that the job allows: write a part of one, or use the arrows; Enter takes it. */
 export function choice({ allowed, chosen, save, cancel }) {
   const form = line({

@@ -2,6 +2,7 @@
 import { button, el } from "./dom.js";
 import { fold, verdictOf } from "./draft.js";
 import * as editor from "./editor.js";
+import { server } from "./state.js";
 import { t, word } from "./strings.js";
 
 export function rows(view, act) {
@@ -23,7 +24,7 @@ function labelRow(view, act, phrase, row) {
     inherited && el("span.tag", { text: t("earlier") }),
     (card.choices ?? []).map((choice, number) => verdictTag(choice, phrase.text, number)),
   ];
-  const more = [now !== undefined && el("p.becomes", {}, "→ ", el("b", { text: now })), reasons(view, act, row)];
+  const more = [now !== undefined && el("p.becomes", {}, "→ ", view.settings.json ? shown(view.settings, now) : el("b", { text: now })), reasons(view, act, row)];
   return oneRow(view, act, row, { text: phrase.text, state: stateOf(verdict), tags, more });
 }
 
@@ -64,7 +65,7 @@ function oneRow(view, act, row, { text, state, tags, more }) {
     el(
       "div.what",
       {},
-      editing ? edit(view, act, row, text) : el("p.phrase", { dir: "auto", text }),
+      editing ? edit(view, act, row, text) : shown(settings, text),
       el("p.tags", {}, tags.flat()),
     ),
     el("div.verdict", {}, [
@@ -76,9 +77,13 @@ function oneRow(view, act, row, { text, state, tags, more }) {
   );
 }
 
+const shown = (settings, text) =>
+  settings.json ? el("pre.phrase.json", { text: editor.pretty(text) }) : el("p.phrase", { dir: "auto", text });
+
 function edit({ draft, settings }, act, row, text) {
   const value = draft.edits[row] ?? text;
   const common = { save: (now) => act("edited", row, now), cancel: () => act("close") };
+  if (settings.json) return editor.json({ ...common, label: t("edit_phrase"), value, check: (now) => server.check(now) });
   if (settings.allowed) return editor.choice({ ...common, allowed: settings.allowed, chosen: value });
   return editor.line({ ...common, label: t("edit_phrase"), value });
 }

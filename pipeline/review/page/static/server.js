@@ -33,6 +33,11 @@ export class Server {
     return this.post(`${this.root}api/reveal`, { key, typed });
   }
 
+  /** The job's own text for a label that is JSON; null where it does not fit. */
+  async check(label) {
+    return (await this.post(`${this.root}api/check`, { label })).label;
+  }
+
   send(judgements) {
     return this.post(`${this.root}api/judgements`, { judgements });
   }

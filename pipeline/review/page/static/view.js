@@ -105,7 +105,7 @@ export function render() {
   find("#panel").replaceChildren(...panel(state, hands.act));
   find("#dock").replaceChildren(...dock(state, hands.act));
   paint();
-  const field = mode && find("#panel .editor:not(.typing) input");
+  const field = mode && find("#panel .editor:not(.typing) :is(input, textarea)");
   if (field) {
     field.focus();
     field.select();
