@@ -21,6 +21,8 @@ _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[
 _NUMBERED_KEY = re.compile(
     r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
 )
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_PROSE_HEAD = re.compile(r"[^;；\n]{20,400}[:：]\s+(?=\S)")
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
 
@@ -113,7 +115,7 @@ def _parts(text: str) -> list[str]:
 
 def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[str]]:
     """Return (name of the container, candidates)."""
-    text = _unwrapped(block.text)
+    text = _evident_paragraphs(_unwrapped(block.text), article)
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
     if separator := separator_of(lines):
         return "table", table_items(text.replace(separator, "|"))
@@ -137,16 +139,43 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     return "label", items[:-1] + split_conjunction(items[-1])
 
 
+def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
+    """Return the text without single lines between blank lines that share nothing with the article, beside a list that does.
+
+    `Here you go`, a list, `Word count: 5` -> the list.  A list with a blank line behind each item has no such neighbour.
+    """
+    if article is None or "\n\n" not in text:
+        return text
+    paragraphs = [part.strip("\n") for part in _BLANK_LINE.split(text) if any(map(str.isalnum, part))]
+    lists = [part for part in paragraphs if len(_parts(part)) > 1 and article.shares(part)]
+    kept = [
+        part for part in paragraphs if part in lists or "\n" in part or markers.has_bullet(part) or article.shares(part)
+    ]
+    return "\n".join(kept) if lists and len(kept) < len(paragraphs) else text
+
+
 def _behind_head(text: str, article: ArticleIndex | None) -> str:
     """Return the list behind a heading in any language: words that are none of the article's before a colon, its words behind."""
+    prose = _PROSE_HEAD.match(text)
+    if article and prose and _leads_to_answer(prose[0]) and article.has(_first_item(text[prose.end() :])):
+        return text[prose.end() :]  # Let me think .. So the final answer is: A; B
     match = _FOREIGN_HEAD.match(text)
     if article is None or match is None or labels.split_blocks(text)[1:]:
         return text
     rest = text[match.end() :]
-    first = re.split(r"[;；,，、\n]", rest, maxsplit=1)[0]
     foreign = len(match[1]) == 1 or not (article.shares(match[1]) or article.has(match[1].strip()))
-    is_heading = foreign and article.shares(first)
+    is_heading = foreign and article.shares(_first_item(rest))
     return rest if is_heading else text
+
+
+def _leads_to_answer(lead: str) -> bool:
+    if not is_clause(lead.strip(" :：")):
+        return False
+    return labels.kind_of_lead(lead) == "answer" and labels.kind_of_lead(lead[-60:]) != "aside"
+
+
+def _first_item(text: str) -> str:
+    return re.split(r"[;；,，、\n]", text, maxsplit=1)[0].strip(" .")
 
 
 def _numbered_keys(text: str) -> list[str]:

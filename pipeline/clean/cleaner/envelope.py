@@ -15,10 +15,11 @@ ANSWER_CHARS = 20_000  # seven phrases need no more; what goes on longer is a lo
 _ECHO_CHARS = 200  # a shorter article could be repeated as a phrase
 _THOUGHT = "think(?:ing)?|thoughts?|reason(?:ing)?|rationale|scratchpad|analysis|reflection|plan(?:ning)?"
 _THINK_OPEN = re.compile(
-    rf"<(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|begin_of_(?:{_THOUGHT})\|>|\[THINK\]|◁think▷"
+    rf"\AThinking\.\.\.(?=\n)|<(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|begin_of_(?:{_THOUGHT})\|>|\[THINK\]|◁think▷"
     r"|<\|channel\|>analysis<\|message\|>"
 )
 _THINK_CLOSE = re.compile(
+    r"\n\.\.\.done thinking\.|"
     rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
 )
 # The same of a model whose server dropped the tokens: `analysisWe need ..assistantfinalA; B`.
@@ -60,6 +61,7 @@ _CELL_EDGE = re.compile(r"</t[dh]>\s*<t[dh][^<>]{0,80}>", re.IGNORECASE)
 _TERM_EDGE = re.compile(r"</dt>\s*<dd[^<>]{0,80}>", re.IGNORECASE)
 _LATEX_FRAME = re.compile(r"\\(?:begin|end)\{[^{}\n]{1,40}\}(?:\[[^\[\]\n]{0,40}\])?|\\\[|\\\]|\\\\(?=\s)")
 _LATEX_ITEM = re.compile(r"\\item\b[ \t]*")
+_LATEX_MATH = re.compile(r"(?<!\w)\$([A-Za-z][^$\n]{0,30})\$(?!\w)")
 _LATEX_INNER = re.compile(r"\$?\\(?:boxed|text(?:bf|it|rm)?|emph)\{([^{}]{0,2000})\}\$?")
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
 _CLOSING = {"ul", "ol", "table", "dl", "html", "body", "root"}
@@ -114,7 +116,11 @@ def without_reasoning(raw: str) -> tuple[str, bool]:
         return ("", True) if end < 0 else (raw[end + len(name) :], False)
     if (heading := _HEADING.match(raw)) and (paragraph := _PARAGRAPH.search(raw.rstrip(), heading.end())):
         return raw[paragraph.end() :], False
-    end = max((match.end() for match in _THINK_CLOSE.finditer(raw)), default=0) if "/" in raw or "|>" in raw else 0
+    end = (
+        max((match.end() for match in _THINK_CLOSE.finditer(raw)), default=0)
+        if "/" in raw or "|>" in raw or "..." in raw
+        else 0
+    )
     answer = raw[end:]
     if not answer.strip():
         return _before_reasoning(raw), False
@@ -219,6 +225,8 @@ def _tag_closes(text: str) -> bool:
 def _without_markup(text: str) -> str:
     if "\\" in text:
         text = _LATEX_INNER.sub(r"\1", _LATEX_ITEM.sub("\n- ", _LATEX_FRAME.sub("\n", text)))
+    if text.count("$") > 1:
+        text = _LATEX_MATH.sub(r"\1", text)
     if "</" in text:
         for _ in range(_DEPTH):
             before, text = text, _answer_element(text)

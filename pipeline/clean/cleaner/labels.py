@@ -127,6 +127,8 @@ def _classify_line(named: list[str], segment: str, name: str) -> tuple[int, str,
         return 0, "aside", last
     if len(named) <= 3 and (last in words.ALTERNATIVES or named[0] in words.ALTERNATIVES):
         return 0, "alternative", last
+    if len(named) == 1 and last.startswith(words.FINAL):
+        return 0, "answer", "final"
     if len(named) == 1 and last in words.LANGUAGES:
         return 0, "answer", "language"
     if len(named) <= 2 and last in words.CATEGORIES:

@@ -178,10 +178,10 @@ def _remark_before(text: str, article: ArticleIndex | None) -> list[str] | None:
     *remarks, last = _SENTENCE.split(text)
     if not remarks or not any(map(str.isalnum, last)) or is_clause(last):
         return None
-    in_article = article is not None and article.has(trim(last))
-    return (
-        [last] if (in_article or article is None) and all(is_clause(part) or in_article for part in remarks) else None
-    )
+    if article is None:
+        return [last] if all(map(is_clause, remarks)) else None
+    tells_nothing = all(is_clause(part) or not article.has(trim(part).rpartition(" ")[0] or part) for part in remarks)
+    return [last] if tells_nothing and article.has(trim(last)) else None  # not of Katie Taylor vs. Amanda Serrano
 
 
 def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:

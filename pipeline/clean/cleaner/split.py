@@ -94,7 +94,7 @@ def split_listed(text: str) -> list[list[str]]:
             r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s",
             r"[/／·ㆍ・|&]",
             r"\s[-–—]\s",
-            r"(?<=\w)\.\s+",
+            r"(?<=\w)(?<!\bvs)\.\s+",
         )
     ]
     return [[part for part in reading if part.strip()] for reading in readings if len(reading) > 1]
@@ -146,7 +146,8 @@ def _is_one_name(text: str, joined: str, left: str, right: str) -> bool:
         return False
     at = text.find(joined)
     behind, before = text[at + len(joined) : at + len(joined) + 20], text[max(0, at - 20) : at]
-    return not (_GOES_ON.match(behind) or _CAME_BEFORE.search(before))
+    is_apposition = behind.startswith(",") and " " in left and " " in right  # the head of A, B C, said ...
+    return not (is_apposition or _GOES_ON.match(behind) or _CAME_BEFORE.search(before))
 
 
 def _split_hidden(text: str, article: ArticleIndex | None) -> list[str]:

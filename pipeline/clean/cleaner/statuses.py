@@ -26,6 +26,9 @@ Status = Literal[
     "none_in_article",
     "prompt_echo",
 ]
+_MANY_MORE = re.compile(
+    r"(?:and |\+ ?)?\d{1,3} (?:more|others|additional|weitere|autres|más|altri|mais|その他|개 더)(?: \w{1,12})?"
+)
 _STILL_TO_DO = re.compile(words.STILL_TO_DO)
 _HEAD_CHARS = 600
 _NO_DATA = {"error", "message", "code", "detail", "type"}  # keys of an object that tells of an error
@@ -132,7 +135,8 @@ def _denies_phrases(sentence: str) -> bool:
 
 def ends_open_list(phrase: str) -> bool:
     """Tell whether a phrase only says that there are more: `etc.`, `등`, `など`."""
-    return phrase.casefold() in words.ET_CETERA
+    folded = phrase.casefold()
+    return folded in words.ET_CETERA or _MANY_MORE.fullmatch(folded) is not None
 
 
 def _asks_for_article(head: str) -> bool:
