@@ -85,7 +85,7 @@ def test_everything_of_one_article(make_job: JobMaker, tmp_path: Path) -> None:
     assert json.loads(found["replies"][0]["reply"]["text"]) == phrases
     assert found["verdicts"] and found["versions"] == {"1.0.0": found["split"]["split"]}
     for_people = command("show", path, "--id", "a3").stdout
-    assert "Harbour number 3" in for_people and "[replies]" in for_people and "repairs" in for_people
+    assert "Harbour number 3" in for_people and "[replies]" in for_people and "label_source: extracted" in for_people
     rejected = json.loads(command("show", path, "--id", "x", "--json").stdout)
     assert rejected["article"]["reason"] == "empty_text" and rejected["versions"] == {}
     none = command("show", path, "--id", "zz")

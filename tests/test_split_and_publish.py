@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.errors import InputError
+from pipeline.core.shards import read_order
 from pipeline.metrics.intervals import Share
 from pipeline.publish import gates
 from pipeline.versions import diff, leaks
@@ -330,3 +331,29 @@ def test_what_differs_is_told_by_kind() -> None:
     found = diff.compare(old, new)
     assert found.diff.samples == {"removed": ["x"], "edited": ["b"], "relabelled": ["c"], "moved": ["a"]}
     assert found.changed.all() and found.stayed.tolist() == [False, True, True]
+
+
+def test_another_share_or_salt_moves_nothing_and_says_so_once(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(n) for n in range(20)])
+    assert command("run", path).stderr == ""
+    splits = split_of(path)
+    for override, words in (
+        ("split.eval=0.5", "split.eval is 0.5, was 0.2"),
+        ("split.salt=v2", "split.eval is 0.2, was 0.5, split.salt is v2"),
+    ):
+        told = command("run", path, "--to", "split", "--set", override).stderr
+        assert words in told and "the 20 articles that are assigned stay train and eval as they are" in told
+        assert command("run", path, "--to", "split", "--set", override).stderr == ""
+        assert split_of(path) == splits
+    write_jsonl(tmp_path / "articles.jsonl", [article(n) for n in range(60)])
+    assert command("run", path, "--to", "split", "--set", "split.eval=0.9", "--set", "split.salt=v2").stderr != ""
+    now = split_of(path)
+    assert {name: now[name] for name in splits} == splits
+    assert sum(now[name] == "eval" for name in now.keys() - splits.keys()) >= 25  # of 40
+
+
+def split_of(path: Path) -> dict[str, str]:
+    work = work_of(path)
+    return {
+        row["id"]: row["split"] for shard in read_order(work.articles) for row in work.split.read(shard).to_pylist()
+    }

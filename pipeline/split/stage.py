@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.files import digest_of
+from pipeline.core.files import digest_of, read_json, write_json
 from pipeline.core.options import in_key
 from pipeline.core.shards import Output, read_order, rejected_table
 from pipeline.engines.local import map_shards
@@ -32,6 +33,8 @@ from pipeline.split.assignment import (
 )
 
 VERSION = 2
+_log = logging.getLogger("labelmill.split")
+_OPTIONS = "_options.json"  # beside the log: by which options its last entries were drawn
 _REASONS = {OUT: "near_copy_of_eval", KEPT_OUT: "near_copy_of_benchmark"}
 SPLIT = pa.schema([("id", pa.string()), ("group_id", pa.string()), ("split", pa.string())])
 
@@ -91,9 +94,27 @@ def _assigned(work: Workspace, shards: list[str]) -> Assignment:
     benchmarks = (
         keep_out.like_benchmarks(of_rows, keep_out.load(work), options.similarity) if options.keep_out else None
     )
+    _tell_of_changes(work, log)
     assignment = assign(rows, log, signatures, options, benchmarks)
     append_log(work.assignments, rows, signatures, assignment, log)
     return assignment
+
+
+def _tell_of_changes(work: Workspace, log: pa.Table) -> None:
+    """Tell, once, that another share, number or salt moves nothing that is assigned."""
+    file, options = work.assignments / _OPTIONS, work.config.split
+    now, former = {"eval": options.eval, "salt": options.salt}, read_json(file)
+    if former == now:
+        return
+    changes = ", ".join(
+        f"split.{name} is {now[name]}, was {former[name]}" for name in now if former and former[name] != now[name]
+    )
+    if changes and log.num_rows:
+        _log.warning(
+            f"{changes}: the {len(pc.unique(log.column('id'))):,} articles that are assigned stay train and eval as they are; "
+            "only groups that come new are drawn by it"
+        )
+    write_json(file, now)
 
 
 def _digest(assignment: Assignment) -> str:
