@@ -168,6 +168,7 @@ def test_a_second_quote_tells_the_same(
         monkeypatch.setenv("LEDGER_URL", request.getfixturevalue("postgres_url"))
     server.latency = 0.1
     path = openai_job(make_job, server, 40, ledger="${LEDGER_URL}" if where == "postgres" else None)
+    path.write_text(path.read_text("utf-8").replace("name: test", "name: second-quote"), "utf-8")  # a schema of its own
     run(path, last="filter")
     first = quoted(path, "--sample", "20")
     assert sum(server.seen.values()) == first["sampled"] == 20

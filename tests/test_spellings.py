@@ -130,6 +130,9 @@ def test_the_second_question_stands_beside_the_first(
         monkeypatch.setenv("LEDGER_URL", request.getfixturevalue("postgres_url"))
     server.script = _cut_at_first
     path = openai_job(make_job, server, 6, ledger="${LEDGER_URL}" if where == "postgres" else None)
+    path.write_text(
+        path.read_text("utf-8").replace("name: test", "name: second-question"), "utf-8"
+    )  # a schema of its own
     work = run(path, "label.parameters.temperature=0", "label.reask=0", last="label")
     assert not any(row["reason"] for row in requested(work))
     edited = ["label.parameters.temperature=0.0", "label.parameters.service_tier=flex"]
