@@ -87,7 +87,7 @@ def test_a_job_in_batches(make_job: JobMaker, server: BatchServer) -> None:
     assert [row["id"] for row in rows(work, "labels")] == [f"a{n}" for n in range(30)]
     record = ledger_of(path).database.execute("SELECT DISTINCT lane, tier, status FROM replies")
     assert record == [("batch", "batch", "answered")]
-    assert not list((work.path / "batches").iterdir())
+    assert not list((work.path / "batches").glob("*.jsonl"))
     assert command("run", path).returncode == 0 and server.served["create"] == 3  # nothing is left to do
 
 

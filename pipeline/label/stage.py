@@ -6,6 +6,7 @@ is written when the last of its rows has an outcome.  It holds every row, also t
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections import Counter
@@ -13,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
-from pipeline.core.files import write_json
+from pipeline.core.files import digest_of, write_json
 from pipeline.core.shards import Manifest, Output, input_digests, read_order, step_key
 from pipeline.core.types import Article, Request
 from pipeline.job.run_options import RunOptions
@@ -112,7 +114,7 @@ class _LabelRun:
     def _ask(self, context: RunContext, chosen: dict[str, Rows]) -> None:
         """Ask for the label: in batches first, where the job says so or some are under way; the rest, and judging, is online."""
         lane = lane_of(self._work, context, self._options.wait)
-        whole = lane.run(lambda: self._pending(chosen)) if lane else None
+        whole = lane.run(lambda: self._pending(chosen), self._key_of(chosen)) if lane else None
         ask_all(self._batches(chosen, whole), context)
         if lane:
             lane.raise_if_unfinished()
@@ -163,6 +165,13 @@ class _LabelRun:
             comparison := quote.compared(self._work.quote_file, self._ledger.report.spending().spent)
         ):
             logging.getLogger("labelmill.progress").info(comparison)
+
+    def _key_of(self, chosen: dict[str, Rows]) -> str:
+        """Return the digest of what is asked about which rows."""
+        rows = {shard: hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest() for shard, rows in chosen.items()}
+        return digest_of(
+            [self._builder.step, {shard: input_digests([self._work.filtered], shard) for shard in chosen}, rows]
+        )
 
     def _pending(self, chosen: dict[str, Rows]) -> Iterator[tuple[str, list[Request]]]:
         """Yield (shard, requests) of the shards that `_batches` would open, many at a time; nothing of them is kept."""

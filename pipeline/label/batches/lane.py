@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pipeline.core.batch_api import BatchApi
 from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
+from pipeline.core.files import read_json, write_json
 from pipeline.core.types import Request
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches.calls import Pauses, Stopped, paused, persist, sleep
@@ -65,12 +66,14 @@ class BatchLane:
 
     # --- the course of a run ---
 
-    def run(self, pending: Pending) -> set[str] | None:
+    def run(self, pending: Pending, key: str | None = None) -> set[str] | None:
         """Settle and submit; return the shards whose requests all have a record, None where those of all shards may be asked.
+
+        `key` is a digest of what `pending` yields: what was submitted as a whole before is not looked through again.
 
         Raises Paused.
         """
-        whole = run_coroutine(self._guarded(self._rounds(pending)))
+        whole = run_coroutine(self._guarded(self._rounds(pending, key)))
         self._stop.raise_if_any()
         return whole
 
@@ -91,10 +94,10 @@ class BatchLane:
         run_coroutine(self._guarded(self._cancel_all()))
         self._stop.raise_if_any()
 
-    async def _rounds(self, pending: Pending) -> set[str] | None:
+    async def _rounds(self, pending: Pending, key: str | None) -> set[str] | None:
         while True:
-            await self._keeper.look_after_all()
-            whole, blocked = await self._submit(pending) if self._submits else (None, None)
+            settled = await self._keeper.look_after_all()
+            whole, blocked = await self._submit_rest(pending, key, settled) if self._submits else (None, None)
             if not self._keeper.under_way():
                 if blocked == QUEUE_FULL:
                     continue  # smaller now
@@ -130,6 +133,24 @@ class BatchLane:
         )
 
     # --- submitting ---
+
+    async def _submit_rest(self, pending: Pending, key: str | None, settled: int) -> tuple[set[str] | None, str | None]:
+        """Submit, where anything may be left: not while all of it is under way, nor where all of it was answered."""
+        memory = self._work.path / "batches" / "submitted.json"
+        noted = read_json(memory) if key else None
+        if noted and noted["key"] == [key, self._context.options.reask_via]:
+            if self._keeper.under_way():
+                if not settled:
+                    return set(), None
+            elif self._context.options.reask_via == "online" and self._batches.all_answered(
+                self._api.where, noted["since"]
+            ):
+                return None, None
+        since = min([batch.created_at for batch in self._keeper.under_way()], default=self._ledger.database.now())
+        whole, blocked = await self._submit(pending)
+        if key and blocked is None:
+            write_json(memory, {"key": [key, self._context.options.reask_via], "since": since}, durable=False)
+        return whole, blocked
 
     async def _submit(self, pending: Pending) -> tuple[set[str], str | None]:
         """Put what nobody has asked yet into batches; return (shards with nothing like that, why not all of it was)."""

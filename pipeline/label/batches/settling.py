@@ -65,6 +65,7 @@ class Settling:
     def __init__(self, lane: LaneContext) -> None:
         self._lane, self._api, self._stop = lane, lane.api, lane.stop
         self._context, self._batches = lane.context, lane.batches
+        self._at, self._seconds = "", 0.0  # when the batch that is settled was over, and how long it took
 
     async def settle(self, batch: Batch, state: BatchState) -> Settled:
         """Store what a batch has answered, and give the rest back.  Raises RequestFailed, Stopped, NotOurs."""
@@ -75,6 +76,8 @@ class Settling:
         )  # fmt: skip
         files = await self._downloaded(batch, state)
         settled = Settled()
+        self._at = now()
+        self._seconds = max(0.0, self._context.ledger.database.now() - (batch.posted_at or batch.created_at))
         batch = await self._answers(batch, files, settled)
         self._failures(batch, settled)
         # a file that names more requests than were answered was billed for them
@@ -175,8 +178,10 @@ class Settling:
             reply.billed_usd if reply.billed_usd is not None else prices.cost_usd(reply.model, reply.usage, reply.tier)
         )
         cost = prices.cost_usd(batch.model, reply.usage, reply.tier) if cost is None else cost
-        seconds = max(0.0, self._context.ledger.database.now() - (batch.posted_at or batch.created_at))
-        return Record(key, "answered", reply, 1, seconds, now(), cost, ask=ask, lane="batch"), cost
+        reason = "asked_again" if ask > 1 else None
+        return Record(
+            key, "answered", reply, 1, self._seconds, self._at, cost, ask=ask, reason=reason, lane="batch"
+        ), cost
 
     def _store(self, batch: Batch, group: dict[bytes, tuple[Record, float | None]], settled: Settled) -> Batch:
         sizes = self._batches.settle(batch.name, list(group.values()))

@@ -98,6 +98,14 @@ class Batches:
         query = "SELECT 1 FROM batches WHERE settled_at IS NULL LIMIT 1"
         return self._database.has_table("batches") and bool(self._database.execute(query))
 
+    def all_answered(self, endpoint: str, since: float) -> bool:
+        """Return whether every batch made since then, and settled, has an outcome for each of its requests."""
+        query = (
+            "SELECT 1 FROM batches WHERE endpoint = ? AND created_at >= ? AND settled_at IS NOT NULL"
+            " AND answered + rejected < requests LIMIT 1"
+        )
+        return not self._database.execute(query, (endpoint, since))
+
     def get(self, name: str) -> Batch:
         """Return one batch, as it is now."""
         return self._select("WHERE name = ?", (name,))[0]
