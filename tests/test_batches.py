@@ -317,6 +317,23 @@ def test_a_batch_is_cancelled_and_what_it_answered_is_kept(make_job: JobMaker, s
     assert_paid_once(path, server, 10)
 
 
+def test_a_quote_shows_both_ways(make_job: JobMaker, server: BatchServer) -> None:
+    path = batch_job(
+        make_job, server, 30, via="online", prices={"gpt-6-luna": {"input": 1000.0, "output": 10_000.0, "batch": 0.4}}
+    )
+    lines = [line for line in command("quote", path).stdout.splitlines() if line.startswith("via ")]
+    assert lines[0].startswith("via batch") and "within a day" in lines[0] and "<- it saves up to $" in lines[0]
+    quoted = json.loads(command("quote", path, "--json").stdout)
+    batch, online = ({way["via"]: way["usd"] for way in quoted["ways"]}[via] for via in ("batch", "online"))
+    assert online == [pytest.approx(quoted["input_usd"]), pytest.approx(quoted["most_usd"])]
+    assert batch == [pytest.approx(0.4 * usd) for usd in online]
+    as_batch = json.loads(command("quote", path, "--json", "--set", "label.via=batch").stdout)
+    assert as_batch["most_usd"] == pytest.approx(0.4 * quoted["most_usd"])
+    assert as_batch["ways"][1]["usd"] == pytest.approx(online) and as_batch["ways"][0]["usd"] == pytest.approx(batch)
+    cheap = json.loads(command("quote", path, "--json", "--set", "label.prices=null").stdout)
+    assert cheap["ways"][0]["via"] == "online"
+
+
 # --- one queue, whatever the way ---
 
 

@@ -91,6 +91,17 @@ def quote(estimate: Quote) -> None:
         times = " to ".join(map(duration, estimate.rest_seconds))
         print(f"by {estimate.sampled} sampled requests (95%): {price}, {times},")
         print(f"  {estimate.output_tokens[0]:,.0f} to {estimate.output_tokens[1]:,.0f} tokens of replies")
+    for number, way in enumerate(estimate.ways):
+        low, high = way.usd or (None, None)
+        price = "at an unknown price" if low is None else f"${low:,.4f}" + (f" to ${high:,.4f}" if high else "")
+        time = (
+            "within a day"
+            if way.via == "batch"
+            else ""
+            if way.seconds is None
+            else f"in about {duration(way.seconds[1])}"
+        )
+        print(f"via {way.via:8}{', '.join(filter(None, (price, time)))}{'' if number else f'   <- {way.why}'}")
     if estimate.paid_usd:
         print(f"paid already: ${estimate.paid_usd:,.4f}")
     for note in estimate.notes:

@@ -18,7 +18,7 @@ from pipeline.job.label_options import Price
 from pipeline.job.workspace import Workspace
 from pipeline.label.chain import Asker, Course, Lack
 from pipeline.label.cost import quote as quotes
-from pipeline.label.cost.prices import Prices, unknown
+from pipeline.label.cost.prices import Prices, share_of, unknown
 from pipeline.label.cost.quote import Quote, Sampled
 from pipeline.label.cost.token_bound import TokenBound
 from pipeline.label.engine.context_fit import ContextFit
@@ -209,7 +209,8 @@ class _Survey:
     def _sampled(self) -> list[Sampled]:
         sampled = []
         for question, _, records in self._asked():
-            answers = [record for record in records if record.reply]
+            # what a batch took says nothing of the online way, and its price is another
+            answers = [record for record in records if record.reply and record.lane != "batch"]
             if answers and answers[-1].reply:
                 costs = [record.cost_usd for record in answers]
                 cost = None if None in costs else sum(cost or 0.0 for cost in costs)
@@ -219,8 +220,10 @@ class _Survey:
 
     def result(self) -> Quote:
         limits, model = self._options.limits, self._provider.model
-        price, service_tier = Prices(self._options.prices, self._provider.base_url).of(model), self._provider.tier
-        price = FREE if self._is_here else price
+        price, online_tier = Prices(self._options.prices, self._provider.base_url).of(model), self._provider.tier
+        price, is_batch = FREE if self._is_here else price, self._options.via == "batch"
+        share = share_of(price, "batch") / (share_of(price, online_tier) or 1.0) if price else 1.0
+        service_tier = "batch" if is_batch else online_tier
         requests = len(self._seen) - self._answered
         tokens = (self._tokens, self._bound.most(self._tokens, self._most))
         prompts, most = quotes.price_of_rest(price, service_tier, tokens, requests, self._most_output)
@@ -231,10 +234,15 @@ class _Survey:
             # of the ledger, where the answers of a sample stay: asked about once more it tells the same
             in_flight = limits.concurrency or self._ledger.report.in_flight() or _IN_FLIGHT
             cost, outputs, seconds = quotes.intervals(sample, self._tokens, requests, in_flight, at_limits or 0.0)
+            cost = (cost[0] * share, cost[1] * share) if cost and is_batch else cost
+        rest = cost or (None if prompts is None else (prompts, most))
+        times = seconds or (None if at_limits is None else (at_limits, at_limits))
+        has_batches = self._provider.batch_api() is not None
         return Quote(
             self._articles, self._labelled, requests, model, self._fitting.tokenizer, *tokens, self._most_output,
             price.model_dump(mode="json") if price else None, self._ledger.report.spending().spent, prompts, most, len(sample),
             cost, outputs, rpm, tpm, at_limits, seconds, self._notes(model, price is None and cost is None),
+            quotes.ways(self._options.via, rest, times, share, requests) if has_batches else [],
         )  # fmt: skip
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:

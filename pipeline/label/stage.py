@@ -168,7 +168,9 @@ class _LabelRun:
 
     def _key_of(self, chosen: dict[str, Rows]) -> str:
         """Return the digest of what is asked about which rows."""
-        rows = {shard: hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest() for shard, rows in chosen.items()}
+        rows = {
+            shard: hashlib.sha256(np.asarray(rows, np.int64).tobytes()).hexdigest() for shard, rows in chosen.items()
+        }
         return digest_of(
             [self._builder.step, {shard: input_digests([self._work.filtered], shard) for shard in chosen}, rows]
         )

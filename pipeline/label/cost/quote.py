@@ -58,6 +58,43 @@ class Quote:
     seconds_at_limits: float | None
     rest_seconds: Interval | None
     notes: list[str] = field(default_factory=list)
+    ways: list[Way] = field(default_factory=list)  # the first is the one to take
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to ask for the rest of a job: dollars (least, most) where they are known, seconds (least, most) likewise."""
+
+    via: str
+    usd: tuple[float, float | None] | None
+    seconds: Interval | None
+    why: str = ""  # it is recommended
+
+
+BATCH_SECONDS = 86_400.0  # within which an endpoint answers a batch
+_QUICK_SECONDS, _LITTLE_USD, _NOTHING_USD = 3600.0, 1.0, 0.05  # what nobody waits overnight to save
+
+
+def ways(
+    via: str, usd: tuple[float, float | None] | None, seconds: Interval | None, share: float, requests: int
+) -> list[Way]:
+    """Return both ways to ask the rest, the recommended one first.
+
+    `usd` is that of the way `via`, `share` what a batch costs of the online price.
+    """
+    online = usd if via == "online" or usd is None or not share else _times(usd, 1 / share)
+    batch = usd if via == "batch" or usd is None else _times(usd, share)
+    saved = None if online is None or batch is None else (online[1] or online[0]) - (batch[1] or batch[0])
+    ends_soon = seconds is not None and seconds[1] < _QUICK_SECONDS
+    if saved is None or not requests or saved < (_LITTLE_USD if ends_soon else _NOTHING_USD):
+        why = "a batch may take a day" if saved is None else "a batch saves little, and may take a day"
+        return [Way("online", online, seconds, why), Way("batch", batch, (0.0, BATCH_SECONDS))]
+    why = f"it saves up to ${saved:,.2f}, where a day may pass"
+    return [Way("batch", batch, (0.0, BATCH_SECONDS), why), Way("online", online, seconds)]
+
+
+def _times(usd: tuple[float, float | None], factor: float) -> tuple[float, float | None]:
+    return usd[0] * factor, None if usd[1] is None else usd[1] * factor
 
 
 def price_of_rest(

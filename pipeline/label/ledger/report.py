@@ -38,12 +38,13 @@ class LedgerReport:
         return Spending(float(spent), float(lost), float(reserved), int(count), int(claims))
 
     def in_flight(self) -> float:
-        """Return how many requests were under way on average while any was, by the latest answers; 0.0 where there are none.
+        """Return how many requests were under way on average while any was, by the latest online answers; 0.0 where there are none.
 
         Made of the ledger alone, so that it is the same whoever asks, and when.
         """
         rows = self._database.execute(
-            "SELECT finished_at, seconds FROM replies WHERE status = 'answered' ORDER BY finished_at DESC LIMIT ?",
+            "SELECT finished_at, seconds FROM replies WHERE status = 'answered' AND coalesce(lane, '') <> 'batch'"
+            " ORDER BY finished_at DESC LIMIT ?",
             (_LATEST,),
         )
         ends = sorted((datetime.fromisoformat(end).timestamp() - seconds, seconds) for end, seconds in rows)
