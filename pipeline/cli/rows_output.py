@@ -51,8 +51,10 @@ def _cell(value: Any) -> Any:
 
 def article(parts: dict[str, Any]) -> None:
     """Print everything of one article, a section for each stage and reply; what is empty is left out."""
-    before = {f"before: {name}": replies for name, replies in parts.get("before", {}).items()}
-    for name, value in (before | {key: value for key, value in parts.items() if key != "before"}).items():
+    named: dict[str, Any] = {}
+    for name, value in parts.items():
+        named |= {f"before: {step}": of for step, of in value.items()} if name == "before" else {name: value}
+    for name, value in named.items():
         sections = value if isinstance(value, list) else [value]
         for section in sections:
             if not isinstance(section, dict):

@@ -58,12 +58,14 @@ def quote(work: Workspace, sample: int = 0) -> Quote:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A question about an article.  `tokens` are exact but for answers that it holds and that are not there yet: those count as
-    long as replies may be; `most` is what they may be for the endpoint; `is_label`: it is the label's own, not one before it."""
+    """A question about an article.  `tokens` are exact but for answers that it holds and that are not there yet, which count as
+    nothing; `most` is what they may be for the endpoint, `ahead` those answers as long as they may be; `is_label`: it is the
+    label's own, not one before it."""
 
     request: Request
     tokens: int
     most: int
+    ahead: int
     is_label: bool
 
 
@@ -84,7 +86,8 @@ class _Survey:
         self._is_here = self._provider.pool is not None
         self._fitting = ContextFit(labeller, self._options.on_too_long, self._most_output)
         self._bound = TokenBound(self._is_counted_here())
-        self._articles, self._labelled, self._answered, self._tokens, self._most = 0, 0, 0, 0, 0
+        self._articles, self._labelled, self._answered = 0, 0, 0
+        self._tokens, self._most, self._ahead = 0, 0, 0
         self._seen: set[bytes] = set()
         self._drawn: list[tuple[bytes, bytes, _Drawn]] = []  # a heap of the largest of the smallest digests
         self._sample: list[_Drawn] = []
@@ -122,6 +125,7 @@ class _Survey:
                     self._labelled += question.is_label and key in answers
                     self._tokens += 0 if key in answers else question.tokens
                     self._most += 0 if key in answers else question.most
+                    self._ahead += 0 if key in answers else question.ahead
                     self._compare(question.request, answers.get(key, []))
             if self._wanted and is_new:
                 self._draw(_Drawn(article, questions))
@@ -148,10 +152,10 @@ class _Survey:
 
     def _question(self, request: Request, unknown: int, is_label: bool, is_answered: bool) -> _Question:
         if is_answered and not self._wanted:
-            return _Question(request, 0, 0, is_label)
+            return _Question(request, 0, 0, 0, is_label)
         tokens, ahead = self._fitting.tokens(request), unknown * (self._most_output or 0)
         most = self._bound.most_of(request, tokens, size_of(request))
-        return _Question(request, tokens + ahead, most + ahead, is_label)
+        return _Question(request, tokens, most, ahead, is_label)
 
     def _compare(self, request: Request, records: list[Record]) -> None:
         """Note how many tokens the endpoint counted for a prompt that was sent whole."""
@@ -182,6 +186,7 @@ class _Survey:
                 self._labelled += question.is_label
                 self._tokens -= question.tokens
                 self._most -= question.most
+                self._ahead -= question.ahead
                 if key == question.request.key:
                     self._compare(question.request, records)
 
@@ -225,7 +230,7 @@ class _Survey:
         share = share_of(price, "batch") / (share_of(price, online_tier) or 1.0) if price else 1.0
         service_tier = "batch" if is_batch else online_tier
         requests = len(self._seen) - self._answered
-        tokens = (self._tokens, self._bound.most(self._tokens, self._most))
+        tokens = (self._tokens, self._bound.most(self._tokens, self._most) + self._ahead)
         prompts, most = quotes.price_of_rest(price, service_tier, tokens, requests, self._most_output)
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
         at_limits = quotes.seconds_at_limits(requests, self._tokens, rpm, tpm)
@@ -248,11 +253,7 @@ class _Survey:
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:
         notes = []
         if chain := self._labeller.chain:
-            length = (
-                "are taken to be as long as they may be"
-                if self._most_output
-                else "do not count: their length is not bounded"
-            )
+            length = "count in what is at most" if self._most_output else "do not count: their length is not bounded"
             notes.append(
                 f"{len(chain.steps) + 1} requests an article (label.before); answers that are not there yet {length}"
             )
