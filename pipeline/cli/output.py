@@ -45,6 +45,9 @@ def ledger(report: dict[str, Any]) -> None:
         print(f"  {row['day']}  {row['model']}  {row['answers']:,} answers, {tokens}, {cost}")
     for row in report["asked_again"]:
         print(f"  asked again: {row['reason']}  {row['requests']:,}")
+    for row in report["paid_for_nothing"]:
+        share = f", {row['cost_usd'] / totals['cost_usd']:.1%} of the cost" if totals["cost_usd"] else ""
+        print(f"  paid for nothing: {row['reason']}  {row['replies']:,} replies, ${row['cost_usd']:.4f}{share}")
     if totals["lost_requests"]:
         lost = f"{totals['lost_requests']:,} requests were sent whose reply never arrived"
         print(f"  {lost}: they may have been billed, at most ${totals['lost_usd']:.4f}")

@@ -308,6 +308,11 @@ class Provider(Plugin):
         """Make one attempt.  Raises RequestFailed, whose `kind` says what follows: waiting, another attempt, an end."""
         raise NotImplementedError
 
+    def asks_otherwise(self, reason: str) -> bool:
+        """Return whether `ask` has another way for a request whose `again` is this reason (`reasoning_exhausted`), which the same
+        question in the same way would only meet anew."""
+        return False
+
     def stop(self) -> None:
         """Begin nothing more; what is under way ends."""
 

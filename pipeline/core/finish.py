@@ -11,9 +11,10 @@ from typing import Literal
 Finish = Literal["whole", "cut", "transient", "blocked", "unknown"]
 
 UNKNOWN = "finish_unknown"  # the repair of a label whose reply ended with a word that is not in the table
+EXHAUSTED = "reasoning_exhausted"  # what `length` is called where all of the reply was reasoning
 _TABLE: dict[Finish, tuple[str, ...]] = {
     "whole": ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "tool_calls"),
-    "cut": ("length", "max_tokens"),
+    "cut": ("length", "max_tokens", EXHAUSTED),
     "transient": ("error", "abort", "insufficient_system_resource"),
     "blocked": ("content_filter", "refusal", "safety", "recitation"),
 }
@@ -26,8 +27,11 @@ def finish_of(reason: str | None) -> Finish:
     return _FINISHES.get(word, "unknown") if word else "whole"
 
 
-def withheld(reason: str | None) -> Literal["refusal", "content_filter", "truncated"] | None:
-    """Return why a reply is no label whatever its text: it was blocked, or broken off by a fault of the endpoint; else None."""
+def withheld(reason: str | None) -> Literal["refusal", "content_filter", "truncated", "reasoning_exhausted"] | None:
+    """Return why a reply is no label whatever its text: it was blocked, broken off by a fault of the endpoint, or its room went to
+    reasoning; else None."""
+    if reason == EXHAUSTED:
+        return "reasoning_exhausted"
     finish = finish_of(reason)
     if finish == "blocked":
         return "refusal" if reason and reason.strip().casefold() == "refusal" else "content_filter"

@@ -109,6 +109,7 @@ class Request:
     article: Article
     messages: tuple[Message, ...] = ()
     form: ResponseFormat | None = None
+    again: str | None = None  # why it is asked once more; a provider may then ask in another way
     settled: bool = False  # by an earlier run: what it was answered is not judged again
     answers: Mapping[str, str] = field(default_factory=dict)
     before: tuple[bytes, ...] = ()
@@ -153,6 +154,7 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     tier: str | None = None  # the service tier that it was served at
     billed_usd: float | None = None  # US dollars, where a gateway says what it billed
+    reasoning: str = ""  # what a model thought, where it said nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,12 @@ class Price(Options):
 
 
 class Brake(Options):
-    """Threshold of the quality breaker: the job pauses when more than `share` of the last `window` replies are no good."""
+    """Thresholds of the quality breaker: the job pauses when more than `share` of the last `window` replies are no good, or when
+    more than `wasted` of them were paid for nothing (cut off, a loop, all reasoning, about another text), asked again or not."""
 
     window: Annotated[int, Field(gt=0, le=100_000)] = 200
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    wasted: Annotated[float, Field(gt=0, le=1)] | None = None  # 0.05 where the job says nothing of `brake`
 
 
 class PromptBefore(Options):
@@ -79,7 +81,7 @@ class LabelOptions(Options):
     budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     ledger: SecretStr | None = None  # an SQLite file, or postgresql://user:password@host/database
     prices: dict[str, Price] | None = None  # by model name or pattern; before those that labelmill knows
-    brake: Brake | None = Brake()
+    brake: Brake | None = Brake(wasted=0.05)
     refit: bool = False
     until: Annotated[int, Field(gt=0)] | dict[str, Annotated[int, Field(gt=0)]] | None = (
         None  # rows of reviewed/ to reach, in all or by stratum; null: every article is asked about

@@ -18,7 +18,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.types import Article, Message, Reply, Request
 from pipeline.job.config import JobConfig
 from pipeline.job.label_options import PromptBefore
-from pipeline.label import prompts
+from pipeline.label import endings, prompts
 from pipeline.label.ledger import Ledger, Record
 
 _PROSE = "pipeline.clean.prose"  # made as tasks are: stages do not import each other
@@ -115,7 +115,7 @@ class PromptStep:
         label = self._prose.parse(reply, article)
         is_cut = finish.finish_of(reply.finish_reason) == "cut"
         if label.status != "ok":
-            return "", "truncated" if is_cut and label.status == "empty" else label.status
+            return "", endings.of_cut(reply.text) if is_cut and label.status == "empty" else label.status
         return label.phrases[0], "ok"
 
     def advance(self, course: Course, records: Sequence[Record]) -> None:

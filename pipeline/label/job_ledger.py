@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError
+from pipeline.core.finish import finish_of
+from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
+from pipeline.label.endings import of_cut
 from pipeline.label.ledger import Ledger, open_ledger_to_read
 from pipeline.label.ledger.salvage import salvage
 
@@ -21,7 +25,31 @@ def ledger(work: Workspace) -> dict[str, Any]:
             "by_model_and_day": opened.report.by_model_and_day(),
             "errors_by_class": opened.report.errors_by_class(),
             "asked_again": opened.report.asked_again(),
+            "paid_for_nothing": _paid_for_nothing(work, opened),
         }
+
+
+def _paid_for_nothing(work: Workspace, opened: Ledger) -> list[dict[str, Any]]:
+    """Return the replies that no label came of, and what they cost, by reason, the dearest first: those that were asked again,
+    and the last ones of articles that `labels.rejected/` has."""
+    replies: defaultdict[str, int] = defaultdict(int)
+    dollars: defaultdict[str, float] = defaultdict(float)
+    for row in opened.report.replaced():
+        replies[row["reason"]] += row["replies"]
+        dollars[row["reason"]] += row["cost_usd"] or 0.0
+    for shard in read_order(work.articles):
+        if work.labels.manifest(shard) is None:
+            continue
+        rejected = work.labels.read_rejected(shard).to_pylist()  # a table without rows has no keys
+        reasons = {bytes.fromhex(row["key"]): row["reason"] for row in rejected if row.get("key")}
+        for key, records in opened.get(list(reasons)).items():
+            if (reply := records[-1].reply) is not None:
+                is_cut = finish_of(reply.finish_reason) == "cut"
+                reason = of_cut(reply.text) if is_cut and reasons[key] == "truncated" else reasons[key]
+                replies[reason] += 1
+                dollars[reason] += records[-1].cost_usd or 0.0
+    by_cost = sorted(replies, key=lambda reason: (-dollars[reason], -replies[reason], reason))
+    return [{"reason": reason, "replies": replies[reason], "cost_usd": dollars[reason]} for reason in by_cost]
 
 
 def check_ledger(work: Workspace) -> str:

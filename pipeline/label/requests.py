@@ -19,7 +19,7 @@ from pipeline.core.text.tokens import Counter, counter_of, encoding_counter, tok
 from pipeline.core.types import Article, Label, LabelColumn, Message, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
-from pipeline.label import chain, prompts
+from pipeline.label import chain, endings, prompts
 from pipeline.label.articles import ARTICLE_COLUMNS as ARTICLE_COLUMNS  # for those who make requests of rows
 from pipeline.label.articles import articles_of as articles_of
 from pipeline.label.articles import filtered_articles
@@ -176,7 +176,7 @@ class RequestBuilder:
             return kept_back
         ending = finish.finish_of(reply.finish_reason)
         if ending == "cut":
-            return "truncated"
+            return endings.of_cut(reply.text)
         if not reply.text.strip():
             return "empty"
         if ending == "unknown" and type(self.task).judge is Task.judge:

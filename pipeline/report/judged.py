@@ -134,6 +134,7 @@ def spending(facts: Facts) -> list[Picture]:
     if cost and cost["usd"]:
         pictures.append(_models(cost))
         pictures += [_days(cost)] if len(cost["by_day"]) > 1 else []
+        pictures += [_for_nothing(cost)] if cost["paid_for_nothing"] else []
     if quote and quote["high_usd"]:
         pictures.append(_quote(quote))
     took = facts["speed"]["stages"]
@@ -168,6 +169,16 @@ def _models(cost: Facts) -> Picture:
         ["model", "answers", "tokens in", "tokens out", "cost"],
         table,
     )
+
+
+def _for_nothing(cost: Facts) -> Picture:
+    rows = cost["paid_for_nothing"]
+    paid = sum(row["cost_usd"] for row in rows)
+    share = f", {words.percent(paid / cost['usd'])} of the cost" if cost["usd"] else ""
+    takeaway = f"{sum(row['replies'] for row in rows):,} replies made no label: {words.dollars(paid)}{share}."
+    shown = [(row["reason"], row["cost_usd"], words.dollars(row["cost_usd"])) for row in rows[:_ROWS]]
+    table = [[row["reason"], f"{row['replies']:,}", words.dollars(row["cost_usd"])] for row in rows]
+    return picture("Paid for nothing", takeaway, charts.bars(takeaway, shown), ["reason", "replies", "cost"], table)
 
 
 def _days(cost: Facts) -> Picture:

@@ -34,6 +34,7 @@ def cost(work: Workspace, totals: dict[str, Any], labels: int) -> dict[str, Any]
         "by_day": _summed(rows, "day"),
         "errors": breakdown["errors_by_class"],
         "asked_again": breakdown["asked_again"],
+        "paid_for_nothing": breakdown["paid_for_nothing"],
     }
 
 

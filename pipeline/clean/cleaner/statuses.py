@@ -21,6 +21,7 @@ Status = Literal[
     "content_filter",
     "no_answer",
     "truncated",
+    "reasoning_exhausted",
     "language_mismatch",
     "unparseable",
     "none_in_article",

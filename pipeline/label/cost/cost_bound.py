@@ -36,13 +36,14 @@ class CostBound:
                 "label.budget_usd: needs label.parameters.max_output_tokens, or a reply may cost anything"
             )
 
-    def dollars(self, size: int) -> float:
-        """Return the most dollars that one attempt of a request of so many bytes can cost; 0 where the price is not known."""
+    def dollars(self, size: int, room: int = 1) -> float:
+        """Return the most dollars that one attempt of a request of so many bytes can cost, whose reply may have `room` times as
+        many tokens as others; 0 where the price is not known."""
         tariff = self.tariff
         # a token is a byte at least, which bounds prompts before anything is known of them; far too much once replies show
         # how many it is
         ratio = tariff.ratio if self._replies < SURE_AFTER else min(tariff.ratio, self._ratio * MARGIN)
-        output = max(tariff.output_tokens, self._output)
+        output = max(tariff.output_tokens * room, self._output)
         return (int(size * max(ratio, self._ratio)) + 1) * tariff.input_usd + output * tariff.output_usd
 
     def learn(self, size: int, usage: Usage) -> None:

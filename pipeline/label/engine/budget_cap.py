@@ -60,7 +60,7 @@ class BudgetCap:
             else:
                 self._bound.compare(price, attempt.size, reply.usage, cost_usd, attempt.reserved_usd)
             self._act_on(before, reply.model)
-        most = self._bound.dollars(attempt.size)
+        most = self._bound.dollars(attempt.size, attempt.room)
         self._bound.learn(attempt.size, reply.usage)
         return most if cost_usd is None or (self._is_kept and price is None) else cost_usd
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.core.errors import RequestFailed
 from pipeline.job.label_options import Brake
-from pipeline.label.engine.failure_policy import policy_of
+from pipeline.label.engine.failure_policy import REMEDIES, policy_of
 from pipeline.label.engine.request_attempt import Outcome
 
 SHOWN = 5  # replies
@@ -30,26 +30,38 @@ class QualityBreaker:
 
     def __init__(self, options: Brake | None) -> None:
         self._most = options.share * options.window if options else float("inf")
+        self._most_wasted = options.wasted * options.window if options and options.wasted else float("inf")
         self._last: deque[BadReply | None] = deque(maxlen=options.window if options else 1)
         self._bad = 0
+        self._wasted: deque[bool] = deque(maxlen=options.window if options else 1)
 
-    def add(self, bad: BadReply | None) -> str | None:
-        """Take note of a reply, None for a good one; return why to pause, with five of the bad ones, where there are too many."""
+    def add(self, bad: BadReply | None, is_wasted: bool = False) -> str | None:
+        """Take note of a reply, None for a good one; return why to pause, with five of the bad ones, where there are too many.
+        `is_wasted`: it was paid for nothing, and will not be asked again."""
         if len(self._last) == self._last.maxlen:
             self._bad -= self._last[0] is not None
         self._last.append(bad)
+        self._wasted.append(is_wasted)
         self._bad += bad is not None
-        return self._why() if bad and self._bad > self._most else None
+        if is_wasted and sum(self._wasted) > self._most_wasted:
+            return self._why(
+                [reply for reply, wasted in zip(self._last, self._wasted, strict=True) if reply and wasted]
+            )
+        return self._why([reply for reply in self._last if reply]) if bad and self._bad > self._most else None
 
-    def _why(self) -> str:
+    def _why(self, bad: list[BadReply]) -> str:
         # a person sees at a glance what a count does not say: the wrong prompt, another language, an error page
-        bad = [reply for reply in self._last if reply]
         counts = ", ".join(f"{why} {count}" for why, count in Counter(reply.why for reply in bad).most_common())
         shown = "".join(f"\n  {reply.article}  {reply.why}: {reply.text[:200]!r}" for reply in bad[-SHOWN:])
         return (
             f"{len(bad)} of the last {len(self._last)} replies are no good ({counts}); five of them:{shown}\n"
-            "look at prompt and model; --set label.brake=null goes on regardless"
+            f"{_remedy(bad)}look at prompt and model; --set label.brake=null goes on regardless"
         )
+
+
+def _remedy(bad: list[BadReply]) -> str:
+    most = Counter(reply.why for reply in bad).most_common(1)[0][0]
+    return f"{REMEDIES[most]}; " if most in REMEDIES else ""
 
 
 class RejectionBreaker:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.core.errors import TOO_LONG, FailureKind, RequestFailed
+from pipeline.core.finish import EXHAUSTED
+from pipeline.label.endings import WHITESPACE_LOOP
 from pipeline.label.engine.refusals import REFUSED_ALONE
 
 MAX_TRIES = 12  # attempts of one request that failed by themselves
@@ -99,7 +101,16 @@ def policy_of(failure: RequestFailed) -> FailurePolicy:
 
 # Replies that arrived and make no label: asked once more (`label.reask` times), since the model may say something else.  All
 # others (`absent`, `echo`, ...) are what it has to say; many of them trip the quality breaker.
-ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter", "none_in_article")
+ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter", "none_in_article", WHITESPACE_LOOP)
+# Asked once more only in another way (`Provider.asks_otherwise`): in the same one it would only be paid once more.
+ASKED_OTHERWISE = (EXHAUSTED,)
+# Paid, and no label came of it: where asking again did not help either, few of them are enough to pause (`Brake.wasted`).
+WASTED = ("truncated", "none_in_article", WHITESPACE_LOOP, EXHAUSTED)
+REMEDIES = {  # of what is paid for nothing, for people
+    "truncated": "raise label.parameters.max_output_tokens",
+    EXHAUSTED: "raise label.parameters.max_output_tokens, or set reasoning_effort to none or minimal",
+    WHITESPACE_LOOP: "take a prompt without output: json_schema, or another model",
+}
 # Of replies that were in the ledger before a run: a verdict that the program learned since asks, and pays, for nothing anew.
 ASKED_AGAIN_LATER = ASKED_AGAIN[:4]
 # What the gates of the cleaner turn away: people are told after a run, with examples.

@@ -14,7 +14,7 @@ from pipeline.core.types import Reply, Request
 from pipeline.label.engine import preflight
 from pipeline.label.engine.budget_cap import BudgetCap
 from pipeline.label.engine.circuit_breakers import BadReply, QualityBreaker, RejectionBreaker
-from pipeline.label.engine.failure_policy import policy_of
+from pipeline.label.engine.failure_policy import WASTED, policy_of
 from pipeline.label.engine.group_commit import GroupCommit
 from pipeline.label.engine.monitor import now
 from pipeline.label.engine.request_attempt import Outcome, RequestAttempt
@@ -27,6 +27,7 @@ from pipeline.label.ledger.claims import LEASE_SECONDS
 from pipeline.label.pacing.admission import Closed, RequestAdmission, Ticket
 
 _HOUSEKEEPING_SECONDS = 0.5
+_REASONING_CHARS = 4000  # of what a model thought that said nothing else, kept in the ledger
 
 
 class OnlineRun:
@@ -168,8 +169,9 @@ class OnlineRun:
         spent = self._cap.learn(attempt, reply, cost)
         self._context.token_estimate.learn(attempt.size, reply.usage)
         self._monitor.answer(reply, cost)
+        thought = f"reasoning: {reply.reasoning}"[:_REASONING_CHARS] if reply.reasoning else None
         record = Record(
-            attempt.request.key, "answered", reply, attempt.tries, seconds, now(), cost, ask=attempt.number,
+            attempt.request.key, "answered", reply, attempt.tries, seconds, now(), cost, error=thought, ask=attempt.number,
             reason=attempt.reason, note=attempt.note, lane="online" if self._context.pool is None else "local",
         )  # fmt: skip
         return Outcome(attempt, record, spent)
@@ -237,7 +239,7 @@ class OnlineRun:
         self._hear(attempt.request, record, verdict)
         if self._context.may_ask_again(attempt.number, verdict):
             self._events.write("asked_again", id=article, reason=verdict)
-            self._queue.add(RequestAttempt(attempt.request, attempt.number + 1, verdict))
+            self._queue.add(attempt.once_more(verdict, record))
         else:
             self._context.finish(attempt.request, record)
 
@@ -246,7 +248,8 @@ class OnlineRun:
         if record.reply is not None:
             self._monitor.judge(verdict, request.article.id, record.reply.text)
             bad = None if verdict == "ok" else BadReply(request.article.id, verdict, record.reply.text)
-            if why := self._quality.add(bad):
+            is_wasted = verdict in WASTED and not self._context.may_ask_again(record.ask, verdict)
+            if why := self._quality.add(bad, is_wasted):
                 self._stop.pause(why)
 
     # --- meanwhile ---

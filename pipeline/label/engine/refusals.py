@@ -15,7 +15,7 @@ from pipeline.core.errors import Unit
 REFUSED_ALONE = "refused_alone"  # the code of such a rejection
 MOST_ALONE = 4  # refusals of a request that went last
 MOST_ALONE_IN_PARALLEL = 12  # other workers may fill a limit of parallel requests for a while
-SHORTEST, LONGEST = 1.0, 7.0  # seconds between two tries of one that goes last; what the endpoint says, within these
+SHORTEST, LONGEST = 1.0, 5.0  # seconds between two tries of one that goes last; what the endpoint says, within these
 LEAST_ALONE = 2  # refusals of a request by itself, where no other was there to compare it with
 SILENCE, LONGER_SILENCE = 30.0, 75.0  # seconds of such refusals; longer than a minute where others were refused as well
 

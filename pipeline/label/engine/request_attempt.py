@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.core.types import Request
+from pipeline.label.endings import repeats_itself
 from pipeline.label.engine.refusals import RefusalHistory
 from pipeline.label.ledger import Record
 
+MORE_ROOM, MORE_ROOM_FOR = 2, ("truncated", "reasoning_exhausted")  # what is reserved for such a question
 _OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
 
 
@@ -31,6 +33,7 @@ class RequestAttempt:
     waits_left: float = 60.0  # seconds that it still waits because a failure said so
     refusals: RefusalHistory = field(default_factory=RefusalHistory)  # by limits
     reserved_usd: float = 0.0  # by its claim
+    room: int = 1  # times as many tokens of a reply as the first question has
     raised: int = 0  # the tariff that it was reserved by
     lost_usd: float | None = None  # the most that the last try may have cost, where its reply never arrived
     note: str | None = None
@@ -39,6 +42,15 @@ class RequestAttempt:
     stale: bool = False  # the claim went to another worker while this process slept
     task: asyncio.Task[None] | None = None  # in which it is sent
     size: int = field(init=False)  # bytes, added up once: reservation, claim, pacing and bounds all ask
+
+    def once_more(self, reason: str, last: Record) -> RequestAttempt:
+        """Return the next question about the same request, whose last record is no good for a reason; in another way where the
+        provider has one for that."""
+        # more room would only make a loop longer
+        is_loop = reason == "truncated" and last.reply is not None and repeats_itself(last.reply.text)
+        again = None if is_loop else reason
+        room = MORE_ROOM if again in MORE_ROOM_FOR else 1
+        return RequestAttempt(replace(self.request, again=again), last.ask + 1, reason, room=room)
 
     def __post_init__(self) -> None:
         self.size = size_of(self.request)

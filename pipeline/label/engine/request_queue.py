@@ -44,7 +44,7 @@ class RequestQueue:
 
     def lost(self, attempt: RequestAttempt) -> None:
         """Note that the claim of an attempt went to another worker, who will answer it."""
-        self._held.append(RequestAttempt(attempt.request, attempt.number, attempt.reason))
+        self._held.append(RequestAttempt(attempt.request, attempt.number, attempt.reason, room=attempt.room))
 
     def stored(self, key: bytes) -> None:
         """Note that what became of a claimed request is in the ledger."""
@@ -77,7 +77,7 @@ class RequestQueue:
             if records is None:
                 self._unclaimed.append(attempt)
             elif why := self._context.why_again(attempt.request, records):
-                self._unclaimed.append(RequestAttempt(attempt.request, len(records) + 1, why))
+                self._unclaimed.append(attempt.once_more(why, records[-1]))
             else:
                 self._context.finish(attempt.request, records[-1])
 
@@ -91,7 +91,7 @@ class RequestQueue:
         bound, budget = self._context.bound, self._context.budget_usd
         # reckoned here and not when they were queued: replies may have raised the tariff since
         for attempt in attempts:
-            attempt.reserved_usd, attempt.raised = bound.dollars(attempt.size), bound.tariff.raised
+            attempt.reserved_usd, attempt.raised = bound.dollars(attempt.size, attempt.room), bound.tariff.raised
         wanted = [Wanted(item.request.key, item.number, item.reserved_usd, item.size) for item in attempts]
         claims = await asyncio.to_thread(self._ledger.claims.claim, wanted, budget, tariff, idle)
         granted = [attempt for attempt in attempts if attempt.request.key in claims.granted]

@@ -144,7 +144,7 @@ class Retries:
         if failure.reply is not None and failure.reply.model is not None:
             self._cap.learn(attempt, failure.reply, self._context.cost_usd(failure.reply))
         if failure.may_be_paid:
-            attempt.lost_usd = self._context.bound.dollars(attempt.size)
+            attempt.lost_usd = self._context.bound.dollars(attempt.size, attempt.room)
         hears = policy_of(failure).admission_hears
         if hears == "refusal":
             self._note_refusal(failure, attempt, ticket)

@@ -10,8 +10,9 @@ from pipeline.job.label_options import LabelOptions, Price
 from pipeline.label.chain import Asker
 from pipeline.label.cost.cost_bound import CostBound
 from pipeline.label.cost.prices import Prices, billed
+from pipeline.label.endings import before_these_reasons
 from pipeline.label.engine.context_fit import ContextFit
-from pipeline.label.engine.failure_policy import ASKED_AGAIN, ASKED_AGAIN_LATER
+from pipeline.label.engine.failure_policy import ASKED_AGAIN, ASKED_AGAIN_LATER, ASKED_OTHERWISE
 from pipeline.label.engine.monitor import Monitor
 from pipeline.label.ledger import Ledger, Record
 from pipeline.label.pacing.rate_limiter import TokenEstimate
@@ -85,15 +86,16 @@ class RunContext:
             return "rejected"
         if request.settled:
             return None
-        why, late = self.builder.verdict(request, records[-1]), records[-1].lane == "batch"
-        if late:  # this run is the first to read it
-            self.on_late_reply(request, records[-1], why)
-        return (
-            why
-            if why in (ASKED_AGAIN if late else ASKED_AGAIN_LATER) and self.may_ask_again(len(records), why)
-            else None
-        )
+        record = records[-1]
+        why = self.builder.verdict(request, record)
+        if record.lane == "batch":  # this run is the first to read it
+            self.on_late_reply(request, record, why)
+            return why if self.may_ask_again(len(records), why) else None
+        if record.reply is not None:
+            why = before_these_reasons(record.reply, why)
+        return why if why in ASKED_AGAIN_LATER and self.may_ask_again(len(records), why) else None
 
     def may_ask_again(self, asked: int, why: str) -> bool:
         """Return whether a reply that is no good for this reason, the answer to so many asks, is worth another one."""
-        return asked <= self.options.reask and why in ASKED_AGAIN and not self.provider.repeats
+        is_worth_it = why in ASKED_AGAIN or (why in ASKED_OTHERWISE and self.provider.asks_otherwise(why))
+        return asked <= self.options.reask and is_worth_it and not self.provider.repeats

@@ -83,6 +83,14 @@ class LedgerReport:
                WHERE status = 'rejected' GROUP BY 1 ORDER BY 2 DESC, 1"""
         )
 
+    def replaced(self) -> list[dict[str, Any]]:
+        """Return replies that were asked again, and what they cost, by the reason."""
+        return self._database.dicts(
+            """SELECT coalesce(later.reason, '-') AS reason, count(*) AS replies, sum(earlier.cost_usd) AS cost_usd
+               FROM replies AS later JOIN replies AS earlier ON earlier.key = later.key AND earlier.ask = later.ask - 1
+               WHERE later.ask > 1 AND earlier.status = 'answered' GROUP BY 1"""
+        )
+
     def asked_again(self) -> list[dict[str, Any]]:
         """Return how many questions were asked again, by reason."""
         return self._database.dicts(

@@ -9,12 +9,13 @@ from math import inf
 from typing import Any
 
 from pipeline.core.errors import RequestFailed
-from pipeline.core.finish import finish_of
+from pipeline.core.finish import EXHAUSTED, finish_of
 from pipeline.core.types import ModelInfo, Reply, ResponseFormat, Usage
 from pipeline.label.openai_api.error_body import as_dict, parse_json
 from pipeline.label.openai_api.failures import error_in, error_inside
 
 COST_HEADER = "x-litellm-response-cost"  # US dollars
+_REASONING = ("reasoning_content", "reasoning", "thinking")
 _MOST_TOKENS = 100_000_000  # in one request; more is no count
 
 
@@ -70,13 +71,30 @@ def _read(value: dict[str, Any], choice: dict[str, Any], headers: Any) -> Reply:
     text, refusal = _text(message.get("content")), _text(message.get("refusal"))
     return Reply(
         text=text or refusal or "",
-        finish_reason="refusal" if refusal and not text else _string(choice.get("finish_reason")),
+        finish_reason=_finish(choice, value, text, refusal),
         model=_string(value.get("model")),
         request_id=headers.get("x-request-id") or _string(value.get("id")),
         usage=_usage(as_dict(value.get("usage"))),
         tier=_string(value.get("service_tier")),
         billed_usd=_dollars(headers.get(COST_HEADER)),
+        reasoning="" if text or refusal else _reasoning(message),
     )
+
+
+def _finish(choice: dict[str, Any], value: dict[str, Any], text: str, refusal: str) -> str | None:
+    """Return how a reply ended, as it says; it does not say that there was room for reasoning only."""
+    reason = _string(choice.get("finish_reason"))
+    if text.strip():
+        return reason
+    if refusal:
+        return "refusal"
+    details = as_dict(as_dict(value.get("usage")).get("completion_tokens_details"))
+    has_reasoned = _reasoning(as_dict(choice.get("message"))) or _count(details.get("reasoning_tokens"))
+    return EXHAUSTED if has_reasoned and finish_of(reason) == "cut" else reason
+
+
+def _reasoning(message: dict[str, Any]) -> str:
+    return next((text for name in _REASONING if (text := _text(message.get(name)).strip())), "")
 
 
 def _is_answer(arrived: Reply) -> bool:

@@ -18,6 +18,7 @@ from pipeline.core import contracts
 from pipeline.core.batch_api import BatchApi
 from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
+from pipeline.core.finish import EXHAUSTED
 from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.proxies import PROXY_ASKS
@@ -27,6 +28,7 @@ from pipeline.label.openai_api import batches, chat_completions, failures, rate_
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
 from pipeline.label.openai_api.connection import Connection
 from pipeline.label.openai_api.error_body import ErrorBody, parse_json, read_error
+from pipeline.label.openai_api.other_ways import other_ways
 
 DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -119,9 +121,28 @@ class Provider(contracts.Provider):
         """Close the session."""
         await self._connection.close()
 
+    def asks_otherwise(self, reason: str) -> bool:
+        """Return whether a request that is asked again for this reason may be asked in another way."""
+        return reason == EXHAUSTED
+
     async def ask(self, request: Request) -> Reply:
         """Make one attempt.  Raises RequestFailed."""
         body = self._body(request)
+        for other in other_ways(body, request.again):
+            if self.compatibility.adapt(other) == self.compatibility.adapt(body):
+                continue
+            try:
+                return await self._ask(other, frozenset(name for name in other if other[name] != body.get(name)))
+            except RequestFailed as failure:
+                if failure.kind not in ("rejected", "fatal"):
+                    raise  # else the endpoint does not take it so: unpaid
+        if request.again == EXHAUSTED:
+            text = "its room went to reasoning, and the endpoint takes no way to have less or more: raise max_output_tokens"
+            raise RequestFailed("rejected", EXHAUSTED, text)
+        return await self._ask(body)
+
+    async def _ask(self, body: dict[str, Any], tentative: frozenset[str] = frozenset()) -> Reply:
+        """Post a body, changed as the endpoint takes it.  Of the parameters that are `tentative` nothing is learned."""
         while True:
             sent = self.compatibility.adapt(body)
             status, data, headers = await self._post(sent)
@@ -134,7 +155,8 @@ class Provider(contracts.Provider):
                 except RequestFailed:  # for the same reason, in a text without the key
                     return chat_completions.reply(self._connection.without_secrets(data), headers)
             error = read_error(self._connection.without_secrets(data))
-            if not self._may_adapt(body, sent, status, error):
+            is_tentative = tentative.intersection(refused(sent, status, error.parameter, error.text))
+            if is_tentative or not self._may_adapt(body, sent, status, error):
                 raise self._failure(sent, status, error, headers, inside)
 
     def _body(self, request: Request) -> dict[str, Any]:
