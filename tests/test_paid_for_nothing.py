@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import Paused
+from pipeline.core.types import Article, Reply, Request
+from pipeline.job.label_options import Price
 from pipeline.label import endings
+from pipeline.label.cost.cost_bound import CostBound
+from pipeline.label.engine.request_attempt import RequestAttempt
+from pipeline.label.ledger import Record
 from tests.conftest import JobMaker, command, rows, run
 from tests.openai_server import Server, completion
 from tests.test_endpoints import is_marked, labelled, openai
@@ -149,16 +154,28 @@ def test_a_loop_gets_no_more_room(make_job: JobMaker, server: Server) -> None:
     assert len(rows(work, "labels")) == 30 and {room_of(body) for body in server.bodies} == {128}
 
 
-def test_more_room_is_reserved_for(make_job: JobMaker, server: Server) -> None:
-    """The cap is that of thirty questions, one of which is asked twice."""
-    server.script = lambda body, times: good(body, "length" if is_marked(body) and room_of(body) < 256 else "stop")
-    prices = {"*": {"input": 0.0, "output": 1.0}}
-    label = {"parameters": ROOM, "prices": prices, "limits": {"concurrency": 1}}
-    path = labelled(make_job, server, marked=[0], count=2, budget_usd=300e-6, **label)
-    with pytest.raises(Paused, match="budget"):
-        run(path, last="clean")  # 20 were spent, and 256 more might be, but not beside 128 of the other article
-    path = labelled(make_job, server, marked=[0], count=2, budget_usd=500e-6, **label)
-    assert len(rows(run(path, last="clean"), "labels")) == 2
+@pytest.mark.parametrize(("text", "times"), [("city; publ", 2), ("rate freeze; " * 60, 1)])
+def test_more_room_is_reserved_for(text: str, times: int) -> None:
+    request = Request(b"", Article("a", None, "text", ""), ({"role": "user", "content": "text"},))
+    record = Record(b"", "answered", Reply(text, "length"), 1, 0.0, "")
+    attempt = RequestAttempt(request).once_more("truncated", record)
+    bound = CostBound("asked", Price(input=0.0, output=1.0), 128)
+    assert bound.dollars(attempt.size, attempt.room) == times * bound.dollars(attempt.size) > 0
+
+
+def test_a_key_that_is_refused_meanwhile_is_no_parameters_fault(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: (
+        (401, openai("Incorrect API key provided", "invalid_api_key"), {})
+        if "reasoning_effort" in body
+        else exhausted(body)
+        if is_marked(body)
+        else good(body)
+    )
+    path = labelled(make_job, server, parameters=ROOM)
+    with pytest.raises(Paused, match="API key"):
+        run(path, last="clean")
+    server.script = lambda body, times: good(body)
+    assert len(rows(run(path, last="clean"), "labels")) == 29
 
 
 # --- the breaker ---

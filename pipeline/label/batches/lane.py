@@ -22,6 +22,7 @@ from pipeline.label.batches.keeper import Keeper
 from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.batches.submission import QUEUE_FULL, Submission
 from pipeline.label.engine import preflight
+from pipeline.label.engine.failure_policy import ASKED_OTHERWISE
 from pipeline.label.engine.request_attempt import RequestAttempt
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
@@ -185,7 +186,8 @@ class BatchLane:
             again = [
                 (request, len(records[request.key]) + 1)
                 for request in requests
-                if request.key in records and self._context.why_again(request, records[request.key])
+                if request.key in records
+                and self._context.why_again(request, records[request.key]) not in (None, *ASKED_OTHERWISE)
             ]
             missing = [request for request in requests if request.key not in records]
         else:

@@ -134,7 +134,7 @@ class Provider(contracts.Provider):
             try:
                 return await self._ask(other, frozenset(name for name in other if other[name] != body.get(name)))
             except RequestFailed as failure:
-                if failure.kind not in ("rejected", "fatal"):
+                if failure.kind != "rejected":
                     raise  # else the endpoint does not take it so: unpaid
         if request.again == EXHAUSTED:
             text = "its room went to reasoning, and the endpoint takes no way to have less or more: raise max_output_tokens"
@@ -155,8 +155,9 @@ class Provider(contracts.Provider):
                 except RequestFailed:  # for the same reason, in a text without the key
                     return chat_completions.reply(self._connection.without_secrets(data), headers)
             error = read_error(self._connection.without_secrets(data))
-            is_tentative = tentative.intersection(refused(sent, status, error.parameter, error.text))
-            if is_tentative or not self._may_adapt(body, sent, status, error):
+            if tentative.intersection((error.parameter, *refused(sent, status, error.parameter, error.text))):
+                raise RequestFailed("rejected", "unsupported_parameter", error.message[:300])
+            if not self._may_adapt(body, sent, status, error):
                 raise self._failure(sent, status, error, headers, inside)
 
     def _body(self, request: Request) -> dict[str, Any]:
