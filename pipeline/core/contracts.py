@@ -2,8 +2,7 @@
 
 A plugin is a module with `Options`, which checks its section of the job file, and one class, which inherits from the base of its
 kind here.  What is abstract or has no value here must be given; every other hook has a default, so that a plugin writes down
-what it differs in.  Stages call hooks without asking whether they are there, so a plugin of another package gets every service that
-a built-in one gets.
+what differs.  Stages call hooks without asking whether they are there: a plugin of another package gets what a built-in one gets.
 
     sources     Options(SourceOptions)   Source     units, read
     filters     Options(FilterOptions)   Filter     decide
@@ -220,6 +219,9 @@ class Provider(Plugin):
     """How many requests a model in this process wants at once, to batch them itself: they are not paced, cut off or paid for;
     None: `ask` goes to an endpoint."""
 
+    asks_otherwise: tuple[str, ...] = ()
+    """Reasons (`reasoning_exhausted`) for which `ask` has another way where they are a request's `again`."""
+
     repeats: bool = False
     """Whether the same question gets the same reply: a bad one is not asked again."""
 
@@ -307,11 +309,6 @@ class Provider(Plugin):
     async def ask(self, request: Request) -> Reply:
         """Make one attempt.  Raises RequestFailed, whose `kind` says what follows: waiting, another attempt, an end."""
         raise NotImplementedError
-
-    def asks_otherwise(self, reason: str) -> bool:
-        """Return whether `ask` has another way for a request whose `again` is this reason (`reasoning_exhausted`), which the same
-        question in the same way would only meet anew."""
-        return False
 
     def stop(self) -> None:
         """Begin nothing more; what is under way ends."""

@@ -97,5 +97,5 @@ class RunContext:
 
     def may_ask_again(self, asked: int, why: str) -> bool:
         """Return whether a reply that is no good for this reason, the answer to so many asks, is worth another one."""
-        is_worth_it = why in ASKED_AGAIN or (why in ASKED_OTHERWISE and self.provider.asks_otherwise(why))
+        is_worth_it = why in ASKED_AGAIN or (why in ASKED_OTHERWISE and why in self.provider.asks_otherwise)
         return asked <= self.options.reask and is_worth_it and not self.provider.repeats

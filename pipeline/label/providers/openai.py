@@ -68,6 +68,8 @@ class Options(Base):
 class Provider(contracts.Provider):
     """A model behind chat completions."""
 
+    asks_otherwise = (EXHAUSTED,)
+
     def __init__(self, label: LabelOptions, options: Options) -> None:
         self.model: str = label.model or DEFAULT_MODEL
         self.base_url = (label.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
@@ -120,10 +122,6 @@ class Provider(contracts.Provider):
     async def close(self) -> None:
         """Close the session."""
         await self._connection.close()
-
-    def asks_otherwise(self, reason: str) -> bool:
-        """Return whether a request that is asked again for this reason may be asked in another way."""
-        return reason == EXHAUSTED
 
     async def ask(self, request: Request) -> Reply:
         """Make one attempt.  Raises RequestFailed."""
