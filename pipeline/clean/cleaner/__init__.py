@@ -59,6 +59,7 @@ Classes = Mapping[str, Sequence[str]]
 """Name of each class -> the other words for it."""
 
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
+_ACRONYM = 5  # letters; WHO is no word of a prompt
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
 
 
@@ -258,7 +259,9 @@ def _select(
             _note("surface", repairs)
         if tier == "absent" and absent == "drop":
             _note("absent", repairs)
-        elif tier == "absent" and (constants.say(phrase) or statuses.is_placeholder(phrase)):
+        elif tier == "absent" and (
+            statuses.is_placeholder(phrase) or (constants.say(phrase) and not _is_acronym(phrase))
+        ):
             _note("prompt_echo", repairs)
         elif (at := _place(phrase, keys := _spellings(phrase), seen, selected, article)) is not None:
             _note("duplicate", repairs)
@@ -272,6 +275,10 @@ def _select(
             seen |= dict.fromkeys(keys, len(selected))
             selected.append((phrase, tier))
     return selected
+
+
+def _is_acronym(phrase: str) -> bool:
+    return phrase.isupper() and len(phrase) <= _ACRONYM
 
 
 def _place(

@@ -22,6 +22,7 @@ _NUMBERED_KEY = re.compile(
     r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
 )
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_BEFORE_HEAD = re.compile(r"\n(?=[^\W\d]{1,20}[:：] ?\S)")  # Sentiment: negative
 _PROSE_HEAD = re.compile(r"[^;；\n]{20,400}[:：]\s+(?=\S)")
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
 
@@ -43,7 +44,7 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         return CandidateList(items + more, ["literal"], any(part.cut for part in (literal, *rest)))
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = _behind_head(sentences.after_question(sentences.after_correction(text)), article)
-    if numbered := _numbered_keys(text):
+    if numbered := _numbered_keys(text, article):
         return CandidateList(numbered, ["numbering"])
     if records := records_of([line for line in text.split("\n") if line.strip()]):
         return CandidateList(records, ["records"])
@@ -136,7 +137,8 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     announced = line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
-    return "label", items[:-1] + split_conjunction(items[-1])
+    is_one = article is not None and article.has(items[-1].strip(" ."))
+    return "label", items if is_one else items[:-1] + split_conjunction(items[-1])
 
 
 def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
@@ -144,9 +146,10 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
 
     `Here you go`, a list, `Word count: 5` -> the list.  A list with a blank line behind each item has no such neighbour.
     """
-    if article is None or "\n\n" not in text:
+    if article is None or "\n" not in text:
         return text
-    paragraphs = [part.strip("\n") for part in _BLANK_LINE.split(text) if any(map(str.isalnum, part))]
+    edges = _BLANK_LINE if "\n\n" in text else _BEFORE_HEAD
+    paragraphs = [part.strip("\n") for part in edges.split(text) if any(map(str.isalnum, part))]
     lists = [part for part in paragraphs if len(_parts(part)) > 1 and article.shares(part)]
     kept = [
         part for part in paragraphs if part in lists or "\n" in part or markers.has_bullet(part) or article.shares(part)
@@ -178,8 +181,11 @@ def _first_item(text: str) -> str:
     return re.split(r"[;；,，、\n]", text, maxsplit=1)[0].strip(" .")
 
 
-def _numbered_keys(text: str) -> list[str]:
-    """Return the values of numbered keys: `KP1=A; KP2=B`, `phrase_1: A` on a line each; none where the text has no such."""
+def _numbered_keys(text: str, article: ArticleIndex | None) -> list[str]:
+    """Return the values of numbered keys: `KP1=A; KP2=B`, `phrase_1: A` on a line each; none where the text has no such.
+
+    Where values are lists themselves they are answers one after the other, or steps: the first that has something of the article.
+    """
     keys = list(_NUMBERED_KEY.finditer(text))
     if len(keys) < 2 or text[: keys[0].start()].strip():
         return []
@@ -189,7 +195,11 @@ def _numbered_keys(text: str) -> list[str]:
         return []
     ends = [key.start() for key in keys[1:]] + [len(text)]
     values = [text[key.end() : end].strip(" \t\n,;，；") for key, end in zip(keys, ends, strict=True)]
-    return [] if any("\n" in value or is_clause(value) for value in values) else values
+    if any("\n" in value for value in values):
+        return []
+    if lists := [value for value in values if ";" in value]:
+        return split_semicolons(next((value for value in lists if article is None or article.shares(value)), lists[0]))
+    return [] if any(map(is_clause, values)) else values
 
 
 def _unwrapped(text: str) -> str:

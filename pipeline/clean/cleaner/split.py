@@ -18,7 +18,7 @@ _SPACED = tuple(
 )
 _STOPS = re.compile("[。｡]")
 _HASHTAG = re.compile(r"(?:^|(?<=[\s,;、，]))[#＃](?=[^\W\d])|(?<=\w)#(?=[^\W\d]\w)")
-_CONJUNCTION = re.compile(r"\s(?:and|as well as|et|ainsi que|und|sowie|및|그리고)\s")
+_CONJUNCTION = re.compile(r"\s(?:and|as well as|et|ainsi que|und|sowie|y|e|및|그리고)\s")
 _GAPS = re.compile(r"[ \u3000]{3,50}")
 _ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘『「《〈【\[*`])""")
 _QUOTES = tuple("\"'“”‘’«»「」『』《》〈〉")
@@ -70,8 +70,10 @@ def announced_quotes(line: str, article: ArticleIndex | None) -> list[str]:
     spans = list(_QUOTED.finditer(line))
     gaps = [line[left.end() : right.start()] for left, right in pairwise(spans)]
     outside = f"{line[: spans[0].start()]} {line[spans[-1].end() :]}" if spans else ""
-    if not any(map(str.isalnum, outside)) or not all(map(_BETWEEN_QUOTES.fullmatch, gaps)):
+    if not all(map(_BETWEEN_QUOTES.fullmatch, gaps)):
         return []
+    if not any(map(str.isalnum, outside)):
+        return [match[0][1:-1].strip() for match in spans] if any(map(str.isalnum, "".join(gaps))) else []
     named = any(
         labels.is_head(word, strong=False) or word in LABEL_NOUNS for word in _ANY_WORD.findall(outside.casefold())
     )
