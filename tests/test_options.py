@@ -35,6 +35,7 @@ NEVER = {
 ADDED: dict[tuple[str, str], Any] = {
     ("split", "keep_out"): [],
     ("sources.files", "delimiter"): None,
+    ("sources.files", "mode"): "fast",
     ("providers.extractive", "words"): None,
     ("providers.extractive", "diversity"): 0.5,
     ("providers.extractive", "candidates"): (),

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import Any, Literal
 
 from pipeline.collect.charsets import decoded, encoding_of
-from pipeline.collect.html import boilerplate
+from pipeline.collect.html import boilerplate, no_article
 from pipeline.collect.urls import normal
 from pipeline.core.errors import MissingExtra
 from pipeline.core.text import language
@@ -170,6 +170,8 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     if document is None or not (document.text or "").strip():
         return Page(encoding=encoding, reason="no_article", detail="no article body found in the page")
     paragraphs, removed = boilerplate.strip(_clean(document.text).split("\n"), document.title)
+    if (no_article_because := no_article.why_not(tree, document.title, paragraphs)) is not None:
+        return Page(encoding=encoding, reason="no_article", detail=no_article_because)
     article_text = "\n".join(paragraphs)
     return Page(
         title=_clean(document.title) or None,

@@ -38,6 +38,7 @@ class Options(contracts.SourceOptions):
     # the units that were read with it: they are not read again.
     encoding: str = Field(default="utf-8-sig", json_schema_extra={"default": "auto"})
     max_row_bytes: int = Field(default=MAX_ROW_BYTES, gt=0)
+    mode: Literal["fast", "thorough"] = "fast"  # of extraction from HTML and WARC
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None  # of CSV; null: as its header shows
 
     def title(self) -> str:
@@ -103,7 +104,7 @@ class Source(contracts.Source):
         from pipeline.collect.html.workers import Workers
 
         if self._workers is None:
-            self._workers = Workers(os.cpu_count() or 1)
+            self._workers = Workers(os.cpu_count() or 1, mode=self._options.mode)
         return self._workers.extract_all(items)
 
     def _match(self, pattern: str) -> Sequence[locations.FileLocation]:
