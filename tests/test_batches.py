@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pipeline.job.run_options import RunOptions
 from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, posting
 from pipeline.label.ledger import Ledger, open_ledger
-from tests.batch_server import BatchServer, Plan, refusal
+from tests.batch_server import BatchServer, Plan, question, refusal
 from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
 from tests.openai_server import Running
 
@@ -272,6 +273,40 @@ def test_a_file_that_is_shorter_than_was_counted(
     finish(path)
     assert ledger_of(path).report.totals()["answered"] == 30
     assert [len(batch.lines) for batch in server.batches.values()] == [20, 10, 2]
+
+
+def test_a_parameter_that_batches_do_not_take_is_sent_otherwise(make_job: JobMaker, server: BatchServer) -> None:
+    def refuse(line: dict[str, Any]) -> dict[str, Any] | None:
+        text = (
+            "Unsupported parameter: 'max_completion_tokens' is not supported with this model. Use 'max_tokens' instead."
+        )
+        return refusal(400, "unsupported_parameter", text) if "max_completion_tokens" in line["body"] else None
+
+    server.plans = [Plan(refuse=refuse)]
+    path = batch_job(make_job, server, 10)
+    assert finish(path) == 2
+    assert_paid_once(path, server, 10)
+    assert "max_tokens" in server.batches["batch_1"].lines[0]["body"]
+
+
+def test_a_salvaged_ledger_still_knows_what_is_under_way(make_job: JobMaker, server: BatchServer) -> None:
+    server.plans = [Plan(), Plan(seconds=3600), Plan()]
+    path = batch_job(make_job, server, 20, limits={"batch_requests": 10})
+    assert [command("run", path).returncode for _ in range(2)] == [3, 3]  # one of two is settled
+    file = Path(work_of(path).ledger_target)
+    data = bytearray(file.read_bytes())
+    with sqlite3.connect(file) as database:
+        [(root,)] = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'replies'")
+    data[(root - 1) * 4096 : (root - 1) * 4096 + 8] = bytes(8)
+    file.write_bytes(data)
+    assert command("ledger", path, "--salvage").returncode == 0
+    ledger = ledger_of(path)
+    assert [batch.name for batch in ledger.batches.under_way()] == [server.batches["batch_1"].name]
+    assert ledger.batches.holdings()[server.batches["batch_1"].name].claims == 10
+    ledger.close()
+    server.batches["batch_1"].plan.seconds = 0
+    finish(path)
+    assert {server.paid[question(line["body"])] for line in server.batches["batch_1"].lines} == {1}
 
 
 # --- money and limits ---

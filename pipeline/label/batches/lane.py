@@ -85,6 +85,10 @@ class BatchLane:
                 return await course
         except Stopped:
             return None
+        except RequestFailed as failure:
+            raise paused(self._api.where, failure) from failure
+        except NotOurs as error:
+            raise Paused("another process took over a batch, as this one slept; the same command goes on") from error
         except EndpointError as error:
             raise Paused(f"{error}; mend that, then run the same command again") from error
         finally:

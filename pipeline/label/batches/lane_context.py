@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class LaneContext:
         self.batches: Batches = context.ledger.batches
         self._folder, self._seat = folder, context.ledger.claims.of_worker("")
         self._lease_until, self._is_open = 0.0, False
+        self._lease_keeper: asyncio.Task[None] | None = None
         # Batches have a tariff of their own: what is asked online at the same time is reserved at its own price.
         asked = digest_of([context.provider.identity, context.prices.table(context.model), TIER])
         self.bound = CostBound(asked, context.prices.of(context.model), context.provider.max_output_tokens, TIER)
@@ -39,12 +41,23 @@ class LaneContext:
         if not self._is_open:
             self._is_open = True
             self._begin()
+            self._lease_keeper = asyncio.create_task(self._keep_lease())
             await self.api.open()
 
     async def close(self) -> None:
         """Be a worker no more: others may take over what is under way."""
-        await self.api.close()
-        self._seat.end()
+        if self._lease_keeper:
+            self._lease_keeper.cancel()
+        try:
+            await self.api.close()
+        finally:
+            self._seat.end()
+
+    async def _keep_lease(self) -> None:
+        """Renew the lease while something is awaited: an upload, a pause."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 12)
+            self.renew()
 
     def _begin(self) -> None:
         """Become a worker, and reserve by what is known."""

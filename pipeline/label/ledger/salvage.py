@@ -54,11 +54,31 @@ def _copy(path: Path, target: SQLite) -> int:
                 f"INSERT INTO replies ({COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608
                 [row for row in rows if _is_whole(row)],
             )
+        _copy_batches(path, target)
         target.execute(
             """INSERT INTO workers (worker, host, pid, born, started_at, lease_until, spent_usd)
                SELECT 'salvaged', '', 0, '', 0, 0, coalesce(sum(cost_usd), 0) FROM replies"""
         )
         return int(target.execute("SELECT count(*) FROM replies")[0][0])
+
+
+def _copy_batches(path: Path, target: SQLite) -> None:
+    """Copy the batches that are under way, with their claims: what they hold is answered, and paid, without anybody asking."""
+    of_them = "IN (SELECT name FROM batches WHERE settled_at IS NULL)"
+    queries = {
+        "batches": "SELECT * FROM batches WHERE settled_at IS NULL",
+        "claims": f"SELECT * FROM claims WHERE worker {of_them}",  # noqa: S608
+        "workers": f"SELECT * FROM workers WHERE worker {of_them}",  # noqa: S608
+    }
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source:
+        for table, query in queries.items():
+            with suppress(sqlite3.DatabaseError):  # damaged, or of before there were batches
+                cursor = source.execute(query)
+                names = [column[0] for column in cursor.description]
+                marks = ", ".join("?" * len(names))
+                insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+                target.executemany(insert, cursor.fetchall())
+    target.execute("UPDATE workers SET spent_usd = 0")  # the records say what was spent
 
 
 def _is_whole(row: Row) -> bool:

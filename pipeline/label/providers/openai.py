@@ -196,12 +196,20 @@ class Provider(contracts.Provider):
             if name != "service_tier"
         }
 
+    def _is_sent_otherwise(self, sent: dict[str, Any], status: int, error: ErrorBody) -> bool:
+        """Return whether a refusal is of something that is sent in another way from now on: all lines of a batch tell of it."""
+        if self.compatibility.learn(sent, status, error.parameter, error.text):
+            return True
+        as_given = self._body(Request(b"", Article("", None, "", "")))
+        names = refused(as_given, status, error.parameter, error.text)
+        return any(name in self.compatibility.changes for name in names)
+
     def _batched_failure(
         self, sent: dict[str, Any], status: int, data: bytes, headers: Any, inside: failures.ErrorInside | None
     ) -> RequestFailed:
         error = read_error(data)
-        if "messages" in sent and self.compatibility.learn(sent, status, error.parameter, error.text):
-            return RequestFailed("transient", "parameter", error.message[:300])  # sent otherwise from now on
+        if "messages" in sent and self._is_sent_otherwise(sent, status, error):
+            return RequestFailed("transient", "parameter", error.message[:300])
         return self._failure(sent, status, error, headers, inside)
 
     def _note_limits(self, headers: Any) -> None:
