@@ -422,3 +422,15 @@ def test_errors_by_class(make_job: JobMaker, server: Server) -> None:
     server.script = lambda body, times: error(400, "bad_words") if "3x" in body["messages"][-1]["content"] else None
     work = run(openai_job(make_job, server, 5), last="label")
     assert open_ledger(work.ledger_target, "test").report.errors_by_class()[0]["error"] == "bad_words"
+
+
+def test_the_workers_that_live_and_ask_the_same_are_counted(tmp_path: Path) -> None:
+    ledgers = [open_ledger(tmp_path / "ledger.sqlite", "test") for _ in range(4)]
+    for ledger, asked in zip(ledgers, ("a", "a", "b", "a"), strict=True):
+        ledger.start(asked)
+    assert [ledger.claims.workers() for ledger in ledgers] == [3, 3, 1, 3]
+    ledgers[1].close()
+    ledgers[0].database.execute("UPDATE workers SET pid = 2147480000 WHERE worker = ?", (ledgers[3].claims._worker,))
+    assert ledgers[0].claims.workers() == 1
+    for ledger in (ledgers[0], ledgers[2], ledgers[3]):
+        ledger.close()

@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.core.types import RateLimits
 from pipeline.label.openai_api import rate_limits
+from pipeline.label.pacing.admission import RequestAdmission
+from tests import virtual_time
 from tests.virtual_time import Endpoint, Load
 
 
@@ -102,3 +104,16 @@ def test_headers_are_read_with_care(headers: dict[str, str], limits: RateLimits)
 )
 def test_durations(text: str, seconds: float | None) -> None:
     assert rate_limits.seconds(text) == pytest.approx(seconds) if seconds else rate_limits.seconds(text) is None
+
+
+def test_workers_divide_the_limits_that_were_told() -> None:
+    async def rates() -> list[float | None]:
+        admission, seen = RequestAdmission(1200, None, None), []
+        for workers in (1, 2, 3, 1):
+            admission.share_with(workers)
+            seen.append(admission.rate_limiters["requests"].rate(0.0))
+        admission.share_with(2)
+        admission.set_advertised(RateLimits(requests=600, tokens=6000))
+        return [*seen, *(admission.rate_limiters[unit].rate(0.0) for unit in ("requests", "tokens"))]
+
+    assert virtual_time.run(rates) == pytest.approx([20 * 0.99 / n for n in (1, 2, 3, 1)] + [4.95, 49.5])

@@ -27,6 +27,7 @@ from pipeline.label.ledger.claims import LEASE_SECONDS
 from pipeline.label.pacing.admission import Closed, RequestAdmission, Ticket
 
 _HOUSEKEEPING_SECONDS = 0.5
+_SHARE_SECONDS = 2.0  # between two looks at how many workers there are, which divide the limits that were told
 _REASONING_CHARS = 4000  # of what a model thought that said nothing else, kept in the ledger
 
 
@@ -48,7 +49,7 @@ class OnlineRun:
         self._queue = RequestQueue(context, batches)
         self._quality, self._rejections = QualityBreaker(context.options.brake), RejectionBreaker()
         context.on_late_reply = self._hear
-        self._lease_until = 0.0
+        self._lease_until = self._share_at = 0.0
         self._can_store = True
 
     def _send_no_more(self) -> None:
@@ -81,6 +82,7 @@ class OnlineRun:
         """Get ready, once there is something to ask: a job that is done needs no key."""
         self._cap.adopt(await asyncio.to_thread(self._ledger.start, self._context.bound.tariff.asked))
         self._lease_until = time.time() + LEASE_SECONDS
+        await self._share_limits()
         await self._provider.open()
         await preflight.check(self._context)
 
@@ -263,6 +265,16 @@ class OnlineRun:
                 self._retries.cut_off()
             if self._lease_until and time.time() > self._lease_until - LEASE_SECONDS * 2 / 3:
                 await self._renew()
+            if self._lease_until and self._context.pool is None and time.monotonic() > self._share_at:
+                await self._share_limits()
+
+    async def _share_limits(self) -> None:
+        """Keep to this worker's part of the limits, by how many workers live."""
+        self._share_at = time.monotonic() + _SHARE_SECONDS
+        try:
+            self._admission.share_with(await asyncio.to_thread(self._ledger.claims.workers))
+        except Exception as error:
+            self._stop.broken_by(error)
 
     async def _renew(self) -> None:
         """Renew the lease; what went to other workers while this process slept is not sent any more."""

@@ -227,6 +227,17 @@ class Claims:
             rows = self._database.execute("SELECT key FROM claims WHERE worker = ?", (self._worker,))
         return {bytes(key) for (key,) in rows}
 
+    def workers(self) -> int:
+        """Return how many workers ask the same at this moment, this one among them."""
+        rows = self._database.execute(
+            "SELECT worker, host, pid, born FROM workers WHERE lease_until > ?"
+            " AND asked = (SELECT asked FROM workers WHERE worker = ?)",
+            (self._database.now(), self._worker),
+        )
+        return max(
+            1, sum(worker == self._worker or not _is_gone(host, pid, since) for worker, host, pid, since in rows)
+        )
+
     def end(self) -> None:
         """Be a worker no more.  A claim that is still there was broken off in flight, so its reply may have been billed."""
         if self._worker:

@@ -65,8 +65,8 @@ class RequestAdmission:
             "tokens": tokens_per_minute and tokens_per_minute / 60,
         }
         self.rate_limiters: dict[Unit, RateLimiter] = {"requests": RateLimiter(), "tokens": RateLimiter(exact=False)}
-        for unit, limit in self._configured.items():
-            self.rate_limiters[unit].set_ceiling(limit)
+        self._advertised, self._workers = RateLimits(), 1
+        self._set_ceilings()
         self.concurrency_limiter = ConcurrencyLimiter(
             concurrency or MOST_IN_FLIGHT, fixed=concurrency is not None, at_once=at_once
         )
@@ -258,10 +258,22 @@ class RequestAdmission:
 
     def set_advertised(self, limits: RateLimits) -> None:
         """Keep to the limits per minute in the endpoint's headers, where the job file says nothing lower."""
+        if limits != self._advertised:
+            self._advertised = limits
+            self._set_ceilings()
+
+    def share_with(self, workers: int) -> None:
+        """Keep to this worker's part of the limits that were told: so many workers ask the same of the endpoint."""
+        if workers != self._workers:
+            self._workers = workers
+            self._set_ceilings()
+
+    def _set_ceilings(self) -> None:
+        limits = self._advertised
         pairs: tuple[tuple[Unit, float | None], ...] = (("requests", limits.requests), ("tokens", limits.tokens))
         for unit, per_minute in pairs:
             ceilings = [limit for limit in (self._configured[unit], per_minute and per_minute / 60) if limit]
-            self.rate_limiters[unit].set_ceiling(min(ceilings, default=None))
+            self.rate_limiters[unit].set_ceiling(min(ceilings) / self._workers if ceilings else None)
 
     @property
     def shut_for(self) -> float:
