@@ -234,9 +234,8 @@ class Claims:
             " AND asked = (SELECT asked FROM workers WHERE worker = ?)",
             (self._database.now(), self._worker),
         )
-        return max(
-            1, sum(worker == self._worker or not _is_gone(host, pid, since) for worker, host, pid, since in rows)
-        )
+        living = [row for row in rows if row[0] == self._worker or not _is_gone(*row[1:])]
+        return max(1, len(living))
 
     def end(self) -> None:
         """Be a worker no more.  A claim that is still there was broken off in flight, so its reply may have been billed."""
