@@ -1,7 +1,8 @@
 """Any OpenAI-compatible endpoint, by its chat completions.
 
-Requests and the list of models go over one `openai_api.connection`, on aiohttp (a tenth of the openai client's processor time for
-each request).  Failures are classified (`openai_api.failures`) and acted on by the labelling engine.
+All goes over one `openai_api.connection`, on aiohttp: a tenth of the openai client's processor time for each request.  The
+openai package is used for what it is good at, the list of models.  Failures are classified (`openai_api.failures`) and acted on by
+the labelling engine.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -27,7 +28,7 @@ from pipeline.job.label_options import LabelOptions
 from pipeline.label.openai_api import batches, chat_completions, failures, rate_limits, spellings
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
 from pipeline.label.openai_api.connection import Connection
-from pipeline.label.openai_api.error_body import ErrorBody, parse_json, read_error
+from pipeline.label.openai_api.error_body import ErrorBody, read_error
 from pipeline.label.openai_api.other_ways import other_ways
 
 DEFAULT_MODEL = "gpt-6-luna"
@@ -223,21 +224,15 @@ class Provider(contracts.Provider):
         return run_coroutine(self._models())
 
     async def _models(self) -> list[ModelInfo]:
+        from pipeline.label.openai_api import model_list
+
         self._check_key()
         connection = self._connection.another()
         await connection.open(LIST_SECONDS)
         try:
-            status, value = await _get(connection, "/models")
-            offered = chat_completions.models(value) if status == 200 else None
-            if offered is None:
-                raise EndpointError(f"{connection.where}: lists no models", status=status)
-            if offered and self.model not in offered:  # some endpoints take names that they do not list
-                status, value = await _get(connection, f"/models/{quote(self.model, safe='/:@')}")
-                if status == 200:
-                    offered[self.model] = replace(chat_completions.model_info(value), id=self.model)
-                elif value == {"detail": "Not Found"}:
-                    return []  # a server that cannot be asked about one model; its list may be of anything
-            return [offered[name] for name in sorted(offered)]
+            return await model_list.offered(connection, self.model, lambda *answer: _refusal(connection, *answer))
+        except RequestFailed as failure:
+            raise EndpointError(f"{connection.where}: {failure}"[:300]) from failure
         finally:
             await connection.close()
 
@@ -263,15 +258,9 @@ def _key_is_missing(connection: Connection, answer: str) -> str:
     return f"{_NO_KEY}, for {connection.where} asks for one ({answer})"[:400]
 
 
-async def _get(connection: Connection, path: str) -> tuple[int, Any]:
-    """Return (200 or 404, the JSON of the body).  Raises EndpointError for any other answer."""
-    try:
-        status, data, _ = await connection.send("GET", path)
-    except RequestFailed as failure:
-        raise EndpointError(f"{connection.where}: {failure}"[:300]) from failure
-    if 200 <= status < 300 or status == 404:
-        return 404 if status == 404 else 200, parse_json(data)
+def _refusal(connection: Connection, status: int, data: bytes) -> Exception:
+    """Return what to raise for a refused list of models."""
     message = PROXY_ASKS if status == 407 else read_error(connection.without_secrets(data)).message
     if status == 401 and not connection.is_authorised:
-        raise Paused(_key_is_missing(connection, connection.redact(f"HTTP 401: {message}")))
-    raise EndpointError(f"{connection.where}: {connection.redact(f'HTTP {status}: {message}')}"[:300], status=status)
+        return Paused(_key_is_missing(connection, connection.redact(f"HTTP 401: {message}")))
+    return EndpointError(f"{connection.where}: {connection.redact(f'HTTP {status}: {message}')}"[:300], status=status)
