@@ -104,3 +104,48 @@ def test_the_mode_of_files(make_job: JobMaker, tmp_path: Path) -> None:
     for mode in ("fast", "thorough"):
         work = run(make_job(sources=[{"type": "files", "path": "a.html", "mode": mode}]), last="collect")
         assert BODY[3] in rows(work, "articles")[0]["text"]
+
+
+# --- bodies of several pieces, and menus beside them ---
+
+
+def pieces(name: str, between: str = '<div class="ad"><p>Advertisement</p></div>') -> str:
+    parts = (BODY[at : at + 3] for at in (0, 3, 6))
+    return between.join(f'<div class="{name}">{"".join(f"<p>{each}</p>" for each in part)}</div>' for part in parts)
+
+
+@pytest.mark.parametrize("mode", ["fast", "thorough"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<article>{pieces('body article__body grid')}</article>",
+        f"<article><div class=chunks><div>{pieces('article-body')}</div></div></article>",
+        f"<main>{pieces('story article-body__content')}</main>",
+        f"<article><div class='teaser-content'><p>{BODY[0]}</p><p>{BODY[1]}</p><p>{BODY[2]}</p></div>"
+        f"<div class='body'>{''.join(f'<p>{each}</p>' for each in BODY[3:])}</div></article>",
+    ],
+)
+def test_a_body_in_several_containers_is_whole(body: str, mode: Any) -> None:
+    read = extract(page(body, "Harbour plan"), "https://news.example/1", None, mode)
+    assert [line for line in read.text.split("\n") if line in BODY] == BODY
+
+
+@pytest.mark.parametrize("mode", ["fast", "thorough"])
+def test_another_article_and_comments_are_no_part_of_it(mode: Any) -> None:
+    said = "<p>I was there myself, and it rained all day long, from the morning on until the boats came back.</p>"
+    comment = f"<div class='comment'><div class='comment-body article-body'>{said}</div></div>"
+    tell = "<p>Another article of the endless page, paragraph {}, tells of a quite different town.</p>"
+    other = "".join(map(tell.format, range(4)))
+    body = f"<article>{pieces('article-body')}</article><article><div class='article-body'>{other}</div></article>{comment * 4}"
+    read = extract(page(body, "Harbour plan"), "https://news.example/1", None, mode)
+    assert "".join(BODY) == "".join(read.text.split("\n")[: len(BODY)]) and "Another article" not in read.text
+    assert "rained all day" not in read.text
+
+
+@pytest.mark.parametrize("mode", ["fast", "thorough"])
+def test_menus_around_an_article_are_no_text(mode: Any) -> None:
+    items = "".join(f'<div><a href="/{n}">Section of the {n}th kind</a></div>' for n in range(40))
+    body = f"<div>{items}</div><div>{'<br><br>'.join(BODY)}</div><div>{items}</div>"
+    read = extract(page(body, "Harbour plan"), "https://news.example/1", None, mode)
+    assert read.reason is None and all(each in read.text for each in BODY)
+    assert "th kind" not in read.text

@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import Any, Literal
 
 from pipeline.collect.charsets import decoded, encoding_of
-from pipeline.collect.html import boilerplate, no_article
+from pipeline.collect.html import boilerplate, containers, no_article
 from pipeline.collect.urls import normal
 from pipeline.core.errors import MissingExtra
 from pipeline.core.text import language
@@ -166,10 +166,12 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     if tree is None:
         return Page(encoding=encoding, reason="not_html", detail="no tree of HTML elements")
     canonical = _canonical(tree, url)
+    containers.join(tree)
     document = _article(tree, url, mode)
     if document is None or not (document.text or "").strip():
         return Page(encoding=encoding, reason="no_article", detail="no article body found in the page")
-    paragraphs, removed = boilerplate.strip(_clean(document.text).split("\n"), document.title)
+    lines, menus = no_article.without_menus(tree, _clean(document.text).split("\n"))
+    paragraphs, removed = boilerplate.strip(lines, document.title)
     if (no_article_because := no_article.why_not(tree, document.title, paragraphs)) is not None:
         return Page(encoding=encoding, reason="no_article", detail=no_article_because)
     article_text = "\n".join(paragraphs)
@@ -182,7 +184,7 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
         canonical_url=canonical or _clean(document.url) or None,
         encoding=encoding,
         unread=max(0, text.count("\ufffd") - body.count(b"\xef\xbf\xbd")),
-        removed=tuple(removed),
+        removed=(*menus, *removed),
     )
 
 
@@ -195,7 +197,16 @@ def _article(tree: Any, url: str, mode: Mode) -> Any:
 
     options: dict[str, Any] = {"url": url, "with_metadata": True, "include_comments": False}
     document: Any = bare_extraction(tree, fast=mode == "fast", **options)
-    if mode == "fast" or document is None:
+    if document is None:
+        return document
+    if mode == "fast":
+        if no_article.is_list(
+            tree, (document.text or "").split("\n")
+        ):  # its menu was taken for the body, or it has none
+            slow: Any = bare_extraction(tree, **options)
+            return (
+                slow if slow is not None and not no_article.is_list(tree, (slow.text or "").split("\n")) else document
+            )
         return document
     options["with_metadata"] = False
     precise: Any = bare_extraction(tree, favor_precision=True, **options)

@@ -121,3 +121,24 @@ def _without_links(paragraph: Any) -> str:
     """Return a paragraph without a link at its end: `Read more`."""
     parts = [paragraph.text or "", *(each.tail or "" for each in paragraph)]
     return fold_space(" ".join(parts))
+
+
+# --- menus around an article ---
+
+_LEAST_ITEMS = 3  # links one after another, which are a menu
+_LEAST_LEFT = 300  # characters
+
+
+def without_menus(tree: Any, lines: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the lines of a text without the runs of links that it begins and ends with, and what was removed (rule, text).
+
+    Where hardly anything would be left, nothing is removed: it is a list.
+    """
+    links = set(link_texts(tree))
+    is_link = [fold_space(line.strip().removeprefix("- ")) in links for line in lines]
+    head = next((at for at, linked in enumerate(is_link) if not linked), len(lines))
+    tail = next((at for at, linked in enumerate(reversed(is_link)) if not linked), 0)
+    start, end = head if head >= _LEAST_ITEMS else 0, len(lines) - (tail if tail >= _LEAST_ITEMS else 0)
+    if sum(map(len, lines[start:end])) < _LEAST_LEFT:
+        return list(lines), []
+    return list(lines[start:end]), [("navigation", line) for line in (*lines[:start], *lines[end:])]
