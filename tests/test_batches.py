@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +21,7 @@ from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, posting
 from pipeline.label.ledger import Ledger, open_ledger
 from tests.batch_server import BatchServer, Plan, question, refusal
-from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
+from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, work_of
 from tests.openai_server import Running
 
 PRICES = {"gpt-6-luna": {"input": 1.0, "output": 10.0}}  # those of the server
@@ -463,3 +468,27 @@ def test_prompts_before_the_labels_go_in_batches_too(make_job: JobMaker, server:
     finish(path)
     assert [len(batch.lines) for batch in server.batches.values()] == [6, 6]
     assert server.seen == {}
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_wait_and_loses_nothing(make_job: JobMaker, server: BatchServer) -> None:
+    """Twice, at any moment of it: exit code 3, no traceback, and the same command goes on."""
+    server.plans = [Plan(seconds=60)]
+    path = batch_job(make_job, server, 10)
+    run(path, last="filter")
+    for times in (1, 2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.cli", "label", str(path), "--wait"], text=True, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        looked, until = server.served["retrieve"], time.monotonic() + 60
+        while server.served["retrieve"] <= looked and time.monotonic() < until:
+            time.sleep(0.01)
+        for _ in range(times):
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=30)[1]
+        assert process.returncode == 3 and "Traceback" not in error and "Ctrl-C" in error, error
+    server.batches["batch_0"].plan.seconds = 0
+    finish(path)
+    assert_paid_once(path, server, 10)

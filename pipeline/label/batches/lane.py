@@ -5,6 +5,7 @@ One run after another does a part of it: any of them goes on where the last one 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -84,6 +85,10 @@ class BatchLane:
             with self._stop.on_interrupt():
                 return await course
         except Stopped:
+            return None
+        except asyncio.CancelledError:
+            if not self._stop.why:  # else it is the second Ctrl-C
+                raise
             return None
         except RequestFailed as failure:
             raise paused(self._api.where, failure) from failure

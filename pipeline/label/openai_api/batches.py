@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -104,7 +105,7 @@ class Batches(BatchApi):
         return self._state(value)
 
     async def retrieve(self, batch_id: str) -> BatchState:
-        return self._state(await self._call("GET", f"/batches/{batch_id}"))
+        return self._state(await self._call("GET", f"/batches/{_in_path(batch_id)}"))
 
     async def find(self, input_file: str, name: str) -> list[BatchState]:
         states: dict[str, BatchState] = {}
@@ -137,7 +138,7 @@ class Batches(BatchApi):
 
     async def cancel(self, batch_id: str) -> BatchState:
         try:
-            return self._state(await self._call("POST", f"/batches/{batch_id}/cancel"))
+            return self._state(await self._call("POST", f"/batches/{_in_path(batch_id)}/cancel"))
         except RequestFailed as failure:
             if failure.kind in ("transient", "rate_limited") and failure.code != "http_409":
                 raise
@@ -151,7 +152,7 @@ class Batches(BatchApi):
         # no compression: a range is one of bytes as they are stored
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={there}-"} if there else {})}
         async with self._endpoint.connection.exchange(
-            "GET", f"/files/{file}/content", headers=headers, timeout=_timeout()
+            "GET", f"/files/{_in_path(file)}/content", headers=headers, timeout=_timeout()
         ) as got:
             if got.status == 416 and there:  # nothing is missing; or the file is another than it was
                 if got.headers.get("Content-Range", "").rpartition("/")[2] == str(there):
@@ -269,6 +270,11 @@ class Batches(BatchApi):
             raise RequestFailed("transient", "not_run", str(error.get("message") or error["code"])[:300])
         data = self._endpoint.connection.without_secrets(orjson.dumps(told, default=str))
         raise self._endpoint.failure(self._endpoint.body(None), status, data, headers, None)
+
+
+def _in_path(name: str) -> str:
+    """Return an id as it stands in an address; those of gateways may hold anything."""
+    return quote(name, safe="")
 
 
 def _timeout() -> aiohttp.ClientTimeout:
