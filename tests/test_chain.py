@@ -419,3 +419,10 @@ def test_killed_between_the_prompts(chained: Any, server: Server) -> None:
     assert Counter(sent(server, True)) == with_answers and set(with_answers.values()) == {1}
     assert len(rows(work, "labels")) == 20
     assert not any(asks_background(body) for body in server.bodies[20:])
+
+
+def test_examples_of_a_prompt_that_needs_an_answer(chained: Any) -> None:
+    path = chained(2)
+    run(path)
+    done = command("export", path, "--few-shot", "1")
+    assert done.returncode == 2 and "label.before" in done.stderr

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import write_bytes
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
@@ -52,6 +52,10 @@ def few_shot(work: Workspace, version: str | None, count: int, output: Path | No
     They are of different groups, short, spread over the languages, and always the same.  Raises InputError where there are not so
     many.
     """
+    if work.config.label.before:  # an example would hold the answer about another article
+        raise ConfigError(
+            "--few-shot: the job's prompt takes answers of prompts before it (label.before), which examples lack"
+        )
     chosen = chosen_version(work.versions, version)
     column, prompt = work.config.label_column, load_prompt(work.config)
     template, as_json = (prompt.source.user, prompt.source.output == "json_schema") if prompt else ("{{ text }}", False)
