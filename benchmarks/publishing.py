@@ -1,15 +1,17 @@
-"""Splitting (near-duplicate groups included) and publishing at scale: seconds and peak memory of each stage.
+"""Splitting (near-duplicate groups included) and publishing at scale: processor time and peak memory of each stage.
 
-    python benchmarks/publishing.py [--articles 100000] [--data FOLDER] [--baseline 10000]
+    python benchmarks/publishing.py [--articles 200000] [--data FOLDER] [--baseline 10000]
 
-Labelled articles of 3.5 kB are put where the stages expect them, one in twenty a near-copy of an earlier one; `labelmill split`
-and `labelmill publish` run, once more with 2% more articles.  The baseline of grouping, on fewer articles: datasketch's
-MinHashLSH over word 5-grams, what a user would pick (extra `bench`), as a ratio of articles a second.
+Labelled articles of 3.5 kB are put where the stages expect them, one in twenty a near-copy of an earlier one.  They are split and
+published to a Hub on loopback, once more with 2% more articles.  Baselines: `push_to_hub` of `datasets` with the same rows to the
+same Hub, which checks nothing, as a ratio of processor time (client and its threads) and peak memory; of grouping, on fewer
+articles, datasketch's MinHashLSH over word 5-grams, what a user would pick (extra `bench`), as a ratio of articles a second.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -24,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.articles import CHARACTERS, sentences
+from pipeline.clean.cleaner.offsets import offsets
 from pipeline.core.shards import ARTICLE, MAX_SHARD_ROWS, Output, write_order
 from pipeline.core.types import Reply, Usage
 from pipeline.job import label_table
@@ -32,8 +35,40 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import Record, open_ledger
 from pipeline.split.assignment import signatures_of, texts_of
 from pipeline.split.groups import groups
+from tests.hub import Hub
 
-JOB = "name: big\nsources: [{type: files, path: none.jsonl}]\nlabel: {provider: extractive}\nsplit: {eval: 3000}\n"
+JOB = """name: big
+sources: [{type: files, path: none.jsonl}]
+label: {provider: extractive}
+split: {eval: 3000}
+publish: {to: hub, repo: tester/big, licence: cc0-1.0, waive: {no_credentials: "a benchmark"}}
+"""
+# A process of its own: processor seconds of all its threads, and the most megabytes that it held.
+_MEASURED = """
+import resource, sys, time
+started = [time.process_time()]
+{code}
+seconds = time.process_time() - started[0]
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+_STAGE = """
+from pathlib import Path
+from pipeline import runner
+from pipeline.job.job_file import load_job
+from pipeline.job.run_options import RunOptions
+from pipeline.job.workspace import Workspace
+work = Workspace(load_job(Path(sys.argv[1])))
+started[0] = time.process_time()
+"""
+SPLIT = _STAGE + "runner.split.run(work)"
+PUBLISH = _STAGE + "runner.publish.run(work, RunOptions('publish', publish=True), runner.other_stages(work))"
+PUSH = """
+import datasets
+datasets.disable_progress_bars()
+data = datasets.load_dataset(sys.argv[1])
+started[0] = time.process_time()
+data.push_to_hub("tester/pushed")
+"""
 Row = tuple[str, str, str]
 
 
@@ -81,7 +116,9 @@ def lay_out(work: Workspace, articles: Articles, start: int, end: int) -> list[s
             words = list({word.casefold(): word for word in text.split()[:60:9] if word.isalpha()}.values()) or [
                 text.split()[0]
             ]
-            label = {"id": row_id, "text_sha256": digest, "keyphrases": words, "tiers": ["exact"] * len(words)}
+            tiers = ["exact"] * len(words)
+            label = {"id": row_id, "text_sha256": digest, "keyphrases": words, "tiers": tiers}
+            label["offsets"] = offsets(words, tiers, text)
             labels.append(label | {"status": "ok", "run_id": "r", "key": key.hex(), "label_source": "llm"})
             records.append(
                 Record(
@@ -102,14 +139,10 @@ def lay_out(work: Workspace, articles: Articles, start: int, end: int) -> list[s
     return names
 
 
-def measured(*arguments: str | Path) -> tuple[float, float]:
-    """Seconds and peak megabytes of a command."""
-    code = (
-        "import sys, resource, time; from pipeline.cli.main import main; t = time.time(); code = main(sys.argv[1:]);"
-        "print(time.time() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024); sys.exit(code)"
-    )
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+def measured(code: str, path: Path, environment: dict[str, str]) -> tuple[float, float]:
+    """Return processor seconds and peak megabytes of some code."""
+    command = [sys.executable, "-c", _MEASURED.format(code=code), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment})
     if done.returncode:
         raise SystemExit(done.stderr)
     seconds, peak = map(float, done.stdout.splitlines()[-1].split())
@@ -138,7 +171,7 @@ def ours(rows: list[Row]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--articles", type=int, default=100_000)
+    parser.add_argument("--articles", type=int, default=200_000)
     parser.add_argument(
         "--baseline", type=int, default=10_000, help="articles for the comparison with datasketch; 0: none"
     )
@@ -152,18 +185,28 @@ def main() -> None:
             f"grouping {options.baseline:,}: {mine:,.0f} articles/s, datasketch {theirs:,.0f}: ratio {mine / theirs:.1f}",
             flush=True,
         )
-    with tempfile.TemporaryDirectory() as name:
-        job = Path(name) / "job.yaml"
-        job.write_text(JOB)
-        work, shards, start = Workspace(load_job(job)), list[str](), 0
-        for end in (options.articles, options.articles * 102 // 100):
-            shards += lay_out(work, articles, start, end)
-            write_order(work.articles, shards)
-            for stage in ("split", "publish"):
-                seconds, peak = measured(stage, job)
-                print(f"{end:>10,} articles  {stage:8} {seconds:>8,.0f} s  peak {peak:>6,.0f} MB", flush=True)
-            start = end
-        subprocess.run([sys.executable, "-m", "pipeline.cli", "versions", str(job)], check=True, cwd=ROOT)
+    with tempfile.TemporaryDirectory() as name, Hub() as hub:
+        publish(Path(name), hub, articles, options.articles)
+
+
+def publish(folder: Path, hub: Hub, articles: Articles, count: int) -> None:
+    """Split and publish so many articles, then 2% more, and push the first version's rows by `datasets`."""
+    job, environment = folder / "job.yaml", {**hub.env, "HF_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+    job.write_text(JOB)
+    work, shards, start, taken = Workspace(load_job(job)), list[str](), 0, dict[int, tuple[float, float]]()
+    for end in (count, count * 102 // 100):
+        shards += lay_out(work, articles, start, end)
+        write_order(work.articles, shards)
+        for stage, code in (("split", SPLIT), ("publish", PUBLISH)):
+            seconds, peak = taken[end] = measured(code, job, environment)
+            print(f"{end:>10,} articles  {stage:8} {seconds:>8,.1f} s  peak {peak:>6,.0f} MB", flush=True)
+        start = end
+    seconds, peak = measured(PUSH, work.versions / "1.0.0", environment)
+    print(f"{count:>10,} articles  push_to_hub {seconds:>5,.1f} s  peak {peak:>6,.0f} MB")
+    ratios = ", ".join(
+        f"{name}: {own / seconds:.1f} times" for name, (own, _) in zip(("first", "+2%"), taken.values(), strict=True)
+    )
+    print(f"processor time against push_to_hub: {ratios}; memory {taken[count][1] / peak:.2f} times")
 
 
 if __name__ == "__main__":

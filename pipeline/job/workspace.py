@@ -139,6 +139,16 @@ class Workspace:
         return self.path / "takedowns.jsonl"
 
     @property
+    def facts(self) -> Folder:
+        """Return what publishing found of each row; it may be deleted, and is made again."""
+        return Folder(self.path / "publish.facts")
+
+    @property
+    def file_facts(self) -> Path:
+        """Return the folder of what publishing found of the files of versions; it may be deleted."""
+        return self.path / "publish.files"
+
+    @property
     def versions(self) -> Path:
         return self.path / "versions"
 

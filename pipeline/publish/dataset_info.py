@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.files import digest_of
-from pipeline.versions.features import Kinds, as_typed
+from pipeline.versions import file_facts
+from pipeline.versions.features import Kinds
 
 _DTYPES = {"double": "float64", "float": "float32"}  # Arrow's names of types where `datasets` has others
 
@@ -35,18 +36,23 @@ def configs(rows: Mapping[str, int]) -> list[dict[str, Any]]:
 
 
 def entries(
-    rows: Mapping[str, int], folder: Path, digests: Mapping[str, str], sums: str, kinds: Kinds
+    rows: Mapping[str, int],
+    folder: Path,
+    digests: Mapping[str, str],
+    sums: str,
+    kinds: Kinds,
+    sizes: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return `configs` and `dataset_info` of a written version; `digests` has the SHA-256 of its files by path.
 
     `sums` tells the checksums of its rows: what `datasets` keeps with the rows that it loaded.  `kinds` are types of columns that
-    hold text.
+    hold text, `sizes` the `num_bytes` of files, as far as they are known.
     """
     release = {"description": f"release {release_id(digests)}"}
     return {
         "configs": [{**config, **release} for config in configs(rows)],
         "dataset_info": [
-            _info(config, folder, sums, kinds) if config.get("default") else _info(config, folder)
+            _info(config, folder, sums, kinds, sizes) if config.get("default") else _info(config, folder)
             for config in configs(rows)
         ],
     }
@@ -62,11 +68,16 @@ def release_id(digests: Mapping[str, str]) -> str:
 
 
 def _info(
-    config: Mapping[str, Any], folder: Path, description: str | None = None, kinds: Kinds | None = None
+    config: Mapping[str, Any],
+    folder: Path,
+    description: str | None = None,
+    kinds: Kinds | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Describe a configuration by its files; `datasets` refuses rows that differ from it in number or type."""
     files = {data["split"]: sorted(folder.glob(data["path"])) for data in config["data_files"]}
-    splits = [_split(name, paths, kinds or {}) for name, paths in files.items()]
+    known = {folder / name: size for name, size in (sizes or {}).items()}
+    splits = [_split(name, paths, kinds or {}, known) for name, paths in files.items()]
     stored = [path for paths in files.values() for path in paths]
     return {
         "config_name": config["config_name"],
@@ -80,14 +91,10 @@ def _info(
     }
 
 
-def _split(name: str, paths: list[Path], kinds: Kinds) -> dict[str, Any]:
-    """Count a split's rows, and its bytes as `datasets` counts them: in memory, a row group at a time, in their types."""
-    size, count = 0, 0
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            count += file.metadata.num_rows
-            groups = (file.read_row_group(number) for number in range(file.num_row_groups))
-            size += sum(as_typed(group, kinds).nbytes for group in groups)
+def _split(name: str, paths: list[Path], kinds: Kinds, known: Mapping[Path, int]) -> dict[str, Any]:
+    """Count a split's rows, and its bytes as `datasets` counts them."""
+    count = sum(pq.read_metadata(path).num_rows for path in paths)
+    size = sum(known[path] if path in known else file_facts.num_bytes(path, kinds) for path in paths)
     return {"name": name, "num_bytes": size, "num_examples": count}
 
 

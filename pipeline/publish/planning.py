@@ -19,11 +19,11 @@ from pipeline.core.types import Spent
 from pipeline.job import takedowns
 from pipeline.job.workspace import Workspace
 from pipeline.metrics.intervals import NOTHING, Share
-from pipeline.publish import card, gates, release_log
+from pipeline.publish import card, facts, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.review.statistics import summary
-from pipeline.versions import data_files, diff, manifest, provenance, rows, store
-from pipeline.versions.features import TYPES, TypeSurvey
+from pipeline.versions import data_files, diff, file_facts, manifest, provenance, rows, store
+from pipeline.versions.features import TIMES, TYPES, TypeSurvey
 from pipeline.versions.forms import Nfc
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -53,6 +53,7 @@ class Plan:
     findings: list[gates.GateResult]
     manifest: dict[str, Any]
     index: pa.Table
+    kept: frozenset[str]  # files of `last` that are as they would be written
 
     @property
     def card(self) -> str:
@@ -66,25 +67,58 @@ class OutgoingRows:
     def __init__(self, work: Workspace) -> None:
         self._work = work
         self.takedowns = takedowns.load(work.takedowns, work.given)
+        self.nfc = Nfc(work.given)
 
     def of(self, shard: str) -> pa.Table:
         """Return a shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
+        return self._staying(self._built(shard))
+
+    def index_of(self, shard: str, keep: bool) -> pa.Table:
+        """Return the index (`rows.INDEX`) of a shard's rows; `keep`: what is found of them is kept for the next version."""
+        return self._staying(facts.of_shard(self._work, shard, lambda: self._built(shard), self.nfc, keep))
+
+    def typed(self, shard: str) -> pa.Table:
+        """Return the columns of a shard's rows of which `features` tells the types, without the texts."""
+        work, column = self._work, self._work.config.label_column
+        if work.config.publish.redact:
+            return self.of(shard)
+        splits = work.split.read(shard, ["id"])
+        labels = _with_ids_of(splits, work.reviewed.read(shard, ["id", column.name]))
+        articles = _with_ids_of(splits, work.filtered.read(shard, ["id", "text_sha256", *TIMES]))
+        stays = pc.invert(self.takedowns.concerns(articles))
+        times = {name: articles.column(name) for name in TIMES}
+        return pa.table({column.name: labels.column(column.name), **times}).filter(stays)
+
+    def counts(self, shards: Sequence[str]) -> Iterator[int]:
+        """Yield how many rows of each shard go out."""
+        for shard in shards:
+            yield self._staying(self._work.facts.read(shard, ["id", facts.ORIGINAL])).num_rows
+
+    def _staying(self, table: pa.Table) -> pa.Table:
+        """Return the rows that are not taken down."""
+        looked_at = pa.table([table.column("id"), table.column(facts.ORIGINAL)], names=["id", "text_sha256"])
+        stays, table = pc.invert(self.takedowns.concerns(looked_at)), table.drop_columns([facts.ORIGINAL])
+        return table if pc.all(stays).as_py() else table.filter(stays)  # a copy of the texts only where it is needed
+
+    def _built(self, shard: str) -> pa.Table:
         work = self._work
         splits = work.split.read(shard, ["id", "group_id", "split"])
         labels, articles = (_with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
-        stays = pc.invert(self.takedowns.concerns(articles))
+        original = articles.column("text_sha256")
         if redact := work.config.publish.redact:
             articles, labels = rows.redacted(articles, labels, work.config.label_column, redact)
-        return rows.build(articles, labels, splits, work.config.label_column).filter(stays)
+        return rows.build(articles, labels, splits, work.config.label_column).append_column(facts.ORIGINAL, original)
 
 
 def _with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:
     """Return the rows of a table with the ids of other rows, in the same order."""
+    if table.column("id").equals(chosen.column("id")):
+        return table  # no copy of the texts
     return table.filter(pc.is_in(table.column("id"), chosen.column("id").combine_chunks()))
 
 
-def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan:
-    """Plan a version, with nothing written; `asked` is its number, where that is given.
+def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: bool = False) -> Plan:
+    """Plan a version; `asked` is its number, where that is given.  Nothing is written, but with `keep` what was found of rows.
 
     Raises ConfigError for a given version that promises too much, InputError where there are no labels, or those of another task.
     """
@@ -96,12 +130,12 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan
     outgoing = OutgoingRows(work)
     previous = store.read_manifest(last) if last else None
     survey = TypeSurvey(work.config.label_column.name, work.config.task.classes(work.config.task_options), previous)
-    index, tallies, languages = _index(work, outgoing, others, survey)
+    index, tallies, languages = _index(work, outgoing, others, survey, keep)
     if not index.num_rows:
         raise InputError(
             f"{work.path}: no labelled article to publish; see: labelmill status {work.config.in_commands}"
         )
-    before = store.state(last, Nfc(work.given))
+    before = store.state(last, outgoing.nfc, files_folder(work, outgoing.nfc))
     compared = diff.compare(before, index)
     name, broken = last.name if last else None, release_log.read(work.versions, work.config.publish.repo).broken
     if asked:
@@ -130,7 +164,14 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan
         | manifest.of_rows(index, work.config.split.largest_group(index.num_rows))
         | made
     )
-    return Plan(last, version, compared.diff, findings, about, index)
+    # a text that was brought to NFC is no change, and is written as it is now all the same
+    kept = data_files.unchanged(index, compared, before) if last and not outgoing.nfc.key else frozenset()
+    return Plan(last, version, compared.diff, findings, about, index, kept)
+
+
+def files_folder(work: Workspace, nfc: Nfc) -> file_facts.FactsFolder:
+    """Return what is kept of the files of versions."""
+    return file_facts.FactsFolder(work.file_facts, digest_of(facts.key_of(work, nfc)))
 
 
 def _gate_results(
@@ -155,22 +196,24 @@ def inputs_of(work: Workspace) -> str:
 
 
 def _index(
-    work: Workspace, outgoing: OutgoingRows, others: OtherStages, survey: TypeSurvey
+    work: Workspace, outgoing: OutgoingRows, others: OtherStages, survey: TypeSurvey, keep: bool
 ) -> tuple[pa.Table, dict[str, provenance.RunTally], dict[str, int]]:
     """Return an index of all rows (small columns, for gates, comparison and manifest), the tally of each run, and the languages
     of some texts, where no filter has found any."""
-    column, shard_names = work.config.label_column, read_order(work.articles)
-    with_text = work.config.publish.text == "full"
+    shard_names = read_order(work.articles)
     tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
-    sample, nfc = LanguageSample(len(shard_names)), Nfc(work.given)
+    sample = LanguageSample(len(shard_names))
     with others.spending() as spent, work.progress("publish", len(shard_names), "shards") as progress:
         for shard in shard_names:
-            outgoing_rows = outgoing.of(shard)
-            tables.append(rows.index_rows(outgoing_rows, column, with_text, nfc))
-            sample.add(outgoing_rows)
-            survey.add(outgoing_rows)
-            _tally(tallies, spent, _with_ids_of(outgoing_rows, _asked(work, shard)))
+            index = outgoing.index_of(shard, keep)
+            tables.append(index)
+            if not len(index) or index.column("language").null_count == len(index):
+                sample.add(outgoing.of(shard))
+            survey.add(outgoing.typed(shard))
+            _tally(tallies, spent, _with_ids_of(index, _asked(work, shard)))
             progress.update()
+    if keep:
+        facts.keep_only(work, shard_names)
     # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do
     index = pa.concat_tables(tables).unify_dictionaries()
     is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)  # looked at anew, whatever the split says

@@ -114,7 +114,8 @@ def _merge_card(path: Path, their_card: str | None) -> None:
         return
     if not store.is_pending(path):
         raise InputError(f"{path.name} is out already, and the card of the repository has text of its own; run again")
-    store.seal(path, {"README.md": card_now}, store.read_manifest(path))
+    manifest = store.read_manifest(path)
+    store.seal(path, {"README.md": card_now}, manifest, manifest["files"])
 
 
 def recreate(hub: Hub, versions: list[Path], private: bool) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.core.errors import GateStopped, HubError, InputError
 from pipeline.core.files import file_digest
@@ -21,7 +22,8 @@ from pipeline.job.workspace import Workspace
 from pipeline.publish import card, croissant, dataset_info, pictures, planning, release, release_log, repository
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.planning import OtherStages, OutgoingRows, Plan
-from pipeline.versions import checksums, data_files, diff, features, manifest, provenance, rows, store
+from pipeline.versions import checksums, data_files, diff, features, file_facts, manifest, provenance, rows, store
+from pipeline.versions.forms import Nfc
 
 _log = logging.getLogger("labelmill.publish")
 _SHOWN = 300  # characters of a text on the card
@@ -110,7 +112,7 @@ def _recreate(work: Workspace, hub: Hub, state: State | None, options: RunOption
     missing = repository.missing(state, work.versions, release_log.read(work.versions, hub.repo), grows)
     if not missing:
         return state
-    names, taken = ", ".join(path.name for path in missing), takedowns.load(work.takedowns)
+    names, taken = ", ".join(path.name for path in missing), takedowns.load(work.takedowns, work.given)
     holding = ", ".join(path.name for path in missing if store.holds(path, taken.concerns))
     warning = (
         f"{holding}: with articles that were taken down since; move such folders away where these must not be out again"
@@ -164,7 +166,7 @@ def _prepare(
         if not (options.publish or changes.only_adds):
             raise HeldBack(f"{written['version']} ({changes.in_words})")
         return pending
-    planned = plan(work, others, asked)
+    planned = plan(work, others, asked, keep=True)
     if not (options.publish or planned.diff.only_adds):
         raise HeldBack(preview(planned))
     for finding in planned.findings:
@@ -188,10 +190,13 @@ def _is_current(pending: dict[str, Any], work: Workspace, asked: str | None, inp
 # --- writing ---
 
 
-def plan(work: Workspace, others: OtherStages, asked: str | None = None) -> Plan:
-    """Plan a version, with the number `asked` where given.  Raises InputError where the labels are those of another task."""
+def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: bool = False) -> Plan:
+    """Plan a version, with the number `asked` where given.  Raises InputError where the labels are those of another task.
+
+    Nothing is written, but with `keep` what was found of rows.
+    """
     label_table.check_column(work.reviewed, work)
-    return planning.plan(work, others, asked)
+    return planning.plan(work, others, asked, keep)
 
 
 def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
@@ -203,24 +208,76 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     )
     if kinds is not None:  # a version of before has no such metadata, and its files stay byte for byte
         schema = schema.with_metadata(features.metadata_of(dataset_info.card_features(schema, kinds)))
-    data_files.write(path / "data", schema, _parts(work, planned.index, schema), planned.index)
+    known = _take_over(planned, path, schema)
+    data_files.write(path / "data", schema, _parts(work, planned.index, schema, known), _written(planned.index, known))
     data_files.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
     damaged = {digest for digests in planned.manifest.get("broken", {}).values() for digest in digests}
-    digests = store.file_digests(path)
+    digests = store.file_digests(path, known)
     for name in (name for name, digest in digests.items() if digest in damaged):
         data_files.remake(path / name, planned.manifest["version"])
         digests[name] = file_digest(path / name)
-    description = json.dumps(
-        croissant.render(planned.manifest, schema, digests, _address(planned.manifest)), ensure_ascii=False, indent=1
-    )
+    described = croissant.render(planned.manifest, schema, digests, _address(planned.manifest))
+    description = json.dumps(described, ensure_ascii=False, indent=1)
     drawn = pictures.draw(planned.manifest)
-    sums = checksums.of_version(path, planned.manifest["version"], work.config.label_column.name)
-    entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told(), kinds or {})
+    of_files = _facts_of_files(work, path, planned, digests, kinds or {})
+    sums = checksums.of_files(planned.manifest["version"], work.config.label_column.name, of_files)
+    sizes = {name: one.num_bytes for name, one in of_files.items()}
+    entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told(), kinds or {}, sizes)
     shown = {name: title for name, (title, _) in drawn.items()}
     readme = card.render(planned.manifest, entries, _sample(path, planned.index), shown)
     texts = {"croissant.json": description, "README.md": card.merged(readme, their_card)}
-    store.seal(path, texts | {name: drawing for name, (_, drawing) in drawn.items()}, planned.manifest)
+    store.seal(path, texts | {name: drawing for name, (_, drawing) in drawn.items()}, planned.manifest, digests)
     return path
+
+
+def _take_over(planned: Plan, path: Path, schema: pa.Schema) -> dict[str, str]:
+    """Put files of the last version that would be written as they are into the next one; return the SHA-256 of each."""
+    if planned.last is None:
+        return {}
+    last, digests = planned.last, store.read_manifest(planned.last)["files"]
+    same = [name for name in sorted(planned.kept) if _is_as_written(last / name, schema, planned.index, name)]
+    for name in same:
+        store.take_over(last, name, path)
+    return {name: digests[name] for name in same}
+
+
+def _is_as_written(file: Path, schema: pa.Schema, index: pa.Table, name: str) -> bool:
+    """Tell whether a file has the columns and types, and the words for who labelled, that unchanged rows are written with."""
+    if not pq.read_schema(file).equals(schema, check_metadata=True):
+        return False
+    then = pq.read_table(file, columns=["label_source"]).column(0)  # what it was called once is no change
+    return bool(
+        pc.all(pc.equal(then, data_files.rows_in(index, name).column("label_source").cast(pa.string()))).as_py()
+    )
+
+
+def _written(index: pa.Table, known: Collection[str]) -> pa.Table:
+    """Return the rows of the index that are in files to be written."""
+    if not known:
+        return index
+    names = pc.binary_join_element_wise(
+        index.column("split").cast(pa.string()), index.column("file").cast(pa.string()), "/"
+    )
+    places = [f"{split}/{int(number)}" for split, number in (Path(name).stem.split("-") for name in known)]
+    return index.filter(pc.invert(pc.is_in(names, pa.array(places, pa.string()))))
+
+
+def _facts_of_files(
+    work: Workspace, path: Path, planned: Plan, digests: dict[str, str], kinds: features.Kinds
+) -> dict[str, file_facts.FileFacts]:
+    """Return the facts of all data files of a version, and keep them for the next one."""
+    folder, found = planning.files_folder(work, Nfc(work.given)), dict[str, file_facts.FileFacts]()
+    for name in (name for name in digests if name.startswith("data/")):
+        facts = folder.read(digests[name])
+        if facts is None:
+            state = data_files.rows_in(planned.index, name)
+            checksum = checksums.of_file(path / name, work.config.label_column.name)
+            facts = file_facts.FileFacts(state, checksum, file_facts.num_bytes(path / name, kinds))
+            folder.write(digests[name], facts)
+        found[name] = facts
+    of_last = store.read_manifest(planned.last)["files"] if planned.last else {}
+    folder.keep_only({*digests.values(), *of_last.values()})
+    return found
 
 
 def _address(version: dict[str, Any]) -> str:
@@ -243,16 +300,28 @@ def _cut(value: Any) -> Any:
     return f"{value[:_SHOWN].rstrip()} ..." if isinstance(value, str) and len(value) > _SHOWN else value
 
 
-def _parts(work: Workspace, index: pa.Table, schema: pa.Schema) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield all rows as they go out, each part with its slice of the index."""
+def _parts(
+    work: Workspace, index: pa.Table, schema: pa.Schema, known: Collection[str]
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Yield all rows that are in files to be written as they go out, each part with its slice of the index.
+
+    Shards whose rows are all in `known` files are not read.
+    """
     names, outgoing, start = read_order(work.articles), OutgoingRows(work), 0
     with work.progress("publish", len(names), "shards") as progress:
-        for shard in names:
-            outgoing_rows = outgoing.of(shard)
-            index_slice = index.slice(start, outgoing_rows.num_rows)
-            start += outgoing_rows.num_rows
-            columns = {n: (index_slice if n in _INDEX_COLUMNS else outgoing_rows).column(n) for n in schema.names}
-            yield pa.table(columns), index_slice
+        for shard, count in zip(names, outgoing.counts(names), strict=True):
+            index_slice = index.slice(start, count)
+            start += count
+            written = _written(index_slice, known)
+            if written.num_rows:
+                outgoing_rows = outgoing.of(shard)
+                if written.num_rows < count:
+                    is_written = pc.is_in(outgoing_rows.column("id"), written.column("id").combine_chunks())
+                    outgoing_rows = outgoing_rows.filter(is_written)
+                yield (
+                    pa.table({n: (written if n in _INDEX_COLUMNS else outgoing_rows).column(n) for n in schema.names}),
+                    written,
+                )
             progress.update()
 
 

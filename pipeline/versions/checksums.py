@@ -15,9 +15,11 @@ from pathlib import Path
 
 import orjson
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
 from pipeline.versions import store
+from pipeline.versions.file_facts import FileFacts
 from pipeline.versions.rows import SPLITS
 
 _BITS = 128
@@ -67,6 +69,22 @@ def of_version(folder: Path, version: str, label: str) -> Sums:
         if tables:
             sums[split] = of_rows(tables, label)
     return Sums(version, label, sums)
+
+
+def of_files(version: str, label: str, files: Mapping[str, FileFacts]) -> Sums:
+    """Return the checksums of a version by those of its files (name -> facts)."""
+    sums = dict[str, int]()
+    for name, facts in files.items():
+        split = Path(name).stem.split("-")[0]
+        sums[split] = (sums.get(split, 0) + facts.checksum) % _MODULUS
+    return Sums(version, label, {split: sums[split] for split in SPLITS if split in sums})
+
+
+def of_file(path: Path, label: str) -> int:
+    """Return the sum of the rows of one data file."""
+    names = list(dict.fromkeys((*_COLUMNS, label)))
+    batches = pq.ParquetFile(path).iter_batches(columns=names)
+    return of_rows((pa.Table.from_batches([batch]) for batch in batches), label)
 
 
 def of_rows(tables: Iterable[pa.Table], label: str) -> int:

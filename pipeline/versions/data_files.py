@@ -46,8 +46,43 @@ def _filled(files: Numbers) -> Numbers:
     return files
 
 
+def name_of(split: str, file: int) -> str:
+    """Return the name of a data file within a version."""
+    return f"data/{split}-{file:05d}.parquet"
+
+
+def unchanged(index: pa.Table, compared: Comparison, old: pa.Table) -> frozenset[str]:
+    """Return the names of the last version's files that hold the very rows, in the same order, that they would hold now.
+
+    `index` has `split, file` of each row of now, `old` of each row of then.
+    """
+    names = set[str]()
+    for place, rows in _rows_of_files(index).items():
+        before = compared.before[rows]
+        then = np.arange(before[0], before[0] + len(rows))
+        if (before == then).all() and not compared.changed[rows].any() and before[0] >= 0:
+            names.add(name_of(*place))
+    counts = old.group_by(["split", "file"]).aggregate([([], "count_all")]).to_pylist()
+    now = {name_of(*place): len(rows) for place, rows in _rows_of_files(index).items()}
+    same = {name for row in counts if now.get(name := name_of(row["split"], row["file"])) == row["count_all"]}
+    return frozenset(names & same)
+
+
+def rows_in(index: pa.Table, name: str) -> pa.Table:
+    """Return the rows of the index that are in one data file, in order."""
+    split, number = name.removeprefix("data/").removesuffix(".parquet").split("-")
+    return index.filter(pc.and_(pc.equal(index.column("split"), split), pc.equal(index.column("file"), int(number))))
+
+
+def _rows_of_files(index: pa.Table) -> dict[tuple[str, int], Numbers]:
+    """Return the numbers of the rows of each file, in order."""
+    splits, files = np.asarray(index.column("split").cast(pa.string())), np.asarray(index.column("file"))
+    places = [(name, int(file)) for name in SPLITS for file in np.unique(files[splits == name])]
+    return {place: np.flatnonzero((splits == place[0]) & (files == place[1])) for place in places}
+
+
 def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Table]], index: pa.Table) -> None:
-    """Write rows, each part with its slice of `index` (`split, file` of each row).
+    """Write rows, each part with its slice of `index` (`split, file` of each row; those of files that are taken over left out).
 
     A split without rows gets no file: `datasets` cannot open an empty one, so the card leaves such a split out, too.  Raises
     InputError where the parts do not have the rows that `index` counts.
@@ -56,9 +91,10 @@ def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Ta
     writers = {(row["split"], row["file"]): _Writer(folder, schema, **row) for row in counts}
     try:
         for rows, part_index in parts:
-            for target in part_index.group_by(["split", "file"]).aggregate([]).to_pylist():
+            targets = part_index.group_by(["split", "file"]).aggregate([]).to_pylist()
+            for target in targets:
                 in_target = pc.and_(*(pc.equal(part_index.column(name), value) for name, value in target.items()))
-                writers[target["split"], target["file"]].add(rows.filter(in_target))
+                writers[target["split"], target["file"]].add(rows if len(targets) == 1 else rows.filter(in_target))
         if any(writer.left for writer in writers.values()):
             raise InputError(f"{folder}: rows changed while they were written; run again")
     finally:

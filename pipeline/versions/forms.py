@@ -7,6 +7,7 @@ from unicodedata import normalize
 
 import pyarrow as pa
 
+from pipeline.core.files import digest_of
 from pipeline.core.text.folding import begins_with
 from pipeline.core.types import GivenText
 from pipeline.job.given_texts import GivenTexts
@@ -19,6 +20,11 @@ class Nfc:
         self._nfc = given.nfc
         self._became = frozenset(self._nfc.values())
         self._texts = {text.given_sha256: text for text in given.all()} if self._nfc else {}
+
+    @property
+    def key(self) -> str | None:
+        """Return a digest of what was brought to NFC, None where nothing was."""
+        return digest_of(self._nfc) if self._nfc else None
 
     def of(self, rows: pa.Table, label: str) -> pa.Table:
         """Return rows of a version with digest, title, label and its offsets as they are in NFC."""

@@ -11,13 +11,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.clean.cleaner.normal import fold_loose
 from pipeline.clean.cleaner.offsets import offsets
 from pipeline.core.shards import OFFSETS, label_fields
-from pipeline.core.text.folding import fold_case
 from pipeline.core.types import LabelColumn
 from pipeline.versions import leaks
 from pipeline.versions.forms import Nfc
+from pipeline.versions.row_numbers import NUMBERS, row_numbers
 
 SPLITS = ("train", "eval")
 _HEAD = ("id", "group_id", "text_sha256", "source", "licence", "url", "published_at", "language")
@@ -51,15 +50,19 @@ def build(articles: pa.Table, labels: pa.Table, splits: pa.Table, column: LabelC
     tables = (labels, splits, articles)
     columns = {name: next(t for t in tables if name in t.column_names).column(name) for name in [*names, "split"]}
     if column.has_tiers:
-        columns["offsets"] = pa.array(_offsets(labels, columns, column), OFFSETS)
+        columns["offsets"] = _offsets(labels, columns, column)
     return pa.table(columns)
 
 
-def _offsets(labels: pa.Table, columns: dict[str, Any], column: LabelColumn) -> list[list[list[int]]]:
+def _offsets(labels: pa.Table, columns: dict[str, Any], column: LabelColumn) -> pa.ChunkedArray:
     """Return the offsets of `labels/`; computed where a shard of before lacks them, and where a person wrote a phrase."""
-    stored = labels.column("offsets").to_pylist() if "offsets" in labels.column_names else [None] * labels.num_rows
+    stored = labels.column("offsets") if "offsets" in labels.column_names else None
+    if stored is not None and not stored.null_count:
+        return stored
+    known = stored.to_pylist() if stored is not None else [None] * labels.num_rows
     values = (columns[name].to_pylist() for name in (column.name, "tiers", "text"))
-    return [known if known is not None else offsets(*row) for known, *row in zip(stored, *values, strict=True)]
+    spans = [span if span is not None else offsets(*row) for span, *row in zip(known, *values, strict=True)]
+    return pa.chunked_array([spans], OFFSETS)
 
 
 def redacted(
@@ -118,14 +121,13 @@ def _redacted_phrases(phrases: list[str], tiers: list[str], text: str, kinds: Co
 
 # --- what the gates look at ---
 
-_NUMBERS = ("phrases", "absent", "missing", "repeated", "unresolved", "credentials", "personal", "characters")
 _NAMES = ("split", "language", "licence", "source", "label_source", "run_id")  # few different values
 INDEX = pa.schema(
     [
         ("id", pa.string()),
         *((name, pa.uint64()) for name in ("text", "group", "article", "label")),
         *((name, pa.dictionary(pa.int32(), pa.string())) for name in _NAMES),
-        *((name, pa.int32()) for name in _NUMBERS),
+        *((name, pa.int32()) for name in NUMBERS),
     ]
 )
 
@@ -138,11 +140,7 @@ def index_rows(rows: pa.Table, column: LabelColumn, with_text: bool, nfc: Nfc | 
     """
     # Numbers and dictionaries in place of texts: with them, signatures in one matrix and data files that keep no slice of a larger
     # table, publishing a million rows takes 0.6 GB, the upload included, where it took 1.15.
-    counts = [
-        _index_row(row, column, with_text)
-        for row in rows.select([n for n in rows.column_names if n != "source"]).to_pylist()
-    ]
-    columns = {name: [row[name] for row in counts] for name in _NUMBERS}
+    columns = row_numbers(rows, column, with_text)
     columns |= {name: rows.column(name) for name in ("id", *_NAMES)}
     columns |= {name: _short(rows.column(of)) for name, of in (("text", "text_sha256"), ("group", "group_id"))}
     compared = nfc.of(rows, column.name) if nfc else rows
@@ -152,38 +150,6 @@ def index_rows(rows: pa.Table, column: LabelColumn, with_text: bool, nfc: Nfc | 
 
 def _short(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array([_digest(text) for text in texts.to_pylist()], pa.uint64())
-
-
-_NEEDED = ("id", "group_id", "text_sha256", "text", "status", "label_source", "run_id")
-
-
-def _index_row(row: dict[str, Any], column: LabelColumn, with_text: bool) -> dict[str, int]:
-    phrases = [phrase for phrase in column.phrases(row[column.name] or []) if phrase]
-    tiers, text = row.get("tiers") or [], row["text"] or ""
-    published = [row["title"] or "", text] if with_text else []
-    keys, persons = leaks.count("\n".join([*published, *phrases]))
-    aligned = column.has_tiers and len(row["offsets"]) == len(tiers) == len(row[column.name] or [])
-    return {
-        "phrases": len(phrases),
-        "absent": tiers.count("absent"),
-        "missing": sum(not row[name] for name in _NEEDED) + (column.has_tiers and not aligned),
-        "repeated": len(phrases) - len({fold_case(phrase) for phrase in phrases}),
-        "unresolved": unresolved(row[column.name], tiers, row["offsets"], text) if aligned else 0,
-        "credentials": keys,
-        "personal": persons,
-        "characters": len(text),
-    }
-
-
-def unresolved(phrases: list[str], tiers: list[str], spans: list[list[int]], text: str) -> int:
-    """Count the offsets that are missing, or do not lead to their phrase (but for spacing, width and case)."""
-    wrong = 0
-    for phrase, tier, span in zip(phrases, tiers, spans, strict=True):
-        if span:
-            wrong += fold_loose(text[span[0] : span[1]]) != fold_loose(phrase)
-        else:
-            wrong += tier in ("exact", "spacing")
-    return wrong
 
 
 # --- what is compared of two versions ---

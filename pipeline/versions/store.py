@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import file_digest, read_json, sync, write_bytes, write_json
 from pipeline.job.given_texts import GivenTexts
 from pipeline.versions.diff import STATE, Diff, compare, numbers
+from pipeline.versions.file_facts import FactsFolder
 from pipeline.versions.forms import Nfc
 from pipeline.versions.rows import SPLITS, digests
 
@@ -68,11 +69,22 @@ def differences(listed: dict[str, str], actual: dict[str, str]) -> list[str]:
 # --- rows that are out ---
 
 
-def state(version: Path | None, nfc: Nfc | None = None) -> pa.Table:
-    """Return what is compared of a version's rows (STATE), an empty table where there is no version; `nfc` brings them to NFC."""
+def state(version: Path | None, nfc: Nfc | None = None, known: FactsFolder | None = None) -> pa.Table:
+    """Return what is compared of a version's rows (STATE), an empty table where there is no version; `nfc` brings them to NFC.
+
+    `known` has facts of files, by the digests in the version's manifest: who gives it has checked that the files are those.
+    """
     tables = [STATE.empty_table()]
-    label = read_manifest(version)["label"]["name"] if version else ""
+    about = read_manifest(version) if version else {"label": {"name": ""}, "files": {}}
+    label = about["label"]["name"]
     for split, file in _files(version):
+        digest = about["files"].get(f"data/{file.name}", "")
+        if known and (facts := known.read(digest)):
+            constants = {"split": split, "file": int(file.stem.split("-")[1])}
+            columns = {name: facts.state.column(name) for name in facts.state.column_names}
+            columns |= {name: pa.repeat(value, facts.state.num_rows) for name, value in constants.items()}
+            tables.append(pa.table({name: columns[name] for name in STATE.names}).cast(STATE))
+            continue
         names = pq.read_schema(file).names
         for batch in pq.ParquetFile(file).iter_batches(_BATCH, columns=[name for name in names if name != "text"]):
             rows = pa.Table.from_batches([batch])
@@ -146,20 +158,34 @@ def drop(folder: Path, version: str) -> None:
     shutil.rmtree(path)
 
 
-def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
-    """Add further files (name -> text), and the manifest last, with the SHA-256 of every file."""
+def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any], known: Mapping[str, str] | None = None) -> None:
+    """Add further files (name -> text), and the manifest last, with the SHA-256 of every file; `known` ones are not computed."""
     (path / MANIFEST).unlink(missing_ok=True)
     for name, text in texts.items():
         write_bytes(path / name, text.encode())
     for file in path.rglob("*.parquet"):  # the others are synced as they are written
         sync(file)
-    write_json(path / MANIFEST, {**manifest, "files": file_digests(path)})
+    write_json(
+        path / MANIFEST,
+        {**manifest, "files": file_digests(path, {n: d for n, d in (known or {}).items() if n not in texts})},
+    )
 
 
-def file_digests(path: Path) -> dict[str, str]:
-    """Return name -> SHA-256 of all files of a version but its manifest."""
+def file_digests(path: Path, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return name -> SHA-256 of all files of a version but its manifest; those that are `known` are not computed."""
     files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST)
-    return {file.relative_to(path).as_posix(): file_digest(file) for file in files}
+    names = {file.relative_to(path).as_posix(): file for file in files}
+    return {name: (known or {}).get(name) or file_digest(file) for name, file in names.items()}
+
+
+def take_over(last: Path, name: str, path: Path) -> None:
+    """Put a file of the last version into the next one: the same file, where the file system can, for neither ever changes."""
+    target = path / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(last / name)
+    except OSError:
+        shutil.copyfile(last / name, target)
 
 
 def release(folder: Path, version: str) -> Path:

@@ -24,7 +24,7 @@ from pipeline.label.ledger.tariffs import Tariff
 
 _LOOK_UP = 500  # keys in one query
 _SPENT = "key, model, input_tokens, output_tokens, cost_usd, finished_at, reply IS NOT NULL"
-_LOOK_UP_KEYS = 8000  # in one whose answer is keys alone
+_LOOK_UP_KEYS = 8000  # in one whose answer has no replies
 _EXPORTED = 4096  # records in one batch of an export
 _NUMBERS = ("ask", "input_tokens", "cached_tokens", "output_tokens", "cache_write_tokens", "attempts")
 EXPORT = pa.schema(
@@ -71,8 +71,8 @@ class Ledger:
     def spent(self, keys: Sequence[bytes]) -> dict[bytes, list[Spent]]:
         """Return what the requests of each key took, in order: as `get`, without the replies."""
         spent: dict[bytes, list[Spent]] = {}
-        for start in range(0, len(keys), _LOOK_UP):
-            part = keys[start : start + _LOOK_UP]
+        for start in range(0, len(keys), _LOOK_UP_KEYS):
+            part = keys[start : start + _LOOK_UP_KEYS]
             query = f"SELECT {_SPENT} FROM replies WHERE key IN ({', '.join('?' * len(part))}) ORDER BY key, ask"  # noqa: S608
             for key, *values in self.database.execute(query, part):
                 spent.setdefault(bytes(key), []).append(Spent(*values))

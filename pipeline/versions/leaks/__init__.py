@@ -9,9 +9,9 @@ more letter of the word, so that a key with a particle behind it (`hf_...를`) w
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from pipeline.versions.leaks import keys, persons
+from pipeline.versions.leaks import keys, persons, places
 from pipeline.versions.leaks.places import Finding, Places, disjoint
 
 KINDS = ("credentials", *persons.KINDS)  # what can be redacted
@@ -29,8 +29,16 @@ def personal(text: str) -> int:
 
 def count(text: str) -> tuple[int, int]:
     """Return `credentials` and `personal` of a text, which is looked at once."""
-    places = Places(text)
-    return len(keys.find(places)), len(persons.find(places))
+    at = Places(text)
+    return len(keys.find(at)), len(persons.find(at))
+
+
+def suspects(data: bytes, bounds: Sequence[int]) -> set[int]:
+    """Return which of some texts may have anything to `count`; all others have nothing.
+
+    `data` are the texts in UTF-8, a line end behind each, `bounds` where each begins and the last one ends.
+    """
+    return places.suspects(data, bounds, keys.BLOCK_MARKS)
 
 
 def without_credentials(text: str) -> str:
@@ -40,9 +48,9 @@ def without_credentials(text: str) -> str:
 
 def redacted(text: str, kinds: Collection[str]) -> str:
     """Return the text with its kind in brackets, such as `[email]`, in place of each finding of these KINDS."""
-    places = Places(text)
-    findings = keys.find(places) if "credentials" in kinds else []
-    findings += [finding for finding in persons.find(places) if finding.kind in kinds]
+    at = Places(text)
+    findings = keys.find(at) if "credentials" in kinds else []
+    findings += [finding for finding in persons.find(at) if finding.kind in kinds]
     return _replaced(text, findings)
 
 

@@ -162,7 +162,7 @@ _TOKENS: list[tuple[str, str]] = [
 _BLOCK = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----|PuTTY-User-Key-File-\d:"
 )
-_BLOCK_MARKS = ("---- BEGIN ", "-----BEGIN ", "PuTTY-User")
+BLOCK_MARKS = ("---- BEGIN ", "-----BEGIN ", "PuTTY-User")
 
 _Form = tuple[tuple[str, ...], re.Pattern[str]]
 
@@ -178,6 +178,7 @@ _FORMS: list[_Form] = [
     _form("= : >", _ASSIGNED),
     _form("uthorization UTHORIZATION", _BEARER),
 ]
+_MARKS = [(mark, number) for number, (marks, _) in enumerate(_FORMS) for mark in marks]
 _PLACEHOLDER = re.compile(
     r"[xX*.]{6}|0{8}|(?i:your|my|the|insert|replace|change|enter|paste)[_-]?(?:own[_-]?)?(?i:api|key|token|secret|password|access)"
     r"|(?i:your)[_-]|EXAMPLE(?![A-Z])|(?i:example[_-]?(?:key|token)|placeholder|redacted|dummy|goes[_-]?here|[_-]here\b)"
@@ -189,12 +190,13 @@ def find(places: Places) -> list[Finding]:
     findings = [Finding("secret", start, end) for start, end in _blocks(places.text)]
     for start, end in places.of_keys():
         window = places.text[start:end]
-        for marks, form in _FORMS:
-            if any(mark in window for mark in marks):
-                matches = (match.span() for match in form.finditer(window) if not _PLACEHOLDER.search(match[0]))
-                findings += [Finding("secret", start + first, start + last) for first, last in matches]
+        for number in dict.fromkeys([number for mark, number in _MARKS if mark in window]):
+            matches = (
+                match.span() for match in _FORMS[number][1].finditer(window) if not _PLACEHOLDER.search(match[0])
+            )
+            findings += [Finding("secret", start + first, start + last) for first, last in matches]
     return disjoint(findings) if len(findings) > 1 else findings
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
-    return [m.span() for m in _BLOCK.finditer(text)] if any(mark in text for mark in _BLOCK_MARKS) else []
+    return [m.span() for m in _BLOCK.finditer(text)] if any(mark in text for mark in BLOCK_MARKS) else []

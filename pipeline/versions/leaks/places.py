@@ -6,8 +6,10 @@ that letter is then found by a search for bytes, which is much faster than a reg
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _KEY_RUN, _NUMBER_RUN = 20, 9  # characters; no form is shorter
 _AROUND_KEY = (80, 16)  # characters before and behind a run that a form takes in: `aws_secret_access_key = "..."`
@@ -34,6 +36,55 @@ _PLAIN = str.maketrans(_WIDE | _SIGNS | _OTHER_DIGITS)
 # Most texts have none of them.  They are looked for by a byte that all of a kind have in UTF-8, then one by one.
 _ODD_DIGITS = ((0xEF, "０１２３４５６７８９＠"), (0xD9, "٠١٢٣٤٥٦٧٨٩"), (0xDB, "۰۱۲۳۴۵۶۷۸۹"), (0xE0, "०१२३४५६७८९"))  # fmt: skip
 _ODD_SIGNS = ((0xE2, "‐‑‒–—−\u2007\u2009\u202f"), (0xC2, "\u00a0"), (0xE3, "\u3000ー。"), (0xEF, "﹣－﹫．"))
+
+
+# Of a text that has none of these bytes nothing can be odd.
+_ODD_BYTES = [bytes([byte]) for byte, _ in (*_ODD_DIGITS, *_ODD_SIGNS)]
+
+
+def suspects(data: bytes, bounds: Sequence[int], marks: Iterable[str]) -> set[int]:
+    """Return which of some texts may have places, or hold one of the `marks`; no other text has any.
+
+    `data` are the texts in UTF-8, a line end behind each, `bounds` where each begins and the last one ends.
+    """
+    found = set[int]()
+    found.update(_touched(_runs(data.translate(_IN_KEYS), _KEY_RUN), bounds))
+    numbers = _runs(data.translate(_IN_NUMBERS), _NUMBER_RUN)
+    found.update(_touched(((s, e) for s, e in numbers if _digits_in(data[s:e]) >= _NUMBER_RUN), bounds))
+    for mark in ("@", *marks):
+        found.update(_touched(_occurrences(data, mark.encode()), bounds))
+    if not data.isascii():
+        for number, (start, end) in enumerate(pairwise(bounds)):
+            if number not in found:
+                whole = data[start:end]
+                if not whole.isascii() and any(byte in whole for byte in _ODD_BYTES):
+                    # a part of the digits around a sign may be in what is published beside the text
+                    found |= {number} if _has_odd_numbers(whole.decode("utf-8", "replace"), whole, 0) else set()
+    return found
+
+
+def _runs(image: bytes, least: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each run of at least so many marked bytes."""
+    run = b"x" * least
+    start = image.find(run)
+    while start >= 0:
+        end = image.find(b" ", start)
+        end = len(image) if end < 0 else end
+        yield start, end
+        start = image.find(run, end)
+
+
+def _occurrences(data: bytes, mark: bytes) -> Iterator[tuple[int, int]]:
+    start = data.find(mark)
+    while start >= 0:
+        yield start, start + len(mark)
+        start = data.find(mark, start + 1)
+
+
+def _touched(spans: Iterable[tuple[int, int]], bounds: Sequence[int]) -> Iterator[int]:
+    """Yield the texts that each span has a byte of."""
+    for start, end in spans:
+        yield from range(bisect_right(bounds, start) - 1, bisect_left(bounds, end))
 
 
 @dataclass(frozen=True)
@@ -90,14 +141,21 @@ class Places:
         while start >= 0:
             end = image.find(b" ", start)
             end = len(image) if end < 0 else end
-            if table is _IN_KEYS or len(plain[start:end].translate(None, _SEPARATORS)) >= least:
+            if table is _IN_KEYS or _digits_in(plain[start:end]) >= least:
                 places.append((max(0, start - around[0]), end + around[1]))
             start = image.find(run, end)
         return places
 
 
-def _has_odd_numbers(text: str, whole: bytes) -> bool:
-    """Tell whether a text (`whole`: in UTF-8) has digits that are not ASCII's, or other signs than ASCII's between digits."""
+def _digits_in(run: bytes) -> int:
+    return len(run.translate(None, _SEPARATORS))
+
+
+def _has_odd_numbers(text: str, whole: bytes, few: int = 8) -> bool:
+    """Tell whether a text (`whole`: in UTF-8) has digits that are not ASCII's, or other signs than ASCII's between digits.
+
+    Around such a sign there are more than a `few` of them: years have eight.
+    """
     for byte, digits in _ODD_DIGITS:
         if byte in whole:
             for digit in digits:
@@ -106,17 +164,17 @@ def _has_odd_numbers(text: str, whole: bytes) -> bool:
     for byte, signs in _ODD_SIGNS:
         if byte in whole:
             for sign in signs:
-                if sign in text and _is_between_digits(text, sign):
+                if sign in text and _is_between_digits(text, sign, few):
                     return True
     return False
 
 
-def _is_between_digits(text: str, sign: str) -> bool:
-    """Tell whether a sign stands between digits, of which there are more around it than those of two years."""
+def _is_between_digits(text: str, sign: str, few: int) -> bool:
+    """Tell whether a sign stands between digits, of which there are more than a `few` around it."""
     at = text.find(sign)
     while at >= 0:
         around = text[max(0, at - 8) : at + 9]
-        if text[at - 1 : at].isdigit() and text[at + 1 : at + 2].isdigit() and sum(map(str.isdigit, around)) > 8:
+        if text[at - 1 : at].isdigit() and text[at + 1 : at + 2].isdigit() and sum(map(str.isdigit, around)) > few:
             return True
         at = text.find(sign, at + 1)
     return False

@@ -1,0 +1,131 @@
+"""Numbers of rows that the gates look at: what is missing, repeated, absent or leaks, by columns rather than row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.clean.cleaner.normal import fold_loose
+from pipeline.core.text.folding import fold_case
+from pipeline.core.types import LabelColumn
+from pipeline.versions import leaks
+
+NUMBERS = ("phrases", "absent", "missing", "repeated", "unresolved", "credentials", "personal", "characters")
+_NEEDED = ("id", "group_id", "text_sha256", "text", "status", "label_source", "run_id")
+Counts = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def row_numbers(rows: pa.Table, column: LabelColumn, with_text: bool) -> dict[str, Any]:
+    """Return NUMBERS for each of some rows, which are those of `rows.build`; see `gates.GateInputs`.
+
+    `characters` is the length of the text; `with_text`: title and text are published, too.
+    """
+    rows = rows.combine_chunks()
+    missing = sum((_is_empty(rows.column(name)) for name in _NEEDED), np.zeros(rows.num_rows, np.int64))
+    numbers: dict[str, Any] = {"characters": pc.utf8_length(rows.column("text")).fill_null(0)}
+    phrases, row_of = _phrases(rows.column(column.name).combine_chunks(), column)
+    numbers["phrases"] = np.bincount(row_of, minlength=rows.num_rows)
+    numbers["repeated"] = numbers["phrases"] - _distinct(phrases, row_of, rows.num_rows)
+    numbers["absent"] = numbers["unresolved"] = np.zeros(rows.num_rows, np.int64)
+    if column.has_tiers:
+        tiers = rows.column("tiers").combine_chunks()
+        absent = np.asarray(pc.equal(tiers.flatten(), "absent").fill_null(False), dtype=bool)
+        numbers["absent"] = np.bincount(_row_of(tiers)[absent], minlength=rows.num_rows)
+        lengths = [_lengths(rows.column(name)) for name in (column.name, "tiers", "offsets")]
+        aligned = (lengths[0] == lengths[1]) & (lengths[0] == lengths[2])
+        missing += ~aligned
+        numbers["unresolved"] = _unresolved(rows, column.name, aligned)
+    leaking = _leaks(rows, phrases, row_of, with_text)
+    return numbers | {"missing": missing, "credentials": leaking[:, 0], "personal": leaking[:, 1]}
+
+
+def _is_empty(column: pa.ChunkedArray) -> Counts:
+    return np.asarray(pc.equal(column.fill_null(""), ""), dtype=np.int64)
+
+
+def _lengths(lists: pa.ChunkedArray) -> Counts:
+    return np.asarray(pc.list_value_length(lists).fill_null(0), dtype=np.int64)
+
+
+def _row_of(lists: pa.ListArray) -> Counts:
+    """Return for each value of some lists the number of its list."""
+    return np.asarray(pc.list_parent_indices(lists), dtype=np.int64)
+
+
+def _phrases(labels: pa.Array, column: LabelColumn) -> tuple[pa.Array, Counts]:
+    """Return all phrases of some labels but empty ones, and the row of each."""
+    if column.schema is not None:  # values of any type
+        labels = pa.array([column.phrases(value or []) for value in labels.to_pylist()], pa.list_(pa.string()))
+    is_list = pa.types.is_list(labels.type)
+    values, row_of = (labels.flatten(), _row_of(labels)) if is_list else (labels, np.arange(len(labels)))
+    is_phrase = pc.not_equal(values, "").fill_null(False)
+    return values.filter(is_phrase), row_of[np.asarray(is_phrase, dtype=bool)]
+
+
+def _distinct(phrases: pa.Array, row_of: Counts, count: int) -> Counts:
+    """Count the phrases of each row, those that are the same but for case, width and spaces once."""
+    coded = phrases.dictionary_encode()
+    numbers = dict[str, int]()
+    folded = [numbers.setdefault(fold_case(phrase), len(numbers)) for phrase in coded.dictionary.to_pylist()]
+    codes = np.asarray(folded, dtype=np.int64)[np.asarray(coded.indices, dtype=np.int64)]
+    pairs = np.unique(row_of * max(1, len(numbers)) + codes)
+    return np.bincount(pairs // max(1, len(numbers)), minlength=count)
+
+
+def _unresolved(rows: pa.Table, label: str, aligned: np.ndarray[Any, np.dtype[np.bool_]]) -> Counts:
+    """Count for each row the offsets that are missing, or do not lead to their phrase (but for spacing, width and case).
+
+    Looked at are only rows whose labels, tiers and offsets are `aligned`: one of each for every phrase.
+    """
+    wrong, numbers = np.zeros(rows.num_rows, np.int64), np.flatnonzero(aligned)
+    sound = rows.select([label, "tiers", "offsets"]).take(pa.array(numbers)).combine_chunks()
+    labels, tiers, offsets = (sound.column(name).combine_chunks() for name in sound.column_names)
+    spans = offsets.flatten()
+    lengths = _lengths(spans)
+    ends = np.cumsum(lengths)
+    values = np.append(np.asarray(spans.flatten(), dtype=np.int64), 0)  # of an empty span at the end nothing is used
+    starts, stops = values[ends - lengths], values[np.maximum(ends - 1, 0)]
+    texts, row_of = rows.column("text").to_pylist(), numbers[_row_of(labels)].tolist()
+    flat = (
+        labels.flatten().to_pylist(),
+        tiers.flatten().to_pylist(),
+        lengths.tolist(),
+        starts.tolist(),
+        stops.tolist(),
+    )
+    for row, phrase, tier, length, start, stop in zip(row_of, *flat, strict=True):
+        if length:
+            piece = (texts[row] or "")[start:stop]
+            wrong[row] += piece != phrase and fold_loose(piece) != fold_loose(phrase)
+        else:
+            wrong[row] += tier in ("exact", "spacing")
+    return wrong
+
+
+def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -> Counts:
+    """Count for each row the credentials and the data of persons in what is published of it: n x 2.
+
+    Only rows with a byte of something that looks like a leak are looked at one by one; the others have none.
+    """
+    found = np.zeros((rows.num_rows, 2), np.int64)
+    suspects = {int(row_of[number]) for number in _suspects(phrases)}
+    published = [rows.column(name).combine_chunks() for name in ("title", "text")] if with_text else []
+    for texts in published:
+        suspects |= _suspects(texts)
+    bounds = np.searchsorted(row_of, [sorted(suspects), [row + 1 for row in sorted(suspects)]])
+    for row, start, end in zip(sorted(suspects), *bounds.tolist(), strict=True):
+        parts = [texts[row].as_py() or "" for texts in published]
+        found[row] = leaks.count("\n".join([*parts, *phrases[start:end].to_pylist()]))
+    return found
+
+
+def _suspects(texts: pa.Array) -> set[int]:
+    """Return which of some texts may leak, by the bytes that Arrow holds of all of them."""
+    if not len(texts):
+        return set()
+    ended = pc.binary_join_element_wise(texts.fill_null(""), "", "\n")  # no run goes on in the next text
+    _, offsets, data = ended.buffers()
+    return leaks.suspects(data.to_pybytes(), np.frombuffer(offsets, np.int32)[: len(texts) + 1].tolist())

@@ -1,0 +1,156 @@
+"""What publishing keeps for the next version changes nothing of it: caches that are stale, damaged, gone or warm."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.core.code import digest_of_code
+from pipeline.job.workspace import Workspace
+from pipeline.publish import facts
+from pipeline.versions import data_files, leaks
+from pipeline.versions.row_numbers import _suspects
+from tests.conftest import JobMaker, article, command, run, tree, work_of, write_jsonl
+from tests.test_leaks import KEYS, NO_KEYS, NO_NUMBERS, NUMBERS, PERSONS
+
+_OF_ITS_TIME = ("release", "created_at", "history", "files", "runs", "inputs")  # the log of takedowns has the time, too
+
+
+def forget(work: Workspace) -> None:
+    """Take away all that publishing keeps beside the versions."""
+    for folder in (work.facts.path, work.file_facts):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def made(work: Workspace) -> dict[str, dict[str, Any]]:
+    """What each version is, without the time when it was made."""
+    found = {}
+    for folder in sorted(work.versions.glob("[!.]*")):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        about = {n: v for n, v in manifest.items() if n not in _OF_ITS_TIME}
+        digests = {name: digest for name, digest in manifest["files"].items() if name.startswith("data/")}
+        card = (folder / "README.md").read_text().partition("dataset_info:")[2].partition("\n---")[0]
+        found[folder.name] = {**about, "digests": digests, "info": card.partition("config_name: provenance")[0]}
+    return found
+
+
+def test_versions_are_the_same_with_what_is_kept_and_without(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grown, edited, taken down, redacted, without texts: several files, of which most stay."""
+    monkeypatch.setattr(data_files, "ROWS_A_FILE", 10)
+    steps: list[tuple[range, set[int], tuple[str, ...]]] = [
+        (range(30), set(), ()),
+        (range(40), set(), ()),
+        (range(40), {3, 17}, ()),
+        (range(40), {3, 17}, ("publish.redact=[email]",)),
+        (range(44), {3, 17}, ("publish.redact=[email]",)),
+        (range(44), {3, 17}, ("publish.text=none",)),
+        (range(46), {3}, ()),
+    ]
+    outcomes = []
+    for name in ("kept", "forgotten"):
+        path = make_job([], name=name, split={"eval": 0.3}, publish={"gates": {}})
+        for numbers, edited, options in steps:
+            rows = [article(n) for n in numbers]
+            for n in edited & set(numbers):
+                rows[n]["body"] += f" Ask kim{n}@example.org for more."
+            write_jsonl(tmp_path / "articles.jsonl", rows)
+            if name == "forgotten":
+                forget(work_of(path))
+            work = run(path, *options)
+            if numbers == range(40) and not edited:
+                command("takedown", path, "--id", "a5")
+        outcomes.append(made(work))
+    kept, forgotten = ({version: {**about, "name": ""} for version, about in one.items()} for one in outcomes)
+    assert list(kept) == list(forgotten) == ["1.0.0", "1.1.0", "2.0.0", "3.0.0", "3.1.0", "4.0.0", "5.0.0"]
+    differing = {(v, n) for v, about in kept.items() for n, value in about.items() if forgotten[v][n] != value}
+    assert not differing
+
+
+def test_files_that_stay_are_taken_over(make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_files, "ROWS_A_FILE", 10)
+    source = {"type": "files", "path": "articles/*.jsonl", "columns": {"text": "body"}}
+    path = make_job(sources=[source], split={"eval": 0.3})
+    write_jsonl(tmp_path / "articles" / "one.jsonl", [article(n) for n in range(30)])
+    run(path)
+    write_jsonl(tmp_path / "articles" / "two.jsonl", [article(n) for n in (30, 31)])
+    reads = list[str]()
+    monkeypatch.setattr(facts.rows, "index_rows", _noting(reads, facts.rows.index_rows))
+    folder = run(path).versions
+    first, second = tree(folder / "1.0.0"), tree(folder / "1.1.0")
+    same = {name for name in first if first[name] == second.get(name) and name.startswith("data/")}
+    assert len(same) >= 2 and len(second) > len(same)
+    assert all((folder / "1.0.0" / name).samefile(folder / "1.1.0" / name) for name in same)
+    assert "a0" not in reads and "a31" in reads  # only shards that changed are looked at again
+
+
+def _noting(ids: list[str], call: Any) -> Any:
+    def noted(rows: pa.Table, *arguments: Any) -> Any:
+        ids.extend(rows.column("id").to_pylist())
+        return call(rows, *arguments)
+
+    return noted
+
+
+def test_gates_of_other_code_look_at_all_rows_anew(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [article(n) for n in range(12)]
+    path = make_job(rows)
+    run(path, last="split")
+    command("publish", path)
+    assert list(work_of(path).facts.path.glob("*.parquet"))
+    write_jsonl(tmp_path / "articles.jsonl", [*rows, article(12)])
+    monkeypatch.setattr(leaks, "suspects", lambda data, bounds: set(range(len(bounds) - 1)))
+    monkeypatch.setattr(leaks, "count", lambda text: (int("harbour3x0" in text), 0))
+    monkeypatch.setattr(facts, "digest_of_code", lambda *_: "improved")
+    said = command("publish", path, "--dry-run").stdout + command("run", path).stderr
+    assert "no_credentials" in said and "a3" in said
+
+
+def test_code_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "some_package_of_gates"
+    package.mkdir()
+    (package / "__init__.py").write_text("A = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = digest_of_code.__wrapped__(package.name)
+    assert digest_of_code.__wrapped__(package.name) == before
+    (package / "more.py").write_text("B = 1\n")
+    assert digest_of_code.__wrapped__(package.name) != before
+
+
+def test_what_is_kept_and_damaged_is_made_anew(make_job: JobMaker, tmp_path: Path) -> None:
+    path = make_job([article(n) for n in range(12)])
+    work = run(path)
+    for file in work.file_facts.glob("*.parquet"):
+        file.write_bytes(b"PAR1 torn")
+    write_jsonl(tmp_path / "articles.jsonl", [article(n) for n in range(14)])
+    assert "1.1.0" in command("run", path).stdout
+    (work.facts.path / "_other.manifest.json").write_text("{}")
+    assert command("publish", path).returncode == 0
+
+
+def test_a_dry_run_keeps_nothing(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(12)])
+    work = run(path, last="split")
+    before = sorted(work.path.rglob("*"))
+    assert "1.0.0" in command("publish", path, "--dry-run").stdout
+    assert sorted(work.path.rglob("*")) == before
+
+
+def test_only_texts_that_leak_nothing_are_passed_over() -> None:
+    """The look at all texts at once finds every text in which the look at each finds something."""
+    samples = [*KEYS, *PERSONS, *NUMBERS, *NO_KEYS, *NO_NUMBERS, "-----BEGIN RSA PRIVATE KEY-----"]
+    texts = [
+        f"{before}{sample}{after}" for sample in samples for before in ("", "열쇠는 ") for after in ("", "를 쓴다")
+    ]
+    texts += ["", "한국", "“quoted” – 2019–20", "call 010–1234–5678", "０１０－１２３４－５６７８"]
+    suspects = _suspects(pa.array(texts))
+    assert {number for number, text in enumerate(texts) if any(leaks.count(text))} <= suspects
+    assert len(_suspects(pa.array(["plain words, and no more than that"] * 9))) == 0
