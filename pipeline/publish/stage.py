@@ -243,7 +243,8 @@ def _take_over(planned: Plan, path: Path, schema: pa.Schema) -> dict[str, str]:
 
 def _is_as_written(file: Path, schema: pa.Schema, index: pa.Table, name: str) -> bool:
     """Tell whether a file has the columns and types, and the words for who labelled, that unchanged rows are written with."""
-    if not pq.read_schema(file).equals(schema, check_metadata=True):
+    stored = pq.read_schema(file)
+    if not stored.equals(schema, check_metadata=False) or (stored.metadata or {}) != (schema.metadata or {}):
         return False
     then = pq.read_table(file, columns=["label_source"]).column(0)  # what it was called once is no change
     return bool(

@@ -115,14 +115,11 @@ def remake(path: Path, note: str) -> None:
     A store that holds a file's bytes damaged, and believes that it has them, takes only others.
     """
     new_path = path.with_suffix(".new")
-    with (
-        pq.ParquetFile(path) as old,
-        _open(
-            new_path, old.schema_arrow.with_metadata({**(old.schema_arrow.metadata or {}), "labelmill": note})
-        ) as new,
-    ):
-        for number in range(old.num_row_groups):
-            new.write_table(old.read_row_group(number))
+    with pq.ParquetFile(path) as old:
+        schema = old.schema_arrow
+        with _open(new_path, schema.with_metadata({**(schema.metadata or {}), "labelmill": note})) as new:
+            for number in range(old.num_row_groups):
+                new.write_table(old.read_row_group(number))
     new_path.replace(path)
 
 
