@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,7 @@ def _prepare(
         if not (options.publish or changes.only_adds):
             raise HeldBack(f"{written['version']} ({changes.in_words})")
         return pending
+    kept_before = work.facts.path.exists()
     planned = plan(work, others, asked, keep=True)
     if not (options.publish or planned.diff.only_adds):
         raise HeldBack(preview(planned))
@@ -176,6 +178,8 @@ def _prepare(
         raise GateStopped(f"not published: {'; '.join(stopping)}; mend the rows, or waive it: publish.waive")
     if planned.version is None:
         assert last is not None
+        if not kept_before:
+            shutil.rmtree(work.facts.path)  # where nothing is made anew, nothing is written
         return last
     return _write(work, planned, their_card)
 
