@@ -20,14 +20,23 @@ from pipeline.core.shards import read_order
 from pipeline.job import label_table, takedowns
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
-from pipeline.publish import card, croissant, dataset_info, pictures, planning, release, release_log, repository
+from pipeline.publish import (
+    card,
+    croissant,
+    dataset_info,
+    pictures,
+    planning,
+    release,
+    release_log,
+    repository,
+    sample_row,
+)
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.planning import OtherStages, OutgoingRows, Plan
 from pipeline.versions import checksums, data_files, diff, features, file_facts, manifest, provenance, rows, store
 from pipeline.versions.forms import Nfc
 
 _log = logging.getLogger("labelmill.publish")
-_SHOWN = 300  # characters of a text on the card
 
 
 class HeldBack(Exception):
@@ -228,7 +237,7 @@ def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     sizes = {name: one.num_bytes for name, one in of_files.items()}
     entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told(), kinds or {}, sizes)
     shown = {name: title for name, (title, _) in drawn.items()}
-    readme = card.render(planned.manifest, entries, _sample(path, planned.index), shown)
+    readme = card.render(planned.manifest, entries, sample_row.of_version(path, planned.index), shown)
     texts = {"croissant.json": description, "README.md": card.merged(readme, their_card)}
     store.seal(path, texts | {name: drawing for name, (_, drawing) in drawn.items()}, planned.manifest, digests)
     return path
@@ -288,21 +297,6 @@ def _facts_of_files(
 def _address(version: dict[str, Any]) -> str:
     """Return the address below which a version's files are by its tag, empty where it has no repository."""
     return Hub(version["repo"]).address("", version["version"]) if version["repo"] else ""
-
-
-def _sample(path: Path, index: pa.Table) -> dict[str, Any] | None:
-    """Return one of the rows that were written, of those in which nothing leaks, its long values cut."""
-    innocent = pc.equal(pc.add(index.column("credentials"), index.column("personal")), 0)
-    ids = index.column("id").filter(innocent).combine_chunks()
-    for split in rows.SPLITS:
-        for table in store.rows_of(path, split):
-            for row in table.filter(pc.is_in(table.column("id"), ids)).slice(0, 1).to_pylist():
-                return {name: _cut(value) for name, value in row.items()}
-    return None
-
-
-def _cut(value: Any) -> Any:
-    return f"{value[:_SHOWN].rstrip()} ..." if isinstance(value, str) and len(value) > _SHOWN else value
 
 
 def _parts(
