@@ -26,7 +26,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.label import progress as label_progress
 from pipeline.label import stage as label
 from pipeline.label.batches.report import batch_rows
-from pipeline.label.job_ledger import has_ledger, opened_ledger
+from pipeline.label.job_ledger import cost_of_labels, has_ledger, opened_ledger
 from pipeline.label.ledger import open_ledger
 from pipeline.label.requests import load_prompt
 from pipeline.publish import card_head, gates, planning
@@ -213,10 +213,11 @@ def _check_ready(work: Workspace, first: str) -> None:
 def status(work: Workspace) -> dict[str, Any]:
     """Return each stage's rows in, kept and rejected by reason, its cost and state; nothing is run, nothing is written."""
     order = read_json(work.articles.path / "_order.json") or []
-    (ledger, batches), stage_states = _ledger_totals(work), states(work)
+    (ledger, batches), stage_states = _ledger_totals(work, order), states(work)
     stages = [_stage_status(work, stage, order, stage_states[stage.name]) for stage in STAGES]
     label_row = next(row for row in stages if row["stage"] == "label")
     label_row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
+    label_row |= {name: ledger.pop(name) for name in ("cost_of_labels_usd", "unpriced_models")}
     progress = label_progress.progress(work, order)
     if progress.under_way or stage_states["label"] == DONE:
         label_row |= _under_way(progress)
@@ -257,12 +258,14 @@ def _under_way(progress: label_progress.Progress) -> dict[str, Any]:
     return {"rows": settled, "kept": settled, "waiting": progress.waiting, "state": str(progress)}
 
 
-def _ledger_totals(work: Workspace) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _ledger_totals(work: Workspace, order: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return what the ledger adds up to, and how each batch stands."""
     if not has_ledger(work):
-        return {"records": 0, "articles": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0}, []
+        return {"records": 0, "articles": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0,
+                "cost_of_labels_usd": 0, "unpriced_models": []}, []  # fmt: skip
     with opened_ledger(work) as ledger:
-        return ledger.report.totals(), batch_rows(ledger)
+        totals = ledger.report.totals()
+        return totals | cost_of_labels(work, ledger, order, totals), batch_rows(ledger)
 
 
 def _publish_status(work: Workspace, stage_states: dict[str, str]) -> dict[str, Any]:

@@ -489,3 +489,16 @@ def test_a_process_that_begins_does_not_disturb_one_that_tells_how_far_it_is(
         over.set()
         beginning.join()
         ledger.close()
+
+
+def test_cost_is_that_of_the_labels_at_hand_with_the_ledger_s_beside_it(make_job: JobMaker, server: Server) -> None:
+    server.models = ("m-1", "m-2")
+    prices = {"m-*": {"input": 100, "output": 500}}  # 0.02 a reply
+    path = openai_job(make_job, server, 3, model="m-1", prices=prices)
+    assert "cost $0.0600\n" in command("run", path, "--to", "label").stdout.replace("answered 3, ", "")
+    told = command("run", path, "--to", "label", "--set", "label.model=m-2").stdout
+    assert "cost $0.0600 ($0.1200 with all that was ever asked)" in told
+    path = openai_job(make_job, server, 4, model="m-1")
+    told = command("run", path, "--to", "label").stdout
+    assert "cost not known: no price for m-1 (label.prices: " in told
+    assert "no price is known for m-1" in command("ledger", path).stdout

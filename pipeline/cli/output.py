@@ -43,6 +43,10 @@ def ledger(report: dict[str, Any]) -> None:
         )
         tokens = f"{row['input_tokens'] or 0:,} tokens in, {row['output_tokens'] or 0:,} out"
         print(f"  {row['day']}  {row['model']}  {row['answers']:,} answers, {tokens}, {cost}")
+    if models := ", ".join(sorted({row["model"] for row in report["by_model_and_day"] if row["unpriced"]})):
+        print(
+            f"  no price is known for {models}, or no usage came with its replies; a price: label.prices in the job file"
+        )
     for row in report["asked_again"]:
         print(f"  asked again: {row['reason']}  {row['requests']:,}")
     for row in report["paid_for_nothing"]:

@@ -63,13 +63,24 @@ def details(row: dict[str, Any], report: dict[str, Any]) -> str:
     if row["waiting"]:
         parts.append(f"waiting {row['waiting']:,}")
     if row["stage"] == "label" and report["ledger"]["records"]:
-        cost = row["cost_usd"]
-        parts.append(_UNKNOWN_COST if cost is None else f"cost ${cost:.4f}")
+        parts.append(_cost(row))
     if row["stage"] == "collect" and report["sources"]:
         changes = {name: count for name, count in report["sources"].items() if count and name in _CHANGES}
         parts += [f"{_CHANGES[name]} {count:,}" for name, count in changes.items()]
     return ", ".join(parts)
 
 
-_UNKNOWN_COST = "cost not known (no price for the model, or the endpoint told no usage)"
+def _cost(row: dict[str, Any]) -> str:
+    """Return what the labels cost, with all that was ever paid where that is another sum."""
+    labels, whole = row["cost_of_labels_usd"], row["cost_usd"]
+    if whole is None:
+        models = ", ".join(row["unpriced_models"])
+        return (
+            f"cost not known: no price for {models} (label.prices: {{MODEL: {{input: DOLLARS, output: DOLLARS}}}}, for a million "
+            "tokens), or no usage in its replies"
+        )
+    beside = f" (${whole:.4f} with all that was ever asked)" if f"{whole:.4f}" != f"{labels:.4f}" else ""
+    return f"cost ${labels:.4f}{beside}"
+
+
 _CHANGES = {"changed": "files changed", "vanished": "files vanished", "rows_removed": "rows removed"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,21 @@ def check_ledger(work: Workspace) -> str:
     with opened_ledger(work) as opened:
         opened.database.check()
         return opened.where
+
+
+def cost_of_labels(work: Workspace, ledger: Ledger, shards: Sequence[str], totals: dict[str, Any]) -> dict[str, Any]:
+    """Return what the answers of `requests/` cost, other than all that was ever asked, and the models whose price is not known."""
+    # `requests/` has the keys of now; another model's or prompt's answers are in the ledger beside them
+    made = [shard for shard in shards if work.requests.manifest(shard)]
+    keys = {key for shard in made for key in work.requests.read(shard, ["key"]).column("key").to_pylist()}
+    cost = totals["cost_usd"]
+    if (
+        len(keys) != totals["articles"]
+    ):  # else these are all that was ever asked, and a million keys need not be looked up
+        spent = ledger.spent([bytes.fromhex(key) for key in keys])
+        cost = sum(one.cost_usd or 0.0 for asks in spent.values() for one in asks)
+    models = {row["model"] for row in ledger.report.by_model_and_day() if row["unpriced"]}
+    return {"cost_of_labels_usd": cost, "unpriced_models": sorted(models)}
 
 
 def export_ledger(work: Workspace, path: Path) -> int:
