@@ -37,6 +37,7 @@ class Plan:
     repeats: int = 0  # answers that stand in the file twice
     unknown: int = 0  # answers to nobody's question
     forget: int = 0  # answers that are billed and do not stand in the file
+    counts_all: bool = False  # what failed is counted as completed, too
     no_output: bool = False  # it has answers, and names no file
     errors: list[dict[str, Any]] | None = None  # why it failed as a whole
 
@@ -268,7 +269,7 @@ class BatchServer(Server):
             "metadata": {"labelmill": batch.name} if self.keeps_metadata else None,
             "output_file_id": output, "error_file_id": f"error-{batch.id}" if batch.errors else None,
             "errors": {"object": "list", "data": batch.problems} if batch.problems else None,
-            "request_counts": {"total": len(batch.lines), "completed": batch.answered,
+            "request_counts": {"total": len(batch.lines), "completed": batch.answered + (failed if batch.plan.counts_all else 0),
                                "failed": failed},
         }  # fmt: skip
 

@@ -205,6 +205,18 @@ def test_a_batch_without_an_output_file_is_no_success(
     assert money.spent == pytest.approx(10 * ONE) and money.lost >= 10 * ONE and money.lost_requests == 10
 
 
+def test_failed_requests_that_are_counted_as_completed_are_not_missing(
+    make_job: JobMaker, server: BatchServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some servers count every request that they are done with."""
+    server.plans = [Plan(refuse=lambda line: refusal(500, "server_error") if len(server.batches) == 1 else None)]
+    server.plans[0].counts_all = True
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    assert_paid_once(path, server, 10)
+    assert "missing" not in caplog.text and "once more" not in caplog.text
+
+
 def test_three_batches_without_an_answer_pause_the_job(make_job: JobMaker, server: BatchServer) -> None:
     server.plans = [Plan(end="expired", share=0)]
     result = command("run", batch_job(make_job, server, 4), "--wait")

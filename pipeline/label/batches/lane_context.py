@@ -77,9 +77,11 @@ class LaneContext:
         """Note how far a batch is.  Raises NotOurs."""
         return self.batches.note(batch, self.owner, durable, **columns)
 
-    def end_batch(self, batch: Batch, lost: bool = False, **columns: Any) -> int:
+    def end_batch(
+        self, batch: Batch, lost: bool = False, also_lost: tuple[float, int] = (0.0, 0), **columns: Any
+    ) -> int:
         """Note that a batch is over; return how many of its requests have no outcome.  Raises NotOurs."""
-        unanswered = self.batches.end(batch, self.owner, lost, **columns)
+        unanswered = self.batches.end(batch, self.owner, lost, also_lost, **columns)
         for file in self._folder.glob(f"{batch.name}.*"):
             file.unlink(missing_ok=True)
         self.context.monitor.events.write("batch_over", batch=batch.name, unanswered=unanswered, **columns)

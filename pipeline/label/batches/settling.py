@@ -45,6 +45,8 @@ class Settled:
     unknown: int = 0
     broken: int = 0  # lines that tell nothing
     missing: int = 0  # answers that the endpoint counted, and did not send
+    failing: int = 0  # requests of which a line tells a failure
+    paid_failures: int = 0  # those of them that may have been billed
     pause: str | None = None  # why nothing more should be sent
     failures: dict[bytes, tuple[int, RequestFailed]] = field(default_factory=dict)  # by key, with the ask
 
@@ -80,12 +82,14 @@ class Settling:
         self._seconds = max(0.0, self._context.ledger.database.now() - (batch.posted_at or batch.created_at))
         batch = await self._answers(batch, files, settled)
         self._failures(batch, settled)
-        # a file that names more requests than were answered was billed for them
-        settled.missing = max(0, state.completed - settled.answered - settled.earlier)
-        await self._twins(batch)
+        # the endpoint counted, and bills, answers that stand in no file
+        known = settled.answered + settled.earlier
+        settled.missing = max(0, min(state.completed - known, batch.requests - known - settled.failing))
+        lost_usd, lost_requests = await self._twins(batch)
+        missing_usd, missing_requests = self._missing(batch, settled)
         detail = settled.oddities() or (f"{state.problem}"[:300] if state.problem else None)
-        self._book_missing(batch, settled)
-        settled.unanswered = self._lane.end_batch(batch, state=state.status, detail=detail)
+        also_lost = (lost_usd + missing_usd, lost_requests + missing_requests)
+        settled.unanswered = self._lane.end_batch(batch, also_lost=also_lost, state=state.status, detail=detail)
         return settled
 
     async def _with_files(self, state: BatchState) -> BatchState:
@@ -112,11 +116,11 @@ class Settling:
                 await persist(self._stop, self._api.download, names[kind] or "", path)
                 path.touch()
                 sync(path)  # the raw answers are on the disk before anything reads them
-            lines = sum(map(_lines, files.values()))
-            if lines >= state.completed + state.failed or not tries_left or not files:
+            lines = {kind: _lines(path) for kind, path in files.items()}
+            if not tries_left or not _is_short(lines, state):
                 break
             _log.warning(
-                f"batch {batch.batch_id}: {lines:,} of {state.completed + state.failed:,} answers came; once more"
+                f"batch {batch.batch_id}: {sum(lines.values()):,} of {state.completed:,} answers came; once more"
             )
             for path in files.values():
                 path.unlink()
@@ -229,6 +233,8 @@ class Settling:
         settled.unknown += len(
             settled.failures.keys() - held - self._context.ledger.asked(settled.failures.keys() - held)
         )
+        settled.failing = len(settled.failures)
+        settled.paid_failures = sum(settled.failures[key][1].may_be_paid for key in held)
         has_witness = self._context.ledger.has_answers()
         rejections: list[tuple[Record, float | None]] = []
         counted: list[tuple[bytes, str, str, int]] = []
@@ -252,35 +258,43 @@ class Settling:
     def _is_cut(self, failure: RequestFailed) -> bool:
         return failure.code == TOO_LONG and self._context.options.on_too_long == "truncate"
 
-    def _book_missing(self, batch: Batch, settled: Settled) -> None:
-        """Count answers that were billed and never came with the most that they may have cost."""
-        if settled.missing:
-            holding = self._batches.holdings()[batch.name]
-            each = holding.reserved_usd / holding.claims if holding.claims else 0.0
-            self._batches.book_lost(batch.name, each * min(settled.missing, holding.claims), settled.missing)
+    def _missing(self, batch: Batch, settled: Settled) -> tuple[float, int]:
+        """Return (dollars, requests) of answers that were billed and cannot be used: the most that they may have cost."""
+        count = settled.missing + settled.paid_failures
+        if not count:
+            return 0.0, 0
+        holding = self._batches.holdings()[batch.name]
+        each = holding.reserved_usd / holding.claims if holding.claims else 0.0
+        return each * min(count, holding.claims), count
 
     # --- twins ---
 
-    async def _twins(self, batch: Batch) -> None:
-        """Cancel what was made beside a batch that was posted more than once; what that answered is paid, and lost."""
+    async def _twins(self, batch: Batch) -> tuple[float, int]:
+        """Cancel what was made beside a batch that was posted more than once; return (dollars, requests) of what that answered.
+
+        It is paid, and lost.
+        """
+        usd, requests = 0.0, 0
         if batch.posts < 2:
-            return
+            return usd, requests
         pauses, states = Pauses(), list[BatchState]()
         for _ in range(LISTINGS):
             try:
                 states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
             except RequestFailed as failure:
                 _log.warning(f"batch {batch.batch_id}: whether it was made twice cannot be known ({failure})")
-                return
+                return usd, requests
             # a list that does not show this one either is older than both
             if any(state.id == batch.batch_id for state in states):
                 break
             await sleep(self._stop, pauses.take())
         for twin in states:
             if twin.id != batch.batch_id:
-                await self._cancel_twin(batch, twin)
+                cost, count = await self._cancel_twin(batch, twin)
+                usd, requests = usd + cost, requests + count
+        return usd, requests
 
-    async def _cancel_twin(self, batch: Batch, twin: BatchState) -> None:
+    async def _cancel_twin(self, batch: Batch, twin: BatchState) -> tuple[float, int]:
         state, pauses = await persist(self._stop, self._api.cancel, twin.id), Pauses()
         while not state.is_over:
             await sleep(self._stop, pauses.take())
@@ -294,17 +308,25 @@ class Settling:
                 if line is not None and line.reply is not None:
                     count += 1
                     cost += self._record(batch, b"", 1, line.reply)[1] or 0.0
-        self._batches.book_lost(batch.name, cost, count)
         _log.warning(
             f"batch {batch.batch_id} was made twice by the endpoint: {twin.id} is cancelled; it had answered {count:,} requests, "
             f"for ${cost:.4f}, which count as lost"
         )
+        return cost, count
 
 
 def _rejection(key: bytes, ask: int, failure: RequestFailed) -> Record:
     return Record(
         key, "rejected", None, 1, 0.0, now(), error_code=failure.code, error=str(failure), ask=ask, lane="batch"
     )
+
+
+def _is_short(lines: dict[str, int], state: BatchState) -> bool:
+    """Return whether files have fewer lines than the endpoint counted; some count what failed as completed, too."""
+    if not lines or (state.total and sum(lines.values()) >= state.total):
+        return False
+    fails_short = state.status == "completed" and lines.get("error", state.failed) < state.failed
+    return lines.get("output", 0) < state.completed or fails_short
 
 
 def _lines(path: Path) -> int:

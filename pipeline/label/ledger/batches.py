@@ -249,21 +249,20 @@ class Batches:
         query = f"SELECT key FROM batch_failures WHERE failures >= ? AND key IN ({marks})"  # noqa: S608
         return {bytes(key) for (key,) in self._database.execute(query, (MAX_FAILURES, *keys))} if keys else set()
 
-    def end(self, batch: Batch, owner: str, lost: bool = False, **columns: Any) -> int:
+    def end(
+        self, batch: Batch, owner: str, lost: bool = False, also_lost: tuple[float, int] = (0.0, 0), **columns: Any
+    ) -> int:
         """Give the claims back that a batch holds still, and note that it is over; return how many they were.
 
-        `lost`: what they reserve counts as lost, for the endpoint may have billed it.  Raises NotOurs.
+        `lost`: what they reserve counts as lost, for the endpoint may have billed it.  `also_lost`: (dollars, requests) of what it
+        has billed that nobody can use.  Raises NotOurs.
         """
         with self._database.transaction(durable=True):
             changes = {"settled_at": self._database.now(), **columns}
             if not self._update(batch.name, owner, changes):
                 raise NotOurs
-            return self._claims.bury(batch.name, lost)
-
-    def book_lost(self, name: str, usd: float, requests: int) -> None:
-        """Count what a batch has cost that nobody can use: the answers of its twin."""
-        with self._database.transaction(durable=True):
             self._database.execute(
                 "UPDATE workers SET lost_usd = lost_usd + ?, lost_requests = lost_requests + ? WHERE worker = ?",
-                (usd, requests, name),
+                (*also_lost, batch.name),
             )
+            return self._claims.bury(batch.name, lost)

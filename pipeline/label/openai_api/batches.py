@@ -264,7 +264,8 @@ class Batches(BatchApi):
                 raise self._endpoint.failure(self._endpoint.body(None), inside.status, data, headers, inside) from None
             except RequestFailed as failure:
                 text = self._endpoint.connection.without_secrets(str(failure).encode()).decode()
-                raise RequestFailed(failure.kind, failure.code, text, reply=failure.reply) from None
+                paid = failure.may_be_paid
+                raise RequestFailed(failure.kind, failure.code, text, may_be_paid=paid, reply=failure.reply) from None
         told = body if body is not None and not error else {"error": error}
         if isinstance(error, dict) and error.get("code") in _NOT_RUN:
             raise RequestFailed("transient", "not_run", str(error.get("message") or error["code"])[:300])
