@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pipeline.core.batch_api import BatchLine, BatchState
 from pipeline.core.errors import TOO_LONG, RequestFailed
-from pipeline.core.files import sync
 from pipeline.core.types import Reply
 from pipeline.label.batches.calls import Pauses, persist, sleep
+from pipeline.label.batches.downloading import Downloads
 from pipeline.label.batches.input_file import key_of
 from pipeline.label.batches.lane_context import TIER, LaneContext
 from pipeline.label.cost.prices import of_a_token
@@ -28,7 +28,6 @@ from pipeline.label.ledger.batches import MAX_FAILURES, Batch
 
 GROUP = 500  # answers in one synced transaction
 LISTINGS = 8  # of batches, until the list is new enough
-DOWNLOADS = 4  # of a file that has fewer lines than the endpoint counted
 _UNPAID_TIERS = (None, "auto", "default", "standard", TIER)  # words for the tier of a batch
 _log = logging.getLogger("labelmill.label")
 
@@ -66,17 +65,17 @@ class Settling:
 
     def __init__(self, lane: LaneContext) -> None:
         self._lane, self._api, self._stop = lane, lane.api, lane.stop
-        self._context, self._batches = lane.context, lane.batches
+        self._context, self._batches, self._downloads = lane.context, lane.batches, Downloads(lane)
         self._at, self._seconds = "", 0.0  # when the batch that is settled was over, and how long it took
 
     async def settle(self, batch: Batch, state: BatchState) -> Settled:
         """Store what a batch has answered, and give the rest back.  Raises RequestFailed, Stopped, NotOurs."""
-        state = await self._with_files(state)
+        state = await self._downloads.with_files(state)
         batch = self._lane.note(
             batch, state=state.status, completed=state.completed, failed=state.failed,
             output_file=state.output_file, error_file=state.error_file,
         )  # fmt: skip
-        files = await self._downloaded(batch, state)
+        files = await self._downloads.files(batch, state)
         settled = Settled()
         self._at = now()
         self._seconds = max(0.0, self._context.ledger.database.now() - (batch.posted_at or batch.created_at))
@@ -91,41 +90,6 @@ class Settling:
         also_lost = (lost_usd + missing_usd, lost_requests + missing_requests)
         settled.unanswered = self._lane.end_batch(batch, also_lost=also_lost, state=state.status, detail=detail)
         return settled
-
-    async def _with_files(self, state: BatchState) -> BatchState:
-        """Return the state with the names of its files: some endpoints name them a moment after they say that a batch is over."""
-        pauses = Pauses()
-        for _ in range(DOWNLOADS):
-            lacks = (state.completed and not state.output_file) or (
-                state.failed and not state.error_file and not state.output_file
-            )
-            if not lacks:
-                break
-            await sleep(self._stop, pauses.take())
-            state = await persist(self._stop, self._api.retrieve, state.id)
-        return state
-
-    # --- downloading ---
-
-    async def _downloaded(self, batch: Batch, state: BatchState) -> list[Path]:
-        """Return the files of a batch on this machine, whole as far as the endpoint's counts can tell, and synced."""
-        names = {"output": state.output_file, "error": state.error_file}
-        files = {kind: self._lane.path(batch, kind) for kind, name in names.items() if name}
-        for tries_left in reversed(range(DOWNLOADS)):
-            for kind, path in files.items():
-                await persist(self._stop, self._api.download, names[kind] or "", path)
-                path.touch()
-                sync(path)  # the raw answers are on the disk before anything reads them
-            lines = {kind: _lines(path) for kind, path in files.items()}
-            if not tries_left or not _is_short(lines, state):
-                break
-            _log.warning(
-                f"batch {batch.batch_id}: {sum(lines.values()):,} of {state.completed:,} answers came; once more"
-            )
-            for path in files.values():
-                path.unlink()
-            await sleep(self._stop, 1.0)
-        return list(files.values())
 
     # --- answers ---
 
@@ -319,21 +283,3 @@ def _rejection(key: bytes, ask: int, failure: RequestFailed) -> Record:
     return Record(
         key, "rejected", None, 1, 0.0, now(), error_code=failure.code, error=str(failure), ask=ask, lane="batch"
     )
-
-
-def _is_short(lines: dict[str, int], state: BatchState) -> bool:
-    """Return whether files have fewer lines than the endpoint counted; some count what failed as completed, too."""
-    if not lines or (state.total and sum(lines.values()) >= state.total):
-        return False
-    fails_short = state.status == "completed" and lines.get("error", state.failed) < state.failed
-    return lines.get("output", 0) < state.completed or fails_short
-
-
-def _lines(path: Path) -> int:
-    """Return how many whole lines a file has; the last one counts where it is whole JSON, though nothing ends it."""
-    count, tail = 0, b""
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            count += chunk.count(b"\n")
-            tail = chunk[-1:]
-    return count + (tail not in (b"", b"\n", b" "))

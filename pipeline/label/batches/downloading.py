@@ -1,0 +1,73 @@
+"""The files of a batch that is over, on this machine: whole as far as the endpoint's counts can tell, and synced."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from pipeline.core.batch_api import BatchState
+from pipeline.core.files import sync
+from pipeline.label.batches.calls import Pauses, persist, sleep
+from pipeline.label.batches.lane_context import LaneContext
+from pipeline.label.ledger.batches import Batch
+
+DOWNLOADS = 4  # of a file that has fewer lines than the endpoint counted
+_log = logging.getLogger("labelmill.label")
+
+
+class Downloads:
+    """Brings answers here."""
+
+    def __init__(self, lane: LaneContext) -> None:
+        self._lane, self._api, self._stop = lane, lane.api, lane.stop
+
+    async def with_files(self, state: BatchState) -> BatchState:
+        """Return the state with the names of its files: some endpoints name them a moment after they say that a batch is over."""
+        pauses = Pauses()
+        for _ in range(DOWNLOADS):
+            lacks = (state.completed and not state.output_file) or (
+                state.failed and not state.error_file and not state.output_file
+            )
+            if not lacks:
+                break
+            await sleep(self._stop, pauses.take())
+            state = await persist(self._stop, self._api.retrieve, state.id)
+        return state
+
+    async def files(self, batch: Batch, state: BatchState) -> list[Path]:
+        """Return the files of a batch on this machine, whole as far as the endpoint's counts can tell, and synced."""
+        names = {"output": state.output_file, "error": state.error_file}
+        files = {kind: self._lane.path(batch, kind) for kind, name in names.items() if name}
+        for tries_left in reversed(range(DOWNLOADS)):
+            for kind, path in files.items():
+                await persist(self._stop, self._api.download, names[kind] or "", path)
+                path.touch()
+                sync(path)  # the raw answers are on the disk before anything reads them
+            lines = {kind: _lines(path) for kind, path in files.items()}
+            if not tries_left or not _is_short(lines, state):
+                break
+            _log.warning(
+                f"batch {batch.batch_id}: {sum(lines.values()):,} of {state.completed:,} answers came; once more"
+            )
+            for path in files.values():
+                path.unlink()
+            await sleep(self._stop, 1.0)
+        return list(files.values())
+
+
+def _is_short(lines: dict[str, int], state: BatchState) -> bool:
+    """Return whether files have fewer lines than the endpoint counted; some count what failed as completed, too."""
+    if not lines or (state.total and sum(lines.values()) >= state.total):
+        return False
+    fails_short = state.status == "completed" and lines.get("error", state.failed) < state.failed
+    return lines.get("output", 0) < state.completed or fails_short
+
+
+def _lines(path: Path) -> int:
+    """Return how many whole lines a file has; the last one counts where it is whole JSON, though nothing ends it."""
+    count, tail = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            count += chunk.count(b"\n")
+            tail = chunk[-1:]
+    return count + (tail not in (b"", b"\n", b" "))
