@@ -317,7 +317,7 @@ def test_an_error_of_status_200_that_holds_for_all_pauses_the_job(
 ) -> None:
     server.script = lambda body, times: with_error(told)
     with pytest.raises(Paused, match=said):
-        run(openai_job(make_job, server, 50, limits={"concurrency": 4}))
+        run(openai_job(make_job, server, 50, limits={"concurrency": 4}, api_key="sk-no-longer-valid"))
     assert sum(server.seen.values()) <= 4
 
 

@@ -219,7 +219,7 @@ def test_gates_name_rows() -> None:
 @pytest.mark.parametrize(
     ("text", "keys", "people"),
     [
-        (KEY, 1, 0), ("AKIAIOSFODNN7EXAMPLE", 1, 0), ("ghp_" + "a" * 36, 1, 0), ("-----BEGIN RSA PRIVATE KEY-----", 1, 0),
+        (KEY, 1, 0), ("AKIA2JQ7XVLW4RPN6TYB", 1, 0), ("ghp_" + "a" * 36, 1, 0), ("-----BEGIN RSA PRIVATE KEY-----", 1, 0),
         ("hf_" + "a" * 34, 1, 0), ("sk-8 road, task-force, desk-based", 0, 0), ("a@b.co", 0, 1), ("900101-1234567", 0, 1),
         ("+44 20 7946 0958", 0, 1), ("010 1234 5678", 0, 1), ("2,010 of 12345678 rows in 2026-11-21", 0, 0),
     ],

@@ -36,7 +36,7 @@ def note(config: JobConfig, record: Path) -> None:
     file = config.file.resolve()
     owner = {"file": str(file), "folder": str(config.job_folder), "named": _named_folder(file)}
     if file.is_file() and read_json(record) != owner:
-        write_json(record, owner, durable=False)
+        write_json(record, owner)
 
 
 def _named_folder(file: Path) -> str | None:
