@@ -313,11 +313,12 @@ def test_an_error_of_status_200_is_tried_again_and_stored_as_no_answer(
     ],
 )
 def test_an_error_of_status_200_that_holds_for_all_pauses_the_job(
-    make_job: JobMaker, server: Server, told: Any, said: str
+    make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch, told: Any, said: str
 ) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-no-longer-valid")
     server.script = lambda body, times: with_error(told)
     with pytest.raises(Paused, match=said):
-        run(openai_job(make_job, server, 50, limits={"concurrency": 4}, api_key="sk-no-longer-valid"))
+        run(openai_job(make_job, server, 50, limits={"concurrency": 4}))
     assert sum(server.seen.values()) <= 4
 
 
