@@ -67,6 +67,16 @@ def sent(server: Server, background: bool) -> list[str]:
     return [body["messages"][-1]["content"] for body in server.bodies if asks_background(body) == background]
 
 
+def test_the_answers_before_are_part_of_what_the_labels_cost(chained: Any, server: Server) -> None:
+    server.models = ("m-1", "m-2")
+    prices = {"m-*": {"input": 100, "output": 500}}  # 0.02 a reply
+    path = chained(3, model="m-1", prices=prices)
+    for model, whole in (("m-1", 0.12), ("m-2", 0.24)):
+        label_row = stage(run(path, f"label.model={model}", last="label"), "label")
+        assert label_row["cost_of_labels_usd"] == pytest.approx(0.12)
+        assert label_row["cost_usd"] == pytest.approx(whole)
+
+
 def test_the_answer_is_a_variable_of_the_next_prompt(chained: Any, server: Server) -> None:
     path = chained(3)
     work = run(path)

@@ -232,6 +232,23 @@ def test_one_label_an_article(make_job: JobMaker, server: Server) -> None:
     assert "The most common label, Harbours, is that of 100% of the articles." in page.render(found)
 
 
+def test_the_cost_is_that_of_the_labels_with_the_ledger_s_beside_it(make_job: JobMaker, server: Server) -> None:
+    server.models = ("m-1", "m-2")
+    prices = {"m-1": {"input": 100, "output": 500}, "m-2": {"input": 200, "output": 1000}}  # 0.02 and 0.04 a reply
+    label = {"provider": "openai", "base_url": server.url, "model": "m-1", "prices": prices}
+    path = make_job([article(n) for n in range(5)], label=label)
+    run(path, last="clean")
+    assert "5 articles labelled for $0.10; " in gathered(path)["verdict"]
+    work = run(path, "label.model=m-2", last="clean")
+    found = facts.gather(work, None, 0)
+    assert (found["cost"]["labels_usd"], found["cost"]["usd"]) == (pytest.approx(0.2), pytest.approx(0.3))
+    assert found["cost"]["per_1000"] == pytest.approx(40)
+    assert "5 articles labelled for $0.20 ($0.30 with all that was ever asked); " in found["verdict"]
+    shown = Tags(page.render(found)).text
+    assert "$40.00 for 1,000 labels; $0.30 with all that was ever asked" in shown
+    assert "$0.20 of it for the labels at hand, $40.00 for 1,000 labels." in shown
+
+
 def test_an_unknown_price_is_never_nothing(make_job: JobMaker, server: Server) -> None:
     server.models = ("m-1",)
     path = make_job([article(1)], label={"provider": "openai", "base_url": server.url, "model": "m-1"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def cost_of_labels(work: Workspace, ledger: Ledger, shards: Sequence[str], total
     """Return what the answers of `requests/` cost, other than all that was ever asked, and the models whose price is not known."""
     # `requests/` has the keys of now; another model's or prompt's answers are in the ledger beside them
     made = [shard for shard in shards if work.requests.manifest(shard)]
-    keys = {key for shard in made for key in work.requests.read(shard, ["key"]).column("key").to_pylist()}
+    keys = {key for shard in made for key in _keys(work, shard)}
     cost = totals["cost_usd"]
     if (
         len(keys) != totals["articles"]
@@ -73,6 +73,14 @@ def cost_of_labels(work: Workspace, ledger: Ledger, shards: Sequence[str], total
         cost = sum(one.cost_usd or 0.0 for asks in spent.values() for one in asks)
     models = {row["model"] for row in ledger.report.by_model_and_day() if row["unpriced"]}
     return {"cost_of_labels_usd": cost, "unpriced_models": sorted(models)}
+
+
+def _keys(work: Workspace, shard: str) -> Iterator[str]:
+    """Yield the keys of a shard's requests, with those of the prompts before the label's, which were paid for the label too."""
+    for batch in work.requests.stream(shard, ["key", "before"], 65536):
+        yield from batch.column("key").to_pylist()
+        for before in batch.column("before").to_pylist() if "before" in batch.schema.names else ():
+            yield from before or ()
 
 
 def export_ledger(work: Workspace, path: Path) -> int:

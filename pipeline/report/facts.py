@@ -56,7 +56,8 @@ def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | 
     census, status = count(work, labels), runner.status(work)
     rows = [row for row in status["stages"] if stages is None or row["stage"] in stages]
     log = spending.runs(work.events_file)
-    cost = spending.cost(work, status["ledger"], census.labels)
+    labels_usd = next(row["cost_of_labels_usd"] for row in status["stages"] if row["stage"] == "label")
+    cost = spending.cost(work, status["ledger"], census.labels, labels_usd)
     return {
         "job": _job(work, census, cost, status["paused"]),
         "funnel": _funnel(rows),

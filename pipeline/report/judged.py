@@ -154,7 +154,8 @@ def spending(facts: Facts) -> list[Picture]:
 def _models(cost: Facts) -> Picture:
     rows = sorted(cost["by_model"], key=lambda row: -row["cost_usd"])
     tokens = cost["totals"]["input_tokens"] + cost["totals"]["output_tokens"]
-    per = "" if cost["per_1000"] is None else f", {words.dollars(cost['per_1000'])} for 1,000 labels"
+    of = f", {words.dollars(cost['labels_usd'])} of it for the labels at hand" if words.in_all(cost) else ""
+    per = of if cost["per_1000"] is None else f"{of}, {words.dollars(cost['per_1000'])} for 1,000 labels"
     takeaway = f"{words.dollars(cost['usd'])} for {words.short(tokens)} tokens{per}."
     shown = [(row["model"], row["cost_usd"], words.paid(row["cost_usd"], row["unpriced"])) for row in rows[:_ROWS]]
     counts = ("answers", "input_tokens", "output_tokens")

@@ -63,7 +63,8 @@ def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
         shown.append((words.percent(labels["absent_rate"]), "absent", "phrases not in their article"))
     if cost:
         per = f"{words.dollars(cost['per_1000'])} for 1,000 labels" if cost["per_1000"] else ""
-        shown.append((words.paid(cost["usd"], cost["unpriced"]), "paid", per))
+        beside = "; ".join(filter(None, (per, words.in_all(cost))))
+        shown.append((words.paid(cost["labels_usd"], cost["unpriced"]), "paid", beside))
     if pace:
         shown.append((f"{pace:,.1f}" if pace < 100 else f"{pace:,.0f}", "articles a second", "while labelling"))
     return shown

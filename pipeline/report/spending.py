@@ -18,8 +18,11 @@ _POINTS = 120  # of the line of progress
 _RUNS = 20  # the last ones
 
 
-def cost(work: Workspace, totals: dict[str, Any], labels: int) -> dict[str, Any] | None:
-    """Return dollars, tokens and answers in all, by model, by day and by reason; None where nothing was asked."""
+def cost(work: Workspace, totals: dict[str, Any], labels: int, labels_usd: float) -> dict[str, Any] | None:
+    """Return dollars, tokens and answers in all, by model, by day and by reason; None where nothing was asked.
+
+    `labels_usd` is what the labels at hand cost, and `per_1000` speaks of them: an earlier model's or prompt's answers made none.
+    """
     if not totals["records"]:
         return None
     breakdown = job_ledger.ledger(work)
@@ -27,8 +30,9 @@ def cost(work: Workspace, totals: dict[str, Any], labels: int) -> dict[str, Any]
     spent = float(totals["cost_usd"] or 0)
     return {
         "usd": spent,
+        "labels_usd": labels_usd,
         "unpriced": totals["unpriced"],
-        "per_1000": 1000 * spent / labels if labels and not totals["unpriced"] else None,
+        "per_1000": 1000 * labels_usd / labels if labels and not totals["unpriced"] else None,
         "totals": totals,
         "by_model": _summed(rows, "model"),
         "by_day": _summed(rows, "day"),

@@ -97,7 +97,16 @@ def _price(cost: dict[str, Any] | None) -> str:
         return ""
     if cost["usd"] == 0:
         return " at a price not known" if cost["unpriced"] else " free of charge"
-    return f" for {dollars(cost['usd'])}" + (" and replies at an unknown price" if cost["unpriced"] else "")
+    beside = f" ({in_all(cost)})" if in_all(cost) else ""
+    return f" for {dollars(cost['labels_usd'])}{beside}" + (
+        " and replies at an unknown price" if cost["unpriced"] else ""
+    )
+
+
+def in_all(cost: dict[str, Any]) -> str:
+    """Return what was paid beside the labels at hand, too, for other models, prompts and articles; "" where nothing was."""
+    whole = dollars(cost["usd"])
+    return f"{whole} with all that was ever asked" if whole != dollars(cost["labels_usd"]) else ""
 
 
 def funnel(stages: list[dict[str, Any]]) -> str:
