@@ -367,6 +367,25 @@ def test_a_preview_names_columns_that_its_rows_do_not_have(make_job: JobMaker) -
     assert not command("collect", path, "--preview", "1").stderr
 
 
+def test_files_that_alone_lack_a_named_column_are_told_of_once_a_source(make_job: JobMaker, tmp_path: Path) -> None:
+    for name, column in (("a", "nr"), ("b", "number"), ("ㄷ", "id"), ("d", "nr")):
+        write_jsonl(tmp_path / "in" / f"{name}.jsonl", [{column: name, "body": f"Text of {name}.", "kop": name}])
+    write_jsonl(tmp_path / "in" / "e.jsonl", [{"number": "e"}])  # without an article: each of its rows says why
+    columns = {"text": "body", "id": "nr", "title": "kop"}
+    path = make_job(sources=[{"type": "files", "path": "in/*", "columns": columns}])
+    for _ in range(2):  # what is read already is no less so
+        looked = command("run", path, "--to", "collect")
+        lines = [line for line in looked.stderr.splitlines() if "columns." in line]
+        assert looked.returncode == 0 and len(lines) == 1
+        assert (
+            "sources.0: columns.id: no row of in/b.jsonl, in/ㄷ.jsonl has 'nr', so ids are made of the text; other"
+            in lines[0]
+        )
+    for name in "bㄷ":
+        write_jsonl(tmp_path / "in" / f"{name}.jsonl", [{"nr": name, "body": f"Text of {name}.", "kop": name}])
+    assert "columns." not in command("run", path, "--to", "collect").stderr
+
+
 def test_a_vanished_file_is_told_of_once(make_job: JobMaker, tmp_path: Path) -> None:
     path = make_job(sources=[{"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}])
     for number in (1, 2):

@@ -47,6 +47,7 @@ from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
 _log = logging.getLogger("labelmill.collect")
+_NAMES_SHOWN = 5  # of files, in one line
 NO_ROWS = "has no rows; nothing was changed"
 _ARTICLE_REASONS = {"duplicate_id", "taken_down"}  # reasons of rows that are articles: of another source, or taken down
 # the columns that the fold reads
@@ -189,6 +190,8 @@ def _write_sources(work: Workspace, entries: list[SourceUnit], records_of_all: l
             )
         elif fault := _absent_columns(work.articles, records):
             errors.append(f"sources.{number}: {spec.type}: {fault}")
+        else:
+            _warn_of_files_that_lack_columns(work, number, records)
         encodings = Counter(name for record in records for name in record.get("notes", {}).values())
         summaries.append({"type": spec.type, "rows": tally.rows, "kept": tally.kept, "rejected": dict(tally.rejected.most_common()),
                       "encodings": dict(encodings)})  # fmt: skip
@@ -206,6 +209,29 @@ def _absent_columns(folder: Folder, records: list[Record]) -> str | None:
     for record in with_articles:
         absent = {name: column for name, column in absent.items() if name in record.get("absent", {})}
     return absent_columns(absent, with_articles[0]["fields"]) if absent else None
+
+
+def _warn_of_files_that_lack_columns(work: Workspace, number: int, records: list[Record]) -> None:
+    """Say in one line which files lack a column that the job file names and other files of their source have.
+
+    Their articles are good, but the ids are made of their content, a title is none.
+    """
+    files_without: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        if record.get("absent") and work.articles.tally(record["shards"]).kept:
+            for column in record["absent"].items():
+                files_without.setdefault(column, []).extend(record["files"])
+    faults = [
+        f"columns.{name}: no row of {_some(files)} has {column!r}"
+        + (", so ids are made of the text" if name == "id" else "")
+        for (name, column), files in files_without.items()
+    ]
+    if faults:
+        _log.warning(f"{work.config.file}: sources.{number}: {'; '.join(faults)}; other files have it")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {len(names) - _NAMES_SHOWN:,} more" * (len(names) > _NAMES_SHOWN))
 
 
 def _example(folder: Folder, records: list[Record]) -> str | None:
