@@ -22,6 +22,7 @@ pytest.importorskip("trafilatura", reason="crawling needs the extra: pip install
 pytest.importorskip("protego", reason="crawling needs the extra: pip install 'labelmill[crawl]'")
 
 from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.shards import read_order
 from tests.conftest import PEAK, ROOT, JobMaker, command, rows, run
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 
@@ -61,6 +62,14 @@ def nothing(path: Path) -> str:
 def asked(server: CrawlServer) -> Counter[str]:
     """Requests for pages."""
     return Counter(path for path in server.paths if path not in ("/robots.txt", "/.well-known/tdmrep.json"))
+
+
+def test_a_crawl_may_have_a_name_of_any_script(make_job: JobMaker) -> None:
+    with Running(CrawlServer({"/1": page(html(1))})) as server:
+        work = run(web(make_job, name="뉴스-1", urls=[f"{server.url}/1"]), last="collect")
+    assert (work.path / "crawl" / "뉴스-1.sqlite").exists()
+    assert [row["source"] for row in rows(work, "articles")] == ["web:뉴스-1"]
+    assert all(shard.startswith("뉴스-1-") for shard in read_order(work.articles))
 
 
 def test_a_site_and_what_changed(make_job: JobMaker) -> None:

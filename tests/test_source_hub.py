@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.errors import ConfigError, LabelmillError
+from pipeline.core.shards import read_order
 from tests.conftest import PEAK, ROOT, JobMaker, command, process, rows, run, stage, tree, write_jsonl
 from tests.hub import Hub
 
@@ -57,6 +58,12 @@ def test_a_folder(make_job: JobMaker, folder: Path) -> None:
     assert tree(run(path, last="collect").path) == before
     (folder / "train-00001-of-00003.parquet").write_bytes(parquet(range(100, 105)))
     assert len(rows(run(path, last="collect"), "articles")) == 36 + 4
+
+
+def test_shards_of_a_folder_of_another_script_can_be_read(make_job: JobMaker, folder: Path) -> None:
+    folder.rename(folder.with_name("한글 기사"))
+    work = run(make_job(sources=[source("한글 기사")]), last="collect")
+    assert all(shard.startswith("hub-한글-기사-train-") for shard in read_order(work.articles))
 
 
 def test_other_files_and_what_was_saved(make_job: JobMaker, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import ConfigError, InputError, LabelmillError
+from pipeline.core.shards import read_order
 from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
 from tests import mariadb, postgres
@@ -111,6 +113,26 @@ def test_rows_of_a_table(url: str, collect: Callable[..., Workspace]) -> None:
     assert [(row["line"], row["reason"]) for row in rows(work, "articles", rejected=True)] == [(5, "missing_text")]
     for file in work.path.rglob("*"):
         assert not file.is_file() or b"sesame" not in file.read_bytes()
+
+
+def test_shards_of_a_table_of_another_script_can_be_read_and_those_of_before_keep_their_names(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = f"sqlite:///{tmp_path}/news.db"
+    for name in ("기사", "뉴스"):
+        execute(where, f'CREATE TABLE "{name}" (id INTEGER PRIMARY KEY, headline TEXT, body TEXT)')
+        execute(where, f"INSERT INTO \"{name}\" VALUES ({ord(name[0])}, '제목', '{KOREAN} {name}')")  # noqa: S608
+    one = {**source(), "url": where}
+    path = make_job(sources=[{**one, "table": "기사"}, {**one, "table": "뉴스"}])
+    with monkeypatch.context() as before:  # the names that units had
+        before.setattr(sql, "readable", lambda text: re.sub(r"[^A-Za-z0-9_]+", "-", text))
+        former = read_order(run(path, last="collect").articles)
+    assert all(shard.isascii() for shard in former)
+    files = tree(run(path, last="collect").path)
+    assert read_order(work_of(path).articles) == former and tree(work_of(path).path) == files
+    shutil.rmtree(work_of(path).path)
+    shards = read_order(run(path, last="collect").articles)
+    assert [shard.split("-")[:2] for shard in shards] == [["sql", "기사"], ["sql", "뉴스"]]
 
 
 def test_a_query(url: str, collect: Callable[..., Workspace]) -> None:

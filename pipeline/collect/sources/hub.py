@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.collect.fields import needed
+from pipeline.collect.unit_names import readable
 from pipeline.core import contracts
 from pipeline.core.errors import ConfigError, HubError, InputError, LabelmillError
 from pipeline.core.files import digest_of
@@ -61,12 +62,13 @@ class Source(contracts.Source):
         count, options = self._rows.num_shards, self._options
         what = "/".join(filter(None, (options.config, options.split)))
         shown = Path(options.name).name if self._local else options.name
-        slug = re.sub(r"[^A-Za-z0-9_]+", "-", f"hub-{shown}-{what}")[:60]
+        whole = f"hub-{shown}-{what}"
+        slug, former = readable(whole)[:60], re.sub(r"[^A-Za-z0-9_]+", "-", whole)[:60]
         for number in range(count):
             label = f"hub:{shown}@{commit[:12]}/{what}" + (f"#{number}" if count > 1 else "")
             digest = digest_of([options.name, options.config, options.split, commit, number, count])
-            name = f"{slug}-{digest_of([options.name, options.config, options.split])[:8]}-{number:05d}"
-            yield Unit(name, digest, (str(number),), (label,))
+            end = f"{digest_of([options.name, options.config, options.split])[:8]}-{number:05d}"
+            yield Unit(f"{slug}-{end}", digest, (str(number),), (label,), former_name=f"{former}-{end}")
 
     def read(self, unit: Unit) -> Iterator[RawRow]:
         """Yield rows in the file's order; the line is the number of the row in it.  Raises HubError or InputError where it

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr, model_validator
 
 from pipeline.collect.reading.database import SourceDatabase
+from pipeline.collect.unit_names import readable
 from pipeline.core import contracts
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import digest_of
@@ -100,7 +101,7 @@ class Source(contracts.Source):
         sa = self._database.sa
         [(nulls,)] = self._database.fetch(sa.select(sa.func.count()).select_from(self._rows).where(self._key.is_(None)))
         if nulls:
-            yield Unit(f"{self._slug()}-null", digest_of(nulls), ("null", str(nulls)), (f"{self._label} (no key)",))
+            yield self._named("null", digest_of(nulls), ("null", str(nulls)), f"{self._label} (no key)")
 
     def read(self, unit: Unit) -> Iterator[RawRow | BadRow]:
         """Yield the rows of a range; a row's line is its key where that is a number, else its position in the range.
@@ -138,13 +139,13 @@ class Source(contracts.Source):
             raise InputError(f"{label}: keys came or went while it was read; run again")  # other rows have the places
 
     def _unit(self, key_range: KeyRange) -> Unit:
-        name = f"{self._slug()}-{digest_of(repr(key_range.first))[:10]}"
         label = self._label if key_range.is_plain else f"{self._label}[{_printable(key_range.first)}]"
         digest = digest_of([self._database.where, key_range.count, key_range.digest.hexdigest()])
-        return Unit(name, digest, (str(len(self._ranges) - 1),), (label,))
+        return self._named(digest_of(repr(key_range.first))[:10], digest, (str(len(self._ranges) - 1),), label)
 
-    def _slug(self) -> str:
-        return re.sub(r"[^A-Za-z0-9_]+", "-", self._label)[:40]
+    def _named(self, end: str, digest: str, parts: tuple[str, ...], label: str) -> Unit:
+        former = re.sub(r"[^A-Za-z0-9_]+", "-", self._label)[:40]
+        return Unit(f"{readable(self._label)[:40]}-{end}", digest, parts, (label,), former_name=f"{former}-{end}")
 
     # --- queries ---
 

@@ -41,7 +41,7 @@ class Options(contracts.SourceOptions):
         "name urls url_file feeds sitemaps sites depth include exclude since until limit contact delay "
         "connections_per_host connections timeout max_bytes allow tdm mode workers"
     )
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w-]*$", max_length=40)] = "web"
+    name: Annotated[str, Field(pattern=r"^[^\W_][\w-]*$", max_length=40)] = "web"
     urls: tuple[str, ...] = ()
     url_file: str | None = None  # one address a line
     feeds: tuple[str, ...] = ()
