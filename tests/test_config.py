@@ -171,6 +171,11 @@ def test_two_job_files_with_one_name_do_not_share_a_folder(make_job: JobMaker, t
     first.write_text(first.read_text().replace("name: test", "name: renamed"))  # its folder is free
     assert command("run", second).returncode == 0
     assert rows_of(second) != before
+    # with a name that no folder can have the other file may yet be mended; and --set makes it good
+    second.write_text(second.read_text().replace("name: test", "name: a/b"))
+    done = command("run", first, "--set", "name=test")
+    assert done.returncode == 2 and f"name: {second} has the name 'test', too" in done.stderr
+    assert command("run", second, "--set", "name=good").returncode == 0
 
 
 def test_a_job_that_was_moved_or_copied_with_its_folder_goes_on(make_job: JobMaker, tmp_path: Path) -> None:

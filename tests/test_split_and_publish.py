@@ -16,7 +16,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.shards import read_order
 from pipeline.metrics.intervals import Share
 from pipeline.publish import gates
-from pipeline.versions import diff, leaks
+from pipeline.versions import diff, leaks, numbering
 from tests.conftest import JobMaker, article, command, rows, run, stage, work_of, write_jsonl
 
 
@@ -310,16 +310,16 @@ def test_a_job_without_labels_publishes_nothing(make_job: JobMaker) -> None:
 
 @pytest.mark.parametrize("given", ["1.0.٣", "１.0.0", "1.0.²", "1.0.0\n"])
 def test_a_version_is_written_in_ascii(given: str) -> None:
-    assert not diff.is_version(given)
-    assert diff.numbers("1.0.²") == (1, 0, -1)  # a folder that somebody named so is no reason to stop
+    assert not numbering.is_version(given)
+    assert numbering.numbers("1.0.²") == (1, 0, -1)  # a folder that somebody named so is no reason to stop
 
 
 def test_next_version() -> None:
-    assert diff.next_version(None, diff.Diff(added=1)) == "1.0.0"
-    assert diff.next_version("1.9.0", diff.Diff(added=1)) == "1.10.0"
-    assert diff.next_version("1.9.0", diff.Diff()) == "1.9.1"
+    assert numbering.next_version(None, diff.Diff(added=1)) == "1.0.0"
+    assert numbering.next_version("1.9.0", diff.Diff(added=1)) == "1.10.0"
+    assert numbering.next_version("1.9.0", diff.Diff()) == "1.9.1"
     for kind in ("removed", "edited", "relabelled", "moved"):
-        assert diff.next_version("1.9.0", diff.Diff(**{kind: 1})) == "2.0.0"
+        assert numbering.next_version("1.9.0", diff.Diff(**{kind: 1})) == "2.0.0"
 
 
 def test_what_differs_is_told_by_kind() -> None:

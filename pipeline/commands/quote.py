@@ -244,11 +244,28 @@ class _Survey:
         times = seconds or (None if at_limits is None else (at_limits, at_limits))
         has_batches = self._provider.batch_api() is not None
         return Quote(
-            self._articles, self._labelled, requests, model, self._fitting.tokenizer, *tokens, self._most_output,
-            price.model_dump(mode="json") if price else None, self._ledger.report.spending().spent, prompts, most, len(sample),
-            cost, outputs, rpm, tpm, at_limits, seconds, self._notes(model, price is None and cost is None),
-            quotes.ways(self._options.via, rest, times, share, requests) if has_batches else [],
-        )  # fmt: skip
+            articles=self._articles,
+            answered=self._labelled,
+            to_ask=requests,
+            model=model,
+            encoding=self._fitting.tokenizer,
+            input_tokens=tokens[0],
+            most_input_tokens=tokens[1],
+            most_output_tokens=self._most_output,
+            price=price.model_dump(mode="json") if price else None,
+            paid_usd=self._ledger.report.spending().spent,
+            input_usd=prompts,
+            most_usd=most,
+            sampled=len(sample),
+            rest_usd=cost,
+            output_tokens=outputs,
+            requests_per_minute=rpm,
+            tokens_per_minute=tpm,
+            seconds_at_limits=at_limits,
+            rest_seconds=seconds,
+            notes=self._notes(model, price is None and cost is None),
+            ways=quotes.ways(self._options.via, rest, times, share, requests) if has_batches else [],
+        )
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:
         notes = []

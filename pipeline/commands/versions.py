@@ -10,7 +10,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.publish.hub import Hub
 from pipeline.publish.repository import NOT_THERE, state_of
 from pipeline.versions import store
-from pipeline.versions.diff import numbers
+from pipeline.versions.numbering import numbers
 
 
 def listing(work: Workspace) -> tuple[list[dict[str, Any]], str]:

@@ -45,5 +45,5 @@ def _named_folder(file: Path) -> str | None:
         raw: dict[str, Any] = parse_yaml(read_text(file, "job file"), str(file))
         name, workspace = (expand(raw.get(key, "jobs"), str(file), key) for key in ("name", "workspace"))
         return str((file.parent / str(workspace) / folder_name(str(name))).resolve())
-    except (ConfigError, AttributeError):
+    except (ConfigError, AttributeError, ValueError):  # ValueError: a name that no folder can have
         return None

@@ -18,8 +18,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt
 from pipeline.core.errors import HubError, MissingExtra
 from pipeline.core.http import retry_after
 from pipeline.core.progress import is_watched
-from pipeline.versions.diff import is_version
 from pipeline.versions.leaks import without_credentials
+from pipeline.versions.numbering import is_version
 
 _SECONDS = 300.0  # the longest wait for an answer
 _ATTEMPTS = 4

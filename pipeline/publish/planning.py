@@ -22,7 +22,7 @@ from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, facts, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.review.statistics import summary
-from pipeline.versions import data_files, diff, file_facts, manifest, provenance, rows, store
+from pipeline.versions import data_files, diff, file_facts, manifest, numbering, provenance, rows, store
 from pipeline.versions.features import TIMES, TYPES, TypeSurvey
 from pipeline.versions.forms import Nfc
 
@@ -139,8 +139,8 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
     compared = diff.compare(before, index)
     name, broken = last.name if last else None, release_log.read(work.versions, work.config.publish.repo).broken
     if asked:
-        diff.check_given(asked, name, compared.diff, broken)
-    next_version = None if last and compared.diff.empty else diff.next_version(name, compared.diff, broken)
+        numbering.check_given(asked, name, compared.diff, broken)
+    next_version = None if last and compared.diff.empty else numbering.next_version(name, compared.diff, broken)
     version = asked or next_version
     index = _with_history(index, compared, before, version or str(name))
     reviewed = _audited_share(work)

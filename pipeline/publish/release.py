@@ -17,7 +17,7 @@ from pipeline.publish import card
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.repository import OURS, changes, first_names, manifest_at
 from pipeline.versions import store
-from pipeline.versions.diff import next_patch
+from pipeline.versions.numbering import next_patch
 
 _log = logging.getLogger("labelmill.publish")
 _ATTEMPTS = 5

@@ -20,7 +20,7 @@ from pipeline.publish import release_log
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.release_log import Published
 from pipeline.versions import store
-from pipeline.versions.diff import next_patch, numbers
+from pipeline.versions.numbering import next_patch, numbers
 
 _log = logging.getLogger("labelmill.publish")
 NOT_THERE = "not there, or the token (HF_TOKEN) may not see it"

@@ -33,7 +33,18 @@ from pipeline.publish import (
 )
 from pipeline.publish.hub import Hub, State
 from pipeline.publish.planning import OtherStages, OutgoingRows, Plan
-from pipeline.versions import checksums, data_files, diff, features, file_facts, manifest, provenance, rows, store
+from pipeline.versions import (
+    checksums,
+    data_files,
+    diff,
+    features,
+    file_facts,
+    manifest,
+    numbering,
+    provenance,
+    rows,
+    store,
+)
 from pipeline.versions.forms import Nfc
 
 _log = logging.getLogger("labelmill.publish")
@@ -103,7 +114,7 @@ def _finish_pending(work: Workspace, hub: Hub, options: RunOptions) -> State | N
     try:
         release.finish(hub, path, commit, None)
     except release.BrokenUpload as error:
-        if not options.version or diff.numbers(options.version) <= diff.numbers(version):
+        if not options.version or numbering.numbers(options.version) <= numbering.numbers(version):
             raise
         release_log.note(work.versions, hub.repo, [], {version: error.digests})
         store.discard(work.versions)
@@ -170,7 +181,7 @@ def _prepare(
         if is_out or card.merged(our_card, their_card) == our_card:
             return last
         broken = release_log.read(work.versions, work.config.publish.repo).broken
-        asked = diff.next_version(last.name, diff.Diff(), broken)  # the same rows, another card
+        asked = numbering.next_version(last.name, diff.Diff(), broken)  # the same rows, another card
     if pending and _is_current(written := store.read_manifest(pending), work, asked, inputs, last):
         changes = diff.Diff(**written["diff"])
         if not (options.publish or changes.only_adds):

@@ -25,7 +25,7 @@ from pipeline.metrics.intervals import bootstrap
 from pipeline.metrics.keyphrases import soft_f1
 from pipeline.report.census import FrequentPhrases, columns_in, labels_folder
 from pipeline.versions import store
-from pipeline.versions.diff import is_version
+from pipeline.versions.numbering import is_version
 from pipeline.versions.rows import SPLITS
 
 _SAMPLED = 2000  # labels whose agreement is measured

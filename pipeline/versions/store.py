@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import InputError
 from pipeline.core.files import file_digest, read_json, sync, write_bytes, write_json
 from pipeline.job.given_texts import GivenTexts
-from pipeline.versions.diff import STATE, Diff, compare, numbers
+from pipeline.versions.diff import STATE, Diff, compare
 from pipeline.versions.file_facts import FactsFolder
 from pipeline.versions.forms import Nfc
+from pipeline.versions.numbering import numbers
 from pipeline.versions.rows import SPLITS, digests
 
 MANIFEST = "manifest.json"
