@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
-from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from pipeline.core.errors import GateStopped, HubError, InputError
-from pipeline.core.files import file_digest
 from pipeline.core.hints import with_job
-from pipeline.core.shards import read_order
 from pipeline.job import label_table, takedowns
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.publish import (
     card,
-    croissant,
-    dataset_info,
-    pictures,
     planning,
     release,
     release_log,
     repository,
-    sample_row,
+    writing,
 )
 from pipeline.publish.hub import Hub, State
-from pipeline.publish.planning import OtherStages, OutgoingRows, Plan
+from pipeline.publish.planning import OtherStages, Plan
 from pipeline.versions import (
-    checksums,
-    data_files,
     diff,
-    features,
-    file_facts,
     manifest,
     numbering,
-    provenance,
-    rows,
     store,
 )
-from pipeline.versions.forms import Nfc
 
 _log = logging.getLogger("labelmill.publish")
 
@@ -201,7 +183,7 @@ def _prepare(
         if not kept_before:
             shutil.rmtree(work.facts.path)  # where nothing is made anew, nothing is written
         return last
-    return _write(work, planned, their_card)
+    return writing.write(work, planned, their_card)
 
 
 def _is_current(pending: dict[str, Any], work: Workspace, asked: str | None, inputs: str, last: Path | None) -> bool:
@@ -211,7 +193,7 @@ def _is_current(pending: dict[str, Any], work: Workspace, asked: str | None, inp
     return same and asked in (None, pending["version"])
 
 
-# --- writing ---
+# --- planning ---
 
 
 def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: bool = False) -> Plan:
@@ -221,118 +203,3 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
     """
     label_table.check_column(work.reviewed, work)
     return planning.plan(work, others, asked, keep)
-
-
-def _write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
-    """Write the planned version beside its place: data, provenance, Croissant, card, manifest."""
-    path = store.begin(work.versions)
-    schema, kinds = (
-        rows.schema(work.config.label_column, work.config.publish.text == "full"),
-        planned.manifest.get(features.TYPES),
-    )
-    if kinds is not None:  # a version of before has no such metadata, and its files stay byte for byte
-        schema = schema.with_metadata(features.metadata_of(dataset_info.card_features(schema, kinds)))
-    known = _take_over(planned, path, schema)
-    data_files.write(path / "data", schema, _parts(work, planned.index, schema, known), _written(planned.index, known))
-    data_files.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
-    damaged = {digest for digests in planned.manifest.get("broken", {}).values() for digest in digests}
-    digests = store.file_digests(path, known)
-    for name in (name for name, digest in digests.items() if digest in damaged):
-        data_files.remake(path / name, planned.manifest["version"])
-        digests[name] = file_digest(path / name)
-    described = croissant.render(planned.manifest, schema, digests, _address(planned.manifest))
-    description = json.dumps(described, ensure_ascii=False, indent=1)
-    drawn = pictures.draw(planned.manifest)
-    of_files = _facts_of_files(work, path, planned, digests, kinds or {})
-    sums = checksums.of_files(planned.manifest["version"], work.config.label_column.name, of_files)
-    sizes = {name: one.num_bytes for name, one in of_files.items()}
-    entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told(), kinds or {}, sizes)
-    shown = {name: title for name, (title, _) in drawn.items()}
-    readme = card.render(planned.manifest, entries, sample_row.of_version(path, planned.index), shown)
-    texts = {"croissant.json": description, "README.md": card.merged(readme, their_card)}
-    store.seal(path, texts | {name: drawing for name, (_, drawing) in drawn.items()}, planned.manifest, digests)
-    return path
-
-
-def _take_over(planned: Plan, path: Path, schema: pa.Schema) -> dict[str, str]:
-    """Put files of the last version that would be written as they are into the next one; return the SHA-256 of each."""
-    if planned.last is None:
-        return {}
-    last, digests = planned.last, store.read_manifest(planned.last)["files"]
-    same = [name for name in sorted(planned.kept) if _is_as_written(last / name, schema, planned.index, name)]
-    for name in same:
-        store.take_over(last, name, path)
-    return {name: digests[name] for name in same}
-
-
-def _is_as_written(file: Path, schema: pa.Schema, index: pa.Table, name: str) -> bool:
-    """Tell whether a file has the columns and types, and the words for who labelled, that unchanged rows are written with."""
-    stored = pq.read_schema(file)
-    if not stored.equals(schema, check_metadata=False) or (stored.metadata or {}) != (schema.metadata or {}):
-        return False
-    then = pq.read_table(file, columns=["label_source"]).column(0)  # what it was called once is no change
-    return bool(
-        pc.all(pc.equal(then, data_files.rows_in(index, name).column("label_source").cast(pa.string()))).as_py()
-    )
-
-
-def _written(index: pa.Table, known: Collection[str]) -> pa.Table:
-    """Return the rows of the index that are in files to be written."""
-    if not known:
-        return index
-    names = pc.binary_join_element_wise(
-        index.column("split").cast(pa.string()), index.column("file").cast(pa.string()), "/"
-    )
-    places = [f"{split}/{int(number)}" for split, number in (Path(name).stem.split("-") for name in known)]
-    return index.filter(pc.invert(pc.is_in(names, pa.array(places, pa.string()))))
-
-
-def _facts_of_files(
-    work: Workspace, path: Path, planned: Plan, digests: dict[str, str], kinds: features.Kinds
-) -> dict[str, file_facts.FileFacts]:
-    """Return the facts of all data files of a version, and keep them for the next one."""
-    folder, found = planning.files_folder(work, Nfc(work.given)), dict[str, file_facts.FileFacts]()
-    for name in (name for name in digests if name.startswith("data/")):
-        facts = folder.read(digests[name])
-        if facts is None:
-            state = data_files.rows_in(planned.index, name)
-            checksum = checksums.of_file(path / name, work.config.label_column.name)
-            facts = file_facts.FileFacts(state, checksum, file_facts.num_bytes(path / name, kinds))
-            folder.write(digests[name], facts)
-        found[name] = facts
-    of_last = store.read_manifest(planned.last)["files"] if planned.last else {}
-    folder.keep_only({*digests.values(), *of_last.values()})
-    return found
-
-
-def _address(version: dict[str, Any]) -> str:
-    """Return the address below which a version's files are by its tag, empty where it has no repository."""
-    return Hub(version["repo"]).address("", version["version"]) if version["repo"] else ""
-
-
-def _parts(
-    work: Workspace, index: pa.Table, schema: pa.Schema, known: Collection[str]
-) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield all rows that are in files to be written as they go out, each part with its slice of the index.
-
-    Shards whose rows are all in `known` files are not read.
-    """
-    names, outgoing, start = read_order(work.articles), OutgoingRows(work), 0
-    with work.progress("publish", len(names), "shards") as progress:
-        for shard, count in zip(names, outgoing.counts(names), strict=True):
-            index_slice = index.slice(start, count)
-            start += count
-            written = _written(index_slice, known)
-            if written.num_rows:
-                outgoing_rows = outgoing.of(shard)
-                if written.num_rows < count:
-                    is_written = pc.is_in(outgoing_rows.column("id"), written.column("id").combine_chunks())
-                    outgoing_rows = outgoing_rows.filter(is_written)
-                yield (
-                    pa.table({n: (written if n in _INDEX_COLUMNS else outgoing_rows).column(n) for n in schema.names}),
-                    written,
-                )
-            progress.update()
-
-
-_INDEX_COLUMNS = ("source", "added_in", "changed_in")
