@@ -10,8 +10,10 @@ with a small Llama in 4 bits it is 5 to 9 times as fast as one prompt at a time;
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -49,7 +51,7 @@ class Decoder:
         """
         output = self.model(
             input_ids=ids, attention_mask=self._masks(slots, columns, end), position_ids=columns.clamp(max=end - 1),
-            past_key_values=slots, use_cache=True, logits_to_keep=1,
+            use_cache=True, logits_to_keep=1, **{cache_argument(type(self.model)): slots},
         )  # fmt: skip
         scores: torch.Tensor = output.logits[:, -1]
         return scores
@@ -77,6 +79,16 @@ class Decoder:
             return mask
         dtype = self.model.dtype  # other ways of attention add the mask to the scores
         return torch.where(mask, 0.0, torch.finfo(dtype).min).to(dtype)
+
+
+@cache
+def cache_argument(model: type) -> str:
+    """Return the name by which models of this class take keys and values that are kept.
+
+    transformers 5.24 calls it `cache`, and from 5.40 on would swallow the older `past_key_values` unseen; 5.0, and the code
+    that comes with a model, know only the older name.
+    """
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"  # type: ignore[attr-defined]
 
 
 class NoNumber(Exception):
