@@ -1,8 +1,9 @@
 """Share of a limit that is reached, and what is refused: a server that takes 3,000 requests a minute, counted by the second.
 
-    python benchmarks/limits.py [--seconds 30] [--latency 0.4]
+    python benchmarks/limits.py [--seconds 30] [--latency 0.4] [--per-minute 3000] [--workers]
 
-The baseline is what people write: AsyncOpenAI with tenacity, 64 at once, exponential backoff with jitter.
+The baseline is what people write: AsyncOpenAI with tenacity, 64 at once, exponential backoff with jitter.  With `--workers`: one,
+two and three processes of one job, begun at the same moment, all of which know the limit of the job file.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ sys.path.insert(0, str(ROOT))
 
 from tests.openai_server import Running, Server
 
-PER_MINUTE = 3000
 JOB = """
 name: run
 sources: [{{type: files, path: articles.jsonl}}]
@@ -30,21 +30,24 @@ label: {{provider: openai, base_url: "{url}", limits: {{requests_per_minute: {li
 """
 
 
-def ours(server: Server, folder: Path, seconds: float, limit: str) -> None:
+def ours(server: Server, folder: Path, seconds: float, limit: str, workers: int = 1) -> None:
     (folder / "job.yaml").write_text(JOB.format(url=server.url, limit=limit))
     command = [sys.executable, "-m", "pipeline.cli"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     job, quiet = str(folder / "job.yaml"), {"stdout": subprocess.DEVNULL, "env": environment, "cwd": ROOT}
     subprocess.run([*command, "run", job, "--to", "filter"], check=True, **quiet)  # type: ignore[call-overload]
-    process = subprocess.Popen([*command, "label", job], stderr=subprocess.DEVNULL, **quiet)  # type: ignore[call-overload]
+    label = [*command, "label", job]
+    processes = [subprocess.Popen(label, stderr=subprocess.DEVNULL, **quiet) for _ in range(workers)]  # type: ignore[call-overload]
     while not server.seen:
         time.sleep(0.01)
     time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    process.wait()
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    for process in processes:
+        process.wait()
 
 
-def loop(server: Server, seconds: float) -> None:
+def loop(server: Server, seconds: float, count: int) -> None:
     from openai import AsyncOpenAI
     from tenacity import retry, stop_after_delay, wait_random_exponential
 
@@ -60,7 +63,7 @@ def loop(server: Server, seconds: float) -> None:
             async with room:
                 await one(number)
 
-        tasks = [asyncio.create_task(guarded(number)) for number in range(int(PER_MINUTE / 60 * seconds * 1.5))]
+        tasks = [asyncio.create_task(guarded(number)) for number in range(count)]
         await asyncio.wait(tasks, timeout=seconds)
         for task in tasks:
             task.cancel()
@@ -68,31 +71,42 @@ def loop(server: Server, seconds: float) -> None:
     asyncio.run(main())
 
 
+def measure(what: str, options: argparse.Namespace, limit: str, advertise: bool = False, workers: int = 1) -> None:
+    """Print a line; `limit` is what the job file says, empty for the baseline."""
+    per_second, seconds = options.per_minute / 60, options.seconds
+    limited = Server(latency=options.latency, quiet=True, per_minute=options.per_minute, advertise=advertise)
+    with tempfile.TemporaryDirectory() as name, Running(limited) as server:
+        count = int(per_second * seconds * 1.5)
+        lines = (
+            f'{{"id": "{n}", "text": "The harbour {n} of the city was opened in spring."}}\n' for n in range(count)
+        )
+        (Path(name) / "articles.jsonl").write_text("".join(lines))
+        if limit:
+            ours(server, Path(name), seconds, limit, workers)
+        else:
+            loop(server, seconds, count)
+        answered = sum(server.answered.values())
+        share, refused = answered / (per_second * seconds), server.refused / answered
+        print(f"{what:36}{share:>14.1%}{refused:>24.3f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--latency", type=float, default=0.4)
+    parser.add_argument("--per-minute", type=int, default=3000)
+    parser.add_argument("--workers", action="store_true")
     options = parser.parse_args()
-    ways = (("labelmill, limit in the job file", str(PER_MINUTE), False), ("labelmill, from headers", "null", True),
-            ("labelmill, from 429s alone", "null", False), ("AsyncOpenAI + tenacity", "", False))  # fmt: skip
-    print(f"{'what':36}{'of the limit':>14}{'sent for one answer':>22}")
-    for what, limit, advertise in ways:
-        with (
-            tempfile.TemporaryDirectory() as name,
-            Running(Server(latency=options.latency, quiet=True, per_minute=PER_MINUTE, advertise=advertise)) as server,
-        ):
-            count = int(PER_MINUTE / 60 * options.seconds * 1.5)
-            lines = (
-                f'{{"id": "{n}", "text": "The harbour {n} of the city was opened in spring."}}\n' for n in range(count)
-            )
-            (Path(name) / "articles.jsonl").write_text("".join(lines))
-            if limit:
-                ours(server, Path(name), options.seconds, limit)
-            else:
-                loop(server, options.seconds)
-            answered = sum(server.answered.values())
-            share = answered / (PER_MINUTE / 60 * options.seconds)
-            print(f"{what:36}{share:>14.1%}{(answered + server.refused) / answered:>22.2f}", flush=True)
+    limit = str(options.per_minute)
+    print(f"{'what':36}{'of the limit':>14}{'refusals for one answer':>24}")
+    if options.workers:
+        for workers in (1, 2, 3):
+            measure(f"labelmill, {workers} at once", options, limit, workers=workers)
+        return
+    measure("labelmill, limit in the job file", options, limit)
+    measure("labelmill, from headers", options, "null", advertise=True)
+    measure("labelmill, from 429s alone", options, "null")
+    measure("AsyncOpenAI + tenacity", options, "")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import pytest
 
 from pipeline.core.errors import ConfigError, InputError, LabelmillError
 from pipeline.core.types import Article, Reply, Request, Usage
+from pipeline.job.workspace import Workspace
 from pipeline.label.engine.request_attempt import Outcome, RequestAttempt
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger import claims as claims_module
@@ -434,3 +438,31 @@ def test_the_workers_that_live_and_ask_the_same_are_counted(tmp_path: Path) -> N
     assert ledgers[0].claims.workers() == 1
     for ledger in (ledgers[0], ledgers[2], ledgers[3]):
         ledger.close()
+
+
+def test_a_worker_begins_once_the_others_have_seen_it(make_job: JobMaker, server: Server) -> None:
+    """They send by limits that are not divided yet, until they look again; so this one waits, and looks again itself."""
+    path = openai_job(make_job, server, 2, limits={"requests_per_minute": 6000})
+    work = run(path, last="label")
+    other, lives = open_ledger(work.ledger_target, "test"), list[list[int]]()
+    [(asked,)] = other.database.execute("SELECT asked FROM workers")
+    other.start(asked)
+
+    def end_when_seen() -> None:
+        while not _live_workers(work):
+            time.sleep(0.01)
+        other.close()
+
+    server.script = lambda body, times: lives.append(_live_workers(work))  # type: ignore[func-returns-value]
+    openai_job(make_job, server, 4, limits={"requests_per_minute": 6000})
+    ending = threading.Thread(target=end_when_seen)
+    ending.start()
+    run(path, last="label")
+    ending.join()
+    assert lives == [[2, 1], [2, 1]]
+
+
+def _live_workers(work: Workspace) -> list[int]:
+    """Return how many workers lived, by each event that tells of it."""
+    events = [json.loads(line) for line in (work.path / "events.jsonl").read_text().splitlines()]
+    return [event["live"] for event in events if event["event"] == "workers"]

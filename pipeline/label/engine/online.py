@@ -27,7 +27,7 @@ from pipeline.label.ledger.claims import LEASE_SECONDS
 from pipeline.label.pacing.admission import Closed, RequestAdmission, Ticket
 
 _HOUSEKEEPING_SECONDS = 0.5
-_SHARE_SECONDS = 2.0  # between two looks at how many workers there are, which divide the limits that were told
+_SEEN_SECONDS = 1.0  # after which the other workers have seen a new one: two looks of theirs
 _REASONING_CHARS = 4000  # of what a model thought that said nothing else, kept in the ledger
 
 
@@ -49,8 +49,8 @@ class OnlineRun:
         self._queue = RequestQueue(context, batches)
         self._quality, self._rejections = QualityBreaker(context.options.brake), RejectionBreaker()
         context.on_late_reply = self._hear
-        self._lease_until = self._share_at = 0.0
-        self._can_store = True
+        self._lease_until = 0.0
+        self._can_store, self._workers = True, 1
 
     def _send_no_more(self) -> None:
         self._admission.close()
@@ -82,9 +82,12 @@ class OnlineRun:
         """Get ready, once there is something to ask: a job that is done needs no key."""
         self._cap.adopt(await asyncio.to_thread(self._ledger.start, self._context.bound.tariff.asked))
         self._lease_until = time.time() + LEASE_SECONDS
-        await self._share_limits()
         await self._provider.open()
         await preflight.check(self._context)
+        if self._context.pool is None and await self._share_limits() > 1:
+            # They send as many as the limits allow until they see that these are divided anew.
+            await self._stop.sleep(_SEEN_SECONDS)
+            await self._share_limits()
 
     async def _send(self, tasks: asyncio.TaskGroup) -> None:
         begun = False
@@ -265,16 +268,21 @@ class OnlineRun:
                 self._retries.cut_off()
             if self._lease_until and time.time() > self._lease_until - LEASE_SECONDS * 2 / 3:
                 await self._renew()
-            if self._lease_until and self._context.pool is None and time.monotonic() > self._share_at:
+            if self._lease_until and self._context.pool is None:
                 await self._share_limits()
 
-    async def _share_limits(self) -> None:
-        """Keep to this worker's part of the limits, by how many workers live."""
-        self._share_at = time.monotonic() + _SHARE_SECONDS
+    async def _share_limits(self) -> int:
+        """Keep to this worker's part of the limits; return how many workers live, this one among them."""
         try:
-            self._admission.share_with(await asyncio.to_thread(self._ledger.claims.workers))
+            workers = await asyncio.to_thread(self._ledger.claims.workers)
         except Exception as error:
             self._stop.broken_by(error)
+            return 1
+        if workers != self._workers:
+            self._events.write("workers", live=workers)
+            self._workers = workers
+            self._admission.share_with(workers)
+        return workers
 
     async def _renew(self) -> None:
         """Renew the lease; what went to other workers while this process slept is not sent any more."""

@@ -51,7 +51,7 @@ class Decoder:
         """
         output = self.model(
             input_ids=ids, attention_mask=self._masks(slots, columns, end), position_ids=columns.clamp(max=end - 1),
-            use_cache=True, logits_to_keep=1, **{cache_argument(type(self.model)): slots},
+            use_cache=True, logits_to_keep=1, **{cache_argument(self.model.__class__): slots},
         )  # fmt: skip
         scores: torch.Tensor = output.logits[:, -1]
         return scores
