@@ -13,8 +13,9 @@ import yaml
 
 from pipeline.commands import schema
 from pipeline.commands.init import JOB_FILE
+from pipeline.job.job_file import load_job
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, run, write_jsonl
-from tests.openai_server import Server
+from tests.openai_server import Server, completion
 
 
 def problems(job: Any) -> list[str]:
@@ -51,6 +52,25 @@ def test_the_schema_marks_what_is_wrong(change: dict[str, Any], place: str) -> N
     assert problems(sound) == [] and place in problems(sound | change)
 
 
+def test_the_schema_takes_what_loads_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANY", "7")
+    job = {
+        "name": "x",
+        "sources": [{"type": "files", "path": "a.jsonl", "max_row_bytes": "${MANY}"}],
+        "label": {"task": "classes", "budget_usd": "${MANY}", "reask": "${NONE:-2}"},
+        "clean": {"classes": ["sports", 2026]},
+        "publish": {"text": "${TEXT:-none}", "private": "${PRIVATE:-true}"},
+    }
+    assert problems(job) == []
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    loaded = load_job(tmp_path / "job.yaml")
+    assert (loaded.label.budget_usd, loaded.label.reask, loaded.publish.text) == (7, 2, "none")
+    for wrong in ({"label": {"budget_usd": "much"}}, {"publish": {"text": "some"}}, {"publish": {"private": "$X"}}):
+        assert problems({"name": "x", "sources": job["sources"]} | wrong) == [
+            ".".join([*wrong, *next(iter(wrong.values()))])
+        ]
+
+
 def test_a_plugin_of_another_package_may_have_any_options() -> None:
     assert problems({"name": "x", "sources": [{"type": "theirs.source", "anything": 1}]}) == []
 
@@ -68,6 +88,44 @@ def test_rows_as_csv(make_job: JobMaker) -> None:
     assert [row["id"] for row in rows] == [row["id"] for row in shown] and len(rows) == 12
     assert [row["keyphrases"].split("; ") for row in rows] == [row["keyphrases"] for row in shown]
     assert command("show", path, "labels", "--csv", "--json").returncode == 2
+
+
+def test_csv_has_the_columns_of_all_shards_and_phrases_that_can_be_told_apart(
+    make_job: JobMaker, server: Server, tmp_path: Path
+) -> None:
+    for name, odd in (("a", ""), ("b", 'He said "no",\nthen; nothing.')):
+        write_jsonl(tmp_path / f"{name}.jsonl", [article(n) | {"id": f"{name}{n}", "title": odd} for n in range(2)])
+    server.script = lambda body, times: (200, completion(body, '["harbour; city", "spring"]'), {})
+    sources = [{"type": "files", "path": ["a.jsonl", "b.jsonl"], "columns": {"text": "body"}}]
+    label = {"provider": "openai", "model": "gpt-6-luna", "base_url": server.url}
+    path = make_job(sources=sources, label=label, clean={"absent": "keep"})
+    run(path, last="clean")
+    for table in (
+        ["articles"],
+        ["labels"],
+        ["labels", "--rejected"],
+        ["filtered", "--rejected"],
+        ["labels", "-n", "1"],
+    ):
+        told = list(csv.reader(io.StringIO(command("show", path, *table, "--csv").stdout)))
+        rows = [json.loads(line) for line in command("show", path, *table, "--json").stdout.splitlines()]
+        assert "id" in told[0] and all(
+            row.keys() <= set(told[0]) for row in rows
+        )  # a header also where there is no row
+        assert [dict(zip(told[0], row, strict=True))["id"] for row in told[1:]] == [row["id"] for row in rows]
+    [*_, last] = csv.DictReader(io.StringIO(command("show", path, "articles", "--csv").stdout))
+    assert last["title"] == 'He said "no", then; nothing.'
+    [phrases, *_] = csv.DictReader(io.StringIO(command("show", path, "labels", "--csv").stdout))
+    assert phrases["keyphrases"] == '["harbour; city", "spring"]'
+
+
+def test_an_article_comes_before_a_row_that_was_dropped(make_job: JobMaker, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [{"id": "one", "body": ""}, article(1)])
+    write_jsonl(tmp_path / "b.jsonl", [article(2) | {"id": "one"}])
+    path = make_job(sources=[{"type": "files", "path": ["a.jsonl", "b.jsonl"], "columns": {"text": "body"}}])
+    run(path, last="collect")
+    told = json.loads(command("show", path, "--id", "one", "--json").stdout)
+    assert told["article"]["source"] == "b.jsonl" and "reason" not in told["article"]
 
 
 def test_everything_of_one_article(make_job: JobMaker, tmp_path: Path) -> None:
@@ -112,13 +170,22 @@ def test_one_text_is_tried(make_job: JobMaker, server: Server, monkeypatch: pyte
     assert first["reply"] and first["keyphrases"] and "repairs" in first
     again = command("try", path, "--text", text)
     assert "cost: nothing, the ledger had the answer" in again.stdout and first["reply"] in again.stdout
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    assert json.loads(command("try", path, "--json").stdout)["keyphrases"] == first["keyphrases"]
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode(encoding)), "utf-8"))
+        assert json.loads(command("try", path, "--json").stdout)["keyphrases"] == first["keyphrases"]
     assert sum(server.seen.values()) == 1
     empty = command("try", path, "--text", " ")
     assert empty.returncode == 1 and "the text is no article: empty_text" in empty.stderr
     run(path, last="label")
     assert sum(server.seen.values()) == 5
+
+
+def test_a_text_in_korean_s_own_encoding_is_tried(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_job([article(1)], label={"provider": "extractive"})
+    monkeypatch.setattr(
+        "sys.stdin", io.TextIOWrapper(io.BytesIO("서울시는 한강 공원에서 축제를 연다.".encode("cp949")))
+    )
+    assert "서울시" in json.loads(command("try", path, "--json").stdout)["keyphrases"]
 
 
 def test_a_trial_does_not_hide_that_the_ledger_was_emptied(make_job: JobMaker, server: Server) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -98,9 +100,13 @@ def show(
         parts = show.article(work, row_id)
         output.say(parts, as_json, lambda: rows_output.article(parts))
         return
-    rows = islice(show.show(work, str(table), rejected), count or (None if as_json or as_csv else 10))
+    rows: Iterable[dict[str, Any]] = islice(
+        show.show(work, str(table), rejected), count or (None if as_json or as_csv else 10)
+    )
     if as_csv:
-        rows_output.print_csv(rows)
+        rows = list(rows) if count else rows  # all shards have no need to be looked at for the columns of a few rows
+        named = dict.fromkeys(name for row in rows for name in row) if count else ()
+        rows_output.print_csv(rows, list(named) or show.columns(work, str(table), rejected))
     else:
         rows_output.print_rows(rows, work, as_json)
 
@@ -112,8 +118,15 @@ def show(
 def try_text(job: Job, text: str | None, as_json: bool) -> None:
     from pipeline.commands import try_text
 
-    result = try_text.try_text(job.workspace(), sys.stdin.read() if text is None else text)
+    result = try_text.try_text(job.workspace(), _standard_input() if text is None else text)
     output.say(result, as_json, lambda: rows_output.tried(result))
+
+
+def _standard_input() -> bytes:
+    """Return what is on standard input; a person is told that it is waited for."""
+    if sys.stdin.isatty():
+        print("the text, then Ctrl-D:", file=sys.stderr)
+    return sys.stdin.buffer.read()
 
 
 @job_command("report", "One HTML file that tells what a job made, how good it is and what it cost.",

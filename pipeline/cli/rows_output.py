@@ -31,20 +31,18 @@ def print_rows(rows: Iterable[dict[str, Any]], work: Workspace, as_json: bool) -
         print(as_text)
 
 
-def print_csv(rows: Iterable[dict[str, Any]]) -> None:
-    """Print rows as CSV under the columns of the first one; phrases are joined by semicolons, other lists are JSON."""
-    writer: Any = None
+def print_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows as CSV; phrases are joined by semicolons, other lists and phrases with a semicolon are JSON."""
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
     for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(row), extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
         writer.writerow({name: _cell(value) for name, value in row.items()})
 
 
 def _cell(value: Any) -> Any:
     if not isinstance(value, list | dict):
         return value
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+    if isinstance(value, list) and all(isinstance(item, str) and ";" not in item for item in value):
         return "; ".join(value)
     return json.dumps(value, ensure_ascii=False, default=str)
 

@@ -10,6 +10,8 @@ from pipeline.core import plugins
 from pipeline.job.config import JobConfig
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_VARIABLE = "variable"
+_NO_TEXT = {"integer", "number", "boolean"}
 _OF_ANOTHER_PACKAGE = {
     "type": "object",
     "required": ["type"],
@@ -31,12 +33,29 @@ def job_schema() -> dict[str, Any]:
     rules += [
         _where_label("task", name, {"clean": _add("tasks", name, definitions)}) for name in plugins.names("tasks")
     ]
+    definitions |= {name: _or_a_variable(value) for name, value in definitions.items()}
+    definitions[_VARIABLE] = {"type": "string", "pattern": r"\$\{\w+(:-[^}]*)?\}"}
     return {
         "$schema": _DIALECT,
         "title": "labelmill job file",
         **{k: v for k, v in schema.items() if k != "title"},
         "allOf": rules,
     }
+
+
+def _or_a_variable(schema: Any) -> Any:
+    """Return a schema in which `${NAME}` may stand for a number, a switch or one of several words: its value is read later."""
+    if isinstance(schema, list):
+        return [_or_a_variable(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kind, words = schema.get("type"), schema.get("enum")  # mappings where options are named so
+    if (isinstance(kind, str) and kind in _NO_TEXT) or isinstance(words, list):
+        about = {name: schema[name] for name in ("title", "default", "description") if name in schema}
+        return about | {
+            "anyOf": [{k: v for k, v in schema.items() if k not in about}, {"$ref": f"#/$defs/{_VARIABLE}"}]
+        }
+    return {name: _or_a_variable(value) for name, value in schema.items()}
 
 
 def _by_type(kind: plugins.Kind, name: str, definitions: dict[str, Any]) -> dict[str, Any]:

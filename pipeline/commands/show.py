@@ -32,6 +32,16 @@ def preview(work: Workspace, count: int) -> Iterator[dict[str, Any]]:
 
 def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[str, Any]]:
     """Yield rows of a table in source order, with all their columns; `rejected`: those that were dropped, with reasons."""
+    for part in _parts(work, table, rejected):
+        yield from part.to_pylist()
+
+
+def columns(work: Workspace, table: str, rejected: bool = False) -> list[str]:
+    """Return the names of all columns that a row of the table may have: shards of one table may differ in them."""
+    return list(dict.fromkeys(name for part in _parts(work, table, rejected) for name in part.column_names))
+
+
+def _parts(work: Workspace, table: str, rejected: bool) -> Iterator[pa.Table]:
     if table in SPLITS and rejected:
         read: Callable[[str], pa.Table] = work.split.read_rejected
     elif table in SPLITS:
@@ -41,11 +51,9 @@ def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[s
         if table == "labels" and (rejected or not work.reviewed.path.exists()):
             folder = work.labels
         read = folder.read_rejected if rejected else folder.read
-    for shard in read_order(work.articles):
-        yield from read(shard).to_pylist()
+    yield from map(read, read_order(work.articles))
     if table == "labels" and rejected and work.reviewed.path.exists():
-        for shard in read_order(work.articles):
-            yield from work.reviewed.read_rejected(shard).to_pylist()
+        yield from map(work.reviewed.read_rejected, read_order(work.articles))
 
 
 def article(work: Workspace, row_id: str) -> dict[str, Any]:
@@ -95,11 +103,13 @@ _FOLDERS: dict[str, Callable[[Workspace], Folder]] = {
 
 
 def _row_of(work: Workspace, folder: Folder, row_id: str) -> dict[str, Any] | None:
-    """Return the row of an article in a stage's folder, kept or rejected, None where the stage has none."""
-    for shard in read_order(work.articles):
-        if folder.manifest(shard) is None:
-            continue
-        for table in (folder.read(shard), folder.read_rejected(shard)):
+    """Return the row of an article in a stage's folder, kept or else rejected, None where the stage has none."""
+    shards = [shard for shard in read_order(work.articles) if folder.manifest(shard) is not None]
+    for read in (
+        folder.read,
+        folder.read_rejected,
+    ):  # a row that was dropped may have the id of a good one in a later file
+        for table in map(read, shards):
             for row in table.filter(pc.equal(table.column("id"), row_id)).to_pylist():
                 return dict(row)
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
+from pipeline.collect import charsets
 from pipeline.collect.to_article import to_article
 from pipeline.core.contracts import SourceOptions
 from pipeline.core.errors import InputError
@@ -21,14 +22,16 @@ from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.requests import RequestBuilder
 
 
-def try_text(work: Workspace, text: str) -> dict[str, Any]:
+def try_text(work: Workspace, text: str | bytes) -> dict[str, Any]:
     """Label a text; return prompt, raw reply, label, repairs and cost.  A text that was asked before costs nothing.
+
+    Bytes are a text in the encoding that they look like, as a file is read.
 
     The answer is in the job's ledger, as all are; no table of the job changes.  Raises InputError for a text that is no
     article, or where the request got no answer; Paused where the budget or the endpoint stopped it.
     """
     builder = RequestBuilder(work)
-    article = _article(text)
+    article = _article(charsets.decode(text, None)[0] if isinstance(text, bytes) else text)
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger, work.locked(shared=True):
         stage.check_ledger_is_this_jobs(work, ledger, read_json(work.articles.path / "_order.json") or [])
         before = _ask_before(work, builder, ledger, article)

@@ -9,9 +9,9 @@ With `clean: {classes: {sports: [sport, 스포츠], politics: [정치]}}` replie
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.closed_set import ClosedSet, folded
@@ -24,13 +24,19 @@ from pipeline.core.types import Article, Label, LabelColumn, Reply
 VERSION = 2
 
 
+def _or_names_alone(schema: dict[str, Any]) -> None:
+    """Let the schema of `classes` take a list of names, too, as the validator does."""
+    by_name = {name: schema.pop(name) for name in ("type", "additionalProperties")}
+    schema["anyOf"] = [by_name, {"type": "array", "items": {"type": ["string", "number", "boolean"]}}]
+
+
 class Options(Base):
     """`classes`: names, or names with the other words for each; `other`: the name of one more, for what fits none of them;
     `descriptions`: what belongs to a class, by its name, for prompts that say it (classes/v2); `many`: an article may belong to
     several, and its label is a list in the order of the job file."""
 
     in_every_key = "classes"
-    classes: dict[str, list[str]]
+    classes: Annotated[dict[str, list[str]], Field(json_schema_extra=_or_names_alone)]
     other: str | None = None
     descriptions: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it
     many: bool = False
