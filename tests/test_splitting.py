@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.core.text.folding import fold_case
 from pipeline.split.groups import groups
 from pipeline.split.minhash import NUMBERS, signature
-from tests.conftest import JobMaker, rows, run, write_jsonl
+from tests.conftest import JobMaker, article, command, rows, run, write_jsonl
 
 WORDS = [
     f"{a}{b}{c}" for a in ("ka", "to", "mi", "re", "sul") for b in ("ber", "lon", "dik", "va") for c in ("n", "ts", "")
@@ -211,3 +211,17 @@ def test_equal_texts_only(make_job: JobMaker, tmp_path: Path) -> None:
     together = [{f"r{n}", f"same{n}"} <= found[split] for split in ("train", "eval") for n in range(40)]
     assert sum(together) == 40
     assert any((f"r{n}" in found["eval"]) != (f"near{n}" in found["eval"]) for n in range(40))
+
+
+def test_an_eval_that_is_empty_is_told(make_job: JobMaker) -> None:
+    story = article(1, 400)
+    copies = [story | {"id": f"c{n}", "body": f"{story['body']} Copy {n}."} for n in range(20)]
+    path = make_job(copies, filters=[])
+    told = command("run", path, "--to", "split")
+    assert told.returncode == 0 and (
+        "split: none of 20 articles is eval (split.eval: 0.2); groups of near-copies: 1, each" in told.stderr
+    )
+    assert "is eval" not in command("run", path, "--to", "split", "--set", "split.eval=0").stderr
+    assert (
+        "is eval" not in command("run", make_job([article(n) for n in range(20)], name="other"), "--to", "split").stderr
+    )

@@ -19,6 +19,7 @@ NO_EXTRAS_OF_USERS = ("test", "dev", "bench")
 KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "HF_TOKEN")
 
 LOCAL_NEEDS = ("torch", "psutil")
+_DOES_NOT_FIT = "does not fit"
 _TOKENS = 1024  # of an article and its reply
 
 _EXTRA = re.compile(r"([A-Za-z0-9._-]+).*;.*extra == ['\"](\w+)['\"]")
@@ -31,7 +32,8 @@ def examine(work: Workspace | None) -> Iterator[Check]:
         yield _package(name)
     yield from _extras()
     for name in KEYS:
-        yield Check(True, name, "set" if os.environ.get(name) else "not set")
+        is_set = bool(os.environ.get(name))
+        yield Check(is_set or None, name, "set" if is_set else "not set")  # a fault only where a job needs it
     yield from _local()
     if work:
         yield from of_job(work)
@@ -70,7 +72,8 @@ def _local() -> Iterator[Check]:
         free, total = device.free / GIB, device.total / GIB
         yield Check(True, "device", f"{device.kind}: {device.name}, {free:.1f} of {total:.1f} GiB free")
     for name, shape in memory.DOCUMENTED.items():
-        yield Check(True, name.rpartition("/")[2], _fits(devices, shape))
+        state = _fits(devices, shape)
+        yield Check(None if state.startswith(_DOES_NOT_FIT) else True, name.rpartition("/")[2], state)
 
 
 def _fits(devices: list[Device], shape: Shape) -> str:
@@ -79,7 +82,7 @@ def _fits(devices: list[Device], shape: Shape) -> str:
     need = memory.needed(weights, article, devices[0].kind)
     needs_text = f"{need / GIB:.1f} GiB in 4 bits with one article of {_TOKENS:,} tokens"
     if need > free:
-        return f"does not fit: needs {needs_text}"
+        return f"{_DOES_NOT_FIT}: needs {needs_text}"
     slow = "; but there is no card: minutes an article, with device: cpu" if devices[0].kind == "cpu" else ""
     return (
         f"fits: needs {needs_text}; room for {1 + int((free - need) * (1 - memory.RESERVE) // article):,} at once{slow}"

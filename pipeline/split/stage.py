@@ -20,6 +20,7 @@ from pipeline.engines.steps import Step, state_of
 from pipeline.job.workspace import Workspace
 from pipeline.split import keep_out
 from pipeline.split.assignment import (
+    EVAL,
     KEPT_OUT,
     OUT,
     TEXTS,
@@ -35,6 +36,7 @@ from pipeline.split.assignment import (
 VERSION = 2
 _log = logging.getLogger("labelmill.split")
 _OPTIONS = "_options.json"  # beside the log: by which options its last entries were drawn
+_FEW = 3  # rows of eval: fewer may be none by chance
 _REASONS = {OUT: "near_copy_of_eval", KEPT_OUT: "near_copy_of_benchmark"}
 SPLIT = pa.schema([("id", pa.string()), ("group_id", pa.string()), ("split", pa.string())])
 
@@ -97,7 +99,21 @@ def _assigned(work: Workspace, shards: list[str]) -> Assignment:
     _tell_of_changes(work, log)
     assignment = assign(rows, log, signatures, options, benchmarks)
     append_log(work.assignments, rows, signatures, assignment, log)
+    _tell_of_an_empty_eval(work, assignment)
     return assignment
+
+
+def _tell_of_an_empty_eval(work: Workspace, assignment: Assignment) -> None:
+    """Tell where no row is eval though some were asked for: a model would be measured on nothing."""
+    options, count = work.config.split, len(assignment.codes)
+    wanted = options.eval * count if options.eval < 1 else options.eval
+    if wanted < _FEW or (assignment.codes == EVAL).any():
+        return
+    groups = len(pc.unique(assignment.group_ids))
+    _log.warning(
+        f"split: none of {count:,} articles is eval (split.eval: {options.eval:g}); groups of near-copies: {groups:,}, each is "
+        f"drawn as a whole, and one of more than {options.largest_group(count):,} is train (docs/publishing.md)"
+    )
 
 
 def _tell_of_changes(work: Workspace, log: pa.Table) -> None:
