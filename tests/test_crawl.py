@@ -526,6 +526,7 @@ def test_kill_9_and_ctrl_c(make_job: JobMaker, tmp_path: Path) -> None:
     assert len(twice) <= 3 * (8 + 64), "no more than what was under way, and one group, at each kill"
 
 
+@pytest.mark.slow
 def test_killed_while_extracting(make_job: JobMaker, tmp_path: Path) -> None:
     """What was fetched is not fetched again: a run ends when its articles are there."""
     pages: dict[str, Page] = {f"/{n}.html": page(html(n)) for n in range(20)}

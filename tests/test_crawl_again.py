@@ -99,6 +99,7 @@ def test_forbidden_now(make_job: JobMaker) -> None:
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["before", "between"])
 def test_killed_while_revalidating(make_job: JobMaker, tmp_path: Path, where: str) -> None:
     """Both bodies are there until it is decided which one stays; nothing is fetched again for that."""

@@ -669,6 +669,7 @@ def test_reading_ahead_is_bounded() -> None:
 
 
 @linux
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_is_left_behind(how: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "slow.html").write_bytes(SLOW)
@@ -717,6 +718,7 @@ def _f1(pairs: Sequence[tuple[str, str]], size: int) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
+@pytest.mark.slow
 def test_quality_on_real_pages() -> None:
     import trafilatura
 

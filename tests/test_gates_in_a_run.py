@@ -84,7 +84,7 @@ def test_a_label_of_nothing_is_asked_again_once(make_job: JobMaker, server: Serv
 @pytest.mark.parametrize("absent", ["flag", "keep"])
 def test_an_abstractive_job_keeps_its_labels(make_job: JobMaker, server: Server, absent: str) -> None:
     server.script = lambda body, times: (200, completion(body, "velvet umbrellas; quantum chess"), {})
-    path: Path = openai_job(make_job, server, 12)
+    path: Path = openai_job(make_job, server, 12, brake=None)
     work = run(path, f"clean.absent={absent}", last="clean")
     assert len(rows(work, "labels")) == (12 if absent == "keep" else 0)
     assert sum(server.seen.values()) == (12 if absent == "keep" else 24)

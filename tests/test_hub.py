@@ -553,6 +553,7 @@ def load(version: str, job: Publisher, folder: Path) -> str:
     return done.stdout or done.stderr
 
 
+@pytest.mark.slow
 def test_croissant_is_read_by_its_address_and_from_disk(job: Publisher, tmp_path: Path) -> None:
     """mlcroissant, which loads a description by URL as well as by path; each version has the addresses of its own tag."""
     pytest.importorskip("mlcroissant")

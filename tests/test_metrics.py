@@ -99,6 +99,7 @@ def test_classes() -> None:
     assert classes.macro_f1(["a", "a", None], ["a", "b", "b"]) == pytest.approx((2 / 3 + 0) / 2)
 
 
+@pytest.mark.slow
 def test_intervals_cover() -> None:
     """95% intervals of the mean of 60 values hold the true mean 95 times of 100, give or take."""
     draw = random.Random(7)

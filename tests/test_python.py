@@ -386,6 +386,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_within_an_event_loop(make_job: JobMaker, server: Server, tmp_path: Path) -> None:
     make_job([article(n) for n in range(4)], label=openai(server))
     assert in_a_process(IN_A_LOOP.format(url=server.url), tmp_path, OPENAI_API_KEY="secret") == "4 True\n"
@@ -402,6 +403,7 @@ CELLS = (
 )
 
 
+@pytest.mark.slow
 def test_a_notebook_cell_by_cell(
     make_job: JobMaker, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -542,6 +544,7 @@ def test_the_quickstart_in_python(tmp_path: Path) -> None:
     assert json.dumps(status(job)) and len(labels(job)) == 70
 
 
+@pytest.mark.slow
 def test_the_page_on_python_is_true(tmp_path: Path) -> None:
     """Its examples run one after the other, as cells; what a comment says comes out."""
     import shutil

@@ -47,8 +47,8 @@ READERS: dict[str, Callable[[Path], int]] = {
 
 
 def former_names(work: Workspace) -> None:
-    """Give all manifests of a job the names that they had before."""
-    for file in list(work.path.rglob("_*.manifest.json")):
+    """Give the manifests of a job the names that they had before; what publishing keeps came after that."""
+    for file in [file for file in work.path.rglob("_*.manifest.json") if file.parent.name != "publish.facts"]:
         file.rename(file.with_name(file.name[1:].removesuffix(".manifest.json") + ".json"))
 
 

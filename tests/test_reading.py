@@ -76,6 +76,7 @@ rows_of_values = st.lists(st.dictionaries(strings, nested, max_size=4), max_size
 
 
 @given(rows_of_values, st.integers(1, 40), st.sampled_from([None, 1]), st.booleans())
+@pytest.mark.slow
 def test_json_is_cut_where_its_values_end(data: list[Any], chunk: int, indent: int | None, ascii: bool) -> None:
     before, json_values.CHUNK = json_values.CHUNK, chunk
     try:
@@ -114,6 +115,7 @@ print(1 + sum(1 for _ in found), peak() - before)
 )
 
 
+@pytest.mark.slow
 def test_a_large_array_in_flat_memory(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with path.open("w", encoding="utf-8") as file:

@@ -61,6 +61,7 @@ def test_an_article_that_is_always_refused_stops_no_other(
     assert len(asked) <= 70  # with pauses of a fiftieth
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_several_that_are_always_refused_stop_no_other(make_job: JobMaker, server: Server) -> None:
     server.script = lambda body, times: (429, ODD, {}) if is_marked(body) else (200, completion(body, "city"), {})

@@ -153,6 +153,7 @@ def test_a_skipped_blind_article_stays_blind_in_the_history(served: ReviewServer
     assert (seen["card"]["id"], seen["card"]["blind"], seen["card"]["typed"]) == (second["id"], False, ["city"])
 
 
+@pytest.mark.slow
 def test_another_seed_does_not_make_blind_who_has_seen(job: Path) -> None:
     """What was handed out counts, judged or not; and a new seed takes a blind article of who wrote for it to the audit."""
     with ReviewServer(job) as server:
@@ -213,6 +214,7 @@ def test_a_verdict_in_one_lane_fills_in_no_other(served: ReviewServer) -> None:
     assert risky["id"] not in {card["id"] for card in kim.queue("audit")}
 
 
+@pytest.mark.slow
 def test_the_version_does_not_tell_what_was_rejected(job: Path) -> None:
     """The published label has one reviewer's verdicts in it: beside the present one it would tell them to the next."""
     with ReviewServer(job) as server:

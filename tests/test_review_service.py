@@ -426,6 +426,7 @@ def test_others_need_the_token(job: Path) -> None:
 
 def test_guessing_a_token_is_slow_however_many_guess_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(access, "_LONGEST_PAUSE", 0.002)
 
     async def guess() -> list[bool | None]:
         guesses = access.Guesses()
@@ -440,6 +441,7 @@ def test_guessing_a_token_is_slow_however_many_guess_at_once(monkeypatch: pytest
     assert asyncio.run(guess()).count(None) == 201 - access._MOST_WAITING
     pauses: list[float] = []
     monkeypatch.setattr(access, "_FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(access, "_LONGEST_PAUSE", 60.0)
 
     async def slept(seconds: float) -> None:
         pauses.append(seconds)

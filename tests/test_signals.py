@@ -72,6 +72,7 @@ def test_a_signal_in_a_callback_that_cannot_raise_is_not_lost(number: signal.Sig
 
 
 @SIGNALS
+@pytest.mark.slow
 @pytest.mark.parametrize("new_loop", ["asyncio.new_event_loop", "uvloop.new_event_loop"])
 def test_a_storm_of_signals_while_it_begins_and_ends_to_hear_them(number: signal.Signals, new_loop: str) -> None:
     """Each is heard by the loop or by the handler of before: none ends the process, as the system's own would."""

@@ -90,6 +90,7 @@ def test_mistakes_are_one_line(make_job: JobMaker, folder: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_hub(make_job: JobMaker, tmp_path: Path) -> None:
     """In a process of its own: the client reads HF_ENDPOINT when it is imported."""
     with Hub() as hub:
@@ -138,6 +139,7 @@ print(50_000 + sum(1 for _ in rows), peak() - before)
 )
 
 
+@pytest.mark.slow
 def test_many_rows_in_flat_memory(tmp_path: Path) -> None:
     (tmp_path / "big").mkdir()
     with pq.ParquetWriter(tmp_path / "big" / "train.parquet", table([1]).schema) as writer:

@@ -335,6 +335,7 @@ print(sum(1 for unit in units for _ in source.read(unit)), peak() - before)
 )
 
 
+@pytest.mark.slow
 def test_many_rows_in_flat_memory(url: str) -> None:
     table(url)
     insert(url, range(100_000), KOREAN * 10)  # 140 MB of text

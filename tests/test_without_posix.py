@@ -58,6 +58,7 @@ def test_an_endpoint_is_asked(without_posix: Command, make_job: JobMaker, server
     assert len(rows(work_of(path), "labels")) == 5
 
 
+@pytest.mark.slow
 def test_pages_are_crawled_without_a_limit_on_memory_and_one_line_says_so(
     without_posix: Command, make_job: JobMaker
 ) -> None:

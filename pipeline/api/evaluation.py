@@ -131,7 +131,7 @@ def _table(side: str, value: Any, column: LabelColumn) -> _Table:
         raise ArgumentError(f"{side}: give a DataFrame, a Dataset, a mapping, a list or a file; found {kind_of(value)}")
     if value and all(isinstance(item, Mapping) for item in value):
         return _of_records(side, value, column)
-    return _Table({str(place): _phrases(labels, column) for place, labels in enumerate(value)}, False)
+    return _Table({str(number): _phrases(labels, column) for number, labels in enumerate(value)}, False)
 
 
 def _of_records(side: str, records: Sequence[Mapping[Any, Any]], column: LabelColumn) -> _Table:
@@ -140,7 +140,7 @@ def _of_records(side: str, records: Sequence[Mapping[Any, Any]], column: LabelCo
     if name is None:
         raise ArgumentError(f"{side}: has no column {column.name!r}; it has: {', '.join(map(str, names.values()))}")
     has_ids = "id" in names
-    ids = [str(record[names["id"]]) if has_ids else str(place) for place, record in enumerate(records)]
+    ids = [str(record[names["id"]]) if has_ids else str(number) for number, record in enumerate(records)]
     table = _Table(dict(zip(ids, (_phrases(record[name], column) for record in records), strict=True)), has_ids)
     for field_name, values in (("text", table.texts), ("language", table.languages)):
         if field_name in names:

@@ -58,10 +58,10 @@ def _labelled(work: Workspace) -> Folder:
 def _with_articles(work: Workspace, folder: Folder, shard: str) -> pa.Table:
     rows = folder.read(shard)
     articles = work.filtered.read(shard, ["id", *_ARTICLE])
-    places = {row_id: place for place, row_id in enumerate(articles.column("id").to_pylist())}
+    places = {row_id: position for position, row_id in enumerate(articles.column("id").to_pylist())}
     chosen = articles.take(pa.array([places[row_id] for row_id in rows.column("id").to_pylist()], pa.int64()))
-    for place, name in enumerate(_ARTICLE, 1):
-        rows = rows.add_column(place, name, chosen.column(name))
+    for position, name in enumerate(_ARTICLE, 1):
+        rows = rows.add_column(position, name, chosen.column(name))
     return rows
 
 

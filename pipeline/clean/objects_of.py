@@ -85,8 +85,10 @@ def _chosen(values: list[tuple[str, Any]], part: Part) -> Any:
 def _names_any(value: Any, part: Part) -> bool:
     """Tell whether an object has a name of the schema, whatever is around it."""
     if isinstance(value, Mapping):
-        known = {fold_case(name) for name in part.properties}
-        return any(fold_case(str(name)) in known for name in value) or any(_names_any(v, part) for v in value.values())
+        names_of_schema = {fold_case(name) for name in part.properties}
+        return any(fold_case(str(name)) in names_of_schema for name in value) or any(
+            _names_any(v, part) for v in value.values()
+        )
     return isinstance(value, list) and any(_names_any(item, part) for item in value)
 
 
@@ -107,8 +109,8 @@ def _inner(value: Any, part: Part) -> Any:
         return loaded if isinstance(loaded := _loaded(value), dict | list) else _NOTHING
     if isinstance(value, list) and len(value) == 1:
         return value[0]
-    known = {fold_case(name) for name in part.properties}
-    if isinstance(value, Mapping) and len(value) == 1 and fold_case(str(next(iter(value)))) not in known:
+    names_of_schema = {fold_case(name) for name in part.properties}
+    if isinstance(value, Mapping) and len(value) == 1 and fold_case(str(next(iter(value)))) not in names_of_schema:
         inner = next(iter(value.values()))
         return inner if isinstance(inner, dict | list) and _names_any(inner, part) else _NOTHING
     return _NOTHING
@@ -159,13 +161,13 @@ def _fitted_object(value: Mapping[str, Any], part: Part, repairs: list[str]) -> 
     by_fold = {fold_case(name): name for name in part.properties}
     made: dict[str, Any] = {}
     for name, inner in value.items():
-        known = name if name in part.properties else by_fold.get(fold_case(str(name)))
-        if known is None or known in made or (known != name and known in value):
+        names_of_schema = name if name in part.properties else by_fold.get(fold_case(str(name)))
+        if names_of_schema is None or names_of_schema in made or (names_of_schema != name and names_of_schema in value):
             made[name] = inner
             continue
-        if known != name:
+        if names_of_schema != name:
             _noted(None, "name_spelling", repairs)
-        made[known] = fitted(inner, part.properties[known], repairs)
+        made[names_of_schema] = fitted(inner, part.properties[names_of_schema], repairs)
     return made
 
 

@@ -76,26 +76,26 @@ def _without(folder: Folder, shard: str, record: Record, drops: Drops, returning
     """Return a shard as it is with these drops, None where it is so already."""
     places = _places(folder.read(shard, ["source", "line"]))
     rejected = folder.read_rejected(shard).to_pylist()
-    leaving = [at for at, place in enumerate(places) if place in drops]
+    leaving = [at for at, origin in enumerate(places) if origin in drops]
     dropped = {(row["source"], row["line"]): row for row in rejected if row["reason"] in DROPPED}
     coming = returning.articles(dropped.keys() - drops.keys())
-    reasons = {place: (row["reason"], row["detail"]) for place, row in dropped.items()}
-    if not (leaving or coming) and all(reasons[place] == drops[place] for place in reasons):
+    reasons = {origin: (row["reason"], row["detail"]) for origin, row in dropped.items()}
+    if not (leaving or coming) and all(reasons[origin] == drops[origin] for origin in reasons):
         return None
     if coming:
         GivenTexts.beside(folder.path).write(shard, coming, further=True)
     kept = folder.read(shard)
-    gone = kept.take(pa.array(leaving, pa.int64())).select(["id", "source", "line", "text_sha256"]).to_pylist()
+    left_rows = kept.take(pa.array(leaving, pa.int64())).select(["id", "source", "line", "text_sha256"]).to_pylist()
     back = {(article.source, article.line) for article in coming}
     staying = [row for row in rejected if (row["source"], row["line"]) not in back]
-    for row in (*staying, *gone):
-        if (place := (row["source"], row["line"])) in drops and row.get("reason") in (None, *DROPPED):
-            row["reason"], row["detail"] = drops[place]
+    for row in (*staying, *left_rows):
+        if (origin := (row["source"], row["line"])) in drops and row.get("reason") in (None, *DROPPED):
+            row["reason"], row["detail"] = drops[origin]
     order: list[str] = record.get("sources") or record["files"]
     mask = pa.array(np.isin(np.arange(kept.num_rows), leaving, invert=True))
     whole = pa.concat_tables([kept.filter(mask), article_table(coming).select(kept.column_names)])
     schema = pa.schema([ARTICLE.field(name) for name in whole.column_names])
-    dropped_rows = _in_order(rejected_table([*staying, *gone]), order, REJECTED)
+    dropped_rows = _in_order(rejected_table([*staying, *left_rows]), order, REJECTED)
     return Output(_in_order(whole, order, schema), dropped_rows)
 
 

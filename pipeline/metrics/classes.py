@@ -45,8 +45,8 @@ def per_class(predicted: Sequence[Sequence[str]], gold: Sequence[Sequence[str]])
     scores = {}
     for key, name in sorted(names.items(), key=lambda item: item[1]):
         hits = sum(key in a and key in b for a, b in zip(given, wanted, strict=True))
-        found, support = sum(key in a for a in given), sum(key in b for b in wanted)
-        measured = score(hits, found, support)
+        answered, support = sum(key in a for a in given), sum(key in b for b in wanted)
+        measured = score(hits, answered, support)
         scores[name] = ClassScore(measured.precision, measured.recall, measured.f1, support)
     return scores
 

@@ -76,8 +76,8 @@ def _info(
 ) -> dict[str, Any]:
     """Describe a configuration by its files; `datasets` refuses rows that differ from it in number or type."""
     files = {data["split"]: sorted(folder.glob(data["path"])) for data in config["data_files"]}
-    known = {folder / name: size for name, size in (sizes or {}).items()}
-    splits = [_split(name, paths, kinds or {}, known) for name, paths in files.items()]
+    size_of = {folder / name: size for name, size in (sizes or {}).items()}
+    splits = [_split(name, paths, kinds or {}, size_of) for name, paths in files.items()]
     stored = [path for paths in files.values() for path in paths]
     return {
         "config_name": config["config_name"],
@@ -91,10 +91,10 @@ def _info(
     }
 
 
-def _split(name: str, paths: list[Path], kinds: Kinds, known: Mapping[Path, int]) -> dict[str, Any]:
+def _split(name: str, paths: list[Path], kinds: Kinds, size_of: Mapping[Path, int]) -> dict[str, Any]:
     """Count a split's rows, and its bytes as `datasets` counts them."""
     count = sum(pq.read_metadata(path).num_rows for path in paths)
-    size = sum(known[path] if path in known else file_facts.num_bytes(path, kinds) for path in paths)
+    size = sum(size_of[path] if path in size_of else file_facts.num_bytes(path, kinds) for path in paths)
     return {"name": name, "num_bytes": size, "num_examples": count}
 
 

@@ -45,11 +45,13 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     )
     if kinds is not None:  # a version of before has no such metadata, and its files stay byte for byte
         schema = schema.with_metadata(features.metadata_of(dataset_info.card_features(schema, kinds)))
-    known = _take_over(planned, path, schema)
-    data_files.write(path / "data", schema, _parts(work, planned.index, schema, known), _written(planned.index, known))
+    taken_over = _take_over(planned, path, schema)
+    data_files.write(
+        path / "data", schema, _parts(work, planned.index, schema, taken_over), _written(planned.index, taken_over)
+    )
     data_files.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
     damaged = {digest for digests in planned.manifest.get("broken", {}).values() for digest in digests}
-    digests = store.file_digests(path, known)
+    digests = store.file_digests(path, taken_over)
     for name in (name for name, digest in digests.items() if digest in damaged):
         data_files.remake(path / name, planned.manifest["version"])
         digests[name] = file_digest(path / name)
@@ -89,14 +91,14 @@ def _is_as_written(file: Path, schema: pa.Schema, index: pa.Table, name: str) ->
     )
 
 
-def _written(index: pa.Table, known: Collection[str]) -> pa.Table:
+def _written(index: pa.Table, taken_over: Collection[str]) -> pa.Table:
     """Return the rows of the index that are in files to be written."""
-    if not known:
+    if not taken_over:
         return index
     names = pc.binary_join_element_wise(
         index.column("split").cast(pa.string()), index.column("file").cast(pa.string()), "/"
     )
-    places = [f"{split}/{int(number)}" for split, number in (Path(name).stem.split("-") for name in known)]
+    places = [f"{split}/{int(number)}" for split, number in (Path(name).stem.split("-") for name in taken_over)]
     return index.filter(pc.invert(pc.is_in(names, pa.array(places, pa.string()))))
 
 
@@ -104,7 +106,7 @@ def _facts_of_files(
     work: Workspace, path: Path, planned: Plan, digests: dict[str, str], kinds: features.Kinds
 ) -> dict[str, file_facts.FileFacts]:
     """Return the facts of all data files of a version, and keep them for the next one."""
-    folder, found = planning.files_folder(work, Nfc(work.given)), dict[str, file_facts.FileFacts]()
+    folder, facts_of = planning.files_folder(work, Nfc(work.given)), dict[str, file_facts.FileFacts]()
     for name in (name for name in digests if name.startswith("data/")):
         facts = folder.read(digests[name])
         if facts is None:
@@ -112,10 +114,10 @@ def _facts_of_files(
             checksum = checksums.of_file(path / name, work.config.label_column.name)
             facts = file_facts.FileFacts(state, checksum, file_facts.num_bytes(path / name, kinds))
             folder.write(digests[name], facts)
-        found[name] = facts
+        facts_of[name] = facts
     of_last = store.read_manifest(planned.last)["files"] if planned.last else {}
     folder.keep_only({*digests.values(), *of_last.values()})
-    return found
+    return facts_of
 
 
 def _address(version: dict[str, Any]) -> str:
@@ -124,7 +126,7 @@ def _address(version: dict[str, Any]) -> str:
 
 
 def _parts(
-    work: Workspace, index: pa.Table, schema: pa.Schema, known: Collection[str]
+    work: Workspace, index: pa.Table, schema: pa.Schema, taken_over: Collection[str]
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Yield all rows that are in files to be written as they go out, each part with its slice of the index.
 
@@ -135,7 +137,7 @@ def _parts(
         for shard, count in zip(names, outgoing.counts(names), strict=True):
             index_slice = index.slice(start, count)
             start += count
-            written = _written(index_slice, known)
+            written = _written(index_slice, taken_over)
             if written.num_rows:
                 outgoing_rows = outgoing.of(shard)
                 if written.num_rows < count:

@@ -64,9 +64,9 @@ def like_benchmarks(signatures: Signatures, benchmarks: pa.Table, similarity: fl
 
 
 def _signed(name: str, rows: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[pa.Table]:
-    texts = ((f"{name}, {place}", text) for place, fields in rows for text in _texts(fields))
+    texts = ((f"{name}, {origin}", text) for origin, fields in rows for text in _texts(fields))
     while batch := list(islice(texts, _BATCH)):
-        signed = texts_of([place for place, _ in batch], [text for _, text in batch])
+        signed = texts_of([origin for origin, _ in batch], [text for _, text in batch])
         yield pa.table([signed.column("id"), signed.column("signature").cast(pa.binary())], schema=BENCHMARK)
 
 

@@ -57,13 +57,13 @@ def unchanged(index: pa.Table, compared: Comparison, old: pa.Table) -> frozenset
     `index` has `split, file` of each row of now, `old` of each row of then.
     """
     names = set[str]()
-    for place, rows in _rows_of_files(index).items():
+    for file, rows in _rows_of_files(index).items():
         before = compared.before[rows]
         then = np.arange(before[0], before[0] + len(rows))
         if (before == then).all() and not compared.changed[rows].any() and before[0] >= 0:
-            names.add(name_of(*place))
+            names.add(name_of(*file))
     counts = old.group_by(["split", "file"]).aggregate([([], "count_all")]).to_pylist()
-    now = {name_of(*place): len(rows) for place, rows in _rows_of_files(index).items()}
+    now = {name_of(*file): len(rows) for file, rows in _rows_of_files(index).items()}
     same = {name for row in counts if now.get(name := name_of(row["split"], row["file"])) == row["count_all"]}
     return frozenset(names & same)
 
@@ -78,7 +78,7 @@ def _rows_of_files(index: pa.Table) -> dict[tuple[str, int], Numbers]:
     """Return the numbers of the rows of each file, in order."""
     splits, files = np.asarray(index.column("split").cast(pa.string())), np.asarray(index.column("file"))
     places = [(name, int(file)) for name in SPLITS for file in np.unique(files[splits == name])]
-    return {place: np.flatnonzero((splits == place[0]) & (files == place[1])) for place in places}
+    return {file: np.flatnonzero((splits == file[0]) & (files == file[1])) for file in places}
 
 
 def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Table]], index: pa.Table) -> None:

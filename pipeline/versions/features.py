@@ -68,10 +68,10 @@ class TypeSurvey:
             return None
         kinds: Kinds = {self._label: list(self._names)} if self._names and self._label in self._may_be else {}
         for name in TIMES:
-            found = self._times[name]
-            kept = len(found) == 1 and "" not in found and self._was.get(name, *found) in found
-            if name in self._may_be and (kept or (not found and name in self._was)):
-                kinds[name] = next(iter(found), str(self._was.get(name)))
+            kinds_seen = self._times[name]
+            kept = len(kinds_seen) == 1 and "" not in kinds_seen and self._was.get(name, *kinds_seen) in kinds_seen
+            if name in self._may_be and (kept or (not kinds_seen and name in self._was)):
+                kinds[name] = next(iter(kinds_seen), str(self._was.get(name)))
         return kinds
 
 

@@ -110,7 +110,7 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
 
     Only rows with a byte of something that looks like a leak are looked at one by one; the others have none.
     """
-    found = np.zeros((rows.num_rows, 2), np.int64)
+    counts = np.zeros((rows.num_rows, 2), np.int64)
     suspects = {int(row_of[number]) for number in _suspects(phrases)}
     published = [rows.column(name).combine_chunks() for name in ("title", "text")] if with_text else []
     for texts in published:
@@ -118,8 +118,8 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
     bounds = np.searchsorted(row_of, [sorted(suspects), [row + 1 for row in sorted(suspects)]])
     for row, start, end in zip(sorted(suspects), *bounds.tolist(), strict=True):
         parts = [texts[row].as_py() or "" for texts in published]
-        found[row] = leaks.count("\n".join([*parts, *phrases[start:end].to_pylist()]))
-    return found
+        counts[row] = leaks.count("\n".join([*parts, *phrases[start:end].to_pylist()]))
+    return counts
 
 
 def _suspects(texts: pa.Array) -> set[int]:

@@ -59,9 +59,9 @@ def _offsets(labels: pa.Table, columns: dict[str, Any], column: LabelColumn) -> 
     stored = labels.column("offsets") if "offsets" in labels.column_names else None
     if stored is not None and not stored.null_count:
         return stored
-    known = stored.to_pylist() if stored is not None else [None] * labels.num_rows
+    stored_spans = stored.to_pylist() if stored is not None else [None] * labels.num_rows
     values = (columns[name].to_pylist() for name in (column.name, "tiers", "text"))
-    spans = [span if span is not None else offsets(*row) for span, *row in zip(known, *values, strict=True)]
+    spans = [span if span is not None else offsets(*row) for span, *row in zip(stored_spans, *values, strict=True)]
     return pa.chunked_array([spans], OFFSETS)
 
 

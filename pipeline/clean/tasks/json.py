@@ -111,19 +111,19 @@ class Task(contracts.Task):
 
     def _label(self, raw: str) -> Label:
         """Return the label of a text by its structure alone."""
-        found = object_in(raw, self._part)
-        if found.status != "ok":
-            return Label([], [], found.status, found.repairs)
-        value = fitted(found.value, self._part, found.repairs)
+        reading = object_in(raw, self._part)
+        if reading.status != "ok":
+            return Label([], [], reading.status, reading.repairs)
+        value = fitted(reading.value, self._part, reading.repairs)
         if not any(name in self._part.properties for name in value):
-            return Label([], [], "no_answer" if faults.is_fault(raw) or not value else "unparseable", found.repairs)
+            return Label([], [], "no_answer" if faults.is_fault(raw) or not value else "unparseable", reading.repairs)
         if error := self._first_error(value):
-            return Label([], [], f"json_{error.validator}:{_path(error)}", found.repairs, error.message[:300])
+            return Label([], [], f"json_{error.validator}:{_path(error)}", reading.repairs, error.message[:300])
         if not holds(value, self._part):
-            return Label([], [], "json_out_of_range", found.repairs)
+            return Label([], [], "json_out_of_range", reading.repairs)
         if _has_more(value, self._part):
-            found.repairs.append("further_properties")
-        return Label([canonical(value, self._part)], [], "ok", found.repairs)
+            reading.repairs.append("further_properties")
+        return Label([canonical(value, self._part)], [], "ok", reading.repairs)
 
     def _first_error(self, value: Any) -> ValidationError | None:
         """Return what does not fit, of several that which stands first in the schema."""

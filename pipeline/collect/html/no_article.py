@@ -92,9 +92,9 @@ def is_list(tree: Any, paragraphs: Sequence[str]) -> bool:
 def link_share(links: Sequence[str], lines: Sequence[str]) -> float:
     """Return the share of a text's runs of three words that are those of its page's links, one after another."""
     linked = _runs(_WORD.findall(" ".join(links)))
-    known = set(linked)
+    of_links = set(linked)
     runs = _runs(_WORD.findall(" ".join(lines)))
-    return sum(run in known for run in runs) / len(runs) if runs else 0.0
+    return sum(run in of_links for run in runs) / len(runs) if runs else 0.0
 
 
 def _runs(words: Sequence[str]) -> list[tuple[str, ...]]:

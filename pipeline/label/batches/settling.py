@@ -82,8 +82,8 @@ class Settling:
         batch = await self._answers(batch, files, settled)
         self._failures(batch, settled)
         # the endpoint counted, and bills, answers that stand in no file
-        known = settled.answered + settled.earlier
-        settled.missing = max(0, min(state.completed - known, batch.requests - known - settled.failing))
+        accounted = settled.answered + settled.earlier
+        settled.missing = max(0, min(state.completed - accounted, batch.requests - accounted - settled.failing))
         lost_usd, lost_requests = await self._twins(batch)
         missing_usd, missing_requests = self._missing(batch, settled)
         detail = settled.oddities() or (f"{state.problem}"[:300] if state.problem else None)

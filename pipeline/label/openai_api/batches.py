@@ -266,10 +266,10 @@ class Batches(BatchApi):
                 text = self._endpoint.connection.without_secrets(str(failure).encode()).decode()
                 paid = failure.may_be_paid
                 raise RequestFailed(failure.kind, failure.code, text, may_be_paid=paid, reply=failure.reply) from None
-        told = body if body is not None and not error else {"error": error}
+        error_body = body if body is not None and not error else {"error": error}
         if isinstance(error, dict) and error.get("code") in _NOT_RUN:
             raise RequestFailed("transient", "not_run", str(error.get("message") or error["code"])[:300])
-        data = self._endpoint.connection.without_secrets(orjson.dumps(told, default=str))
+        data = self._endpoint.connection.without_secrets(orjson.dumps(error_body, default=str))
         raise self._endpoint.failure(self._endpoint.body(None), status, data, headers, None)
 
 

@@ -114,9 +114,9 @@ def _parameter(parts: list[dict[str, Any]]) -> str:
     return next((path for path in paths if path), "")
 
 
-def _path(place: Any) -> str:
+def _path(location: Any) -> str:
     """Return `messages.0.role` for `["body", "messages", 0, "role"]` and for `messages[0].role`."""
-    names = list(map(str, place)) if isinstance(place, list) else re.findall(r"[^.\[\]/$]+", str(place or ""))
+    names = list(map(str, location)) if isinstance(location, list) else re.findall(r"[^.\[\]/$]+", str(location or ""))
     if names[:1] == ["body"]:
         names = names[1:]
     return "" if not names or names[0] in _NOTHING else ".".join(names)

@@ -61,10 +61,10 @@ async def _unlisted(client: openai.AsyncOpenAI, model: str) -> ModelInfo | None:
     None for a server that cannot be asked about one model: its list may be of anything.
     """
     try:
-        found = await client.models.retrieve(model)
+        retrieved = await client.models.retrieve(model)
     except openai.NotFoundError as error:
         return None if error.body == {"detail": "Not Found"} else ModelInfo("")
-    entry = found.to_dict() if isinstance(found, openai.BaseModel) else found
+    entry = retrieved.to_dict() if isinstance(retrieved, openai.BaseModel) else retrieved
     return replace(chat_completions.model_info(entry), id=model)
 
 

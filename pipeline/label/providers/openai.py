@@ -149,8 +149,8 @@ class Provider(contracts.Provider):
             if 200 <= status < 300:
                 try:
                     return chat_completions.reply(data, headers)
-                except failures.ErrorInside as found:
-                    status, data, inside = found.status, found.body, found
+                except failures.ErrorInside as error_inside:
+                    status, data, inside = error_inside.status, error_inside.body, error_inside
                 except RequestFailed:  # for the same reason, in a text without the key
                     return chat_completions.reply(self._connection.without_secrets(data), headers)
             error = read_error(self._connection.without_secrets(data))

@@ -8,7 +8,7 @@ from datetime import date
 
 def luhn(digits: str) -> bool:
     """Payment cards (ISO/IEC 7812)."""
-    doubled = [int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits))]
+    doubled = [int(digit) * (1 + position % 2) for position, digit in enumerate(reversed(digits))]
     return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0
 
 
@@ -36,7 +36,7 @@ def korean_birthday(digits: str) -> bool:
 
 def chinese_resident(text: str) -> bool:
     """Eighteen characters (GB 11643): place, day of birth, order, check digit by 11 (X: 10)."""
-    weights = [2**place % 11 for place in range(17, 0, -1)]
+    weights = [2**position % 11 for position in range(17, 0, -1)]
     return is_day(text[6:14]) and "10X98765432"[_weighted(text[:17], weights) % 11] == text[17].upper()
 
 
@@ -59,9 +59,9 @@ _TURN = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4]
 def verhoeff(digits: str) -> bool:
     """Indian residents (Aadhaar): Verhoeff's check digit, by the group of the symmetries of a pentagon."""
     check = 0
-    for place, digit in enumerate(reversed(digits)):
+    for position, digit in enumerate(reversed(digits)):
         turned = int(digit)
-        for _ in range(place % 8):
+        for _ in range(position % 8):
             turned = _TURN[turned]
         check = _D5[check][turned]
     return check == 0

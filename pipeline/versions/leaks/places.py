@@ -47,20 +47,22 @@ def suspects(data: bytes, bounds: Sequence[int], marks: Iterable[str]) -> set[in
 
     `data` are the texts in UTF-8, a line end behind each, `bounds` where each begins and the last one ends.
     """
-    found = set[int]()
-    found.update(_touched(_runs(data.translate(_IN_KEYS), _KEY_RUN), bounds))
+    numbers_of_places = set[int]()
+    numbers_of_places.update(_touched(_runs(data.translate(_IN_KEYS), _KEY_RUN), bounds))
     numbers = _runs(data.translate(_IN_NUMBERS), _NUMBER_RUN)
-    found.update(_touched(((s, e) for s, e in numbers if _digits_in(data[s:e]) >= _NUMBER_RUN), bounds))
+    numbers_of_places.update(_touched(((s, e) for s, e in numbers if _digits_in(data[s:e]) >= _NUMBER_RUN), bounds))
     for mark in ("@", *marks):
-        found.update(_touched(_occurrences(data, mark.encode()), bounds))
+        numbers_of_places.update(_touched(_occurrences(data, mark.encode()), bounds))
     if not data.isascii():
         for number, (start, end) in enumerate(pairwise(bounds)):
-            if number not in found:
+            if number not in numbers_of_places:
                 whole = data[start:end]
                 if not whole.isascii() and any(byte in whole for byte in _ODD_BYTES):
                     # a part of the digits around a sign may be in what is published beside the text
-                    found |= {number} if _has_odd_numbers(whole.decode("utf-8", "replace"), whole, 0) else set()
-    return found
+                    numbers_of_places |= (
+                        {number} if _has_odd_numbers(whole.decode("utf-8", "replace"), whole, 0) else set()
+                    )
+    return numbers_of_places
 
 
 def _runs(image: bytes, least: int) -> Iterator[tuple[int, int]]:
@@ -108,9 +110,7 @@ class Places:
 
     def of_keys(self) -> list[tuple[int, int]]:
         """Return start and end of what may hold keys: long runs of their characters, and what stands around an @."""
-        around = (
-            [place for place in self._around_ats() if self.text.find("://", *place) >= 0] if "@" in self.text else []
-        )
+        around = [span for span in self._around_ats() if self.text.find("://", *span) >= 0] if "@" in self.text else []
         return _joined(around + self._around_runs(_IN_KEYS, _KEY_RUN, _AROUND_KEY))
 
     def of_numbers(self) -> list[tuple[int, int]]:
