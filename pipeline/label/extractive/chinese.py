@@ -17,7 +17,10 @@ _PARTS = {"noun": NOUN, "person": NOUN, "verb noun": VERBAL, "adjective": MODIFI
 _TOTAL = 26  # logarithm (base 2) of all words that were counted
 _NAMED = 24  # logarithm of the count that a name gets where it was seen to be one
 _COMMON_VERB = 12  # logarithm of the count from which a verb of one character is no part of a name
+_RARE = 9  # logarithm of the count up to which a character is hardly a word by itself
 _LONGEST_UNKNOWN = 6
+_FIRST_HAN = "\u3005"
+_NOT_LISTED = (0, UNKNOWN)
 _TOKENS = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-.&+][A-Za-z0-9]+)*|\d+(?:[.,]\d+)*%?")
 _NUMBERED = frozenset("线楼院厅馆桥")  # 地铁5号线
 _DOTS = "·・‧"
@@ -42,14 +45,22 @@ def simplified(text: str) -> str:
 
 def read(text: str) -> list[Word]:
     """Return the words of a text in simplified characters, in order; punctuation shows in their offsets."""
-    names = _people(text)
+    names = _by_first(_people(text))
     words: list[Word] = []
     for stretch in _TOKENS.finditer(text):
-        if re.match(f"[{HAN}]", stretch[0]):
-            words += _attached(_joined(_divided(stretch[0], stretch.start(), names), text), text)
+        shown, begin = stretch[0], stretch.start()
+        if shown[0].isdigit() or shown[0] < _FIRST_HAN:
+            words.append(Word(begin, begin + len(shown), BREAK if shown[0].isdigit() else UNKNOWN))
         else:
-            words.append(Word(stretch.start(), stretch.end(), BREAK if stretch[0][0].isdigit() else UNKNOWN))
+            words += _attached(_joined(_divided(shown, begin, names), text), text)
     return _foreign(words, text)
+
+
+def _by_first(names: frozenset[str]) -> dict[str, list[str]]:
+    by_first: dict[str, list[str]] = {}
+    for name in names:
+        by_first.setdefault(name[0], []).append(name)
+    return by_first
 
 
 def _foreign(words: list[Word], text: str) -> list[Word]:
@@ -100,10 +111,11 @@ def _dictionary() -> dict[str, tuple[int, int]]:
 
 @lru_cache(maxsize=1)
 def _reach() -> dict[str, int]:
-    """Return how long the longest word is that begins with a character."""
+    """Return how long the longest word is that begins with two characters."""
     longest: dict[str, int] = {}
     for word in _dictionary():
-        longest[word[0]] = max(longest.get(word[0], 1), len(word))
+        if len(word) > 1:
+            longest[word[:2]] = max(longest.get(word[:2], 2), len(word))
     return longest
 
 
@@ -129,29 +141,25 @@ def _people(text: str) -> frozenset[str]:
     return frozenset(name for name in found if known.get(name, (0, NOUN))[1] != BREAK)
 
 
-def _divided(stretch: str, offset: int, names: frozenset[str]) -> list[Word]:
+def _divided(stretch: str, offset: int, names: dict[str, list[str]]) -> list[Word]:
     """Return the most probable words of a stretch of Chinese characters."""
-    known, reach, size = _dictionary(), _reach(), len(stretch)
-    longest_name = max(map(len, names), default=1)
+    look_up, reach, size = _dictionary().get, _reach().get, len(stretch)
     worth, ends = [0.0] * (size + 1), [0] * (size + 1)
     parts = [UNKNOWN] * (size + 1)
     for begin in range(size - 1, -1, -1):
-        best = -_TOTAL + worth[begin + 1]
-        ends[begin] = begin + 1
-        longest = max(reach.get(stretch[begin], 1), longest_name)
-        for end in range(begin + 1, min(size, begin + longest) + 1):
-            word = stretch[begin:end]
-            entry = known.get(word)
-            if names and word in names:
-                count, part = _NAMED, PERSON
-            elif entry is not None:
-                count, part = entry
-            else:
-                continue
-            value = count - _TOTAL + worth[end]
-            if value > best:
-                best, ends[begin], parts[begin] = value, end, part
-        worth[begin] = best
+        first = stretch[begin]
+        count, parts[begin] = look_up(first, _NOT_LISTED)
+        best, best_end = count - _TOTAL + worth[begin + 1], begin + 1
+        # begins with a word's first two characters: of most places none does, and no more is looked up
+        for end in range(begin + 2, min(size, begin + reach(stretch[begin : begin + 2], 0)) + 1):
+            entry = look_up(stretch[begin:end])
+            if entry is not None and entry[0] - _TOTAL + worth[end] > best:
+                best, best_end, parts[begin] = entry[0] - _TOTAL + worth[end], end, entry[1]
+        for name in names.get(first, ()):
+            end = begin + len(name)
+            if stretch.startswith(name, begin) and _NAMED - _TOTAL + worth[end] > best:
+                best, best_end, parts[begin] = _NAMED - _TOTAL + worth[end], end, PERSON
+        worth[begin], ends[begin] = best, best_end
     words, begin = [], 0
     while begin < size:
         words.append(Word(offset + begin, offset + ends[begin], parts[begin]))
@@ -165,9 +173,11 @@ def _joined(words: list[Word], text: str) -> list[Word]:
     joined: list[Word] = []
     for word in words:
         before = joined[-1] if joined else None
-        is_single = word.end - word.begin == 1
-        count, part = known.get(text[word.begin : word.end], (0, UNKNOWN))
-        may_join = is_single and (part in (NOUN, UNKNOWN, MODIFIER) or (part == VERB and count < _COMMON_VERB))
+        if word.end - word.begin > 1:
+            joined.append(word)
+            continue
+        count, part = known.get(text[word.begin], _NOT_LISTED)
+        may_join = part in (NOUN, UNKNOWN, MODIFIER) or (part == VERB and count < _COMMON_VERB)
         if before and before.end == word.begin and may_join:
             is_suffix = text[word.begin] in suffixes and before.part in (NOUN, UNKNOWN, VERBAL)
             is_piece = before.part == UNKNOWN and before.end - before.begin < _LONGEST_UNKNOWN
@@ -175,12 +185,14 @@ def _joined(words: list[Word], text: str) -> list[Word]:
                 joined[-1] = Word(before.begin, word.end, NOUN if is_suffix else UNKNOWN)
                 continue
         joined.append(Word(word.begin, word.end, UNKNOWN) if may_join else word)
-    return [Word(each.begin, each.end, VERB) if _is_clause(each, text) else each for each in joined]
+    return [
+        Word(each.begin, each.end, VERB) if each.part == UNKNOWN and _is_clause(each, text) else each for each in joined
+    ]
 
 
 def _is_clause(word: Word, text: str) -> bool:
     """Whether single characters that were joined are no word, as the last one is a verb and no other is unknown: 停运, 票涨."""
-    if word.part != UNKNOWN or word.end - word.begin != 2:
+    if word.end - word.begin != 2:
         return False
     known = _dictionary()
     first, last = (known.get(each, (0, UNKNOWN))[1] for each in text[word.begin : word.end])
@@ -192,7 +204,8 @@ def _attached(words: list[Word], text: str) -> list[Word]:
     attached: list[Word] = []
     for word in words:
         before = attached[-1] if attached else None
-        if before and before.end == word.begin and _belong(before, word, text):
+        one_is_piece = before is not None and UNKNOWN in (before.part, word.part)
+        if before and one_is_piece and before.end == word.begin and _belong(before, word, text):
             attached[-1] = Word(before.begin, word.end, UNKNOWN)
         else:
             attached.append(word)
@@ -202,8 +215,7 @@ def _attached(words: list[Word], text: str) -> list[Word]:
 def _belong(one: Word, other: Word, text: str) -> bool:
     first, second = text[one.begin : one.end], text[other.begin : other.end]
     parts = {one.part, other.part}
-    pieces = UNKNOWN in parts and not parts & {PERSON, VERB}
-    if not pieces or len(first) + len(second) > _LONGEST_UNKNOWN or _stops() & {first, second}:
+    if PERSON in parts or VERB in parts or len(first) + len(second) > _LONGEST_UNKNOWN or _stops() & {first, second}:
         return False
     together = text.count(first + second)
     piece, word = (first, second) if len(first) == 1 or one.part == UNKNOWN else (second, first)
