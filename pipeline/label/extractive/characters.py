@@ -17,6 +17,9 @@ from pipeline.label.extractive.settings import Settings
 
 _QUOTED = re.compile(r"[「『《“‘]([^」』》”’\n]{2,16})[」』》”’]")
 _BODY = re.compile("(?:委员会|委員會|协会|協會|联盟|中心|公司|基金会|联合会|集团|学院|大学|研究院|研究所|局)$")
+_BARE_BODY = re.compile(
+    "(?:人民)?法院|检察院|大学|医院|银行|公司|集团|学校|中学|小学|学院|研究院|研究所|委员会|协会|基金会|博物馆|图书馆"
+)
 _SHORT_TERM = 4  # characters in quotation marks that are a term as a rule
 _TERM = re.compile(rf"[{HAN}A-Za-z0-9\u30a1-\u30fa\u30fc・·\u3041-\u3096]{{2,12}}")
 _OF_WORKS = "《『"
@@ -24,6 +27,7 @@ _LONGEST = 4  # words of a phrase
 _LONGEST_PHRASE = 16  # characters
 _SCALE = 5
 _SHORT = 2  # characters
+_PLAIN = 0.6  # how little a phrase says whose words say nothing alone
 _NAME = 5  # characters of a person's name at most
 FEATURES = (
     "frequency",
@@ -64,6 +68,9 @@ class _Phrase:
     names: int = 0  # occurrences as a person's name
     verbal: int = 0  # occurrences as what a verb is made of
     has_verb: bool = False
+    alone: int = 0  # occurrences with no word before
+    plain: float = 0  # how little it says
+    needs_head: bool = False  # of several words, in a language whose last one is the head
 
 
 def judge(text: str, title: str | None, language: str, settings: Settings) -> list[Judged]:
@@ -71,7 +78,7 @@ def judge(text: str, title: str | None, language: str, settings: Settings) -> li
     headline, body = articles.divide(text, title, language)
     whole = f"{headline}\n{body}"
     quoted = {match[1] for match in _QUOTED.finditer(whole)}
-    phrases = _phrases(whole, language, settings.stop_words)
+    phrases = _phrases(whole, len(headline) + 1, language, settings.stop_words)
     if settings.candidates:
         phrases = {
             phrase: phrases.get(phrase) or _given(phrase, whole) for phrase in settings.candidates if phrase in whole
@@ -132,10 +139,11 @@ def _runs(text: str, language: str, stop: frozenset[str]) -> Iterator[list[_Unit
         yield run
 
 
-def _phrases(text: str, language: str, stop: frozenset[str]) -> dict[str, _Phrase]:
-    edges = _lists(language)["edge"]
+def _phrases(text: str, behind: int, language: str, stop: frozenset[str]) -> dict[str, _Phrase]:
+    edges, common = _lists(language)["edge"], _lists(language)["common"]
     phrases: dict[str, _Phrase] = {}
-    for run in _runs(chinese.simplified(text) if language == "zh" else text, language, stop):
+    read = chinese.simplified(text) if language == "zh" else text  # what the lists are written in
+    for run in _runs(read, language, stop):
         final = len(run) - 1
         for begin, end, has_verb in _spans(run):
             shown = text[run[begin].begin : run[end].end]
@@ -145,13 +153,25 @@ def _phrases(text: str, language: str, stop: frozenset[str]) -> dict[str, _Phras
             if phrase is None:
                 phrase = phrases[shown] = _Phrase(shown, run[begin].begin)
                 phrase.has_verb = has_verb and not _BODY.search(shown)
+                if language == "zh":
+                    phrase.needs_head = end > begin
+                    phrase.plain = _plainness(read, run[begin : end + 1], common)
             phrase.count += 1
-            phrase.free_left += begin == 0
-            phrase.free_right += end == final
+            phrase.alone += begin == 0
+            phrase.free_left += begin == 0 or run[begin - 1].is_verb
+            phrase.free_right += end == final or run[end + 1].is_verb
             phrase.names += run[begin].is_name
             phrase.verbal += begin == end and run[begin].is_verbal
     _add_quoted(phrases, text)
+    if language == "zh":
+        _complete_bodies(phrases, text[behind:], behind)
     return _completed(phrases)
+
+
+def _plainness(text: str, units: list[_Unit], common: frozenset[str]) -> float:
+    if text[units[0].begin : units[-1].end] in common:
+        return 1
+    return _PLAIN * all(text[each.begin : each.end] in common for each in units)
 
 
 def _spans(run: list[_Unit]) -> Iterator[tuple[int, int, bool]]:
@@ -180,6 +200,26 @@ def _add_quoted(phrases: dict[str, _Phrase], text: str) -> None:
         phrases[shown] = _Phrase(shown, match.start(1), count, count, count)
 
 
+def _complete_bodies(phrases: dict[str, _Phrase], body: str, offset: int) -> None:
+    """Count the bare noun of an institution to what named it in full before: 法院 to 姑苏区人民法院."""
+    for short in [each for each in phrases.values() if each.alone and _BARE_BODY.fullmatch(each.text)]:
+        bare = body.find(short.text) + offset  # headlines are short before anything was named
+        named = [
+            each
+            for each in phrases.values()
+            if each is not short
+            and each.text.endswith(short.text)
+            and each.first < bare <= each.first + len(each.text)
+            and not each.has_verb
+        ]
+        if named:
+            full = min(named, key=lambda each: each.first)
+            full.count += short.alone
+            full.free_left += short.alone
+            full.free_right += short.alone
+            short.count = 0
+
+
 def _completed(phrases: dict[str, _Phrase]) -> dict[str, _Phrase]:
     """Count a family name to the name in full."""
     names = sorted((each for each in phrases.values() if each.names), key=lambda each: len(each.text))
@@ -198,7 +238,9 @@ def _completed(phrases: dict[str, _Phrase]) -> dict[str, _Phrase]:
 def _has_a_chance(phrase: _Phrase) -> bool:
     """Whether it is worth judging: what occurs once and only within a longer phrase is not, nor is a clause that occurs once."""
     is_whole = phrase.free_left > 0 and phrase.free_right > 0
-    return phrase.count > 1 or (phrase.count == 1 and is_whole and not phrase.has_verb)
+    if phrase.count > 1:
+        return phrase.free_right > 0 or not phrase.needs_head  # 世界桌球 before nothing but 锦标赛 and 联盟 has no head
+    return phrase.count == 1 and is_whole and not phrase.has_verb
 
 
 def _given(phrase: str, whole: str) -> _Phrase:
@@ -233,7 +275,7 @@ def _features(
         1 - min(1.0, free),
         phrase.text in quoted,
         not re.search(f"[{HAN}]", phrase.text),
-        phrase.text in common,
+        max(phrase.plain, phrase.text in common),
         phrase.names > 0,
         phrase.verbal / phrase.count,
     ]

@@ -5,9 +5,11 @@ dictionary does not have falls apart into single characters, which are one unkno
 """
 
 import re
+from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
+from pipeline.label.extractive.chinese_names import institution, people
 from pipeline.label.extractive.lexicon import HAN, sections
 
 # What a word may do in a phrase.
@@ -19,17 +21,16 @@ _NAMED = 24  # logarithm of the count that a name gets where it was seen to be o
 _COMMON_VERB = 12  # logarithm of the count from which a verb of one character is no part of a name
 _RARE = 9  # logarithm of the count up to which a character is hardly a word by itself
 _LONGEST_UNKNOWN = 6
+_PREDICATE = 2  # characters
+_BESIDE = 5  # words of an institution on each side of its conjunction
 _FIRST_HAN = "\u3005"
 _NOT_LISTED = (0, UNKNOWN)
 _TOKENS = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-.&+][A-Za-z0-9]+)*|\d+(?:[.,]\d+)*%?")
 _NUMBERED = frozenset("线楼院厅馆桥")  # 地铁5号线
 _DOTS = "·・‧"
 _NUMERAL = re.compile(r"[一二三四五六七八九十]{1,3}|\d{1,2}")
-_SURNAMES = (
-    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖"
-    "贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤关习洪温莎柯施翁牛鲁葛岑齐庞樊殷倪章童颜梅盛傅卓赖蓝简"
-    "游詹尤巫古康阮欧骆甘伍麦焦佟米柳单霍符申戚乔涂凌路邢靳祝耿窦尚裴项兰桂瞿翟岳荣晏舒曲单宗房安包"
-)
+_AND = frozenset("和与及暨")
+_BEHIND_VERB = frozenset("了着过为于至一二两三四五六七八九十百千0123456789")
 
 
 class Word(NamedTuple):
@@ -45,7 +46,7 @@ def simplified(text: str) -> str:
 
 def read(text: str) -> list[Word]:
     """Return the words of a text in simplified characters, in order; punctuation shows in their offsets."""
-    names = _by_first(_people(text))
+    names = _by_first(people(text, _dictionary(), BREAK))
     words: list[Word] = []
     for stretch in _TOKENS.finditer(text):
         shown, begin = stretch[0], stretch.start()
@@ -53,7 +54,60 @@ def read(text: str) -> list[Word]:
             words.append(Word(begin, begin + len(shown), BREAK if shown[0].isdigit() else UNKNOWN))
         else:
             words += _attached(_joined(_divided(shown, begin, names), text), text)
-    return _foreign(words, text)
+    return _without_predicates(_institutions(_foreign(words, text), text), text)
+
+
+def _institutions(words: list[Word], text: str) -> list[Word]:
+    """Join the words of an institution that has a conjunction in its name."""
+    joined: list[Word] = []
+    behind = 0
+    for place, word in enumerate(words):
+        if place < behind:
+            continue
+        joined.append(word)
+        if word.end - word.begin == 1 and text[word.begin] in _AND:
+            begin, end = _beside(words, place, -1), _beside(words, place, 1)
+            span = institution(
+                [text[each.begin : each.end] for each in words[begin : end + 1]], place - begin, _common()
+            )
+            if span:
+                first, behind = begin + span[0], begin + span[1] + 1
+                del joined[len(joined) - 1 - (place - first) :]
+                joined.append(Word(words[first].begin, words[behind - 1].end, NOUN))
+    return joined
+
+
+def _beside(words: list[Word], place: int, step: int) -> int:
+    """Return the furthest of the nouns that stand without a gap on one side of a word."""
+    furthest = place
+    while 0 <= furthest + step < len(words) and abs(furthest - place) < _BESIDE:
+        one, other = words[min(furthest, furthest + step)], words[max(furthest, furthest + step)]
+        if one.end != other.begin or words[furthest + step].part not in (NOUN, VERBAL, UNKNOWN):
+            break
+        furthest += step
+    return furthest
+
+
+def _without_predicates(words: list[Word], text: str) -> list[Word]:
+    """Tell words as verbs that stand before nothing but numbers and what stands behind verbs, or people: 睽违30年, 命名为."""
+    occurrences: Counter[str] = Counter()
+    predicates: Counter[str] = Counter()
+    titles = sections("zh").get("title", ())
+    for word, behind in zip(words, [*words[1:], None], strict=True):
+        if word.end - word.begin == _PREDICATE and word.part in (NOUN, VERBAL, UNKNOWN):
+            shown = text[word.begin : word.end]
+            has_object = (
+                behind is not None and behind.part == PERSON and behind.begin == word.end and shown not in titles
+            )
+            occurrences[shown] += 1
+            predicates[shown] += has_object or text[word.end : word.end + 1] in _BEHIND_VERB
+    verbs = {shown for shown, count in predicates.items() if count > 1 and count == occurrences[shown]}
+    if not verbs:
+        return words
+    return [
+        Word(each.begin, each.end, VERB) if each.part != BREAK and text[each.begin : each.end] in verbs else each
+        for each in words
+    ]
 
 
 def _by_first(names: frozenset[str]) -> dict[str, list[str]]:
@@ -117,28 +171,6 @@ def _reach() -> dict[str, int]:
         if len(word) > 1:
             longest[word[:2]] = max(longest.get(word[:2], 2), len(word))
     return longest
-
-
-@lru_cache(maxsize=1)
-def _names() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return what a person's name looks like: behind a title, and before a verb of saying."""
-    lists = sections("zh")
-    titles, says, may_follow = (
-        "|".join(sorted(lists[name], key=lambda word: (-len(word), word))) for name in ("title", "says", "behind name")
-    )
-    short = f"[{_SURNAMES}][{HAN}]{{1,2}}?"
-    alone = f"[{_SURNAMES}][{HAN}]{{1,3}}(?![{HAN}])"
-    surely = rf"(?=(?:{says})|[，、。：；（）(),」』”\s]|$)"
-    return (
-        re.compile(rf"(?:{titles})[，、]?({short}{surely}|{alone}|{short}(?={may_follow}))"),
-        re.compile(rf"(?<![{HAN}])({short}(?={says}|{may_follow}))"),
-    )
-
-
-def _people(text: str) -> frozenset[str]:
-    known = _dictionary()
-    found = {match[1] for pattern in _names() for match in pattern.finditer(text)}
-    return frozenset(name for name in found if known.get(name, (0, NOUN))[1] != BREAK)
 
 
 def _divided(stretch: str, offset: int, names: dict[str, list[str]]) -> list[Word]:
@@ -219,12 +251,18 @@ def _belong(one: Word, other: Word, text: str) -> bool:
         return False
     together = text.count(first + second)
     piece, word = (first, second) if len(first) == 1 or one.part == UNKNOWN else (second, first)
-    return together > 1 and (text.count(word) == together or (len(piece) > 1 and text.count(piece) == together))
+    is_telling = len(piece) > 1 or _dictionary().get(piece, _NOT_LISTED)[0] <= _RARE  # 粟 of 粟特
+    return together > 1 and (text.count(word) == together or (is_telling and text.count(piece) == together))
 
 
 @lru_cache(maxsize=1)
 def _stops() -> frozenset[str]:
     return frozenset(sections("zh").get("stop", ()))
+
+
+@lru_cache(maxsize=1)
+def _common() -> frozenset[str]:
+    return frozenset(sections("zh").get("common", ()))
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,85 @@
+"""Names of Chinese texts: people by what stands beside them, institutions whose names hold an "and"."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from pipeline.label.extractive.lexicon import HAN, sections
+
+_SURNAMES = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖"
+    "贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤关习洪温莎柯施翁牛鲁葛岑齐庞樊殷倪章童颜梅盛傅卓赖蓝简"
+    "游詹尤巫古康阮欧骆甘伍麦焦佟米柳单霍符申戚乔涂凌路邢靳祝耿窦尚裴项兰桂瞿翟岳荣晏舒曲单宗房安包"
+)
+_MARKS = r"，、。：；（）(),！？」』”\s"
+_APPOINTED = re.compile(rf"(?:任命|免去|提名|推选|选举)([{_SURNAMES}][{HAN}]{{1,2}})(?=为|的|担任|出任)")
+_ENDS_WITH_AND = re.compile(
+    rf"[{_SURNAMES}][{HAN}]{{1,2}}[和与](?=[{_MARKS}])"
+)  # 张本美和，: no conjunction stands there
+_AND = frozenset("和与及暨")
+_BODY = re.compile("(?:委员会|研究所|研究院|实验室|学院|中心|总局|协会|学会|部|局|厅)$")
+_OWNER = re.compile("(?:[省市县区州国院局部]|大学|全国)$")  # what such a name begins with
+_WHOLE = re.compile("中国|国家|全国|国际|世界|[省市县区州国]$")  # what begins another name
+_NOUNS_BESIDE = 4
+
+
+def people(text: str, known: Mapping[str, tuple[int, int]], other: int) -> frozenset[str]:
+    """Return the names of people: beside a title, a verb of saying or of appointing.  `other` is the part of function words."""
+    by_title, before_verb, behind_title = _patterns()
+    found = {match[1] for pattern in (by_title, _APPOINTED) for match in pattern.finditer(text)}
+    begins_clause = {match[1] for match in before_verb.finditer(text)}
+    found |= {name for name in begins_clause if name not in known or name in _listed()}  # no 金额, 高考
+    found |= {name for match in behind_title.finditer(text) if (name := _behind_title(match[1], known))}
+    for match in _ENDS_WITH_AND.finditer(text):
+        if match[0][-2:] not in known and text.count(match[0]) > 1:
+            found.add(match[0])
+    return frozenset(name for name in found if known.get(name, (0, -1))[1] != other)
+
+
+def _behind_title(shown: str, known: Mapping[str, tuple[int, int]]) -> str | None:
+    """Return the name at the beginning of what stands behind a title: it ends where a word begins (王芳|带头, 陆文婷|带)."""
+    if shown[:2] in known or shown[:3] in known or len(shown) < 3:
+        return None
+    if len(shown) > 3 and shown[2:4] in known:
+        return None if shown[1:3] in known and shown[1:3] not in shown[:3] else shown[:2]
+    return shown[:3]
+
+
+@lru_cache(maxsize=1)
+def _listed() -> frozenset[str]:
+    """Return the people of the dictionary."""
+    return frozenset(word for name, words in sections("zh").items() if name.startswith("person ") for word in words)
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Return what a person's name looks like: behind a title, before a verb of saying; and what begins like one behind a title."""
+    lists = sections("zh")
+    titles, says, may_follow = (
+        "|".join(sorted(lists[name], key=lambda word: (-len(word), word))) for name in ("title", "says", "behind name")
+    )
+    short = f"[{_SURNAMES}][{HAN}]{{1,2}}?"
+    alone = f"[{_SURNAMES}][{HAN}]{{1,3}}(?![{HAN}])"
+    surely = rf"(?=(?:{says})|[{_MARKS}]|$)"
+    return (
+        re.compile(rf"(?:{titles})[，、]?({short}{surely}|{alone}|{short}(?={may_follow}))"),
+        re.compile(rf"(?<![{HAN}])({short}(?={says}|{may_follow}))"),
+        re.compile(rf"(?:{titles})(?=([{_SURNAMES}][{HAN}]{{2,3}}))"),
+    )
+
+
+def institution(shown: list[str], conjunction: int, common: frozenset[str]) -> tuple[int, int] | None:
+    """Return the first and last word of an institution with a conjunction in its name, of words that stand side by side.
+
+    中国科学院 地质 与 地球 物理 研究所 is one; 敦煌研究院 与 大英图书馆 are two, as the first one is whole.
+    """
+    if shown[conjunction] not in _AND or not 1 < conjunction < len(shown) - 1:
+        return None
+    before = shown[conjunction - 1]
+    if _OWNER.search(before) or _BODY.search(before) or before in common or _WHOLE.search(shown[conjunction + 1]):
+        return None
+    behind = range(conjunction + 1, min(len(shown), conjunction + 1 + _NOUNS_BESIDE))
+    last = next((place for place in behind if _BODY.search(shown[place]) and len(shown[place]) > 1), None)
+    owners = range(conjunction - 2, max(-1, conjunction - 1 - _NOUNS_BESIDE), -1)
+    first = next((place for place in owners if _OWNER.search(shown[place])), None)
+    return None if last is None or first is None else (first, last)
