@@ -18,13 +18,15 @@ from pipeline.label.extractive.settings import Settings
 _QUOTED = re.compile(r"[「『《“‘]([^」』》”’\n]{2,16})[」』》”’]")
 _BODY = re.compile("(?:委员会|委員會|协会|協會|联盟|中心|公司|基金会|联合会|集团|学院|大学|研究院|研究所|局)$")
 _BARE_BODY = re.compile(
-    "(?:人民)?法院|检察院|大学|医院|银行|公司|集团|学校|中学|小学|学院|研究院|研究所|委员会|协会|基金会|博物馆|图书馆"
+    "(?:人民)?法院|检察院|大学|医院|银行|公司|集团|学校|中学|小学|学院|研究院|研究所|(?:研究)?中心|委员会|协会|基金会|博物馆|图书馆"
 )
 _SHORT_TERM = 4  # characters in quotation marks that are a term as a rule
 _TERM = re.compile(rf"[{HAN}A-Za-z0-9\u30a1-\u30fa\u30fc・·\u3041-\u3096]{{2,12}}")
+_RANKS = "副总前"  # before a title: 副教授
 _OF_WORKS = "《『"
 _LONGEST = 4  # words of a phrase
 _LONGEST_PHRASE = 16  # characters
+_LONGEST_WORD = 20  # an institution's name may be one
 _SCALE = 5
 _SHORT = 2  # characters
 _PLAIN = 0.6  # how little a phrase says whose words say nothing alone
@@ -115,7 +117,9 @@ def _units(text: str, language: str) -> Iterator[_Unit | None]:
             yield None
             continue
         is_verb = each.part == chinese.VERB
-        ends = not is_verb and each.part != chinese.MODIFIER and text[each.begin : each.end] not in titles
+        ends = (
+            not is_verb and each.part != chinese.MODIFIER and text[each.begin : each.end].lstrip(_RANKS) not in titles
+        )
         is_piece = each.end - each.begin == 1 or text[each.begin - 1 : each.begin].isdigit()  # 5号线
         begins = not is_verb and not is_piece
         is_name = each.part == chinese.PERSON
@@ -147,7 +151,11 @@ def _phrases(text: str, behind: int, language: str, stop: frozenset[str]) -> dic
         final = len(run) - 1
         for begin, end, has_verb in _spans(run):
             shown = text[run[begin].begin : run[end].end]
-            if not _SHORT <= len(shown) <= _LONGEST_PHRASE or shown[0] in edges or shown[-1] in edges:
+            if (
+                not _SHORT <= len(shown) <= (_LONGEST_PHRASE if end > begin else _LONGEST_WORD)
+                or shown[0] in edges
+                or shown[-1] in edges
+            ):
                 continue
             phrase = phrases.get(shown)
             if phrase is None:

@@ -9,7 +9,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
-from pipeline.label.extractive.chinese_names import institution, people
+from pipeline.label.extractive.chinese_names import MAY_STAND_INSIDE, institution, last_of_body, may_own, people
 from pipeline.label.extractive.lexicon import HAN, sections
 
 # What a word may do in a phrase.
@@ -21,8 +21,10 @@ _NAMED = 24  # logarithm of the count that a name gets where it was seen to be o
 _COMMON_VERB = 12  # logarithm of the count from which a verb of one character is no part of a name
 _RARE = 9  # logarithm of the count up to which a character is hardly a word by itself
 _LONGEST_UNKNOWN = 6
+_BEHIND_ONE_VERB = frozenset("了着过到出")
+_NUMERALS = frozenset("一二三四五六七八九十")
 _PREDICATE = 2  # characters
-_BESIDE = 5  # words of an institution on each side of its conjunction
+_BESIDE = 7  # words of an institution on each side of its conjunction
 _FIRST_HAN = "\u3005"
 _NOT_LISTED = (0, UNKNOWN)
 _TOKENS = re.compile(rf"[{HAN}]+|[A-Za-z][A-Za-z0-9]*(?:[-.&+][A-Za-z0-9]+)*|\d+(?:[.,]\d+)*%?")
@@ -58,31 +60,40 @@ def read(text: str) -> list[Word]:
 
 
 def _institutions(words: list[Word], text: str) -> list[Word]:
-    """Join the words of an institution that has a conjunction in its name."""
+    """Join the words of an institution: of many nouns, or with a conjunction in its name."""
     joined: list[Word] = []
     behind = 0
     for place, word in enumerate(words):
         if place < behind:
             continue
         joined.append(word)
+        span = None
         if word.end - word.begin == 1 and text[word.begin] in _AND:
-            begin, end = _beside(words, place, -1), _beside(words, place, 1)
+            begin, end = _beside(words, text, place, -1), _beside(words, text, place, 1)
             span = institution(
                 [text[each.begin : each.end] for each in words[begin : end + 1]], place - begin, _common()
             )
-            if span:
-                first, behind = begin + span[0], begin + span[1] + 1
-                del joined[len(joined) - 1 - (place - first) :]
-                joined.append(Word(words[first].begin, words[behind - 1].end, NOUN))
+            span = span and (begin + span[0], begin + span[1])
+        elif word.part == NOUN and may_own(text[word.begin : word.end]):
+            end = _beside(words, text, place, 1)
+            last = last_of_body([text[each.begin : each.end] for each in words[place : end + 1]])
+            span = (place, place + last) if last else None
+        if span:
+            first, behind = span[0], span[1] + 1
+            while joined and joined[-1].end > words[first].begin:
+                joined.pop()
+            joined.append(Word(words[first].begin, words[behind - 1].end, NOUN))
     return joined
 
 
-def _beside(words: list[Word], place: int, step: int) -> int:
+def _beside(words: list[Word], text: str, place: int, step: int) -> int:
     """Return the furthest of the nouns that stand without a gap on one side of a word."""
     furthest = place
     while 0 <= furthest + step < len(words) and abs(furthest - place) < _BESIDE:
         one, other = words[min(furthest, furthest + step)], words[max(furthest, furthest + step)]
-        if one.end != other.begin or words[furthest + step].part not in (NOUN, VERBAL, UNKNOWN):
+        word = words[furthest + step]
+        is_noun = word.part in (NOUN, VERBAL, UNKNOWN, MODIFIER) or text[word.begin : word.end] in MAY_STAND_INSIDE
+        if one.end != other.begin or not is_noun:
             break
         furthest += step
     return furthest
@@ -102,12 +113,13 @@ def _without_predicates(words: list[Word], text: str) -> list[Word]:
             occurrences[shown] += 1
             predicates[shown] += has_object or text[word.end : word.end + 1] in _BEHIND_VERB
     verbs = {shown for shown, count in predicates.items() if count > 1 and count == occurrences[shown]}
-    if not verbs:
-        return words
-    return [
-        Word(each.begin, each.end, VERB) if each.part != BREAK and text[each.begin : each.end] in verbs else each
-        for each in words
-    ]
+    return [Word(each.begin, each.end, VERB) if _is_predicate(each, text, verbs) else each for each in words]
+
+
+def _is_predicate(word: Word, text: str, verbs: set[str]) -> bool:
+    if word.part == VERBAL and text[word.end : word.end + 1] in _BEHIND_ONE_VERB:
+        return True
+    return word.end - word.begin == _PREDICATE and word.part != BREAK and text[word.begin : word.end] in verbs
 
 
 def _by_first(names: frozenset[str]) -> dict[str, list[str]]:
@@ -211,6 +223,9 @@ def _joined(words: list[Word], text: str) -> list[Word]:
         count, part = known.get(text[word.begin], _NOT_LISTED)
         may_join = part in (NOUN, UNKNOWN, MODIFIER) or (part == VERB and count < _COMMON_VERB)
         if before and before.end == word.begin and may_join:
+            if count == 0 and _ends(before, word, text):
+                joined[-1] = Word(before.begin, word.end, NOUN)
+                continue
             is_suffix = text[word.begin] in suffixes and before.part in (NOUN, UNKNOWN, VERBAL)
             is_piece = before.part == UNKNOWN and before.end - before.begin < _LONGEST_UNKNOWN
             if is_suffix or is_piece:
@@ -220,6 +235,12 @@ def _joined(words: list[Word], text: str) -> list[Word]:
     return [
         Word(each.begin, each.end, VERB) if each.part == UNKNOWN and _is_clause(each, text) else each for each in joined
     ]
+
+
+def _ends(before: Word, word: Word, text: str) -> bool:
+    """Whether a character that is in no dictionary always ends the noun before it: 深水埗."""
+    together = text.count(text[before.begin : word.end])
+    return before.part == NOUN and together > 1 and text.count(text[word.begin]) == together
 
 
 def _is_clause(word: Word, text: str) -> bool:
@@ -247,9 +268,13 @@ def _attached(words: list[Word], text: str) -> list[Word]:
 def _belong(one: Word, other: Word, text: str) -> bool:
     first, second = text[one.begin : one.end], text[other.begin : other.end]
     parts = {one.part, other.part}
+    together = text.count(first + second)
+    if (
+        first in _NUMERALS and other.part == UNKNOWN and len(second) > 1
+    ):  # 三圣桥: counted nouns have a measure word before
+        return together > 1 and text.count(second) == together
     if PERSON in parts or VERB in parts or len(first) + len(second) > _LONGEST_UNKNOWN or _stops() & {first, second}:
         return False
-    together = text.count(first + second)
     piece, word = (first, second) if len(first) == 1 or one.part == UNKNOWN else (second, first)
     is_telling = len(piece) > 1 or _dictionary().get(piece, _NOT_LISTED)[0] <= _RARE  # 粟 of 粟特
     return together > 1 and (text.count(word) == together or (is_telling and text.count(piece) == together))

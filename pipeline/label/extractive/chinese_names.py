@@ -20,6 +20,29 @@ _AND = frozenset("和与及暨")
 _BODY = re.compile("(?:委员会|研究所|研究院|实验室|学院|中心|总局|协会|学会|部|局|厅)$")
 _OWNER = re.compile("(?:[省市县区州国院局部]|大学|全国)$")  # what such a name begins with
 _WHOLE = re.compile("中国|国家|全国|国际|世界|[省市县区州国]$")  # what begins another name
+_BODIES = (
+    *(
+        "委员会",
+        "研究所",
+        "研究院",
+        "实验室",
+        "学院",
+        "中心",
+        "协会",
+        "学会",
+        "医院",
+        "法院",
+        "检察院",
+        "公司",
+        "博物馆",
+        "图书馆",
+    ),
+    *("基金会", "管理局", "办公室", "常委会", "联合会", "银行", "大学", "总局", "集团"),
+)
+MAY_STAND_INSIDE = frozenset(  # a name; verbs elsewhere
+    ("保护", "监督", "保障", "防治", "控制", "开发", "救助", "促进", "指挥", "预防", "治理", "服务", "管理", "附属")
+)
+_OWNERS = ("省", "市", "县", "区", "州", "国", "大学", "研究院", "科学院", "局", "部", "国家")
 _NOUNS_BESIDE = 4
 
 
@@ -83,3 +106,16 @@ def institution(shown: list[str], conjunction: int, common: frozenset[str]) -> t
     owners = range(conjunction - 2, max(-1, conjunction - 1 - _NOUNS_BESIDE), -1)
     first = next((place for place in owners if _OWNER.search(shown[place])), None)
     return None if last is None or first is None else (first, last)
+
+
+def may_own(word: str) -> bool:
+    """Whether a word is what names of institutions begin with: a place or a larger institution."""
+    return word.endswith(_OWNERS)
+
+
+def last_of_body(shown: list[str]) -> int:
+    """Return which of nouns that stand side by side ends the institution that the first one begins; 0 where none does."""
+    for last in range(len(shown) - 1, 0, -1):
+        if shown[last].endswith(_BODIES):
+            return last
+    return 0
