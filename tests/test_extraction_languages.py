@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.label.extractive import Settings, extract
+from pipeline.label.extractive.chinese import simplified
 
 ARTICLES = {  # title, body, phrases that a label has, parts that none of its phrases has
     "de": (
@@ -108,6 +109,56 @@ def test_names_are_whole_and_what_tells_nothing_is_left_out(language: str) -> No
 def test_traditional_characters_are_read_as_simplified_ones() -> None:
     text = "立法院三讀通過財政法。國民黨總召傅崐萁表示，財政法是還錢於民。行政院長卓榮泰說，財政法不合時宜。"
     assert {"立法院", "傅崐萁", "卓榮泰"} <= set(extract(text, language="zh"))
+
+
+CHINESE = [  # a text, phrases that its label has, parts that none of its phrases has
+    (  # an institution whose name holds an "and"; two institutions stay two
+        "中国科学院地质与地球物理研究所公布新矿物。敦煌研究院与大英图书馆联合办展。",
+        {"中国科学院地质与地球物理研究所", "敦煌研究院", "大英图书馆"},
+        ("研究院与",),
+    ),
+    (  # of many words, and its bare noun later
+        "上海市水生野生动植物保护研究中心监测到鲟鱼幼鱼。研究中心说，幼鱼来自长江。北安区人民法院昨天判决。法院认为合法。",
+        {"上海市水生野生动植物保护研究中心", "北安区人民法院", "幼鱼"},
+        (),
+    ),
+    (  # names behind titles, verbs of appointing, and with a 和 that no conjunction can be
+        "免去孙立新的职务。法官陆文婷带着人员勘查。法官王芳带头。她击败张本美和。日本队由张本美和领军，张本美和，十八岁。",
+        {"孙立新", "陆文婷", "王芳", "张本美和"},
+        ("法官", "免去", "王芳带"),
+    ),
+    (  # numerals belong to a name only where they never leave it; what governs numbers and objects is a verb
+        "三圣桥段铺设完成，三圣桥段涉及搬迁。中华队睽违三十年闯关，睽违30年夺牌，中华队首度登顶，利润同比增长。",
+        {"三圣桥段", "中华队"},
+        ("睽违", "首度", "同比"),
+    ),
+    ("四川大学建筑与环境学院副教授蒋蓉说，绿道很好。", {"四川大学建筑与环境学院", "蒋蓉"}, ("教授",)),
+]
+
+
+@pytest.mark.parametrize(("text", "wanted", "unwanted"), CHINESE)
+def test_chinese_names_are_whole(text: str, wanted: set[str], unwanted: tuple[str, ...]) -> None:
+    label = extract(text, language="zh", settings=Settings(12))
+    assert wanted <= set(label), label
+    assert not [(part, phrase) for phrase in label for part in unwanted if part in phrase]
+
+
+@pytest.mark.parametrize("language", [None, "zh-TW", "zh-Hans", "zh-cn", "ZH_hant", "cmn"])
+def test_chinese_is_chinese_by_any_code(language: str | None) -> None:
+    text = "月壤中有新礦物。教授李獻華說，月壤樣品含水，樣品很多。教練李昱諄說，中華民國桌球協會頒獎，協會很高興。"
+    label = extract(text, language="zh", settings=Settings(4))
+    assert {"月壤", "李獻華", "中華民國桌球協會"} <= set(label) and "樣品" not in label  # as common as 样品
+    assert extract(text, language=language, settings=Settings(4)) == label
+    in_simplified = extract(simplified(text), language=language, settings=Settings(4))
+    assert in_simplified == [simplified(phrase) for phrase in label]
+
+
+def test_the_place_of_a_chinese_report_is_no_phrase() -> None:
+    text = "绿道全线贯通\n成都日报讯（记者 袁弘 实习生 唐婧）昨日，锦江绿道全线贯通。市民在锦江绿道骑行。"
+    label = extract(text, language="zh", settings=Settings(10))
+    assert "锦江绿道" in label and not [
+        phrase for phrase in label if "日报" in phrase or "袁弘" in phrase or "唐婧" in phrase
+    ]
 
 
 def test_what_verbs_are_not_told_in_is_no_phrase_once() -> None:

@@ -17,8 +17,9 @@ from pipeline.label.extractive.settings import Settings
 
 _QUOTED = re.compile(r"[「『《“‘]([^」』》”’\n]{2,16})[」』》”’]")
 _BODY = re.compile("(?:委员会|委員會|协会|協會|联盟|中心|公司|基金会|联合会|集团|学院|大学|研究院|研究所|局)$")
-_BARE_BODY = re.compile(
-    "(?:人民)?法院|检察院|大学|医院|银行|公司|集团|学校|中学|小学|学院|研究院|研究所|(?:研究)?中心|委员会|协会|基金会|博物馆|图书馆"
+_BARE_BODY = re.compile(  # in both scripts
+    "(?:人民)?法院|检察院|檢察院|大学|大學|医院|醫院|银行|銀行|公司|集团|集團|学校|學校|[中小][学學]|学院|學院|研究院|研究所|(?:研究)?中心|"
+    "委员会|委員會|协会|協會|基金会|基金會|博物馆|博物館|图书馆|圖書館"
 )
 _SHORT_TERM = 4  # characters in quotation marks that are a term as a rule
 _TERM = re.compile(rf"[{HAN}A-Za-z0-9\u30a1-\u30fa\u30fc・·\u3041-\u3096]{{2,12}}")
@@ -167,7 +168,7 @@ def _phrases(text: str, behind: int, language: str, stop: frozenset[str]) -> dic
             phrase.count += 1
             phrase.alone += begin == 0
             phrase.free_left += begin == 0 or run[begin - 1].is_verb
-            phrase.free_right += end == final or run[end + 1].is_verb
+            phrase.free_right += end == final or not run[end + 1].may_end  # before a title, too
             phrase.names += run[begin].is_name
             phrase.verbal += begin == end and run[begin].is_verbal
     _add_quoted(phrases, text)

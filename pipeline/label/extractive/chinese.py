@@ -227,9 +227,10 @@ def _joined(words: list[Word], text: str) -> list[Word]:
                 joined[-1] = Word(before.begin, word.end, NOUN)
                 continue
             is_suffix = text[word.begin] in suffixes and before.part in (NOUN, UNKNOWN, VERBAL)
-            is_piece = before.part == UNKNOWN and before.end - before.begin < _LONGEST_UNKNOWN
+            is_whole = before.end - before.begin > 1 and text[before.end - 1] in suffixes
+            is_piece = before.part == UNKNOWN and not is_whole and before.end - before.begin < _LONGEST_UNKNOWN
             if is_suffix or is_piece:
-                joined[-1] = Word(before.begin, word.end, NOUN if is_suffix else UNKNOWN)
+                joined[-1] = Word(before.begin, word.end, NOUN if is_suffix and before.part != UNKNOWN else UNKNOWN)
                 continue
         joined.append(Word(word.begin, word.end, UNKNOWN) if may_join else word)
     return [

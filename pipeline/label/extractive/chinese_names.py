@@ -49,14 +49,22 @@ _NOUNS_BESIDE = 4
 def people(text: str, known: Mapping[str, tuple[int, int]], other: int) -> frozenset[str]:
     """Return the names of people: beside a title, a verb of saying or of appointing.  `other` is the part of function words."""
     by_title, before_verb, behind_title = _patterns()
-    found = {match[1] for pattern in (by_title, _APPOINTED) for match in pattern.finditer(text)}
+    found = {_shortened(match[1], known) for pattern in (by_title, _APPOINTED) for match in pattern.finditer(text)}
+    behind_titles = {match[1] for match in behind_title.finditer(text)}
+    found |= {
+        name for shown in behind_titles if not shown.startswith(tuple(found)) and (name := _behind_title(shown, known))
+    }
     begins_clause = {match[1] for match in before_verb.finditer(text)}
     found |= {name for name in begins_clause if name not in known or name in _listed()}  # no 金额, 高考
-    found |= {name for match in behind_title.finditer(text) if (name := _behind_title(match[1], known))}
     for match in _ENDS_WITH_AND.finditer(text):
         if match[0][-2:] not in known and text.count(match[0]) > 1:
             found.add(match[0])
     return frozenset(name for name in found if known.get(name, (0, -1))[1] != other)
+
+
+def _shortened(name: str, known: Mapping[str, tuple[int, int]]) -> str:
+    """Return a name without the word behind it: 王芳带头."""
+    return name[:2] if len(name) > 3 and name[2:] in known else name
 
 
 def _behind_title(shown: str, known: Mapping[str, tuple[int, int]]) -> str | None:
