@@ -158,6 +158,19 @@ def test_a_run_as_json(make_job: JobMaker) -> None:
     assert json.loads(command("run", path, "--json").stdout)["stages"][-1]["state"] == "version 1.0.0"
 
 
+def test_a_run_that_ends_early_is_json_too(make_job: JobMaker, server: Server) -> None:
+    path = openai_job(make_job, server)
+    server.script = lambda body, times: (429, {"error": {"message": "no", "code": "insufficient_quota"}}, {})
+    done = command("run", path, "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 3 and "no credit" in report["paused"] and report["held_back"] is None
+    assert report["stages"][0]["kept"] == 4 and "no credit" in done.stderr
+    articles = [article(n) for n in range(12)]
+    articles[3]["body"] += " The key is AKIAIOSFODNN7EXAMPLQ."
+    stopped = command("run", make_job(articles, label={"provider": "extractive"}, name="gated"), "--json")
+    assert stopped.returncode == 4 and json.loads(stopped.stdout)["held_back"] in stopped.stderr.replace("\n", " ")
+
+
 def openai_job(make_job: JobMaker, server: Server) -> Path:
     label = {"provider": "openai", "model": "gpt-6-luna", "base_url": server.url}
     return make_job([article(n) for n in range(4)], label=label)

@@ -10,6 +10,7 @@ import click
 
 from pipeline.cli import output, rows_output, status_output
 from pipeline.cli.group import AS_JSON, POSITIVE, QUICKSTART, Job, job_command
+from pipeline.core.errors import GateStopped, Paused
 from pipeline.job.run_options import RunOptions
 
 if TYPE_CHECKING:
@@ -51,7 +52,15 @@ def run(
 
     work = job.workspace()
     options = RunOptions(first, last, limit=limit, publish=publish, retry_rejected=retry_rejected, wait=wait)
-    held_back = runner.run(work, options)
+    try:
+        held_back = runner.run(work, options)
+    except (Paused, GateStopped) as error:
+        if as_json:  # a program reads the status at the end, however the run ends
+            report, why = runner.status(work), str(error)
+            is_gate = isinstance(error, GateStopped)
+            report |= {"held_back": why if is_gate else None, "paused": report["paused"] or (None if is_gate else why)}
+            output.say(report, as_json, lambda: None)
+        raise
     if held_back and job.overrides:  # without them the rows would be stale to `publish`
         publish_command = f"labelmill publish {job.in_commands}"
         overrides = " ".join(f"--set {shlex.quote(override)}" for override in job.overrides)
