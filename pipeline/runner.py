@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -213,7 +213,7 @@ def _check_ready(work: Workspace, first: str) -> None:
 def status(work: Workspace) -> dict[str, Any]:
     """Return each stage's rows in, kept and rejected by reason, its cost and state; nothing is run, nothing is written."""
     order = read_json(work.articles.path / "_order.json") or []
-    (ledger, batches), stage_states = _ledger_totals(work, order), states(work)
+    (ledger, batches, workers), stage_states = _ledger_totals(work, order), states(work)
     stages = [_stage_status(work, stage, order, stage_states[stage.name]) for stage in STAGES]
     label_row = next(row for row in stages if row["stage"] == "label")
     label_row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
@@ -224,7 +224,7 @@ def status(work: Workspace) -> dict[str, Any]:
     changes = read_json(work.articles.path / "_changes.json")
     by_source = _named(work, read_json(work.articles.path / "_sources.json") or [])
     return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, stage_states)],
-            "ledger": ledger, "batches": batches, "sources": changes, "by_source": by_source,
+            "ledger": ledger, "batches": batches, "workers": workers, "sources": changes, "by_source": by_source,
             "paused": progress.paused, "labels": labels_by_run(work, order)}  # fmt: skip
 
 
@@ -258,14 +258,17 @@ def _under_way(progress: label_progress.Progress) -> dict[str, Any]:
     return {"rows": settled, "kept": settled, "waiting": progress.waiting, "state": str(progress)}
 
 
-def _ledger_totals(work: Workspace, order: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return what the ledger adds up to, and how each batch stands."""
+def _ledger_totals(
+    work: Workspace, order: list[str]
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what the ledger adds up to, how each batch stands, and who asks at this moment."""
     if not has_ledger(work):
         return {"records": 0, "articles": 0, "answered": 0, "rejected": 0, "cost_usd": 0, "unpriced": 0,
-                "cost_of_labels_usd": 0, "unpriced_models": []}, []  # fmt: skip
+                "cost_of_labels_usd": 0, "unpriced_models": []}, [], []  # fmt: skip
     with opened_ledger(work) as ledger:
         totals = ledger.report.totals()
-        return totals | cost_of_labels(work, ledger, order, totals), batch_rows(ledger)
+        workers = [asdict(worker) | {"adds": worker.adds} for worker in ledger.workers.all()]
+        return totals | cost_of_labels(work, ledger, order, totals), batch_rows(ledger), workers
 
 
 def _publish_status(work: Workspace, stage_states: dict[str, str]) -> dict[str, Any]:

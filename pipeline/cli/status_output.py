@@ -22,6 +22,7 @@ def status(report: dict[str, Any]) -> None:
             counts = f"{source['rows']:>9,}{source['kept']:>9,}{sum(source['rejected'].values()):>10,}"
             print(f"{'':9}{counts}  {'':14} {source['title'][:_TITLE]}{': ' if reasons else ''}{reasons}")
     batches(report["batches"])
+    workers(report["workers"])
     if len(report["labels"]) > 1:
         print("labels: " + ", ".join(f"{run['labels']:,} by {run['name']}" for run in report["labels"]))
     if report["paused"]:
@@ -43,6 +44,19 @@ def batches(rows: list[dict[str, Any]]) -> None:
             name, age = row["id"] or row["name"], duration(row["age_seconds"])
             price = f"at most ${row['spent_usd'] + row['reserved_usd']:.4f}"
             print(f"batch {name}  {row['state']}, {row['done']:,} of {row['requests']:,} done, {age} old, {price}")
+
+
+def workers(rows: list[dict[str, Any]]) -> None:
+    """Print the processes that ask, a line each: what each holds and adds."""
+    for row in rows:
+        claims, silent = f"{row['claims']:,} claims", duration(row["silent_seconds"])
+        did = "" if row["answers"] is None else f", {row['answers']:,} answers, {row['answers_a_minute']:,.0f} a minute"
+        text = {
+            "gone": f"adds nothing: its process is gone, or its lease has run out; {claims}, which others take over",
+            "silent": f"adds nothing: no answer for {silent}; {claims}{did}",
+            "starting": f"no answer yet, started {silent} ago; {claims}",
+        }.get(row["state"], f"{claims}{did}")
+        print(f"worker {row['host']} pid {row['pid']}  {text}")
 
 
 def cancelled(rows: list[dict[str, Any]]) -> None:

@@ -234,7 +234,7 @@ class Claims:
             " AND asked = (SELECT asked FROM workers WHERE worker = ?)",
             (self._database.now(), self._worker),
         )
-        living = [row for row in rows if row[0] == self._worker or not _is_gone(*row[1:])]
+        living = [row for row in rows if row[0] == self._worker or not is_gone(*row[1:])]
         return max(1, len(living))
 
     def end(self) -> None:
@@ -247,7 +247,7 @@ class Claims:
     def is_dead(self, worker: str) -> bool:
         """Return whether a worker is no more: it ended, its process is gone, or its lease has run out."""
         rows = self._database.execute("SELECT host, pid, born, lease_until FROM workers WHERE worker = ?", (worker,))
-        return not rows or rows[0][3] < self._database.now() or _is_gone(*rows[0][:3])
+        return not rows or rows[0][3] < self._database.now() or is_gone(*rows[0][:3])
 
     def _bury_the_dead(self) -> bool:
         """Take the claims from workers that are no more; return whether there were any."""
@@ -257,7 +257,7 @@ class Claims:
         )
         now = self._database.now()
         dead = [
-            worker for worker, host, pid, since, lease_until in rows if lease_until < now or _is_gone(host, pid, since)
+            worker for worker, host, pid, since, lease_until in rows if lease_until < now or is_gone(host, pid, since)
         ]
         for worker in dead:
             self.bury(worker)
@@ -281,6 +281,6 @@ class Claims:
         return int(count)
 
 
-def _is_gone(host: str, pid: int, since: str) -> bool:
+def is_gone(host: str, pid: int, since: str) -> bool:
     """Return whether a worker's process is known to be gone: only this host's can be looked up."""
     return host == this_host() and (not is_alive(pid) or began(pid) != since)

@@ -58,7 +58,7 @@ TABLES = (
   output_tokens BIGINT NOT NULL,              -- most tokens of a reply
   unpriced      TEXT                          -- a model that answered, and whose price is not known
 )""",
-    # No new format because of these two: an older program opens the ledger all the same, and waits for what a batch holds.
+    # No new format because of these three: an older program opens the ledger all the same, and waits for what a batch holds.
     """CREATE TABLE IF NOT EXISTS batches (
   name         TEXT NOT NULL PRIMARY KEY,     -- also that of its worker, and in its metadata at the endpoint
   endpoint     TEXT NOT NULL, model TEXT,
@@ -81,6 +81,13 @@ TABLES = (
   key          {bytes} NOT NULL PRIMARY KEY,  -- a request that failed in a batch, by itself
   failures     INTEGER NOT NULL,
   code         TEXT NOT NULL, detail TEXT NOT NULL
+)""",
+    """CREATE TABLE IF NOT EXISTS worker_answers (
+  worker       TEXT   NOT NULL,               -- a process that asks
+  slot         BIGINT NOT NULL,               -- epoch seconds by five: see `workers`
+  answers      INTEGER NOT NULL,              -- stored in that time
+  last_at      {real} NOT NULL,               -- epoch seconds
+  PRIMARY KEY (worker, slot)
 )""",
 )
 COLUMNS = (

@@ -47,7 +47,7 @@ class SQLite:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > FORMAT:
             raise InputError(f"{self.where}: written by a newer labelmill (format {version}); upgrade labelmill")
-        if version == FORMAT and self.has_table("batches"):
+        if version == FORMAT and all(map(self.has_table, ("batches", "worker_answers"))):
             return
         with self.transaction(durable=True):
             for table in TABLES:

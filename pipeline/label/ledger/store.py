@@ -21,6 +21,7 @@ from pipeline.label.ledger.report import LedgerReport
 from pipeline.label.ledger.schema import COLUMNS, INSERT_REPLY, ClaimOutcome, Record, from_row, to_row
 from pipeline.label.ledger.sqlite import ReadingSQLite, SQLite
 from pipeline.label.ledger.tariffs import Tariff
+from pipeline.label.ledger.workers import Workers
 
 _LOOK_UP = 500  # keys in one query
 _SPENT = "key, model, input_tokens, output_tokens, cost_usd, finished_at, reply IS NOT NULL"
@@ -47,7 +48,7 @@ def open_ledger_to_read(target: Path | str, job: str) -> Ledger:
 
 class Ledger:
     """One record for each (key, ask).  `claims` are those of this process, `batches` are those of no process,
-    `report` adds up, `database` holds it all.
+    `workers` tells who asks, `report` adds up, `database` holds it all.
 
     Raises InputError for a file that is no sound ledger, LabelmillError where the database fails.
     """
@@ -55,7 +56,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self.database, self.where = database, database.where
         self.claims, self.report = Claims(database), LedgerReport(database)
-        self.batches = Batches(database, self.claims)
+        self.batches, self.workers = Batches(database, self.claims), Workers(database)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, list[Record]]:
         """Return all records of each key that was asked, in order; keys that never were are not in the answer."""
@@ -103,6 +104,9 @@ class Ledger:
             # before any claim is touched: see `Database.serialize`
             tariff = self.claims.tariffs.raise_to(observed) if observed else None
             self.claims.give_back(group)
+            answers = sum(outcome.record is not None and outcome.record.status == "answered" for outcome in group)
+            if answers and self.claims.worker:
+                self.workers.count(self.claims.worker, answers)
         return tariff
 
     def put(self, records: Iterable[Record]) -> None:
@@ -122,7 +126,9 @@ class Ledger:
     def close(self) -> None:
         """Give back what is claimed still, and close the database."""
         try:
-            self.claims.end()
+            if worker := self.claims.worker:
+                self.claims.end()
+                self.workers.forget(worker)
         finally:
             self.database.close()
 
