@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -72,6 +72,7 @@ class _Phrase:
     verbal: int = 0  # occurrences as what a verb is made of
     has_verb: bool = False
     alone: int = 0  # occurrences with no word before
+    units: Sequence[_Unit] = ()  # where the words of Chinese phrases first stand
     plain: float = 0  # how little it says
     needs_head: bool = False  # of several words, in a language whose last one is the head
 
@@ -164,7 +165,7 @@ def _phrases(text: str, behind: int, language: str, stop: frozenset[str]) -> dic
                 phrase.has_verb = has_verb and not _BODY.search(shown)
                 if language == "zh":
                     phrase.needs_head = end > begin
-                    phrase.plain = _plainness(read, run[begin : end + 1], common)
+                    phrase.units = run[begin : end + 1]
             phrase.count += 1
             phrase.alone += begin == 0
             phrase.free_left += begin == 0 or run[begin - 1].is_verb
@@ -174,13 +175,15 @@ def _phrases(text: str, behind: int, language: str, stop: frozenset[str]) -> dic
     _add_quoted(phrases, text)
     if language == "zh":
         _complete_bodies(phrases, text[behind:], behind)
-    return _completed(phrases)
+    chosen = _completed(phrases)
+    for phrase in chosen.values():
+        phrase.plain = _plainness([read[each.begin : each.end] for each in phrase.units], common)
+    return chosen
 
 
-def _plainness(text: str, units: list[_Unit], common: frozenset[str]) -> float:
-    if text[units[0].begin : units[-1].end] in common:
-        return 1
-    return _PLAIN * all(text[each.begin : each.end] in common for each in units)
+def _plainness(words: list[str], common: frozenset[str]) -> float:
+    """Return how little a phrase says: all of what a word of the list says, less where each of its words is listed."""
+    return 1 if "".join(words) in common else _PLAIN * (bool(words) and common.issuperset(words))
 
 
 def _spans(run: list[_Unit]) -> Iterator[tuple[int, int, bool]]:

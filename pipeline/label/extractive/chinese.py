@@ -195,7 +195,8 @@ def _divided(stretch: str, offset: int, names: dict[str, list[str]]) -> list[Wor
         count, parts[begin] = look_up(first, _NOT_LISTED)
         best, best_end = count - _TOTAL + worth[begin + 1], begin + 1
         # begins with a word's first two characters: of most places none does, and no more is looked up
-        for end in range(begin + 2, min(size, begin + reach(stretch[begin : begin + 2], 0)) + 1):
+        longest = reach(stretch[begin : begin + 2])
+        for end in range(begin + 2, min(size, begin + longest) + 1) if longest else ():
             entry = look_up(stretch[begin:end])
             if entry is not None and entry[0] - _TOTAL + worth[end] > best:
                 best, best_end, parts[begin] = entry[0] - _TOTAL + worth[end], end, entry[1]
