@@ -183,5 +183,5 @@ def _spaces(ending: re.Match[str]) -> str:
     return " " * len(ending[0])
 
 
-def _blank(found: re.Match[str]) -> str:
-    return "\n" * len(found[0])
+def _blank(match: re.Match[str]) -> str:
+    return "\n" * len(match[0])

@@ -47,14 +47,14 @@ class Candidate:
 class Phrases:
     """The candidates of one article, by key."""
 
-    def __init__(self, words: Words, known: Lexicon, headline: int, longest: int) -> None:
-        self._words, self._known, self._headline = words, known, headline
-        self._is_head_last = known.language in HEAD_LAST
-        self._is_solid = known.language in lex.SOLID
+    def __init__(self, words: Words, lexicon: Lexicon, headline: int, longest: int) -> None:
+        self._words, self._lexicon, self._headline = words, lexicon, headline
+        self._is_head_last = lexicon.language in HEAD_LAST
+        self._is_solid = lexicon.language in lex.SOLID
         self._longest = longest
-        self._names = Names(words, known)
+        self._names = Names(words, lexicon)
         self._keys = [entry.key for entry in words.entries]
-        self.found: dict[str, Candidate] = {}
+        self.by_key: dict[str, Candidate] = {}
         for run in self._runs():
             self._add_run(run)
 
@@ -62,33 +62,33 @@ class Phrases:
         """Yield the longest stretches of words without a boundary."""
         kinds, joints = self._words.kinds, self._words.joints
         run: _Run = []
-        place = 0
-        while place < len(kinds):
-            if run and (joints[place] != JOINED or place == self._headline):
+        index = 0
+        while index < len(kinds):
+            if run and (joints[index] != JOINED or index == self._headline):
                 yield run
                 run = []
-            if self._names.begins(place):
-                end = self._names.end(place)
-                if place < self._headline < end:
+            if self._names.begins(index):
+                end = self._names.end(index)
+                if index < self._headline < end:
                     end = self._headline
-                run.append((place, end, NAME))
-                place = end
+                run.append((index, end, NAME))
+                index = end
                 continue
-            if run and kinds[place] == NOUN and self._are_apart(run[-1][2]):
+            if run and kinds[index] == NOUN and self._are_apart(run[-1][2]):
                 yield run
                 run = []
-            if NOUN <= kinds[place] <= LINK:
-                run.append((place, place + 1, kinds[place]))
+            if NOUN <= kinds[index] <= LINK:
+                run.append((index, index + 1, kinds[index]))
             elif run:
                 yield run
                 run = []
-            place += 1
+            index += 1
         if run:
             yield run
 
     def _are_apart(self, before: int) -> bool:
         """Whether a noun begins a phrase of its own behind such a unit: das Gesundheitsamt Kontaktpersonen, Sejm uchwalił."""
-        return (self._is_solid and before == NOUN) or (not self._known.is_described and before == NAME)
+        return (self._is_solid and before == NOUN) or (not self._lexicon.is_described and before == NAME)
 
     def _add_run(self, run: _Run) -> None:
         """Note every phrase of a run."""
@@ -101,8 +101,8 @@ class Phrases:
                 for end in self._ends(run, begin):
                     self._note(run, begin, end)
 
-    def _may_lead(self, place: int) -> bool:
-        return self._is_head_last or self._words.entries[place].part == pos.LEADING
+    def _may_lead(self, index: int) -> bool:
+        return self._is_head_last or self._words.entries[index].part == pos.LEADING
 
     def _ends(self, run: _Run, begin: int) -> Iterator[int]:
         """Yield the last units of phrases that begin here."""
@@ -110,7 +110,7 @@ class Phrases:
         most_links = 1 if self._is_head_last else _LINKS_OF_HEAD_FIRST
         for end in range(begin, len(run)):
             kind, before = run[end][2], run[end - 1][2]
-            if kind == NUMERAL and before == LINK and not self._known.is_measured:
+            if kind == NUMERAL and before == LINK and not self._lexicon.is_measured:
                 return  # máximo de 35 pacientes
             if kind == LINK:
                 links += before != LINK
@@ -134,23 +134,25 @@ class Phrases:
             return run[begin][2] == NAME or (not self._is_head_last and end == begin + 1 and self._may_bear(run, begin))
         return True
 
-    def _may_number(self, place: int) -> bool:
+    def _may_number(self, index: int) -> bool:
         """Whether a number may end a phrase: salle 12; not desbloquear 10.000, finale 7-6."""
-        return self._known.is_measured or (self._words.forms[place].isdigit() and len(self._words.forms[place]) < _YEAR)
+        return self._lexicon.is_measured or (
+            self._words.forms[index].isdigit() and len(self._words.forms[index]) < _YEAR
+        )
 
     def _may_bear(self, run: _Run, begin: int) -> bool:
         """Whether a noun bears the name behind it (fiume Lamone) and does not tell who it is (peruano Alfredo Bryce)."""
-        if self._known.is_measured:
+        if self._lexicon.is_measured:
             return True
         name, noun = run[begin + 1], self._words.entries[run[begin][0]].lower
-        return name[1] == name[0] + 1 and not is_nationality(noun) and noun not in self._known.lists.titles
+        return name[1] == name[0] + 1 and not is_nationality(noun) and noun not in self._lexicon.lists.titles
 
     def _note(self, run: _Run, begin: int, end: int) -> None:
         first, behind = run[begin][0], run[end][1]
         key = self._keys[first] if behind == first + 1 else " ".join(self._keys[first:behind])
-        candidate = self.found.get(key)
+        candidate = self.by_key.get(key)
         if candidate is None:
-            candidate = self.found[key] = self._candidate(key, run[begin : end + 1])
+            candidate = self.by_key[key] = self._candidate(key, run[begin : end + 1])
         candidate.count += 1
         if first < self._headline:
             candidate.in_headline = True
@@ -176,28 +178,28 @@ class Phrases:
 
     def _is_compound(self, lower: str) -> bool:
         """Whether one word says what two or three say in other languages: Nachwuchssorgen, koperdiefstal."""
-        return self._is_solid and len(lower) >= _COMPOUND and not self._known.is_common(lower)
+        return self._is_solid and len(lower) >= _COMPOUND and not self._lexicon.is_common(lower)
 
     def add_given(self, parts: list[str]) -> None:
         """Note every place where a phrase stands that the user gave, whatever its words are."""
         keys = self._keys
         wanted = " ".join(parts)
-        for place in range(len(keys) - len(parts) + 1):
-            if keys[place] == parts[0] and keys[place : place + len(parts)] == parts:
-                behind = place + len(parts)
-                is_name = all(kind == NAME for kind in self._words.kinds[place:behind])
-                self._note([(place, behind, NAME if is_name else NOUN)], 0, 0)
-                self.found[wanted].is_given = True
+        for index in range(len(keys) - len(parts) + 1):
+            if keys[index] == parts[0] and keys[index : index + len(parts)] == parts:
+                behind = index + len(parts)
+                is_name = all(kind == NAME for kind in self._words.kinds[index:behind])
+                self._note([(index, behind, NAME if is_name else NOUN)], 0, 0)
+                self.by_key[wanted].is_given = True
 
     # --- short forms ---
 
     def complete_names(self) -> None:
         """Count surnames and acronyms to the name in full, the one that is found more often and earlier first."""
-        singles = {key: each for key, each in self.found.items() if each.kind == NAME and each.width == 1}
-        full = [each for each in self.found.values() if each.kind == NAME and each.width > 1]
+        singles = {key: each for key, each in self.by_key.items() if each.kind == NAME and each.width == 1}
+        full = [each for each in self.by_key.values() if each.kind == NAME and each.width > 1]
         for candidate in sorted(full, key=lambda each: (-each.count, each.first)):
             self._take_over(candidate, singles, self._surname(candidate), is_acronym=False)
-        for candidate in list(self.found.values()):
+        for candidate in list(self.by_key.values()):
             if candidate.size > 1 and (acronym := self._acronym(candidate)):
                 self._take_over(candidate, singles, acronym, is_acronym=True)
 
@@ -206,7 +208,7 @@ class Phrases:
         if single is None or (self._words.entries[single.first].case == lex.UPPER) != is_acronym:
             return
         name.short += single.count
-        del singles[short], self.found[short]
+        del singles[short], self.by_key[short]
 
     def _surname(self, name: Candidate) -> str:
         last = name.first + name.width - 1

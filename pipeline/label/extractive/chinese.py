@@ -63,21 +63,21 @@ def _institutions(words: list[Word], text: str) -> list[Word]:
     """Join the words of an institution: of many nouns, or with a conjunction in its name."""
     joined: list[Word] = []
     behind = 0
-    for place, word in enumerate(words):
-        if place < behind:
+    for index, word in enumerate(words):
+        if index < behind:
             continue
         joined.append(word)
         span = None
         if word.end - word.begin == 1 and text[word.begin] in _AND:
-            begin, end = _beside(words, text, place, -1), _beside(words, text, place, 1)
+            begin, end = _beside(words, text, index, -1), _beside(words, text, index, 1)
             span = institution(
-                [text[each.begin : each.end] for each in words[begin : end + 1]], place - begin, _common()
+                [text[each.begin : each.end] for each in words[begin : end + 1]], index - begin, _common()
             )
             span = span and (begin + span[0], begin + span[1])
         elif word.part == NOUN and may_own(text[word.begin : word.end]):
-            end = _beside(words, text, place, 1)
-            last = last_of_body([text[each.begin : each.end] for each in words[place : end + 1]])
-            span = (place, place + last) if last else None
+            end = _beside(words, text, index, 1)
+            last = last_of_body([text[each.begin : each.end] for each in words[index : end + 1]])
+            span = (index, index + last) if last else None
         if span:
             first, behind = span[0], span[1] + 1
             while joined and joined[-1].end > words[first].begin:
@@ -86,10 +86,10 @@ def _institutions(words: list[Word], text: str) -> list[Word]:
     return joined
 
 
-def _beside(words: list[Word], text: str, place: int, step: int) -> int:
+def _beside(words: list[Word], text: str, index: int, step: int) -> int:
     """Return the furthest of the nouns that stand without a gap on one side of a word."""
-    furthest = place
-    while 0 <= furthest + step < len(words) and abs(furthest - place) < _BESIDE:
+    furthest = index
+    while 0 <= furthest + step < len(words) and abs(furthest - index) < _BESIDE:
         one, other = words[min(furthest, furthest + step)], words[max(furthest, furthest + step)]
         word = words[furthest + step]
         is_noun = word.part in (NOUN, VERBAL, UNKNOWN, MODIFIER) or text[word.begin : word.end] in MAY_STAND_INSIDE
@@ -163,16 +163,16 @@ def _simplified() -> dict[int, str]:
 @lru_cache(maxsize=1)
 def _dictionary() -> dict[str, tuple[int, int]]:
     """Return word -> logarithm (base 2) of its count, part."""
-    found: dict[str, tuple[int, int]] = {}
+    entries: dict[str, tuple[int, int]] = {}
     for name, words in sections("zh").items():
         part, _, size = name.rpartition(" ")
         if part in _PARTS:
-            found.update(dict.fromkeys(words, (int(size), _PARTS[part])))
+            entries.update(dict.fromkeys(words, (int(size), _PARTS[part])))
     for word in sections("zh").get("boundary", ()):
-        count, listed = found.get(word, (0, BREAK))
-        found[word] = max(count, 8), listed if listed in (NOUN, VERBAL) else BREAK
-    found.update({word: (max(found.get(word, (0, 0))[0], 10), BREAK) for word in sections("zh").get("stop", ())})
-    return found
+        count, listed = entries.get(word, (0, BREAK))
+        entries[word] = max(count, 8), listed if listed in (NOUN, VERBAL) else BREAK
+    entries.update({word: (max(entries.get(word, (0, 0))[0], 10), BREAK) for word in sections("zh").get("stop", ())})
+    return entries
 
 
 @lru_cache(maxsize=1)
@@ -214,14 +214,14 @@ def _divided(stretch: str, offset: int, names: dict[str, list[str]]) -> list[Wor
 
 def _joined(words: list[Word], text: str) -> list[Word]:
     """Join single characters that no word claims to unknown words, and characters that end nouns to the noun before."""
-    known, suffixes = _dictionary(), _suffixes()
+    dictionary, suffixes = _dictionary(), _suffixes()
     joined: list[Word] = []
     for word in words:
         before = joined[-1] if joined else None
         if word.end - word.begin > 1:
             joined.append(word)
             continue
-        count, part = known.get(text[word.begin], _NOT_LISTED)
+        count, part = dictionary.get(text[word.begin], _NOT_LISTED)
         may_join = part in (NOUN, UNKNOWN, MODIFIER) or (part == VERB and count < _COMMON_VERB)
         if before and before.end == word.begin and may_join:
             if count == 0 and _ends(before, word, text):
@@ -249,8 +249,8 @@ def _is_clause(word: Word, text: str) -> bool:
     """Whether single characters that were joined are no word, as the last one is a verb and no other is unknown: 停运, 票涨."""
     if word.end - word.begin != 2:
         return False
-    known = _dictionary()
-    first, last = (known.get(each, (0, UNKNOWN))[1] for each in text[word.begin : word.end])
+    dictionary = _dictionary()
+    first, last = (dictionary.get(each, (0, UNKNOWN))[1] for each in text[word.begin : word.end])
     return last == VERB and first != UNKNOWN
 
 

@@ -46,33 +46,35 @@ _OWNERS = ("省", "市", "县", "区", "州", "国", "大学", "研究院", "科
 _NOUNS_BESIDE = 4
 
 
-def people(text: str, known: Mapping[str, tuple[int, int]], other: int) -> frozenset[str]:
+def people(text: str, dictionary: Mapping[str, tuple[int, int]], other: int) -> frozenset[str]:
     """Return the names of people: beside a title, a verb of saying or of appointing.  `other` is the part of function words."""
     by_title, before_verb, behind_title = _patterns()
-    found = {_shortened(match[1], known) for pattern in (by_title, _APPOINTED) for match in pattern.finditer(text)}
+    names = {_shortened(match[1], dictionary) for pattern in (by_title, _APPOINTED) for match in pattern.finditer(text)}
     behind_titles = {match[1] for match in behind_title.finditer(text)}
-    found |= {
-        name for shown in behind_titles if not shown.startswith(tuple(found)) and (name := _behind_title(shown, known))
+    names |= {
+        name
+        for shown in behind_titles
+        if not shown.startswith(tuple(names)) and (name := _behind_title(shown, dictionary))
     }
     begins_clause = {match[1] for match in before_verb.finditer(text)}
-    found |= {name for name in begins_clause if name not in known or name in _listed()}  # no 金额, 高考
+    names |= {name for name in begins_clause if name not in dictionary or name in _listed()}  # no 金额, 高考
     for match in _ENDS_WITH_AND.finditer(text):
-        if match[0][-2:] not in known and text.count(match[0]) > 1:
-            found.add(match[0])
-    return frozenset(name for name in found if known.get(name, (0, -1))[1] != other)
+        if match[0][-2:] not in dictionary and text.count(match[0]) > 1:
+            names.add(match[0])
+    return frozenset(name for name in names if dictionary.get(name, (0, -1))[1] != other)
 
 
-def _shortened(name: str, known: Mapping[str, tuple[int, int]]) -> str:
+def _shortened(name: str, dictionary: Mapping[str, tuple[int, int]]) -> str:
     """Return a name without the word behind it: 王芳带头."""
-    return name[:2] if len(name) > 3 and name[2:] in known else name
+    return name[:2] if len(name) > 3 and name[2:] in dictionary else name
 
 
-def _behind_title(shown: str, known: Mapping[str, tuple[int, int]]) -> str | None:
+def _behind_title(shown: str, dictionary: Mapping[str, tuple[int, int]]) -> str | None:
     """Return the name at the beginning of what stands behind a title: it ends where a word begins (王芳|带头, 陆文婷|带)."""
-    if shown[:2] in known or shown[:3] in known or len(shown) < 3:
+    if shown[:2] in dictionary or shown[:3] in dictionary or len(shown) < 3:
         return None
-    if len(shown) > 3 and shown[2:4] in known:
-        return None if shown[1:3] in known and shown[1:3] not in shown[:3] else shown[:2]
+    if len(shown) > 3 and shown[2:4] in dictionary:
+        return None if shown[1:3] in dictionary and shown[1:3] not in shown[:3] else shown[:2]
     return shown[:3]
 
 
@@ -110,9 +112,9 @@ def institution(shown: list[str], conjunction: int, common: frozenset[str]) -> t
     if _OWNER.search(before) or _BODY.search(before) or before in common or _WHOLE.search(shown[conjunction + 1]):
         return None
     behind = range(conjunction + 1, min(len(shown), conjunction + 1 + _NOUNS_BESIDE))
-    last = next((place for place in behind if _BODY.search(shown[place]) and len(shown[place]) > 1), None)
+    last = next((index for index in behind if _BODY.search(shown[index]) and len(shown[index]) > 1), None)
     owners = range(conjunction - 2, max(-1, conjunction - 1 - _NOUNS_BESIDE), -1)
-    first = next((place for place in owners if _OWNER.search(shown[place])), None)
+    first = next((index for index in owners if _OWNER.search(shown[index])), None)
     return None if last is None or first is None else (first, last)
 
 

@@ -19,65 +19,65 @@ _AGENT = re.compile(
 )
 
 
-def nouns(words: Words, known: Lexicon) -> frozenset[str]:
+def nouns(words: Words, lexicon: Lexicon) -> frozenset[str]:
     """Return the lower-case forms of capitalised words that are nouns and no names, as far as the text shows."""
     shown: set[str] = set()
-    for place, entry in enumerate(words.entries):
+    for index, entry in enumerate(words.entries):
         if entry.case != lex.CAPITALISED or entry.lower in shown:
             continue
-        before = words.entries[place - 1] if place and words.joints[place] == JOINED else None
+        before = words.entries[index - 1] if index and words.joints[index] == JOINED else None
         is_surname = before is not None and before.case != lex.LOWER and before.lower not in shown
-        if _is_noun(words, known, place, is_surname=is_surname):
+        if _is_noun(words, lexicon, index, is_surname=is_surname):
             shown.update((entry.lower, entry.key))
     return frozenset(shown)
 
 
-def _is_noun(words: Words, known: Lexicon, place: int, *, is_surname: bool) -> bool:
-    lower = words.entries[place].lower
+def _is_noun(words: Words, lexicon: Lexicon, index: int, *, is_surname: bool) -> bool:
+    lower = words.entries[index].lower
     last = lower.rpartition("-")[2]
-    if known.is_common(last) or (_ABSTRACT.search(last) and not is_surname):
+    if lexicon.is_common(last) or (_ABSTRACT.search(last) and not is_surname):
         return True
     if "-" not in lower and len(lower) >= _COMPOUND and not is_surname and not _OF_PLACE.search(lower):
         return True
-    return not is_capital(words, place + 1) and _is_determined(words, place)
+    return not is_capital(words, index + 1) and _is_determined(words, index)
 
 
-def _is_determined(words: Words, place: int) -> bool:
+def _is_determined(words: Words, index: int) -> bool:
     """Whether an article, a number or an adjective without a capital stands before the word."""
-    if not place or words.joints[place] != JOINED:
+    if not index or words.joints[index] != JOINED:
         return False
-    before = words.entries[place - 1]
+    before = words.entries[index - 1]
     if before.part == pos.ADJECTIVE and before.lower.endswith(("te", "ten")):
-        return _is_determined(words, place - 1)  # eine bunte Fahne; but würdigte Sandig
+        return _is_determined(words, index - 1)  # eine bunte Fahne; but würdigte Sandig
     return before.case == lex.LOWER and before.part in (pos.DETERMINER, pos.ADJECTIVE, pos.NUMBER)
 
 
-def is_capital(words: Words, place: int) -> bool:
+def is_capital(words: Words, index: int) -> bool:
     """Whether a word with a capital stands here that belongs to the word before it."""
-    return place < len(words.entries) and words.joints[place] == JOINED and words.entries[place].case != lex.LOWER
+    return index < len(words.entries) and words.joints[index] == JOINED and words.entries[index].case != lex.LOWER
 
 
-def introduces_person(words: Words, known: Lexicon, nouns_shown: frozenset[str], place: int) -> bool:
+def introduces_person(words: Words, lexicon: Lexicon, nouns_shown: frozenset[str], index: int) -> bool:
     """Whether the word says what the person is whose name follows: Landrat Harald Sievers, Bremens Torhüter Michael Zetterer."""
-    lower = words.entries[place].lower.rpartition("-")[2]
-    if not is_capital(words, place + 1) or words.entries[place + 1].lower in nouns_shown:
+    lower = words.entries[index].lower.rpartition("-")[2]
+    if not is_capital(words, index + 1) or words.entries[index + 1].lower in nouns_shown:
         return False
-    if lower in known.lists.titles:
+    if lower in lexicon.lists.titles:
         return True
     if _FEMININE.search(lower):
         return True
     if (
-        place
-        and words.entries[place - 1].part == pos.DETERMINER
+        index
+        and words.entries[index - 1].part == pos.DETERMINER
         and lower.endswith(("en", "er"))
-        and _is_person(words, place + 1, nouns_shown)
+        and _is_person(words, index + 1, nouns_shown)
     ):
         return True  # dem Slowenen Domen Prevc: persons have no article
-    if lower in known.lists.forenames or not _AGENT.search(lower):
+    if lower in lexicon.lists.forenames or not _AGENT.search(lower):
         return False
-    return _is_person(words, place + 1, nouns_shown)
+    return _is_person(words, index + 1, nouns_shown)
 
 
-def _is_person(words: Words, place: int, nouns_shown: frozenset[str]) -> bool:
+def _is_person(words: Words, index: int, nouns_shown: frozenset[str]) -> bool:
     """Whether two names stand here, the first of which is known not to be a noun."""
-    return is_capital(words, place + 1) and words.entries[place + 1].lower not in nouns_shown
+    return is_capital(words, index + 1) and words.entries[index + 1].lower not in nouns_shown

@@ -51,16 +51,16 @@ def judge(text: str, title: str | None, language: str | None, settings: Settings
     phrases = Phrases(words, lexemes, behind, settings.words[1] if settings.words else LONGEST)
     phrases.complete_names()
     given = {" ".join(_keys(phrase, lexemes)) for phrase in settings.candidates}
-    for key in sorted(given - phrases.found.keys()):
+    for key in sorted(given - phrases.by_key.keys()):
         phrases.add_given(key.split(" "))
-    judged = _Judge(words, lexemes, behind, phrases.found).all()
+    judged = _Judge(words, lexemes, behind, phrases.by_key).all()
     return [each for each in judged if " ".join(each.parts) in given] if given else judged
 
 
 def _bound(words: Words, more_stop_words: frozenset[str]) -> None:
-    for place, entry in enumerate(words.entries) if more_stop_words else ():
+    for index, entry in enumerate(words.entries) if more_stop_words else ():
         if entry.lower in more_stop_words:
-            words.kinds[place] = STOP
+            words.kinds[index] = STOP
 
 
 def _function_words(words: Words) -> frozenset[str]:
@@ -71,14 +71,14 @@ def _function_words(words: Words) -> frozenset[str]:
     return frozenset(word for word, count in counts.items() if count >= often)
 
 
-def _keys(phrase: str, known: Lexicon) -> list[str]:
-    return [entry.key for entry in read(phrase, known).entries]
+def _keys(phrase: str, lexicon: Lexicon) -> list[str]:
+    return [entry.key for entry in read(phrase, lexicon).entries]
 
 
 class _Judge:
-    def __init__(self, words: Words, known: Lexicon, headline: int, found: dict[str, Candidate]) -> None:
-        self._words, self._known, self._headline, self._found = words, known, headline, found
-        self._is_head_last = known.language in HEAD_LAST
+    def __init__(self, words: Words, lexicon: Lexicon, headline: int, by_key: dict[str, Candidate]) -> None:
+        self._words, self._lexicon, self._headline, self._by_key = words, lexicon, headline, by_key
+        self._is_head_last = lexicon.language in HEAD_LAST
         self._sum_words()
         self._nested = self._nesting()
 
@@ -98,13 +98,13 @@ class _Judge:
         )
 
     def all(self) -> list[Judged]:
-        return [self._judged(candidate) for candidate in self._found.values() if self._has_a_chance(candidate)]
+        return [self._judged(candidate) for candidate in self._by_key.values() if self._has_a_chance(candidate)]
 
     def _has_a_chance(self, candidate: Candidate) -> bool:
         """Whether it is worth judging: a phrase that occurs once and only within a longer one is not, nor is a late single noun."""
         if candidate.count > 1 or candidate.kind == NAME or candidate.is_given:
             return True
-        if not self._known.is_described and candidate.width > 1:
+        if not self._lexicon.is_described and candidate.width > 1:
             return False  # where verbs are not told, words that stand side by side once are no phrase
         if candidate.in_headline:
             return True
@@ -122,21 +122,21 @@ class _Judge:
         if candidate.count == 1:
             return text[starts[candidate.first] : ends[candidate.first + behind]]
         forms: dict[str, int] = {}
-        for place in candidate.places:
-            form = text[starts[place] : ends[place + behind]]
-            forms[form] = forms.get(form, 0) + (2 if place >= self._headline else 1)
+        for index in candidate.places:
+            form = text[starts[index] : ends[index + behind]]
+            forms[form] = forms.get(form, 0) + (2 if index >= self._headline else 1)
         return max(forms, key=forms.__getitem__)
 
     def _nesting(self) -> dict[str, int]:
         """Return how often the longest phrases recur that hold a phrase (the idea of C-value, Frantzi et al. 2000)."""
         nested: dict[str, int] = {}
-        for candidate in self._found.values():
+        for candidate in self._by_key.values():
             if candidate.count > 1 and candidate.width > 1:
                 parts = candidate.key.split(" ")
                 for begin in range(len(parts)):
                     for end in range(begin + 1, len(parts) + 1):
                         part = " ".join(parts[begin:end])
-                        if part in self._found and end - begin < len(parts):
+                        if part in self._by_key and end - begin < len(parts):
                             nested[part] = max(nested.get(part, 0), candidate.count)
         return nested
 
@@ -172,25 +172,25 @@ class _Judge:
         """Add what the words of a phrase tell."""
         first, behind = candidate.first, candidate.first + candidate.width
         size = max(1, self._content[behind] - self._content[first])
-        own = [place for place in range(first, behind) if self._words.kinds[place] in _CONTENT]
+        own = [index for index in range(first, behind) if self._words.kinds[index] in _CONTENT]
         if own:
-            row[_LEAD] = sum([self._words.entries[place].key in self._lead for place in own]) / len(own)
+            row[_LEAD] = sum([self._words.entries[index].key in self._lead for index in own]) / len(own)
         row[_THEME] = (self._shares[behind] - self._shares[first]) / size
         row[_CHARACTERS] = math.log(max(1, self._letters[behind] - self._letters[first]) / size)
         head, rest = self._words.entries[behind - 1], self._words.entries[first]
         if candidate.kind == NAME:
             if candidate.width == 1:
                 row[_ACRONYM] = head.case == lex.UPPER
-                row[_COMMON] = self._known.is_common(head.lower)
-            row[_KNOWN] = any(self._words.entries[place].part != pos.UNKNOWN for place in own)
+                row[_COMMON] = self._lexicon.is_common(head.lower)
+            row[_KNOWN] = any(self._words.entries[index].part != pos.UNKNOWN for index in own)
             return
         own = self._words.kinds[first:behind]
         row[_LINKED], row[_NUMBER] = candidate.is_linked, NUMERAL in own
         row[_FIRST], row[_LAST] = own[0] == MODIFIER, own[-1] == MODIFIER
         if not self._is_head_last:
             head, rest = rest, head
-        if self._known.is_common(head.lower):
+        if self._lexicon.is_common(head.lower):
             row[_COMMON if candidate.size == 1 else _COMMON_HEAD] = 1
-        elif candidate.size == 1 and not self._known.is_measured and head.lower in self._known.lists.titles:
+        elif candidate.size == 1 and not self._lexicon.is_measured and head.lower in self._lexicon.lists.titles:
             row[_COMMON] = 1
-        row[_COMMON_REST] = candidate.size > 1 and self._known.is_common(rest.lower)
+        row[_COMMON_REST] = candidate.size > 1 and self._lexicon.is_common(rest.lower)

@@ -53,138 +53,140 @@ _INITIAL = 2  # characters
 class Names:
     """Finds the names among the words of one article."""
 
-    def __init__(self, words: Words, known: Lexicon) -> None:
-        self._words, self._known = words, known
+    def __init__(self, words: Words, lexicon: Lexicon) -> None:
+        self._words, self._lexicon = words, lexicon
         self._entries, self._kinds, self._joints = words.entries, words.kinds, words.joints
         self._acronyms = {entry.lower for entry in words.entries if entry.case == lex.UPPER and len(entry.lower) > 2}
 
-    def begins(self, place: int) -> bool:
+    def begins(self, index: int) -> bool:
         """Whether a name begins with this word."""
-        kind = self._kinds[place]
-        return kind == NAME or (kind == INITIAL and self._continues(place + 1))
+        kind = self._kinds[index]
+        return kind == NAME or (kind == INITIAL and self._continues(index + 1))
 
     def end(self, begin: int) -> int:
         """Return the place behind the name that begins here."""
-        place, count = begin + 1, len(self._kinds)
-        while place < count:
-            joint, kind = self._joints[place], self._kinds[place]
-            if joint not in (JOINED, AND) or self._entries[place].lower == self._entries[place - 1].lower:
-                return place
-            if kind == NUMERAL and not self._known.is_measured and self._continues(place + 1):
-                place += 2  # Movimento 5 Stelle
+        index, count = begin + 1, len(self._kinds)
+        while index < count:
+            joint, kind = self._joints[index], self._kinds[index]
+            if joint not in (JOINED, AND) or self._entries[index].lower == self._entries[index - 1].lower:
+                return index
+            if kind == NUMERAL and not self._lexicon.is_measured and self._continues(index + 1):
+                index += 2  # Movimento 5 Stelle
                 continue
-            if self._ends_sentence(place):
-                return place + 1
+            if self._ends_sentence(index):
+                return index + 1
             if kind == NAME:
-                if place == begin + 1 and self._is_portfolio(begin):
-                    return place
-                if self._entries[place].lower == self._entries[begin].lower:
-                    return place  # Victoria Azarenka Victoria Azarenka: a headline, and the text that begins with it
-                if self._entries[place - 1].lower in self._known.lists.portfolios or self._is_party(begin, place):
-                    return place
-                place += 1
+                if index == begin + 1 and self._is_portfolio(begin):
+                    return index
+                if self._entries[index].lower == self._entries[begin].lower:
+                    return index  # Victoria Azarenka Victoria Azarenka: a headline, and the text that begins with it
+                if self._entries[index - 1].lower in self._lexicon.lists.portfolios or self._is_party(begin, index):
+                    return index
+                index += 1
             elif joint == AND:
-                return place
+                return index
             elif kind in (SUFFIX, NUMERAL):
-                return place + (kind == SUFFIX or self._is_number_of_name(place))
-            elif kind == INITIAL and self._continues(place + 1):
-                place += 2
-            elif kind == MODIFIER and self._entries[place].case:
-                place += 1
-            elif joined := self._joined_by(begin, place):
-                place = joined
+                return index + (kind == SUFFIX or self._is_number_of_name(index))
+            elif kind == INITIAL and self._continues(index + 1):
+                index += 2
+            elif kind == MODIFIER and self._entries[index].case:
+                index += 1
+            elif joined := self._joined_by(begin, index):
+                index = joined
             else:
-                return place
-        return place
+                return index
+        return index
 
-    def _is_party(self, begin: int, place: int) -> bool:
+    def _is_party(self, begin: int, index: int) -> bool:
         """Whether a body's acronym stands before a person's name: hnutí ANO Alena Schillerová."""
-        if self._known.is_described or place != begin + 1 or not self._continues(place + 1):
+        if self._lexicon.is_described or index != begin + 1 or not self._continues(index + 1):
             return False
         first = self._entries[begin]
-        return first.case == lex.UPPER and len(first.lower) > 2 and self._entries[place].case == lex.CAPITALISED
+        return first.case == lex.UPPER and len(first.lower) > 2 and self._entries[index].case == lex.CAPITALISED
 
-    def _ends_sentence(self, place: int) -> bool:
+    def _ends_sentence(self, index: int) -> bool:
         """Whether a letter behind a common noun ends its name and a sentence: ... della Serie A. Decide ..."""
-        form = self._words.forms[place]
+        form = self._words.forms[index]
         is_letter = len(form) == _INITIAL and form[1] == "."
-        return is_letter and not self._known.is_measured and self._known.is_common(self._entries[place - 1].lower)
+        return is_letter and not self._lexicon.is_measured and self._lexicon.is_common(self._entries[index - 1].lower)
 
     def _is_portfolio(self, begin: int) -> bool:
         """Whether a minister's portfolio stands before the name: il ministro dell'Interno Matteo Piantedosi."""
-        if self._known.is_measured or begin < 2 or not self._continues(begin + 2):
+        if self._lexicon.is_measured or begin < 2 or not self._continues(begin + 2):
             return False
-        if self._known.language in _WITHOUT_LINKS and self._joints[begin] == JOINED:  # мэр Казани Ильсур Метшин
-            return self._entries[begin - 1].lower in self._known.lists.titles
+        if self._lexicon.language in _WITHOUT_LINKS and self._joints[begin] == JOINED:  # мэр Казани Ильсур Метшин
+            return self._entries[begin - 1].lower in self._lexicon.lists.titles
         is_linked = (
             self._joints[begin] == JOINED == self._joints[begin - 1] and self._entries[begin - 1].part == pos.LINK
         )
-        return is_linked and self._entries[begin - 2].lower in self._known.lists.offices
+        return is_linked and self._entries[begin - 2].lower in self._lexicon.lists.offices
 
-    def _continues(self, place: int) -> bool:
-        return place < len(self._kinds) and self._kinds[place] == NAME and self._joints[place] == JOINED
+    def _continues(self, index: int) -> bool:
+        return index < len(self._kinds) and self._kinds[index] == NAME and self._joints[index] == JOINED
 
-    def _is_number_of_name(self, place: int) -> bool:
+    def _is_number_of_name(self, index: int) -> bool:
         """Whether a number belongs to the name before it (Local 1021), which is no month."""
-        form = self._words.forms[place]
-        if not self._known.is_measured and (
-            self._counts(place + 1) or _SCORE.match(self._words.text, self._words.ends[place])
+        form = self._words.forms[index]
+        if not self._lexicon.is_measured and (
+            self._counts(index + 1) or _SCORE.match(self._words.text, self._words.ends[index])
         ):
             return False
-        return form.isdigit() and len(form) <= _YEAR and self._entries[place - 1].lower not in self._known.lists.months
+        return (
+            form.isdigit() and len(form) <= _YEAR and self._entries[index - 1].lower not in self._lexicon.lists.months
+        )
 
-    def _counts(self, place: int) -> bool:
+    def _counts(self, index: int) -> bool:
         """Whether what a number counts stands here: (in) Nieuwegein 400 kilo."""
-        if place >= len(self._kinds) or self._joints[place] != JOINED:
+        if index >= len(self._kinds) or self._joints[index] != JOINED:
             return False
-        entry = self._entries[place]
+        entry = self._entries[index]
         return not entry.case and entry.part in (pos.UNKNOWN, pos.NOUN, pos.BREAK)
 
-    def _joined_by(self, begin: int, place: int) -> int:
+    def _joined_by(self, begin: int, index: int) -> int:
         """Return the place behind the first word of the name's next part, where this word joins the two; else 0."""
-        link = self._entries[place].lower
-        if link not in self._known.lists.name_links or self._entries[place].case:
+        link = self._entries[index].lower
+        if link not in self._lexicon.lists.name_links or self._entries[index].case:
             return 0
-        after = place + 1
+        after = index + 1
         if self._is_article(after) or (link in _ENUMERATING and self._is_second_link(after)):
             after += 1
         if not self._continues(after) and not self._is_german_noun(after):
             return 0
-        return after + 1 if self._may_join(link, begin, place, after) else 0
+        return after + 1 if self._may_join(link, begin, index, after) else 0
 
-    def _is_german_noun(self, place: int) -> bool:
+    def _is_german_noun(self, index: int) -> bool:
         """Whether a noun stands here that only belongs to the name of a body: Akademie für Sprache und Dichtung."""
-        is_noun = self._known.language == "de" and place < len(self._kinds) and self._kinds[place] == NOUN
-        return is_noun and self._joints[place] == JOINED and bool(self._entries[place].case)
+        is_noun = self._lexicon.language == "de" and index < len(self._kinds) and self._kinds[index] == NOUN
+        return is_noun and self._joints[index] == JOINED and bool(self._entries[index].case)
 
-    def _is_second_link(self, place: int) -> bool:
+    def _is_second_link(self, index: int) -> bool:
         """Whether a name goes on behind an `and` with a link: Instituto dos Vinhos do Douro e do Porto."""
-        if self._known.is_measured or place >= len(self._kinds) or self._joints[place] != JOINED:
+        if self._lexicon.is_measured or index >= len(self._kinds) or self._joints[index] != JOINED:
             return False
-        entry = self._entries[place]
+        entry = self._entries[index]
         return not entry.case and entry.part == pos.LINK
 
-    def _is_article(self, place: int) -> bool:
-        if place >= len(self._kinds) or self._joints[place] != JOINED:
+    def _is_article(self, index: int) -> bool:
+        if index >= len(self._kinds) or self._joints[index] != JOINED:
             return False
-        entry = self._entries[place]
+        entry = self._entries[index]
         return not entry.case and entry.lower in _ARTICLES
 
-    def _may_join(self, link: str, begin: int, place: int, after: int) -> bool:
-        before = self._entries[begin:place]
-        is_titled = begin > 0 and self._entries[begin - 1].lower in self._known.lists.titles
-        if self._known.language == "nl" and link == "van" and len(before) > 1 and is_titled:
+    def _may_join(self, link: str, begin: int, index: int, after: int) -> bool:
+        before = self._entries[begin:index]
+        is_titled = begin > 0 and self._entries[begin - 1].lower in self._lexicon.lists.titles
+        if self._lexicon.language == "nl" and link == "van" and len(before) > 1 and is_titled:
             return False  # Bioloog Guido Keijl van Naturalis
-        if not self._known.is_measured and self._entries[after].lower in self._known.lists.portfolios:
+        if not self._lexicon.is_measured and self._entries[after].lower in self._lexicon.lists.portfolios:
             return False  # Minister Eelco Heinen van Financiën
         if self._kinds[after] == NOUN and not self._is_body(before):
             return False
-        if link == "i" and self._known.language == "es":
+        if link == "i" and self._lexicon.language == "es":
             return True  # Rovira i Virgili
         if link in _ENUMERATING:
-            has_link = self._known.language in _WITHOUT_LINKS or self._has_link(before)
-            return (self._is_body(before) and has_link) or self._spells_acronym(begin, place, after)
-        if link in _SETTING or (self._known.language == "de" and link not in _NOBLE):
+            has_link = self._lexicon.language in _WITHOUT_LINKS or self._has_link(before)
+            return (self._is_body(before) and has_link) or self._spells_acronym(begin, index, after)
+        if link in _SETTING or (self._lexicon.language == "de" and link not in _NOBLE):
             return self._is_body(before) and (link != "in" or self._has_link(before))
         # YMCA of Greater Long Beach, but Nico Rizzo of Loma Linda University
         return (
@@ -194,7 +196,7 @@ class Names:
         )
 
     def _is_body(self, entries: Sequence[lex.Entry]) -> bool:
-        bodies = _BODIES.get(self._known.language or "")
+        bodies = _BODIES.get(self._lexicon.language or "")
         if bodies and any(bodies.match(entry.lower) for entry in entries):
             return True
         return any(_BODY.match(entry.lower) for entry in entries)
@@ -202,7 +204,7 @@ class Names:
     def _has_link(self, entries: Sequence[lex.Entry]) -> bool:
         return any(not entry.case for entry in entries)
 
-    def _spells_acronym(self, begin: int, place: int, after: int) -> bool:
+    def _spells_acronym(self, begin: int, index: int, after: int) -> bool:
         """Whether the initials of both parts stand in the article: Food and Drug Administration, FDA."""
         end = after + 1
         while self._continues(end):

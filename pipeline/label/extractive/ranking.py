@@ -40,19 +40,19 @@ def choose(candidates: Sequence[Judged], by: tuple[float, ...], settings: Settin
     """
     scores = [sum(map(mul, candidate.features, by)) for candidate in candidates]
     order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[: _POOL * settings.phrases]
-    values = {place: scores[place] for place in order}
-    words = {place: frozenset(candidates[place].parts) for place in order}
+    values = {index: scores[index] for index in order}
+    words = {index: frozenset(candidates[index].parts) for index in order}
     chosen: list[Judged] = []
     while values and len(chosen) < settings.phrases:
         best = max(values, key=values.__getitem__)
         del values[best]
         chosen.append(candidates[best])
-        for place in list(values):
-            shared = _overlap(words[place], words[best])
-            if not settings.candidates and (shared == 1 or _holds(candidates[place], candidates[best])):
-                del values[place]
+        for index in list(values):
+            shared = _overlap(words[index], words[best])
+            if not settings.candidates and (shared == 1 or _holds(candidates[index], candidates[best])):
+                del values[index]
             elif shared:
-                values[place] = min(values[place], scores[place] - settings.diversity * _OVERLAP * shared)
+                values[index] = min(values[index], scores[index] - settings.diversity * _OVERLAP * shared)
     return [candidate.text for candidate in chosen]
 
 

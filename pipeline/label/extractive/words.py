@@ -68,17 +68,17 @@ def _gaps(language: str | None) -> _Gaps:
     return _Gaps(language)
 
 
-def read(text: str, known: Lexicon) -> Words:
+def read(text: str, lexicon: Lexicon) -> Words:
     """Return the words of a cleaned text."""
-    matches = list(_pattern(known.language).finditer(text))
+    matches = list(_pattern(lexicon.language).finditer(text))
     forms = [match[0] for match in matches]
     starts = [match.start() for match in matches]
     ends = [match.end() for match in matches]
-    gaps = _gaps(known.language)
+    gaps = _gaps(lexicon.language)
     between = [gaps[text[end:start]] for end, start in zip(ends, starts[1:], strict=False)]
     joints = [APART, *(joint for joint, _ in between)] if forms else []
     leads = [True, *(begins for _, begins in between)] if forms else []
-    return Words(text, forms, [known[form] for form in forms], starts, ends, joints, leads)
+    return Words(text, forms, [lexicon[form] for form in forms], starts, ends, joints, leads)
 
 
 def capitals(words: Words, headline: int) -> tuple[set[str], set[str]]:
@@ -86,10 +86,10 @@ def capitals(words: Words, headline: int) -> tuple[set[str], set[str]]:
     with their keys.  The first `headline` words do not count: capitals of headlines tell nothing."""
     capitalised: set[str] = set()
     lower: set[str] = set()
-    for place in range(headline, len(words.entries)):
-        entry = words.entries[place]
+    for index in range(headline, len(words.entries)):
+        entry = words.entries[index]
         if entry.case == lex.LOWER:
             lower.update((entry.lower, entry.key))
-        elif (words.joints[place] and not words.leads[place]) or entry.case == lex.MIXED:
+        elif (words.joints[index] and not words.leads[index]) or entry.case == lex.MIXED:
             capitalised.add(entry.lower)
     return capitalised, lower

@@ -111,7 +111,7 @@ class _Phrases:
     def __init__(self, longest: int) -> None:
         self._longest = longest
         self.words: list[Word] = []
-        self.found: dict[str, _Candidate] = {}
+        self.by_form: dict[str, _Candidate] = {}
         self.headline = -1  # words of it; below 0 before it was added
 
     def add(self, text: str, words: list[Word]) -> None:
@@ -129,9 +129,9 @@ class _Phrases:
             for last in range(begin, min(run.stop, begin + self._longest)):
                 behind = words[last].end
                 shown = text[words[begin].start : behind]
-                candidate = self.found.get(shown)
+                candidate = self.by_form.get(shown)
                 if candidate is None:
-                    candidate = self.found[shown] = self._candidate(shown, words[begin : last + 1], before + begin)
+                    candidate = self.by_form[shown] = self._candidate(shown, words[begin : last + 1], before + begin)
                 candidate.count += 1
                 candidate.free_left += begin == run.start
                 candidate.free_right += last == run.stop - 1
@@ -144,21 +144,21 @@ class _Phrases:
     def _candidate(self, shown: str, words: list[Word], first: int) -> _Candidate:
         return _Candidate(shown, tuple(word.stem for word in words), first, tuple(word.kind for word in words))
 
-    def _note_place(self, candidate: _Candidate, place: int) -> None:
+    def _note_place(self, candidate: _Candidate, index: int) -> None:
         if self.headline < 0:
             candidate.in_headline = True
         elif candidate.body is None:
-            candidate.body = place - self.headline
+            candidate.body = index - self.headline
 
     def _add_quoted(self, text: str, words: list[Word], before: int) -> None:
         """Note names in single quotation marks, with what no phrase has within: 쇠와 물결."""
         for match in _QUOTATION.finditer(text):
             shown = match[1].partition("(")[0].strip(" .,…")
             stems = tuple(shown.split())
-            candidate = self.found.get(shown)
+            candidate = self.by_form.get(shown)
             if candidate is None and _may_be_name(stems):
-                first = next((place for place, word in enumerate(words) if word.start >= match.start()), 0)
-                candidate = self.found[shown] = _Candidate(shown, stems, before + first, (NOUN,) * len(stems))
+                first = next((index for index, word in enumerate(words) if word.start >= match.start()), 0)
+                candidate = self.by_form[shown] = _Candidate(shown, stems, before + first, (NOUN,) * len(stems))
                 candidate.count = candidate.free_left = candidate.free_right = 1
                 self._note_place(candidate, before + first)
             if candidate is not None:
@@ -166,12 +166,12 @@ class _Phrases:
 
     def add_given(self, phrase: str, whole: str) -> None:
         """Note a phrase that the user gave, where the article has it."""
-        if phrase in self.found:
-            self.found[phrase].is_given = True
+        if phrase in self.by_form:
+            self.by_form[phrase].is_given = True
         elif phrase in whole:
             stems = tuple(phrase.split()) or (phrase,)
-            first = next((place for place, word in enumerate(self.words) if word.form.startswith(stems[0])), 0)
-            candidate = self.found[phrase] = _Candidate(phrase, stems, first, (NOUN,) * len(stems), 1, 1, 1)
+            first = next((index for index, word in enumerate(self.words) if word.form.startswith(stems[0])), 0)
+            candidate = self.by_form[phrase] = _Candidate(phrase, stems, first, (NOUN,) * len(stems), 1, 1, 1)
             candidate.body, candidate.is_given = max(0, first - self.headline), True
 
 
@@ -184,26 +184,28 @@ def _may_be_name(stems: tuple[str, ...]) -> bool:
 def _runs(words: list[Word]) -> Iterator[range]:
     """Yield stretches of nouns: all but the last carry no particles."""
     begin = None
-    for place, word in enumerate(words):
-        joins = begin is not None and word.gap == " " and not words[place - 1].particles
+    for index, word in enumerate(words):
+        joins = begin is not None and word.gap == " " and not words[index - 1].particles
         if begin is not None and (word.kind == STOP or not joins):
-            yield range(begin, place)
+            yield range(begin, index)
             begin = None
         if word.kind != STOP and begin is None:
-            begin = place
+            begin = index
     if begin is not None:
         yield range(begin, len(words))
 
 
 class _Judge:
-    def __init__(self, found: _Phrases, headline: str, body: str) -> None:
-        self._found, self._lists = found, _lists()
+    def __init__(self, phrases: _Phrases, headline: str, body: str) -> None:
+        self._phrases, self._lists = phrases, _lists()
         self._headline, self._whole = headline, f"{headline}\n{body}"
         self._often: dict[str, int] = {}
         self._nested = self._nesting()
 
     def all(self) -> list[Judged]:
-        return [self._judged(candidate) for candidate in self._found.found.values() if self._has_a_chance(candidate)]
+        return [
+            self._judged(candidate) for candidate in self._phrases.by_form.values() if self._has_a_chance(candidate)
+        ]
 
     def _has_a_chance(self, candidate: _Candidate) -> bool:
         """Whether it is worth judging: what occurs once is no short or common noun, and no part within a run."""
@@ -226,7 +228,7 @@ class _Judge:
     def _nesting(self) -> dict[str, int]:
         """Return how often the longest phrases recur that hold a phrase (the idea of C-value, Frantzi et al. 2000)."""
         nested: dict[str, int] = {}
-        for candidate in self._found.found.values():
+        for candidate in self._phrases.by_form.values():
             stems = candidate.stems
             if len(stems) > 1 and (count := max(candidate.count, self._count(candidate.text))) > 1:
                 for begin in range(len(stems)):
@@ -288,12 +290,12 @@ class _Judge:
             is_of_person = self._is_person(candidate.first + len(stems) - 2)
             row[_PERSON_TITLE if is_of_person else _TITLE] = 1
 
-    def _is_person(self, place: int) -> bool:
+    def _is_person(self, index: int) -> bool:
         """Whether the word is a person's name by what follows."""
-        words = self._found.words
-        if not people.may_be_name(words[place].stem):
+        words = self._phrases.words
+        if not people.may_be_name(words[index].stem):
             return False
-        return people.is_followed_as_name([(word.gap, word.stem) for word in words[place + 1 : place + 3]])
+        return people.is_followed_as_name([(word.gap, word.stem) for word in words[index + 1 : index + 3]])
 
 
 @lru_cache(maxsize=2**13)

@@ -227,7 +227,7 @@ def _is_syllable_with_particle(form: str) -> bool:
 def analyse(words: list[Word], evidence: Evidence) -> None:
     """Fill stems, particles and kinds by rule."""
     listed = lists()
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         if len(word.form) > _LONGEST_WORD:
             continue
         if word.gap in _CLOSING and word.form in listed.particles:
@@ -237,7 +237,7 @@ def analyse(words: list[Word], evidence: Evidence) -> None:
         elif not _HANGUL.fullmatch(word.form):
             _analyse_mixed(word, listed)
         else:
-            _analyse_hangul(word, evidence, listed, words[place - 1] if place else None)
+            _analyse_hangul(word, evidence, listed, words[index - 1] if index else None)
         word.end = word.start + len(word.stem)
 
 
@@ -253,10 +253,10 @@ def _analyse_number(word: Word) -> None:
     word.kind = STOP if _QUANTITY.fullmatch(word.stem) or not rest else QUANTIFIED
 
 
-def _analyse_mixed(word: Word, known: Lists) -> None:
+def _analyse_mixed(word: Word, lists: Lists) -> None:
     """Latin letters, with Hangul or particles behind them or not: KFX-PRO, AI는, K-뷰티."""
     ending = _OPEN_LATIN.fullmatch(word.form)
-    if ending and ending[2] in known.particles:
+    if ending and ending[2] in lists.particles:
         word.stem, word.particles = ending[1], ending[2]
     elif ending or not word.form.isascii():
         word.stem, word.particles = split_particles(word.form)
@@ -264,34 +264,34 @@ def _analyse_mixed(word: Word, known: Lists) -> None:
         word.kind = NOUN if not word.stem[0].isascii() else STOP if word.stem.islower() else LATIN
 
 
-def _analyse_hangul(word: Word, evidence: Evidence, known: Lists, before: Word | None) -> None:
+def _analyse_hangul(word: Word, evidence: Evidence, lists: Lists, before: Word | None) -> None:
     form = word.form
-    if form in known.stop or _is_place_word(form, known) or _WEEKDAY.fullmatch(form):
+    if form in lists.stop or _is_place_word(form, lists) or _WEEKDAY.fullmatch(form):
         if before is not None and before.kind == NOUN and not before.particles and word.gap == " ":
             _analyse_counted(word)
         return
     name = form[:_FULL_NAME]
-    if name in evidence.names and (form == name or form[_FULL_NAME:] in known.particles):
+    if name in evidence.names and (form == name or form[_FULL_NAME:] in lists.particles):
         word.stem, word.particles, word.kind = name, form[_FULL_NAME:], NOUN
         return
-    if form[0] in _COUNTED_NOUNS and form[1:] in known.particles and before is not None and before.kind == NOUN:
+    if form[0] in _COUNTED_NOUNS and form[1:] in lists.particles and before is not None and before.kind == NOUN:
         _analyse_counted(word)
         return
     stem, particles = evidence.cut(form)
     if is_verbal(form) and not (evidence.is_noun(stem) and not _is_past(form)):
-        _analyse_nominal(word, known)
+        _analyse_nominal(word, lists)
         return
     if particles in _FINITE and is_verbal(stem) and not evidence.is_noun(stem) and len(stem) < 4:
         return
     if stem.endswith("들") and len(stem) > 2 and not stem.endswith(("아들", "버들")):
         stem, particles = stem[:-1], "들" + particles
-    if len(stem) > 1 and stem not in known.stop:
+    if len(stem) > 1 and stem not in lists.stop:
         word.stem, word.particles, word.kind = stem, particles, NOUN
 
 
-def _is_place_word(form: str, known: Lists) -> bool:
+def _is_place_word(form: str, lists: Lists) -> bool:
     """안에서, 전에는: a dependent noun of one syllable with a particle of place."""
-    return form[0] in known.stop and form[1:].startswith(("에", "부터", "까지")) and form[1:] in known.particles
+    return form[0] in lists.stop and form[1:].startswith(("에", "부터", "까지")) and form[1:] in lists.particles
 
 
 def _analyse_counted(word: Word) -> None:
@@ -301,13 +301,13 @@ def _analyse_counted(word: Word) -> None:
         word.stem, word.particles, word.kind = stem, particles, NOUN
 
 
-def _analyse_nominal(word: Word, known: Lists) -> None:
+def _analyse_nominal(word: Word, lists: Lists) -> None:
     """살처분했다, 재건축하는: the noun is one, where it has two syllables."""
     match = _NOMINAL_VERB.fullmatch(word.form)
     if not match:
         return
     stem = match[1] or match[2]
-    if stem not in known.stop and not is_verbal(stem):
+    if stem not in lists.stop and not is_verbal(stem):
         word.stem, word.particles, word.kind = stem, VERBAL, NOUN
 
 
