@@ -36,7 +36,7 @@ def body(number: int, length: int = 0) -> str:
 
 def articles() -> list[dict[str, Any]]:
     rows = [{"id": f"a{n}", "title": f"기사 {n}", "body": body(n)} for n in range(1, 31)]
-    rows.append({"id": "hostile", "title": HOSTILE, "body": f"{HOSTILE} {body(20)}", "url": "javascript:alert(1)"})
+    rows.append({"id": "hostile", "title": HOSTILE, "body": f"{body(20)} {HOSTILE}", "url": "javascript:alert(1)"})
     rows += [
         {"id": f"long{n}", "title": f"긴 기사 {n}", "body": body(30 + n, size)}
         for n, size in ((1, 5_000), (2, 200_000))
