@@ -404,6 +404,7 @@ def test_others_need_the_token(job: Path) -> None:
     with ReviewServer(job, "--host", "0.0.0.0", "--token", token, "--reviewers", "kim, lee") as server:
         server.url = f"http://127.0.0.1:{server.port}/"
         assert server.ask("/")[0] == 303
+        assert server.ask("/", Authorization="Basic a2ltOnNlY3JldA==")[0] == 303  # of a proxy before it: no guess
         for path in ("/api/queue?reviewer=kim", "/api/figures", "/api/history?reviewer=kim", "/report"):
             assert server.ask(path)[0] == 401
             assert server.ask(path, Cookie="labelmill_review=x", Authorization="Bearer x")[0] == 401

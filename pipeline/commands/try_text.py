@@ -72,9 +72,9 @@ def _ask_before(work: Workspace, builder: RequestBuilder, ledger: Ledger, articl
         _ask(work, step, ledger, request)
         records = ledger.get([request.key]).get(request.key, [])
         step.advance(course, records)
-        told: dict[str, Any] = {"as": step.name, "prompt": step.prompt.name, "messages": list(request.messages)}
-        told |= {"answer": course.answers.get(step.name), "asked": not is_stored}
-        steps.append(told | {"cost_usd": None if is_stored else _cost(records)})
+        shown: dict[str, Any] = {"as": step.name, "prompt": step.prompt.name, "messages": list(request.messages)}
+        shown |= {"answer": course.answers.get(step.name), "asked": not is_stored}
+        steps.append(shown | {"cost_usd": None if is_stored else _cost(records)})
     return steps
 
 

@@ -197,9 +197,9 @@ class Retries:
         backoff = _backoff(state)
         if not self._admission.in_flight and not self._admission.has_new:
             backoff = min(backoff, LONE_BACKOFF)
-        told = min(error.retry_after or 0.0, attempt.waits_left)
-        attempt.waits_left -= told
-        return max(backoff, told)
+        asked_for = min(error.retry_after or 0.0, attempt.waits_left)
+        attempt.waits_left -= asked_for
+        return max(backoff, asked_for)
 
     async def _sleep(self, attempt: RequestAttempt, seconds: float) -> None:
         """Wait before the next try; no longer than a moment where others are answered that were sent after this one failed."""

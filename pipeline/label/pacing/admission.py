@@ -188,14 +188,14 @@ class RequestAdmission:
 
     def _shut_as_told(self, now: float, after: float | None) -> None:
         growing = PAUSES[min(self._shut_times, len(PAUSES) - 1)]
-        told = after if after and after <= MAX_PAUSE else growing
+        pause = after if after and after <= MAX_PAUSE else growing
         if now < self._doubted_until:
             self._waits_are_meant = True  # the one that tried was refused as well
-        if told <= DOUBTED_SECONDS or self._shut_times or self._waits_are_meant:
-            self._shut(now, told)
+        if pause <= DOUBTED_SECONDS or self._shut_times or self._waits_are_meant:
+            self._shut(now, pause)
         else:
             self._shut(now, DOUBTED_SECONDS if self._waits_are_meant is None else growing)
-            self._doubted_until = now + told
+            self._doubted_until = now + pause
 
     def failed(self, ticket: Ticket, after: float | None, request: int) -> bool:
         """Take note that no answer came: a 5xx, a timeout, a lost connection; `request` tells one request from another.

@@ -101,8 +101,9 @@ class _Pages:
             return None
         if is_secret(request.cookies.get(self._cookie, ""), self._session):
             return None
-        if scheme_and_token := request.headers.get("authorization", ""):
-            right = await self._guess(request, scheme_and_token.removeprefix("Bearer "))
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme == "Bearer":  # another scheme is that of a proxy before this server, and no guess
+            right = await self._guess(request, token)
             return (
                 None
                 if right
@@ -122,20 +123,21 @@ class _Pages:
         return RedirectResponse(f"{self._root}{page}" or "./", 303)
 
     async def login(self, request: Request) -> Response:
-        ui, wrong = _ui(request), False
+        ui, status = _ui(request), 200
         if self._token is None:
             return self._to("")
         if request.method == "POST":
             form = await _form(request)
-            if await self._guess(request, form.get("token", "")):
+            right = await self._guess(request, form.get("token", ""))
+            if right:
                 answer = self._to("")
                 answer.set_cookie(
                     self._cookie, self._session, httponly=True, samesite="strict", secure=request.url.scheme == "https"
                 )
                 return answer
-            wrong = True
-        page = self._templates.get_template("login.html").render(ui=ui, error=wrong, root=self._root)
-        return HTMLResponse(page, 401 if wrong else 200)
+            status = 429 if right is None else 401
+        page = self._templates.get_template("login.html").render(ui=ui, status=status, root=self._root)
+        return HTMLResponse(page, status)
 
     # --- pages ---
 
