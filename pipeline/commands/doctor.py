@@ -49,7 +49,7 @@ def _package(name: str) -> Check:
 def _extras() -> Iterator[Check]:
     """Yield the extras, as the package declares them; one that is not there is a fault only where a job needs it."""
     packages: dict[str, list[str]] = {}
-    for requirement in requires("labelmill") or []:
+    for requirement in _requirements():
         if (match := _EXTRA.match(requirement)) and match[2] not in NO_EXTRAS_OF_USERS:
             packages.setdefault(match[2], []).append(match[1])
     for extra, names in sorted(packages.items()):
@@ -61,6 +61,13 @@ def _extras() -> Iterator[Check]:
             )
         else:
             yield Check(True, f"extra {extra}", ", ".join(f"{check.what} {check.state}" for check in states))
+
+
+def _requirements() -> list[str]:
+    try:
+        return requires("labelmill") or []
+    except PackageNotFoundError:  # a checkout that is not installed, which is told above
+        return []
 
 
 def _local() -> Iterator[Check]:

@@ -20,7 +20,7 @@ from pipeline.versions import rows
 from pipeline.versions.forms import Nfc
 
 # Everything that a fact may depend on; an improved gate looks at all texts anew.
-_CODE = ("pipeline.versions", "pipeline.clean.cleaner", "pipeline.core")
+_CODE = ("pipeline.versions", "pipeline.clean.cleaner", "pipeline.core", "pipeline.publish", "pipeline.job")
 ORIGINAL = "original_sha256"  # of the text as it was collected, by which it may be taken down
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError
+from pipeline.core.files import file_digest
 from pipeline.job.workspace import Workspace
 from pipeline.publish import release_log
 from pipeline.publish.hub import Hub, State
@@ -172,7 +173,8 @@ def _fetch(hub: Hub, version: str, digests: dict[str, str], folder: Path) -> Pat
     path, last = store.begin(folder), store.latest(folder)
     local = store.read_manifest(last)["files"] if last else {}
     for name, digest in digests.items():
-        if last and local.get(name) == digest:
+        # looked at, for the files of versions may be one: what is damaged there is fetched
+        if last and local.get(name) == digest and (last / name).exists() and file_digest(last / name) == digest:
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(last / name, path / name)
         else:

@@ -130,7 +130,7 @@ def _parts(
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Yield all rows that are in files to be written as they go out, each part with its slice of the index.
 
-    Shards whose rows are all in `known` files are not read.
+    Shards whose rows are all in `taken_over` files are not read.
     """
     names, outgoing, start = read_order(work.articles), OutgoingRows(work), 0
     with work.progress("publish", len(names), "shards") as progress:

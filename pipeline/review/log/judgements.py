@@ -157,7 +157,7 @@ class JudgementLog:
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'showings'").fetchone():
                 return []
             rows = self._db.execute(_SHOWN, (number,)).fetchall()
-        nfc = _nfc(self.path)
+        nfc = _nfc(self.path) if rows else {}
         return [
             (own, behind, Showing(nfc.get(text, text), reviewer, lane, json.loads(typed) if typed else None))
             for own, behind, text, reviewer, lane, typed in rows

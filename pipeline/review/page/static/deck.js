@@ -98,7 +98,7 @@ function show(card, draft) {
 
 /** Write again into the input that was open when the page went. */
 function bringBack(open) {
-  const field = open && find(`#panel .editor${open.kind === "typing" ? ".typing" : ":not(.typing)"} input`);
+  const field = open && find(`#panel .editor${open.kind === "typing" ? ".typing" : ":not(.typing)"} :is(input, textarea)`);
   if (!field) return;
   field.value = open.text;
   field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -107,7 +107,7 @@ function bringBack(open) {
 /** Return what is being written in the panel, {kind, text}; null for nothing. */
 function openInput() {
   const kind = state.mode?.kind ?? "typing";
-  const field = find(`#panel .editor${kind === "typing" ? ".typing" : ":not(.typing)"} input`);
+  const field = find(`#panel .editor${kind === "typing" ? ".typing" : ":not(.typing)"} :is(input, textarea)`);
   return field?.value ? { kind, text: field.value } : null;
 }
 

@@ -27,7 +27,8 @@ export function json({ label, value, check, save, cancel }) {
   const form = el("form.editor", {}, [input, wrong, el("button.small", { type: "submit", text: t("save") }), button(".small.quiet", t("cancel"), cancel)]);
   const written = () => {
     try {
-      return JSON.stringify(JSON.parse(input.value));
+      JSON.parse(input.value); // is it JSON?  It goes out as it is written: a number of 17 digits is another one here
+      return input.value;
     } catch (error) {
       wrong.textContent = String(error.message);
       return null;
@@ -47,16 +48,20 @@ export function json({ label, value, check, save, cancel }) {
   });
   const commit = () => {
     const text = written();
-    if (text !== null && text !== JSON.stringify(JSON.parse(value))) save(text); // the server looks whether it fits
+    if (text !== null && text !== pretty(value)) save(text); // the server looks whether it fits
     return text !== null;
   };
   return Object.assign(form, { input, commit });
 }
 
-/** JSON as people read it. */
+const SPACE = /("(?:[^"\\]|\\.)*")|\s+/g; // a string, which keeps its spaces, or spaces
+
+/** JSON as people read it; as it is written where this language has no such number. */
 export const pretty = (text) => {
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    const value = JSON.parse(text);
+    const isSame = JSON.stringify(value) === text.replace(SPACE, (_, string) => string ?? "");
+    return isSame ? JSON.stringify(value, null, 2) : text;
   } catch {
     return text;
   }
