@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import ConfigError
-from pipeline.core.shards import Folder
+from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
+from pipeline.label.progress import selection
+from pipeline.label.requests import RequestBuilder
 from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import openai_job
@@ -161,6 +163,60 @@ def test_a_run_that_was_killed_drew_for_good(make_job: JobMaker, server: Server,
     work = run(path, last="review")
     assert len(stored(work.reviewed)) == 40 and asked_before < 40
     assert len(server.seen) == 40  # all that was asked before is among them
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_a_killed_run_drew_outlives_limits_and_seeds(
+    make_job: JobMaker, server: Server, small_shards: str, seed: int
+) -> None:
+    path = openai_job(make_job, server, 100, until=40)
+    work = run(path, last="filter")
+    drawn = selection(work, RequestBuilder(work), read_order(work.articles)).rows(None)  # and then it is killed
+    ids = {row["id"] for shard, rows in drawn.items() for row in work.filtered.read(shard).take(list(rows)).to_pylist()}
+    assert len(ids) == 40
+    run(path, f"label.until_seed={seed}", last="label", limit=5)
+    write_jsonl(path.parent / "articles.jsonl", [article(n) for n in range(600)])
+    work = run(path, f"label.until_seed={seed}", last="review")
+    assert asked_about(work) == ids and len(server.seen) == 40
+
+
+def test_a_shard_that_changed_keeps_what_was_asked(make_job: JobMaker, server: Server, small_shards: str) -> None:
+    """Rows behind it in the same file, and rounds before: nobody who was paid for is given up for somebody new."""
+    no_label_for_a_fifth(server)
+    path = openai_job(make_job, server, 60, until=30, brake=None)
+    run(path, last="review")
+    before, paid = asked_about(work_of(path)), sum(server.seen.values())
+    write_jsonl(path.parent / "articles.jsonl", [article(n) for n in range(300)])
+    work = run(path, last="review")
+    assert asked_about(work) == before and sum(server.seen.values()) == paid
+    more = asked_about(run(path, "label.until=60", last="review"))
+    assert before < more and len(stored(work.reviewed)) in (60, 61)
+
+
+def test_rows_that_were_cleaned_and_not_reviewed_yet_are_no_error(
+    make_job: JobMaker, server: Server, small_shards: str
+) -> None:
+    """Between clean and review a kill leaves shards of which only half is known."""
+    server.script = lambda body, times: (
+        200,
+        completion(body, "velvet umbrellas" if sum(map(ord, str(body))) % 10 < 7 else keyphrases(body)),
+        {},
+    )
+    path = openai_job(make_job, server, 300, until=20, brake=None)
+    work = run(path, last="review")
+    for shard in read_order(work.articles)[1:]:
+        work.reviewed.manifest_file(shard).unlink()
+    assert command("status", path).returncode == 0
+    assert 40 <= len(stored(run(path, "label.until=40", last="review").reviewed)) <= 42
+
+
+def test_a_sample_that_was_paid_is_drawn_first(make_job: JobMaker, server: Server, small_shards: str) -> None:
+    path = openai_job(make_job, server, 100, until=40)
+    run(path, last="filter")
+    assert command("quote", path, "--sample", "20").returncode == 0
+    assert len(server.seen) == 20
+    write_jsonl(path.parent / "articles.jsonl", [article(n) for n in range(600)])
+    assert len(stored(run(path, last="review").reviewed)) == 40 and len(server.seen) == 40
 
 
 def test_who_got_no_answer_is_asked_again_instead_of_another(

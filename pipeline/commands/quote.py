@@ -174,6 +174,8 @@ class _Survey:
 
     def ask(self) -> None:
         """Label the sample."""
+        asked_about = [drawn.article.text_sha256 for drawn in self._sample]
+        selection(self._work, self._labeller, read_order(self._work.articles)).note_further(asked_about)
         foreseen = {question.request.key for drawn in self._sample for question in drawn.questions}
         earlier = self._ledger.get(list(foreseen))
         with self._work.locked(shared=True), self._work.progress("sample", len(foreseen), "requests") as bar:
@@ -269,6 +271,10 @@ class _Survey:
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:
         notes = []
+        if self._options.until is not None:
+            notes.append(
+                "label.until: others are asked about in place of those that become no row; they are not in this"
+            )
         if chain := self._labeller.chain:
             length = "count in what is at most" if self._most_output else "do not count: their length is not bounded"
             notes.append(

@@ -26,26 +26,27 @@ Array = np.ndarray[Any, Any]
 Rows = range | Array
 """Numbers of rows in a shard, ascending."""
 
-_DRAWN = pa.schema([("rank", pa.uint64())])
+_DRAWN = pa.schema([("text_sha256", pa.string())])
 _ALL = ""  # the one stratum where `until` is a number
 _SURE = 3.0  # standard errors: a round draws more than is missing only as far as the share that becomes rows is sure
 
 
 @dataclass
 class _Judged:
-    """What became of the articles of a stratum: `asked` of them, of which `judged` were cleaned and reviewed since, and `fallen` of
-    those became no row."""
+    """What became of the articles of a stratum: of so many `asked`, `fallen` became no row; of those that were cleaned and reviewed
+    since, `judged`, these are `judged_fallen`."""
 
     asked: int = 0
-    judged: int = 0
     fallen: int = 0
+    judged: int = 0
+    judged_fallen: int = 0
 
     def missing(self, target: int) -> int:
         """Return how many more articles to ask for `target` rows; those that are not judged yet count as rows."""
         missing = max(0, target - (self.asked - self.fallen))
         if not missing or not self.judged:
             return missing
-        return max(missing, int(missing / _upper_bound(self.judged - self.fallen, self.judged)))
+        return max(missing, int(missing / _upper_bound(self.judged - self.judged_fallen, self.judged)))
 
 
 @dataclass(frozen=True)
@@ -90,24 +91,35 @@ class Selection:
 
     # --- what was asked ---
 
-    def is_asked(self, shard: str) -> Manifest | None:
-        """Return the manifest of a shard of `requests/` that was made for these articles by this labeller, else None."""
-        manifest = self._work.requests.manifest(shard)
-        if manifest is None:
-            return None
-        inputs = input_digests([self._work.filtered], shard)
-        return manifest if manifest.key == step_key(inputs, self._config, manifest.kept) else None
+    @cached_property
+    def _of_this_labeller(self) -> dict[str, Manifest]:
+        """The manifests of `requests/` by this labeller, also of shards whose articles are others since: what was asked stays."""
+        manifests = ((shard, self._work.requests.manifest(shard)) for shard in self._shards)
+        return {
+            shard: manifest
+            for shard, manifest in manifests
+            if manifest and manifest.key == step_key(manifest.inputs, self._config, manifest.kept)
+        }
 
     @cached_property
     def _asked(self) -> dict[str, Rows]:
         return {shard: self._asked_in(shard) for shard in self._shards}
 
+    @cached_property
+    def _asked_ids(self) -> pa.ChunkedArray:
+        """The ids of all articles that were asked about, for one may stand in another shard now."""
+        parts = [self._work.requests.read(shard, ["id"]).column("id") for shard in self._of_this_labeller]
+        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
+
     def _asked_in(self, shard: str) -> Rows:
-        manifest = self.is_asked(shard)
-        if manifest is None or manifest.kept == self._size(shard):
-            return range(manifest.kept if manifest else 0)
-        asked = pc.is_in(self._column(shard, "id"), self._work.requests.read(shard, ["id"]).column("id"))
-        numbers = np.flatnonzero(asked.to_numpy(zero_copy_only=False))
+        manifest = self._of_this_labeller.get(shard)
+        is_whole = manifest is not None and manifest.inputs == input_digests([self._work.filtered], shard)
+        if manifest and is_whole and manifest.kept == self._size(shard):
+            return range(manifest.kept)
+        if self._targets is None and not (manifest and is_whole):
+            return range(0)  # the first ones are the first ones of now
+        ids = self._asked_ids if self._targets else self._work.requests.read(shard, ["id"]).column("id")
+        numbers = np.flatnonzero(pc.is_in(self._column(shard, "id"), ids).to_numpy(zero_copy_only=False))
         return range(len(numbers)) if len(numbers) == 0 or numbers[-1] == len(numbers) - 1 else numbers
 
     def _size(self, shard: str) -> int:
@@ -160,8 +172,9 @@ class Selection:
             counts, fallen_counts = Counter(strata[np.asarray(asked)].tolist()), Counter(strata[numbers].tolist())
             for stratum, tally in judged.items():
                 tally.asked += counts[stratum]
-                tally.judged += counts[stratum] if is_judged else 0
                 tally.fallen += fallen_counts[stratum]
+                tally.judged += counts[stratum] if is_judged else 0
+                tally.judged_fallen += fallen_counts[stratum] if is_judged else 0
         return judged
 
     def _fallen(self, shard: str) -> tuple[bool, list[str]]:
@@ -188,14 +201,14 @@ class Selection:
             to_draw = _at_most(to_draw, limit - sum(map(len, self._asked.values())))
         if not to_draw:
             return self._asked
-        shards, numbers, ranks, strata = self._unasked()
-        before = np.isin(ranks, self._drawn_before())
-        order, chosen = np.lexsort((ranks, ~before)), []
+        shards, numbers, texts, strata = self._unasked()
+        before = pc.is_in(pa.array(texts, pa.string()), self._drawn_before()).to_numpy(zero_copy_only=False)
+        order, chosen = np.lexsort((_ranks(self._options.until_seed, texts), ~before)), []
         for stratum, count in to_draw.items():
             chosen.append(order[strata[order] == stratum][:count])
         drawn = np.concatenate(chosen)
         if note:
-            write_parquet(self._work.drawn_file, pa.table([ranks[drawn]], schema=_DRAWN), _DRAWN)
+            self.note(texts[before | np.isin(np.arange(len(texts)), drawn)].tolist())
         rows = dict(self._asked)
         for index in np.unique(shards[drawn]):
             shard = self._shards[index]
@@ -204,18 +217,26 @@ class Selection:
         return rows
 
     def _unasked(self) -> tuple[Array, ...]:
-        """Return (number of the shard, number of the row, rank, stratum) of each article that was not asked about yet."""
+        """Return (number of the shard, number of the row, digest of the text, stratum) of each article not asked about yet."""
         parts = []
         for index, shard in enumerate(self._shards):
             numbers = np.setdiff1d(np.arange(self._size(shard)), np.asarray(self._asked[shard], dtype=np.int64))
-            ranks = _ranks(self._options.until_seed, self._column(shard, "text_sha256").take(pa.array(numbers)))
-            parts.append((np.full(len(numbers), index), numbers, ranks, self._strata(shard)[numbers]))
+            texts = np.array(self._column(shard, "text_sha256").take(pa.array(numbers)).to_pylist(), dtype=object)
+            parts.append((np.full(len(numbers), index), numbers, texts, self._strata(shard)[numbers]))
         return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
-    def _drawn_before(self) -> Array:
-        if not self._work.drawn_file.exists():
-            return np.empty(0, dtype=np.uint64)
-        return np.asarray(read_parquet(self._work.drawn_file).column("rank"))
+    def note(self, texts: Sequence[str]) -> None:
+        """Note articles that are about to be asked about, by their texts' digests: those that a kill leaves are drawn first."""
+        write_parquet(self._work.drawn_file, pa.table([pa.array(texts, pa.string())], schema=_DRAWN), _DRAWN)
+
+    def note_further(self, texts: Sequence[str]) -> None:
+        """Note articles beside those that are noted."""
+        if self._targets is not None:
+            self.note(sorted({*texts, *self._drawn_before().to_pylist()}))
+
+    def _drawn_before(self) -> pa.ChunkedArray:
+        file = self._work.drawn_file
+        return (read_parquet(file) if file.exists() else _DRAWN.empty_table()).column("text_sha256")
 
 
 def _upper_bound(passed: int, judged: int) -> float:
@@ -224,11 +245,11 @@ def _upper_bound(passed: int, judged: int) -> float:
     return min(1.0, (share + z / 2 + _SURE * sqrt(share * (1 - share) / judged + z / (4 * judged))) / (1 + z))
 
 
-def _ranks(seed: int, digests: pa.Array) -> Array:
+def _ranks(seed: int, digests: Array) -> Array:
     def rank(digest: str) -> bytes:
         return hashlib.blake2b(digest.encode(), digest_size=8, salt=str(seed).encode()[:16]).digest()
 
-    return np.frombuffer(b"".join(map(rank, digests.to_pylist())), dtype=">u8").astype(np.uint64)
+    return np.frombuffer(b"".join(map(rank, digests.tolist())), dtype=">u8").astype(np.uint64)
 
 
 def _filled(asked: Rows, count: int, size: int) -> Rows:

@@ -84,9 +84,11 @@ class _LabelRun:
     def run(self) -> None:
         shards = read_order(self._work.articles)
         check_ledger_is_this_jobs(self._work, self._ledger, shards)
-        with self._work.writing_requests():
+        with (
+            self._work.writing_requests()
+        ):  # a shard that another process writes at this moment looks as if nobody had asked
             self._work.requests.keep_only(shards)
-        chosen = selection(self._work, self._builder, shards).rows(self._options.limit)
+            chosen = selection(self._work, self._builder, shards).rows(self._options.limit)
         count = sum(map(len, chosen.values()))
         events = EventLog(self._work.events_file)
         quoted_usd = quote.quoted_usd(self._work.quote_file)
@@ -185,7 +187,7 @@ class _LabelRun:
             yield shard, []
             answered = self._answered_before(shard)
             table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
-            for articles in _some_at_a_time(table, rows, BATCHED):
+            for articles in self._some_at_a_time(shard, table, rows, BATCHED):
                 requests = (
                     each for each in self._builder.requests(articles, self._ledger) if isinstance(each, Request)
                 )
@@ -209,7 +211,13 @@ class _LabelRun:
             key = step_key(input_digests([self._work.filtered], shard), self._builder.step, len(rows))
             manifest = self._work.requests.manifest(shard)
             if not (manifest and self._is_done(manifest, key)):
-                yield from _some_at_a_time(self._work.filtered.read(shard, ARTICLE_COLUMNS), rows)
+                yield from self._some_at_a_time(shard, self._work.filtered.read(shard, ARTICLE_COLUMNS), rows)
+
+    def _some_at_a_time(self, shard: str, table: pa.Table, rows: Rows, size: int = BATCH) -> Iterator[list[Article]]:
+        """Yield the articles of some rows of a shard, as they were given, too: what that text was answered is not paid again."""
+        given = self._work.given
+        for start in range(0, len(rows), size):
+            yield given.as_given(shard, articles_of(table.take(pa.array(rows[start : start + size], pa.int64()))))
 
     def _context_before(self, step: PromptStep, on_finished: OnFinished) -> RunContext:
         """Return what the pass of a prompt before the label's is given."""
@@ -230,9 +238,9 @@ class _LabelRun:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
         state = OpenShard(shard, key, inputs, len(rows), table.num_rows - len(rows))
         self._open_shards.append(state)
-        answered, texts = self._answered_before(shard), self._work.given
-        for articles in _some_at_a_time(table, rows):
-            asked = self._builder.requests(texts.as_given(shard, articles), self._ledger)
+        answered = self._answered_before(shard)
+        for articles in self._some_at_a_time(shard, table, rows):
+            asked = self._builder.requests(articles, self._ledger)
             state.ids += [each.article.id for each in asked]
             state.keys += [each.key for each in asked]
             for lack in (each for each in asked if isinstance(each, Lack)):
@@ -293,9 +301,3 @@ class _LabelRun:
         seconds = time.monotonic() - state.started
         with self._work.writing_requests():
             self._work.requests.write(state.shard, state.step_key, state.inputs, output, seconds)
-
-
-def _some_at_a_time(table: pa.Table, rows: Rows, size: int = BATCH) -> Iterator[list[Article]]:
-    """Yield the articles of some rows of a shard, `size` at a time."""
-    for start in range(0, len(rows), size):
-        yield articles_of(table.take(pa.array(rows[start : start + size], pa.int64())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -49,6 +49,12 @@ def judgement_of(
         return judgement
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise RefusedJudgement(uid, str(error) or type(error).__name__) from error
+
+
+def with_digest_of_now(sent: Any, nfc: Mapping[str, str]) -> Any:
+    """Return what a page sent with its text's digest of now: it may be open since before the text was brought to NFC."""
+    digest = nfc.get(str(sent.get("key"))) if isinstance(sent, dict) else None
+    return sent if digest is None else {**sent, "key": digest}
 
 
 def typed_of(sent: Any, most_characters: int = MOST_CHARACTERS) -> tuple[str, list[str]]:
@@ -155,3 +161,15 @@ def _reasons(given: Any, rejected: list[str]) -> dict[str, str]:
         raise ValueError(f"reasons are {', '.join(REASONS)}")
     folded = {fold_space(str(phrase)): str(reason) for phrase, reason in given.items()}
     return {phrase: folded[phrase] for phrase in rejected if phrase in folded}
+
+
+def as_sent(judgement: Judgement) -> dict[str, Any]:
+    """Return a judgement in the form in which a page sends one."""
+    caught = judgement.planted
+    names = ("uid", "id", "lane", "added", "reasons", "note", "typed", "seconds", "flagged", "skipped")
+    return {
+        "key": judgement.text_sha256,
+        **{name: getattr(judgement, name) for name in names},
+        "accepted": [*judgement.accepted, *(phrase for phrase in caught if not caught[phrase])],
+        "rejected": [*judgement.rejected, *(phrase for phrase in caught if caught[phrase])],
+    }

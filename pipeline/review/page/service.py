@@ -17,7 +17,15 @@ from pipeline.core.errors import InputError
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
 from pipeline.review.log.judgements import Judgement, JudgementLog, Showing
-from pipeline.review.page.intake import MOST_CHARACTERS, MOST_SHOWN, RefusedJudgement, judgement_of, typed_of
+from pipeline.review.page.intake import (
+    MOST_CHARACTERS,
+    MOST_SHOWN,
+    RefusedJudgement,
+    as_sent,
+    judgement_of,
+    typed_of,
+    with_digest_of_now,
+)
 from pipeline.review.page.log_index import LogIndex
 from pipeline.review.page.reviewer_items import ReviewerItems
 from pipeline.review.page.rules import JudgementContext, objection
@@ -193,7 +201,7 @@ class ReviewService:
 
         Raises RefusedJudgement.
         """
-        text, typed = typed_of(sent, self._most_characters)
+        text, typed = typed_of(with_digest_of_now(sent, self._work.given.nfc), self._most_characters)
         with self._lock:
             self._catch_up()
             if not self._lanes.has("blind", self._frame.index_of(text)):
@@ -222,7 +230,7 @@ class ReviewService:
             stored, refused = dict[str, None](), dict[str, str]()
             for value in sent:
                 try:
-                    stored[self._store(reviewer, value)] = None
+                    stored[self._store(reviewer, with_digest_of_now(value, self._work.given.nfc))] = None
                 except RefusedJudgement as error:
                     refused[error.uid] = str(error)
             return list(stored), refused
@@ -244,14 +252,17 @@ class ReviewService:
         undone = self._index.standing.get(judgement.undoes or "")
         text = (undone or judgement).text_sha256
         prefix = digest_prefix(text)
-        was_shown = any(name == judgement.reviewer for name in self._leases.get((judgement.lane, prefix), {}))
+        exposure = self._index.exposure(judgement.reviewer, prefix)
+        is_leased = any(name == judgement.reviewer for name in self._leases.get((judgement.lane, prefix), {}))
         return JudgementContext(
-            in_job=self._frame.index_of(text) is not None or was_shown or bool(self._index.of(prefix)),
+            in_job=self._frame.index_of(text) is not None
+            or is_leased
+            or bool(exposure.lanes or self._index.of(prefix)),
             blind=self._lanes.is_blind(text),
             phrases=self._frame.phrases_of(text),
             needed=self._needed(judgement.lane, digest_prefix(text)),
             standing=self._standing_of(digest_prefix(text), judgement.lane),
-            exposure=self._index.exposure(judgement.reviewer, digest_prefix(text)),
+            exposure=exposure,
         )
 
     def history(self, reviewer: str, before: str, count: int) -> list[dict[str, Any]]:
@@ -278,7 +289,7 @@ class ReviewService:
             if len(entries) == count:
                 break
             if item := self._item(reviewer, judgement.lane, judgement.text_sha256):
-                entries.append({"card": item, "judgement": _as_sent(judgement)})
+                entries.append({"card": item, "judgement": as_sent(judgement)})
         return entries
 
     # --- figures ---
@@ -313,14 +324,3 @@ class ReviewService:
                 ease = _EASE * (len(self._short) + 1)  # everybody who looks at them has figures of his or her own
                 self._short[reader] = (time.monotonic() + ease * (time.monotonic() - started), queue_figures)
             return self._short[reader][1]
-
-
-def _as_sent(judgement: Judgement) -> dict[str, Any]:
-    caught = judgement.planted
-    names = ("uid", "id", "lane", "added", "reasons", "note", "typed", "seconds", "flagged", "skipped")
-    return {
-        "key": judgement.text_sha256,
-        **{name: getattr(judgement, name) for name in names},
-        "accepted": [*judgement.accepted, *(phrase for phrase in caught if not caught[phrase])],
-        "rejected": [*judgement.rejected, *(phrase for phrase in caught if caught[phrase])],
-    }
