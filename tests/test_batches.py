@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.errors import Paused
+from pipeline.core.errors import Paused, RequestFailed
 from pipeline.job.run_options import RunOptions
 from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, posting
 from pipeline.label.ledger import Ledger, open_ledger
+from pipeline.label.openai_api.batches import Batches
 from tests.batch_server import BatchServer, Plan, question, refusal
 from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, work_of
 from tests.openai_server import Running
@@ -504,3 +505,40 @@ def test_ctrl_c_ends_the_wait_and_loses_nothing(make_job: JobMaker, server: Batc
     server.batches["batch_0"].plan.seconds = 0
     finish(path)
     assert_paid_once(path, server, 10)
+
+
+# --- made twice ---
+
+
+def test_one_of_two_that_failed_as_a_whole_gives_way_to_the_other(make_job: JobMaker, server: BatchServer) -> None:
+    """The first post was made without a word, the second finds the queue full of it: what the first holds is not asked again."""
+    full = [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached for gpt-6-luna.", "line": None}]
+    server.posts = ["void"]
+    server.lists_after = 0.6
+    server.plans = [Plan(seconds=2.0), Plan(errors=full), Plan()]
+    path = batch_job(make_job, server, 20)
+    finish(path, runs=60)
+    assert set(server.paid.values()) == {1}
+    money = ledger_of(path).report.spending()
+    assert money.spent + money.lost == pytest.approx(server.billed_usd)
+
+
+def test_a_list_that_fails_forgets_no_twin(
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a batch was made twice is looked at until the endpoint says so: a minute of 503s settles nothing."""
+    server.posts = ["void"]
+    server.lists_after = 0.6
+    server.plans = [Plan(seconds=2.0), Plan()]
+    path, failures, found = batch_job(make_job, server, 20), [], Batches.find
+
+    async def find(self: Batches, *arguments: Any) -> Any:
+        if len(server.batches) > 1 and len(failures) < 12:
+            failures.append(1)
+            raise RequestFailed("transient", "http_503", "the list is down")
+        return await found(self, *arguments)
+
+    monkeypatch.setattr(Batches, "find", find)
+    finish(path, runs=60)
+    money = ledger_of(path).report.spending()
+    assert failures and money.spent + money.lost == pytest.approx(server.billed_usd)

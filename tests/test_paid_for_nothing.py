@@ -145,6 +145,21 @@ def test_a_cut_reply_gets_twice_the_room_once(make_job: JobMaker, server: Server
     assert sent == ([128, 256] if takes_more else [128, 256, 128, 256, 128, 256, 128])
 
 
+def test_a_rejection_that_was_billed_is_not_asked_in_a_further_way(make_job: JobMaker, server: Server) -> None:
+    """An error within a reply of status 200 may cost its tokens: nobody pays for the same refusal twice."""
+    usage = {"prompt_tokens": 900, "completion_tokens": 200, "total_tokens": 1100}
+    filtered = {"error": {"code": "content_filter", "message": "filtered"}, "choices": [], "usage": usage}
+
+    def script(body: dict[str, Any], times: int) -> Any:
+        if not is_marked(body):
+            return good(body)
+        return good(body, "length") if len(of_the_marked(server)) == 1 else (200, filtered, {})
+
+    server.script = script
+    run(labelled(make_job, server, parameters={"max_output_tokens": 128}), last="clean")
+    assert len(of_the_marked(server)) == 2
+
+
 def test_a_loop_gets_no_more_room(make_job: JobMaker, server: Server) -> None:
     loop = "city; public; " + "rate freeze; " * 60
     server.script = lambda body, times: (

@@ -85,8 +85,11 @@ def test_one_that_is_refused_by_bad_luck_is_labelled_in_the_end(make_job: JobMak
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_limit_that_refuses_everybody_is_nobodys_fault(make_job: JobMaker, server: Server) -> None:
-    """It lets eight through, refuses all for two seconds, and lets the rest through."""
+def test_a_limit_that_refuses_everybody_is_nobodys_fault(
+    make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lets eight through, refuses all for two seconds (as others do for a minute), and lets the rest through."""
+    monkeypatch.setattr("pipeline.label.engine.refusals.SILENCE", 2.5)
     since: list[float] = []
 
     def script(body: dict[str, Any], times: int) -> Any:
@@ -104,9 +107,18 @@ def test_a_request_that_is_refused_like_others_is_never_at_fault() -> None:
     history = RefusalHistory()
     for now in range(0, 70, 10):
         history.add(now, others_are_answered=False, is_alone=True)
-        assert not history.is_its_own("requests", only_one=False)
+        assert not history.is_its_own("requests", has_company=False)
     history.add(80, others_are_answered=False, is_alone=True)
-    assert history.is_its_own("requests", only_one=False)  # a whole minute of silence and more
+    assert history.is_its_own("requests", has_company=False)  # a whole minute of silence and more
+    assert not history.is_its_own("requests", has_company=True)  # which use up the limit
+
+
+def test_the_last_article_waits_for_the_minute_to_end(make_job: JobMaker, server: Server) -> None:
+    """A limit per minute refuses the last request alone for nearly as long; that is no fault of the article's."""
+    history = RefusalHistory()
+    for now in (0, 1, 3, 8, 18, 33, 50, 61):
+        history.add(now, others_are_answered=False, is_alone=True)
+        assert not history.is_its_own("requests", has_company=False)
 
 
 @pytest.mark.parametrize(("granularity", "most"), [("fixed", 0.01), ("bucket", 0.015), ("minute", 0.045)])

@@ -342,3 +342,12 @@ def test_init_writes_a_file_for_each_task(tmp_path: Path, task: str) -> None:
 def test_init_of_a_task_that_there_is_not(tmp_path: Path) -> None:
     done = command("init", tmp_path / "job.yaml", "--task", "jsn")
     assert done.returncode == 2 and "--task jsn: there is no starter file for it (did you mean 'json'?)" in done.stderr
+
+
+@pytest.mark.parametrize("reply", [
+    '{"mood": "good", "people": [], "score": 1' + "0" * 400 + "}",
+    '{"a":' * 600 + "1" + "}" * 600,
+])  # fmt: skip
+def test_no_reply_stops_the_job(reply: str) -> None:
+    label = parsed(reply)
+    assert label.status != "ok" and label.phrases == []

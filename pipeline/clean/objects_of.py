@@ -37,7 +37,11 @@ def object_in(raw: str, part: Part) -> FoundObject:
         empty = "{" in text or "[" in text
         return FoundObject(status="truncated" if unfinished else "no_answer" if empty else "empty")
     strict = [(lead, value) for lead, value in _strict(text) if isinstance(value, dict | list | str)]
-    if (value := _chosen(strict, part)) is not _NOTHING:
+    try:
+        value = _chosen(strict, part)
+    except RecursionError:  # hundreds of objects within each other are no label
+        return FoundObject(status="unparseable")
+    if value is not _NOTHING:
         return _unwrapped(value, part, [] if value == _loaded(text) else ["aside"])
     literal = find_literal(text)
     if literal is None:

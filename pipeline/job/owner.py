@@ -22,7 +22,10 @@ def check(config: JobConfig, record: Path) -> None:
     if owner is None or owner["folder"] != str(config.job_folder):
         return
     other = Path(owner["file"])
-    if not other.is_file() or (config.file.exists() and other.samefile(config.file)):
+    try:
+        if not other.is_file() or (config.file.exists() and other.samefile(config.file)):
+            return
+    except OSError:  # in a folder of somebody else's: nobody can tell, and it is not this one
         return
     if _named_folder(other) in (owner["named"], None):  # None: it cannot be read just now
         raise ConfigError(

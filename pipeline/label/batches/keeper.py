@@ -88,6 +88,13 @@ class Keeper:
     async def settle(self, batch: Batch, state: BatchState) -> Settled | None:
         """Settle a batch that is over; None where it was turned down as a whole."""
         if state.status == "failed" and not state.completed:
+            if twin := await self._settling.other(
+                batch
+            ):  # it was made twice: what failed is the one that was found first
+                self._lane.note(
+                    batch, batch_id=twin.id, state=twin.status, completed=twin.completed, failed=twin.failed
+                )
+                return None
             text = str(state.problem or "the endpoint does not say why")
             if state.queue_full:
                 self.posting.queue_full(batch, text)

@@ -28,7 +28,7 @@ from pipeline.label.ledger.batches import MAX_FAILURES, Batch
 
 GROUP = 500  # answers in one synced transaction
 LISTINGS = 8  # of batches, until the list is new enough
-_UNPAID_TIERS = (None, "auto", "default", "standard", TIER)  # words for the tier of a batch
+_WORDS_FOR_BATCH = (None, "auto", "default", "standard", TIER)  # words for the tier of a batch
 _log = logging.getLogger("labelmill.label")
 
 
@@ -139,7 +139,7 @@ class Settling:
 
     def _record(self, batch: Batch, key: bytes, ask: int, reply: Reply) -> tuple[Record, float | None]:
         """Return the record of an answer, and the dollars that it counts against the budget; None where nobody knows."""
-        if reply.tier in _UNPAID_TIERS:
+        if reply.tier in _WORDS_FOR_BATCH:
             reply = replace(reply, tier=TIER)
         prices = self._context.prices
         cost = (
@@ -246,6 +246,8 @@ class Settling:
             try:
                 states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
             except RequestFailed as failure:
+                if failure.code != "no_list":
+                    raise  # the batch stays under way, and is settled when the endpoint can be asked
                 _log.warning(f"batch {batch.batch_id}: whether it was made twice cannot be known ({failure})")
                 return usd, requests
             # a list that does not show this one either is older than both
@@ -257,6 +259,22 @@ class Settling:
                 cost, count = await self._cancel_twin(batch, twin)
                 usd, requests = usd + cost, requests + count
         return usd, requests
+
+    async def other(self, batch: Batch) -> BatchState | None:
+        """Return a batch that was made beside this one, which was posted twice, where it is under way or has answers.
+
+        Raises RequestFailed where the endpoint cannot be asked just now.
+        """
+        if batch.posts < 2:
+            return None
+        try:
+            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
+        except RequestFailed as failure:
+            if failure.code != "no_list":
+                raise
+            return None
+        others = (state for state in states if state.id != batch.batch_id)
+        return next((state for state in others if not state.is_over or state.completed or state.output_file), None)
 
     async def _cancel_twin(self, batch: Batch, twin: BatchState) -> tuple[float, int]:
         state, pauses = await persist(self._stop, self._api.cancel, twin.id), Pauses()

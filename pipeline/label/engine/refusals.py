@@ -17,7 +17,7 @@ MOST_ALONE = 4  # refusals of a request that went last
 MOST_ALONE_IN_PARALLEL = 12  # other workers may fill a limit of parallel requests for a while
 SHORTEST, LONGEST = 1.0, 5.0  # seconds between two tries of one that goes last; what the endpoint says, within these
 LEAST_ALONE = 2  # refusals of a request by itself, where no other was there to compare it with
-SILENCE, LONGER_SILENCE = 30.0, 75.0  # seconds of such refusals; longer than a minute where others were refused as well
+SILENCE = 75.0  # seconds of such refusals: a limit per minute has let go of everybody by then
 
 
 @dataclass(slots=True)
@@ -45,13 +45,13 @@ class RefusalHistory:
             self.alone, self._alone_since = 0, None
         self._last_at = now
 
-    def is_its_own(self, unit: Unit, only_one: bool) -> bool:
-        """Return whether the endpoint refuses this request whatever the limit has left; `only_one`: it has refused no other."""
+    def is_its_own(self, unit: Unit, has_company: bool) -> bool:
+        """Return whether the endpoint refuses this request whatever the limit has left; `has_company`: other workers ask, too."""
         if self.differs:
             return self.alone >= (MOST_ALONE_IN_PARALLEL if unit == "parallel" else MOST_ALONE)
-        if self._alone_since is None or self.alone < LEAST_ALONE:
-            return False
-        return self._last_at - self._alone_since >= (SILENCE if only_one else LONGER_SILENCE)
+        if has_company or self._alone_since is None or self.alone < LEAST_ALONE:
+            return False  # others may use up the limit, so only what they are answered tells
+        return self._last_at - self._alone_since >= SILENCE
 
     def pause(self, told: float | None) -> float:
         """Return the seconds before the next try of a request that goes last."""

@@ -40,7 +40,6 @@ class Retries:
         self._monitor, self._events = context.monitor, context.monitor.events
         self._admission, self._stop = admission, stop
         self._watch = TimeoutWatch(context.options.timeout or context.provider.reply_seconds)
-        self._refused: set[RequestAttempt] = set()  # by limits: the first two, for one or several is all that counts
 
     async def enter(self, attempt: RequestAttempt) -> Ticket:
         """Wait until the request may go out.  Raises Closed."""
@@ -160,15 +159,13 @@ class Retries:
         history, admission = attempt.refusals, self._admission
         others_are_answered = admission.has_answered_since(history.first_at)
         history.add(asyncio.get_running_loop().time(), others_are_answered, admission.is_down_to_one)
-        if len(self._refused) < 2:
-            self._refused.add(attempt)
         if history.differs:
             admission.release()  # it tells nothing of the limit
             self._note_attempt(failure, attempt)
         elif admission.refused(ticket, failure.retry_after, failure.unit):
             fields = {"code": failure.code, "retry_after": failure.retry_after, **admission.describe()}
             self._events.write("rate_limited", **fields)
-        if admission.answers and history.is_its_own(failure.unit, only_one=len(self._refused) == 1):
+        if admission.answers and history.is_its_own(failure.unit, admission.has_company):
             failure.kind, failure.code = "rejected", REFUSED_ALONE
         elif admission.back_in is not None:
             self._stop.pause(f"the endpoint asks to come back at {in_future(admission.back_in)} ({failure})")

@@ -70,7 +70,7 @@ def _copy_batches(path: Path, target: SQLite) -> None:
         "claims": f"SELECT * FROM claims WHERE worker {of_them}",  # noqa: S608
         "workers": f"SELECT * FROM workers WHERE worker {of_them}",  # noqa: S608
     }
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source:
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as source:
         for table, query in queries.items():
             with suppress(sqlite3.DatabaseError):  # damaged, or of before there were batches
                 cursor = source.execute(query)

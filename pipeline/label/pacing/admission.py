@@ -38,7 +38,6 @@ class Ticket:
 
     tokens: float
     sent_at: float
-    went_last: bool = False
 
 
 class Closed(Exception):
@@ -111,7 +110,7 @@ class RequestAdmission:
         limits = self.rate_limiters.values()
         return max(shut_until, *(limiter.opens_at() for limiter in limits))
 
-    def _let_through(self, waiting: Waiting, went_last: bool = False) -> None:
+    def _let_through(self, waiting: Waiting) -> None:
         self._line.leave(waiting)
         if waiting.future.done():  # nobody waits for it any more
             return
@@ -123,7 +122,7 @@ class RequestAdmission:
             # the first one after a pause goes alone: if it is refused as well, nobody else was
             self.probing = True
             self._loop.call_later(PROBE_SECONDS, self._probe_passed, self._shut_times)
-        waiting.future.set_result(Ticket(waiting.tokens, now, went_last))
+        waiting.future.set_result(Ticket(waiting.tokens, now))
 
     def _pump(self) -> None:
         """Let through those that may go, and look again when the next one may."""
@@ -139,7 +138,7 @@ class RequestAdmission:
         if not self.in_flight and self._has_room() and (waiting := self._line.next_of_last):
             at = max(self._opens_at(waiting), self._lull_at + LULL_SECONDS)
             if self._loop.time() >= at:
-                self._let_through(waiting, went_last=True)
+                self._let_through(waiting)
             else:
                 self._timer = self._loop.call_at(at, self._pump)
 
@@ -261,6 +260,11 @@ class RequestAdmission:
         if limits != self._advertised:
             self._advertised = limits
             self._set_ceilings()
+
+    @property
+    def has_company(self) -> bool:
+        """Whether other workers ask the same of the endpoint."""
+        return self._workers > 1
 
     def share_with(self, workers: int) -> None:
         """Keep to this worker's part of the limits that were told: so many workers ask the same of the endpoint."""

@@ -133,7 +133,7 @@ class Provider(contracts.Provider):
             try:
                 return await self._ask(other, frozenset(name for name in other if other[name] != body.get(name)))
             except RequestFailed as failure:
-                if failure.kind != "rejected":
+                if failure.kind != "rejected" or failure.may_be_paid:
                     raise  # else the endpoint does not take it so: unpaid
         if request.again == EXHAUSTED:
             text = "its room went to reasoning, and the endpoint takes no way to have less or more: raise max_output_tokens"
