@@ -16,7 +16,7 @@ import pytest
 import zstandard
 
 from pipeline import runner
-from pipeline.collect import units
+from pipeline.collect import dropping, units
 from pipeline.collect.sources import files
 from pipeline.collect.to_article import to_article
 from pipeline.core.errors import ConfigError, InputError
@@ -468,3 +468,30 @@ def test_rows_leave_and_come_back_as_if_they_were_read_so(make_job: JobMaker, tm
     assert tree(collect(path).path) == taken_down
     work.takedowns.unlink()
     assert tree(collect(path).path) == first
+
+
+# --- rows that come back ---
+
+
+def test_a_row_that_is_read_otherwise_now_does_not_come_back_as_another(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its place holds another row for a reader that counts lines otherwise: nothing stands twice, nothing stops, all is told."""
+    write_jsonl(tmp_path / "in" / "a.jsonl", [article(1)])
+    write_jsonl(tmp_path / "in" / "b.jsonl", [article(2), article(1), article(3), article(4)])
+    source = {"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}
+    path = make_job(sources=[source])
+    run(path, last="collect")
+    (tmp_path / "in" / "a.jsonl").unlink()
+    honest = dropping.rows_of
+    monkeypatch.setattr(
+        dropping, "rows_of", lambda *arguments: (replace(row, line=row.line - 1) for row in honest(*arguments))
+    )
+    for _ in range(2):
+        work = run(path, last="collect")
+        assert [row["id"] for row in rows(work, "articles")] == ["a2", "a3", "a4"]
+        assert [(row["id"], row["reason"]) for row in rows(work, "articles", rejected=True)] == [
+            ("a1", "not_read_again")
+        ]
+    monkeypatch.undo()
+    assert command("collect", path, "--reread").returncode == 0

@@ -60,6 +60,14 @@ ARTICLES = {
     "short, about script": f"<p>The page needs JavaScript, the agency said. {' '.join(BODY[:5])}</p>",
     "with a list": "".join(f"<p>{each}</p>" for each in BODY) + f"<h3>Related</h3>{LISTS['list']}",
     "with links": "".join(map(LINKED.format, BODY)),
+    "what somebody did not find": "<p>시는 지난해 창고에서 기록 문서를 찾을 수 없다고 12일 밝혔다. 담당 공무원은 이사 과정에서 상자 세 개가 "
+    "사라졌다며, 보관 규정을 고치겠다고 말했다. 시민 단체는 감사를 요구했다.</p>",
+    "what somebody found": "<p>The missing article was found by police on Monday in a cellar near the harbour. It had been "
+    "stolen from the museum in May, when thieves came through the roof, and is worth two million dollars.</p>",
+    "a fine": "<p>The shop uses cookies without consent, the agency said on Friday. It must pay 40,000 dollars within "
+    "a month, and may appeal against the decision in court. Its lawyers said that they would read it first.</p>",
+    "an author": "<p>The new reader works without JavaScript, its author says, and shows a page of the paper in half the time. "
+    "The city library puts it on all of its machines this summer, a clerk said.</p>",
     "withdrawn": "<h1>Harbour plan</h1><p>This article was withdrawn by the editors as its main source was wrong.</p>",
 }
 
@@ -84,6 +92,14 @@ def test_what_is_no_article(name: str, mode: Any) -> None:
 def test_what_looks_like_it_and_is_one(name: str, mode: Any) -> None:
     body = ARTICLES[name]
     read = extract(page(f"<article>{body}</article>", "Harbour plan"), "https://news.example/1", None, mode)
+    assert read.reason is None, (read.reason, read.detail)
+
+
+def test_an_article_may_be_about_pages_that_are_not_found() -> None:
+    title = "Online shops lose money where an old page not found error greets their customers"
+    read = extract(
+        page(f"<article><p>{BODY[0]}</p><p>{BODY[1]}</p></article>", title), "https://news.example/1", None, "fast"
+    )
     assert read.reason is None, (read.reason, read.detail)
 
 

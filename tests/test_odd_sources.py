@@ -168,6 +168,13 @@ def test_a_row_of_csv_is_never_held_beyond_its_limit(tmp_path: Path) -> None:
         assert isinstance(last, BadRow if number == 1 else RawRow), number
 
 
+def test_line_ends_of_a_mac_with_others_within_cells(make_job: JobMaker, tmp_path: Path) -> None:
+    lines = ["id,title,text", '1,t,"two\nlines of it"', "2,t,hello there"]
+    (tmp_path / "mac.csv").write_bytes("\r".join(lines).encode())
+    work = run(make_job(sources=[{"type": "files", "path": "mac.csv"}]), last="collect")
+    assert [row["id"] for row in rows(work, "articles")] == ["1", "2"] and rows(work, "articles", rejected=True) == []
+
+
 @pytest.mark.parametrize(("ends", "bare"), [("\n", "\r"), ("\r\n", "\r"), ("\r", " ")])
 def test_line_ends_are_those_of_the_file(make_job: JobMaker, tmp_path: Path, ends: str, bare: str) -> None:
     lines = ["id,title,text", f"1,t,foo{bare} bar", f'2,"a ""t""{bare}",hello there']

@@ -8,7 +8,7 @@ nowhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from pipeline.collect.units import (
     RowsSeen,
     SourceUnit,
     article_table,
-    build,
     record_of,
     rows_of,
     shard_key,
@@ -33,64 +32,81 @@ from pipeline.core.shards import ARTICLE, REJECTED, Folder, Output, rejected_tab
 from pipeline.core.types import Article
 from pipeline.job.given_texts import GivenTexts
 
+NOT_READ_AGAIN = "not_read_again"  # the reader of now gives another row there than that of then, or none
 
-def apply(folder: Folder, entry: SourceUnit, drops: Drops, progress: Any) -> None:
+
+def apply(folder: Folder, entry: SourceUnit, drops: Drops) -> None:
     """Bring the shards of a built unit in line with the rows to drop; its record is written last."""
     record = record_of(folder, entry.unit.name)
     assert record is not None, "it was built before its drops were known"
-    returning = _Returning(entry)
+    dropped = {shard: _dropped(folder, shard) for shard in record["shards"]}
+    returning = {key: row for rows in dropped.values() for key, row in rows.items() if key not in drops}
+    articles = _read_again(entry, returning)
     for number, shard in enumerate(record["shards"]):
         started = time.monotonic()
-        output = _without(folder, shard, record, drops, returning)
-        if returning.is_lost:
-            build(folder, entry, progress)
-            return apply(folder, entry, drops, progress)
+        output = _without(folder, shard, record, drops, dropped[shard], articles)
         if output is not None:
             folder.write(shard, shard_key(entry, number, drops), {}, output, time.monotonic() - started)
     write_record(folder, entry, record, drops)
 
 
-class _Returning:
-    """Reads the rows of a unit that come back, in source order, from the source and once."""
+def _dropped(folder: Folder, shard: str) -> dict[RowKey, dict[str, Any]]:
+    """Return where it stood -> each row of a shard that is out because of another one."""
+    rows = folder.read_rejected(shard).to_pylist()
+    return {(row["source"], row["line"]): row for row in rows if row["reason"] in DROPPED}
 
-    def __init__(self, entry: SourceUnit) -> None:
-        self._entry = entry
-        self._rows: Iterator[Any] | None = None
-        self.is_lost = False  # a row is not where it was: the reader of now counts otherwise than that of then
 
-    def articles(self, keys: set[RowKey]) -> list[Article]:
-        """Return the articles at these places, which come after those of the last call."""
-        if keys and self._rows is None:
-            self._rows = rows_of(self._entry, RowsSeen.of(self._entry.options))
-        articles: list[Article] = []
-        for row in self._rows or () if keys else ():
-            if (row.source, row.line) in keys and isinstance(row, Article):
-                articles.append(row)
-                if len(articles) == len(keys):
-                    break
-        self.is_lost = len(articles) < len(keys)
+def _read_again(entry: SourceUnit, returning: dict[RowKey, dict[str, Any]]) -> dict[RowKey, Article]:
+    """Return the articles of rows that come back, of those that the reader of now finds there as they were."""
+    articles: dict[RowKey, Article] = {}
+    if not returning:
         return articles
+    for row in rows_of(entry, RowsSeen.of(entry.options)):
+        key = (row.source, row.line)
+        if isinstance(row, Article) and key in returning and _is_same(row, returning[key]):
+            articles[key] = row
+            if len(articles) == len(returning):
+                break
+    return articles
 
 
-def _without(folder: Folder, shard: str, record: Record, drops: Drops, returning: _Returning) -> Output | None:
+def _is_same(article: Article, row: dict[str, Any]) -> bool:
+    """Tell whether an article is the row that was dropped: a reader that counts lines otherwise has another one there."""
+    digests = {article.text_sha256, article.given.given_sha256 if article.given else None}
+    return article.id == row["id"] and row["text_sha256"] in digests
+
+
+def _without(
+    folder: Folder,
+    shard: str,
+    record: Record,
+    drops: Drops,
+    dropped: dict[RowKey, dict[str, Any]],
+    articles: dict[RowKey, Article],
+) -> Output | None:
     """Return a shard as it is with these drops, None where it is so already."""
     places = _places(folder.read(shard, ["source", "line"]))
     rejected = folder.read_rejected(shard).to_pylist()
     leaving = [at for at, origin in enumerate(places) if origin in drops]
-    dropped = {(row["source"], row["line"]): row for row in rejected if row["reason"] in DROPPED}
-    coming = returning.articles(dropped.keys() - drops.keys())
+    returning = dropped.keys() - drops.keys()
+    coming = [articles[origin] for origin in sorted(returning & articles.keys())]
     reasons = {origin: (row["reason"], row["detail"]) for origin, row in dropped.items()}
-    if not (leaving or coming) and all(reasons[origin] == drops[origin] for origin in reasons):
+    if not (leaving or returning) and all(reasons[origin] == drops[origin] for origin in reasons):
         return None
     if coming:
         GivenTexts.beside(folder.path).write(shard, coming, further=True)
     kept = folder.read(shard)
     left_rows = kept.take(pa.array(leaving, pa.int64())).select(["id", "source", "line", "text_sha256"]).to_pylist()
-    back = {(article.source, article.line) for article in coming}
-    staying = [row for row in rejected if (row["source"], row["line"]) not in back]
+    staying = [row for row in rejected if (row["source"], row["line"]) not in articles]
     for row in (*staying, *left_rows):
-        if (origin := (row["source"], row["line"])) in drops and row.get("reason") in (None, *DROPPED):
+        origin = (row["source"], row["line"])
+        if origin in drops and row.get("reason") in (None, *DROPPED):
             row["reason"], row["detail"] = drops[origin]
+        elif origin in returning:
+            row["reason"], row["detail"] = (
+                NOT_READ_AGAIN,
+                f"was {row['reason']}; collect --reread reads it as it is now",
+            )
     order: list[str] = record.get("sources") or record["files"]
     mask = pa.array(np.isin(np.arange(kept.num_rows), leaving, invert=True))
     whole = pa.concat_tables([kept.filter(mask), article_table(coming).select(kept.column_names)])

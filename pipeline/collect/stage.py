@@ -139,7 +139,7 @@ def _build_all(work: Workspace, entries: list[SourceUnit], reread: bool) -> None
         taken_down = takedowns.load(work.takedowns, work.given)
         for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):
             if not is_current(folder, entry, drops):
-                dropping.apply(folder, entry, drops, progress)
+                dropping.apply(folder, entry, drops)
     if earlier:
         _log.info(
             f"collect: {earlier:,} of {len(entries):,} units keep what an earlier version of labelmill read; to read them anew: "

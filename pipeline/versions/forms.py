@@ -54,7 +54,12 @@ def _in_nfc(value: Any) -> Any:
 
 def _place(given: GivenText, at: int) -> int:
     """Return where a place of the text as it was given is in what the reader made of it."""
-    title = given.title or ""
-    twice = begins_with(given.text.removeprefix(title).lstrip(), title) and at > len(title)
-    begin = given.text[len(title) + 1 if twice else 0 : at]
-    return len(normalize("NFC", begin.replace("\0", "")))
+    title, text = (_mended(part) for part in (given.title or "", given.text))
+    before = len(_mended(given.text[:at]))
+    # a title that the text begins with once more, as the reader looks: when both are in one form
+    twice = begins_with(text.removeprefix(title).lstrip(), title) and before > len(title)
+    return before - (len(title) + 1 if twice else 0)
+
+
+def _mended(text: str) -> str:
+    return normalize("NFC", text.replace("\0", ""))

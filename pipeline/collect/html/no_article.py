@@ -17,14 +17,18 @@ _LISTED = 0.4  # share of paragraphs that are a link; real articles have 0.23 at
 _LEAST_TITLES = 4
 _TEASERS = 0.5  # share of characters under headings that are links
 _MESSAGE_CHARS = 900  # of a page that only says something of itself
+_SAYING_CHARS = 400  # of one that says it in its text alone
+_OF_HEADING = 0.3  # share of a heading; the rest is the site's name
 _WORD = re.compile(r"\w+")
 
 _NOT_FOUND = re.compile(
     r"""(?xi) \b(?:error\s?)?404\b .{0,40} (?:not\sfound|error|오류|nicht|introuvable|no\sencontrada)|
     \b(?:page|article|story|file|url|address) .{0,60}
-    (?:(?:was|were|is|can(?:no|')t|could\s?n[o']t|can\s?not|be|does\snot|doesn't)\s){1,3} (?:be\s)?(?:found|exist|available)|
+    (?:(?:was|were|is)\snot\s(?:found|available)|(?:can(?:no|['’])t|can\snot|could\s?n[o'’]t|could\snot)\sbe\sfound|
+    (?:does\snot|doesn['’]t)\sexist)|
     \b(?:page|article|file|story)\snot\sfound|^not\sfound|\b(?:no\slonger|doesn['’]t)\s(?:exists?|available)|
-    (?:페이지|기사|주소|문서|요청하신)\S{0,4} .{0,30} (?:찾을\s?수\s?(?:가\s?)?없|존재하지\s?않|사라졌)|
+    (?:페이지|기사|주소|문서|요청하신)\S{0,4} .{0,30} (?:찾을\s?수\s?(?:가\s?)?없|존재하지\s?않|사라졌)
+    (?!\w*[다라]고|었|았|던|다는|는다는)|
     page\s(?:est\s)?(?:introuvable|inexistante)|seite\s(?:wurde\s)?nicht\sgefunden|p[áa]gina\sn(?:o|ão)\s(?:se\s)?(?:encontrad|existe|encuentra)|
     pagina\snon\strovata|ページ.{0,12}(?:見つかりません|存在しません)|(?:页面|頁面|网页).{0,6}(?:不存在|未找到|找不到)"""
 )
@@ -36,7 +40,7 @@ _CONSENT = re.compile(
     nous\sutilisons\sdes\scookies|verwende[nt]\s.{0,20}cookies|utilizamos\s.{0,20}cookies"""
 )
 _SCRIPT = re.compile(
-    r"""(?xi) (?:enable|turn\son|activate|allow|requires?|needs?|without|supports?)\s.{0,40}\bjavascript|
+    r"""(?xi) (?:enable|turn\son|activate|allow|requires?|needs?)\s.{0,40}\bjavascript|
     javascript\b.{0,40}(?:disabled|required|needed|enabled|turned\soff|not\ssupported|désactivé|deaktiviert|desactivado|aktivieren|활성|켜|사용|필요|꺼져)|
     자바스크립트.{0,30}(?:활성|켜|사용|허용|필요|꺼져)|activer\s.{0,20}javascript|(?:active|habilite)\s.{0,20}javascript|
     (?:checking|verify(?:ing)?)\s.{0,30}(?:your\sbrowser|you\sare\s(?:a\s)?human)|are\syou\sa\srobot"""
@@ -51,21 +55,29 @@ def why_not(tree: Any, title: str | None, paragraphs: Sequence[str]) -> str | No
     text = "\n".join(each for each in paragraphs if fold_space(each) not in links)  # without a menu
     if len(text) > _MESSAGE_CHARS:
         return None
-    if any(_NOT_FOUND.search(each) for each in _headings(tree, title, text)):
+    if any(map(_says_not_found, _headings(tree, title))) or (
+        len(text) <= _SAYING_CHARS and _NOT_FOUND.search(text[:200])
+    ):
         return "it says that there is no such page"
     sentences = [each for each in re.split(r"(?<=[.!?。])\s+|\n", text) if each.strip() and each != title]
-    if 2 * sum(bool(_CONSENT.search(each)) for each in sentences) >= len(sentences) > 0:
+    asking = sum(bool(_CONSENT.search(each)) for each in sentences)
+    if asking and (asking == len(sentences) or (asking > 1 and 2 * asking >= len(sentences))):
         return "it asks for consent before it shows anything"
     if len(text) <= _MESSAGE_CHARS // 2 and _SCRIPT.search(text):
         return "it asks for JavaScript before it shows anything"
     return None
 
 
-def _headings(tree: Any, title: str | None, text: str) -> Iterable[str]:
+def _says_not_found(heading: str) -> bool:
+    """Tell whether a heading says so and little else: an article may be about pages that are not found."""
+    match = _NOT_FOUND.search(heading)
+    return match is not None and len(match[0]) >= _OF_HEADING * len(heading)
+
+
+def _headings(tree: Any, title: str | None) -> Iterable[str]:
     yield (title or "")[:200]
     for heading in list(tree.iter("h1", "title"))[:3]:
         yield fold_space(" ".join(heading.itertext()))[:200]
-    yield text[:200]
 
 
 def link_texts(tree: Any) -> list[str]:

@@ -26,7 +26,10 @@ def read(item: InputItem, options: ReadOptions) -> Rows:
     encoding = item.encoding(options)
     try:
         with _opened(item, encoding, "") as file:
-            ends = "\n" if "\n" in (begin := file.read(_HEAD_CHARS)) or "\r" not in begin else "\r"
+            # of the header: within quotes other line ends may stand
+            header = _QUOTED.sub("", file.read(_HEAD_CHARS))
+            first = min(at for at in (header.find("\n"), header.find("\r"), len(header)) if at >= 0)
+            ends = "\r" if header[first : first + 1] == "\r" and header[first + 1 : first + 2] != "\n" else "\n"
         with _opened(item, encoding, ends) as file:
             yield from _Table(item, options, encoding, file, ends).rows()
     except (*DAMAGE, UnicodeDecodeError) as error:  # in the first characters
