@@ -60,8 +60,8 @@ ARTICLES = {
     "short, about script": f"<p>The page needs JavaScript, the agency said. {' '.join(BODY[:5])}</p>",
     "with a list": "".join(f"<p>{each}</p>" for each in BODY) + f"<h3>Related</h3>{LISTS['list']}",
     "with links": "".join(map(LINKED.format, BODY)),
-    "what somebody did not find": "<p>시는 지난해 창고에서 기록 문서를 찾을 수 없다고 12일 밝혔다. 담당 공무원은 이사 과정에서 상자 세 개가 "
-    "사라졌다며, 보관 규정을 고치겠다고 말했다. 시민 단체는 감사를 요구했다.</p>",
+    "what somebody did not find": "<p>시는 지난해 창고에서 기록 문서를 찾을 수 없다고 12일 밝혔다. "
+    "담당 공무원은 이사 과정에서 상자 세 개가 사라졌다며, 보관 규정을 고치겠다고 말했다. 시민 단체는 감사를 요구했다.</p>",
     "what somebody found": "<p>The missing article was found by police on Monday in a cellar near the harbour. It had been "
     "stolen from the museum in May, when thieves came through the roof, and is worth two million dollars.</p>",
     "a fine": "<p>The shop uses cookies without consent, the agency said on Friday. It must pay 40,000 dollars within "
