@@ -434,6 +434,9 @@ def test_bad_replies_are_asked_again(make_job: JobMaker, server: BatchServer, re
     assert sum(server.answered.values()) == (reask_via == "online") and len(server.batches) == 1 + (
         reask_via == "batch"
     )
+    if reask_via == "batch":  # in another way: cut once more it would be paid for nothing once more
+        rooms = [batch.lines[-1]["body"]["max_completion_tokens"] for batch in server.batches.values()]
+        assert rooms[1] == 2 * rooms[0]
     work = run(path, first="clean", last="clean")
     assert len(rows(work, "labels")) == 10
     assert ledger.report.totals()["cost_usd"] == pytest.approx(server.billed_usd)

@@ -18,7 +18,9 @@ _NAME = ".published.json"
 class Published:
     """What went out to one repository.
 
-    `versions` are those that were read back as they were sent.  `broken` ones have their tag there, and files that the Hub's
+    `versions` are those that were read back as they were sent, or are about to be sent anew (`--recreate`).
+
+    `broken` ones have their tag there, and files that the Hub's
     store damaged: the SHA-256 that these should have.  Their numbers are not given again, and those bytes are not sent again,
     for a store that has them, as it believes, takes no others.
     """

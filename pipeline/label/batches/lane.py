@@ -193,10 +193,11 @@ class BatchLane:
         if self._context.options.reask_via == "batch":
             records = self._ledger.get([request.key for request in requests])
             again = [
-                (request, len(records[request.key]) + 1)
+                (attempt.request, attempt.number)
                 for request in requests
                 if request.key in records
-                and self._context.why_again(request, records[request.key]) not in (None, *ASKED_OTHERWISE)
+                and (why := self._context.why_again(request, records[request.key])) not in (None, *ASKED_OTHERWISE)
+                for attempt in [RequestAttempt(request).once_more(str(why), records[request.key][-1])]
             ]
             missing = [request for request in requests if request.key not in records]
         else:

@@ -15,7 +15,7 @@ from pipeline.core.types import Request
 from pipeline.label.batches.input_file import InputFile, batch_name, custom_id
 from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.batches.posting import Posting, QueueFull
-from pipeline.label.engine.request_attempt import size_of
+from pipeline.label.engine.request_attempt import room_of, size_of
 from pipeline.label.ledger.batches import Batch
 from pipeline.label.ledger.claims import Claims, Wanted
 
@@ -98,7 +98,7 @@ class Submission:
     def _claim_part(self, writing: Writing, part: list[Question], lines: list[bytes]) -> None:
         sizes = [size_of(request) for request, _ in part]
         wanted = [
-            Wanted(request.key, ask, self._lane.bound.dollars(size), size)
+            Wanted(request.key, ask, self._lane.bound.dollars(size, room_of(request)), size)
             for (request, ask), size in zip(part, sizes, strict=True)
         ]
         claimed = writing.claims.claim(wanted, self._lane.context.budget_usd)

@@ -6,11 +6,10 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from pipeline.core.types import Request
-from pipeline.label.endings import repeats_itself
+from pipeline.label.endings import MORE_ROOM, MORE_ROOM_FOR, repeats_itself
 from pipeline.label.engine.refusals import RefusalHistory
 from pipeline.label.ledger import Record
 
-MORE_ROOM, MORE_ROOM_FOR = 2, ("truncated", "reasoning_exhausted")  # what is reserved for such a question
 _OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
 
 
@@ -18,6 +17,11 @@ def size_of(request: Request) -> int:
     """Return the bytes that are sent as messages, with what is put around them and the form that they must be answered in."""
     form = request.form.size if request.form else 0
     return form + sum(len(message["content"].encode()) + _OVERHEAD for message in request.messages)
+
+
+def room_of(request: Request) -> int:
+    """Return how many times the room of others the reply to a request may take, which is reserved for."""
+    return MORE_ROOM if request.again in MORE_ROOM_FOR else 1
 
 
 @dataclass(slots=True, eq=False)
@@ -48,9 +52,8 @@ class RequestAttempt:
         provider has one for that."""
         # more room would only make a loop longer
         is_loop = reason == "truncated" and last.reply is not None and repeats_itself(last.reply.text)
-        again = None if is_loop else reason
-        room = MORE_ROOM if again in MORE_ROOM_FOR else 1
-        return RequestAttempt(replace(self.request, again=again), last.ask + 1, reason, room=room)
+        request = replace(self.request, again=None if is_loop else reason)
+        return RequestAttempt(request, last.ask + 1, reason, room=room_of(request))
 
     def __post_init__(self) -> None:
         self.size = size_of(self.request)

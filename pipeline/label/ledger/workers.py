@@ -64,16 +64,16 @@ class Workers:
             self._database.execute(f"DELETE FROM {TABLE} WHERE worker = ?", (worker,))  # noqa: S608
 
     def all(self) -> list[Worker]:
-        """Return the workers that have not ended, the first to start first; batches, which have no process, are none."""
+        """Return the workers that have not ended, the first to start first.
+
+        Batches, which have no process, are none, nor are those that only wait for a batch: `status` has a line for each of these.
+        """
         now = self._database.now()
         has_counts = self._database.has_table(TABLE)
         since = int((now - RECENT_SECONDS) // SLOT_SECONDS) + 1
+        waits = _NOT_FOR_BATCHES if self._database.has_table("batches") else ""
         # a worker that ended has no lease; claims of one that was killed stand until somebody wants them
-        rows = self._database.execute(
-            "SELECT worker, host, pid, born, started_at, lease_until,"
-            " (SELECT count(*) FROM claims WHERE claims.worker = workers.worker)"
-            " FROM workers WHERE lease_until > 0 AND host <> '' ORDER BY started_at, worker"
-        )
+        rows = self._database.execute(_LIVE + waits + " ORDER BY started_at, worker")
         counts = self._counts(since) if has_counts else {}
         return [
             _worker(row[1:], counts.get(row[0], (0, 0, None)) if has_counts else None, now, since * SLOT_SECONDS)
@@ -88,6 +88,14 @@ class Workers:
             (since,),
         )
         return {worker: (int(answers), int(recent), float(last)) for worker, answers, recent, last in rows}
+
+
+_LIVE = (
+    "SELECT worker, host, pid, born, started_at, lease_until,"
+    " (SELECT count(*) FROM claims WHERE claims.worker = workers.worker)"
+    " FROM workers WHERE lease_until > 0 AND host <> ''"
+)
+_NOT_FOR_BATCHES = " AND worker NOT IN (SELECT owner FROM batches WHERE settled_at IS NULL)"
 
 
 def _worker(

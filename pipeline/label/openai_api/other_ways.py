@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.core.finish import EXHAUSTED
+from pipeline.label.endings import MORE_ROOM, WHITESPACE_LOOP
+
 _ROOM = ("max_completion_tokens", "max_tokens")
-MORE_ROOM = 2  # times: once is enough for nearly all, and each time doubles what a loop costs
 _LITTLE_REASONING = ("none", "minimal")
 
 Body = dict[str, Any]
@@ -19,10 +21,10 @@ def other_ways(body: Body, reason: str | None) -> Iterator[Body]:
     """Yield bodies that ask the same in another way than `body`, the best first; none for a reason that wants none."""
     if reason == "truncated":
         yield from _with_room(body)
-    elif reason == "whitespace_loop":
+    elif reason == WHITESPACE_LOOP:
         if "response_format" in body:  # the grammar of a schema allows white space without an end
             yield {name: value for name, value in body.items() if name != "response_format"}
-    elif reason == "reasoning_exhausted":
+    elif reason == EXHAUSTED:
         # both at once, since many servers take the parameter and do not keep to it
         room = next(_with_room(body), body)
         efforts = () if body.get("reasoning_effort") in _LITTLE_REASONING else _LITTLE_REASONING

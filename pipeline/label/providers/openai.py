@@ -190,12 +190,10 @@ class Provider(contracts.Provider):
 
     def _batched_body(self, request: Request | None) -> dict[str, Any]:
         shared = Request(b"", Article("", None, "", "")) if request is None else request
+        asked = self._body(shared)
+        body = next(other_ways(asked, shared.again), asked)
         # a tier is one of requests that are asked at once
-        return {
-            name: value
-            for name, value in self.compatibility.adapt(self._body(shared)).items()
-            if name != "service_tier"
-        }
+        return {name: value for name, value in self.compatibility.adapt(body).items() if name != "service_tier"}
 
     def _is_sent_otherwise(self, sent: dict[str, Any], status: int, error: ErrorBody) -> bool:
         """Return whether a refusal is of something that is sent in another way from now on: all lines of a batch tell of it."""
