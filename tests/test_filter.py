@@ -251,3 +251,29 @@ def test_what_an_earlier_version_judged_stays_until_it_is_rejudged(
     done = command("filter", path, "--rejudge")
     assert done.returncode == 0 and "rejudge" not in done.stderr
     assert tree(work.path) == before
+
+
+def test_a_takedown_does_not_judge_the_rest_anew(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's article goes; by the filter of now the others would go as well, labelled and published as they are."""
+    filters = [
+        {"type": "language", "keep": ["cy"]},
+        {"type": "tokens", "max": 60},
+        {"type": "duplicates"},
+    ]
+    short = [article(n, words=16) for n in range(6)]
+    path = make_job([*short, article(9, words=200), {**article(8), "body": short[0]["body"]}], filters=filters)
+    with monkeypatch.context() as patch:
+        patch.setattr(language_filter, "Filter", _Earlier)
+        work = run(path)
+    before = {row["id"]: row for row in rows(work, "filtered")}
+    turned_away = {row["id"]: (row["reason"], row["detail"]) for row in rows(work, "filtered", rejected=True)}
+    assert len(before) >= 6 and "too_long" in {reason for reason, _ in turned_away.values()}
+    assert command("takedown", path, "--id", "a3").returncode == 0
+    done = command("run", path)
+    assert done.returncode == 0 and "--rejudge" in done.stderr
+    del before["a3"]
+    assert {row["id"]: row for row in rows(work, "filtered")} == before
+    after = {row["id"]: (row["reason"], row["detail"]) for row in rows(work, "filtered", rejected=True)}
+    assert after == turned_away
+    command("filter", path, "--rejudge")
+    assert rows(work, "filtered") == []

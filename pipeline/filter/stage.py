@@ -12,7 +12,7 @@ judged, labelled and published as it is, and judges new and changed shards.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,8 @@ from pipeline.core.options import in_key
 from pipeline.core.shards import REJECTED, Manifest, Output, read_order
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import Step, state_of
+from pipeline.filter import earlier
+from pipeline.filter.earlier import EarlierDecisions
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
@@ -42,7 +44,7 @@ def run(work: Workspace, options: RunOptions) -> None:
     map_shards(
         deciding,
         shards,
-        transform=lambda shard: Output(decide(work.articles.read(shard), filters.all()), notes=filters.versions),
+        transform=lambda shard: _decided(work, shard, deciding.config, filters),
         progress=work.progress("filter", len(shards), "shards"),
     )
     drops = dict(zip(shards, fold(work, shards, filters), strict=True))
@@ -115,6 +117,12 @@ class _LazyFilters:
         noted = decisions.notes if decisions else self.versions
         return any(noted.get(name, 1) < version for name, version in self.versions.items())
 
+    def newer_than(self, before: EarlierDecisions | None) -> list[int]:
+        """Return the positions of the filters that judge rows by themselves and are newer than those that decided before."""
+        kinds = enumerate(zip(self._specs, self.classes, strict=True))
+        noted = before.versions if before else {}
+        return [at for at, ((spec, _), cls) in kinds if not cls.folds() and noted.get(spec.type, 1) < cls.version]
+
     @property
     def public_columns(self) -> list[pa.Field]:
         """Return the columns that filters add to a row; those of a folding filter are its own business."""
@@ -124,11 +132,26 @@ class _LazyFilters:
 # --- decide ---
 
 
-def decide(articles: pa.Table, filters: Sequence[Filter]) -> pa.Table:
+def _decided(work: Workspace, shard: str, config: Any, filters: _LazyFilters) -> Output:
+    """Return the decisions on a shard; those of an earlier version stay for the rows that it has seen as they are."""
+    former, articles = work.decisions.manifest(shard), work.articles.read(shard)
+    names = [field.name for field in filters.public_columns]
+    before = earlier.decisions(work, shard, config, names) if filters.are_newer_than(former) else None
+    before = before if before and before.has_all(articles) else None
+    decided = decide(articles, filters.all(), before, filters.newer_than(before))
+    return Output(decided, notes=filters.versions if before is None else before.versions)
+
+
+def decide(
+    articles: pa.Table,
+    filters: Sequence[Filter],
+    before: EarlierDecisions | None = None,
+    newer: Collection[int] = (),
+) -> pa.Table:
     """Return one row an article: `stop`, `reason` and the columns of the filters that saw it.
 
     `stop` is the position of the filter that rejects the article by itself, else null.  A filter does not see what an earlier
-    one rejected; its columns are null there.
+    one rejected; its columns are null there.  Filters at `newer` positions judge only what `before` does not tell.
     """
     count = articles.num_rows
     stop = np.full(count, -1, dtype=np.int16)
@@ -136,7 +159,11 @@ def decide(articles: pa.Table, filters: Sequence[Filter]) -> pa.Table:
     columns: dict[str, pa.Array] = {}
     for position, row_filter in enumerate(filters):
         rows = np.flatnonzero(stop < 0)
-        row_reasons, added = row_filter.decide(articles if len(rows) == count else articles.take(rows))
+        some = articles if len(rows) == count else articles.take(rows)
+        if before is not None and position in newer:
+            row_reasons, added = _judged_further(some, row_filter, before)
+        else:
+            row_reasons, added = row_filter.decide(some)
         for field in row_filter.columns:
             columns[field.name] = _spread(added[field.name], rows, count, field.type)
         for row, reason in zip(rows, row_reasons, strict=True):
@@ -144,6 +171,24 @@ def decide(articles: pa.Table, filters: Sequence[Filter]) -> pa.Table:
                 stop[row], reasons[row] = position, reason
     stops = pa.array(stop, mask=stop < 0)
     return pa.table({"stop": stops, "reason": pa.array(reasons, pa.string()), **columns})
+
+
+def _judged_further(
+    articles: pa.Table, row_filter: Filter, before: EarlierDecisions
+) -> tuple[list[str | None], dict[str, list[Any]]]:
+    """Return a filter's reasons and columns: as they were decided before, and its own of the other articles."""
+    names = row_filter.columns.names
+    decided = before.of(articles, names)
+    others = [row for row, decision in enumerate(decided) if decision is None]
+    reasons = [decision[0] if decision else None for decision in decided]
+    values = {name: [decision[1][name] if decision else None for decision in decided] for name in names}
+    if others:
+        own_reasons, own_values = row_filter.decide(articles.take(others))
+        for at, row in enumerate(others):
+            reasons[row] = own_reasons[at]
+            for name in names:
+                values[name][row] = own_values[name][at]
+    return reasons, values
 
 
 def _spread(values: Sequence[Any], rows: Any, count: int, kind: pa.DataType) -> pa.Array:
