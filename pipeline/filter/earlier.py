@@ -1,7 +1,8 @@
 """What an earlier version of a filter decided of a shard of which rows were taken since.
 
 A takedown changes a shard's articles, and so its decisions are made anew; what was decided of the rows that are left stays, for
-they may be labelled and published.  It stands in `filtered/`, by which it is found again.  A shard with new articles is judged anew.
+they may be labelled and published.  It stands in `filtered/`, by which it is found again.
+A shard with new articles is judged anew.
 """
 
 from __future__ import annotations
