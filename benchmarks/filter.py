@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 pa.set_cpu_count(1)
 pa.set_io_thread_count(1)
 
-from pipeline.core.shards import ARTICLE, write_parquet
+from pipeline.core.parquet import write_parquet
+from pipeline.core.shards import ARTICLE
 from pipeline.filter import stage
 from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace

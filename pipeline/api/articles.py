@@ -22,7 +22,8 @@ from pipeline.core.contracts import SourceOptions
 from pipeline.core.errors import ArgumentError
 from pipeline.core.files import digest_of, write_bytes
 from pipeline.core.locks import ProcessLock
-from pipeline.core.shards import read_order, write_parquet
+from pipeline.core.parquet import write_parquet
+from pipeline.core.shards import read_order
 from pipeline.core.text.language import detector
 from pipeline.core.types import Article, RawRow
 from pipeline.job.job_file import forbid_plain_secret, load_job

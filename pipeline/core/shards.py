@@ -1,4 +1,4 @@
-"""Shards (Parquet) and their manifests (JSON): atomic writes, streamed reads.
+"""Shards (Parquet) and their manifests (JSON).
 
 A stage's output is a `Folder`: `<shard>.parquet` with the rows it kept, `<folder>.rejected/<shard>.parquet` with the
 rows it dropped and why, and `_<shard>.manifest.json`, written last.  A shard is done when its manifest carries the
@@ -9,36 +9,25 @@ What is no Parquet file has a name that begins with `_`, so readers of data sets
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, file_digest, read_json, write_json
 from pipeline.core.json_labels import arrow_type, parsed
+from pipeline.core.parquet import read_parquet, stream_parquet, write_parquet
 from pipeline.core.types import LabelColumn
 
 MAX_SHARD_ROWS = 4096
 MAX_SHARD_BYTES = 32 * 2**20  # of text: a shard is held in memory as a whole
 _MANIFEST = ".manifest.json"
-_PLAIN_COLUMNS = {
-    "id",
-    "title",
-    "text",
-    "url",
-    "text_sha256",
-    "key",
-    "reply_sha256",
-    "group_id",
-}  # no use in a dictionary
+
 
 ARTICLE = pa.schema(
     [
@@ -66,51 +55,6 @@ REJECTED = pa.schema(
         ("text_sha256", pa.string()),
     ]
 )
-
-
-def write_parquet(path: Path, table: pa.Table | Iterator[pa.Table], schema: pa.Schema) -> None:
-    """Write Parquet atomically.  The bytes depend on the rows and the pyarrow version only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    coded = [name for name in schema.names if name not in _PLAIN_COLUMNS]
-    try:
-        with pq.ParquetWriter(
-            temporary, schema, compression="zstd", compression_level=1, use_dictionary=coded
-        ) as writer:
-            for part in [table] if isinstance(table, pa.Table) else table:
-                writer.write_table(part.select(schema.names).cast(schema))
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Return a shard's rows.  Raises InputError, naming the file, where it is missing or damaged."""
-    with _readable(path):
-        return pq.ParquetFile(path).read(columns=list(columns) if columns is not None else None, use_threads=False)
-
-
-def stream_parquet(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield a shard's rows, at most `rows` at a time, so that it is never held as a whole.
-
-    `columns` that the shard does not have are left out.  Raises InputError, naming the file, where it is missing or damaged.
-    """
-    with _readable(path), pq.ParquetFile(path) as file:
-        present = [name for name in columns if name in file.schema_arrow.names]
-        yield from file.iter_batches(rows, columns=present, use_threads=False)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: not there; run the stage that writes it first") from error
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 
 def rejected_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = REJECTED) -> pa.Table:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.core.shards import read_parquet, write_parquet
+from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.types import Article, GivenText
 
 _COLUMNS = ("text_sha256", "given_sha256", "title", "text")  # of the NFC, and three of what was given

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
+from pipeline.core.parquet import open_parquet
 from pipeline.core.shards import Folder, label_fields, read_order
 from pipeline.job.workspace import Workspace
 
@@ -45,7 +45,7 @@ def former_rows(folder: Folder, shard: str, columns: Sequence[str]) -> list[dict
     Words that were chosen for a label once stay with it: a better word is for new rows.
     """
     try:
-        rows: list[dict[str, Any]] = pq.ParquetFile(folder.file(shard)).read(list(columns)).to_pylist()
+        rows: list[dict[str, Any]] = open_parquet(folder.file(shard)).read(list(columns)).to_pylist()
     except (OSError, pa.ArrowException):
         return []
     return rows if all(name in row for name in columns for row in rows[:1]) else []

@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.shards import Manifest, input_digests, read_parquet, step_key, write_parquet
+from pipeline.core.parquet import read_parquet, write_parquet
+from pipeline.core.shards import Manifest, input_digests, step_key
 from pipeline.job.workspace import Workspace
 
 Array = np.ndarray[Any, Any]

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
-from pipeline.core.shards import read_parquet, write_parquet
+from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.text.folding import fold_case
 from pipeline.job.config import SplitOptions
 from pipeline.split.groups import Rows, Signatures, groups

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipeline.collect.reading import tables
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import digest_of, file_digest
-from pipeline.core.shards import read_parquet, write_parquet
+from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.job.workspace import Workspace
 from pipeline.split.assignment import signatures_of, texts_of
 from pipeline.split.groups import Rows, Signatures, groups

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
+from pipeline.core.parquet import open_parquet
 from pipeline.versions import store
 from pipeline.versions.file_facts import FileFacts
 from pipeline.versions.rows import SPLITS
@@ -83,7 +83,7 @@ def of_files(version: str, label: str, files: Mapping[str, FileFacts]) -> Sums:
 def of_file(path: Path, label: str) -> int:
     """Return the sum of the rows of one data file."""
     names = list(dict.fromkeys((*_COLUMNS, label)))
-    batches = pq.ParquetFile(path).iter_batches(columns=names)
+    batches = open_parquet(path).iter_batches(columns=names)
     return of_rows((pa.Table.from_batches([batch]) for batch in batches), label)
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
+from pipeline.core.parquet import open_parquet
 from pipeline.versions.diff import Comparison
 from pipeline.versions.rows import SPLITS
 
@@ -115,7 +116,7 @@ def remake(path: Path, note: str) -> None:
     A store that holds a file's bytes damaged, and believes that it has them, takes only others.
     """
     new_path = path.with_suffix(".new")
-    with pq.ParquetFile(path) as old:
+    with open_parquet(path) as old:
         schema = old.schema_arrow
         with _open(new_path, schema.with_metadata({**(schema.metadata or {}), "labelmill": note})) as new:
             for number in range(old.num_row_groups):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.shards import write_parquet
+from pipeline.core.parquet import open_parquet, write_parquet
 from pipeline.versions.diff import STATE
 from pipeline.versions.features import Kinds, as_typed
 
@@ -28,7 +28,7 @@ class FileFacts:
 
 def num_bytes(path: Path, kinds: Kinds) -> int:
     """Count the bytes of a file's rows as `datasets` counts them: in memory, a row group at a time, in their types."""
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         groups = (file.read_row_group(number) for number in range(file.num_row_groups))
         return sum(as_typed(group, kinds).nbytes for group in groups)
 

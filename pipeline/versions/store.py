@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import file_digest, read_json, sync, write_bytes, write_json
+from pipeline.core.parquet import open_parquet
 from pipeline.job.given_texts import GivenTexts
 from pipeline.versions.diff import STATE, Diff, compare
 from pipeline.versions.file_facts import FactsFolder
@@ -87,7 +88,7 @@ def state(version: Path | None, nfc: Nfc | None = None, known: FactsFolder | Non
             tables.append(pa.table({name: columns[name] for name in STATE.names}).cast(STATE))
             continue
         names = pq.read_schema(file).names
-        for batch in pq.ParquetFile(file).iter_batches(_BATCH, columns=[name for name in names if name != "text"]):
+        for batch in open_parquet(file).iter_batches(_BATCH, columns=[name for name in names if name != "text"]):
             rows = pa.Table.from_batches([batch])
             parts = digests(nfc.of(rows, label) if nfc else rows, label, "text" in names)
             constants = {"split": split, "file": int(file.stem.split("-")[1])}
@@ -101,7 +102,7 @@ def state(version: Path | None, nfc: Nfc | None = None, known: FactsFolder | Non
 def rows_of(version: Path, split: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield a split's rows in tables of at most 1024."""
     for file in (file for name, file in _files(version) if name == split):
-        for batch in pq.ParquetFile(file).iter_batches(_BATCH // 4, columns=columns):
+        for batch in open_parquet(file).iter_batches(_BATCH // 4, columns=columns):
             yield pa.Table.from_batches([batch])
 
 

@@ -10,12 +10,13 @@ from pipeline.core.types import BadRow, RawRow
 def read(item: InputItem, options: ReadOptions) -> Rows:
     """Yield one RawRow per row of the file; only `options.columns` are read, the others are null."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from pipeline.core.parquet import open_parquet
 
     line = 0
     try:
         with item.seekable() as opened:
-            file = pq.ParquetFile(opened)
+            file = open_parquet(opened)
             names = dict.fromkeys(file.schema_arrow.names)  # columns that are not read are null, but known by name
             wanted = [name for name in names if options.columns is None or name in needed(options.columns)]
             for batch in file.iter_batches(batch_size=512, columns=wanted):

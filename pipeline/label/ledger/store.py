@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.core.shards import write_parquet
+from pipeline.core.parquet import write_parquet
 from pipeline.core.types import Spent
 from pipeline.label.ledger.batches import Batches
 from pipeline.label.ledger.claims import Claims

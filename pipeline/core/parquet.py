@@ -1,0 +1,88 @@
+"""Parquet files: written whole or not at all, read in memory that does not grow with the file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import InputError
+
+_PLAIN_COLUMNS = {
+    "id",
+    "title",
+    "text",
+    "url",
+    "text_sha256",
+    "key",
+    "reply_sha256",
+    "group_id",
+}  # no use in a dictionary
+_BUFFER_BYTES = 2**20  # of a column at once: a file may be one row group of a million rows
+
+
+def open_parquet(source: Path | Any) -> pq.ParquetFile:
+    """Open a path or a file object so that its batches are read in flat memory.
+
+    pyarrow's default (`pre_buffer`) keeps every byte that it has read until the file is closed, 1.4 GB of a million articles.
+    """
+    # A store elsewhere is asked for whole columns of a row group: each small read of one would be a request, and read ahead.
+    is_here = isinstance(source, Path) or _has_number(source)
+    return pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER_BYTES if is_here else 0)
+
+
+def _has_number(file: Any) -> bool:
+    try:
+        return isinstance(file.fileno(), int)
+    except (AttributeError, OSError):
+        return False
+
+
+def write_parquet(path: Path, table: pa.Table | Iterator[pa.Table], schema: pa.Schema) -> None:
+    """Write Parquet atomically.  The bytes depend on the rows and the pyarrow version only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    coded = [name for name in schema.names if name not in _PLAIN_COLUMNS]
+    try:
+        with pq.ParquetWriter(
+            temporary, schema, compression="zstd", compression_level=1, use_dictionary=coded
+        ) as writer:
+            for part in [table] if isinstance(table, pa.Table) else table:
+                writer.write_table(part.select(schema.names).cast(schema))
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a shard's rows.  Raises InputError, naming the file, where it is missing or damaged."""
+    with _readable(path):
+        return open_parquet(path).read(columns=list(columns) if columns is not None else None, use_threads=False)
+
+
+def stream_parquet(path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield a shard's rows, at most `rows` at a time, so that it is never held as a whole.
+
+    `columns` that the shard does not have are left out.  Raises InputError, naming the file, where it is missing or damaged.
+    """
+    with _readable(path), open_parquet(path) as file:
+        present = [name for name in columns if name in file.schema_arrow.names]
+        yield from file.iter_batches(rows, columns=present, use_threads=False)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not there; run the stage that writes it first") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
