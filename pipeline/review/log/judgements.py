@@ -56,6 +56,9 @@ class Judgement:
     skipped: bool = False
     model: str | None = None  # whose predictions were judged; None: the job's own labels
     undoes: str | None = None  # uid of the judgement that this record takes back; it says nothing else
+    edits: dict[str, str] = field(
+        default_factory=dict
+    )  # rejected phrase -> what replaces it, which may be in the label
 
     @property
     def from_file(self) -> bool:

@@ -61,6 +61,9 @@ def create(service: ReviewService, settings: PageSettings, secret: bytes, token:
         Route("/api/queue", pages.queue),
         Route("/api/history", pages.history),
         Route("/api/noted", pages.noted),
+        Route("/api/search", pages.search),
+        Route("/api/article", pages.article, methods=["POST"]),
+        Route("/api/here", pages.here, methods=["POST"]),
         Route("/api/figures", pages.figures),
         Route("/api/check", pages.check, methods=["POST"]),
         Route("/api/reveal", pages.reveal, methods=["POST"]),
@@ -77,6 +80,7 @@ class _Pages:
         self._service, self._settings, self._token = service, settings, token
         # the service takes one call at a time, and each thread that read articles keeps some MB; a report must not hold it up
         self._service_thread, self._report_thread = ThreadPoolExecutor(1, "service"), ThreadPoolExecutor(1, "report")
+        self._search_thread = ThreadPoolExecutor(1, "search")
         self._csrf, self._session = sign(secret, "csrf", token), sign(secret, "session", token)
         self._storage = sign(secret, "storage", None)[:12]  # two jobs of one name may share a browser; tokens change
         name = hashlib.sha256(self._session.encode()).hexdigest()[:8]
@@ -203,6 +207,29 @@ class _Pages:
             return _error(403, "no reviewer of that name", kind="reviewer")
         return JSONResponse({"judgements": await self._in_service_thread(self._service.noted, reviewer)})
 
+    async def search(self, request: Request) -> Response:
+        reviewer = self._reviewer(request.query_params.get("reviewer"))
+        if not reviewer:
+            return _error(403, "no reviewer of that name", kind="reviewer")
+        words = request.query_params.get("q", "")
+        # not in the service's thread: it reads all articles, and nobody's next one must wait for that
+        results = await asyncio.get_running_loop().run_in_executor(
+            self._search_thread, self._service.search, reviewer, words
+        )
+        return JSONResponse({"articles": results})
+
+    async def article(self, request: Request) -> Response:
+        """Answer with an article that the reviewer chose."""
+        return await self._one_article(request, self._service.article)
+
+    async def here(self, request: Request) -> Response:
+        """Note that a page is open, or was closed."""
+        reviewer, body = await self._sent(request, "open")
+        if isinstance(body, Response):
+            return body
+        await self._in_service_thread(self._service.presence, reviewer, bool(body["open"]))
+        return JSONResponse({})
+
     async def figures(self, request: Request) -> Response:
         reader = self._reviewer(request.query_params.get("reviewer")) or ""
         return JSONResponse(await self._in_service_thread(self._service.figures, reader))
@@ -216,11 +243,14 @@ class _Pages:
 
     async def reveal(self, request: Request) -> Response:
         """Answer with the label of a blind article, once what its reviewer wrote is stored."""
+        return await self._one_article(request, self._service.reveal)
+
+    async def _one_article(self, request: Request, give: Callable[[str, Any], dict[str, Any]]) -> Response:
         reviewer, body = await self._sent(request, "key")
         if isinstance(body, Response):
             return body
         try:
-            return JSONResponse({"card": await self._in_service_thread(self._service.reveal, reviewer, body)})
+            return JSONResponse(await self._in_service_thread(give, reviewer, body))
         except RefusedJudgement as error:
             return _error(400, str(error))
 

@@ -51,6 +51,11 @@ def judgement_of(
         raise RefusedJudgement(uid, str(error) or type(error).__name__) from error
 
 
+def is_digest(key: str) -> bool:
+    """Return whether a text is the key of an article: a digest in hex."""
+    return _KEY.fullmatch(key) is not None
+
+
 def with_digest_of_now(sent: Any, nfc: Mapping[str, str]) -> Any:
     """Return what a page sent with its text's digest of now: it may be open since before the text was brought to NFC."""
     digest = nfc.get(str(sent.get("key"))) if isinstance(sent, dict) else None
@@ -106,6 +111,7 @@ def _read(
         ],
         note=str(sent.get("note") or "")[:_MOST_NOTE],
         reasons=_reasons(sent.get("reasons") or {}, rejected),
+        edits=_edits(sent, rejected, check, most_characters),
         planted={phrase: phrase in rejected for phrase in planted_phrases},
         typed=typed,
         seconds=_seconds(sent.get("seconds")),
@@ -163,10 +169,23 @@ def _reasons(given: Any, rejected: list[str]) -> dict[str, str]:
     return {phrase: folded[phrase] for phrase in rejected if phrase in folded}
 
 
+def _edits(
+    sent: dict[str, Any], rejected: list[str], check: Callable[[str], str | None], most_characters: int
+) -> dict[str, str]:
+    """Return rejected phrase -> what replaces it."""
+    given = sent.get("edits") or {}
+    if not isinstance(given, dict):
+        raise ValueError("edits are phrases with what replaces them")
+    replacements = _phrases({"edits": list(given.values())}, "edits", most_characters)
+    labels = {written: _task_label(written, check) for written in replacements}
+    folded = {fold_space(str(phrase)): labels.get(fold_space(written), "") for phrase, written in given.items()}
+    return {phrase: folded[phrase] for phrase in rejected if folded.get(phrase)}
+
+
 def as_sent(judgement: Judgement) -> dict[str, Any]:
     """Return a judgement in the form in which a page sends one."""
     caught = judgement.planted
-    names = ("uid", "id", "lane", "added", "reasons", "note", "typed", "seconds", "flagged", "skipped")
+    names = ("uid", "id", "lane", "added", "edits", "reasons", "note", "typed", "seconds", "flagged", "skipped")
     return {
         "key": judgement.text_sha256,
         **{name: getattr(judgement, name) for name in names},

@@ -26,12 +26,15 @@ class ReviewerItems:
         self._work, self._frame, self._lanes = work, frame, lanes
         self._index, self._log = index, log
 
-    def show(self, reviewer: str, lane: str, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the items of these indices, in their order; what they show for the first time is on the disk before they leave."""
+    def show(self, reviewer: str, lane: str, indices: Sequence[int], without: str = "") -> list[dict[str, Any]]:
+        """Return the items of these indices, in their order; what they show for the first time is on the disk before they leave.
+
+        They are as if the judgement with uid `without` had not been made.
+        """
         rows = self._frame.rows(indices)
         open_rows = [row for row in rows if not self.is_withheld(reviewer, row["text_sha256"])]
         history = review_item.label_history(self._work, open_rows, self._frame.previous_labels)
-        items = {row["text_sha256"]: self._open(reviewer, lane, row, history) for row in open_rows}
+        items = {row["text_sha256"]: self._open(reviewer, lane, row, history, without) for row in open_rows}
         self._remember(reviewer, lane, list(items))
         return [items.get(row["text_sha256"]) or self._blind_item(lane, row) for row in rows]
 
@@ -49,10 +52,11 @@ class ReviewerItems:
         return review_item.blind_item(row) | {"lane": lane, "blind": True, "typed": None, "choices": None, "why": None}
 
     def _open(
-        self, reviewer: str, lane: str, row: Mapping[str, Any], history: review_item.LabelHistory
+        self, reviewer: str, lane: str, row: Mapping[str, Any], history: review_item.LabelHistory, without: str
     ) -> dict[str, Any]:
         text = row["text_sha256"]
-        judgements, exposure = self._index.of(digest_prefix(text)), self._index.exposure(reviewer, digest_prefix(text))
+        judgements = [judgement for judgement in self._index.of(digest_prefix(text)) if judgement.uid != without]
+        exposure = self._index.exposure(reviewer, digest_prefix(text))
         own = Verdicts()
         for judgement in judgements:  # whatever model's label was judged
             if judgement.reviewer == reviewer and judgement.lane == lane:

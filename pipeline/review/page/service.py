@@ -8,29 +8,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pipeline.core.errors import InputError
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
 from pipeline.review.log.judgements import Judgement, JudgementLog, Showing
+from pipeline.review.page import search
 from pipeline.review.page.intake import (
     MOST_CHARACTERS,
     MOST_SHOWN,
     RefusedJudgement,
     as_sent,
+    is_digest,
     judgement_of,
     typed_of,
     with_digest_of_now,
 )
+from pipeline.review.page.leases import Leases
 from pipeline.review.page.log_index import LogIndex
+from pipeline.review.page.queues import Queues
 from pipeline.review.page.reviewer_items import ReviewerItems
 from pipeline.review.page.rules import JudgementContext, objection
 from pipeline.review.sample.label_sets import JobLabels, LabelSet, label_checker
-from pipeline.review.sample.lanes import Lanes, disputed, is_open
+from pipeline.review.sample.lanes import Lanes
 from pipeline.review.sample.sampling_frame import SamplingFrame, digest_prefix
 from pipeline.review.statistics.figures import figures, short
 from pipeline.review.statistics.summary import population_of
@@ -38,15 +40,6 @@ from pipeline.review.statistics.summary import population_of
 _RELOAD_EVERY = 60.0  # seconds between looks whether the labels were made anew while people review
 _EASE = 10.0  # figures are cached for so many times as long as making them takes
 _MOST_NOTED = 50
-_LEASE = 1800.0  # seconds that an article which one reviewer was given is kept from the others
-
-
-@dataclass
-class _Tally:
-    """Articles that count, and how many of the index's `touched` entries they are population_of from."""
-
-    keys: set[int] = field(default_factory=set)
-    seen: int = 0
 
 
 class ReviewService:
@@ -61,7 +54,7 @@ class ReviewService:
         self._most_characters = MOST_CHARACTERS if work.config.label_column.schema is None else MOST_SHOWN
         self._log = JudgementLog(work.verdicts_file)
         self._index = LogIndex(self._log)
-        self._leases: dict[tuple[str, int], dict[str, float]] = {}  # (lane, digest prefix) -> reviewer -> until when
+        self._leases = Leases()
         self._figures: dict[str | None, dict[str, Any]] = {}  # by reader
         self._short: dict[
             str | None, tuple[float, dict[str, Any]]
@@ -83,8 +76,8 @@ class ReviewService:
         self._catch_up()
         self._frame.remember({judgement.text_sha256 for judgement in self._index.standing.values()})
         self._figures.clear()
-        self._tallies = dict[tuple[str, str], _Tally]()
         self._items = ReviewerItems(self._work, self._frame, self._lanes, self._index, self._log)
+        self._queues = Queues(self._frame, self._lanes, self._index, self._items, self._leases, bool(options.overlap))
 
     def _digests_now(self) -> list[str]:
         folder = self._work.labels if self._labels.model is None else self._work.filtered
@@ -95,11 +88,6 @@ class ReviewService:
         if self._index.catch_up():
             self._figures.clear()
 
-    def _standing_of(self, prefix: int, lane: str) -> list[Judgement]:
-        """Return the standing judgements of these labels of a text; for the blind lane those made blind."""
-        judgements = [judgement for judgement in self._index.of(prefix) if judgement.model == self.model]
-        return [j for j in judgements if self._index.is_fair(j)] if lane == "blind" else judgements
-
     # --- handing out ---
 
     def next(self, reviewer: str, lane: str, count: int, have: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -109,86 +97,65 @@ class ReviewService:
             if time.monotonic() - self._loaded_at > _RELOAD_EVERY and self._digests_now() != self._label_digests:
                 self._load()
             held = {digest_prefix(text) for text in have}
-            return self._items_of(reviewer, lane, lambda: self._open_articles(reviewer, lane, count, held))
+            self._leases.hear(reviewer)
+            self._leases.renew(lane, held, reviewer)
+            return self._items_of(reviewer, lane, lambda: self._queues.take(reviewer, lane, count, held))
 
-    def _items_of(self, reviewer: str, lane: str, choose: Callable[[], list[int]]) -> list[dict[str, Any]]:
+    def _items_of(
+        self, reviewer: str, lane: str, choose: Callable[[], list[int]], without: str = ""
+    ) -> list[dict[str, Any]]:
         """Return the items of the articles that are chosen; chosen again, where the labels were made anew meanwhile."""
         try:
-            return self._items.show(reviewer, lane, choose())
+            return self._items.show(reviewer, lane, choose(), without)
         except (InputError, IndexError):
             if self._digests_now() == self._label_digests:
                 raise
             self._load()
-            return self._items.show(reviewer, lane, choose())
+            return self._items.show(reviewer, lane, choose(), without)
 
-    def _open_articles(self, reviewer: str, lane: str, count: int, have: set[int]) -> list[int]:
-        now, indices = time.monotonic(), list[int]()
-        for index in self._order(lane):
-            prefix = int(self._frame.digest_prefixes[index])
-            leases = self._leases.get((lane, prefix), {})
-            leased = sum(until > now for name, until in leases.items() if name != reviewer)
-            if prefix in have or not self._is_open(lane, reviewer, prefix, leased):
-                continue
-            self._leases[lane, prefix] = {**leases, reviewer: now + _LEASE}
-            indices.append(int(index))
-            if len(indices) == count:
-                break
-        return indices
-
-    def _order(self, lane: str) -> Iterable[int]:
-        """Return indices of a lane.  What somebody began comes first: the overlap, and labels that were made anew since."""
-        if lane == "adjudication":
-            return self._begun("audit")
-        begun = {index: None for index in self._begun(lane) if lane != "triage" and self._lanes.has(lane, index)}
-        return chain(begun, (int(index) for index in self._lanes.orders[lane] if int(index) not in begun))
-
-    def _begun(self, lane: str) -> dict[int, None]:
-        judgements = self._index.standing.values()
-        texts = dict.fromkeys(j.text_sha256 for j in judgements if j.lane == lane and j.model == self.model)
-        indices = map(self._frame.index_of, texts)
-        return {index: None for index in indices if index is not None}
-
-    def _is_open(self, lane: str, reviewer: str, prefix: int, leased: int) -> bool:
-        """Return whether a lane waits for the reviewer's judgement; `leased`: how many others have the article before them."""
-        judgements, exposure = self._standing_of(prefix, lane), self._index.exposure(reviewer, prefix)
-        if lane == "blind" and exposure.label_first:
-            return False  # who has seen the label is not blind any more
-        if lane == "audit" and exposure.others and not exposure.audits:
-            return False  # nor does who has seen the verdicts audit on his or her own
-        if not judgements:
-            return lane != "adjudication" and leased < self._needed(lane, prefix)
-        text = judgements[0].text_sha256
-        phrases = self._frame.phrases_of(text)
-        if lane == "adjudication":
-            return not leased and not self._items.is_withheld(reviewer, text) and bool(disputed(judgements, phrases))
-        return is_open(judgements, lane, reviewer, phrases, self._needed(lane, prefix) - leased)
-
-    def _needed(self, lane: str, prefix: int) -> int:
-        return 2 if lane == "audit" and self._lanes.has_overlap(f"{prefix:016x}") else 1
+    def presence(self, reviewer: str, is_open: bool) -> None:
+        """Note that a reviewer's page is open, or was closed: then others are given what it had."""
+        with self._lock:
+            (self._leases.hear if is_open else self._leases.leave)(reviewer)
 
     def left(self, reviewer: str) -> dict[str, int]:
         """Return how many articles of each lane wait for a reviewer; lanes that have none at all are left out."""
         with self._lock:
             self._catch_up()
-            orders = self._lanes.orders
-            left = {
-                lane: len(order) - len(self._closed(lane, reviewer)) for lane, order in orders.items() if len(order)
-            }
-            if self._work.config.review.overlap:
-                left["adjudication"] = len(self._closed("adjudication", reviewer))
-            return left
+            return self._queues.left(reviewer)
 
-    def _closed(self, lane: str, reviewer: str) -> set[int]:
-        """Return the articles of a lane that are closed for a reviewer; of adjudication those that are open."""
-        # kept between calls: only articles that were judged or shown since are looked at again
-        tally = self._tallies.setdefault((lane, reviewer), _Tally())
-        for prefix in dict.fromkeys(self._index.touched[tally.seen :]):
-            index = self._frame.index_of_prefix(prefix)
-            is_open = self._is_open(lane, reviewer, prefix, 0)
-            counts = is_open if lane == "adjudication" else not is_open and self._lanes.has(lane, index)
-            (tally.keys.add if index is not None and counts else tally.keys.discard)(prefix)
-        tally.seen = len(self._index.touched)
-        return tally.keys
+    # --- searching ---
+
+    def search(self, reviewer: str, words: str) -> list[dict[str, Any]]:
+        """Return the articles with `words` that are the reviewer's, each with its `state` (see `Queues.place_of`) and lane."""
+        results = list[dict[str, Any]]()
+        for row in search.matches(self._work, words):  # without the lock: it reads the articles
+            with self._lock:
+                self._catch_up()
+                state, lane = self._queues.place_of(reviewer, row["text_sha256"])
+            if state:
+                about = {"key": row["text_sha256"], "id": row["id"], "title": row["title"]}
+                results.append({**about, "state": state, "lane": lane})
+            if len(results) == search.MOST:
+                break
+        return results
+
+    def article(self, reviewer: str, sent: Any) -> dict[str, Any]:
+        """Return an article that the reviewer chose: its item, and what he or she said of it.  Raises RefusedJudgement."""
+        text = str(with_digest_of_now(sent, self._work.given.nfc).get("key"))
+        with self._lock:
+            self._catch_up()
+            state, lane = self._queues.place_of(reviewer, text) if is_digest(text) else ("", "")
+            if state == "turn":
+                raise RefusedJudgement("", f"it comes in its turn, in the lane {lane!r}, which is a random sample")
+            if state == "judged":
+                last = next(j for j in reversed(self._own(reviewer)) if j.text_sha256 == text)
+                return next(iter(self._entries(reviewer, [last], 1)))
+            item = self._item(reviewer, lane, text) if state else None
+            if item is None:
+                raise RefusedJudgement("", "no article that waits for you, or that you have judged")
+            self._leases.take(lane, digest_prefix(text), reviewer)
+            return {"card": item, "judgement": None}
 
     # --- taking in ---
 
@@ -197,7 +164,7 @@ class ReviewService:
         return self._check(label) if len(label) <= self._most_characters else None
 
     def reveal(self, reviewer: str, sent: Any) -> dict[str, Any]:
-        """Return the item of a blind article with its label, for the phrases that the reviewer wrote; the first ones stay.
+        """Return the item (`card`) of a blind article with its label, for the phrases that the reviewer wrote; the first ones stay.
 
         Raises RefusedJudgement.
         """
@@ -212,21 +179,22 @@ class ReviewService:
             item = self._item(reviewer, "blind", text)
             if not item:
                 raise RefusedJudgement("", "the article has no label any more; skip it")
-            return item
+            return {"card": item}
 
-    def _item(self, reviewer: str, lane: str, text: str) -> dict[str, Any] | None:
-        """Return the item of a text, None for one that is not (or no longer) labelled."""
+    def _item(self, reviewer: str, lane: str, text: str, without: str = "") -> dict[str, Any] | None:
+        """Return the item of a text, None for one that is not (or no longer) labelled; see `ReviewerItems.show`."""
 
         def choose() -> list[int]:
             index = self._frame.index_of(text)
             return [] if index is None else [index]
 
-        return next(iter(self._items_of(reviewer, lane, choose)), None)
+        return next(iter(self._items_of(reviewer, lane, choose, without)), None)
 
     def store(self, reviewer: str, sent: Sequence[Any]) -> tuple[list[str], dict[str, str]]:
         """Store judgements as the page sends them; return the uids that are stored (now or before), and why others are refused."""
         with self._lock:
             self._catch_up()
+            self._leases.hear(reviewer)
             stored, refused = dict[str, None](), dict[str, str]()
             for value in sent:
                 try:
@@ -245,7 +213,7 @@ class ReviewService:
                 raise RefusedJudgement(judgement.uid, why)
             self._log.add([judgement])
             self._catch_up()
-        self._leases.get((judgement.lane, digest_prefix(judgement.text_sha256)), {}).pop(reviewer, None)
+        self._leases.end(judgement.lane, digest_prefix(judgement.text_sha256), reviewer)
         return judgement.uid
 
     def _context(self, judgement: Judgement) -> JudgementContext:
@@ -253,15 +221,14 @@ class ReviewService:
         text = (undone or judgement).text_sha256
         prefix = digest_prefix(text)
         exposure = self._index.exposure(judgement.reviewer, prefix)
-        is_leased = any(name == judgement.reviewer for name in self._leases.get((judgement.lane, prefix), {}))
         return JudgementContext(
             in_job=self._frame.index_of(text) is not None
-            or is_leased
+            or self._leases.was_given(judgement.lane, prefix, judgement.reviewer)
             or bool(exposure.lanes or self._index.of(prefix)),
             blind=self._lanes.is_blind(text),
             phrases=self._frame.phrases_of(text),
-            needed=self._needed(judgement.lane, digest_prefix(text)),
-            standing=self._standing_of(digest_prefix(text), judgement.lane),
+            needed=self._queues.needed(judgement.lane, digest_prefix(text)),
+            standing=self._queues.standing_of(digest_prefix(text), judgement.lane),
             exposure=exposure,
         )
 
@@ -288,7 +255,8 @@ class ReviewService:
         for judgement in reversed(judged):
             if len(entries) == count:
                 break
-            if item := self._item(reviewer, judgement.lane, judgement.text_sha256):
+            # as it was before this judgement, which the page takes back before it shows the article again
+            if item := self._item(reviewer, judgement.lane, judgement.text_sha256, judgement.uid):
                 entries.append({"card": item, "judgement": as_sent(judgement)})
         return entries
 
@@ -307,7 +275,7 @@ class ReviewService:
         """Return the records of articles that nobody will ask the reader to judge, and the reader's own."""
         if reader is None:
             return self._index.records
-        closed = self._closed("audit", reader) | self._closed("blind", reader)
+        closed = self._queues.closed("audit", reader) | self._queues.closed("blind", reader)
 
         def is_visible(prefix: int) -> bool:
             return prefix in closed or self._frame.index_of_prefix(prefix) is None

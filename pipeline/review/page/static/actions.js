@@ -5,6 +5,7 @@ import * as drafts from "./draft.js";
 import { guidelines, help, notedList } from "./frame.js";
 import { comesIntoSight, isMeantKey } from "./gesture.js";
 import { overlong } from "./panel.js";
+import { search } from "./search.js";
 import { server, settings, state, storage } from "./state.js";
 import { t } from "./strings.js";
 import { bringCurrent, render, say, showSaved, showText, spoken, tell, toBegin } from "./view.js";
@@ -163,6 +164,7 @@ const actions = {
     showSaved();
   },
   help: () => help(settings),
+  search: () => search(),
   guidelines: () => settings.guidelines && guidelines(settings.guidelines),
   noted_list: async () => {
     try {
@@ -175,7 +177,7 @@ const actions = {
   },
 };
 
-const WITHOUT_ARTICLE = new Set(["undo", "open_again", "dismiss", "help", "guidelines", "noted_list"]);
+const WITHOUT_ARTICLE = new Set(["undo", "open_again", "dismiss", "help", "guidelines", "noted_list", "search"]);
 
 /** Do something by name: for the keyboard, for buttons and for forms. */
 export function act(name, row, value) {
@@ -192,10 +194,11 @@ const LETTERS = {
   u: "undo",
   n: "note",
   h: "guidelines",
+  "/": "search",
   "?": "help",
 };
 
-const WITHOUT_AIM = new Set(["u", "h", "?", "Escape"]); // they judge nothing
+const WITHOUT_AIM = new Set(["u", "h", "/", "?", "Escape"]); // they judge nothing
 
 /** Obey a command of the keyboard (keys.js); returns whether it was one. */
 export function obey(name, event) {

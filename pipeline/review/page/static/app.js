@@ -4,7 +4,7 @@ import { again, dropFromQueues, go, keep, next, outbox, refill } from "./deck.js
 import { find, selectWord, selectedText } from "./dom.js";
 import { isMeantClick } from "./gesture.js";
 import { command, isComposing, isTyping } from "./keys.js";
-import { settings, state, storage } from "./state.js";
+import { server, settings, state, storage } from "./state.js";
 import { fill, speak, t } from "./strings.js";
 import { hands, render, showFrame, showNothing, showText, tell } from "./view.js";
 
@@ -13,7 +13,7 @@ Object.assign(hands, { act, go, again, outbox });
 document.addEventListener("keydown", (event) => {
   if (event.repeat && event.key === "Enter" && !isComposing(event)) return event.preventDefault(); // held down it is one press
   const dialog = find("#help-dialog");
-  if (dialog.open) return event.key === "?" ? dialog.close() : undefined; // Escape closes it too
+  if (dialog.open) return event.key === "?" && !isTyping(event.target) ? dialog.close() : undefined; // Escape closes it too
   const onButton = event.target instanceof Element && event.target.closest("button, a");
   if (onButton && (event.key === "Enter" || event.key === " ")) return; // that is a click
   const name = command(event);
@@ -72,6 +72,7 @@ find("#more").addEventListener("click", ({ currentTarget }) => {
   const open = document.body.toggleAttribute("data-more");
   currentTarget.setAttribute("aria-expanded", String(open));
 });
+find("#search").addEventListener("click", () => act("search"));
 find("#noted").addEventListener("click", () => act("noted_list"));
 find("#help").addEventListener("click", () => act("help"));
 find("#theme").addEventListener("click", () => {
@@ -115,7 +116,15 @@ document.addEventListener("visibilitychange", () => {
 window.addEventListener("pagehide", () => {
   keep();
   outbox.flush();
+  here(false); // others are given what this page had before it
 });
+window.addEventListener("pageshow", (event) => event.persisted && here(true));
+setInterval(() => here(true), 60_000);
+
+/** Say whether the page is open; a call that fails is made up for by the next one. */
+function here(open) {
+  server.here(open).catch(() => {});
+}
 window.addEventListener("beforeunload", (event) => storage.memory.size && event.preventDefault());
 
 function start() {
@@ -130,5 +139,4 @@ function start() {
 for (const name of storage.names("draft/")) if (name.split("/").length < 3) storage.delete(name); // of pages that kept no lane
 storage.forget("draft/", 200); // of labels that never came back
 start();
-outbox.flush();
-refill();
+outbox.flush().finally(refill); // first what was taken back just before a reload: the server shows that article again

@@ -217,12 +217,25 @@ export function reopen({ card, judgement }) {
 }
 
 function open(card, draft) {
+  if (card.lane in state.queues) state.lane = card.lane;
+  bring(card, draft);
+  tell(`${t("taken_back")}: ${card.title || card.id}`);
+}
+
+/** Show an article now; the one that is there waits. */
+function bring(card, draft) {
   putBack();
   dropFromQueues(card);
-  if (card.lane in state.queues) state.lane = card.lane;
   show(card, draft);
   keep();
-  tell(`${t("taken_back")}: ${card.title || card.id}`);
+}
+
+/** Open an article that was searched for; what was said of it is taken back.  The lane stays, and goes on behind it. */
+export function openFound({ card, judgement }) {
+  if (judgement) return reopen({ card, judgement });
+  if (state.card?.key === card.key && state.card.lane === card.lane) return; // it is there
+  const draft = stored(card);
+  bring({ ...card, chosen: true }, draft);
 }
 
 /** Open the article of a refused judgement again; the server is asked first, for its label may be another now. */

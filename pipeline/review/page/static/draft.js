@@ -168,11 +168,12 @@ export function toJudgement(card, draft, uid, skipped) {
   const why = [...Object.entries(draft.reasons), ...Object.keys(draft.edits).map((row) => [row, "edited"])];
   // by `fromEntries`: a phrase may be called `__proto__`, to which nothing can be assigned
   const reasons = Object.fromEntries(why.map(([row, reason]) => [card.phrases[row].text, reason]));
+  const edits = Object.fromEntries(Object.entries(draft.edits).map(([row, text]) => [card.phrases[row].text, text]));
   const added = [];
   for (const text of additions(draft)) if (!has(added, text) && !accepted.includes(text)) added.push(text);
   const decision = skipped
-    ? { accepted: [], rejected: [], added: [], reasons: {}, typed: null }
-    : { accepted, rejected, added, reasons, typed: draft.typed };
+    ? { accepted: [], rejected: [], added: [], edits: {}, reasons: {}, typed: null }
+    : { accepted, rejected, added, edits, reasons, typed: draft.typed };
   return {
     uid,
     key: card.key,
@@ -190,7 +191,8 @@ export function toJudgement(card, draft, uid, skipped) {
 /** Make a draft of a judgement, to open it again after a reload. */
 export function fromJudgement(card, judgement) {
   const draft = begin(card);
-  const left = [...judgement.added];
+  const edits = Object.values(judgement.edits ?? {});
+  const left = judgement.added.filter((text) => !has(edits, text));
   card.phrases.forEach((phrase, row) => {
     draft.verdicts[row] = has(judgement.accepted, phrase.text)
       ? true
@@ -199,7 +201,9 @@ export function fromJudgement(card, judgement) {
         : draft.verdicts[row];
     const given = Object.hasOwn(judgement.reasons, phrase.text); // a phrase may be called `constructor`
     const reason = given ? judgement.reasons[phrase.text] : null;
-    if (reason === "edited" && left.length) draft.edits[row] = left.shift();
+    const edited = Object.hasOwn(judgement.edits ?? {}, phrase.text) ? judgement.edits[phrase.text] : null;
+    if (edited !== null) draft.edits[row] = edited;
+    else if (reason === "edited" && left.length) draft.edits[row] = left.shift(); // of a page that did not say which
     else if (reason) draft.reasons[row] = reason;
   });
   draft.extra = draft.extra.map((phrase) => ({ ...phrase, on: has(left, phrase.text) }));

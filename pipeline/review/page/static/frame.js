@@ -160,20 +160,20 @@ const KEYS = [
   [["s"], "key_s"],
   [["u"], "key_u"],
   [["h"], "key_h"],
+  [["/"], "key_search"],
   [["?"], "key_help"],
 ];
 
 /** Show the instructions that the job gives its reviewers, as they are written. */
 export function guidelines(text) {
-  show(t("guidelines"), el("div.guidelines", { dir: "auto", text }));
+  dialog(t("guidelines"), el("div.guidelines", { dir: "auto", text }));
 }
 
 /** Show what the reviewer flagged or wrote a note on; each opens again. */
 export function notedList(entries, reopen) {
-  const dialog = find("#help-dialog");
   const line = (entry) => {
     const again = () => {
-      dialog.close();
+      find("#help-dialog").close();
       reopen(entry);
     };
     return el("li", {}, [
@@ -183,14 +183,17 @@ export function notedList(entries, reopen) {
     ]);
   };
   const list = entries.length ? el("ul.noted", {}, entries.map(line)) : el("p.hint", { text: t("noted_none") });
-  show(t("noted"), list);
+  dialog(t("noted"), list);
 }
 
-function show(heading, ...content) {
-  const dialog = find("#help-dialog");
-  const close = button(".primary", t("close"), () => dialog.close());
-  dialog.replaceChildren(el("h2", { text: heading }), ...content, close);
-  dialog.showModal();
+/** Open the dialog with a heading, some content and a button that closes it; returns it. */
+export function dialog(heading, ...content) {
+  const box = find("#help-dialog");
+  const close = button(".primary", t("close"), () => box.close());
+  box.replaceChildren(el("h2", { text: heading }), ...content, close);
+  box.setAttribute("aria-label", heading);
+  box.showModal();
+  return box;
 }
 
 export function help({ reasons, guidelines: hasGuidelines }) {
@@ -200,5 +203,5 @@ export function help({ reasons, guidelines: hasGuidelines }) {
     el("dt", {}, keys.map(key)),
     el("dd", {}, t(name), name === "key_r" && el("span.pairs", {}, letters)),
   ]);
-  show(t("help_title"), el("dl.keys", {}, lines.flat()), el("p.hint", { text: t("help_foot") }));
+  dialog(t("help_title"), el("dl.keys", {}, lines.flat()), el("p.hint", { text: t("help_foot") }));
 }

@@ -29,6 +29,7 @@ function why(card) {
   const risks = (card.why ?? []).map(({ kind, count }) => el("span", { text: word("why", kind, { n: count }) }));
   return [
     risks.length > 0 && el("p.why", {}, el("strong", { text: t("risky") }), risks),
+    card.chosen && card.lane === "triage" && el("p.hint", { text: t("chosen") }),
     card.choices && el("p.hint", { text: t("adjudicate", { n: card.choices.length }) }),
   ];
 }

@@ -28,6 +28,21 @@ export class Server {
     return this.ask(`${this.root}api/noted?${new URLSearchParams({ reviewer: this.reviewer })}`);
   }
 
+  /** Articles with these words that are the reviewer's: {key, id, title, state, lane}. */
+  search(q) {
+    return this.ask(`${this.root}api/search?${new URLSearchParams({ reviewer: this.reviewer, q })}`);
+  }
+
+  /** One of them: its card, and the reviewer's judgement of it. */
+  article(key) {
+    return this.post(`${this.root}api/article`, { key });
+  }
+
+  /** Say that this page is open, or closes: then others are given what it had. */
+  here(open) {
+    return this.post(`${this.root}api/here`, { open });
+  }
+
   /** The card of a blind article with its label, for the phrases that the reviewer wrote. */
   reveal(key, typed) {
     return this.post(`${this.root}api/reveal`, { key, typed });
