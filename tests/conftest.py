@@ -13,7 +13,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from pipeline.job.job_file import load_job
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from tests.openai_server import Running, Server
+from tests.program import Program
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # There is a worker for each core, so threads of OpenMP would wait for one another's.  Torch reads this when it is imported, and
@@ -266,18 +266,6 @@ def hub_of(environment: dict[str, str]) -> Iterator[None]:
     close_session()
 
 
-def process(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
-    """The command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd or ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        timeout=120,
-    )
-
-
 def reserve_port(port: int = 0) -> int:
     """A port for a server that must be told one: for a minute the system gives it to nobody who does not ask for it by its number.
 
@@ -292,7 +280,7 @@ def reserve_port(port: int = 0) -> int:
         return int(listening.getsockname()[1])
 
 
-def wait_for_handler(process: subprocess.Popen[Any], number: signal.Signals = signal.SIGTERM) -> None:
+def wait_for_handler(process: Program, number: signal.Signals = signal.SIGTERM) -> None:
     """Until our program runs in a process: before, while Python itself starts, a signal just ends it."""
     status = Path(f"/proc/{process.pid}/status")
     while status.parent.exists() and process.poll() is None:

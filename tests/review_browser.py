@@ -11,8 +11,9 @@ import yaml
 
 from pipeline.review.log import judgements
 from pipeline.review.log.judgements import Judgement
-from tests.conftest import process, work_of, write_jsonl
+from tests.conftest import work_of, write_jsonl
 from tests.openai_server import Running, Server, completion
+from tests.program import run as run_program
 from tests.review_page import ReviewServer
 
 Page = Any  # of Playwright, which need not be installed
@@ -58,7 +59,7 @@ def make_job(folder: Path, answer: str, **sections: Any) -> Path:
         }
         path = folder / "job.yaml"
         path.write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
-        result = process("run", path)  # Playwright runs a loop in this one
+        result = run_program("run", path)  # Playwright runs a loop in this one
         assert result.returncode == 0, result.stderr
     return path
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,19 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT, reserve_port
+from tests.conftest import reserve_port
+from tests.program import Program
 
 
 class ReviewServer:
     """`labelmill review JOB`; a context that ends it."""
 
     def __init__(self, job: Path, *arguments: str, port: int = 0) -> None:
-        self._command = [sys.executable, "-m", "pipeline.cli", "review", str(job), "--port", str(port), *arguments]
+        self._arguments = ["review", str(job), "--port", str(port), *arguments]
         self.start()
 
     def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+        self.process = Program(*self._arguments, stdout=True, stderr=False)
         assert self.process.stdout
         found = re.search(r"http://[^/]+:(\d+)/", self.process.stdout.readline())
         assert found
@@ -40,7 +37,7 @@ class ReviewServer:
 
     def restart(self) -> None:
         """On the same port."""
-        self._command[self._command.index("--port") + 1] = str(self.port)
+        self._arguments[self._arguments.index("--port") + 1] = str(self.port)
         self.start()
 
     def __enter__(self) -> ReviewServer:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,17 +14,18 @@ import pytest
 
 from pipeline.label.ledger import open_ledger
 from tests.batch_server import FINAL, BatchServer, Plan, refusal
-from tests.conftest import ROOT, JobMaker, article, rows, run, work_of
+from tests.conftest import JobMaker, article, rows, run, work_of
 from tests.openai_server import Running
+from tests.program import Program
 from tests.test_batches import LABEL
 
 COUNT, BATCHES, KILLS = (int(os.environ.get(name, default)) for name, default in
                          (("STORM_REQUESTS", "1400"), ("STORM_BATCHES", "7"), ("STORM_KILLS", "12")))  # fmt: skip
 # Pauses are short, so that much happens between two kills.
-LABELLER = (
-    "from pipeline.label.batches import calls, posting; calls.Pauses.FIRST = 0.05; calls.LONGEST = 0.5; posting.GRACE_SECONDS = 3;"
-    "from pipeline.cli.main import main; raise SystemExit(main())"
-)
+LABELLER = """
+from pipeline.label.batches import calls, posting
+calls.Pauses.FIRST, calls.LONGEST, posting.GRACE_SECONDS = 0.05, 0.5, 3
+"""
 
 
 class Storm(BatchServer):
@@ -67,14 +66,11 @@ def server() -> Iterator[Storm]:
         yield running  # type: ignore[misc]
 
 
-def start(job: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", LABELLER, "label", str(job), "--wait"], text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+def start(job: Path) -> Program:
+    return Program("label", job, "--wait", stdout=True, before=LABELLER)
 
 
-def wait_for_calls(server: Storm, count: int, process: subprocess.Popen[str]) -> None:
+def wait_for_calls(server: Storm, count: int, process: Program) -> None:
     """Until the endpoint was called so often again: how far a process is, however busy the machine."""
     before, until = server.served.total(), time.monotonic() + 20
     while server.served.total() < before + count and process.poll() is None and time.monotonic() < until:
@@ -119,7 +115,7 @@ def test_kills_at_any_moment(
     server.is_raging = False
     for number in list(processes):
         for _ in range(4):  # one may pause, where the faults came too thick
-            out = processes[number].communicate(timeout=300)[0]
+            out = "".join(processes[number].communicate(timeout=300))
             if processes[number].returncode == 0:
                 break
             assert processes[number].returncode == 3, out

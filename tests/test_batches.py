@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +19,9 @@ from pipeline.label.batches import calls, posting
 from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.label.openai_api.batches import Batches
 from tests.batch_server import BatchServer, Plan, question, refusal
-from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, work_of
+from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
 from tests.openai_server import Running
+from tests.program import Program
 
 PRICES = {"gpt-6-luna": {"input": 1.0, "output": 10.0}}  # those of the server
 LABEL = {"provider": "openai", "parameters": {"max_output_tokens": 128}, "via": "batch", "prices": PRICES}
@@ -493,10 +491,7 @@ def test_ctrl_c_ends_the_wait_and_loses_nothing(make_job: JobMaker, server: Batc
     path = batch_job(make_job, server, 10)
     run(path, last="filter")
     for times in (1, 2):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "label", str(path), "--wait"], text=True, stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+        process = Program("label", path, "--wait")
         looked, until = server.served["retrieve"], time.monotonic() + 60
         while server.served["retrieve"] <= looked and time.monotonic() < until:
             time.sleep(0.01)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,8 +15,9 @@ import pytest
 from pipeline.core.errors import ConfigError
 from pipeline.job.job_file import load_job
 from pipeline.label.requests import RequestBuilder, load_prompt
-from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, work_of
+from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
 from tests.openai_server import Server, completion, keyphrases
+from tests.program import Program
 from tests.test_label import error, openai_job
 
 LABEL = "user: '<article>{{ text }}</article> Known: {{ background }}. Key phrases?'\n"
@@ -413,11 +411,7 @@ def test_killed_between_the_prompts(chained: Any, server: Server) -> None:
     """Nothing is paid twice: what the first prompt was answered is in the ledger, and what came of the second before the kill."""
     server.hold = lambda body: not asks_background(body)  # the second prompt is never answered before the kill
     path = chained(20)
-    code = "from pipeline.cli.main import main; raise SystemExit(main())"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "run", str(path), "--to", "label"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = Program("run", path, "--to", "label", stderr=False)
     while not (len(sent(server, True)) == 20 and sent(server, False)):
         assert process.poll() is None
         time.sleep(0.02)

@@ -15,8 +15,9 @@ from pipeline import runner
 from pipeline.cli import looking, main, running
 from pipeline.cli.group import labelmill
 from pipeline.commands import show
-from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, process, run, write_jsonl
+from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, run, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
+from tests.program import run as run_program
 
 COMMANDS = [*labelmill.commands, *(f"prompt {name}" for name in labelmill.commands["prompt"].commands)]  # type: ignore[attr-defined]
 
@@ -80,11 +81,11 @@ def test_without_a_command_it_shows_its_help(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands_options_and_values(shell: str) -> None:
-    assert "labelmill" in process(_LABELMILL_COMPLETE=f"{shell}_source").stdout
+    assert "labelmill" in run_program(_LABELMILL_COMPLETE=f"{shell}_source").stdout
 
     def completed(*words: str) -> str:
         line, last = " ".join(words), words[-1] if shell == "fish" else str(len(words) - 1)
-        return process(_LABELMILL_COMPLETE=f"{shell}_complete", COMP_WORDS=line, COMP_CWORD=last).stdout
+        return run_program(_LABELMILL_COMPLETE=f"{shell}_complete", COMP_WORDS=line, COMP_CWORD=last).stdout
 
     assert "report" in completed("labelmill", "rep") and "quote" not in completed("labelmill", "rep")
     assert "--retry-rejected" in completed("labelmill", "label", "job.yaml", "--re")

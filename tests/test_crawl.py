@@ -25,6 +25,7 @@ from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.shards import read_order
 from tests.conftest import PEAK, ROOT, JobMaker, command, rows, run
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
+from tests.program import Program
 
 POLITE_TO_NOBODY = {"allow": ["127.0.0.0/8"], "delay": 0, "connections_per_host": 8, "workers": 1}
 
@@ -498,14 +499,10 @@ def test_kill_9_and_ctrl_c(make_job: JobMaker, tmp_path: Path) -> None:
     draw = random.Random(2)
     with Running(CrawlServer(pages)) as server:
         path = web(make_job, sites=[f"{server.url}/0.html"], depth=30, include=[f"{server.url}/*.html"])
-        collect = [sys.executable, "-m", "pipeline.cli", "collect", str(path)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         frontier = tmp_path / "jobs" / "test" / "crawl" / "web.sqlite"
         stored: set[str] = set()
         for number in range(4):
-            process = subprocess.Popen(
-                collect, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
-            )
+            process = Program("collect", path, start_new_session=True)
             wanted = len(stored) + draw.randint(10, 40)
             until = time.monotonic() + 30
             while len(done(frontier)) < wanted:

@@ -23,6 +23,7 @@ from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from tests.conftest import ROOT, JobMaker, command, rows, run, wait_for_handler, work_of
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
+from tests.program import Program
 from tests.test_crawl import asked, collected, html, web
 
 LOGIN = b"<html><head><title>Log in</title></head><body><form><p>Log in to read what came to the city.</p></form></body></html>"
@@ -275,9 +276,7 @@ def test_sigterm_at_any_time(make_job: JobMaker, after: float) -> None:
 
     with Running(CrawlServer({"/a.html": slow})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "collect", str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
+        process = Program("collect", path)
         wait_for_handler(process)
         time.sleep(after)
         process.terminate()
@@ -294,9 +293,7 @@ def test_twice_stops_at_once(make_job: JobMaker) -> None:
 
     with Running(CrawlServer({"/a.html": page(html(1)), "/never.html": never})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html", f"{server.url}/never.html"])
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "collect", str(path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
+        process = Program("collect", path)
         while "/never.html" not in server.paths:
             time.sleep(0.05)
         process.terminate()

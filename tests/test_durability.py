@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, JobMaker, article, run, tree, write_jsonl
+from tests.conftest import JobMaker, article, run, tree, write_jsonl
+from tests.program import Program
 
 FILTERS = [{"type": "language", "keep": ["en"]}, {"type": "tokens", "min": 10}, {"type": "duplicates"}]
 
@@ -46,14 +45,11 @@ def test_kill_9_anywhere(make_job: JobMaker, tmp_path: Path, small_shards: str) 
     undisturbed = tree(run(path).path)
     assert len(undisturbed) > 80
 
-    code = f"{small_shards}from pipeline.cli.main import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", code, "run", str(path), "--set", "name=killed"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     in_the_end = written(tmp_path / "jobs" / "undisturbed")
     draw = random.Random(7)
     kills = 0
     for moment in sorted(draw.randrange(in_the_end) for _ in range(12)):
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = Program("run", path, "--set", "name=killed", stderr=False, before=small_shards)
         while process.poll() is None and written(tmp_path / "jobs" / "killed") < moment:
             time.sleep(0.01)
         time.sleep(draw.uniform(0, 0.05))  # also in the middle of a file

@@ -18,6 +18,7 @@ import yaml
 from pipeline.publish import hub as publishing_hub
 from tests.conftest import ROOT, JobMaker, article, command, work_of, write_jsonl
 from tests.hub import Hub
+from tests.program import Program
 
 REPO = "alice/news"
 
@@ -297,10 +298,7 @@ def test_kill_at_any_moment(job: Publisher) -> None:
         versions.append(f"1.{number}.0")
         job.run("run", "--to", "split")
         for _ in range(3):
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.cli", "publish", str(job.path)],
-                env={"PATH": "", "PYTHONPATH": str(ROOT), **job.env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+            process = Program("publish", job.path, env={"PATH": "", "PYTHONPATH": str(ROOT), **job.env}, stderr=False)
             requests = len(job.hub.log) + draw.randint(1, 12)
             while process.poll() is None and len(job.hub.log) < requests:
                 time.sleep(0.002)

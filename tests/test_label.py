@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -27,8 +24,9 @@ from pipeline.label import stage as label_stage
 from pipeline.label.ledger import open_ledger
 from pipeline.label.providers import openai
 from pipeline.label.requests import RequestBuilder
-from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, write_jsonl
+from tests.conftest import JobMaker, article, command, rows, run, stage, write_jsonl
 from tests.openai_server import Running, Server, completion
+from tests.program import Program
 
 
 def openai_job(make_job: JobMaker, server: Server, count: int, **label: Any) -> Path:
@@ -359,12 +357,8 @@ def test_a_ledger_that_was_hurt_in_a_crash_is_found_before_more_is_paid(make_job
     assert sum(server.seen.values()) == asked
 
 
-def start(path: Path, what: str = "run", *arguments: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", what, str(path), *arguments], env=environment, stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+def start(path: Path, what: str = "run", *arguments: str) -> Program:
+    return Program(what, path, *arguments)
 
 
 def wait_for(server: Server, answered: int) -> None:

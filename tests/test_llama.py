@@ -21,6 +21,7 @@ from pipeline.label.local_model import memory, weights
 from pipeline.label.requests import RequestBuilder
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, rows, run, work_of
 from tests.model_hub import COMMITS, ModelHub
+from tests.program import Program
 
 torch = pytest.importorskip("torch", reason="local models need the extra: pip install 'labelmill[local]'")
 pytest.importorskip("bitsandbytes", reason="local models need the extra: pip install 'labelmill[local]'")
@@ -193,18 +194,16 @@ def slow_job(folder: Path, make_job: JobMaker) -> tuple[Path, list[str]]:
     """A job of some seconds, a few prompts at a time."""
     parameters = {**EXACT, "batch_tokens": 1200, "max_new_tokens": 64}
     path = make_job([article(n, words=16 + n % 60) for n in range(150)], label=label(folder, **parameters), clean=KEEP)
-    return path, [sys.executable, "-m", "pipeline.cli", "run", str(path), "--to", "label"]
+    return path, ["run", str(path), "--to", "label"]
 
 
-def start(command: list[str]) -> subprocess.Popen[str]:
+def start(command: list[str]) -> Program:
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }  # two on two cores must not fight for them
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    return Program(*command, env=environment, start_new_session=True)
 
 
 def wait_for(path: Path, count: int) -> None:
@@ -245,7 +244,7 @@ def test_kill_9(folder: Path, make_job: JobMaker, tmp_path: Path) -> None:
 def test_two_processes_share_the_work(folder: Path, make_job: JobMaker, tmp_path: Path) -> None:
     path, _ = slow_job(folder, make_job)
     run(path, last="filter")
-    label = [sys.executable, "-m", "pipeline.cli", "label", str(path), "--set", "label.limits.concurrency=16"]
+    label = ["label", str(path), "--set", "label.limits.concurrency=16"]
     processes = [start(label), start(label)]
     for process in processes:
         _, said = process.communicate(timeout=400)

@@ -25,6 +25,7 @@ import pytest
 from pipeline.core.errors import Paused
 from pipeline.job.workspace import Workspace
 from tests.conftest import ROOT, JobMaker, article, command, reserve_port, rows, run, stage
+from tests.program import Program
 
 pytestmark = pytest.mark.slow
 # of these, and of that major version at least
@@ -153,14 +154,8 @@ def events(work: Workspace, name: str) -> list[dict[str, Any]]:
     return [event for event in found if event["event"] == name]
 
 
-def start(path: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "run", str(path), "--to", "clean"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(path: Path) -> Program:
+    return Program("run", path, "--to", "clean")
 
 
 def test_a_whole_job_is_labelled_and_nothing_is_asked_twice(make_job: JobMaker, served: Served) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from pipeline.core.errors import ConfigError, LabelmillError
 from pipeline.core.shards import read_order
-from tests.conftest import PEAK, ROOT, JobMaker, command, process, rows, run, stage, tree, write_jsonl
+from tests.conftest import PEAK, ROOT, JobMaker, command, rows, run, stage, tree, write_jsonl
 from tests.hub import Hub
+from tests.program import run as run_program
 
 KOREAN = "서울시가 한강 변에 새로운 도서관을 열었다고 밝혔다."
 
@@ -101,7 +102,7 @@ def test_the_hub(make_job: JobMaker, tmp_path: Path) -> None:
         path = make_job(sources=[source("me/news")])
 
         def collect(*options: str) -> tuple[int, str]:
-            done = process("collect", path, *options, **env)
+            done = run_program("collect", path, *options, **env)
             return done.returncode, done.stderr.strip()
 
         def sources() -> list[str]:

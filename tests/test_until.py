@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from pipeline.label.progress import selection
 from pipeline.label.requests import RequestBuilder
 from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
+from tests.program import Program
 from tests.test_label import openai_job
 
 
@@ -150,8 +149,7 @@ def test_a_run_that_was_killed_drew_for_good(make_job: JobMaker, server: Server,
     """Articles that come between the kill and the next run take no one's turn who may be paid already."""
     path = openai_job(make_job, server, 100, until=40, limits={"concurrency": 2})
     server.latency = 0.05
-    code = f"{small_shards}from pipeline.cli.main import process; process()"
-    process = subprocess.Popen([sys.executable, "-c", code, "run", str(path)], stderr=subprocess.DEVNULL)
+    process = Program("run", path, stderr=False, before=small_shards)
     while sum(server.seen.values()) < 15:
         assert process.poll() is None
         time.sleep(0.01)

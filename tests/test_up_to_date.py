@@ -21,8 +21,9 @@ from pipeline.core.shards import Folder
 from pipeline.job.run_options import RunOptions
 from pipeline.review.log.judgements import Judgement, JudgementLog
 from pipeline.versions import store
-from tests.conftest import ROOT, JobMaker, article, command, rows, run, stage, work_of, write_jsonl
+from tests.conftest import JobMaker, article, command, rows, run, stage, work_of, write_jsonl
 from tests.openai_server import Server
+from tests.program import Program
 
 
 def states(path: Path, *overrides: str) -> dict[str, str]:
@@ -322,12 +323,7 @@ def test_a_paused_label_stage_tells_how_far_it_is(make_job: JobMaker, server: Se
 def test_a_running_label_stage_tells_its_process(make_job: JobMaker, server: Server) -> None:
     path = asked(server, make_job, 40, limits={"concurrency": 2})
     server.latency = 0.4
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "run", str(path)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+    process = Program("run", path)
     try:
         until = time.monotonic() + 60
         while time.monotonic() < until:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import QUICKSTART, ROOT, Done, JobMaker, article, process, rows, work_of
+from tests.conftest import QUICKSTART, ROOT, Done, JobMaker, article, rows, work_of
 from tests.crawl_server import CrawlServer, Running, page
 from tests.openai_server import Server
 
@@ -38,7 +38,14 @@ def without_posix(tmp_path: Path) -> Command:
     missing = "import fcntl, resource, uvloop"
     done = subprocess.run([sys.executable, "-c", missing], env={**os.environ, **environment}, capture_output=True)
     assert b"ModuleNotFoundError: fcntl" in done.stderr
-    return lambda *arguments: process(*arguments, **environment)
+
+    def run(*arguments: str | Path) -> Done:
+        program = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+        return subprocess.run(
+            program, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+        )
+
+    return run
 
 
 def test_the_quickstart_becomes_a_version(without_posix: Command, tmp_path: Path) -> None:

@@ -1,0 +1,206 @@
+"""The command line in processes of their own, forked from one that has imported it: a start costs milliseconds, not the import.
+
+A program that was started here is as real as one of a fresh interpreter: own process, signals, environment, folder and exit
+code; `kill` is SIGKILL.  Where a test is about what an interpreter does while it starts, it takes `sys.executable`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).parent.parent
+_MOST_BYTES = 2**20  # of a request: arguments and environment
+
+
+class Program:
+    """`labelmill ARGUMENTS` with what tests use of `subprocess.Popen`; its output is read as text, or thrown away.
+
+    `before` is Python that runs in it first.
+    """
+
+    def __init__(
+        self, *arguments: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None, stdout: bool = False,
+        stderr: bool = True, start_new_session: bool = False, before: str = "",
+    ) -> None:  # fmt: skip
+        self.args = [str(argument) for argument in arguments]
+        self.returncode: int | None = None
+        (self.stdout, out), (self.stderr, err) = _stream(stdout), _stream(stderr)
+        self._end, end = socket.socketpair()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)} if env is None else env
+        request = {
+            "arguments": self.args,
+            "cwd": str(cwd),
+            "env": environment,
+            "session": start_new_session,
+            "before": before,
+        }
+        try:
+            socket.send_fds(_parent(), [json.dumps(request).encode()], [out, err, end.fileno()])
+        finally:
+            for descriptor in (out, err):
+                os.close(descriptor)
+            end.close()
+        self.pid = int(self._end.recv(16))
+
+    def poll(self) -> int | None:
+        """Return the exit code (minus the signal's number), None while it runs."""
+        if self.returncode is None and select.select([self._end], [], [], 0)[0]:
+            self._note_end()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self._end], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self._note_end()
+        assert self.returncode is not None
+        return self.returncode
+
+    def _note_end(self) -> None:
+        self.returncode = os.waitstatus_to_exitcode(int(self._end.recv(16)))
+        self._end.close()
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Return what it wrote until its end, of its output and its errors.  Raises TimeoutExpired."""
+        until = None if timeout is None else time.monotonic() + timeout
+        streams: dict[IO[str], list[bytes]] = {stream: [] for stream in (self.stdout, self.stderr) if stream}
+        open_streams = list(streams)
+        while open_streams:
+            ready = select.select(open_streams, [], [], None if until is None else max(0.0, until - time.monotonic()))[
+                0
+            ]
+            if not ready:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            for stream in ready:
+                streams[stream].append(part := os.read(stream.fileno(), 2**16))
+                if not part:
+                    open_streams.remove(stream)
+        self.wait(None if until is None else max(0.0, until - time.monotonic()))
+        out, err = (b"".join(streams[s]).decode() if s else "" for s in (self.stdout, self.stderr))
+        return out, err
+
+
+def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in a process of its own."""
+    program = Program(*arguments, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stdout=True)
+    out, err = program.communicate(timeout=120)
+    return subprocess.CompletedProcess(program.args, program.wait(), out, err)
+
+
+def _stream(wanted: bool) -> tuple[IO[str] | None, int]:
+    """Return our end of a pipe, and the program's (of nothing, where it is not wanted)."""
+    if not wanted:
+        return None, os.open(os.devnull, os.O_WRONLY)
+    ours, theirs = os.pipe()
+    return os.fdopen(ours, encoding="utf-8", newline=""), theirs
+
+
+@functools.cache
+def _parent() -> socket.socket:
+    """Return the way to this process's own parent of programs; it goes when we do, or our end is closed."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    code = [sys.executable, "-m", "tests.program", str(theirs.fileno())]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(code, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+    theirs.close()
+    atexit.register(process.wait)
+    atexit.register(ours.close)
+    return ours
+
+
+def _import_the_program() -> None:
+    """Nothing that reads the environment when it is imported (`huggingface_hub`), nor what only some commands need (torch)."""
+    import pandas  # noqa: F401  pyarrow imports it with the first array
+    import uvicorn  # noqa: F401
+
+    import pipeline.cli.group
+    import pipeline.cli.looking
+    import pipeline.cli.main
+    import pipeline.cli.releasing
+    import pipeline.cli.running
+    import pipeline.cli.setting_up
+    import pipeline.review.page.app
+    import pipeline.runner  # noqa: F401
+
+
+def _serve(requests: socket.socket) -> None:
+    """Fork a watcher for each request; it forks the program, tells its pid and then how it ended."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(requests, _MOST_BYTES, 3)
+        if not message:
+            return
+        if (watcher := os.fork()) == 0:
+            break
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _reap(watcher)
+    requests.close()
+    if (pid := os.fork()) == 0:
+        _become(json.loads(message), descriptors)
+        return
+    out, err, end = descriptors
+    os.close(out)
+    os.close(err)
+    os.write(end, str(pid).encode())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    status = os.waitpid(pid, 0)[1]
+    with socket.socket(fileno=end) as ended:
+        with contextlib.suppress(BrokenPipeError):  # nobody asks any more
+            ended.send(str(status).encode())
+    os._exit(0)
+
+
+_watchers: set[int] = set()
+
+
+def _reap(watcher: int) -> None:
+    _watchers.add(watcher)
+    for pid in list(_watchers):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            _watchers.discard(pid)
+
+
+def _become(request: dict, descriptors: list[int]) -> None:  # type: ignore[type-arg]
+    out, err, end = descriptors
+    os.close(end)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    if request["session"]:
+        os.setsid()
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    sys.argv = ["labelmill", *request["arguments"]]
+    exec(request["before"], {})
+    runpy.run_module("pipeline.cli", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _import_the_program()
+    _serve(socket.socket(fileno=int(sys.argv[1])))
