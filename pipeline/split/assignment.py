@@ -37,7 +37,6 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 TRAIN, EVAL, OUT, KEPT_OUT = 0, 1, 2, 3  # codes of what becomes of a row
-SPLITS = pa.array(["train", "eval", None, None])
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Assignment:
     @property
     def splits(self) -> pa.Array:
         """Return `train`, `eval` or null for each row."""
-        return SPLITS.take(pa.array(self.codes))
+        return pa.array(["train", "eval", None, None]).take(pa.array(self.codes))
 
 
 def texts_of(ids: Sequence[str], texts: Sequence[str]) -> pa.Table:
