@@ -35,13 +35,19 @@ from tests.openai_server import Running, Server
 from tests.program import Program
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # There is a worker for each core, so threads of OpenMP would wait for one another's.  Torch reads this when it is imported, and
+    # There are workers for all cores, so threads of OpenMP would wait for one another's.  Torch reads this when it is imported, and
     # so do processes that tests start.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # HYPOTHESIS_PROFILE=default looks for new examples; a busy machine is late, which is no fault.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More workers than cores: a third of their time tests wait for servers, pauses and processes."""
+    return (os.cpu_count() or 1) * 3 // 2
+
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"

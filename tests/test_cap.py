@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from pipeline.label.cost.prices import Prices, of_a_token
 from pipeline.label.ledger.tariffs import MAX_UNCONFIRMED
 from tests.conftest import JobMaker, run, stage
 from tests.openai_server import Server, completion, keyphrases
+from tests.program import Program
 from tests.test_label import error, openai_job, start
 
 IN, OUT = 1.0, 4.0  # dollars for a million tokens of the asked model
@@ -90,9 +90,9 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def finish(processes: list[subprocess.Popen[bytes]]) -> str:
+def finish(processes: list[Program]) -> str:
     """What they said; each of them stopped at the cap."""
-    said = [process.communicate(timeout=120)[1].decode() for process in processes]
+    said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [3] * len(processes), said
     return "\n".join(said)
 

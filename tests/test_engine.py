@@ -288,6 +288,7 @@ def test_a_reply_that_never_comes_is_given_up_and_asked_again(
     assert open_ledger(work.ledger_target, "test").report.spending().lost_requests == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("retry_after", ["0", "-5", "86400", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "nan"])
 def test_a_server_that_lies_about_when_to_come_back(make_job: JobMaker, server: Server, retry_after: str) -> None:
     calls: list[int] = []

@@ -145,6 +145,7 @@ def test_a_noun_that_ends_like_a_particle_is_kept_whole() -> None:
     assert "지진 위험도" in phrases(text, "ko")
 
 
+@pytest.mark.slow
 def test_korean_by_an_analyser() -> None:
     pytest.importorskip("kiwipiepy", reason="needs the extra: pip install 'labelmill[korean]'")
     found = phrases(SHIPYARD, "ko", 20, korean="kiwi")

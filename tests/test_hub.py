@@ -93,6 +93,7 @@ def job(make_job: JobMaker, hub: Hub, tmp_path: Path, monkeypatch: pytest.Monkey
     return Publisher(make_job, hub, tmp_path)
 
 
+@pytest.mark.slow
 def test_versions_go_out_and_load_by_their_tags(job: Publisher, tmp_path: Path) -> None:
     job.run()
     job.grow(15)

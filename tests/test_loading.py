@@ -110,6 +110,7 @@ def published(make_job: JobMaker, name: str, numbers: range, version: str = "1.0
     return run(make_job([article(n) for n in numbers], name=name, **sections)).versions / version
 
 
+@pytest.mark.slow
 def test_each_job_loads_its_own_rows(make_job: JobMaker, home: Home) -> None:
     """Of the same number, with as many rows in each split."""
     one, two = published(make_job, "one", range(20)), published(make_job, "two", range(40, 60))
@@ -119,6 +120,7 @@ def test_each_job_loads_its_own_rows(make_job: JobMaker, home: Home) -> None:
     home.check(two, one)  # out of the cache
 
 
+@pytest.mark.slow
 def test_a_job_that_is_made_again_loads_what_it_is_now(make_job: JobMaker, home: Home) -> None:
     """Also where only the provenance differs: the same rows, asked at another time."""
     folder = published(make_job, "news", range(20))
@@ -149,6 +151,7 @@ def test_versions_of_one_job_as_it_grows(
     home.check(folder / "1.0.0", folder / "1.1.0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sections", "splits"),
     [
@@ -196,6 +199,7 @@ def as_before(folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_versions_written_before(make_job: JobMaker, home: Home, tmp_path: Path) -> None:
     """They stay as they are, no card is a reason for a new version, and `force_redownload` loads them."""
     other = published(make_job, "other", range(40, 60))

@@ -103,6 +103,7 @@ def test_an_article_may_be_about_pages_that_are_not_found() -> None:
     assert read.reason is None, (read.reason, read.detail)
 
 
+@pytest.mark.slow
 def test_real_articles_are_some() -> None:
     folder = SHARED / "html-pages"
     if not folder.exists():

@@ -73,6 +73,7 @@ def test_groups_are_what_hangs_together() -> None:
     assert len(set(found.tolist())) == 90
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_groups_name_the_first_row(kinds: list[int]) -> None:

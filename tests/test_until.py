@@ -191,6 +191,7 @@ def test_a_shard_that_changed_keeps_what_was_asked(make_job: JobMaker, server: S
     assert before < more and len(stored(work.reviewed)) in (60, 61)
 
 
+@pytest.mark.slow
 def test_rows_that_were_cleaned_and_not_reviewed_yet_are_no_error(
     make_job: JobMaker, server: Server, small_shards: str
 ) -> None:

@@ -48,6 +48,7 @@ def without_posix(tmp_path: Path) -> Command:
     return run
 
 
+@pytest.mark.slow
 def test_the_quickstart_becomes_a_version(without_posix: Command, tmp_path: Path) -> None:
     shutil.copytree(QUICKSTART, tmp_path / "quickstart")
     path = tmp_path / "quickstart" / "job.yaml"
