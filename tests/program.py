@@ -168,9 +168,8 @@ def _serve(requests: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     status = os.waitpid(pid, 0)[1]
-    with socket.socket(fileno=end) as ended:
-        with contextlib.suppress(BrokenPipeError):  # nobody asks any more
-            ended.send(str(status).encode())
+    with socket.socket(fileno=end) as ended, contextlib.suppress(BrokenPipeError):  # nobody asks any more
+        ended.send(str(status).encode())
     os._exit(0)
 
 
