@@ -38,7 +38,7 @@ class Program:
         self.args = [str(argument) for argument in arguments]
         self.returncode: int | None = None
         (self.stdout, out), (self.stderr, err) = _stream(stdout), _stream(stderr)
-        self._end, end = socket.socketpair()
+        self._end, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {**os.environ, "PYTHONPATH": str(ROOT)} if env is None else env
         request = {
             "arguments": self.args,
