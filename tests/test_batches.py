@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 import time
@@ -15,7 +16,7 @@ import pytest
 from pipeline.core.errors import Paused, RequestFailed
 from pipeline.job.run_options import RunOptions
 from pipeline.label import stage as label_stage
-from pipeline.label.batches import calls, posting
+from pipeline.label.batches import calls, lane, posting
 from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.label.openai_api.batches import Batches
 from tests.batch_server import BatchServer, Plan, question, refusal
@@ -482,6 +483,34 @@ def test_prompts_before_the_labels_go_in_batches_too(make_job: JobMaker, server:
     finish(path)
     assert [len(batch.lines) for batch in server.batches.values()] == [6, 6]
     assert server.seen == {}
+
+
+def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it left undone as all of it was under way is done then: the shard is written."""
+    server.plans = [Plan(seconds=2)]
+    path = batch_job(make_job, server, 10)
+    work = run(path, last="filter")
+    submitted, others = work.path / "batches" / "submitted.json", Program("label", path, "--wait")
+    until = time.monotonic() + 60
+    while not submitted.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    as_it_is, looks = lane.BatchLane._submit_rest, []
+
+    async def look(self: Any, *arguments: Any) -> Any:
+        looks.append(await as_it_is(self, *arguments))
+        if len(looks) == 1:
+            assert others.wait(timeout=60) == 0
+            shutil.rmtree(work.requests.path)  # as on another machine, which shares the ledger only
+            work.requests.path.mkdir()
+        return looks[-1]
+
+    monkeypatch.setattr(lane.BatchLane, "_submit_rest", look)
+    label_stage.run(work, RunOptions(wait=True))
+    assert looks[0][0] == set() and len(looks) == 2
+    assert stage(work, "label")["state"] == "done" and stage(work, "label")["kept"] == 10
+    assert_paid_once(path, server, 10)
 
 
 @pytest.mark.slow

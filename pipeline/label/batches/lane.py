@@ -31,6 +31,7 @@ from pipeline.label.ledger.batches import Batch, NotOurs
 
 VALIDATED_WITHIN = 10.0  # seconds: what is wrong with a file shows before people go to bed
 _SHOWN_EVERY = 30.0  # seconds
+_NOT_LOOKED = "not looked"  # why nothing was submitted: all of it is under way
 _log = logging.getLogger("labelmill.label")
 _progress = logging.getLogger("labelmill.progress")
 
@@ -109,13 +110,13 @@ class BatchLane:
             settled = await self._keeper.look_after_all()
             whole, blocked = await self._submit_rest(pending, key, settled) if self._submits else (None, None)
             if not self._keeper.under_way():
-                if blocked == QUEUE_FULL:
-                    continue  # smaller now
+                if blocked in (QUEUE_FULL, _NOT_LOOKED):
+                    continue  # smaller now; another process settled the last of them since
                 if blocked:
                     self._keeper.why = self._out_of_budget()
                 return whole
             if self._wait:
-                await self._wait_for_batches(any_of_them=blocked is not None)
+                await self._wait_for_batches(any_of_them=blocked not in (None, _NOT_LOOKED))
             elif not await self._fail_early():
                 return whole
 
@@ -151,7 +152,7 @@ class BatchLane:
         if noted and noted["key"] == [key, self._context.options.reask_via]:
             if self._keeper.under_way():
                 if not settled:
-                    return set(), None
+                    return set(), _NOT_LOOKED
             elif self._context.options.reask_via == "online" and self._batches.all_answered(
                 self._api.where, noted["since"]
             ):
