@@ -34,6 +34,7 @@ from pipeline.publish import stage as publish
 from pipeline.review import stage as review
 from pipeline.split import assignment
 from pipeline.split import stage as split
+from pipeline.split.near_copies import near_copies
 from pipeline.versions import store
 
 _log = logging.getLogger("labelmill.label")
@@ -53,7 +54,12 @@ class Stage:
 STAGES = (
     Stage("collect", collect.run, lambda work: work.articles, collect.state),
     Stage("filter", filter_stage.run, lambda work: work.filtered, filter_stage.state),
-    Stage("label", label.run, lambda work: work.requests, label_progress.state),
+    Stage(
+        "label",
+        lambda work, options: label.run(work, options, near_copies),
+        lambda work: work.requests,
+        label_progress.state,
+    ),
     Stage("clean", lambda work, _: clean.run(work), lambda work: work.labels, clean.state),
     Stage("review", lambda work, _: review.run(work), lambda work: work.reviewed, review.state),
     Stage("split", lambda work, _: split.run(work), lambda work: work.split, split.state),

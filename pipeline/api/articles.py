@@ -27,6 +27,7 @@ from pipeline.core.shards import read_order
 from pipeline.core.text.language import detector
 from pipeline.core.types import Article, RawRow
 from pipeline.job.job_file import forbid_plain_secret, load_job
+from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
@@ -225,6 +226,7 @@ def _frame(rows: _Rows, work: Workspace, read: given.GivenArticles) -> pd.DataFr
     column = work.config.label_column
     names = ["text", column.name, *(["tiers"] if column.has_tiers else []), "reason", "detail", "model"]
     made = [_row(rows, number) for number in range(len(rows.ids))]
+    names += [SHARED_FROM] if any(row.get(SHARED_FROM) for row in made) else []
     values: dict[str, list[Any]] = {name: [row.get(name) for row in made] for name in names}
     values["text"] = [_none(record.get("text")) for record in read.records]
     if any("id" in record for record in read.records):

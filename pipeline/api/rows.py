@@ -103,14 +103,16 @@ def _outgoing(work: Workspace) -> dict[str, pa.Table]:
     state = runner.states(work)["split"]
     if state == NOT_RUN:
         folder = _labelled(work)
-        return {"": pa.concat_tables([_with_articles(work, folder, shard) for shard in shards])}
+        tables = [_with_articles(work, folder, shard) for shard in shards]
+        return {"": pa.concat_tables(tables, promote_options="default")}
     if state not in (DONE, UNKNOWN):
         raise InputError(
             f"{work.path}: its rows are not up to date ({state}); run the job first: run({str(work.config.file)!r})"
         )
     outgoing = OutgoingRows(work)
     rows = pa.concat_tables([outgoing.of(shard) for shard in shards])
-    names = [name for name in schema(work.config.label_column).names if name in rows.column_names]
+    columns = schema(work.config.label_column, shared=bool(outgoing.sharing)).names
+    names = [name for name in columns if name in rows.column_names]
     return {name: _of_split(rows, name).select(names) for name in SPLITS}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from pipeline.core.shards import REJECTED, Output, read_order, rejected_table
 from pipeline.core.types import Article, Label, Reply
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import UNKNOWN, Step, state_of
-from pipeline.job.label_table import former_rows, schema
+from pipeline.job.label_table import SHARED_FROM, former_rows, schema
 from pipeline.job.workspace import Workspace
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of, identified
@@ -75,9 +75,8 @@ def _clean(work: Workspace, labeller: RequestBuilder, ledger: Ledger, shard: str
         labeller.describe(run_id)
     unknown = sum(finish.UNKNOWN in label["repairs"] for label in (*kept, *rejected))
     notes = {finish.UNKNOWN: unknown} if unknown else {}
-    return Output(
-        pa.Table.from_pylist(kept, schema=schema(work)), rejected_table(rejected, REJECTED_LABELS), notes=notes
-    )
+    columns = schema(work, shared=any(SHARED_FROM in label for label in kept))
+    return Output(pa.Table.from_pylist(kept, schema=columns), rejected_table(rejected, REJECTED_LABELS), notes=notes)
 
 
 def _joined(articles: pa.Table, requests: pa.Table) -> list[Article]:
@@ -100,17 +99,19 @@ def _label(
         reason = f"request_{request['status']}" if request["status"] != "answered" else "reply_not_in_ledger"
         detail = " ".join(part for part in (request["reason"], request["detail"]) if part)
         return {**origin, "reason": reason, "detail": detail, "key": request["key"], "repairs": []}
-    record, reply, label = _best(labeller, article, answers)
+    shared_from = request.get("shared_from")
+    record, reply, label = _best(answers, article, labeller.parse_shared if shared_from else labeller.parse)
     if label.status != "ok":
         detail = f"{label.detail} " if label.detail else ""
         detail += f"finish_reason={reply.finish_reason}" if reply.finish_reason else ""
         detail += f" asked {len(records)} times" if len(records) > 1 else ""
+        detail += f" the answer is about {shared_from}" if shared_from else ""
         return {
             **origin,
             "reason": label.status,
             "detail": detail.strip(),
             "reply": reply.text[:1000],
-            "key": request["key"],
+            "key": None if shared_from else request["key"],  # what is shared was not paid for this article
             "repairs": label.repairs,  # for the stage's notes; a rejected row has none
         }
     return {
@@ -125,8 +126,9 @@ def _label(
         "model": reply.model,
         "prompt": labeller.prompt.name if labeller.prompt else None,
         "prompt_sha256": labeller.prompt.digest if labeller.prompt else None,
-        "run_id": labeller.run_id_of(article, bytes.fromhex(request["key"])),
+        "run_id": labeller.run_id if shared_from else labeller.run_id_of(article, bytes.fromhex(request["key"])),
         "key": request["key"],
+        **({SHARED_FROM: shared_from} if shared_from else {}),
     }
 
 
@@ -139,12 +141,14 @@ def _forgive_lists(work: Workspace, shard: str, labels: list[dict[str, Any]]) ->
             label["repairs"] = [name for name in label["repairs"] if name != "literal"]
 
 
-def _best(labeller: RequestBuilder, article: Article, answers: list[Record]) -> tuple[Record, Reply, Label]:
+def _best(
+    answers: list[Record], article: Article, parse: Callable[[Reply, Article], Label]
+) -> tuple[Record, Reply, Label]:
     """Return the last answer that makes a label (of a question that was asked again), else the last."""
     last = None
     for record in reversed(answers):
         assert record.reply is not None
-        label = labeller.parse(record.reply, article)
+        label = parse(record.reply, article)
         last = last or (record, record.reply, label)
         if label.status == "ok":
             return record, record.reply, label

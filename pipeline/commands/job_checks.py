@@ -23,9 +23,9 @@ from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.engine import preflight
+from pipeline.label.job_ledger import check_ledger_is_this_jobs
 from pipeline.label.ledger import open_ledger, open_ledger_to_read
 from pipeline.label.requests import RequestBuilder
-from pipeline.label.stage import check_ledger_is_this_jobs
 from pipeline.publish.hub import Hub
 from pipeline.split import keep_out
 

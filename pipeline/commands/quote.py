@@ -19,17 +19,19 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.chain import Asker, Course, Lack
 from pipeline.label.cost import quote as quotes
 from pipeline.label.cost.prices import Prices, share_of, unknown
-from pipeline.label.cost.quote import Quote, Sampled
+from pipeline.label.cost.quote import Quote, Sampled, Saved
 from pipeline.label.cost.token_bound import TokenBound
 from pipeline.label.engine.context_fit import ContextFit
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.request_attempt import size_of
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
+from pipeline.label.job_ledger import check_ledger_is_this_jobs
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.progress import selection
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
-from pipeline.label.stage import check_ledger_is_this_jobs
+from pipeline.label.sharing.plan import SharingPlan
+from pipeline.split.near_copies import near_copies
 
 _LOOKED_UP = 256
 _IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
@@ -89,6 +91,8 @@ class _Survey:
         self._articles, self._labelled, self._answered = 0, 0, 0
         self._tokens, self._most, self._ahead = 0, 0, 0
         self._seen: set[bytes] = set()
+        self._sharing: set[str] = set()  # ids of articles that another one is asked about for
+        self._saved, self._saved_tokens, self._saved_most = set[bytes](), 0, 0
         self._drawn: list[tuple[bytes, bytes, _Drawn]] = []  # a heap of the largest of the smallest digests
         self._sample: list[_Drawn] = []
 
@@ -100,19 +104,26 @@ class _Survey:
     def count(self) -> None:
         shards = read_order(self._work.articles)
         chosen = selection(self._work, self._labeller, shards).rows(None, note=False)
+        if self._options.share:
+            copies = near_copies(self._work, shards)
+            plan = SharingPlan(self._work, self._labeller, self._ledger, copies, chosen)
+            plan.next_round()
+            self._sharing = plan.sources.keys() | plan.waiting
         with self._work.progress("count", len(shards), "shards") as progress:
             for shard, rows in chosen.items():
                 table, given = self._work.filtered.read(shard, ARTICLE_COLUMNS), self._work.given
                 for start in range(0, len(rows), _LOOKED_UP):
                     some = articles_of(table.take(pa.array(rows[start : start + _LOOKED_UP], pa.int64())))
-                    self._count(given.as_given(shard, some))
+                    articles = given.as_given(shard, some)
+                    self._articles += len(articles)
+                    self._count([each for each in articles if each.id not in self._sharing])
+                    self._count_saved([each for each in articles if each.id in self._sharing])
                 progress.update()
         self._sample = [drawn for *_, drawn in self._drawn]
         self._drawn = []
 
     def _count(self, articles: list[Article]) -> None:
         """Count what is still to be asked about some articles, every question once."""
-        self._articles += len(articles)
         planned = self._planned(articles)
         answers = self._ledger.get(list({request.key: None for requests in planned for request, *_ in requests}))
         for article, requests in zip(articles, planned, strict=True):
@@ -129,6 +140,17 @@ class _Survey:
                     self._compare(question.request, answers.get(key, []))
             if self._wanted and is_new:
                 self._draw(_Drawn(article, questions))
+
+    def _count_saved(self, articles: list[Article]) -> None:
+        """Count what would be asked about some articles that share an answer."""
+        planned = self._planned(articles)
+        answered = self._ledger.asked(request.key for requests in planned for request, *_ in requests)
+        for request, ahead, is_label in (each for requests in planned for each in requests):
+            if request.key not in answered and request.key not in self._saved:
+                self._saved.add(request.key)
+                question = self._question(request, ahead, is_label, is_answered=False)
+                self._saved_tokens += question.tokens
+                self._saved_most += question.most
 
     def _planned(self, articles: list[Article]) -> list[list[tuple[Request, int, bool]]]:
         """Return the requests about each article, each with how many answers it holds that are not there yet, and whether it is
@@ -244,6 +266,12 @@ class _Survey:
             cost = (cost[0] * share, cost[1] * share) if cost and is_batch else cost
         rest = cost or (None if prompts is None else (prompts, most))
         times = seconds or (None if at_limits is None else (at_limits, at_limits))
+        saved = quotes.price_of_rest(
+            price, service_tier, (self._saved_tokens, self._saved_most), len(self._saved), self._most_output
+        )
+        if cost and self._tokens:  # as the sample's articles cost
+            saved = cost[0] * self._saved_tokens / self._tokens, cost[1] * self._saved_tokens / self._tokens
+        sharing = Saved(len(self._sharing), len(self._saved), *saved) if self._options.share else None
         has_batches = self._provider.batch_api() is not None
         return Quote(
             articles=self._articles,
@@ -265,7 +293,8 @@ class _Survey:
             tokens_per_minute=tpm,
             seconds_at_limits=at_limits,
             rest_seconds=seconds,
-            notes=self._notes(model, price is None and cost is None),
+            notes=[*([str(sharing)] if sharing else []), *self._notes(model, price is None and cost is None)],
+            saved=sharing,
             ways=quotes.ways(self._options.via, rest, times, share, requests) if has_batches else [],
         )
 

@@ -68,8 +68,7 @@ class Source(Plugin):
     def prepare(self, state: Path, progress: Any, fetch: bool) -> None:
         """Bring what is read up to date (a crawl), with files of its own in the folder `state`, and `progress.update(rows)`.
 
-        With `fetch` false only open what an earlier run left there.  May raise Paused where the user stopped it.
-        """
+        With `fetch` false only open what an earlier run left there.  May raise Paused where the user stopped it."""
 
     @classmethod
     def prepares(cls) -> bool:
@@ -110,8 +109,7 @@ class Filter(Plugin):
     def fold(self, columns: pa.Table) -> dict[int, tuple[str, str]]:
         """Return row -> (reason, detail) for what must go in view of all rows of the job.
 
-        `columns` has `id`, `stop` and the filter's own columns of all rows that are still there, in source order.
-        """
+        `columns` has `id`, `stop` and the filter's own columns of all rows that are still there, in source order."""
         return {}
 
     @classmethod
@@ -176,6 +174,11 @@ class Task(Plugin):
         reasons the question is asked again (`label.reask`), and many of them pause the job."""
         return "ok"
 
+    def shared(self, label: Label, article: Article) -> Label:
+        """Return the label, parsed for an article, of a reply that was asked for about a near-copy of it: without what the article
+        lacks; a status other than `ok` says why nothing is left: it is asked about itself."""
+        return label
+
     def check(self, label: str) -> str | None:
         """Return the task's own word for a label that a person wrote, None where it is no label of the task."""
         return label
@@ -239,8 +242,7 @@ class Provider(Plugin):
     def identity(self) -> dict[str, Any]:
         """Everything beside the messages that changes an answer, as JSON: part of every ledger key; no secrets.
 
-        It is looked at after `identify` and `load`.
-        """
+        It is looked at after `identify` and `load`."""
 
     @property
     def where(self) -> str:
@@ -295,10 +297,8 @@ class Provider(Plugin):
 
     def models(self) -> list[ModelInfo] | None:
         """Return the models that the endpoint offers, by name, before the first paid request: one that does not offer `model`
-        pauses the job.  An empty list: it lists none; None: there is no list.
-
-        Raises EndpointError, with the `status` of the answer where there was one.
-        """
+        pauses the job.  An empty list: it lists none; None: there is no list.  Raises EndpointError, with the `status` of the
+        answer where there was one."""
         return None
 
     # --- requests ---

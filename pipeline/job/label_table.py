@@ -15,8 +15,16 @@ from pipeline.job.workspace import Workspace
 _PROVENANCE = ("provider", "model", "prompt", "prompt_sha256", "run_id", "key")
 
 
-def schema(work: Workspace) -> pa.Schema:
-    """Return the columns of `labels/`; the label's own is the task's."""
+SHARED_FROM = (
+    "label_shared_from"  # id of the article that the label's answer is about, where it is a near-copy of this one
+)
+
+
+def schema(work: Workspace, shared: bool = False) -> pa.Schema:
+    """Return the columns of a shard of `labels/`; the label's own is the task's.
+
+    `shared`: some rows share answers; a shard without such rows is the same one whatever the job says.
+    """
     return pa.schema(
         [
             ("id", pa.string()),
@@ -24,7 +32,7 @@ def schema(work: Workspace) -> pa.Schema:
             *label_fields(work.config.label_column),
             ("status", pa.string()),
             ("repairs", pa.list_(pa.string())),
-            *((name, pa.string()) for name in _PROVENANCE),
+            *((name, pa.string()) for name in (*_PROVENANCE, *([SHARED_FROM] if shared else []))),
         ]
     )
 

@@ -67,6 +67,16 @@ class Workspace:
         return self.path / "label.drawn.parquet"
 
     @property
+    def shared_signatures(self) -> Folder:
+        """Return what `label.share` compares of each article."""
+        return Folder(self.path / "label.signatures")
+
+    @property
+    def shares(self) -> Path:
+        """Return the folder of the log of which article shares which answer."""
+        return self.path / "label.shares"
+
+    @property
     def labels(self) -> Folder:
         return Folder(self.path / "labels")
 

@@ -233,6 +233,10 @@ def _check_none(config: JobConfig) -> None:
         raise ConfigError(
             f"{config.file}: label.before: {config.label.provider!r} takes the article itself, without a prompt; leave it out"
         )
+    if config.label.share:
+        raise ConfigError(
+            f"{config.file}: label.share: {config.label.provider!r} asks nobody, so sharing saves nothing; leave it out"
+        )
 
 
 def _load_step(

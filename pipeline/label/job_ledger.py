@@ -75,6 +75,18 @@ def cost_of_labels(work: Workspace, ledger: Ledger, shards: Sequence[str], total
     return {"cost_of_labels_usd": cost, "unpriced_models": sorted(models)}
 
 
+def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger | None, shards: Sequence[str]) -> None:
+    """Raise InputError where the job had answers and the ledger has none, or is not there: it would all be paid again."""
+    manifests = [work.requests.manifest(shard) for shard in shards]
+    answered = sum(manifest.notes.get("answered", 0) for manifest in manifests if manifest)
+    if answered and (ledger is None or ledger.is_empty()):
+        where = ledger.where if ledger else work.ledger_target
+        raise InputError(
+            f"{where}: holds no answers, but this job got {answered:,}: put the ledger back (see label.ledger), or delete "
+            f"{work.requests.path} to ask, and pay, for all of them again"
+        )
+
+
 def _keys(work: Workspace, shard: str) -> Iterator[str]:
     """Yield the keys of a shard's requests, with those of the prompts before the label's, which were paid for the label too."""
     for batch in work.requests.stream(shard, ["key", "before"], 65536):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.core.files import read_json
 from pipeline.engines.steps import NOT_RUN, UNKNOWN, Step, state_of
 from pipeline.job.workspace import Workspace
 from pipeline.label.engine.monitor import paused_because
+from pipeline.label.request_rows import SHARED
 from pipeline.label.requests import RequestBuilder, identified
 from pipeline.label.selection import Selection, Shortfall
+from pipeline.label.sharing import log
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
@@ -26,9 +29,9 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
 
 
 def _step(work: Workspace, builder: RequestBuilder) -> Step:
-    def taken(shard: str) -> int | None:
+    def taken(shard: str) -> Any:
         manifest = work.requests.manifest(shard)
-        return manifest.kept if manifest else None
+        return log.extra(work, manifest.kept, manifest.notes.get(SHARED, 0)) if manifest else None
 
     changed = "the labeller or its prompt changed"
     return Step(work.requests, [work.filtered], builder.step, changed, taken)

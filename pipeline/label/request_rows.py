@@ -29,9 +29,18 @@ _OF_A_CHAIN = [
 ]
 
 
-def schema(chained: bool) -> pa.Schema:
-    """Return the columns of `requests/`; `chained`: of a job with prompts before the label's."""
-    return pa.schema([*_COLUMNS, *(_OF_A_CHAIN if chained else [])])
+SHARED = "shared"  # in a shard's notes: how many of its rows share an answer, beside their statuses
+_SHARED_FROM = ("shared_from", pa.string())  # id of the article that the answer is about, where it is another one
+
+
+def schema(chained: bool, shared: bool = False) -> pa.Schema:
+    """Return the columns of `requests/`; `chained`: of a job with prompts before the label's, `shared`: some rows share answers."""
+    return pa.schema([*_COLUMNS, *(_OF_A_CHAIN if chained else []), *([_SHARED_FROM] if shared else [])])
+
+
+def statuses(notes: dict[str, int]) -> dict[str, int]:
+    """Return how many rows of a shard have each status, by its notes."""
+    return {name: count for name, count in notes.items() if name != SHARED}
 
 
 def of_record(request: Request, record: Record) -> dict[str, Any]:
@@ -40,6 +49,19 @@ def of_record(request: Request, record: Record) -> dict[str, Any]:
         return _row("rejected", record.error_code, record.error, None, request)
     digest = hashlib.sha256(storable(record.reply.text).encode()).hexdigest()
     return _row("answered", None, None, digest, request)
+
+
+def of_shared(record: Record, shared_from: str) -> dict[str, Any]:
+    """Return the row of an article that shares the answer about another one; `record` is the last of that."""
+    assert record.reply is not None
+    digest = hashlib.sha256(storable(record.reply.text).encode()).hexdigest()
+    row: dict[str, Any] = {"status": "answered", "reason": None, "detail": None, "reply_sha256": digest}
+    return {**row, "before": [], "notes": [], "shared_from": shared_from}
+
+
+def of_unanswered(reason: str | None, detail: str | None) -> dict[str, Any]:
+    """Return the row of an article whose representative got no answer in this run."""
+    return {"status": "failed", "reason": reason, "detail": detail, "reply_sha256": None, "before": [], "notes": []}
 
 
 def of_failure(request: Request, failure: str | None, detail: str) -> dict[str, Any]:
@@ -64,13 +86,15 @@ class OpenShard:
     """A shard with requests under way: `outcomes` (rows by key) fills up until it has every key."""
 
     shard: str
-    step_key: str
     inputs: dict[str, str]
     take: int
     waiting: int  # rows that are not asked about: beyond --limit, or not drawn
     ids: list[str] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     outcomes: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    of_articles: dict[str, dict[str, Any]] = field(
+        default_factory=dict
+    )  # rows by id: of those that another was asked for
     unanswered: int = 0
     closed: bool = False
     started: float = field(default_factory=time.monotonic)
@@ -81,6 +105,7 @@ class OpenShard:
         return not (self.unanswered or len(self.keys) < self.take or self.closed)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a whole shard."""
+        """Yield the rows that have an outcome: of a whole shard, all."""
         for row_id, key in zip(self.ids, self.keys, strict=True):
-            yield {"id": row_id, "key": key.hex(), **self.outcomes[key]}
+            if outcome := self.of_articles.get(row_id) or self.outcomes.get(key):
+                yield {"id": row_id, "key": key.hex(), **outcome}

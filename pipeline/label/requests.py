@@ -163,6 +163,11 @@ class RequestBuilder:
             return label
         return replace(label, repairs=[finish.UNKNOWN, *label.repairs])
 
+    def parse_shared(self, reply: Reply, article: Article) -> Label:
+        """Return what a reply about a near-copy of an article is for the article itself: without what its text lacks."""
+        label = self.parse(reply, article)
+        return self.task.shared(label, self._as_asked(article)) if label.status == "ok" else label
+
     def _as_asked(self, article: Article) -> Article:
         language = self.prompt.source.language if self.prompt else None
         return replace(article, language=language) if language else article

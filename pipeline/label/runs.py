@@ -9,8 +9,8 @@ from typing import Any
 
 from pipeline.core.contracts import Provider
 from pipeline.core.files import canonical_json, read_json
-from pipeline.core.shards import step_key
 from pipeline.job.workspace import Workspace
+from pipeline.label.sharing.log import is_of
 
 VERSION = 1  # of `requests/`: stands in the key of each of its shards
 
@@ -63,6 +63,5 @@ def run_of_requests(work: Workspace, runs: Sequence[Run]) -> Run:
     """
     for shard in read_json(work.articles.path / "_order.json") or []:
         if manifest := work.requests.manifest(shard):
-            keys = (step_key(manifest.inputs, run.step, manifest.kept) for run in runs)
-            return next((run for run, key in zip(runs, keys, strict=True) if key == manifest.key), runs[0])
+            return next((run for run in runs if is_of(work, manifest, run.step)), runs[0])
     return runs[0]

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.parquet import read_parquet, write_parquet
-from pipeline.core.shards import Manifest, input_digests, step_key
+from pipeline.core.shards import Manifest, input_digests
 from pipeline.job.workspace import Workspace
+from pipeline.label.sharing.log import is_of
 
 Array = np.ndarray[Any, Any]
 Rows = range | Array
@@ -97,9 +98,7 @@ class Selection:
         """The manifests of `requests/` by this labeller, also of shards whose articles are others since: what was asked stays."""
         manifests = ((shard, self._work.requests.manifest(shard)) for shard in self._shards)
         return {
-            shard: manifest
-            for shard, manifest in manifests
-            if manifest and manifest.key == step_key(manifest.inputs, self._config, manifest.kept)
+            shard: manifest for shard, manifest in manifests if manifest and is_of(self._work, manifest, self._config)
         }
 
     @cached_property

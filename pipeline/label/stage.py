@@ -7,17 +7,17 @@ is written when the last of its rows has an outcome.  It holds every row, also t
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, write_json
 from pipeline.core.shards import Manifest, Output, input_digests, read_order, step_key
 from pipeline.core.types import Article, Request
@@ -28,43 +28,38 @@ from pipeline.label.batches.lane import lane_of
 from pipeline.label.before import Batches, ask_before
 from pipeline.label.chain import Lack, PromptStep
 from pipeline.label.cost import quote
-from pipeline.label.cost.prices import unknown
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import OnFinished, RunContext
+from pipeline.label.job_ledger import check_ledger_is_this_jobs
 from pipeline.label.ledger import Ledger, Record, open_ledger
+from pipeline.label.outcome import Outcome, tell
 from pipeline.label.progress import selection, under_way_file
 from pipeline.label.request_rows import OpenShard
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.label.selection import Rows
+from pipeline.label.sharing import log
+from pipeline.label.sharing.ahead import AskedAhead, Pass, SharedAnswers
+from pipeline.label.sharing.near_copies import FindNearCopies
+from pipeline.label.sharing.plan import SharingPlan
 
-_log = logging.getLogger("labelmill.label")
 _NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
 BATCHED = 512  # articles rendered at once that go into batches
 BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
 
 
-def run(work: Workspace, options: RunOptions) -> None:
-    """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept."""
+def run(work: Workspace, options: RunOptions, find_near_copies: FindNearCopies | None = None) -> None:
+    """Ask for every filtered article that has no answer yet.  Raises Paused, with everything answered kept.
+
+    `find_near_copies` finds who may share an answer, where the job has `label.share`; without it all are asked about.
+    """
     builder = RequestBuilder(work, refit=work.config.label.refit)
     builder.describe(builder.run_id)  # by it `runs` knows this spelling, also where the run is broken off
     ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
     try:
-        _LabelRun(work, options, builder, ledger).run()
+        _LabelRun(work, options, builder, ledger).run(find_near_copies)
     finally:
         ledger.close()
-
-
-def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger | None, shards: Sequence[str]) -> None:
-    """Raise InputError where the job had answers and the ledger has none, or is not there: it would all be paid again."""
-    manifests = [work.requests.manifest(shard) for shard in shards]
-    answered = sum(manifest.notes.get("answered", 0) for manifest in manifests if manifest)
-    if answered and (ledger is None or ledger.is_empty()):
-        where = ledger.where if ledger else work.ledger_target
-        raise InputError(
-            f"{where}: holds no answers, but this job got {answered:,}: put the ledger back (see label.ledger), or delete "
-            f"{work.requests.path} to ask, and pay, for all of them again"
-        )
 
 
 class _LabelRun:
@@ -72,16 +67,16 @@ class _LabelRun:
 
     def __init__(self, work: Workspace, options: RunOptions, builder: RequestBuilder, ledger: Ledger) -> None:
         self._work, self._options, self._builder, self._ledger = work, options, builder, ledger
+        self._shared, self._ahead = SharedAnswers(ledger), AskedAhead()
         self._in_flight: dict[bytes, list[OpenShard]] = {}  # a key asked once may be that of rows of several shards
         self._open_shards: list[OpenShard] = []
         self._passes = len(builder.chain.steps) + 1
-        self._schema = request_rows.schema(bool(builder.chain))
         self._statuses: Counter[str] = Counter()  # rows of finished shards, by status
         self._noted_at = 0.0
         self._failed = 0
         self._rejected: Counter[str] = Counter()  # in this run, by what the endpoint said
 
-    def run(self) -> None:
+    def run(self, find_near_copies: FindNearCopies | None = None) -> None:
         shards = read_order(self._work.articles)
         check_ledger_is_this_jobs(self._work, self._ledger, shards)
         with (
@@ -89,21 +84,20 @@ class _LabelRun:
         ):  # a shard that another process writes at this moment looks as if nobody had asked
             self._work.requests.keep_only(shards)
             chosen = selection(self._work, self._builder, shards).rows(self._options.limit)
+        plan = self._plan(chosen, find_near_copies) if self._work.config.label.share and find_near_copies else None
         count = sum(map(len, chosen.values()))
         events = EventLog(self._work.events_file)
         quoted_usd = quote.quoted_usd(self._work.quote_file)
         with self._work.progress("label", self._passes * count, "articles" if self._passes == 1 else "prompts") as bar:
             spent = self._ledger.report.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, quoted_usd)
-            options, retry = self._work.config.label, self._options.retry_rejected
-            context = RunContext(self._builder, self._ledger, options, monitor, self._finish, retry)
             events.write("started", identity=self._builder.identity, articles=count, spent_usd=spent)
             try:
                 self._note_progress()
-                ask_before(
-                    self._builder.chain, lambda: self._articles(chosen), self._context_before, self._note_rejection,
-                    self._ask_step,
-                )  # fmt: skip
+                if plan:
+                    self._ask_ahead(plan, chosen, bar)
+                self._ask_chain(partial(self._articles, chosen))
+                context = self._context(self._finish)
                 self._ask(context, chosen)
             except BaseException as error:
                 events.write("stopped", why=str(error) or type(error).__name__, **monitor.summary())
@@ -111,7 +105,40 @@ class _LabelRun:
                 raise
             under_way_file(self._work).unlink(missing_ok=True)
             events.write("finished", **monitor.summary())
-        self._report(monitor, context.is_unpriced)
+        outcome = Outcome(monitor, context.is_unpriced, self._failed, self._rejected)
+        tell(self._work, self._builder, self._ledger, outcome)
+
+    def _plan(self, chosen: dict[str, Rows], find_near_copies: FindNearCopies) -> SharingPlan | None:
+        """Return who shares with whom, where there is something left to do."""
+        if all(self._done(shard, rows) for shard, rows in chosen.items()):
+            return None
+        copies = find_near_copies(self._work, read_order(self._work.articles))
+        return SharingPlan(self._work, self._builder, self._ledger, copies, chosen)
+
+    def _ask_ahead(self, plan: SharingPlan, chosen: dict[str, Rows], bar: Any) -> None:
+        """Ask everyone who waits for no near-copy, and take in who shares what they are answered."""
+        while row_ids := plan.next_round():
+            wanted, count = partial(plan.articles, set(row_ids)), len(row_ids)
+            if not self._ahead.has_run:
+                wait = plan.sources.keys() | plan.waiting
+                wanted, count = partial(self._articles, chosen, wait), sum(map(len, chosen.values())) - len(wait)
+            bar.total += self._passes * count
+            self._ask_chain(wanted)
+            asked = Pass(self._builder, wanted)
+            context = self._context(self._ahead.finish)
+            self._ask_step(context, partial(asked.requests, context), partial(asked.fresh, context))
+            self._ahead.has_run = True
+        plan.keep()
+        self._shared.take(plan, self._ahead)
+
+    def _context(self, on_finished: OnFinished) -> RunContext:
+        """Return what a pass of the label's own requests is given."""
+        retry = self._options.retry_rejected and not self._ahead.has_run
+        return RunContext(self._builder, self._ledger, self._work.config.label, self._monitor, on_finished, retry)
+
+    def _ask_chain(self, articles: Callable[[], Iterator[list[Article]]]) -> None:
+        """Ask the prompts before the label's about some articles."""
+        ask_before(self._builder.chain, articles, self._context_before, self._note_rejection, self._ask_step)
 
     def _ask(self, context: RunContext, chosen: dict[str, Rows]) -> None:
         """Ask for the label: in batches first, where the job says so or some are under way; the rest, and judging, is online."""
@@ -136,37 +163,11 @@ class _LabelRun:
         self._noted_at = time.monotonic()
         statuses = self._statuses.copy()
         for shard in self._open_shards:
-            statuses.update(shard.outcomes[key]["status"] for key in shard.keys if key in shard.outcomes)
+            statuses.update(row["status"] for row in shard.rows())
+        statuses = max(statuses, self._ahead.statuses, key=Counter.total)
         counts = {"settled": statuses.total(), "answered": statuses["answered"], "failed": statuses["failed"]}
         with self._work.writing_requests():  # another process that begins sweeps away files that are not whole
             write_json(under_way_file(self._work), {"run_id": self._builder.run_id, **counts}, durable=False)
-
-    def _report(self, monitor: Monitor, is_unpriced: bool) -> None:
-        """Tell people what is left, and what they would not expect."""
-        if monitor.unpriced and is_unpriced:
-            _log.warning(unknown(self._builder.provider.model))
-        if self._failed:
-            _log.warning(f"{self._failed:,} requests got no answer; the same command asks them again")
-        if self._rejected:
-            _log.warning(
-                f"{self._rejected.total():,} articles are rejected by the endpoint for good "
-                f"({self._rejected.most_common(1)[0][0]}); --retry-rejected asks them again"
-            )
-        asked = self._builder.provider.model or ""
-        for served, count in monitor.served.items():
-            if served != "-" and asked.rpartition("/")[2] not in served:
-                _log.warning(f"{count:,} requests to {asked} were answered by {served}")
-        for reason, count in monitor.unknown_finishes.items():
-            _log.warning(
-                f"{count:,} replies ended with finish_reason {reason!r}, which is not known: those whose form shows no "
-                "end count as cut"
-            )
-        for reason, replies in monitor.turned_away.items():
-            _log.warning(f"{replies.count:,} replies are no label ({reason}), such as {replies}")
-        if monitor.answered and (
-            comparison := quote.compared(self._work.quote_file, self._ledger.report.spending().spent)
-        ):
-            logging.getLogger("labelmill.progress").info(comparison)
 
     def _key_of(self, chosen: dict[str, Rows]) -> str:
         """Return the digest of what is asked about which rows."""
@@ -180,38 +181,34 @@ class _LabelRun:
     def _pending(self, chosen: dict[str, Rows]) -> Iterator[tuple[str, list[Request]]]:
         """Yield (shard, requests) of the shards that `_batches` would open, many at a time; nothing of them is kept."""
         for shard, rows in chosen.items():
-            key = step_key(input_digests([self._work.filtered], shard), self._builder.step, len(rows))
-            manifest = self._work.requests.manifest(shard)
-            if manifest and self._is_done(manifest, key):
+            if self._done(shard, rows):
                 continue
             yield shard, []
-            answered = self._answered_before(shard)
+            answered = self._answered_before(shard) | self._ahead.keys
             table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
             for articles in self._some_at_a_time(shard, table, rows, BATCHED):
+                open_ones = self._shared.others(articles)
                 requests = (
-                    each for each in self._builder.requests(articles, self._ledger) if isinstance(each, Request)
+                    each for each in self._builder.requests(open_ones, self._ledger) if isinstance(each, Request)
                 )
                 yield shard, [replace(each, settled=True) if each.key in answered else each for each in requests]
 
     def _batches(self, chosen: dict[str, Rows], whole: set[str] | None = None) -> Iterator[list[Request]]:
         """Yield the requests about the chosen rows that have no outcome yet, some at a time; `whole`: of these shards only."""
         for shard, rows in chosen.items():
-            inputs = input_digests([self._work.filtered], shard)
-            key = step_key(inputs, self._builder.step, len(rows))
-            manifest = self._work.requests.manifest(shard)
-            if manifest and self._is_done(manifest, key):
+            if manifest := self._done(shard, rows):
                 self._monitor.advance(self._passes * len(rows))
-                self._statuses.update(manifest.notes)
+                self._statuses.update(request_rows.statuses(manifest.notes))
             elif whole is None or shard in whole:
-                yield from self._open(shard, key, inputs, rows)
+                yield from self._open(shard, rows)
 
-    def _articles(self, chosen: dict[str, Rows]) -> Iterator[list[Article]]:
-        """Yield the articles of the shards that `_batches` will open, some at a time."""
+    def _articles(self, chosen: dict[str, Rows], without: Collection[str] = ()) -> Iterator[list[Article]]:
+        """Yield the articles of the shards that `_batches` will open, some at a time; not those that share, nor `without`."""
         for shard, rows in chosen.items():
-            key = step_key(input_digests([self._work.filtered], shard), self._builder.step, len(rows))
-            manifest = self._work.requests.manifest(shard)
-            if not (manifest and self._is_done(manifest, key)):
-                yield from self._some_at_a_time(shard, self._work.filtered.read(shard, ARTICLE_COLUMNS), rows)
+            if not self._done(shard, rows):
+                table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
+                for articles in self._some_at_a_time(shard, table, rows):
+                    yield [each for each in self._shared.others(articles) if each.id not in without]
 
     def _some_at_a_time(self, shard: str, table: pa.Table, rows: Rows, size: int = BATCH) -> Iterator[list[Article]]:
         """Yield the articles of some rows of a shard, as they were given, too: what that text was answered is not paid again."""
@@ -224,8 +221,17 @@ class _LabelRun:
         options, retry = self._work.config.label, self._options.retry_rejected
         return RunContext(step, self._ledger, options, self._monitor, on_finished, retry)
 
-    def _is_done(self, manifest: Manifest, key: str) -> bool:
-        return manifest.key == key and not self._has_rows_to_ask(manifest)
+    def _key(self, inputs: dict[str, str], count: int, shared: int) -> str:
+        """Return the key of a shard of `count` rows, so many of which share an answer."""
+        return step_key(inputs, self._builder.step, log.extra(self._work, count, shared))
+
+    def _done(self, shard: str, rows: Rows) -> Manifest | None:
+        """Return the manifest of a shard in which nothing is left to do."""
+        if (manifest := self._work.requests.manifest(shard)) is None or self._has_rows_to_ask(manifest):
+            return None
+        shared = manifest.notes.get(request_rows.SHARED, 0)
+        key = self._key(input_digests([self._work.filtered], shard), len(rows), shared)
+        return manifest if manifest.key == key else None
 
     def _has_rows_to_ask(self, manifest: Manifest) -> bool:
         """Return whether some of a shard's rows are to be asked again."""
@@ -234,15 +240,18 @@ class _LabelRun:
             for status in (["failed", "rejected"] if self._options.retry_rejected else ["failed"])
         )
 
-    def _open(self, shard: str, key: str, inputs: dict[str, str], rows: Rows) -> Iterator[list[Request]]:
+    def _open(self, shard: str, rows: Rows) -> Iterator[list[Request]]:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
-        state = OpenShard(shard, key, inputs, len(rows), table.num_rows - len(rows))
+        inputs = input_digests([self._work.filtered], shard)
+        state = OpenShard(shard, inputs, len(rows), table.num_rows - len(rows))
         self._open_shards.append(state)
-        answered = self._answered_before(shard)
+        answered = self._answered_before(shard) | self._ahead.keys
         for articles in self._some_at_a_time(shard, table, rows):
-            asked = self._builder.requests(articles, self._ledger)
-            state.ids += [each.article.id for each in asked]
-            state.keys += [each.key for each in asked]
+            keys = self._add_shared(articles, state)
+            asked = self._builder.requests(self._shared.others(articles), self._ledger)
+            keys |= {each.article.id: each.key for each in asked}
+            state.ids += [each.id for each in articles]
+            state.keys += [keys[each.id] for each in articles]
             for lack in (each for each in asked if isinstance(each, Lack)):
                 self._add_lack(lack, state)
             requests = [each for each in asked if isinstance(each, Request)]
@@ -274,6 +283,15 @@ class _LabelRun:
         state.outcomes[lack.key] = request_rows.of_lack(lack)
         self._monitor.advance()
 
+    def _add_shared(self, articles: Sequence[Article], state: OpenShard) -> dict[str, bytes]:
+        """Give the articles that another one was asked about for their rows; return their keys by id."""
+        rows = self._shared.rows_of(articles)
+        for row_id, (_, row) in rows.items():
+            state.of_articles[row_id] = row
+            self._failed += row["status"] == "failed"
+            self._monitor.advance(self._passes)
+        return {row_id: key for row_id, (key, _) in rows.items()}
+
     def _note_rejection(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
         if record and record.reply is None:
             self._rejected[f"{record.error_code}: {record.error}"[:160]] += 1
@@ -297,7 +315,10 @@ class _LabelRun:
         notes = dict(Counter(row["status"] for row in rows))
         self._open_shards.remove(state)
         self._statuses.update(notes)
-        output = Output(pa.Table.from_pylist(rows, schema=self._schema), waiting=state.waiting, notes=notes)
-        seconds = time.monotonic() - state.started
+        shared = sum("shared_from" in row for row in rows)
+        schema = request_rows.schema(bool(self._builder.chain), shared > 0)
+        notes |= {request_rows.SHARED: shared} if shared else {}
+        output = Output(pa.Table.from_pylist(rows, schema=schema), waiting=state.waiting, notes=notes)
+        key, seconds = self._key(state.inputs, len(rows), shared), time.monotonic() - state.started
         with self._work.writing_requests():
-            self._work.requests.write(state.shard, state.step_key, state.inputs, output, seconds)
+            self._work.requests.write(state.shard, key, state.inputs, output, seconds)

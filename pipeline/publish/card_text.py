@@ -55,6 +55,7 @@ def body(manifest: dict[str, Any], sample: dict[str, Any] | None, pictures: Mapp
         has_tiers=LabelColumn(**manifest["label"]).has_tiers,
         absent=f"{figures['absent'] / (figures['phrases'] or 1):.1%}",
         label_sources=_counts(manifest["label_sources"]),
+        shared_labels=f"{manifest['shared_labels']:,}" if "shared_labels" in manifest else "",
         licences=_counts({_cell(name): count for name, count in manifest["licences"].items()}),
         groups={"count": figures["groups"], "rows": sum(rows.values()), "largest": figures["largest_group"]},
         pictures=pictures,
@@ -221,6 +222,7 @@ _COLUMNS = {
     "tiers": "of each phrase: `exact`, `spacing`, `morphological` (inflected), `absent`, or `reviewer` (added by a person)",
     "offsets": "of each phrase `[start, end]` in code points of the text, where it stands first; empty where it does not",
     "status, label_source, run_id": "how the label came about",
+    "label_shared_from": "the article that the model was asked about, where this one, its near-copy, shares the answer",
     "added_in, changed_in": "the version in which the row appeared, and the last that changed it",
 }
 
@@ -229,12 +231,14 @@ def _columns(manifest: dict[str, Any]) -> list[list[str]]:
     has_tiers = LabelColumn(**manifest["label"]).has_tiers
     left_out = set() if has_tiers else {"tiers", "offsets"}
     left_out |= set() if manifest["text"] == "full" else {"title, text"}
+    left_out |= set() if "shared_labels" in manifest else {"label_shared_from"}
     rows = [
         [", ".join(f"`{part}`" for part in name.split(", ")), text]
         for name, text in _COLUMNS.items()
         if name not in left_out
     ]
-    rows.insert(-2 - 2 * has_tiers, [f"`{manifest['label']['name']}`", "the label"])
+    behind = 2 + 2 * has_tiers + ("shared_labels" in manifest)
+    rows.insert(-behind, [f"`{manifest['label']['name']}`", "the label"])
     return rows
 
 

@@ -46,6 +46,7 @@ tiers: Whether the article has each phrase: exact, spacing, morphological, absen
 offsets: Start and end of each phrase in the text, in code points, the end not included; empty where it is absent.
 status: What cleaning found of the label.
 run_id: Labelling run of the label; the activity runs/<run_id> describes it.
+label_shared_from: Article that the model was asked about, where the label was shared with a near-copy of it.
 added_in: Version in which the article was added.
 changed_in: Version in which the row last changed."""
 _COLUMNS = {"label_source": _BY} | dict(line.split(": ", 1) for line in _TEXTS.splitlines())

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json
 from pipeline.core.shards import read_order
 from pipeline.core.types import Spent
 from pipeline.job import takedowns
+from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
 from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, facts, gates, release_log
@@ -26,6 +28,7 @@ from pipeline.versions import data_files, diff, file_facts, manifest, numbering,
 from pipeline.versions.features import TIMES, TYPES, TypeSurvey
 from pipeline.versions.forms import Nfc
 
+TAKEN_DOWN = "(taken down)"  # in place of the id of an article whose answer a row shares
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Spending = Callable[[Sequence[bytes]], dict[bytes, list[Spent]]]
 
@@ -68,10 +71,11 @@ class OutgoingRows:
         self._work = work
         self.takedowns = takedowns.load(work.takedowns, work.given)
         self.nfc = Nfc(work.given)
+        self.sharing = frozenset(shard for shard in read_order(work.articles) if _shares(work, shard))
 
     def of(self, shard: str) -> pa.Table:
         """Return a shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
-        return self._staying(self._built(shard))
+        return self._without_names_of_gone(self._staying(self._built(shard)))
 
     def index_of(self, shard: str, keep: bool) -> pa.Table:
         """Return the index (`rows.INDEX`) of a shard's rows; `keep`: what is found of them is kept for the next version."""
@@ -94,6 +98,24 @@ class OutgoingRows:
         for shard in shards:
             yield self._staying(self._work.facts.read(shard, ["id", facts.ORIGINAL])).num_rows
 
+    def shared_among(self, shard: str, ids: pa.ChunkedArray) -> int:
+        """Return how many of a shard's rows with some ids share the answer about a near-copy."""
+        if shard not in self.sharing:
+            return 0
+        labels = self._work.reviewed.read(shard, ["id", SHARED_FROM])
+        shared = labels.column("id").filter(labels.column(SHARED_FROM).is_valid())
+        return int(pc.sum(pc.is_in(ids, shared.combine_chunks())).as_py() or 0)
+
+    def _without_names_of_gone(self, table: pa.Table) -> pa.Table:
+        """Take the ids of articles that are taken down out of what says whose answer a row shares."""
+        if not self.sharing:
+            return table
+        column = table.column(SHARED_FROM)
+        gone = pc.is_in(column, pa.array(sorted(self.takedowns.ids), pa.string()))
+        return table.set_column(
+            table.column_names.index(SHARED_FROM), SHARED_FROM, pc.if_else(gone, TAKEN_DOWN, column)
+        )
+
     def _staying(self, table: pa.Table) -> pa.Table:
         """Return the rows that are not taken down."""
         looked_at = pa.table([table.column("id"), table.column(facts.ORIGINAL)], names=["id", "text_sha256"])
@@ -104,10 +126,18 @@ class OutgoingRows:
         work = self._work
         splits = work.split.read(shard, ["id", "group_id", "split"])
         labels, articles = (_with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
+        if self.sharing and shard not in self.sharing:
+            labels = labels.append_column(SHARED_FROM, pa.nulls(len(labels), pa.string()))
         original = articles.column("text_sha256")
         if redact := work.config.publish.redact:
             articles, labels = rows.redacted(articles, labels, work.config.label_column, redact)
         return rows.build(articles, labels, splits, work.config.label_column).append_column(facts.ORIGINAL, original)
+
+
+def _shares(work: Workspace, shard: str) -> bool:
+    """Tell whether some rows of a shard of `reviewed/` share answers: only such shards have the column."""
+    file = work.reviewed.file(shard)
+    return file.exists() and SHARED_FROM in pq.read_schema(file).names
 
 
 def _with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:
@@ -130,7 +160,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
     outgoing = OutgoingRows(work)
     previous = store.read_manifest(last) if last else None
     survey = TypeSurvey(work.config.label_column.name, work.config.task.classes(work.config.task_options), previous)
-    index, tallies, languages = _index(work, outgoing, others, survey, keep)
+    index, tallies, languages, shared = _index(work, outgoing, others, survey, keep)
     if not index.num_rows:
         raise InputError(
             f"{work.path}: no labelled article to publish; see: labelmill status {work.config.in_commands}"
@@ -155,6 +185,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
         "takedowns": sorted(outgoing.takedowns.texts),
         "languages_of_a_sample": languages,
         **({"broken": broken} if broken else {}),
+        **({"shared_labels": shared} if shared else {}),
         **({TYPES: types} if (types := survey.types()) is not None else {}),
     }
     changes = manifest.changes(version or str(name), previous, compared.diff)
@@ -197,16 +228,17 @@ def inputs_of(work: Workspace) -> str:
 
 def _index(
     work: Workspace, outgoing: OutgoingRows, others: OtherStages, survey: TypeSurvey, keep: bool
-) -> tuple[pa.Table, dict[str, provenance.RunTally], dict[str, int]]:
-    """Return an index of all rows (small columns, for gates, comparison and manifest), the tally of each run, and the languages
-    of some texts, where no filter has found any."""
+) -> tuple[pa.Table, dict[str, provenance.RunTally], dict[str, int], int]:
+    """Return an index of all rows (small columns, for gates, comparison and manifest), the tally of each run, the languages of
+    some texts, where no filter has found any, and how many rows share the answer about a near-copy."""
     shard_names = read_order(work.articles)
     tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
-    sample = LanguageSample(len(shard_names))
+    sample, shared = LanguageSample(len(shard_names)), 0
     with others.spending() as spent, work.progress("publish", len(shard_names), "shards") as progress:
         for shard in shard_names:
             index = outgoing.index_of(shard, keep)
             tables.append(index)
+            shared += outgoing.shared_among(shard, index.column("id"))
             if not len(index) or index.column("language").null_count == len(index):
                 sample.add(outgoing.of(shard))
             survey.add(outgoing.typed(shard))
@@ -218,7 +250,12 @@ def _index(
     index = pa.concat_tables(tables).unify_dictionaries()
     is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)  # looked at anew, whatever the split says
     near = others.near_eval(_signatures(work, index, [table.num_rows for table in tables[1:]]), is_eval)
-    return index.append_column("near", pa.array(near.astype(np.int64))), tallies, dict(sample.counts.most_common())
+    return (
+        index.append_column("near", pa.array(near.astype(np.int64))),
+        tallies,
+        dict(sample.counts.most_common()),
+        shared,
+    )
 
 
 def _asked(work: Workspace, shard: str) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.files import file_digest
 from pipeline.core.shards import read_order
+from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
 from pipeline.publish import (
     card,
@@ -40,12 +41,12 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     """Write the planned version beside its place: data, provenance, Croissant, card, manifest."""
     path = store.begin(work.versions)
     schema, kinds = (
-        rows.schema(work.config.label_column, work.config.publish.text == "full"),
+        rows.schema(work.config.label_column, work.config.publish.text == "full", "shared_labels" in planned.manifest),
         planned.manifest.get(features.TYPES),
     )
     if kinds is not None:  # a version of before has no such metadata, and its files stay byte for byte
         schema = schema.with_metadata(features.metadata_of(dataset_info.card_features(schema, kinds)))
-    taken_over = _take_over(planned, path, schema)
+    taken_over = _take_over(planned, path, schema, OutgoingRows(work).takedowns.ids)
     data_files.write(
         path / "data", schema, _parts(work, planned.index, schema, taken_over), _written(planned.index, taken_over)
     )
@@ -69,15 +70,27 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     return path
 
 
-def _take_over(planned: Plan, path: Path, schema: pa.Schema) -> dict[str, str]:
-    """Put files of the last version that would be written as they are into the next one; return the SHA-256 of each."""
+def _take_over(planned: Plan, path: Path, schema: pa.Schema, gone: Collection[str]) -> dict[str, str]:
+    """Put files of the last version that would be written as they are into the next one; return the SHA-256 of each.
+
+    None of them names one of the articles with the ids `gone`, which were taken down.
+    """
     if planned.last is None:
         return {}
     last, digests = planned.last, store.read_manifest(planned.last)["files"]
     same = [name for name in sorted(planned.kept) if _is_as_written(last / name, schema, planned.index, name)]
+    same = [name for name in same if not _names_any(last / name, gone)]
     for name in same:
         store.take_over(last, name, path)
     return {name: digests[name] for name in same}
+
+
+def _names_any(file: Path, ids: Collection[str]) -> bool:
+    """Tell whether some row of a file shares the answer about one of some articles."""
+    if SHARED_FROM not in pq.read_schema(file).names or not ids:
+        return False
+    named = pq.read_table(file, columns=[SHARED_FROM]).column(0)
+    return bool(pc.any(pc.is_in(named, pa.array(sorted(ids), pa.string()))).as_py())
 
 
 def _is_as_written(file: Path, schema: pa.Schema, index: pa.Table, name: str) -> bool:

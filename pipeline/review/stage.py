@@ -12,6 +12,7 @@ from pipeline.core.shards import Output, read_order, rejected_table
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.job import label_table
+from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
 from pipeline.review.log import verdicts
 
@@ -76,7 +77,7 @@ def _apply(
         else:
             rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(before)})
     reviewed = pa.schema(
-        [*label_table.schema(work), ("label_source", pa.string())]
+        [*label_table.schema(work, shared=any(SHARED_FROM in row for row in labels)), ("label_source", pa.string())]
     )  # llm | extracted | verified | edited
     return Output(pa.Table.from_pylist(kept, schema=reviewed), rejected_table(rejected))
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.clean.cleaner.offsets import offsets
 from pipeline.core.shards import OFFSETS, label_fields
 from pipeline.core.types import LabelColumn
+from pipeline.job.label_table import SHARED_FROM
 from pipeline.versions import leaks
 from pipeline.versions.forms import Nfc
 from pipeline.versions.row_numbers import NUMBERS, row_numbers
@@ -25,8 +26,8 @@ _TAIL = ("status", "label_source", "run_id", "added_in", "changed_in")
 _ARTICLE = ("group_id", "text_sha256", "licence", "url", "published_at", "language", "title")
 
 
-def schema(column: LabelColumn, with_text: bool = True) -> pa.Schema:
-    """Return the schema of a version's rows.
+def schema(column: LabelColumn, with_text: bool = True, shared: bool = False) -> pa.Schema:
+    """Return the schema of a version's rows; `shared`: some of them share the answer about a near-copy.
 
     `offsets` has for each phrase `[start, end]` in code points of `text`, where it stands first, or `[]`; title and text are
     left out where only labels may be published.
@@ -37,6 +38,7 @@ def schema(column: LabelColumn, with_text: bool = True) -> pa.Schema:
             *((name, pa.string()) for name in texts),
             *label_fields(column),
             *((name, pa.string()) for name in _TAIL),
+            *([(SHARED_FROM, pa.string())] if shared else []),
         ]
     )
 
@@ -46,7 +48,8 @@ def build(articles: pa.Table, labels: pa.Table, splits: pa.Table, column: LabelC
 
     The tables have the same ids in the same order.
     """
-    names = [name for name in schema(column).names if name not in ("offsets", "added_in", "changed_in")]
+    columns_of_all = schema(column, shared=SHARED_FROM in labels.column_names).names
+    names = [name for name in columns_of_all if name not in ("offsets", "added_in", "changed_in")]
     tables = (labels, splits, articles)
     columns = {name: next(t for t in tables if name in t.column_names).column(name) for name in [*names, "split"]}
     if column.has_tiers:
@@ -165,7 +168,19 @@ def digests(rows: pa.Table, label: str, with_text: bool) -> dict[str, pa.Array]:
     label_columns = [
         n for n in (label, "tiers", "offsets", "status", "label_source", "run_id") if n in rows.column_names
     ]
-    return {"article": _digests(rows, article, with_text), "label": _digests(_in_former_words(rows), label_columns)}
+    labels = _digests(_in_former_words(rows), label_columns)
+    return {"article": _digests(rows, article, with_text), "label": _with_sharing(rows, labels)}
+
+
+def _with_sharing(rows: pa.Table, digests: pa.Array) -> pa.Array:
+    """Return digests of labels, others for those that share an answer: a row that was asked for itself has the one that it had.
+
+    Whose answer it is does not count: it is taken out where that article is taken down.
+    """
+    if SHARED_FROM not in rows.column_names or rows.column(SHARED_FROM).null_count == len(rows):
+        return digests
+    of_shared = pa.array([_digest([SHARED_FROM, digest]) for digest in digests.to_pylist()], pa.uint64())
+    return pc.if_else(rows.column(SHARED_FROM).combine_chunks().is_valid(), of_shared, digests)
 
 
 def _in_former_words(rows: pa.Table) -> pa.Table:

@@ -104,6 +104,16 @@ class Task(contracts.Task):
         mostly_absent = 2 * label.tiers.count("absent") > len(label.tiers)
         return "absent" if mostly_absent and self._absent(article) != "keep" else "ok"
 
+    def shared(self, label: Label, article: Article) -> Label:
+        """Drop the phrases that the article lacks; where no article need have its phrases (`absent: keep`), none can be checked."""
+        if self._absent(article) == "keep" or "absent" not in label.tiers:
+            return label
+        kept = [number for number, tier in enumerate(label.tiers) if tier != "absent"]
+        if not kept:
+            return Label([], [], "shared_absent", label.repairs, "the text has no phrase of the label that it shares;")
+        phrases, tiers = [label.phrases[number] for number in kept], [label.tiers[number] for number in kept]
+        return Label(phrases, tiers, label.status, [*label.repairs, "shared_dropped"])
+
     def _absent(self, article: Article) -> Literal["flag", "drop", "keep"]:
         """Return what becomes of absent phrases; a label in another language than its article's can share no word with it."""
         other = self._options.absent == "flag" and asks_for_other_language(self._language, article.text)

@@ -58,7 +58,27 @@ class Quote:
     seconds_at_limits: float | None
     rest_seconds: Interval | None
     notes: list[str] = field(default_factory=list)
+    saved: Saved | None = None  # by `label.share`
     ways: list[Way] = field(default_factory=list)  # the first is the one to take
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What `label.share` saves of the rest of a job: so many articles share, which would take so many requests, and dollars
+    where they are known."""
+
+    articles: int
+    requests: int
+    least_usd: float | None
+    most_usd: float | None
+
+    def __str__(self) -> str:
+        most = "" if self.most_usd is None else f" to ${self.most_usd:,.4f}"
+        money = "" if self.least_usd is None else f" and ${self.least_usd:,.4f}{most}"
+        return (
+            f"label.share: {self.articles:,} articles share the answer about a near-copy; that saves {self.requests:,} requests"
+            f"{money}, less those whose text has nothing of it"
+        )
 
 
 @dataclass(frozen=True)
