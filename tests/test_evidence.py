@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -134,6 +135,45 @@ def test_a_topic_in_other_words_is_flagged() -> None:
     article = Article("a", None, ARTICLE, "", language="en")
     assert task.parse(Reply("Public transit", "stop"), article).repairs == ["unsupported"]
     assert task.parse(Reply("Tram to the airport", "stop"), article).repairs == []
+
+
+# --- doubt ---
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("tram line; airport; velvet^3", "residue"),
+        ("tram line ++ velvet ++ narrow path =x", "residue"),
+        ("tram line; quantum chess; velvet umbrellas", "mostly_elsewhere"),
+        ("A tram from Bergen now serves flights all day\nPeople on bikes are cross about one narrow lane", "clauses"),
+        ("Opened a tram line to the airport. Cyclists from Laksevåg complained", "prose"),
+        ("Bergen opens airport tram", "prose"),
+        ("What opened?\nA tram\nWho complained?\nCyclists", "questions"),
+    ],
+)
+def test_what_cannot_be_read_with_certainty_is_doubtful(raw: str, reason: str) -> None:
+    label = clean_reply(raw, ARTICLE, language="en")
+    assert (label.phrases, label.status, label.repairs[-1]) == ([], "doubtful", reason)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "tram line, airport.",
+        "tram line; velvet umbrellas",
+        "the council of Bergen and the new tram line to its airport; cyclists; narrow path",
+        "tram line; quantum chess; narrow path",
+        "Cyclists",
+    ],
+)
+def test_a_list_with_some_absent_phrases_is_none_in_doubt(raw: str) -> None:
+    assert clean_reply(raw, ARTICLE, language="en").phrases == [part.strip(".") for part in re.split("[;,] ", raw)]
+
+
+def test_nothing_is_in_doubt_where_phrases_may_be_elsewhere() -> None:
+    raw = "tram line; quantum chess; velvet umbrellas"
+    assert clean_reply(raw, ARTICLE, language="en", absent="keep").phrases == raw.split("; ")
 
 
 # --- the echo gate ---

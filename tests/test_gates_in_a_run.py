@@ -59,6 +59,21 @@ def test_nothing_of_it_reaches_a_label(make_job: JobMaker, server: Server) -> No
     assert "velvet umbrellas; quantum chess" in (work.path / "report.html").read_text("utf-8")
 
 
+def test_what_is_in_doubt_is_asked_again_once(make_job: JobMaker, server: Server) -> None:
+    """Its phrases are the article's, but for one that holds a piece of code; asked again, the model says it better, or not."""
+    doubtful = lambda body: f"{keyphrases(body)}; velvet ++ umbrellas"  # noqa: E731
+    server.script = lambda body, times: (200, completion(body, doubtful(body) if times == 1 else keyphrases(body)), {})
+    work = run(openai_job(make_job, server, 3), last="clean")
+    assert [row["status"] for row in rows(work, "labels")] == ["ok"] * 3
+    assert {*server.seen.values()} == {2}
+
+    server.script = lambda body, times: (200, completion(body, doubtful(body)), {})
+    changed = {"max_output_tokens": 127}  # so the requests are others
+    work = run(openai_job(make_job, server, 3, parameters=changed, brake=None), last="clean")
+    assert [row["reason"] for row in rows(work, "labels", rejected=True)] == ["doubtful"] * 3
+    assert rows(work, "labels") == []
+
+
 def test_a_label_of_nothing_is_asked_again_once(make_job: JobMaker, server: Server) -> None:
     """And never for a reply that was in the ledger before: here the record of what is settled is lost."""
     server.script = lambda body, times: (

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import closes, is_cut
 from pipeline.clean.cleaner.literal import Bare, Collection, find_literal
+from pipeline.clean.cleaner.markers import split_numbered
 from pipeline.clean.cleaner.presence import ArticleIndex
+from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.short import ShortAnswer, read_short
 from pipeline.clean.cleaner.statuses import Status, is_no_answer
 from pipeline.clean.prose import prose_of
@@ -18,6 +20,7 @@ from pipeline.core.text.folding import fold_case
 
 _MOST_CHARS = 400  # of what may name a class
 _WORDS = re.compile(r"[\w+#]+")
+_EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
 _TURN = re.compile(words.TURNS)
 _DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
 _SHARE = re.compile(r"\s{0,2}[(\[（:：=-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:\d{1,3}(?:[.,]\d+)?\s?[%％]|[01]?\.\d+)")
@@ -52,10 +55,10 @@ class ClosedSet:
             return self._other, "ok"
         if answer.status != "ok":
             return "", answer.status
-        named = self._named_by(answer.texts or answer.lines.split("\n"))
-        named = named if answer.texts or len(named) > 1 else self.named_in(answer.line)
-        if not named and not answer.texts:
-            named = self.named_in(answer.lines)
+        _, items = split_numbered(answer.lines) or ("", answer.lines.split("\n"))
+        named = self._named_by(answer.texts or items)
+        if not answer.texts and len(named) < 2:
+            named = self._explained(answer.lines) or self.named_in(answer.line) or self.named_in(answer.lines)
         if len(named) == 1:
             return named[0], "ok"
         if not named and self._other and is_no_answer(answer.line):
@@ -106,6 +109,11 @@ class ClosedSet:
     def _named_by(self, texts: list[str]) -> list[str]:
         """Return the classes that the texts of a literal are."""
         return list(dict.fromkeys(name for text in texts if (name := self.get(text))))
+
+    def _explained(self, lines: str) -> list[str]:
+        """Return the class that lines give and explain: `sports: It reports a match, not politics.`"""
+        heads = [(self.get(head), rest) for head, rest in _EXPLAINED.findall(lines[:_MOST_CHARS])]
+        return [heads[0][0]] if len(heads) == 1 and heads[0][0] and is_clause(heads[0][1].strip()) else []
 
     def named_in(self, text: str, shared: bool = True) -> list[str]:
         """Return the classes that a text is, or says the article to belong to; `shared`: the first where it gives each a share."""

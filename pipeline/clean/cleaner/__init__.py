@@ -19,13 +19,14 @@
 | `reject`             | phrase -> kept or not      | `By Jane Doe` -> dropped                 | what can be no phrase             |
 | `presence`           | phrase, article -> tier    | `기준 금리` -> `기준금리`, `spacing`     | tier, the article's own spelling  |
 | `_select` (here)     | phrases -> phrases         | [`A`, `a`] -> [`A`]                      | duplicates, absent ones, the cap  |
+| `doubt`              | label -> label or status   | a summary cut at its commas: `doubtful`  | what is no list for certain       |
 | gates (here)         | label -> label or status   | none in the article: `none_in_article`   | what is no label in silence       |
 
 The gates come before any word list and hold for any language and model: a label of which nothing is in the article
-(`none_in_article`), what the prompt says (`prompt_echo`, by `clean.prompt_constants`), a page, traceback, schema or program
-(`faults`: `no_answer`).  `normal` (characters) and `vocabulary` (words) decide nothing; `short` takes the same steps to one short
-label, and `clean.closed_set` finds classes in it.  The status of a reply of which no phrase is left is that of the step that
-took the last one (`_status_without_phrases`).
+(`none_in_article`), what cannot be read with certainty (`doubtful`, by `doubt`), what the prompt says (`prompt_echo`, by
+`clean.prompt_constants`), a page, traceback, schema or program (`faults`: `no_answer`).  `normal` (characters) and
+`vocabulary` (words) decide nothing; `short` takes the same steps to one short label, and `clean.closed_set` finds classes in it.
+The status of a reply of which no phrase is left is that of the step that took the last one (`_status_without_phrases`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from typing import Literal
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.container import CandidateList, find_candidates
+from pipeline.clean.cleaner.doubt import doubt
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.clean.cleaner.normal import fold_typography, has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
@@ -153,6 +155,13 @@ def _clean_phrases(
     phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
     if turned_away := _turned_away(phrases, tiers, raw, source, wanted):
         return CleanLabel([], [], turned_away, repairs)
+    if (
+        source
+        and phrases
+        and wanted.absent != "keep"
+        and (reason := doubt(answer, candidates.items, phrases, tiers, source))
+    ):
+        return CleanLabel([], [], "doubtful", [*repairs, reason])
     status = "ok" if phrases else _status_without_phrases(candidates, truncated, repairs)
     return CleanLabel(phrases, tiers, status, repairs)
 
@@ -257,7 +266,9 @@ def _select(
         if surface != phrase and trim(surface) == surface:
             phrase = surface
             _note("surface", repairs)
-        if tier == "absent" and absent == "drop":
+        if tier == "absent" and phrase[-1] in "!?！？":  # Too easy!
+            _note("not_a_phrase", repairs)
+        elif tier == "absent" and absent == "drop":
             _note("absent", repairs)
         elif tier == "absent" and (
             statuses.is_placeholder(phrase) or (constants.say(phrase) and not _is_acronym(phrase))

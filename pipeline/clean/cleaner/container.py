@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipeline.clean.cleaner import labels, markers, sentences
 from pipeline.clean.cleaner.glosses import without_glosses
@@ -12,7 +12,7 @@ from pipeline.clean.cleaner.lines import category_lines, split_lines
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.objects import chosen_literal, literal_items
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.reject import is_clause, is_prose
+from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
 
@@ -22,6 +22,7 @@ _NUMBERED_KEY = re.compile(
     r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
 )
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
+_LINE_END = re.compile("\n")
 _BEFORE_HEAD = re.compile(r"\n(?=[^\W\d]{1,20}[:：] ?\S)")  # Sentiment: negative
 _PROSE_HEAD = re.compile(r"[^;；\n]{20,400}[:：]\s+(?=\S)")
 _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DOTALL)
@@ -43,7 +44,8 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         more = [item for other in rest for item in literal_items(other, article) or []]
         return CandidateList(items + more, ["literal"], any(part.cut for part in (literal, *rest)))
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
-    text = _behind_head(sentences.after_question(sentences.after_correction(text)), article)
+    text = sentences.after_question(sentences.after_correction(text))
+    headed, text = text, _behind_head(text, article)
     if numbered := _numbered_keys(text, article):
         return CandidateList(numbered, ["numbering"])
     if records := records_of([line for line in text.split("\n") if line.strip()]):
@@ -51,6 +53,8 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     if categories := category_lines(text, article):
         return CandidateList(categories, ["categories"])
     blocks = labels.split_blocks(sentences.strip_interjection(text), article)
+    if text != headed:
+        blocks[0] = replace(blocks[0], kind="answer")
     chosen = _choose_blocks(blocks, article)
     result = CandidateList([], ["label"] if len(blocks) > 1 else [])
     for block in chosen:
@@ -128,7 +132,8 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
         return "numbering", without_glosses(items, article)
     if len(lines) > 1:
         return split_lines(lines, article)
-    line = sentences.strip_conclusion(sentences.strip_announcement(text.strip()))
+    is_elsewhere = article is not None and not article.has(" ".join(text.split()[:3]))
+    line = sentences.strip_conclusion(sentences.strip_announcement(text.strip(), is_elsewhere))
     if len(spans := announced_quotes(line, article)) > 1:
         return "label", spans
     if is_prose(line):
@@ -137,7 +142,7 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     announced = line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
-    is_one = article is not None and article.has(items[-1].strip(" ."))
+    is_one = ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
     return "label", items if is_one else items[:-1] + split_conjunction(items[-1])
 
 
@@ -148,13 +153,20 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
     """
     if article is None or "\n" not in text:
         return text
-    edges = _BLANK_LINE if "\n\n" in text else _BEFORE_HEAD
+    edges = _BLANK_LINE if "\n\n" in text else _LINE_END if ";" in text else _BEFORE_HEAD
     paragraphs = [part.strip("\n") for part in edges.split(text) if any(map(str.isalnum, part))]
     lists = [part for part in paragraphs if len(_parts(part)) > 1 and article.shares(part)]
     kept = [
-        part for part in paragraphs if part in lists or "\n" in part or markers.has_bullet(part) or article.shares(part)
+        part
+        for part in paragraphs
+        if part in lists or _is_bulleted(part) or article.shares(part) or (edges is _LINE_END and ";" in part)
     ]
     return "\n".join(kept) if lists and len(kept) < len(paragraphs) else text
+
+
+def _is_bulleted(paragraph: str) -> bool:
+    """Tell whether a paragraph is a bulleted line, or lines with bullets; `*in italics*` is none."""
+    return markers.has_bullet(paragraph) and not (paragraph[0] == paragraph.rstrip()[-1] == "*")
 
 
 def _behind_head(text: str, article: ArticleIndex | None) -> str:

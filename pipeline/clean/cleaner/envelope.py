@@ -224,7 +224,9 @@ def _tag_closes(text: str) -> bool:
 
 def _without_markup(text: str) -> str:
     if "\\" in text:
-        text = _LATEX_INNER.sub(r"\1", _LATEX_ITEM.sub("\n- ", _LATEX_FRAME.sub("\n", text)))
+        text = _LATEX_ITEM.sub("\n- ", _LATEX_FRAME.sub("\n", text))
+        for _ in range(_DEPTH):
+            text = _LATEX_INNER.sub(r"\1", text)
     if text.count("$") > 1:
         text = _LATEX_MATH.sub(r"\1", text)
     if "</" in text:

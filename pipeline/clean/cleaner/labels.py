@@ -15,7 +15,7 @@ from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.markers import BULLETS
 from pipeline.clean.cleaner.presence import ArticleIndex
 
-_COLON = re.compile(r"[:：](?!//)|=|\s[-–—](?=\s|$)")
+_COLON = re.compile(r"[:：】](?!//)|=|\s[-–—](?=\s|$)")
 WORD = re.compile(r"[^\s:：,，、|/()\[\]（）]+")
 _BREAK = re.compile(r"[;；|\n.!?。、]")
 SEGMENT_CHARS = 160

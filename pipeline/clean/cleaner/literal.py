@@ -9,7 +9,7 @@ from itertools import islice
 _START = re.compile(r"""(?:^|(?<=[\s:：=(]))[\[{](?=\s{0,99}(?:["'“”„‘’「\[{(\]}]|\d+\s*:))""")
 _DOUBLE, _SINGLE = '"“”„‟', "'‘’‚"  # a model opens a string by one and closes it by another
 _QUOTES = dict.fromkeys(_DOUBLE, _DOUBLE) | dict.fromkeys(_SINGLE, _SINGLE) | {"「": "」"}
-_DELIMITER = r"\s{0,99}(?:[,;:\]})、，]|//|# |$)"
+_DELIMITER = r"(?:\s{0,99}(?:[,;:\]})、，]|//|# |$)|\s{1,9}[\"“'‘][^\W_])"
 _NEXT_VALUE = r"\s{0,99}(?:[,;、，]\s{0,99}(?:[\[{\d\]}\"“”„'‘’]|null|true|false)|[:\]}]|//|[,，]?\s{0,99}# |$)"
 _MARKS = {
     closers: re.compile(rf"[{closers}](?:(?P<ends>(?={_DELIMITER}))(?P<next>(?={_NEXT_VALUE}))?)?")

@@ -101,6 +101,11 @@ def _is_korean_clause(text: str, count: int) -> bool:
     return count >= 3 and _KO_FINITE_LONG.fullmatch(last) is not None
 
 
+def ends_sentence_inside(text: str) -> bool:
+    """Tell whether a sentence ends within the text and another begins."""
+    return _INNER_END.search(text) is not None
+
+
 def is_prose(text: str) -> bool:
     """Tell whether the text is sentences, whose commas separate clauses: Japanese, or several that begin with a clause."""
     if "。" in text:

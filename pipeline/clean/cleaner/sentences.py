@@ -78,8 +78,11 @@ def strip_interjection(text: str) -> str:
     return text[match.end() :] if match and text.casefold().startswith(words.INTERJECTIONS) else text
 
 
-def strip_announcement(line: str) -> str:
-    """Remove an announcement: `The key phrases are A, B and C` -> `A, B and C`; other lines stay as they are."""
+def strip_announcement(line: str, is_elsewhere: bool = False) -> str:
+    """Remove an announcement: `The key phrases are A, B and C` -> `A, B and C`; other lines stay as they are.
+
+    `is_elsewhere`: the line begins with words that the article does not have, so a weak head (terms, results) announces, too.
+    """
     spans = [
         (match.start(), match.end(), match[0].casefold().strip("*_\"'"))
         for match in WORD.finditer(line[:SEGMENT_CHARS])
@@ -91,7 +94,7 @@ def strip_announcement(line: str) -> str:
     for start, end, word in spans[:20]:
         if not word or (not is_label_word(word) and word not in words.COPULAS):
             break
-        heads += is_head(word, strong=not opens_preamble(line))
+        heads += is_head(word, strong=not (is_elsewhere or opens_preamble(line)))
         topic = word.endswith(("은", "는")) and is_head(word, strong=True) and start < 40
         if heads and (word in words.COPULAS or topic) and line[end:].strip(" .:,"):
             return line[end:].strip()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import is_cut
+from pipeline.clean.cleaner.doubt import has_residue
 from pipeline.clean.cleaner.envelope import open_envelope
 from pipeline.clean.cleaner.literal import Bare, Collection, Value, find_literal
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
@@ -27,6 +28,7 @@ _REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,40})[)\]）]$")
 _ASIDE = re.compile(r"[.。;,]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
+_FRACTION = re.compile(r"\d?\.\d+%?|\d{2,3}(?:\.\d+)? ?%?|\d ?%")
 _VAGUE_KEYS = {"name", "title", "type", "section"}
 
 
@@ -62,7 +64,8 @@ def clean_short(
         return "", "no_answer"
     if not supported and constants.say(label) and article is not None:
         return "", "prompt_echo"
-    if not label or len(label.split()) > max_words or is_clause(label):
+    is_copy = article is not None and not article.has(label) and has_residue(label)
+    if not label or len(label.split()) > max_words or is_clause(label) or is_copy:
         return "", "unparseable"
     return label, "ok"
 
@@ -105,7 +108,8 @@ def _bare(line: str, article: ArticleIndex | None) -> str:
     line = _CJK_HEAD.sub("", _behind_head(line, article))
     if (remark := _REMARK.search(line)) and statuses.is_placeholder(remark[1]):
         line = line[: remark.start()]
-    return next(iter(announced_quotes(line, article)), None) or sentences.strip_about(line)
+    quoted = announced_quotes(line, article)
+    return quoted[0] if len(quoted) == 1 else sentences.strip_about(line)
 
 
 def _behind_head(line: str, article: ArticleIndex | None) -> str:
@@ -137,7 +141,17 @@ def literal_texts(value: Value) -> list[str]:
         return ranked[0][2]
     if not all(isinstance(part, Bare) for _, part in pairs):
         return []
-    return [key for key, part in pairs if isinstance(part, Bare) and part.text.casefold() not in _NO_SHARE][:1]
+    shares = [
+        (key, part.text) for key, part in pairs if isinstance(part, Bare) and part.text.casefold() not in _NO_SHARE
+    ]
+    return [key for key, _ in sorted(shares, key=lambda entry: -_share(entry[1]))[:1]]
+
+
+def _share(text: str) -> float:
+    """Return the share that a number stands for; a rank or a word is a whole one, so that the first of them stays first."""
+    if not _FRACTION.fullmatch(text):
+        return 1.0
+    return float(text.rstrip(" %"))
 
 
 def _rank(key: str, part: Value) -> int:
@@ -162,12 +176,10 @@ def _first_line(answer: str) -> str:
     """Return the first line of the first labelled part, or of the whole."""
     preface, *blocks = labels.split_blocks(sentences.strip_interjection(strip_emphasis(answer)))
     full = [block for block in blocks if any(map(str.isalnum, block.text))]
-    texts = [block.text for block in full if block.kind in ("answer", "category")] or [block.text for block in full]
-    text = (
-        preface.text
-        if any(map(str.isalnum, preface.text)) and not _announces(preface.text, texts)
-        else "".join(texts[:1])
-    )
+    answers = [block.text for block in full if block.kind in ("answer", "category")]
+    texts = answers or [block.text for block in full]
+    is_lead = _announces(preface.text, texts) or bool(answers and preface.text.strip().count("\n") > 1)
+    text = preface.text if any(map(str.isalnum, preface.text)) and not is_lead else "".join(texts[:1])
     lines = (line.strip() for line in text.split("\n"))
     return sentences.strip_announcement(strip_bullet(next((line for line in lines if any(map(str.isalnum, line))), "")))
 

@@ -14,7 +14,8 @@ _SEMICOLONS = re.compile("[;；﹔؛;]")
 _PIPES = re.compile(r"\s*[|｜¦‖\t]\s*")
 _COMMAS = re.compile("[,，、﹐､،／]")
 _SPACED = tuple(
-    re.compile(rf"\s{sign}\s") for sign in ("[·ㆍ・‧･∙]", "/{1,2}", "[→⇒>»]", r"\+", "[-–—]{1,2}", "[=~〜～]", "&")
+    re.compile(rf"\s{sign}\s")
+    for sign in ("[·ㆍ・‧･∙]", "/{1,2}", "[→⇒>»]", r"\+{1,3}", "[-–—]{1,2}", "[=~〜～]", "&{1,2}")
 )
 _STOPS = re.compile("[。｡]")
 _HASHTAG = re.compile(r"(?:^|(?<=[\s,;、，]))[#＃](?=[^\W\d])|(?<=\w)#(?=[^\W\d]\w)")
@@ -93,7 +94,7 @@ def split_listed(text: str) -> list[list[str]]:
     readings = [
         re.split(pattern, text)
         for pattern in (
-            r"[,，、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s",
+            r"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s",
             r"[/／·ㆍ・|&]",
             r"\s[-–—]\s",
             r"(?<=\w)(?<!\bvs)\.\s+",

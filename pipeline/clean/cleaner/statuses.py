@@ -25,6 +25,7 @@ Status = Literal[
     "language_mismatch",
     "unparseable",
     "none_in_article",
+    "doubtful",
     "prompt_echo",
 ]
 _MANY_MORE = re.compile(

@@ -24,8 +24,9 @@ from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
 
 _BETWEEN = re.compile(r"[;,\n]")
+_STOPS = tuple(".!?。")
 _AROUND = " \t\r-*•·.\"'0123456789)("
-VERSION = 3  # of the cleaner: a higher number cleans every reply again, for free
+VERSION = 4  # of the cleaner: a higher number cleans every reply again, for free
 
 
 class Options(Base):
@@ -90,13 +91,14 @@ class Task(contracts.Task):
     def judge(self, reply: Reply, article: Article) -> str:
         """Return what a reply is worth, quickly: `ok`, `truncated`, `empty`, ..., or `absent` where the article lacks most phrases.
 
-        A plain list of phrases that the article holds needs no parsing; anything else gets it.
+        A plain list of phrases that the article holds needs no parsing; anything else gets it, so that what cleaning will
+        reject is asked about again, and so does a sentence, which may be the article's own.
         """
         if is_cut(reply.finish_reason, reply.text):
             return "truncated"
         parts = [part.strip(_AROUND) for part in _BETWEEN.split(reply.text)]
-        present = sum(1 < len(part) < 60 and part in article.text for part in parts)
-        if present and 2 * present >= len([part for part in parts if part]):
+        is_plain = reply.text.rstrip()[-1:] not in _STOPS and any(parts)
+        if is_plain and all(1 < len(part) < 60 and part in article.text for part in parts if part):
             return "ok"
         label = self.parse(reply, article)
         if label.status != "ok":

@@ -21,7 +21,7 @@ from pipeline.core.options import Options as Base
 from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
 
-VERSION = 2
+VERSION = 3
 
 
 class Options(Base):

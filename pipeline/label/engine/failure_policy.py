@@ -101,7 +101,7 @@ def policy_of(failure: RequestFailed) -> FailurePolicy:
 
 # Replies that arrived and make no label: asked once more (`label.reask` times), since the model may say something else.  All
 # others (`absent`, `echo`, ...) are what it has to say; many of them trip the quality breaker.
-ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter", "none_in_article", WHITESPACE_LOOP)
+ASKED_AGAIN = ("truncated", "refusal", "empty", "content_filter", "none_in_article", "doubtful", WHITESPACE_LOOP)
 # Asked once more only in another way (`Provider.asks_otherwise`): in the same one it would only be paid once more.
 ASKED_OTHERWISE = (EXHAUSTED,)
 # Paid, and no label came of it: where asking again did not help either, few of them are enough to pause (`Brake.wasted`).
@@ -114,4 +114,4 @@ REMEDIES = {  # of what is paid for nothing, for people
 # Of replies that were in the ledger before a run: a verdict that the program learned since asks, and pays, for nothing anew.
 ASKED_AGAIN_LATER = ASKED_AGAIN[:4]
 # What the gates of the cleaner turn away: people are told after a run, with examples.
-TURNED_AWAY = ("none_in_article", "prompt_echo", "no_answer")
+TURNED_AWAY = ("none_in_article", "doubtful", "prompt_echo", "no_answer")

@@ -1,0 +1,69 @@
+"""Doubt about a label: what its phrases, their places in the article and the form of the reply say against its being a list.
+
+No list of words decides here. A list that people would take has nearly all of its phrases in the article, short ones, side by
+side; prose that was cut at its commas, a summary, what is left of code or markup, or the label of another article has not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from statistics import mean
+
+from pipeline.clean.cleaner.presence import ArticleIndex
+from pipeline.clean.cleaner.reject import is_clause
+from pipeline.clean.cleaner.trim import trim
+
+_LISTED = re.compile(r"[;；、\n|\"“”‘’「」『』《》«»•·]")  # what separates phrases and no clauses
+_QUESTION = re.compile(r"\?[ \t]*$", re.MULTILINE)
+_STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
+# What no name has: a letter of code or markup, the end of a sentence with more behind it.
+_RESIDUE = re.compile(r"[{}\\|^]|\w_\w|=|</|/>|\(\)|\+\+|[^\W\d_]{4}[.!?]+\s|[。！？].|\"\s+\"")
+_WORD = re.compile(r"[^\W_ぁ-ヿ一-龥]+(?:['’.-][^\W_]+)*|[ぁ-ヿ一-龥]")
+_HAN_WORD = 2  # characters of Han and kana that stand for a word of other scripts
+_LONG, _SENTENCE = 5, 8  # words: more than most phrases have, as many as a sentence
+_ENOUGH = 2  # phrases of which most are another article's
+
+
+def has_residue(phrase: str) -> bool:
+    """Tell whether a phrase that the article does not have is none: code, markup or the end of a sentence is left in it."""
+    return _RESIDUE.search(phrase) is not None or phrase.count('"') % 2 == 1
+
+
+def doubt(
+    answer: str, items: Sequence[str], phrases: Sequence[str], tiers: Sequence[str], article: ArticleIndex
+) -> str | None:
+    """Return what makes a label doubtful, as the name of a repair; None where nothing does.
+
+    `answer` is the reply without its envelope, `items` what it was split into. Each phrase is in the article (`tiers`), shares
+    words with it, or neither.
+    """
+    absent = [phrase for phrase, tier in zip(phrases, tiers, strict=True) if tier == "absent"]
+    if any(map(has_residue, absent)):
+        return "residue"
+    if answer.partition("\n")[0].rstrip().endswith("?") and len(_QUESTION.findall(answer)) > 1:
+        return "questions"
+    elsewhere = [phrase for phrase in absent if any(map(str.isalpha, phrase)) and not article.shares(phrase)]
+    if len(elsewhere) >= _ENOUGH and 2 * len(elsewhere) > len(phrases):
+        return "mostly_elsewhere"
+    if 2 * sum(_words(phrase) > _LONG for phrase in absent) > len(phrases) or (
+        2 * len(absent) >= len(phrases) and any(map(is_clause, items))
+    ):
+        return "clauses"
+    return "prose" if _is_prose(answer, phrases, absent, article) else None
+
+
+def _is_prose(answer: str, phrases: Sequence[str], absent: Sequence[str], article: ArticleIndex) -> bool:
+    """Tell whether the phrases of a reply without any sign of a list are pieces of a sentence, the article's or the model's."""
+    if _LISTED.search(answer) or answer[:1] in ("[", "{"):
+        return False
+    if _words(answer) >= _SENTENCE and mean(map(_words, phrases)) > _LONG / 2 and article.has(trim(answer)):
+        return True
+    if absent and (max(map(_words, absent)) >= _LONG or (len(phrases) == 1 and _words(phrases[0]) >= _LONG - 1)):
+        return True
+    return len(absent) == len(phrases) and _words(answer) >= _SENTENCE and _STOP.search(answer) is not None
+
+
+def _words(text: str) -> float:
+    """Return the number of words, those of scripts without spaces by their characters."""
+    return sum(1 / _HAN_WORD if word >= "ぁ" and word <= "龥" else 1 for word in _WORD.findall(text))
