@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import clean_reply
-from pipeline.clean.cleaner import locate
+from pipeline.clean.offsets import locate
 from tests.conftest import ROOT, SHARED
 
 ARTICLE = (

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import closes, is_cut
-from pipeline.clean.cleaner.literal import Bare, Collection, find_literal
 from pipeline.clean.cleaner.markers import split_numbered
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
@@ -17,6 +16,7 @@ from pipeline.clean.cleaner.statuses import Status, is_no_answer
 from pipeline.clean.prose import prose_of
 from pipeline.core.finish import withheld
 from pipeline.core.text.folding import fold_case
+from pipeline.core.text.lenient_json import Bare, Collection, find_literal
 
 _MOST_CHARS = 400  # of what may name a class
 _WORDS = re.compile(r"[\w+#]+")

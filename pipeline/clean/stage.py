@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.clean.cleaner.offsets import offsets
+from pipeline.clean.offsets import offsets
 from pipeline.core import finish, plugins
 from pipeline.core.options import in_key
 from pipeline.core.shards import REJECTED, Output, read_order, rejected_table

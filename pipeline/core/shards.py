@@ -63,7 +63,7 @@ def rejected_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema = REJECT
 
 
 def label_fields(column: LabelColumn) -> list[tuple[str, pa.DataType]]:
-    """Return the fields of a label in a table's schema; `offsets` are code points, see `clean.cleaner.offsets`."""
+    """Return the fields of a label in a table's schema; `offsets` are code points, see `clean.offsets`."""
     if column.has_tiers:
         return [(column.name, pa.list_(pa.string())), ("tiers", pa.list_(pa.string())), ("offsets", OFFSETS)]
     if column.schema is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.clean.cleaner import locate
+from pipeline.clean.offsets import locate
 from pipeline.core.shards import read_order
 from pipeline.core.types import LabelColumn
 from pipeline.job.workspace import Workspace

@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.clean.cleaner.offsets import offsets
+from pipeline.clean.offsets import offsets
 from pipeline.core.shards import OFFSETS, label_fields
 from pipeline.core.types import LabelColumn
 from pipeline.job.label_table import SHARED_FROM

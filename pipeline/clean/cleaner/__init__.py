@@ -8,7 +8,7 @@
 | `Constants` (gate)   | answer -> answer           | `A; B`, line of the prompt, .. -> `A; B` | which line is the prompt's own    |
 | `statuses`           | answer -> status or none   | `I'm sorry, I cannot ..` -> `refusal`    | refusal, no answer, language      |
 | `container`          | answer -> candidates       | `Here are: 1. A 2. B` -> [`A`, `B`]      | which block, which container      |
-| `literal`, `objects` | JSON, Python -> candidates | `{"reason": "..", "keyphrases": ["A"]}`  | which keys and values are phrases |
+| `json_answers`       | JSON, Python -> candidates | `{"reason": "..", "keyphrases": ["A"]}`  | which keys and values are phrases |
 | `tables`, `lines`    | rows, lines -> candidates  | `- A\\n- B` -> [`A`, `B`]                | which column, which bullets       |
 | `labels`, `markers`  | text -> blocks, items      | `Key phrases: A` -> block `A`            | what is a label, a number         |
 | `sentences`          | sentence -> its list       | `The key phrases are A, B.` -> `A, B`    | what announces or concludes       |
@@ -31,8 +31,6 @@ The status of a reply of which no phrase is left is that of the step that took t
 
 from __future__ import annotations
 
-import unicodedata
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -55,7 +53,7 @@ from pipeline.core.finish import UNKNOWN, finish_of, withheld
 from pipeline.core.text.concepts import spellings
 from pipeline.core.text.korean import strip_particles
 
-__all__ = ["CleanLabel", "Constants", "Status", "clean_reply", "clean_short", "locate"]
+__all__ = ["CleanLabel", "Constants", "Status", "clean_reply", "clean_short"]
 
 Classes = Mapping[str, Sequence[str]]
 """Name of each class -> the other words for it."""
@@ -193,25 +191,6 @@ def _without_prompt(answer: str, article: ArticleIndex | None, constants: Consta
         if any(any(map(str.isalnum, before)) for before in kept):
             break
     return "\n".join(kept) if "prompt_echo" in repairs else answer
-
-
-def locate(phrases: Iterable[str], article: str) -> list[tuple[int, int] | None]:
-    """Return the first span of each phrase: offsets in code points of the article as given, the end not included.
-
-    None stands for a phrase that the article has only in another inflection, or not at all.
-    """
-    source = ArticleIndex(article, None)
-    spans = [source.span(phrase) for phrase in phrases]
-    if source.text == article:
-        return spans
-    return [span and (_offset_as_given(article, span[0]), _offset_as_given(article, span[1])) for span in spans]
-
-
-def _offset_as_given(article: str, at: int) -> int:
-    """Return the offset in the article as given of an offset in its NFC form."""
-    return (
-        bisect_right(range(len(article) + 1), at, key=lambda end: len(unicodedata.normalize("NFC", article[:end]))) - 1
-    )
 
 
 def _drop_tail(candidates: CandidateList, answer: str, cut: bool) -> bool:

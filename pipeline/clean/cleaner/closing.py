@@ -6,9 +6,9 @@ import re
 
 from pipeline.clean.cleaner.container import enclosed_list
 from pipeline.clean.cleaner.envelope import open_envelope
-from pipeline.clean.cleaner.literal import find_literal
-from pipeline.clean.cleaner.objects import literal_items
+from pipeline.clean.cleaner.json_answers import literal_items
 from pipeline.core.finish import finish_of
+from pipeline.core.text.lenient_json import find_literal
 
 _PAIRS = ("[]", "()", "{}", "（）", "【】", "<>", '""', "“”")
 _OPENER = re.compile(r"[{\[]")

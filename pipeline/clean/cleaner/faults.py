@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pipeline.clean.cleaner import vocabulary as words
-from pipeline.clean.cleaner.literal import find_literal
+from pipeline.core.text.lenient_json import find_literal
 
 _CHARS = 2000  # that tell what a reply is
 _PAGE = re.compile(r"<!doctype html|<head[\s>]|<title[\s>]|<\?xml[^<>]{0,200}\?>\s*<(?:error|html)", re.IGNORECASE)

@@ -10,10 +10,9 @@ from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.doubt import has_residue
 from pipeline.clean.cleaner.envelope import open_envelope
-from pipeline.clean.cleaner.literal import Bare, Collection, Value, find_literal
+from pipeline.clean.cleaner.json_answers import answer_pairs
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
 from pipeline.clean.cleaner.normal import strip_emphasis
-from pipeline.clean.cleaner.objects import answer_pairs
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import refine
 from pipeline.clean.cleaner.reject import is_clause
@@ -21,6 +20,7 @@ from pipeline.clean.cleaner.split import announced_quotes
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.prompt_constants import NO_PROMPT, Constants
 from pipeline.core.finish import withheld
+from pipeline.core.text.lenient_json import Bare, Collection, Value, find_literal
 
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
 _CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
-from pipeline.clean.cleaner.literal import Collection, find_literal
 from pipeline.clean.cleaner.normal import fold_space
 from pipeline.clean.cleaner.presence import ArticleIndex, language_script, main_script
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.core.text.language import detector
+from pipeline.core.text.lenient_json import Collection, find_literal
 
 Status = Literal[
     "ok",

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.clean.cleaner import faults, statuses
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.objects_of import fitted, object_in
+from pipeline.clean.json_objects import fitted, object_in
 from pipeline.clean.prompt_constants import NO_PROMPT, Constants
 from pipeline.clean.prose import prose_of
 from pipeline.core import contracts

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.clean.cleaner import locate
 from pipeline.clean.cleaner.normal import fold_loose
+from pipeline.clean.offsets import locate
 from pipeline.core.errors import InputError
 from pipeline.core.text.folding import fold_case, fold_space
 from pipeline.core.types import LabelColumn

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.clean.cleaner import labels
-from pipeline.clean.cleaner.literal import Bare, Value, find_literal
 from pipeline.clean.prose import prose_of
 from pipeline.core.json_labels import Part
 from pipeline.core.text.folding import fold_case
+from pipeline.core.text.lenient_json import Bare, Value, find_literal
 
 _MOST = 20  # objects in one reply
 _WORDS: dict[str, Any] = {"null": None, "none": None, "true": True, "false": False}
@@ -28,7 +28,7 @@ class FoundObject:
 
 
 def object_in(raw: str, part: Part) -> FoundObject:
-    """Return the object of a reply: as strict JSON, else as `cleaner.literal` reads what is broken.
+    """Return the object of a reply: as strict JSON, else as `core.text.lenient_json` reads what is broken.
 
     Of several that which is called final is taken, then the first answer, as for other labels.
     """

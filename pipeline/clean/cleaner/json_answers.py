@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pipeline.clean.cleaner import labels
 from pipeline.clean.cleaner import vocabulary as words
-from pipeline.clean.cleaner.literal import Bare, Collection, ParsedLiteral, Value, find_literal
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.split import split_inline
 from pipeline.clean.cleaner.vocabulary import PHRASE_KEYS
+from pipeline.core.text.lenient_json import Bare, Collection, ParsedLiteral, Value, find_literal
 
 _MOST = 100  # literals in one reply
 
