@@ -104,7 +104,7 @@ def _values(match: re.Match[str]) -> Iterator[tuple[int, int]]:
 
 
 def _sign(match: re.Match[str]) -> str:
-    return next(filter(None, match.group("sign", "letter", "word", "ordinal", "circled", "glued", "boxed")))
+    return str(next(filter(None, match.group("sign", "letter", "word", "ordinal", "circled", "glued", "boxed"))))
 
 
 def _style(match: re.Match[str]) -> tuple[str | None, ...]:
