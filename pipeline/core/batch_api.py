@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.core.errors import RequestFailed
+from pipeline.core.row_class import row_class
 from pipeline.core.types import Reply, Request
 
 BatchStatus = Literal[
@@ -38,7 +39,7 @@ class BatchState:
         return self.status in FINAL
 
 
-@dataclass(frozen=True, slots=True)
+@row_class(frozen=True, slots=True)
 class BatchLine:
     """What became of one request of a batch: a reply, or why there is none."""
 

@@ -6,6 +6,7 @@ form shows its end, which the task tells (`clean.cleaner.closing`).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 Finish = Literal["whole", "cut", "transient", "blocked", "unknown"]
@@ -21,6 +22,7 @@ _TABLE: dict[Finish, tuple[str, ...]] = {
 _FINISHES = {word: finish for finish, words in _TABLE.items() for word in words}
 
 
+@lru_cache(maxsize=256)
 def finish_of(reason: str | None) -> Finish:
     """Return the meaning of a finish reason; case does not count (`STOP`, `MAX_TOKENS`), null and an empty text are whole."""
     word = (reason or "").strip().casefold()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
 from pipeline.core.json_labels import canonical, parsed
+from pipeline.core.row_class import row_class
 
 ArticleColumn = Literal[
     "id", "title", "text", "url", "published_at", "language"
@@ -64,7 +65,7 @@ class GivenText:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@row_class(frozen=True, slots=True)
 class Article:
     """One article.  `text` is title and body joined, runs of white space folded to one space, in NFC, otherwise untouched."""
 
@@ -96,7 +97,7 @@ class ResponseFormat:
     strict: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@row_class(frozen=True, slots=True)
 class Request:
     """One question to a provider.
 
@@ -127,7 +128,7 @@ class Spent(NamedTuple):
     is_answered: bool
 
 
-@dataclass(frozen=True, slots=True)
+@row_class(frozen=True, slots=True)
 class Usage:
     """Tokens as the endpoint counted them; None where it did not say."""
 
@@ -143,7 +144,7 @@ class Usage:
         return sum(counts) if counts else None
 
 
-@dataclass(frozen=True, slots=True)
+@row_class(frozen=True, slots=True)
 class Reply:
     """One raw answer, as stored in the ledger before anything parses it."""
 

@@ -10,13 +10,14 @@ from pipeline.core.shards import read_order
 from pipeline.core.types import Article
 from pipeline.job.workspace import Workspace
 
+# in the order of the fields of an Article
 ARTICLE_COLUMNS = ["id", "title", "text", "text_sha256", "url", "published_at", "language", "source", "line", "licence"]
 
 
 def articles_of(table: pa.Table) -> list[Article]:
     """Return the articles of a table with `ARTICLE_COLUMNS`, a row each."""
     columns = [table.column(name).to_pylist() for name in ARTICLE_COLUMNS]
-    return [Article(**dict(zip(ARTICLE_COLUMNS, row, strict=True))) for row in zip(*columns, strict=True)]
+    return [Article(*row) for row in zip(*columns, strict=True)]
 
 
 def filtered_articles(work: Workspace) -> Iterator[Article]:

@@ -207,6 +207,8 @@ class RequestBuilder:
 
         In place of one that needs the answer to a prompt before it, and has none, stands why.
         """
+        if not self.chain:
+            return self._as_asked_before([self.request(article) for article in articles], ledger)
         return self.requests_of(self.chain.follow(articles, ledger), ledger)
 
     def requests_of(self, courses: Iterable[Course], ledger: Ledger) -> Sequence[Request | Lack]:

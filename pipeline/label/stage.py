@@ -44,7 +44,7 @@ from pipeline.label.sharing.near_copies import FindNearCopies
 from pipeline.label.sharing.plan import SharingPlan
 
 _NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
-BATCHED = 512  # articles rendered at once that go into batches
+BATCHED = 512  # articles rendered at once that go into batches, or that mostly came out of them
 BATCH = 64  # articles rendered at once: few enough that nothing in flight waits for it
 
 
@@ -144,7 +144,7 @@ class _LabelRun:
         """Ask for the label: in batches first, where the job says so or some are under way; the rest, and judging, is online."""
         lane = lane_of(self._work, context, self._options.wait)
         whole = lane.run(lambda: self._pending(chosen), self._key_of(chosen)) if lane else None
-        ask_all(self._batches(chosen, whole), context)
+        ask_all(self._batches(chosen, whole, BATCHED if lane else BATCH), context)
         if lane:
             lane.raise_if_unfinished()
 
@@ -193,14 +193,15 @@ class _LabelRun:
                 )
                 yield shard, [replace(each, settled=True) if each.key in answered else each for each in requests]
 
-    def _batches(self, chosen: dict[str, Rows], whole: set[str] | None = None) -> Iterator[list[Request]]:
-        """Yield the requests about the chosen rows that have no outcome yet, some at a time; `whole`: of these shards only."""
+    def _batches(self, chosen: dict[str, Rows], whole: set[str] | None, size: int) -> Iterator[list[Request]]:
+        """Yield the requests about the chosen rows that have no outcome yet, of `size` articles at a time; `whole`: only of these
+        shards."""
         for shard, rows in chosen.items():
             if manifest := self._done(shard, rows):
                 self._monitor.advance(self._passes * len(rows))
                 self._statuses.update(request_rows.statuses(manifest.notes))
             elif whole is None or shard in whole:
-                yield from self._open(shard, rows)
+                yield from self._open(shard, rows, size)
 
     def _articles(self, chosen: dict[str, Rows], without: Collection[str] = ()) -> Iterator[list[Article]]:
         """Yield the articles of the shards that `_batches` will open, some at a time; not those that share, nor `without`."""
@@ -240,13 +241,13 @@ class _LabelRun:
             for status in (["failed", "rejected"] if self._options.retry_rejected else ["failed"])
         )
 
-    def _open(self, shard: str, rows: Rows) -> Iterator[list[Request]]:
+    def _open(self, shard: str, rows: Rows, size: int) -> Iterator[list[Request]]:
         table = self._work.filtered.read(shard, ARTICLE_COLUMNS)
         inputs = input_digests([self._work.filtered], shard)
         state = OpenShard(shard, inputs, len(rows), table.num_rows - len(rows))
         self._open_shards.append(state)
         answered = self._answered_before(shard) | self._ahead.keys
-        for articles in self._some_at_a_time(shard, table, rows):
+        for articles in self._some_at_a_time(shard, table, rows, size):
             keys = self._add_shared(articles, state)
             asked = self._builder.requests(self._shared.others(articles), self._ledger)
             keys |= {each.article.id: each.key for each in asked}

@@ -26,7 +26,9 @@ from pipeline.label.engine.retries import check_whole
 from pipeline.label.ledger import Record
 from pipeline.label.ledger.batches import MAX_FAILURES, Batch
 
-GROUP = 500  # answers in one synced transaction
+# answers in one synced transaction, and characters of them: each writes the pages of the key's index anew, which few share in a
+# small one
+GROUP, GROUP_CHARS = 4000, 1 << 23
 LISTINGS = 8  # of batches, until the list is new enough
 _WORDS_FOR_BATCH = (None, "auto", "default", "standard", TIER)  # words for the tier of a batch
 _log = logging.getLogger("labelmill.label")
@@ -97,6 +99,7 @@ class Settling:
         """Store the answers, group by group."""
         seen: set[bytes] = set()
         group: dict[bytes, tuple[Record, float | None]] = {}
+        chars = 0
         for line, key, ask in self._questions(files, settled):
             if line.failure is not None:
                 settled.failures.setdefault(key, (ask, line.failure))
@@ -107,9 +110,10 @@ class Settling:
             seen.add(key)
             if line.reply is not None:
                 group[key] = self._record(batch, key, ask, line.reply)
-            if len(group) >= GROUP:
+                chars += len(line.reply.text)
+            if len(group) >= GROUP or chars >= GROUP_CHARS:
                 batch = self._store(batch, group, settled)
-                group = {}
+                group, chars = {}, 0
                 await asyncio.sleep(0)  # others see to the lease
         batch = self._store(batch, group, settled)
         for key in seen & settled.failures.keys():

@@ -19,10 +19,13 @@ from pipeline.label.engine.request_attempt import room_of, size_of
 from pipeline.label.ledger.batches import Batch
 from pipeline.label.ledger.claims import Claims, Wanted
 
-GROUP = 512  # requests claimed at once
+GROUP, GROUP_BYTES = (
+    4096,
+    1 << 23,
+)  # requests claimed at once, and bytes of their prompts: few groups are few pages written twice
 QUEUE_FULL, OUT_OF_BUDGET = "queue full", "out of budget"  # why a submission is blocked
 
-Question = tuple[Request, int]  # and which ask of it this is
+Question = tuple[Request, int, int]  # with the bytes of its prompt, and which ask of it this is
 
 
 @dataclass
@@ -41,14 +44,17 @@ class Submission:
         self._lane, self._api, self._batches = lane, lane.api, lane.batches
         self._posting = Posting(lane)
         self._waiting: dict[bytes, Question] = {}
+        self._waiting_bytes = 0
         self._writing: Writing | None = None
         self.blocked: str | None = None
         self.made = 0
 
     async def add(self, request: Request, ask: int) -> None:
         """Have a question put into a batch, with others."""
-        self._waiting[request.key] = (request, ask)
-        if len(self._waiting) >= GROUP:
+        size = size_of(request)
+        self._waiting[request.key] = (request, size, ask)
+        self._waiting_bytes += size
+        if len(self._waiting) >= GROUP or self._waiting_bytes >= GROUP_BYTES:
             await self._claim()
 
     async def finish(self) -> None:
@@ -65,8 +71,8 @@ class Submission:
 
     async def _claim(self) -> None:
         """Claim a group, as far as it fits into the file, and write it there; what does not begins the next one."""
-        group, self._waiting = list(self._waiting.values()), {}
-        lines = [self._api.line(custom_id(request.key, ask), request) for request, ask in group]
+        group, self._waiting, self._waiting_bytes = list(self._waiting.values()), {}, 0
+        lines = [self._api.line(custom_id(request.key, ask), request) for request, _, ask in group]
         while group and self.blocked is None:
             writing = self._writing or self._begin()
             if writing is None:
@@ -96,13 +102,12 @@ class Submission:
         return self._writing
 
     def _claim_part(self, writing: Writing, part: list[Question], lines: list[bytes]) -> None:
-        sizes = [size_of(request) for request, _ in part]
         wanted = [
             Wanted(request.key, ask, self._lane.bound.dollars(size, room_of(request)), size)
-            for (request, ask), size in zip(part, sizes, strict=True)
+            for request, size, ask in part
         ]
         claimed = writing.claims.claim(wanted, self._lane.context.budget_usd)
-        granted = [line for (request, _), line in zip(part, lines, strict=True) if request.key in claimed.granted]
+        granted = [line for (request, *_), line in zip(part, lines, strict=True) if request.key in claimed.granted]
         writing.file.write(granted)
         if claimed.unaffordable:
             self.blocked = OUT_OF_BUDGET

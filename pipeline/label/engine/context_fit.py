@@ -12,7 +12,7 @@ from pipeline.core.errors import TOO_LONG, RequestFailed
 from pipeline.core.text.tokens import NamedRuler, Ruler, encoding_of
 from pipeline.core.types import Request
 from pipeline.label.chain import Asker
-from pipeline.label.engine.request_attempt import RequestAttempt, size_of
+from pipeline.label.engine.request_attempt import RequestAttempt
 from pipeline.label.openai_api.lengths import limit_and_count
 
 _REPLY_TOKENS = 128  # left for the reply where no parameter says how long it may be
@@ -77,7 +77,6 @@ class ContextFit:
             return False
         attempt.cuts += 1
         attempt.sent_tokens = keep
-        attempt.request = self._builder.with_text(attempt.request, self._ruler.cut(attempt.request.article.text, keep))
-        attempt.size = size_of(attempt.request)
+        attempt.shorten(self._builder.with_text(attempt.request, self._ruler.cut(attempt.request.article.text, keep)))
         attempt.note = f"article cut to {keep} of {whole} tokens"
         return True

@@ -45,7 +45,7 @@ class RequestAttempt:
     sent_tokens: int | None = None  # of the article, where it was cut
     stale: bool = False  # the claim went to another worker while this process slept
     task: asyncio.Task[None] | None = None  # in which it is sent
-    size: int = field(init=False)  # bytes, added up once: reservation, claim, pacing and bounds all ask
+    _size: int | None = field(default=None, init=False)
 
     def once_more(self, reason: str, last: Record) -> RequestAttempt:
         """Return the next question about the same request, whose last record is no good for a reason; in another way where the
@@ -55,8 +55,16 @@ class RequestAttempt:
         request = replace(self.request, again=None if is_loop else reason)
         return RequestAttempt(request, last.ask + 1, reason, room=room_of(request))
 
-    def __post_init__(self) -> None:
-        self.size = size_of(self.request)
+    @property
+    def size(self) -> int:
+        """Bytes of the request, added up once, for reservation, claim, pacing and bounds all ask; not where it is answered."""
+        if self._size is None:
+            self._size = size_of(self.request)
+        return self._size
+
+    def shorten(self, request: Request) -> None:
+        """Ask the same about less of the article from now on."""
+        self.request, self._size = request, None
 
 
 @dataclass(frozen=True, slots=True)

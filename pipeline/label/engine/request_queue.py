@@ -63,23 +63,29 @@ class RequestQueue:
         if self._held and time.monotonic() - self._polled_at > POLL_SECONDS:
             self._polled_at = time.monotonic()
             held, self._held = self._held, []
-            await self._look_up({attempt.request.key: attempt for attempt in held})
+            await self._look_up_again(held)
         count = int(min(self._most, max(FEWEST_CLAIMED, per_second * CLAIM_SECONDS)))
         while len(self._unclaimed) < count and (batch := next(self._batches, None)) is not None:
-            await self._look_up({request.key: RequestAttempt(request) for request in batch})
+            await self._look_up({request.key: request for request in batch}, {})
         return [self._unclaimed.popleft() for _ in range(min(count, len(self._unclaimed)))]
 
-    async def _look_up(self, attempts: dict[bytes, RequestAttempt]) -> None:
-        """Finish the requests that the ledger has answers to; the rest is to be claimed."""
-        records_of = await asyncio.to_thread(self._ledger.get, list(attempts)) if attempts else {}
-        for key, attempt in attempts.items():
+    async def _look_up_again(self, attempts: list[RequestAttempt]) -> None:
+        await self._look_up(
+            {attempt.request.key: attempt.request for attempt in attempts},
+            {attempt.request.key: attempt for attempt in attempts},
+        )
+
+    async def _look_up(self, requests: dict[bytes, Request], attempts: dict[bytes, RequestAttempt]) -> None:
+        """Finish the requests that the ledger has answers to; the rest is to be claimed, by `attempts` where they have one."""
+        records_of = await asyncio.to_thread(self._ledger.get, list(requests)) if requests else {}
+        for key, request in requests.items():
             records = records_of.get(key)
-            if records is None:
-                self._unclaimed.append(attempt)
-            elif why := self._context.why_again(attempt.request, records):
-                self._unclaimed.append(attempt.once_more(why, records[-1]))
-            else:
-                self._context.finish(attempt.request, records[-1])
+            why = self._context.why_again(request, records) if records else None
+            if records and not why:
+                self._context.finish(request, records[-1])
+                continue
+            attempt = attempts.get(key) or RequestAttempt(request)
+            self._unclaimed.append(attempt.once_more(why, records[-1]) if records and why else attempt)
 
     async def claim(
         self, attempts: list[RequestAttempt], tariff: Tariff | None, idle: int
@@ -100,7 +106,7 @@ class RequestQueue:
         held = claims.held - claims.in_batches
         self._held += [attempt for attempt in attempts if attempt.request.key in held]
         if claims.answered:
-            await self._look_up({item.request.key: item for item in attempts if item.request.key in claims.answered})
+            await self._look_up_again([attempt for attempt in attempts if attempt.request.key in claims.answered])
         later = claims.waiting | claims.unaffordable
         self._unclaimed.extendleft(reversed([attempt for attempt in attempts if attempt.request.key in later]))
         return granted, claims

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pipeline.core.row_class import row_class
 from pipeline.core.types import Reply, Usage
 
 FORMAT = 3
@@ -104,7 +104,7 @@ NEW_COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@row_class(frozen=True, slots=True)
 class Record:
     """One answer, or one final refusal of the endpoint to answer (`rejected`, with `error_code`)."""
 

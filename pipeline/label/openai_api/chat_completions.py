@@ -116,8 +116,8 @@ def _text(content: Any) -> str:
 def _usage(usage: dict[str, Any]) -> Usage:
     details = as_dict(usage.get("prompt_tokens_details"))
     written = details.get("cache_write_tokens") or details.get("cache_creation_tokens")
-    counts = (usage.get("prompt_tokens"), details.get("cached_tokens"), usage.get("completion_tokens"), written)
-    return Usage(*map(_count, counts))
+    cached = _count(details.get("cached_tokens"))
+    return Usage(_count(usage.get("prompt_tokens")), cached, _count(usage.get("completion_tokens")), _count(written))
 
 
 def _dollars(text: str | None) -> float | None:
@@ -131,7 +131,7 @@ def _dollars(text: str | None) -> float | None:
 
 def _count(value: Any) -> int | None:
     """Return a number of tokens, None for what is not plausible."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_TOKENS:
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_TOKENS:
         return None
     return int(value)
 
