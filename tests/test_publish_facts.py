@@ -14,7 +14,6 @@ from pipeline.core.code import digest_of_code
 from pipeline.job.workspace import Workspace
 from pipeline.publish import facts
 from pipeline.versions import data_files, leaks
-from pipeline.versions.row_numbers import _suspects
 from tests.conftest import JobMaker, article, command, run, tree, work_of, write_jsonl
 from tests.test_leaks import KEYS, NO_KEYS, NO_NUMBERS, NUMBERS, PERSONS
 
@@ -107,7 +106,7 @@ def test_gates_of_other_code_look_at_all_rows_anew(
     command("publish", path)
     assert list(work_of(path).facts.path.glob("*.parquet"))
     write_jsonl(tmp_path / "articles.jsonl", [*rows, article(12)])
-    monkeypatch.setattr(leaks, "suspects", lambda data, bounds: set(range(len(bounds) - 1)))
+    monkeypatch.setattr(leaks, "suspects", lambda texts: set(range(len(texts))))
     monkeypatch.setattr(leaks, "count", lambda text: (int("harbour3x0" in text), 0))
     monkeypatch.setattr(facts, "digest_of_code", lambda *_: "improved")
     said = command("publish", path, "--dry-run").stdout + command("run", path).stderr
@@ -145,12 +144,17 @@ def test_a_dry_run_keeps_nothing(make_job: JobMaker) -> None:
 
 
 def test_only_texts_that_leak_nothing_are_passed_over() -> None:
-    """The look at all texts at once finds every text in which the look at each finds something."""
+    """The look at all texts at once finds every text in which the look at each finds something, however it is written."""
     samples = [*KEYS, *PERSONS, *NUMBERS, *NO_KEYS, *NO_NUMBERS, "-----BEGIN RSA PRIVATE KEY-----"]
+    wide = [sample.translate({code: code + 0xFEE0 for code in range(33, 127)}) for sample in samples]
+    odd = [sample.replace("-", "–").replace(" ", "\u00a0") for sample in [*samples, *wide]]
     texts = [
-        f"{before}{sample}{after}" for sample in samples for before in ("", "열쇠는 ") for after in ("", "를 쓴다")
+        f"{before}{sample}{after}"
+        for sample in [*samples, *wide, *odd]
+        for before in ("", "열쇠는 ", "０ ")
+        for after in ("", "를 쓴다")
     ]
     texts += ["", "한국", "“quoted” – 2019–20", "call 010–1234–5678", "０１０－１２３４－５６７８"]
-    suspects = _suspects(pa.array(texts))
+    suspects = leaks.suspects(pa.array(texts))
     assert {number for number, text in enumerate(texts) if any(leaks.count(text))} <= suspects
-    assert len(_suspects(pa.array(["plain words, and no more than that"] * 9))) == 0
+    assert len(leaks.suspects(pa.array(["plain words, and no more than that"] * 9))) == 0

@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
 
-import orjson
+import numpy as np
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
 from pipeline.core.parquet import open_parquet
-from pipeline.versions import store
+from pipeline.versions import json_rows, store
 from pipeline.versions.file_facts import FileFacts
 from pipeline.versions.rows import SPLITS
 
@@ -98,9 +98,8 @@ def of_rows(tables: Iterable[pa.Table], label: str) -> int:
             raise InputError(f"no rows of a version: they have no {', '.join(sorted(missing))}")
         _check_texts(table)
         names = sorted({*_COLUMNS, label} & set(table.column_names))
-        columns = [table.column(name).to_pylist() for name in names]
-        for row in zip(*columns, strict=True):
-            total += int.from_bytes(blake2b(orjson.dumps([names, *row]), digest_size=_BITS // 8).digest())
+        parts = json_rows.digests(table, names, [names], _BITS // 8).sum(axis=0, dtype=np.uint64)
+        total += sum(int(part) << 32 * place for place, part in enumerate(reversed(parts)))
     return total % _MODULUS
 
 

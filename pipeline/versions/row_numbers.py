@@ -111,21 +111,12 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
     Only rows with a byte of something that looks like a leak are looked at one by one; the others have none.
     """
     counts = np.zeros((rows.num_rows, 2), np.int64)
-    suspects = {int(row_of[number]) for number in _suspects(phrases)}
+    suspects = {int(row_of[number]) for number in leaks.suspects(phrases)}
     published = [rows.column(name).combine_chunks() for name in ("title", "text")] if with_text else []
     for texts in published:
-        suspects |= _suspects(texts)
+        suspects |= leaks.suspects(texts)
     bounds = np.searchsorted(row_of, [sorted(suspects), [row + 1 for row in sorted(suspects)]])
     for row, start, end in zip(sorted(suspects), *bounds.tolist(), strict=True):
         parts = [texts[row].as_py() or "" for texts in published]
         counts[row] = leaks.count("\n".join([*parts, *phrases[start:end].to_pylist()]))
     return counts
-
-
-def _suspects(texts: pa.Array) -> set[int]:
-    """Return which of some texts may leak, by the bytes that Arrow holds of all of them."""
-    if not len(texts):
-        return set()
-    ended = pc.binary_join_element_wise(texts.fill_null(""), "", "\n")  # no run goes on in the next text
-    _, offsets, data = ended.buffers()
-    return leaks.suspects(data.to_pybytes(), np.frombuffer(offsets, np.int32)[: len(texts) + 1].tolist())

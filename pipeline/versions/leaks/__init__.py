@@ -9,7 +9,9 @@ more letter of the word, so that a key with a particle behind it (`hf_...를`) w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+
+import pyarrow as pa
 
 from pipeline.versions.leaks import keys, persons, places
 from pipeline.versions.leaks.places import Finding, Places, disjoint
@@ -33,12 +35,9 @@ def count(text: str) -> tuple[int, int]:
     return len(keys.find(at)), len(persons.find(at))
 
 
-def suspects(data: bytes, bounds: Sequence[int]) -> set[int]:
-    """Return which of some texts may have anything to `count`; all others have nothing.
-
-    `data` are the texts in UTF-8, a line end behind each, `bounds` where each begins and the last one ends.
-    """
-    return places.suspects(data, bounds, keys.BLOCK_MARKS)
+def suspects(texts: pa.Array) -> set[int]:
+    """Return which of some texts may have anything to `count`; all others have nothing."""
+    return places.suspects(texts, keys.BLOCK_MARKS)
 
 
 def without_credentials(text: str) -> str:

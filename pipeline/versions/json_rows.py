@@ -1,0 +1,84 @@
+"""Rows as JSON, and their digests, by columns: the very bytes that `orjson.dumps` gives of a list of a row's values.
+
+Checksums of rows stand on cards, so these bytes are for good.  Made value by value they were a fifth of what publishing took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_ROWS = 4096  # joined at once
+_ESCAPED = r'["\\\x00-\x1f]'
+_NULL = pa.scalar("null")
+
+
+def digests(rows: pa.Table, names: Sequence[str], first: Sequence[Any], size: int) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return BLAKE2b of `size` bytes (a multiple of 4) of each row as a list of `first` and of the row's values: n x size/4
+    numbers of 32 bits, the highest first."""
+    digests = bytearray()
+    for start in range(0, rows.num_rows, _ROWS):
+        for row in _bytes_of(_joined(rows.select(names).slice(start, _ROWS).combine_chunks(), first)):
+            digests += blake2b(row, digest_size=size).digest()
+    return np.frombuffer(bytes(digests), ">u4").reshape(rows.num_rows, size // 4)
+
+
+def _joined(rows: pa.Table, first: Sequence[Any]) -> pa.Array:
+    """Return each row as JSON."""
+    head = orjson.dumps(list(first)).decode().removesuffix("]")
+    columns = [_as_json(_one_chunk(column)) for column in rows.columns]
+    joined = pc.binary_join_element_wise(*columns, ",")
+    return pc.binary_join_element_wise(head + "," if first else head, joined, "]", "")
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _bytes_of(texts: pa.Array) -> Any:
+    """Yield the bytes of each text, without a copy."""
+    _, ends, data = texts.buffers()
+    bounds = np.frombuffer(ends, np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
+    view = memoryview(data or b"")
+    return (view[start:end] for start, end in pairwise(bounds))
+
+
+def _as_json(values: pa.Array) -> pa.Array:
+    """Return each value as JSON."""
+    if pa.types.is_string(values.type):
+        return _texts_as_json(values)
+    if pa.types.is_integer(values.type):
+        return values.cast(pa.string()).fill_null(_NULL)
+    if not pa.types.is_list(values.type):
+        return pa.array([orjson.dumps(value).decode() for value in values.to_pylist()], pa.string())
+    starts = np.asarray(values.offsets)
+    inner = _as_json(values.flatten()) if values.null_count == 0 else _as_json(values.values[starts[0] : starts[-1]])
+    lists = pa.ListArray.from_arrays(pa.array(starts - starts[0], pa.int32()), inner)
+    whole = pc.binary_join_element_wise("[", pc.binary_join(lists, ","), "]", "")
+    return pc.if_else(values.is_null(), _NULL, whole) if values.null_count else whole
+
+
+def _texts_as_json(texts: pa.Array) -> pa.Array:
+    quoted = pc.binary_join_element_wise('"', texts, '"', "").fill_null(_NULL)
+    if not _has_escapes(texts):
+        return quoted
+    is_escaped = pc.match_substring_regex(texts, _ESCAPED).fill_null(False)
+    escaped = [orjson.dumps(text).decode() for text in texts.filter(is_escaped).to_pylist()]
+    return pc.replace_with_mask(quoted, is_escaped, pa.array(escaped, pa.string()))
+
+
+def _has_escapes(texts: pa.Array) -> bool:
+    """Tell whether any text has a character that JSON escapes."""
+    _, ends, data = texts.buffers()
+    if data is None or not len(texts):
+        return False
+    bounds = np.frombuffer(ends, np.int32)
+    letters = np.frombuffer(data, np.uint8)[bounds[texts.offset] : bounds[texts.offset + len(texts)]]
+    return bool(((letters < 0x20) | (letters == ord('"')) | (letters == ord("\\"))).any())
