@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -271,14 +272,16 @@ def _asked(work: Workspace, shard: str) -> pa.Table:
 
 
 def _tally(tallies: dict[str, provenance.RunTally], spent: Spending, labels: pa.Table) -> None:
-    """Add up what a shard's labels took, by run."""
+    """Add up what a shard's labels took, by run; a question counts once."""
     keys = [[bytes.fromhex(key) for key in keys] for keys in labels.column("keys").to_pylist()]
     requests = spent(list(dict.fromkeys(key for row in keys for key in row)))
+    of_runs = defaultdict[str, list[Spent]](list)
     for run_id, row in zip(labels.column("run_id").to_pylist(), keys, strict=True):
-        tally = tallies.setdefault(run_id, provenance.RunTally())
-        tally.rows += 1
+        tallies.setdefault(run_id, provenance.RunTally()).rows += 1
         for key in row:
-            tally.add(requests.pop(key, []))
+            of_runs[run_id] += requests.pop(key, ())
+    for run_id, taken in of_runs.items():
+        tallies[run_id].add(taken)
 
 
 def _signatures(work: Workspace, index: pa.Table, counts: list[int]) -> Iterator[pa.Table]:

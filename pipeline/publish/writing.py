@@ -47,7 +47,7 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     if kinds is not None:  # a version of before has no such metadata, and its files stay byte for byte
         schema = schema.with_metadata(features.metadata_of(dataset_info.card_features(schema, kinds)))
     taken_over = _take_over(planned, path, schema, OutgoingRows(work).takedowns.ids)
-    data_files.write(
+    text_bytes = data_files.write(
         path / "data", schema, _parts(work, planned.index, schema, taken_over), _written(planned.index, taken_over)
     )
     data_files.write_whole(path / "provenance" / "runs.parquet", provenance.table(planned.manifest["runs"]))
@@ -59,7 +59,7 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     described = croissant.render(planned.manifest, schema, digests, _address(planned.manifest))
     description = json.dumps(described, ensure_ascii=False, indent=1)
     drawn = pictures.draw(planned.manifest)
-    of_files = _facts_of_files(work, path, planned, digests, kinds or {})
+    of_files = _facts_of_files(work, path, planned, digests, text_bytes)
     sums = checksums.of_files(planned.manifest["version"], work.config.label_column.name, of_files)
     sizes = {name: one.num_bytes for name, one in of_files.items()}
     entries = dataset_info.entries(planned.manifest["rows"], path, digests, sums.told(), kinds or {}, sizes)
@@ -116,21 +116,39 @@ def _written(index: pa.Table, taken_over: Collection[str]) -> pa.Table:
 
 
 def _facts_of_files(
-    work: Workspace, path: Path, planned: Plan, digests: dict[str, str], kinds: features.Kinds
+    work: Workspace, path: Path, planned: Plan, digests: dict[str, str], text_bytes: dict[str, int]
 ) -> dict[str, file_facts.FileFacts]:
-    """Return the facts of all data files of a version, and keep them for the next one."""
+    """Return the facts of all data files of a version, and keep them for the next one.
+
+    `text_bytes` are those of the texts of files that were written now, which are not read back.
+    """
     folder, facts_of = planning.files_folder(work, Nfc(work.given)), dict[str, file_facts.FileFacts]()
     for name in (name for name in digests if name.startswith("data/")):
         facts = folder.read(digests[name])
         if facts is None:
-            state = data_files.rows_in(planned.index, name)
-            checksum = checksums.of_file(path / name, work.config.label_column.name)
-            facts = file_facts.FileFacts(state, checksum, file_facts.num_bytes(path / name, kinds))
+            facts = _read_back(
+                work, path / name, planned, data_files.rows_in(planned.index, name), text_bytes.get(name)
+            )
             folder.write(digests[name], facts)
         facts_of[name] = facts
     of_last = store.read_manifest(planned.last)["files"] if planned.last else {}
     folder.keep_only({*digests.values(), *of_last.values()})
     return facts_of
+
+
+def _read_back(
+    work: Workspace, file: Path, planned: Plan, state: pa.Table, text_bytes: int | None
+) -> file_facts.FileFacts:
+    """Return the facts of a file by what is in it, read a row group at a time, without its texts where their bytes are given."""
+    label, kinds = work.config.label_column.name, planned.manifest.get(features.TYPES) or {}
+    checksum, size = 0, text_bytes or 0
+    with pq.ParquetFile(file) as stored:
+        names = [name for name in stored.schema_arrow.names if text_bytes is None or name not in rows.TEXT]
+        for number in range(stored.num_row_groups):
+            group = stored.read_row_group(number, names)
+            checksum += checksums.of_rows([group.drop_columns(list({*rows.TEXT} & {*names}))], label)
+            size += features.as_typed(group, kinds).nbytes
+    return file_facts.FileFacts(state, checksum % checksums.MODULUS, size)
 
 
 def _address(version: dict[str, Any]) -> str:

@@ -17,13 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
-from pipeline.core.parquet import open_parquet
 from pipeline.versions import json_rows, store
 from pipeline.versions.file_facts import FileFacts
 from pipeline.versions.rows import SPLITS
 
 _BITS = 128
-_MODULUS: int = 2**_BITS
+MODULUS: int = 2**_BITS
 _COLUMNS = ("id", "group_id", "text_sha256", "tiers", "status", "label_source", "run_id", "added_in", "changed_in")
 _NEEDED = ("id", "text_sha256", "run_id", "changed_in")  # without these it is no version's row
 _TOLD = re.compile(r"labelmill version (\d+\.\d+\.\d+); rows of (\S+?):((?: \w+ [0-9a-f]{32})+)")
@@ -45,7 +44,7 @@ class Sums:
     def are(self, rows: Mapping[str, int]) -> bool:
         """Return whether rows with these sums are this version's: `""` stands for rows that tell no split, which may be any
         or all."""
-        whole = sum(self.splits.values()) % _MODULUS
+        whole = sum(self.splits.values()) % MODULUS
         return bool(rows) and all(
             total == self.splits.get(name) or (name not in SPLITS and total in (*self.splits.values(), whole))
             for name, total in rows.items()
@@ -76,15 +75,8 @@ def of_files(version: str, label: str, files: Mapping[str, FileFacts]) -> Sums:
     sums = dict[str, int]()
     for name, facts in files.items():
         split = Path(name).stem.split("-")[0]
-        sums[split] = (sums.get(split, 0) + facts.checksum) % _MODULUS
+        sums[split] = (sums.get(split, 0) + facts.checksum) % MODULUS
     return Sums(version, label, {split: sums[split] for split in SPLITS if split in sums})
-
-
-def of_file(path: Path, label: str) -> int:
-    """Return the sum of the rows of one data file."""
-    names = list(dict.fromkeys((*_COLUMNS, label)))
-    batches = open_parquet(path).iter_batches(columns=names)
-    return of_rows((pa.Table.from_batches([batch]) for batch in batches), label)
 
 
 def of_rows(tables: Iterable[pa.Table], label: str) -> int:
@@ -100,7 +92,7 @@ def of_rows(tables: Iterable[pa.Table], label: str) -> int:
         names = sorted({*_COLUMNS, label} & set(table.column_names))
         parts = json_rows.digests(table, names, [names], _BITS // 8).sum(axis=0, dtype=np.uint64)
         total += sum(int(part) << 32 * place for place, part in enumerate(reversed(parts)))
-    return total % _MODULUS
+    return total % MODULUS
 
 
 def _check_texts(table: pa.Table) -> None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import InputError
 from pipeline.core.parquet import open_parquet
 from pipeline.versions.diff import Comparison
+from pipeline.versions.file_facts import bytes_of_texts
 from pipeline.versions.rows import SPLITS
 
 ROWS_A_FILE = 50_000
@@ -82,8 +83,12 @@ def _rows_of_files(index: pa.Table) -> dict[tuple[str, int], Numbers]:
     return {file: np.flatnonzero((splits == file[0]) & (files == file[1])) for file in places}
 
 
-def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Table]], index: pa.Table) -> None:
+def write(
+    folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Table]], index: pa.Table
+) -> dict[str, int]:
     """Write rows, each part with its slice of `index` (`split, file` of each row; those of files that are taken over left out).
+
+    Return for each file the bytes that its texts take in memory (`file_facts.bytes_of_texts`).
 
     A split without rows gets no file: `datasets` cannot open an empty one, so the card leaves such a split out, too.  Raises
     InputError where the parts do not have the rows that `index` counts.
@@ -101,6 +106,7 @@ def write(folder: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, pa.Ta
     finally:
         for writer in writers.values():
             writer.close()
+    return {name_of(*place): writer.text_bytes for place, writer in writers.items()}
 
 
 def write_whole(path: Path, rows: pa.Table) -> None:
@@ -165,7 +171,7 @@ class _Writer:
 
     def __init__(self, folder: Path, schema: pa.Schema, split: str, file: int, count_all: int) -> None:
         self._path, self._schema, self.left = folder / f"{split}-{file:05d}.parquet", schema, count_all
-        self._waiting = schema.empty_table()
+        self._waiting, self.text_bytes = schema.empty_table(), 0
         self._file: pq.ParquetWriter | None = None
 
     def add(self, rows: pa.Table) -> None:
@@ -185,6 +191,7 @@ class _Writer:
         if self._file is None:
             self._file = _open(self._path, self._schema)
         self._file.write_table(rows)
+        self.text_bytes += bytes_of_texts(rows)
 
     def close(self) -> None:
         if self._file:

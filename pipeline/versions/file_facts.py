@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.parquet import open_parquet, write_parquet
 from pipeline.versions.diff import STATE
 from pipeline.versions.features import Kinds, as_typed
+from pipeline.versions.rows import TEXT
 
 _KEPT = ("id", "article", "label", "source", "added_in", "changed_in")
 _SCHEMA = pa.schema([STATE.field(name) for name in _KEPT])
@@ -31,6 +33,16 @@ def num_bytes(path: Path, kinds: Kinds) -> int:
     with open_parquet(path) as file:
         groups = (file.read_row_group(number) for number in range(file.num_row_groups))
         return sum(as_typed(group, kinds).nbytes for group in groups)
+
+
+def bytes_of_texts(group: pa.Table) -> int:
+    """Return what title and text of one row group take in memory, once they are read: its part of `num_bytes`."""
+    return sum(_bytes_of(group.column(name)) for name in TEXT if name in group.column_names)
+
+
+def _bytes_of(texts: pa.ChunkedArray) -> int:
+    flags = -(-len(texts) // 8) if texts.null_count else 0
+    return 4 * len(texts) + (pc.sum(pc.binary_length(texts)).as_py() or 0) + flags
 
 
 class FactsFolder:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any
 
 import pyarrow as pa
@@ -43,17 +45,19 @@ class RunTally:
     last_at: str | None = None
     models: Counter[str] = field(default_factory=Counter)
 
-    def add(self, requests: Iterable[Spent]) -> None:
-        for model, input_tokens, output_tokens, cost_usd, finished_at, is_answered in requests:
-            self.requests += 1
-            self.input_tokens += input_tokens or 0
-            self.output_tokens += output_tokens or 0
-            self.cost_usd += cost_usd or 0.0
-            self.unpriced += bool(is_answered) and cost_usd is None
-            self.first_at = min(self.first_at or finished_at, finished_at)
-            self.last_at = max(self.last_at or finished_at, finished_at)
-            if model:
-                self.models[model] += 1
+    def add(self, requests: Sequence[Spent]) -> None:
+        """Add what some requests took, column by column: there is one for each row of a version."""
+        if not requests:
+            return
+        models, input_tokens, output_tokens, costs, finished_at, is_answered = zip(*requests, strict=True)
+        self.requests += len(requests)
+        self.input_tokens += sum(filter(None, input_tokens))
+        self.output_tokens += sum(filter(None, output_tokens))
+        self.cost_usd = reduce(add, filter(None, costs), self.cost_usd)  # one by one: `sum` rounds as its Python does
+        self.unpriced += sum(cost is None and answered for cost, answered in zip(costs, is_answered, strict=True))
+        self.first_at = min(self.first_at or finished_at[0], *finished_at)
+        self.last_at = max(self.last_at or finished_at[0], *finished_at)
+        self.models.update(filter(None, models))
 
 
 def runs(tallies: dict[str, RunTally], descriptions: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

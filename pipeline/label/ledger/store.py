@@ -75,8 +75,8 @@ class Ledger:
         for start in range(0, len(keys), _LOOK_UP_KEYS):
             part = keys[start : start + _LOOK_UP_KEYS]
             query = f"SELECT {_SPENT} FROM replies WHERE key IN ({', '.join('?' * len(part))}) ORDER BY key, ask"  # noqa: S608
-            for key, *values in self.database.execute(query, part):
-                spent.setdefault(bytes(key), []).append(Spent(*values))
+            for row in self.database.execute(query, part):
+                spent.setdefault(bytes(row[0]), []).append(Spent._make(row[1:]))
         return spent
 
     def asked(self, keys: Iterable[bytes], in_batches: bool = False) -> set[bytes]:
