@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.text.folding import fold_case
-from pipeline.split.groups import groups
+from pipeline.split.assignment import near_eval
+from pipeline.split.groups import groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
 from tests.conftest import JobMaker, article, command, rows, run, write_jsonl
 
@@ -107,6 +108,24 @@ class Job:
 @pytest.fixture
 def job(make_job: JobMaker, tmp_path: Path) -> Job:
     return Job(make_job, tmp_path)
+
+
+@pytest.mark.parametrize("copies", [0, 1, 12, 300])
+def test_rows_like_eval_are_those_of_a_group_with_both(copies: int) -> None:
+    """What is asked first, whether any row may be like one of eval, takes none away, templates and chains included."""
+    draw = np.random.default_rng(copies)
+    table = draw.integers(0, 2**16, (600, NUMBERS), np.uint16)
+    for row in range(600 - copies, 600):
+        of = draw.integers(0, row) if copies < 300 else 0
+        table[row] = np.where(draw.random(NUMBERS) < 0.75, table[of], table[row])
+    for share in (0.0, 0.02, 0.3, 1.0):
+        is_eval = draw.random(600) < share
+        group = groups(table, 0.6)
+        with_eval = np.isin(group, group[is_eval]) & ~is_eval
+        assert near_eval(table, is_eval, 0.6).tolist() == with_eval.tolist()
+        assert may_meet(table, is_eval, 0.6) or not with_eval.any()
+    apart = np.arange(600) < 100
+    assert copies or not may_meet(table, apart, 0.6)
 
 
 def test_near_copies_are_drawn_together(job: Job) -> None:

@@ -27,7 +27,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.text.folding import fold_case
 from pipeline.job.config import SplitOptions
-from pipeline.split.groups import Rows, Signatures, groups
+from pipeline.split.groups import Rows, Signatures, groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
 
 TEXTS = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary(2 * NUMBERS))])
@@ -112,6 +112,8 @@ def assign(
 
 def near_eval(signatures: Signatures, is_eval: Flags, similarity: float) -> Flags:
     """Tell for each row whether it is none of eval, and like one that is."""
+    if not may_meet(signatures, is_eval, similarity):
+        return np.zeros(len(is_eval), dtype=bool)
     group = groups(signatures, similarity)
     return _among(group, group[is_eval])[group] & ~is_eval
 

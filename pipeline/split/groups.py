@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.split.minhash import NUMBERS
 
@@ -37,6 +39,28 @@ def groups(signatures: Signatures, similarity: float) -> Rows:
             alike = _alike(signatures, left, right, similarity)
             _unite(parent, left[alike], right[alike])
     return parent
+
+
+def may_meet(signatures: Signatures, flags: np.ndarray[Any, np.dtype[np.bool_]], similarity: float) -> bool:
+    """Tell whether a row that is flagged and one that is not may be in one group; if not, no group has both.
+
+    Few rows are flagged, so their bands are looked up among those of all others; `groups` sorts all of them, ten times as long.
+    """
+    bands = signatures.view(np.uint64)
+    flagged, others = np.flatnonzero(flags), np.flatnonzero(~flags)
+    for band in range(_BANDS if len(flagged) else 0):
+        keys = np.ascontiguousarray(bands[:, band])
+        of_flagged = np.sort(keys[flagged])
+        right = others[np.asarray(pc.is_in(pa.array(keys[others]), pa.array(of_flagged)), dtype=bool)]
+        first, last = (np.searchsorted(of_flagged, keys[right], side) for side in ("left", "right"))
+        if (last - first).sum() > len(keys):  # a template: too many pairs to look at each
+            return True
+        left = flagged[np.argsort(keys[flagged], kind="stable")]
+        places = np.repeat(first - np.cumsum(last - first) + (last - first), last - first)
+        left = left[places + np.arange(len(places))]
+        if _alike(signatures, left, np.repeat(right, last - first), similarity).any():
+            return True
+    return False
 
 
 def _candidates(keys: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[tuple[Rows, Rows]]:
