@@ -12,9 +12,13 @@ from pipeline.clean.cleaner.normal import fold_loose
 from pipeline.core.text.folding import fold_case
 from pipeline.core.types import LabelColumn
 from pipeline.versions import leaks
+from pipeline.versions import spans as spans_of
 
 NUMBERS = ("phrases", "absent", "missing", "repeated", "unresolved", "credentials", "personal", "characters")
 _NEEDED = ("id", "group_id", "text_sha256", "text", "status", "label_source", "run_id")
+# Words of ASCII, Hangul syllables, kana or Han, one space between them: NFKC leaves them as they are.
+_WORD = "[!-~\uac00-\ud7a3\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff]+"
+_PLAIN = f"^{_WORD}(?: {_WORD})*$"
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -68,11 +72,18 @@ def _phrases(labels: pa.Array, column: LabelColumn) -> tuple[pa.Array, Counts]:
 def _distinct(phrases: pa.Array, row_of: Counts, count: int) -> Counts:
     """Count the phrases of each row, those that are the same but for case, width and spaces once."""
     coded = phrases.dictionary_encode()
-    numbers = dict[str, int]()
-    folded = [numbers.setdefault(fold_case(phrase), len(numbers)) for phrase in coded.dictionary.to_pylist()]
-    codes = np.asarray(folded, dtype=np.int64)[np.asarray(coded.indices, dtype=np.int64)]
-    pairs = np.unique(row_of * max(1, len(numbers)) + codes)
-    return np.bincount(pairs // max(1, len(numbers)), minlength=count)
+    folded = _folded(coded.dictionary).dictionary_encode()
+    kinds = max(1, len(folded.dictionary))
+    codes = np.asarray(folded.indices, dtype=np.int64)[np.asarray(coded.indices, dtype=np.int64)]
+    pairs = np.unique(row_of * kinds + codes)
+    return np.bincount(pairs // kinds, minlength=count)
+
+
+def _folded(phrases: pa.Array) -> pa.Array:
+    """Return `fold_case` of each phrase; one by one only where a character may become another but by its case."""
+    is_odd = pc.invert(pc.match_substring_regex(phrases, _PLAIN))
+    odd = [fold_case(phrase) for phrase in phrases.filter(is_odd).to_pylist()]
+    return pc.replace_with_mask(pc.ascii_lower(phrases), is_odd, pa.array(odd, pa.string()))
 
 
 def _unresolved(rows: pa.Table, label: str, aligned: np.ndarray[Any, np.dtype[np.bool_]]) -> Counts:
@@ -81,28 +92,22 @@ def _unresolved(rows: pa.Table, label: str, aligned: np.ndarray[Any, np.dtype[np
     Looked at are only rows whose labels, tiers and offsets are `aligned`: one of each for every phrase.
     """
     wrong, numbers = np.zeros(rows.num_rows, np.int64), np.flatnonzero(aligned)
-    sound = rows.select([label, "tiers", "offsets"]).take(pa.array(numbers)).combine_chunks()
+    sound = rows.select([label, "tiers", "offsets"])
+    sound = (sound if aligned.all() else sound.take(pa.array(numbers))).combine_chunks()
     labels, tiers, offsets = (sound.column(name).combine_chunks() for name in sound.column_names)
     spans = offsets.flatten()
     lengths = _lengths(spans)
     ends = np.cumsum(lengths)
     values = np.append(np.asarray(spans.flatten(), dtype=np.int64), 0)  # of an empty span at the end nothing is used
     starts, stops = values[ends - lengths], values[np.maximum(ends - 1, 0)]
-    texts, row_of = rows.column("text").to_pylist(), numbers[_row_of(labels)].tolist()
-    flat = (
-        labels.flatten().to_pylist(),
-        tiers.flatten().to_pylist(),
-        lengths.tolist(),
-        starts.tolist(),
-        stops.tolist(),
-    )
-    for row, phrase, tier, length, start, stop in zip(row_of, *flat, strict=True):
-        if length:
-            piece = (texts[row] or "")[start:stop]
-            wrong[row] += piece != phrase and fold_loose(piece) != fold_loose(phrase)
-        else:
-            wrong[row] += tier in ("exact", "spacing")
-    return wrong
+    texts, row_of = rows.column("text").combine_chunks(), numbers[_row_of(labels)]
+    phrases, is_given = labels.flatten(), lengths > 0
+    is_verbatim = spans_of.verbatim(texts, phrases, row_of, starts, stops)
+    for number in np.flatnonzero(is_given & ~is_verbatim).tolist():
+        piece = (texts[row_of[number]].as_py() or "")[starts[number] : stops[number]]
+        wrong[row_of[number]] += fold_loose(piece) != fold_loose(phrases[number].as_py())
+    must_be_given = np.asarray(pc.is_in(tiers.flatten(), pa.array(["exact", "spacing"])), dtype=bool)
+    return wrong + np.bincount(row_of[~is_given & must_be_given], minlength=rows.num_rows)
 
 
 def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -> Counts:
