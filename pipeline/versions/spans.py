@@ -28,9 +28,7 @@ def verbatim(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Number
     return flags
 
 
-def _same_characters(
-    texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Numbers, stops: Numbers
-) -> list[bool]:
+def _same_characters(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Numbers, stops: Numbers) -> Flags:
     # A text is decoded faster than the places of its characters are found in its bytes.
     needed = np.unique(row_of)
     decoded = dict(zip(needed.tolist(), texts.take(pa.array(needed)).to_pylist(), strict=True))

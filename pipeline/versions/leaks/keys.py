@@ -179,6 +179,12 @@ _FORMS: list[_Form] = [
     _form("uthorization UTHORIZATION", _BEARER),
 ]
 _MARKS = [(mark, number) for number, (marks, _) in enumerate(_FORMS) for mark in marks]
+# Most marks hold a sign that most places do not.
+_SIGNS = ("_", "-", "")
+_MARKS_OF_SIGN = {
+    sign: [(mark, n) for mark, n in _MARKS if sign == next(other for other in _SIGNS if other in mark)]
+    for sign in _SIGNS
+}
 _PLACEHOLDER = re.compile(
     r"[xX*.]{6}|0{8}|(?i:your|my|the|insert|replace|change|enter|paste)[_-]?(?:own[_-]?)?(?i:api|key|token|secret|password|access)"
     r"|(?i:your)[_-]|EXAMPLE(?![A-Z])|(?i:example[_-]?(?:key|token)|placeholder|redacted|dummy|goes[_-]?here|[_-]here\b)"
@@ -190,12 +196,21 @@ def find(places: Places) -> list[Finding]:
     findings = [Finding("secret", start, end) for start, end in _blocks(places.text)]
     for start, end in places.of_keys():
         window = places.text[start:end]
-        for number in dict.fromkeys([number for mark, number in _MARKS if mark in window]):
+        for number in _forms_in(window):
             matches = (
                 match.span() for match in _FORMS[number][1].finditer(window) if not _PLACEHOLDER.search(match[0])
             )
             findings += [Finding("secret", start + first, start + last) for first, last in matches]
     return disjoint(findings) if len(findings) > 1 else findings
+
+
+def _forms_in(window: str) -> set[int]:
+    """Return the numbers of the forms of which a mark stands in a place."""
+    numbers = set[int]()
+    for sign, marks in _MARKS_OF_SIGN.items():
+        if sign in window:
+            numbers.update([number for mark, number in marks if mark in window])
+    return numbers
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
