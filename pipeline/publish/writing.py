@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.files import file_digest
+from pipeline.core.parquet import open_parquet
 from pipeline.core.shards import read_order
 from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
@@ -142,7 +143,7 @@ def _read_back(
     """Return the facts of a file by what is in it, read a row group at a time, without its texts where their bytes are given."""
     label, kinds = work.config.label_column.name, planned.manifest.get(features.TYPES) or {}
     checksum, size = 0, text_bytes or 0
-    with pq.ParquetFile(file) as stored:
+    with open_parquet(file) as stored:
         names = [name for name in stored.schema_arrow.names if text_bytes is None or name not in rows.TEXT]
         for number in range(stored.num_row_groups):
             group = stored.read_row_group(number, names)
