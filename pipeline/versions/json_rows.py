@@ -5,7 +5,7 @@ Checksums of rows stand on cards, so these bytes are for good.  Made value by va
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
@@ -20,14 +20,26 @@ _ESCAPED = r'["\\\x00-\x1f]'
 _NULL = pa.scalar("null")
 
 
-def digests(rows: pa.Table, names: Sequence[str], first: Sequence[Any], size: int) -> np.ndarray[Any, np.dtype[Any]]:
-    """Return BLAKE2b of `size` bytes (a multiple of 4) of each row as a list of `first` and of the row's values: n x size/4
-    numbers of 32 bits, the highest first."""
-    digests = bytearray()
-    for start in range(0, rows.num_rows, _ROWS):
-        for row in _bytes_of(_joined(rows.select(names).slice(start, _ROWS).combine_chunks(), first)):
-            digests += blake2b(row, digest_size=size).digest()
-    return np.frombuffer(bytes(digests), ">u4").reshape(rows.num_rows, size // 4)
+Digests = np.ndarray[Any, np.dtype[Any]]  # one of n bytes is a row of n / 4 numbers of 32 bits, the highest first
+
+
+def digests(rows: pa.Table, names: Sequence[str], first: Sequence[Any], size: int) -> Digests:
+    """Return BLAKE2b of `size` bytes (a multiple of 4) of each row as a list of `first` and of the row's values."""
+    parts = (rows.select(names).slice(start, _ROWS).combine_chunks() for start in range(0, rows.num_rows, _ROWS))
+    return _digests((_joined(part, first) for part in parts), size)
+
+
+def digests_of_values(column: pa.ChunkedArray, size: int) -> Digests:
+    """Return BLAKE2b of `size` bytes of each value by itself."""
+    return _digests((_as_json(chunk) for chunk in column.chunks), size)
+
+
+def _digests(parts: Iterable[pa.Array], size: int) -> Digests:
+    whole = bytearray()
+    for part in parts:
+        for text in _bytes_of(part):
+            whole += blake2b(text, digest_size=size).digest()
+    return np.frombuffer(bytes(whole), ">u4").reshape(-1, size // 4)
 
 
 def _joined(rows: pa.Table, first: Sequence[Any]) -> pa.Array:
