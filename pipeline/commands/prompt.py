@@ -17,6 +17,7 @@ from pipeline.core.text.folding import fold_case
 from pipeline.core.types import Article
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
+from pipeline.label.candidates import VARIABLE as CANDIDATES
 from pipeline.label.chain import Course
 from pipeline.label.job_ledger import has_ledger, opened_ledger
 from pipeline.label.ledger import Record, open_ledger_to_read
@@ -54,7 +55,7 @@ def _course(work: Workspace, labeller: RequestBuilder, article: Article) -> Cour
     """Return an article's course through the prompts before the label's, by the ledger; `[background]` stands for an answer
     that is not there yet."""
     if not has_ledger(work):
-        return labeller.chain.foresee(Course(article))
+        return labeller.chain.foresee(labeller.chain.begin([article])[0])
     with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
         return labeller.chain.foresee(labeller.chain.follow([article], ledger)[0])
 
@@ -124,9 +125,8 @@ def _builder(work: Workspace) -> RequestBuilder:
         )
     used = prompts.variables_of(prompts.find(work.config.prompt, work.config.folder))
     own = {name: value for name, value in label.variables.items() if name in used}
-    return RequestBuilder(
-        Workspace(work.config.model_copy(update={"label": label.model_copy(update={"variables": own})}))
-    )
+    changes = {"variables": own, CANDIDATES: label.candidates if CANDIDATES in used or label.before else None}
+    return RequestBuilder(Workspace(work.config.model_copy(update={"label": label.model_copy(update=changes)})))
 
 
 def _summarise(

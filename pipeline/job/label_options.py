@@ -77,6 +77,7 @@ class LabelOptions(Options):
     via: Literal["online", "batch"] = "online"  # batch: within hours, at a lower price
     reask_via: Literal["online", "batch"] = "online"  # what batches answered badly
     on_too_long: Literal["reject", "truncate"] = "reject"
+    candidates: Annotated[int, Field(gt=0, le=50)] | None = None  # of the embedded labeller, for the prompt
     share: Literal["near_copies"] | None = None  # one request for a group of near-copies
     reask: Annotated[int, Field(ge=0, le=10)] = 1
     budget_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

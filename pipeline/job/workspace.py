@@ -67,6 +67,11 @@ class Workspace:
         return self.path / "label.drawn.parquet"
 
     @property
+    def candidates_file(self) -> Path:
+        """Return the file of the candidates that prompts were given."""
+        return self.path / "label.candidates.sqlite"
+
+    @property
     def shared_signatures(self) -> Folder:
         """Return what `label.share` compares of each article."""
         return Folder(self.path / "label.signatures")

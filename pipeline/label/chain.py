@@ -19,6 +19,8 @@ from pipeline.core.types import Article, Message, Reply, Request
 from pipeline.job.config import JobConfig
 from pipeline.job.label_options import PromptBefore
 from pipeline.label import endings, prompts
+from pipeline.label.candidates import VARIABLE as CANDIDATES
+from pipeline.label.candidates import CandidateStore
 from pipeline.label.ledger import Ledger, Record
 
 _PROSE = "pipeline.clean.prose"  # made as tasks are: stages do not import each other
@@ -159,15 +161,23 @@ class PromptStep:
 class Chain:
     """The steps of a job before its label's prompt, in order; most jobs have none."""
 
-    def __init__(self, steps: Sequence[PromptStep]) -> None:
+    def __init__(self, steps: Sequence[PromptStep], candidates: CandidateStore | None = None) -> None:
         self.steps = tuple(steps)
+        self._candidates = candidates  # None: no prompt uses any
 
     def __bool__(self) -> bool:
         return bool(self.steps)
 
+    def begin(self, articles: Sequence[Article]) -> list[Course]:
+        """Return the courses of some articles before any prompt was asked; candidates are there like an answer."""
+        if self._candidates is None:
+            return [Course(article) for article in articles]
+        phrases = zip(articles, self._candidates.of(articles), strict=True)
+        return [Course(article, answers={CANDIDATES: of_article}) for article, of_article in phrases]
+
     def follow(self, articles: Iterable[Article], ledger: Ledger, until: PromptStep | None = None) -> list[Course]:
         """Return how far some articles are, by the ledger: up to the request of the step `until`, else through all steps."""
-        courses = [Course(article) for article in articles]
+        courses = self.begin(list(articles))
         for step in self.steps:
             open_ones = [course for course in courses if course.lack is None]
             requests = [step.request(course.article, course.answers) for course in open_ones]
@@ -210,15 +220,22 @@ def load(config: JobConfig) -> tuple[prompts.Prompt | None, list[prompts.Prompt]
         return None, []
     task_values, own = config.task.variables(config.task_options), dict(config.label.variables)
     before: list[prompts.Prompt] = []
+    given = _given(config, {*task_values, *own})
     names: list[str] = []
     for number, options in enumerate(config.label.before):
-        _check_name(config, number, {*names, *task_values, *own})
-        before.append(_load_step(config, number, task_values, own, names))
+        _check_name(config, number, {*names, *task_values, *own, *given})
+        before.append(_load_step(config, number, task_values, own, [*given, *names]))
         names.append(options.variable)
     used_before = frozenset[str]().union(*(prompt.uses for prompt in before))
     shared = {name: value for name, value in own.items() if name in used_before}
     left = {name: value for name, value in own.items() if name not in shared}
-    prompt = prompts.load(config.prompt, config.folder, task_values, left, shared, names)
+    prompt = prompts.load(config.prompt, config.folder, task_values, left, shared, [*given, *names])
+    for name in given:
+        if not any(name in each.uses for each in (*before, prompt)):
+            raise ConfigError(
+                f"{config.file}: label.candidates: {prompts.find(config.prompt, config.folder)} does not use them; write "
+                f"{{{{ {name} }}}} into a prompt of your own, or take label.prompt: keyphrases/verify-v1"
+            )
     for number, name in enumerate(names):
         if not any(name in later.uses for later in (*before[number + 1 :], prompt)):
             raise ConfigError(
@@ -228,10 +245,24 @@ def load(config: JobConfig) -> tuple[prompts.Prompt | None, list[prompts.Prompt]
     return prompt, before
 
 
+def _given(config: JobConfig, taken: set[str]) -> list[str]:
+    """Return the variables that every article has beside its own, without being asked about."""
+    if config.label.candidates is None:
+        return []
+    if CANDIDATES in taken:
+        raise ConfigError(f"{config.file}: label.variables.{CANDIDATES}: label.candidates gives it; give another name")
+    return [CANDIDATES]
+
+
 def _check_none(config: JobConfig) -> None:
     if config.label.before:
         raise ConfigError(
             f"{config.file}: label.before: {config.label.provider!r} takes the article itself, without a prompt; leave it out"
+        )
+    if config.label.candidates:
+        raise ConfigError(
+            f"{config.file}: label.candidates: they are for the prompt of a model, and {config.label.provider!r} takes none; "
+            "leave it out"
         )
     if config.label.share:
         raise ConfigError(

@@ -112,6 +112,7 @@ _LANGUAGES = {
     "sk": "Slovak", "sl": "Slovene", "sr": "Serbian", "sv": "Swedish", "th": "Thai", "tr": "Turkish",
     "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
+_WHO_GIVES = {"candidates": " (label.candidates: 20 in the job file gives it)"}
 _OPENERS = str.maketrans("<[", "‹⟦")
 
 
@@ -272,7 +273,7 @@ def _variables(environment: jinja2.Environment, text: str, where: str, allowed: 
     """Return the variables that a template uses.  Raises ConfigError for one that nothing offers."""
     used = _undeclared(environment, text, where)
     for name in sorted(used - set(allowed)):
-        hint = did_you_mean(name, allowed)
+        hint = did_you_mean(name, allowed) or _WHO_GIVES.get(name, "")
         raise ConfigError(f"{where}: unknown variable {name!r}{hint}; allowed: {', '.join(allowed)}")
     return used
 

@@ -19,7 +19,7 @@ from pipeline.core.text.tokens import Counter, counter_of, encoding_counter, tok
 from pipeline.core.types import Article, Label, LabelColumn, Message, Reply, Request, ResponseFormat
 from pipeline.job.config import JobConfig
 from pipeline.job.workspace import Workspace
-from pipeline.label import chain, endings, prompts
+from pipeline.label import candidates, chain, endings, prompts
 from pipeline.label.articles import ARTICLE_COLUMNS as ARTICLE_COLUMNS  # for those who make requests of rows
 from pipeline.label.articles import articles_of as articles_of
 from pipeline.label.articles import filtered_articles
@@ -49,6 +49,8 @@ class RequestBuilder:
         self.provider.identify(config.folder, work.weights_file, refit)
         if self.provider.fits():
             self.provider.load(statistics(work, self.provider, refit, filtered_articles(work)))
+        count = config.label.candidates  # some prompt uses them: `chain.load` has checked it
+        self._candidates = {candidates.VARIABLE: count} if count else {}
         self._form = _form(config) if self.prompt and self.prompt.source.output == "json_schema" else None
         if refit:
             forget_earlier(work)
@@ -63,7 +65,8 @@ class RequestBuilder:
             [
                 PromptStep(options, prompt, self.provider, config, keys)
                 for options, prompt in zip(config.label.before, before, strict=True)
-            ]
+            ],
+            candidates.CandidateStore(work.candidates_file, count) if count else None,
         )
         self._is_first_run: bool | None = None
         self.newer = None if earlier is None else self._run_of(self.provider.identity)
@@ -72,7 +75,7 @@ class RequestBuilder:
         started = started_key(self.provider_name, answers, *([self._form.schema] if self._form else []))
         prompt = self.prompt.digest if self.prompt else None
         identity: dict[str, Any] = {"provider": self.provider_name, "answers": answers, "prompt": prompt}
-        identity |= {"before": self._before} if self._before else {}
+        identity |= ({"before": self._before} if self._before else {}) | self._candidates
         task = plugins.name_in_digests(self._work.config.task.__module__)
         return Run(identity, digest_of([identity, task])[:16], started)
 
@@ -142,7 +145,7 @@ class RequestBuilder:
         if self.prompt is None:
             return None
         before = {"before": [step.description for step in self.chain.steps]} if self.chain else {}
-        return self.prompt.source.model_dump(mode="json") | before
+        return self.prompt.source.model_dump(mode="json") | before | self._candidates
 
     def describe(self, run_id: str) -> None:
         """Keep beside the job what a version tells of one of these runs."""
@@ -260,10 +263,11 @@ class RequestBuilder:
                 yield self._key(article, messages, run), run
 
     def _request(self, article: Article, run: Run, course: Course | None = None) -> Request:
+        course = course or (self.chain.begin([article])[0] if self._candidates else None)
         answers = course.answers if course else prompts.NO_ANSWERS
         messages = self.prompt.render(article, answers) if self.prompt else ()
         request = Request(self._key(article, messages, run), article, messages, self._form)
-        if course is None or not course.requests:
+        if course is None or not answers:
             return request
         before = tuple(earlier.key for earlier in course.requests)
         return replace(request, answers=answers, before=before, notes=tuple(course.notes))
