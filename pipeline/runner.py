@@ -1,6 +1,6 @@
 """Stages wired in order, the one place that knows all of them; and how far a job is.
 
-collect -> filter -> label -> clean -> review -> split -> publish
+collect -> filter -> (topics) -> label -> clean -> review -> split -> publish
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +35,7 @@ from pipeline.review import stage as review
 from pipeline.split import assignment
 from pipeline.split import stage as split
 from pipeline.split.near_copies import near_copies
+from pipeline.topics import stage as topics
 from pipeline.versions import store
 
 _log = logging.getLogger("labelmill.label")
@@ -53,7 +54,8 @@ class Stage:
 
 STAGES = (
     Stage("collect", collect.run, lambda work: work.articles, collect.state),
-    Stage("filter", filter_stage.run, lambda work: work.filtered, filter_stage.state),
+    Stage("filter", filter_stage.run, lambda work: work.filter_output, filter_stage.state),
+    Stage("topics", lambda work, options: topics.run(work), lambda work: work.topics_kept, topics.state),
     Stage(
         "label",
         lambda work, options: label.run(work, options, near_copies),
@@ -64,10 +66,17 @@ STAGES = (
     Stage("review", lambda work, _: review.run(work), lambda work: work.reviewed, review.state),
     Stage("split", lambda work, _: split.run(work), lambda work: work.split, split.state),
 )
-_ASKING = ("collect", "filter", "label")  # a run that begins with one of these may ask
+_ASKING = ("collect", "filter", "topics", "label")  # a run that begins with one of these may ask
+_OPTIONAL = "topics"  # a stage of jobs with the section of its name
+_REACHING = ("label", "clean", "review")  # what `label.until` repeats
 PUBLISH = "publish"
 WHOLE_RUN = RunOptions()
 NAMES = (*(stage.name for stage in STAGES), PUBLISH)
+
+
+def stages_of(work: Workspace) -> tuple[Stage, ...]:
+    """Return the stages that a job has: topics only where its file has that section."""
+    return tuple(stage for stage in STAGES if stage.name != _OPTIONAL or work.config.topics is not None)
 
 
 def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
@@ -76,12 +85,16 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
     A version that changes or loses rows of the last one, or that is made while articles wait, is made only where `options.publish`
     says so; otherwise the return value tells why there is none and what it would be.  None: nothing is held back.
     """
+    if options.first == _OPTIONAL and options.last != _OPTIONAL and work.config.topics is None:
+        options = replace(options, first="label")
     start, end = NAMES.index(options.first), NAMES.index(options.last)
     if start > end:
         raise ConfigError(f"--from {options.first} comes after --to {options.last}; the order is: {' '.join(NAMES)}")
     check_config(work)
-    for number, stage in enumerate(STAGES[start : end + 1], start):
-        _run_stage(work, stage, options, is_first=number == start)
+    for stage in stages_of(work):
+        if not start <= NAMES.index(stage.name) <= end:
+            continue
+        _run_stage(work, stage, options, is_first=stage.name == options.first)
         if stage.name == "review" and options.first in _ASKING:
             _reach(work, options)
         if stage.name == "split" and work.config.label.until is not None:
@@ -108,8 +121,9 @@ def _reach(work: Workspace, options: RunOptions) -> None:
         return
     shards = read_order(work.articles)
     while (lacking := label_progress.shortfall(work, shards)).count and options.limit is None:
-        for stage in STAGES[2:5]:
-            _run_stage(work, stage, options, is_first=False)
+        for stage in STAGES:
+            if stage.name in _REACHING:
+                _run_stage(work, stage, options, is_first=False)
     for stratum, count in lacking.exhausted.items():
         where = f" of {work.config.label.until_by} {stratum!r}" if stratum else ""
         _log.warning(f"label.until: {count:,} rows{where} cannot be reached, for there are no more articles")
@@ -190,7 +204,7 @@ def _states(work: Workspace) -> Iterator[tuple[str, str]]:
     """Yield the stages in order with their states; a stage is looked at only when it is drawn."""
     shards = read_json(work.articles.path / "_order.json") or []
     stale: str | None = None
-    for stage in STAGES:
+    for stage in stages_of(work):
         state = stage.state(work, shards) if shards or stage.name == "collect" else NOT_RUN
         if stale and (state in (DONE, UNKNOWN) or state.startswith("stale")):
             state = f"stale: {stale} is stale"
@@ -213,6 +227,13 @@ def _check_ready(work: Workspace, first: str) -> None:
             )
 
 
+def run_topics(work: Workspace, refit: bool = False) -> None:
+    """Collect, filter and group the articles into topics, whether or not the job file has the section; nothing is labelled."""
+    run(work, RunOptions(last="filter"))
+    with work.locked():
+        topics.run(work, refit=refit)
+
+
 # --- status ---
 
 
@@ -220,7 +241,7 @@ def status(work: Workspace) -> dict[str, Any]:
     """Return each stage's rows in, kept and rejected by reason, its cost and state; nothing is run, nothing is written."""
     order = read_json(work.articles.path / "_order.json") or []
     (ledger, batches, workers), stage_states = _ledger_totals(work, order), states(work)
-    stages = [_stage_status(work, stage, order, stage_states[stage.name]) for stage in STAGES]
+    stages = [_stage_status(work, stage, order, stage_states[stage.name]) for stage in stages_of(work)]
     label_row = next(row for row in stages if row["stage"] == "label")
     label_row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
     label_row |= {name: ledger.pop(name) for name in ("cost_of_labels_usd", "unpriced_models")}

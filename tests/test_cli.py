@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,8 @@ def test_the_quickstart_shows_every_kind_of_row(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     report = json.loads(command("status", path, "--json").stdout)
     stages = {row["stage"]: row for row in report["stages"]}
-    for before, after in zip(runner.NAMES[:-1], runner.NAMES[1:-1], strict=False):
+    names = [name for name in runner.NAMES if name in stages]
+    for before, after in pairwise(names[:-1]):
         assert stages[after]["rows"] == stages[before]["kept"]
         assert stages[before]["rows"] == stages[before]["kept"] + sum(stages[before]["rejected"].values())
     assert set(stages["collect"]["rejected"]) == {

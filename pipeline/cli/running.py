@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STAGES = (
     "collect",
     "filter",
+    "topics",
     "label",
     "clean",
     "review",

@@ -1,4 +1,4 @@
-"""What a plugin is: the base classes of sources, filters, tasks and providers, with every hook that a stage may call.
+"""What a plugin is: the base classes of sources, filters, tasks, providers and embedders, with every hook that a stage may call.
 
 A plugin is a module with `Options`, which checks its section of the job file, and one class, which inherits from the base of its
 kind here.  What is abstract or has no value here must be given; every other hook has a default, so that a plugin writes down
@@ -8,15 +8,15 @@ what differs.  Stages call hooks without asking whether they are there: a plugin
     filters     Options(FilterOptions)   Filter     decide
     tasks       Options                  Task       column, prompt, variables, parse
     providers   Options                  Provider   identity, and ask or answer
+    embedders   Options                  Embedder   identity, embed
 
 No base class has a state of its own: an `__init__` need not call that of its base.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from inspect import get_annotations
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pyarrow as pa
 
 from pipeline.core.batch_api import BatchApi as BatchApi
+from pipeline.core.embedder import Embedder as Embedder
 from pipeline.core.label_section import LabelSection as LabelSection  # plugins take theirs from here
 from pipeline.core.options import FilterOptions as FilterOptions
 from pipeline.core.options import SourceOptions as SourceOptions
+from pipeline.core.plugin import Plugin as Plugin
 from pipeline.core.types import Article, BadRow, Label, LabelColumn, ModelInfo, RateLimits, RawRow, Reply, Request, Unit
 
 if TYPE_CHECKING:
@@ -34,17 +36,6 @@ if TYPE_CHECKING:
 
 Reasons = list[str | None]  # why each row may not stay, None where it may
 Columns = dict[str, list[Any]]  # a value for each row, by the column's name
-
-
-class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind
-    """Base of the four kinds."""
-
-    @classmethod
-    def lacks(cls) -> list[str]:
-        """Return what the class must define and does not, sorted."""
-        declared = {name for part in cls.__mro__ if part.__module__ == __name__ for name in get_annotations(part)}
-        valued = {name for part in cls.__mro__ for name in vars(part)}
-        return sorted(cls.__abstractmethods__ | (declared - valued))
 
 
 class Source(Plugin):

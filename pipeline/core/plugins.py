@@ -1,7 +1,7 @@
 """Plugins: a folder's listing is its registry, and a dotted name is somebody else's module.
 
 A plugin module holds `Options` and one class, named after its folder (`sources` -> `Source`, `filters` -> `Filter`, `providers` ->
-`Provider`, `tasks` -> `Task`); both inherit from the bases in `pipeline.core.contracts`.
+`Provider`, `tasks` -> `Task`, `embedders` -> `Embedder`); both inherit from the bases in `pipeline.core.contracts`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,20 @@ from pipeline.core.hints import did_you_mean
 if TYPE_CHECKING:
     from pipeline.core.text.tokens import Counter
 
-Kind = Literal["sources", "filters", "providers", "tasks"]
+Kind = Literal["sources", "filters", "providers", "tasks", "embedders"]
 FOLDERS: dict[Kind, str] = {  # where the plugins of a kind are
     "sources": "pipeline.collect.sources",
     "filters": "pipeline.filter.filters",
     "providers": "pipeline.label.providers",
     "tasks": "pipeline.clean.tasks",
+    "embedders": "pipeline.topics.embedders",
 }
 _BASES: dict[Kind, tuple[type[contracts.Plugin], type[options.Options]]] = {
     "sources": (contracts.Source, contracts.SourceOptions),
     "filters": (contracts.Filter, contracts.FilterOptions),
     "providers": (contracts.Provider, options.Options),
     "tasks": (contracts.Task, options.Options),
+    "embedders": (contracts.Embedder, options.Options),
 }
 
 
@@ -67,6 +69,12 @@ class TaskModule(Module, Protocol):
     Task: type[contracts.Task]
 
 
+class EmbedderModule(Module, Protocol):
+    """A module of an embedder."""
+
+    Embedder: type[contracts.Embedder]
+
+
 def names(kind: Kind) -> list[str]:
     """Names of the built-in plugins of a kind, sorted."""
     folder = importlib.import_module(FOLDERS[kind])
@@ -81,6 +89,8 @@ def load(kind: Literal["filters"], name: str) -> FilterModule: ...
 def load(kind: Literal["providers"], name: str) -> ProviderModule: ...
 @overload
 def load(kind: Literal["tasks"], name: str) -> TaskModule: ...
+@overload
+def load(kind: Literal["embedders"], name: str) -> EmbedderModule: ...
 @overload
 def load(kind: Kind, name: str) -> Module: ...
 def load(kind: Kind, name: str) -> Any:
@@ -143,6 +153,8 @@ def create(
 ) -> contracts.Provider: ...
 @overload
 def create(kind: Literal["tasks"], name: str, options: options.Options, count: Counter, /) -> contracts.Task: ...
+@overload
+def create(kind: Literal["embedders"], name: str, options: options.Options, folder: Path, /) -> contracts.Embedder: ...
 def create(kind: Kind, name: str, /, *args: Any) -> Any:
     """Return an instance of a plugin's class; the arguments are those of its base's `__init__`.  Raises ConfigError."""
     return vars(load(kind, name))[_BASES[kind][0].__name__](*args)

@@ -50,13 +50,13 @@ def _keys(articles: pa.Table) -> Iterator[_Key]:
 
 def decisions(work: Workspace, shard: str, config: Any, columns: Sequence[str]) -> EarlierDecisions | None:
     """Return what is in `filtered/` of a shard by the same filters, with these columns of theirs; None where nothing is."""
-    decided, emitted = work.decisions.manifest(shard), work.filtered.manifest(shard)
+    decided, emitted = work.decisions.manifest(shard), work.filter_output.manifest(shard)
     if not _is_of_these_filters(decided, config) or not _is_made_of(emitted, decided):
         return None
     assert decided is not None
     rows = dict[_Key, dict[str, Any]]()
     wanted = ["id", "text_sha256", *columns]
-    for table in (work.filtered.read(shard, wanted), work.filtered.read_rejected(shard)):
+    for table in (work.filter_output.read(shard, wanted), work.filter_output.read_rejected(shard)):
         for row in table.select([n for n in (*wanted, "reason", "detail") if n in table.column_names]).to_pylist():
             rows[row["id"], row["text_sha256"]] = row
     return EarlierDecisions(decided.notes, rows)

@@ -66,7 +66,7 @@ def _steps(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> tup
     specs = [in_key(options, mode="json") for options in work.config.filter_options]
     deciding = Step(work.decisions, [work.articles], [VERSION, specs], "filters changed")
     emitting = Step(
-        work.filtered,
+        work.filter_output,
         [work.articles, work.decisions],
         VERSION,
         "filters changed",

@@ -22,6 +22,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.options import Options as Options
 from pipeline.core.types import LabelColumn
 from pipeline.job.label_options import LabelOptions
+from pipeline.job.topic_options import TopicOptions
 from pipeline.job.validation import check, dotted
 from pipeline.job.yaml_reader import parse_yaml, read_text
 
@@ -154,6 +155,7 @@ class JobConfig(Options):
     )
     sources: Annotated[list[PluginSpec], Field(min_length=1, repr=False)]  # an address may hold a password
     filters: list[PluginSpec] = []
+    topics: TopicOptions | None = None  # null: no stage of this name
     label: LabelOptions = LabelOptions()
     clean: dict[str, Any] = {}
     review: ReviewOptions = ReviewOptions()
@@ -178,6 +180,14 @@ class JobConfig(Options):
             model = plugins.load("filters", spec.type).Options
             values = (model.counted_by(self.tokenizer) if issubclass(model, FilterOptions) else {}) | values
         return values
+
+    @cached_property
+    def embedder_options(self) -> list[Any]:
+        """Return the options of the embedders that `topics.embed` names, those of a job without the section by default."""
+        specs = (self.topics or TopicOptions()).embed
+        return [
+            self._options("embedders", spec.plugin, spec.values, ("topics", "embed", i)) for i, spec in enumerate(specs)
+        ]
 
     @cached_property
     def provider_options(self) -> Any:

@@ -65,6 +65,8 @@ def load_job(path: str | os.PathLike[str], overrides: Overrides = ()) -> JobConf
         raise ConfigError(f"{path}: name: {config.name!r} is no name of a folder on Windows; give another")
     for section in ("source_options", "filter_options", "provider_options", "task_options"):
         getattr(config, section)
+    if config.topics is not None:
+        config.embedder_options  # noqa: B018 - checked, and kept
     return config
 
 

@@ -16,6 +16,7 @@ from pipeline.core.shards import Folder
 from pipeline.job import owner
 from pipeline.job.config import JobConfig
 from pipeline.job.given_texts import GivenTexts
+from pipeline.job.topic_table import TopicTable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -54,8 +55,28 @@ class Workspace:
         return Folder(self.path / "filtered.decisions")
 
     @property
-    def filtered(self) -> Folder:
+    def filter_output(self) -> Folder:
+        """Return what the filters kept."""
         return Folder(self.path / "filtered")
+
+    @property
+    def filtered(self) -> Folder:
+        """Return the articles that go on: what the filters kept, less the topics that the job drops."""
+        return self.topics_kept if self.config.topics and self.config.topics.drop else self.filter_output
+
+    @property
+    def topics_kept(self) -> Folder:
+        """Return what the filters kept and no dropped topic has; made only where `topics.drop` names some."""
+        return Folder(self.path / "topics.kept")
+
+    @property
+    def topic_table(self) -> TopicTable:
+        return TopicTable(self.path / "topics", self.config.in_commands)
+
+    @property
+    def topic_vectors(self) -> Path:
+        """Return the folder of the vectors of articles, by embedder."""
+        return self.path / "topics.vectors"
 
     @property
     def requests(self) -> Folder:

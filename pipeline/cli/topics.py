@@ -1,0 +1,69 @@
+"""Command `topics`: what the articles of a job are about, and what a person says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli import output
+from pipeline.cli.group import AS_JSON, QUICKSTART, Job, job_command
+
+if TYPE_CHECKING:
+    from pipeline.job.workspace import Workspace
+
+_WIDTH = 100  # characters of a line of words
+
+
+@job_command("topics", "Group the filtered articles into topics that keep their ids, and show them.",
+             f"topics {QUICKSTART}\n  labelmill topics {QUICKSTART} --topic 3")  # fmt: skip
+@click.option("--topic", type=int, metavar="ID", help="Everything of one topic: all its words, months, articles.")
+@click.option("--refit", is_flag=True, help="Group all articles anew; topics that go on keep their ids.")
+@AS_JSON
+def topics(job: Job, topic: int | None, refit: bool, as_json: bool) -> None:
+    from pipeline import runner
+    from pipeline.commands import topics
+
+    work = job.workspace()
+    runner.run_topics(work, refit)
+    if topic is not None:
+        parts = topics.one(work, topic)
+        output.say(parts, as_json, lambda: _one(parts))
+    else:
+        report = topics.overview(work)
+        output.say(report, as_json, lambda: _table(report, work))
+
+
+def _table(report: dict[str, Any], work: Workspace) -> None:
+    print(f"{'id':>4}{'articles':>10}  {'name':40} words")
+    for row in report["topics"]:
+        words = ", ".join(row["words"])[:_WIDTH]
+        print(f"{row['id']:>4}{row['size']:>10,}  {_fitted(row['name'], 40)} {words}")
+    without = ", ".join(f"{reason} {count:,}" for reason, count in report["without"].items())
+    print(f"{report['articles']:,} articles, {len(report['topics']):,} topics"
+          + (f"; without a topic: {without}" if without else ""))  # fmt: skip
+    print(f"the tables: {work.topic_table.path}")
+
+
+def _fitted(text: str, width: int) -> str:
+    """Return a text cut or filled to a width on the screen, where a Hangul or Han character takes two."""
+    from unicodedata import east_asian_width
+
+    shown, taken = "", 0
+    for character in text:
+        own = 2 if east_asian_width(character) in "WF" else 1
+        if taken + own > width:
+            break
+        shown, taken = shown + character, taken + own
+    return shown + " " * (width - taken)
+
+
+def _one(parts: dict[str, Any]) -> None:
+    print(f"{parts['id']}  {parts['name']}  ({parts['size']:,} articles, named by {parts['named_by']})")
+    print(f"under: {parts['broad_id']}  {parts['broad_name']}")
+    for name, title in (("words", "c-TF-IDF"), ("words_mmr", "MMR"), ("words_central", "central")):
+        print(f"{title:>9}: {', '.join(parts[name])}")
+    if parts["months"]:
+        print("   months: " + ", ".join(f"{month} {count:,}" for month, count in parts["months"].items()))
+    for article in parts["articles"]:
+        print(f"  {article['similarity']:.2f}  {article['id']}  {article['title'] or ''}")

@@ -1,0 +1,59 @@
+"""Articles of topics that the job drops: they go no further, and stand in `topics.kept.rejected/` with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.core.progress import progress_bar
+from pipeline.core.shards import REJECTED, Output
+from pipeline.engines.local import map_shards
+from pipeline.engines.steps import DONE, Step
+from pipeline.job.topic_options import TopicOptions
+from pipeline.job.workspace import Workspace
+
+_REASON = "topic_dropped"
+
+
+def run(work: Workspace, options: TopicOptions, shards: Sequence[str]) -> None:
+    """Bring `topics.kept/` up to date, where the job drops topics."""
+    if not options.drop:
+        return
+    dropped = _dropped(work, options)
+    map_shards(
+        _step(work, options, dropped),
+        shards,
+        transform=lambda shard: _parted(work.filter_output.read(shard), dropped),
+        progress=progress_bar("topics", len(shards), "shards"),
+    )
+
+
+def state(work: Workspace, options: TopicOptions, shards: Sequence[str]) -> str:
+    """Return the state of `topics.kept/`; done where nothing is dropped."""
+    return _step(work, options, _dropped(work, options)).state(shards) if options.drop else DONE
+
+
+def _dropped(work: Workspace, options: TopicOptions) -> dict[str, int]:
+    """Return the digests of the texts that go no further, with their topics."""
+    return {digest: topic for digest, topic in work.topic_table.topic_of_text().items() if topic in options.drop}
+
+
+def _step(work: Workspace, options: TopicOptions, dropped: dict[str, int]) -> Step:
+    def of_shard(shard: str) -> Any:
+        digests = work.filter_output.read(shard, ["text_sha256"]).column("text_sha256").to_pylist()
+        return [digest for digest in digests if digest in dropped]
+
+    return Step(work.topics_kept, [work.filter_output], "topics.kept", "topics changed", extra=of_shard)
+
+
+def _parted(articles: pa.Table, dropped: dict[str, int]) -> Output:
+    topics = [dropped.get(digest) for digest in articles.column("text_sha256").to_pylist()]
+    out = np.array([topic is not None for topic in topics], bool)
+    rejected = articles.filter(pa.array(out)).select([name for name in REJECTED.names if name in articles.column_names])
+    details = [f"topic={topic}" for topic in topics if topic is not None]
+    rejected = rejected.append_column("reason", pa.array([_REASON] * len(details), pa.string()))
+    rejected = rejected.append_column("detail", pa.array(details, pa.string()))
+    return Output(articles.filter(pa.array(~out)), rejected.select(REJECTED.names))

@@ -1,0 +1,211 @@
+"""Stage topics: `filtered/` -> `topics/`: which article has which topic, where it stands on the map, and what topics are called.
+
+Only jobs with the section `topics` have the stage; `labelmill topics JOB` runs it for any.  What is there stays: articles that came
+since join topics or found new ones, and only `refit` groups all of them anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.errors import InputError
+from pipeline.core.files import digest_of, file_digest, read_json, write_json
+from pipeline.core.options import in_key
+from pipeline.core.shards import read_order
+from pipeline.engines.steps import NOT_RUN
+from pipeline.job.topic_options import TopicOptions
+from pipeline.job.workspace import Workspace
+from pipeline.topics import dropping, names, rounds, tables
+from pipeline.topics.assignments import Assigned, Assignments
+from pipeline.topics.describing import described
+from pipeline.topics.embedding import Embedding, embedded
+from pipeline.topics.log import TopicLog, Topics
+from pipeline.topics.texts import Key, Texts, numbered
+
+_log = logging.getLogger("labelmill.topics")
+VERSION = 1
+CHANGED = 0.2  # the share of a topic's members from which on it is described and named anew
+_GROUPING = ("embed", "neighbours", "nr_topics", "min_size", "max_unassigned", "sample", "seed")
+Ask = Callable[[list[names.Question]], dict[int, str]]  # names of topics, by a model
+
+
+@dataclass
+class _Stage:
+    work: Workspace
+    options: TopicOptions
+    shards: Sequence[str]
+
+    def __post_init__(self) -> None:
+        folder = self.work.topic_table.path
+        self.texts = Texts(self.work, self.shards)
+        self.log, self.assignments = TopicLog(folder / "log.jsonl"), Assignments(folder / "assigned")
+
+    @property
+    def key(self) -> str:
+        """What the tables are made of: the articles, the options, and everything that happened to topics."""
+        inputs = [self.work.filter_output.digest(shard) for shard in self.shards]
+        options = in_key(self.options, mode="json", exclude={"names", "publish", "drop"})
+        log = file_digest(self.log.path) if self.log.path.exists() else None
+        return digest_of([VERSION, inputs, options, sorted(self.options.drop), log])
+
+    @property
+    def grouping(self) -> dict[str, Any]:
+        """The options that say how articles are grouped: another value counts from a refit on."""
+        dumped = self.options.model_dump(mode="json")
+        return {name: dumped[name] for name in _GROUPING}
+
+
+def options_of(work: Workspace) -> TopicOptions:
+    """Return the job's section `topics`, its defaults where it has none."""
+    return work.config.topics or TopicOptions()
+
+
+def run(work: Workspace, ask: Ask | None = None, refit: bool = False) -> None:
+    """Bring the topics up to date with the filtered articles; `refit`: group all of them anew.
+
+    `ask` names topics by a model.  Raises Paused, with everything answered kept.
+    """
+    stage = _Stage(work, options_of(work), read_order(work.articles))
+    table = work.topic_table
+    if refit or (read_json(table.manifest_file) or {}).get("key") != stage.key:
+        _bring_up_to_date(stage, refit)
+    if ask:
+        _name(stage, ask)
+    dropping.run(work, stage.options, stage.shards)
+
+
+def state(work: Workspace, shards: Sequence[str]) -> str:
+    """Return the state of `topics/` against `filtered/` and the job file."""
+    stage, manifest = _Stage(work, options_of(work), shards), read_json(work.topic_table.manifest_file)
+    if manifest is None:
+        return NOT_RUN
+    try:
+        key = stage.key
+    except InputError:
+        return NOT_RUN
+    if manifest["key"] != key:
+        return "stale: articles or topics changed"
+    return dropping.state(work, stage.options, shards)
+
+
+def _bring_up_to_date(stage: _Stage, refit: bool) -> None:
+    numbers = numbered(stage.texts.keys())
+    keys = list(numbers)
+    topics = stage.log.read()
+    space = embedded(stage.work, stage.options, stage.texts, numbers, refit)
+    _check_same_space(stage, topics, space, refit)
+    assigned = stage.assignments.read(numbers, topics.last_round)
+    assigned.topic = rounds.members(topics, assigned.topic)
+    if numbers and (refit or assigned.is_new.any() or not topics.rounds):
+        assigned, topics = _round(stage, keys, numbers, topics, space, assigned, refit)
+    tables.write(stage.work, stage.texts, numbers, assigned, topics, space.space, stage.options.drop)
+    write_json(stage.work.topic_table.manifest_file, {"key": stage.key, "rounds": topics.last_round})
+
+
+def _check_same_space(stage: _Stage, topics: Topics, space: Embedding, refit: bool) -> None:
+    """Raise InputError where the topics were found by other embedders; tell where other options wait for a refit."""
+    if refit or not topics.rounds:
+        return
+    fitted = next(each for each in reversed(topics.rounds) if each["kind"] == "fit")
+    command = f"labelmill topics {stage.work.config.in_commands} --refit"
+    if fitted["embedders"] != space.identities:
+        raise InputError(
+            f"{stage.work.topic_table.path}: the topics were found by other embedders than topics.embed names now; {command} "
+            "groups all articles anew, and topics that go on keep their ids"
+        )
+    waiting = [name for name, value in stage.grouping.items() if fitted["options"].get(name, value) != value]
+    if waiting:
+        _log.info(f"topics: {', '.join(waiting)} changed, and counts from a refit on: {command}")
+
+
+def _round(
+    stage: _Stage,
+    keys: list[Key],
+    numbers: dict[Key, int],
+    topics: Topics,
+    space: Embedding,
+    assigned: Assigned,
+    refit: bool,
+) -> tuple[Assigned, Topics]:
+    number, is_fit = topics.last_round + 1, refit or not topics.rounds
+    make = rounds.first if is_fit else rounds.further
+    made = make(space.space, keys, stage.options, topics, assigned)
+    about: dict[str, Any] = {"round": number, "kind": "fit" if is_fit else "growth", "articles": len(keys)}
+    if is_fit:
+        about |= {"embedders": space.identities, "options": stage.grouping}
+    after = stage.log.read()
+    for event in made.events:
+        after.apply({**event, "round": number})
+    events = [*made.events, *_described(stage, numbers, after, space, made.assigned, number)]
+    for event in events[len(made.events) :]:
+        after.apply({**event, "round": number})
+    events += names.broad_events(after, made.assigned.topic) if is_fit else []
+    stage.assignments.write(number, keys, made.changed, made.assigned)
+    stage.log.add_round(events, about)
+    return made.assigned, stage.log.read()
+
+
+def _described(
+    stage: _Stage, numbers: dict[Key, int], topics: Topics, space: Embedding, assigned: Assigned, number: int
+) -> list[dict[str, Any]]:
+    """Return the descriptions, and names by words, of topics that are new or whose members changed by a fifth."""
+    wanted = _changed(stage, numbers, topics, assigned, "described")
+    if not wanted:
+        return []
+    middles = rounds.middles_of(topics)
+    by_topic = described(stage.texts, numbers, assigned.topic, space.space, middles, wanted)
+    events: list[dict[str, Any]] = [
+        {
+            "event": "described",
+            "id": topic,
+            "words": each.words,
+            "representatives": each.representatives,
+            "language": each.language,
+        }
+        for topic, each in by_topic.items()
+    ]
+    for event in events:
+        topics.apply({**event, "round": number})
+    return events + names.by_words(topics, wanted)
+
+
+def _changed(stage: _Stage, numbers: dict[Key, int], topics: Topics, assigned: Assigned, since: str) -> list[int]:
+    """Return the topics whose members changed by a fifth since the round in which they were `described` or `named`."""
+    changed: list[int] = []
+    before: dict[int, Any] = {}
+    for topic in sorted(topics.live.values(), key=lambda topic: topic.id):
+        at = getattr(topic, since)
+        if at and at not in before:
+            before[at] = rounds.members(topics, stage.assignments.read(numbers, at).topic)
+        own = np.flatnonzero(assigned.topic == topic.id)
+        if not at or rounds.has_changed(np.flatnonzero(before[at] == topic.id), own, CHANGED):
+            changed.append(topic.id)
+    return changed
+
+
+def _name(stage: _Stage, ask: Ask) -> None:
+    """Have a model name the topics that it has not named, or whose members changed by a fifth since."""
+    numbers = numbered(stage.texts.keys())
+    topics = stage.log.read()
+    assigned = stage.assignments.read(numbers, topics.last_round)
+    assigned.topic = rounds.members(topics, assigned.topic)
+    changed = set(_changed(stage, numbers, topics, assigned, "named"))
+    wanted = [topic.id for topic in topics.live.values() if names.needs_model(topic, topic.id in changed)]
+    if not wanted:
+        return
+    answers = ask(names.questions(stage.work, stage.texts, topics, wanted))
+    for event in names.by_model(topics, answers, str(stage.work.config.name)):
+        stage.log.add({**event, "round": topics.last_round})
+    _bring_up_to_date(stage, refit=False)
+
+
+def apply_by_hand(work: Workspace, event: dict[str, Any]) -> None:
+    """Note what a person says of topics, for good, and bring the tables up to date."""
+    stage = _Stage(work, options_of(work), read_order(work.articles))
+    stage.log.add({**event, "round": stage.log.read().last_round})
+    _bring_up_to_date(stage, refit=False)
