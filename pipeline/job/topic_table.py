@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
-from pipeline.core.shards import read_parquet
+from pipeline.core.parquet import read_parquet
 
 ARTICLES = pa.schema(
     [

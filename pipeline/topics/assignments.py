@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.core.shards import read_parquet, write_parquet
+from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.topics.space import Floats, Numbers
 from pipeline.topics.texts import KEY_BYTES, Key
 

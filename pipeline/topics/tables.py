@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.core.shards import write_parquet
+from pipeline.core.parquet import write_parquet
 from pipeline.job.topic_table import ARTICLES, TOPICS
 from pipeline.job.workspace import Workspace
 from pipeline.topics.assignments import NONE, Assigned

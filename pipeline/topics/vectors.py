@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from pipeline.core.embedder import Embedder
 from pipeline.core.files import digest_of, write_json
+from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.progress import progress_bar
-from pipeline.core.shards import read_parquet, write_parquet
 from pipeline.topics.texts import KEY_BYTES, Key, Texts
 
 Matrix = np.ndarray[Any, np.dtype[np.int8]]
