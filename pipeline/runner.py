@@ -55,7 +55,7 @@ class Stage:
 STAGES = (
     Stage("collect", collect.run, lambda work: work.articles, collect.state),
     Stage("filter", filter_stage.run, lambda work: work.filter_output, filter_stage.state),
-    Stage("topics", lambda work, options: topics.run(work), lambda work: work.topics_kept, topics.state),
+    Stage("topics", lambda work, _: topics.run(work, _label_alone), lambda work: work.topics_kept, topics.state),
     Stage(
         "label",
         lambda work, options: label.run(work, options, near_copies),
@@ -227,11 +227,17 @@ def _check_ready(work: Workspace, first: str) -> None:
             )
 
 
-def run_topics(work: Workspace, refit: bool = False) -> None:
+def _label_alone(work: Workspace) -> None:
+    """Ask what is to be asked in a job within a job, and clean the answers."""
+    label.run(work, WHOLE_RUN)
+    clean.run(work)
+
+
+def run_topics(work: Workspace, refit: bool = False, named: bool = True) -> None:
     """Collect, filter and group the articles into topics, whether or not the job file has the section; nothing is labelled."""
     run(work, RunOptions(last="filter"))
     with work.locked():
-        topics.run(work, refit=refit)
+        topics.run(work, _label_alone if named else None, refit)
 
 
 # --- status ---

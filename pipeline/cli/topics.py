@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,20 +19,66 @@ _WIDTH = 100  # characters of a line of words
 @job_command("topics", "Group the filtered articles into topics that keep their ids, and show them.",
              f"topics {QUICKSTART}\n  labelmill topics {QUICKSTART} --topic 3")  # fmt: skip
 @click.option("--topic", type=int, metavar="ID", help="Everything of one topic: all its words, months, articles.")
+@click.option("--diff", is_flag=True, help="Which topics were born, died, were split or merged in the last round.")
+@click.option("--merge", metavar="ID,ID", help="Make these topics one, for good.")
+@click.option("--rename", nargs=2, metavar="ID NAME", help="Give a topic a name, for good.")
+@click.option("--quote", is_flag=True, help="What names by a model will cost, before they are paid.")
 @click.option("--refit", is_flag=True, help="Group all articles anew; topics that go on keep their ids.")
 @AS_JSON
-def topics(job: Job, topic: int | None, refit: bool, as_json: bool) -> None:
+def topics(
+    job: Job, topic: int | None, diff: bool, merge: str | None, rename: tuple[str, str] | None, quote: bool, refit: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     from pipeline import runner
     from pipeline.commands import topics
 
     work = job.workspace()
+    if quote:
+        runner.run_topics(work, refit, named=False)
+        estimate = topics.quote(work)
+        return output.say(asdict(estimate), as_json, lambda: output.quote(estimate))
     runner.run_topics(work, refit)
+    if merge or rename:
+        with work.locked():
+            topics.change_by_hand(
+                work, _numbers(merge) if merge else [], (_number(rename[0]), rename[1]) if rename else None
+            )
+    if diff:
+        changes = topics.changes(work)
+        return output.say(changes, as_json, lambda: _changes(changes))
     if topic is not None:
         parts = topics.one(work, topic)
         output.say(parts, as_json, lambda: _one(parts))
     else:
         report = topics.overview(work)
         output.say(report, as_json, lambda: _table(report, work))
+
+
+def _numbers(given: str) -> list[int]:
+    return [_number(part) for part in given.split(",")]
+
+
+def _number(given: str) -> int:
+    try:
+        return int(given)
+    except ValueError:
+        raise click.UsageError(f"{given!r} is no topic's id; write --merge 3,7 and --rename 3 'Ferries'") from None
+
+
+def _changes(changes: dict[str, Any]) -> None:
+    print(f"round {changes['round']}: {changes['kind']}")
+    for row in changes["born"]:
+        print(f"  born    {row['id']:>4}  {row['name']}")
+    for row in changes["died"]:
+        print(f"  died    {row['id']:>4}  {row['name']}")
+    for row in changes["split"]:
+        print(f"  split   {row['id']:>4}  {row['name']}  into " + ", ".join(str(part["id"]) for part in row["into"]))
+    for row in changes["merged"]:
+        print(f"  merged  {row['id']:>4}  {row['name']}  of " + ", ".join(str(part["id"]) for part in row["of"]))
+    for row in changes["merged_by_hand"]:
+        print(f"  merged by hand  {row['id']}  {row['name']}  into {row['into']}")
+    if not any(changes[kind] for kind in ("born", "died", "split", "merged", "merged_by_hand")):
+        print("  no topic was born, died, was split or merged")
 
 
 def _table(report: dict[str, Any], work: Workspace) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.errors import InputError
+from pipeline.commands import quote as quoting
+from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
+from pipeline.label.cost.quote import Quote
+from pipeline.topics import by_hand, comparison, stage
 
 _TITLE = 80  # characters
 
@@ -42,6 +45,30 @@ def one(work: Workspace, topic: int) -> dict[str, Any]:
         if row_id in near
     ]
     return {**row, "months": months, "articles": articles}
+
+
+def quote(work: Workspace) -> Quote:
+    """Return what names by the model of `topics.names` will cost."""
+    naming = stage.naming_job(work)
+    if naming is None:
+        raise ConfigError(
+            f"{work.config.file}: topics.names: no model is named; topics are named by their words, for nothing"
+        )
+    return quoting.quote(naming)
+
+
+def changes(work: Workspace) -> dict[str, Any]:
+    """Return which topics were born, died, were split or merged in the last round."""
+    work.topic_table.check()
+    return comparison.last_changes(work, read_order(work.articles))
+
+
+def change_by_hand(work: Workspace, merged: list[int], renamed: tuple[int, str] | None) -> None:
+    """Merge topics, and give one a name."""
+    if merged:
+        by_hand.merge(work, merged)
+    if renamed:
+        by_hand.rename(work, *renamed)
 
 
 def _months_and_titles(work: Workspace, ids: set[str], shown: set[str]) -> tuple[dict[str, int], dict[str, str]]:

@@ -36,6 +36,7 @@ class Topic:
     named_by: str = BY_WORDS
     named: int = 0  # the round of the members by which it was named
     broad: int = 0
+    language: str | None = None  # of most of its articles
 
 
 @dataclass
@@ -76,7 +77,9 @@ class Topics:
 
     def _described(self, event: Event) -> None:
         words, near = event["words"], tuple(event["representatives"])
-        self._change(event["id"], words=words, representatives=near, described=event["round"])
+        self._change(
+            event["id"], words=words, representatives=near, described=event["round"], language=event.get("language")
+        )
 
     def _named(self, event: Event) -> None:
         self._change(event["id"], name=event["name"], named_by=event["by"], named=event["round"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.text.folding import fold_case, fold_space
-from pipeline.job.workspace import Workspace
+from pipeline.core.text.folding import fold_case
 from pipeline.topics.log import BY_HAND, BY_WORDS, Event, Topic, Topics
 from pipeline.topics.space import Numbers, joined
 from pipeline.topics.texts import Texts
@@ -17,6 +17,9 @@ from pipeline.topics.texts import Texts
 MOST_WORDS = 6
 _IN_A_NAME = 3  # of the best words
 _FEWEST_FOR_BROAD = 6  # topics
+_DOCUMENTS, _READ = 4, 600  # articles, and characters of each, that a model is told of a topic
+_SIBLINGS, _OF_A_SIBLING = 6, 5  # topics, and words of each
+_SHORT = 3  # letters of words that tell no two names apart
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,53 @@ def needs_model(topic: Topic, has_changed: bool) -> bool:
     return topic.named_by != BY_HAND and (topic.named_by == BY_WORDS or has_changed)
 
 
-def questions(work: Workspace, texts: Texts, topics: Topics, wanted: list[int]) -> list[Question]:
-    """Return what a model is asked about topics."""
-    return []
+def questions(texts: Texts, topics: Topics, wanted: list[int]) -> list[Question]:
+    """Return what a model is told about topics: their words, some articles near the middle, what the nearest topics are about."""
+    representatives = {row: number for number in wanted for row in topics.live[number].representatives[:_DOCUMENTS]}
+    documents: dict[int, dict[str, str]] = {number: {} for number in wanted}
+    for batch in texts.batches(["id", "text"]):
+        for row_id, text in zip(batch.column("id").to_pylist(), batch.column("text").to_pylist(), strict=True):
+            if row_id in representatives:
+                documents[representatives[row_id]][row_id] = text[:_READ]
+    siblings = _siblings(topics, wanted)
+    return [
+        Question(
+            number,
+            topics.live[number].words.get("ctfidf", []),
+            [documents[number][row] for row in topics.live[number].representatives if row in documents[number]],
+            siblings[number],
+            topics.live[number].language,
+        )
+        for number in wanted
+    ]
 
 
-def by_model(topics: Topics, answers: dict[int, str], model: str) -> list[Event]:
+def _siblings(topics: Topics, wanted: list[int]) -> dict[int, list[str]]:
+    """Return what the topics nearest to each are about, in a few words each."""
+    ids = sorted(topics.live)
+    middles = joined([topics.live[number].centroid for number in ids])
+    likeness = joined([topics.live[number].centroid for number in wanted]).likeness(middles)
+    nearest = np.argsort(-likeness, axis=1, kind="stable")
+    return {
+        number: [
+            ", ".join(topics.live[ids[other]].words.get("ctfidf", [])[:_OF_A_SIBLING])
+            for other in row.tolist()
+            if ids[other] != number
+        ][:_SIBLINGS]
+        for number, row in zip(wanted, nearest, strict=True)
+    }
+
+
+def is_alike(one: str, other: str) -> bool:
+    """Return whether two names would be taken for each other: alike but for case, order and the shortest words."""
+    return _content(one) == _content(other)
+
+
+def _content(name: str) -> frozenset[str]:
+    words = re.findall(r"\w+", fold_case(name))
+    return frozenset(word for word in words if len(word) > _SHORT or not word.isascii()) or frozenset(words)
+
+
+def by_model(answers: dict[int, str], model: str) -> list[Event]:
     """Return the events of names that a model gave."""
-    return [{"event": "named", "id": number, "name": fold_space(name), "by": model} for number, name in answers.items()]
+    return [{"event": "named", "id": number, "name": name, "by": model} for number, name in answers.items()]

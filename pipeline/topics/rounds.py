@@ -125,17 +125,31 @@ def _new_topics(
     if len(loose) < max(least, 3):
         return []
     auto = options.model_copy(update={"nr_topics": "auto"})
-    labels = grouping.grouped(space.take(loose[: options.sample]), auto, least).labels
-    bar, events, number = _cohesion(space, assigned, middles), list[Event](), topics.next_id
-    for label in range(int(labels.max(initial=NONE)) + 1):
-        rows = loose[: options.sample][labels == label]
-        if len(rows) >= least and _hangs_together(space, rows) >= bar:
-            events.append(_founded(number, space, rows) | {"broad": _broad_of(space, rows, topics)})
-            assigned.topic[rows] = number
-            for row in rows.tolist():
-                assigned.reason[row] = None
-            number += 1
+    loose = loose[: options.sample]
+    labels = grouping.grouped(space.take(loose), auto, least).labels
+    groups = [loose[labels == label] for label in range(int(labels.max(initial=NONE)) + 1)]
+    bar, events = _cohesion(space, assigned, middles), list[Event]()
+    together = _joined(space, [rows for rows in groups if len(rows) >= least], bar)
+    for number, rows in enumerate((rows for rows in together if _hangs_together(space, rows) >= bar), topics.next_id):
+        events.append(_founded(number, space, rows) | {"broad": _broad_of(space, rows, topics)})
+        assigned.topic[rows] = number
+        for row in rows.tolist():
+            assigned.reason[row] = None
     return events
+
+
+def _joined(space: Space, groups: list[Any], bar: float) -> list[Any]:
+    """Return groups, those joined that hang together as one topic does: few articles are easily parted too finely."""
+    kept: list[Any] = []
+    for rows in groups:
+        for at, other in enumerate(kept):
+            both = np.sort(np.concatenate([other, rows]))
+            if _hangs_together(space, both) >= bar:
+                kept[at] = both
+                break
+        else:
+            kept.append(rows)
+    return kept
 
 
 def _broad_of(space: Space, rows: Any, topics: Topics) -> int:

@@ -7,7 +7,7 @@ since join topics or found new ones, and only `refit` groups all of them anew.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.core.shards import read_order
 from pipeline.engines.steps import NOT_RUN
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
-from pipeline.topics import dropping, names, rounds, tables
+from pipeline.topics import dropping, names, naming, rounds, tables
 from pipeline.topics.assignments import Assigned, Assignments
 from pipeline.topics.describing import described
 from pipeline.topics.embedding import Embedding, embedded
@@ -31,7 +31,6 @@ _log = logging.getLogger("labelmill.topics")
 VERSION = 1
 CHANGED = 0.2  # the share of a topic's members from which on it is described and named anew
 _GROUPING = ("embed", "neighbours", "nr_topics", "min_size", "max_unassigned", "sample", "seed")
-Ask = Callable[[list[names.Question]], dict[int, str]]  # names of topics, by a model
 
 
 @dataclass
@@ -65,17 +64,17 @@ def options_of(work: Workspace) -> TopicOptions:
     return work.config.topics or TopicOptions()
 
 
-def run(work: Workspace, ask: Ask | None = None, refit: bool = False) -> None:
+def run(work: Workspace, label: naming.Label | None = None, refit: bool = False) -> None:
     """Bring the topics up to date with the filtered articles; `refit`: group all of them anew.
 
-    `ask` names topics by a model.  Raises Paused, with everything answered kept.
+    `label` asks and cleans what a job within the job is to ask: names of topics.  Raises Paused, with everything answered kept.
     """
     stage = _Stage(work, options_of(work), read_order(work.articles))
     table = work.topic_table
     if refit or (read_json(table.manifest_file) or {}).get("key") != stage.key:
         _bring_up_to_date(stage, refit)
-    if ask:
-        _name(stage, ask)
+    if label and stage.options.names:
+        _name(stage, label)
     dropping.run(work, stage.options, stage.shards)
 
 
@@ -93,18 +92,48 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
     return dropping.state(work, stage.options, shards)
 
 
-def _bring_up_to_date(stage: _Stage, refit: bool) -> None:
-    numbers = numbered(stage.texts.keys())
-    keys = list(numbers)
-    topics = stage.log.read()
-    space = embedded(stage.work, stage.options, stage.texts, numbers, refit)
+@dataclass
+class Opened:
+    """Everything that is there of the topics of a job."""
+
+    numbers: dict[Key, int]  # the row of each text
+    topics: Topics
+    space: Embedding
+    assigned: Assigned
+
+
+def opened(work: Workspace, refit: bool = False) -> Opened:
+    """Return the topics of a job as its log leaves them, with the vectors of all articles."""
+    stage = _Stage(work, options_of(work), read_order(work.articles))
+    numbers, topics = numbered(stage.texts.keys()), stage.log.read()
+    space = embedded(work, stage.options, stage.texts, numbers, refit)
     _check_same_space(stage, topics, space, refit)
+    return Opened(numbers, topics, space, _assigned(stage, numbers, topics))
+
+
+def opened_log(work: Workspace) -> Topics:
+    """Return the topics of a job as its log leaves them."""
+    return _Stage(work, options_of(work), []).log.read()
+
+
+def _assigned(stage: _Stage, numbers: dict[Key, int], topics: Topics) -> Assigned:
     assigned = stage.assignments.read(numbers, topics.last_round)
     assigned.topic = rounds.members(topics, assigned.topic)
-    if numbers and (refit or assigned.is_new.any() or not topics.rounds):
-        assigned, topics = _round(stage, keys, numbers, topics, space, assigned, refit)
-    tables.write(stage.work, stage.texts, numbers, assigned, topics, space.space, stage.options.drop)
+    return assigned
+
+
+def _bring_up_to_date(stage: _Stage, refit: bool) -> None:
+    now = opened(stage.work, refit)
+    assigned, topics = now.assigned, now.topics
+    if now.numbers and (refit or not topics.rounds or _has_news(stage, now)):
+        assigned, topics = _round(stage, now, refit)
+    tables.write(stage.work, stage.texts, now.numbers, assigned, topics, now.space.space, stage.options.drop)
     write_json(stage.work.topic_table.manifest_file, {"key": stage.key, "rounds": topics.last_round})
+
+
+def _has_news(stage: _Stage, now: Opened) -> bool:
+    """Return whether there are articles that no round has seen, or topics that are others than they were described."""
+    return bool(now.assigned.is_new.any() or _changed(stage, now.numbers, now.topics, now.assigned, "described"))
 
 
 def _check_same_space(stage: _Stage, topics: Topics, space: Embedding, refit: bool) -> None:
@@ -123,30 +152,22 @@ def _check_same_space(stage: _Stage, topics: Topics, space: Embedding, refit: bo
         _log.info(f"topics: {', '.join(waiting)} changed, and counts from a refit on: {command}")
 
 
-def _round(
-    stage: _Stage,
-    keys: list[Key],
-    numbers: dict[Key, int],
-    topics: Topics,
-    space: Embedding,
-    assigned: Assigned,
-    refit: bool,
-) -> tuple[Assigned, Topics]:
-    number, is_fit = topics.last_round + 1, refit or not topics.rounds
+def _round(stage: _Stage, now: Opened, refit: bool) -> tuple[Assigned, Topics]:
+    number, is_fit, keys = now.topics.last_round + 1, refit or not now.topics.rounds, list(now.numbers)
     make = rounds.first if is_fit else rounds.further
-    made = make(space.space, keys, stage.options, topics, assigned)
+    made = make(now.space.space, keys, stage.options, now.topics, now.assigned)
     about: dict[str, Any] = {"round": number, "kind": "fit" if is_fit else "growth", "articles": len(keys)}
     if is_fit:
-        about |= {"embedders": space.identities, "options": stage.grouping}
+        about |= {"embedders": now.space.identities, "options": stage.grouping}
     after = stage.log.read()
     for event in made.events:
         after.apply({**event, "round": number})
-    events = [*made.events, *_described(stage, numbers, after, space, made.assigned, number)]
-    for event in events[len(made.events) :]:
+    told = _described(stage, now.numbers, after, now.space, made.assigned, number)
+    for event in told:
         after.apply({**event, "round": number})
-    events += names.broad_events(after, made.assigned.topic) if is_fit else []
+    broad = names.broad_events(after, made.assigned.topic) if is_fit else []
     stage.assignments.write(number, keys, made.changed, made.assigned)
-    stage.log.add_round(events, about)
+    stage.log.add_round([*made.events, *told, *broad], about)
     return made.assigned, stage.log.read()
 
 
@@ -188,20 +209,33 @@ def _changed(stage: _Stage, numbers: dict[Key, int], topics: Topics, assigned: A
     return changed
 
 
-def _name(stage: _Stage, ask: Ask) -> None:
+def _name(stage: _Stage, label: naming.Label) -> None:
     """Have a model name the topics that it has not named, or whose members changed by a fifth since."""
-    numbers = numbered(stage.texts.keys())
-    topics = stage.log.read()
-    assigned = stage.assignments.read(numbers, topics.last_round)
-    assigned.topic = rounds.members(topics, assigned.topic)
-    changed = set(_changed(stage, numbers, topics, assigned, "named"))
-    wanted = [topic.id for topic in topics.live.values() if names.needs_model(topic, topic.id in changed)]
-    if not wanted:
+    topics, wanted = _to_be_named(stage)
+    if not wanted or stage.options.names is None:
         return
-    answers = ask(names.questions(stage.work, stage.texts, topics, wanted))
-    for event in names.by_model(topics, answers, str(stage.work.config.name)):
+    taken = [topic.name for topic in topics.live.values() if topic.id not in wanted]
+    asked = names.questions(stage.texts, topics, wanted)
+    answers = naming.names_of(stage.work, stage.options, asked, taken, label)
+    for event in names.by_model(answers, stage.options.names.model or stage.options.names.provider):
         stage.log.add({**event, "round": topics.last_round})
     _bring_up_to_date(stage, refit=False)
+
+
+def _to_be_named(stage: _Stage) -> tuple[Topics, list[int]]:
+    numbers, topics = numbered(stage.texts.keys()), stage.log.read()
+    changed = set(_changed(stage, numbers, topics, _assigned(stage, numbers, topics), "named"))
+    return topics, [topic.id for topic in topics.live.values() if names.needs_model(topic, topic.id in changed)]
+
+
+def naming_job(work: Workspace) -> Workspace | None:
+    """Return the job within the job that names topics, with those that are to be named; None where no model names them."""
+    stage = _Stage(work, options_of(work), read_order(work.articles))
+    job = naming.workspace(work, stage.options)
+    if job is not None:
+        topics, wanted = _to_be_named(stage)
+        naming.write(job, names.questions(stage.texts, topics, wanted), [])
+    return job
 
 
 def apply_by_hand(work: Workspace, event: dict[str, Any]) -> None:

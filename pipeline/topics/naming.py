@@ -1,0 +1,108 @@
+"""Names by a model: a job within the job, so that names are asked, paid once, bounded, resumed and cleaned as labels are.
+
+Each topic is an article of that job; it lies in `topics/naming/`, with a ledger of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.core.files import digest_of
+from pipeline.core.shards import ARTICLE, Folder, Output, write_order
+from pipeline.core.text.folding import fold_case, fold_space
+from pipeline.job.config import JobConfig
+from pipeline.job.topic_options import TopicOptions
+from pipeline.job.workspace import Workspace
+from pipeline.topics.names import MOST_WORDS, Question, is_alike
+
+PROMPT, _TASK = "topic-names/v1", "topic"
+_SHARD = "topics"
+_DOCUMENT = 240  # characters of an article
+_TIMES = 3  # that names are asked for, where some are taken
+Label = Callable[[Workspace], None]  # asks what is to be asked in a job, and cleans the answers
+
+
+def workspace(work: Workspace, options: TopicOptions) -> Workspace | None:
+    """Return the job that names topics, None where no model names them."""
+    if options.names is None:
+        return None
+    given = options.names
+    changes: dict[str, Any] = {"task": _TASK} | ({} if given.prompt else {"prompt": PROMPT})
+    config = JobConfig(
+        name="naming",
+        workspace=work.topic_table.path,
+        sources=[{"type": "files"}],  # type: ignore[list-item]
+        label=given.model_copy(update=changes),
+        clean={"max_words": MOST_WORDS},
+        tokenizer=work.config.tokenizer,
+        file=work.config.file,
+    )
+    return Workspace(config)
+
+
+def names_of(
+    work: Workspace, options: TopicOptions, questions: list[Question], taken: Iterable[str], label: Label
+) -> dict[int, str]:
+    """Return a name for each topic that the model named, no two alike, none that is taken.
+
+    Those that are alike are asked again, with the names that are taken.  Raises Paused, with everything answered kept.
+    """
+    naming = workspace(work, options)
+    if naming is None or not questions:
+        return {}
+    used, names, left = {fold_case(name): name for name in taken}, dict[int, str](), questions
+    for turn in range(_TIMES):
+        write(naming, left, sorted(used.values()) if turn else [])
+        label(naming)
+        for number, name in _answers(naming).items():
+            if not any(is_alike(name, other) for other in used.values()):
+                names[number] = used[fold_case(name)] = name
+        left = [question for question in left if question.topic not in names]
+        if not left:
+            break
+    return names
+
+
+def write(naming: Workspace, questions: list[Question], taken: list[str]) -> None:
+    """Write the topics to be named as the filtered articles of a job: one shard, in order."""
+    rows = [_article(question, taken) for question in questions]
+    schema = pa.schema([*ARTICLE, ("language", pa.string()), ("tokens", pa.int64())])
+    table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
+    for folder in (naming.articles, naming.filtered):
+        _write(folder, table)
+    write_order(naming.articles, [_SHARD])
+
+
+def _write(folder: Folder, table: pa.Table) -> None:
+    key = digest_of(table.to_pylist())
+    if not folder.done(_SHARD, key):
+        folder.write(_SHARD, key, {}, Output(table), 0.0)
+
+
+def _article(question: Question, taken: list[str]) -> dict[str, Any]:
+    lines = [f"Keywords: {', '.join(question.words)}", "", "Articles:"]
+    lines += [f"- {fold_space(text)[:_DOCUMENT]}" for text in question.documents]
+    if question.siblings:
+        lines += ["", "Topics beside it:", *(f"- {sibling}" for sibling in question.siblings)]
+    if taken:
+        lines += ["", f"Names that are taken: {'; '.join(taken)}"]
+    text = "\n".join(lines)
+    return {
+        "id": str(question.topic),
+        "title": ", ".join(question.words),
+        "text": text,
+        "source": "topics",
+        "line": question.topic,
+        "text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+        "language": question.language,
+    }
+
+
+def _answers(naming: Workspace) -> dict[int, str]:
+    table = naming.labels.read(_SHARD, ["id", "topic"])
+    pairs = zip(table.column("id").to_pylist(), table.column("topic").to_pylist(), strict=True)
+    return {int(row_id): fold_space(name) for row_id, name in pairs if name and len(name.split()) <= MOST_WORDS}

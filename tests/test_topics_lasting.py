@@ -1,0 +1,262 @@
+"""Ids and names of topics last: growth, refits, merges by hand, names by a model that are paid once."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import runner
+from pipeline.commands import topics as commands
+from pipeline.core.errors import InputError, Paused
+from pipeline.core.shards import read_order
+from pipeline.topics import naming, stage
+from pipeline.topics.log import TopicLog
+from pipeline.topics.names import is_alike
+from tests.conftest import JobMaker, command, rows, work_of, write_jsonl
+from tests.openai_server import Server, completion
+from tests.test_topics import SOURCES, THEMES, corpus, groups, themed, topics_of
+
+pytest.importorskip("graspologic_native")
+
+
+@pytest.fixture
+def job(make_job: JobMaker) -> Path:
+    return make_job(corpus(), sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
+
+
+def grow(job: Path, *more: list[dict[str, Any]]) -> None:
+    write_jsonl(job.parent / "articles.jsonl", [*corpus(), *(row for part in more for row in part)])
+
+
+def named(work: Any) -> dict[int, str]:
+    return {row["id"]: row["name"] for row in work.topic_table.topics()}
+
+
+def test_articles_that_come_join_and_nothing_else_moves(job: Path) -> None:
+    first = topics_of(job)
+    before, names, places = groups(first), named(first), first.topic_table.articles(["id", "x", "y"]).to_pylist()
+    grow(job, [themed(theme, 100) for theme in THEMES])
+    after = topics_of(job)
+    now = groups(after)
+    assert {row_id: now[row_id] for row_id in before} == before
+    assert named(after) == names
+    assert after.topic_table.articles(["id", "x", "y"]).to_pylist()[: len(places)] == places
+    for theme in THEMES:
+        assert now[f"{theme}-100"] == now[f"{theme}-1"]
+
+
+def test_what_is_like_nothing_founds_a_topic_once_there_is_enough(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        THEMES, "observatory", "telescope comet astronomer eclipse nebula orbit satellite meteor planet galaxy"
+    )
+    first = topics_of(job)
+    ids = set(named(first))
+    few = [themed("observatory", number) for number in range(3)]
+    for row in few:  # words that the first articles hold, so that they are somewhere and yet far from all
+        row["body"] += " The harbour and the orchard and the clinic were there."
+    grow(job, few)
+    work = topics_of(job)
+    reasons = {row["id"]: row["reason"] for row in work.topic_table.articles(["id", "reason"]).to_pylist()}
+    assert set(named(work)) == ids
+    assert {reasons[row["id"]] for row in few} <= {"far_from_all_topics", "says_nothing", None}
+
+
+def test_a_new_theme_founds_a_topic(make_job: JobMaker) -> None:
+    known = [row for row in corpus() if not row["id"].startswith("clinic")]
+    hints = [
+        {**themed("clinic", n), "id": f"hint-{n}"} for n in range(2)
+    ]  # its words are known, and it is no topic yet
+    path = make_job([*known, *hints], sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
+    before = groups(topics_of(path))
+    assert before["hint-0"] is None
+    write_jsonl(path.parent / "articles.jsonl", [*known, *hints, *(themed("clinic", n) for n in range(20, 29))])
+    work = topics_of(path)
+    now = groups(work)
+    new = {topic for row_id, topic in now.items() if row_id.startswith("clinic")}
+    assert len(new) == 1 and not new & set(before.values()) and None not in new
+    assert now["hint-0"] in new
+    assert {row_id: now[row_id] for row_id in before if before[row_id] is not None} == {
+        row_id: topic for row_id, topic in before.items() if topic is not None
+    }
+    changes = commands.changes(work)
+    assert [row["id"] for row in changes["born"]] == list(new)
+
+
+def test_growing_embeds_new_articles_only(job: Path) -> None:
+    topics_of(job)
+    [store] = [path for path in (job.parent / "jobs" / "test" / "topics.vectors").iterdir() if path.is_dir()]
+    before = {file.name: file.read_bytes() for file in store.iterdir()}
+    grow(job, [themed("harbour", 500)])
+    topics_of(job)
+    assert {file.name: file.read_bytes() for file in store.iterdir() if file.name in before} == before
+    assert len(list(store.glob("0*.parquet"))) == 2
+
+
+def test_a_refit_carries_ids_over(job: Path) -> None:
+    before = groups(topics_of(job))
+    grow(job, corpus(14, 12))
+    topics_of(job)
+    work = topics_of(job, refit=True)
+    now = groups(work)
+    assert {row_id: now[row_id] for row_id in before} == before
+    assert TopicLog(work.topic_table.path / "log.jsonl").read().rounds[-1]["kind"] == "fit"
+
+
+def test_hand_made_changes_last(job: Path) -> None:
+    work = topics_of(job)
+    harbour, orchard = (groups(work)[f"{theme}-1"] for theme in ("harbour", "orchard"))
+    assert harbour is not None and orchard is not None
+    done = command("topics", job, "--merge", f"{harbour},{orchard}", "--rename", str(harbour), "Ships and apples")
+    assert done.returncode == 0, done.stderr
+    for refit in (False, True):
+        work = topics_of(job, refit=refit)
+        now = groups(work)
+        [one] = {now[f"{theme}-{n}"] for theme in ("harbour", "orchard") for n in range(12)}
+        assert one in (harbour, orchard) and named(work)[one] == "Ships and apples"
+    assert command("topics", job, "--rename", "99", "X").returncode == 1
+    taken = command("topics", job, "--rename", str(groups(work)["clinic-1"]), "ships and  apples")
+    assert taken.returncode == 1 and "called 'Ships and apples' already" in taken.stderr
+    assert command("topics", job, "--merge", "3;7").returncode == 2
+
+
+def test_a_round_that_was_killed_does_not_count(job: Path) -> None:
+    work = topics_of(job)
+    before, log = groups(work), work.topic_table.path / "log.jsonl"
+    whole = log.read_bytes()
+    grow(job, [themed("clinic", 100)])
+    topics_of(job)
+    written = log.read_bytes()
+    for end in (len(whole), len(whole) + 20, len(written) - 30, len(written) - 1):
+        log.write_bytes(written[:end])
+        now = groups(topics_of(job))
+        assert {row_id: now[row_id] for row_id in before} == before
+        assert now["clinic-100"] == now["clinic-1"]
+
+
+def test_other_embedders_need_a_refit(job: Path) -> None:
+    topics_of(job)
+    with pytest.raises(InputError, match="--refit groups all articles anew"):
+        topics_of(job, "topics.embed=[{type: tfidf, dimensions: 9}]")
+    topics_of(job, "topics.embed=[{type: tfidf, dimensions: 9}]", refit=True)
+
+
+def test_dropped_topics_go_no_further(job: Path) -> None:
+    work = topics_of(job)
+    harbour = groups(work)["harbour-1"]
+    work = work_of(job, f"topics.drop=[{harbour}]")
+    runner.run(work)
+    assert not [row for row in rows(work, "labels") if row["id"].startswith("harbour")]
+    assert len(rows(work, "labels")) == 48
+    status = {row["stage"]: row for row in runner.status(work)["stages"]}
+    assert status["topics"]["rejected"] == {"topic_dropped": 12} and status["label"]["rows"] == 48
+    back = work_of(job)
+    runner.run(back)
+    assert len(rows(back, "labels")) == 60
+
+
+def test_every_article_has_a_topic_or_a_reason(make_job: JobMaker) -> None:
+    odd = [{"id": f"odd-{n}", "title": None, "body": f"{n} {n + 1} {n + 2} !? ...", "language": "en"} for n in range(6)]
+    path = make_job([*corpus(), *odd], sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
+    table = topics_of(path).topic_table.articles().to_pylist()
+    assert all((row["topic_id"] is None) == (row["reason"] is not None) for row in table)
+    assert {row["reason"] for row in table if row["id"].startswith("odd")} == {"says_nothing"}
+
+
+# --- names by a model ---
+
+
+def topic_namer(body: dict[str, Any], _: int) -> Any:
+    """A model that takes the first two keywords for the name."""
+    material = body["messages"][-1]["content"]
+    keywords = re.search(r"Keywords: (.+)", material)
+    assert keywords
+    return 200, completion(body, " and ".join(keywords[1].split(", ")[:2]).capitalize()), {}
+
+
+def naming_job(job: Path, server: Server) -> tuple[str, ...]:
+    return (f"topics.names={{provider: openai, model: gpt-6-luna, base_url: '{server.url}'}}",)
+
+
+def test_a_model_names_topics_and_is_paid_once(job: Path, server: Server) -> None:
+    server.script = topic_namer
+    work = topics_of(job, *naming_job(job, server))
+    first = named(work)
+    assert all(" and " in name for name in first.values()) and len(set(first.values())) == 5
+    assert {row["named_by"] for row in work.topic_table.topics()} == {"gpt-6-luna"}
+    assert sum(server.answered.values()) == 5
+    body = json.dumps(server.bodies[0], ensure_ascii=False)
+    assert "Topics beside it" in body and "Articles:" in body
+    topics_of(job, *naming_job(job, server))
+    grow(job, [themed("harbour", 100)])
+    assert named(topics_of(job, *naming_job(job, server))) == first
+    assert sum(server.answered.values()) == 5, "a name stays unless a fifth of its articles changed"
+    grow(job, [themed("harbour", number) for number in range(100, 106)])
+    topics_of(job, *naming_job(job, server))
+    assert sum(server.answered.values()) == 6
+
+
+def test_names_that_are_alike_are_asked_again(job: Path, server: Server) -> None:
+    def stubborn(body: dict[str, Any], count: int) -> Any:
+        if "Names that are taken" in body["messages"][-1]["content"]:
+            return topic_namer(body, count)
+        return 200, completion(body, "Local news"), {}
+
+    server.script = stubborn
+    first = named(topics_of(job, *naming_job(job, server)))
+    assert len({name.casefold() for name in first.values()}) == 5
+    assert sum(name == "Local news" for name in first.values()) == 1
+
+
+def test_a_model_that_says_too_much_leaves_the_words(job: Path, server: Server) -> None:
+    server.script = lambda body, _: (200, completion(body, "one two three four five six seven eight"), {})
+    work = topics_of(job, *naming_job(job, server))
+    assert all(len(name.split()) <= 6 for name in named(work).values())
+    assert {row["named_by"] for row in work.topic_table.topics()} == {"words"}
+
+
+def test_naming_goes_on_where_it_stopped(job: Path, server: Server) -> None:
+    allowed = [2]
+
+    def bounded(body: dict[str, Any], count: int) -> Any:
+        if allowed[0] <= 0:
+            return 401, {"error": {"message": "no", "code": "invalid_api_key"}}, {}
+        allowed[0] -= 1
+        return topic_namer(body, count)
+
+    server.script = bounded
+    with pytest.raises(Paused):
+        topics_of(job, *naming_job(job, server))
+    paid = sum(server.answered.values())
+    allowed[0] = 99
+    work = topics_of(job, *naming_job(job, server))
+    assert sum(server.answered.values()) == 5 and paid <= 2
+    assert len(set(named(work).values())) == 5
+
+
+def test_names_are_quoted(job: Path, server: Server) -> None:
+    quoted = command("topics", job, "--quote", "--json", "--set", *naming_job(job, server))
+    assert quoted.returncode == 0, quoted.stderr
+    assert json.loads(quoted.stdout)["to_ask"] == 5
+    assert not server.answered
+    assert command("topics", job, "--quote").returncode == 2
+
+
+def test_names_alike() -> None:
+    assert is_alike("Ferries of the Harbour", "harbour ferries of the") and is_alike("A Name", "a name")
+    assert not is_alike("항구의 배", "항구의 등대")
+
+
+def test_the_naming_job_is_one_shard(job: Path, server: Server) -> None:
+    work = topics_of(job)
+    inner = naming.workspace(
+        work_of(job, *naming_job(job, server)), stage.options_of(work_of(job, *naming_job(job, server)))
+    )
+    assert inner is not None and inner.config.prompt == naming.PROMPT
+    naming.write(inner, [], [])
+    assert read_order(inner.articles) == ["topics"]
+    assert np.isfinite(work.topic_table.articles(["x"]).column("x").to_numpy()).all()
