@@ -83,16 +83,20 @@ def status(job: Job, as_json: bool) -> None:
 @click.argument("table", type=click.Choice(TABLES), metavar="TABLE", required=False)
 @click.option("--id", "row_id", metavar="ID", help="One article: text, replies, repairs, verdicts, split, versions.")
 @click.option("--rejected", is_flag=True, help="The rows that were dropped, with reasons.")
+@click.option("--topic", type=int, metavar="ID", help="Only articles of this topic (labelmill topics JOB).")
 @click.option("-n", "count", type=POSITIVE, metavar="N", help="At most N rows (default: 10; all with --json, --csv).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all columns.")
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV, with all columns; lists are joined by semicolons.")
 def show(
-    job: Job, table: str | None, row_id: str | None, rejected: bool, count: int | None, as_json: bool, as_csv: bool
-) -> None:
+    job: Job, table: str | None, row_id: str | None, rejected: bool, topic: int | None, count: int | None, as_json: bool,
+    as_csv: bool,
+) -> None:  # fmt: skip
     if (table is None) == (row_id is None):
         raise click.UsageError(f"give a TABLE ({', '.join(TABLES)}), or --id ID")
     if as_csv and (as_json or row_id is not None):
         raise click.UsageError("--csv goes with a TABLE, and without --json")
+    if topic is not None and table is None:
+        raise click.UsageError("--topic goes with a TABLE")
     from pipeline.commands import show
 
     work = job.workspace()
@@ -100,9 +104,9 @@ def show(
         parts = show.article(work, row_id)
         output.say(parts, as_json, lambda: rows_output.article(parts))
         return
-    rows: Iterable[dict[str, Any]] = islice(
-        show.show(work, str(table), rejected), count or (None if as_json or as_csv else 10)
-    )
+    shown = show.show(work, str(table), rejected)
+    shown = shown if topic is None else show.of_topic(work, shown, topic)
+    rows: Iterable[dict[str, Any]] = islice(shown, count or (None if as_json or as_csv else 10))
     if as_csv:
         rows = list(rows) if count else rows  # all shards have no need to be looked at for the columns of a few rows
         named = dict.fromkeys(name for row in rows for name in row) if count else ()

@@ -120,6 +120,10 @@ def plan(planned: Plan, job: str) -> None:
     last = planned.last.name if planned.last else "no version yet"
     print(f"last: {last}; this would be: {planned.version or f'{last} still, for no row differs'}")
     changes(planned.diff)
+    if "map_topics" in planned.manifest:
+        print(
+            f"  {'topic':12}{planned.manifest['map_topics']['moved']:>9,}  rows have another one, which changes no row"
+        )
     for finding in planned.findings:
         message = with_job(finding.message().partition(": ")[2], job)
         print(f"gate {finding.gate:22}{finding.state:8}{message}")

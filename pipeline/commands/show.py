@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.collect import preview as looking
+from pipeline.commands import topics
 from pipeline.core.errors import InputError
 from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
@@ -34,6 +35,14 @@ def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[s
     """Yield rows of a table in source order, with all their columns; `rejected`: those that were dropped, with reasons."""
     for part in _parts(work, table, rejected):
         yield from part.to_pylist()
+
+
+def of_topic(work: Workspace, rows: Iterator[dict[str, Any]], topic: int) -> Iterator[dict[str, Any]]:
+    """Yield those of some rows whose article has a topic.  Raises InputError for an id that no topic has."""
+    topics.one_row(work, topic)
+    table = work.topic_table.articles(["id", "topic_id"])
+    ids = set(table.filter(pc.equal(table.column("topic_id"), topic)).column("id").to_pylist())
+    yield from (row for row in rows if row["id"] in ids)
 
 
 def columns(work: Workspace, table: str, rejected: bool = False) -> list[str]:

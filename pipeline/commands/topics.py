@@ -30,11 +30,7 @@ def one(work: Workspace, topic: int) -> dict[str, Any]:
 
     Raises InputError for an id that no topic has.
     """
-    rows = work.topic_table.topics()
-    row = next((row for row in rows if row["id"] == topic), None)
-    if row is None:
-        ids = ", ".join(str(row["id"]) for row in sorted(rows, key=lambda row: row["id"])[:20])
-        raise InputError(f"{work.topic_table.path}: no topic {topic}; there are: {ids or 'none'}")
+    row = one_row(work, topic)
     table = work.topic_table.articles(["id", "topic_id", "similarity"])
     own = table.filter(pc.equal(table.column("topic_id"), topic))
     near = dict(zip(own.column("id").to_pylist(), own.column("similarity").to_pylist(), strict=True))
@@ -45,6 +41,16 @@ def one(work: Workspace, topic: int) -> dict[str, Any]:
         if row_id in near
     ]
     return {**row, "months": months, "articles": articles}
+
+
+def one_row(work: Workspace, topic: int) -> dict[str, Any]:
+    """Return the row of a topic.  Raises InputError for an id that no topic has."""
+    rows = work.topic_table.topics()
+    row = next((row for row in rows if row["id"] == topic), None)
+    if row is None:
+        ids = ", ".join(str(row["id"]) for row in sorted(rows, key=lambda row: row["id"])[:20])
+        raise InputError(f"{work.topic_table.path}: no topic {topic}; there are: {ids or 'none'}")
+    return row
 
 
 def quote(work: Workspace) -> Quote:

@@ -123,7 +123,7 @@ class ReviewOptions(Options):
     blind: Share = 0.1  # of them the reviewer writes phrases before the label is seen
     overlap: Share = 0.1  # are judged by two reviewers
     planted: Share = 0.05  # carry a phrase that is known to be wrong
-    stratify: Literal["source", "language", "model"] | None = None
+    stratify: Literal["source", "language", "model", "topic"] | None = None
     weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}  # default: by the strata's sizes
     guidelines: str | None = None  # a text file beside the job file, which the page shows to reviewers
 
@@ -131,7 +131,7 @@ class ReviewOptions(Options):
     @classmethod
     def _of_strata(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
         if weights and info.data.get("stratify", "") is None:
-            raise ValueError("needs review.stratify: source, language or model")
+            raise ValueError("needs review.stratify: source, language, model or topic")
         return weights
 
 

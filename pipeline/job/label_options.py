@@ -88,7 +88,7 @@ class LabelOptions(Options):
     until: Annotated[int, Field(gt=0)] | dict[str, Annotated[int, Field(gt=0)]] | None = (
         None  # rows of reviewed/ to reach, in all or by stratum; null: every article is asked about
     )
-    until_by: Literal["language", "source"] = "language"  # what the strata of `until` are
+    until_by: Literal["language", "source", "topic"] = "language"  # what the strata of `until` are
     until_seed: int = 0  # articles are drawn in the order of a digest of it and their text
 
     @field_validator("until")

@@ -151,7 +151,14 @@ class Selection:
         """Return the stratum of each row of a shard."""
         if self._targets is not None and _ALL in self._targets:
             return np.full(self._size(shard), _ALL, dtype=object)
+        if self._options.until_by == "topic":
+            digests = self._column(shard, "text_sha256").to_pylist()
+            return np.array([self._topics.get(digest) for digest in digests], dtype=object)
         return np.array(self._column(shard, self._options.until_by).to_pylist(), dtype=object)
+
+    @cached_property
+    def _topics(self) -> dict[str, str]:
+        return {text: str(topic) for text, topic in self._work.topic_table.topic_of_text().items()}
 
     @cached_property
     def _sizes(self) -> Counter[str]:

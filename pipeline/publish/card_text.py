@@ -17,7 +17,7 @@ import yaml
 
 from pipeline.core.types import LabelColumn
 from pipeline.publish.card_head import listed, options_of, title_of
-from pipeline.versions import diff
+from pipeline.versions import diff, map_topics
 
 
 @cache
@@ -56,6 +56,7 @@ def body(manifest: dict[str, Any], sample: dict[str, Any] | None, pictures: Mapp
         absent=f"{figures['absent'] / (figures['phrases'] or 1):.1%}",
         label_sources=_counts(manifest["label_sources"]),
         shared_labels=f"{manifest['shared_labels']:,}" if "shared_labels" in manifest else "",
+        map_topics=map_topics.in_words(manifest["map_topics"]) if "map_topics" in manifest else "",
         licences=_counts({_cell(name): count for name, count in manifest["licences"].items()}),
         groups={"count": figures["groups"], "rows": sum(rows.values()), "largest": figures["largest_group"]},
         pictures=pictures,
@@ -223,6 +224,7 @@ _COLUMNS = {
     "offsets": "of each phrase `[start, end]` in code points of the text, where it stands first; empty where it does not",
     "status, label_source, run_id": "how the label came about",
     "label_shared_from": "the article that the model was asked about, where this one, its near-copy, shares the answer",
+    "map_topic_id, map_topic": "the article's topic among those of all articles; it may change with no change of the row",
     "added_in, changed_in": "the version in which the row appeared, and the last that changed it",
 }
 
@@ -232,12 +234,13 @@ def _columns(manifest: dict[str, Any]) -> list[list[str]]:
     left_out = set() if has_tiers else {"tiers", "offsets"}
     left_out |= set() if manifest["text"] == "full" else {"title, text"}
     left_out |= set() if "shared_labels" in manifest else {"label_shared_from"}
+    left_out |= set() if "map_topics" in manifest else {"map_topic_id, map_topic"}
     rows = [
         [", ".join(f"`{part}`" for part in name.split(", ")), text]
         for name, text in _COLUMNS.items()
         if name not in left_out
     ]
-    behind = 2 + 2 * has_tiers + ("shared_labels" in manifest)
+    behind = 2 + 2 * has_tiers + ("shared_labels" in manifest) + ("map_topics" in manifest)
     rows.insert(-behind, [f"`{manifest['label']['name']}`", "the label"])
     return rows
 

@@ -47,6 +47,8 @@ offsets: Start and end of each phrase in the text, in code points, the end not i
 status: What cleaning found of the label.
 run_id: Labelling run of the label; the activity runs/<run_id> describes it.
 label_shared_from: Article that the model was asked about, where the label was shared with a near-copy of it.
+map_topic_id: Topic of the article among those of all articles; it may change with no change of the row.
+map_topic: What the topic is called.
 added_in: Version in which the article was added.
 changed_in: Version in which the row last changed."""
 _COLUMNS = {"label_source": _BY} | dict(line.split(": ", 1) for line in _TEXTS.splitlines())

@@ -25,7 +25,7 @@ from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, facts, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.review.statistics import summary
-from pipeline.versions import data_files, diff, file_facts, manifest, numbering, provenance, rows, store
+from pipeline.versions import data_files, diff, file_facts, manifest, map_topics, numbering, provenance, rows, store
 from pipeline.versions.features import TIMES, TYPES, TypeSurvey
 from pipeline.versions.forms import Nfc
 
@@ -187,6 +187,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
         "languages_of_a_sample": languages,
         **({"broken": broken} if broken else {}),
         **({"shared_labels": shared} if shared else {}),
+        **map_topics.told(work, index.column("id"), last),
         **({TYPES: types} if (types := survey.types()) is not None else {}),
     }
     changes = manifest.changes(version or str(name), previous, compared.diff)

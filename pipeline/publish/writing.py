@@ -31,6 +31,7 @@ from pipeline.versions import (
     data_files,
     features,
     file_facts,
+    map_topics,
     provenance,
     rows,
     store,
@@ -42,7 +43,12 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     """Write the planned version beside its place: data, provenance, Croissant, card, manifest."""
     path = store.begin(work.versions)
     schema, kinds = (
-        rows.schema(work.config.label_column, work.config.publish.text == "full", "shared_labels" in planned.manifest),
+        rows.schema(
+            work.config.label_column,
+            work.config.publish.text == "full",
+            "shared_labels" in planned.manifest,
+            "map_topics" in planned.manifest,
+        ),
         planned.manifest.get(features.TYPES),
     )
     if kinds is not None:  # a version of before has no such metadata, and its files stay byte for byte
@@ -76,7 +82,7 @@ def _take_over(planned: Plan, path: Path, schema: pa.Schema, gone: Collection[st
 
     None of them names one of the articles with the ids `gone`, which were taken down.
     """
-    if planned.last is None:
+    if planned.last is None or "map_topic_id" in schema.names:  # topics change with no row that does
         return {}
     last, digests = planned.last, store.read_manifest(planned.last)["files"]
     same = [name for name in sorted(planned.kept) if _is_as_written(last / name, schema, planned.index, name)]
@@ -165,6 +171,7 @@ def _parts(
     Shards whose rows are all in `taken_over` files are not read.
     """
     names, outgoing, start = read_order(work.articles), OutgoingRows(work), 0
+    topics = map_topics.of_job(work) if "map_topic_id" in schema.names else None
     with work.progress("publish", len(names), "shards") as progress:
         for shard, count in zip(names, outgoing.counts(names), strict=True):
             index_slice = index.slice(start, count)
@@ -172,6 +179,8 @@ def _parts(
             written = _written(index_slice, taken_over)
             if written.num_rows:
                 outgoing_rows = outgoing.of(shard)
+                if topics is not None:
+                    outgoing_rows = map_topics.added_to(outgoing_rows, topics)
                 if written.num_rows < count:
                     is_written = pc.is_in(outgoing_rows.column("id"), written.column("id").combine_chunks())
                     outgoing_rows = outgoing_rows.filter(is_written)

@@ -19,6 +19,7 @@ from pipeline.job.workspace import Workspace
 
 _MOST_PHRASES = 200_000  # different ones that are counted at a time
 _MOST_GROUPS = 5_000
+_NO_TOPIC = "without a topic"
 OTHERS = "(others)"
 _NAMES = ("model", "prompt", "run_id", "label_source")
 _MONTH = re.compile(r"\d{4}-\d{2}")
@@ -78,6 +79,7 @@ class Census:
     names: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in _NAMES})
     languages: dict[str, GroupCounts] = field(default_factory=dict)
     sources: dict[str, GroupCounts] = field(default_factory=dict)
+    topics: dict[str, GroupCounts] = field(default_factory=dict)  # by name; empty where the job has none
     frequent: FrequentPhrases = field(default_factory=FrequentPhrases)
 
     @property
@@ -113,17 +115,30 @@ def columns_in(folder: Folder, shard: str, wanted: Iterable[str]) -> list[str]:
 
 def count(work: Workspace, labels: Sequence[Folder]) -> Census:
     """Count the filtered articles and their labels: of each shard those of the first folder that has it."""
-    census, shards = Census(), read_order(work.articles)
+    census, shards, topics = Census(), read_order(work.articles), _topics(work)
     with work.progress("report", len(shards), "shards") as progress:
         for shard in shards:
             if work.filtered.manifest(shard):
-                _count_shard(census, work, shard, labels)
+                _count_shard(census, work, shard, labels, topics)
             progress.update()
     return census
 
 
-def _count_shard(census: Census, work: Workspace, shard: str, folders: Sequence[Folder]) -> None:
-    articles = work.filtered.read(shard, ["id", "language", "source", "tokens", "published_at"])
+def _topics(work: Workspace) -> dict[str, str]:
+    """Return the name of the topic of each text; empty where the job has no topics."""
+    if not work.topic_table.exists:
+        return {}
+    names = work.topic_table.names()
+    return {text: names[topic] for text, topic in work.topic_table.topic_of_text().items() if topic in names}
+
+
+def _count_shard(
+    census: Census, work: Workspace, shard: str, folders: Sequence[Folder], topics: dict[str, str]
+) -> None:
+    articles = work.filtered.read(shard, ["id", "language", "source", "tokens", "published_at", "text_sha256"])
+    if topics:
+        named = [topics.get(text, _NO_TOPIC) for text in articles.column("text_sha256").to_pylist()]
+        articles = articles.append_column("topic", pa.array(named, pa.string()))
     _count_articles(census, work, shard, articles)
     folder, column = first_with(folders, shard), work.config.label_column
     if folder is None:
@@ -144,7 +159,7 @@ def _count_articles(census: Census, work: Workspace, shard: str, articles: pa.Ta
     months = (text[:7] for text in articles.column("published_at").to_pylist() if text)
     census.months.update(month for month in months if _MONTH.fullmatch(month))
     ones = pa.array(np.ones(articles.num_rows, np.int64))
-    for groups, name in ((census.languages, "language"), (census.sources, "source")):
+    for groups, name in _groups_of(census, articles):
         _add_groups(groups, articles.column(name), {"articles": ones})
 
 
@@ -164,8 +179,14 @@ def _count_labels(census: Census, articles: pa.Table, labels: pa.Table, column: 
         _update(census.names[name], labels.column(name))
     rows = pc.index_in(labels.column("id"), articles.column("id").combine_chunks())
     sums = {"labels": pa.array(np.ones(labels.num_rows, np.int64)), "phrases": sizes, "absent": absent}
-    for groups, name in ((census.languages, "language"), (census.sources, "source")):
+    for groups, name in _groups_of(census, articles):
         _add_groups(groups, articles.column(name).take(rows), sums)
+
+
+def _groups_of(census: Census, articles: pa.Table) -> list[tuple[dict[str, GroupCounts], str]]:
+    """Return the groups by which articles are counted, with the columns that tell them."""
+    groups = [(census.languages, "language"), (census.sources, "source"), (census.topics, "topic")]
+    return [(group, name) for group, name in groups if name in articles.column_names]
 
 
 def _phrases(values: pa.ChunkedArray, column: LabelColumn) -> pa.Array:

@@ -138,6 +138,7 @@ def _articles(census: Census) -> dict[str, Any]:
         "lengths": binned(census.lengths),
         "languages": _groups(census.languages),
         "sources": _groups(census.sources),
+        "topics": _groups(census.topics),
         "months": {month: census.months[month] for month in sorted(census.months)},
     }
 

@@ -62,6 +62,8 @@ def articles(facts: Facts) -> list[Picture]:
     if about["languages"]:
         pictures.append(_groups("Languages", about["languages"], "languages"))
         pictures.append(_groups("Sources", about["sources"], "sources"))
+    if about["topics"]:
+        pictures.append(_groups("Topics", about["topics"], "topics"))
     if len(about["months"]) > 2:
         pictures.append(_months(about["months"]))
     return pictures

@@ -84,7 +84,7 @@ def _normal(form: str) -> str | tuple[str, ...] | None:
 
 
 def _korean(form: str) -> str | None:
-    if korean.is_predicate(form) or korean_words.is_verbal(form):
+    if form in korean.PARTICLES or korean.is_predicate(form) or korean_words.is_verbal(form):
         return None
     stem = korean.strip_particles(form)
     is_word = len(stem) > 1 and not korean.is_predicate(stem) and stem not in korean_words.lists().stop

@@ -14,7 +14,7 @@ from pipeline.clean.offsets import offsets
 from pipeline.core.shards import OFFSETS, label_fields
 from pipeline.core.types import LabelColumn
 from pipeline.job.label_table import SHARED_FROM
-from pipeline.versions import json_rows, leaks
+from pipeline.versions import json_rows, leaks, map_topics
 from pipeline.versions.forms import Nfc
 from pipeline.versions.row_numbers import NUMBERS, row_numbers
 
@@ -25,8 +25,8 @@ _TAIL = ("status", "label_source", "run_id", "added_in", "changed_in")
 _ARTICLE = ("group_id", "text_sha256", "licence", "url", "published_at", "language", "title")
 
 
-def schema(column: LabelColumn, with_text: bool = True, shared: bool = False) -> pa.Schema:
-    """Return the schema of a version's rows; `shared`: some of them share the answer about a near-copy.
+def schema(column: LabelColumn, with_text: bool = True, shared: bool = False, topics: bool = False) -> pa.Schema:
+    """Return the schema of a version's rows; `shared`: some of them share the answer about a near-copy; `topics`: they tell theirs.
 
     `offsets` has for each phrase `[start, end]` in code points of `text`, where it stands first, or `[]`; title and text are
     left out where only labels may be published.
@@ -38,6 +38,7 @@ def schema(column: LabelColumn, with_text: bool = True, shared: bool = False) ->
             *label_fields(column),
             *((name, pa.string()) for name in _TAIL),
             *([(SHARED_FROM, pa.string())] if shared else []),
+            *(map_topics.COLUMNS.items() if topics else ()),
         ]
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -115,13 +116,23 @@ class SamplingFrame:
             if text not in articles:
                 continue  # filtered out since it was labelled
             at, language, source = articles[text]
-            stratum = {"source": source, "language": language, "model": label["model"]}
+            stratum = {"source": source, "language": language, "model": label["model"], "topic": self._topic_of(text)}
             risk = risks.score(risks.of(text, phrases, tiers, label["repairs"], self.previous_labels))
             numbers = (digest_prefix(text), number, row, at, len(phrases), (tiers or []).count("absent"), risk)
             by = self._options.stratify
             records.append((*numbers, self._strata(stratum[by] if by else "all"), self._languages(language)))
         columns = zip(*records, strict=True) if records else ((),) * len(_COLUMNS)
         return {name: np.array(values, kind) for (name, kind), values in zip(_COLUMNS.items(), columns, strict=True)}
+
+    def _topic_of(self, text: str) -> str | None:
+        return self._topics.get(text)
+
+    @cached_property
+    def _topics(self) -> dict[str, str]:
+        """Text digest -> id of its topic, where articles are drawn by topic; empty otherwise."""
+        if self._options.stratify != "topic":
+            return {}
+        return {text: str(topic) for text, topic in self._work.topic_table.topic_of_text().items()}
 
     def _articles(self, shard: str) -> dict[str, tuple[int, str | None, str | None]]:
         """Return text digest -> number of its row in `filtered/`, language and source."""
