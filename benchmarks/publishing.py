@@ -57,6 +57,7 @@ from pipeline import runner
 from pipeline.job.job_file import load_job
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
+from huggingface_hub import CommitOperationAdd, HfApi  # the baseline has imported it, too
 work = Workspace(load_job(Path(sys.argv[1])))
 started[0] = time.process_time()
 """

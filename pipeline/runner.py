@@ -31,6 +31,7 @@ from pipeline.label.ledger import open_ledger
 from pipeline.label.requests import load_prompt
 from pipeline.publish import card_head, gates, planning
 from pipeline.publish import stage as publish
+from pipeline.publish.spending import Spending
 from pipeline.review import stage as review
 from pipeline.split import assignment
 from pipeline.split import stage as split
@@ -160,9 +161,9 @@ def other_stages(work: Workspace) -> planning.OtherStages:
     """Return what publishing needs of labelling and of the split."""
 
     @contextmanager
-    def spending() -> Iterator[planning.Spending]:
+    def spending() -> Iterator[Spending]:
         with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
-            yield ledger.spent
+            yield ledger
 
     def near_eval(signed: Iterable[pa.Table], is_eval: assignment.Flags) -> assignment.Flags:
         signatures = assignment.signatures_of(signed, len(is_eval))

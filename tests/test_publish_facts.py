@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,13 @@ import pyarrow as pa
 import pytest
 
 from pipeline.core.code import digest_of_code
+from pipeline.core.shards import read_order
+from pipeline.core.types import Usage
 from pipeline.job.workspace import Workspace
+from pipeline.label.ledger import open_ledger
 from pipeline.publish import facts
+from pipeline.publish.planning import OutgoingRows
+from pipeline.publish.spending import RunTallies
 from pipeline.versions import data_files, leaks
 from tests.conftest import JobMaker, article, command, run, tree, work_of, write_jsonl
 from tests.test_leaks import KEYS, NO_KEYS, NO_NUMBERS, NUMBERS, PERSONS
@@ -95,6 +102,59 @@ def _noting(ids: list[str], call: Any) -> Any:
         return call(rows, *arguments)
 
     return noted
+
+
+def test_what_labels_took_is_kept_until_the_ledger_has_more_of_them(make_job: JobMaker, tmp_path: Path) -> None:
+    source = {"type": "files", "path": "articles/*.jsonl", "columns": {"text": "body"}}
+    path = make_job(sources=[source], split={"eval": 0.3})
+    for name, numbers in (("one", range(20)), ("two", range(20, 30))):
+        write_jsonl(tmp_path / "articles" / f"{name}.jsonl", [article(n) for n in numbers])
+    work = run(path, last="split")
+    _, second = read_order(work.articles)
+    assert sorted(_looked_up(work, keep=False)) == sorted(_looked_up(work)) == [10, 20] and _looked_up(work) == []
+    with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
+        key = bytes.fromhex(work.reviewed.read(second, ["key"]).column(0)[0].as_py())
+        [record] = ledger.get([key])[key]
+        ledger.put(
+            [replace(record, ask=2, reply=replace(record.reply, usage=Usage(7, 0, 5)), finished_at="2031-01-01")]
+        )
+        ledger.put([replace(record, key=b"of another job")])
+    assert _looked_up(work) == [10] and _looked_up(work) == []
+    command("takedown", path, "--id", "a3")
+    assert sorted(_looked_up(work)) == [10, 19]
+    kept = json.loads((work.facts.path / "_spending.json").read_text())
+    kept["newest"][2] = "2030-01-01"  # another ledger has another record there
+    (work.facts.path / "_spending.json").write_text(json.dumps(kept))
+    assert sorted(_looked_up(work)) == [10, 19]
+    (work.facts.path / "_spending.json").write_text("{ torn")
+    assert sorted(_looked_up(work)) == [10, 19]
+
+
+def _looked_up(work: Workspace, keep: bool = True) -> list[int]:
+    """How many keys are looked up for each shard; the sums are those without anything kept."""
+    counts, sums = list[int](), list[Any]()
+    with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
+        outgoing, spent = OutgoingRows(work), ledger.spent
+        for ledger.spent in (_counting(counts, spent), spent):  # type: ignore[method-assign]
+            tallies = RunTallies(work, ledger)
+            for shard in read_order(work.articles):
+                tallies.add(shard, outgoing.index_of(shard, keep=False))
+            sums.append({run_id: vars(tally) for run_id, tally in tallies.sums.items()})
+            if keep and len(sums) == 1:
+                tallies.keep()
+                (work.facts.path / "_spending.json").rename(tmp := work.facts.path / "_aside")
+        if keep:
+            tmp.rename(work.facts.path / "_spending.json")
+    assert sums[0] == sums[1]
+    return counts
+
+
+def _counting(counts: list[int], call: Any) -> Any:
+    def counted(keys: Any) -> Any:
+        counts.append(len(keys))
+        return call(keys)
+
+    return counted
 
 
 def test_gates_of_other_code_look_at_all_rows_anew(

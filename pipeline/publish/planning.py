@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -17,13 +16,13 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json
 from pipeline.core.shards import read_order
-from pipeline.core.types import Spent
 from pipeline.job import takedowns
 from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
 from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, facts, gates, release_log
 from pipeline.publish.languages import LanguageSample
+from pipeline.publish.spending import RunTallies, Spending
 from pipeline.review.statistics import summary
 from pipeline.versions import data_files, diff, file_facts, manifest, map_topics, numbering, provenance, rows, store
 from pipeline.versions.features import TIMES, TYPES, TypeSurvey
@@ -31,7 +30,6 @@ from pipeline.versions.forms import Nfc
 
 TAKEN_DOWN = "(taken down)"  # in place of the id of an article whose answer a row shares
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
-Spending = Callable[[Sequence[bytes]], dict[bytes, list[Spent]]]
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,8 @@ class OutgoingRows:
         if work.config.publish.redact:
             return self.of(shard)
         splits = work.split.read(shard, ["id"])
-        labels = _with_ids_of(splits, work.reviewed.read(shard, ["id", column.name]))
-        articles = _with_ids_of(splits, work.filtered.read(shard, ["id", "text_sha256", *TIMES]))
+        labels = rows.with_ids_of(splits, work.reviewed.read(shard, ["id", column.name]))
+        articles = rows.with_ids_of(splits, work.filtered.read(shard, ["id", "text_sha256", *TIMES]))
         stays = pc.invert(self.takedowns.concerns(articles))
         times = {name: articles.column(name) for name in TIMES}
         return pa.table({column.name: labels.column(column.name), **times}).filter(stays)
@@ -126,7 +124,7 @@ class OutgoingRows:
     def _built(self, shard: str) -> pa.Table:
         work = self._work
         splits = work.split.read(shard, ["id", "group_id", "split"])
-        labels, articles = (_with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
+        labels, articles = (rows.with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
         if self.sharing and shard not in self.sharing:
             labels = labels.append_column(SHARED_FROM, pa.nulls(len(labels), pa.string()))
         original = articles.column("text_sha256")
@@ -139,13 +137,6 @@ def _shares(work: Workspace, shard: str) -> bool:
     """Tell whether some rows of a shard of `reviewed/` share answers: only such shards have the column."""
     file = work.reviewed.file(shard)
     return file.exists() and SHARED_FROM in pq.read_schema(file).names
-
-
-def _with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:
-    """Return the rows of a table with the ids of other rows, in the same order."""
-    if table.column("id").equals(chosen.column("id")):
-        return table  # no copy of the texts
-    return table.filter(pc.is_in(table.column("id"), chosen.column("id").combine_chunks()))
 
 
 def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: bool = False) -> Plan:
@@ -234,9 +225,9 @@ def _index(
     """Return an index of all rows (small columns, for gates, comparison and manifest), the tally of each run, the languages of
     some texts, where no filter has found any, and how many rows share the answer about a near-copy."""
     shard_names = read_order(work.articles)
-    tables, tallies = [rows.INDEX.empty_table()], dict[str, provenance.RunTally]()
-    sample, shared = LanguageSample(len(shard_names)), 0
-    with others.spending() as spent, work.progress("publish", len(shard_names), "shards") as progress:
+    tables, sample, shared = [rows.INDEX.empty_table()], LanguageSample(len(shard_names)), 0
+    with others.spending() as ledger, work.progress("publish", len(shard_names), "shards") as progress:
+        tallies = RunTallies(work, ledger)
         for shard in shard_names:
             index = outgoing.index_of(shard, keep)
             tables.append(index)
@@ -244,52 +235,28 @@ def _index(
             if not len(index) or index.column("language").null_count == len(index):
                 sample.add(outgoing.of(shard))
             survey.add(outgoing.typed(shard))
-            _tally(tallies, spent, _with_ids_of(index, _asked(work, shard)))
+            tallies.add(shard, index)
             progress.update()
     if keep:
         facts.keep_only(work, shard_names)
+        tallies.keep()
     # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do
     index = pa.concat_tables(tables).unify_dictionaries()
     is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)  # looked at anew, whatever the split says
     near = others.near_eval(_signatures(work, index, [table.num_rows for table in tables[1:]]), is_eval)
     return (
         index.append_column("near", pa.array(near.astype(np.int64))),
-        tallies,
+        tallies.sums,
         dict(sample.counts.most_common()),
         shared,
     )
-
-
-def _asked(work: Workspace, shard: str) -> pa.Table:
-    """Return `id, run_id, keys` of a shard's labels: the keys of the questions that each took, the label's own last."""
-    labels = work.reviewed.read(shard, ["id", "run_id", "key"])
-    keys = [[key] for key in labels.column("key").to_pylist()]
-    requests = work.requests.read(shard) if work.config.label.before else None
-    if requests is not None and "before" in requests.column_names:
-        before = dict(zip(*(requests.column(name).to_pylist() for name in ("id", "before")), strict=True))
-        ids = labels.column("id").to_pylist()
-        keys = [[*(before.get(row_id) or []), *own] for row_id, own in zip(ids, keys, strict=True)]
-    return labels.select(["id", "run_id"]).append_column("keys", pa.array(keys, pa.list_(pa.string())))
-
-
-def _tally(tallies: dict[str, provenance.RunTally], spent: Spending, labels: pa.Table) -> None:
-    """Add up what a shard's labels took, by run; a question counts once."""
-    keys = [[bytes.fromhex(key) for key in keys] for keys in labels.column("keys").to_pylist()]
-    requests = spent(list(dict.fromkeys(key for row in keys for key in row)))
-    of_runs = defaultdict[str, list[Spent]](list)
-    for run_id, row in zip(labels.column("run_id").to_pylist(), keys, strict=True):
-        tallies.setdefault(run_id, provenance.RunTally()).rows += 1
-        for key in row:
-            of_runs[run_id] += requests.pop(key, ())
-    for run_id, taken in of_runs.items():
-        tallies[run_id].add(taken)
 
 
 def _signatures(work: Workspace, index: pa.Table, counts: list[int]) -> Iterator[pa.Table]:
     """Yield the signatures of the rows of the index; `counts` has how many are of each shard."""
     start = 0
     for shard, count in zip(read_order(work.articles), counts, strict=True):
-        yield _with_ids_of(index.slice(start, count), work.signatures.read(shard, ["id", "signature"]))
+        yield rows.with_ids_of(index.slice(start, count), work.signatures.read(shard, ["id", "signature"]))
         start += count
 
 

@@ -59,6 +59,14 @@ class RunTally:
         self.last_at = max(self.last_at or finished_at[0], *finished_at)
         self.models.update(filter(None, models))
 
+    def merge(self, other: RunTally) -> None:
+        """Add what others took."""
+        for name in ("rows", "requests", "input_tokens", "output_tokens", "cost_usd", "unpriced"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.first_at = min(filter(None, (self.first_at, other.first_at)), default=None)
+        self.last_at = max(filter(None, (self.last_at, other.last_at)), default=None)
+        self.models.update(other.models)
+
 
 def runs(tallies: dict[str, RunTally], descriptions: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one row (RUNS, but `models_served`, `parameters`, `prompt_text` as values) for each run, the largest first."""

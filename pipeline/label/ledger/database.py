@@ -11,6 +11,7 @@ class Database(Protocol):
     """One connection; calls from several threads wait for each other."""
 
     where: str  # for messages: a path, or an address without its password
+    has_numbers: bool  # rows of a table have numbers (`rowid`) that grow
 
     def now(self) -> float:
         """Return epoch seconds, by the one clock that all workers of this ledger share."""

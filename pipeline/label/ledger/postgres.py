@@ -18,6 +18,8 @@ _TYPES = {"bytes": "BYTEA", "real": "DOUBLE PRECISION"}
 class Postgres:
     """A ledger in a schema of its own.  `url`: postgresql://user:password@host/database; what is shown of it has no password."""
 
+    has_numbers = False
+
     def __init__(self, url: str, job: str) -> None:
         try:
             import psycopg

@@ -22,6 +22,8 @@ _TYPES = {"bytes": "BLOB", "real": "REAL"}
 class SQLite:
     """A ledger in one file.  `verify`: check it first where its last writer was killed, before money is spent on top of it."""
 
+    has_numbers = True
+
     def __init__(self, path: Path, verify: bool = False) -> None:
         self.where, self._path, self._lock = str(path), path, threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)

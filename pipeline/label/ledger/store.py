@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -78,6 +79,20 @@ class Ledger:
             for row in self.database.execute(query, part):
                 spent.setdefault(bytes(row[0]), []).append(Spent._make(row[1:]))
         return spent
+
+    def newest(self) -> list[Any] | None:
+        """Return the number, key and time of the newest record; None where there is none, or the database does not number them."""
+        query = "SELECT rowid, hex(key), finished_at FROM replies ORDER BY rowid DESC LIMIT 1"
+        rows = self.database.execute(query) if self.database.has_numbers else []
+        return list(rows[0]) if rows else None
+
+    def keys_since(self, newest: Sequence[Any]) -> set[bytes] | None:
+        """Return the keys of records after one that was once the `newest`; None where that is not there: another ledger."""
+        same = "SELECT 1 FROM replies WHERE rowid = ? AND hex(key) = ? AND finished_at = ?"
+        if not (self.database.has_numbers and self.database.execute(same, newest)):
+            return None
+        later = self.database.execute("SELECT key FROM replies WHERE rowid > ?", newest[:1])
+        return {bytes(key) for (key,) in later}
 
     def asked(self, keys: Iterable[bytes], in_batches: bool = False) -> set[bytes]:
         """Return those of the keys that were answered or rejected, whatever the answer; `in_batches`: or that a batch holds."""

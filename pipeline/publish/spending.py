@@ -1,0 +1,115 @@
+"""What the labels of a version took, by run, from label's ledger; what a shard's labels took is kept for the next version.
+
+The ledger only grows, so a sum holds until it has a further record of one of the shard's keys.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from pipeline.core.code import digest_of_code
+from pipeline.core.errors import InputError
+from pipeline.core.files import digest_of, read_json, write_json
+from pipeline.core.types import Spent
+from pipeline.job import takedowns
+from pipeline.job.workspace import Workspace
+from pipeline.versions.provenance import RunTally
+from pipeline.versions.rows import with_ids_of
+
+_NAME = "_spending.json"  # beside the facts of shards
+
+
+class Spending(Protocol):
+    """What is asked of label's ledger."""
+
+    def spent(self, keys: Sequence[bytes]) -> dict[bytes, list[Spent]]:
+        """Return what the requests of each key took, in order."""
+
+    def newest(self) -> list[Any] | None:
+        """Return what tells the newest record; None where records are in no order."""
+
+    def keys_since(self, newest: Sequence[Any]) -> set[bytes] | None:
+        """Return the keys of later records; None where that record is not in the ledger."""
+
+
+class RunTallies:
+    """Sums over the shards of a version, by run."""
+
+    def __init__(self, work: Workspace, ledger: Spending) -> None:
+        self._work, self._ledger, self.sums = work, ledger, dict[str, RunTally]()
+        self._newest, kept = ledger.newest(), self._read()
+        self._new_keys = ledger.keys_since(kept["newest"]) if kept else None
+        self._kept = kept["shards"] if self._new_keys is not None else {}
+        self._now = dict[str, Any]()
+        self._of_all = [digest_of_code("pipeline.publish", "pipeline.versions"), takedowns.digest(work.takedowns)]
+
+    @property
+    def _file(self) -> Path:
+        return self._work.facts.path / _NAME
+
+    def _read(self) -> dict[str, Any]:
+        """Return what was kept, nothing where that is damaged: it is made anew."""
+        try:
+            return read_json(self._file) or {}
+        except InputError:
+            return {}
+
+    def add(self, shard: str, index: pa.Table) -> None:
+        """Add what the labels of a shard's rows that go out (`index`) took."""
+        folders = (self._work.reviewed, self._work.requests, self._work.split)
+        manifests = [folder.manifest(shard) for folder in folders]
+        key = digest_of([*self._of_all, *(manifest and manifest.digest for manifest in manifests)])
+        kept = self._kept.get(shard, {})
+        if kept.get("key") != key or self._has_new(shard):
+            sums = _sums(self._ledger, with_ids_of(index, _asked(self._work, shard)))
+            kept = {"key": key, "runs": {run_id: vars(tally) for run_id, tally in sums.items()}}
+        self._now[shard] = kept
+        for run_id, values in kept["runs"].items():
+            self.sums.setdefault(run_id, RunTally()).merge(_tally_of(values))
+
+    def keep(self) -> None:
+        """Keep the sums for the next version."""
+        if self._newest:
+            write_json(self._file, {"newest": self._newest, "shards": self._now}, durable=False)
+
+    def _has_new(self, shard: str) -> bool:
+        """Tell whether the ledger has further records of a shard's keys."""
+        if not self._new_keys:
+            return False
+        rows = _asked(self._work, shard).column("keys").to_pylist()
+        return any(bytes.fromhex(key) in self._new_keys for keys in rows for key in keys)
+
+
+def _tally_of(values: Mapping[str, Any]) -> RunTally:
+    return RunTally(**{**values, "models": Counter(values["models"])})
+
+
+def _asked(work: Workspace, shard: str) -> pa.Table:
+    """Return `id, run_id, keys` of a shard's labels: the keys of the questions that each took, the label's own last."""
+    labels = work.reviewed.read(shard, ["id", "run_id", "key"])
+    keys = [[key] for key in labels.column("key").to_pylist()]
+    requests = work.requests.read(shard) if work.config.label.before else None
+    if requests is not None and "before" in requests.column_names:
+        before = dict(zip(*(requests.column(name).to_pylist() for name in ("id", "before")), strict=True))
+        ids = labels.column("id").to_pylist()
+        keys = [[*(before.get(row_id) or []), *own] for row_id, own in zip(ids, keys, strict=True)]
+    return labels.select(["id", "run_id"]).append_column("keys", pa.array(keys, pa.list_(pa.string())))
+
+
+def _sums(ledger: Spending, labels: pa.Table) -> dict[str, RunTally]:
+    """Return what labels (`_asked`) took, by run; a question counts once."""
+    sums, of_runs = dict[str, RunTally](), defaultdict[str, list[Spent]](list)
+    keys = [[bytes.fromhex(key) for key in keys] for keys in labels.column("keys").to_pylist()]
+    requests = ledger.spent(list(dict.fromkeys(key for row in keys for key in row)))
+    for run_id, row in zip(labels.column("run_id").to_pylist(), keys, strict=True):
+        sums.setdefault(run_id, RunTally()).rows += 1
+        for key in row:
+            of_runs[run_id] += requests.pop(key, ())
+    for run_id, taken in of_runs.items():
+        sums[run_id].add(taken)
+    return sums
