@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.articles import CHARACTERS, sentences
-from pipeline.clean.cleaner.offsets import offsets
+from pipeline.clean.offsets import offsets
 from pipeline.core.shards import ARTICLE, MAX_SHARD_ROWS, Output, write_order
 from pipeline.core.types import Reply, Usage
 from pipeline.job import label_table
