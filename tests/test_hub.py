@@ -401,10 +401,17 @@ def test_an_interrupted_recreation_goes_on(job: Publisher) -> None:
     job.hub.fault("commit", status=403, skip=1)
     job.run("publish", "--recreate", code=1)
     assert list(job.hub.tags(REPO)) == ["1.0.0"]
+    log = json.loads((work_of(job.path).versions / ".published.json").read_text())[REPO]
+    assert log["versions"] == ["1.0.0"] and log["on_their_way"] == [
+        "1.1.0",
+        "1.2.0",
+    ]  # what is not sent is not noted as out
     said = job.run("publish", code=1)
     assert f"does not hold the versions 1.1.0, 1.2.0; labelmill publish {job.path} --recreate" in said
     job.run("publish", "--recreate")
     job.check(*names)
+    log = json.loads((work_of(job.path).versions / ".published.json").read_text())[REPO]
+    assert log["versions"] == names and "on_their_way" not in log
 
 
 def test_recreating_tells_of_what_was_taken_down(job: Publisher) -> None:

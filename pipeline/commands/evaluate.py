@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ class Gold:
     labels: dict[str, list[str]] = field(default_factory=dict)
     empty: int = 0
     editors: dict[str, list[editors.Editor]] = field(default_factory=dict)
+
+
+@dataclass
+class Measures:
+    """Measures of some pairs: `scores` by article, what chance or one class would reach, classes one by one, notes for people."""
+
+    scores: Scores = field(default_factory=dict)
+    baselines: dict[str, float] = field(default_factory=dict)
+    per_class: dict[str, classes.ClassScore] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -91,18 +102,16 @@ def evaluate_gold(work: Workspace, gold: Gold, where: str, porter: str = "snowba
 
 def score(pairs: Sequence[Pair], column: LabelColumn, max_phrases: int) -> Evaluation:
     """Score predicted labels with intervals; `max_phrases` is what a label may have, 0: any number."""
-    evaluation = Evaluation(len(pairs), sum(not pair.predicted for pair in pairs), 0, {})
     if column.has_tiers:
-        scores = _phrase_scores(pairs, max_phrases, evaluation)
+        measures = _phrase_measures(pairs, max_phrases)
     elif column.schema is not None:
-        scores = _json_scores(pairs, parsed(column.schema))
+        measures = Measures(_json_scores(pairs, parsed(column.schema)))
     else:
-        scores = _class_scores(pairs, evaluation) if column.many else _label_scores(pairs, evaluation)
-    for name, values in scores.items():
-        if values:
-            evaluation.metrics[name] = (sum(values) / len(values), *bootstrap(values))
-    evaluation.metrics |= _by_editors([pair for pair in pairs if pair.editors])
-    return evaluation
+        measures = _class_measures(pairs) if column.many else _label_measures(pairs)
+    metrics = {name: (sum(v) / len(v), *bootstrap(v)) for name, v in measures.scores.items() if v}
+    metrics |= _by_editors([pair for pair in pairs if pair.editors])
+    unlabelled, further = sum(not pair.predicted for pair in pairs), (measures.baselines, measures.per_class)
+    return Evaluation(len(pairs), unlabelled, 0, metrics, *further, measures.notes)
 
 
 def _by_editors(pairs: Sequence[Pair]) -> dict[str, tuple[float, float, float]]:
@@ -121,78 +130,89 @@ def _by_editors(pairs: Sequence[Pair]) -> dict[str, tuple[float, float, float]]:
 # --- measures ---
 
 
-def _phrase_scores(pairs: Sequence[Pair], max_phrases: int, evaluation: Evaluation) -> Scores:
-    scores: Scores = {}
-
-    def add(name: str, value: float) -> None:
-        scores.setdefault(name, []).append(value)
-
-    for pair in pairs:
-        predicted, gold, language = pair.predicted, pair.gold, pair.language
-        for k in _KS:
-            add(f"f1@{k}", keyphrases.at_k(predicted, gold, k, language).f1)
-        add("f1@o", keyphrases.at_o(predicted, gold, language).f1)
-        for name, value in zip(
-            ("precision", "recall", "f1@m"), keyphrases.at_m(predicted, gold, language), strict=True
-        ):
-            add(name, value)
-        add("soft_f1", keyphrases.soft_f1(predicted, gold, language))
-        if pair.text is not None:
-            _add_by_presence(pair, pair.text, add)
-        if predicted:
-            add("duplicate_rate", keyphrases.duplicates(predicted, language) / len(predicted))
-        add("count_compliance", float(1 <= len(predicted) <= (max_phrases or len(predicted))))
-        add("legacy_substring_f1@10", keyphrases.legacy_substring_f1(predicted, gold))
-        add("legacy_jaccard", keyphrases.legacy_jaccard(predicted, gold))
-    _add_rouge(pairs, add, evaluation)
+def _phrase_measures(pairs: Sequence[Pair], max_phrases: int) -> Measures:
+    by_pair = (_phrase_scores(pair, max_phrases) for pair in pairs)
+    by_rouge, notes = _rouge_scores(pairs)
     sides = [pair.predicted for pair in pairs], [pair.gold for pair in pairs]
-    evaluation.baselines["legacy_substring_f1@10"] = keyphrases.random_pairs(keyphrases.legacy_substring_f1, *sides)
-    evaluation.baselines["legacy_jaccard"] = keyphrases.random_pairs(keyphrases.legacy_jaccard, *sides)
+    measures = {"legacy_substring_f1@10": keyphrases.legacy_substring_f1, "legacy_jaccard": keyphrases.legacy_jaccard}
+    by_chance = {name: keyphrases.random_pairs(measure, *sides) for name, measure in measures.items()}
+    return Measures(_listed(chain(by_pair, by_rouge)), by_chance, notes=notes)
+
+
+def _listed(by_article: Iterable[Mapping[str, float]]) -> Scores:
+    """Return the values of each measure, over the articles that have one."""
+    scores: Scores = {}
+    for values in by_article:
+        for name, value in values.items():
+            scores.setdefault(name, []).append(value)
     return scores
 
 
-def _add_by_presence(pair: Pair, text: str, add: Callable[[str, float], None]) -> None:
-    """Add the measures of phrases that the article has, and of those that it has not."""
+def _phrase_scores(pair: Pair, max_phrases: int) -> dict[str, float]:
+    predicted, gold, language = pair.predicted, pair.gold, pair.language
+    scores = {f"f1@{k}": keyphrases.at_k(predicted, gold, k, language).f1 for k in _KS}
+    scores["f1@o"] = keyphrases.at_o(predicted, gold, language).f1
+    names = ("precision", "recall", "f1@m")
+    scores |= dict(zip(names, keyphrases.at_m(predicted, gold, language), strict=True))
+    scores["soft_f1"] = keyphrases.soft_f1(predicted, gold, language)
+    if pair.text is not None:
+        scores |= _scores_by_presence(pair, pair.text)
+    if predicted:
+        scores["duplicate_rate"] = keyphrases.duplicates(predicted, language) / len(predicted)
+    scores["count_compliance"] = float(1 <= len(predicted) <= (max_phrases or len(predicted)))
+    scores["legacy_substring_f1@10"] = keyphrases.legacy_substring_f1(predicted, gold)
+    scores["legacy_jaccard"] = keyphrases.legacy_jaccard(predicted, gold)
+    return scores
+
+
+def _scores_by_presence(pair: Pair, text: str) -> dict[str, float]:
+    """Return the measures of phrases that the article has, and of those that it has not."""
+    scores = dict[str, float]()
     predicted_parts = keyphrases.present_and_absent(pair.predicted, text, pair.language)
     gold_parts = keyphrases.present_and_absent(pair.gold, text, pair.language)
     for kind, predicted_part, gold_part in zip(("present", "absent"), predicted_parts, gold_parts, strict=True):
         if gold_part:
-            add(f"{kind}_f1@m", keyphrases.at_m(predicted_part, gold_part, pair.language).f1)
-            add(f"{kind}_recall", keyphrases.at_m(predicted_part, gold_part, pair.language).recall)
+            at_m = keyphrases.at_m(predicted_part, gold_part, pair.language)
+            scores |= {f"{kind}_f1@m": at_m.f1, f"{kind}_recall": at_m.recall}
     if pair.predicted:
-        add("present_rate", len(predicted_parts[0]) / len(pair.predicted))
+        scores["present_rate"] = len(predicted_parts[0]) / len(pair.predicted)
+    return scores
 
 
-def _add_rouge(pairs: Sequence[Pair], add: Callable[[str, float], None], evaluation: Evaluation) -> None:
+def _rouge_scores(pairs: Sequence[Pair]) -> tuple[list[dict[str, float]], list[str]]:
+    """Return the measures of each article, as far as there is a scorer, and what is missing where there is none."""
     scorers: dict[str | None, Any] = {}
+    scores = list[dict[str, float]]()
     try:
         for pair in pairs:
             scorer = scorers.setdefault(pair.language, None) or rouge.scorer(pair.language)
             scorers[pair.language] = scorer
-            for kind, value in scorer(pair.predicted, pair.gold).items():
-                add(kind, value)
+            scores.append(dict(scorer(pair.predicted, pair.gold)))
     except MissingExtra as missing:
-        evaluation.notes.append(str(missing))
+        return scores, [str(missing)]
+    return scores, []
 
 
-def _label_scores(pairs: Sequence[Pair], evaluation: Evaluation) -> Scores:
+def _label_measures(pairs: Sequence[Pair]) -> Measures:
     predicted = [pair.predicted[0] if pair.predicted else None for pair in pairs]
     gold = [pair.gold[0] for pair in pairs]
-    evaluation.baselines["macro_f1"] = classes.macro_f1(predicted, gold)
     same = [float(classes.is_same(a, b)) for a, b in zip(predicted, gold, strict=True)]
     soft = [keyphrases.soft_f1(pair.predicted, pair.gold, pair.language) for pair in pairs]
-    return {"accuracy": same, "soft_f1": soft}
+    return Measures({"accuracy": same, "soft_f1": soft}, {"macro_f1": classes.macro_f1(predicted, gold)})
 
 
-def _class_scores(pairs: Sequence[Pair], evaluation: Evaluation) -> Scores:
+def _class_measures(pairs: Sequence[Pair]) -> Measures:
     """Score sets of classes: whole sets, their overlap, and each class over all articles."""
     predicted, gold = [pair.predicted for pair in pairs], [pair.gold for pair in pairs]
-    evaluation.per_class = classes.per_class(predicted, gold)
-    of_gold = [one.f1 for one in evaluation.per_class.values() if one.support]
-    evaluation.baselines["macro_f1"] = sum(of_gold) / len(of_gold) if of_gold else 0.0
-    evaluation.baselines["micro_f1"] = classes.micro_f1(predicted, gold)
+    per_class = classes.per_class(predicted, gold)
+    of_gold = [one.f1 for one in per_class.values() if one.support]
+    baselines = {
+        "macro_f1": sum(of_gold) / len(of_gold) if of_gold else 0.0,
+        "micro_f1": classes.micro_f1(predicted, gold),
+    }
     overlaps = [classes.jaccard(a, b) for a, b in zip(predicted, gold, strict=True)]
-    return {"exact": [float(overlap == 1.0) for overlap in overlaps], "jaccard": overlaps}
+    scores = {"exact": [float(overlap == 1.0) for overlap in overlaps], "jaccard": overlaps}
+    return Measures(scores, baselines, per_class)
 
 
 def _json_scores(pairs: Sequence[Pair], part: Part) -> Scores:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,9 @@ def _merge_card(path: Path, their_card: str | None) -> None:
     store.seal(path, {"README.md": card_now}, manifest, manifest["files"])
 
 
-def recreate(hub: Hub, versions: list[Path], private: bool) -> None:
-    """Bring versions that are here to a repository that lacks them, in order, each its commit and its tag, as they are.
+def recreate(hub: Hub, versions: list[Path], private: bool) -> Iterator[str]:
+    """Bring versions that are here to a repository that lacks them, in order, each its commit and its tag, as they are; yield each
+    once it is out.
 
     Raises InputError, before anything is sent, where one is not as its manifest says, or somebody wrote a card there.
     """
@@ -136,6 +138,7 @@ def recreate(hub: Hub, versions: list[Path], private: bool) -> None:
             raise HubError(f"{hub.repo}: made, but it cannot be seen; may the token read it?")
         commit = find_commit(hub, store.read_manifest(path)) or push(hub, path, state, as_it_is=True)
         finish(hub, path, commit, previous)
+        yield path.name
 
 
 def finish(hub: Hub, path: Path, commit: str, previous: Path | None) -> None:

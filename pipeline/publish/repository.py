@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError
-from pipeline.core.files import file_digest
+from pipeline.core.files import file_digest, write_bytes
 from pipeline.job.workspace import Workspace
 from pipeline.publish import release_log
 from pipeline.publish.hub import Hub, State
@@ -49,7 +49,7 @@ def check_head(hub: Hub, state: State, folder: Path, adopt: bool) -> None:
     broken = release_log.read(folder, hub.repo).broken
     newest = max(state.versions, key=numbers, default=None)
     if sound := max((version for version in state.versions if version not in broken), key=numbers, default=None):
-        _check_is_ours(hub, sound, folder)
+        _check_is_ours(hub, sound, manifest_at(hub, sound), folder)
     if adopt or newest is None:
         strange = [] if adopt else sorted(set(hub.files(state.head)) - _FIRST)
         if strange:
@@ -64,8 +64,7 @@ def check_head(hub: Hub, state: State, folder: Path, adopt: bool) -> None:
         )
 
 
-def _check_is_ours(hub: Hub, newest: str, folder: Path) -> None:
-    manifest = manifest_at(hub, newest)
+def _check_is_ours(hub: Hub, newest: str, manifest: dict[str, Any], folder: Path) -> None:
     if not (folder / newest).exists():
         raise InputError(
             f"{hub.repo} has a tag {newest}, a version that is not here: another job or machine published it; --adopt takes it "
@@ -96,8 +95,12 @@ def _authors(hub: Hub, since: str) -> str:
 
 def manifest_at(hub: Hub, version: str) -> dict[str, Any]:
     """Return the manifest of a version on the Hub.  Raises InputError where it has none, or that of another version."""
+    return _parsed_manifest(hub, version, hub.text(store.MANIFEST, version) or "")
+
+
+def _parsed_manifest(hub: Hub, version: str, text: str) -> dict[str, Any]:
     try:
-        manifest = dict(json.loads(hub.text(store.MANIFEST, version) or ""))
+        manifest = dict(json.loads(text))
     except ValueError:
         raise InputError(
             f"{hub.repo}: its tag {version} has no manifest, labelmill did not publish it: delete that tag, or publish elsewhere"
@@ -120,11 +123,16 @@ def missing(state: State | None, folder: Path, published: Published, grows: bool
     further version is about to be made.
     """
     versions, there = store.all_versions(folder), state.versions if state else {}
+    sent = {*published.versions, *published.on_their_way}
     if not there:
         # One version that nobody had yet, written to a folder first, goes out as ever.
-        return versions if published.versions or len(versions) + grows > 1 else []
+        return versions if sent or len(versions) + grows > 1 else []
     newest = max(map(numbers, there))
-    return [path for path in versions if path.name in published.versions and numbers(path.name) > newest]
+    return [
+        path
+        for path in versions
+        if path.name in {*published.versions, *published.on_their_way} and numbers(path.name) > newest
+    ]
 
 
 # --- taking over ---
@@ -136,17 +144,18 @@ def adopt(hub: Hub, state: State, folder: Path, asked: str | None = None) -> lis
     A newest version that the Hub holds damaged is left out where a number after it is `asked` for.  Raises InputError, before
     anything is fetched, for a tag that no version of this job has.
     """
-    manifests = {version: manifest_at(hub, version) for version in sorted(state.versions, key=numbers)}
+    texts = {version: hub.text(store.MANIFEST, version) or "" for version in sorted(state.versions, key=numbers)}
+    manifests = {version: _parsed_manifest(hub, version, text) for version, text in texts.items()}
     for version in manifests:
         if (folder / version).exists():
-            _check_is_ours(hub, version, folder)
+            _check_is_ours(hub, version, manifests[version], folder)
     broken = release_log.read(folder, hub.repo).broken
     for manifest in manifests.values():
         broken |= manifest.get("broken", {})
     fetched = []
     for version in (name for name in manifests if name not in broken and not (folder / name).exists()):
         try:
-            fetched.append(_fetch(hub, version, manifests[version]["files"], folder))
+            fetched.append(_fetch(hub, version, manifests[version]["files"], texts[version], folder))
         except _Damaged as damaged:
             if not asked or version != list(manifests)[-1] or numbers(asked) <= numbers(version):
                 raise
@@ -163,8 +172,8 @@ class _Damaged(InputError):
         self.digests = digests
 
 
-def _fetch(hub: Hub, version: str, digests: dict[str, str], folder: Path) -> Path:
-    """Fetch a version from the Hub; files that an earlier one has are copied."""
+def _fetch(hub: Hub, version: str, digests: dict[str, str], manifest: str, folder: Path) -> Path:
+    """Fetch a version of this `manifest` from the Hub; files that an earlier one has are copied."""
     if strange := [name for name in digests if not (OURS.fullmatch(name) or name == "README.md")]:
         raise InputError(
             f"{hub.repo}: version {version} has files that no version has: {first_names(strange)}; not adopted"
@@ -173,13 +182,13 @@ def _fetch(hub: Hub, version: str, digests: dict[str, str], folder: Path) -> Pat
     path, last = store.begin(folder), store.latest(folder)
     local = store.read_manifest(last)["files"] if last else {}
     for name, digest in digests.items():
-        # looked at, for the files of versions may be one: what is damaged there is fetched
+        # looked at: what is damaged there is fetched
         if last and local.get(name) == digest and (last / name).exists() and file_digest(last / name) == digest:
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(last / name, path / name)
         else:
             hub.download(name, version, path / name)
-    hub.download(store.MANIFEST, version, path / store.MANIFEST)
+    write_bytes(path / store.MANIFEST, manifest.encode())
     if wrong := store.damaged(path):
         store.discard(folder)
         raise _Damaged(

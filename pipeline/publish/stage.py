@@ -132,10 +132,9 @@ def _recreate(work: Workspace, hub: Hub, state: State | None, options: RunOption
         )
     if holding:
         _log.warning(warning)
-    release_log.note(
-        work.versions, hub.repo, [path.name for path in missing]
-    )  # a run that is killed is asked for again
-    release.recreate(hub, missing, work.config.publish.private)
+    release_log.note_begun(work.versions, hub.repo, [path.name for path in missing])
+    for version in release.recreate(hub, missing, work.config.publish.private):
+        release_log.note(work.versions, hub.repo, [version])
     return hub.look()
 
 

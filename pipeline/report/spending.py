@@ -55,9 +55,8 @@ def quote(path: Path, spent: float, runs: list[dict[str, Any]]) -> dict[str, Any
     quoted = read_json(path)
     if not quoted:
         return None
-    ends = quoted["rest_usd"] or (quoted["input_usd"], quoted["most_usd"])
-    priced = None not in ends
-    low, high = (quoted["paid_usd"] + end for end in ends) if priced else (None, None)
+    dollars = quotes.quoted_range(quoted)
+    low, high = dollars or (None, None)
     since = path.stat().st_mtime
     took = sum(run["seconds"] for run in runs if run["answered"] and _epoch(run["started"]) >= since)
     return {
@@ -66,7 +65,7 @@ def quote(path: Path, spent: float, runs: list[dict[str, Any]]) -> dict[str, Any
         "low_usd": low,
         "high_usd": high,
         "spent_usd": spent,
-        "within": low - 1e-9 <= spent <= high + 1e-9 if low is not None and high is not None else None,
+        "within": quotes.is_within(dollars, spent) if dollars else None,
         "said": quotes.compared(path, spent),
         "rest_seconds": quoted["rest_seconds"],
         "took_seconds": took or None,

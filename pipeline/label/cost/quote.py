@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,12 +198,22 @@ def quoted_usd(path: Path) -> float | None:
     return None if quote["most_usd"] is None else float(quote["paid_usd"] + quote["most_usd"])
 
 
+def quoted_range(quote: Mapping[str, Any]) -> Interval | None:
+    """Return between which dollars a kept quote was, with what was paid before it; None without prices."""
+    low, high = quote["rest_usd"] or (quote["input_usd"], quote["most_usd"])
+    return None if low is None or high is None else (quote["paid_usd"] + low, quote["paid_usd"] + high)
+
+
+def is_within(quoted: Interval, spent_usd: float) -> bool:
+    """Tell whether the job has cost what it was quoted at."""
+    low, high = quoted
+    return low - 1e-9 <= spent_usd <= high + 1e-9
+
+
 def compared(path: Path, spent_usd: float) -> str | None:
     """Return, in one line, what was quoted against what the job has cost; None without a quote in dollars."""
     quote = read_json(path)
-    if not quote or (quote["most_usd"] is None and not quote["rest_usd"]):
+    if not quote or (quoted := quoted_range(quote)) is None:
         return None
-    low, high = quote["rest_usd"] or (quote["input_usd"], quote["most_usd"])
-    low, high = quote["paid_usd"] + low, quote["paid_usd"] + high
-    position = "within" if low - 1e-9 <= spent_usd <= high + 1e-9 else "outside"
+    (low, high), position = quoted, "within" if is_within(quoted, spent_usd) else "outside"
     return f"quoted ${low:,.4f} to ${high:,.4f} for {quote['articles']:,} articles; spent ${spent_usd:,.4f}: {position} the quote"
