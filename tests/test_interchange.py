@@ -102,6 +102,8 @@ def test_an_argilla_record_and_its_settings() -> None:
         ("accepted", "multi_label_selection", True),
         ("marks", "span", False),
         ("missing", "text", False),
+        ("reasons", "text", False),
+        ("flag", "label_selection", False),
         ("note", "text", False),
     ]
     options = settings["questions"][0]["settings"]["options"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,10 @@ from pipeline.review.exchange.answers import (
     ExportedArticle,
     ImportedFile,
     LabellingTask,
-    answers_by_reviewer,
+    audited,
     new_judgements,
 )
+from pipeline.review.exchange.entries import answers_of
 from pipeline.review.log import judgements
 from pipeline.review.log.judgements import Judgement, JudgementLog
 from pipeline.review.sample.label_sets import JobLabels, Predictions, label_checker
@@ -149,8 +150,9 @@ def export_sample(work: Workspace, path: Path, form: str | None, sample: int | N
     orders = Lanes(frame, options, work.config.label_column.has_tiers).orders
     indices = [int(index) for index in (*orders["audit"], *orders["blind"])][:sample]
     by_text: dict[str, list[Judgement]] = {}
-    for judgement in _audited(judgements.read(work.verdicts_file)):
-        by_text.setdefault(judgement.text_sha256, []).append(judgement)
+    for record in judgements.records(work.verdicts_file):
+        if record.model is None:
+            by_text.setdefault(record.text_sha256, []).append(record)
     items = [_item(row, by_text) for row in frame.rows(indices)]
     return len(items), formats.write(path, form, _task(work), items)
 
@@ -158,9 +160,12 @@ def export_sample(work: Workspace, path: Path, form: str | None, sample: int | N
 def _item(row: dict[str, Any], by_text: dict[str, list[Judgement]]) -> ExportedArticle:
     phrases = row["phrases"]
     model = "/".join(part for part in (row["provider"], row["model"]) if part)
-    answers = answers_by_reviewer(by_text.get(row["text_sha256"], []), phrases)
+    entries = by_text.get(row["text_sha256"], [])
+    answers = answers_of(entries, phrases)
     about = {name: row[name] or "" for name in ("title", "url", "language")}
-    return ExportedArticle(row["text_sha256"], row["id"], row["text"], phrases, model, answers, **about)
+    return ExportedArticle(
+        row["text_sha256"], row["id"], row["text"], phrases, model, answers, **about, entries=entries
+    )
 
 
 def _task(work: Workspace) -> LabellingTask:
@@ -169,21 +174,20 @@ def _task(work: Workspace) -> LabellingTask:
 
 def import_verdicts(work: Workspace, path: Path, form: str | None, reviewer: str) -> tuple[int, int]:
     """Add the judgements of a file that came back to the log; return how many are new, and how many were there already."""
-    in_log = judgements.read(work.verdicts_file)
+    in_log = judgements.records(work.verdicts_file)
     reviewers = list(dict.fromkeys(judgement.reviewer for judgement in in_log))
     source = ImportedFile(path, _task(work), _articles(work), reviewers, reviewer, judgements.now())
     check = label_checker(work.config)
     returned = [_with_task_labels(work, check, path, judgement) for judgement in formats.read(source, form)]
-    new, stored = new_judgements(returned, _audited(in_log)), 0
+    uids, stored = {record.uid for record in in_log}, 0
+    entries = sorted((entry for entry in source.entries if entry.uid not in uids), key=lambda entry: entry.at)
+    for entry in entries:
+        _with_task_labels(work, check, path, entry)
+    new = entries + new_judgements(returned, audited(judgements.standing([*in_log, *entries])))
     if new:
         with JudgementLog(work.verdicts_file) as log:
             stored = log.add(new)
-    return stored, len(returned) - stored
-
-
-def _audited(judged: Iterable[Judgement]) -> list[Judgement]:
-    """Return the judgements that go out with an export: the audit's, not triage's, nor those of another model's labels."""
-    return [judgement for judgement in judged if judgement.lane == "audit" and judgement.model is None]
+    return stored, len(source.entries) + len(returned) - stored
 
 
 def _articles(work: Workspace) -> dict[str, str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from pipeline.clean.offsets import locate
 from pipeline.core.errors import InputError
 from pipeline.core.text.folding import fold_case, fold_space
 from pipeline.core.types import LabelColumn
-from pipeline.review.log.judgements import Judgement
+from pipeline.review.log.judgements import REASONS, Judgement
 from pipeline.review.log.verdicts import Verdicts
 
 NONE = "none-of-these"
+FLAGGED = "flagged"
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,14 @@ class ReviewerAnswer:
     added: list[str]
     note: str = ""
     skipped: bool = False
+    flagged: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)  # phrase that is not right -> why
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class ExportedArticle:
-    """Article as other tools get it, with reviewers' `answers` so far by reviewer."""
+    """Article as other tools get it, with reviewers' `answers` so far by reviewer, and the `entries` of the log behind them."""
 
     text_sha256: str
     id: str
@@ -47,6 +52,7 @@ class ExportedArticle:
     title: str = ""
     url: str = ""
     language: str = ""
+    entries: list[Judgement] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -63,7 +69,10 @@ class LabellingTask:
 
 @dataclass(frozen=True)
 class ImportedFile:
-    """File that comes back, and what its records are checked against; `articles`: text digest -> id of the job's articles."""
+    """File that comes back, and what its records are checked against; `articles`: text digest -> id of the job's articles.
+
+    Readers put into `entries` what of a log came back with the records (`exchange.entries`).
+    """
 
     file: Path
     task: LabellingTask
@@ -71,6 +80,7 @@ class ImportedFile:
     reviewers: list[str]  # whoever is in the log
     reviewer: str  # of answers that name nobody
     at: str
+    entries: list[Judgement] = field(default_factory=list)
 
 
 def ticks(phrases: Sequence[str], right: Iterable[str]) -> list[str]:
@@ -82,6 +92,16 @@ def ticks(phrases: Sequence[str], right: Iterable[str]) -> list[str]:
 def spans(item: ExportedArticle) -> list[tuple[int, int]]:
     """Return where phrases stand first in the text, (start, end) in code points, in the text's order."""
     return sorted({span for span in locate(item.phrases, item.text) if span})
+
+
+def audited(judged: Iterable[Judgement]) -> list[Judgement]:
+    """Return the judgements that go out as answers: the audit's, not triage's, nor those of another model's labels."""
+    return [judgement for judgement in judged if judgement.lane == "audit" and judgement.model is None]
+
+
+def reason_lines(phrases: Sequence[str], answer: ReviewerAnswer) -> list[str]:
+    """Return the reasons of an answer as people write them: a phrase's number and the reason, one a line."""
+    return [f"{number} {answer.reasons[p]}" for number, p in enumerate(phrases, 1) if p in answer.reasons]
 
 
 # --- answers that go out ---
@@ -104,13 +124,25 @@ def _answer(judgements: Sequence[Judgement], phrases: Sequence[str]) -> Reviewer
     for judgement in judgements:
         verdicts_of_text.update(judgement)
     verdicts = [verdicts_of_text.of(phrase) for phrase in phrases]
+    last: dict[str, Any] = {"flagged": judgements[-1].flagged, "seconds": judgements[-1].seconds}
     if None in verdicts:
-        return ReviewerAnswer([], [], note, skipped=True) if judgements[-1].skipped else None
+        return ReviewerAnswer([], [], note, True, **last) if judgements[-1].skipped else None
     shown = {fold_case(phrase) for phrase in phrases}
     accepted = [phrase for phrase, right in zip(phrases, verdicts, strict=True) if right]
-    return ReviewerAnswer(
-        accepted, [phrase for key, phrase in verdicts_of_text.added.items() if key not in shown], note
-    )
+    added = [phrase for key, phrase in verdicts_of_text.added.items() if key not in shown]
+    why = {fold_case(phrase): reason for j in judgements for phrase, reason in j.reasons.items()}
+    wrong = [phrase for phrase, right in zip(phrases, verdicts, strict=True) if not right]
+    reasons = {phrase: why[fold_case(phrase)] for phrase in wrong if fold_case(phrase) in why}
+    return ReviewerAnswer(accepted, added, note, reasons=reasons, **last)
+
+
+def is_as_sent(sent: ReviewerAnswer, returned: Judgement) -> bool:
+    """Return whether an answer came back as it went out."""
+    if (sent.skipped, sent.note, sent.flagged) != (returned.skipped, returned.note, returned.flagged):
+        return False
+    lists = ((sent.accepted, returned.accepted), (sent.added, returned.added))
+    same = all({fold_case(p) for p in one} == {fold_case(p) for p in other} for one, other in lists)
+    return same and sent.reasons == returned.reasons
 
 
 def new_judgements(returned: Iterable[Judgement], stored: Iterable[Judgement]) -> list[Judgement]:
@@ -118,7 +150,7 @@ def new_judgements(returned: Iterable[Judgement], stored: Iterable[Judgement]) -
 
     A verdict that went out with an export and comes back as it was is not new, nor is a row of a sheet that was imported before.
     """
-    judged: dict[tuple[str, str], tuple[Verdicts, set[str]]] = {}
+    judged: _Judged = {}
     for judgement in stored:
         _remember(judged, judgement)
     new = []
@@ -129,18 +161,33 @@ def new_judgements(returned: Iterable[Judgement], stored: Iterable[Judgement]) -
     return new
 
 
-def _remember(judged: dict[tuple[str, str], tuple[Verdicts, set[str]]], judgement: Judgement) -> None:
-    verdicts, notes = judged.setdefault((judgement.reviewer, judgement.text_sha256), (Verdicts(), {""}))
+# (reviewer, text) -> verdicts and remarks so far
+_Judged = dict[tuple[str, str], tuple[Verdicts, set[tuple[str, str]]]]
+
+
+def _remember(judged: _Judged, judgement: Judgement) -> None:
+    verdicts, remarks = judged.setdefault((judgement.reviewer, judgement.text_sha256), (Verdicts(), set()))
     verdicts.update(judgement)
-    notes.add(judgement.note)
+    remarks |= _remarks(judgement)
 
 
-def _is_stored(judged: dict[tuple[str, str], tuple[Verdicts, set[str]]], judgement: Judgement) -> bool:
+def _remarks(judgement: Judgement) -> set[tuple[str, str]]:
+    """Return what a judgement says beside its verdicts."""
+    reasons = {(fold_case(phrase), reason) for phrase, reason in judgement.reasons.items()}
+    return (
+        reasons
+        | ({("note", judgement.note)} if judgement.note else set())
+        | ({("flag", "")} if judgement.flagged else set())
+    )
+
+
+def _is_stored(judged: _Judged, judgement: Judgement) -> bool:
     if (judgement.reviewer, judgement.text_sha256) not in judged:
         return False
-    verdicts, notes = judged[judgement.reviewer, judgement.text_sha256]
+    verdicts, remarks = judged[judgement.reviewer, judgement.text_sha256]
     right = all(verdicts.of(phrase) is True for phrase in (*judgement.accepted, *judgement.added))
-    return right and all(verdicts.of(phrase) is False for phrase in judgement.rejected) and judgement.note in notes
+    wrong = all(verdicts.of(phrase) is False for phrase in judgement.rejected)
+    return right and wrong and _remarks(judgement) <= remarks
 
 
 # --- answers that come back ---
@@ -156,6 +203,8 @@ class ReturnedAnswer:
     marked: list[str]  # the text under each mark
     note: str = ""
     skipped: bool = False
+    flagged: bool = False
+    why: list[str] = field(default_factory=list)  # a phrase's number and the reason, a line each
     at: str = ""
     seconds: float | None = None
     mark: Any = None  # tells this answer from an earlier one of the same person in the other tool
@@ -182,18 +231,37 @@ def judgement_of(source: ImportedFile, record: str, digest: str, shown: list[str
     lists = _phrases(source, record, shown, answer) if many else _one(shown, answer)
     if answer.skipped or not any(lists):
         lists = ([], [], [])
-    identity = [digest, answer.reviewer, *lists, answer.skipped, answer.note, answer.mark]
+    reasons, remarks = _reasons(shown, lists[1], answer.why)
+    note = "\n".join(filter(None, [answer.note, *remarks]))
+    identity = [digest, answer.reviewer, *lists, answer.skipped, note, answer.mark]
+    if reasons or answer.flagged:  # not of files of before, which were imported already
+        identity += [reasons, answer.flagged]
     return Judgement(
         digest,
         source.articles[digest],
         answer.reviewer,
         answer.at or source.at,
         *lists,
-        note=answer.note,
+        note=note,
+        reasons=reasons,
+        flagged=answer.flagged,
         uid=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
         seconds=answer.seconds,
         skipped=not any(lists),
     )
+
+
+def _reasons(shown: Sequence[str], rejected: Sequence[str], why: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the reasons of rejected phrases, and the lines that are no reason of one: they are kept as a note."""
+    reasons, remarks = dict[str, str](), list[str]()
+    for line in why:
+        number, _, word = re.sub(r"[.:)\s]+", " ", line).strip().partition(" ")
+        phrase = shown[int(number) - 1] if number.isdecimal() and 0 < int(number) <= len(shown) else None
+        if phrase in rejected and word.lower() in REASONS:
+            reasons[str(phrase)] = word.lower()
+        else:
+            remarks.append(line)
+    return reasons, remarks
 
 
 _Lists = tuple[list[str], list[str], list[str]]  # accepted, rejected, added

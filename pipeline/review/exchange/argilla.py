@@ -9,14 +9,16 @@ its server compares them with a length in code points, so marks are converted, a
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from pipeline.core.errors import InputError
 from pipeline.review.exchange.answers import (
+    FLAGGED,
     NONE,
     ExportedArticle,
     ImportedFile,
@@ -24,16 +26,20 @@ from pipeline.review.exchange.answers import (
     ReturnedAnswer,
     ReviewerAnswer,
     article_of,
+    is_as_sent,
     judgement_of,
     lines,
+    reason_lines,
     spans,
     ticks,
 )
-from pipeline.review.log.judgements import Judgement
+from pipeline.review.exchange.entries import answers_of, packed, unpacked
+from pipeline.review.log.judgements import REASONS, Judgement
 
 _LABEL = "phrase"
 _NOT_IN_AGENT = re.compile(r"[^\w:./\s-]", re.ASCII)  # what the server refuses in an agent's name
 _SKIPPED = ("draft", "discarded")
+_TEXT = {"use_markdown": False}
 _LEAST = 7  # numbers that can be ticked, where no label has more phrases
 
 
@@ -84,16 +90,26 @@ def _questions_many(items: Sequence[ExportedArticle]) -> list[dict[str, Any]]:
     return [
         _question("accepted", "Which phrases are right?", "multi_label_selection", _options(numbers), required=True),
         _question("marks", "Where they stand; mark what is missing", "span", marks),
-        _question("missing", "Missing phrases, one a line", "text", {"use_markdown": False}),
-        _question("note", "Note", "text", {"use_markdown": False}),
+        _question("missing", "Missing phrases, one a line", "text", _TEXT),
+        *_questions_beside(),
+    ]
+
+
+def _questions_beside() -> list[dict[str, Any]]:
+    """Return the questions on what a reviewer says beside the verdicts."""
+    flags = _options({FLAGGED: "flagged for the team", "no": "no"})
+    return [
+        _question("reasons", f"Why a phrase is wrong, one a line: 2 generic ({', '.join(REASONS)})", "text", _TEXT),
+        _question("flag", "Flag", "label_selection", flags),
+        _question("note", "Note", "text", _TEXT),
     ]
 
 
 def _questions_one(task: LabellingTask) -> list[dict[str, Any]]:
     closed = _options({label: label for label in task.allowed} | {NONE: "none of them"})
-    kind, how = ("label_selection", closed) if task.allowed else ("text", {"use_markdown": False})
+    kind, how = ("label_selection", closed) if task.allowed else ("text", _TEXT)
     right = _question("right", "The right label", kind, how, required=True)
-    return [right, _question("note", "Note", "text", {"use_markdown": False})]
+    return [right, *_questions_beside()]
 
 
 def _field(name: str, title: str | None = None, required: bool = True) -> dict[str, Any]:
@@ -126,10 +142,12 @@ def record(task: LabellingTask, item: ExportedArticle) -> dict[str, Any]:
         for question, value in _answers(item, answer, many).items():
             status = "discarded" if answer.skipped else "submitted"
             responses.setdefault(question, []).append({"value": value, "user_id": user_id(reviewer), "status": status})
+    language = {"language": item.language} if item.language else {}
+    entries = {"judgements": json.dumps(packed(item.entries), ensure_ascii=False)} if item.entries else {}
     return {
         "id": item.key,
         "fields": {**title, "text": item.text, "label": shown if many else item.phrases[-1]},
-        "metadata": {"article_id": item.id} | ({"language": item.language} if item.language else {}),
+        "metadata": {"article_id": item.id, **language, **entries},
         "suggestions": {name: {"value": value, "score": None, "agent": agent} for name, value in suggested.items()},
         "responses": responses,
         "vectors": {},
@@ -139,13 +157,19 @@ def record(task: LabellingTask, item: ExportedArticle) -> dict[str, Any]:
 
 def _answers(item: ExportedArticle, answer: ReviewerAnswer, many: bool) -> dict[str, Any]:
     """Return question -> value of one answer."""
-    note = {"note": answer.note} if answer.note else {}
+    reasons, beside = reason_lines(item.phrases, answer), dict[str, Any]()
+    if reasons:
+        beside["reasons"] = "\n".join(reasons)
+    if answer.flagged:
+        beside["flag"] = FLAGGED
+    if answer.note:
+        beside["note"] = answer.note
     if answer.skipped:
-        return {"accepted" if many else "right": None}
+        return {"accepted" if many else "right": None, **beside}
     if not many:
-        return {"right": (answer.accepted or answer.added or [NONE])[-1], **note}
+        return {"right": (answer.accepted or answer.added or [NONE])[-1], **beside}
     missing = {"missing": "\n".join(answer.added)} if answer.added else {}
-    return {"accepted": ticks(item.phrases, answer.accepted), **missing, **note}
+    return {"accepted": ticks(item.phrases, answer.accepted), **missing, **beside}
 
 
 def _marks(item: ExportedArticle) -> list[dict[str, Any]]:
@@ -165,8 +189,15 @@ def judgements(source: ImportedFile, name: str, exported: Any) -> Iterator[Judge
     name = f"{name} ({nested.get('id')})"
     digest = article_of(source, name, fields["text"], str(nested.get("id")).removeprefix("text-"))
     shown = _shown_phrases(source, name, fields["label"])
-    for reviewer, answers, status in _by_user(source, nested.get("responses") or {}):
-        yield judgement_of(source, name, digest, shown, _answer(fields["text"], reviewer, answers, status))
+    given = (nested.get("metadata") or {}).get("judgements")
+    entries = unpacked(source, name, digest, json.loads(given) if isinstance(given, str) else given)
+    source.entries.extend(entries)
+    sent = answers_of(entries, shown)
+    reviewers = dict.fromkeys([*source.reviewers, *(entry.reviewer for entry in entries)])
+    for reviewer, answers, status in _by_user(source, reviewers, nested.get("responses") or {}):
+        judgement = judgement_of(source, name, digest, shown, _answer(fields["text"], reviewer, answers, status))
+        if reviewer not in sent or not is_as_sent(sent[reviewer], judgement):
+            yield judgement
 
 
 def _shown_phrases(source: ImportedFile, name: str, label: Any) -> list[str]:
@@ -178,9 +209,11 @@ def _shown_phrases(source: ImportedFile, name: str, label: Any) -> list[str]:
     return [phrase for _, _, phrase in numbered]
 
 
-def _by_user(source: ImportedFile, responses: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+def _by_user(
+    source: ImportedFile, reviewers: Iterable[str], responses: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Yield (reviewer, question -> value, status) of each user; `Record.to_dict` writes no status."""
-    names = {user_id(reviewer): reviewer for reviewer in source.reviewers}
+    names = {user_id(reviewer): reviewer for reviewer in reviewers}
     answers: dict[str, dict[str, Any]] = {}
     statuses: dict[str, str] = {}
     for question, given in responses.items():
@@ -203,6 +236,8 @@ def _answer(text: str, reviewer: str, answers: Mapping[str, Any], status: str) -
         [text[in_code_points(text, start) : in_code_points(text, end)] for start, end in marks],
         note=str(answers.get("note") or ""),
         skipped=status in _SKIPPED,
+        flagged=answers.get("flag") == FLAGGED,
+        why=lines(answers.get("reasons")),
     )
 
 
@@ -216,7 +251,7 @@ def _nested(record: dict[str, Any]) -> dict[str, Any]:
         return record
     asked = [name.removesuffix(".responses") for name in record if name.endswith(".responses")]
     responses = {question: _responses(record, f"{question}.responses") for question in asked}
-    return {"id": record.get("id"), "fields": record, "responses": responses}
+    return {"id": record.get("id"), "fields": record, "responses": responses, "metadata": record}
 
 
 def _responses(record: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

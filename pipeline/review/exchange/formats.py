@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from pipeline.core.files import file_digest, write_bytes
 from pipeline.review.exchange import argilla, label_studio, sheet
 from pipeline.review.exchange.answers import ExportedArticle, ImportedFile, LabellingTask
 from pipeline.review.log.judgements import Judgement
+
+_log = logging.getLogger("labelmill.review")
 
 
 @dataclass(frozen=True)
@@ -106,17 +109,27 @@ def _write_label_studio(path: Path, task: LabellingTask, items: Sequence[Exporte
 
 def _reader(
     judgements: Callable[[ImportedFile, str, Any], Iterator[Judgement]],
+    has_numbers: Callable[[Mapping[str, Any]], bool] = lambda record: False,
 ) -> Callable[[ImportedFile], Iterator[Judgement]]:
+    """Return a reader of records; `has_numbers` tells one whose predictions came back as their ids alone."""
+
     def read(source: ImportedFile) -> Iterator[Judgement]:
-        number = 0
+        number = as_numbers = 0
         for number, record in enumerate(tables.rows(source.file), 1):
             try:
+                as_numbers += has_numbers(record.fields)
                 yield from judgements(source, f"record {number}", record.fields)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 why = f"not as the other tool writes it ({type(error).__name__}: {error})"
                 raise InputError(f"{source.file}: record {number}: {why}") from error
         if not number:
             raise InputError(f"{source.file}: has no records")
+        if as_numbers:
+            _log.warning(
+                "%s: predictions of %d record(s) came back as numbers. They are the labels that went out, and no verdicts.",
+                source.file,
+                as_numbers,
+            )
 
     return read
 
@@ -126,5 +139,7 @@ FORMATS = {
     "xlsx": ExchangeFormat(".xlsx", _write_sheet, _read_sheet),
     "jsonl": ExchangeFormat(".jsonl", _write_sheet, _read_sheet),
     "argilla": ExchangeFormat(".json", _write_argilla, _reader(argilla.judgements)),
-    "label-studio": ExchangeFormat(".json", _write_label_studio, _reader(label_studio.judgements)),
+    "label-studio": ExchangeFormat(
+        ".json", _write_label_studio, _reader(label_studio.judgements, label_studio.has_numbers)
+    ),
 }

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from pipeline.core.errors import InputError
 from pipeline.review.exchange.answers import (
+    FLAGGED,
     NONE,
     ExportedArticle,
     ImportedFile,
@@ -25,12 +26,15 @@ from pipeline.review.exchange.answers import (
     ReturnedAnswer,
     ReviewerAnswer,
     article_of,
+    is_as_sent,
     judgement_of,
     lines,
+    reason_lines,
     spans,
     ticks,
 )
-from pipeline.review.log.judgements import Judgement
+from pipeline.review.exchange.entries import answers_of, packed, unpacked
+from pipeline.review.log.judgements import REASONS, Judgement
 
 _LABEL = "phrase"
 
@@ -60,7 +64,10 @@ _ASK_MANY = f"""  <Labels name="marks" toName="text">
            requiredMessage="Tick the right phrases, or that there is none"/>
   <TextArea name="missing" toName="text" editable="true" placeholder="A missing phrase that the text has not"/>
 """
-_NOTE = """  <TextArea name="note" toName="text" maxSubmissions="1" editable="true" placeholder="Note"/>
+_NOTE = f"""  <TextArea name="reasons" toName="text" editable="true"
+            placeholder="Why a phrase is wrong, one a line: 2 generic ({", ".join(REASONS)})"/>
+  <Choices name="flag" toName="text" choice="multiple"><Choice value="{FLAGGED}"/></Choices>
+  <TextArea name="note" toName="text" maxSubmissions="1" editable="true" placeholder="Note"/>
   <Text name="text" value="$text"/>
 </View>
 """
@@ -68,11 +75,12 @@ _NOTE = """  <TextArea name="note" toName="text" maxSubmissions="1" editable="tr
 
 def task_of(task: LabellingTask, item: ExportedArticle) -> dict[str, Any]:
     """Return an article as a task: its label as a prediction, reviewers' answers so far as annotations."""
+    entries = {"judgements": packed(item.entries)} if item.entries else {}
     data = {"text": item.text, "title": item.title, "id": item.id, "text_sha256": item.text_sha256,
             "language": item.language, "url": item.url}  # fmt: skip
     shown = {"phrases": _choices(item.phrases)} if task.column.many else {"label": item.phrases[-1]}
     return {
-        "data": {**data, **shown},
+        "data": {**data, **shown, **entries},
         "predictions": [_prediction(task, item)],
         "annotations": [_annotation(task, item, reviewer, answer) for reviewer, answer in item.answers.items()],
     }
@@ -105,8 +113,9 @@ def _annotation(task: LabellingTask, item: ExportedArticle, reviewer: str, answe
         "id": annotation_id(reviewer, item.text_sha256),
         **({"completed_by": {"email": reviewer}} if "@" in reviewer else {}),
         "was_cancelled": answer.skipped,
+        **({} if answer.seconds is None else {"lead_time": answer.seconds}),
         "ground_truth": False,
-        "result": [] if answer.skipped else _result(task, item, answer),
+        "result": _remarks(item, answer) if answer.skipped else _result(task, item, answer),
     }
 
 
@@ -116,11 +125,11 @@ def annotation_id(reviewer: str, text_sha256: str) -> int:
 
 
 def _result(task: LabellingTask, item: ExportedArticle, answer: ReviewerAnswer) -> list[dict[str, Any]]:
-    note = [_part("note", "textarea", {"text": [answer.note]})] if answer.note else []
+    remarks = _remarks(item, answer)
     if not task.column.many:
         label = [(answer.accepted or answer.added or [NONE])[-1]]
         right = ("choices", {"choices": label}) if task.allowed else ("textarea", {"text": label})
-        return [_part("right", *right), *note]
+        return [_part("right", *right), *remarks]
     marks = [
         {"start": start, "end": end, "text": item.text[start:end], "labels": [_LABEL]} for start, end in spans(item)
     ]
@@ -128,7 +137,17 @@ def _result(task: LabellingTask, item: ExportedArticle, answer: ReviewerAnswer) 
         *(_part("marks", "labels", mark, number) for number, mark in enumerate(marks, 1)),
         _part("accepted", "choices", {"choices": ticks(item.phrases, answer.accepted)}),
         *([_part("missing", "textarea", {"text": answer.added})] if answer.added else []),
-        *note,
+        *remarks,
+    ]
+
+
+def _remarks(item: ExportedArticle, answer: ReviewerAnswer) -> list[dict[str, Any]]:
+    """Return what an answer says beside its verdicts."""
+    reasons = reason_lines(item.phrases, answer)
+    return [
+        *([_part("reasons", "textarea", {"text": reasons})] if reasons else []),
+        *([_part("flag", "choices", {"choices": [FLAGGED]})] if answer.flagged else []),
+        *([_part("note", "textarea", {"text": [answer.note]})] if answer.note else []),
     ]
 
 
@@ -148,9 +167,24 @@ def judgements(source: ImportedFile, name: str, task: Any) -> Iterator[Judgement
     name = f"{name} (article {data.get('id')})"
     digest = article_of(source, name, data["text"], str(data.get("text_sha256")))
     shown = _shown_phrases(source, name, data)
+    entries = unpacked(source, name, digest, data.get("judgements"))
+    source.entries.extend(entries)
+    sent = answers_of(entries, shown)
+    reviewers = dict.fromkeys([*source.reviewers, *(entry.reviewer for entry in entries)])
     for annotation in task.get("annotations") or []:
-        answer = _answer(source, name, data["text"], digest, annotation)
-        yield judgement_of(source, name, digest, shown, answer)
+        if not isinstance(annotation, dict):
+            raise InputError(
+                f"{source.file}: {name}: its annotations are numbers, without what they say; export as JSON, with all fields"
+            )
+        answer = _answer(source, name, data["text"], _reviewer(source, reviewers, digest, annotation), annotation)
+        judgement = judgement_of(source, name, digest, shown, answer)
+        if answer.reviewer not in sent or not is_as_sent(sent[answer.reviewer], judgement):
+            yield judgement
+
+
+def has_numbers(task: Mapping[str, Any]) -> bool:
+    """Return whether a task's predictions came back as their ids alone."""
+    return any(isinstance(prediction, int) for prediction in task.get("predictions") or [])
 
 
 def _shown_phrases(source: ImportedFile, name: str, data: Mapping[str, Any]) -> list[str]:
@@ -161,7 +195,7 @@ def _shown_phrases(source: ImportedFile, name: str, data: Mapping[str, Any]) -> 
     return [str(choice["value"]) for choice in data["phrases"] if choice.get("alias") != NONE]
 
 
-def _answer(source: ImportedFile, name: str, text: str, digest: str, annotation: Mapping[str, Any]) -> ReturnedAnswer:
+def _answer(source: ImportedFile, name: str, text: str, reviewer: str, annotation: Mapping[str, Any]) -> ReturnedAnswer:
     parts: dict[str, list[dict[str, Any]]] = {}
     for part in annotation.get("result") or []:
         parts.setdefault(str(part.get("from_name")), []).append(part.get("value") or {})
@@ -169,12 +203,14 @@ def _answer(source: ImportedFile, name: str, text: str, digest: str, annotation:
              for one in (part.get("choices") or _texts(part))]  # fmt: skip
     seconds = annotation.get("lead_time")
     return ReturnedAnswer(
-        _reviewer(source, digest, annotation),
+        reviewer,
         right or None,
         [line for part in parts.get("missing", []) for line in lines(part.get("text"))],
         [_marked(source, name, text, value) for value in parts.get("marks", [])],
         note="\n".join(text for part in parts.get("note", []) for text in _texts(part)),
         skipped=bool(annotation.get("was_cancelled")),
+        flagged=any(FLAGGED in (part.get("choices") or []) for part in parts.get("flag", [])),
+        why=[line for part in parts.get("reasons", []) for line in lines(part.get("text"))],
         at=str(annotation.get("updated_at") or annotation.get("created_at") or ""),
         seconds=float(seconds) if seconds else None,
         mark=[annotation.get("id"), annotation.get("updated_at")],
@@ -187,9 +223,9 @@ def _texts(value: Mapping[str, Any]) -> list[str]:
     return [texts] if isinstance(texts, str) else [str(text) for text in texts]
 
 
-def _reviewer(source: ImportedFile, digest: str, annotation: Mapping[str, Any]) -> str:
+def _reviewer(source: ImportedFile, reviewers: Iterable[str], digest: str, annotation: Mapping[str, Any]) -> str:
     ids = (annotation.get("import_id"), annotation.get("id"))
-    for reviewer in source.reviewers:
+    for reviewer in reviewers:
         if annotation_id(reviewer, digest) in ids:
             return reviewer
     by = annotation.get("completed_by")
