@@ -195,3 +195,50 @@ def test_a_closed_tab_gives_back_what_it_had(job: Path, opened: Opener) -> None:
         first.goto("about:blank")
         first.wait_for_timeout(300)
         assert taken in {card["title"] for card in lee.queue("audit")}
+
+
+# --- a phone ---
+
+SMALL = """() => [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility()
+    && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && parseFloat(getComputedStyle(e).fontSize) < 10)
+    .map((e) => e.outerHTML.slice(0, 80))"""
+OUTSIDE = """() => [...document.querySelectorAll('figure svg.chart *')].filter((e) => e.checkVisibility()
+    && e.getBoundingClientRect().right > e.closest('figure').getBoundingClientRect().right + 1)
+    .map((e) => e.outerHTML.slice(0, 80))"""
+PHONE = {"viewport": {"width": 360, "height": 740}}
+
+
+def test_on_a_phone_tabs_and_figures_are_one_line_that_folds(job: Path, opened: Opener) -> None:
+    with ReviewServer(reconfigured(job, blind=0.2, overlap=0.5)) as server:
+        page = opened(server, locale="en-US", **PHONE)
+        height = "() => document.querySelector('.top').offsetHeight"
+        folded = page.evaluate(height)
+        assert folded < 60 and page.evaluate(SMALL) == []
+        page.click("#more")
+        assert page.is_visible("#figures") and page.locator(".lane:visible").count() >= 3
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        page.click("#more")
+        assert page.evaluate(height) == folded
+
+
+def test_a_cross_moves_no_mark(job: Path, opened: Opener) -> None:
+    where = "() => [...document.querySelectorAll('mark')].map((m) => [m.offsetLeft, m.offsetTop, m.offsetWidth])"
+    with ReviewServer(job) as server:
+        page = opened(server)
+        before = page.evaluate(where)
+        press(page, "1 2 3 4 5 6")
+        assert page.locator("mark.rejected").count() > 4 and page.evaluate(where) == before
+
+
+def test_the_report_fits_a_phone(job: Path, opened: Opener) -> None:
+    with ReviewServer(job) as server:
+        kim = Reviewer(server, "kim")
+        for number, card in enumerate(kim.queue("audit", 6)):
+            assert kim.judge(card, wrong=number % 3) == ""
+        page = opened(server, locale="en-US", **PHONE)
+        page.goto(f"{server.url}report?reviewer=kim")
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        assert page.locator("figure svg.chart:visible").count() > 2
+        assert page.evaluate(OUTSIDE) == [] and page.evaluate(SMALL) == []
+        first = page.locator("nav.contents a").first.bounding_box()
+        assert first and first["y"] < 300

@@ -7,22 +7,45 @@ Lengths are in user units; the page scales the drawing to its column.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from html import escape
 
 WIDTH = 460
 WIDE = 940  # of a chart over both columns
+NARROW = 288  # of a chart on a phone, where letters keep their size and bars get shorter
 ROW = 26  # height of a row of bars
 LABEL_WIDTH = 150  # width of the labels at the left
 _CHARACTER = 6.3  # width of a Latin letter at the size of a label
 
 Row = tuple[str, float, str]  # name, value, the value as it is written
+_most_width: ContextVar[int] = ContextVar("most_width", default=WIDE)
+
+
+@contextmanager
+def narrow() -> Iterator[None]:
+    """Draw for a phone what is drawn meanwhile."""
+    token = _most_width.set(NARROW)
+    try:
+        yield
+    finally:
+        _most_width.reset(token)
+
+
+def _fit(width: float) -> int:
+    return int(min(width, _most_width.get()))
+
+
+def _label_width(wanted: float, width: int) -> float:
+    return min(wanted, width * 0.4)
 
 
 def svg(title: str, height: float, body: str, width: int = WIDTH) -> str:
     """Wrap a drawing as an SVG element, with a title for who cannot see it."""
+    kind = "chart" if _most_width.get() == WIDE else "chart narrow"
     return (
-        f'<svg class="chart" role="img" viewBox="0 0 {width} {height:g}" xmlns="http://www.w3.org/2000/svg">'
+        f'<svg class="{kind}" role="img" viewBox="0 0 {width} {height:g}" xmlns="http://www.w3.org/2000/svg">'
         f"<title>{escape(title)}</title>{body}</svg>"
     )
 
@@ -74,7 +97,8 @@ def bars(
     title: str, rows: Sequence[Row], kind: str = "bar", label_width: float = LABEL_WIDTH, width: int = WIDTH
 ) -> str:
     """Draw a bar for each row, the name before it, the value behind it."""
-    most = max((value for _, value, _ in rows), default=0) or 1
+    most, width = max((value for _, value, _ in rows), default=0) or 1, _fit(width)
+    label_width = _label_width(label_width, width)
     bar_width = (
         width - label_width - _CHARACTER * (max((text_width(value_text) for *_, value_text in rows), default=0) + 2)
     )
@@ -93,8 +117,9 @@ def funnel(title: str, rows: Sequence[tuple[str, int, int, int]], width: int = W
     """Draw a row for each stage (name, kept, rejected, waiting): what is kept narrows from row to row, what was lost stands at
     its right side."""
     most = max((kept + rejected + waiting for _, kept, rejected, waiting in rows), default=0) or 1
-    label_width, height = 96.0, 34.0
-    bar_width = width - label_width - 210
+    width = _fit(width)
+    label_width, height = _label_width(96.0 if width > NARROW else 60.0, width), 34.0
+    bar_width = width - label_width - min(210, width * 0.42)
     parts = []
     for number, (name, kept, rejected, waiting) in enumerate(rows):
         top, wide = number * height, bar_width * kept / most
@@ -127,10 +152,10 @@ def histogram(
     kind: str = "bar",
 ) -> str:
     """Draw a column for each name; `value_texts` stand above them ("": nothing), names are thinned where they would touch."""
-    most, count = max(counts, default=0) or 1, max(len(counts), 1)
-    step, base = WIDTH / count, tall + 16.0
+    most, count, width = max(counts, default=0) or 1, max(len(counts), 1), _fit(WIDTH)
+    step, base = width / count, tall + 16.0
     every = max(1, -(-max(map(text_width, names), default=1) * 7 // int(max(step, 1))))
-    parts = [line(0, base, WIDTH, base, "axis")]
+    parts = [line(0, base, width, base, "axis")]
     for number, (name, value) in enumerate(zip(names, counts, strict=True)):
         left, high = number * step, tall * value / most
         parts.append(box(left + step * 0.08, base - high, step * 0.84, high, kind, f"{name}: {value:,.0f}"))
@@ -138,7 +163,7 @@ def histogram(
             parts.append(text(left + step / 2, base - high - 5, value_texts[number], "value", "middle"))
         if number % every == 0:
             parts.append(text(left + step / 2, base + 16, name, "tick", "middle"))
-    return svg(title, base + 22, "".join(parts))
+    return svg(title, base + 22, "".join(parts), width)
 
 
 def paired(title: str, names: Sequence[str], before: Sequence[float], after: Sequence[float], tall: int = 120) -> str:
@@ -146,8 +171,9 @@ def paired(title: str, names: Sequence[str], before: Sequence[float], after: Seq
     sums = [sum(values) or 1 for values in (before, after)]
     shares = [[value / whole for value in values] for values, whole in zip((before, after), sums, strict=True)]
     most = max((share for side in shares for share in side), default=0) or 1
-    step, base = WIDTH / max(len(names), 1), tall + 16.0
-    parts = [line(0, base, WIDTH, base, "axis")]
+    width = _fit(WIDTH)
+    step, base = width / max(len(names), 1), tall + 16.0
+    parts = [line(0, base, width, base, "axis")]
     for number, name in enumerate(names):
         for side, kind in ((0, "bar before"), (1, "bar")):
             left, share = number * step + step * (0.1 + 0.41 * side), shares[side][number]
@@ -156,18 +182,19 @@ def paired(title: str, names: Sequence[str], before: Sequence[float], after: Seq
             if step > 50 and share >= 0.005:
                 parts.append(text(left + step * 0.195, base - high - 4, f"{share:.0%}", "tick", "middle"))
         parts.append(text(number * step + step / 2, base + 16, name, "tick", "middle"))
-    return svg(title, base + 22, "".join(parts))
+    return svg(title, base + 22, "".join(parts), width)
 
 
 def sparkline(title: str, values: Sequence[float], first: str, last: str, tall: int = 56) -> str:
     """Draw a line over time; `first` and `last` stand below its ends."""
-    most, step = max(values, default=0) or 1, WIDTH / max(len(values) - 1, 1)
+    width = _fit(WIDTH)
+    most, step = max(values, default=0) or 1, width / max(len(values) - 1, 1)
     points = [(number * step, 4 + tall - tall * value / most) for number, value in enumerate(values)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     body = f'<polygon class="area" points="0,{tall + 4} {path} {points[-1][0]:.1f},{tall + 4}"/>' if points else ""
-    body += f'<polyline class="curve" points="{path}"/>' + line(0, tall + 4, WIDTH, tall + 4, "axis")
-    body += text(0, tall + 20, first, "tick") + text(WIDTH, tall + 20, last, "tick", "end")
-    return svg(title, tall + 26, body)
+    body += f'<polyline class="curve" points="{path}"/>' + line(0, tall + 4, width, tall + 4, "axis")
+    body += text(0, tall + 20, first, "tick") + text(width, tall + 20, last, "tick", "end")
+    return svg(title, tall + 26, body, width)
 
 
 # --- shares ---
@@ -175,7 +202,7 @@ def sparkline(title: str, values: Sequence[float], first: str, last: str, tall: 
 
 def stacked(title: str, parts: Sequence[tuple[str, float, str]], width: int = WIDTH) -> str:
     """Draw one bar of parts (name, value, class of its colour) that are shares of a whole, with a legend."""
-    whole = sum(value for _, value, _ in parts) or 1
+    whole, width = sum(value for _, value, _ in parts) or 1, _fit(width)
     drawn, left, x, y = [], 0.0, 0.0, 56.0
     for name, value, kind in parts:
         wide, share = width * value / whole, f"{value / whole:.1%}"
@@ -198,39 +225,42 @@ def forest(
     end; `at` is a vertical line (the whole), the last row is drawn as a diamond where `at` is given."""
     lowest = min((low for _, _, low, _, _ in rows), default=0.0)
     start = max(0.0, int(lowest * 10 - 1e-9) / 10)
-    label_width, behind = 130.0, _CHARACTER * (max((text_width(row[4]) for row in rows), default=0) + 2)
-    bar_width, high_end = width - label_width - behind, len(rows) * ROW + 4
+    width = _fit(width)
+    below = width <= NARROW  # on a phone what stands behind a row stands below it
+    label_width, high = _label_width(130.0, width), ROW * (1.7 if below else 1)
+    behind = 16.0 if below else _CHARACTER * (max((text_width(row[4]) for row in rows), default=0) + 2)
+    bar_width, high_end = width - label_width - behind, len(rows) * high + 4
 
     def x_of(share: float) -> float:
         return label_width + bar_width * (share - start) / (1 - start)
 
     parts = []
-    for step in range(round(start * 10), 11, 1 if start >= 0.5 else 2):
+    for step in range(round(start * 10), 11, (1 if start >= 0.5 else 2) * (2 if below else 1)):
         x = x_of(step / 10)
         parts += [line(x, 0, x, high_end, "rung"), text(x, high_end + 15, f"{step * 10}%", "tick", "middle")]
     if at is not None:
         parts.append(line(x_of(at), 0, x_of(at), high_end, "whole"))
-    for number, (name, mean, low, high, value_text) in enumerate(rows):
-        y, is_whole = number * ROW + ROW / 2 + 1, at is not None and number == len(rows) - 1
-        parts += [_name(name, y + 4, label_width), text(width, y + 4, value_text, "value", "end")]
+    for number, (name, mean, low, end, value_text) in enumerate(rows):
+        y, is_whole = number * high + ROW / 2 + 1, at is not None and number == len(rows) - 1
+        parts += [_name(name, y + 4, label_width), text(width, y + (21 if below else 4), value_text, "value", "end")]
         if is_whole:
-            corners = f"{x_of(low):.1f},{y} {x_of(mean):.1f},{y - 7} {x_of(high):.1f},{y} {x_of(mean):.1f},{y + 7}"
+            corners = f"{x_of(low):.1f},{y} {x_of(mean):.1f},{y - 7} {x_of(end):.1f},{y} {x_of(mean):.1f},{y + 7}"
             parts.append(f'<polygon class="dot" points="{corners}"/>')
         else:
-            parts.append(line(x_of(low), y, x_of(high), y, "span"))
+            parts.append(line(x_of(low), y, x_of(end), y, "span"))
             parts.append(f'<circle class="dot" cx="{x_of(mean):.1f}" cy="{y}" r="4.5"/>')
     return svg(title, high_end + 22, "".join(parts), width)
 
 
 def ranged(title: str, low: float, high: float, actual: float, texts: tuple[str, str, str]) -> str:
     """Draw what was foretold (a band from low to high) and what came (a dot), from zero; `texts` are the three as written."""
-    most = max(high, actual) * 1.08 or 1
-    left, right, at = (WIDTH * value / most for value in (low, high, actual))
-    body = line(0, 40, WIDTH, 40, "axis") + box(
+    most, width = max(high, actual) * 1.08 or 1, _fit(WIDTH)
+    left, right, at = (width * value / most for value in (low, high, actual))
+    body = line(0, 40, width, 40, "axis") + box(
         left, 28, max(right - left, 3), 24, "bar before", f"{texts[0]} to {texts[1]}"
     )
     body += f'<circle class="dot" cx="{at:.1f}" cy="40" r="7"/>'
-    middle = min(max((left + right) / 2, 90), WIDTH - 90)
+    middle = min(max((left + right) / 2, 90), width - 90)
     body += text(middle, 70, f"foretold {texts[0]} to {texts[1]}", "tick", "middle")
-    body += text(min(max(at, 40), WIDTH - 40), 18, f"came to {texts[2]}", "value", "middle")
-    return svg(title, 78, body)
+    body += text(min(max(at, 40), width - 40), 18, f"came to {texts[2]}", "value", "middle")
+    return svg(title, 78, body, width)

@@ -32,7 +32,7 @@ def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[s
     facts |= {
         "turned_away": _turned_away(work),
         "review": _with_titles(work, summary.of_job(work)),
-        "comparison": comparison.compare(work, against) if facts["labels"]["count"] else None,
+        "comparison": _with_titles(work, comparison.compare(work, against) if facts["labels"]["count"] else None),
         "versions": _versions(work),
         "seed": seed,
         "samples": samples.draw(work, seed),
@@ -45,7 +45,7 @@ def gather_for_reviewers(work: Workspace, review: dict[str, Any]) -> dict[str, A
     the model gave them, and none is shown, nor what follows from what others said of one.  Raises InputError as `gather`."""
     facts = _facts(work, (work.labels,), _BEFORE_REVIEW)
     facts["labels"]["top"] = []  # in a small job it names the phrases of a blind article
-    facts["review"] = {**review, "inherited": None, "notes": [], "rejected_most": []}
+    facts["review"] = {**review, "inherited": None, "notes": [], "rejected_most": [], "differences": []}
     return {"verdict": words.headline(facts, "of their quality you may not know anything yet"), **facts}
 
 
@@ -75,16 +75,18 @@ def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | 
     }
 
 
-def _with_titles(work: Workspace, review: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the figures of the review with the titles of the articles that reviewers wrote notes on."""
-    if not review or not (ids := {note["id"] for note in review.get("notes", [])}):
-        return review
+def _with_titles(work: Workspace, part: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a part of the facts with the titles of the articles that it names by their ids."""
+    named = {name: part[name] for name in ("notes", "differences", "examples") if part and part.get(name)}
+    ids = {row["id"] for rows in named.values() for row in rows}
+    if part is None or not ids:
+        return part
     titles: dict[str, str | None] = {}
     for shard in read_order(work.articles):
         articles = work.filtered.read(shard, ["id", "title"])
         chosen = articles.filter(pc.is_in(articles.column("id"), pa.array(sorted(ids))))
         titles.update(zip(chosen.column("id").to_pylist(), chosen.column("title").to_pylist(), strict=True))
-    return review | {"notes": [{**note, "title": titles.get(note["id"])} for note in review["notes"]]}
+    return part | {name: [{**row, "title": titles.get(row["id"])} for row in rows] for name, rows in named.items()}
 
 
 def _job(work: Workspace, census: Census, cost: dict[str, Any] | None, paused: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.core import charts
 from pipeline.report import words
-from pipeline.report.pictures import Facts, Picture, picture
+from pipeline.report.pictures import Facts, Picture, are_equal, picture
 
 _ROWS = 12
 
@@ -18,6 +18,7 @@ def review(facts: Facts) -> list[Picture]:
         return []
     what = "phrases" if facts["job"]["many"] else "labels"
     pictures = [_precision(figures, what)] if figures["precision"] else []
+    pictures += _parts(figures, what)
     pictures += [_reasons(figures["reasons"])] if figures["reasons"] else []
     if most := figures.get("rejected_most"):
         title = f"{what.capitalize()} that were rejected most"
@@ -56,6 +57,40 @@ def _precision(figures: Facts, what: str) -> Picture:
         ["stratum", "accepted", "95% interval", "weight"],
         table,
     )
+
+
+def _parts(figures: Facts, what: str) -> list[Picture]:
+    """Draw the precision by source and over time, as far as there are several."""
+    sources = [row for row in figures.get("sources") or [] if row["precision"]]
+    periods = [row for row in figures.get("periods") or [] if row["precision"]]
+    pictures = []
+    if len(sources) > 1:
+        least = min(sources, key=lambda row: row["precision"]["mean"])
+        takeaway = f"Least of {words.some(len(sources), 'source')}: {least['name']}, {_mean_with_interval(least['precision'])}."
+        pictures.append(_forest(f"Accepted {what} by source", takeaway, "source", sources))
+    if len(periods) > 1:
+        first, last = periods[0]["precision"], periods[-1]["precision"]
+        apart = first["high"] < last["low"] or last["high"] < first["low"]
+        takeaway = f"From {words.percent(first['mean'])} to {words.percent(last['mean'])}, by when articles were judged"
+        takeaway += "." if apart else "; the intervals meet, so it may be chance."
+        pictures.append(_forest(f"Accepted {what} over time", takeaway, "judged", periods))
+    return pictures
+
+
+def _forest(title: str, takeaway: str, what: str, parts: list[Facts]) -> Picture:
+    drawn = [(row["name"], row["precision"]) for row in parts[:_ROWS]]
+    rows = [(name, share["mean"], share["low"], share["high"], _mean_with_interval(share)) for name, share in drawn]
+    table = [
+        [
+            row["name"],
+            f"{row['judged_articles']:,}",
+            words.percent(row["precision"]["mean"]),
+            words.between(row["precision"]),
+        ]
+        for row in parts
+    ]
+    head = [what, "articles judged", "accepted", "95% interval"]
+    return picture(title, takeaway, charts.forest(f"{title}: {takeaway}", rows), head, table)
 
 
 def _mean_with_interval(share: Facts) -> str:
@@ -267,10 +302,13 @@ def _sizes(comparison: Facts) -> Picture:
 
 def _phrases(rows: list[tuple[str, int]], kind: str, title: str, of: str = "label") -> Picture:
     takeaway = f"Most often {rows[0][0]}, in {words.some(rows[0][1], of)}."
+    svg = charts.bars(takeaway, [(p, float(n), f"{n:,}") for p, n in rows[:8]], kind)
+    if are_equal([n for _, n in rows[:8]]):
+        takeaway, svg = words.equally_often([phrase for phrase, _ in rows[:8]], rows[0][1], of), ""
     return picture(
         title,
         takeaway,
-        charts.bars(takeaway, [(p, float(n), f"{n:,}") for p, n in rows[:8]], kind),
+        svg,
         ["phrase", f"{of}s"],
         [[p, f"{n:,}"] for p, n in rows],
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from pipeline.core import charts
 from pipeline.core.files import write_bytes
 from pipeline.job.workspace import Workspace
 from pipeline.metrics.intervals import ENOUGH
@@ -37,7 +39,18 @@ def write(path: Path, facts: dict[str, Any]) -> None:
 
 def render(facts: dict[str, Any]) -> str:
     """Return the HTML of facts as `facts.gather` makes them."""
-    sections = {
+    sections = _sections(facts)
+    with charts.narrow():
+        small = _sections(facts)
+    for name, drawn in sections.items():
+        pairs = zip(drawn, small[name], strict=True)
+        sections[name] = [replace(picture, narrow=other.chart) for picture, other in pairs]
+    template = _environment().get_template("report.html")
+    return template.render(facts=facts, sections=sections, tiles=tiles(facts), rates=rates(facts)).strip() + "\n"
+
+
+def _sections(facts: dict[str, Any]) -> dict[str, list[pictures.Picture]]:
+    return {
         "funnel": [*pictures.funnel(facts), *pictures.reasons(facts)],
         "articles": pictures.articles(facts),
         "labels": pictures.labels(facts),
@@ -45,8 +58,6 @@ def render(facts: dict[str, Any]) -> str:
         "spending": judged.spending(facts),
         "changes": judged.changes(facts),
     }
-    template = _environment().get_template("report.html")
-    return template.render(facts=facts, sections=sections, tiles=tiles(facts), rates=rates(facts)).strip() + "\n"
 
 
 def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +26,16 @@ class Picture:
     head: list[str]
     rows: list[list[str]]
     wide: bool
+    narrow: str = ""  # the same chart for a phone
 
 
 def picture(title: str, takeaway: str, svg: str, head: list[str], rows: list[list[str]], wide: bool = False) -> Picture:
     return Picture(title, takeaway, Markup(svg), head, rows, wide)  # charts escape every text
+
+
+def are_equal(counts: Sequence[float]) -> bool:
+    """Return whether a picture of these counts says nothing that a sentence does not: they are all the same."""
+    return len(set(counts)) < 2
 
 
 # --- articles ---
@@ -48,11 +55,18 @@ def reasons(facts: Facts) -> list[Picture]:
     rejections = sorted(rejections, key=lambda row: -row[2])
     if not rejections:
         return []
-    shown = [(f"{stage}: {words.plain(reason)}", float(n), f"{n:,}") for stage, reason, n in rejections[:_ROWS]]
+    drawn = [row for row in rejections if row[2] > 1] or rejections
+    drawn = rejections if len(rejections) - len(drawn) < 3 else drawn  # single ones are counted in one row
+    drawn = drawn[:_ROWS]
+    shown = [(f"{stage}: {words.plain(reason)}", float(n), f"{n:,}") for stage, reason, n in drawn]
+    rest = rejections[len(drawn) :]
+    if rest:
+        each = "1 each" if rest[0][2] == 1 else f"{rest[0][2]:,} at most"
+        shown.append((words.some(len(rest), "other reason"), float(rest[0][2]), each))
     examples = {("clean", reason): "; ".join(replies) for reason, replies in facts["turned_away"].items()}
     table = [[stage, words.plain(why), f"{n:,}", examples.get((stage, why), "")] for stage, why, n in rejections]
     takeaway, head = words.reasons(rejections), ["stage", "reason", "rows", "such as"]
-    svg = charts.bars(takeaway, shown, "bar gone", 220, charts.WIDE)
+    svg = charts.bars(takeaway, shown, "bar gone", 220, charts.WIDE) if len(shown) > 1 else ""
     return [picture("Why articles were turned away", takeaway, svg, head, table, wide=True)]
 
 
@@ -142,6 +156,7 @@ def _sizes(about: Facts, most: int) -> Picture:
         list(sizes.values()),
         value_texts if len(value_texts) < 13 else [""] * len(value_texts),
     )
+    svg = svg if sum(count > 0 for count in sizes.values()) > 1 else ""
     return picture(
         "Phrases a label", takeaway, svg, ["phrases", "labels"], [[str(n), f"{c:,}"] for n, c in sizes.items()]
     )
@@ -154,6 +169,7 @@ def _tiers(about: Facts) -> Picture:
     svg = charts.stacked(
         takeaway, [(tier, n, f"tier {tier if tier in _TIERS else 'other'}") for tier, n in counts.items()]
     )
+    svg = svg if len(counts) > 1 else ""
     table = [[tier, f"{n:,}", words.percent(n / about["phrases"])] for tier, n in counts.items()]
     return picture("Where phrases stand", takeaway, svg, ["tier", "phrases", "share"], table)
 
@@ -162,9 +178,10 @@ def _top(about: Facts, many: bool) -> Picture:
     takeaway = words.top(about, many)
     shown = [(phrase, float(n), f"{n:,}") for phrase, n in about["top"][: _ROWS + 2]]
     title = "Most common phrases" if many else "Labels"
-    return picture(
-        title, takeaway, charts.bars(takeaway, shown), ["phrase", "labels"], [[p, f"{n:,}"] for p, n in about["top"]]
-    )
+    svg = charts.bars(takeaway, shown)
+    if are_equal([value for _, value, _ in shown]) and len(shown) > 2:
+        takeaway, svg = words.equally_often([phrase for phrase, *_ in shown], int(shown[0][1]), "label"), ""
+    return picture(title, takeaway, svg, ["phrase", "labels"], [[p, f"{n:,}"] for p, n in about["top"]])
 
 
 def _repairs(about: Facts) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.metrics.intervals import ENOUGH
@@ -57,6 +58,11 @@ def short(count: float) -> str:
 def plain(name: str) -> str:
     """Write a reason such as `too_short` as people do."""
     return name.replace("_", " ")
+
+
+def equally_often(phrases: Sequence[str], count: int, of: str) -> str:
+    """Return a sentence on phrases that occur equally often."""
+    return f"In {some(count, of)} each: {', '.join(phrases)}."
 
 
 def some(count: int, what: str) -> str:

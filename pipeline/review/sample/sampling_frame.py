@@ -1,4 +1,4 @@
-"""The sampling frame: the labelled articles of which reviewers are shown some, as 40 bytes each; labels and texts stay on disk.
+"""The sampling frame: the labelled articles of which reviewers are shown some, as 44 bytes each; labels and texts stay on disk.
 
 A text is known by the first 64 bits of its digest (`digest_prefix`); equal texts under two ids are one article.
 """
@@ -22,7 +22,7 @@ from pipeline.review.sample.label_sets import LabelSet, rows_at
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 _COLUMNS = {"prefix": np.uint64, "shard": np.int32, "row": np.int32, "article": np.int32, "phrases": np.int32, "absent": np.int32,
-            "risk": np.float32, "stratum": np.int32, "language": np.int32}  # fmt: skip
+            "risk": np.float32, "stratum": np.int32, "language": np.int32, "source": np.int32}  # fmt: skip
 _ARTICLE = ["id", "text_sha256", "title", "text", "url", "source", "published_at", "language"]
 
 
@@ -75,7 +75,7 @@ class SamplingFrame:
     """Frame of one job and one set of labels: arrays over its articles, in the order of the job.
 
     `digest_prefixes`, `shard`, `row` (in the shard's labels), `article` (its row in `filtered/`), `phrases`, `absent` (counts),
-    `risk`, `stratum`, `language`.  An index into them stands for an article everywhere in the review.
+    `risk`, `stratum`, `language`, `source`.  An index into them stands for an article everywhere in the review.
     """
 
     def __init__(self, work: Workspace, labels: LabelSet, options: ReviewOptions) -> None:
@@ -86,6 +86,7 @@ class SamplingFrame:
             _CategoryEncoder(),
             _CategoryEncoder(),
         )
+        self._sources = _CategoryEncoder()
         parts = [self._scan(number) for number in range(len(self.shards))]
         columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS} if parts else {}
         if not columns or not len(columns["prefix"]):
@@ -103,8 +104,10 @@ class SamplingFrame:
             self.risk,
             stratum,
             language,
+            sources,
         ) = (columns[name][first] for name in _COLUMNS)
         self.stratum, self.language = self._strata.categories(stratum), self._languages.categories(language)
+        self.source = self._sources.categories(sources)
         self._sorted, self._index_of_prefix = np.argsort(self.digest_prefixes), dict[int, int | None]()
         self._phrases_by_prefix: dict[int, list[str]] = {}
 
@@ -120,7 +123,8 @@ class SamplingFrame:
             risk = risks.score(risks.of(text, phrases, tiers, label["repairs"], self.previous_labels))
             numbers = (digest_prefix(text), number, row, at, len(phrases), (tiers or []).count("absent"), risk)
             by = self._options.stratify
-            records.append((*numbers, self._strata(stratum[by] if by else "all"), self._languages(language)))
+            codes = (self._strata(stratum[by] if by else "all"), self._languages(language), self._sources(source))
+            records.append((*numbers, *codes))
         columns = zip(*records, strict=True) if records else ((),) * len(_COLUMNS)
         return {name: np.array(values, kind) for (name, kind), values in zip(_COLUMNS.items(), columns, strict=True)}
 

@@ -8,7 +8,7 @@ no random sample of a label.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
 
@@ -30,6 +30,16 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class SourcePart:
+    """What one source has of one stratum."""
+
+    source: str
+    stratum: str
+    articles: int
+    phrases: int
+
+
+@dataclass(frozen=True)
 class Population:
     """Population that the figures speak of: a job's present labels, or a model's predictions.  Texts are named by their SHA-256."""
 
@@ -42,6 +52,8 @@ class Population:
     model: str | None = None  # whose predictions; None: the job's own labels
     turn_of: Callable[[str], int | None] = lambda text: None  # how many of its stratum the audit shows before a text
     blind: Callable[[str], bool] = lambda text: False  # text -> whether it is of the blind share
+    sources: list[SourcePart] = field(default_factory=list)
+    source_of: Callable[[str], str | None] = lambda text: None
 
     @property
     def articles(self) -> int:
@@ -50,13 +62,14 @@ class Population:
 
 @dataclass(frozen=True)
 class LaneCounts:
-    """Counts of a lane: `of` has by stratum the articles that count, as (accepted, all) phrases, `turns` their turns in the audit;
-    the others are open."""
+    """Counts of a lane: `of` has by stratum the articles that count, as (accepted, all) phrases, `texts` the same by text, `turns`
+    their turns in the audit; the others are open."""
 
     of: dict[str, list[tuple[int, int]]]
     open_articles: int
     open_phrases: int
     turns: dict[str, list[int]]
+    texts: dict[str, tuple[int, int]]
 
     def samples(self, population: Population, names: Iterable[str] | None = None, census: bool = True) -> list[Sample]:
         """Return a sample for each stratum (of `names`), weighted by its phrases.
@@ -123,6 +136,7 @@ def count(
 ) -> LaneCounts:
     """Count the articles of a lane; adjudicated verdicts win."""
     counts: dict[str, list[tuple[int, int]]] = {}
+    texts: dict[str, tuple[int, int]] = {}
     turns: dict[str, list[int]] = {}
     articles = phrases = 0
     for text, judged in lane.items():
@@ -132,7 +146,8 @@ def count(
             articles, phrases = articles + 1, phrases + missing
         else:
             stratum, turn = population.stratum_of(text) or "", population.turn_of(text)
-            counts.setdefault(stratum, []).append((sum(right[phrase] for phrase in present), len(present)))
+            texts[text] = (sum(right[phrase] for phrase in present), len(present))
+            counts.setdefault(stratum, []).append(texts[text])
             if turn is not None:
                 turns.setdefault(stratum, []).append(turn)
-    return LaneCounts(counts, articles, phrases, turns)
+    return LaneCounts(counts, articles, phrases, turns, texts)

@@ -16,7 +16,6 @@ from pipeline.metrics.agreement import ac1, masi_alpha
 from pipeline.metrics.intervals import (
     Design,
     Sample,
-    Share,
     clustered_share,
     design_of,
     difference,
@@ -28,6 +27,7 @@ from pipeline.metrics.keyphrases import score, soft_hits, unique
 from pipeline.review.log.blinding import countable
 from pipeline.review.log.judgements import LANES, Judgement, standing
 from pipeline.review.log.verdicts import in_force
+from pipeline.review.statistics import breakdown
 from pipeline.review.statistics.counting import LaneCounts, Population, Stratum, by_text, count, verdicts
 
 __all__ = ["Population", "Stratum", "everything", "figures", "inherited", "short"]
@@ -51,10 +51,12 @@ def figures(records: Sequence[Judgement], population: Population) -> _Json:
     design = design_of(counted.samples(population))
     return {
         **_census(population),
-        "precision": _precision(design.share()) if design else None,
+        "precision": breakdown.precision(design.share()) if design else None,
         "needed": _needed(design, counted, population) if design else None,
         "open": {"articles": counted.open_articles, "phrases": counted.open_phrases},
         "strata": [_stratum(stratum, counted, population) for stratum in population.strata],
+        "sources": breakdown.by_source(counted, population),
+        "periods": breakdown.by_period(counted, audit, population),
         "recall": _recall(blind, population),
         "agreement": _agreement(audit, population),
         "anchoring": _anchoring(count(blind, population), count(audit, population), population),
@@ -74,6 +76,7 @@ def everything(records: Sequence[Judgement], population: Population) -> _Json:
         "inherited": in_labels,
         "published": _published(all_figures["precision"], in_labels),
         "rejected_most": _rejected_most(counted),
+        "differences": breakdown.differences(counted, population),
         "notes": _notes(counted),
     }
 
@@ -192,11 +195,6 @@ def _plain_share(hits: int, total: int) -> dict[str, float] | None:
 # --- precision ---
 
 
-def _precision(share: Share) -> _Json:
-    sizes = {"phrases": share.total, "articles": share.clusters, "design_effect": share.design_effect, "icc": share.icc}
-    return {**share.interval(), **sizes, "covers": share.covers}
-
-
 def _stratum(stratum: Stratum, counted: LaneCounts, population: Population) -> _Json:
     design = design_of([counted.sample(stratum)])
     phrases = sum(one.phrases for one in population.strata)
@@ -206,7 +204,7 @@ def _stratum(stratum: Stratum, counted: LaneCounts, population: Population) -> _
         "phrases": stratum.phrases,
         "weight": stratum.phrases / phrases if phrases else 0.0,
         "judged_articles": len(counted.of.get(stratum.name, [])),
-        "precision": _precision(design.share()) if design else None,
+        "precision": breakdown.precision(design.share()) if design else None,
     }
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from pipeline.job.workspace import Workspace
 from pipeline.review.log import judgements
 from pipeline.review.log.judgements import Judgement
 from pipeline.review.sample.label_sets import JobLabels
 from pipeline.review.sample.lanes import Lanes
 from pipeline.review.sample.sampling_frame import SamplingFrame
+from pipeline.review.statistics.counting import SourcePart
 from pipeline.review.statistics.figures import Population, Stratum, everything, figures
 
 
@@ -57,6 +60,10 @@ def population_of(frame: SamplingFrame, lanes: Lanes, model: str | None) -> Popu
         index = frame.index_of(text)
         return None if index is None or lanes.turns[index] < 0 else int(lanes.turns[index])
 
+    def source_of(text: str) -> str | None:
+        index = frame.index_of(text)
+        return None if index is None else frame.source.names[frame.source.of[index]]
+
     return Population(
         strata=rows,
         stratum_of=stratum_of,
@@ -67,4 +74,22 @@ def population_of(frame: SamplingFrame, lanes: Lanes, model: str | None) -> Popu
         model=model,
         turn_of=turn_of,
         blind=lambda text: lanes.has("blind", frame.index_of(text)),
+        sources=_source_parts(frame),
+        source_of=source_of,
     )
+
+
+def _source_parts(frame: SamplingFrame) -> list[SourcePart]:
+    """Return what each source has of each stratum, the largest source first."""
+    count = len(frame.stratum.names)
+    cells = frame.source.of.astype(np.int64) * count + frame.stratum.of
+    articles = np.bincount(cells, minlength=len(frame.source.names) * count)
+    phrases = np.bincount(cells, weights=frame.phrases, minlength=len(articles))
+    by_size = np.argsort(-articles.reshape(-1, count).sum(axis=1), kind="stable")
+    return [
+        SourcePart(frame.source.names[code], name, int(articles[cell]), int(phrases[cell]))
+        for code in map(int, by_size)
+        for number, name in enumerate(frame.stratum.names)
+        for cell in [code * count + number]
+        if articles[cell]
+    ]

@@ -31,7 +31,20 @@ function why(card) {
     risks.length > 0 && el("p.why", {}, el("strong", { text: t("risky") }), risks),
     card.chosen && card.lane === "triage" && el("p.hint", { text: t("chosen") }),
     card.choices && el("p.hint", { text: t("adjudicate", { n: card.choices.length }) }),
+    card.choices && sides(card.choices),
   ];
+}
+
+/** Show side by side what label each reviewer would have, and mark what the others would not. */
+function sides(choices) {
+  const labels = choices.map((choice) => [...choice.accepted, ...choice.added]);
+  const inAll = (text) => labels.every((label) => label.some((other) => fold(other) === fold(text)));
+  const item = (text) => el(inAll(text) ? "li" : "li.differs", { dir: "auto", text });
+  const side = (label, number) => {
+    const letter = "ABCDEFGH"[number];
+    return el("section", { "aria-label": letter }, el("h2", { text: letter }), el("ul", {}, label.map(item)));
+  };
+  return el("div.sides", {}, labels.map(side));
 }
 
 function summary({ card, draft, settings }) {

@@ -10,7 +10,7 @@ import { tell } from "./view.js";
 export function search() {
   const label = { type: "text", "aria-label": t("search"), placeholder: t("search_hint"), autocomplete: "off", spellcheck: "false" };
   const input = el("input", { ...label, maxlength: "200", enterkeyhint: "search" });
-  const list = el("ul.noted", { role: "group", "aria-label": t("search_results") });
+  const list = el("ul.noted", { "aria-label": t("search_results") });
   const none = el("p.hint", { role: "status" });
   const form = el("form.editor", {}, input, el("button.small", { type: "submit", text: t("search") }));
   let asked = null;
