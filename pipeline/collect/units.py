@@ -30,7 +30,7 @@ from pipeline.core.types import Article, BadRow, RawRow, Unit
 from pipeline.job.given_texts import GivenTexts
 
 VERSION = 3  # stands in every key: a higher number would read, and pay for, everything again
-READING = 2  # of how files, pages and rows are read: new units are read so, old ones stay (records without one: 1)
+READING = 3  # of how files, pages and rows are read: new units are read so, old ones stay (records without one: 1)
 Record = dict[str, Any]  # of a built unit: its key, its shards, the digest of the rows that were dropped for their ids
 RowKey = tuple[str, int]  # source label and line of a row
 Drops = dict[RowKey, tuple[str, str]]  # rows that the fold drops -> reason, detail

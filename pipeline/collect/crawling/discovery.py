@@ -14,9 +14,9 @@ from html import unescape
 from typing import Any, NamedTuple
 
 from pipeline.collect import charsets
-from pipeline.collect.crawling.dates import when, within
 from pipeline.collect.crawling.robots import token, words
 from pipeline.collect.crawling.xml_records import XmlRecord, is_cut, pieces, records
+from pipeline.collect.dates import as_stated, when, within
 from pipeline.collect.urls import normal
 
 MAX_ENTRIES = 50_000  # of a sitemap, as its protocol has it; a feed has a hundred
@@ -99,7 +99,7 @@ def _json_entry(item: Any, base: str) -> FeedEntry | None:
     addresses = (normal(texts[name], base) for name in ("url", "external_url") if name in texts)
     id_is_url = texts.get("id", "").startswith(("http://", "https://"))
     url = next(filter(None, addresses), None) or (normal(texts["id"]) if id_is_url else None)
-    dates = when(texts.get("date_published")), when(texts.get("date_modified"))
+    dates = as_stated(texts.get("date_published")), when(texts.get("date_modified"))
     return FeedEntry(url, dates[0], _title(texts.get("title")), dates[1]) if url else None
 
 
@@ -155,7 +155,9 @@ def _entry(record: XmlRecord) -> FeedEntry | None:
         url = _link(record)
     if not url:
         return None
-    return FeedEntry(url, when(record.text(*_PUBLISHED)), _title(record.text("title")), when(record.text(*_UPDATED)))
+    return FeedEntry(
+        url, as_stated(record.text(*_PUBLISHED)), _title(record.text("title")), when(record.text(*_UPDATED))
+    )
 
 
 def _link(record: XmlRecord) -> str | None:

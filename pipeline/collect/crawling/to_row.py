@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from pipeline.collect.crawling import dates
+from pipeline.collect import dates
 from pipeline.collect.crawling.types import StoredPage
 from pipeline.collect.html.extract import Page, content_digest
 from pipeline.collect.urls import host_of, normal
@@ -20,14 +20,14 @@ def row(source: str, stored: StoredPage, page: Page | None, since: str | None, u
         return BadRow(source, stored.number, stored.reason or "not_fetched", _detail(stored, stored.detail))
     if page.reason is not None:
         return BadRow(source, stored.number, page.reason, _detail(stored, page.detail))
-    published = stored.published_at or page.published_at
+    published, zone = page.published(stored.published_at)
     if not dates.within(published, since, until):
         return BadRow(source, stored.number, "not_of_that_time", _detail(stored, str(published)))
     fields = {
         "title": page.title, "text": page.text, "url": _own_address(page.canonical_url, stored.final_url or stored.url),
         "published_at": published, "language": page.language,
     }  # fmt: skip
-    return RawRow(source, stored.number, fields, tuple(_notes(stored, page)))
+    return RawRow(source, stored.number, fields, (*zone, *_notes(stored, page)))
 
 
 def _notes(stored: StoredPage, page: Page) -> list[str]:

@@ -10,8 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
@@ -19,7 +18,9 @@ from typing import Any, Literal
 
 from pipeline.collect.charsets import decoded, encoding_of
 from pipeline.collect.html import boilerplate, containers, no_article
+from pipeline.collect.html.published import linked_data, published
 from pipeline.collect.urls import normal
+from pipeline.collect.zones import country_of, placed
 from pipeline.core.errors import MissingExtra
 from pipeline.core.text import language
 
@@ -36,8 +37,9 @@ Reason = Literal["not_html", "no_article", "undecodable", "too_large", "too_slow
 class Page:
     """The fields of a page.  `reason` is None for an article, else why there is none, with a `detail`.
 
-    `text`: paragraphs, one a line, without `removed` (rule, text). `published_at`: an ISO 8601 date, or a time with its date.
-    `language`: ISO 639-1, of the text, else as declared. `encoding`: Python's name of the one that was used.
+    `text`: paragraphs, one a line, without `removed` (rule, text). `published_at`: an ISO 8601 date, or a time with its date, which
+    may lack a zone; `country` (code, by) tells that (`zones.placed`). `language`: ISO 639-1, of the text, else as declared.
+    `encoding`: Python's name of the one that was used.
     """
 
     title: str | None = None
@@ -49,6 +51,7 @@ class Page:
     encoding: str | None = None
     unread: int = 0  # characters that stand for bytes which are not of that encoding
     removed: tuple[tuple[str, str], ...] = ()
+    country: dict[str, str] | None = None
     reason: Reason | None = None
     detail: str = ""
 
@@ -63,6 +66,11 @@ class Page:
         notes += [f"encoding: {self.encoding}"] if self.encoding not in (None, "utf-8") else []
         notes += [f"undecodable: {self.unread} characters of the page are not {self.encoding}"] if self.unread else []
         return (*notes, f"author: {self.author}") if self.author else tuple(notes)
+
+    def published(self, stated: str | None = None) -> tuple[str | None, tuple[str, ...]]:
+        """Return when it was published, with a zone where one is known, and notes on that; `stated` elsewhere counts first."""
+        at, note = placed(stated or self.published_at, self.country)
+        return at, (note,) if note else ()
 
 
 def extract(body: bytes, url: str, charset: str | None = None, mode: Mode = "fast") -> Page:
@@ -179,7 +187,8 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
         title=_clean(document.title) or None,
         text=article_text,
         author=_clean(document.author or _stated_author(tree, document.sitename)) or None,
-        published_at=_published(tree, url, document.date),
+        published_at=published(tree, url, document.date),
+        country=asdict(country) if (country := country_of(tree, url)) else None,
         language=_detector()(article_text) or _declared_language(tree),
         canonical_url=canonical or _clean(document.url) or None,
         encoding=encoding,
@@ -257,62 +266,7 @@ def _stated_author(tree: Any, site: str | None) -> str | None:
 
 
 def _json_authors(tree: Any) -> Iterator[str]:
-    for text in _linked_data(tree):
+    for text in linked_data(tree):
         for quoted in _JSON_AUTHOR.findall(text):
             with suppress(ValueError):
                 yield str(json.loads(quoted))
-
-
-def _linked_data(tree: Any) -> Iterator[str]:
-    for script in tree.iter("script"):
-        if script.get("type") == "application/ld+json":
-            yield (script.text or "")[:200_000]
-
-
-# --- the time of publication ---
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d{1,9})?\s?(?:Z|[+-]\d\d:?\d\d)?")
-_DAY = re.compile(r"(?<!\d)(20\d\d|19\d\d)\s?[-./년]\s?(\d{1,2})\s?[-./월]\s?(\d{1,2})(?!\d)")
-_FIRST_OF_JANUARY = re.compile(r"\bJan[a-z]*\.? 0?1\b|\b0?1(?:st)? (?:[Jj]an|Jänner|Enero|enero)|\b1er janvier\b")
-_JSON_TIME = re.compile(r'"datePublished"\s*:\s*"([^"]{10,40})"')
-_META_TIMES = (
-    "article:published_time",
-    "og:article:published_time",
-    "datePublished",
-    "date",
-    "pubdate",
-    "parsely-pub-date",
-)
-
-
-def _published(tree: Any, url: str, day: str | None) -> str | None:
-    """Return trafilatura's date `day`, with the time of day where the page states one for that day."""
-    for value in _stated_times(tree):
-        match = _TIME.match(value.strip())
-        if match is not None and day == match[0][:10]:
-            return match[0].replace(" ", "T", 1).replace(" ", "")
-    return _written_day(tree, url, day) if day and day.endswith("-01-01") else day or None
-
-
-def _written_day(tree: Any, url: str, guess: str) -> str | None:
-    """Return a day written in the page, in place of a first of January that trafilatura makes of a mere year.
-
-    It does so for a copyright's year, and does not read `2024. 5. 18.`
-    """
-    words = tree.xpath("//body//text()[not(ancestor::script or ancestor::style)]")
-    text = " ".join((url, *_stated_times(tree), *words))
-    for year, month, day in _DAY.findall(text):
-        with suppress(ValueError):
-            if year == guess[:4]:
-                return date(int(year), int(month), int(day)).isoformat()
-    return guess if _FIRST_OF_JANUARY.search(text) else None
-
-
-def _stated_times(tree: Any) -> Iterator[str]:
-    for meta in tree.iter("meta"):
-        if (meta.get("property") or meta.get("name") or meta.get("itemprop")) in _META_TIMES:
-            yield meta.get("content") or ""
-    for text in _linked_data(tree):
-        yield from _JSON_TIME.findall(text)
-    for time in tree.iter("time"):
-        yield time.get("datetime") or ""

@@ -67,11 +67,12 @@ def in_order(rows: Iterator[Html | RawRow | BadRow], options: ReadOptions) -> Ro
 def _article(page: Page, label: str, line: int, url: str | None) -> RawRow | BadRow:
     if page.reason is not None:
         return BadRow(label, line, page.reason, page.detail)
+    published, zone = page.published()
     fields = {
-        "title": page.title, "text": page.text, "url": url or page.canonical_url, "published_at": page.published_at,
+        "title": page.title, "text": page.text, "url": url or page.canonical_url, "published_at": published,
         "language": page.language,
     }  # fmt: skip
-    return RawRow(label, line, fields, page.notes())
+    return RawRow(label, line, fields, (*zone, *page.notes()))
 
 
 def _content(item: InputItem, options: ReadOptions) -> bytes | BadRow:

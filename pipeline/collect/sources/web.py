@@ -148,7 +148,7 @@ class Source(contracts.Source):
         return starts
 
     def _check_dates(self) -> None:
-        from pipeline.collect.crawling.dates import bound, within
+        from pipeline.collect.dates import bound, within
 
         for name in ("since", "until"):
             bound_text = getattr(self._options, name)

@@ -1,9 +1,10 @@
-"""Dates as feeds, sitemaps and people write them -> ISO 8601 in UTC, to the second."""
+"""Dates as pages, feeds, sitemaps and people write them -> ISO 8601, to the second."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 _DATE = re.compile(
@@ -28,26 +29,61 @@ _ZONES = {
     "akdt": -8, "hst": -10, "bst": 1, "ist": 5.5, "wet": 0, "west": 1, "cet": 1, "cest": 2, "met": 1, "mest": 2, "eet": 2,
     "eest": 3, "msk": 3, "trt": 3, "hkt": 8, "sgt": 8, "awst": 8, "aest": 10, "aedt": 11, "nzst": 12, "nzdt": 13,
 }  # hours from UTC; of names with several meanings the one that feeds mean  # fmt: skip
+_UTC = ("z", "utc", "gmt", "ut")
+
+
+@dataclass(frozen=True)
+class StatedTime:
+    """Time as it is stated, `moment` in local time.  `timed`: it has a time of day; `offset` from UTC: None where none is stated."""
+
+    moment: datetime
+    timed: bool
+    offset: timedelta | None
 
 
 @lru_cache(maxsize=1024)  # sitemaps repeat themselves
-def when(text: str | None) -> str | None:
-    """Return a date as ISO 8601 in UTC (2024-05-01T10:00:00Z), or None where no date is seen.
+def read(text: str | None) -> StatedTime | None:
+    """Return a date as a text states it, or None where no date is seen.
 
-    Reads RFC 822, ISO 8601 and what feeds make of them, and Korean dates; without a zone that is known, as UTC.
+    Reads RFC 822, ISO 8601 and what feeds make of them, and Korean dates.
     """
     text = " ".join((text or "")[:200].split())
     day_and_rest = _day(text)
     if day_and_rest is None:
         return None
     (year, month, day), rest = day_and_rest
-    hour, minute, second, rest = _time(rest)
+    time, rest = _time(rest)
+    hour, minute, second = time or (0, 0, 0)
     try:
-        moment = datetime(year, month, day, tzinfo=timezone(_zone(rest)))
-        moment += timedelta(hours=hour, minutes=minute, seconds=second)
-        return moment.astimezone(UTC).isoformat()[:19] + "Z"
+        moment = datetime(year, month, day) + timedelta(hours=hour, minutes=minute, seconds=second)
     except (ValueError, OverflowError):
         return None
+    return StatedTime(moment, time is not None, _zone(rest))
+
+
+def when(text: str | None) -> str | None:
+    """Return a date as ISO 8601 in UTC (2024-05-01T10:00:00Z), or None where no date is seen; without a zone as UTC."""
+    stated = read(text)
+    try:
+        return (stated.moment - (stated.offset or timedelta())).isoformat()[:19] + "Z" if stated else None
+    except OverflowError:
+        return None
+
+
+def as_stated(text: str | None) -> str | None:
+    """Return a date as ISO 8601 without more than it states: in UTC, without a zone where it has none, or as a day."""
+    stated = read(text)
+    if stated is None or (stated.timed and stated.offset is not None):
+        return when(text)
+    return stated.moment.isoformat()[: 19 if stated.timed else 10]
+
+
+def zone(offset: timedelta | None) -> str:
+    """Return an offset from UTC as ISO 8601 writes it (+09:00), nothing for None."""
+    if offset is None:
+        return ""
+    minutes = int(offset.total_seconds()) // 60
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def _day(text: str) -> tuple[tuple[int, int, int], str] | None:
@@ -69,28 +105,29 @@ def _year(text: str) -> int:
     return year if len(text) == 4 else year + (1900 if year > 68 else 2000)
 
 
-def _time(text: str) -> tuple[int, int, int, str]:
-    """Return hour (0 to 24), minute, second and what is left of the text; midnight where there is no time."""
+def _time(text: str) -> tuple[tuple[int, int, int] | None, str]:
+    """Return hour (0 to 24), minute, second and what is left of the text; None where there is no time."""
     match = _TIME.search(text)
     if match is None:
-        return 0, 0, 0, ""
+        return None, ""
     hour, minute, second = int(match[2] or match[6]), int(match[3] or match[7]), int(match[4] or match[8] or 0)
     half = (match[1] or match[5] or "").lower()[:2]
     if half:
         hour = hour % 12 + (12 if half in ("오후", "pm", "p.") else 0)
     if hour > 24 or minute > 59 or second > 60:
-        return 0, 0, 0, ""
-    return hour, minute, min(second, 59), text[match.end() :]
+        return None, ""
+    return (hour, minute, min(second, 59)), text[match.end() :]
 
 
-def _zone(text: str) -> timedelta:
-    """Return the offset from UTC that a text names (GMT+0900, +09:00, +0900 (KST), KST, Z), zero where it names none."""
+def _zone(text: str) -> timedelta | None:
+    """Return the offset from UTC that a text names (GMT+0900, +09:00, +0900 (KST), KST, Z), None where it names none."""
     if match := _OFFSET.search(text):
         hours, minutes = int(match[2]), int(match[3] or 0)
         if hours <= 14 and minutes < 60:
             return timedelta(hours=hours, minutes=minutes) * (-1 if match[1] == "-" else 1)
-    names = (name.lower() for name in _ZONE.findall(text))
-    return timedelta(hours=next((_ZONES[name] for name in names if name in _ZONES), 0))
+    names = [name.lower() for name in _ZONE.findall(text)]
+    hours_of = {name: _ZONES[name] for name in names if name in _ZONES} or {name: 0 for name in names if name in _UTC}
+    return timedelta(hours=next(iter(hours_of.values()))) if hours_of else None
 
 
 def within(published_at: str | None, since: str | None, until: str | None) -> bool:
