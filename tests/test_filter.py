@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.shards import read_order
 from pipeline.core.text.language import detector
 from pipeline.core.text.tokens import NamedRuler, encoding_counter
 from pipeline.filter.filters import language as language_filter
@@ -251,6 +252,19 @@ def test_what_an_earlier_version_judged_stays_until_it_is_rejudged(
     done = command("filter", path, "--rejudge")
     assert done.returncode == 0 and "rejudge" not in done.stderr
     assert tree(work.path) == before
+
+
+def test_langdetect_judges_as_it_did(make_job: JobMaker) -> None:
+    """Its decisions of before are those of now, so nothing is offered to be judged anew."""
+    path = make_job([article(1)], filters=[{"type": "language", "keep": ["en"], "detector": "langdetect"}])
+    work = run(path)
+    for shard in read_order(work.articles):
+        assert work.decisions.manifest(shard).notes == {}  # type: ignore[union-attr]
+    done = command("filter", path)
+    assert done.returncode == 0 and "rejudge" not in done.stderr
+    path = make_job([article(1)], filters=[{"type": "language", "keep": ["en"]}])
+    work = run(path)
+    assert {work.decisions.manifest(shard).notes["language"] for shard in read_order(work.articles)} == {2}  # type: ignore[union-attr]
 
 
 def test_a_takedown_does_not_judge_the_rest_anew(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:

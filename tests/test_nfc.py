@@ -164,6 +164,11 @@ def test_a_takedown_after_it_holds_for_both_forms(job: Path, tmp_path: Path) -> 
     work = run(job)
     gone = {row["id"] for row in rows(work, "articles", rejected=True) if row["reason"] == "taken_down"}
     assert gone == {"k0", "k3", "NFC-copy", "NFD-copy"}
+    texts = list(work.given.all())  # digests stay, by which what comes again is known
+    emptied = [text for text in texts if not text.text]
+    assert len(emptied) == 2 and {text.title for text in emptied} == {None}
+    for word in ("등대", "남극"):  # of k0 and k3
+        assert not any(nfd(word) in text.text for text in texts)
 
 
 def test_a_file_of_a_decomposed_name_is_matched(make_job: JobMaker, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import tracemalloc
+import zipfile
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from pipeline.collect.reading import delimited
 from pipeline.collect.reading.items import InputItem, ReadOptions
 from pipeline.core.errors import InputError
 from pipeline.core.types import BadRow, RawRow
-from tests.conftest import SHARED, JobMaker, rows, run
+from tests.conftest import SHARED, JobMaker, command, rows, run
 
 KOREAN = "정부는 이날 오전 예산안을 발표했다. 한국은행은 금리를 올리기로 했다고 밝혔다. 시민단체는 즉각 반발했다."
 FRENCH = "Le café est fermé depuis l'été dernier, où la mairie a décidé de rénover la façade du bâtiment à Orléans."
@@ -280,3 +282,68 @@ def test_a_title_stands_once_at_the_head_of_the_text(make_job: JobMaker, tmp_pat
         [],
         ["removed title: Rates rise"],
     ]
+
+
+@pytest.mark.parametrize("limit", [400, 10_000_000])
+@pytest.mark.parametrize(
+    ("wide", "reason"),
+    [
+        ('4,t,a pipe of 5" and more ' + "x" * 500, "row_too_large"),  # a quote within a value opens none
+        ('4,t,"a value that opens ' + "x" * 500, "torn_line"),
+        ('4,t,"a value of two lines\n and ""quotes"" ' + "x" * 500 + '"', "row_too_large"),
+    ],
+    ids=["lone quote", "open quote", "lines in quotes"],
+)
+def test_a_row_that_is_too_long_takes_no_other_with_it(
+    make_job: JobMaker, tmp_path: Path, limit: int, wide: str, reason: str
+) -> None:
+    lines = ["id,title,text", *(f"{n},t,{LINE} {n}" for n in range(1, 4)), wide]
+    lines += [f'{n},t,"{LINE} {n}"' for n in range(5, 9)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    work = collected(make_job, {"path": "a.csv", "max_row_bytes": limit})
+    out = rejected(work)
+    if reason == "row_too_large":
+        assert out == ([("a.csv", 5, reason)] if limit == 400 else [])
+        assert [*kept(work)] == ["1", "2", "3", *(["4"] if limit > 400 else []), "5", "6", "7", "8"]
+    else:  # it ends where the next quote opens a value, and each line is told of
+        assert out == [("a.csv", 5, reason), ("a.csv", 6, reason)]
+        assert [*kept(work)] == ["1", "2", "3", "6", "7", "8"]
+
+
+@pytest.mark.parametrize("at", range(60))
+def test_two_quotes_for_one_are_one_wherever_a_piece_of_text_ends(tmp_path: Path, at: int) -> None:
+    """A row that is too long is read on in pieces; the limit cuts it anywhere."""
+    long = f'1,"{"x" * 40}""y"",\n""z{"w" * 40}"'
+    (tmp_path / "a.csv").write_text(f"id,text\n{long}\n2,b\n")
+    item = InputItem("a.csv", "a.csv", lambda: (tmp_path / "a.csv").open("rb"))
+    found = list(delimited.read(item, ReadOptions("utf-8", 10 + at, None, {}, lambda pages: iter(()))))
+    assert [(row.line, getattr(row, "reason", "")) for row in found] == [(2, "row_too_large"), (4, "")]
+
+
+# --- archives, sheets ---
+
+
+def test_a_member_of_an_archive_that_lacks_a_column_is_named(
+    make_job: JobMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("one.csv", f"key,text\nk1,{LINE} 1\nk2,{LINE} 2\n")
+        archive.writestr("two.csv", f"text,other\n{LINE} 3,x\n")
+        archive.writestr("three.csv", f"key,text\nk4,{LINE} 4\n")
+    with caplog.at_level(logging.WARNING, logger="labelmill"):
+        work = collected(make_job, {"path": "all.zip", "columns": {"id": "key"}})
+    assert len(kept(work)) == 4
+    [line] = [record.getMessage() for record in caplog.records if "columns.id" in record.getMessage()]
+    assert "no row of all.zip!two.csv has 'key', so ids are made of the text; other files have it" in line
+
+
+def test_a_review_sheet_among_the_articles_is_none_of_them(make_job: JobMaker, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text(f"id,title,text\n1,t,{LINE}\n")
+    path = make_job(sources=[{"type": "files", "path": "in/*.csv"}])
+    work = run(path, last="clean")
+    sheet = tmp_path / "in" / "sheet.csv"
+    assert command("review", path, "--export", sheet).returncode == 0
+    before = kept(work)
+    assert command("collect", path).returncode == 0
+    assert kept(work) == before and rejected(work) == [("in/sheet.csv", 2, "review_sheet")]

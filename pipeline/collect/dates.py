@@ -34,7 +34,7 @@ _UTC = ("z", "utc", "gmt", "ut")
 
 @dataclass(frozen=True)
 class StatedTime:
-    """Time as it is stated, `moment` in local time.  `timed`: it has a time of day; `offset` from UTC: None where none is stated."""
+    """Time as it is stated, `moment` in local time.  `timed`: it has a time of day; `offset` from UTC; None: none is stated."""
 
     moment: datetime
     timed: bool

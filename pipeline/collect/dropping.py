@@ -107,6 +107,9 @@ def _without(
                 NOT_READ_AGAIN,
                 f"was {row['reason']}; collect --reread reads it as it is now",
             )
+    GivenTexts.beside(folder.path).forget(
+        [row["text_sha256"] for row in (*staying, *left_rows) if row.get("reason") == "taken_down"]
+    )
     order: list[str] = record.get("sources") or record["files"]
     mask = pa.array(np.isin(np.arange(kept.num_rows), leaving, invert=True))
     whole = pa.concat_tables([kept.filter(mask), article_table(coming).select(kept.column_names)])

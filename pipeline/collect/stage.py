@@ -137,6 +137,7 @@ def _build_all(work: Workspace, entries: list[SourceUnit], reread: bool) -> None
             else:
                 earlier += is_earlier
         taken_down = takedowns.load(work.takedowns, work.given)
+        work.given.forget(taken_down.texts | taken_down.nfc)
         for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):
             if not is_current(folder, entry, drops):
                 dropping.apply(folder, entry, drops)
@@ -212,15 +213,18 @@ def _absent_columns(folder: Folder, records: list[Record]) -> str | None:
 
 
 def _warn_of_files_that_lack_columns(work: Workspace, number: int, records: list[Record]) -> None:
-    """Say in one line which files lack a column that the job file names and other files of their source have.
+    """Say in one line which files, or members of an archive, lack a column that the job file names and others of their source have.
 
     Their articles are good, but the ids are made of their content, a title is none.
     """
     files_without: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        if record.get("absent") and work.articles.tally(record["shards"]).kept:
-            for column in record["absent"].items():
+        if (record.get("absent") or record.get("lacking")) and work.articles.tally(record["shards"]).kept:
+            for column in record.get("absent", {}).items():
                 files_without.setdefault(column, []).extend(record["files"])
+            for member, lacking in record.get("lacking", {}).items():
+                for column in lacking.items():
+                    files_without.setdefault(column, []).append(member)
     faults = [
         f"columns.{name}: no row of {_some(files)} has {column!r}"
         + (", so ids are made of the text" if name == "id" else "")

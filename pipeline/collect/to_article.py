@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import Any
 from unicodedata import normalize
@@ -26,6 +27,7 @@ _EXCEL_ERRORS = {
     "#CALC!",
     "#GETTING_DATA",
 }
+_SHEET_KEY = re.compile(r"text-[0-9a-f]{64}")
 _MOST_NULLS = 0.2  # of the characters
 _NO_SCALAR = (bool, list, dict, bytes)
 
@@ -39,7 +41,7 @@ def to_article(raw: RawRow, options: SourceOptions) -> Article | BadRow:
     """
     values = {name: value_of(raw.fields, column) for name, column in _columns(options).items()}
     fields = {name: None if value is ABSENT else value for name, value in values.items()}
-    reason, detail = _no_body(values["text"], raw, options)
+    reason, detail = _of_a_sheet(raw) or _no_body(values["text"], raw, options)
     given_id = _scalar(fields["id"])
     if reason is None and isinstance(fields["id"], _NO_SCALAR):
         reason, detail = "bad_id", f"an id is text or a number, found {type(fields['id']).__name__}"
@@ -96,6 +98,14 @@ def _misread(text: str) -> tuple[str, str] | None:
 def _columns(options: SourceOptions) -> dict[str, str]:
     """Return our names of columns -> the source's."""
     return {name: options.columns.get(name, name) for name in ARTICLE_COLUMNS}
+
+
+def _of_a_sheet(raw: RawRow) -> tuple[str, str] | None:
+    """Return the reason and the detail of a row of a review sheet that lies among the articles: it is one of them once more."""
+    key = raw.fields.get("row_key")
+    if isinstance(key, str) and _SHEET_KEY.fullmatch(key.strip()) and "verdict" in raw.fields:
+        return "review_sheet", "a row of a sheet that labelmill review --export wrote; keep sheets out of the source"
+    return None
 
 
 def _no_body(text: Any, raw: RawRow, options: SourceOptions) -> tuple[str | None, str]:

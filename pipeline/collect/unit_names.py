@@ -11,8 +11,12 @@ def readable(text: str, max_bytes: int = 120) -> str:
 
     It is cut at `max_bytes` of UTF-8: file systems count bytes, of which a Hangul syllable has three.
     """
-    kept = "".join(c if c == "_" or _is_of_a_word(c) else "-" for c in unicodedata.normalize("NFC", text))
-    return re.sub("-+", "-", kept).encode("utf-8", "ignore")[:max_bytes].decode("utf-8", "ignore")
+    return re.sub("-+", "-", hyphenated(text)).encode("utf-8", "ignore")[:max_bytes].decode("utf-8", "ignore")
+
+
+def hyphenated(text: str) -> str:
+    """Return a text in NFC with a hyphen for each character that is no letter, mark, digit or underscore."""
+    return "".join(c if c == "_" or _is_of_a_word(c) else "-" for c in unicodedata.normalize("NFC", text))
 
 
 def _is_of_a_word(character: str) -> bool:

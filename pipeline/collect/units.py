@@ -50,24 +50,40 @@ class SourceUnit:
 @dataclass
 class RowsSeen:
     """What rows showed beside articles: `sources`, in order (members of an archive are no labels of the unit), and which of the
-    columns that the job file names no row had so far (`absent`: our name -> the source's); `fields` are the first row's."""
+    columns that the job file names no row had so far (`absent`: our name -> the source's), of all and `absent_in` each source;
+    `fields` are the first row's."""
 
     absent: dict[str, str]
     sources: dict[str, None] = field(default_factory=dict)
     fields: list[str] = field(default_factory=list)
+    absent_in: dict[str, dict[str, str]] = field(default_factory=dict)
+    wanted: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, options: SourceOptions) -> RowsSeen:
         """Return the beginning of a look; `text` is not in it, for each row without one is rejected and says why."""
-        return cls({name: column for name, column in options.columns.items() if name != "text"})
+        wanted: dict[str, str] = {name: column for name, column in options.columns.items() if name != "text"}
+        return cls(wanted, wanted=wanted)
 
     def add(self, raw: RawRow | BadRow) -> None:
         self.sources[raw.source] = None
         if isinstance(raw, RawRow) and self.absent:
             self.fields = self.fields or [str(name) for name in raw.fields]
-            self.absent = {
-                name: column for name, column in self.absent.items() if value_of(raw.fields, column) is ABSENT
-            }
+            self.absent = _absent(self.absent, raw)
+        if isinstance(raw, RawRow) and (lacking := self.absent_in.get(raw.source, self.wanted)):
+            self.absent_in[raw.source] = _absent(lacking, raw)
+
+    def lacking(self) -> dict[str, dict[str, str]]:
+        """Return the columns that all rows of a source lack while others of the unit have them, by source."""
+        some = {
+            source: {name: column for name, column in lacking.items() if name not in self.absent}
+            for source, lacking in self.absent_in.items()
+        }
+        return {source: lacking for source, lacking in some.items() if lacking}
+
+
+def _absent(columns: dict[str, str], raw: RawRow) -> dict[str, str]:
+    return {name: column for name, column in columns.items() if value_of(raw.fields, column) is ABSENT}
 
 
 def absent_columns(absent: dict[str, str], fields: list[str], whose: str = "no row") -> str:
@@ -148,6 +164,8 @@ def build(folder: Folder, entry: SourceUnit, progress: Any) -> None:
         record["sources"] = list(seen.sources)
     if seen.absent:
         record |= {"absent": seen.absent, "fields": seen.fields}
+    if lacking := seen.lacking():
+        record["lacking"] = lacking
     if entry.source.notes:
         record["notes"] = dict(entry.source.notes)
     write_record(folder, entry, record, {})

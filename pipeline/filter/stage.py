@@ -109,8 +109,10 @@ class _LazyFilters:
     @property
     def versions(self) -> dict[str, int]:
         """Return the filters' versions as they are noted beside decisions; those that were never anything but 1 are left out."""
-        kinds = zip(self._specs, self.classes, strict=True)
-        return {spec.type: cls.version for (spec, _), cls in kinds if cls.version > 1}
+        versions = dict[str, int]()
+        for (spec, options), cls in zip(self._specs, self.classes, strict=True):
+            versions[spec.type] = max(versions.get(spec.type, 1), cls.version_with(options))
+        return {name: version for name, version in versions.items() if version > 1}
 
     def are_newer_than(self, decisions: Manifest | None) -> bool:
         """Return whether a shard was judged by an earlier version of one of the filters."""
@@ -121,7 +123,11 @@ class _LazyFilters:
         """Return the positions of the filters that judge rows by themselves and are newer than those that decided before."""
         kinds = enumerate(zip(self._specs, self.classes, strict=True))
         noted = before.versions if before else {}
-        return [at for at, ((spec, _), cls) in kinds if not cls.folds() and noted.get(spec.type, 1) < cls.version]
+        return [
+            at
+            for at, ((spec, options), cls) in kinds
+            if not cls.folds() and noted.get(spec.type, 1) < cls.version_with(options)
+        ]
 
     @property
     def public_columns(self) -> list[pa.Field]:

@@ -7,7 +7,7 @@ are found again.  Most jobs have none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +66,16 @@ class GivenTexts:
             for digest, text in texts.items()
         ]
         write_parquet(self._file(shard), pa.Table.from_pylist(rows, schema=_SCHEMA), _SCHEMA)
+
+    def forget(self, digests: Collection[str]) -> None:
+        """Remove the titles and texts of these articles (digests of the text, as given or in NFC); that they were given stays."""
+        for file in sorted(self.path.glob("*.parquet")) if digests else ():
+            rows = read_parquet(file).to_pylist()
+            gone = [row for row in rows if row["text"] and {row["text_sha256"], row["given_sha256"]} & set(digests)]
+            for row in gone:
+                row["title"], row["text"] = None, ""
+            if gone:
+                write_parquet(file, pa.Table.from_pylist(rows, schema=_SCHEMA), _SCHEMA)
 
     def keep_only(self, shards: Sequence[str]) -> None:
         """Remove the files of other shards."""

@@ -19,7 +19,7 @@ class Nfc:
     def __init__(self, given: GivenTexts) -> None:
         self._nfc = given.nfc
         self._became = frozenset(self._nfc.values())
-        self._texts = {text.given_sha256: text for text in given.all()} if self._nfc else {}
+        self._texts = {text.given_sha256: text for text in given.all() if text.text} if self._nfc else {}
 
     @property
     def key(self) -> str | None:

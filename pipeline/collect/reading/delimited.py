@@ -56,9 +56,9 @@ class _Table:
         while True:
             line = lines.begin()
             try:
-                reader = reader or csv.reader(
-                    lines, delimiter=self._delimiter or delimiter_of(lines.peek()), strict=True
-                )
+                if reader is None:
+                    lines.delimiter = self._delimiter or delimiter_of(lines.peek())
+                    reader = csv.reader(lines, delimiter=lines.delimiter, strict=True)
                 values = next(reader, None)
             except csv.Error as error:
                 yield from self._torn(line, f"not CSV: {error} (lines {line}-{lines.number})")
@@ -86,8 +86,9 @@ class _Table:
             detail = f"max_row_bytes is {self._options.max_row_bytes} (lines {first}-{self._lines.number})"
             yield BadRow(self._label, first, "row_too_large", detail)
         else:
+            where = f"(lines {first}-{self._lines.number})"
             yield from self._torn(
-                first, f"a quote that opens in this row is never closed (lines {first}-{self._lines.number})"
+                first, f"a quote that opens in this row, which is too long, is not closed as CSV does {where}"
             )
 
     def _row(self, values: list[str], line: int) -> RawRow | BadRow:
@@ -137,8 +138,10 @@ class _Lines:
     def __init__(self, file: TextIO, limit: int, ends: str) -> None:
         self._file, self._limit, self._ends = file, limit, ends
         self._next: str | None = None
+        self.delimiter = ","
         self.number = 0  # of the line that was read last
-        self._size = self._quotes = 0  # of the row that is being read
+        self._row: list[str] = []  # what is read of the row
+        self._size = 0
         self._is_whole = True
 
     def __iter__(self) -> _Lines:
@@ -146,7 +149,7 @@ class _Lines:
 
     def begin(self) -> int:
         """Begin a row; return its first line."""
-        self._size = self._quotes = 0
+        self._row, self._size = [], 0
         return self.number + 1
 
     def peek(self) -> str:
@@ -160,18 +163,82 @@ class _Lines:
             raise StopIteration
         self.number += 1
         self._size += len(line)
-        self._quotes += line.count('"')
+        self._row.append(line)
         self._is_whole = line.endswith(self._ends)
         if self._size > self._limit:
             raise _TooLong
         return _BARE.sub(" ", line) if self._ends == "\n" and "\r" in line else line
 
     def skip_row(self) -> bool:
-        """Read to the end of a row that is too long; return whether there is one, or a quote open at the end of the file."""
-        while not self._is_whole or self._quotes % 2:
+        """Read to the end of a row that is too long; return whether it is one row of CSV, however many lines it takes.
+
+        It is none where a quote stays open to the end of the file, or is closed by one that opens another value: then the lines
+        behind it are rows of their own.
+        """
+        quotes = _Quotes(self.delimiter)
+        for piece in self._row:
+            quotes.read(piece)
+        self._row = []
+        while not self._is_whole or (quotes.are_open and not quotes.are_wrong):
             if not (piece := self._file.readline(2**16)):
-                return self._quotes % 2 == 0
+                return quotes.are_closed
             self.number += self._is_whole
-            self._quotes += piece.count('"')
+            quotes.read(piece)
             self._is_whole = piece.endswith(self._ends)
-        return True
+        return not quotes.are_wrong
+
+
+class _Quotes:
+    """The quotes of one row as its text comes: whether a value that began with one is open, and whether one closed wrongly."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._ends = (delimiter, "\r", "\n")
+        self._opening = re.compile(f'[{re.escape(delimiter)}\r\n]"')
+        self.are_open = self.are_wrong = False
+        self._is_last = False  # a quote that may close the value, or be the first of two, stood at the end of the text
+        self._before = "\n"  # what stands before the text: a quote opens a value only where the value begins
+
+    @property
+    def are_closed(self) -> bool:
+        """Return whether a file may end here."""
+        return not self.are_wrong and (not self.are_open or self._is_last)
+
+    def read(self, text: str) -> None:
+        """Read on."""
+        at = self._after_last_quote(text) if text and self._is_last else 0
+        while at < len(text):
+            at = self._close(text, at) if self.are_open else self._open(text, at)
+        self._before = text[-1:]
+
+    def _open(self, text: str, at: int) -> int:
+        """Look for a value that begins with a quote; one within a value is a letter as others are."""
+        before = text[at - 1] if at else self._before
+        if text[at] == '"' and before in self._ends:
+            self.are_open = True
+            return at + 1
+        match = self._opening.search(text, at)
+        if match is None:
+            return len(text)
+        self.are_open = True
+        return match.end()
+
+    def _close(self, text: str, at: int) -> int:
+        place = text.find('"', at)
+        if place < 0:
+            return len(text)
+        if place + 1 == len(text):
+            self._is_last = True
+            return len(text)
+        return place + 1 + self._behind_quote(text[place + 1])
+
+    def _after_last_quote(self, text: str) -> int:
+        self._is_last = False
+        return self._behind_quote(text[0])
+
+    def _behind_quote(self, character: str) -> int:
+        """Take the character behind a quote of an open value; return how many were taken."""
+        if character == '"':
+            return 1
+        self.are_open = False
+        self.are_wrong = self.are_wrong or character not in self._ends
+        return 0

@@ -7,7 +7,6 @@ the paths themselves, so that one file more or less changes one group only.
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import Field
 
 from pipeline.collect.reading import formats, locations
 from pipeline.collect.reading.items import ReadOptions
+from pipeline.collect.unit_names import hyphenated
 from pipeline.core import contracts
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import digest_of
@@ -146,9 +146,7 @@ class Source(contracts.Source):
 
 def _slug(name: str) -> str:
     """Return a file's name as its shards begin: letters of any script, and nothing that hides a file from readers of data sets."""
-    stem = unicodedata.normalize("NFC", name.lstrip(".")).split(".")[0]
-    readable = "".join(c if unicodedata.category(c)[0] in "LMN" or c in "-_" else "-" for c in stem)
-    return readable.strip("-_")[:40] or "file"
+    return hyphenated(name.lstrip(".").split(".")[0]).strip("-_")[:40] or "file"
 
 
 def _ascii_slug(name: str) -> str:

@@ -50,6 +50,11 @@ class Filter(contracts.Filter):
     columns = pa.schema([("language", pa.string())])
     version = 2  # 1 had windows at the exact ends of the text, where boilerplate stands
 
+    @classmethod
+    def version_with(cls, options: contracts.FilterOptions) -> int:
+        """Return 1 for langdetect, which has no windows."""
+        return 1 if isinstance(options, Options) and options.detector == "langdetect" else cls.version
+
     def __init__(self, options: Options) -> None:
         self._keep = set(options.keep)
         self._detect = detector(options.detector)
