@@ -88,12 +88,6 @@ class Filter(Plugin):
     """The columns that it adds to each row; those of a filter that folds stay out of `filtered/`."""
 
     version: ClassVar[int] = 1
-
-    @classmethod
-    def version_with(cls, options: FilterOptions) -> int:
-        """Return the version of what the filter decides with these options: an earlier one where they are not concerned."""
-        return cls.version
-
     """Raised where it judges otherwise; shards that were judged before keep what it said until `labelmill filter JOB --rejudge`."""
 
     def __init__(self, options: Any) -> None:

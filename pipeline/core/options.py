@@ -106,3 +106,7 @@ class FilterOptions(Options):
     def counted_by(cls, tokenizer: str) -> dict[str, str]:
         """Return the options with which a filter that counts tokens counts them by the job's `tokenizer`; none else."""
         return {}
+
+    def version_of(self, version: int) -> int:
+        """Return the version by which a filter of `version` judges with these options: an earlier one where it changed nothing."""
+        return version

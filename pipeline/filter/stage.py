@@ -111,7 +111,7 @@ class _LazyFilters:
         """Return the filters' versions as they are noted beside decisions; those that were never anything but 1 are left out."""
         versions = dict[str, int]()
         for (spec, options), cls in zip(self._specs, self.classes, strict=True):
-            versions[spec.type] = max(versions.get(spec.type, 1), cls.version_with(options))
+            versions[spec.type] = max(versions.get(spec.type, 1), options.version_of(cls.version))
         return {name: version for name, version in versions.items() if version > 1}
 
     def are_newer_than(self, decisions: Manifest | None) -> bool:
@@ -126,7 +126,7 @@ class _LazyFilters:
         return [
             at
             for at, ((spec, options), cls) in kinds
-            if not cls.folds() and noted.get(spec.type, 1) < cls.version_with(options)
+            if not cls.folds() and noted.get(spec.type, 1) < options.version_of(cls.version)
         ]
 
     @property

@@ -45,15 +45,14 @@ class Options(contracts.FilterOptions):
     keep: Annotated[list[Annotated[str, AfterValidator(_language_code)]], Field(min_length=1)]
     detector: Literal["auto", "langdetect"] = "auto"
 
+    def version_of(self, version: int) -> int:
+        """Return 1 for langdetect, which has no windows."""
+        return 1 if self.detector == "langdetect" else version
+
 
 class Filter(contracts.Filter):
     columns = pa.schema([("language", pa.string())])
     version = 2  # 1 had windows at the exact ends of the text, where boilerplate stands
-
-    @classmethod
-    def version_with(cls, options: contracts.FilterOptions) -> int:
-        """Return 1 for langdetect, which has no windows."""
-        return 1 if isinstance(options, Options) and options.detector == "langdetect" else cls.version
 
     def __init__(self, options: Options) -> None:
         self._keep = set(options.keep)
