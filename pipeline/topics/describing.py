@@ -16,7 +16,7 @@ from pipeline.topics.space import Numbers, Space
 from pipeline.topics.texts import Key, Texts, key_of
 
 REPRESENTATIVES = 8  # articles
-_READ = 400  # articles of a topic that are read closely: for the words that stand together, and near the middle
+_READ = 400  # articles of a topic that are read: those nearest to its middle
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,22 @@ class Description:
 def described(
     texts: Texts, numbers: Mapping[Key, int], topic: Numbers, space: Space, middles: Middles, wanted: Collection[int]
 ) -> dict[int, Description]:
-    """Return the descriptions of topics.  All articles are read once; those of topics that are not wanted are only counted."""
+    """Return the descriptions of topics.  The articles near the middle of each are counted, of topics that are not wanted, too."""
     counts: dict[int, Counts] = {int(number): Counts() for number in middles.ids}
     closeness = similarity(space, topic, middles)
-    near = _nearest(topic, closeness, wanted)
+    near = _nearest(topic, closeness, middles.ids.tolist())
     read: dict[int, list[tuple[float, frozenset[str]]]] = {number: [] for number in wanted}
     ids: dict[int, list[tuple[float, str]]] = {number: [] for number in wanted}
     for batch in texts.batches():
         columns = [batch.column(name).to_pylist() for name in ("id", "text", "language", "text_sha256")]
         for row_id, text, language, digest in zip(*columns, strict=True):
             row = numbers[key_of(digest)]
-            if (number := int(topic[row])) not in counts:
+            if row not in near:
                 continue
+            number = int(topic[row])
             words = representation.counted(text, language)
             counts[number].add(words, language)
-            if row in near:
+            if number in read:
                 read[number].append((float(closeness[row]), frozenset(words)))
                 ids[number].append((float(-closeness[row]), row_id))
     weights = representation.weights(counts)
@@ -60,7 +61,7 @@ def described(
 
 
 def _nearest(topic: Numbers, closeness: Any, wanted: Collection[int]) -> set[int]:
-    """Return the rows of each wanted topic that are nearest to its middle."""
+    """Return the rows of each topic that are nearest to its middle."""
     rows: set[int] = set()
     for number in wanted:
         own = np.flatnonzero(topic == number)

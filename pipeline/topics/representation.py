@@ -19,8 +19,7 @@ _CANDIDATES = 40
 _FEWEST_ARTICLES = 2  # of a topic that have a word, where it has so many
 _DIVERSITY = 0.4
 _WEAK = 0.4  # of the weight of a verb, an adverb, an adjective
-_CHARACTERS = 2000
-_KEPT = 4000  # words of a topic, from twice as many on
+_CHARACTERS = 1200
 
 
 @dataclass
@@ -39,9 +38,6 @@ class Counts:
         for word, count in words.items():
             self.words[word] += min(count, 3)
             self.within[word] += 1
-        if len(self.words) > 20 * _KEPT:  # of a large topic: what is rare in it is none of its words
-            for word, _ in self.within.most_common()[: -10 * _KEPT : -1]:
-                del self.words[word], self.within[word]
 
 
 def counted(text: str, language: str | None) -> Counter[str]:

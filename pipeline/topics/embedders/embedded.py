@@ -28,7 +28,7 @@ _FILES = ("sp.model", "weights.npz")
 
 class Options(Base):
     characters: Annotated[int, Field(ge=1)] = 300  # of an article, behind its title
-    pieces: Annotated[int, Field(ge=8)] = 112  # of a text, at most: Korean has twice as many a character as English
+    pieces: Annotated[int, Field(ge=8)] = 80  # of a text, at most: Korean has twice as many a character as English
 
 
 class Embedder(contracts.Embedder):

@@ -25,12 +25,12 @@ _LEARNT_FROM = 20_000  # articles: those with the smallest digests, a sample at 
 _MOST_WORDS = 50_000
 _FEWEST_ARTICLES = 2  # that have a word
 _MOST_ARTICLES = 0.5  # a share
-_SPARE, _ROUNDS = 16, 4  # of the randomised decomposition
+_SPARE, _ROUNDS = 16, 2  # of the randomised decomposition
 
 
 class Options(Base):
     dimensions: Annotated[int, Field(ge=2, le=1000)] = 128
-    characters: Annotated[int, Field(ge=1)] = 2000  # of an article, behind its title
+    characters: Annotated[int, Field(ge=1)] = 1500  # of an article, behind its title
 
 
 class Embedder(contracts.Embedder):

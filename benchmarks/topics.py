@@ -1,0 +1,184 @@
+"""Topics of corpora whose stories are known, with BERTopic and k-means beside ours, on the same vectors in the same run.
+
+    python benchmarks/topics.py [--data ../shared/data] [--corpus sections stories-small ...] [--without-bertopic]
+
+A corpus of stories is made of news articles: each document of a story is some of the sentences of one article, no two documents of
+a story share more than a third of theirs.  So it is known which documents belong together, and no document is a copy.  `sections`
+are English articles whose section stands in their ids.  Prints AMI over all rows (those without a topic are a group of their own),
+the share without a topic and the number of topics.  Needs scikit-learn, and bertopic for its lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_mutual_info_score
+
+from pipeline.core.embedder import EmbeddedText
+from pipeline.job.topic_options import TopicOptions
+from pipeline.topics import rounds
+from pipeline.topics.assignments import NONE, Assigned
+from pipeline.topics.embedders import embedded, tfidf
+from pipeline.topics.log import Topics
+from pipeline.topics.space import Space
+from pipeline.topics.texts import head_key
+from pipeline.topics.vectors import quantised
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZES = (5, 10, 15, 25, 50)  # min_cluster_size of HDBSCAN
+
+
+class Document(NamedTuple):
+    text: str
+    language: str
+    story: str
+
+
+class Shape(NamedTuple):
+    """How a corpus is made: documents a story at most, sentences a document, stories at most, languages."""
+
+    documents: int
+    sentences: int
+    stories: int
+    languages: tuple[str, ...] = ("en", "fr", "ko")
+
+
+SHAPES = {
+    "stories-many": Shape(40, 6, 1000),
+    "stories-short": Shape(60, 3, 120),
+    "stories-few": Shape(150, 5, 60),
+    "stories-small": Shape(12, 6, 1000),
+    "stories-korean": Shape(40, 4, 1000, ("ko",)),
+}
+
+
+def articles(data: Path, language: str) -> list[dict[str, Any]]:
+    with gzip.open(data / f"news-{language}.jsonl.gz", "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def stories(data: Path, shape: Shape, seed: int = 0) -> list[Document]:
+    """Return the documents of a corpus of stories, shuffled."""
+    rng = random.Random(seed)
+    sources = [(language, row) for language in shape.languages for row in articles(data, language)]
+    rng.shuffle(sources)
+    documents: list[Document] = []
+    count = 0
+    for language, row in sources:
+        sentences = [part.strip() for part in re.split(r"(?<=[.!?。])\s+|\n+", row["text"]) if len(part.strip()) > 30]
+        chosen = list(_choices(len(sentences), shape, rng)) if len(sentences) >= 2 * shape.sentences else []
+        if len(chosen) >= max(4, shape.documents // 4):
+            documents += [Document(" ".join(sentences[n] for n in some), language, f"{count}") for some in chosen]
+            count += 1
+        if count == shape.stories:
+            break
+    rng.shuffle(documents)
+    return documents
+
+
+def _choices(count: int, shape: Shape, rng: random.Random) -> Iterator[list[int]]:
+    kept: list[set[int]] = []
+    for _ in range(30 * shape.documents):
+        some = rng.sample(range(count), shape.sentences)
+        if len(kept) < shape.documents and all(len(other & set(some)) <= shape.sentences // 3 for other in kept):
+            kept.append(set(some))
+            yield some
+
+
+def sections(data: Path) -> list[Document]:
+    return [Document(row["text"], "en", row["id"].rpartition("-")[0]) for row in articles(data, "en")]
+
+
+def spaces(documents: list[Document]) -> dict[str, Space]:
+    """Return the vectors of documents by each embedder, and joined, rows in the order of their digests."""
+    parts = {}
+    for name, module in (("embedded", embedded), ("tfidf", tfidf)):
+        embedder = module.Embedder(module.Options(), ROOT)
+        heads = [EmbeddedText(each.text[: embedder.characters], each.language) for each in documents]
+        started = time.process_time()
+        if embedder.fits():
+            embedder.load(embedder.fit(heads))
+        parts[name] = quantised(
+            np.concatenate([embedder.embed(heads[at : at + 512]) for at in range(0, len(heads), 512)])
+        )
+        print(f"  {name}: {len(heads) / (time.process_time() - started):,.0f} articles/s a core")
+    return {"joined": Space(tuple(parts.values()))} | {name: Space((part,)) for name, part in parts.items()}
+
+
+def floats(space: Space) -> Any:
+    """Return the rows of a space as plain vectors, whose cosine is the space's similarity."""
+    rows = [part.astype(np.float32) for part in space.parts]
+    unit = [part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-9) for part in rows]
+    return np.hstack(unit) / np.sqrt(len(unit))
+
+
+def ours(space: Space, keys: list[bytes]) -> Any:
+    return rounds.first(space, keys, TopicOptions(), Topics(), Assigned.nothing(len(space))).assigned.topic
+
+
+def bertopics(vectors: Any) -> Iterator[tuple[int, Any, float]]:
+    """Yield BERTopic's topics by its usual steps, UMAP to 5 dimensions once, and HDBSCAN of each size, with the seconds of both."""
+    from hdbscan import HDBSCAN
+    from umap import UMAP
+
+    started = time.process_time()
+    reduced = UMAP(n_neighbors=15, n_components=5, min_dist=0.0, metric="cosine", random_state=42).fit_transform(
+        vectors
+    )
+    seconds = time.process_time() - started
+    for size in SIZES:
+        started = time.process_time()
+        labels = HDBSCAN(min_cluster_size=size, metric="euclidean", cluster_selection_method="eom").fit_predict(reduced)
+        yield size, labels, seconds + time.process_time() - started
+
+
+def reported(name: str, truth: list[str], labels: Any, seconds: float) -> float:
+    ami = float(adjusted_mutual_info_score(truth, labels))
+    without, count = float((labels == NONE).mean()), len(set(labels.tolist()) - {NONE})
+    print(
+        f"  {name:28}AMI {ami:.3f}  without {without:5.1%}  topics {count:5}  of {len(set(truth)):4}  {seconds:6.1f} s CPU"
+    )
+    return ami
+
+
+def compare(name: str, documents: list[Document], with_bertopic: bool) -> None:
+    documents = sorted(documents, key=lambda each: head_key(EmbeddedText(each.text, each.language)))
+    keys = [head_key(EmbeddedText(each.text, each.language)) for each in documents]
+    truth = [each.story for each in documents]
+    print(f"{name}: {len(documents):,} documents, {len(set(truth)):,} stories")
+    by_name = spaces(documents)
+    for of, space in by_name.items():
+        started = time.process_time()
+        reported(f"labelmill, {of}", truth, ours(space, keys), time.process_time() - started)
+    vectors = floats(by_name["joined"])
+    started = time.process_time()
+    labels = KMeans(len(set(truth)), n_init=1, random_state=0).fit_predict(vectors)
+    reported("k-means, true k", truth, labels, time.process_time() - started)
+    for of in ("joined", "embedded") if with_bertopic else ():
+        for size, labels, seconds in bertopics(floats(by_name[of])):
+            reported(f"UMAP + HDBSCAN {size}, {of}", truth, labels, seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--corpus", nargs="*", default=["sections", *SHAPES])
+    parser.add_argument("--without-bertopic", action="store_true")
+    given = parser.parse_args()
+    for name in given.corpus:
+        documents = sections(given.data) if name == "sections" else stories(given.data, SHAPES[name])
+        compare(name, documents, not given.without_bertopic)
+
+
+if __name__ == "__main__":
+    main()
