@@ -33,6 +33,9 @@ class Embedder(Plugin):
     batch: int = 1024
     """How many texts `embed` wants at once; what a call returned is on disk before the next."""
 
+    alone: bool = False
+    """Whether a vector has the same bits whatever texts are embedded with it: then articles are read once, in any order."""
+
     def __init__(self, options: Any, folder: Path) -> None:
         """Take the checked options; `folder` is what relative paths are relative to.  Raises ConfigError."""
 

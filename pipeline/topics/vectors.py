@@ -26,7 +26,7 @@ from pipeline.topics.texts import KEY_BYTES, Key, Texts
 Matrix = np.ndarray[Any, np.dtype[np.int8]]
 _LARGEST = 127.0
 _LONGEST = 4095.0  # of a row: 4095**2 < 2**24, which bounds every partial sum (Cauchy-Schwarz)
-_AT_ONCE = 50_000  # heads in memory
+_CHARACTERS = 60_000_000  # of heads in memory
 
 
 def quantised(vectors: np.ndarray[Any, Any]) -> Matrix:
@@ -106,21 +106,38 @@ class VectorStore:
 def embed_missing(texts: Texts, embedder: Embedder, store: VectorStore, keys: Iterable[Key]) -> None:
     """Embed the heads that have no vector yet, in the order of their keys: so the batches, and with them the last bits of a vector,
     do not depend on the order of the sources; nor on a kill, since what is done is the first of them."""
-    missing = sorted(store.missing(keys))
+    missing = store.missing(keys)
     if not missing:
         return
     with progress_bar("topics", len(missing), "articles") as bar:
-        for some in _in_order(texts, embedder, missing):
+        for some in (
+            _as_read(texts, embedder, missing) if embedder.alone else _in_order(texts, embedder, sorted(missing))
+        ):
             vectors = embedder.embed([given for _, given in some])
             store.add([key for key, _ in some], quantised(vectors))
             bar.update(len(some))
 
 
+def _as_read(texts: Texts, embedder: Embedder, missing: set[Key]) -> Iterator[list[tuple[Key, Any]]]:
+    """Yield missing heads with their keys as they are read, a batch at a time."""
+    left, waiting = set(missing), dict[Key, Any]()
+    for _, key, given in texts.heads(embedder.characters):
+        if key in left:
+            left.discard(key)
+            waiting[key] = given
+            if len(waiting) == embedder.batch:
+                yield list(waiting.items())
+                waiting.clear()
+    if waiting:
+        yield list(waiting.items())
+
+
 def _in_order(texts: Texts, embedder: Embedder, missing: list[Key]) -> Iterator[list[tuple[Key, Any]]]:
-    """Yield missing heads with their keys in order, a batch at a time; as many are in memory as `_AT_ONCE` allows."""
+    """Yield missing heads with their keys in order, a batch at a time; as many are in memory as `_CHARACTERS` allows."""
     waiting: list[tuple[Key, Any]] = []
-    for begin in range(0, len(missing), _AT_ONCE):
-        wanted = set(missing[begin : begin + _AT_ONCE])
+    at_once = max(embedder.batch, _CHARACTERS // embedder.characters)
+    for begin in range(0, len(missing), at_once):
+        wanted = set(missing[begin : begin + at_once])
         given = {key: text for _, key, text in texts.heads(embedder.characters) if key in wanted}
         waiting += sorted(given.items())
         while len(waiting) >= embedder.batch:

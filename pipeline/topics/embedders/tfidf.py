@@ -37,6 +37,7 @@ class Embedder(contracts.Embedder):
     """Latent semantic analysis: the words' weights of an article, projected to the directions in which articles differ most."""
 
     batch = 4096
+    alone = True
 
     def __init__(self, options: Any, folder: Path) -> None:
         self._options = options
