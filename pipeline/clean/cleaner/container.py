@@ -42,7 +42,9 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     literal, rest = chosen_literal(text)
     if literal is not None and (items := literal_items(literal, article)) is not None:
         more = [item for other in rest for item in literal_items(other, article) or []]
-        return CandidateList(items + more, ["literal"], any(part.cut for part in (literal, *rest)))
+        return CandidateList(
+            without_glosses(items + more, article), ["literal"], any(part.cut for part in (literal, *rest))
+        )
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = sentences.after_question(sentences.after_correction(text))
     headed, text = text, _behind_head(text, article)
@@ -175,7 +177,7 @@ def _behind_head(text: str, article: ArticleIndex | None) -> str:
     if article and prose and _leads_to_answer(prose[0]) and article.has(_first_item(text[prose.end() :])):
         return text[prose.end() :]  # Let me think .. So the final answer is: A; B
     match = _FOREIGN_HEAD.match(text)
-    if article is None or match is None or labels.split_blocks(text)[1:]:
+    if article is None or match is None or labels.split_blocks(text)[1:] or markers.split_numbered(text):
         return text
     rest = text[match.end() :]
     foreign = len(match[1]) == 1 or not (article.shares(match[1]) or article.has(match[1].strip()))

@@ -18,10 +18,11 @@ _LISTED = re.compile(r"[;；、\n|\"“”‘’「」『』《》«»•·]")  
 _QUESTION = re.compile(r"\?[ \t]*$", re.MULTILINE)
 _STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
 # What no name has: a letter of code or markup, the end of a sentence with more behind it.
-_RESIDUE = re.compile(r"[{}\\|^]|\w_\w|=|</|/>|\(\)|\+\+|[^\W\d_]{4}[.!?]+\s|[。！？].|\"\s+\"")
+_RESIDUE = re.compile(r"[{}\\|^]|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\+\+|[^\W\d_]{4}[.!?]+\s|[。！？].|\"\s+\"")
 _WORD = re.compile(r"[^\W_ぁ-ヿ一-龥]+(?:['’.-][^\W_]+)*|[ぁ-ヿ一-龥]")
 _HAN_WORD = 2  # characters of Han and kana that stand for a word of other scripts
 _LONG, _SENTENCE = 5, 8  # words: more than most phrases have, as many as a sentence
+_TERSE = 3  # words of most phrases, at most
 _ENOUGH = 2  # phrases of which most are another article's
 
 
@@ -46,9 +47,12 @@ def doubt(
     elsewhere = [phrase for phrase in absent if any(map(str.isalpha, phrase)) and not article.shares(phrase)]
     if len(elsewhere) >= _ENOUGH and 2 * len(elsewhere) > len(phrases):
         return "mostly_elsewhere"
-    if 2 * sum(_words(phrase) > _LONG for phrase in absent) > len(phrases) or (
-        2 * len(absent) >= len(phrases) and any(map(is_clause, items))
-    ):
+    clauses = sum(map(is_clause, map(str.strip, items)))
+    if clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1):
+        return "clauses"
+    if 2 * sum(_words(phrase) > _LONG for phrase in absent) > len(phrases):
+        return "clauses"
+    if len(absent) == len(phrases) > 1 and mean(map(_words, phrases)) > _TERSE:
         return "clauses"
     return "prose" if _is_prose(answer, phrases, absent, article) else None
 
@@ -57,11 +61,16 @@ def _is_prose(answer: str, phrases: Sequence[str], absent: Sequence[str], articl
     """Tell whether the phrases of a reply without any sign of a list are pieces of a sentence, the article's or the model's."""
     if _LISTED.search(answer) or answer[:1] in ("[", "{"):
         return False
-    if _words(answer) >= _SENTENCE and mean(map(_words, phrases)) > _LONG / 2 and article.has(trim(answer)):
+    if mean(map(_words, phrases)) > _LONG / 2 and is_copied(answer, article):
         return True
     if absent and (max(map(_words, absent)) >= _LONG or (len(phrases) == 1 and _words(phrases[0]) >= _LONG - 1)):
         return True
     return len(absent) == len(phrases) and _words(answer) >= _SENTENCE and _STOP.search(answer) is not None
+
+
+def is_copied(text: str, article: ArticleIndex) -> bool:
+    """Tell whether a text is a sentence of the article, or several."""
+    return _words(text) >= _SENTENCE and article.has(trim(text))
 
 
 def _words(text: str) -> float:

@@ -32,6 +32,9 @@ def chosen_literal(text: str) -> tuple[ParsedLiteral | None, list[ParsedLiteral]
     chosen = literals[first][1]
     rest = []
     for lead, literal in literals[first + 1 :]:
+        if any(word in lead.casefold() for word in words.CORRECTIONS):
+            chosen, rest = literal, []
+            continue
         is_list = chosen.value.opener == "["
         if any(map(str.isalnum, lead)) and (is_list or labels.kind_of_lead(lead) != "answer"):
             break

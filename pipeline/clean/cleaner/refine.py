@@ -42,10 +42,11 @@ _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
 _PLAIN = re.compile(f"[{_LETTERS}][{_LETTERS}0-9]*(?: [{_LETTERS}0-9]+)*")
 _COUNTED = r" (?:두|세|네|다섯|여섯|일곱|\d) ?가지$"
 _JOINED = re.compile(
-    rf"\b(?:and|et|und|및|그리고|또는|와|과|등|etc)\b|^(?:および|または|そして)|{_COUNTED}", re.IGNORECASE
+    rf"\b(?:and|et|und|및|그리고|또는|와|과|등|etc)\b|^(?:および|または|そして)|{_COUNTED}|[一-龥][和与及等]",
+    re.IGNORECASE,
 )
 _OPEN_END = r"(?<=[가-힣A-Za-z0-9]) 등(?:이 있습니다|이 있다|입니다|이다|이 포함됩니다)?$"
-_ET_CETERA = re.compile(rf",? etc\.?$|{_OPEN_END}|(?<=\w)など$|{_COUNTED}")
+_ET_CETERA = re.compile(rf",? etc\.?$|{_OPEN_END}|(?<=\w)など$|(?<=[一-龥])(?<![平高中初上优優同均对對])等$|{_COUNTED}")
 _NEWS_TAG = re.compile(r"(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
 _COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
 _SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
@@ -236,7 +237,7 @@ def _listed(text: str, article: ArticleIndex | None) -> list[str] | None:
 
 
 def _width(text: str, article: ArticleIndex | None) -> list[str] | None:
-    usual = fold_width(text)
+    usual = fold_width(text).replace("_", " ")
     return [usual] if usual != text else None
 
 

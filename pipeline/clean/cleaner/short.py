@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import is_cut
-from pipeline.clean.cleaner.doubt import has_residue
+from pipeline.clean.cleaner.doubt import has_residue, is_copied
 from pipeline.clean.cleaner.envelope import open_envelope
 from pipeline.clean.cleaner.json_answers import answer_pairs
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
@@ -64,7 +64,9 @@ def clean_short(
         return "", "no_answer"
     if not supported and constants.say(label) and article is not None:
         return "", "prompt_echo"
-    is_copy = article is not None and not article.has(label) and has_residue(label)
+    is_copy = article is not None and (
+        is_copied(answer.line, article) or (has_residue(label) and not article.has(label))
+    )
     if not label or len(label.split()) > max_words or is_clause(label) or is_copy:
         return "", "unparseable"
     return label, "ok"

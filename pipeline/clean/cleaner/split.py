@@ -94,7 +94,7 @@ def split_listed(text: str) -> list[list[str]]:
     readings = [
         re.split(pattern, text)
         for pattern in (
-            r"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s",
+            r"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s|(?<=[一-龥])[和与及](?=[一-龥])",
             r"[/／·ㆍ・|&]",
             r"\s[-–—]\s",
             r"(?<=\w)(?<!\bvs)\.\s+",
