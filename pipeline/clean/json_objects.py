@@ -80,10 +80,8 @@ def _chosen(values: list[tuple[str, Any]], part: Part) -> Any:
     """Return the value that is the answer; those with names of the schema come before others."""
     named = [(lead, value) for lead, value in values if _names_any(value, part)] or values
     kinds = [labels.kind_of_lead(lead) for lead, _ in named]
-    for wanted in ("final", "answer", "draft", "aside"):
-        if wanted in kinds:
-            return named[kinds.index(wanted)][1]
-    return _NOTHING
+    best = labels.best_kind(kinds)
+    return named[kinds.index(best)][1] if best else _NOTHING
 
 
 def _names_any(value: Any, part: Part) -> bool:

@@ -32,7 +32,7 @@ The status of a reply of which no phrase is left is that of the step that took t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
@@ -110,87 +110,143 @@ def clean_reply(
 
         name, status_of_class = ClosedSet(classes or ()).read(raw, finish_reason, source)
         return CleanLabel([name] if name else [], [], status_of_class, [])
-    wanted = _Wanted(max(max_phrases, 0), absent, language)
-    return _clean_phrases(raw, article, source, constants, finish_reason, wanted)
+    return _Reading(source, constants, max(max_phrases, 0), absent, language).label(raw, article, finish_reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What the caller of `clean_reply` wants of key phrases."""
+@dataclass(slots=True)
+class _Reading:
+    """One reply that is read for key phrases: what is wanted of it, and the rules that acted so far (`repairs`, in order)."""
 
+    article: ArticleIndex | None
+    constants: Constants
     most: int
     absent: Literal["flag", "drop", "keep"]
     language: str | None
+    repairs: list[str] = field(default_factory=list)
 
+    def note(self, repair: str) -> None:
+        if repair not in self.repairs:
+            self.repairs.append(repair)
 
-def _clean_phrases(
-    raw: str,
-    article: str | None,
-    source: ArticleIndex | None,
-    constants: Constants,
-    finish_reason: str | None,
-    wanted: _Wanted,
-) -> CleanLabel:
-    repairs: list[str] = [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
-    if failed := withheld(finish_reason):
-        return CleanLabel([], [], failed, repairs)
-    envelope = open_envelope(raw, article, repairs)
-    answer = _without_prompt(envelope.answer, source, constants, repairs)
-    if not any(map(str.isalnum, answer)):
-        echoed = answer != envelope.answer
-        return CleanLabel([], [], "truncated" if envelope.unfinished else "prompt_echo" if echoed else "empty", repairs)
-    if opening := statuses.status_of_opening(answer, source):
-        return CleanLabel([], [], opening, repairs)
+    def label(self, raw: str, text: str | None, finish_reason: str | None) -> CleanLabel:
+        """Return the label of a reply; `text` is the article as given."""
+        self.repairs += [UNKNOWN] if finish_of(finish_reason) == "unknown" else []
+        if failed := withheld(finish_reason):
+            return CleanLabel([], [], failed, self.repairs)
+        envelope = open_envelope(raw, text, self.repairs)
+        answer = self._without_prompt(envelope.answer)
+        if not any(map(str.isalnum, answer)):
+            echoed: Status = "prompt_echo" if answer != envelope.answer else "empty"
+            return CleanLabel([], [], "truncated" if envelope.unfinished else echoed, self.repairs)
+        if opening := statuses.status_of_opening(answer, self.article):
+            return CleanLabel([], [], opening, self.repairs)
 
-    candidates = find_candidates(answer, source)
-    repairs += candidates.containers
-    cut = is_cut(finish_reason, raw) or len(answer) == ANSWER_CHARS
-    truncated = _drop_tail(candidates, answer, cut)
-    if truncated:
-        repairs.append("truncated_tail")
-    refined = islice(_refine_all(candidates.items, source, repairs), MAX_CANDIDATES)
-    selected = _select(refined, source, wanted.absent, constants, wanted.most, repairs)
-    phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
-    if turned_away := _turned_away(phrases, tiers, raw, source, wanted):
-        return CleanLabel([], [], turned_away, repairs)
-    if (
-        source
-        and phrases
-        and wanted.absent != "keep"
-        and (reason := doubt(answer, candidates.items, phrases, tiers, source))
-    ):
-        return CleanLabel([], [], "doubtful", [*repairs, reason])
-    status = "ok" if phrases else _status_without_phrases(candidates, truncated, repairs)
-    return CleanLabel(phrases, tiers, status, repairs)
+        candidates = find_candidates(answer, self.article)
+        self.repairs += candidates.containers
+        truncated = _drop_tail(candidates, answer, is_cut(finish_reason, raw) or len(answer) == ANSWER_CHARS)
+        self.repairs += ["truncated_tail"] if truncated else []
+        selected = self._select(islice(self._phrases_of(candidates.items), MAX_CANDIDATES))
+        phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
+        status = self._turned_away(raw, answer, candidates.items, phrases, tiers)
+        if phrases and not status:
+            return CleanLabel(phrases, tiers, "ok", self.repairs)
+        return CleanLabel([], [], status or self._status_without_phrases(candidates, truncated), self.repairs)
 
+    def _turned_away(
+        self, raw: str, answer: str, items: list[str], phrases: list[str], tiers: list[str]
+    ) -> Status | None:
+        """Return why phrases are no label, by the evidence of reply and article; None where they are one."""
+        if 2 * tiers.count("absent") >= len(tiers) and faults.is_fault(raw):
+            return "no_answer"
+        source = None if self.absent == "keep" else self.article  # else they are in the language that was asked for
+        if phrases and statuses.is_other_language(phrases, tiers, source, self.language):
+            return "language_mismatch"
+        if source is None or not phrases:
+            return None
+        if {*tiers} == {"absent"} and not any(map(source.shares, phrases)):
+            return "none_in_article"
+        reason = doubt(answer, items, phrases, tiers, source)
+        self.repairs += [reason] if reason else []
+        return "doubtful" if reason else None
 
-def _turned_away(
-    phrases: list[str], tiers: list[str], raw: str, source: ArticleIndex | None, wanted: _Wanted
-) -> Status | None:
-    """Return why phrases are no label, by the evidence of reply and article; None where they are one."""
-    if 2 * tiers.count("absent") >= len(tiers) and faults.is_fault(raw):
-        return "no_answer"
-    may_be_elsewhere = wanted.absent == "keep"  # such phrases are in the language that was asked for
-    if phrases and statuses.is_other_language(phrases, tiers, None if may_be_elsewhere else source, wanted.language):
-        return "language_mismatch"
-    if source and phrases and not may_be_elsewhere and {*tiers} == {"absent"} and not any(map(source.shares, phrases)):
-        return "none_in_article"
-    return None
+    def _without_prompt(self, answer: str) -> str:
+        """Return the answer up to a line of the prompt, with which a base model goes on; without such lines before it."""
+        if self.article is None:
+            return answer
+        kept: list[str] = []
+        for line in islice(answer.split("\n"), MAX_CANDIDATES):
+            if not self.constants.is_line(line) or self.article.has(line.strip()):
+                kept.append(line)
+                continue
+            self.note("prompt_echo")
+            if any(any(map(str.isalnum, before)) for before in kept):
+                break
+        return "\n".join(kept) if "prompt_echo" in self.repairs else answer
 
+    def _phrases_of(self, candidates: list[str]) -> Iterator[str]:
+        """Yield the phrases of all candidates, without those that are none. A repeated candidate is refined once."""
+        for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
+            if is_sentence(candidate) and not any(sign in candidate for sign in ",;:"):
+                self.note("not_a_phrase")
+                continue
+            for phrase in refine(candidate, self.article):
+                if phrase != candidate:
+                    self.note("trimmed")
+                if statuses.is_no_answer(phrase):
+                    self.note("none_word")
+                elif self._is_phrase(phrase):
+                    yield phrase
+                else:
+                    self.note("not_a_phrase")
 
-def _without_prompt(answer: str, article: ArticleIndex | None, constants: Constants, repairs: list[str]) -> str:
-    """Return the answer up to a line of the prompt, with which a base model goes on; without such lines before it."""
-    if article is None:
-        return answer
-    kept: list[str] = []
-    for line in islice(answer.split("\n"), MAX_CANDIDATES):
-        if not constants.is_line(line) or article.has(line.strip()):
-            kept.append(line)
-            continue
-        _note("prompt_echo", repairs)
-        if any(any(map(str.isalnum, before)) for before in kept):
-            break
-    return "\n".join(kept) if "prompt_echo" in repairs else answer
+    def _is_phrase(self, phrase: str) -> bool:
+        if statuses.ends_open_list(phrase) or has_envelope(phrase):
+            return False
+        return is_phrase(phrase) or (self.article is not None and self.article.quotes(phrase))
+
+    def _select(self, phrases: Iterator[str]) -> list[tuple[str, str]]:
+        """Return phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
+        selected: list[tuple[str, str]] = []
+        seen: dict[str, int] = {}  # spelling -> place of its concept
+        for phrase in phrases:
+            tier, surface = self.article.classify(phrase) if self.article else ("", phrase)
+            if surface != phrase and trim(surface) == surface:
+                phrase = surface
+                self.note("surface")
+            keys = _spellings(phrase)
+            if tier == "absent" and (reason := self._not_taken(phrase)):
+                self.note(reason)
+            elif (at := _place(phrase, keys, seen, selected, self.article)) is not None:
+                self.note("duplicate")
+                if _is_better(phrase, selected[at][0], self.article):
+                    selected[at] = phrase, tier
+                seen |= dict.fromkeys(keys, at)
+            elif len(selected) == self.most:
+                self.note("cap")
+                break
+            else:
+                seen |= dict.fromkeys(keys, len(selected))
+                selected.append((phrase, tier))
+        return selected
+
+    def _not_taken(self, phrase: str) -> str | None:
+        """Return why a phrase that the article does not have is left out, or None."""
+        if phrase[-1] in "!?！？":  # Too easy!
+            return "not_a_phrase"
+        if self.absent == "drop":
+            return "absent"
+        is_acronym = phrase.isupper() and len(phrase) <= _ACRONYM
+        echoes = statuses.is_placeholder(phrase) or (self.constants.say(phrase) and not is_acronym)
+        return "prompt_echo" if echoes else None
+
+    def _status_without_phrases(self, candidates: CandidateList, truncated: bool) -> Status:
+        if truncated:
+            return "truncated"
+        if "none_word" in self.repairs or ("literal" in candidates.containers and not candidates.items):
+            return "no_answer"
+        if "prompt_echo" in self.repairs:
+            return "prompt_echo"
+        return "empty" if "absent" in self.repairs else "unparseable"
 
 
 def _drop_tail(candidates: CandidateList, answer: str, cut: bool) -> bool:
@@ -208,67 +264,6 @@ def _drop_tail(candidates: CandidateList, answer: str, cut: bool) -> bool:
         return False
     candidates.items.pop()
     return True
-
-
-def _refine_all(candidates: list[str], article: ArticleIndex | None, repairs: list[str]) -> Iterator[str]:
-    """Yield the phrases of all candidates, without those that are none. A repeated candidate is refined once."""
-    for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
-        if is_sentence(candidate) and "," not in candidate and ";" not in candidate and ":" not in candidate:
-            _note("not_a_phrase", repairs)
-            continue
-        for phrase in refine(candidate, article):
-            if phrase != candidate:
-                _note("trimmed", repairs)
-            if statuses.is_no_answer(phrase):
-                _note("none_word", repairs)
-            elif statuses.ends_open_list(phrase) or has_envelope(phrase):
-                _note("not_a_phrase", repairs)
-            elif is_phrase(phrase) or (article and article.quotes(phrase)):
-                yield phrase
-            else:
-                _note("not_a_phrase", repairs)
-
-
-def _select(
-    phrases: Iterator[str],
-    article: ArticleIndex | None,
-    absent: str,
-    constants: Constants,
-    limit: int,
-    repairs: list[str],
-) -> list[tuple[str, str]]:
-    """Return phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
-    selected: list[tuple[str, str]] = []
-    seen: dict[str, int] = {}  # spelling -> place of its concept
-    for phrase in phrases:
-        tier, surface = article.classify(phrase) if article else ("", phrase)
-        if surface != phrase and trim(surface) == surface:
-            phrase = surface
-            _note("surface", repairs)
-        if tier == "absent" and phrase[-1] in "!?！？":  # Too easy!
-            _note("not_a_phrase", repairs)
-        elif tier == "absent" and absent == "drop":
-            _note("absent", repairs)
-        elif tier == "absent" and (
-            statuses.is_placeholder(phrase) or (constants.say(phrase) and not _is_acronym(phrase))
-        ):
-            _note("prompt_echo", repairs)
-        elif (at := _place(phrase, keys := _spellings(phrase), seen, selected, article)) is not None:
-            _note("duplicate", repairs)
-            if _is_better(phrase, selected[at][0], article):
-                selected[at] = phrase, tier
-            seen |= dict.fromkeys(keys, at)
-        elif len(selected) == limit:
-            _note("cap", repairs)
-            break
-        else:
-            seen |= dict.fromkeys(keys, len(selected))
-            selected.append((phrase, tier))
-    return selected
-
-
-def _is_acronym(phrase: str) -> bool:
-    return phrase.isupper() and len(phrase) <= _ACRONYM
 
 
 def _place(
@@ -298,18 +293,3 @@ def _spellings(phrase: str) -> frozenset[str]:
     """Return keys that two phrases share which differ only in case, spacing, number or a Korean particle behind them."""
     head, space, last = phrase.rpartition(" ")
     return spellings(fold_typography(head + space + strip_particles(last) if has_hangul(last) else phrase))
-
-
-def _status_without_phrases(candidates: CandidateList, truncated: bool, repairs: list[str]) -> Status:
-    if truncated:
-        return "truncated"
-    if "none_word" in repairs or ("literal" in candidates.containers and not candidates.items):
-        return "no_answer"
-    if "prompt_echo" in repairs:
-        return "prompt_echo"
-    return "empty" if "absent" in repairs else "unparseable"
-
-
-def _note(repair: str, repairs: list[str]) -> None:
-    if repair not in repairs:
-        repairs.append(repair)

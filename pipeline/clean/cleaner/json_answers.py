@@ -23,14 +23,11 @@ def chosen_literal(text: str) -> tuple[ParsedLiteral | None, list[ParsedLiteral]
         literals.append((text[start : literal.begin], literal))
         start = literal.end
     kinds = [labels.kind_of_lead(lead) for lead, _ in literals]
-    for wanted in ("final", "answer", "draft", "aside"):
-        if wanted in kinds:
-            first = kinds.index(wanted)
-            break
-    else:
+    if (best := labels.best_kind(kinds)) is None:
         return None, []
+    first = kinds.index(best)
     chosen = literals[first][1]
-    rest = []
+    rest: list[ParsedLiteral] = []
     for lead, literal in literals[first + 1 :]:
         if any(word in lead.casefold() for word in words.CORRECTIONS):
             chosen, rest = literal, []
@@ -124,10 +121,10 @@ def answer_pairs(group: Collection) -> list[tuple[str, Value]]:
     if carried := [pair for pair in pairs if pair[0].casefold() in words.CARRIERS and isinstance(pair[1], Collection)]:
         return carried
     kinds = [labels.kind_of_key(key) for key, _ in pairs]
-    for wanted in ("final", "answer", "draft"):
-        if wanted in kinds:
-            return [pair for pair, kind in zip(pairs, kinds, strict=True) if kind == wanted]
-    return pairs  # a key that only explains may be the phrase itself, where it stands alone
+    best = labels.best_kind(
+        kinds
+    )  # of asides all: a key that only explains may be the phrase itself, where it stands alone
+    return [pair for pair, kind in zip(pairs, kinds, strict=True) if kind == best]
 
 
 def _read_inside(value: Value) -> Value:

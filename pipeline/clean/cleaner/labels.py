@@ -8,7 +8,7 @@ of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.clean.cleaner import vocabulary as words
@@ -218,6 +218,11 @@ def kind_of_lead(lead: str) -> str:
     if kind == "answer" and len(named) <= 3 and (named[0] in words.ASIDES or named[-1] in words.ASIDES):
         return "aside"
     return "final" if kind == "answer" and any(word.startswith(words.FINAL) for word in named) else kind
+
+
+def best_kind(kinds: Sequence[str]) -> str | None:
+    """Return the kind that counts of those that stand side by side: a final answer before any, what was rejected last."""
+    return next((kind for kind in ("final", "answer", "draft", "aside") if kind in kinds), None)
 
 
 def _kind_of_words(named: list[str]) -> str:

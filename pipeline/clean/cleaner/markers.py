@@ -17,24 +17,8 @@ _COUNTED = ["첫 번째", "두 번째", "세 번째", "네 번째", "다섯 번�
 _ORDINALS = ["첫째", "둘째", "셋째", "넷째", "다섯째", "여섯째", "일곱째", "여덟째", "아홉째", "열째"]
 
 
-def _circled() -> dict[str, int]:
-    starts = {
-        0x2460: 20,
-        0x2474: 20,
-        0x2488: 20,
-        0x24F5: 10,
-        0x2776: 10,
-        0x2780: 10,
-        0x278A: 10,
-        0x2160: 12,
-        0x2170: 12,
-        0x3260: 14,
-        0x326E: 14,
-    }
-    return {chr(start + at): at + 1 for start, count in starts.items() for at in range(count)}
-
-
-_CIRCLED = _circled()
+_RUNS = ("①⑳", "⑴⒇", "⒈⒛", "⓵⓾", "❶❿", "➀➉", "➊➓", "Ⅰ\u216b", "ⅰⅻ", "㉠㉭", "㉮㉻")  # first and last sign
+_CIRCLED = {chr(code): at for ends in _RUNS for at, code in enumerate(range(ord(ends[0]), ord(ends[1]) + 1), 1)}
 _FAMILIES: tuple[dict[str, int], ...] = (
     {str(number): number for number in range(1, 100)} | {f"0{number}": number for number in range(1, 10)},
     _CIRCLED,

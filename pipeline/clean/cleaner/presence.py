@@ -97,12 +97,10 @@ class ArticleIndex:
 
     def _loose_spans(self, phrase: str) -> Iterator[tuple[int, int]]:
         key = fold_loose(phrase)
-        at = self._loose.find(key) if key else -1
-        while at >= 0:
+        for at in _occurrences(self._loose, key):
             start, end = self._article_offset(at), self._article_offset(at + len(key) - 1) + 1
             if _at_borders(self.text, start, end):
                 yield start, end
-            at = self._loose.find(key, at + len(key))
 
     @cached_property
     def script(self) -> str | None:
@@ -203,19 +201,13 @@ def _prefix(word: str) -> str:
 
 
 def _word_starts(text: str, prefix: str) -> Iterator[int]:
-    """Yield the offsets at which a word begins with the prefix."""
-    at = text.find(prefix)
-    while at >= 0:
-        if not at or not text[at - 1].isalnum():
-            yield at
-        at = text.find(prefix, at + 1)
+    """Return the offsets at which a word begins with the prefix."""
+    return (at for at in _occurrences(text, prefix) if not at or not text[at - 1].isalnum())
 
 
 def _find_words(text: str, phrase: str) -> int:
-    at = text.find(phrase)
-    while at >= 0 and not _at_borders(text, at, at + len(phrase)):
-        at = text.find(phrase, at + max(1, len(phrase)))
-    return at
+    places = (at for at in _occurrences(text, phrase) if _at_borders(text, at, at + len(phrase)))
+    return next(places, -1)
 
 
 def _at_borders(text: str, start: int, end: int) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from pipeline.clean.cleaner import labels
 from pipeline.clean.cleaner import vocabulary as words
@@ -47,7 +48,7 @@ _JOINED = re.compile(
 )
 _OPEN_END = r"(?<=[가-힣A-Za-z0-9]) 등(?:이 있습니다|이 있다|입니다|이다|이 포함됩니다)?$"
 _ET_CETERA = re.compile(rf",? etc\.?$|{_OPEN_END}|(?<=\w)など$|(?<=[一-龥])(?<![平高中初上优優同均对對])等$|{_COUNTED}")
-_NEWS_TAG = re.compile(r"(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
+_NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
 _COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
 _SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
 _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
@@ -103,26 +104,10 @@ def _with_sign(candidate: str, article: ArticleIndex | None) -> str:
     return text[0] + bare if article.has_exactly(text[0] + bare) else ""
 
 
-def _loop(text: str, article: ArticleIndex | None) -> list[str] | None:
-    once = _without_loop(text)
-    return [once] if once != text else None
-
-
 def _semicolons(text: str, article: ArticleIndex | None) -> list[str] | None:
     """Split a list inside an item. One semicolon may belong to a title, two separate."""
     parts = split_semicolons(text)
     return parts if len(parts) > 2 else None
-
-
-def _number(text: str, article: ArticleIndex | None) -> list[str] | None:
-    bare = strip_number(text)
-    return [bare] if bare != text and any(map(str.isalnum, bare)) else None
-
-
-def _news_tag(text: str, article: ArticleIndex | None) -> list[str] | None:
-    """Remove the tag of a news headline: `[속보] A` -> A."""
-    match = _NEWS_TAG.match(text)
-    return [text[match.end() :]] if match else None
 
 
 def _copula(text: str, article: ArticleIndex | None) -> list[str] | None:
@@ -135,27 +120,11 @@ def _copula(text: str, article: ArticleIndex | None) -> list[str] | None:
     return [bare] if alone or (article is not None and article.has(trim(bare))) else None
 
 
-def _et_cetera(text: str, article: ArticleIndex | None) -> list[str] | None:
-    """Remove the end of an open list: `A 등` -> A."""
-    match = _ET_CETERA.search(text)
-    return [text[: match.start()]] if match and match.start() else None
-
-
-def _address(text: str, article: ArticleIndex | None) -> list[str] | None:
-    bare = strip_address(text)
-    return [bare] if bare != text and any(map(str.isalnum, bare)) else None
-
-
 def _score(text: str, article: ArticleIndex | None) -> list[str] | None:
     if leading := _LEADING_SCORE.match(text):
         return [text[leading.end() :]]
     match = _SCORE.search(text)
     return [text[: match.start()]] if match and any(map(str.isalpha, text[: match.start()])) else None
-
-
-def _footnote(text: str, article: ArticleIndex | None) -> list[str] | None:
-    bare = _FOOTNOTE.sub("", text)
-    return [bare] if bare != text else None
 
 
 def _conjunction(text: str, article: ArticleIndex | None) -> list[str] | None:
@@ -236,12 +205,21 @@ def _listed(text: str, article: ArticleIndex | None) -> list[str] | None:
     return None
 
 
-def _width(text: str, article: ArticleIndex | None) -> list[str] | None:
-    usual = fold_width(text).replace("_", " ")
-    return [usual] if usual != text else None
+Rule = Callable[[str, ArticleIndex | None], list[str] | None]
 
 
-_RULES: tuple[Callable[[str, ArticleIndex | None], list[str] | None], ...] = (
-    _loop, _semicolons, _number, _news_tag, _address, _score, _footnote, _conjunction, _copula, _et_cetera, _listed,
-    _remark_behind, _remark_before, _gloss, _bracket_gloss, _width,
+def _rule(shorten: Callable[[str], str]) -> Rule:
+    """Return the rule that proposes a shorter text, where there is one."""
+
+    def propose(text: str, article: ArticleIndex | None) -> list[str] | None:
+        shorter = shorten(text)
+        return [shorter] if shorter != text and any(map(str.isalnum, shorter)) else None
+
+    return propose
+
+
+_RULES: tuple[Rule, ...] = (  # [속보] A -> A; A³ -> A; A 등 -> A; snake_case -> snake case
+    _rule(_without_loop), _semicolons, _rule(strip_number), _rule(partial(_NEWS_TAG.sub, "")), _rule(strip_address), _score,
+    _rule(partial(_FOOTNOTE.sub, "")), _conjunction, _copula, _rule(partial(_ET_CETERA.sub, "")), _listed, _remark_behind,
+    _remark_before, _gloss, _bracket_gloss, _rule(lambda text: fold_width(text).replace("_", " ")),
 )  # fmt: skip

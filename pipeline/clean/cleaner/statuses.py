@@ -15,19 +15,9 @@ from pipeline.core.text.language import detector
 from pipeline.core.text.lenient_json import Collection, find_literal
 
 Status = Literal[
-    "ok",
-    "empty",
-    "refusal",
-    "content_filter",
-    "no_answer",
-    "truncated",
-    "reasoning_exhausted",
-    "language_mismatch",
-    "unparseable",
-    "none_in_article",
-    "doubtful",
-    "prompt_echo",
-]
+    "ok", "empty", "refusal", "content_filter", "no_answer", "truncated", "reasoning_exhausted", "language_mismatch", "unparseable",
+    "none_in_article", "doubtful", "prompt_echo",
+]  # fmt: skip
 _MANY_MORE = re.compile(
     r"(?:and |\+ ?)?\d{1,3} (?:more|others|additional|weitere|autres|más|altri|mais|その他|개 더)(?: \w{1,12})?"
 )
