@@ -13,7 +13,7 @@
 | `labels`, `markers`  | text -> blocks, items      | `Key phrases: A` -> block `A`            | what is a label, a number         |
 | `sentences`          | sentence -> its list       | `The key phrases are A, B.` -> `A, B`    | what announces or concludes       |
 | `split`              | one line -> candidates     | `A, B, C` -> [`A`, `B`, `C`]             | the separator, quotes in prose    |
-| `glosses`            | items -> items             | [`A - what`, `B - what`] -> [`A`, `B`]   | whether all items carry a gloss   |
+| `lines`              | items -> items             | [`A - what`, `B - what`] -> [`A`, `B`]   | whether all items carry a gloss   |
 | `closing`            | reply -> whole or cut off  | `["A", "B"]` -> whole                    | whether the last phrase is whole  |
 | `refine`, `trim`     | candidate -> phrases       | `"A" (0.9)` -> [`A`]                     | what is decoration, what a name   |
 | `reject`             | phrase -> kept or not      | `By Jane Doe` -> dropped                 | what can be no phrase             |

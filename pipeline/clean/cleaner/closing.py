@@ -31,11 +31,7 @@ def closes(raw: str) -> bool:
         return True
     literal = find_literal(envelope.answer)
     if literal is None or literal_items(literal, None) is None:
-        return enclosed_list(envelope.answer) is not None and _is_pair(envelope.answer)
+        marks = envelope.answer.strip(" \n.;,")
+        return enclosed_list(envelope.answer) is not None and f"{marks[0]}{marks[-1]}" in _PAIRS
     in_a_row = literal.value.opener != "[" and _OPENER.search(envelope.answer, literal.end)
     return not literal.cut and not in_a_row  # of objects in a row nobody knows which is the last
-
-
-def _is_pair(answer: str) -> bool:
-    marks = answer.strip(" \n.;,")
-    return f"{marks[0]}{marks[-1]}" in _PAIRS

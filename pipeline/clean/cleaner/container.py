@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 
 from pipeline.clean.cleaner import labels, markers, sentences
-from pipeline.clean.cleaner.glosses import without_glosses
 from pipeline.clean.cleaner.json_answers import chosen_literal, literal_items
 from pipeline.clean.cleaner.labels import Block
-from pipeline.clean.cleaner.lines import category_lines, split_lines
+from pipeline.clean.cleaner.lines import category_lines, split_lines, without_glosses
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose

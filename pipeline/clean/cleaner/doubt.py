@@ -48,11 +48,9 @@ def doubt(
     if len(elsewhere) >= _ENOUGH and 2 * len(elsewhere) > len(phrases):
         return "mostly_elsewhere"
     clauses = sum(map(is_clause, map(str.strip, items)))
-    if clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1):
-        return "clauses"
-    if 2 * sum(_words(phrase) > _LONG for phrase in absent) > len(phrases):
-        return "clauses"
-    if len(absent) == len(phrases) > 1 and mean(map(_words, phrases)) > _TERSE:
+    beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
+    are_clauses = len(absent) == len(phrases) > 1 and mean(map(_words, phrases)) > _TERSE
+    if beside_clauses or are_clauses or 2 * sum(_words(phrase) > _LONG for phrase in absent) > len(phrases):
         return "clauses"
     return "prose" if _is_prose(answer, phrases, absent, article) else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from pipeline.clean.cleaner import labels, sentences
 from pipeline.clean.cleaner import vocabulary as words
@@ -83,13 +83,13 @@ def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope
     if text != raw:
         repairs.append("reasoning")
     text = _step("prompt_echo", text, _after_echo(text, article), repairs)
-    text = _step("overlong", text.strip(), _head(text.strip()), repairs)
+    text = _step("overlong", text.strip(), text.strip()[:ANSWER_CHARS], repairs)
     text = _step("characters", text, normalise(text), repairs)
     text = _step("braces", text, _single_braces(text), repairs)
     turn = _step("template_tokens", text, _first_turn(_without_tokens(text)).replace("▁", " "), repairs)
     closed = not text.endswith(turn)  # a token stands behind it
     inside = _inside_fence(turn)
-    text = _step("fence", turn, _without_fences(turn) if inside is None else inside, repairs)
+    text = _step("fence", turn, _FENCE.sub("\n", turn) if inside is None else inside, repairs)
     closed = closed or inside is not None or ("</" in text and _tag_closes(text))
     text = _step("markup", text, _without_markup(text), repairs)
     return Envelope(text.strip(), unfinished, closed)
@@ -116,12 +116,8 @@ def without_reasoning(raw: str) -> tuple[str, bool]:
         return ("", True) if end < 0 else (raw[end + len(name) :], False)
     if (heading := _HEADING.match(raw)) and (paragraph := _PARAGRAPH.search(raw.rstrip(), heading.end())):
         return raw[paragraph.end() :], False
-    end = (
-        max((match.end() for match in _THINK_CLOSE.finditer(raw)), default=0)
-        if "/" in raw or "|>" in raw or "..." in raw
-        else 0
-    )
-    answer = raw[end:]
+    may_think = any(mark in raw for mark in ("/", "|>", "..."))
+    answer = raw[max((match.end() for match in _THINK_CLOSE.finditer(raw)), default=0) if may_think else 0 :]
     if not answer.strip():
         return _before_reasoning(raw), False
     before = _before_reasoning(answer)
@@ -146,10 +142,6 @@ def _after_echo(text: str, article: str | None) -> str:
     return rest if at >= 0 and any(map(str.isalnum, rest)) else text
 
 
-def _head(text: str) -> str:
-    return text if len(text) <= ANSWER_CHARS else text[:ANSWER_CHARS]
-
-
 def _single_braces(text: str) -> str:
     """Halve the braces of `{{"keyphrases": [..]}}`, which is an object as a template would have it."""
     opened = _DOUBLE_BRACE.match(text)
@@ -162,8 +154,7 @@ def _single_braces(text: str) -> str:
 def _without_tokens(text: str) -> str:
     """Write tokens that separate as what they stand for, and drop marks of citation and of tool calls."""
     if "<" in text or "[" in text or "【" in text:
-        text = _TOOL_TOKEN.sub("\n", _BYTE_BREAK.sub("\n", _SEPARATOR.sub("; ", text)))
-        text = _CITATION.sub("", text)
+        text = _CITATION.sub("", _TOOL_TOKEN.sub("\n", _BYTE_BREAK.sub("\n", _SEPARATOR.sub("; ", text))))
     return text
 
 
@@ -199,10 +190,6 @@ def _inside_fence(text: str) -> str | None:
     return None
 
 
-def _without_fences(text: str) -> str:
-    return _FENCE.sub("\n", text) if "```" in text or "~~~" in text else text
-
-
 def _is_answer(name: str) -> bool:
     """Tell whether an element of this name holds the answer, or a part of it."""
     return name in words.ANSWER_TAGS or (labels.is_label_key(name) and name.isidentifier())
@@ -210,16 +197,11 @@ def _is_answer(name: str) -> bool:
 
 def _tag_closes(text: str) -> bool:
     """Tell whether the tag of a whole answer (`<answer>`, `<ul>`) opens the text and its partner ends it."""
-    first = _TAG.match(text.lstrip())
+    first, tags = _TAG.match(text.lstrip()), [*_TAG.finditer(text)]
     if first is None or first[1] or not (first[2].lower() in _CLOSING or _is_answer(first[2].lower())):
         return False
-    depth = 0
-    for tag in _TAG.finditer(text):
-        if tag[2].lower() == first[2].lower():
-            depth += -1 if tag[1] else 1
-            if depth == 0:
-                return not any(map(str.isalnum, text[tag.end() :]))
-    return False
+    depths = [*accumulate((-1 if tag[1] else 1) if tag[2].lower() == first[2].lower() else 0 for tag in tags)]
+    return 0 in depths and not any(map(str.isalnum, text[tags[depths.index(0)].end() :]))
 
 
 def _without_markup(text: str) -> str:

@@ -105,11 +105,8 @@ def _classify(segment: str, at_line: bool, whole_line: bool) -> tuple[int, str, 
             return 0, "answer", _name(segment, heads)
         return (0, "aside", named[0][1]) if _is_marked(segment, named, words.ASIDES) else None
     name = _name(segment, heads)
-    if (
-        at_line
-        and len(named) < (6 if heads else 3)
-        and (kind := _kind_of_words([word for _, word in named])) != "answer"
-    ):
+    kind = _kind_of_words([word for _, word in named])
+    if at_line and len(named) < (6 if heads else 3) and kind != "answer":
         return 0, kind, name
     if heads and (complete or any(is_head(word, strong=True) for word in heads)):
         return run[0][0] if not (at_line and complete) else 0, "answer", name
@@ -168,11 +165,8 @@ def bare(word: str) -> str:
 
 def is_head(word: str, *, strong: bool) -> bool:
     """Tell whether a word names key phrases; a weak one (topic, result) does so only at the beginning of a line."""
-    if (
-        word in words.STRONG_HEADS
-        or word.startswith(words.KO_STRONG_HEADS)
-        or any(head in word for head in words.JA_HEADS)
-    ):
+    is_japanese = any(head in word for head in words.JA_HEADS)
+    if is_japanese or word in words.STRONG_HEADS or word.startswith(words.KO_STRONG_HEADS):
         return True
     return not strong and (word in words.WEAK_HEADS or word.startswith(words.KO_WEAK_HEADS))
 

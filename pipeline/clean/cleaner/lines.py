@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
-from pipeline.clean.cleaner.glosses import without_glosses
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
+from pipeline.clean.cleaner.trim import trim
 
+_DASH = re.compile(r"\s[-–—]{1,2}\s")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
 _ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*")
@@ -62,11 +64,8 @@ def category_lines(text: str, article: ArticleIndex | None) -> list[str]:
     if len(matches) < 2 or len(matches) < len(lines):
         return []
     heads = [match[1].strip(" *").casefold() for match in matches]
-    if any(labels.is_head(head, strong=True) or head in words.ASIDES for head in heads):
-        return []
-    if not any(head in words.CATEGORIES for head in heads) or (
-        article and any(article.has(m[0].strip()) for m in matches)
-    ):
+    is_other = any(labels.is_head(head, strong=True) or head in words.ASIDES for head in heads)
+    if is_other or words.CATEGORIES.isdisjoint(heads) or (article and any(article.has(m[0].strip()) for m in matches)):
         return []
     return [item for match in matches for item in split_inline(match[2], article)]
 
@@ -90,3 +89,29 @@ def _split_line(line: str, article: ArticleIndex | None) -> list[str]:
         return split_inline(line, article)
     commas = split_commas(line, article)
     return commas if len(commas) > 2 else [line]
+
+
+def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[str]:
+    """Return the named halves of items that all explain themselves (`A - what it is`); the items as they are else.
+
+    A dash may belong to a name; where every item has one it does not, whatever the article says of the single item.
+    """
+    written = [item for item in items if item.strip()]
+    halves = [_DASH.split(item, maxsplit=1) for item in written]
+    if len(halves) < 2 or not all(
+        len(half) == 2 and all(any(map(str.isalpha, part)) for part in half) for half in halves
+    ):
+        return list(items)
+    return [_named(item, head, tail, article) for item, (head, tail) in zip(written, halves, strict=True)]
+
+
+def _named(item: str, head: str, tail: str, article: ArticleIndex | None) -> str:
+    """Return the half that is the phrase: `A - gloss` -> A; `Person - A` -> A, where the article has only that.
+
+    A name with a dash stays whole.
+    """
+    if article is None:
+        return head
+    if article.has(trim(item)):
+        return item
+    return tail if article.has(trim(tail)) and not article.has(trim(head)) else head

@@ -73,11 +73,7 @@ def split_numbered(text: str) -> tuple[str, list[str]] | None:
         return None
     ends = [match.start() for match in best[1:]] + [len(text)]
     items = [text[match.end() : end] for match, end in zip(best, ends, strict=True)]
-    return (text[: best[0].start()], items) if all(map(_has_letters, items[:-1])) else None
-
-
-def _has_letters(text: str) -> bool:
-    return any(map(str.isalnum, text))
+    return (text[: best[0].start()], items) if all(any(map(str.isalnum, item)) for item in items[:-1]) else None
 
 
 def _values(match: re.Match[str]) -> Iterator[tuple[int, int]]:

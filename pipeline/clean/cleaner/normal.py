@@ -47,11 +47,6 @@ def strip_emphasis(text: str) -> str:
     return _EMPHASIS.sub("", text) if any(mark in text for mark in "*_`~\\") else text
 
 
-def fold_space(text: str) -> str:
-    """Make each run of white space one space, with none at the edges."""
-    return " ".join(text.split())
-
-
 def fold_width(text: str) -> str:
     """Write full-width letters and digits and half-width kana in their usual width: ＡＩ -> AI, ｻｯｶｰ -> サッカー."""
     return text if text.isascii() else _WIDTH.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)

@@ -13,27 +13,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import accumulate, islice
 from typing import Literal
 
-from pipeline.clean.cleaner.normal import fold_loose, fold_space, has_hangul, is_alphabetic
+from pipeline.clean.cleaner.normal import fold_loose, has_hangul, is_alphabetic
 from pipeline.core.text import kiwi
 from pipeline.core.text.content_words import beginnings
+from pipeline.core.text.folding import fold_space
 from pipeline.core.text.korean import strip_particles
+from pipeline.core.text.scripts import main_script
 from pipeline.core.text.stems import stem
 
 Korean = Literal["rules", "kiwi"]
 _RUN = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W_]+")
-_SCRIPTS = {"ko": "hangul", "ja": "kana", "jp": "kana", "zh": "han", "ru": "cyrillic", "ar": "arabic"}
-_SCRIPT = re.compile("(?P<hangul>[가-힣])|(?P<kana>[ぁ-ヿ])|(?P<han>[一-鿿])|(?P<cyrillic>[Ѐ-ӿ])|(?P<arabic>[\u0600-ۿ])"
-                     "|(?P<latin>[A-Za-zÀ-ɏ])")  # fmt: skip
 _OPENING, _CLOSING = tuple("\"'“‘«<《〈「『"), tuple("\"'”’»>》〉」』")
 _REACH = 20  # characters a word, with what stands behind it; and as many to spare
-_SAMPLE = 200  # characters that decide the script
 
 
 class ArticleIndex:
@@ -215,16 +212,3 @@ def _at_borders(text: str, start: int, end: int) -> bool:
     if start and is_alphabetic(text[start - 1]) and is_alphabetic(text[start]):
         return False
     return not (end < len(text) and is_alphabetic(text[end - 1]) and is_alphabetic(text[end]))
-
-
-def main_script(text: str) -> str | None:
-    """Return the script of most letters at the beginning of the text; kana anywhere make Han Japanese."""
-    counts = Counter(match.lastgroup for match in _SCRIPT.finditer(text[:_SAMPLE]))
-    if counts["kana"]:
-        counts["kana"] += counts.pop("han", 0)
-    return max(counts, key=lambda script: counts[script]) if any(counts.values()) else None
-
-
-def language_script(language: str | None) -> str | None:
-    """Return the script that a language tag (ko, ko-KR, ja ..) stands for, where it is not Latin."""
-    return _SCRIPTS.get((language or "").casefold()[:2])

@@ -41,14 +41,9 @@ _LATIN_WORD = re.compile(r"[^\s\"“”«»(),;:]+")
 
 def is_phrase(text: str) -> bool:
     """Tell whether the trimmed text can be a key phrase at all."""
-    return (
-        any(map(str.isalnum, text))
-        and len(text) <= MAX_CHARS
-        and not is_address(text)
-        and not is_byline(text)
-        and not _RIGHTS.search(text)
-        and not is_clause(text)
-    )
+    if len(text) > MAX_CHARS or not any(map(str.isalnum, text)):
+        return False
+    return not (is_address(text) or is_byline(text) or _RIGHTS.search(text) or is_clause(text))
 
 
 def is_address(text: str) -> bool:

@@ -143,17 +143,15 @@ def literal_texts(value: Value) -> list[str]:
         return ranked[0][2]
     if not all(isinstance(part, Bare) for _, part in pairs):
         return []
-    shares = [
-        (key, part.text) for key, part in pairs if isinstance(part, Bare) and part.text.casefold() not in _NO_SHARE
-    ]
-    return [key for key, _ in sorted(shares, key=lambda entry: -_share(entry[1]))[:1]]
+    shares = [(_share(part.text), key) for key, part in pairs if isinstance(part, Bare)]
+    return [key for share, key in sorted(shares, key=lambda entry: -entry[0])[:1] if share]
 
 
 def _share(text: str) -> float:
     """Return the share that a number stands for; a rank or a word is a whole one, so that the first of them stays first."""
-    if not _FRACTION.fullmatch(text):
-        return 1.0
-    return float(text.rstrip(" %"))
+    if text.casefold() in _NO_SHARE:
+        return 0.0
+    return float(text.rstrip(" %")) if _FRACTION.fullmatch(text) else 1.0
 
 
 def _rank(key: str, part: Value) -> int:
@@ -180,12 +178,8 @@ def _first_line(answer: str) -> str:
     full = [block for block in blocks if any(map(str.isalnum, block.text))]
     answers = [block.text for block in full if block.kind in ("answer", "category")]
     texts = answers or [block.text for block in full]
-    is_lead = _announces(preface.text, texts) or bool(answers and preface.text.strip().count("\n") > 1)
+    announces = labels.opens_preamble(preface.text) or is_clause(preface.text.strip())
+    is_lead = bool(texts) and (announces or bool(answers and preface.text.strip().count("\n") > 1))
     text = preface.text if any(map(str.isalnum, preface.text)) and not is_lead else "".join(texts[:1])
     lines = (line.strip() for line in text.split("\n"))
     return sentences.strip_announcement(strip_bullet(next((line for line in lines if any(map(str.isalnum, line))), "")))
-
-
-def _announces(preface: str, texts: list[str]) -> bool:
-    """Tell whether the text before a label only leads to it."""
-    return bool(texts) and (labels.opens_preamble(preface) or is_clause(preface.strip()))

@@ -37,6 +37,11 @@ _GOES_ON = re.compile(r",?\s*(?:and|or|et|ou|und|oder|&)\s|,\s*[A-ZÀ-Þ]")
 _CAME_BEFORE = re.compile(r"[A-ZÀ-Þ][\w'’.-]*,\s*$")
 _CLOSED_BY_SPACE = re.compile(r"""(['"])[ \t]{1,9}(?=['"]\S)""")
 
+_WEAK = (  # what also stands inside names
+    re.compile(r"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s"
+               r"|(?<=[一-龥])[和与及](?=[一-龥])"),
+    re.compile(r"[/／·ㆍ・|&]"), re.compile(r"\s[-–—]\s"), re.compile(r"(?<=\w)(?<!\bvs)\.\s+"),
+)  # fmt: skip
 _MANY = 100  # commas: no list of key phrases, and a loop would be looked up in the article pair by pair
 
 # What separates nothing: text in brackets or quotes, and the digits of one number.
@@ -91,15 +96,7 @@ def split_semicolons(text: str) -> list[str]:
 
 def split_listed(text: str) -> list[list[str]]:
     """Return every way to read the text as a list joined by weak separators; the article decides whether one is meant."""
-    readings = [
-        re.split(pattern, text)
-        for pattern in (
-            r"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s|(?<=[一-龥])[和与及](?=[一-龥])",
-            r"[/／·ㆍ・|&]",
-            r"\s[-–—]\s",
-            r"(?<=\w)(?<!\bvs)\.\s+",
-        )
-    ]
+    readings = [way.split(text) for way in _WEAK]
     return [[part for part in reading if part.strip()] for reading in readings if len(reading) > 1]
 
 
@@ -111,17 +108,14 @@ def split_conjunction(text: str) -> list[str]:
 def split_commas(text: str, article: ArticleIndex | None) -> list[str]:
     """Return the parts between commas; two neighbours that the article writes as one (Washington, D.C.) stay one."""
     parts = _COMMAS.split(text)
-    if article is None:
-        return parts
-    if len(parts) > _MANY:
+    if article is None or len(parts) > _MANY:
         return parts
     seams = _COMMAS.findall(text)
     joined = [_has_pair(article, *pair) for pair in zip(parts, seams, parts[1:], strict=False)]
     merged = [parts[0]]
     for at, part in enumerate(parts[1:]):
         # A longer chain in the article is a list there as well.
-        alone = joined[at] and not any(joined[max(0, at - 1) : at]) and not any(joined[at + 1 : at + 2])
-        if alone:
+        if joined[at] and not any(joined[max(0, at - 1) : at]) and not any(joined[at + 1 : at + 2]):
             merged[-1] = f"{merged[-1]}{seams[at]}{part}"
         else:
             merged.append(part)

@@ -8,11 +8,12 @@ from typing import Literal
 
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
-from pipeline.clean.cleaner.normal import fold_space
-from pipeline.clean.cleaner.presence import ArticleIndex, language_script, main_script
+from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
+from pipeline.core.text.folding import fold_space
 from pipeline.core.text.language import detector
 from pipeline.core.text.lenient_json import Collection, find_literal
+from pipeline.core.text.scripts import language_script, main_script
 
 Status = Literal[
     "ok", "empty", "refusal", "content_filter", "no_answer", "truncated", "reasoning_exhausted", "language_mismatch", "unparseable",
@@ -72,14 +73,10 @@ def _status_of_literal(answer: str) -> Literal["refusal", "no_answer"] | None:
     if {key.casefold() for key, _ in literal.value.pairs()} <= _NO_DATA:
         refused = any(word in _head(answer) for word in (*words.REFUSALS, *words.REFUSALS_WITHIN))
         return "refusal" if refused else "no_answer"
-    strings = [text for text in literal.value.items if isinstance(text, str)]
-    sentences = [_head(text) for text in strings if len(text.split()) > 2]
-    declines = sentences and all(text.startswith(words.REFUSALS) for text in sentences)
-    return (
-        "refusal"
-        if declines and literal and not any(isinstance(item, Collection) for item in literal.value.items)
-        else None
-    )
+    if any(isinstance(item, Collection) for item in literal.value.items):
+        return None
+    sentences = [_head(text) for text in literal.value.items if isinstance(text, str) and len(text.split()) > 2]
+    return "refusal" if sentences and all(text.startswith(words.REFUSALS) for text in sentences) else None
 
 
 def is_no_answer(text: str) -> bool:
@@ -101,15 +98,10 @@ def _denies_label(tokens: list[str]) -> bool:
 
 def is_placeholder(text: str) -> bool:
     """Tell whether a text only names what should stand in its place: `phrase1`, `<topic label>`, `your answer here`."""
-    tokens = [
-        token.strip("0123456789_.,<>[]{}()\"'#")
-        for token in text.casefold().replace("-", " ").replace("_", " ").split()
-    ]
+    tokens = (token.strip("0123456789_.,<>[]{}()\"'#") for token in re.split(r"[-_\s]+", text.casefold()))
     named = [token for token in tokens if token]
-    nouns = sum(
-        token in words.ASKED_NOUNS or token in words.LABEL_NOUNS or labels.is_head(token, strong=False)
-        for token in named
-    )
+    asked = words.ASKED_NOUNS | words.LABEL_NOUNS
+    nouns = sum(token in asked or labels.is_head(token, strong=False) for token in named)
     return nouns > 0 and nouns + sum(token in words.PLACEHOLDERS for token in named) == len(named)
 
 

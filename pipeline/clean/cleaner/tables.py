@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from pipeline.clean.cleaner.labels import is_label_key
 from pipeline.clean.cleaner.vocabulary import GLOSS_COLUMNS, PHRASE_KEYS
@@ -27,10 +26,10 @@ def table_items(text: str) -> list[str]:
     if len(rows) > 1 and len(named) == len(header) > 1:  # a phrase in each column
         return [cell for row in rows[1:] for cell in row]
     if len(rows) > 1 and named:
-        return _column(rows[1:], named[0])
+        return [row[named[0]] for row in rows[1:] if named[0] < len(row)]
     if len(rows) > 1 and (ruled[:1] == [1] or any(cell in GLOSS_COLUMNS for cell in header)):
-        rows, numbered = rows[1:], [at for at, cell in enumerate(header) if cell not in GLOSS_COLUMNS]
-        return _column(rows, numbered[0] if numbered else 0)
+        at = next((at for at, cell in enumerate(header) if cell not in GLOSS_COLUMNS), 0)
+        return [row[at] for row in rows[1:] if at < len(row)]
     return [cell for row in rows for cell in row if not _NUMBER.fullmatch(cell)]
 
 
@@ -54,10 +53,6 @@ def records_of(lines: list[str]) -> list[str]:
 
 def _is_phrase_column(cell: str) -> bool:
     return (is_label_key(cell) or cell in PHRASE_KEYS) and any(map(str.isalpha, cell)) and len(cell) < 30
-
-
-def _column(rows: Iterable[list[str]], at: int) -> list[str]:
-    return [row[at] for row in rows if at < len(row)]
 
 
 def _cells(line: str) -> list[str]:

@@ -6,8 +6,9 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from pipeline.clean.cleaner.normal import fold_space, normalise, strip_emphasis
+from pipeline.clean.cleaner.normal import normalise, strip_emphasis
 from pipeline.clean.cleaner.vocabulary import ABBREVIATIONS
+from pipeline.core.text.folding import fold_space
 
 PHRASE_CHARS = 200  # more is a paragraph, whatever it says
 

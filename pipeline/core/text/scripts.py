@@ -1,0 +1,24 @@
+"""Scripts: which one most of a text is written in, and which a language is."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+_SCRIPTS = {"ko": "hangul", "ja": "kana", "jp": "kana", "zh": "han", "ru": "cyrillic", "ar": "arabic"}
+_SCRIPT = re.compile("(?P<hangul>[가-힣])|(?P<kana>[ぁ-ヿ])|(?P<han>[一-鿿])|(?P<cyrillic>[Ѐ-ӿ])|(?P<arabic>[\u0600-ۿ])"
+                     "|(?P<latin>[A-Za-zÀ-ɏ])")  # fmt: skip
+_SAMPLE = 200  # characters that decide the script
+
+
+def main_script(text: str) -> str | None:
+    """Return the script of most letters at the beginning of the text; kana anywhere make Han Japanese."""
+    counts = Counter(match.lastgroup for match in _SCRIPT.finditer(text[:_SAMPLE]))
+    if counts["kana"]:
+        counts["kana"] += counts.pop("han", 0)
+    return max(counts, key=lambda script: counts[script]) if any(counts.values()) else None
+
+
+def language_script(language: str | None) -> str | None:
+    """Return the script that a language tag (ko, ko-KR, ja ..) stands for, where it is not Latin."""
+    return _SCRIPTS.get((language or "").casefold()[:2])
