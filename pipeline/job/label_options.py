@@ -75,6 +75,7 @@ class LabelOptions(Options):
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
     via: Literal["online", "batch"] = "online"  # batch: within hours, at a lower price
+    batch_trial: Annotated[int, Field(ge=0, le=100)] = 8  # asked online before a first batch of many; 0: none
     reask_via: Literal["online", "batch"] = "online"  # what batches answered badly
     on_too_long: Literal["reject", "truncate"] = "reject"
     candidates: Annotated[int, Field(gt=0, le=50)] | None = None  # of the embedded labeller, for the prompt

@@ -34,6 +34,10 @@ class Asker(Protocol):
     provider_name: str
     tokenizer: str | None
 
+    @property
+    def prompt(self) -> prompts.Prompt | None:
+        """The prompt that it asks by; None where the article itself is sent."""
+
     def verdict(self, request: Request, record: Record) -> str:
         """Return what a record is worth: `ok`, or why not."""
 

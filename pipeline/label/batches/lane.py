@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -20,8 +20,9 @@ from pipeline.core.types import Request
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches.calls import Pauses, Stopped, paused, persist, sleep
 from pipeline.label.batches.keeper import Keeper
-from pipeline.label.batches.lane_context import LaneContext
+from pipeline.label.batches.lane_context import LaneContext, Pending
 from pipeline.label.batches.submission import QUEUE_FULL, Submission
+from pipeline.label.batches.trial import try_first
 from pipeline.label.engine import preflight
 from pipeline.label.engine.failure_policy import ASKED_OTHERWISE
 from pipeline.label.engine.request_attempt import RequestAttempt
@@ -36,8 +37,6 @@ _log = logging.getLogger("labelmill.label")
 _progress = logging.getLogger("labelmill.progress")
 
 Result = TypeVar("Result")
-Pending = Callable[[], Iterator[tuple[str, list[Request]]]]
-"""Yields (shard, some of its requests) of all shards that are not done; called again for each look."""
 
 
 def lane_of(work: Workspace, context: RunContext, wait: bool = False) -> BatchLane | None:
@@ -76,6 +75,8 @@ class BatchLane:
 
         Raises Paused.
         """
+        if self._submits:
+            try_first(self._work, self._context, pending)
         whole = run_coroutine(self._guarded(self._rounds(pending, key)))
         self._stop.raise_if_any()
         return whole

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.batch_api import BatchApi
 from pipeline.core.files import digest_of
+from pipeline.core.types import Request
 from pipeline.label.cost.cost_bound import CostBound
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
@@ -16,6 +18,8 @@ from pipeline.label.ledger.batches import Batch, Batches
 from pipeline.label.ledger.claims import LEASE_SECONDS
 
 TIER = "batch"
+Pending = Callable[[], Iterator[tuple[str, list[Request]]]]
+"""Yields (shard, some of its requests) of all shards that are not done; called again for each look."""
 
 
 class LaneContext:
