@@ -238,25 +238,27 @@ class Settling:
     # --- twins ---
 
     async def _twins(self, batch: Batch) -> tuple[float, int]:
-        """Cancel what was made beside a batch that was posted more than once; return (dollars, requests) of what that answered.
+        """Cancel what was made beside a batch; return (dollars, requests) of what that answered.
 
-        It is paid, and lost.
+        It is paid, and lost.  Where it was posted once, a gateway between may have done so again by itself: one look tells.
         """
         usd, requests = 0.0, 0
-        if batch.posts < 2:
-            return usd, requests
         pauses, states = Pauses(), list[BatchState]()
-        for _ in range(LISTINGS):
+        for _ in range(LISTINGS if batch.posts > 1 else 1):
             try:
                 states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
             except RequestFailed as failure:
+                if batch.posts < 2:
+                    return usd, requests
                 if failure.code != "no_list":
                     raise  # the batch stays under way, and is settled when the endpoint can be asked
                 _log.warning(f"batch {batch.batch_id}: whether it was made twice cannot be known ({failure})")
                 return usd, requests
-            # a list that does not show this one either is older than both
+            # a list that does not show this one either is older than both, or calls it otherwise
             if any(state.id == batch.batch_id for state in states):
                 break
+            if batch.posts < 2:
+                return usd, requests
             await sleep(self._stop, pauses.take())
         for twin in states:
             if twin.id != batch.batch_id:

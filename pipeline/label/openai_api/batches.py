@@ -45,6 +45,9 @@ _TOO_LARGE = re.compile(
     r"too[ _]many[ _](?:tasks|lines|requests in|records)|too[ _]large|(?:exceed\w*|maximum|max|limit)\b.{0,40}\b(?:lines|requests|size|bytes|MB)\b",
     re.IGNORECASE,
 )
+# LiteLLM's gateway keeps files where the deployment of a model does, and asks for it beside the file; nobody else knows the header
+_ROUTE = "x-litellm-model"
+_UNKNOWN_ROUTE = re.compile(r"invalid model name passed", re.IGNORECASE)
 _NOT_RUN = ("batch_expired", "batch_cancelled", "batch_canceled")  # of a request that nobody came to
 
 
@@ -68,6 +71,9 @@ class Batches(BatchApi):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint, self.where = endpoint, endpoint.where
+        model = str(endpoint.body(None).get("model") or "")
+        is_needed = model.isascii() and model.isprintable() and not endpoint.connection.sends(_ROUTE)
+        self._route = {_ROUTE: model} if model and is_needed else {}
 
     async def open(self) -> None:
         self._endpoint.check()
@@ -119,7 +125,8 @@ class Batches(BatchApi):
                 is_named = as_dict(value.get("metadata")).get("labelmill") == name
                 if is_named or (input_file and value.get("input_file_id") == input_file):
                     states[str(value["id"])] = self._state(value)
-            last = str(batches[-1]["id"]) if batches else None
+            # a gateway may call a batch otherwise than the list that it passes on
+            last = str(page.get("last_id") or batches[-1]["id"]) if batches else None
             if not page.get("has_more") or last in (None, after):
                 break
             after = last
@@ -150,7 +157,7 @@ class Batches(BatchApi):
     async def download(self, file: str, path: Path) -> None:
         there = path.stat().st_size if path.exists() else 0
         # no compression: a range is one of bytes as they are stored
-        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={there}-"} if there else {})}
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={there}-"} if there else {}), **self._route}
         async with self._endpoint.connection.exchange(
             "GET", f"/files/{_in_path(file)}/content", headers=headers, timeout=_timeout()
         ) as got:
@@ -177,11 +184,13 @@ class Batches(BatchApi):
         """Return the JSON object that answers a call.  Raises RequestFailed."""
         made = method == "POST" and path == "/batches"
         sent = arguments.get("json") or {}
-        async with self._endpoint.connection.exchange(method, path, timeout=_timeout(), **arguments) as response:
+        async with self._endpoint.connection.exchange(
+            method, path, headers=self._route, timeout=_timeout(), **arguments
+        ) as response:
             if not 200 <= response.status < 300:
                 failure = await self._failure_of(response, sent)
                 # a gateway that fails may have handed the request on
-                failure.may_be_paid = made and failure.kind == "transient"
+                failure.may_be_paid = made and failure.kind == "transient" and failure.code != "route"
                 raise failure
             value = parse_json(await response.read())
         if not isinstance(value, dict):
@@ -192,6 +201,9 @@ class Batches(BatchApi):
     async def _failure_of(self, response: aiohttp.ClientResponse, sent: dict[str, Any]) -> RequestFailed:
         data = self._endpoint.connection.without_secrets(await response.content.read(MOST_ERROR_BYTES))
         failure = self._endpoint.failure(sent, response.status, data, response.headers, None)
+        if self._route and response.status < 500 and _UNKNOWN_ROUTE.search(read_error(data).text):
+            self._route = {}  # a gateway that keeps all files in one place, and knows the model by another name
+            return RequestFailed("transient", "route", str(failure))
         if response.status == 404:  # the table speaks of a model
             text = f"HTTP 404: {response.url.path} is not there ({read_error(data).message[:200]})"
             return RequestFailed("fatal", "not_found", text)

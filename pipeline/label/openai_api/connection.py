@@ -53,6 +53,10 @@ class Connection:
         """Whether requests say who asks."""
         return any(re.search("auth|key|token", name, re.IGNORECASE) for name in self._headers)
 
+    def sends(self, header: str) -> bool:
+        """Return whether every request carries a header, whatever its case."""
+        return header.lower() in map(str.lower, self._headers)
+
     async def open(self, seconds: float | None = None) -> None:
         """Open the session; a request that takes more than so many `seconds` is given up.
 
