@@ -121,10 +121,20 @@ def work_latest(work: Workspace) -> str:
 
 
 def test_dates_that_stop_being_dates(class_job: Any, tmp_path: Path) -> None:
+    """Who computes with dates cannot use such a version as the last one: it is no growth."""
     work = run(class_job(dated(6)))
-    run(class_job([*dated(6), {**article(6), "published": "yesterday"}]))
-    assert told(work, "1.1.0")["published_at"] == "string"
-    assert len(loaded(work, "1.1.0", tmp_path / "cache")["train"]) > 0
+    path = class_job([*dated(6), {**article(6), "published": "yesterday"}])
+    said = command("run", path)
+    assert "2.0.0 (1 rows added, published_at of another type)" in said.stdout + said.stderr
+    assert work_latest(work) == "1.0.0"
+    refused = command("publish", path, "--version", "1.1.0")
+    assert "promises too much (1 added rows since 1.0.0, published_at of another type)" in refused.stderr
+    assert command("publish", path).returncode == 0
+    assert told(work, "2.0.0")["published_at"] == "string"
+    assert len(loaded(work, "2.0.0", tmp_path / "cache")["train"]) > 0
+    assert "published_at of another type" not in command("publish", path, "--dry-run").stdout
+    run(class_job([*dated(6), {**article(6), "published": "yesterday"}, *dated(1, 7)]))
+    assert work_latest(work) == "2.1.0"  # text goes on as text
 
 
 def test_a_class_more_renumbers_none(class_job: Any, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +83,15 @@ class OutgoingRows:
     def typed(self, shard: str) -> pa.Table:
         """Return the columns of a shard's rows of which `features` tells the types, without the texts."""
         work, column = self._work, self._work.config.label_column
-        if work.config.publish.redact:
-            return self.of(shard)
         splits = work.split.read(shard, ["id"])
         labels = rows.with_ids_of(splits, work.reviewed.read(shard, ["id", column.name]))
         articles = rows.with_ids_of(splits, work.filtered.read(shard, ["id", "text_sha256", *TIMES]))
         stays = pc.invert(self.takedowns.concerns(articles))
         times = {name: articles.column(name) for name in TIMES}
-        return pa.table({column.name: labels.column(column.name), **times}).filter(stays)
+        values = labels.column(column.name)
+        if (redact := work.config.publish.redact) and not column.has_tiers:  # phrases have no type, whatever they are
+            values = rows.redacted_values(values, redact)
+        return pa.table({column.name: values, **times}).filter(stays)
 
     def counts(self, shards: Sequence[str]) -> Iterator[int]:
         """Yield how many rows of each shard go out."""
@@ -159,6 +160,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
         )
     before = store.state(last, outgoing.nfc, files_folder(work, outgoing.nfc))
     compared = diff.compare(before, index)
+    compared = replace(compared, diff=replace(compared.diff, retyped=survey.retyped()))
     name, broken = last.name if last else None, release_log.read(work.versions, work.config.publish.repo).broken
     if asked:
         numbering.check_given(asked, name, compared.diff, broken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,8 @@ class Diff:
     """Counts of rows that differ from the last version, by kind, and the ids of some.
 
     `moved` rows are in another split; a row is `edited` where its text or what the source says of it changed, `relabelled`
-    where its label did.
+    where its label did.  `retyped` are columns that have another type in `datasets` than they had, such as dates of which one is
+    none now.
     """
 
     added: int = 0
@@ -38,6 +40,7 @@ class Diff:
     edited: int = 0
     relabelled: int = 0
     moved: int = 0
+    retyped: Sequence[str] = ()
     samples: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -47,12 +50,18 @@ class Diff:
     @property
     def only_adds(self) -> bool:
         """Tell whether there are further rows at most, which nobody who uses the last version can mind."""
-        return not (self.removed or self.edited or self.relabelled or self.moved)
+        return not (self.removed or self.edited or self.relabelled or self.moved or self.retyped)
 
     @property
     def in_words(self) -> str:
         """Return the counts as a phrase: `3 rows added, 1 rows edited`, or `the same rows`."""
-        return ", ".join(f"{count:,} rows {kind}" for kind, count in self.counts.items() if count) or "the same rows"
+        changes = [f"{count:,} rows {kind}" for kind, count in self.counts.items() if count] or ["the same rows"]
+        return ", ".join([*changes, *(f"{name} of another type" for name in self.retyped)])
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a manifest says of it, of which it can be made again."""
+        return self.counts | ({"retyped": list(self.retyped)} if self.retyped else {})
 
     @property
     def counts(self) -> dict[str, int]:
@@ -85,7 +94,8 @@ def compare(old: pa.Table, new: pa.Table) -> Comparison:
     changes = {kind: ids.filter(pa.array(flags)) for kind, flags in {"added": ~is_old, **differs}.items()}
     changes["removed"] = old_ids.filter(pc.invert(pc.is_in(old_ids, ids.combine_chunks())))
     samples = {kind: changes[kind].slice(0, _SAMPLE).to_pylist() for kind in KINDS if len(changes[kind])}
-    diff = Diff(**{kind: len(changes[kind]) for kind in KINDS}, samples=samples)
+    counts: dict[str, Any] = {kind: len(changes[kind]) for kind in KINDS}
+    diff = Diff(**counts, samples=samples)
     changed = ~is_old | differs["moved"] | differs["edited"] | differs["relabelled"]
     return Comparison(diff, before, changed, is_old & ~differs["moved"])
 

@@ -62,6 +62,10 @@ class TypeSurvey:
             kind = _cast_kind(values)
             self._times[name].add(kind or "")
 
+    def retyped(self) -> list[str]:
+        """Return the columns that had a type in the last version, and have it no more."""
+        return [name for name in self._was or () if name not in (self.types() or ())]
+
     def types(self) -> Kinds | None:
         """Return the types of the columns that have one; None: the job has versions from before, which have none."""
         if self._was is None:

@@ -50,7 +50,7 @@ def changes(version: str, last: dict[str, Any] | None, diff: Diff) -> dict[str, 
         "previous": last["version"] if last else None,
         "release": secrets.token_hex(8),
         "created_at": now.isoformat(timespec="seconds"),
-        "diff": diff.counts,
+        "diff": diff.as_dict,
         "history": [*(last.get("history", []) if last else []), entry],
     }
 

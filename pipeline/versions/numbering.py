@@ -14,8 +14,8 @@ _VERSION = re.compile(r"(?:0|[1-9]\d{0,8})(?:\.(?:0|[1-9]\d{0,8})){2}", re.ASCII
 def next_version(last: str | None, diff: Diff, taken: Collection[str] = ()) -> str:
     """Return the next version by Croissant's rule.
 
-    The first is 1.0.0; anything edited, removed, relabelled or moved: major; rows only added: minor; the same rows (another
-    card or serialisation): patch.  Of a number that is `taken`, by a version that must not be used, it is the next patch.
+    The first is 1.0.0; anything edited, removed, relabelled, moved or of another type: major; rows only added: minor; the same rows
+    (another card or serialisation): patch.  Of a number that is `taken`, by a version that must not be used, it is the next patch.
     """
     version = _next(last, diff)
     while version in taken:
@@ -55,7 +55,10 @@ def check_given(given: str, last: str | None, diff: Diff, taken: Collection[str]
         raise ConfigError(f"--version {given}: the last one is {last}; the next is {least} at least")
     if last is not None and numbers(given) < numbers(least):
         changes = ", ".join(f"{count:,} {kind}" for kind, count in diff.counts.items() if count)
-        raise ConfigError(f"--version {given}: promises too much ({changes} rows since {last}); the least is {least}")
+        types = "".join(f", {name} of another type" for name in diff.retyped)
+        raise ConfigError(
+            f"--version {given}: promises too much ({changes} rows since {last}{types}); the least is {least}"
+        )
 
 
 def is_version(text: str) -> bool:

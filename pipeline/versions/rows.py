@@ -90,17 +90,21 @@ def redacted(
 
 
 def _redacted_labels(labels: pa.Table, texts: list[str], column: LabelColumn, kinds: Collection[str]) -> pa.Table:
-    values = labels.column(column.name).to_pylist()
     if not column.has_tiers:
-        new = {column.name: [_redacted_value(value, kinds) for value in values]}
-    else:
-        rows = zip(values, labels.column("tiers").to_pylist(), texts, strict=True)
-        phrases = [_redacted_phrases(*row, kinds) for row in rows]
-        new = {column.name: [list(row) for row in phrases], "tiers": [list(row.values()) for row in phrases]}
+        values = redacted_values(labels.column(column.name), kinds)
+        return labels.set_column(labels.column_names.index(column.name), column.name, values)
+    rows = zip(labels.column(column.name).to_pylist(), labels.column("tiers").to_pylist(), texts, strict=True)
+    phrases = [_redacted_phrases(*row, kinds) for row in rows]
+    new = {column.name: [list(row) for row in phrases], "tiers": [list(row.values()) for row in phrases]}
     for name, values in new.items():
         kind = labels.schema.field(name).type
         labels = labels.set_column(labels.column_names.index(name), name, pa.array(values, kind))
     return labels
+
+
+def redacted_values(labels: pa.ChunkedArray, kinds: Collection[str]) -> pa.Array:
+    """Return labels without tiers as `redacted` has them."""
+    return pa.array([_redacted_value(value, kinds) for value in labels.to_pylist()], labels.type)
 
 
 def _redacted_value(value: Any, kinds: Collection[str]) -> Any:
