@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any, Literal
 
 from pipeline.collect.charsets import decoded, encoding_of
-from pipeline.collect.html import boilerplate, containers, no_article
+from pipeline.collect.html import boilerplate, containers, no_article, promotions
 from pipeline.collect.html.published import linked_data, published
 from pipeline.collect.urls import normal
 from pipeline.collect.zones import country_of, placed
@@ -174,6 +174,7 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
     if tree is None:
         return Page(encoding=encoding, reason="not_html", detail="no tree of HTML elements")
     canonical = _canonical(tree, url)
+    promoted = promotions.take_out(tree)
     containers.join(tree)
     document = _article(tree, url, mode)
     if document is None or not (document.text or "").strip():
@@ -193,7 +194,7 @@ def _extract(body: bytes, url: str, charset: str | None, mode: Mode) -> Page:
         canonical_url=canonical or _clean(document.url) or None,
         encoding=encoding,
         unread=max(0, text.count("\ufffd") - body.count(b"\xef\xbf\xbd")),
-        removed=(*menus, *removed),
+        removed=(*promoted, *menus, *removed),
     )
 
 
