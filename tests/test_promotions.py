@@ -75,7 +75,9 @@ def test_what_only_looks_like_it_stays(stays: str) -> None:
 
 def test_an_article_whose_subject_is_links_keeps_them() -> None:
     deals = [f"<p>{link(f'SEE ALSO: HARBOUR LAMP NUMBER {n} FOR A QUARTER LESS')}</p>" for n in range(4)]
-    seventh = "Every lamp was tested for a week by two of the boats, whose crews say which of them they would buy again."
+    seventh = (
+        "Every lamp was tested for a week by two of the boats, whose crews say which of them they would buy again."
+    )
     found = read(*EN[:4], *deals, *EN[4:], seventh)
     assert sum("HARBOUR LAMP" in line for line in found.text.split("\n")) == 4
 
