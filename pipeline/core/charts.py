@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from html import escape
+from math import ceil, log
 
 WIDTH = 460
 WIDE = 940  # of a chart over both columns
 NARROW = 288  # of a chart on a phone, where letters keep their size and bars get shorter
 ROW = 26  # height of a row of bars
 LABEL_WIDTH = 150  # width of the labels at the left
+_LINE = 13  # height of a line of small text
 _CHARACTER = 6.3  # width of a Latin letter at the size of a label
 
 Row = tuple[str, float, str]  # name, value, the value as it is written
@@ -264,3 +266,49 @@ def ranged(title: str, low: float, high: float, actual: float, texts: tuple[str,
     body += text(middle, 70, f"foretold {texts[0]} to {texts[1]}", "tick", "middle")
     body += text(min(max(at, 40), width - 40), 18, f"came to {texts[2]}", "value", "middle")
     return svg(title, 78, body, width)
+
+
+# --- curves ---
+
+
+def curve(
+    title: str,
+    points: Sequence[tuple[float, float, float, float]],
+    fitted: Sequence[Sequence[float]],
+    levels: Sequence[tuple[str, float]] = (),
+    tall: int = 190,
+) -> str:
+    """Draw shares (0..1) over a size, on a logarithmic scale: points (size, mean, low, high), a fitted line (size, share), and
+    levels (name, share) as dashed lines."""
+    sizes = [size for size, *_ in (*points, *fitted)]
+    first, last = log(min(sizes)), log(max(sizes))
+    shares = [*(point[3] for point in points), *(share for _, share in fitted), *(share for _, share in levels)]
+    top = min(1.0, ceil(max(shares, default=1.0) * 10 + 0.2) / 10) or 1.0
+    width = _fit(WIDTH)
+    left, right, base = 44.0, width - 14.0, tall + 8.0
+
+    def x_of(size: float) -> float:
+        return left + (right - left) * (log(size) - first) / ((last - first) or 1)
+
+    def y_of(share: float) -> float:
+        return base - tall * min(top, max(0.0, share)) / top
+
+    parts = []
+    for step in range(0, round(top * 10) + 1, 1 if top <= 0.5 else 2):
+        y = y_of(step / 10)
+        parts += [line(left, y, right, y, "rung"), text(left - 6, y + 4, f"{step * 10}", "tick", "end")]
+    beside = base + _LINE
+    for name, share in sorted(levels, key=lambda level: level[1]):
+        y = y_of(share)
+        beside = min(y - 4, beside - _LINE)  # names of levels that are close stand above one another
+        parts += [line(left, y, right, y, "whole"), text(right, beside, f"{name} {100 * share:.1f}", "tick", "end")]
+    path = " ".join(f"{x_of(size):.1f},{y_of(share):.1f}" for size, share in fitted)
+    parts.append(f'<polyline class="curve" points="{path}"/>')
+    for size, mean, low, high in points:
+        x = x_of(size)
+        parts += [
+            line(x, y_of(low), x, y_of(high), "span"),
+            f'<circle class="dot" cx="{x:.1f}" cy="{y_of(mean):.1f}" r="4.5"/>',
+        ]
+        parts.append(text(x, base + 16, f"{size:,.0f}", "tick", "middle"))
+    return svg(title, base + 22, line(left, base, right, base, "axis") + "".join(parts), width)

@@ -1,4 +1,4 @@
-"""What a plugin is: the base classes of sources, filters, tasks, providers and embedders, with every hook that a stage may call.
+"""What a plugin is: the base classes of sources, filters, tasks, providers, embedders and students, with every hook that is called.
 
 A plugin is a module with `Options`, which checks its section of the job file, and one class, which inherits from the base of its
 kind here.  What is abstract or has no value here must be given; every other hook has a default, so that a plugin writes down
@@ -9,6 +9,7 @@ what differs.  Stages call hooks without asking whether they are there: a plugin
     tasks       Options                  Task       column, prompt, variables, parse
     providers   Options                  Provider   identity, and ask or answer
     embedders   Options                  Embedder   identity, embed
+    students    Options                  Student    fit, save, load, predict
 
 No base class has a state of its own: an `__init__` need not call that of its base.
 """
@@ -29,6 +30,8 @@ from pipeline.core.label_section import LabelSection as LabelSection  # plugins 
 from pipeline.core.options import FilterOptions as FilterOptions
 from pipeline.core.options import SourceOptions as SourceOptions
 from pipeline.core.plugin import Plugin as Plugin
+from pipeline.core.student import Student as Student
+from pipeline.core.student import TrainingRun as TrainingRun
 from pipeline.core.types import Article, BadRow, Label, LabelColumn, ModelInfo, RateLimits, RawRow, Reply, Request, Unit
 
 if TYPE_CHECKING:
@@ -218,6 +221,9 @@ class Provider(Plugin):
 
     repeats: bool = False
     """Whether the same question gets the same reply: a bad one is not asked again."""
+
+    label_source: ClassVar[str | None] = None
+    """What published rows call the source of its labels; None: `llm` where it takes a prompt, else `extracted`."""
 
     def __init__(self, label: LabelSection, options: Any) -> None:
         """Take the job file's section `label` and the checked `label.parameters`.  Raises ConfigError."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from abc import ABC
 from inspect import get_annotations
 
-_CONTRACTS = ("pipeline.core.contracts", "pipeline.core.embedder")  # the modules that hold the kinds
+_CONTRACTS = (
+    "pipeline.core.contracts",
+    "pipeline.core.embedder",
+    "pipeline.core.student",
+)  # the modules that hold the kinds
 
 
 class Plugin(ABC):  # noqa: B024 - what is abstract differs by kind

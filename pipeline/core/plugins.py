@@ -1,7 +1,8 @@
 """Plugins: a folder's listing is its registry, and a dotted name is somebody else's module.
 
 A plugin module holds `Options` and one class, named after its folder (`sources` -> `Source`, `filters` -> `Filter`, `providers` ->
-`Provider`, `tasks` -> `Task`, `embedders` -> `Embedder`); both inherit from the bases in `pipeline.core.contracts`.
+`Provider`, `tasks` -> `Task`, `embedders` -> `Embedder`, `students` -> `Student`); both inherit from the bases in
+`pipeline.core.contracts`.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from pipeline.core.hints import did_you_mean
 
 if TYPE_CHECKING:
     from pipeline.core.text.tokens import Counter
+    from pipeline.core.types import LabelColumn
 
-Kind = Literal["sources", "filters", "providers", "tasks", "embedders"]
+Kind = Literal["sources", "filters", "providers", "tasks", "embedders", "students"]
 FOLDERS: dict[Kind, str] = {  # where the plugins of a kind are
     "sources": "pipeline.collect.sources",
     "filters": "pipeline.filter.filters",
     "providers": "pipeline.label.providers",
     "tasks": "pipeline.clean.tasks",
     "embedders": "pipeline.topics.embedders",
+    "students": "pipeline.train.students",
 }
 _BASES: dict[Kind, tuple[type[contracts.Plugin], type[options.Options]]] = {
     "sources": (contracts.Source, contracts.SourceOptions),
@@ -35,6 +38,7 @@ _BASES: dict[Kind, tuple[type[contracts.Plugin], type[options.Options]]] = {
     "providers": (contracts.Provider, options.Options),
     "tasks": (contracts.Task, options.Options),
     "embedders": (contracts.Embedder, options.Options),
+    "students": (contracts.Student, options.Options),
 }
 
 
@@ -75,6 +79,12 @@ class EmbedderModule(Module, Protocol):
     Embedder: type[contracts.Embedder]
 
 
+class StudentModule(Module, Protocol):
+    """A module of a student."""
+
+    Student: type[contracts.Student]
+
+
 def names(kind: Kind) -> list[str]:
     """Names of the built-in plugins of a kind, sorted."""
     folder = importlib.import_module(FOLDERS[kind])
@@ -91,6 +101,8 @@ def load(kind: Literal["providers"], name: str) -> ProviderModule: ...
 def load(kind: Literal["tasks"], name: str) -> TaskModule: ...
 @overload
 def load(kind: Literal["embedders"], name: str) -> EmbedderModule: ...
+@overload
+def load(kind: Literal["students"], name: str) -> StudentModule: ...
 @overload
 def load(kind: Kind, name: str) -> Module: ...
 def load(kind: Kind, name: str) -> Any:
@@ -155,6 +167,10 @@ def create(
 def create(kind: Literal["tasks"], name: str, options: options.Options, count: Counter, /) -> contracts.Task: ...
 @overload
 def create(kind: Literal["embedders"], name: str, options: options.Options, folder: Path, /) -> contracts.Embedder: ...
+@overload
+def create(
+    kind: Literal["students"], name: str, options: options.Options, column: LabelColumn, base: Path, /
+) -> contracts.Student: ...
 def create(kind: Kind, name: str, /, *args: Any) -> Any:
     """Return an instance of a plugin's class; the arguments are those of its base's `__init__`.  Raises ConfigError."""
     return vars(load(kind, name))[_BASES[kind][0].__name__](*args)

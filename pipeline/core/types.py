@@ -83,6 +83,22 @@ class Article:
     given: GivenText | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An article with the label that a student learns from; near-copies of it have the same `group_id`."""
+
+    article: Article
+    phrases: tuple[str, ...]
+    group_id: str
+
+
+class ScoredPhrase(NamedTuple):
+    """A phrase that a student gives, and how sure it is of it (0..1, as its training had it)."""
+
+    text: str
+    score: float
+
+
 Message = dict[str, str]
 
 

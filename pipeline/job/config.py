@@ -135,6 +135,14 @@ class ReviewOptions(Options):
         return weights
 
 
+class TrainOptions(Options):
+    """Which student `labelmill train` trains, and how; `parameters` are the student's."""
+
+    student: str = "ranker"
+    parameters: dict[str, Any] = {}
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
 class PluginSpec(BaseModel):
     """Section `{type: name, ...}` before the plugin that it names has checked the rest of it."""
 
@@ -161,6 +169,7 @@ class JobConfig(Options):
     review: ReviewOptions = ReviewOptions()
     split: SplitOptions = SplitOptions()
     publish: PublishOptions = PublishOptions()
+    train: TrainOptions = TrainOptions()
     file: Path = Path("job.yaml")
 
     @cached_property
@@ -199,6 +208,11 @@ class JobConfig(Options):
         """Return `clean`, checked by the task."""
         return self._options("tasks", self.label.task, self._with_files(self.clean), ("clean",))
 
+    @cached_property
+    def student_options(self) -> Any:
+        """Return `train.parameters`, checked by the student."""
+        return self._options("students", self.train.student, self.train.parameters, ("train", "parameters"))
+
     def _with_files(self, section: dict[str, Any]) -> dict[str, Any]:
         """Return the section `clean` with the content of the files that it names, for options that may be such."""
         names: list[str] = []
@@ -236,7 +250,8 @@ class JobConfig(Options):
         try:
             model = plugins.load(kind, name).Options
         except ConfigError as error:
-            key = {"providers": "label.provider", "tasks": "label.task"}.get(kind, f"{dotted(at)}.type")
+            keys = {"providers": "label.provider", "tasks": "label.task", "students": "train.student"}
+            key = keys.get(kind, f"{dotted(at)}.type")
             raise ConfigError(f"{self.file}: {key}: {error}") from error
         return check(model, values, str(self.file), at)
 

@@ -188,6 +188,11 @@ class Workspace:
     def versions(self) -> Path:
         return self.path / "versions"
 
+    @property
+    def students(self) -> Path:
+        """Return the folder of the models that were trained on versions."""
+        return self.path / "students"
+
     def progress(self, stage: str, total: int | None, unit: str) -> tqdm[Any]:
         """Return a progress bar; see `core.progress`."""
         return progress_bar(stage, total, unit)

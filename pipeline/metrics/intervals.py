@@ -26,13 +26,29 @@ _PRIOR = 3.0  # independent things: what the share of all strata weighs in the s
 _Numbers: TypeAlias = npt.NDArray[np.float64]
 
 
-def bootstrap(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """Return the 95% percentile bootstrap interval of the mean (Efron & Tibshirani 1993, ch. 13): articles are drawn anew."""
+def bootstrap(values: Sequence[float], seed: int = 0, clusters: Sequence[str] | None = None) -> tuple[float, float]:
+    """Return the 95% percentile bootstrap interval of the mean (Efron & Tibshirani 1993, ch. 13): articles are drawn anew.
+
+    With `clusters` (near-copies of one article) whole clusters are drawn: copies of one article tell no more than it does.
+    """
     if not values:
         return 0.0, 0.0
     scores = np.asarray(values, float)
+    if clusters is not None and len(set(clusters)) < len(values):
+        return _clustered_bootstrap(scores, clusters, seed)
     random = np.random.default_rng(seed)
     means = [scores[random.integers(0, len(scores), len(scores))].mean() for _ in range(DRAWS)]
+    low, high = np.percentile(means, _LEVEL)
+    return float(low), float(high)
+
+
+def _clustered_bootstrap(scores: _Numbers, clusters: Sequence[str], seed: int) -> tuple[float, float]:
+    _, numbers = np.unique(np.asarray(clusters), return_inverse=True)
+    sums, sizes = np.bincount(numbers, scores), np.bincount(numbers)
+    random, means = np.random.default_rng(seed), []
+    for _ in range(DRAWS):
+        drawn = random.integers(0, len(sums), len(sums))
+        means.append(sums[drawn].sum() / sizes[drawn].sum())
     low, high = np.percentile(means, _LEVEL)
     return float(low), float(high)
 

@@ -95,7 +95,8 @@ def _description(manifest: dict[str, Any]) -> str:
     texts = "Articles" if manifest["text"] == "full" else "Addresses and digests of articles (without their texts)"
     source = "by people and " if manifest["label_sources"].keys() & {"verified", "edited"} else ""
     extracted = manifest["runs"] and all(run["prompt"] is None for run in manifest["runs"])
-    labeller = "an extractor" if extracted else "a model"
+    by_student = "student" in manifest["label_sources"]
+    labeller = "a model that was trained on labels" if by_student else "an extractor" if extracted else "a model"
     return f"{texts} with {manifest['task']}, given {source}by {labeller}, each with the run that it is from."
 
 
@@ -153,6 +154,8 @@ STRADDLE = (
 
 def _limits(manifest: dict[str, Any]) -> Iterator[str]:
     reviewed, figures = manifest["reviewed"], manifest["figures"]
+    if "student" in manifest["label_sources"]:
+        yield "Labels of source `student` are of a model that was trained on other labels: what those got wrong, it has learned."
     yield "Labels of source `llm` are a model's: " + (
         f"people judged {reviewed['total']:,} phrases of {reviewed['clusters']:,} articles."
         if reviewed["total"]

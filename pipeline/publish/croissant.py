@@ -29,8 +29,8 @@ _SPLITS = {"train": "cr:TrainingSplit", "eval": "cr:TestSplit"}  # eval-* is a t
 _CC = re.compile(r"cc-by(-nc)?(-sa|-nd)?-(1\.0|2\.0|2\.5|3\.0|4\.0)")
 _LICENCES = "Apache-2.0 BSD-2-Clause BSD-3-Clause CC0-1.0 CDLA-Permissive-2.0 ISC MIT MPL-2.0 ODbL-1.0 ODC-By-1.0"
 _BY = (
-    "llm: as the model gave it, cleaned; extracted: taken from the article without a model; verified: a person accepted it; "
-    "edited: a person changed it."
+    "llm: as the model gave it, cleaned; extracted: taken from the article without a model; student: by a model trained on "
+    "labels; verified: a person accepted it; edited: a person changed it."
 )
 _TEXTS = """id: Identifier of the article, unique in the data set.
 group_id: Articles of a group are always in the same split.

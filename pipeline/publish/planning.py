@@ -24,6 +24,7 @@ from pipeline.publish import card, facts, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.publish.spending import RunTallies, Spending
 from pipeline.review.statistics import summary
+from pipeline.train import pictures as learning
 from pipeline.versions import data_files, diff, file_facts, manifest, map_topics, numbering, provenance, rows, store
 from pipeline.versions.features import TIMES, TYPES, TypeSurvey
 from pipeline.versions.forms import Nfc
@@ -181,6 +182,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
         **({"broken": broken} if broken else {}),
         **({"shared_labels": shared} if shared else {}),
         **map_topics.told(work, index.column("id"), last),
+        **({"learning_curve": learning.summary(student)} if (student := learning.latest(work.students)) else {}),
         **({TYPES: types} if (types := survey.types()) is not None else {}),
     }
     changes = manifest.changes(version or str(name), previous, compared.diff)

@@ -19,6 +19,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.report import comparison, samples, spending, words
 from pipeline.report.census import Census, GroupCounts, binned, count, quantiles
 from pipeline.review.statistics import summary
+from pipeline.train import pictures as learning
 from pipeline.versions import store
 
 _TOP = 30
@@ -34,6 +35,7 @@ def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[s
         "review": _with_titles(work, summary.of_job(work)),
         "comparison": _with_titles(work, comparison.compare(work, against) if facts["labels"]["count"] else None),
         "versions": _versions(work),
+        "learning": learning.summary(student) if (student := learning.latest(work.students)) else None,
         "seed": seed,
         "samples": samples.draw(work, seed),
     }
@@ -70,6 +72,7 @@ def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | 
         "quote": spending.quote(work.quote_file, cost["usd"] if cost else 0.0, log),
         "comparison": None,
         "versions": [],
+        "learning": None,
         "seed": 0,
         "samples": [],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.core import charts
 from pipeline.report import words
 from pipeline.report.pictures import Facts, Picture, are_equal, picture
+from pipeline.train import pictures as learning_curve
 
 _ROWS = 12
 
@@ -26,6 +27,19 @@ def review(facts: Facts) -> list[Picture]:
     pictures += [_seconds(figures["reviewers"])] if any(row["seconds_median"] for row in figures["reviewers"]) else []
     pictures += [_caught(figures["reviewers"])] if any(row["catch_rate"] for row in figures["reviewers"]) else []
     return pictures
+
+
+def learning(facts: Facts) -> list[Picture]:
+    """Return what a student learned from parts of the labels."""
+    about = facts["learning"]
+    if not about:
+        return []
+    head, rows = ["labels", about["measure"], "95%"], [list(row) for row in learning_curve.rows(about)]
+    return [
+        picture(
+            learning_curve.TITLE, f"{learning_curve.caption(about)}.", learning_curve.draw(about), head, rows, wide=True
+        )
+    ]
 
 
 def _precision(figures: Facts, what: str) -> Picture:

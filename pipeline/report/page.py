@@ -57,6 +57,7 @@ def _sections(facts: dict[str, Any]) -> dict[str, list[pictures.Picture]]:
         "review": judged.review(facts),
         "spending": judged.spending(facts),
         "changes": judged.changes(facts),
+        "learning": judged.learning(facts),
     }
 
 

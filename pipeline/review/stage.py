@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.core import plugins
 from pipeline.core.shards import Output, read_order, rejected_table
 from pipeline.engines.local import map_shards
 from pipeline.engines.steps import Step, state_of
@@ -65,11 +66,12 @@ def _apply(
 ) -> Output:
     """Split a shard's labels into reviewed ones and those of which reviewers left no phrase."""
     column, max_phrases, kept, rejected = work.config.label_column, work.config.max_phrases, [], []
+    own_word = plugins.load("providers", work.config.label.provider).Provider.label_source
     for row in labels:
         judged = by_text.get(row["text_sha256"], verdicts.Verdicts())
         before = column.phrases(row[column.name])
         by_model = row["prompt"] is not None or (row["id"], row["run_id"]) in called_llm  # else no model was asked
-        phrases, source = judged.apply(before, max_phrases, "llm" if by_model else "extracted")
+        phrases, source = judged.apply(before, max_phrases, own_word or ("llm" if by_model else "extracted"))
         if phrases:
             tiers = dict(zip(before, row.get("tiers") or [], strict=False))
             label = {column.name: column.value(phrases), "tiers": [tiers.get(each, "reviewer") for each in phrases]}
@@ -78,7 +80,7 @@ def _apply(
             rejected.append({**row, "reason": "rejected_in_review", "detail": "; ".join(before)})
     reviewed = pa.schema(
         [*label_table.schema(work, shared=any(SHARED_FROM in row for row in labels)), ("label_source", pa.string())]
-    )  # llm | extracted | verified | edited
+    )  # llm | extracted | student | verified | edited
     return Output(pa.Table.from_pylist(kept, schema=reviewed), rejected_table(rejected))
 
 

@@ -60,9 +60,10 @@ class Selection:
                     if name == "label_source" and "extracted" in values:
                         chosen = pc.or_(chosen, _extracted_under_the_former_name(table, version))
                     table = table.filter(chosen)
-            yield from (row for row in table.to_pylist() if self._is_in_part(row["group_id"]))
+            yield from (row for row in table.to_pylist() if self.holds(row["group_id"]))
 
-    def _is_in_part(self, group: str) -> bool:
+    def holds(self, group: str) -> bool:
+        """Return whether rows of a group of train are in the part that `split` names."""
         if self.fold is None and self.validation is None:
             return True
         number = int.from_bytes(blake2b(f"validation\0{group}".encode(), digest_size=8).digest())

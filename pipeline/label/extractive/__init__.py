@@ -9,6 +9,7 @@ phrases, MMR (Carbonell & Goldstein 1998), KeyBERT for what users may set.
 import re
 import string
 from collections import Counter
+from dataclasses import dataclass
 
 from pipeline.label.extractive import articles, characters, latin
 from pipeline.label.extractive.korean import phrases as korean
@@ -16,7 +17,9 @@ from pipeline.label.extractive.lexicon import HAN, LANGUAGES, by_function_words
 from pipeline.label.extractive.ranking import Judged, choose, weights
 from pipeline.label.extractive.settings import Settings
 
-__all__ = ["Settings", "extract"]
+__all__ = ["FEATURES", "Candidates", "Settings", "extract", "find_candidates"]
+
+FEATURES = tuple(dict.fromkeys((*latin.FEATURES, *korean.FEATURES, *characters.FEATURES)))  # of all families
 
 _SCRIPTS = {
     "ko": re.compile("[가-힣]"),
@@ -38,12 +41,30 @@ def extract(
     `title` may stand in the text or not. `language` is an ISO 639-1 code; where it is None the text
     tells; unknown codes work without word lists. Reads the first 100,000 characters. Never raises on a string.
     """
+    candidates = find_candidates(text, title=title, language=language, settings=settings)
+    chosen = choose(candidates.judged, candidates.weights, settings)
+    return chosen if chosen or settings.candidates else _frequent_words(candidates.text, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The phrases of an article that could be key phrases, each with its features, and what those weigh for the extractor."""
+
+    text: str  # in NFC, as far as it is read; every candidate stands in it
+    judged: list[Judged]
+    names: tuple[str, ...]  # of the features
+    weights: tuple[float, ...]
+
+
+def find_candidates(
+    text: str, *, title: str | None = None, language: str | None = None, settings: Settings = _DEFAULT
+) -> Candidates:
+    """Return the candidates that `extract` chooses from."""
     text = articles.normalised(text)
     title = articles.normalised(title) if title else None
-    language = _language_of(language, text)
-    judged, weighing = _judged(text, title, language, settings)
-    chosen = choose([each for each in judged if _is_wanted(each, text, settings)], weighing, settings)
-    return chosen if chosen or settings.candidates else _frequent_words(text, settings)
+    judged, family, names = _judged(text, title, _language_of(language, text), settings)
+    wanted = [each for each in judged if _is_wanted(each, text, settings)]
+    return Candidates(text, wanted, names, weights(family, names))
 
 
 def _frequent_words(text: str, settings: Settings) -> list[str]:
@@ -62,12 +83,13 @@ def _is_word(word: str) -> bool:
 
 def _judged(
     text: str, title: str | None, language: str | None, settings: Settings
-) -> tuple[list[Judged], tuple[float, ...]]:
+) -> tuple[list[Judged], str, tuple[str, ...]]:
+    """Return the candidates, the name of the family of languages, and the names of its features."""
     if language == "ko":
-        return korean.judge(text, title, settings), weights("korean", korean.FEATURES)
+        return korean.judge(text, title, settings), "korean", korean.FEATURES
     if language in ("ja", "zh"):
-        return characters.judge(text, title, language, settings), weights("characters", characters.FEATURES)
-    return latin.judge(text, title, language, settings), weights("latin", latin.FEATURES)
+        return characters.judge(text, title, language, settings), "characters", characters.FEATURES
+    return latin.judge(text, title, language, settings), "latin", latin.FEATURES
 
 
 def _is_wanted(candidate: Judged, text: str, settings: Settings) -> bool:

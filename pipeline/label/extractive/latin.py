@@ -53,7 +53,7 @@ def judge(text: str, title: str | None, language: str | None, settings: Settings
     given = {" ".join(_keys(phrase, lexemes)) for phrase in settings.candidates}
     for key in sorted(given - phrases.by_key.keys()):
         phrases.add_given(key.split(" "))
-    judged = _Judge(words, lexemes, behind, phrases.by_key).all()
+    judged = _Judge(words, lexemes, behind, phrases.by_key).all(settings.unlikely)
     return [each for each in judged if " ".join(each.parts) in given] if given else judged
 
 
@@ -97,8 +97,9 @@ class _Judge:
             list(accumulate(values, initial=0)) for values in (content, letters, shares)
         )
 
-    def all(self) -> list[Judged]:
-        return [self._judged(candidate) for candidate in self._by_key.values() if self._has_a_chance(candidate)]
+    def all(self, unlikely: bool) -> list[Judged]:
+        candidates = self._by_key.values()
+        return [self._judged(candidate) for candidate in candidates if unlikely or self._has_a_chance(candidate)]
 
     def _has_a_chance(self, candidate: Candidate) -> bool:
         """Whether it is worth judging: a phrase that occurs once and only within a longer one is not, nor is a late single noun."""

@@ -17,3 +17,6 @@ class Settings:
     candidates: tuple[str, ...] = ()  # the only phrases to choose from; empty: any of the article
     stop_words: frozenset[str] = frozenset()  # lower-case words that bound a phrase, beside the language's own
     korean: Korean = "rules"
+    unlikely: bool = (
+        False  # also phrases that occur once within another one, and late single nouns: for who learns what is wanted
+    )

@@ -97,7 +97,7 @@ def judge(text: str, title: str | None, settings: Settings) -> list[Judged]:
     given = {_solid(phrase) for phrase in settings.candidates}
     for phrase in settings.candidates:
         phrases.add_given(phrase, f"{headline}\n{body}")
-    judged = _Judge(phrases, headline, body).all()
+    judged = _Judge(phrases, headline, body).all(settings.unlikely)
     return [each for each in judged if each.solid in given] if given else judged
 
 
@@ -202,10 +202,9 @@ class _Judge:
         self._often: dict[str, int] = {}
         self._nested = self._nesting()
 
-    def all(self) -> list[Judged]:
-        return [
-            self._judged(candidate) for candidate in self._phrases.by_form.values() if self._has_a_chance(candidate)
-        ]
+    def all(self, unlikely: bool) -> list[Judged]:
+        candidates = self._phrases.by_form.values()
+        return [self._judged(candidate) for candidate in candidates if unlikely or self._has_a_chance(candidate)]
 
     def _has_a_chance(self, candidate: _Candidate) -> bool:
         """Whether it is worth judging: what occurs once is no short or common noun, and no part within a run."""

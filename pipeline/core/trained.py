@@ -1,0 +1,60 @@
+"""Folder of a trained student: `manifest.json`, which tells what it is, and `weights/`.
+
+It can be moved or copied, and read on a machine without the job.  Only plain data is read of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import plugins
+from pipeline.core.errors import ConfigError, InputError, ModelError
+from pipeline.core.files import digest_of, file_digest, read_json
+from pipeline.core.student import Student
+from pipeline.core.types import LabelColumn
+
+MANIFEST, WEIGHTS = "manifest.json", "weights"
+_NEEDED = {"student", "method", "options", "label", "data", "weights"}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what a trained student's folder says of it.  Raises ModelError where it is none, or damaged."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except (InputError, OSError) as error:
+        raise ModelError(f"{folder / MANIFEST}: cannot be read ({error}); train the student again") from error
+    if not isinstance(manifest, dict) or not manifest.keys() >= _NEEDED:
+        raise ModelError(f"{folder}: holds no trained student; labelmill train JOB makes one in <job>/students/")
+    return manifest
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """Return name -> SHA-256 of the files of a student's weights."""
+    files = sorted(file for file in (folder / WEIGHTS).rglob("*") if file.is_file())
+    return {file.relative_to(folder / WEIGHTS).as_posix(): file_digest(file) for file in files}
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the digest of a student's weights, as they are.  Raises ModelError where the manifest tells of others."""
+    manifest = read_manifest(folder)
+    if files_of(folder) != manifest["weights"]:
+        raise ModelError(f"{folder / WEIGHTS}: is not what its manifest says; copy the folder again, or train again")
+    return digest_of(manifest["weights"])
+
+
+def load(folder: Path) -> Student:
+    """Return a trained student, ready to predict.  Raises ModelError, MissingExtra."""
+    manifest = read_manifest(folder)
+    name, column = manifest["student"], LabelColumn(**manifest["label"])
+    try:
+        options = plugins.load("students", name).Options(**manifest["options"])
+        student = plugins.create("students", name, options, column, folder)
+    except (ConfigError, ValueError) as error:
+        raise ModelError(f"{folder}: its student {name!r} cannot be made here ({error})") from error
+    if type(student).version != manifest["method"]:
+        raise ModelError(
+            f"{folder}: was trained by version {manifest['method']} of {name}, this is {type(student).version}; train it again"
+        )
+    student.load(folder / WEIGHTS)
+    return student

@@ -1,0 +1,121 @@
+"""Base models of transformers by name or folder, LoRA adapters on them, and the folder that is left of a trained one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from pipeline.core.errors import MissingExtra, ModelError
+from pipeline.train.generation.rows import Form
+
+Quantization = Literal["none", "nf4"]
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model to begin with: `rank` above 0 trains LoRA adapters of that rank in its place, with `nf4` on weights in 4 bits
+    (QLoRA)."""
+
+    name: str
+    form: Form
+    folder: Path = Path()  # that a relative path is relative to
+    rank: int = 0
+    quantization: Quantization = "none"
+
+    @property
+    def where(self) -> str:
+        """Return the folder of the model where there is one, else its name on the Hub."""
+        local = self.folder / self.name
+        return str(local) if local.is_dir() else self.name
+
+    def tokenizer(self) -> Any:
+        """Return its tokenizer, which can pad.  Raises ModelError."""
+        from transformers import AutoTokenizer
+
+        tokenizer = _loaded(AutoTokenizer, self.where)
+        if tokenizer.eos_token_id is None:
+            raise ModelError(
+                f"{self.name}: its tokenizer has no token that ends a text, so a model cannot learn where a label ends"
+            )
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token  # it is never attended to, and never learned
+        return tokenizer
+
+    def model(self) -> Any:
+        """Return the model, ready to train.  Raises ModelError, MissingExtra."""
+        import torch
+
+        quantized = {"quantization_config": _four_bits()} if self.quantization == "nf4" else {"dtype": torch.float32}
+        model = _loaded(self._kind, self.where, **quantized)
+        return self._with_adapters(model) if self.rank else model
+
+    @property
+    def _kind(self) -> Any:
+        from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+        return AutoModelForSeq2SeqLM if self.form == "seq2seq" else AutoModelForCausalLM
+
+    def _with_adapters(self, model: Any) -> Any:
+        peft = _peft()
+        if self.quantization == "nf4":
+            model = peft.prepare_model_for_kbit_training(model)
+        kind = "SEQ_2_SEQ_LM" if self.form == "seq2seq" else "CAUSAL_LM"
+        config = peft.LoraConfig(
+            task_type=kind, r=self.rank, lora_alpha=2 * self.rank, lora_dropout=0.05, target_modules="all-linear"
+        )
+        return peft.get_peft_model(model, config)
+
+    def save(self, model: Any, tokenizer: Any, folder: Path) -> None:
+        """Write a trained model as a folder of its own; adapters are merged into the base, for a label needs both."""
+        whole = self._merged(model) if self.rank else model
+        whole.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    def _merged(self, model: Any) -> Any:
+        if self.quantization == "none":
+            return model.merge_and_unload()
+        with (
+            TemporaryDirectory() as adapters
+        ):  # into the base in full precision: merged in 4 bits, they lose what they learned
+            model.save_pretrained(adapters)
+            whole = Base(self.where, self.form).model()
+            return _peft().PeftModel.from_pretrained(whole, adapters).merge_and_unload()
+
+
+def _four_bits() -> Any:
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def _peft() -> Any:
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingExtra("train.parameters.lora", "train") from error
+    return peft
+
+
+def _quiet() -> None:
+    """Keep the bars and hints of transformers from people: ours is the one bar, and what goes wrong is raised."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _loaded(kind: Any, where: str, **options: Any) -> Any:
+    _quiet()
+    try:
+        return kind.from_pretrained(where, **options)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"train.parameters.model: {where} cannot be loaded ({reason})") from error

@@ -1,0 +1,116 @@
+"""The trainings behind one student: of all of train, of parts of it for the curve, of shuffled labels for the curve's floor.
+
+Each has a folder of its own in the student's unfinished folder, with its checkpoints, then its weights; the file `done.json` comes
+last, so that a run after a kill goes on where the last one was.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import InputError
+from pipeline.core.files import read_json, sync, write_json
+from pipeline.core.student import Student, TrainingRun
+from pipeline.core.trained import WEIGHTS
+from pipeline.core.types import Article, Example
+from pipeline.train.examples import validation_part
+
+WHOLE = "whole"
+_DONE = "done.json"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training: its name in the folder, and what it learns from."""
+
+    name: str
+    examples: Sequence[Example]
+
+
+def part_of(examples: Sequence[Example], share: float, seed: int, draw: int) -> list[Example]:
+    """Return a random share of the examples, whole groups of near-copies; a smaller share of one draw is within a larger one."""
+    if share >= 1:
+        return list(examples)
+    order = sorted({example.group_id for example in examples}, key=lambda group: _number(f"{seed}\0{draw}\0{group}"))
+    sizes = dict.fromkeys(order, 0)
+    for example in examples:
+        sizes[example.group_id] += 1
+    wanted, chosen, count = max(1, round(share * len(examples))), set[str](), 0
+    for group in order:
+        if count >= wanted:
+            break
+        chosen.add(group)
+        count += sizes[group]
+    return [example for example in examples if example.group_id in chosen]
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(blake2b(f"curve\0{text}".encode(), digest_size=8).digest())
+
+
+def shuffled(examples: Sequence[Example], seed: int, draw: int) -> list[Example]:
+    """Return the examples, each with the label of another article of its language where there is one."""
+    by_language: dict[str | None, list[int]] = {}
+    for number, example in enumerate(examples):
+        by_language.setdefault(example.article.language, []).append(number)
+    labels = [example.phrases for example in examples]
+    for numbers in by_language.values():
+        order = numbers[:]
+        random.Random(f"{seed} {draw}").shuffle(order)
+        for number, other in zip(order, order[1:] + order[:1], strict=True):
+            labels[number] = examples[other].phrases
+    return [replace(example, phrases=label) for example, label in zip(examples, labels, strict=True)]
+
+
+@dataclass(frozen=True)
+class Members:
+    """Trains members in `folder`, each once; `make` returns a student that has learned nothing."""
+
+    folder: Path
+    make: Callable[[], Student]
+    run: TrainingRun
+
+    def trained(self, member: Member) -> dict[str, Any]:
+        """Train a member where it is not trained yet; return what its student tells of it, and how many rows it had."""
+        home = self.folder / member.name
+        if (done := read_json(home / _DONE)) is not None:
+            return dict(done)
+        student = self.make()
+        train, validation = validation_part(list(member.examples), student.validation)
+        if not train or (student.validation and not validation):
+            raise InputError(
+                f"{len(member.examples):,} rows of train cannot be parted into some to learn from and a validation share of "
+                f"{student.validation:g}; give more rows, or another share"
+            )
+        checkpoints = home / "checkpoints"
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        told = student.fit(train, validation, replace(self.run, checkpoints=checkpoints))
+        _save(student, home / WEIGHTS)
+        done = {"train": len(train), "validation": len(validation), "learned": told}
+        write_json(home / _DONE, done)
+        shutil.rmtree(checkpoints)
+        return done
+
+    def predicted(self, name: str, articles: Sequence[Article]) -> list[list[str]]:
+        """Return a trained member's labels of articles; they are kept, for writing them may take a model long."""
+        file = self.folder / name / "predicted.json"
+        if (labels := read_json(file)) is None:
+            student = self.make()
+            student.load(self.folder / name / WEIGHTS)
+            labels = [[phrase.text for phrase in label] for label in student.predict(articles)]
+            write_json(file, labels)
+        return list(labels)
+
+
+def _save(student: Student, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    student.save(folder)
+    for file in folder.rglob("*"):
+        sync(file)

@@ -1,0 +1,68 @@
+"""A student's labels of a job's articles, as a file that the same reviewers may judge (`labelmill review --predictions`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.core import trained
+from pipeline.core.errors import InputError
+from pipeline.core.files import write_bytes
+from pipeline.core.shards import read_order
+from pipeline.core.types import Article, LabelColumn, ScoredPhrase
+from pipeline.job import takedowns
+from pipeline.job.workspace import Workspace
+from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
+from pipeline.versions import store
+
+
+def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str, int]:
+    """Write a line for each article that the student labels: `id`, the label, `scores`; return how many, and those left out.
+
+    The rows that it was trained on are left out, for it has seen their labels and would look better than it is; so are articles
+    that were taken down, and those in which it finds nothing.
+    """
+    column = LabelColumn(**trained.read_manifest(student)["label"])
+    trained.weights_digest(student)
+    model, counts, lines = trained.load(student), {"written": 0, "of_train": 0, "without_a_label": 0}, []
+    shards = read_order(work.articles)
+    with work.progress("predict", len(shards), "shards") as progress:
+        for articles, of_train in _articles(work, version, shards):
+            counts["of_train"] += of_train
+            for article, label in zip(articles, model.predict(articles), strict=True):
+                counts["written" if label else "without_a_label"] += 1
+                if label:
+                    lines.append(json.dumps(_line(article, label, column), ensure_ascii=False))
+            progress.update()
+    if not lines:
+        raise InputError(
+            f"--predict {file}: there is no article beside the {counts['of_train']:,} that it was trained on"
+        )
+    write_bytes(file, ("\n".join(lines) + "\n").encode())
+    return counts
+
+
+def _articles(work: Workspace, version: Path, shards: list[str]) -> Iterator[tuple[list[Article], int]]:
+    """Yield the articles of each shard that a student may be judged by, and how many are not for it learned from them."""
+    seen = pa.chunked_array(
+        [table.column("text_sha256") for table in store.rows_of(version, "train", ["text_sha256"])] or [[]], pa.string()
+    )
+    taken_down = takedowns.load(work.takedowns, work.given)
+    for shard in shards:
+        table = work.filtered.read(shard, ARTICLE_COLUMNS)
+        table = table.filter(pc.invert(taken_down.concerns(table)))
+        of_train = pc.is_in(table.column("text_sha256"), seen.combine_chunks())
+        yield articles_of(table.filter(pc.invert(of_train))), pc.sum(of_train).as_py() or 0
+
+
+def _line(article: Article, label: list[ScoredPhrase], column: LabelColumn) -> Mapping[str, Any]:
+    return {
+        "id": article.id,
+        column.name: column.value([phrase.text for phrase in label]),
+        "scores": [phrase.score for phrase in label],
+    }

@@ -1,0 +1,202 @@
+"""A student labels: by the provider `student`, into published rows; into a file for reviewers; and what more labels are worth."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.core import trained
+from pipeline.core.errors import ConfigError, ModelError
+from pipeline.core.shards import read_order
+from pipeline.review.sample.label_sets import Predictions
+from pipeline.train import curve, training
+from pipeline.train.curve import Point
+from tests import teacher
+from tests.conftest import command, rows, run, work_of, write_jsonl
+from tests.test_students import ARTICLES, changed_version, made_job, student_of, version_of
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'labelmill[train]'")
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job with a trained student."""
+    path = made_job(tmp_path_factory.mktemp("taught"))
+    assert command("train", path).returncode == 0
+    return path
+
+
+def labelled_by(student: Path | str, folder: Path, **label: Any) -> Path:
+    """A job of other articles that a student labels."""
+    write_jsonl(folder / "articles.jsonl", [teacher.article(number) for number in range(200, 212)])
+    source = {"type": "files", "path": "articles.jsonl", "columns": {"text": "body"}}
+    config = {"name": "rest", "sources": [source], "label": {"provider": "student", "model": str(student), **label}}
+    (folder / "job.yaml").write_text(json.dumps(config))
+    return folder / "job.yaml"
+
+
+# --- the provider ---
+
+
+def test_a_student_labels_another_job(taught: Path, tmp_path: Path) -> None:
+    path = labelled_by(student_of(taught), tmp_path)
+    work = run(path)
+    published = rows(work, "train") + rows(work, "eval")
+    assert len(published) == 12 and {row["label_source"] for row in published} == {"student"}
+    right = [set(row["keyphrases"]) == set(teacher.label(row["text"], "nouns")) for row in published]
+    assert sum(right) > 8
+    [description] = [json.loads(file.read_text()) for file in (work.path / "runs").glob("*.json")]
+    assert description["model"].startswith("ranker-1.0.0@") and description["provider"] == "student"
+    assert (
+        command("ledger", path).stdout.startswith("12 requests: 12 answered")
+        and "$0.0000" in command("ledger", path).stdout
+    )
+    card = (work.versions / "1.0.0" / "README.md").read_text()
+    assert "student 12" in card and "given by a model that was trained on labels, each with" in card
+    assert "stale" not in command("status", path).stdout
+
+
+def test_the_ledger_has_a_score_for_each_phrase(taught: Path, tmp_path: Path) -> None:
+    path = labelled_by(student_of(taught), tmp_path)
+    run(path, last="clean")
+    answer = command("try", path, "--text", teacher.article(200)["body"], "--json")
+    reply = json.loads(json.loads(answer.stdout)["reply"])
+    assert [set(one) for one in reply] == [{"phrase", "score"}] * len(reply) and reply
+    assert all(0 < one["score"] <= 1 for one in reply)
+
+
+def test_its_identity_is_its_weights(taught: Path, tmp_path: Path) -> None:
+    from pipeline.label.requests import RequestBuilder
+
+    copy = Path(shutil.copytree(student_of(taught), tmp_path / "elsewhere"))
+    (tmp_path / "a").mkdir()
+    first = RequestBuilder(work_of(labelled_by(student_of(taught), tmp_path / "a"))).run_id
+    (tmp_path / "b").mkdir()
+    assert RequestBuilder(work_of(labelled_by(copy, tmp_path / "b"))).run_id == first
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["weights"]["rule.json"] = "0" * 64
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    assert RequestBuilder(work_of(labelled_by(copy, tmp_path / "b"))).run_id != first
+    with pytest.raises(ModelError, match="not what its manifest says"):
+        run(tmp_path / "b" / "job.yaml")
+
+
+def test_what_is_no_student_is_one_line(taught: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds no trained student"):
+        run(labelled_by(tmp_path, tmp_path))
+    with pytest.raises(ConfigError, match=r"has learned keyphrases, label\.task is topic"):
+        run(labelled_by(student_of(taught), tmp_path, task="topic"))
+    with pytest.raises(ConfigError, match="give the folder of a student"):
+        run(labelled_by("", tmp_path))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "manifest.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be read"):
+        run(labelled_by(tmp_path / "broken", tmp_path))
+
+
+# --- predictions for reviewers ---
+
+
+def test_predictions_are_of_what_it_was_not_trained_on(taught: Path, tmp_path: Path) -> None:
+    file, work = tmp_path / "predicted.jsonl", work_of(taught)
+    done = command("train", taught, "--predict", file)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    of_train = {row["id"] for row in rows(work, "train")}
+    assert {line["id"] for line in lines} == {f"a{number}" for number in range(ARTICLES)} - of_train
+    assert f"{len(of_train)} articles that it was trained on are left out" in done.stdout
+    assert f"--predictions {file}" in done.stdout
+    assert all(len(line["scores"]) == len(line["keyphrases"]) for line in lines)
+    shown = Predictions(work, file)
+    [shard] = read_order(work.articles)
+    assert shown.model == "predicted.jsonl" and len(list(shown.rows(shard))) == len(lines)
+
+
+# --- the curve ---
+
+GROUPS = [f"g{number}" for number in range(200)]
+
+
+def summary(levels: list[float], floor: float, noise: float = 0.2, seed: int = 0) -> dict[str, Any]:
+    """The curve of students that reach these levels, each with noise of its own from article to article."""
+    random = np.random.default_rng(seed)
+    difficulty = random.normal(0, noise, 200)
+
+    def scores(level: float, count: int) -> Any:
+        return np.clip(level + difficulty + random.normal(0, noise / 2, (count, 200)), 0, 1)
+
+    points = tuple(Point(share, (round(1000 * share),) * 3, ("a", "b", "c")) for share in (0.1, 0.3))
+    points += (Point(1.0, (1000,), ("whole",)),)
+    values = [scores(level, 3) for level in levels[:2]] + [scores(levels[2], 1)]
+    return curve._summary(points, values, scores(floor, 3), GROUPS, "f1@m")
+
+
+def test_a_rising_curve_says_what_more_labels_are_worth() -> None:
+    rising = summary([0.4, 0.5, 0.6], 0.1)
+    more = rising["more"]
+    assert more["labels"] == 1000 and 0 < more["low"] < more["mean"] < more["high"] < 0.15
+    low, high = (f"{100 * more[name]:.1f}" for name in ("low", "high"))
+    assert (
+        rising["sentence"]
+        == f"another 1,000 labels are worth +{100 * more['mean']:.1f} ({low} to {high}) points of f1@m"
+    )
+    assert [point["rows"] for point in rising["points"]] == [100, 300, 1000]
+    assert rising["fitted"][0][0] == 100 and rising["fitted"][-1][0] == 2000
+
+
+def test_a_flat_curve_promises_nothing() -> None:
+    flat = summary([0.6, 0.6, 0.6], 0.1)
+    assert flat["floor"]["learned"] and flat["more"]["low"] < 0 < flat["more"]["high"]
+    assert flat["sentence"].endswith(": no gain can be seen")
+
+
+def test_what_form_alone_gives_is_no_learning() -> None:
+    for seed in range(5):
+        nothing = summary([0.1, 0.12, 0.15], 0.15, seed=seed)
+        assert nothing["sentence"].startswith("nothing is learned: trained on labels shuffled among the articles")
+
+
+def test_a_curve_that_levels_off_is_not_drawn_on() -> None:
+    sizes = np.asarray([100.0, 300.0, 1000.0])
+    saturated = curve.gain(sizes, np.asarray([0.3, 0.58, 0.6]))
+    rising = curve.gain(sizes, np.asarray([0.4, 0.5, 0.6]))
+    assert 0 <= saturated < 0.01 < rising
+    shape = curve.fit(sizes, 0.9 - 2 * sizes**-0.5)
+    assert (round(shape.a, 6), round(shape.b, 6), shape.exponent) == (0.9, -2, 0.5)
+
+
+@pytest.mark.parametrize("text", ["", "0", "1.5", "a", "1.0", "0.1;0.3"])
+def test_shares_that_are_none(text: str) -> None:
+    with pytest.raises(ConfigError, match="--curve"):
+        curve.parse(text)
+
+
+def test_shares_are_in_order_and_with_the_whole() -> None:
+    assert curve.parse("0.3,0.1") == (0.1, 0.3, 1.0)
+
+
+@pytest.mark.slow
+def test_the_curve_of_real_and_of_shuffled_labels(taught: Path, tmp_path: Path) -> None:
+    done = command("train", taught, "--curve", "0.3,1.0")
+    assert done.returncode == 0 and "another 1,000 labels are worth" in done.stdout, done.stderr + done.stdout
+    manifest = trained.read_manifest(student_of(taught))
+    assert manifest["curve"]["floor"]["learned"] and manifest["curve"]["asked"] == [0.3, 1.0]
+
+    def shuffled(split: str, table: pa.Table) -> pa.Table:
+        labels = table.column("keyphrases").to_pylist()
+        mixed = labels[7:] + labels[:7]
+        return table.set_column(
+            table.column_names.index("keyphrases"), "keyphrases", pa.array(mixed, pa.list_(pa.string()))
+        )
+
+    work = work_of(taught, "name=shuffled")
+    version = changed_version(taught, tmp_path, shuffled)
+    plan = training.Training(work, version, "ranker", work.config.student_options, 0, (0.3, 1.0))
+    assert training.train(plan)["curve"]["sentence"].startswith("nothing is learned")
+    assert version_of(taught).exists()

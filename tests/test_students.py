@@ -1,0 +1,309 @@
+"""Students: trained on train alone, judged on eval alone, and gone on with after a kill."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.core import trained
+from pipeline.core.errors import InputError, ModelError
+from pipeline.core.files import file_digest, read_json
+from pipeline.core.types import Article, LabelColumn
+from pipeline.train import training
+from pipeline.train.examples import read_eval, read_train, validation_part
+from pipeline.train.members import part_of, shuffled
+from pipeline.train.ranking import choice
+from pipeline.train.ranking.trees import Trees
+from pipeline.versions.selection import Selection
+from tests import teacher
+from tests.conftest import ROOT, command, run, work_of, write_jsonl
+
+sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'labelmill[train]'")
+COLUMN = LabelColumn("keyphrases", True)
+ARTICLES = 70
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job with a version whose labels have a style of their own: the words that come twice."""
+    return made_job(tmp_path_factory.mktemp("students"))
+
+
+def made_job(folder: Path, count: int = ARTICLES, **label: Any) -> Path:
+    write_jsonl(folder / "articles.jsonl", [teacher.article(number) for number in range(count)])
+    path = folder / "job.yaml"
+    config = {
+        "name": "test",
+        "sources": [{"type": "files", "path": "articles.jsonl", "columns": {"text": "body"}}],
+        "label": {"provider": "tests.teacher", **label},
+        "split": {"eval": 0.3, "similarity": 1},
+    }
+    path.write_text(json.dumps(config))
+    run(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained_job(job: Path) -> Path:
+    done = command("train", job)
+    assert done.returncode == 0, done.stderr
+    return job
+
+
+def student_of(job: Path, name: str = "ranker-1.0.0") -> Path:
+    return work_of(job).students / name
+
+
+def version_of(job: Path) -> Path:
+    return work_of(job).versions / "1.0.0"
+
+
+def changed_version(job: Path, folder: Path, change: Any) -> Path:
+    """A copy of a job's version in which `change(split, table)` has another table for each split."""
+    copy = Path(shutil.copytree(version_of(job), folder / "1.0.0", copy_function=shutil.copyfile))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for split in ("train", "eval"):
+        [file] = (copy / "data").glob(f"{split}-*.parquet")
+        table = change(split, pq.read_table(file))
+        pq.write_table(table, file)
+        manifest["rows"][split], manifest["files"][f"data/{file.name}"] = table.num_rows, file_digest(file)
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    return copy
+
+
+# --- the ranker learns a style, and says how well ---
+
+
+def test_a_ranker_learns_the_style_of_its_labels(trained_job: Path) -> None:
+    manifest = trained.read_manifest(student_of(trained_job))
+    figures = manifest["figures"]
+    assert figures["measure"] == "f1@m" and figures["student"]["f1@m"]["mean"] > 0.9
+    assert figures["differences"]["extractive"]["low"] > 0 and figures["differences"]["majority"]["low"] > 0
+    assert manifest["data"]["train"] + manifest["data"]["eval"] == ARTICLES
+    assert figures["articles"] == manifest["data"]["eval"] == len(read_eval(version_of(trained_job), COLUMN))
+    assert manifest["seed"] == 0 and manifest["data"]["version"] == "1.0.0"
+
+
+def test_it_is_not_trained_again(trained_job: Path) -> None:
+    before = (student_of(trained_job) / "manifest.json").read_bytes()
+    done = command("train", trained_job)
+    assert done.returncode == 0 and "judged on" in done.stdout and "ranker is +" in done.stdout
+    assert (student_of(trained_job) / "manifest.json").read_bytes() == before
+    assert json.loads(command("train", trained_job, "--json").stdout)["figures"] == json.loads(before)["figures"]
+
+
+def test_another_seed_is_another_student_in_the_same_folder(job: Path, tmp_path: Path) -> None:
+    before = trained.read_manifest(student_of(job))["key"]
+    other = training.Training(work_of(job), version_of(job), "ranker", work_of(job).config.student_options, 1)
+    assert other.key != before
+
+
+def test_a_student_is_read_back_whole_or_not_at_all(trained_job: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(student_of(trained_job), tmp_path / "copy"))
+    student = trained.load(folder)
+    text = teacher.article(5)["body"]
+    [label] = student.predict([Article("1", None, text, "", language="en")])
+    assert {phrase.text for phrase in label} == set(teacher.label(text, "nouns"))
+    assert all(0 <= phrase.score <= 1 for phrase in label)
+    assert student.predict([]) == [] and student.predict([Article("2", None, "", "", language="en")]) == [[]]
+    digest = trained.weights_digest(folder)
+    with (folder / "weights" / "words.json").open("a") as file:
+        file.write(" ")
+    with pytest.raises(ModelError, match="not what its manifest says"):
+        trained.weights_digest(folder)
+    assert digest == trained.weights_digest(student_of(trained_job))
+    (folder / "weights" / "trees.npz").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ModelError, match="train it again"):
+        trained.load(folder)
+
+
+# --- eval stays eval ---
+
+
+@pytest.mark.slow
+def test_labels_of_eval_change_no_weight(trained_job: Path, tmp_path: Path) -> None:
+    def scrambled(split: str, table: pa.Table) -> pa.Table:
+        labels = table.column("keyphrases").to_pylist()
+        if split == "train":
+            return table
+        number = table.column_names.index("keyphrases")
+        return table.set_column(number, "keyphrases", pa.array([["Monday"]] * len(labels), pa.list_(pa.string())))
+
+    work = work_of(trained_job)
+    version = changed_version(trained_job, tmp_path, scrambled)
+    plan = training.Training(work, version, "ranker", work.config.student_options, 0)
+    kept = Path(shutil.copytree(student_of(trained_job), tmp_path / "kept"))
+    manifest = training.train(plan)
+    assert manifest["weights"] == trained.read_manifest(kept)["weights"]
+    assert manifest["figures"]["student"]["f1@m"]["mean"] < 0.1
+    shutil.rmtree(plan.folder)
+    shutil.copytree(kept, plan.folder)
+
+
+def test_a_row_of_eval_in_train_is_not_learned_from(
+    job: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    [of_eval] = (version_of(job) / "data").glob("eval-*.parquet")
+    leaked = pq.read_table(of_eval).slice(0, 2)
+
+    def with_leak(split: str, table: pa.Table) -> pa.Table:
+        return pa.concat_tables([table, leaked.cast(table.schema)]) if split == "train" else table
+
+    rows = read_train(changed_version(job, tmp_path, with_leak), COLUMN)
+    assert rows.left_out == 2 and "2 rows of train are in eval, too" in caplog.text
+    assert not {one.article.id for one in rows.examples} & set(leaked.column("id").to_pylist())
+    assert len(rows.examples) == len(read_train(version_of(job), COLUMN).examples)
+
+
+def test_a_version_that_was_changed_is_not_trained_on(job: Path, tmp_path: Path) -> None:
+    copy = changed_version(job, tmp_path, lambda split, table: table)
+    [file] = (copy / "data").glob("train-*.parquet")
+    pq.write_table(pq.read_table(file).slice(1), file)
+    with pytest.raises(InputError, match="not as it was published"):
+        read_train(copy, COLUMN)
+
+
+def test_the_validation_share_is_that_of_exports(job: Path) -> None:
+    examples = read_train(version_of(job), COLUMN).examples
+    kept, held_out = validation_part(examples, 0.3)
+    exported = {row["id"] for row in Selection("validation", validation=0.3).rows(version_of(job))}
+    assert {one.article.id for one in held_out} == exported and exported
+    assert len(kept) + len(held_out) == len(examples) and validation_part(examples, 0) == (examples, [])
+
+
+# --- parts of train, and shuffled labels ---
+
+
+def test_parts_are_nested_and_seeded(job: Path) -> None:
+    examples = read_train(version_of(job), COLUMN).examples
+    ids = [{one.article.id for one in part_of(examples, share, 0, 0)} for share in (0.1, 0.3, 1.0)]
+    assert ids[0] < ids[1] < ids[2] and [len(one) for one in ids] == [
+        round(share * len(examples)) for share in (0.1, 0.3, 1)
+    ]
+    assert ids[1] == {one.article.id for one in part_of(examples[::-1], 0.3, 0, 0)}
+    assert len({frozenset(one.article.id for one in part_of(examples, 0.3, seed, draw))
+                for seed in (0, 1) for draw in (0, 1)}) == 4  # fmt: skip
+
+
+def test_shuffled_labels_are_those_of_other_articles(job: Path) -> None:
+    examples = read_train(version_of(job), COLUMN).examples
+    mixed = shuffled(examples, 0, 0)
+    assert [one.article for one in mixed] == [one.article for one in examples]
+    assert sorted(one.phrases for one in mixed) == sorted(one.phrases for one in examples)
+    assert sum(a.phrases == b.phrases for a, b in zip(mixed, examples, strict=True)) < len(examples) / 4
+    assert mixed == shuffled(examples, 0, 0) != shuffled(examples, 0, 1)
+
+
+# --- the parts of the ranker ---
+
+
+def test_trees_as_arrays_say_what_scikit_learn_says() -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    from pipeline.train.ranking import trees
+
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(500, 4)).round(1).astype(np.float32)
+    rows[random.random(rows.shape) < 0.2] = np.nan
+    rows[:, 3] = np.nan
+    is_right = np.nan_to_num(rows[:, 0]) + np.nan_to_num(rows[:, 1]) ** 2 > 0.7
+    fitted = trees.fit(rows, is_right, 0)
+    model = HistGradientBoostingClassifier(max_iter=120, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=20,
+                                           l2_regularization=1.0, early_stopping=False, random_state=0)  # fmt: skip
+    numbers = np.where(np.arange(4) == 3, np.float32(0), rows)
+    with threadpool_limits(1):  # threads spin where other tests work
+        expected = model.fit(numbers, is_right).predict_proba(numbers)[:, 1]
+    assert np.abs(fitted.probability(rows) - expected).max() < 1e-6
+    assert (Trees.of_arrays(fitted.arrays()).probability(rows) == fitted.probability(rows)).all()
+    with pytest.raises(ModelError, match="damaged"):
+        Trees.of_arrays(fitted.arrays() | {"left": np.zeros_like(fitted.left) - 1})
+
+
+def test_the_rule_for_a_label_is_learned() -> None:
+    words = [frozenset(text.split()) for text in ("red house", "house", "tree", "sea")]
+    likely = np.asarray([0.9, 0.8, 0.5, 0.1])
+    nested = choice.learned([choice.Judged(words, likely, np.asarray([True, True, False, False]), 2)] * 3)
+    assert nested.nested and nested.most == 2
+    apart = choice.learned([choice.Judged(words, likely, np.asarray([True, False, True, False]), 2)] * 3)
+    assert not apart.nested and apart.most == 2
+    few = choice.learned([choice.Judged(words, likely, np.asarray([True, False, False, False]), 1)] * 3)
+    assert few.most == 1
+
+
+# --- what cannot be ---
+
+
+def test_what_is_wrong_is_one_line(job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def line(*arguments: str | Path, code: int) -> str:
+        done = command("train", *arguments)
+        assert done.returncode == code and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    assert "no version '9.9.9'" in line(job, "--version", "9.9.9", code=1)
+    assert "unknown student 'rankr' (did you mean 'ranker'?)" in line(job, "--student", "rankr", code=2)
+    assert "train.parameters.depth: unknown key" in line(job, "--set", "train.parameters.depth=3", code=2)
+    assert "--curve 0.1,x: write it as shares" in line(job, "--curve", "0.1,x", code=2)
+    without = tmp_path / "job.yaml"
+    without.write_text(job.read_text().replace('"test"', '"other"'))
+    assert "no version yet" in line(without, code=1)
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    assert "pip install 'labelmill[train]'" in line(job, "--set", "train.seed=7", code=1)
+
+
+def test_a_ranker_learns_no_classes(tmp_path: Path) -> None:
+    path = made_job(tmp_path, 30, task="topic", parameters={"style": "topic"})
+    done = command("train", path)
+    assert done.returncode == 2 and "ranker finds phrases in a text, no topic" in done.stderr
+
+
+def test_versions_that_cannot_be_trained_on(job: Path, tmp_path: Path) -> None:
+    without_eval = changed_version(job, tmp_path, lambda split, table: table.slice(0, 0) if split == "eval" else table)
+    with pytest.raises(InputError, match="has no eval row"):
+        read_train(without_eval, COLUMN)
+    manifest = json.loads((without_eval / "manifest.json").read_text())
+    (without_eval / "manifest.json").write_text(json.dumps(manifest | {"text": "none"}))
+    with pytest.raises(InputError, match="without texts"):
+        read_train(without_eval, COLUMN)
+
+
+def test_two_trainings_of_a_job_do_not_meet(job: Path) -> None:
+    work = work_of(job)
+    with training._alone(work), pytest.raises(InputError, match="trains a student of this job"), training._alone(work):
+        raise AssertionError("the lock was held twice")
+
+
+# --- kill -9 ---
+
+
+@pytest.mark.slow
+@pytest.mark.durable
+def test_a_killed_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    job = made_job(tmp_path, 60)
+    assert command("train", job).returncode == 0
+    expected = trained.read_manifest(student_of(job))["weights"]
+    shutil.rmtree(student_of(job))
+    checkpoints = work_of(job).students / ".ranker-1.0.0" / "whole" / "checkpoints"
+    process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", "train", str(job)], cwd=ROOT)
+    while not (checkpoints / "fold-0.npz").exists():
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not student_of(job).exists()
+    fold = (checkpoints / "fold-0.npz").stat().st_mtime_ns
+    done = command("train", job)
+    assert done.returncode == 0 and "going on with the training" in done.stderr
+    assert trained.read_manifest(student_of(job))["weights"] == expected
+    assert fold and not checkpoints.exists() and read_json(work_of(job).students / ".ranker-1.0.0" / "key.json") is None

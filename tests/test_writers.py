@@ -1,0 +1,241 @@
+"""Students that write labels: a tiny random T5 and Llama, made on the spot, trained by Lightning as the real ones are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core import plugins, trained
+from pipeline.core.errors import InputError, ModelError
+from pipeline.core.student import Student, TrainingRun
+from pipeline.core.types import Article, Example, LabelColumn
+from pipeline.metrics.keyphrases import at_m
+from pipeline.train.generation.options import GenerationOptions
+from pipeline.train.generation.rows import IGNORED, Encoder, phrases_of
+from tests import teacher
+from tests.conftest import ROOT, command, work_of
+from tests.test_students import made_job, version_of
+
+pytest.importorskip("lightning", reason="lightning is not installed: pip install 'labelmill[train]'")
+from tests import tiny_writers
+
+COLUMN = LabelColumn("keyphrases", True)
+SMALL = {"batch_size": 10, "max_input_tokens": 120, "max_target_tokens": 24, "weight_decay": 0}
+
+
+def example(number: int, characters: int = 120) -> Example:
+    made = teacher.article(number)
+    article = Article(made["id"], None, made["body"][:characters], "", language="en")
+    return Example(article, tuple(teacher.label(made["body"], "nouns")), made["id"])
+
+
+EXAMPLES = [example(number) for number in range(50)]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return {"seq2seq": tiny_writers.t5(folder / "t5"), "clm": tiny_writers.llama(folder / "llama")}
+
+
+def student_of(kind: str, model: Path, **options: Any) -> Student:
+    checked = plugins.load("students", kind).Options(model=str(model), **{"lora": 0, **SMALL, **options})
+    return plugins.create("students", kind, checked, COLUMN, Path())
+
+
+def run_in(folder: Path) -> TrainingRun:
+    (folder / "checkpoints").mkdir(parents=True)
+    return TrainingRun(0, folder / "checkpoints")
+
+
+# --- rows as tokens ---
+
+
+def test_a_limit_cuts_the_article_and_no_phrase() -> None:
+    tokenizer, examples = tiny_writers.tokenizer(), [example(number, 1000) for number in range(50)]
+    for form in ("seq2seq", "clm"):
+        encoder = Encoder(tokenizer, form, max_input=48, max_target=20)
+        rows, counts = encoder.rows(examples)
+        assert counts.rows == len(rows) == counts.cut == 50 and not counts.left_out
+        for row, one in zip(rows, examples, strict=True):
+            learned = [label for label in row.labels if label != IGNORED]
+            assert len(row.input_ids) <= 48 and 1 < len(learned) <= 20 and learned[-1] == tokenizer.eos_token_id
+            written = tokenizer.decode(learned, skip_special_tokens=True)
+            assert phrases_of(written, True) == list(one.phrases[: len(phrases_of(written, True))])
+
+
+def test_what_has_no_token_to_learn_is_left_out() -> None:
+    tokenizer = tiny_writers.tokenizer()
+    long = Example(EXAMPLES[0].article, ("a phrase of many words that no limit leaves room for", "harbour"), "g")
+    short = Example(EXAMPLES[0].article, ("harbour", "a phrase of many words that no limit leaves room for"), "g")
+    rows, counts = Encoder(tokenizer, "seq2seq", max_target=8).rows([long, short])
+    assert (counts.rows, counts.left_out, counts.shortened) == (1, 1, 1)
+    assert tokenizer.decode(rows[0].labels, skip_special_tokens=True) == "harbour"
+    assert (
+        Encoder(tokenizer, "clm", max_input=10, max_target=8).rows([short])[1].left_out == 1
+    )  # no room for the article
+    assert Encoder(tokenizer, "clm").rows([Example(EXAMPLES[0].article, (), "g")])[1].left_out == 1
+
+
+def test_a_document_is_learned_behind_its_article_alone() -> None:
+    tokenizer = tiny_writers.tokenizer()
+    encoder = Encoder(tokenizer, "clm")
+    [row], _ = encoder.rows(EXAMPLES[:1])
+    prompt = encoder.prompt(EXAMPLES[0].article)
+    assert row.input_ids[: len(prompt)] == prompt and row.labels[: len(prompt)] == [IGNORED] * len(prompt)
+    assert row.labels[len(prompt) :] == row.input_ids[len(prompt) :]
+    assert tokenizer.decode(row.input_ids).startswith(
+        "### Article:\nThe harbour"
+    ) and "### Keyphrases:\nharbour; bridge\n### End" in (tokenizer.decode(row.input_ids))
+
+
+@pytest.mark.parametrize(
+    ("text", "many", "phrases"),
+    [("a; b ;a;", True, ["a", "b"]), ("a\n### End rest", True, ["a"]), ("x; y", False, ["x; y"]), (" ", True, [])],
+)
+def test_phrases_are_read_of_what_was_written(text: str, many: bool, phrases: list[str]) -> None:
+    assert phrases_of(text, many) == phrases
+
+
+def test_options_that_do_not_go_together() -> None:
+    with pytest.raises(ValueError, match="4 bits"):
+        GenerationOptions(model="x", quantization="nf4")
+
+
+def test_torch_is_imported_by_nothing_else() -> None:
+    code = (
+        "import sys; import pipeline.commands.train, pipeline.label.providers.student; from pipeline.core import plugins\n"
+        "[plugins.load('students', name) for name in plugins.names('students')]\n"
+        "print([name for name in ('torch', 'lightning', 'sklearn', 'transformers', 'peft') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
+
+
+# --- trained by Lightning ---
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "epochs", "rate"), [("seq2seq", 60, 3e-3), ("clm", 50, 4e-3)])
+def test_fifty_rows_are_learned_by_heart(
+    kind: str, epochs: int, rate: float, models: dict[str, Path], tmp_path: Path
+) -> None:
+    student = student_of(kind, models[kind], validation=0, epochs=epochs, learning_rate=rate)
+    told = student.fit(EXAMPLES, [], run_in(tmp_path))
+    assert told["epoch"] == epochs and told["cut"]["train"] == {"rows": 50, "cut": 0, "shortened": 0, "left_out": 0}
+    labels = student.predict([one.article for one in EXAMPLES])
+    f1 = [at_m([phrase.text for phrase in label], one.phrases).f1 for label, one in zip(labels, EXAMPLES, strict=True)]
+    assert sum(f1) / len(f1) >= 0.95
+    assert all(0 < phrase.score <= 1 for label in labels for phrase in label)
+    (tmp_path / "weights").mkdir()
+    student.save(tmp_path / "weights")
+    again = student_of(kind, tmp_path / "nowhere")
+    again.load(tmp_path / "weights")
+    assert again.predict([one.article for one in EXAMPLES[:8]]) == student.predict(
+        [one.article for one in EXAMPLES[:8]]
+    )
+    logs = tmp_path / "logs" / "csv" / "metrics.csv"
+    assert "train_loss" in logs.read_text().splitlines()[0]
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss(models: dict[str, Path], tmp_path: Path) -> None:
+    run = run_in(tmp_path)
+    student = student_of("seq2seq", models["seq2seq"], epochs=12, patience=1, learning_rate=0.05, schedule="constant")
+    told = student.fit(EXAMPLES[:30], EXAMPLES[30:], run)
+    lines = [line.split(",") for line in (tmp_path / "logs" / "csv" / "metrics.csv").read_text().splitlines()]
+    column = lines[0].index("val_loss")
+    losses = [float(line[column]) for line in lines[1:] if line[column]]
+    assert told["epoch"] == losses.index(min(losses)) + 1 and told["val_loss"] == pytest.approx(min(losses), abs=1e-4)
+    assert len(losses) < 12  # stopped early
+
+
+@pytest.mark.slow
+def test_adapters_are_merged_into_what_is_kept(models: dict[str, Path], tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    student = student_of("clm", models["clm"], validation=0, epochs=2, lora=4, learning_rate=0.01)
+    student.fit(EXAMPLES, [], run_in(tmp_path))
+    (tmp_path / "weights").mkdir()
+    student.save(tmp_path / "weights")
+    names = {file.name for file in (tmp_path / "weights" / "model").iterdir()}
+    assert "model.safetensors" in names and not any("adapter" in name for name in names)
+    again = student_of("clm", tmp_path / "nowhere")
+    again.load(tmp_path / "weights")
+    assert again.predict([EXAMPLES[0].article])
+
+
+@pytest.mark.slow
+def test_a_plain_trainer_takes_module_and_data(tmp_path: Path, models: dict[str, Path]) -> None:
+    """As docs/students.md has it for notebooks."""
+    job = made_job(tmp_path, 40)
+    text = (ROOT / "docs" / "students.md").read_text("utf-8")
+    code = text.split("```python\n")[1].split("```")[0]
+    names = {"google-t5/t5-small": models["seq2seq"], "jobs/news/versions/1.0.0": version_of(job)}
+    for name, path in names.items():
+        assert name in code
+        code = code.replace(name, str(path))
+    code = code.replace(
+        "lightning.Trainer(", f"lightning.Trainer(default_root_dir={str(tmp_path)!r}, enable_progress_bar=False, "
+    )
+    space: dict[str, Any] = {}
+    exec(code, space)
+    assert (
+        space["module"].model.training is False
+        and space["trainer"].current_epoch == 3
+        and set(space["data"].cuts) == {"train", "validation"}
+    )
+    assert "val_loss" in space["trainer"].callback_metrics and space["labels"]
+
+
+# --- the command ---
+
+
+def settings(model: Path, epochs: int) -> list[str]:
+    values = {"model": model, "epochs": epochs, "validation": 0.2, "patience": 20, "learning_rate": 0.003, **SMALL}
+    return [part for name, value in values.items() for part in ("--set", f"train.parameters.{name}={value}")]
+
+
+@pytest.mark.slow
+@pytest.mark.durable
+def test_a_killed_training_goes_on_from_the_last_whole_epoch(tmp_path: Path, models: dict[str, Path]) -> None:
+    job = made_job(tmp_path, 30)
+    arguments = ["train", str(job), "--student", "seq2seq", *settings(models["seq2seq"], 6)]
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    folder = work_of(job).students / "seq2seq-1.0.0"
+    expected = trained.read_manifest(folder)
+    assert expected["data"]["validation"] > 0 and "judged on" in done.stdout
+    shutil.rmtree(folder)
+    checkpoints = work_of(job).students / ".seq2seq-1.0.0" / "whole" / "checkpoints"
+    process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", *arguments], cwd=ROOT)
+    while not (checkpoints / "last.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not folder.exists()
+    done = command(*arguments)
+    assert done.returncode == 0 and "going on from the last whole epoch" in done.stderr
+    manifest = trained.read_manifest(folder)
+    assert manifest["weights"] == expected["weights"] and manifest["figures"] == expected["figures"]
+    assert manifest["learned"]["epoch"] == expected["learned"]["epoch"]
+
+
+def test_what_cannot_be_trained_is_one_line(tmp_path: Path, models: dict[str, Path]) -> None:
+    job = made_job(tmp_path, 20)
+    done = command("train", job, "--student", "clm", "--set", f"train.parameters.model={tmp_path / 'nowhere'}")
+    assert done.returncode == 1 and "train.parameters.model:" in done.stderr and done.stderr.count("\n") == 1
+    student = student_of("seq2seq", models["seq2seq"], validation=0, max_target_tokens=1)
+    with pytest.raises(InputError, match=r"raise train\.parameters\.max_input_tokens"):
+        student.fit(EXAMPLES, [], run_in(tmp_path / "run"))
+    (tmp_path / "form.json").write_text(json.dumps({"form": "clm"}))
+    with pytest.raises(ModelError, match="no seq2seq is in it"):
+        student.load(tmp_path)
