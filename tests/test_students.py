@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.core import trained
+from pipeline.core import plugins, trained
 from pipeline.core.errors import InputError, ModelError
 from pipeline.core.files import file_digest, read_json
-from pipeline.core.types import Article, LabelColumn
+from pipeline.core.student import TrainingRun
+from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.train import training
 from pipeline.train.examples import read_eval, read_train, validation_part
 from pipeline.train.members import part_of, shuffled
@@ -27,7 +28,7 @@ from pipeline.train.ranking import choice
 from pipeline.train.ranking.trees import Trees
 from pipeline.versions.selection import Selection
 from tests import teacher
-from tests.conftest import ROOT, command, run, work_of, write_jsonl
+from tests.conftest import ROOT, command, rows, run, work_of, write_jsonl
 
 sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'labelmill[train]'")
 COLUMN = LabelColumn("keyphrases", True)
@@ -262,10 +263,50 @@ def test_what_is_wrong_is_one_line(job: Path, tmp_path: Path, monkeypatch: pytes
     assert "pip install 'labelmill[train]'" in line(job, "--set", "train.seed=7", code=1)
 
 
-def test_a_ranker_learns_no_classes(tmp_path: Path) -> None:
-    path = made_job(tmp_path, 30, task="topic", parameters={"style": "topic"})
+def test_classes_are_learned_by_a_linear_head(tmp_path: Path) -> None:
+    path = made_job(tmp_path, 60, task="topic", parameters={"style": "topic"})
     done = command("train", path)
     assert done.returncode == 2 and "ranker finds phrases in a text, no topic" in done.stderr
+    done = command("train", path, "--student", "linear", "--curve", "0.5")
+    assert done.returncode == 0, done.stderr
+    folder = student_of(path, "linear-1.0.0")
+    figures = trained.read_manifest(folder)["figures"]
+    assert figures["measure"] == "accuracy" and figures["student"]["accuracy"]["mean"] == 1
+    assert set(figures["baselines"]) == {"majority"} and figures["differences"]["majority"]["low"] > 0
+    assert trained.read_manifest(folder)["curve"]["floor"]["learned"]
+    (tmp_path / "rest").mkdir()
+    write_jsonl(tmp_path / "rest" / "articles.jsonl", [teacher.article(number) for number in range(200, 210)])
+    config = json.loads(path.read_text()) | {
+        "name": "rest",
+        "label": {"provider": "student", "model": str(folder), "task": "topic"},
+    }
+    (tmp_path / "rest" / "job.yaml").write_text(json.dumps(config))
+    labelled = rows(run(tmp_path / "rest" / "job.yaml"), "labels")
+    assert [row["topic"] for row in labelled] == [
+        teacher.label(teacher.article(n)["body"], "topic")[0] for n in range(200, 210)
+    ]
+
+
+def test_several_classes_an_article(tmp_path: Path) -> None:
+    column = LabelColumn("classes", True, located=False)
+    options = plugins.load("students", "linear").Options()
+    student = plugins.create("students", "linear", options, column, tmp_path)
+    texts = {"red": "apples cherries", "blue": "oceans skies", "both": "apples cherries oceans skies"}
+    labels = {"red": ("red", "all"), "blue": ("blue", "all"), "both": ("blue", "red", "all")}
+    examples = [
+        Example(Article(f"{kind}{n}", None, f"{texts[kind]} number", "", language="en"), labels[kind], f"{kind}{n}")
+        for kind in texts for n in range(8)
+    ]  # fmt: skip
+    student.fit(examples, [], TrainingRun(0, tmp_path))
+    predicted = student.predict([one.article for one in examples])
+    assert [sorted(phrase.text for phrase in label) for label in predicted] == [sorted(one.phrases) for one in examples]
+    (tmp_path / "weights").mkdir()
+    student.save(tmp_path / "weights")
+    again = plugins.create("students", "linear", options, column, tmp_path)
+    again.load(tmp_path / "weights")
+    assert again.predict([one.article for one in examples]) == predicted
+    with pytest.raises(ModelError, match="no linear head is in it"):
+        again.load(tmp_path)
 
 
 def test_versions_that_cannot_be_trained_on(job: Path, tmp_path: Path) -> None:

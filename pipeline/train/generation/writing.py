@@ -47,7 +47,7 @@ def _written(
         eos_token_id=tokenizer.eos_token_id, return_dict_in_generate=True, output_scores=True,
     )  # fmt: skip
     logs = model.compute_transition_scores(
-        written.sequences, written.scores, getattr(written, "beam_indices", None), normalize_logits=True
+        written.sequences, written.scores, written.get("beam_indices"), normalize_logits=True
     )
     new = written.sequences[:, -logs.shape[1] :] if logs.shape[1] else written.sequences[:, :0]
     return [
