@@ -80,6 +80,9 @@ def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Bl
         return finals[-1:]
     if not answers or _is_list(preface.text):
         return [preface]
+    strong = [block for block in answers if labels.is_head(block.name.split(" ")[0], strong=True)]
+    if strong and answers[0] not in strong and len(_parts(answers[0].text)) == 1:
+        answers = strong  # Topic: A. Keywords: B, C
     if article is not None and len(answers) > 1:
         answers = _present_answers(answers, article)
     return _without_second_try(answers)

@@ -52,7 +52,9 @@ def doubt(
     are_clauses = len(absent) == len(phrases) > 1 and mean(map(_words, phrases)) > _TERSE
     if beside_clauses or are_clauses or 2 * sum(_words(phrase) > _LONG for phrase in absent) > len(phrases):
         return "clauses"
-    return "prose" if _is_prose(answer, phrases, absent, article) else None
+    lines = {line.strip(" \t.") for line in answer.split("\n")[1:]}
+    is_remark = any(_words(phrase) >= _LONG and phrase in lines for phrase in absent)  # as a line, without a bullet
+    return "prose" if is_remark or _is_prose(answer, phrases, absent, article) else None
 
 
 def _is_prose(answer: str, phrases: Sequence[str], absent: Sequence[str], article: ArticleIndex) -> bool:

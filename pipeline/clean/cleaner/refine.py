@@ -43,7 +43,7 @@ _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
 _PLAIN = re.compile(f"[{_LETTERS}][{_LETTERS}0-9]*(?: [{_LETTERS}0-9]+)*")
 _COUNTED = r" (?:두|세|네|다섯|여섯|일곱|\d) ?가지$"
 _JOINED = re.compile(
-    rf"\b(?:and|et|und|및|그리고|또는|와|과|등|etc)\b|^(?:および|または|そして)|{_COUNTED}|[一-龥][和与及等]",
+    rf"\b(?:and|et|und|sowie|y|e|및|그리고|또는|와|과|등|etc)\b|^(?:および|または|そして)|{_COUNTED}|[一-龥][和与及等]",
     re.IGNORECASE,
 )
 _OPEN_END = r"(?<=[가-힣A-Za-z0-9]) 등(?:이 있습니다|이 있다|입니다|이다|이 포함됩니다)?$"

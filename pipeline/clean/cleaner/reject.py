@@ -65,9 +65,8 @@ def is_byline(text: str) -> bool:
     if text[:1] in "BPV" and _EN_BYLINE.fullmatch(text):
         return True
     match = _KO_BYLINE.search(text) if text.rstrip(" =").endswith(words.REPORTERS) else _KO_BYLINE_REVERSED.match(text)
-    return (
-        match is not None and len(match[1]) == 3 and match[1][0] in words.KO_SURNAMES and match[1][-1] not in "부국팀"
-    )
+    name = match[1] if match else ""
+    return len(name) == 3 and name[0] in words.KO_SURNAMES and name[-1] not in "부국팀"
 
 
 def is_clause(text: str) -> bool:

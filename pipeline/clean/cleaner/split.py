@@ -38,7 +38,7 @@ _CAME_BEFORE = re.compile(r"[A-ZÀ-Þ][\w'’.-]*,\s*$")
 _CLOSED_BY_SPACE = re.compile(r"""(['"])[ \t]{1,9}(?=['"]\S)""")
 
 _WEAK = (  # what also stands inside names
-    re.compile(r"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:and|et|und|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s"
+    re.compile(r"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:and|et|und|sowie|y|e|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s"
                r"|(?<=[一-龥])[和与及](?=[一-龥])"),
     re.compile(r"[/／·ㆍ・|&]"), re.compile(r"\s[-–—]\s"), re.compile(r"(?<=\w)(?<!\bvs)\.\s+"),
 )  # fmt: skip

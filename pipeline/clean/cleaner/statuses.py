@@ -51,9 +51,8 @@ def _head(text: str) -> str:
 def _refuses_within(answer: str) -> bool:
     """Tell whether one sentence or two, and no list, refuse: `As it is violent I can't help with this article.`"""
     head = _head(answer)
-    if len(head) > 200 or ";" in head or "\n" in answer.strip():
-        return False
-    return any(word in head for word in words.REFUSALS_WITHIN)
+    is_short = len(head) <= 200 and ";" not in head and "\n" not in answer.strip()
+    return is_short and any(word in head for word in words.REFUSALS_WITHIN)
 
 
 def _is_bare_list(answer: str) -> bool:
