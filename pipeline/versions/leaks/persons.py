@@ -10,6 +10,7 @@ numbers are mobile ones in the form of their country, and any with a country cod
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterator
 
 from pipeline.versions.leaks import check_digits
@@ -26,6 +27,7 @@ _EMAIL = re.compile(
     r"\.(?P<top>[A-Za-z]{2,24}|xn--[A-Za-z0-9-]{2,59}))(?![A-Za-z0-9_@-]|\.[A-Za-z0-9])",
     re.ASCII,
 )
+_LOCAL, _LOCAL_LENGTH = string.ascii_letters + string.digits + "_.+%'-", 65
 # Endings of files, and of hosts that no mail reaches.
 _NO_TOP = frozenset(
     """png jpg jpeg gif svg webp bmp ico avif heic tif tiff pdf js mjs ts jsx tsx css scss less html htm php py rb java cpp json
@@ -35,9 +37,21 @@ _NO_TOP = frozenset(
 
 
 def _emails(text: str, start: int, end: int) -> Iterator[Span]:
-    for match in _EMAIL.finditer(text, start, end):
+    for match in _addresses(text, start, end):
         if match["top"].lower() not in _NO_TOP and match["local"].lower() != "git" and not _is_of_a_host(text, match):
             yield match.span()
+
+
+def _addresses(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """Yield what `_EMAIL` finds, looked for from where the letters before an @ begin: elsewhere none can."""
+    at = text.find("@", start, end)
+    while at >= 0:
+        before = text[max(start, at - _LOCAL_LENGTH) : at]
+        first = at - len(before) + len(before.rstrip(_LOCAL))
+        match = _EMAIL.search(text, first, end) if first < at else None
+        if match and match.start() < at:
+            yield match
+        at = text.find("@", match.end() if match and match.start() < at else at + 1, end)
 
 
 def _is_of_a_host(text: str, match: re.Match[str]) -> bool:

@@ -6,6 +6,7 @@ that letter is then found by a search for bytes, which is much faster than a reg
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +39,7 @@ _SIGNS = (
 _OTHER_DIGITS = {chr(start + digit): str(digit) for start in (0x660, 0x6F0, 0x966) for digit in range(10)}
 _WIDE = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _PLAIN = _WIDE | _SIGNS | _OTHER_DIGITS
+_ANY_ODD = re.compile("[" + "".join(_PLAIN) + "]")
 # Most texts have none of them.  They are looked for by a byte that all of a kind have in UTF-8, then one by one.
 _ODD_DIGITS = ((0xEF, "０１２３４５６７８９＠"), (0xD9, "٠١٢٣٤٥٦٧٨٩"), (0xDB, "۰۱۲۳۴۵۶۷۸۹"), (0xE0, "०१२३४५६७८९"))  # fmt: skip
 _ODD_SIGNS = ((0xE2, "‐‑‒–—−\u2007\u2009\u202f"), (0xC2, "\u00a0"), (0xE3, "\u3000ー。"), (0xEF, "﹣－﹫．"))
@@ -135,7 +137,7 @@ def _digits_in(run: bytes) -> int:
 
 def _in_plain(text: str) -> str:
     """Return a text with the ASCII character for each that stands for one."""
-    for sign in _PLAIN.keys() & set(text):  # few: `str.translate` would look up every character
+    for sign in set(_ANY_ODD.findall(text)):  # few: `str.translate` would look up every character
         text = text.replace(sign, _PLAIN[sign])
     return text
 
