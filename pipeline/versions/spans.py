@@ -29,9 +29,14 @@ def verbatim(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Number
 
 
 def _same_characters(texts: pa.Array, phrases: pa.Array, row_of: Numbers, starts: Numbers, stops: Numbers) -> Flags:
-    # A text is decoded faster than the places of its characters are found in its bytes.
-    needed = np.unique(row_of)
-    decoded = dict(zip(needed.tolist(), texts.take(pa.array(needed)).to_pylist(), strict=True))
+    # A text is decoded faster than the places of its characters are found in its bytes, and only as far as a span of it goes.
+    (bounds, letters), furthest = _letters(texts), np.zeros(len(texts), np.int64)
+    np.maximum.at(furthest, row_of, stops)
+    ends, whole = np.minimum(bounds[1:], bounds[:-1] + 4 * furthest).tolist(), letters.data
+    needed, firsts = np.unique(row_of).tolist(), bounds.tolist()
+    decoded = {
+        row: str(whole[firsts[row] : ends[row]], "utf-8", "ignore") for row in needed
+    }  # half a character at the end
     spans = zip(row_of.tolist(), starts.tolist(), stops.tolist(), phrases.to_pylist(), strict=True)
     return np.array([decoded[row][start:stop] == phrase for row, start, stop, phrase in spans], dtype=bool)
 
