@@ -207,3 +207,19 @@ def test_words_without_spaces() -> None:
     assert list(words_of("中国经济增长很快，政府表示满意", None)) == list(
         words_of("中国经济增长很快，政府表示满意", "zh")
     )
+
+
+def test_a_number_of_topics_is_reached(make_job: JobMaker) -> None:
+    path = make_job(corpus(), sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
+    for number in (1, 3):
+        work = topics_of(path, f"topics.nr_topics={number}", f"workspace=jobs{number}")
+        assert len(work.topic_table.topics()) == number
+    too_many = topics_of(path, "topics.nr_topics=50", "workspace=jobs50")
+    assert too_many.topic_table.topics(), "as many as there are, not none"
+
+
+def test_a_job_that_began_small_is_grouped_once_there_is_something_to_group(make_job: JobMaker) -> None:
+    path = make_job(corpus(1)[:2], sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
+    assert not topics_of(path).topic_table.topics()
+    write_jsonl(path.parent / "articles.jsonl", corpus())
+    assert len(topics_of(path).topic_table.topics()) == 5

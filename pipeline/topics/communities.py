@@ -17,6 +17,8 @@ from pipeline.topics.space import Floats, Numbers
 RESOLUTIONS = tuple(0.5 * 2**step for step in range(9))  # 0.5 to 128
 _BROADEST = 1.0  # a coarser part is stable, too, and tells nothing
 _ABOUT_AS_STABLE = 0.01
+_HALF, _ENOUGH = 0.5, 0.85  # shares of articles in groups that are large enough
+_COARSEST, _STEPS, _REFINED = 0.05, 24, 5  # of the search for a number: 0.05 to 128
 _WEIGHT = 1000  # weights are whole numbers: no last bit of an exponential decides
 _ITERATIONS = 2
 _LARGE_MEAN, _COUNTS = 20.0, 80
@@ -80,31 +82,47 @@ def by_size(labels: Numbers) -> Numbers:
 
 
 def stable_communities(graph: Graph, min_size: int, seed: int) -> Numbers:
-    """Return the communities at the finest resolution that is about as stable as the most stable one."""
-    kept: list[tuple[float, Numbers]] = []
+    """Return the communities at the finest resolution that is about as stable as the most stable one.
+
+    Resolutions at which too many articles are in groups too small to be topics count only where there is no other.
+    """
+    kept: list[tuple[float, float, Numbers]] = []  # share in groups, stability, labels
     before: Numbers | None = None
     for resolution in RESOLUTIONS:
         labels = graph.communities(resolution, seed)
+        share = _share_in_groups(labels, min_size)
         if before is not None and resolution >= _BROADEST:
-            kept.append((agreement(before, labels), labels))
-        before = labels
-        if _share_in_groups(labels, min_size) < 0.5:  # from here on most groups are too small to be topics
+            kept.append((share, agreement(before, labels), labels))
+        if share < _HALF and kept:  # from here on most groups are too small to be topics
             break
-    best = max(stability for stability, _ in kept)
-    return next(labels for stability, labels in reversed(kept) if stability >= best - _ABOUT_AS_STABLE)
+        before = labels
+    enough = min(_ENOUGH, max(share for share, _, _ in kept))
+    able = [(stability, labels) for share, stability, labels in kept if share >= enough]
+    best = max(stability for stability, _ in able)
+    return next(labels for stability, labels in reversed(able) if stability >= best - _ABOUT_AS_STABLE)
 
 
 def communities_of_number(graph: Graph, number: int, min_size: int, seed: int) -> Numbers:
-    """Return communities of which at least `number` are large enough, as few more as the resolutions allow."""
-    low, high = 0.01, RESOLUTIONS[-1]
-    labels = graph.communities(high, seed)
-    for _ in range(14):
-        middle = (low * high) ** 0.5
+    """Return communities of which at least `number` are large enough, at the coarsest resolution that gives so many; where none
+    does, those of which most are."""
+    most: tuple[int, Numbers] | None = None
+    below = above = _COARSEST
+    for _ in range(_STEPS):
+        labels = graph.communities(above, seed)
+        if most is None or _large(labels, min_size) > most[0]:
+            most = _large(labels, min_size), labels
+        if most[0] >= number:
+            break
+        below, above = above, above * 2**0.5
+    assert most is not None
+    labels = most[1]
+    for _ in range(_REFINED if most[0] >= number else 0):
+        middle = (below * above) ** 0.5
         some = graph.communities(middle, seed)
         if _large(some, min_size) >= number:
-            high, labels = middle, some
+            above, labels = middle, some
         else:
-            low = middle
+            below = middle
     return labels
 
 

@@ -38,14 +38,16 @@ def min_size(options: TopicOptions, articles: int) -> int:
 def grouped(space: Space, options: TopicOptions, least: int) -> Grouping:
     """Group the rows of a space; those of groups that are too small have none."""
     graph = Graph(*neighbours(space, options.neighbours))
-    if len(space) <= least:
+    if len(space) < least:
+        labels = np.arange(len(space))
+    elif len(space) == least:
         labels = np.zeros(len(space), np.int64)
     elif options.nr_topics == "auto":
         labels = communities.stable_communities(graph, least, options.seed)
     else:
         labels = communities.communities_of_number(graph, options.nr_topics, least, options.seed)
         labels = _merged_to(space, labels, options.nr_topics, least)
-    counts = np.bincount(labels)
+    counts = np.bincount(labels, minlength=1)
     return Grouping(np.where(counts[labels] >= least, labels, NONE), graph.matrix)
 
 

@@ -16,7 +16,8 @@ from pipeline.topics.words import weak_words, words_of
 
 WORDS = 10
 _CANDIDATES = 40
-_FEWEST_ARTICLES = 2  # of a topic that have a word, where it has so many
+_FEWEST_ARTICLES = 2  # of a topic that have a word
+_FEWEST_WORDS = 3  # else the words of single articles count, too
 _DIVERSITY = 0.4
 _WEAK = 0.4  # of the weight of a verb, an adverb, an adjective
 _CHARACTERS = 1200
@@ -55,7 +56,8 @@ def weights(by_topic: Mapping[int, Counts]) -> dict[int, dict[str, float]]:
 
 
 def _weights_of(counts: Counts, totals: Counter[str], mean: float) -> dict[str, float]:
-    fewest = min(_FEWEST_ARTICLES, counts.articles)
+    shared = sum(number >= _FEWEST_ARTICLES for number in counts.within.values())
+    fewest = _FEWEST_ARTICLES if shared >= _FEWEST_WORDS else 1
     weak = weak_words(counts.languages.most_common(1)[0][0] or None) if counts.languages else frozenset()
     whole = max(sum(counts.words.values()), 1)
     scored = {

@@ -101,7 +101,7 @@ def neighbours(space: Space, count: int, threads: int | None = None) -> tuple[Nu
     Exact: every pair is compared, in blocks, on all cores.  A row is no neighbour of itself.
     """
     size = len(space)
-    count = min(count, size - 1)
+    count = max(0, min(count, size - 1))
     numbers, values = np.zeros((size, count), np.int64), np.zeros((size, count), np.float32)
     if count < 1:
         return numbers, values

@@ -29,6 +29,7 @@ from pipeline.topics.texts import Key, Texts, numbered
 
 _log = logging.getLogger("labelmill.topics")
 VERSION = 1
+_OUTGROWN = 3  # times the articles of the last fit
 CHANGED = 0.2  # the share of a topic's members from which on it is described and named anew
 _GROUPING = ("embed", "neighbours", "nr_topics", "min_size", "max_unassigned", "sample", "seed")
 
@@ -123,9 +124,10 @@ def _assigned(stage: _Stage, numbers: dict[Key, int], topics: Topics) -> Assigne
 
 
 def _bring_up_to_date(stage: _Stage, refit: bool) -> None:
+    refit = refit or not stage.log.read().live  # of few articles nothing was learnt that others should be held against
     now = opened(stage.work, refit)
     assigned, topics = now.assigned, now.topics
-    if now.numbers and (refit or not topics.rounds or _has_news(stage, now)):
+    if now.numbers and (refit or _has_news(stage, now)):
         assigned, topics = _round(stage, now, refit)
     tables.write(stage.work, stage.texts, now.numbers, assigned, topics, now.space.space, stage.options.drop)
     write_json(stage.work.topic_table.manifest_file, {"key": stage.key, "rounds": topics.last_round})
@@ -148,16 +150,20 @@ def _check_same_space(stage: _Stage, topics: Topics, space: Embedding, refit: bo
             "groups all articles anew, and topics that go on keep their ids"
         )
     waiting = [name for name, value in stage.grouping.items() if fitted["options"].get(name, value) != value]
+    if len(space.space) >= _OUTGROWN * fitted["articles"]:
+        _log.info(
+            f"topics: there are {len(space.space) // fitted['articles']} times the articles that were grouped; {command}"
+        )
     if waiting:
         _log.info(f"topics: {', '.join(waiting)} changed, and counts from a refit on: {command}")
 
 
 def _round(stage: _Stage, now: Opened, refit: bool) -> tuple[Assigned, Topics]:
-    number, is_fit, keys = now.topics.last_round + 1, refit or not now.topics.rounds, list(now.numbers)
-    make = rounds.first if is_fit else rounds.further
+    number, keys = now.topics.last_round + 1, list(now.numbers)
+    make = rounds.first if refit else rounds.further
     made = make(now.space.space, keys, stage.options, now.topics, now.assigned)
-    about: dict[str, Any] = {"round": number, "kind": "fit" if is_fit else "growth", "articles": len(keys)}
-    if is_fit:
+    about: dict[str, Any] = {"round": number, "kind": "fit" if refit else "growth", "articles": len(keys)}
+    if refit:
         about |= {"embedders": now.space.identities, "options": stage.grouping}
     after = stage.log.read()
     for event in made.events:
@@ -165,7 +171,7 @@ def _round(stage: _Stage, now: Opened, refit: bool) -> tuple[Assigned, Topics]:
     told = _described(stage, now.numbers, after, now.space, made.assigned, number)
     for event in told:
         after.apply({**event, "round": number})
-    broad = names.broad_events(after, made.assigned.topic) if is_fit else []
+    broad = names.broad_events(after, made.assigned.topic) if refit else []
     stage.assignments.write(number, keys, made.changed, made.assigned)
     stage.log.add_round([*made.events, *told, *broad], about)
     return made.assigned, stage.log.read()

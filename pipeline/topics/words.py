@@ -31,7 +31,8 @@ _GUESSED_BY = 600  # characters
 _SAYING_NOTHING = ("determiner", "preposition", "opens", "be", "link", "name link", "stop", "month", "agency")
 _KOREAN = """
     하며 하고 대한 위한 통해 따라 관련 이번 지난 오는 이날 또한 한편 경우 때문 정도 이후 이전 당시 현재 최근 올해 지난해
-    것 것도 것은 것이 수도 안에 속에 위에 앞에 뒤에 가운데 사이 동안 하루 오전 오후 시간 스스
+    것 것도 것은 것이 수도 안에 속에 위에 앞에 뒤에 가운데 사이 동안 등의 등은 등을 등이 중인 명의 분의
+이와 여부 위해 가지 개로 세로 하루 오전 오후 시간 스스
 """
 _KOREAN_STOP = frozenset(_KOREAN.split())
 _FUNCTION_WORDS = frozenset(
