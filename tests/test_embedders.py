@@ -170,11 +170,13 @@ def test_what_does_not_pass_is_told_without_the_key(endpoint: Embeddings) -> Non
 
 def test_no_text_is_paid_twice(make_job: JobMaker, endpoint: Embeddings) -> None:
     spec = {"type": "openai", "model": "small", "base_url": endpoint.url, "at_once": 16}
-    path = make_job(corpus(), sources=SOURCES, topics={"embed": spec, "min_size": 4})
+    path = make_job(corpus(), sources=SOURCES, topics={"embed": spec | {"api_key": "sk-of-mine"}, "min_size": 4})
     endpoint.faults = [(401, {"error": {"message": "no"}}, {})]
     with pytest.raises(Paused):
         topics_of(path)
-    before = groups(topics_of(path))
+    work = topics_of(path)
+    before = groups(work)
+    assert not [file for file in work.path.rglob("*") if file.is_file() and b"sk-of-mine" in file.read_bytes()]
     write_jsonl(path.parent / "articles.jsonl", [*corpus(), themed("harbour", 90)])
     assert {row: topic for row, topic in groups(topics_of(path)).items() if row in before} == before
     assert len(endpoint.paid) == 61 and set(endpoint.paid.values()) == {1}

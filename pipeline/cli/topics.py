@@ -89,7 +89,14 @@ def _table(report: dict[str, Any], work: Workspace) -> None:
     without = ", ".join(f"{reason} {count:,}" for reason, count in report["without"].items())
     print(f"{report['articles']:,} articles, {len(report['topics']):,} topics"
           + (f"; without a topic: {without}" if without else ""))  # fmt: skip
+    broad = {row["broad_id"]: row["broad_name"] for row in report["topics"]}
+    if len(broad) < len(report["topics"]):
+        print("under: " + "; ".join(f"{name} ({_ids_under(report, number)})" for number, name in broad.items()))
     print(f"the tables: {work.topic_table.path}")
+
+
+def _ids_under(report: dict[str, Any], broad: int) -> str:
+    return " ".join(str(row["id"]) for row in report["topics"] if row["broad_id"] == broad)
 
 
 def _fitted(text: str, width: int) -> str:

@@ -34,7 +34,10 @@ class TopicOptions(Options):
     articles where they are `auto`.
     """
 
-    embed: tuple[EmbedderSpec, ...] = (EmbedderSpec(type="embedded"), EmbedderSpec(type="tfidf"))
+    embed: Annotated[tuple[EmbedderSpec, ...], Field(repr=False)] = (  # an option may be a key
+        EmbedderSpec(type="embedded"),
+        EmbedderSpec(type="tfidf"),
+    )
     neighbours: Annotated[int, Field(ge=2, le=100)] = 15  # of each article, that make the graph
     nr_topics: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     min_size: Literal["auto"] | Annotated[int, Field(ge=2)] = "auto"  # articles of a topic

@@ -28,7 +28,7 @@ class Graph:
     """Undirected weighted graph of articles, each with its nearest ones."""
 
     def __init__(self, numbers: Numbers, values: Floats) -> None:
-        self.size, self.near = len(numbers), numbers
+        self.size = len(numbers)
         self.matrix = _weights(numbers, values)
 
     def communities(self, resolution: float, seed: int) -> Numbers:

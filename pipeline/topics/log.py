@@ -96,9 +96,6 @@ class Topics:
         for key, broad in event["of"].items():
             self._change(int(key), broad=broad)
 
-    def _broad_named(self, event: Event) -> None:
-        self.broad_names[event["id"]] = event["name"]
-
     def _round(self, event: Event) -> None:
         self.rounds.append(event)
 

@@ -31,7 +31,7 @@ _log = logging.getLogger("labelmill.topics")
 VERSION = 1
 _OUTGROWN = 3  # times the articles of the last fit
 CHANGED = 0.2  # the share of a topic's members from which on it is described and named anew
-_GROUPING = ("embed", "neighbours", "nr_topics", "min_size", "max_unassigned", "sample", "seed")
+_GROUPING = ("neighbours", "nr_topics", "min_size", "max_unassigned", "sample", "seed")
 
 
 @dataclass
@@ -49,15 +49,15 @@ class _Stage:
     def key(self) -> str:
         """What the tables are made of: the articles, the options, and everything that happened to topics."""
         inputs = [self.work.filter_output.digest(shard) for shard in self.shards]
-        options = in_key(self.options, mode="json", exclude={"names", "publish", "drop"})
+        options = in_key(self.options, mode="json", exclude={"embed", "names", "publish", "drop"})
+        embedders = [in_key(each, mode="json") for each in self.work.config.embedder_options]  # keys are masked
         log = file_digest(self.log.path) if self.log.path.exists() else None
-        return digest_of([VERSION, inputs, options, sorted(self.options.drop), log])
+        return digest_of([VERSION, inputs, options, embedders, sorted(self.options.drop), log])
 
     @property
     def grouping(self) -> dict[str, Any]:
         """The options that say how articles are grouped: another value counts from a refit on."""
-        dumped = self.options.model_dump(mode="json")
-        return {name: dumped[name] for name in _GROUPING}
+        return self.options.model_dump(mode="json", include=set(_GROUPING))
 
 
 def options_of(work: Workspace) -> TopicOptions:
