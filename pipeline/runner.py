@@ -100,6 +100,7 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
             _reach(work, options)
         if stage.name == "split" and work.config.label.until is not None:
             _tell_reached(work)
+    work.engine.close()
     if options.last != PUBLISH:
         return None
     with work.locked(wait=options.first != PUBLISH):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from pipeline.core import contracts, plugins
+from pipeline.core import plugins
+from pipeline.core.engine import EngineOptions
 from pipeline.core.errors import ConfigError
 from pipeline.job.config import FilterOptions, Options, SourceOptions
 from pipeline.job.job_file import load_job
@@ -132,10 +133,11 @@ def test_help_loads_nothing_slow() -> None:
 )  # fmt: skip
 def test_every_plugin_keeps_its_contract(kind: plugins.Kind, name: str) -> None:
     module = plugins.load(kind, name)
-    assert issubclass(module.Options, {"sources": SourceOptions, "filters": FilterOptions}.get(kind, Options))
+    bases = {"sources": SourceOptions, "filters": FilterOptions, "engines": EngineOptions}
+    assert issubclass(module.Options, bases.get(kind, Options))
     assert module.__doc__, "a plugin says what it is"
     cls = getattr(module, plugins._BASES[kind][0].__name__)
-    base = getattr(contracts, cls.__name__)
+    base = plugins._BASES[kind][0]
     assert issubclass(cls, base) and not cls.lacks()
     public = {hook for hook in vars(cls) if not hook.startswith("_")}
     assert public <= {*dir(base), *get_annotations(base)}, "a hook that no base has"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ from pipeline.core import finish, plugins
 from pipeline.core.options import in_key
 from pipeline.core.shards import REJECTED, Output, read_order, rejected_table
 from pipeline.core.types import Article, Label, Reply
-from pipeline.engines.local import map_shards
+from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import UNKNOWN, Step, state_of
 from pipeline.job.label_table import SHARED_FROM, former_rows, schema
 from pipeline.job.workspace import Workspace
@@ -28,16 +30,18 @@ def run(work: Workspace) -> None:
     """Bring `labels/` up to date with `requests/`."""
     shards, labeller = read_order(work.articles), RequestBuilder(work)
     labeller.describe(labeller.run_id)
-    ledger = open_ledger(work.ledger_target, work.config.name)
-    try:
-        map_shards(
-            _step(work, labeller),
-            shards,
-            transform=lambda shard: _clean(work, labeller, ledger, shard),
-            progress=work.progress("clean", len(shards), "shards"),
-        )
-    finally:
-        ledger.close()
+    progress = work.progress("clean", len(shards), "shards")
+    map_shards(work.engine, _step(work, labeller), shards, partial(_cleaner, work), progress)
+
+
+def _cleaner(work: Workspace) -> Transform:
+    labeller = RequestBuilder(work)
+
+    def clean(shard: str, _: object) -> Output:
+        with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
+            return _clean(work, labeller, ledger, shard)
+
+    return clean
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.collect import dropping
+from pipeline.collect import building, dropping
 from pipeline.collect.units import (
     DROPPED,
     Drops,
@@ -26,7 +26,6 @@ from pipeline.collect.units import (
     Record,
     SourceUnit,
     absent_columns,
-    build,
     digests_of_units,
     has_key,
     is_current,
@@ -130,12 +129,14 @@ def section_errors(work: Workspace, number: int) -> Iterator[None]:
 def _build_all(work: Workspace, entries: list[SourceUnit], reread: bool) -> None:
     folder, earlier = work.articles, 0
     with work.progress("collect", None, "rows") as progress:
+        to_build = list[SourceUnit]()
         for entry in entries:
             is_earlier = is_of_an_earlier_reading(folder, entry)
             if not is_current(folder, entry, None) or (reread and is_earlier):
-                build(folder, entry, progress)
+                to_build.append(entry)
             else:
                 earlier += is_earlier
+        building.build_all(work.engine, folder, to_build, progress)
         taken_down = takedowns.load(work.takedowns, work.given)
         work.given.forget(taken_down.texts | taken_down.nfc)
         for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):

@@ -25,9 +25,12 @@ def job_schema() -> dict[str, Any]:
     definitions, properties = schema["$defs"], schema["properties"]
     properties.pop("file")
     definitions.pop("PluginSpec")
+    definitions.pop("EngineSpec")
     for kind in ("sources", "filters"):
         choices = [_by_type(kind, name, definitions) for name in plugins.names(kind)]
         properties[kind]["items"] = {"oneOf": [*choices, _OF_ANOTHER_PACKAGE]}
+    engines = [_by_type("engines", name, definitions) for name in plugins.names("engines")]
+    properties["engine"] = {"oneOf": [*engines, _OF_ANOTHER_PACKAGE]}
     rules = [_where_label("provider", name, {"label": {"properties": {"parameters": _add("providers", name, definitions)}}})
              for name in plugins.names("providers")]  # fmt: skip
     rules += [

@@ -44,8 +44,8 @@ Columns = dict[str, list[Any]]  # a value for each row, by the column's name
 class Source(Plugin):
     """Where articles come from.  It maps no columns and cleans no text: the collect stage does, alike for all sources.
 
-    A stage calls `prepare`, `units`, `read` for units that changed, `finished` where all rows are stored, and `close` always.  Each
-    may raise ConfigError, whose text begins with the option at fault, or InputError for what cannot be read."""
+    A stage calls `prepare`, `units`, `read` for units that changed (or of what `apart` returns), `finished` where all rows are
+    stored, `close` always.  Each may raise ConfigError, whose text begins with the option at fault, or InputError."""
 
     notes: Mapping[str, str] = MappingProxyType({})
     """What `read` guessed about the unit that it read last, as label -> encoding; it stands in the unit's record."""
@@ -76,6 +76,10 @@ class Source(Plugin):
     @abstractmethod
     def read(self, unit: Unit) -> Iterator[RawRow | BadRow]:
         """Yield a RawRow for each record of a unit, in a stable order, a BadRow for one that cannot be an article."""
+
+    def apart(self, unit: Unit) -> Source | None:
+        """Return a source that `read`s this unit in another process, to which it is pickled; None: only this one can."""
+        return None
 
     def finished(self) -> None:
         """Note that all rows of this run are stored."""
@@ -179,11 +183,9 @@ class Task(Plugin):
 
 
 class Provider(Plugin):
-    """Who answers requests.
+    """Who answers requests: `ask` one at a time, many of them in flight at once, or `answer` a batch in this process, for free.
 
-    Either `ask` answers one request at a time, many of them in flight at once, or `answer` a batch in this process, for free.
-    A stage calls `identify`, `load`, `remember`; then, where there is something to ask, `open`, `models`, `ask` and `close`.
-    """
+    A stage calls `identify`, `load`, `remember`; then, where there is something to ask, `open`, `models`, `ask` and `close`."""
 
     uses_prompt: ClassVar[bool] = True
     """Whether requests carry rendered messages; else only the article."""
@@ -271,8 +273,7 @@ class Provider(Plugin):
     def earlier(self, models: Path) -> dict[str, Any] | None:
         """Return the `identity` with which an earlier version answered in this job, None where none did.
 
-        `models` is the job's folder of fitted states.  Its answers stay until `label.refit`; other articles get this version's.
-        """
+        `models` is the job's folder of fitted states.  Its answers stay until `label.refit`; other articles get this version's."""
         return None
 
     def spellings(self) -> Iterable[dict[str, Any]]:
@@ -316,6 +317,10 @@ class Provider(Plugin):
     def batch_api(self) -> BatchApi | None:
         """Return the endpoint's Batch API, for `label.via: batch`; None: it has none."""
         return None
+
+    in_processes: ClassVar[bool] = (
+        False  # whether `answer` may run in several at once, each with a provider of its own (`engine`)
+    )
 
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
         """Return the replies to a batch, in its order, computed in this process."""

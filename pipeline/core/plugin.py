@@ -9,6 +9,7 @@ _CONTRACTS = (
     "pipeline.core.contracts",
     "pipeline.core.embedder",
     "pipeline.core.student",
+    "pipeline.core.engine",
 )  # the modules that hold the kinds
 
 

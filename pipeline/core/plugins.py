@@ -2,7 +2,7 @@
 
 A plugin module holds `Options` and one class, named after its folder (`sources` -> `Source`, `filters` -> `Filter`, `providers` ->
 `Provider`, `tasks` -> `Task`, `embedders` -> `Embedder`, `students` -> `Student`); both inherit from the bases in
-`pipeline.core.contracts`.
+`pipeline.core.contracts`; `engines` -> `Engine`, whose base is in `pipeline.core.engine`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
-from pipeline.core import contracts, options
+from pipeline.core import contracts, engine, options
 from pipeline.core.errors import ConfigError
 from pipeline.core.hints import did_you_mean
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.core.text.tokens import Counter
     from pipeline.core.types import LabelColumn
 
-Kind = Literal["sources", "filters", "providers", "tasks", "embedders", "students"]
+Kind = Literal["sources", "filters", "providers", "tasks", "embedders", "students", "engines"]
 FOLDERS: dict[Kind, str] = {  # where the plugins of a kind are
     "sources": "pipeline.collect.sources",
     "filters": "pipeline.filter.filters",
@@ -31,6 +31,7 @@ FOLDERS: dict[Kind, str] = {  # where the plugins of a kind are
     "tasks": "pipeline.clean.tasks",
     "embedders": "pipeline.topics.embedders",
     "students": "pipeline.train.students",
+    "engines": "pipeline.engines.kinds",
 }
 _BASES: dict[Kind, tuple[type[contracts.Plugin], type[options.Options]]] = {
     "sources": (contracts.Source, contracts.SourceOptions),
@@ -39,6 +40,7 @@ _BASES: dict[Kind, tuple[type[contracts.Plugin], type[options.Options]]] = {
     "tasks": (contracts.Task, options.Options),
     "embedders": (contracts.Embedder, options.Options),
     "students": (contracts.Student, options.Options),
+    "engines": (engine.Engine, engine.EngineOptions),
 }
 
 
@@ -85,6 +87,12 @@ class StudentModule(Module, Protocol):
     Student: type[contracts.Student]
 
 
+class EngineModule(Module, Protocol):
+    """A module of an engine."""
+
+    Engine: type[engine.Engine]
+
+
 def names(kind: Kind) -> list[str]:
     """Names of the built-in plugins of a kind, sorted."""
     folder = importlib.import_module(FOLDERS[kind])
@@ -103,6 +111,8 @@ def load(kind: Literal["tasks"], name: str) -> TaskModule: ...
 def load(kind: Literal["embedders"], name: str) -> EmbedderModule: ...
 @overload
 def load(kind: Literal["students"], name: str) -> StudentModule: ...
+@overload
+def load(kind: Literal["engines"], name: str) -> EngineModule: ...
 @overload
 def load(kind: Kind, name: str) -> Module: ...
 def load(kind: Kind, name: str) -> Any:
@@ -171,6 +181,8 @@ def create(kind: Literal["embedders"], name: str, options: options.Options, fold
 def create(
     kind: Literal["students"], name: str, options: options.Options, column: LabelColumn, base: Path, /
 ) -> contracts.Student: ...
+@overload
+def create(kind: Literal["engines"], name: str, options: options.Options, /) -> engine.Engine: ...
 def create(kind: Kind, name: str, /, *args: Any) -> Any:
     """Return an instance of a plugin's class; the arguments are those of its base's `__init__`.  Raises ConfigError."""
     return vars(load(kind, name))[_BASES[kind][0].__name__](*args)

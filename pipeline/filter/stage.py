@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from pipeline.core import plugins
 from pipeline.core.contracts import Filter
 from pipeline.core.options import in_key
 from pipeline.core.shards import REJECTED, Manifest, Output, read_order
-from pipeline.engines.local import map_shards
+from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.filter import earlier
 from pipeline.filter.earlier import EarlierDecisions
@@ -41,19 +42,11 @@ def run(work: Workspace, options: RunOptions) -> None:
     shards, filters = read_order(work.articles), _LazyFilters(work)
     _look_at_earlier(work, shards, filters, options.rejudge)
     deciding, emitting = _steps(work, shards, filters)
-    map_shards(
-        deciding,
-        shards,
-        transform=lambda shard: _decided(work, shard, deciding.config, filters),
-        progress=work.progress("filter", len(shards), "shards"),
-    )
+    progress = partial(work.progress, "filter", len(shards), "shards")
+    map_shards(work.engine, deciding, shards, partial(_decider, work, deciding.config), progress())
     drops = dict(zip(shards, fold(work, shards, filters), strict=True))
-    map_shards(
-        replace(emitting, extra=lambda shard: sorted(drops[shard].items())),
-        shards,
-        transform=lambda shard: emit(work.articles.read(shard), work.decisions.read(shard), drops[shard], filters),
-        progress=work.progress("filter", len(shards), "shards"),
-    )
+    emitting = replace(emitting, extra=lambda shard: sorted(drops[shard].items()))
+    map_shards(work.engine, emitting, shards, partial(_emitter, work), progress(), says=drops.__getitem__)
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
@@ -136,6 +129,11 @@ class _LazyFilters:
 
 
 # --- decide ---
+
+
+def _decider(work: Workspace, config: Any) -> Transform:
+    filters = _LazyFilters(work)
+    return lambda shard, _: _decided(work, shard, config, filters)
 
 
 def _decided(work: Workspace, shard: str, config: Any, filters: _LazyFilters) -> Output:
@@ -237,6 +235,11 @@ def _decisions_with_id(work: Workspace, shard: str, names: Sequence[str]) -> pa.
 
 
 # --- emit ---
+
+
+def _emitter(work: Workspace) -> Transform:
+    filters = _LazyFilters(work)
+    return lambda shard, drops: emit(work.articles.read(shard), work.decisions.read(shard), drops, filters)
 
 
 def emit(articles: pa.Table, decisions: pa.Table, drops: Drops, filters: _LazyFilters) -> Output:

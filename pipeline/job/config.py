@@ -150,6 +150,12 @@ class PluginSpec(BaseModel):
     type: str
 
 
+class EngineSpec(PluginSpec):
+    """Section `engine` before the engine that it names has checked the rest of it."""
+
+    type: str = "local"
+
+
 class JobConfig(Options):
     """Checked job file.  `file` is where it was read from; relative paths in it are relative to its folder.
 
@@ -170,6 +176,7 @@ class JobConfig(Options):
     split: SplitOptions = SplitOptions()
     publish: PublishOptions = PublishOptions()
     train: TrainOptions = TrainOptions()
+    engine: EngineSpec = EngineSpec()
     file: Path = Path("job.yaml")
 
     @cached_property
@@ -245,6 +252,10 @@ class JobConfig(Options):
     def prompt(self) -> str:
         """Return the name of the job's prompt: its own, else the task's."""
         return self.label.prompt or self.task.prompt_for(self.task_options)
+
+    @cached_property
+    def engine_options(self) -> Any:
+        return self._options("engines", self.engine.type, self.engine.model_dump(), ("engine",))
 
     def _options(self, kind: plugins.Kind, name: str, values: dict[str, Any], at: tuple[str | int, ...]) -> Any:
         try:

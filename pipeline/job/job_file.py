@@ -63,7 +63,14 @@ def load_job(path: str | os.PathLike[str], overrides: Overrides = ()) -> JobConf
     config: JobConfig = check(JobConfig, {**raw, "file": path}, str(path))
     if not config.can_be_folder:
         raise ConfigError(f"{path}: name: {config.name!r} is no name of a folder on Windows; give another")
-    for section in ("source_options", "filter_options", "provider_options", "task_options", "student_options"):
+    for section in (
+        "source_options",
+        "filter_options",
+        "provider_options",
+        "task_options",
+        "student_options",
+        "engine_options",
+    ):
         getattr(config, section)
     if config.topics is not None:
         config.embedder_options  # noqa: B018 - checked, and kept

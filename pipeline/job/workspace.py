@@ -6,9 +6,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.core import plugins
+from pipeline.core.engine import Engine
 from pipeline.core.errors import InputError
 from pipeline.core.locks import ProcessLock
 from pipeline.core.progress import progress_bar
@@ -39,6 +42,14 @@ class Workspace:
     @property
     def path(self) -> Path:
         return self.config.job_folder
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Return where the job's maps run; its workers go from stage to stage, until it is closed."""
+        return plugins.create("engines", self.config.engine.type, self.config.engine_options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"config": self.config}  # all that a worker elsewhere needs
 
     @property
     def articles(self) -> Folder:

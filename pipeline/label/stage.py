@@ -24,6 +24,7 @@ from pipeline.core.types import Article, Request
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label import request_rows
+from pipeline.label.answering import in_processes
 from pipeline.label.batches.lane import lane_of
 from pipeline.label.before import Batches, ask_before
 from pipeline.label.chain import Lack, PromptStep
@@ -134,7 +135,8 @@ class _LabelRun:
     def _context(self, on_finished: OnFinished) -> RunContext:
         """Return what a pass of the label's own requests is given."""
         retry = self._options.retry_rejected and not self._ahead.has_run
-        return RunContext(self._builder, self._ledger, self._work.config.label, self._monitor, on_finished, retry)
+        options, answering = self._work.config.label, in_processes(self._work)
+        return RunContext(self._builder, self._ledger, options, self._monitor, on_finished, retry, answering)
 
     def _ask_chain(self, articles: Callable[[], Iterator[list[Article]]]) -> None:
         """Ask the prompts before the label's about some articles."""
@@ -144,7 +146,8 @@ class _LabelRun:
         """Ask for the label: in batches first, where the job says so or some are under way; the rest, and judging, is online."""
         lane = lane_of(self._work, context, self._options.wait)
         whole = lane.run(lambda: self._pending(chosen), self._key_of(chosen)) if lane else None
-        ask_all(self._batches(chosen, whole, BATCHED if lane else BATCH), context)
+        count = sum(len(rows) // BATCH + 1 for rows in chosen.values())
+        ask_all(self._batches(chosen, whole, BATCHED if lane else BATCH), context, count)
         if lane:
             lane.raise_if_unfinished()
 

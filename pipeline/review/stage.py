@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.core import plugins
 from pipeline.core.shards import Output, read_order, rejected_table
-from pipeline.engines.local import map_shards
+from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.job import label_table
 from pipeline.job.label_table import SHARED_FROM
@@ -24,12 +25,19 @@ def run(work: Workspace) -> None:
     """Bring `reviewed/` up to date with `labels/` and the verdicts."""
     by_text, shards = verdicts.load(work.verdicts_file), read_order(work.articles)
     label_table.check_column(work.labels, work)
+    progress = work.progress("review", len(shards), "shards")
     map_shards(
+        work.engine,
         _step(work, by_text),
         shards,
-        transform=lambda shard: _apply(work, work.labels.read(shard).to_pylist(), by_text, _called_llm(work, shard)),
-        progress=work.progress("review", len(shards), "shards"),
+        partial(_reviewer, work),
+        progress,
+        says=lambda shard: {digest: by_text[digest] for digest in _judged_texts(work, by_text, shard)},
     )
+
+
+def _reviewer(work: Workspace) -> Transform:
+    return lambda shard, by_text: _apply(work, work.labels.read(shard).to_pylist(), by_text, _called_llm(work, shard))
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
@@ -46,10 +54,14 @@ def _step(work: Workspace, by_text: dict[str, verdicts.Verdicts]) -> Step:
 def _verdicts_of(work: Workspace, by_text: dict[str, verdicts.Verdicts], shard: str) -> dict[str, Any]:
     """Return the verdicts on a shard's texts, which stand in its key."""
     # only these: a shard is made again when one of its own verdicts changes, not when any does
+    return {digest: asdict(by_text[digest]) for digest in _judged_texts(work, by_text, shard)}
+
+
+def _judged_texts(work: Workspace, by_text: dict[str, verdicts.Verdicts], shard: str) -> list[str]:
     if not by_text:
-        return {}
+        return []
     digests = work.labels.read(shard, ["text_sha256"]).column("text_sha256").to_pylist()
-    return {digest: asdict(by_text[digest]) for digest in digests if digest in by_text}
+    return [digest for digest in digests if digest in by_text]
 
 
 def _called_llm(work: Workspace, shard: str) -> set[tuple[str, str]]:

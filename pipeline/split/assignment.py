@@ -48,7 +48,9 @@ class Assignment:
     like: pa.Array
 
     def part(self, start: int, end: int) -> Assignment:
-        return Assignment(self.group_ids[start:end], self.codes[start:end], self.like[start:end])
+        # copies: a slice of an Arrow array is sent to a worker with all that it is a slice of
+        rows = pa.array(np.arange(start, end))
+        return Assignment(self.group_ids.take(rows), self.codes[start:end], self.like.take(rows))
 
     @property
     def splits(self) -> pa.Array:

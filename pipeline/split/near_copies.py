@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate
 
 import pyarrow as pa
 
 from pipeline.core.shards import Output
-from pipeline.engines.local import map_shards
+from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import Step
 from pipeline.job.workspace import Workspace
 from pipeline.label.sharing.near_copies import NearCopies, Numbers, Shares
@@ -22,12 +23,9 @@ def near_copies(work: Workspace, shards: Sequence[str]) -> NearCopies:
     """Return the near-copies of a job, by `split.similarity`; signatures are kept, so that growing signs new articles only."""
     folder = work.shared_signatures
     with work.writing_requests():  # several processes may label the job: they would write the same shards
-        map_shards(
-            Step(folder, [work.filtered], VERSION, "articles changed"),
-            shards,
-            transform=lambda shard: Output(_signed(work, shard)),
-            progress=work.progress("near-copies", len(shards), "shards"),
-        )
+        step = Step(folder, [work.filtered], VERSION, "articles changed")
+        progress = work.progress("near-copies", len(shards), "shards")
+        map_shards(work.engine, step, shards, partial(_signer, work), progress)
     counts = [work.filtered.tally([shard]).kept for shard in shards]
     signatures = signatures_of((folder.read(shard, ["signature"]) for shard in shards), sum(counts))
 
@@ -37,6 +35,10 @@ def near_copies(work: Workspace, shards: Sequence[str]) -> NearCopies:
 
     starts = dict(zip(shards, [0, *accumulate(counts)], strict=False))
     return NearCopies(groups(signatures, work.config.split.similarity), starts, likeness)
+
+
+def _signer(work: Workspace) -> Transform:
+    return lambda shard, _: Output(_signed(work, shard))
 
 
 def _signed(work: Workspace, shard: str) -> pa.Table:

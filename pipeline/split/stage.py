@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain, pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from pipeline.core.files import digest_of, read_json, write_json
 from pipeline.core.options import in_key
 from pipeline.core.shards import Output, read_order, rejected_table
-from pipeline.engines.local import map_shards
+from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.job.workspace import Workspace
 from pipeline.split import keep_out
@@ -45,21 +46,21 @@ def run(work: Workspace) -> None:
     """Bring `split/` up to date with `reviewed/`; new assignments are logged before anything uses them."""
     shards = read_order(work.articles)
     signing, splitting = _steps(work, shards)
-    map_shards(
-        signing,
-        shards,
-        transform=lambda shard: Output(_texts(work, shard)),
-        progress=work.progress("split", len(shards), "shards"),
-    )
+    progress = partial(work.progress, "split", len(shards), "shards")
+    map_shards(work.engine, signing, shards, partial(_signer, work), progress())
     starts = np.cumsum([0, *(work.signatures.tally([shard]).kept for shard in shards)]).tolist()
     assignment = _assigned(work, shards)
     part_of = {shard: assignment.part(*bounds) for shard, bounds in zip(shards, pairwise(starts), strict=True)}
-    map_shards(
-        replace(splitting, extra=lambda shard: _digest(part_of[shard])),
-        shards,
-        transform=lambda shard: _emit(work.signatures.read(shard, ["id"]).column("id"), part_of[shard]),
-        progress=work.progress("split", len(shards), "shards"),
-    )
+    splitting = replace(splitting, extra=lambda shard: _digest(part_of[shard]))
+    map_shards(work.engine, splitting, shards, partial(_splitter, work), progress(), says=part_of.__getitem__)
+
+
+def _signer(work: Workspace) -> Transform:
+    return lambda shard, _: Output(_texts(work, shard))
+
+
+def _splitter(work: Workspace) -> Transform:
+    return lambda shard, part: _emit(work.signatures.read(shard, ["id"]).column("id"), part)
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.core.progress import progress_bar
 from pipeline.core.shards import REJECTED, Output
-from pipeline.engines.local import map_shards
+from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import DONE, Step
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
@@ -23,12 +24,19 @@ def run(work: Workspace, options: TopicOptions, shards: Sequence[str]) -> None:
     if not options.drop:
         return
     dropped = _dropped(work, options)
+    step, progress = _step(work, options, dropped), progress_bar("topics", len(shards), "shards")
     map_shards(
-        _step(work, options, dropped),
+        work.engine,
+        step,
         shards,
-        transform=lambda shard: _parted(work.filter_output.read(shard), dropped),
-        progress=progress_bar("topics", len(shards), "shards"),
+        partial(_parter, work),
+        progress,
+        says=lambda shard: {digest: dropped[digest] for digest in step.extra(shard)},
     )
+
+
+def _parter(work: Workspace) -> Transform:
+    return lambda shard, dropped: _parted(work.filter_output.read(shard), dropped)
 
 
 def state(work: Workspace, options: TopicOptions, shards: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pipeline.collect.reading.items import InputItem
 from pipeline.core.errors import ConfigError, InputError, LabelmillError, MissingExtra
-from pipeline.core.files import digest_of, printable_path
+from pipeline.core.files import digest_of, file_digest, printable_path
 from pipeline.core.hints import did_you_mean
 
 
@@ -52,6 +52,9 @@ class LocalFile:
         shown = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
         self.label = printable_path(shown)
         self._digest_of_file = digest_of_file
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_digest_of_file": file_digest}  # a cache of all files' digests stays here
 
     def digest(self) -> str:
         return self._digest_of_file(self.path)

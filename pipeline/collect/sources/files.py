@@ -19,7 +19,7 @@ from pipeline.collect.reading.items import ReadOptions
 from pipeline.collect.unit_names import hyphenated
 from pipeline.core import contracts
 from pipeline.core.errors import ConfigError
-from pipeline.core.files import digest_of
+from pipeline.core.files import digest_of, file_digest
 from pipeline.core.types import ARTICLE_COLUMNS, BadRow, RawRow, Unit
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Source(contracts.Source):
         self._options, self._folder, self._digest_of_file = options, folder, digest_of_file
         self._locations: dict[str, locations.FileLocation] = {}
         self._workers: Workers | None = None
+        self._extractors = os.cpu_count() or 1
         self.notes: dict[str, str] = {}
         try:
             "".encode("utf-8" if options.encoding == "auto" else options.encoding)
@@ -93,6 +94,18 @@ class Source(contracts.Source):
             with location.errors():
                 yield from reader(locations.item(location), read_options)
 
+    def apart(self, unit: Unit) -> Source | None:
+        """Return a source of the unit's files alone; pages are extracted on all cores already."""
+        parts = {part: self._locations[part] for part in unit.parts}
+        if {self._format(location) for location in parts.values()} & {"html", "warc"}:
+            return None
+        apart = Source(self._options, self._folder, file_digest)
+        apart._locations = parts
+        return apart
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_digest_of_file": file_digest, "_workers": None, "_extractors": 1}
+
     def close(self) -> None:
         """End the workers."""
         if self._workers is not None:
@@ -104,7 +117,7 @@ class Source(contracts.Source):
         from pipeline.collect.html.workers import Workers
 
         if self._workers is None:
-            self._workers = Workers(os.cpu_count() or 1, mode=self._options.mode)
+            self._workers = Workers(self._extractors, mode=self._options.mode)
         return self._workers.extract_all(items)
 
     def _match(self, pattern: str) -> Sequence[locations.FileLocation]:

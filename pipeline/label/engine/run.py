@@ -7,10 +7,10 @@ A further lane (an endpoint's Batch API) is one more branch here: the same reque
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from pipeline.core.coroutines import run_coroutine
+from pipeline.core.engine import Task
 from pipeline.core.types import Request
 from pipeline.label.engine.monitor import now
 from pipeline.label.engine.online import OnlineRun
@@ -18,15 +18,15 @@ from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Record
 
 
-def ask_all(batches: Iterator[list[Request]], context: RunContext) -> None:
-    """Ask everything that the ledger does not know.  `batches` is drawn only as fast as there is room; `context.on_finished` is
-    called once for each request.
+def ask_all(batches: Iterator[list[Request]], context: RunContext, count: int = 0) -> None:
+    """Ask everything that the ledger does not know, in about `count` batches.  `batches` is drawn only as fast as there is room;
+    `context.on_finished` is called once for each request.
 
     Raises Paused when the endpoint, the budget, a breaker or the user stopped the job; all that was answered is in the ledger by
     then.
     """
     if context.provider.batches():
-        _answer_batches(batches, context)
+        _answer_batches(batches, context, count)
     else:
         run_coroutine(_online(batches, context))
 
@@ -35,21 +35,30 @@ async def _online(batches: Iterator[list[Request]], context: RunContext) -> None
     await OnlineRun(context, batches).run()
 
 
-def _answer_batches(batches: Iterator[list[Request]], context: RunContext) -> None:
-    for batch in batches:
+def _answer_batches(batches: Iterator[list[Request]], context: RunContext, count: int) -> None:
+    waiting: dict[str, dict[bytes, Request]] = {}  # batches that are being answered, by task
+    tasks = _tasks(batches, context, waiting)
+    for name, replies, seconds in context.answering(tasks, count):
+        requests = waiting.pop(name)
+        fresh = [
+            Record(key, "answered", reply, 1, seconds / len(requests), now(), cost_usd=0.0, lane="local")
+            for key, reply in zip(requests, replies, strict=True)
+        ]
+        context.ledger.put(fresh)
+        for record in fresh:
+            context.finish(requests[record.key], record)
+
+
+def _tasks(
+    batches: Iterator[list[Request]], context: RunContext, waiting: dict[str, dict[bytes, Request]]
+) -> Iterator[Task]:
+    """Yield batches of what the ledger does not know, and finish what it knows."""
+    for number, batch in enumerate(batches):
         requests = {request.key: request for request in batch}
         earlier = context.ledger.get(list(requests))
-        missing = [request for key, request in requests.items() if key not in earlier]
-        last_records = {key: records[-1] for key, records in earlier.items()}
-        if missing:
-            started = time.monotonic()
-            replies = context.provider.answer(missing)
-            seconds = (time.monotonic() - started) / len(missing)
-            fresh = [
-                Record(request.key, "answered", reply, 1, seconds, now(), cost_usd=0.0, lane="local")
-                for request, reply in zip(missing, replies, strict=True)
-            ]
-            context.ledger.put(fresh)
-            last_records.update((record.key, record) for record in fresh)
-        for key, request in requests.items():
-            context.finish(request, last_records[key])
+        if missing := {key: request for key, request in requests.items() if key not in earlier}:
+            name = f"batch {number}"
+            waiting[name] = missing
+            yield Task(name, (name, list(missing.values())))
+        for key, records in earlier.items():
+            context.finish(requests[key], records[-1])

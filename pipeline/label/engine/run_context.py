@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from pipeline.core.contracts import Provider
+from pipeline.core.engine import Task
 from pipeline.core.files import digest_of
 from pipeline.core.types import Reply, Request
 from pipeline.job.label_options import LabelOptions, Price
@@ -20,8 +23,25 @@ from pipeline.label.pacing.rate_limiter import TokenEstimate
 OnFinished = Callable[[Request, Record | None, str | None, str], None]
 """(request, its last record or None, code of the failure, detail): called once for each request."""
 
+Answered = tuple[str, list[Reply], float]
+"""(name of a task, the replies to its requests, seconds)"""
+
+Answering = Callable[[Iterable[Task], int], Iterator[Answered]]
+"""What answers tasks of (name, requests) of which there are about so many, in any order."""
+
 OnLateReply = Callable[[Request, Record, str], None]
 """(request, its last record, what that is worth): called for each reply of a batch that no run has judged yet."""
+
+
+def answerer(provider: Provider) -> Callable[[tuple[str, Sequence[Request]]], Answered]:
+    """Return what answers a task's batch by this provider, in this process."""
+
+    def answer(given: tuple[str, Sequence[Request]]) -> Answered:
+        name, requests = given
+        started = time.monotonic()
+        return name, provider.answer(requests), time.monotonic() - started
+
+    return answer
 
 
 class RunContext:
@@ -35,12 +55,14 @@ class RunContext:
         monitor: Monitor,
         on_finished: OnFinished,
         retry_rejected: bool = False,
+        answering: Answering | None = None,
     ) -> None:
         self._retry_rejected = retry_rejected
         self.builder, self.ledger, self.options = builder, ledger, options
         self.monitor, self.on_finished = monitor, on_finished
         self.on_late_reply: OnLateReply = lambda *_: None
         self.provider = provider = builder.provider
+        self.answering = answering if answering and provider.in_processes else self._answer_here
         self.pool = provider.pool  # it computes here: nothing is paced, cut off or paid
         self.model, most_output = provider.model, provider.max_output_tokens
         self.prices = Prices(options.prices, provider.base_url)
@@ -51,6 +73,9 @@ class RunContext:
         self.context_fit = ContextFit(builder, options.on_too_long, most_output)
         if self.budget_usd is not None:
             self.bound.check(self.model or builder.provider_name)
+
+    def _answer_here(self, tasks: Iterable[Task], count: int) -> Iterator[Answered]:
+        return map(answerer(self.provider), (task.given for task in tasks))
 
     def cost_usd(self, reply: Reply) -> float | None:
         """Return the dollars of a reply: as billed, where a gateway says so, else by the model that served it, else by the one that

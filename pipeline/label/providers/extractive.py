@@ -85,6 +85,8 @@ class Provider(contracts.Provider):
         digest = fitted.get("sha256") or file_digest(models / fitted["file"])
         return {"version": 1, "statistics": digest, **rest, **asked}
 
+    in_processes = True
+
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
         return [Reply(json.dumps(self._extract(request.article), ensure_ascii=False), "stop") for request in requests]
 

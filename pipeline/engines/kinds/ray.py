@@ -1,0 +1,142 @@
+"""Engine of a Ray cluster: a map's tasks are Ray's, which places them, and runs those of a lost node elsewhere.
+
+The job's folder and its sources must lie where all nodes see them under the same path, and labelmill be installed there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from pipeline.core import engine
+from pipeline.core.engine import Build, Task
+from pipeline.core.errors import LabelmillError, MissingExtra
+from pipeline.engines import worker
+
+_log = logging.getLogger("labelmill.engine")
+_RETRIES = 3  # of a task whose worker or node is lost
+_CANCEL_SECONDS = 30
+_CONNECT_SECONDS = 10
+
+
+class Options(engine.EngineOptions):
+    type: Literal["ray"] = "ray"
+    address: str | None = "auto"  # of a cluster: auto, ray://host:10001; null: one is started on this machine
+    cpus: float = Field(default=1, gt=0)  # of a task: more where its models need more memory than a core's share
+
+
+class Engine(engine.Engine):
+    """Tasks of Ray, twice as many at a time as the cluster has room for."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._is_ours = False  # the connection
+
+    def map(self, stage: str, build: Build, tasks: Iterable[Task], count: int) -> Iterator[Any]:
+        left, running = iter(tasks), dict[Any, Task]()
+        if (task := next(left, None)) is None:
+            return
+        ray = self._connected()
+        run = ray.remote(max_retries=_RETRIES, num_cpus=self._options.cpus)(_run)
+        fixed = ray.put((str(Path.cwd()), sys.path, pickle.dumps(build)))
+        try:
+            while task or running:
+                while task and len(running) < self._room(ray):
+                    running[run.remote(fixed, task.given)] = task
+                    task = next(left, None)
+                (done, *_), _ = ray.wait(list(running), num_returns=1)
+                result = _result(ray, stage, running[done].name, done)
+                del running[done]
+                yield worker.log(result)
+        finally:
+            if running:  # an error, a signal: whoever made the map must not find its files changed afterwards
+                for reference in running:
+                    ray.cancel(reference, force=True)
+                ray.wait(list(running), num_returns=len(running), timeout=_CANCEL_SECONDS)
+
+    def _room(self, ray: Any) -> int:
+        """Return how many tasks may be under way: nodes come and go."""
+        return max(2, 2 * int(ray.cluster_resources().get("CPU", 1) / self._options.cpus))
+
+    def _connected(self) -> Any:
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else each start warns of a future default
+        try:
+            import ray
+        except ImportError as error:
+            raise MissingExtra("engine: {type: ray}", "ray") from error
+        if not ray.is_initialized():
+            own: dict[str, Any] = {} if self._options.address else {"include_dashboard": False}
+            try:
+                _check_reached(self._options.address)
+                with _signals_kept():
+                    ray.init(self._options.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+            except (OSError, RuntimeError, ValueError) as error:
+                reason = str(error).strip().splitlines()[0]
+                raise LabelmillError(
+                    f"engine.address: {self._options.address}: no Ray cluster to be reached ({reason})"
+                ) from error
+            self._is_ours = True
+        return ray
+
+    def close(self) -> None:
+        if self._is_ours:
+            import ray
+
+            ray.shutdown()
+            self._is_ours = False
+
+
+def _check_reached(address: str | None) -> None:
+    """Raise OSError where nobody listens at an address with a port: Ray itself would wait for minutes."""
+    parts = urlsplit(address if address and "://" in address else f"//{address}")
+    if parts.hostname and parts.port:
+        socket.create_connection((parts.hostname, parts.port), _CONNECT_SECONDS).close()
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep the handlers of signals, which Ray takes for itself as it starts."""
+    if threading.current_thread() is not threading.main_thread():  # no signals there
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _run(fixed: tuple[str, list[str], bytes], given: Any) -> worker.Result:
+    """Run a task in a process of Ray: in the folder and with the modules of the process that has the job."""
+    folder, path, build = fixed
+    os.chdir(folder)
+    sys.path += [entry for entry in path if entry not in sys.path]
+    return worker.run(build, given)
+
+
+def _result(ray: Any, stage: str, name: str, reference: Any) -> worker.Result:
+    """Return a task's result.  Raises what it raised, and LabelmillError where Ray gave up on it."""
+    try:
+        result: worker.Result = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise LabelmillError(
+            f"{stage}: {name} was lost with its worker {_RETRIES + 1} times (Ray: {reason}); what is made is kept, the same "
+            "command goes on"
+        ) from error
+    return result
