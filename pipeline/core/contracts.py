@@ -318,9 +318,7 @@ class Provider(Plugin):
         """Return the endpoint's Batch API, for `label.via: batch`; None: it has none."""
         return None
 
-    in_processes: ClassVar[bool] = (
-        False  # whether `answer` may run in several at once, each with a provider of its own (`engine`)
-    )
+    in_processes: ClassVar[bool] = False  # whether several may `answer` at once, each in a process of its own
 
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
         """Return the replies to a batch, in its order, computed in this process."""
