@@ -299,8 +299,6 @@ class Provider(Plugin):
         answer where there was one."""
         return None
 
-    # --- requests ---
-
     async def open(self) -> None:
         """Get ready for `ask`: a session, a model.  Raises EndpointError, ModelError, MissingExtra."""
 
@@ -318,7 +316,8 @@ class Provider(Plugin):
         """Return the endpoint's Batch API, for `label.via: batch`; None: it has none."""
         return None
 
-    in_processes: ClassVar[bool] = False  # whether several may `answer` at once, each in a process of its own
+    in_processes: ClassVar[bool] = False
+    """Whether several may `answer` at once, each in a process of its own (`engine` of the job file)."""
 
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
         """Return the replies to a batch, in its order, computed in this process."""
