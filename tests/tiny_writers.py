@@ -27,14 +27,14 @@ def tokenizer() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", eos_token="</s>", unk_token="<unk>")
 
 
-def t5(folder: Path) -> Path:
+def t5(folder: Path, dropout: float = 0.1) -> Path:
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
     made = tokenizer()
     torch.manual_seed(0)
     config = T5Config(
-        vocab_size=len(made), d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, dropout_rate=0.1, pad_token_id=0,
+        vocab_size=len(made), d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, dropout_rate=dropout, pad_token_id=0,
         eos_token_id=1, decoder_start_token_id=0,
     )  # fmt: skip
     T5ForConditionalGeneration(config).save_pretrained(folder)
