@@ -99,7 +99,7 @@ def test_a_ranker_learns_the_style_of_its_labels(trained_job: Path) -> None:
 def test_it_is_not_trained_again(trained_job: Path) -> None:
     before = (student_of(trained_job) / "manifest.json").read_bytes()
     done = command("train", trained_job)
-    assert done.returncode == 0 and "judged on" in done.stdout and "ranker is +" in done.stdout
+    assert done.returncode == 0 and "judged on" in done.stdout and "ranker against it: +" in done.stdout
     assert (student_of(trained_job) / "manifest.json").read_bytes() == before
     assert json.loads(command("train", trained_job, "--json").stdout)["figures"] == json.loads(before)["figures"]
 

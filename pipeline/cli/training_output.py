@@ -25,7 +25,7 @@ def trained(folder: Path, manifest: dict[str, Any]) -> None:
     print(f"  {manifest['student']:<12} {_figure(figures['student'][measure])}")
     for name, baseline in figures["baselines"].items():
         gap = figures["differences"][name]
-        print(f"  {name:<12} {_figure(baseline[measure])}   {manifest['student']} is {_figure(gap, '+')} better")
+        print(f"  {name:<12} {_figure(baseline[measure])}   {manifest['student']} against it: {_figure(gap, '+')}")
     others = [f"{name} {100 * of['mean']:.1f}" for name, of in figures["student"].items() if name != measure]
     if others:
         print(f"  {', '.join(others)}")
