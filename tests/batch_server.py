@@ -39,6 +39,8 @@ class Plan:
     forget: int = 0  # answers that are billed and do not stand in the file
     counts_all: bool = False  # what failed is counted as completed, too
     no_output: bool = False  # it has answers, and names no file
+    names_late: int = 0  # looks at it, once it is over, that name no file yet
+    counts_nothing: bool = False  # as some gateways
     errors: list[dict[str, Any]] | None = None  # why it failed as a whole
 
 
@@ -258,19 +260,25 @@ class BatchServer(Server):
 
     def _told(self, batch: Batch) -> dict[str, Any]:
         status = self._status(batch)
-        output = f"output-{batch.id}" if batch.answers and not batch.plan.no_output else None
+        is_late = status in FINAL and batch.plan.names_late > 0
+        batch.plan.names_late -= is_late
+        output = f"output-{batch.id}" if batch.answers and not batch.plan.no_output and not is_late else None
         failed = sum(
             line["error"] is None or line["error"]["code"] not in ("batch_expired", "batch_cancelled")
             for line in batch.errors
         )
+        counts = {
+            "total": len(batch.lines),
+            "completed": batch.answered + (failed if batch.plan.counts_all else 0),
+            "failed": failed,
+        }
         return {
             "id": batch.id, "object": "batch", "endpoint": "/v1/chat/completions", "input_file_id": batch.file,
             "completion_window": "24h", "status": status, "created_at": int(batch.made),
             "metadata": {"labelmill": batch.name} if self.keeps_metadata else None,
             "output_file_id": output, "error_file_id": f"error-{batch.id}" if batch.errors else None,
             "errors": {"object": "list", "data": batch.problems} if batch.problems else None,
-            "request_counts": {"total": len(batch.lines), "completed": batch.answered + (failed if batch.plan.counts_all else 0),
-                               "failed": failed},
+            "request_counts": None if batch.plan.counts_nothing else counts,
         }  # fmt: skip
 
 

@@ -205,6 +205,20 @@ def test_a_batch_without_an_output_file_is_no_success(
     assert money.spent == pytest.approx(10 * ONE) and money.lost >= 10 * ONE and money.lost_requests == 10
 
 
+def test_where_nothing_is_counted_a_completed_batch_has_answered_all(make_job: JobMaker, server: BatchServer) -> None:
+    """Its file is named a moment later, or never: then what it billed is lost, and asked again."""
+    server.plans = [Plan(counts_nothing=True, names_late=2), Plan(counts_nothing=True)]
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    assert_paid_once(path, server, 10)
+    server.plans = [Plan(), Plan(counts_nothing=True, no_output=True), Plan(counts_nothing=True)]
+    path = batch_job(make_job, server, 14)
+    finish(path)
+    money = ledger_of(path).report.spending()
+    assert money.lost_requests == 4 and money.spent == pytest.approx(14 * ONE)
+    assert money.spent + money.lost >= server.billed_usd
+
+
 def test_failed_requests_that_are_counted_as_completed_are_not_missing(
     make_job: JobMaker, server: BatchServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -25,10 +25,7 @@ class Downloads:
         """Return the state with the names of its files: some endpoints name them a moment after they say that a batch is over."""
         pauses = Pauses()
         for _ in range(DOWNLOADS):
-            lacks = (state.completed and not state.output_file) or (
-                state.failed and not state.error_file and not state.output_file
-            )
-            if not lacks:
+            if not _lacks_files(state):
                 break
             await sleep(self._stop, pauses.take())
             state = await persist(self._stop, self._api.retrieve, state.id)
@@ -44,10 +41,10 @@ class Downloads:
                 path.touch()
                 sync(path)  # the raw answers are on the disk before anything reads them
             lines = {kind: _lines(path) for kind, path in files.items()}
-            if not tries_left or not _is_short(lines, state):
+            if not tries_left or not _is_short(lines, state, batch.requests):
                 break
             _log.warning(
-                f"batch {batch.batch_id}: {sum(lines.values()):,} of {state.completed:,} answers came; once more"
+                f"batch {batch.batch_id}: {sum(lines.values()):,} of {state.completed or batch.requests:,} answers came; once more"
             )
             for path in files.values():
                 path.unlink()
@@ -55,8 +52,20 @@ class Downloads:
         return list(files.values())
 
 
-def _is_short(lines: dict[str, int], state: BatchState) -> bool:
-    """Return whether files have fewer lines than the endpoint counted; some count what failed as completed, too."""
+def _lacks_files(state: BatchState) -> bool:
+    """Return whether files are still to be named, by the endpoint's counts; where it counts nothing, a completed batch has one."""
+    if state.status == "completed" and not state.total and not state.completed:
+        return not (state.output_file or state.error_file)
+    return bool(
+        (state.completed and not state.output_file) or (state.failed and not (state.error_file or state.output_file))
+    )
+
+
+def _is_short(lines: dict[str, int], state: BatchState, requests: int) -> bool:
+    """Return whether files have fewer lines than the endpoint counted; some count what failed as completed, too, and some count
+    nothing: a line stands there for every request that a completed batch had."""
+    if state.status == "completed" and not state.total and not state.completed:
+        return bool(lines) and sum(lines.values()) < requests
     if not lines or (state.total and sum(lines.values()) >= state.total):
         return False
     fails_short = state.status == "completed" and lines.get("error", state.failed) < state.failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.core.types import Request
 from pipeline.label.cost.cost_bound import CostBound
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
-from pipeline.label.ledger.batches import Batch, Batches
+from pipeline.label.ledger.batches import Batch, Batches, Failed
 from pipeline.label.ledger.claims import LEASE_SECONDS
 
 TIER = "batch"
@@ -82,10 +82,15 @@ class LaneContext:
         return self.batches.note(batch, self.owner, durable, **columns)
 
     def end_batch(
-        self, batch: Batch, lost: bool = False, also_lost: tuple[float, int] = (0.0, 0), **columns: Any
+        self,
+        batch: Batch,
+        lost: bool = False,
+        also_lost: tuple[float, int] = (0.0, 0),
+        failures: Sequence[Failed] = (),
+        **columns: Any,
     ) -> int:
         """Note that a batch is over; return how many of its requests have no outcome.  Raises NotOurs."""
-        unanswered = self.batches.end(batch, self.owner, lost, also_lost, **columns)
+        unanswered = self.batches.end(batch, self.owner, lost, also_lost, failures, **columns)
         for file in self._folder.glob(f"{batch.name}.*"):
             file.unlink(missing_ok=True)
         self.context.monitor.events.write("batch_over", batch=batch.name, unanswered=unanswered, **columns)

@@ -24,7 +24,7 @@ from pipeline.label.engine.failure_policy import policy_of
 from pipeline.label.engine.monitor import now
 from pipeline.label.engine.retries import check_whole
 from pipeline.label.ledger import Record
-from pipeline.label.ledger.batches import MAX_FAILURES, Batch
+from pipeline.label.ledger.batches import MAX_FAILURES, Batch, Failed
 
 # answers in one synced transaction, and characters of them: each writes the pages of the key's index anew, which few share in a
 # small one
@@ -54,7 +54,7 @@ class Settled:
     def oddities(self) -> str:
         """Return in words what nobody would expect, empty where all is as it should be."""
         counts = {
-            "answers missing though the endpoint counted them (they count as lost)": self.missing,
+            "answers missing though the endpoint counted them, or was done (they count as lost)": self.missing,
             "answers twice (the first counts)": self.repeated,
             "answers to no question of this batch (ignored)": self.unknown,
             "lines that cannot be read": self.broken,
@@ -82,15 +82,20 @@ class Settling:
         self._at = now()
         self._seconds = max(0.0, self._context.ledger.database.now() - (batch.posted_at or batch.created_at))
         batch = await self._answers(batch, files, settled)
-        self._failures(batch, settled)
+        failures = self._failures(batch, settled)
         # the endpoint counted, and bills, answers that stand in no file
         accounted = settled.answered + settled.earlier
-        settled.missing = max(0, min(state.completed - accounted, batch.requests - accounted - settled.failing))
+        # where it counts nothing, a batch that it completed has answered all that it does not say failed
+        counted = batch.requests if state.status == "completed" and not state.total else 0
+        answered = state.completed or counted
+        settled.missing = max(0, min(answered - accounted, batch.requests - accounted - settled.failing))
         lost_usd, lost_requests = await self._twins(batch)
         missing_usd, missing_requests = self._missing(batch, settled)
         detail = settled.oddities() or (f"{state.problem}"[:300] if state.problem else None)
         also_lost = (lost_usd + missing_usd, lost_requests + missing_requests)
-        settled.unanswered = self._lane.end_batch(batch, also_lost=also_lost, state=state.status, detail=detail)
+        settled.unanswered = self._lane.end_batch(
+            batch, also_lost=also_lost, failures=failures, state=state.status, detail=detail
+        )
         return settled
 
     # --- answers ---
@@ -195,8 +200,8 @@ class Settling:
 
     # --- failures ---
 
-    def _failures(self, batch: Batch, settled: Settled) -> None:
-        """Reject what the endpoint rejects for good, and count what failed by itself: all of that goes by the failure table."""
+    def _failures(self, batch: Batch, settled: Settled) -> list[Failed]:
+        """Reject what the endpoint rejects for good, and return what failed by itself: all of that goes by the failure table."""
         held = self._batches.held(batch.name, list(settled.failures))
         settled.unknown += len(
             settled.failures.keys() - held - self._context.ledger.asked(settled.failures.keys() - held)
@@ -205,7 +210,7 @@ class Settling:
         settled.paid_failures = sum(settled.failures[key][1].may_be_paid for key in held)
         has_witness = self._context.ledger.has_answers()
         rejections: list[tuple[Record, float | None]] = []
-        counted: list[tuple[bytes, str, str, int]] = []
+        counted: list[Failed] = []
         for key in sorted(held):
             ask, failure = settled.failures[key]
             policy, text = policy_of(failure), str(failure)
@@ -221,7 +226,7 @@ class Settling:
                 counted.append((key, failure.code, text, 1))
         for start in range(0, len(rejections), GROUP):
             settled.rejected += len(self._batches.settle(batch.name, rejections[start : start + GROUP]))
-        self._batches.note_failures(counted)
+        return counted
 
     def _is_cut(self, failure: RequestFailed) -> bool:
         return failure.code == TOO_LONG and self._context.options.on_too_long == "truncate"
@@ -266,6 +271,14 @@ class Settling:
                 usd, requests = usd + cost, requests + count
         return usd, requests
 
+    def _replies(self, path: Path) -> Iterator[Reply]:
+        """Yield the replies to questions of ours in a file, each once."""
+        seen: set[str] = set()
+        for line in self._api.read(path):
+            if line and line.reply and line.custom_id not in seen and key_of(line.custom_id):
+                seen.add(line.custom_id)
+                yield line.reply
+
     async def other(self, batch: Batch) -> BatchState | None:
         """Return a batch that was made beside this one, which was posted twice, where it is under way or has answers.
 
@@ -292,10 +305,9 @@ class Settling:
             output = state.output_file
             path.unlink(missing_ok=True)
             await persist(self._stop, self._api.download, output, path)
-            for line in self._api.read(path):
-                if line is not None and line.reply is not None:
-                    count += 1
-                    cost += self._record(batch, b"", 1, line.reply)[1] or 0.0
+            for reply in self._replies(path):
+                count += 1
+                cost += self._record(batch, b"", 1, reply)[1] or 0.0
         _log.warning(
             f"batch {batch.batch_id} was made twice by the endpoint: {twin.id} is cancelled; it had answered {count:,} requests, "
             f"for ${cost:.4f}, which count as lost"

@@ -60,6 +60,8 @@ class Batch:
         return self.completed + self.failed
 
 
+Failed = tuple[bytes, str, str, int]
+"""(key, code, text, how often) of a request that failed in a batch by itself."""
 _COLUMNS = tuple(field.name for field in fields(Batch))
 
 
@@ -233,15 +235,18 @@ class Batches:
             )
         return sizes
 
-    def note_failures(self, failures: Iterable[tuple[bytes, str, str, int]]) -> None:
+    def note_failures(self, failures: Iterable[Failed]) -> None:
         """Count that requests (key, code, text, how often) failed in a batch, each by itself."""
         with self._database.transaction(durable=False):
-            self._database.executemany(
-                "INSERT INTO batch_failures (key, failures, code, detail) VALUES (?, ?, ?, ?) ON CONFLICT (key)"
-                " DO UPDATE SET failures = batch_failures.failures + excluded.failures, code = excluded.code,"
-                " detail = excluded.detail",
-                [(key, count, code[:60], storable(detail[:300])) for key, code, detail, count in failures],
-            )
+            self._count_failures(failures)
+
+    def _count_failures(self, failures: Iterable[Failed]) -> None:
+        self._database.executemany(
+            "INSERT INTO batch_failures (key, failures, code, detail) VALUES (?, ?, ?, ?) ON CONFLICT (key)"
+            " DO UPDATE SET failures = batch_failures.failures + excluded.failures, code = excluded.code,"
+            " detail = excluded.detail",
+            [(key, count, code[:60], storable(detail[:300])) for key, code, detail, count in failures],
+        )
 
     def exhausted(self, keys: Sequence[bytes]) -> set[bytes]:
         """Return which of these keys failed in so many batches that they go into no further one."""
@@ -250,17 +255,25 @@ class Batches:
         return {bytes(key) for (key,) in self._database.execute(query, (MAX_FAILURES, *keys))} if keys else set()
 
     def end(
-        self, batch: Batch, owner: str, lost: bool = False, also_lost: tuple[float, int] = (0.0, 0), **columns: Any
+        self,
+        batch: Batch,
+        owner: str,
+        lost: bool = False,
+        also_lost: tuple[float, int] = (0.0, 0),
+        failures: Sequence[Failed] = (),
+        **columns: Any,
     ) -> int:
         """Give the claims back that a batch holds still, and note that it is over; return how many they were.
 
         `lost`: what they reserve counts as lost, for the endpoint may have billed it.  `also_lost`: (dollars, requests) of what it
-        has billed that nobody can use.  Raises NotOurs.
+        has billed that nobody can use.  `failures` are counted with it, once, however often it was begun to be settled.  Raises
+        NotOurs.
         """
         with self._database.transaction(durable=True):
             changes = {"settled_at": self._database.now(), **columns}
             if not self._update(batch.name, owner, changes):
                 raise NotOurs
+            self._count_failures(failures)
             self._database.execute(
                 "UPDATE workers SET lost_usd = lost_usd + ?, lost_requests = lost_requests + ? WHERE worker = ?",
                 (*also_lost, batch.name),

@@ -199,7 +199,7 @@ class Batches(BatchApi):
         return value
 
     async def _failure_of(self, response: aiohttp.ClientResponse, sent: dict[str, Any]) -> RequestFailed:
-        data = self._endpoint.connection.without_secrets(await response.content.read(MOST_ERROR_BYTES))
+        data = self._endpoint.connection.redaction.without_secrets(await response.content.read(MOST_ERROR_BYTES))
         failure = self._endpoint.failure(sent, response.status, data, response.headers, None)
         if self._route and response.status < 500 and _UNKNOWN_ROUTE.search(read_error(data).text):
             self._route = {}  # a gateway that keeps all files in one place, and knows the model by another name
@@ -237,7 +237,8 @@ class Batches(BatchApi):
         texts = [f"{_at_line(row)}{row.get('code') or 'error'}: {row.get('message') or ''}" for row in rows]
         text = "; ".join(texts[:3]) + (f" and {len(texts) - 3:,} more" if len(texts) > 3 else "")
         text = (
-            self._endpoint.connection.without_secrets(text.encode()).decode()[:500] or "the endpoint does not say why"
+            self._endpoint.connection.redaction.without_secrets(text.encode()).decode()[:500]
+            or "the endpoint does not say why"
         )
         code = str(rows[0].get("code") or "batch_failed") if rows else "batch_failed"
         too_large = _QUEUE_FULL.search(text) or (not any(row.get("line") for row in rows) and _TOO_LARGE.search(text))
@@ -272,16 +273,16 @@ class Batches(BatchApi):
             try:
                 return chat_completions.reply_of(body, line, headers)
             except failures.ErrorInside as inside:
-                data = self._endpoint.connection.without_secrets(inside.body)
+                data = self._endpoint.connection.redaction.without_secrets(inside.body)
                 raise self._endpoint.failure(self._endpoint.body(None), inside.status, data, headers, inside) from None
             except RequestFailed as failure:
-                text = self._endpoint.connection.without_secrets(str(failure).encode()).decode()
+                text = self._endpoint.connection.redaction.without_secrets(str(failure).encode()).decode()
                 paid = failure.may_be_paid
                 raise RequestFailed(failure.kind, failure.code, text, may_be_paid=paid, reply=failure.reply) from None
         error_body = body if body is not None and not error else {"error": error}
         if isinstance(error, dict) and error.get("code") in _NOT_RUN:
             raise RequestFailed("transient", "not_run", str(error.get("message") or error["code"])[:300])
-        data = self._endpoint.connection.without_secrets(orjson.dumps(error_body, default=str))
+        data = self._endpoint.connection.redaction.without_secrets(orjson.dumps(error_body, default=str))
         raise self._endpoint.failure(self._endpoint.body(None), status, data, headers, None)
 
 

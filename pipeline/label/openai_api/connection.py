@@ -1,4 +1,4 @@
-"""The way to an endpoint: what every request to it carries, the proxy between, and what no text may tell.
+"""The way to an endpoint: what every request to it carries, and the proxy between (`redaction`: what no text may tell).
 
 Every call goes through `Connection.send`, so that checks and requests reach the same server as the same user.
 """
@@ -17,14 +17,13 @@ import orjson
 
 from pipeline.core.errors import EndpointError, MissingExtra, RequestFailed
 from pipeline.core.proxies import PROXY_ASKS, Proxy, proxy_of
+from pipeline.label.openai_api.redaction import Redaction, without_user
 
 CONNECT_SECONDS = 20  # how long a reply may take is the labelling engine's business
 MAX_REPLY_BYTES = 8 * 2**20
 MAX_HEADER_BYTES = 2**18  # of one header: gateways pass on whole policies and traces in them
 # As OpenAI's own client does, to whichever address: a gateway in front of their API needs them, and neither is a credential.
 _OF_ENVIRONMENT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
-_SHORT = 6  # characters: a shorter secret may be a part of any word
-_USER = re.compile(r"(?<=://)[^/@\s'\"]+@")
 
 
 class Connection:
@@ -39,8 +38,7 @@ class Connection:
         self._headers = {name: value for name, value in own.items() if value and name.lower() not in named}
         self._headers |= self._given
         secrets = [*self._given.values(), *filter(None, environment.values())]
-        parts = {part for value in secrets for part in (value, value.split()[-1])}  # also what stands behind a `Bearer`
-        self._secrets = sorted(parts, key=lambda part: (-len(part), part))  # one may be a part of another
+        self.redaction = Redaction(key, secrets, [urlsplit(base_url).netloc.rpartition("@")[0]])
         self._proxy: Proxy | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -64,6 +62,7 @@ class Connection:
         """
         self._check()
         self._proxy = proxy_of(self.base_url)
+        self.redaction.add_users(self._proxy.secrets if self._proxy else ())
         self._session = aiohttp.ClientSession(
             connector=_connector(self._proxy),
             timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS),
@@ -126,8 +125,15 @@ class Connection:
             ) as response:
                 is_sent = True
                 yield response
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise self._translated(error, is_sent) or error from error
+        except RequestFailed:
+            raise
+        except Exception as error:
+            if is_sent and not isinstance(error, aiohttp.ClientError | TimeoutError | ConnectionError):
+                raise  # by who reads it: its disk is full
+            failure = self._translated(error, is_sent)
+            if failure is None:
+                raise
+            raise failure from error
 
     @property
     def _proxy_url(self) -> str | None:
@@ -151,51 +157,25 @@ class Connection:
         """Return the failure of a proxy that does not connect to the endpoint: nothing was sent there."""
         if error.status == 407:
             return RequestFailed("fatal", "proxy", PROXY_ASKS)
-        text = self.redact(f"{self.through} does not connect to the endpoint (HTTP {error.status} {error.message})")
+        text = self.redaction.redact(
+            f"{self.through} does not connect to the endpoint (HTTP {error.status} {error.message})"
+        )
         return RequestFailed("transient" if error.status >= 500 or error.status == 429 else "fatal", "proxy", text)
 
     def _not_reached(self, error: Exception, may_be_paid: bool) -> RequestFailed:
         by = f", by {self.through}" if self._proxy else ""
-        text = self.redact(f"{type(error).__name__}: {error}{by}")
+        text = self.redaction.redact(f"{type(error).__name__}: {error}{by}")
         return RequestFailed("transient", "connection", text, may_be_paid=may_be_paid)
 
     @property
     def where(self) -> str:
         """The endpoint's address, without a user."""
-        return _USER.sub("", self.base_url)
+        return without_user(self.base_url)
 
     @property
     def through(self) -> str:
         """The proxy, in words."""
         return f"the proxy {self._proxy.where}" if self._proxy else "no proxy"
-
-    # --- what no text may tell ---
-
-    def without_secrets(self, data: bytes) -> bytes:
-        """Take echoed secrets out of the body of a failure, before a part that is cut out of it can hold half of one.
-
-        Bodies of answers stay as they are: a server that needs no key is often given a word for one (`none`).
-        """
-        data = data.replace(self._key.encode(), b"[key]") if self._key else data
-        for value in self._secrets:
-            if len(value) >= _SHORT:
-                data = data.replace(value.encode(), b"[header]").replace(orjson.dumps(value)[1:-1], b"[header]")
-        return data
-
-    def redact(self, text: str) -> str:
-        """Take key, headers, and the users of addresses, out of a text for people."""
-        text = text.replace(self._key, "[key]") if self._key else text
-        users = [urlsplit(self.base_url).netloc.rpartition("@")[0], *(self._proxy.secrets if self._proxy else ())]
-        for secret, word in [*((value, "[header]") for value in self._secrets), *((user, "[user]") for user in users)]:
-            text = _without(text, secret, word)
-        return _USER.sub("[user]@", text)
-
-
-def _without(text: str, secret: str, word: str) -> str:
-    """Return a text with a word in place of a secret; one that is short is only taken out where it stands alone."""
-    if len(secret) >= _SHORT:
-        return text.replace(secret, word)
-    return re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", word, text) if secret else text
 
 
 def _connector(proxy: Proxy | None) -> aiohttp.BaseConnector:

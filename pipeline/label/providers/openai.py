@@ -152,8 +152,8 @@ class Provider(contracts.Provider):
                 except failures.ErrorInside as error_inside:
                     status, data, inside = error_inside.status, error_inside.body, error_inside
                 except RequestFailed:  # for the same reason, in a text without the key
-                    return chat_completions.reply(self._connection.without_secrets(data), headers)
-            error = read_error(self._connection.without_secrets(data))
+                    return chat_completions.reply(self._connection.redaction.without_secrets(data), headers)
+            error = read_error(self._connection.redaction.without_secrets(data))
             if tentative.intersection((error.parameter, *refused(sent, status, error.parameter, error.text))):
                 raise RequestFailed("rejected", "unsupported_parameter", error.message[:300])
             if not self._may_adapt(body, sent, status, error):
@@ -243,7 +243,7 @@ class Provider(contracts.Provider):
             code = error.code if error.code.startswith("unsupported_") else f"unsupported_{error.code or 'parameter'}"
             error = replace(error, code=code, words=(code, *error.words))
         sent_as = f"HTTP {status}" if inside is None else "HTTP 200 with an error"
-        text = self._connection.redact(f"{sent_as} {error.code}: {error.message}".replace(" :", ":"))[:300]
+        text = self._connection.redaction.redact(f"{sent_as} {error.code}: {error.message}".replace(" :", ":"))[:300]
         if status == 401 and not self._connection.is_authorised:
             return RequestFailed("fatal", "no_api_key", _key_is_missing(self._connection, text))
         failure = failures.failure_of(status, error, text, headers, body, self._connection.where)
@@ -258,7 +258,9 @@ def _key_is_missing(connection: Connection, answer: str) -> str:
 
 def _refusal(connection: Connection, status: int, data: bytes) -> Exception:
     """Return what to raise for a refused list of models."""
-    message = PROXY_ASKS if status == 407 else read_error(connection.without_secrets(data)).message
+    message = PROXY_ASKS if status == 407 else read_error(connection.redaction.without_secrets(data)).message
     if status == 401 and not connection.is_authorised:
-        return Paused(_key_is_missing(connection, connection.redact(f"HTTP 401: {message}")))
-    return EndpointError(f"{connection.where}: {connection.redact(f'HTTP {status}: {message}')}"[:300], status=status)
+        return Paused(_key_is_missing(connection, connection.redaction.redact(f"HTTP 401: {message}")))
+    return EndpointError(
+        f"{connection.where}: {connection.redaction.redact(f'HTTP {status}: {message}')}"[:300], status=status
+    )
