@@ -261,7 +261,8 @@ def _given(config: JobConfig, taken: set[str]) -> list[str]:
 def _check_none(config: JobConfig) -> None:
     if config.label.before:
         raise ConfigError(
-            f"{config.file}: label.before: {config.label.provider!r} takes the article itself, without a prompt; leave it out (--set 'label.before=[]')"
+            f"{config.file}: label.before: {config.label.provider!r} takes the article itself, without a prompt; leave it out "
+            "(--set 'label.before=[]')"
         )
     if config.label.candidates:
         raise ConfigError(
