@@ -246,3 +246,18 @@ def test_a_quote_is_of_what_will_be_asked(make_job: JobMaker, server: Server) ->
 def test_a_number_that_is_none(make_job: JobMaker, until: Any) -> None:
     with pytest.raises(ConfigError, match=r"label\.until"):
         work_of(make_job([article(1)], label={"provider": "extractive", "until": until}))
+
+
+def test_a_quote_tells_what_all_rounds_take(make_job: JobMaker, server: Server) -> None:
+    """The figures are the first round's; how many articles there will be in all shows in the share that became rows so far."""
+    no_label_for_a_fifth(server)
+    path = openai_job(make_job, server, 400, until=60, brake=None)
+    assert "a quote tells once some" in " ".join(json.loads(command("quote", path, "--json").stdout)["notes"])
+    before = len(asked_about(run(path, last="review")))
+    larger = ["--set", "label.until=200"]
+    quoted = json.loads(command("quote", path, "--json", *larger).stdout)
+    [note] = [note for note in quoted["notes"] if note.startswith("label.until: this is the first round")]
+    in_all = int(note.partition("about ")[2].split()[0])
+    further = len(asked_about(run(path, "label.until=200", last="review"))) - before
+    assert quoted["to_ask"] < further and in_all == pytest.approx(further, rel=0.15)
+    assert "label.until" not in " ".join(json.loads(command("quote", path, "--json", *larger).stdout)["notes"])

@@ -31,6 +31,7 @@ from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.progress import selection
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.label.sharing.plan import SharingPlan
+from pipeline.label.until_notes import until_notes
 from pipeline.split.near_copies import near_copies
 
 _LOOKED_UP = 256
@@ -273,6 +274,8 @@ class _Survey:
             saved = cost[0] * self._saved_tokens / self._tokens, cost[1] * self._saved_tokens / self._tokens
         sharing = Saved(len(self._sharing), len(self._saved), *saved) if self._options.share else None
         has_batches = self._provider.batch_api() is not None
+        chosen = selection(self._work, self._labeller, read_order(self._work.articles))
+        rounds = [] if self._options.until is None else until_notes(chosen, rest)
         return Quote(
             articles=self._articles,
             answered=self._labelled,
@@ -293,17 +296,17 @@ class _Survey:
             tokens_per_minute=tpm,
             seconds_at_limits=at_limits,
             rest_seconds=seconds,
-            notes=[*([str(sharing)] if sharing else []), *self._notes(model, price is None and cost is None)],
+            notes=[
+                *([str(sharing)] if sharing else []),
+                *rounds,
+                *self._notes(model, price is None and cost is None),
+            ],
             saved=sharing,
             ways=quotes.ways(self._options.via, rest, times, share, requests) if has_batches else [],
         )
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:
         notes = []
-        if self._options.until is not None:
-            notes.append(
-                "label.until: others are asked about in place of those that become no row; they are not in this"
-            )
         if chain := self._labeller.chain:
             length = "count in what is at most" if self._most_output else "do not count: their length is not bounded"
             notes.append(

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,16 @@ class _Judged:
             return missing
         return max(missing, int(missing / _upper_bound(self.judged - self.judged_fallen, self.judged)))
 
+    def expected(self, target: int, share: float) -> int:
+        """Return how many more articles to ask for `target` rows where this share becomes rows, of those not judged yet, too."""
+        rows = self.judged - self.judged_fallen + (self.asked - self.judged) * share
+        return ceil(max(0.0, target - rows) / share) if share else 2**62
+
+    @property
+    def share(self) -> float | None:
+        """Which share of the judged ones became rows, None where none was judged."""
+        return (self.judged - self.judged_fallen) / self.judged if self.judged else None
+
 
 @dataclass(frozen=True)
 class Shortfall:
@@ -62,6 +72,16 @@ class Shortfall:
     def count(self) -> int:
         """Return how many articles are to be drawn, in all."""
         return sum(self.to_draw.values())
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What `until` will take: articles in the `first_round` to come, and `in_all`, where `rows` of so many `judged` became rows."""
+
+    first_round: int
+    in_all: int
+    judged: int
+    rows: int
 
 
 class Selection:
@@ -90,6 +110,22 @@ class Selection:
             if (short := target - (judged.asked - judged.fallen) - unasked) > 0:
                 exhausted[stratum] = short
         return Shortfall({stratum: count for stratum, count in to_draw.items() if count}, exhausted)
+
+    def expected(self) -> Expected | None:
+        """Return what `label.until` will take in all, by the share of the judged articles that became rows; None where it is
+        reached, or where nothing was judged yet.  A stratum of which nothing was judged has the share of all."""
+        tallies = self._judged if self._targets else {}
+        judged = sum(tally.judged for tally in tallies.values())
+        rows = judged - sum(tally.judged_fallen for tally in tallies.values())
+        first = self.shortfall().count
+        if not judged or not first:
+            return None
+        to_ask = 0
+        for stratum, target in (self._targets or {}).items():
+            tally = tallies[stratum]
+            share = rows / judged if tally.share is None else tally.share
+            to_ask += min(tally.expected(target, share), self._sizes[stratum] - tally.asked)
+        return Expected(first, max(first, to_ask), judged, rows)
 
     # --- what was asked ---
 
