@@ -273,7 +273,6 @@ class _Survey:
         if cost and self._tokens:  # as the sample's articles cost
             saved = cost[0] * self._saved_tokens / self._tokens, cost[1] * self._saved_tokens / self._tokens
         sharing = Saved(len(self._sharing), len(self._saved), *saved) if self._options.share else None
-        has_batches = self._provider.batch_api() is not None
         chosen = selection(self._work, self._labeller, read_order(self._work.articles))
         rounds = [] if self._options.until is None else until_notes(chosen, rest)
         return Quote(
@@ -302,7 +301,7 @@ class _Survey:
                 *self._notes(model, price is None and cost is None),
             ],
             saved=sharing,
-            ways=quotes.ways(self._options.via, rest, times, share, requests) if has_batches else [],
+            ways=quotes.ways(self._options.via, rest, times, share, requests) if self._provider.batch_api() else [],
         )
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:
