@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,8 @@ _WIDTH = 100  # characters of a line of words
 @job_command("topics", "Group the filtered articles into topics that keep their ids, and show them.",
              f"topics {QUICKSTART}\n  labelmill topics {QUICKSTART} --topic 3")  # fmt: skip
 @click.option("--topic", type=int, metavar="ID", help="Everything of one topic: all its words, months, articles.")
+@click.option("--map", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Draw all articles: .html is a page that opens from disk, .svg a drawing.")  # fmt: skip
 @click.option("--diff", is_flag=True, help="Which topics were born, died, were split or merged in the last round.")
 @click.option("--merge", metavar="ID,ID", help="Make these topics one, for good.")
 @click.option("--rename", nargs=2, metavar="ID NAME", help="Give a topic a name, for good.")
@@ -26,8 +29,8 @@ _WIDTH = 100  # characters of a line of words
 @click.option("--refit", is_flag=True, help="Group all articles anew; topics that go on keep their ids.")
 @AS_JSON
 def topics(
-    job: Job, topic: int | None, diff: bool, merge: str | None, rename: tuple[str, str] | None, quote: bool, refit: bool,
-    as_json: bool,
+    job: Job, topic: int | None, picture: Path | None, diff: bool, merge: str | None, rename: tuple[str, str] | None,
+    quote: bool, refit: bool, as_json: bool,
 ) -> None:  # fmt: skip
     from pipeline import runner
     from pipeline.commands import topics
@@ -43,6 +46,11 @@ def topics(
             topics.change_by_hand(
                 work, _numbers(merge) if merge else [], (_number(rename[0]), rename[1]) if rename else None
             )
+    if picture:
+        from pipeline.commands import topic_map
+
+        drawn = {"map": str(picture), "articles": topic_map.write(work, picture)}
+        return output.say(drawn, as_json, lambda: print(f"{picture}: {drawn['articles']:,} articles"))
     if diff:
         changes = topics.changes(work)
         return output.say(changes, as_json, lambda: _changes(changes))

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipeline.core.files import file_digest
 from pipeline.core.parquet import open_parquet
 from pipeline.core.shards import read_order
+from pipeline.job import topic_picture
 from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
 from pipeline.publish import (
@@ -66,6 +67,8 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     described = croissant.render(planned.manifest, schema, digests, _address(planned.manifest))
     description = json.dumps(described, ensure_ascii=False, indent=1)
     drawn = pictures.draw(planned.manifest)
+    if "map_topics" in planned.manifest:
+        drawn["pictures/topics.svg"] = topic_picture.TITLE, topic_picture.drawing(work.topic_table)
     of_files = _facts_of_files(work, path, planned, digests, text_bytes)
     sums = checksums.of_files(planned.manifest["version"], work.config.label_column.name, of_files)
     sizes = {name: one.num_bytes for name, one in of_files.items()}

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline import runner
 from pipeline.core import plugins
 from pipeline.core.shards import Folder, read_order
-from pipeline.job import label_table
+from pipeline.job import label_table, topic_picture
 from pipeline.job.workspace import Workspace
 from pipeline.report import comparison, samples, spending, words
 from pipeline.report.census import Census, GroupCounts, binned, count, quantiles
@@ -63,7 +63,7 @@ def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | 
     return {
         "job": _job(work, census, cost, status["paused"]),
         "funnel": _funnel(rows),
-        "articles": _articles(census),
+        "articles": _articles(census) | _map(work),
         "labels": _labels(census),
         "turned_away": {},
         "review": None,
@@ -146,6 +146,11 @@ def _articles(census: Census) -> dict[str, Any]:
         "topics": _groups(census.topics),
         "months": {month: census.months[month] for month in sorted(census.months)},
     }
+
+
+def _map(work: Workspace) -> dict[str, Any]:
+    """Return the drawing of the topics, where the job has any."""
+    return {"map": topic_picture.drawing(work.topic_table)} if work.topic_table.exists else {}
 
 
 def _groups(groups: dict[str, GroupCounts]) -> list[dict[str, Any]]:

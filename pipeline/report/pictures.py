@@ -78,6 +78,10 @@ def articles(facts: Facts) -> list[Picture]:
         pictures.append(_groups("Sources", about["sources"], "sources"))
     if about["topics"]:
         pictures.append(_groups("Topics", about["topics"], "topics"))
+    if about.get("map"):
+        takeaway = "Articles that are alike lie side by side; labelmill topics JOB --map FILE.html makes a page to look around in."
+        table = [[row["name"], f"{row['articles']:,}"] for row in about["topics"]]
+        pictures.append(picture("Map", takeaway, about["map"], ["topic", "articles"], table, wide=True))
     if len(about["months"]) > 2:
         pictures.append(_months(about["months"]))
     return pictures
