@@ -41,6 +41,7 @@ ADDED: dict[tuple[str, str], Any] = {
     ("providers.extractive", "candidates"): (),
     ("providers.extractive", "stop_words"): (),
     ("providers.extractive", "korean"): "rules",
+    ("providers.extractive", "embedder"): None,
     ("example", "when"): None,
     ("tasks.classes", "other"): None,
     ("tasks.classes", "descriptions"): {},

@@ -9,7 +9,9 @@ phrases, MMR (Carbonell & Goldstein 1998), KeyBERT for what users may set.
 import re
 import string
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.label.extractive import articles, characters, latin
 from pipeline.label.extractive.korean import phrases as korean
@@ -17,7 +19,7 @@ from pipeline.label.extractive.lexicon import HAN, LANGUAGES, by_function_words
 from pipeline.label.extractive.ranking import Judged, choose, weights
 from pipeline.label.extractive.settings import Settings
 
-__all__ = ["FEATURES", "Candidates", "Settings", "extract", "find_candidates"]
+__all__ = ["FEATURES", "Candidates", "Encoder", "Settings", "extract", "find_candidates"]
 
 FEATURES = tuple(dict.fromkeys((*latin.FEATURES, *korean.FEATURES, *characters.FEATURES)))  # of all families
 
@@ -33,16 +35,37 @@ _WORD = re.compile(r"(?!www\.)\w(?:[^;:@/\s]*[^\W_])?")  # no address
 _DEFAULT = Settings()
 
 
+@dataclass(frozen=True)
+class Encoder:
+    """What makes texts comparable: `embed` returns a vector (a row) for each of some texts, of which it reads `characters`."""
+
+    embed: Callable[[list[str]], Any]
+    characters: int
+
+
 def extract(
-    text: str, *, title: str | None = None, language: str | None = None, settings: Settings = _DEFAULT
+    text: str,
+    *,
+    title: str | None = None,
+    language: str | None = None,
+    settings: Settings = _DEFAULT,
+    encoder: Encoder | None = None,
 ) -> list[str]:
     """Return at most `settings.phrases` key phrases, best first, each a substring of the NFC form of `text`.
 
     `title` may stand in the text or not. `language` is an ISO 639-1 code; where it is None the text
     tells; unknown codes work without word lists. Reads the first 100,000 characters. Never raises on a string.
+    With an `encoder` candidates are ranked by their likeness to the article, else by what its own statistics say.
     """
     candidates = find_candidates(text, title=title, language=language, settings=settings)
-    chosen = choose(candidates.judged, candidates.weights, settings)
+    if encoder:
+        from pipeline.label.extractive.likeness import choose_alike  # numpy is not needed by the default
+
+        chosen = choose_alike(
+            candidates.judged, candidates.weights, candidates.text, encoder.characters, encoder.embed, settings
+        )
+    else:
+        chosen = choose(candidates.judged, candidates.weights, settings)
     return chosen if chosen or settings.candidates else _frequent_words(candidates.text, settings)
 
 

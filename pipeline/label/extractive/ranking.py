@@ -49,11 +49,16 @@ def choose(candidates: Sequence[Judged], by: tuple[float, ...], settings: Settin
         chosen.append(candidates[best])
         for index in list(values):
             shared = _overlap(words[index], words[best])
-            if not settings.candidates and (shared == 1 or _holds(candidates[index], candidates[best])):
+            if not settings.candidates and is_part(candidates[index], candidates[best]):
                 del values[index]
             elif shared:
                 values[index] = min(values[index], scores[index] - settings.diversity * _OVERLAP * shared)
     return [candidate.text for candidate in chosen]
+
+
+def is_part(one: Judged, other: Judged) -> bool:
+    """Tell whether one phrase is part of the other, word by word or letter by letter."""
+    return _overlap(frozenset(one.parts), frozenset(other.parts)) == 1 or _holds(one, other)
 
 
 def _holds(one: Judged, other: Judged) -> bool:

@@ -14,14 +14,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from pipeline.core import contracts
+from pipeline.core import contracts, plugins
+from pipeline.core.embedder import EmbeddedText
 from pipeline.core.errors import ConfigError, MissingExtra
 from pipeline.core.files import digest_of, file_digest, read_json
 from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
 from pipeline.core.types import Article, Reply, Request
 from pipeline.job.label_options import LabelOptions
-from pipeline.label.extractive import Settings, extract
+from pipeline.job.validation import check
+from pipeline.label.extractive import Encoder, Settings, extract
 from pipeline.label.extractive.settings import Korean
 
 VERSION = 2  # of the method: a higher number gives other phrases
@@ -40,6 +42,7 @@ class Options(Base):
     candidates: tuple[Phrase, ...] | str = ()  # phrases, or a file of them beside the job file, one a line
     stop_words: tuple[Phrase, ...] = ()
     korean: Korean = "rules"
+    embedder: str | dict[str, Any] | None = None  # ranks by likeness to the article: embedded, or {type: embedded, ...}
 
     @field_validator("words")
     @classmethod
@@ -62,16 +65,20 @@ class Provider(contracts.Provider):
         if options.korean == "kiwi" and find_spec("kiwipiepy") is None:
             raise MissingExtra("label.parameters.korean: kiwi", "korean")
         self._options = options
+        self._embedder: contracts.Embedder | None = None
         self._settings = _settings(options, options.candidates if isinstance(options.candidates, tuple) else ())
 
     def identify(self, base: Path, memory: Path, refresh: bool) -> None:
         """Read the file of candidates."""
         if isinstance(self._options.candidates, str):
             self._settings = _settings(self._options, _lines(base / self._options.candidates))
+        if self._options.embedder is not None:
+            self._embedder = _embedder(self._options.embedder, base)
 
     @property
     def identity(self) -> dict[str, Any]:
-        options = in_key(self._options, exclude={"candidates"})
+        options = in_key(self._options, exclude={"candidates", "embedder"})
+        options |= {"embedder": self._embedder.identity} if self._embedder else {}
         given = {"candidates": digest_of(list(self._settings.candidates))} if self._settings.candidates else {}
         return {"version": VERSION, **options, **given}
 
@@ -91,7 +98,31 @@ class Provider(contracts.Provider):
         return [Reply(json.dumps(self._extract(request.article), ensure_ascii=False), "stop") for request in requests]
 
     def _extract(self, article: Article) -> list[str]:
-        return extract(article.text, title=article.title, language=article.language, settings=self._settings)
+        encoder = None
+        if embedder := self._embedder:
+
+            def embed(texts: list[str]) -> Any:
+                return embedder.embed([EmbeddedText(text, article.language) for text in texts])
+
+            encoder = Encoder(embed, embedder.characters)
+        return extract(
+            article.text, title=article.title, language=article.language, settings=self._settings, encoder=encoder
+        )
+
+
+def _embedder(given: str | dict[str, Any], folder: Path) -> contracts.Embedder:
+    """Return the embedder of `label.parameters.embedder`.  Raises ConfigError."""
+    section = {"type": given} if isinstance(given, str) else dict(given)
+    name, where = str(section.pop("type", "embedded")), "label.parameters.embedder"
+    try:
+        module = plugins.load("embedders", name)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    if module.Embedder.fits():
+        raise ConfigError(
+            f"{where}: {name} learns from a job's articles, and a label is of its article alone; take embedded"
+        )
+    return plugins.create("embedders", name, check(module.Options, section, where), folder)
 
 
 def _settings(options: Options, candidates: tuple[str, ...]) -> Settings:
