@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 _KEY_RUN, _NUMBER_RUN = 20, 9  # characters; no form is shorter
 _AROUND_KEY = (80, 16)  # characters before and behind a run that a form takes in: `aws_secret_access_key = "..."`
-_AROUND_NUMBER = (12, 4)  # those of the letters of an IBAN
+_AROUND_NUMBER = (12, 20)  # those of the letters of an IBAN: FR14...013M02606, MT84MALT...345MTLCAST001S
 _FEW_DIGITS = 8  # around a sign: years have no more
 _LONGEST = 160  # characters of an address around its @
 
