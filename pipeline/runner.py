@@ -154,7 +154,7 @@ def _publish(work: Workspace, options: RunOptions) -> str | None:
     try:
         publish.run(work, options, other_stages(work))
     except publish.HeldBack as held:
-        return _held_back(work, "rows of the last version would change or leave", str(held))
+        return _held_back(work, "rows of the last version would change, leave or have other types", str(held))
     return None
 
 

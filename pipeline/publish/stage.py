@@ -41,8 +41,8 @@ def run(work: Workspace, options: RunOptions, others: OtherStages) -> str:
 
     Returns the version that now stands.
 
-    Raises HeldBack where rows of the last version would change or leave and `options.publish` does not allow that, GateStopped,
-    naming the rows, HubError, InputError where somebody changed the repository.
+    Raises HeldBack where rows of the last version would change, leave or have other types and `options.publish` does not
+    allow that, GateStopped, naming the rows, HubError, InputError where somebody changed the repository.
     """
     if work.config.publish.to == "hub":
         return _to_hub(work, Hub(str(work.config.publish.repo)), options, others)
