@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 from pipeline.core import trained
 from pipeline.core.errors import ConfigError, ModelError
 from pipeline.core.shards import read_order
+from pipeline.core.types import LabelColumn
 from pipeline.review.sample.label_sets import Predictions
-from pipeline.train import curve, training
+from pipeline.train import curve, figures, training
 from pipeline.train.curve import Point
+from pipeline.train.examples import read_eval
 from tests import teacher
 from tests.conftest import command, rows, run, work_of, write_jsonl
 from tests.test_students import ARTICLES, changed_version, made_job, student_of, version_of
@@ -116,6 +119,35 @@ def test_predictions_are_of_what_it_was_not_trained_on(taught: Path, tmp_path: P
     shown = Predictions(work, file)
     [shard] = read_order(work.articles)
     assert shown.model == "predicted.jsonl" and len(list(shown.rows(shard))) == len(lines)
+
+
+def test_it_is_held_against_gold_labels_that_it_did_not_learn(taught: Path, tmp_path: Path) -> None:
+    work = work_of(taught)
+    of_train, of_eval = ([row["id"] for row in rows(work, split)][:4] for split in ("train", "eval"))
+    gold = [
+        {
+            "id": row_id,
+            "editors": [{"gold": teacher.label(teacher.article(int(row_id[1:]))["body"], "nouns"), "also": []}],
+        }
+        for row_id in (*of_train, *of_eval)
+    ]
+    file = write_jsonl(tmp_path / "gold.jsonl", gold)
+    done = command("train", taught, "--gold", file)
+    assert done.returncode == 0 and "4 articles with a gold label are left out" in done.stdout, done.stderr
+    judged = json.loads(command("train", taught, "--gold", file, "--json").stdout)["gold"]
+    assert judged["articles"] == 4 and judged["metrics"]["accepted"]["mean"] > 0.7
+    only_train = write_jsonl(tmp_path / "train.jsonl", gold[:4])
+    done = command("train", taught, "--gold", only_train)
+    assert done.returncode == 1 and "that the student was not trained on" in done.stderr
+
+
+def test_figures_by_topic(taught: Path) -> None:
+    column = LabelColumn("keyphrases", True)
+    examples = read_eval(version_of(taught), column)
+    with_topics = [replace(one, topic=f"topic {number % 2}") for number, one in enumerate(examples)]
+    by = figures.judge([list(one.phrases) for one in examples], with_topics, examples, column)["by"]
+    assert set(by["topic"]) == {"topic 0", "topic 1"} and by["language"] == {}
+    assert {of["mean"] for of in by["topic"].values()} == {1.0}
 
 
 # --- the curve ---

@@ -23,9 +23,18 @@ from pipeline.cli.group import AS_JSON, FILE, QUICKSTART, Job, job_command
     metavar="FILE",
     help="Write its labels of the other articles, for review --predictions.",
 )
+@click.option(
+    "--gold", type=FILE, metavar="FILE", help="Also hold its labels against those that people chose, as evaluate does."
+)
 @AS_JSON
 def train(
-    job: Job, version: str | None, student: str | None, curve: str | None, predicted: Path | None, as_json: bool
+    job: Job,
+    version: str | None,
+    student: str | None,
+    curve: str | None,
+    predicted: Path | None,
+    gold: Path | None,
+    as_json: bool,
 ) -> None:
     from pipeline.cli import output
     from pipeline.commands import train
@@ -33,6 +42,10 @@ def train(
     work = job.workspace(*([f"train.student={student}"] if student else []))
     folder, manifest = train.train(work, version, curve)
     counts = train.predict(work, folder, version, predicted) if predicted else None
-    output.say(manifest, as_json, lambda: training_output.trained(folder, manifest))
+    judged = train.evaluate(work, folder, version, gold) if gold else None
+    report = manifest | ({"gold": judged.as_dict()} if judged else {})
+    output.say(report, as_json, lambda: training_output.trained(folder, manifest))
+    if judged and not as_json:
+        output.evaluation(judged)
     if predicted and counts and not as_json:
         training_output.predicted(predicted, counts, job.in_commands)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.commands.evaluate import Evaluation, Pair, read_gold, score
+from pipeline.core import trained
+from pipeline.core.errors import InputError
+from pipeline.core.shards import read_order
+from pipeline.core.types import Article
 from pipeline.job.workspace import Workspace
+from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
+from pipeline.label.requests import RequestBuilder
 from pipeline.train import curve, predictions, training
 from pipeline.train.training import Training
+from pipeline.versions import store
 from pipeline.versions.export import chosen_version
 
 
@@ -26,3 +35,41 @@ def train(work: Workspace, version: str | None = None, fractions: str | None = N
 def predict(work: Workspace, student: Path, version: str | None, file: Path) -> dict[str, int]:
     """Write what a trained student says of the job's other articles; see `train.predictions.write`."""
     return predictions.write(work, student, chosen_version(work.versions, version), file)
+
+
+def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Path) -> Evaluation:
+    """Hold what a trained student says against labels that people chose, as `labelmill evaluate` holds the job's own.
+
+    Rows that it was trained on are left out.  Raises InputError where no other article of the job has a gold label.
+    """
+    column, model = work.config.label_column, trained.load(student)
+    gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
+    tables = store.rows_of(chosen_version(work.versions, version), "train", ["id"])
+    of_train = {row_id for table in tables for row_id in table.column("id").to_pylist()}
+    articles = [one for one in _articles(work) if one.id in gold.labels]
+    judged = [one for one in articles if one.id not in of_train]
+    if not judged:
+        raise InputError(
+            f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job that the student was not trained on"
+        )
+    pairs = [
+        Pair(
+            one.id,
+            one.language,
+            one.text,
+            [phrase.text for phrase in label],
+            gold.labels[one.id],
+            gold.editors.get(one.id, []),
+        )
+        for one, label in zip(judged, model.predict(judged), strict=True)
+    ]
+    evaluation = score(pairs, column, work.config.max_phrases)
+    evaluation.notes.insert(
+        0, f"{len(articles) - len(judged):,} articles with a gold label are left out: the student was trained on them"
+    )
+    return evaluation
+
+
+def _articles(work: Workspace) -> Iterator[Article]:
+    for shard in read_order(work.articles):
+        yield from articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))

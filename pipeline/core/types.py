@@ -90,6 +90,7 @@ class Example:
     article: Article
     phrases: tuple[str, ...]
     group_id: str
+    topic: str | None = None  # on the corpus map, where the version tells it
 
 
 class ScoredPhrase(NamedTuple):

@@ -79,7 +79,8 @@ def _check(version: Path) -> None:
 def _example(row: dict[str, Any], column: LabelColumn) -> Example:
     fields_of_row: dict[str, Any] = {name: row[name] for name in _ARTICLE if name in row}
     article = Article(**fields_of_row)
-    return Example(article, tuple(phrase for phrase in column.phrases(row[column.name]) if phrase), row["group_id"])
+    phrases = tuple(phrase for phrase in column.phrases(row[column.name]) if phrase)
+    return Example(article, phrases, row["group_id"], row.get("map_topic"))
 
 
 def validation_part(examples: list[Example], share: float) -> tuple[list[Example], list[Example]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,11 @@ from pipeline.metrics.intervals import bootstrap
 from pipeline.train.scores import Scores, main_measure, scores
 
 Labels = list[list[str]]
-_PARTS = ("language", "source")
+_PARTS: dict[str, Callable[[Example], str | None]] = {
+    "language": lambda example: example.article.language,
+    "source": lambda example: example.article.source,
+    "topic": lambda example: example.topic,
+}
 _FEWEST = 5  # articles of a part that gets a figure of its own
 _MOST_PARTS = 30
 
@@ -37,7 +41,7 @@ def judge(
         "student": _with_intervals(ours, groups),
         "baselines": {name: _with_intervals(theirs, groups) for name, theirs in others.items()},
         "differences": {name: difference(ours, theirs, main, groups) for name, theirs in others.items()},
-        "by": {part: _by(part, ours, eval_rows, main) for part in _PARTS},
+        "by": {part: _by(value, ours, eval_rows, main) for part, value in _PARTS.items()},
     }
 
 
@@ -84,11 +88,13 @@ def _interval(values: Sequence[float], groups: Sequence[str]) -> dict[str, float
     return {"mean": round(_mean(values), 4), "low": round(low, 4), "high": round(high, 4)}
 
 
-def _by(part: str, ours: Sequence[Scores], eval_rows: Sequence[Example], main: str) -> dict[str, Any]:
-    """Return the main measure by a column of the articles, where it has several values; the largest parts first."""
+def _by(
+    value: Callable[[Example], str | None], ours: Sequence[Scores], eval_rows: Sequence[Example], main: str
+) -> dict[str, Any]:
+    """Return the main measure by a value of the articles, where there are several; the largest parts first."""
     numbers: dict[str, list[int]] = {}
     for number, example in enumerate(eval_rows):
-        numbers.setdefault(getattr(example.article, part) or "unknown", []).append(number)
+        numbers.setdefault(value(example) or "unknown", []).append(number)
     if len(numbers) < 2:
         return {}
     shown = sorted(
