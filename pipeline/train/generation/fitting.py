@@ -87,13 +87,18 @@ def _loggers(folder: Path) -> list[Any]:
 
 
 class _Seeded(Callback):
-    """Seeds each epoch by its number, so that a training that goes on drops out what it would have dropped out."""
+    """Seeds each batch by its number, so that a training that goes on drops out what it would have dropped out.
+
+    An epoch's seed would not do: who resumes draws numbers before the first batch that who goes through does not draw.
+    """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        torch.manual_seed(self._seed * 1_000_003 + trainer.current_epoch)
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        torch.manual_seed((self._seed * 1_000_003 + trainer.current_epoch) * 1_000_003 + batch_idx)
 
 
 class _Progress(Callback):
