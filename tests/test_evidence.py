@@ -145,7 +145,7 @@ def test_a_topic_in_other_words_is_flagged() -> None:
     [
         ("tram line; airport; velvet^3", "residue"),
         ("tram line ++ velvet ++ narrow path =x", "residue"),
-        ("tram line; quantum chess; velvet umbrellas", "mostly_elsewhere"),
+        ("tramways; quantum chess; velvet umbrellas", "mostly_elsewhere"),
         ("A tram from Bergen now serves flights all day\nPeople on bikes are cross about one narrow lane", "clauses"),
         ("Opened a tram line to the airport. Cyclists from Laksevåg complained", "prose"),
         ("Bergen opens airport tram", "prose"),
@@ -164,6 +164,9 @@ def test_what_cannot_be_read_with_certainty_is_doubtful(raw: str, reason: str) -
         "tram line; velvet umbrellas",
         "the council of Bergen and the new tram line to its airport; cyclists; narrow path",
         "tram line; quantum chess; narrow path",
+        "tram line; quantum chess; velvet umbrellas",
+        "tram line, opening of the new line to the north, narrow path",
+        'tram line; Yahoo! profits; Acme Corp. merger; C++; 24" displays',
         "Cyclists",
     ],
 )
@@ -171,8 +174,20 @@ def test_a_list_with_some_absent_phrases_is_none_in_doubt(raw: str) -> None:
     assert clean_reply(raw, ARTICLE, language="en").phrases == [part.strip(".") for part in re.split("[;,] ", raw)]
 
 
+@pytest.mark.parametrize(
+    ("shares", "named"),
+    [("{c}: 1, {a}: 2, {b}: 12", "c"), ("{a}: 0.2, {b}: 0.7, {c}: 0.1", "b"), ("{a}: 0.05, {b}: 0.95", "b")],
+)
+def test_the_greatest_share_names_the_class_and_a_rank_is_none(shares: str, named: str) -> None:
+    names = {"a": "Politics", "b": "Sports", "c": "Economy"}
+    raw = "{" + shares.format(**{key: f'"{name}"' for key, name in names.items()}) + "}"
+    assert clean_reply(raw, ARTICLE, task="classes", classes={name: [] for name in names.values()}).phrases == [
+        names[named]
+    ]
+
+
 def test_nothing_is_in_doubt_where_phrases_may_be_elsewhere() -> None:
-    raw = "tram line; quantum chess; velvet umbrellas"
+    raw = "tramways; quantum chess; velvet umbrellas"
     assert clean_reply(raw, ARTICLE, language="en", absent="keep").phrases == raw.split("; ")
 
 

@@ -13,12 +13,17 @@ from statistics import mean
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.trim import trim
+from pipeline.clean.cleaner.vocabulary import ABBREVIATIONS
+from pipeline.core.text.content_words import beginnings
 
 _LISTED = re.compile(r"[;；、\n|\"“”‘’「」『』《》«»•·]")  # what separates phrases and no clauses
 _QUESTION = re.compile(r"\?[ \t]*$", re.MULTILINE)
 _STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
 # What no name has: a letter of code or markup, the end of a sentence with more behind it.
-_RESIDUE = re.compile(r"[{}\\|^]|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\+\+|[^\W\d_]{4}[.!?]+\s|[。！？].|\"\s+\"")
+_RESIDUE = re.compile(r"[{}\\|^]|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
+_STOP_WITHIN = re.compile(r"([^\W\d_]{4,12})([.?]+)\s")
+_LONE_QUOTE = re.compile(r"(?<!\d)\"")  # not the inches of a display
+_SHORTENED = ABBREVIATIONS | {"sept.", "dept.", "univ.", "capt."}
 _WORD = re.compile(r"[^\W_ぁ-ヿ一-龥]+(?:['’.-][^\W_]+)*|[ぁ-ヿ一-龥]")
 _HAN_WORD = 2  # characters of Han and kana that stand for a word of other scripts
 _LONG, _SENTENCE = 5, 8  # words: more than most phrases have, as many as a sentence
@@ -28,7 +33,9 @@ _ENOUGH = 2  # phrases of which most are another article's
 
 def has_residue(phrase: str) -> bool:
     """Tell whether a phrase that the article does not have is none: code, markup or the end of a sentence is left in it."""
-    return _RESIDUE.search(phrase) is not None or phrase.count('"') % 2 == 1
+    if _RESIDUE.search(phrase) or len(_LONE_QUOTE.findall(phrase)) % 2:
+        return True
+    return any(f"{word}{stops}".casefold() not in _SHORTENED for word, stops in _STOP_WITHIN.findall(phrase))
 
 
 def doubt(
@@ -44,28 +51,30 @@ def doubt(
         return "residue"
     if answer.partition("\n")[0].rstrip().endswith("?") and len(_QUESTION.findall(answer)) > 1:
         return "questions"
-    elsewhere = [phrase for phrase in absent if any(map(str.isalpha, phrase)) and not article.shares(phrase)]
-    if len(elsewhere) >= _ENOUGH and 2 * len(elsewhere) > len(phrases):
+    nothing_is_there = len(absent) == len(phrases)
+    # a phrase of short words only begins like no word of four letters, which says nothing of it
+    elsewhere = [phrase for phrase in absent if beginnings(phrase) and not article.shares(phrase)]
+    if nothing_is_there and len(elsewhere) >= _ENOUGH and 2 * len(elsewhere) > len(phrases):
         return "mostly_elsewhere"
     clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
-    are_clauses = len(absent) == len(phrases) > 1 and mean(map(_words, phrases)) > _TERSE
-    if beside_clauses or are_clauses or 2 * sum(_words(phrase) > _LONG for phrase in absent) > len(phrases):
+    is_literal = answer[:1] in ("[", "{")
+    are_clauses = nothing_is_there and len(phrases) > 1 and mean(map(_words, phrases)) > _TERSE and not is_literal
+    if beside_clauses or are_clauses:
         return "clauses"
-    lines = {line.strip(" \t.") for line in answer.split("\n")[1:]}
-    is_remark = any(_words(phrase) >= _LONG and phrase in lines for phrase in absent)  # as a line, without a bullet
-    return "prose" if is_remark or _is_prose(answer, phrases, absent, article) else None
+    is_listed = is_literal or _LISTED.search(answer)
+    return "prose" if not is_listed and _is_prose(answer, phrases, absent, article) else None
 
 
 def _is_prose(answer: str, phrases: Sequence[str], absent: Sequence[str], article: ArticleIndex) -> bool:
     """Tell whether the phrases of a reply without any sign of a list are pieces of a sentence, the article's or the model's."""
-    if _LISTED.search(answer) or answer[:1] in ("[", "{"):
-        return False
     if mean(map(_words, phrases)) > _LONG / 2 and is_copied(answer, article):
         return True
-    if absent and (max(map(_words, absent)) >= _LONG or (len(phrases) == 1 and _words(phrases[0]) >= _LONG - 1)):
+    if absent and len(phrases) == 1 and _words(phrases[0]) >= _LONG - 1:
         return True
-    return len(absent) == len(phrases) and _words(answer) >= _SENTENCE and _STOP.search(answer) is not None
+    if not absent or not _STOP.search(answer):
+        return False
+    return max(map(_words, absent)) >= _LONG or (len(absent) == len(phrases) and _words(answer) >= _SENTENCE)
 
 
 def is_copied(text: str, article: ArticleIndex) -> bool:

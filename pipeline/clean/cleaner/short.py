@@ -28,7 +28,7 @@ _REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,40})[)\]）]$")
 _ASIDE = re.compile(r"[.。;,]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
-_FRACTION = re.compile(r"\d?\.\d+%?|\d{2,3}(?:\.\d+)? ?%?|\d ?%")
+_FRACTION = re.compile(r"\d?\.\d+%?|\d{1,3}(?:\.\d+)? ?%")  # a whole number without a sign may be a rank
 _VAGUE_KEYS = {"name", "title", "type", "section"}
 
 

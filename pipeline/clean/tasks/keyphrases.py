@@ -97,7 +97,7 @@ class Task(contracts.Task):
         if is_cut(reply.finish_reason, reply.text):
             return "truncated"
         parts = [part.strip(_AROUND) for part in _BETWEEN.split(reply.text)]
-        is_plain = reply.text.rstrip()[-1:] not in _STOPS and any(parts)
+        is_plain = reply.text.rstrip()[-1:] not in _STOPS and any(parts) and reply.text.strip() not in article.text
         if is_plain and all(1 < len(part) < 60 and part in article.text for part in parts if part):
             return "ok"
         label = self.parse(reply, article)
