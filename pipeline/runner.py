@@ -23,8 +23,8 @@ from pipeline.engines.steps import DONE, NOT_RUN, UNKNOWN
 from pipeline.filter import stage as filter_stage
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
-from pipeline.label import progress as label_progress
 from pipeline.label import stage as label
+from pipeline.label import stage_state as label_state
 from pipeline.label.batches.report import batch_rows
 from pipeline.label.job_ledger import cost_of_labels, has_ledger, opened_ledger
 from pipeline.label.ledger import open_ledger
@@ -61,7 +61,7 @@ STAGES = (
         "label",
         lambda work, options: label.run(work, options, near_copies),
         lambda work: work.requests,
-        label_progress.state,
+        label_state.state,
     ),
     Stage("clean", lambda work, _: clean.run(work), lambda work: work.labels, clean.state),
     Stage("review", lambda work, _: review.run(work), lambda work: work.reviewed, review.state),
@@ -122,7 +122,7 @@ def _reach(work: Workspace, options: RunOptions) -> None:
     if work.config.label.until is None:
         return
     shards = read_order(work.articles)
-    while (lacking := label_progress.shortfall(work, shards)).count and options.limit is None:
+    while (lacking := label_state.shortfall(work, shards)).count and options.limit is None:
         for stage in STAGES:
             if stage.name in _REACHING:
                 _run_stage(work, stage, options, is_first=False)
@@ -181,7 +181,7 @@ def _incomplete(work: Workspace, options: RunOptions) -> str | None:
     """Return why articles have no outcome yet, None where all have one; to be rejected by the endpoint for good is one."""
     if options.limit is not None:
         return f"this run was limited to {options.limit:,} articles"
-    progress = label_progress.progress(work, read_order(work.articles))
+    progress = label_state.progress(work, read_order(work.articles))
     return None if progress.is_over else str(progress)
 
 
@@ -253,7 +253,7 @@ def status(work: Workspace) -> dict[str, Any]:
     label_row = next(row for row in stages if row["stage"] == "label")
     label_row["cost_usd"] = ledger["cost_usd"] if not ledger["unpriced"] else None
     label_row |= {name: ledger.pop(name) for name in ("cost_of_labels_usd", "unpriced_models")}
-    progress = label_progress.progress(work, order)
+    progress = label_state.progress(work, order)
     if progress.under_way or stage_states["label"] == DONE:
         label_row |= _under_way(progress)
     changes = read_json(work.articles.path / "_changes.json")
@@ -285,7 +285,7 @@ def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -
     }
 
 
-def _under_way(progress: label_progress.Progress) -> dict[str, Any]:
+def _under_way(progress: label_state.Progress) -> dict[str, Any]:
     """Return what replaces the counts of finished shards while articles wait."""
     if progress.is_over:
         return {}

@@ -13,8 +13,8 @@ import pytest
 from pipeline.core.errors import ConfigError
 from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
-from pipeline.label.progress import selection
 from pipeline.label.requests import RequestBuilder
+from pipeline.label.stage_state import selection
 from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
 from tests.program import Program

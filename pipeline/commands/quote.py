@@ -28,9 +28,9 @@ from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.job_ledger import check_ledger_is_this_jobs
 from pipeline.label.ledger import Ledger, Record, open_ledger
-from pipeline.label.progress import selection
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.label.sharing.plan import SharingPlan
+from pipeline.label.stage_state import selection
 from pipeline.label.until_notes import until_notes
 from pipeline.split.near_copies import near_copies
 

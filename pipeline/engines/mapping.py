@@ -48,9 +48,9 @@ def _writer(folder: Folder, build: Callable[[], Transform]) -> Callable[[_Given]
     transform = build()
 
     def write(given: _Given) -> None:
-        shard, key, digests, said = given
+        shard, key, digests, extra = given
         started = time.monotonic()
-        output = transform(shard, said)
+        output = transform(shard, extra)
         folder.write(shard, key, digests, output, time.monotonic() - started)
 
     return write

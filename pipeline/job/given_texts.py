@@ -71,10 +71,10 @@ class GivenTexts:
         """Remove the titles and texts of these articles (digests of the text, as given or in NFC); that they were given stays."""
         for file in sorted(self.path.glob("*.parquet")) if digests else ():
             rows = read_parquet(file).to_pylist()
-            gone = [row for row in rows if row["text"] and {row["text_sha256"], row["given_sha256"]} & set(digests)]
-            for row in gone:
+            removed = [row for row in rows if row["text"] and {row["text_sha256"], row["given_sha256"]} & set(digests)]
+            for row in removed:
                 row["title"], row["text"] = None, ""
-            if gone:
+            if removed:
                 write_parquet(file, pa.Table.from_pylist(rows, schema=_SCHEMA), _SCHEMA)
 
     def keep_only(self, shards: Sequence[str]) -> None:

@@ -50,8 +50,8 @@ class CandidateStore:
         return sha256(orjson.dumps(made_of)).digest()
 
     def _extract(self, article: Article) -> list[str]:
-        found = extract(article.text, title=article.title, language=article.language, settings=self._settings)
-        return [phrase for phrase in found if BETWEEN.strip() not in phrase]
+        phrases = extract(article.text, title=article.title, language=article.language, settings=self._settings)
+        return [phrase for phrase in phrases if BETWEEN.strip() not in phrase]
 
     def _stored(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         stored = dict[bytes, str]()

@@ -35,7 +35,6 @@ from pipeline.label.engine.run_context import OnFinished, RunContext
 from pipeline.label.job_ledger import check_ledger_is_this_jobs
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.outcome import Outcome, tell
-from pipeline.label.progress import selection, under_way_file
 from pipeline.label.request_rows import OpenShard
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.label.selection import Rows
@@ -43,6 +42,7 @@ from pipeline.label.sharing import log
 from pipeline.label.sharing.ahead import AskedAhead, Pass, SharedAnswers
 from pipeline.label.sharing.near_copies import FindNearCopies
 from pipeline.label.sharing.plan import SharingPlan
+from pipeline.label.stage_state import selection, under_way_file
 
 _NOTE_SECONDS = 1.0  # between two notes of how far the run is, for `status`
 BATCHED = 512  # articles rendered at once that go into batches, or that mostly came out of them

@@ -112,9 +112,9 @@ class OutgoingRows:
         if not self.sharing:
             return table
         column = table.column(SHARED_FROM)
-        gone = pc.is_in(column, pa.array(sorted(self.takedowns.ids), pa.string()))
+        is_taken_down = pc.is_in(column, pa.array(sorted(self.takedowns.ids), pa.string()))
         return table.set_column(
-            table.column_names.index(SHARED_FROM), SHARED_FROM, pc.if_else(gone, TAKEN_DOWN, column)
+            table.column_names.index(SHARED_FROM), SHARED_FROM, pc.if_else(is_taken_down, TAKEN_DOWN, column)
         )
 
     def _staying(self, table: pa.Table) -> pa.Table:

@@ -80,7 +80,7 @@ def write(work: Workspace, planned: Plan, their_card: str | None) -> Path:
     return path
 
 
-def _take_over(planned: Plan, path: Path, schema: pa.Schema, gone: Collection[str]) -> dict[str, str]:
+def _take_over(planned: Plan, path: Path, schema: pa.Schema, taken_down: Collection[str]) -> dict[str, str]:
     """Put files of the last version that would be written as they are into the next one; return the SHA-256 of each.
 
     None of them names one of the articles with the ids `gone`, which were taken down.
@@ -89,7 +89,7 @@ def _take_over(planned: Plan, path: Path, schema: pa.Schema, gone: Collection[st
         return {}
     last, digests = planned.last, store.read_manifest(planned.last)["files"]
     same = [name for name in sorted(planned.kept) if _is_as_written(last / name, schema, planned.index, name)]
-    same = [name for name in same if not _names_any(last / name, gone)]
+    same = [name for name in same if not _names_any(last / name, taken_down)]
     for name in same:
         store.take_over(last, name, path)
     return {name: digests[name] for name in same}

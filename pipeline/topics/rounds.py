@@ -43,19 +43,19 @@ def first(space: Space, keys: list[Key], options: TopicOptions, topics: Topics, 
     """Group all articles; where there were topics before, theirs that go on under their ids."""
     says = np.flatnonzero(~space.says_nothing)
     sample = says[: options.sample]  # keys are digests: the first of them are a sample at random
-    found = grouping.grouped(space.take(sample), options, grouping.min_size(options, len(says)))
-    ids = _ids_of_groups(found.labels, before.topic[sample], topics)
+    groups = grouping.grouped(space.take(sample), options, grouping.min_size(options, len(says)))
+    ids = _ids_of_groups(groups.labels, before.topic[sample], topics)
     assigned = Assigned.nothing(len(space))
-    assigned.topic[sample] = np.array([ids.get(int(label), NONE) for label in found.labels], np.int64)
+    assigned.topic[sample] = np.array([ids.get(int(label), NONE) for label in groups.labels], np.int64)
     events = [_founded(number, space, sample[assigned.topic[sample] == number]) for number in sorted(set(ids.values()))]
     events = [{"event": "ended", "id": number} for number in sorted(set(topics.live) - set(ids.values()))] + events
     middles = middles_of(_applied(events))
     small = np.zeros(len(space), bool)
-    small[sample] = found.labels == NONE
+    small[sample] = groups.labels == NONE
     _join(space, np.flatnonzero(assigned.topic == NONE), middles, assigned, small)
     grouping.settle_rest(space, assigned.topic, assigned.reason, middles, options.max_unassigned)
     assigned.position[sample] = layout.laid_out(
-        space.take(sample), _own_group(assigned.topic[sample]), found.matrix, options.seed
+        space.take(sample), _own_group(assigned.topic[sample]), groups.matrix, options.seed
     )
     _place(space, keys, assigned)
     return Round(assigned, np.arange(len(space)), events)

@@ -168,12 +168,12 @@ def _round(stage: _Stage, now: Opened, refit: bool) -> tuple[Assigned, Topics]:
     after = stage.log.read()
     for event in made.events:
         after.apply({**event, "round": number})
-    told = _described(stage, now.numbers, after, now.space, made.assigned, number)
-    for event in told:
+    descriptions = _described(stage, now.numbers, after, now.space, made.assigned, number)
+    for event in descriptions:
         after.apply({**event, "round": number})
     broad = names.broad_events(after, made.assigned.topic) if refit else []
     stage.assignments.write(number, keys, made.changed, made.assigned)
-    stage.log.add_round([*made.events, *told, *broad], about)
+    stage.log.add_round([*made.events, *descriptions, *broad], about)
     return made.assigned, stage.log.read()
 
 

@@ -90,9 +90,9 @@ class Members:
             )
         checkpoints = home / "checkpoints"
         checkpoints.mkdir(parents=True, exist_ok=True)
-        told = student.fit(train, validation, replace(self.run, checkpoints=checkpoints))
+        learned = student.fit(train, validation, replace(self.run, checkpoints=checkpoints))
         _save(student, home / WEIGHTS)
-        done = {"train": len(train), "validation": len(validation), "learned": told}
+        done = {"train": len(train), "validation": len(validation), "learned": learned}
         write_json(home / _DONE, done)
         shutil.rmtree(checkpoints)
         return done

@@ -27,7 +27,7 @@ from pipeline.train.members import WHOLE, Member, Members
 from pipeline.versions import store
 
 _log = logging.getLogger("labelmill.train")
-_KEY, _HISTORY = "key.json", 1
+_KEY, _MANIFEST_FORMAT = "key.json", 1
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _judged(
         "left_out": rows.left_out,
     }
     manifest = {
-        "manifest": _HISTORY,
+        "manifest": _MANIFEST_FORMAT,
         "student": training.student,
         "method": plugins.load("students", training.student).Student.version,
         "options": training.options.model_dump(mode="json"),

@@ -91,7 +91,7 @@ def of_rows(tables: Iterable[pa.Table], label: str) -> int:
         _check_texts(table)
         names = sorted({*_COLUMNS, label} & set(table.column_names))
         parts = json_rows.digests(table, names, [names], _BITS // 8).sum(axis=0, dtype=np.uint64)
-        total += sum(int(part) << 32 * place for place, part in enumerate(reversed(parts)))
+        total += sum(int(part) << 32 * position for position, part in enumerate(reversed(parts)))
     return total % MODULUS
 
 

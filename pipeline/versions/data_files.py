@@ -106,7 +106,7 @@ def write(
     finally:
         for writer in writers.values():
             writer.close()
-    return {name_of(*place): writer.text_bytes for place, writer in writers.items()}
+    return {name_of(*shard_of): writer.text_bytes for shard_of, writer in writers.items()}
 
 
 def write_whole(path: Path, rows: pa.Table) -> None:

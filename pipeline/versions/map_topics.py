@@ -54,13 +54,13 @@ def facts(ids: pa.ChunkedArray, topics: Topics, last: Path | None) -> dict[str, 
 
 def _of_version(version: Path) -> dict[str, int]:
     """Return the topic of each row of a version that tells it."""
-    found: dict[str, int] = {}
+    topic_of: dict[str, int] = {}
     for file in sorted((version / "data").glob("*.parquet")):
         if "map_topic_id" in pq.read_schema(file).names:
             table = pq.read_table(file, columns=["id", "map_topic_id"])
             pairs = zip(table.column("id").to_pylist(), table.column("map_topic_id").to_pylist(), strict=True)
-            found.update((row_id, topic) for row_id, topic in pairs if topic is not None)
-    return found
+            topic_of.update((row_id, topic) for row_id, topic in pairs if topic is not None)
+    return topic_of
 
 
 def in_words(told: Mapping[str, Any]) -> str:

@@ -72,17 +72,17 @@ def differences(listed: dict[str, str], actual: dict[str, str]) -> list[str]:
 # --- rows that are out ---
 
 
-def state(version: Path | None, nfc: Nfc | None = None, known: FactsFolder | None = None) -> pa.Table:
+def state(version: Path | None, nfc: Nfc | None = None, facts_folder: FactsFolder | None = None) -> pa.Table:
     """Return what is compared of a version's rows (STATE), an empty table where there is no version; `nfc` brings them to NFC.
 
-    `known` has facts of files, by the digests in the version's manifest: who gives it has checked that the files are those.
+    `facts_folder` has facts of files, by the digests in the version's manifest: who gives it has checked that the files are those.
     """
     tables = [STATE.empty_table()]
     about = read_manifest(version) if version else {"label": {"name": ""}, "files": {}}
     label = about["label"]["name"]
     for split, file in _files(version):
         digest = about["files"].get(f"data/{file.name}", "")
-        if known and (facts := known.read(digest)):
+        if facts_folder and (facts := facts_folder.read(digest)):
             constants = {"split": split, "file": int(file.stem.split("-")[1])}
             columns = {name: facts.state.column(name) for name in facts.state.column_names}
             columns |= {name: pa.repeat(value, facts.state.num_rows) for name, value in constants.items()}
@@ -161,8 +161,10 @@ def drop(folder: Path, version: str) -> None:
     shutil.rmtree(path)
 
 
-def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any], known: Mapping[str, str] | None = None) -> None:
-    """Add further files (name -> text), and the manifest last, with the SHA-256 of every file; `known` ones are not computed."""
+def seal(
+    path: Path, texts: dict[str, str], manifest: dict[str, Any], known_digests: Mapping[str, str] | None = None
+) -> None:
+    """Add further files (name -> text), and the manifest last, with the SHA-256 of every file; `known_digests` are not computed."""
     (path / MANIFEST).unlink(missing_ok=True)
     for name, text in texts.items():
         write_bytes(path / name, text.encode())
@@ -170,15 +172,15 @@ def seal(path: Path, texts: dict[str, str], manifest: dict[str, Any], known: Map
         sync(file)
     write_json(
         path / MANIFEST,
-        {**manifest, "files": file_digests(path, {n: d for n, d in (known or {}).items() if n not in texts})},
+        {**manifest, "files": file_digests(path, {n: d for n, d in (known_digests or {}).items() if n not in texts})},
     )
 
 
-def file_digests(path: Path, known: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return name -> SHA-256 of all files of a version but its manifest; those that are `known` are not computed."""
+def file_digests(path: Path, known_digests: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return name -> SHA-256 of all files of a version but its manifest; those of `known_digests` are not computed."""
     files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != MANIFEST)
     names = {file.relative_to(path).as_posix(): file for file in files}
-    return {name: (known or {}).get(name) or file_digest(file) for name, file in names.items()}
+    return {name: (known_digests or {}).get(name) or file_digest(file) for name, file in names.items()}
 
 
 def take_over(last: Path, name: str, path: Path) -> None:

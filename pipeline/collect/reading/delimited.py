@@ -223,13 +223,13 @@ class _Quotes:
         return match.end()
 
     def _close(self, text: str, at: int) -> int:
-        place = text.find('"', at)
-        if place < 0:
+        quote = text.find('"', at)
+        if quote < 0:
             return len(text)
-        if place + 1 == len(text):
+        if quote + 1 == len(text):
             self._is_last = True
             return len(text)
-        return place + 1 + self._behind_quote(text[place + 1])
+        return quote + 1 + self._behind_quote(text[quote + 1])
 
     def _after_last_quote(self, text: str) -> int:
         self._is_last = False

@@ -53,7 +53,7 @@ class RefusalHistory:
             return False  # others may use up the limit, so only what they are answered tells
         return self._last_at - self._alone_since >= SILENCE
 
-    def pause(self, told: float | None) -> float:
+    def pause(self, asked_for: float | None) -> float:
         """Return the seconds before the next try of a request that goes last."""
         growing = SHORTEST * 2.0 ** max(0, self.alone - 1)
-        return min(max(told or growing, SHORTEST), LONGEST)
+        return min(max(asked_for or growing, SHORTEST), LONGEST)

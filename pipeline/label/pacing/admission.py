@@ -89,14 +89,14 @@ class RequestAdmission:
         self._refused_unit: Unit = "requests"
         self._closed = False
 
-    async def enter(self, tokens: float, place: Place = "in turn", tries: int = 0) -> Ticket:
+    async def enter(self, tokens: float, position: Place = "in turn", tries: int = 0) -> Ticket:
         """Wait until one request of that many tokens may go out, which was sent `tries` times before.  Raises Closed."""
         if self._closed:
             raise Closed
         future: asyncio.Future[Ticket] = self._loop.create_future()
         waiting = Waiting(future, tokens, tries)
-        self._line.add(waiting, place)
-        if place != "last":
+        self._line.add(waiting, position)
+        if position != "last":
             self._lull_at = self._loop.time()
         self._pump()
         return await future

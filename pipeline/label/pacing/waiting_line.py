@@ -31,11 +31,11 @@ class WaitingLine:
         self._line: deque[Waiting] = deque()
         self._last: deque[Waiting] = deque()
 
-    def add(self, waiting: Waiting, place: Place) -> None:
+    def add(self, waiting: Waiting, position: Place) -> None:
         """Have a request wait in its place."""
-        if place == "last":
+        if position == "last":
             self._last.append(waiting)
-        elif place == "first":
+        elif position == "first":
             self._line.appendleft(waiting)
         else:
             self._line.append(waiting)

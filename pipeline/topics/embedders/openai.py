@@ -85,14 +85,16 @@ class Embedder(contracts.Embedder):
             status, headers, answer = self._sent(body)
             if status == 200:
                 return answer
-            said = _said(answer, status)
-            message = f"{_without_login(self._url)}/embeddings: {said.replace(self._key, '***') if self._key else said}"
+            reason = _said(answer, status)
+            message = (
+                f"{_without_login(self._url)}/embeddings: {reason.replace(self._key, '***') if self._key else reason}"
+            )
             if status in _STOPS or _is_out_of_money(answer):
                 raise Paused(f"{message}; mend it, the same command goes on")
             if status not in _WAITS or turn == _TIMES - 1:
                 raise EndpointError(f"{message}; nothing is lost: the same command goes on", status or None)
-            told = retry_after(headers)
-            seconds = min(_LONGEST_WAIT, wait if told is None else told)
+            retry_seconds = retry_after(headers)
+            seconds = min(_LONGEST_WAIT, wait if retry_seconds is None else retry_seconds)
             _log.info(f"topics: {message}; asked again in {seconds:.0f} s")
             time.sleep(seconds)
             wait *= 2

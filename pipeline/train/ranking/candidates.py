@@ -43,12 +43,12 @@ class ArticleCandidates:
 
 def candidates_of(article: Article, wide: bool) -> ArticleCandidates:
     """Return an article's candidates, each phrase once; there may be none.  `wide`: the unlikely ones, too."""
-    found = find_candidates(article.text, title=article.title, language=article.language, settings=_SETTINGS[wide])
-    judged = list({each.text: each for each in found.judged}.values())
+    candidates = find_candidates(article.text, title=article.title, language=article.language, settings=_SETTINGS[wide])
+    judged = list({each.text: each for each in candidates.judged}.values())
     matrix = np.full((len(judged), len(NAMES)), np.nan, np.float32)
     if judged:
-        matrix[:, [_COLUMN[name] for name in found.names]] = [each.features for each in judged]
-        matrix[:, len(FEATURES) :] = _forms(found, judged, article.title or "")
+        matrix[:, [_COLUMN[name] for name in candidates.names]] = [each.features for each in judged]
+        matrix[:, len(FEATURES) :] = _forms(candidates, judged, article.title or "")
     return ArticleCandidates([each.text for each in judged], [_words(each) for each in judged], matrix)
 
 
@@ -56,9 +56,9 @@ def _words(candidate: Judged) -> frozenset[str]:
     return frozenset(candidate.parts)
 
 
-def _forms(found: Candidates, judged: list[Judged], title: str) -> list[list[float]]:
-    text = found.text
-    scores = [sum(map(mul, each.features, found.weights)) for each in judged]
+def _forms(candidates: Candidates, judged: list[Judged], title: str) -> list[list[float]]:
+    text = candidates.text
+    scores = [sum(map(mul, each.features, candidates.weights)) for each in judged]
     order = sorted(range(len(judged)), key=scores.__getitem__, reverse=True)
     ranks = dict(zip(order, range(len(order)), strict=True))
     ends = [end.start() for end in _SENTENCE_END.finditer(text)]

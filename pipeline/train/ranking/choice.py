@@ -28,7 +28,7 @@ class Choice:
     def label(self, candidates: ArticleCandidates, likely: _Numbers) -> list[ScoredPhrase]:
         """Return the label, the likeliest phrase first; none where there is no candidate."""
         order = _taken(candidates.words, likely, self.nested, self.most)
-        chosen = [number for place, number in enumerate(order) if not place or likely[number] >= self.threshold]
+        chosen = [number for rank, number in enumerate(order) if not rank or likely[number] >= self.threshold]
         return [ScoredPhrase(candidates.phrases[number], round(float(likely[number]), 4)) for number in chosen]
 
 
@@ -57,7 +57,7 @@ def learned(articles: Sequence[Judged]) -> Choice:
 
 
 def _f1(order: Sequence[int], threshold: float, article: Judged) -> float:
-    chosen = [number for place, number in enumerate(order) if not place or article.likely[number] >= threshold]
+    chosen = [number for rank, number in enumerate(order) if not rank or article.likely[number] >= threshold]
     return score(sum(bool(article.is_right[number]) for number in chosen), len(chosen), article.size).f1
 
 

@@ -47,7 +47,7 @@ def read(examples: Sequence[Example], wide: bool, run: TrainingRun) -> Corpus:
             part = examples[at : at + _PART]
             made = _part(part, wide, run.checkpoints / f"candidates-{at // _PART:05}.npz")
             candidates += made
-            right += [_right(one, found) for one, found in zip(part, made, strict=True)]
+            right += [_right(one, of_article) for one, of_article in zip(part, made, strict=True)]
             progress.update(len(part))
     sizes = [len(unique(example.phrases, example.article.language)) for example in examples]
     return Corpus(candidates, right, sizes, np.asarray([_fold(example.group_id) for example in examples]))

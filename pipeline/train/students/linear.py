@@ -115,7 +115,7 @@ class Student(contracts.Student):
 
     def _several(self, likely: _Numbers) -> list[ScoredPhrase]:
         order = np.argsort(-likely, kind="stable")
-        chosen = [number for place, number in enumerate(order) if not place or likely[number] >= self._options.likely]
+        chosen = [number for rank, number in enumerate(order) if not rank or likely[number] >= self._options.likely]
         return [ScoredPhrase(self._classes[number], round(float(likely[number]), 4)) for number in chosen]
 
     def _best(self, likely: _Numbers) -> list[ScoredPhrase]:
@@ -136,7 +136,7 @@ def _matrix(rows: Sequence[tuple[list[int], list[float]]], width: int) -> Any:
     from scipy.sparse import csr_matrix
 
     ends = np.cumsum([0, *(len(columns) for columns, _ in rows)])
-    columns, values = ([one for row in rows for one in row[place]] for place in (0, 1))
+    columns, values = ([one for row in rows for one in row[rank]] for rank in (0, 1))
     return csr_matrix((values, columns, ends), shape=(len(rows), width))
 
 

@@ -127,16 +127,16 @@ class Student(contracts.Student):
         assert self._trees is not None, "fit() or load() comes first"
         labels: list[list[ScoredPhrase]] = []
         for at in range(0, len(articles), _TOGETHER):
-            found = [candidates_of(article, self._wide) for article in articles[at : at + _TOGETHER]]
-            labels += self._labels(found, self._trees)
+            candidates = [candidates_of(article, self._wide) for article in articles[at : at + _TOGETHER]]
+            labels += self._labels(candidates, self._trees)
         return labels
 
-    def _labels(self, found: list[ArticleCandidates], model: Trees) -> list[list[ScoredPhrase]]:
-        phrases = [phrase for one in found for phrase in one.phrases]
-        rows = np.hstack([np.concatenate([one.matrix for one in found]), self._odds.columns(phrases)])
-        ends = np.cumsum([len(one.phrases) for one in found])
+    def _labels(self, candidates: list[ArticleCandidates], model: Trees) -> list[list[ScoredPhrase]]:
+        phrases = [phrase for one in candidates for phrase in one.phrases]
+        rows = np.hstack([np.concatenate([one.matrix for one in candidates]), self._odds.columns(phrases)])
+        ends = np.cumsum([len(one.phrases) for one in candidates])
         parts = np.split(model.probability(rows), ends[:-1])
-        return [self._choice.label(one, likely) for one, likely in zip(found, parts, strict=True)]
+        return [self._choice.label(one, likely) for one, likely in zip(candidates, parts, strict=True)]
 
 
 def _check(read: Corpus, count: int) -> None:
