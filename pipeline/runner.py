@@ -92,15 +92,15 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
     if start > end:
         raise ConfigError(f"--from {options.first} comes after --to {options.last}; the order is: {' '.join(NAMES)}")
     check_config(work)
-    for stage in stages_of(work):
-        if not start <= NAMES.index(stage.name) <= end:
-            continue
-        _run_stage(work, stage, options, is_first=stage.name == options.first)
-        if stage.name == "review" and options.first in _ASKING:
-            _reach(work, options)
-        if stage.name == "split" and work.config.label.until is not None:
-            _tell_reached(work)
-    work.engine.close()
+    with closing(work.engine):
+        for stage in stages_of(work):
+            if not start <= NAMES.index(stage.name) <= end:
+                continue
+            _run_stage(work, stage, options, is_first=stage.name == options.first)
+            if stage.name == "review" and options.first in _ASKING:
+                _reach(work, options)
+            if stage.name == "split" and work.config.label.until is not None:
+                _tell_reached(work)
     if options.last != PUBLISH:
         return None
     with work.locked(wait=options.first != PUBLISH):
@@ -238,7 +238,7 @@ def _label_alone(work: Workspace) -> None:
 def run_topics(work: Workspace, refit: bool = False, named: bool = True) -> None:
     """Collect, filter and group the articles into topics, whether or not the job file has the section; nothing is labelled."""
     run(work, RunOptions(last="filter"))
-    with work.locked():
+    with work.locked(), closing(work.engine):
         topics.run(work, _label_alone if named else None, refit)
 
 

@@ -12,14 +12,16 @@ import textwrap
 import time
 from collections.abc import Iterator
 from functools import partial
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.core.engine import Engine, Task
-from pipeline.core.errors import ConfigError, LabelmillError
+from pipeline.core.errors import ConfigError, InputError, LabelmillError
 from pipeline.core.processes import is_alive
+from pipeline.engines import machine
 from pipeline.engines.kinds import local
 from pipeline.job.job_file import load_job
 from tests import engine_maps as maps
@@ -114,6 +116,45 @@ def test_memory_bounds_the_workers() -> None:
     assert (large._count(), small._count()) == (64, 1)
 
 
+@pytest.mark.parametrize(
+    ("group", "files", "free", "cores"),
+    [
+        ("0::/", {"memory.max": "3000\n", "memory.current": "2500\n", "memory.stat": "inactive_file 400\n"}, 900, None),
+        ("0::/a/b", {"a/memory.max": "max\n", "a/b/memory.max": "700\n", "a/b/memory.current": "100\n"}, 600, None),
+        ("0::/a/b", {"a/cpu.max": "100000 100000\n", "a/b/cpu.max": "max 100000\n"}, 1024 * 5000, 1),
+        (
+            "3:memory:/docker/x",
+            {"memory/memory.limit_in_bytes": "5000\n", "memory/memory.usage_in_bytes": "4000\n"},
+            1000,
+            None,
+        ),
+        ("2:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1024 * 5000, 1),
+        ("2:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1024 * 5000, None),
+    ],
+)
+def test_a_container_bounds_memory_and_cores(
+    tmp_path: Path, group: str, files: dict[str, str], free: int, cores: int | None
+) -> None:
+    given = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    given |= {"proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    5000 kB\n", "proc/self/cgroup": f"{group}\n"}
+    for name, text in given.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert machine.free_memory(tmp_path) == free
+    assert machine.cores(tmp_path) == (cores or machine.cores(tmp_path / "nothing"))
+
+
+def test_a_daemonic_process_runs_all_by_itself(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a process may start none: a worker of somebody's `multiprocessing.Pool` that runs a job."""
+    monkeypatch.setitem(current_process()._config, "daemon", True)  # type: ignore[attr-defined]
+    assert set(mapped(local.Engine(local.Options(workers=2)), maps.naming, *range(20))) == {os.getpid()}
+
+
+def test_workers_that_do_not_fit_beside_each_other_are_none() -> None:
+    small = local.Engine(local.Options(workers=64, memory="2MB"))  # type: ignore[arg-type]
+    assert set(mapped(small, maps.naming, *range(20))) == {os.getpid()}
+
+
 def test_a_job_says_where_it_runs(make_job: JobMaker) -> None:
     path = make_job([article(0)])
     assert load_job(path).engine.type == "local"
@@ -154,6 +195,20 @@ def test_the_bytes_are_the_same_whatever_the_workers(make_job: JobMaker, tmp_pat
         run(path, "engine.workers=1", change)
         run(path, "engine.workers=2", f"workspace={tmp_path / 'several'}", change)
         assert shards(one.path) == shards(several.path)
+
+
+def test_labels_are_not_lost_where_the_ledger_is_not_seen(make_job: JobMaker) -> None:
+    path = make_job([article(n) for n in range(3)])
+    work = run(path, last="clean")
+    assert isinstance(work.ledger_target, Path)
+    elsewhere, labels = work.ledger_target.with_suffix(".elsewhere"), tree(work.labels.path)
+    work.ledger_target.rename(elsewhere)
+    with pytest.raises(InputError, match=r"ledger.sqlite: there is no ledger here"):
+        run(path, "clean.max_phrases=1", first="clean", last="clean")
+    assert not work.ledger_target.exists() and tree(work.labels.path) == labels
+    elsewhere.rename(work.ledger_target)
+    run(path, "clean.max_phrases=1", first="clean", last="clean")
+    assert tree(work.labels.path) != labels
 
 
 def test_a_workspace_travels_as_its_configuration(make_job: JobMaker) -> None:

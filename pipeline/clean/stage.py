@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.clean.offsets import offsets
 from pipeline.core import finish, plugins
+from pipeline.core.errors import InputError
 from pipeline.core.options import in_key
 from pipeline.core.shards import REJECTED, Output, read_order, rejected_table
 from pipeline.core.types import Article, Label, Reply
@@ -19,7 +21,8 @@ from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import UNKNOWN, Step, state_of
 from pipeline.job.label_table import SHARED_FROM, former_rows, schema
 from pipeline.job.workspace import Workspace
-from pipeline.label.ledger import Ledger, Record, open_ledger
+from pipeline.label.job_ledger import has_ledger
+from pipeline.label.ledger import Ledger, Record, open_ledger, open_ledger_to_read
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of, identified
 
 VERSION = 1
@@ -30,6 +33,8 @@ def run(work: Workspace) -> None:
     """Bring `labels/` up to date with `requests/`."""
     shards, labeller = read_order(work.articles), RequestBuilder(work)
     labeller.describe(labeller.run_id)
+    if isinstance(work.ledger_target, Path) and has_ledger(work):  # a file of an older format, or of a killed writer
+        open_ledger(work.ledger_target, work.config.name).close()  # is brought up to date once, here
     progress = work.progress("clean", len(shards), "shards")
     map_shards(work.engine, _step(work, labeller), shards, partial(_cleaner, work), progress)
 
@@ -38,10 +43,20 @@ def _cleaner(work: Workspace) -> Transform:
     labeller = RequestBuilder(work)
 
     def clean(shard: str, _: object) -> Output:
-        with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
+        with closing(_ledger_of(work)) as ledger:
             return _clean(work, labeller, ledger, shard)
 
     return clean
+
+
+def _ledger_of(work: Workspace) -> Ledger:
+    """Open the ledger to read.  Raises InputError where a file is not there: an empty one in its place would lose every label."""
+    if not has_ledger(work):
+        raise InputError(
+            f"{work.ledger_target}: there is no ledger here, and labels are made of its replies; put it back, or run: labelmill "
+            f"label {work.config.in_commands} (on a cluster, label.ledger must be a file that all nodes see, or postgresql://)"
+        )
+    return open_ledger_to_read(work.ledger_target, work.config.name)
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:

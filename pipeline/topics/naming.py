@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
@@ -40,6 +41,7 @@ def workspace(work: Workspace, options: TopicOptions) -> Workspace | None:
         clean={"max_words": MOST_WORDS},
         tokenizer=work.config.tokenizer,
         file=work.config.file,
+        engine=work.config.engine,
     )
     return Workspace(config)
 
@@ -57,7 +59,8 @@ def names_of(
     used, names, left = {fold_case(name): name for name in taken}, dict[int, str](), questions
     for turn in range(_TIMES):
         write(naming, left, sorted(used.values()) if turn else [])
-        label(naming)
+        with closing(naming.engine):
+            label(naming)
         for number, name in _answers(naming).items():
             if not any(is_alike(name, other) for other in used.values()):
                 names[number] = used[fold_case(name)] = name

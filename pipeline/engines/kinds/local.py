@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import re
 import sys
@@ -12,9 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from multiprocessing import current_process
 from multiprocessing.context import SpawnContext, SpawnProcess
-from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
@@ -23,7 +21,7 @@ from pydantic import BeforeValidator, Field
 from pipeline.core import engine
 from pipeline.core.engine import Build, Task
 from pipeline.core.errors import LabelmillError
-from pipeline.engines import worker
+from pipeline.engines import machine, worker
 
 _log = logging.getLogger("labelmill.engine")
 _START_SECONDS = 3.0  # of work that processes must save: each takes about one to import what it runs
@@ -83,20 +81,25 @@ class Engine(engine.Engine):
 
     def _is_worth(self, left: int, seconds: Sequence[float]) -> bool:
         """Tell whether processes would save more than they cost, by the quickest task so far: the first one loads models."""
-        wanted = self._options.workers
-        if wanted != "auto":
-            return wanted > 1 and left > 1
-        workers = min(_cores(), left)
+        if current_process().daemon:  # a worker of somebody else's pool: such a process may start none
+            return False
+        workers = min(self._count(), left)
+        if self._options.workers != "auto":
+            return workers > 1
         if workers < 2 or not (len(seconds) > 1 or sum(seconds) > _START_SECONDS):
             return False  # the first task alone tells little: it loads models
         return min(seconds) * left * (1 - 1 / workers) > (0 if self._pool else _START_SECONDS)
 
     def _count(self) -> int:
-        """Return how many workers there are to be: as many as the memory holds, each taken to be as large as this process."""
-        wanted = self._options.workers
-        free = self._options.memory or ((_free_memory() or 0) // 2 if wanted == "auto" else 0)
-        fitting = max(1, free // max(_resident(), 1)) if free else sys.maxsize
-        return min(_cores() if wanted == "auto" else wanted, fitting)
+        """Return how many workers there are to be: as many as the memory holds, each taken to be as large as this process.
+
+        What the workers hold that there are is free to those that there are to be.
+        """
+        wanted, room = self._options.workers, self._options.memory
+        if room is None and wanted == "auto" and (free := machine.free_memory()) is not None:
+            room = (free + self._context.resident()) // 2
+        fitting = sys.maxsize if room is None else max(1, room // max(machine.resident(), 1))
+        return min(machine.cores() if wanted == "auto" else wanted, fitting)
 
     def _in_workers(self, stage: str, pickled: bytes, left: _Tasks) -> Iterator[Any]:
         losses = Counter[str]()
@@ -211,6 +214,10 @@ class _Context(SpawnContext):
         self.started.append(_Process(*args, **kwargs))
         return self.started[-1]
 
+    def resident(self) -> int:
+        """Return the bytes of memory that the processes hold together."""
+        return sum(machine.resident(process.pid) for process in self.started if process.pid is not None)
+
     def how_one_ended(self) -> str:
         """Return the exit status of a process that is over."""
         for process in self.started:
@@ -219,28 +226,3 @@ class _Context(SpawnContext):
         # the pool itself ends the others (SIGTERM) when one is lost
         code = next((code for code in codes if code != -15), codes[0] if codes else None)
         return f"signal {-code}" if code and code < 0 else f"exit status {code}"
-
-
-def _cores() -> int:
-    """Return how many cores this process may use: by its affinity, and by its container's share of time (cgroup v2)."""
-    count = os.cpu_count() or 1
-    with suppress(AttributeError):  # Linux alone has it
-        count = len(os.sched_getaffinity(0))
-    with suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        count = min(count, max(1, round(int(quota) / int(period))))  # without a share it is `max`, a ValueError
-    return count
-
-
-def _free_memory() -> int | None:
-    """Return the bytes of memory that are available, None where the system does not tell."""
-    with suppress(OSError, AttributeError, IndexError, ValueError):
-        return int(Path("/proc/meminfo").read_text().partition("MemAvailable:")[2].split()[0]) * 1024
-    return None
-
-
-def _resident() -> int:
-    """Return the bytes of memory that this process holds, 0 where the system does not tell."""
-    with suppress(OSError, IndexError, ValueError):
-        return int(Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]) * 1024
-    return 0
