@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from pipeline.core.errors import Paused
 from pipeline.job.run_options import RunOptions
 from pipeline.label.batches import calls, posting
 from tests.batch_server import BatchServer
-from tests.conftest import ROOT, JobMaker, rows, run, work_of
+from tests.conftest import ROOT, JobMaker, rows, run, work_of, write_jsonl
 from tests.openai_server import Running, Server
-from tests.test_sharing import GROUP, sharing_job, story
+from tests.test_sharing import GROUP, asked, sharing_job, story
 
 
 @pytest.fixture
@@ -44,6 +45,47 @@ def test_a_group_is_one_line_of_the_one_batch(make_job: JobMaker, batch_server: 
     labels = rows(work_of(path), "labels")
     assert [row["label_shared_from"] for row in labels] == [None, None, "s1c0", None, "s1c0", "s2c0"]
     assert len({row["key"] for row in labels}) == 3
+
+
+def test_a_new_copy_waits_for_the_batch_that_asks_about_its_group(
+    make_job: JobMaker, batch_server: BatchServer, tmp_path: Path
+) -> None:
+    path = sharing_job(make_job, batch_server, None, via="batch")
+    write_jsonl(tmp_path / "m.jsonl", [story(1), story(1, 1), story(2)])
+    with pytest.raises(Paused):
+        runner.run(work_of(path), RunOptions(last="clean"))
+    write_jsonl(tmp_path / "a.jsonl", [story(1, 5)])  # before the one that is in the batch
+    for _ in range(12):
+        with suppress(Paused):
+            runner.run(work_of(path), RunOptions(last="clean"))
+            break
+    assert len(batch_server.batches) == 1 and sum(batch_server.paid.values()) == 2
+    shared_from = {row["id"]: row["label_shared_from"] for row in rows(work_of(path), "labels")}
+    assert shared_from == {"s1c5": "s1c0", "s1c0": None, "s1c1": "s1c0", "s2c0": None}
+
+
+def test_a_rejected_prompt_before_the_label_is_asked_again_once(
+    make_job: JobMaker, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "background.yaml").write_text("user: 'What should one know of <article>{{ text }}</article>?'\n")
+    (tmp_path / "label.yaml").write_text("user: '<article>{{ text }}</article> Known: {{ background }}. Phrases?'\n")
+    before = [{"prompt": "background.yaml", "as": "background"}]
+    no = 400, {"error": {"message": "filtered", "code": "content_filter"}}, None
+    server.script = lambda body, times: no if "Copy1x0" in str(body) else None
+    path = sharing_job(make_job, server, [story(1), story(2)], prompt="label.yaml", before=before)
+    run(path, last="label")
+    write_jsonl(tmp_path / "more.jsonl", [story(3), story(3, 1)])  # so that there is a pass before the last one
+    server.bodies.clear()
+    runner.run(work_of(path), RunOptions(last="label", retry_rejected=True))
+    assert asked(server) == ["s1c0", "s3c0", "s3c0"]
+
+
+def test_the_same_text_under_another_id_has_an_answer_of_its_own(make_job: JobMaker, server: Server) -> None:
+    """Its question is the same one, so it shares nothing, whether they came together or one after the other."""
+    path = sharing_job(make_job, server, [story(1), {**story(1), "id": "twin"}, story(1, 1)])
+    labels = rows(run(path, last="clean"), "labels")
+    assert asked(server) == ["s1c0"]
+    assert {row["id"]: row["label_shared_from"] for row in labels} == {"s1c0": None, "twin": None, "s1c1": "s1c0"}
 
 
 @pytest.mark.slow  # two programs start

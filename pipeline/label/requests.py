@@ -210,7 +210,7 @@ class RequestBuilder:
 
         In place of one that needs the answer to a prompt before it, and has none, stands why.
         """
-        if not self.chain:
+        if not (self.chain or self._candidates):
             return self._as_asked_before([self.request(article) for article in articles], ledger)
         return self.requests_of(self.chain.follow(articles, ledger), ledger)
 

@@ -222,7 +222,7 @@ class _LabelRun:
 
     def _context_before(self, step: PromptStep, on_finished: OnFinished) -> RunContext:
         """Return what the pass of a prompt before the label's is given."""
-        options, retry = self._work.config.label, self._options.retry_rejected
+        options, retry = self._work.config.label, self._options.retry_rejected and not self._ahead.has_run
         return RunContext(step, self._ledger, options, self._monitor, on_finished, retry)
 
     def _key(self, inputs: dict[str, str], count: int, shared: int) -> str:

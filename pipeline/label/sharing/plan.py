@@ -45,6 +45,7 @@ class Member:
     key: bytes = b""  # of its own request, or of the prompt before the label's that has no answer
     is_asked: bool = False  # about itself, with an outcome that is final
     is_answered: bool = False  # that is one that others may share
+    is_held: bool = False  # a batch under way asks about it
     source: Source | None = None
     tried: list[bytes] = field(default_factory=list)  # answers that leave no label for it
     waits_for: Member | None = None
@@ -159,17 +160,20 @@ class SharingPlan:
                 self._look_up(members, articles)
                 for member in members:
                     source = self._logged.get(member.text_sha256)
-                    if not member.is_asked and source and source.key in answered:
+                    if not (member.is_asked or member.is_held) and source and source.key in answered:
                         member.source = source
 
     def _look_up(self, members: Sequence[Member], articles: list[Article]) -> None:
-        """Note which of some members were asked about themselves, with an outcome that is final."""
+        """Note which of some members were asked about themselves, with an outcome that is final, and which a batch asks about."""
         asked = self._builder.requests(articles, self._ledger)
-        answered = self._ledger.asked(each.key for each in asked)
+        keys = list({each.key for each in asked})
+        outcomes = self._ledger.spent(keys)
+        held = self._ledger.asked((key for key in keys if key not in outcomes), in_batches=True)
         for member, each in zip(members, asked, strict=True):
-            member.key = each.key
-            member.is_asked = each.status == "rejected" if isinstance(each, Lack) else each.key in answered
-            member.is_answered = member.is_asked and not isinstance(each, Lack)
+            member.key, member.is_held = each.key, each.key in held
+            member.is_asked = each.status == "rejected" if isinstance(each, Lack) else each.key in outcomes
+            has_reply = any(outcome.is_answered for outcome in outcomes.get(each.key, ()))
+            member.is_answered = member.is_asked and not isinstance(each, Lack) and has_reply
 
     # --- a round ---
 
@@ -192,7 +196,7 @@ class SharingPlan:
     def _candidates(self) -> Iterator[tuple[Member, list[_Donor]]]:
         """Yield each open member with the answers that it may share, those about the likest article first."""
         for group in self._groups:
-            open_members = [member for member in group if member.is_open]
+            open_members = [member for member in group if member.is_open and not member.is_held]
             donors = _donors(group) if open_members else []
             rows = np.array([donor.member.row for donor in donors], np.int64)
             for member in open_members if donors else ():
@@ -210,6 +214,9 @@ class SharingPlan:
             for article in articles:
                 member = self._members[article.id]
                 for donor in donors[article.id]:
+                    if member.key == donor.source.key:  # the same question: the answer is its own
+                        member.is_asked = member.is_answered = True
+                        break
                     replies = [r.reply for r in records.get(donor.source.key, []) if r.reply]
                     if any(self._builder.parse_shared(reply, article).status == "ok" for reply in replies):
                         member.source = donor.source
@@ -218,20 +225,23 @@ class SharingPlan:
                     member.tried.append(donor.source.key)
 
     def _choose(self) -> list[Member]:
-        """Choose who is asked about: the first of each group that is open, and whoever is not directly like one chosen before."""
+        """Choose who is asked about: the first of each group that is open, and whoever is not directly like one chosen before.
+
+        Who is in a batch under way is asked about already, and comes first.
+        """
         chosen = []
         for group in self._groups:
             of_group: list[Member] = []
-            open_members = [member for member in group if member.is_open]
+            open_members = sorted((member for member in group if member.is_open), key=lambda each: not each.is_held)
             for member in open_members if len(open_members) > 1 else ():
                 rows = np.array([each.row for each in of_group[:_DONORS]], np.int64)
                 near = np.flatnonzero(self._copies.likeness(member.row, rows) >= self._least)
-                if len(near):
+                if len(near) and not member.is_held:
                     member.waits_for = of_group[int(near[0])]
                 else:
                     of_group.append(member)
             waited_for = {id(member.waits_for) for member in open_members if member.waits_for}
-            chosen += [member for member in of_group if id(member) in waited_for]
+            chosen += [member for member in of_group if id(member) in waited_for or member.is_held]
         return chosen
 
 
