@@ -78,9 +78,13 @@ class ModelError(LabelmillError):
 
 
 class Paused(LabelmillError):
-    """The job stopped on purpose and can be resumed by the same command."""
+    """The job stopped on purpose and can be resumed by the same command.
+
+    `code` is that of the failed request that stopped it, empty where none did.
+    """
 
     exit_code = 3
+    code = ""
 
 
 class GateStopped(LabelmillError):
@@ -93,6 +97,7 @@ FailureKind = Literal["transient", "rate_limited", "rejected", "fatal"]
 Unit = Literal["requests", "tokens", "parallel"]  # parallel: how many are in flight
 # Seconds: no limit per minute asks for more, so it is one of a day or longer, and the job pauses instead of sleeping through it.
 TOO_LONG_TO_WAIT = 600.0
+NOT_SERVED = "not_served"  # the code of an address that nobody serves, as far as the endpoint tells
 TOO_LONG = "context_length_exceeded"  # the code of a prompt that does not fit, whatever the endpoint calls it
 
 

@@ -74,6 +74,14 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: damaged ({error}); delete it and run again") from error
 
 
+def recall_json(path: Path) -> Any:
+    """Return the value, or None where the file is missing or damaged: of what is kept only so that it need not be done again."""
+    try:
+        return read_json(path)
+    except InputError:
+        return None
+
+
 def append_line(path: Path, line: bytes) -> None:
     """Append one line to a log, durably; a torn last line of an earlier crash is ended first."""
     path.parent.mkdir(parents=True, exist_ok=True)

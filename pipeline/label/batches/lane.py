@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 from pipeline.core.batch_api import BatchApi
 from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
-from pipeline.core.files import read_json, write_json
+from pipeline.core.files import recall_json, write_json
 from pipeline.core.types import Request
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches.calls import Pauses, Stopped, paused, persist, sleep
 from pipeline.label.batches.keeper import Keeper
 from pipeline.label.batches.lane_context import LaneContext, Pending
 from pipeline.label.batches.submission import QUEUE_FULL, Submission
-from pipeline.label.batches.trial import try_first
+from pipeline.label.batches.trial import confirm, try_first
 from pipeline.label.engine import preflight
 from pipeline.label.engine.failure_policy import ASKED_OTHERWISE
 from pipeline.label.engine.request_attempt import RequestAttempt
@@ -76,8 +76,13 @@ class BatchLane:
         Raises Paused.
         """
         if self._submits:
-            try_first(self._work, self._context, pending)
-        whole = run_coroutine(self._guarded(self._rounds(pending, key)))
+            try_first(self._work, self._context, pending, self._api.where)
+        answered = self._context.monitor.answered
+        try:
+            whole = run_coroutine(self._guarded(self._rounds(pending, key)))
+        finally:
+            if self._submits and self._context.monitor.answered > answered:
+                confirm(self._work, self._context, pending)
         self._stop.raise_if_any()
         return whole
 
@@ -149,7 +154,7 @@ class BatchLane:
     async def _submit_rest(self, pending: Pending, key: str | None, settled: int) -> tuple[set[str] | None, str | None]:
         """Submit, where anything may be left: not while all of it is under way, nor where all of it was answered."""
         memory = self._work.path / "batches" / "submitted.json"
-        noted = read_json(memory) if key else None
+        noted = recall_json(memory) if key else None
         if noted and noted["key"] == [key, self._context.options.reask_via]:
             if self._keeper.under_way():
                 if not settled:

@@ -118,6 +118,21 @@ class Monitor:
         self.cost_usd += cost_usd or 0.0
         self.unpriced += cost_usd is None
 
+    def include(self, other: Monitor) -> None:
+        """Count what another one, which began with nothing, has counted of the same run."""
+        self.answered += other.answered
+        self.tokens += other.tokens
+        self.retries += other.retries
+        self.refused += other.refused
+        self.unpriced += other.unpriced
+        self.cost_usd += other.cost_usd
+        self.served.update(other.served)
+        self.unknown_finishes.update(other.unknown_finishes)
+        for verdict, replies in other.turned_away.items():
+            own = self.turned_away.setdefault(verdict, TurnedAway())
+            own.count += replies.count
+            own.examples = [*own.examples, *replies.examples][:_EXAMPLES]
+
     def judge(self, verdict: str, article: str, text: str) -> None:
         """Count a reply that a gate of evidence turned away, and keep the first of each kind."""
         if verdict in TURNED_AWAY:

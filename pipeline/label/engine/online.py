@@ -185,7 +185,7 @@ class OnlineRun:
         """Return the outcome of a request that is not tried again, as `failure_policy` has it."""
         policy = policy_of(failure)
         if policy.pauses_job:
-            self._stop.pause(str(failure))
+            self._stop.pause(str(failure), failure.code)
             return Outcome(attempt)
         if self._stop.why and not policy.rejects_article:
             # it would have been tried again, so nobody can say that it failed: it has no outcome until the next run

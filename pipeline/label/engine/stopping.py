@@ -21,14 +21,15 @@ class Stop:
 
     def __init__(self, on_stop: Callable[[], None]) -> None:
         self.why: str | None = None
+        self._code = ""
         self._on_stop = on_stop
         self._event = asyncio.Event()
         self._broken: BaseException | None = None
 
-    def pause(self, why: str) -> None:
-        """Send nothing more, keep what is in flight; nobody waits any longer to try again."""
+    def pause(self, why: str, code: str = "") -> None:
+        """Send nothing more, keep what is in flight; nobody waits any longer to try again.  `code` is that of a failed request."""
         if self.why is None:
-            self.why = why
+            self.why, self._code = why, code
             self._event.set()
             self._on_stop()
 
@@ -54,7 +55,9 @@ class Stop:
         if self._broken:
             raise self._broken
         if self.why:
-            raise Paused(f"{self.why}; every answer is kept: the same command goes on where it stopped")
+            pause = Paused(f"{self.why}; every answer is kept: the same command goes on where it stopped")
+            pause.code = self._code
+            raise pause
 
     @contextmanager
     def on_interrupt(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.core.errors import TOO_LONG, TOO_LONG_TO_WAIT, FailureKind, RequestFailed
+from pipeline.core.errors import NOT_SERVED, TOO_LONG, TOO_LONG_TO_WAIT, FailureKind, RequestFailed
 from pipeline.core.http import in_future, retry_after
 from pipeline.core.proxies import PROXY_ASKS
 from pipeline.core.types import Reply
@@ -72,6 +72,12 @@ class FailureRule:
         return next((word for word in error.words if re.search(self.code, word, re.IGNORECASE)), None)
 
 
+def names_no_model(error: ErrorBody, sent: Sent) -> bool:
+    """Return whether an error speaks of no model: then it is the address that nobody serves."""
+    text, model = f"{error.text} {error.parameter}".casefold(), str(sent.get("model") or "").casefold()
+    return not re.search(r"model|deployment|engine", text) and not (model and model in text)
+
+
 def is_about_the_model(error: ErrorBody, sent: Sent) -> bool:
     """Return whether it is the model that an error finds fault with, not one that it only mentions."""
     if error.parameter.partition(".")[0] == "model":
@@ -100,6 +106,7 @@ def names_a_parameter(error: ErrorBody, sent: Sent) -> bool:
     return name in sent and name not in ("model", "messages")
 
 
+_NOT_THERE = "{where} has no model {model!r}, or is no OpenAI-compatible address (it ends in /v1)"
 _FORM = "{where} does not take requests of this form; see label.parameters"
 _SPENT = (
     r"^(insufficient_(quota|balance|credits?|funds?)|exceeded_current_quota_error|billing_\w+|arrearage|1113|credits?_exhausted)$"
@@ -147,7 +154,9 @@ RULES = (  # the first that fits counts
     FailureRule("fatal", (407,), remedy=PROXY_ASKS),
     FailureRule("fatal", (400, 403), code="^(api_key_invalid|invalid_api_key)$", remedy=_KEY),
     FailureRule("fatal", (400, 403), message=r"\b(invalid|incorrect|wrong) api key|api key (is )?(not valid|invalid|expired)", remedy=_KEY),
-    FailureRule("fatal", (404,), remedy="{where} has no model {model!r}, or is no OpenAI-compatible address (it ends in /v1)"),
+    FailureRule("fatal", (404,), when=names_no_model, reported_as=NOT_SERVED, remedy=_NOT_THERE),
+    FailureRule("fatal", (405,), when=names_no_model, reported_as=NOT_SERVED, remedy=_FORM),
+    FailureRule("fatal", (404,), remedy=_NOT_THERE),
     FailureRule("fatal", range(400), remedy="{where} redirects elsewhere; set label.base_url to where it leads"),
     # only this article has these
     FailureRule("rejected", MODERATED, code=_FILTERED, reported_as="content_filter"),
