@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,48 @@ def test_a_round_that_was_killed_does_not_count(job: Path) -> None:
         now = groups(topics_of(job))
         assert {row_id: now[row_id] for row_id in before} == before
         assert now["clinic-100"] == now["clinic-1"]
+
+
+def test_an_article_that_was_away_at_a_refit_joins_anew(job: Path) -> None:
+    work = topics_of(job)
+    ended = groups(work)["harbour-1"]
+    write_jsonl(job.parent / "articles.jsonl", [row for row in corpus() if not row["id"].startswith("harbour")])
+    assert ended not in named(topics_of(job, refit=True))
+    write_jsonl(job.parent / "articles.jsonl", corpus())
+    work = topics_of(job)
+    sizes = {row["id"]: row["size"] for row in work.topic_table.topics()}
+    assert Counter(topic for topic in groups(work).values() if topic is not None) == sizes
+    table = work.topic_table.articles(["topic_id", "reason"]).to_pylist()
+    assert ended not in sizes and all((row["topic_id"] is None) == (row["reason"] is not None) for row in table)
+
+
+def test_the_lines_of_a_killed_round_stay_dead(job: Path) -> None:
+    work = topics_of(job)
+    log = TopicLog(work.topic_table.path / "log.jsonl")
+    before, events = log.read().live.keys(), log.events()
+    founded = next(event for event in events if event["event"] == "founded")
+    for event in ({**founded, "id": 77, "round": 2}, {**founded, "id": 78, "round": 2}):
+        log.add(event)  # whole lines of a round that was killed before its last one
+    with log.path.open("ab") as file:
+        file.write(b'{"event":"founded","id":79,"rou')
+    grow(job, [themed("clinic", 100)])
+    work = topics_of(job)
+    assert log.read().last_round == 2 and log.read().live.keys() == before
+    assert groups(work)["clinic-100"] == groups(work)["clinic-1"]
+    old = [{key: value for key, value in event.items() if key != "lines"} for event in events]
+    log.path.write_text("".join(json.dumps(event) + "\n" for event in old), "utf-8")
+    assert log.read().live.keys() == before, "a log of before lines were counted"
+
+
+def test_a_refit_that_was_killed_locks_nothing(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = groups(topics_of(job))
+    grow(job, corpus(14, 12))
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "_check_same_space", lambda *_: (_ for _ in ()).throw(Paused("stopped")))
+        with pytest.raises(Paused):
+            topics_of(job, refit=True)
+    now = groups(topics_of(job))
+    assert {row_id: now[row_id] for row_id in before} == before
 
 
 def test_other_embedders_need_a_refit(job: Path) -> None:

@@ -64,10 +64,13 @@ class Assignments:
         ]
         write_parquet(self._file(number), pa.Table.from_arrays(columns, schema=_SCHEMA), _SCHEMA)
 
-    def read(self, numbers: dict[Key, int], rounds: int) -> Assigned:
-        """Return what the rounds up to one of them say of texts, by their row; later rounds count more."""
+    def read(self, numbers: dict[Key, int], rounds: int, fit: int) -> Assigned:
+        """Return what the rounds from a fit up to one of them say of texts, by their row; later rounds count more.
+
+        A fit assigns every text that is there.  What was not there may come back, and its topic of before may have ended since.
+        """
         assigned = Assigned.nothing(len(numbers))
-        for number in range(1, rounds + 1):
+        for number in range(max(fit, 1), rounds + 1):
             if self._file(number).exists():
                 self._take(assigned, numbers, read_parquet(self._file(number)))
         return assigned

@@ -24,8 +24,8 @@ def last_changes(work: Workspace, shards: list[str]) -> dict[str, Any]:
     numbers = numbered(Texts(work, shards).keys())
     assignments = Assignments(folder / "assigned")
     last = topics.last_round
-    now = rounds.members(topics, assignments.read(numbers, last).topic)
-    before = assignments.read(numbers, last - 1).topic if last > 1 else np.full(len(numbers), NONE, np.int64)
+    now = rounds.members(topics, assignments.read(numbers, last, topics.fit_before(last)).topic)
+    before = assignments.read(numbers, last - 1, topics.fit_before(last - 1)).topic
     flows = _flows(before, now)
     events = log.events()
     founded = {event["id"] for event in events if event["event"] == "founded" and event["round"] == last}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -27,38 +28,56 @@ class Embedding:
 
     space: Space
     identities: list[str]  # of the embedders
+    states: list[str | None]  # the file of what each learnt, None for one that learns nothing
 
 
-def embedded(work: Workspace, options: TopicOptions, texts: Texts, numbers: dict[Key, int], refit: bool) -> Embedding:
-    """Embed what has no vector yet; return the space of all texts."""
+def embedded(
+    work: Workspace, options: TopicOptions, texts: Texts, numbers: dict[Key, int], states: Sequence[str | None] | None
+) -> Embedding:
+    """Embed what has no vector yet; return the space of all texts.
+
+    `states` names the files of what the embedders learnt at the last fit, none where its log is too old to tell; None: they are to
+    learn anew.
+    """
     parts: list[Matrix] = []
     identities: list[str] = []
-    for spec, given in zip(options.embed, work.config.embedder_options, strict=True):
+    learnt: list[str | None] = []
+    for number, (spec, given) in enumerate(zip(options.embed, work.config.embedder_options, strict=True)):
         with closing(plugins.create("embedders", spec.plugin, given, work.config.folder)) as embedder:
             name = spec.plugin.rpartition(".")[2]
+            learnt.append(None)
             if embedder.fits():
-                embedder.load(_state(work.topic_vectors / f"{name}.state", embedder, texts, refit))
+                kept = None if states is None else states[number] if number < len(states) else f"{name}.state"
+                learnt[-1] = file = _state(work.topic_vectors, kept, name, embedder, texts)
+                embedder.load((work.topic_vectors / file).read_bytes())
             store = VectorStore.of(work.topic_vectors, name, embedder.identity)
             identities.append(digest_of(embedder.identity))
             parts.append(_vectors(texts, embedder, store, numbers))
-    return Embedding(Space(tuple(parts)), identities)
+    return Embedding(Space(tuple(parts)), identities, learnt)
 
 
 def _vectors(texts: Texts, embedder: Embedder, store: VectorStore, numbers: dict[Key, int]) -> Matrix:
     head_of: list[Key] = [b""] * len(numbers)
     for key, head, _ in texts.heads(embedder.characters):
-        head_of[numbers[key]] = head
+        row = numbers[
+            key
+        ]  # a text may stand there twice, in two languages: the order of sources must not say which counts
+        head_of[row] = min(head, head_of[row] or head)
     embed_missing(texts, embedder, store, head_of)
     return store.matrix(head_of)
 
 
-def _state(file: Path, embedder: Embedder, texts: Texts, refit: bool) -> bytes:
-    """Return what the embedder learnt of the job's articles: once, and anew where a refit is asked for."""
-    if file.exists() and not refit:
-        return file.read_bytes()
+def _state(folder: Path, kept: str | None, name: str, embedder: Embedder, texts: Texts) -> str:
+    """Return the file of what the embedder learnt of the job's articles: the one that was kept, else a new one.
+
+    A new one replaces none, for a refit that is killed or paused leaves the topics as they are, and what they were found by.
+    """
+    if kept and (folder / kept).exists():
+        return kept
     state = embedder.fit(_sample(texts, embedder.characters))
-    write_bytes(file, state)
-    return state
+    file = f"{name}-{hashlib.sha256(state).hexdigest()[:12]}.state"
+    write_bytes(folder / file, state)
+    return file
 
 
 def _sample(texts: Texts, characters: int) -> Iterator[EmbeddedText]:

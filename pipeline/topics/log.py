@@ -1,7 +1,8 @@
 """The log of topics: one JSON line for each thing that happened to one, only ever added to, so that ids and names last.
 
 A round is what one run found: its lines end with `round`, written together; a round without that line was killed and does not
-count.  What people say (`merged`, `renamed`) and names that a model gave are lines of their own.
+count.  That line says how many are its own, since those of a killed round have the number of the one that came after it.  What
+people say (`merged`, `renamed`) and names that a model gave are lines of their own.
 """
 
 from __future__ import annotations
@@ -52,6 +53,23 @@ class Topics:
     @property
     def last_round(self) -> int:
         return self.rounds[-1]["round"] if self.rounds else 0
+
+    @property
+    def last_fit(self) -> Event:
+        """Return the last round that grouped all articles; nothing where none did."""
+        return next((each for each in reversed(self.rounds) if each["kind"] == "fit"), {})
+
+    @property
+    def states(self) -> list[str | None]:
+        """Return the files of what the embedders of now learnt; none where the log is too old to tell."""
+        states: list[str | None] = self.last_fit.get("states") or []
+        return states
+
+    def fit_before(self, number: int) -> int:
+        """Return the last round, up to one of them, that grouped all articles; 0: none did."""
+        return max(
+            (each["round"] for each in self.rounds if each["kind"] == "fit" and each["round"] <= number), default=0
+        )
 
     def now(self, topic: int) -> int:
         """Return the topic that one is part of now."""
@@ -121,13 +139,20 @@ class TopicLog:
         """Return the events that count, in order."""
         lines = self.path.read_bytes().splitlines() if self.path.exists() else []
         events = [event for line in lines if (event := _parsed(line))]
-        rounds = {event["round"] for event in events if event["event"] == "round"}
-        return [event for event in events if not event.get("of_round") or event["round"] in rounds]
+        waiting, counted = dict[int, list[int]](), set[int]()
+        for at, event in enumerate(events):
+            if event.get("of_round"):
+                waiting.setdefault(event["round"], []).append(at)
+            elif event["event"] == "round":
+                own = waiting.pop(event["round"], [])
+                counted.update(own[max(0, len(own) - event.get("lines", len(own))) :])
+        return [event for at, event in enumerate(events) if not event.get("of_round") or at in counted]
 
     def add_round(self, events: list[Event], about: Event) -> None:
         """Add what a round found; it counts as a whole or not at all."""
         number = about["round"]
-        lines = [{**event, "round": number, "of_round": True} for event in events] + [{**about, "event": "round"}]
+        lines = [{**event, "round": number, "of_round": True} for event in events]
+        lines.append({**about, "event": "round", "lines": len(events)})
         append_line(self.path, b"\n".join(map(_line, lines)))
 
     def add(self, event: Event) -> None:

@@ -107,7 +107,7 @@ def opened(work: Workspace, refit: bool = False) -> Opened:
     """Return the topics of a job as its log leaves them, with the vectors of all articles."""
     stage = _Stage(work, options_of(work), read_order(work.articles))
     numbers, topics = numbered(stage.texts.keys()), stage.log.read()
-    space = embedded(work, stage.options, stage.texts, numbers, refit)
+    space = embedded(work, stage.options, stage.texts, numbers, None if refit else topics.states)
     _check_same_space(stage, topics, space, refit)
     return Opened(numbers, topics, space, _assigned(stage, numbers, topics))
 
@@ -118,7 +118,12 @@ def opened_log(work: Workspace) -> Topics:
 
 
 def _assigned(stage: _Stage, numbers: dict[Key, int], topics: Topics) -> Assigned:
-    assigned = stage.assignments.read(numbers, topics.last_round)
+    return _assigned_at(stage, numbers, topics, topics.last_round)
+
+
+def _assigned_at(stage: _Stage, numbers: dict[Key, int], topics: Topics, number: int) -> Assigned:
+    """Return what a round left assigned, under the ids of now."""
+    assigned = stage.assignments.read(numbers, number, topics.fit_before(number))
     assigned.topic = rounds.members(topics, assigned.topic)
     return assigned
 
@@ -142,7 +147,7 @@ def _check_same_space(stage: _Stage, topics: Topics, space: Embedding, refit: bo
     """Raise InputError where the topics were found by other embedders; tell where other options wait for a refit."""
     if refit or not topics.rounds:
         return
-    fitted = next(each for each in reversed(topics.rounds) if each["kind"] == "fit")
+    fitted = topics.last_fit
     command = f"labelmill topics {stage.work.config.in_commands} --refit"
     if fitted["embedders"] != space.identities:
         raise InputError(
@@ -164,7 +169,7 @@ def _round(stage: _Stage, now: Opened, refit: bool) -> tuple[Assigned, Topics]:
     made = make(now.space.space, keys, stage.options, now.topics, now.assigned)
     about: dict[str, Any] = {"round": number, "kind": "fit" if refit else "growth", "articles": len(keys)}
     if refit:
-        about |= {"embedders": now.space.identities, "options": stage.grouping}
+        about |= {"embedders": now.space.identities, "states": now.space.states, "options": stage.grouping}
     after = stage.log.read()
     for event in made.events:
         after.apply({**event, "round": number})
@@ -208,7 +213,7 @@ def _changed(stage: _Stage, numbers: dict[Key, int], topics: Topics, assigned: A
     for topic in sorted(topics.live.values(), key=lambda topic: topic.id):
         at = getattr(topic, since)
         if at and at not in before:
-            before[at] = rounds.members(topics, stage.assignments.read(numbers, at).topic)
+            before[at] = _assigned_at(stage, numbers, topics, at).topic
         own = np.flatnonzero(assigned.topic == topic.id)
         if not at or rounds.has_changed(np.flatnonzero(before[at] == topic.id), own, CHANGED):
             changed.append(topic.id)
