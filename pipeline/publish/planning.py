@@ -231,7 +231,7 @@ def _index(
     shard_names = read_order(work.articles)
     tables, sample, shared = [rows.INDEX.empty_table()], LanguageSample(len(shard_names)), 0
     with others.spending() as ledger, work.progress("publish", len(shard_names), "shards") as progress:
-        tallies = RunTallies(work, ledger)
+        tallies = RunTallies(work, ledger, outgoing.sharing)
         for shard in shard_names:
             index = outgoing.index_of(shard, keep)
             tables.append(index)

@@ -1,12 +1,13 @@
 """What the labels of a version took, by run, from label's ledger; what a shard's labels took is kept for the next version.
 
-The ledger only grows, so a sum holds until it has a further record of one of the shard's keys.
+The ledger only grows, so a sum holds until it has a further record of one of the shard's keys.  A question whose answer rows of
+several shards share counts in the first of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json, write_json
 from pipeline.core.types import Spent
 from pipeline.job import takedowns
+from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
 from pipeline.versions.provenance import RunTally
 from pipeline.versions.rows import with_ids_of
@@ -40,12 +42,14 @@ class Spending(Protocol):
 class RunTallies:
     """Sums over the shards of a version, by run."""
 
-    def __init__(self, work: Workspace, ledger: Spending) -> None:
+    def __init__(self, work: Workspace, ledger: Spending, sharing: Collection[str] = ()) -> None:
+        """Begin; `sharing` names the shards some of whose rows share answers."""
         self._work, self._ledger, self.sums = work, ledger, dict[str, RunTally]()
         self._newest, kept = ledger.newest(), self._read()
         self._new_keys = ledger.keys_since(kept["newest"]) if kept else None
         self._kept = kept["shards"] if self._new_keys is not None else {}
         self._now = dict[str, Any]()
+        self._shared, self._counted = _shared_keys(work, sharing), set[str]()
         self._of_all = [digest_of_code("pipeline.publish", "pipeline.versions"), takedowns.digest(work.takedowns)]
 
     @property
@@ -63,14 +67,26 @@ class RunTallies:
         """Add what the labels of a shard's rows that go out (`index`) took."""
         folders = (self._work.reviewed, self._work.requests, self._work.split)
         manifests = [folder.manifest(shard) for folder in folders]
-        key = digest_of([*self._of_all, *(manifest and manifest.digest for manifest in manifests)])
+        counted = self._counted_before(shard, index)
+        of_others = [sorted(counted)] if counted else []
+        key = digest_of([*self._of_all, *(manifest and manifest.digest for manifest in manifests), *of_others])
         kept = self._kept.get(shard, {})
         if kept.get("key") != key or self._has_new(shard):
-            sums = _sums(self._ledger, with_ids_of(index, _asked(self._work, shard)))
+            sums = _sums(self._ledger, with_ids_of(index, _asked(self._work, shard)), counted)
             kept = {"key": key, "runs": {run_id: vars(tally) for run_id, tally in sums.items()}}
         self._now[shard] = kept
         for run_id, values in kept["runs"].items():
             self.sums.setdefault(run_id, RunTally()).merge(_tally_of(values))
+
+    def _counted_before(self, shard: str, index: pa.Table) -> set[str]:
+        """Return which keys of a shard's rows that go out count in a shard before it; those that it shares count from now on."""
+        if not self._shared:
+            return set()
+        rows = with_ids_of(index, self._work.reviewed.read(shard, ["id", "key"])).column("key").to_pylist()
+        shared = self._shared.intersection(rows)
+        counted = shared & self._counted
+        self._counted |= shared
+        return counted
 
     def keep(self) -> None:
         """Keep the sums for the next version."""
@@ -89,6 +105,15 @@ def _tally_of(values: Mapping[str, Any]) -> RunTally:
     return RunTally(**{**values, "models": Counter(values["models"])})
 
 
+def _shared_keys(work: Workspace, shards: Collection[str]) -> set[str]:
+    """Return the keys of the questions whose answers rows of some shards share."""
+    keys = set[str]()
+    for shard in shards:
+        labels = work.reviewed.read(shard, ["key", SHARED_FROM])
+        keys.update(labels.column("key").filter(labels.column(SHARED_FROM).is_valid()).to_pylist())
+    return keys
+
+
 def _asked(work: Workspace, shard: str) -> pa.Table:
     """Return `id, run_id, keys` of a shard's labels: the keys of the questions that each took, the label's own last."""
     labels = work.reviewed.read(shard, ["id", "run_id", "key"])
@@ -101,10 +126,11 @@ def _asked(work: Workspace, shard: str) -> pa.Table:
     return labels.select(["id", "run_id"]).append_column("keys", pa.array(keys, pa.list_(pa.string())))
 
 
-def _sums(ledger: Spending, labels: pa.Table) -> dict[str, RunTally]:
-    """Return what labels (`_asked`) took, by run; a question counts once."""
+def _sums(ledger: Spending, labels: pa.Table, counted: Collection[str]) -> dict[str, RunTally]:
+    """Return what labels (`_asked`) took, by run; a question counts once, and not at all where it is `counted` elsewhere."""
     sums, of_runs = dict[str, RunTally](), defaultdict[str, list[Spent]](list)
-    keys = [[bytes.fromhex(key) for key in keys] for keys in labels.column("keys").to_pylist()]
+    rows = labels.column("keys").to_pylist()
+    keys = [[bytes.fromhex(key) for key in of_row if key not in counted] for of_row in rows]
     requests = ledger.spent(list(dict.fromkeys(key for row in keys for key in row)))
     for run_id, row in zip(labels.column("run_id").to_pylist(), keys, strict=True):
         sums.setdefault(run_id, RunTally()).rows += 1
