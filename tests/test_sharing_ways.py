@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,15 +11,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import runner
 from pipeline.core.errors import Paused
 from pipeline.job.run_options import RunOptions
+from pipeline.job.workspace import Workspace
 from pipeline.label.batches import calls, posting
+from pipeline.label.sharing import log
+from pipeline.versions import store
 from tests.batch_server import BatchServer
-from tests.conftest import ROOT, JobMaker, rows, run, work_of, write_jsonl
-from tests.openai_server import Running, Server
+from tests.conftest import ROOT, JobMaker, command, rows, run, work_of, write_jsonl
+from tests.openai_server import Running, Server, completion
 from tests.test_sharing import GROUP, asked, sharing_job, story
 
 
@@ -86,6 +91,84 @@ def test_the_same_text_under_another_id_has_an_answer_of_its_own(make_job: JobMa
     labels = rows(run(path, last="clean"), "labels")
     assert asked(server) == ["s1c0"]
     assert {row["id"]: row["label_shared_from"] for row in labels} == {"s1c0": None, "twin": None, "s1c1": "s1c0"}
+
+
+def test_a_version_counts_an_answer_once_whatever_shards_share_it(
+    make_job: JobMaker, server: Server, tmp_path: Path
+) -> None:
+    """Also where only rows that share it are left, and where the sums of some shards are kept from the version before."""
+    path = sharing_job(make_job, server, None)
+    write_jsonl(tmp_path / "a.jsonl", [story(1), story(2)])
+    write_jsonl(tmp_path / "b.jsonl", [story(1, 1), story(2, 1), story(3)])
+    assert _requests_of_version(run(path)) == 3 == len(server.bodies)
+    write_jsonl(tmp_path / "c.jsonl", [story(1, 2), story(4)])
+    assert _requests_of_version(run(path)) == 4 == len(server.bodies)
+    assert command("takedown", path, "--id", "s1c0", "--reason", "asked").returncode == 0
+    assert _requests_of_version(run(path)) == 4 == len(server.bodies)
+
+
+def test_what_an_object_holds_beside_texts_is_noted_as_unchecked(make_job: JobMaker, server: Server) -> None:
+    shape = {"type": "object", "properties": {"animal": {"type": "string"}, "legs": {"type": "integer"}}}
+    server.script = lambda body, times: (200, completion(body, '{"animal": "Zebrafish1", "legs": 0}'), None)
+    path = sharing_job(make_job, server, [story(1), story(1, 1)], task="json")
+    options = json.dumps({"schema": shape, "in_text": ["animal"]})
+    first, second = rows(run(path, f"clean={options}", last="clean"), "labels")
+    assert second["label_shared_from"] == "s1c0" and len(server.bodies) == 1
+    assert "shared_unchecked" in second["repairs"] and "shared_unchecked" not in first["repairs"]
+
+
+def test_a_member_says_what_its_answer_was_asked_without(make_job: JobMaker, server: Server, tmp_path: Path) -> None:
+    """Also where it comes later, or its shard is made anew out of the log."""
+    (tmp_path / "background.yaml").write_text("user: 'What should one know of <article>{{ text }}</article>?'\n")
+    (tmp_path / "label.yaml").write_text("user: '<article>{{ text }}</article> Known: {{ background }}. Phrases?'\n")
+    before = [{"prompt": "background.yaml", "as": "background", "otherwise": "nothing"}]
+    no = 400, {"error": {"message": "filtered", "code": "content_filter"}}, None
+    server.script = lambda body, times: no if "What should" in str(body) and "Copy1x" in str(body) else None
+    articles = [story(1), story(1, 1), story(2)]
+    path = sharing_job(make_job, server, articles, prompt="label.yaml", before=before)
+    for grown in ([], [story(1, 2)]):
+        write_jsonl(tmp_path / "articles.jsonl", [*articles, *grown])
+        labels = {row["id"]: row for row in rows(run(path, last="clean"), "labels")}
+        for row_id, row in labels.items():
+            assert ("background_missing" in row["repairs"]) == row_id.startswith("s1")
+    assert labels["s1c1"]["label_shared_from"] == labels["s1c2"]["label_shared_from"] == "s1c0"
+
+
+def test_a_log_that_lacks_a_file_replaces_none(make_job: JobMaker) -> None:
+    work = work_of(make_job([story(1)]))
+    for number in range(3):
+        log.append(work, "run", [(f"text{number}", log.Source(b"key", "a", ("note",)))])
+    (work.shares / "000001.parquet").unlink()
+    log.append(work, "run", [("text3", log.Source(b"key", "a"))])
+    assert log.load(work, "run").keys() == {"text1", "text2", "text3"}
+    assert log.load(work, "run")["text1"].notes == ("note",)
+
+
+def test_a_question_that_failed_for_a_twin_is_not_asked_again_in_the_run(
+    make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Unlike texts under one title, which is all that the prompt has; for the sake of a group beside them there are two passes."""
+    monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)
+    server.script = lambda body, times: (500, "{}", None) if "Twins" in str(body) else None
+    (tmp_path / "titles.yaml").write_text("user: 'Phrases of the article {{ title }}?'\n")
+    titles = ["Twins", "Twins", "Copy1x0", "Copy1x1"]
+    stories = [story(5), story(6), story(1), story(1, 1)]
+    articles = [{**each, "title": title} for each, title in zip(stories, titles, strict=True)]
+    path = sharing_job(make_job, server, articles, prompt="titles.yaml")
+    counts = []
+    for overrides in (("name=alone", "label.share=null"), ()):
+        server.bodies.clear()
+        run(path, *overrides, last="label")
+        counts.append(sum("Twins" in str(body) for body in server.bodies))
+    assert counts[0] == counts[1] > 0
+
+
+def _requests_of_version(work: Workspace) -> int:
+    version = store.latest(work.versions)
+    assert version
+    [runs] = pq.read_table(version / "provenance" / "runs.parquet").to_pylist()
+    assert runs["input_tokens"] == 100 * runs["requests"]
+    return int(runs["requests"])
 
 
 @pytest.mark.slow  # two programs start

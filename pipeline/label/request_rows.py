@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,12 +51,12 @@ def of_record(request: Request, record: Record) -> dict[str, Any]:
     return _row("answered", None, None, digest, request)
 
 
-def of_shared(record: Record, shared_from: str) -> dict[str, Any]:
-    """Return the row of an article that shares the answer about another one; `record` is the last of that."""
+def of_shared(record: Record, shared_from: str, notes: Sequence[str]) -> dict[str, Any]:
+    """Return the row of an article that shares the answer about another one; `record` is the last of that, `notes` are its own."""
     assert record.reply is not None
     digest = hashlib.sha256(storable(record.reply.text).encode()).hexdigest()
     row: dict[str, Any] = {"status": "answered", "reason": None, "detail": None, "reply_sha256": digest}
-    return {**row, "before": [], "notes": [], "shared_from": shared_from}
+    return {**row, "before": [], "notes": list(notes), "shared_from": shared_from}
 
 
 def of_unanswered(reason: str | None, detail: str | None) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class _LabelRun:
                 wanted, count = partial(self._articles, chosen, wait), sum(map(len, chosen.values())) - len(wait)
             bar.total += self._passes * count
             self._ask_chain(wanted)
-            asked = Pass(self._builder, wanted)
+            asked = Pass(self._builder, wanted, self._ahead)
             context = self._context(self._ahead.finish)
             self._ask_step(context, partial(asked.requests, context), partial(asked.fresh, context))
             self._ahead.has_run = True

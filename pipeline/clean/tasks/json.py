@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -149,6 +150,12 @@ class Task(contracts.Task):
 
     def judge(self, reply: Reply, article: Article) -> str:
         return self.parse(reply, article).status
+
+    def shared(self, label: Label, article: Article) -> Label:
+        """Note, where the object holds more than texts of `in_text`, that nobody looked whether it holds for this article, too."""
+        if all(path in self._in_text for path, _ in _scalars(self._part)):
+            return label
+        return replace(label, repairs=[*label.repairs, "shared_unchecked"])
 
     def check(self, label: str) -> str | None:
         """Return the one text of a person's JSON, None where it does not fit the schema."""

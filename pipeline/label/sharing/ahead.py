@@ -29,6 +29,7 @@ class AskedAhead:
         self.keys: set[bytes] = set()
         self.statuses: Counter[str] = Counter()
         self.failures: dict[str, tuple[bytes, str | None, str]] = {}  # (key, code, detail) by the article's id
+        self.twins: dict[str, bytes] = {}  # keys by id of articles whose question is that of another one
         self.has_run = False
 
     def finish(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
@@ -39,12 +40,19 @@ class AskedAhead:
             self.keys.add(request.key)
         self.statuses["failed" if record is None else "answered" if record.reply else "rejected"] += 1
 
+    def failures_of_all(self) -> dict[str, tuple[bytes, str | None, str]]:
+        """Return the failures by article, also of those whose question was asked for another one."""
+        by_key = {failure[0]: failure for failure in self.failures.values()}
+        return {row_id: by_key[key] for row_id, key in self.twins.items() if key in by_key} | self.failures
+
 
 class Pass:
     """One pass of the engine over some articles; a key that several share is in flight once."""
 
-    def __init__(self, builder: RequestBuilder, articles: Callable[[], Iterator[list[Article]]]) -> None:
-        self._builder, self._articles = builder, articles
+    def __init__(
+        self, builder: RequestBuilder, articles: Callable[[], Iterator[list[Article]]], ahead: AskedAhead
+    ) -> None:
+        self._builder, self._articles, self._ahead = builder, articles, ahead
         self._in_flight: set[bytes] = set()
 
     def requests(self, context: RunContext) -> Iterator[list[Request]]:
@@ -56,7 +64,12 @@ class Pass:
     def fresh(self, context: RunContext) -> Iterator[list[Request]]:
         """Yield those that are not in flight, and count the others."""
         for requests in self.requests(context):
-            fresh = {each.key: each for each in requests if each.key not in self._in_flight}
+            fresh: dict[bytes, Request] = {}
+            for each in requests:
+                if each.key in self._in_flight or each.key in fresh:
+                    self._ahead.twins[each.article.id] = each.key
+                else:
+                    fresh[each.key] = each
             self._in_flight |= fresh.keys()
             context.monitor.advance(len(requests) - len(fresh))
             if fresh:
@@ -74,7 +87,7 @@ class SharedAnswers:
 
     def take(self, plan: SharingPlan, ahead: AskedAhead) -> None:
         """Take what a plan came to."""
-        self._sources, self._failures = plan.sources, ahead.failures
+        self._sources, self._failures = plan.sources, ahead.failures_of_all()
         # one that failed before the label's prompt is no request yet: the stage finds that out for itself
         self._waited_for = {row_id: asked for row_id, asked in plan.failed.items() if row_id != asked.id}
 
@@ -91,7 +104,10 @@ class SharedAnswers:
         sources = {each.id: self._sources[each.id] for each in articles if each.id in self._sources}
         records = self._ledger.get(list({source.key for source in sources.values()}))
         rows = {
-            row_id: (source.key, request_rows.of_shared(_answered(records[source.key]), source.shared_from))
+            row_id: (
+                source.key,
+                request_rows.of_shared(_answered(records[source.key]), source.shared_from, source.notes),
+            )
             for row_id, source in sources.items()
         }
         for article in articles:

@@ -26,16 +26,19 @@ _SCHEMA = pa.schema(
         ("shared_from", pa.string()),  # id of the article that it was asked about
         ("run_id", pa.string()),
         ("similarity", pa.float64()),  # of the groups that it was decided by
+        ("notes", pa.list_(pa.string())),  # of what it was asked with; files of earlier programs have none
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Request whose answer is shared: its key, and the id of the article that it was asked about."""
+    """Request whose answer is shared: its key, the id of the article that it was asked about, and the notes of the answers to
+    the prompts before it."""
 
     key: bytes
     shared_from: str
+    notes: tuple[str, ...] = ()
 
 
 def load(work: Workspace, run_id: str) -> dict[str, Source]:
@@ -51,7 +54,8 @@ def load(work: Workspace, run_id: str) -> dict[str, Source]:
             pc.greater_equal(table.column("similarity"), work.config.split.similarity),
         )
         for row in table.filter(holds).to_pylist():
-            sources[row["text_sha256"]] = Source(bytes.fromhex(row["key"]), row["shared_from"])
+            notes = tuple(row.get("notes") or ())
+            sources[row["text_sha256"]] = Source(bytes.fromhex(row["key"]), row["shared_from"], notes)
     return sources
 
 
@@ -60,12 +64,13 @@ def append(work: Workspace, run_id: str, sources: Iterable[tuple[str, Source]]) 
     similarity = work.config.split.similarity
     rows = [
         {"text_sha256": text, "key": source.key.hex(), "shared_from": source.shared_from, "run_id": run_id,
-         "similarity": similarity}
+         "similarity": similarity, "notes": list(source.notes)}
         for text, source in sources
     ]  # fmt: skip
     if rows:
         with work.writing_requests():  # another process may log the same ones: an entry twice says nothing else
-            number = len(list(work.shares.glob("*.parquet"))) + 1
+            numbers = [int(file.stem) for file in work.shares.glob("*.parquet") if file.stem.isdecimal()]
+            number = max(numbers, default=0) + 1  # not their count: where one is missing, none is replaced
             write_parquet(work.shares / f"{number:06d}.parquet", pa.Table.from_pylist(rows, schema=_SCHEMA), _SCHEMA)
 
 

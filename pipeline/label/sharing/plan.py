@@ -46,6 +46,7 @@ class Member:
     is_asked: bool = False  # about itself, with an outcome that is final
     is_answered: bool = False  # that is one that others may share
     is_held: bool = False  # a batch under way asks about it
+    notes: tuple[str, ...] = ()  # of the answers to the prompts before the label's
     source: Source | None = None
     tried: list[bytes] = field(default_factory=list)  # answers that leave no label for it
     waits_for: Member | None = None
@@ -172,6 +173,7 @@ class SharingPlan:
         for member, each in zip(members, asked, strict=True):
             member.key, member.is_held = each.key, each.key in held
             member.is_asked = each.status == "rejected" if isinstance(each, Lack) else each.key in outcomes
+            member.notes = () if isinstance(each, Lack) else each.notes
             has_reply = any(outcome.is_answered for outcome in outcomes.get(each.key, ()))
             member.is_answered = member.is_asked and not isinstance(each, Lack) and has_reply
 
@@ -255,7 +257,7 @@ def _donors(group: Sequence[Member]) -> list[_Donor]:
     """Return the answers that a group has, each once, those of the first articles first."""
     donors: dict[bytes, _Donor] = {}
     for member in group:
-        source = Source(member.key, member.id) if member.is_answered else member.source
+        source = Source(member.key, member.id, member.notes) if member.is_answered else member.source
         if source and len(donors) < _DONORS:
             donors.setdefault(source.key, _Donor(member, source))
     return list(donors.values())
