@@ -125,6 +125,45 @@ def test_hand_made_changes_last(job: Path) -> None:
     assert command("topics", job, "--merge", "3;7").returncode == 2
 
 
+def test_a_merged_topic_is_described_anew_and_keeps_the_name_that_a_person_gave(job: Path) -> None:
+    work = topics_of(job)
+    ids = sorted(one for theme in ("harbour", "orchard") if (one := groups(work)[f"{theme}-1"]) is not None)
+    words = {row["id"]: set(row["words"]) for row in work.topic_table.topics()}
+    into, other = ids  # of topics that are equally large the smaller id stays
+    assert command("topics", job, "--rename", str(other), "Out of doors").returncode == 0
+    done = command("topics", job, "--merge", f"{into},{other}")
+    assert done.returncode == 0, done.stderr
+    row = next(row for row in work.topic_table.topics() if row["id"] == into)
+    assert (row["name"], row["named_by"], row["size"]) == ("Out of doors", "hand", 24)
+    assert set(row["words"]) & words[into] and set(row["words"]) & words[other]
+    for command_of in (("topics", job, "--topic", str(other)), ("show", job, "articles", "--topic", str(other))):
+        shown = command(*command_of)
+        assert shown.returncode == 0, shown.stderr
+    third = groups(work)["clinic-1"]
+    assert command("topics", job, "--rename", str(third), "Health").returncode == 0
+    refused = command("topics", job, "--merge", f"{into},{third}")
+    assert refused.returncode == 1 and "say what the merged topic is called" in refused.stderr
+    assert command("topics", job, "--merge", f"{into},{third}", "--rename", str(third), "All").returncode == 0
+    assert named(work)[into] == "All"
+
+
+def test_a_topic_that_lost_its_articles_is_described_by_those_it_has(job: Path) -> None:
+    work = topics_of(job)
+    log = TopicLog(work.topic_table.path / "log.jsonl")
+    harbour = groups(work)["harbour-1"]
+    assert harbour is not None
+    gone = {f"harbour-{number}" for number in (4, 5)}
+    write_jsonl(job.parent / "articles.jsonl", [row for row in corpus() if row["id"] not in gone])
+    topics_of(job)
+    assert log.read().live[harbour].described == 1, "less than a fifth left"
+    gone = {f"harbour-{number}" for number in range(6)}
+    write_jsonl(job.parent / "articles.jsonl", [row for row in corpus() if row["id"] not in gone])
+    work = topics_of(job)
+    assert log.read().live[harbour].described == log.read().last_round > 1
+    row = next(row for row in work.topic_table.topics() if row["id"] == harbour)
+    assert row["size"] == 6 and set(row["representatives"]) == {f"harbour-{number}" for number in range(6, 12)}
+
+
 def test_a_round_that_was_killed_does_not_count(job: Path) -> None:
     work = topics_of(job)
     before, log = groups(work), work.topic_table.path / "log.jsonl"
@@ -202,6 +241,20 @@ def test_dropped_topics_go_no_further(job: Path) -> None:
     assert len(rows(back, "labels")) == 60
 
 
+def test_what_is_dropped_is_not_kept_by_a_merge(job: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ids = sorted(topics_of(job).topic_table.names())[:2]
+    half = f"topics.drop=[{ids[1]}]"
+    refused = command("topics", job, "--merge", f"{ids[0]},{ids[1]}", "--set", half)
+    assert refused.returncode == 1 and f"topics.drop names {ids[1]} and not all of" in refused.stderr
+    assert command("topics", job, "--merge", f"{ids[0]},{ids[1]}").returncode == 0
+    with pytest.raises(InputError, match=f"topics.drop: topic {ids[1]} was merged into {ids[0]}"):
+        topics_of(job, half)
+    topics_of(job, f"topics.drop={ids}", f"label.until={{'{ids[1]}': 3}}", "label.until_by=topic")
+    assert f"label.until: topic {ids[1]} was merged into {ids[0]}" in caplog.text
+    topics_of(job, "topics.drop=[88]")
+    assert "there is no topic 88" in caplog.text
+
+
 def test_every_article_has_a_topic_or_a_reason(make_job: JobMaker) -> None:
     odd = [{"id": f"odd-{n}", "title": None, "body": f"{n} {n + 1} {n + 2} !? ...", "language": "en"} for n in range(6)]
     path = make_job([*corpus(), *odd], sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
@@ -259,6 +312,8 @@ def test_a_model_that_says_too_much_leaves_the_words(job: Path, server: Server) 
     server.script = lambda body, _: (200, completion(body, "one two three four five six seven eight"), {})
     work = topics_of(job, *naming_job(job, server))
     assert all(len(name.split()) <= 6 for name in named(work).values())
+    server.script = lambda body, _: (200, completion(body, "x" * 200), {})
+    work = topics_of(job, *naming_job(job, server))
     assert {row["named_by"] for row in work.topic_table.topics()} == {"words"}
 
 
@@ -287,6 +342,8 @@ def test_names_are_quoted(job: Path, server: Server) -> None:
     assert json.loads(quoted.stdout)["to_ask"] == 5
     assert not server.answered
     assert command("topics", job, "--quote").returncode == 2
+    mixed = command("topics", job, "--quote", "--merge", "0,1", "--set", *naming_job(job, server))
+    assert mixed.returncode == 2 and "--quote only tells a price" in mixed.stderr
 
 
 def test_names_alike() -> None:

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import runner
+from pipeline.core.errors import ConfigError
 from pipeline.job.run_options import RunOptions
 from pipeline.review.sample.label_sets import JobLabels
 from pipeline.review.sample.sampling_frame import SamplingFrame
-from pipeline.versions import store
+from pipeline.versions import map_topics, store
 from tests.conftest import JobMaker, command, rows, work_of, write_jsonl
 from tests.test_topics import SOURCES, THEMES, corpus, groups, themed, topics_of
 
@@ -69,6 +70,20 @@ def test_a_job_that_does_not_ask_publishes_no_topics(make_job: JobMaker) -> None
     work = work_of(path)
     runner.run(work, RunOptions(publish=True))
     assert "map_topic" not in next(iter(published(work).values()))
+
+
+def test_names_are_no_markup_on_the_card() -> None:
+    sizes = [{"id": 0, "name": "<img src=x> [a](b)\n# c|d", "rows": 3}]
+    shown = map_topics.in_words({"sizes": sizes, "without": 0})
+    assert shown == r"1 topics: \<img src=x\> \[a\](b) # c\|d (3)."
+
+
+def test_what_goes_by_topic_needs_the_section(make_job: JobMaker) -> None:
+    path = make_job(corpus(1), sources=SOURCES)
+    for given in (("label.until={'1': 3}", "label.until_by=topic"), ("review.stratify=topic",)):
+        with pytest.raises(ConfigError, match="topic needs the section topics"):
+            work_of(path, *given)
+        work_of(path, *given, "topics={}")
 
 
 def test_show_and_report_by_topic(job: Path) -> None:

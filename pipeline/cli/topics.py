@@ -37,6 +37,8 @@ def topics(
 
     work = job.workspace()
     if quote:
+        if merge or rename or picture:
+            raise click.UsageError("--quote only tells a price; give --merge, --rename and --map without it")
         runner.run_topics(work, refit, named=False)
         estimate = topics.quote(work)
         return output.say(asdict(estimate), as_json, lambda: output.quote(estimate))

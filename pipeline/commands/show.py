@@ -39,9 +39,9 @@ def show(work: Workspace, table: str, rejected: bool = False) -> Iterator[dict[s
 
 def of_topic(work: Workspace, rows: Iterator[dict[str, Any]], topic: int) -> Iterator[dict[str, Any]]:
     """Yield those of some rows whose article has a topic.  Raises InputError for an id that no topic has."""
-    topics.one_row(work, topic)
+    number = topics.one_row(work, topic)["id"]
     table = work.topic_table.articles(["id", "topic_id"])
-    ids = set(table.filter(pc.equal(table.column("topic_id"), topic)).column("id").to_pylist())
+    ids = set(table.filter(pc.equal(table.column("topic_id"), number)).column("id").to_pylist())
     yield from (row for row in rows if row["id"] in ids)
 
 

@@ -32,7 +32,7 @@ def one(work: Workspace, topic: int) -> dict[str, Any]:
     """
     row = one_row(work, topic)
     table = work.topic_table.articles(["id", "topic_id", "similarity"])
-    own = table.filter(pc.equal(table.column("topic_id"), topic))
+    own = table.filter(pc.equal(table.column("topic_id"), row["id"]))
     near = dict(zip(own.column("id").to_pylist(), own.column("similarity").to_pylist(), strict=True))
     months, titles = _months_and_titles(work, set(near), set(row["representatives"]))
     articles = [
@@ -44,9 +44,10 @@ def one(work: Workspace, topic: int) -> dict[str, Any]:
 
 
 def one_row(work: Workspace, topic: int) -> dict[str, Any]:
-    """Return the row of a topic.  Raises InputError for an id that no topic has."""
+    """Return the row of a topic, of a merged one that which it is part of.  Raises InputError for an id that no topic has."""
     rows = work.topic_table.topics()
-    row = next((row for row in rows if row["id"] == topic), None)
+    now = stage.opened_log(work).now(topic)
+    row = next((row for row in rows if row["id"] == now), None)
     if row is None:
         ids = ", ".join(str(row["id"]) for row in sorted(rows, key=lambda row: row["id"])[:20])
         raise InputError(f"{work.topic_table.path}: no topic {topic}; there are: {ids or 'none'}")
@@ -72,7 +73,7 @@ def changes(work: Workspace) -> dict[str, Any]:
 def change_by_hand(work: Workspace, merged: list[int], renamed: tuple[int, str] | None) -> None:
     """Merge topics, and give one a name."""
     if merged:
-        by_hand.merge(work, merged)
+        by_hand.merge(work, merged, renamed is not None and renamed[0] in merged)
     if renamed:
         by_hand.rename(work, *renamed)
 

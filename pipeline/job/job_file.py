@@ -74,7 +74,17 @@ def load_job(path: str | os.PathLike[str], overrides: Overrides = ()) -> JobConf
         getattr(config, section)
     if config.topics is not None:
         config.embedder_options  # noqa: B018 - checked, and kept
+    else:
+        _check_no_topics(config, path)
     return config
+
+
+def _check_no_topics(config: JobConfig, path: Path) -> None:
+    """Raise ConfigError where something goes by topic and no stage of the job keeps topics up to date."""
+    by_topic = {"label.until_by": config.label.until_by, "review.stratify": config.review.stratify}
+    for key, value in by_topic.items():
+        if value == "topic":
+            raise ConfigError(f"{path}: {key}: topic needs the section topics; add it: topics: {{}}")
 
 
 def _leave_aside(raw: dict[str, Any], provider: str, path: Path) -> None:

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.core.errors import InputError
 from pipeline.core.progress import progress_bar
 from pipeline.core.shards import REJECTED, Output
 from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import DONE, Step
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
+from pipeline.topics.log import Topics
 
+_log = logging.getLogger("labelmill.topics")
 _REASON = "topic_dropped"
+
+
+def check(work: Workspace, options: TopicOptions, topics: Topics) -> None:
+    """Raise InputError where a dropped topic is part of another one, whose articles would be paid; tell which ids no topic has."""
+    for number in sorted(set(options.drop) - topics.live.keys()):
+        now = topics.now(number)
+        if now in topics.live and now in options.drop:
+            continue
+        if now in topics.live:
+            raise InputError(
+                f"{work.config.file}: topics.drop: topic {number} was merged into {now}, which is not dropped; write {now}, "
+                f"or leave {number} out"
+            )
+        _log.warning(f"topics.drop: there is no topic {number}, so nothing is dropped for it")
+    for number in _strata(work):
+        if number not in topics.live:
+            now = topics.now(number)
+            why = f"topic {number} was merged into {now}" if now in topics.live else f"there is no topic {number}"
+            _log.warning(f"label.until: {why}, so nothing is asked for it")
+
+
+def _strata(work: Workspace) -> Iterator[int]:
+    label = work.config.label
+    if label.until_by == "topic" and isinstance(label.until, dict):
+        yield from (int(stratum) for stratum in label.until if stratum.isdecimal())
 
 
 def run(work: Workspace, options: TopicOptions, shards: Sequence[str]) -> None:

@@ -33,9 +33,11 @@ class Topic:
     words: dict[str, list[str]] = field(default_factory=dict)  # by kind: ctfidf, mmr, central
     representatives: tuple[str, ...] = ()
     described: int = 0  # the round of the members by which it was described
+    described_members: int = 0  # so many of them, 0: the log does not tell
     name: str = ""
     named_by: str = BY_WORDS
     named: int = 0  # the round of the members by which it was named
+    named_members: int = 0  # so many of them, 0: the log does not tell
     broad: int = 0
     language: str | None = None  # of most of its articles
 
@@ -95,19 +97,23 @@ class Topics:
 
     def _described(self, event: Event) -> None:
         words, near = event["words"], tuple(event["representatives"])
+        at, members = event["round"], event.get("members", 0)
+        language = event.get("language")
         self._change(
-            event["id"], words=words, representatives=near, described=event["round"], language=event.get("language")
+            event["id"], words=words, representatives=near, language=language, described=at, described_members=members
         )
 
     def _named(self, event: Event) -> None:
-        self._change(event["id"], name=event["name"], named_by=event["by"], named=event["round"])
+        at, members = event["round"], event.get("members", 0)
+        self._change(event["id"], name=event["name"], named_by=event["by"], named=at, named_members=members)
 
     def _merged(self, event: Event) -> None:
         for each in event["ids"]:
             if each != event["into"]:
                 self.live.pop(each, None)
                 self.into[each] = event["into"]
-        self._change(event["into"], centroid=decoded(event["centroid"]), reach=event["reach"])
+        middle = decoded(event["centroid"])  # the members are others, and their topics of before do not tell any more
+        self._change(event["into"], centroid=middle, reach=event["reach"], described=0, named=0)
 
     def _broad(self, event: Event) -> None:
         self.broad_names = {int(key): name for key, name in event["names"].items()}

@@ -14,7 +14,7 @@ from pipeline.topics.log import BY_HAND, BY_WORDS, Event, Topic, Topics
 from pipeline.topics.space import Numbers, joined
 from pipeline.topics.texts import Texts
 
-MOST_WORDS = 6
+MOST_WORDS, MOST_CHARACTERS = 6, 80  # of a name
 _IN_A_NAME = 3  # of the best words
 _FEWEST_FOR_BROAD = 6  # topics
 _DOCUMENTS, _READ = 4, 600  # articles, and characters of each, that a model is told of a topic

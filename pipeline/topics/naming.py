@@ -18,7 +18,7 @@ from pipeline.core.text.folding import fold_case, fold_space
 from pipeline.job.config import JobConfig
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
-from pipeline.topics.names import MOST_WORDS, Question, is_alike
+from pipeline.topics.names import MOST_CHARACTERS, MOST_WORDS, Question, is_alike
 
 PROMPT, _TASK = "topic-names/v1", "topic"
 _SHARD = "topics"
@@ -108,4 +108,9 @@ def _article(question: Question, taken: list[str]) -> dict[str, Any]:
 def _answers(naming: Workspace) -> dict[int, str]:
     table = naming.labels.read(_SHARD, ["id", "topic"])
     pairs = zip(table.column("id").to_pylist(), table.column("topic").to_pylist(), strict=True)
-    return {int(row_id): fold_space(name) for row_id, name in pairs if name and len(name.split()) <= MOST_WORDS}
+    names = {int(row_id): fold_space(name) for row_id, name in pairs if name}
+    return {
+        number: name
+        for number, name in names.items()
+        if len(name.split()) <= MOST_WORDS and len(name) <= MOST_CHARACTERS
+    }

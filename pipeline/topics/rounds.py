@@ -206,7 +206,8 @@ def members(topics: Topics, topic: Numbers) -> Numbers:
     return np.array([topics.now(int(number)) if number != NONE else NONE for number in topic], np.int64)
 
 
-def has_changed(one: Any, other: Any, share: float) -> bool:
-    """Return whether so large a share of the members of a topic is another than it was."""
+def has_changed(one: Any, other: Any, share: float, members: int) -> bool:
+    """Return whether so large a share of the members of a topic is another than it was, of so many: some are no articles now."""
     was, now = set(one.tolist()), set(other.tolist())
-    return len(was ^ now) >= share * max(len(was), 1)
+    left = max(0, members - len(was))
+    return len(was ^ now) + left >= share * max(len(was) + left, 1)

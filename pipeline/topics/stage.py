@@ -76,6 +76,7 @@ def run(work: Workspace, label: naming.Label | None = None, refit: bool = False)
         _bring_up_to_date(stage, refit)
     if label and stage.options.names:
         _name(stage, label)
+    dropping.check(work, stage.options, stage.log.read())
     dropping.run(work, stage.options, stage.shards)
 
 
@@ -201,9 +202,15 @@ def _described(
         }
         for topic, each in by_topic.items()
     ]
+    events = _with_members(events, assigned)
     for event in events:
         topics.apply({**event, "round": number})
-    return events + names.by_words(topics, wanted)
+    return events + _with_members(names.by_words(topics, wanted), assigned)
+
+
+def _with_members(events: list[dict[str, Any]], assigned: Assigned) -> list[dict[str, Any]]:
+    """Return events with how many members their topics have, so that members which are no articles any more are missed."""
+    return [{**event, "members": int((assigned.topic == event["id"]).sum())} for event in events]
 
 
 def _changed(stage: _Stage, numbers: dict[Key, int], topics: Topics, assigned: Assigned, since: str) -> list[int]:
@@ -215,28 +222,32 @@ def _changed(stage: _Stage, numbers: dict[Key, int], topics: Topics, assigned: A
         if at and at not in before:
             before[at] = _assigned_at(stage, numbers, topics, at).topic
         own = np.flatnonzero(assigned.topic == topic.id)
-        if not at or rounds.has_changed(np.flatnonzero(before[at] == topic.id), own, CHANGED):
+        members = getattr(topic, f"{since}_members")
+        if not at or rounds.has_changed(np.flatnonzero(before[at] == topic.id), own, CHANGED, members):
             changed.append(topic.id)
     return changed
 
 
 def _name(stage: _Stage, label: naming.Label) -> None:
     """Have a model name the topics that it has not named, or whose members changed by a fifth since."""
-    topics, wanted = _to_be_named(stage)
+    topics, assigned, wanted = _to_be_named(stage)
     if not wanted or stage.options.names is None:
         return
     taken = [topic.name for topic in topics.live.values() if topic.id not in wanted]
     asked = names.questions(stage.texts, topics, wanted)
     answers = naming.names_of(stage.work, stage.options, asked, taken, label)
-    for event in names.by_model(answers, stage.options.names.model or stage.options.names.provider):
+    events = names.by_model(answers, stage.options.names.model or stage.options.names.provider)
+    for event in _with_members(events, assigned):
         stage.log.add({**event, "round": topics.last_round})
     _bring_up_to_date(stage, refit=False)
 
 
-def _to_be_named(stage: _Stage) -> tuple[Topics, list[int]]:
+def _to_be_named(stage: _Stage) -> tuple[Topics, Assigned, list[int]]:
     numbers, topics = numbered(stage.texts.keys()), stage.log.read()
-    changed = set(_changed(stage, numbers, topics, _assigned(stage, numbers, topics), "named"))
-    return topics, [topic.id for topic in topics.live.values() if names.needs_model(topic, topic.id in changed)]
+    assigned = _assigned(stage, numbers, topics)
+    changed = set(_changed(stage, numbers, topics, assigned, "named"))
+    wanted = [topic.id for topic in topics.live.values() if names.needs_model(topic, topic.id in changed)]
+    return topics, assigned, wanted
 
 
 def naming_job(work: Workspace) -> Workspace | None:
@@ -244,13 +255,14 @@ def naming_job(work: Workspace) -> Workspace | None:
     stage = _Stage(work, options_of(work), read_order(work.articles))
     job = naming.workspace(work, stage.options)
     if job is not None:
-        topics, wanted = _to_be_named(stage)
+        topics, _, wanted = _to_be_named(stage)
         naming.write(job, names.questions(stage.texts, topics, wanted), [])
     return job
 
 
-def apply_by_hand(work: Workspace, event: dict[str, Any]) -> None:
+def apply_by_hand(work: Workspace, *events: dict[str, Any]) -> None:
     """Note what a person says of topics, for good, and bring the tables up to date."""
     stage = _Stage(work, options_of(work), read_order(work.articles))
-    stage.log.add({**event, "round": stage.log.read().last_round})
+    for event in events:
+        stage.log.add({**event, "round": stage.log.read().last_round})
     _bring_up_to_date(stage, refit=False)

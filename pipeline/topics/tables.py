@@ -32,19 +32,30 @@ def write(
     """Write both tables; the articles' in source order."""
     nearness = similarity(space, assigned.topic, middles_of(topics))
     sizes: Counter[int] = Counter()
-    write_parquet(work.topic_table.articles_file, _articles(texts, numbers, assigned, nearness, sizes), ARTICLES)
-    rows = [_topic(topics, number, sizes[number], assigned, dropped) for number in topics.live]
+    near = {row_id: number for number, topic in topics.live.items() for row_id in topic.representatives}
+    there: set[str] = set()  # those of the representatives that are articles still, of their topic
+    parts = _articles(texts, numbers, assigned, nearness, sizes, near, there)
+    write_parquet(work.topic_table.articles_file, parts, ARTICLES)
+    rows = [_topic(topics, number, sizes[number], assigned, dropped, there) for number in topics.live]
     rows.sort(key=lambda row: (-row["size"], row["id"]))
     write_parquet(work.topic_table.topics_file, pa.Table.from_pylist(rows, schema=TOPICS), TOPICS)
 
 
 def _articles(
-    texts: Texts, numbers: dict[Key, int], assigned: Assigned, nearness: Any, sizes: Counter[int]
+    texts: Texts,
+    numbers: dict[Key, int],
+    assigned: Assigned,
+    nearness: Any,
+    sizes: Counter[int],
+    near: dict[str, int],
+    there: set[str],
 ) -> Iterator[pa.Table]:
     for batch in texts.batches(["id", "text_sha256"]):
         rows = np.array([numbers[key_of(digest)] for digest in batch.column("text_sha256").to_pylist()], np.int64)
         own = assigned.topic[rows]
         sizes.update(own.tolist())
+        pairs = zip(batch.column("id").to_pylist(), own.tolist(), strict=True)
+        there.update(row_id for row_id, number in pairs if near.get(row_id) == number)
         similar = nearness[rows]
         yield pa.Table.from_arrays(
             [
@@ -59,7 +70,9 @@ def _articles(
         )
 
 
-def _topic(topics: Topics, number: int, size: int, assigned: Assigned, dropped: Collection[int]) -> dict[str, Any]:
+def _topic(
+    topics: Topics, number: int, size: int, assigned: Assigned, dropped: Collection[int], there: Collection[str]
+) -> dict[str, Any]:
     topic = topics.live[number]
     own = assigned.position[assigned.topic == number]
     x, y = np.median(own, axis=0).tolist() if len(own) else (0.0, 0.0)
@@ -75,6 +88,6 @@ def _topic(topics: Topics, number: int, size: int, assigned: Assigned, dropped: 
         "broad_name": topics.broad_names.get(topic.broad, ""),
         "x": x,
         "y": y,
-        "representatives": list(topic.representatives),
+        "representatives": [row_id for row_id in topic.representatives if row_id in there],
         "dropped": number in dropped,
     }

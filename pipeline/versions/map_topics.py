@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +67,12 @@ def _of_version(version: Path) -> dict[str, int]:
 def in_words(told: Mapping[str, Any]) -> str:
     """Return the topics of a version and their sizes as a sentence or two."""
     sizes = told["sizes"]
-    shown = "; ".join(f"{row['name']} ({row['rows']:,})" for row in sizes[:_SHOWN])
+    shown = "; ".join(f"{_plain(row['name'])} ({row['rows']:,})" for row in sizes[:_SHOWN])
     more = f"; and {len(sizes) - _SHOWN:,} more" if len(sizes) > _SHOWN else ""
     without = f" {told['without']:,} rows have none." if told["without"] else ""
     return f"{len(sizes):,} topics: {shown}{more}.{without}"
+
+
+def _plain(name: str) -> str:
+    """Return a name as Markdown that shows it as it is: a model gave it, or an article's words."""
+    return re.sub(r"([\\`*_~\[\]<>|&$])", r"\\\1", " ".join(name.split()))
