@@ -73,9 +73,9 @@ class FailureRule:
 
 
 def names_no_model(error: ErrorBody, sent: Sent) -> bool:
-    """Return whether an error speaks of no model: then it is the address that nobody serves."""
+    """Return whether an error about a request to a model speaks of none: then it is the address that nobody serves."""
     text, model = f"{error.text} {error.parameter}".casefold(), str(sent.get("model") or "").casefold()
-    return not re.search(r"model|deployment|engine", text) and not (model and model in text)
+    return bool(model) and model not in text and not re.search(r"model|deployment|engine", text)
 
 
 def is_about_the_model(error: ErrorBody, sent: Sent) -> bool:
