@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from pipeline.label.batches import calls, posting
-from tests.batch_server import Batch, BatchServer
+from pipeline.label.batches import calls, posting, settling
+from tests.batch_server import Batch, BatchServer, Plan
 from tests.conftest import JobMaker
 from tests.openai_server import Running
 from tests.test_batches import assert_paid_once, batch_job, finish, ledger_of
@@ -137,3 +137,30 @@ def test_what_a_gateway_posts_twice_by_itself_is_cancelled_and_counted(
         money = ledger_of(path).report.spending()
         assert money.spent + money.lost == pytest.approx(server.billed_usd) and money.lost == pytest.approx(money.spent)
     assert "was made twice" in caplog.text
+
+
+@pytest.mark.parametrize("fault", ["no cancel", "never over"])
+def test_a_twin_of_a_gateways_own_that_cannot_be_cancelled_holds_nothing_up(
+    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    create = Gateway.create
+
+    async def twice(self: Gateway, request: web.Request) -> web.StreamResponse:
+        await create(self, request)
+        return await create(self, request)
+
+    async def cancel(self: Gateway, request: web.Request) -> web.Response:
+        if fault == "no cancel":
+            return web.json_response({"error": {"message": "batches cannot be cancelled here"}}, status=405)
+        return web.json_response(self._told(self.batches["batch_0"]) | {"status": "cancelling"})
+
+    monkeypatch.setattr(Gateway, "create", twice)
+    monkeypatch.setattr(Gateway, "cancel", cancel)
+    monkeypatch.setattr(settling, "LOOKS", 3)
+    with Running(Gateway(plans=[Plan(seconds=3600), Plan()])) as running:
+        path = batch_job(make_job, running, 6)  # type: ignore[arg-type]
+        finish(path)
+        ledger = ledger_of(path)
+        assert ledger.report.totals()["answered"] == 6 and not ledger.batches.under_way()
+        ledger.close()
+    assert "made beside it, is not counted" in caplog.text

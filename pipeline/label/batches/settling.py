@@ -30,6 +30,7 @@ from pipeline.label.ledger.batches import MAX_FAILURES, Batch, Failed
 # small one
 GROUP, GROUP_CHARS = 4000, 1 << 23
 LISTINGS = 8  # of batches, until the list is new enough
+LOOKS = 20  # at a batch that is being cancelled: about a quarter of an hour
 _WORDS_FOR_BATCH = (None, "auto", "default", "standard", TIER)  # words for the tier of a batch
 _log = logging.getLogger("labelmill.label")
 
@@ -267,7 +268,13 @@ class Settling:
             await sleep(self._stop, pauses.take())
         for twin in states:
             if twin.id != batch.batch_id:
-                cost, count = await self._cancel_twin(batch, twin)
+                try:
+                    cost, count = await self._cancel_twin(batch, twin)
+                except RequestFailed as failure:
+                    if batch.posts > 1:
+                        raise  # this one asked for it: the batch stays under way until that is counted
+                    _log.warning(f"batch {batch.batch_id}: {twin.id}, made beside it, is not counted ({failure})")
+                    continue
                 usd, requests = usd + cost, requests + count
         return usd, requests
 
@@ -297,7 +304,11 @@ class Settling:
 
     async def _cancel_twin(self, batch: Batch, twin: BatchState) -> tuple[float, int]:
         state, pauses = await persist(self._stop, self._api.cancel, twin.id), Pauses()
-        while not state.is_over:
+        for looks_left in reversed(range(LOOKS)):
+            if state.is_over:
+                break
+            if not looks_left:
+                raise RequestFailed("transient", "twin", f"{twin.id} was cancelled, and is not over yet")
             await sleep(self._stop, pauses.take())
             state = await persist(self._stop, self._api.retrieve, twin.id)
         path, cost, count = self._lane.path(batch, "twin"), 0.0, 0
