@@ -274,8 +274,8 @@ class Settling:
                     if batch.posts > 1:
                         raise  # this one asked for it: the batch stays under way until that is counted
                     _log.warning(f"batch {batch.batch_id}: {twin.id}, made beside it, is not counted ({failure})")
-                    continue
-                usd, requests = usd + cost, requests + count
+                else:
+                    usd, requests = usd + cost, requests + count
         return usd, requests
 
     def _replies(self, path: Path) -> Iterator[Reply]:
@@ -303,11 +303,9 @@ class Settling:
         return next((state for state in others if not state.is_over or state.completed or state.output_file), None)
 
     async def _cancel_twin(self, batch: Batch, twin: BatchState) -> tuple[float, int]:
-        state, pauses = await persist(self._stop, self._api.cancel, twin.id), Pauses()
-        for looks_left in reversed(range(LOOKS)):
-            if state.is_over:
-                break
-            if not looks_left:
+        state, pauses, looks = await persist(self._stop, self._api.cancel, twin.id), Pauses(), iter(range(LOOKS))
+        while not state.is_over:
+            if next(looks, None) is None:
                 raise RequestFailed("transient", "twin", f"{twin.id} was cancelled, and is not over yet")
             await sleep(self._stop, pauses.take())
             state = await persist(self._stop, self._api.retrieve, twin.id)
