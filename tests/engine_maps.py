@@ -45,6 +45,20 @@ def logging_one() -> Any:
     return lambda name: logging.getLogger("labelmill.test").warning("about %s", name)
 
 
+def logging_and_failing() -> Any:
+    def fail(name: str) -> None:
+        logging.getLogger("labelmill.test").warning("about %s", name)
+        raise errors.InputError("x.parquet: damaged")
+
+    return fail
+
+
+def reading(file: Path) -> Any:
+    """A map whose tasks give what a file held when it was built."""
+    text = file.read_text()
+    return lambda _: text
+
+
 def touching(folder: Path) -> Any:
     def touch(number: int) -> None:
         (folder / str(number)).touch()

@@ -87,6 +87,14 @@ def test_what_a_task_raises_and_says_is_ours(caplog: pytest.LogCaptureFixture) -
         assert sorted(mapped(engine, maps.doubler, *range(9))) == [2 * number for number in range(9)]
     finally:
         engine.close()
+    large = ray_engine.Engine(ray_engine.Options(address=None, cpus=4096))
+    try:
+        with pytest.raises(
+            LabelmillError, match=r"filter: engine.cpus: 4096, and the largest node of the cluster has \d+;"
+        ):
+            list(mapped(large, maps.doubler, 1))
+    finally:
+        large.close()
     with pytest.raises(LabelmillError, match=r"engine.address: 127.0.0.1:1: no Ray cluster to be reached"):
         list(mapped(ray_engine.Engine(ray_engine.Options(address="127.0.0.1:1")), maps.doubler, 1))
 

@@ -96,6 +96,58 @@ def test_messages_of_workers_are_heard(engine: Engine, caplog: pytest.LogCapture
     assert sorted(record.getMessage() for record in caplog.records) == ["about a", "about b"]
 
 
+def test_what_was_logged_before_an_error_is_heard(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(InputError, match=r"x\.parquet: damaged"):
+        list(mapped(engine, maps.logging_and_failing, "a", "a"))
+    assert "about a" in {record.getMessage() for record in caplog.records}
+
+
+def test_each_map_builds_anew(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "fitted"
+    for text in ("first", "second"):
+        file.write_text(text)
+        assert set(mapped(engine, partial(maps.reading, file), *range(8))) == {text}
+
+
+def test_what_is_of_the_main_module_runs_here(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers do not run that module: pickled here it would be nothing there."""
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(
+        main, "Mine", type("Mine", (), {"__module__": "__main__", "__qualname__": "Mine"}), raising=False
+    )
+    given = [vars(main)["Mine"]() for _ in range(3)]
+    assert set(mapped(engine, maps.naming, *given)) == {os.getpid()}
+
+
+def test_ctrl_c_waits_until_workers_are_started() -> None:
+    reached = False
+    with pytest.raises(KeyboardInterrupt), local._ctrl_c_held():
+        os.kill(os.getpid(), signal.SIGINT)
+        reached = True
+    assert reached and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_worker_that_never_started_is_no_hindrance() -> None:
+    made = local.Engine(local.Options(workers=2))
+    results = mapped(made, maps.naming, *range(20))
+    pid = next(results)
+    made._context.Process(target=print)  # a signal came before it was started
+    results.close()  # type: ignore[attr-defined]
+    assert wait_until_gone([pid]) and made._pool is None
+
+
+def test_workers_are_as_many_as_fit_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = local.Engine(local.Options(workers=4))
+    try:
+        for held, count in ((10, 4), (20, 2), (19, 2), (10, 4)):  # of 40 bytes, by each
+            made._options = local.Options.model_construct(workers=4, memory=40)
+            monkeypatch.setattr(machine, "resident", lambda process="self", held=held: held)
+            list(mapped(made, maps.doubler, 1, 2, 3))
+            assert made._workers == count
+    finally:
+        made.close()
+
+
 def test_a_map_that_is_left_runs_no_more(engine: Engine, tmp_path: Path) -> None:
     results = mapped(engine, partial(maps.touching, tmp_path), *range(200))
     next(results)
@@ -212,16 +264,22 @@ def test_labels_are_not_lost_where_the_ledger_is_not_seen(make_job: JobMaker) ->
 
 
 def test_a_workspace_travels_as_its_configuration(make_job: JobMaker) -> None:
-    path = make_job(
-        [article(0)], filters=FILTERS, label={"provider": "openai", "model": "m", "api_key": "${LABEL_KEY}"}
-    )
-    os.environ["LABEL_KEY"] = "secret"
+    label = {"provider": "openai", "model": "m", "api_key": "${LABEL_KEY}", "headers": {"X-Team": "${LABEL_KEY}"}}
+    path = make_job([article(0)], filters=FILTERS, label=label)
+    os.environ["LABEL_KEY"] = "never-elsewhere"
     try:
         work = run(path, last="filter")
     finally:
         del os.environ["LABEL_KEY"]
-    sent = pickle.loads(pickle.dumps(work))
-    assert sent.path == work.path and sent.config == work.config and "engine" not in vars(sent)
+    pickled = pickle.dumps(work)
+    assert b"never-elsewhere" not in pickled and b"never-elsewhere" in pickle.dumps(work.config)
+    sent = pickle.loads(pickled)
+    same = sent.config.model_copy(update={"label": work.config.label})
+    assert sent.path == work.path and same == work.config and "engine" not in vars(sent)
+    assert sent.config.label.model_dump(exclude={"api_key", "headers"}) == work.config.label.model_dump(
+        exclude={"api_key", "headers"}
+    )
+    assert sent.config.label.api_key and list(sent.config.label.headers) == ["X-Team"]
 
 
 @pytest.mark.slow

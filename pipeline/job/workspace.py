@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import SecretStr
+
 from pipeline.core import plugins
 from pipeline.core.engine import Engine
 from pipeline.core.errors import InputError
@@ -49,7 +51,10 @@ class Workspace:
         return plugins.create("engines", self.config.engine.type, self.config.engine_options)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config}  # all that a worker elsewhere needs
+        """Return all that a worker elsewhere needs.  It asks no endpoint, so of key and headers it has the names alone."""
+        label, hidden = self.config.label, SecretStr("***")
+        secrets = {"api_key": label.api_key and hidden, "headers": dict.fromkeys(label.headers, hidden)}
+        return {"config": self.config.model_copy(update={"label": label.model_copy(update=secrets)})}
 
     @property
     def articles(self) -> Folder:

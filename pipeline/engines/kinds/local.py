@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import pickle
+import pickletools
 import re
+import signal
 import sys
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import current_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import ModuleType
@@ -25,6 +29,7 @@ from pipeline.engines import machine, worker
 
 _log = logging.getLogger("labelmill.engine")
 _START_SECONDS = 3.0  # of work that processes must save: each takes about one to import what it runs
+_MANY_MORE = 1.25  # times as many workers as there are, for which those are worth ending: each takes a second to start
 _TRIES = 2  # of a task whose worker is lost: one may be killed for another's memory
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -56,6 +61,7 @@ class Engine(engine.Engine):
     def __init__(self, options: Options) -> None:
         self._options = options
         self._pool: ProcessPoolExecutor | None = None
+        self._workers = 0  # of the pool
         self._context = _Context()
 
     def map(self, stage: str, build: Build, tasks: Iterable[Task], count: int) -> Iterator[Any]:
@@ -64,8 +70,8 @@ class Engine(engine.Engine):
         if (task := left.next()) is None:
             return
         left.put_back([task])
-        if (pickled := _pickled(build, task)) is not None:
-            yield from self._in_workers(stage, pickled, left)
+        if (sent := _sent(build, task)) is not None:
+            yield from self._in_workers(stage, sent, left)
         else:
             yield from self._here(build, left, lambda *_: False)
 
@@ -101,36 +107,45 @@ class Engine(engine.Engine):
         fitting = sys.maxsize if room is None else max(1, room // max(machine.resident(), 1))
         return min(machine.cores() if wanted == "auto" else wanted, fitting)
 
-    def _in_workers(self, stage: str, pickled: bytes, left: _Tasks) -> Iterator[Any]:
+    def _in_workers(self, stage: str, build: worker.Build, left: _Tasks) -> Iterator[Any]:
         losses = Counter[str]()
         running: dict[Future[worker.Result], Task] = {}
+        self._fit()
         try:
             while True:
                 try:
-                    self._submit(pickled, left, running)
+                    self._submit(build, left, running)
                     if not running:
                         return
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        result = future.result()
+                        result = _result(future)
                         del running[future]
                         yield worker.log(result)
                 except BrokenProcessPool:
                     left.put_back(running.values())
                     self._note_loss(stage, [task.name for task in running.values()], losses)
                     running.clear()
-        finally:
-            if running:  # an error, a signal: whoever made the map must not find its files changed afterwards
+        except BaseException as error:
+            # an error, a signal: whoever made the map must not find its files changed afterwards
+            if running or not isinstance(error, GeneratorExit):
                 self._kill()
+            raise
 
-    def _submit(self, build: bytes, left: _Tasks, running: dict[Future[worker.Result], Task]) -> None:
+    def _fit(self) -> None:
+        """End the workers where memory holds fewer by now, or many more; those that it holds are started as they are needed."""
+        if self._pool is not None and not self._workers <= self._count() <= _MANY_MORE * self._workers:
+            self.close()
+
+    def _submit(self, build: worker.Build, left: _Tasks, running: dict[Future[worker.Result], Task]) -> None:
         """Keep the workers busy, with a task each that waits."""
         if self._pool is None:
-            self._workers = min(self._count(), max(1, left.count))
+            self._workers = self._count()
             level = logging.getLogger("labelmill").getEffectiveLevel()
             self._pool = ProcessPoolExecutor(self._workers, self._context, worker.begin, (level,))
         while len(running) < 2 * self._workers and (task := left.next()):
             try:
-                running[self._pool.submit(worker.run, build, task.given)] = task
+                with _ctrl_c_held():
+                    running[self._pool.submit(worker.run, build, task.given)] = task
             except BrokenProcessPool:
                 left.put_back([task])
                 raise
@@ -149,7 +164,8 @@ class Engine(engine.Engine):
     def _kill(self) -> None:
         if self._pool is not None:
             for process in self._context.started:
-                process.kill()
+                if process.pid is not None:  # else a signal came before it was started
+                    process.kill()
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
             self._context.started.clear()
@@ -161,11 +177,45 @@ class Engine(engine.Engine):
             self._context.started.clear()
 
 
-def _pickled(build: Build, task: Task) -> bytes | None:
+def _result(future: Future[worker.Result]) -> worker.Result:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as error:
+        worker.log_before(error)
+        raise
+
+
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Let Ctrl-C wait while workers are started: a half-started one would be lost, and one that began would tell it as an error.
+
+    They inherit that they do not hear it, until they ignore it by themselves.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    came, handler = list[int](), signal.getsignal(signal.SIGINT) or signal.SIG_DFL
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))  # another thread may be the one that hears it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _sent(build: Build, task: Task) -> worker.Build | None:
     """Return what a worker is sent first, None where that or a task cannot be sent: a class that no module has by its name."""
     try:
-        pickle.dumps(task.given)
-        return pickle.dumps(build)
+        sent = worker.sent(build)
+        for pickled in (sent[1], pickle.dumps(task.given)):
+            if any(text == "__main__" for _, text, _ in pickletools.genops(pickled)):
+                raise pickle.PicklingError("it is of the main module, which workers do not run")
+        return sent
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         _log.info(f"everything runs in one process, for what others need cannot be sent to them ({error})")
         return None

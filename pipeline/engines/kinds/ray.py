@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +29,8 @@ _log = logging.getLogger("labelmill.engine")
 _RETRIES = 3  # of a task whose worker or node is lost
 _CANCEL_SECONDS = 30
 _CONNECT_SECONDS = 10
+_LOOK_SECONDS = 30  # while no task ends, whether any node could hold one
+_NODE_SECONDS = 300  # that a cluster may take to start a node that is large enough
 
 
 class Options(engine.EngineOptions):
@@ -50,13 +52,14 @@ class Engine(engine.Engine):
             return
         ray = self._connected()
         run = ray.remote(max_retries=_RETRIES, num_cpus=self._options.cpus)(_run)
-        fixed = ray.put((str(Path.cwd()), sys.path, pickle.dumps(build)))
+        level = logging.getLogger("labelmill").getEffectiveLevel()
+        fixed = ray.put((str(Path.cwd()), sys.path, level, worker.sent(build)))
         try:
             while task or running:
                 while task and len(running) < self._room(ray):
                     running[run.remote(fixed, task.given)] = task
                     task = next(left, None)
-                (done, *_), _ = ray.wait(list(running), num_returns=1)
+                done = self._first_done(ray, stage, list(running))
                 result = _result(ray, stage, running[done].name, done)
                 del running[done]
                 yield worker.log(result)
@@ -65,6 +68,24 @@ class Engine(engine.Engine):
                 for reference in running:
                     ray.cancel(reference, force=True)
                 ray.wait(list(running), num_returns=len(running), timeout=_CANCEL_SECONDS)
+
+    def _first_done(self, ray: Any, stage: str, running: list[Any]) -> Any:
+        """Return a task that is over.  Raises LabelmillError where no node can hold one: Ray would wait for ever, in silence."""
+        patience = _NODE_SECONDS if self._options.address else 0  # a cluster of ours gets no more nodes
+        until = time.monotonic() + patience
+        while True:
+            cores = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
+            if fits := self._options.cpus <= cores:
+                until = time.monotonic() + patience
+            done, _ = ray.wait(running, num_returns=1, timeout=_LOOK_SECONDS if fits else min(_LOOK_SECONDS, patience))
+            if done:
+                return done[0]
+            if fits:
+                continue
+            message = f"{stage}: engine.cpus: {self._options.cpus:g}, and the largest node of the cluster has {cores:g}"
+            if time.monotonic() >= until:
+                raise LabelmillError(f"{message}; what is made is kept, the same command goes on with fewer")
+            _log.warning(f"{message}; waiting for a larger one")
 
     def _room(self, ray: Any) -> int:
         """Return how many tasks may be under way: nodes come and go."""
@@ -119,9 +140,11 @@ def _signals_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run(fixed: tuple[str, list[str], bytes], given: Any) -> worker.Result:
+def _run(fixed: tuple[str, list[str], int, worker.Build], given: Any) -> worker.Result:
     """Run a task in a process of Ray: in the folder and with the modules of the process that has the job."""
-    folder, path, build = fixed
+    folder, path, level, build = fixed
+    worker.one_thread()
+    logging.getLogger("labelmill").setLevel(level)
     os.chdir(folder)
     sys.path += [entry for entry in path if entry not in sys.path]
     return worker.run(build, given)
@@ -132,6 +155,7 @@ def _result(ray: Any, stage: str, name: str, reference: Any) -> worker.Result:
     try:
         result: worker.Result = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
+        worker.log_before(error.cause)
         raise error.cause from None
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[0]
