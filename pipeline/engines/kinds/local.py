@@ -193,7 +193,7 @@ def _ctrl_c_held() -> Iterator[None]:
 
     They inherit that they do not hear it, until they ignore it by themselves.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "pthread_sigmask"):
+    if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
         yield
         return
     came, handler = list[int](), signal.getsignal(signal.SIGINT) or signal.SIG_DFL
