@@ -18,10 +18,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 ROOT = Path(__file__).parent.parent
+Readable = TypeVar("Readable", IO[str], socket.socket)
 _MOST_BYTES = 2**20  # of a request: arguments and environment
 
 
@@ -57,13 +59,13 @@ class Program:
 
     def poll(self) -> int | None:
         """Return the exit code (minus the signal's number), None while it runs."""
-        if self.returncode is None and select.select([self._end], [], [], 0)[0]:
+        if self.returncode is None and _readable([self._end], 0):
             self._note_end()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            if not select.select([self._end], [], [], timeout)[0]:
+            if not _readable([self._end], timeout):
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
             self._note_end()
         assert self.returncode is not None
@@ -108,6 +110,15 @@ def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subproc
     program = Program(*arguments, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stdout=True)
     out, err = program.communicate(timeout=120)
     return subprocess.CompletedProcess(program.args, program.wait(), out, err)
+
+
+def _readable(files: Sequence[Readable], timeout: float | None) -> list[Readable]:
+    """Return those of some files of which there is something to read, once there is, or none after the timeout."""
+    poll = select.poll()  # a worker of pytest may have more files open than `select` takes
+    by_number = {file.fileno(): file for file in files}
+    for number in by_number:
+        poll.register(number, select.POLLIN)
+    return [by_number[number] for number, _ in poll.poll(None if timeout is None else timeout * 1000)]
 
 
 def _stream(wanted: bool) -> tuple[IO[str] | None, int]:

@@ -91,7 +91,7 @@ class RunTallies:
     def keep(self) -> None:
         """Keep the sums for the next version."""
         if self._newest:
-            write_json(self._file, {"newest": self._newest, "shards": self._now}, durable=False)
+            write_json(self._file, {"newest": self._newest, "shards": self._now})
 
     def _has_new(self, shard: str) -> bool:
         """Tell whether the ledger has further records of a shard's keys."""
