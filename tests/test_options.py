@@ -42,6 +42,7 @@ ADDED: dict[tuple[str, str], Any] = {
     ("providers.extractive", "stop_words"): (),
     ("providers.extractive", "korean"): "rules",
     ("providers.extractive", "embedder"): None,
+    ("providers.student", "student"): None,
     ("example", "when"): None,
     ("tasks.classes", "other"): None,
     ("tasks.classes", "descriptions"): {},

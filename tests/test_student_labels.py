@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,10 @@ def test_its_identity_is_its_weights(taught: Path, tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     assert RequestBuilder(work_of(labelled_by(copy, tmp_path / "b"))).run_id == first
     manifest = json.loads((copy / "manifest.json").read_text())
+    for part, change in (("options", {"phrases": 2}), ("label", {"name": "words"})):
+        changed = manifest | {part: manifest[part] | change}
+        (copy / "manifest.json").write_text(json.dumps(changed))
+        assert RequestBuilder(work_of(labelled_by(copy, tmp_path / "b"))).run_id != first
     manifest["weights"]["rule.json"] = "0" * 64
     (copy / "manifest.json").write_text(json.dumps(manifest))
     assert RequestBuilder(work_of(labelled_by(copy, tmp_path / "b"))).run_id != first
@@ -101,6 +106,22 @@ def test_what_is_no_student_is_one_line(taught: Path, tmp_path: Path) -> None:
     (tmp_path / "broken" / "manifest.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read"):
         run(labelled_by(tmp_path / "broken", tmp_path))
+
+
+def test_a_module_runs_only_where_the_job_names_it(
+    taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "somebodys_module").mkdir()
+    (tmp_path / "somebodys_module" / "student.py").write_text("from pipeline.train.students.ranker import *")
+    copy = Path(shutil.copytree(student_of(taught), tmp_path / "copy"))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(manifest | {"student": "somebodys_module.student"}))
+    with pytest.raises(ModelError, match=r"not built in.*label\.parameters\.student"):
+        run(labelled_by(copy, tmp_path))
+    assert not any(name.startswith("somebodys_module") for name in sys.modules)
+    work = run(labelled_by(copy, tmp_path, parameters={"student": "somebodys_module.student"}))
+    assert len(rows(work, "train") + rows(work, "eval")) == 12
 
 
 # --- predictions for reviewers ---

@@ -201,6 +201,25 @@ def test_a_plain_trainer_takes_module_and_data(tmp_path: Path, models: dict[str,
     assert "val_loss" in space["trainer"].callback_metrics and space["labels"]
 
 
+def test_no_code_and_no_pickle_of_a_folder_is_run(models: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(models["seq2seq"], tmp_path / "weights" / "model"))
+    (tmp_path / "weights" / "form.json").write_text(json.dumps({"form": "seq2seq"}))
+    student = student_of("seq2seq", tmp_path / "nowhere")
+    student.load(tmp_path / "weights")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": {
+        "AutoConfig": "code.Config", "AutoModelForSeq2SeqLM": "code.Model"}}))  # fmt: skip
+    (folder / "code.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w')")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        student.load(tmp_path / "weights")
+    assert not (tmp_path / "was_run").exists()
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(ModelError, match="safetensors"):
+        student.load(tmp_path / "weights")
+
+
 # --- the command ---
 
 

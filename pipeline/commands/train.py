@@ -42,7 +42,7 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
 
     Rows that it was trained on are left out.  Raises InputError where no other article of the job has a gold label.
     """
-    column, model = work.config.label_column, trained.load(student)
+    column, model = work.config.label_column, trained.load(student, work.config.train.student)
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
     tables = store.rows_of(chosen_version(work.versions, version), "train", ["id"])
     of_train = {row_id for table in tables for row_id in table.column("id").to_pylist()}

@@ -29,7 +29,11 @@ def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str
     """
     column = LabelColumn(**trained.read_manifest(student)["label"])
     trained.weights_digest(student)
-    model, counts, lines = trained.load(student), {"written": 0, "of_train": 0, "without_a_label": 0}, []
+    model, counts, lines = (
+        trained.load(student, work.config.train.student),
+        {"written": 0, "of_train": 0, "without_a_label": 0},
+        [],
+    )
     shards = read_order(work.articles)
     with work.progress("predict", len(shards), "shards") as progress:
         for articles, of_train in _articles(work, version, shards):

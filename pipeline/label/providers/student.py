@@ -22,7 +22,12 @@ VERSION = 1  # of the form of replies
 
 
 class Options(Base):
-    """Nothing is set of a student here: it labels as it was trained."""
+    """`student`: the module of a student of your own (`my.module`), for what a folder names is not imported on its word.
+
+    Nothing else is set of a student here: it labels as it was trained.
+    """
+
+    student: str | None = None
 
 
 class Provider(contracts.Provider):
@@ -37,7 +42,7 @@ class Provider(contracts.Provider):
             raise ConfigError(
                 "label.model: give the folder of a student, as labelmill train makes it: jobs/NAME/students/ranker-1.0.0"
             )
-        self._asked_for, self._task = label.model, label.task
+        self._asked_for, self._task, self._own = label.model, label.task, options.student
         self.model: str = label.model  # once it is identified, with a digest: for people
         self._folder = Path()
         self._manifest: dict[str, Any] = {}
@@ -51,17 +56,13 @@ class Provider(contracts.Provider):
             raise ConfigError(
                 f"label.model: {self._asked_for} has learned {self._manifest['task']}, label.task is {self._task}"
             )
-        self.model = f"{self._folder.name}@{self._digest[:12]}"
-
-    @property
-    def _digest(self) -> str:
-        return digest_of(self._manifest["weights"])
+        self.model = f"{self._folder.name}@{digest_of(self.identity)[:12]}"
 
     @property
     def identity(self) -> dict[str, Any]:
         """The digest of the weights, and what turns them into labels; where they lie changes no label."""
-        method = {name: self._manifest[name] for name in ("student", "method")}
-        return {"version": VERSION, "weights": self._digest, **method}
+        method = {name: self._manifest[name] for name in ("student", "method", "options", "label")}
+        return {"version": VERSION, "weights": digest_of(self._manifest["weights"]), **method}
 
     def examine(self, base: Path) -> str:
         """Return what the student learned from.  Raises ModelError."""
@@ -73,7 +74,7 @@ class Provider(contracts.Provider):
         """Label a batch.  Raises ModelError where the weights are not those of the manifest, MissingExtra."""
         if self._student is None:
             trained.weights_digest(self._folder)  # whose labels these are stands in a version
-            self._student = trained.load(self._folder)
+            self._student = trained.load(self._folder, self._own)
         labels = self._student.predict([request.article for request in requests])
         column = LabelColumn(**self._manifest["label"])
         return [Reply(_written(label, column), "stop", self.model) for label in labels]

@@ -23,6 +23,7 @@ class Base:
     folder: Path = Path()  # that a relative path is relative to
     rank: int = 0
     quantization: Quantization = "none"
+    is_trained: bool = False  # a student's own folder, perhaps of somebody else: nothing but it is read, and no pickle
 
     @property
     def where(self) -> str:
@@ -34,7 +35,7 @@ class Base:
         """Return its tokenizer, which can pad.  Raises ModelError."""
         from transformers import AutoTokenizer
 
-        tokenizer = _loaded(AutoTokenizer, self.where)
+        tokenizer = _loaded(AutoTokenizer, self.where, local_files_only=self.is_trained)
         if tokenizer.eos_token_id is None:
             raise ModelError(
                 f"{self.name}: its tokenizer has no token that ends a text, so a model cannot learn where a label ends"
@@ -48,6 +49,8 @@ class Base:
         import torch
 
         quantized = {"quantization_config": _four_bits()} if self.quantization == "nf4" else {"dtype": torch.float32}
+        if self.is_trained:
+            quantized |= {"local_files_only": True, "use_safetensors": True}
         model = _loaded(self._kind, self.where, **quantized)
         return self._with_adapters(model) if self.rank else model
 
@@ -115,7 +118,8 @@ def _quiet() -> None:
 def _loaded(kind: Any, where: str, **options: Any) -> Any:
     _quiet()
     try:
-        return kind.from_pretrained(where, **options)
+        # without a word of it transformers asks in the middle of a run whether to run a folder's code
+        return kind.from_pretrained(where, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"train.parameters.model: {where} cannot be loaded ({reason})") from error

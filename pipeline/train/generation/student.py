@@ -79,7 +79,7 @@ class Writer:
         self.check_installed()
         from pipeline.train.generation.models import Base
 
-        base = Base(str((folder / _MODEL).absolute()), self._form)
+        base = Base(str((folder / _MODEL).absolute()), self._form, is_trained=True)
         self._tokenizer, self._model = base.tokenizer(), base.model()
 
     def predict(self, articles: Sequence[Article]) -> list[list[ScoredPhrase]]:
