@@ -18,7 +18,7 @@ from pipeline.core.errors import ConfigError, ModelError
 from pipeline.core.shards import read_order
 from pipeline.core.types import LabelColumn
 from pipeline.review.sample.label_sets import Predictions
-from pipeline.train import curve, figures, training
+from pipeline.train import curve, figures, pictures, training
 from pipeline.train.curve import Point
 from pipeline.train.examples import read_eval
 from tests import teacher
@@ -124,6 +124,20 @@ def test_a_module_runs_only_where_the_job_names_it(
     assert len(rows(work, "train") + rows(work, "eval")) == 12
 
 
+def test_what_is_no_student_ends_no_report_and_none_is_lost(taught: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "manifest.json").write_text('{"curve": {"points": []}}')
+    assert pictures.latest(tmp_path) is None
+    work = work_of(taught)
+    plan = training.Training(work, version_of(taught), "ranker", work.config.student_options, 5)
+    former = work.students / f".{plan.folder.name}" / "former"
+    former.parent.mkdir()
+    plan.folder.rename(former)
+    training._unfinished(plan)
+    assert trained.read_manifest(plan.folder) and not former.exists()
+    shutil.rmtree(former.parent)
+
+
 # --- predictions for reviewers ---
 
 
@@ -207,6 +221,18 @@ def test_a_flat_curve_promises_nothing() -> None:
     flat = summary([0.6, 0.6, 0.6], 0.1)
     assert flat["floor"]["learned"] and flat["more"]["low"] < 0 < flat["more"]["high"]
     assert flat["sentence"].endswith(": no gain can be seen")
+
+
+def test_luck_of_training_is_in_the_interval_or_no_gain_is_sure() -> None:
+    random, weights = np.random.default_rng(0), curve._resampled(GROUPS)
+    luck = [np.asarray([[0.56], [0.6], [0.64]]), np.asarray([[0.57], [0.6], [0.63]]), np.asarray([[0.6]])]
+    values = [level + random.normal(0, 0.01, (len(level), 200)) for level in luck]
+    assert curve._drawn(values, weights).std(axis=0)[-1] > 0.03  # all of train is trained on once, and is luck, too
+    once = [of_point[:1] for of_point in values]
+    assert curve._drawn(once, weights).std(axis=0).max() < 0.002
+    points = tuple(Point(share, (round(1000 * share),), ("a",)) for share in (0.1, 0.3, 1.0))
+    told = curve._summary(points, once, np.full((1, 200), 0.1), GROUPS, "f1@m")
+    assert told["more"]["low"] > 0 and told["sentence"].endswith("so no gain is sure")
 
 
 def test_what_form_alone_gives_is_no_learning() -> None:

@@ -1,8 +1,9 @@
 """Learning curve: what a student reaches with parts of train, and what another thousand labels would be worth.
 
 How it could lie, and what is done about it.  A point of one random part is luck, so each stands for several draws.  Eval articles
-are a sample, so they are drawn anew (bootstrap, the same ones for all points), and with them the parts of each point: the interval
-has both kinds of chance in it.  A rising curve need not be learning: a student that is trained on labels shuffled among the
+are a sample, so they are drawn anew (bootstrap, the same ones for all points), and each point is moved by what trainings on as many
+rows differ: the interval has both kinds of chance in it.  Where each point is one training, nothing tells the second, and no gain
+is called sure.  A rising curve need not be learning: a student that is trained on labels shuffled among the
 articles shows what form alone gives, and where the real one is not surely above such, nothing is learned.
 """
 
@@ -109,7 +110,11 @@ def _summary(
         "fitted": [
             [round(float(n)), round(float(shape.at(n)), 4)] for n in np.geomspace(sizes[0], sizes[-1] + MORE, _STEPS)
         ],
-        "more": {"labels": MORE, **_between(gain(sizes, means), gains)},
+        "more": {
+            "labels": MORE,
+            **_between(gain(sizes, means), gains),
+            "with_luck": _between_trainings(values)[1] > 0,  # whether the interval has the luck of training in it
+        },
         "floor": _floor(values[-1][0], floor, weights),
     }
     return curve | {"sentence": sentence(curve)}
@@ -126,15 +131,26 @@ def _resampled(groups: Sequence[str]) -> Numbers:
 
 
 def _drawn(values: Sequence[Numbers], weights: Numbers) -> Numbers:
-    """Return [draws, points] the mean over drawn articles of a drawn training of each point."""
-    random, columns = np.random.default_rng(1), []
-    for of_point in values:
-        by_training = weights @ of_point.T / weights.sum(axis=1, keepdims=True)  # [draws, trainings]
-        count = len(of_point)
-        # the mean of as many trainings as there are, drawn with replacement: how much another set of parts would move it
-        chosen = random.integers(0, count, (len(weights), count))
-        columns.append(np.take_along_axis(by_training, chosen, axis=1).mean(axis=1))
-    return np.stack(columns, axis=1)
+    """Return [draws, points] the mean over drawn articles, moved by as much as other trainings would move it.
+
+    Trainings of one point are too few to draw from, and all of train has but one: what moves them is estimated over all points
+    together, as of a normal distribution whose spread is itself uncertain (chi square).
+    """
+    means = np.stack([weights @ of_point.mean(axis=0) / weights.sum(axis=1) for of_point in values], axis=1)
+    variance, freedom = _between_trainings(values)
+    if not freedom:
+        return np.asarray(means, float)
+    random = np.random.default_rng(1)
+    spread = np.sqrt(variance * freedom / random.chisquare(freedom, len(weights)))
+    luck = random.standard_normal(means.shape) / np.sqrt([len(of_point) for of_point in values])
+    return np.asarray(means + spread[:, None] * luck, float)
+
+
+def _between_trainings(values: Sequence[Numbers]) -> tuple[float, int]:
+    """Return the variance between trainings on as many rows, pooled over points, and its degrees of freedom; 0: it is not known."""
+    several = [of_point.mean(axis=1) for of_point in values if len(of_point) > 1]
+    freedom = sum(len(one) - 1 for one in several)
+    return sum(float(((one - one.mean()) ** 2).sum()) for one in several) / max(1, freedom), freedom
 
 
 def _between(mean: float, draws: Numbers) -> dict[str, float]:
@@ -213,7 +229,11 @@ def sentence(curve: dict[str, Any]) -> str:
             f"{measure}, on the real ones {points(whole['mean'])}; more such labels are worth nothing"
         )
     worth = f"another {more['labels']:,} labels are worth {signed(more['mean'])} ({bounds(more)}) points of {measure}"
-    return worth if more["low"] > 0 else f"{worth}: no gain can be seen"
+    if more["low"] <= 0:
+        return f"{worth}: no gain can be seen"
+    return (
+        worth if more["with_luck"] else f"{worth}: of one training a point, whose luck is not in it, so no gain is sure"
+    )
 
 
 def points(share: float) -> str:

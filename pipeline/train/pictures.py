@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.core import charts
-from pipeline.core.files import read_json
+from pipeline.core import charts, trained
+from pipeline.core.errors import ModelError
 from pipeline.core.trained import MANIFEST
 
 TITLE = "What more labels are worth"
@@ -15,9 +16,12 @@ TITLE = "What more labels are worth"
 
 def latest(students: Path) -> dict[str, Any] | None:
     """Return the manifest of the student of a job whose learning curve was made last, None where there is no curve."""
-    manifests = [read_json(file) for file in students.glob(f"[!.]*/{MANIFEST}")]
-    with_curve = [one for one in manifests if one and one.get("curve")]
-    return max(with_curve, key=lambda one: str(one["trained_at"]), default=None)
+    with_curve = []
+    for file in students.glob(f"[!.]*/{MANIFEST}"):
+        with suppress(ModelError):  # a folder that holds no student ends no report
+            manifest = trained.read_manifest(file.parent)
+            with_curve += [manifest] if manifest.get("curve") else []
+    return max(with_curve, key=lambda one: str(one.get("trained_at")), default=None)
 
 
 def summary(manifest: dict[str, Any]) -> dict[str, Any]:

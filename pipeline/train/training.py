@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from pipeline.train.members import WHOLE, Member, Members
 from pipeline.versions import store
 
 _log = logging.getLogger("labelmill.train")
-_KEY, _MANIFEST_FORMAT = "key.json", 1
+_KEY, _FORMER, _MANIFEST_FORMAT = "key.json", "former", 1
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ def _train(training: Training) -> dict[str, Any]:
 def _unfinished(training: Training) -> Path:
     """Return the folder in which the student is made; what an earlier run left there is kept where it is of the same student."""
     path = training.work.students / f".{training.folder.name}"
+    if (former := path / _FORMER).exists() and not training.folder.exists():
+        former.rename(training.folder)  # a kill between two renames left the only finished student here
     if read_json(path / _KEY) != training.key:
         shutil.rmtree(path, ignore_errors=True)
         write_json(path / _KEY, training.key)
@@ -165,7 +167,7 @@ def _judged(
 
 def _released(training: Training, unfinished: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Move the weights to their place, and write the manifest last."""
-    made, folder, former = unfinished / "made", training.folder, unfinished / "former"
+    made, folder, former = unfinished / "made", training.folder, unfinished / _FORMER
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(unfinished / WHOLE / WEIGHTS, made / WEIGHTS)
     if (logs := unfinished / WHOLE / "logs").exists():
@@ -178,9 +180,3 @@ def _released(training: Training, unfinished: Path, manifest: dict[str, Any]) ->
     made.rename(folder)
     shutil.rmtree(unfinished)
     return manifest
-
-
-def all_of(students: Path) -> Sequence[Path]:
-    """Return the folders of a job's trained students, the one that was trained last at the end."""
-    manifests = [(read_json(file)["trained_at"], file.parent) for file in students.glob(f"[!.]*/{MANIFEST}")]
-    return [folder for _, folder in sorted(manifests)]
