@@ -91,9 +91,7 @@ class Program:
         streams: dict[IO[str], list[bytes]] = {stream: [] for stream in (self.stdout, self.stderr) if stream}
         open_streams = list(streams)
         while open_streams:
-            ready = select.select(open_streams, [], [], None if until is None else max(0.0, until - time.monotonic()))[
-                0
-            ]
+            ready = _readable(open_streams, None if until is None else max(0.0, until - time.monotonic()))
             if not ready:
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
             for stream in ready:
