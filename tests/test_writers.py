@@ -20,11 +20,15 @@ from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.metrics.keyphrases import at_m
 from pipeline.train.generation.options import GenerationOptions
 from pipeline.train.generation.rows import IGNORED, Encoder, phrases_of
+from pipeline.train.students import clm
 from tests import teacher
 from tests.conftest import ROOT, command, work_of
 from tests.test_students import made_job, version_of
 
 pytest.importorskip("lightning", reason="lightning is not installed: pip install 'labelmill[train]'")
+import tokenizers
+import transformers
+
 from tests import tiny_writers
 
 COLUMN = LabelColumn("keyphrases", True)
@@ -89,6 +93,26 @@ def test_what_has_no_token_to_learn_is_left_out() -> None:
     assert Encoder(tokenizer, "clm").rows([Example(EXAMPLES[0].article, (), "g")])[1].left_out == 1
 
 
+def test_a_label_that_the_vocabulary_does_not_spell_is_left_out(models: dict[str, Path], tmp_path: Path) -> None:
+    words = {word: n for n, word in enumerate(["<unk>", "</s>", "<pad>", ";", "#", "End", "harbour", "ferry"])}
+    by_words = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<unk>"))
+    by_words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=by_words, unk_token="<unk>", eos_token="</s>", pad_token="<pad>"
+    )
+    known, strange = (Example(EXAMPLES[0].article, ("harbour", word), "g") for word in ("ferry", "항구"))
+    rows, counts = Encoder(tokenizer, "seq2seq").rows([strange, known])
+    assert len(rows) == 1 and (counts.left_out, counts.misspelt) == (1, 1)
+    tokenizer.save_pretrained(shutil.copytree(models["seq2seq"], tmp_path / "base"))
+    with pytest.raises(InputError, match="3 of 3 labels cannot be written with the vocabulary of"):
+        student_of("seq2seq", tmp_path / "base", validation=0).fit([strange] * 3, [], run_in(tmp_path / "run"))
+
+
+def test_a_document_has_room_for_its_article() -> None:
+    with pytest.raises(ValueError, match="must be larger than max_target_tokens"):
+        clm.Options(max_input_tokens=64, max_target_tokens=64)
+
+
 def test_a_document_is_learned_behind_its_article_alone() -> None:
     tokenizer = tiny_writers.tokenizer()
     encoder = Encoder(tokenizer, "clm")
@@ -136,7 +160,13 @@ def test_fifty_rows_are_learned_by_heart(
         kind, models.get(f"{kind} without dropout", models[kind]), validation=0, epochs=epochs, learning_rate=rate
     )
     told = student.fit(EXAMPLES, [], run_in(tmp_path))
-    assert told["epoch"] == epochs and told["cut"]["train"] == {"rows": 50, "cut": 0, "shortened": 0, "left_out": 0}
+    assert told["epoch"] == epochs and told["cut"]["train"] == {
+        "rows": 50,
+        "cut": 0,
+        "shortened": 0,
+        "left_out": 0,
+        "misspelt": 0,
+    }
     labels = student.predict([one.article for one in EXAMPLES])
     f1 = [at_m([phrase.text for phrase in label], one.phrases).f1 for label, one in zip(labels, EXAMPLES, strict=True)]
     assert sum(f1) / len(f1) >= 0.95
@@ -162,6 +192,11 @@ def test_the_best_checkpoint_is_that_of_the_lowest_validation_loss(models: dict[
     losses = [float(line[column]) for line in lines[1:] if line[column]]
     assert told["epoch"] == losses.index(min(losses)) + 1 and told["val_loss"] == pytest.approx(min(losses), abs=1e-4)
     assert len(losses) < 12  # stopped early
+    (run.checkpoints / "fitted").unlink()  # as a kill just before it would have it
+    last = (run.checkpoints / "last.ckpt").stat().st_mtime_ns
+    again = student_of("seq2seq", models["seq2seq"], epochs=12, patience=1, learning_rate=0.05, schedule="constant")
+    assert again.fit(EXAMPLES[:30], EXAMPLES[30:], run) == told
+    assert (run.checkpoints / "last.ckpt").stat().st_mtime_ns == last
 
 
 @pytest.mark.slow

@@ -44,15 +44,26 @@ def fit(module: LabelWriter, data: LabelData, settings: FitSettings, run: Traini
     last, best = run.checkpoints / "last.ckpt", run.checkpoints / "best.ckpt"
     with _quiet():
         trainer = _trainer(data, settings, run, has_validation)
-        if not (run.checkpoints / _FITTED).exists():
+        if not (run.checkpoints / _FITTED).exists() and not _has_stopped(last):
             if last.exists():
                 _log.info("going on from the last whole epoch")
             trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)
             (run.checkpoints / _FITTED).touch()
     chosen = best if has_validation else last
-    checkpoint = torch.load(chosen, map_location="cpu", weights_only=False)  # our own file, of this training
+    checkpoint = _read(chosen)
     module.load_state_dict(checkpoint["state_dict"])
     return {"epoch": checkpoint["epoch"] + 1, "steps": checkpoint["global_step"], "val_loss": _best_loss(checkpoint)}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)  # our own, of this training
+    return checkpoint
+
+
+def _has_stopped(last: Path) -> bool:
+    """Return whether a killed run had stopped early: Lightning would train on from there, past the stop."""
+    states = _read(last)["callbacks"] if last.exists() else {}
+    return any(state["wait_count"] >= state["patience"] for name, state in states.items() if "EarlyStopping" in name)
 
 
 def _best_loss(checkpoint: dict[str, Any]) -> float | None:

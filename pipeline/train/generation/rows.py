@@ -4,7 +4,8 @@
 `clm`: one document of article, label and end; only what comes after the article is learned, the rest is masked.
 
 A limit cuts the article, never a phrase: where a label is too long its last phrases go, and a row whose first phrase does not
-fit, or that would have no token to learn from, is left out.  All three are counted.
+fit, or that would have no token to learn from, is left out; so is one whose label its tokens do not spell (a vocabulary without
+Hangul, or without braces), for a model would learn to write something else.  All are counted.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ class TokenRow:
 
 @dataclass
 class CutCounts:
-    """How many rows there are to learn from, and what the limits did: `cut` articles, `shortened` labels, `left_out` rows."""
+    """How many rows there are to learn from, and what the limits did: `cut` articles, `shortened` labels, `left_out` rows,
+    of which `misspelt` ones have a label that the vocabulary lacks."""
 
     rows: int = 0
     cut: int = 0
     shortened: int = 0
     left_out: int = 0
+    misspelt: int = 0
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
@@ -67,35 +70,46 @@ class Encoder:
 
     def prompt(self, article: Article) -> list[int]:
         """Return what a model reads before it writes the label of an article, cut to leave room for that."""
-        room = self.max_input - (self.max_target if self.form == "clm" else 0)
-        return self._prompt(article.text, room)[0]
+        return self._prompt(article.text)[0]
 
     def _row(self, example: Example, counts: CutCounts) -> TokenRow | None:
-        target, is_short = self._target(example.phrases)
-        if target is None:
+        fitting = self._target(example.phrases)
+        if fitting is None:
             return None
-        room = self.max_input - (len(target) if self.form == "clm" else 0)
-        prompt, is_cut = self._prompt(example.article.text, room)
+        target, count = fitting
+        if not self._spells(target, example.phrases[:count]):
+            counts.misspelt += 1
+            return None
+        prompt, is_cut = self._prompt(example.article.text)
         if not prompt:
             return None
         counts.cut += is_cut
-        counts.shortened += is_short
+        counts.shortened += count < len(example.phrases)
         if self.form == "seq2seq":
             return TokenRow(prompt, target)
         return TokenRow(prompt + target, [IGNORED] * len(prompt) + target)
 
-    def _target(self, phrases: Sequence[str]) -> tuple[list[int] | None, bool]:
-        """Return the tokens of as many phrases as fit, with an end, and whether some do not; None where not even one does."""
+    def _target(self, phrases: Sequence[str]) -> tuple[list[int], int] | None:
+        """Return the tokens of as many phrases as fit, with an end, and how many those are; None where not even one does."""
         for count in range(len(phrases), 0, -1):
             text = SEPARATOR.join(phrases[:count])
             ids = self._ids(text if self.form == "seq2seq" else text + END)
             ids = ids if ids[-1:] == [self.tokenizer.eos_token_id] else [*ids, self.tokenizer.eos_token_id]
             if len(ids) <= self.max_target and len(ids) > 1:
-                return ids, count < len(phrases)
-        return None, True
+                return ids, count
+        return None
 
-    def _prompt(self, text: str, room: int) -> tuple[list[int], bool]:
-        """Return the tokens of prefix, article and what follows it, the article cut to fit into `room`, and whether it was."""
+    def _spells(self, target: list[int], phrases: Sequence[str]) -> bool:
+        """Tell whether tokens read as the phrases that they were made of, but for white space and case."""
+        written = self.tokenizer.decode(target, skip_special_tokens=True)
+        return _letters(written).removesuffix(_letters(END)) == _letters(SEPARATOR.join(phrases))
+
+    def _prompt(self, text: str) -> tuple[list[int], bool]:
+        """Return the tokens of prefix, article and what follows it, the article cut to leave room for a label, and whether it was.
+
+        Training leaves a label of a clm as much room as writing does, so that both read the same.
+        """
+        room = self.max_input - (self.max_target if self.form == "clm" else 0)
         before, behind = self._around()
         if self.form == "seq2seq":
             ids = self.tokenizer(before + text, truncation=True, max_length=room)["input_ids"]
@@ -114,6 +128,10 @@ class Encoder:
     def _ids(self, text: str) -> list[int]:
         special = self.form == "seq2seq"
         return list(self.tokenizer(text, add_special_tokens=special)["input_ids"])
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split()).casefold()
 
 
 def phrases_of(text: str, many: bool) -> list[str]:

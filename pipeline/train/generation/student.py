@@ -1,4 +1,4 @@
-"""What the students `seq2seq` and `clm` share: options -> a base model, fitted, saved, read back, writing.
+"""What the students `seq2seq` and `clm` are but for their form: options -> a base model, fitted, saved, read back, writing.
 
 Torch is imported by the parts that are imported here, once something is trained or written.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from pipeline.core import contracts
 from pipeline.core.errors import InputError, MissingExtra, ModelError
 from pipeline.core.files import read_json, write_json
 from pipeline.core.student import TrainingRun
@@ -19,11 +20,15 @@ from pipeline.train.generation.rows import Encoder, Form
 _FORM, _MODEL = "form.json", "model"
 
 
-class Writer:
-    """A language model that writes labels, in one of two forms."""
+class Writer(contracts.Student):
+    """A language model that writes labels; `_form`: how it reads and writes (see `rows`)."""
 
-    def __init__(self, form: Form, options: GenerationOptions, column: LabelColumn, base: Path) -> None:
-        self._form, self._options, self._column, self._folder = form, options, column, base
+    _form: ClassVar[Form]
+    draws = 1
+
+    def __init__(self, options: GenerationOptions, column: LabelColumn, base: Path) -> None:
+        self.validation = options.validation
+        self._options, self._column, self._folder = options, column, base
         self._model: Any = None
         self._tokenizer: Any = None
 
@@ -58,6 +63,11 @@ class Writer:
         data = LabelData(train, validation, self._encoder(), options.batch_size, run.seed)
         data.setup()
         for name, examples in (("train", train), ("validation", validation)):
+            if 2 * data.cuts[name]["misspelt"] > len(examples):
+                raise InputError(
+                    f"{name}: {data.cuts[name]['misspelt']:,} of {len(examples):,} labels cannot be written with the vocabulary of "
+                    f"{options.model}; name a model of their language in train.parameters.model"
+                )
             if examples and not data.cuts[name]["rows"]:
                 raise InputError(
                     f"{name}: none of its {len(examples):,} rows fits into {options.max_input_tokens:,} tokens of input and "

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from pydantic import model_validator
 
-from pipeline.core import contracts
-from pipeline.core.types import Article, Example, LabelColumn, ScoredPhrase
 from pipeline.train.generation.options import GenerationOptions
 from pipeline.train.generation.student import Writer
 
@@ -18,29 +14,14 @@ class Options(GenerationOptions):
     model: str = "Qwen/Qwen2.5-0.5B"
     lora: int = 16
 
+    @model_validator(mode="after")
+    def _with_room_for_articles(self) -> Options:
+        if self.max_input_tokens <= self.max_target_tokens:
+            raise ValueError("max_input_tokens: counts the label, too, and must be larger than max_target_tokens")
+        return self
 
-class Student(contracts.Student):
+
+class Student(Writer):
     """One document of article, label and end, of which only the label is learned."""
 
-    draws = 1
-
-    def __init__(self, options: Options, column: LabelColumn, base: Path) -> None:
-        self.validation = options.validation
-        self._writer = Writer("clm", options, column, base)
-
-    def check(self) -> None:
-        self._writer.check()
-
-    def fit(
-        self, train: Sequence[Example], validation: Sequence[Example], run: contracts.TrainingRun
-    ) -> dict[str, Any]:
-        return self._writer.fit(train, validation, run)
-
-    def save(self, folder: Path) -> None:
-        self._writer.save(folder)
-
-    def load(self, folder: Path) -> None:
-        self._writer.load(folder)
-
-    def predict(self, articles: Sequence[Article]) -> list[list[ScoredPhrase]]:
-        return self._writer.predict(articles)
+    _form = "clm"
