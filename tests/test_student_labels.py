@@ -20,7 +20,7 @@ from pipeline.core.types import LabelColumn
 from pipeline.review.sample.label_sets import Predictions
 from pipeline.train import curve, figures, pictures, training
 from pipeline.train.curve import Point
-from pipeline.train.examples import read_eval
+from pipeline.train.examples import read_eval, was_learned
 from tests import teacher
 from tests.conftest import command, rows, run, work_of, write_jsonl
 from tests.test_students import ARTICLES, changed_version, made_job, student_of, version_of
@@ -174,6 +174,14 @@ def test_it_is_held_against_gold_labels_that_it_did_not_learn(taught: Path, tmp_
     only_train = write_jsonl(tmp_path / "train.jsonl", gold[:4])
     done = command("train", taught, "--gold", only_train)
     assert done.returncode == 1 and "that the student was not trained on" in done.stderr
+
+
+def test_a_text_that_was_learned_is_known_under_another_id(taught: Path) -> None:
+    work = work_of(taught)
+    learned = rows(work, "train")[0]
+    others = rows(work, "eval")[0]["text_sha256"]
+    table = pa.table({"id": ["new", learned["id"], "newer"], "text_sha256": [learned["text_sha256"], others, others]})
+    assert was_learned(version_of(taught))(table).to_pylist() == [True, True, False]
 
 
 def test_figures_by_topic(taught: Path) -> None:

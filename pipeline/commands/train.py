@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.commands.evaluate import Evaluation, Pair, read_gold, score
 from pipeline.core import trained
 from pipeline.core.errors import InputError
 from pipeline.core.shards import read_order
-from pipeline.core.types import Article
 from pipeline.job.workspace import Workspace
 from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
 from pipeline.label.requests import RequestBuilder
 from pipeline.train import curve, predictions, training
+from pipeline.train.examples import was_learned
 from pipeline.train.training import Training
-from pipeline.versions import store
 from pipeline.versions.export import chosen_version
 
 
@@ -44,10 +46,9 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
     """
     column, model = work.config.label_column, trained.load(student, work.config.train.student)
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
-    tables = store.rows_of(chosen_version(work.versions, version), "train", ["id"])
-    of_train = {row_id for table in tables for row_id in table.column("id").to_pylist()}
-    articles = [one for one in _articles(work) if one.id in gold.labels]
-    judged = [one for one in articles if one.id not in of_train]
+    learned = was_learned(chosen_version(work.versions, version))
+    tables = [_with_gold(work, shard, gold.labels) for shard in read_order(work.articles)]
+    judged = [one for table in tables for one in articles_of(table.filter(pc.invert(learned(table))))]
     if not judged:
         raise InputError(
             f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job that the student was not trained on"
@@ -65,11 +66,13 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
     ]
     evaluation = score(pairs, column, work.config.max_phrases)
     evaluation.notes.insert(
-        0, f"{len(articles) - len(judged):,} articles with a gold label are left out: the student was trained on them"
+        0,
+        f"{sum(map(len, tables)) - len(judged):,} articles with a gold label are left out: the student was trained on them",
     )
     return evaluation
 
 
-def _articles(work: Workspace) -> Iterator[Article]:
-    for shard in read_order(work.articles):
-        yield from articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))
+def _with_gold(work: Workspace, shard: str, labels: Collection[str]) -> pa.Table:
+    """Return the articles of a shard whose ids have a gold label."""
+    table = work.filtered.read(shard, ARTICLE_COLUMNS)
+    return table.filter(pc.is_in(table.column("id"), pa.array(list(labels), pa.string())))

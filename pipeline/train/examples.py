@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Article, Example, LabelColumn
@@ -52,6 +56,26 @@ def read_train(version: Path, column: LabelColumn) -> TrainRows:
     if not examples:
         raise InputError(f"version {version.name} has no row in train to learn from")
     return TrainRows(examples, left_out)
+
+
+def was_learned(version: Path) -> Callable[[pa.Table], pa.ChunkedArray]:
+    """Return what tells of the rows of a table with `id` and `text_sha256` whether they are rows of train, by one or the other.
+
+    A student looks better than it is on those: it has seen their labels.
+    """
+    names = ("id", "text_sha256")
+    train = list(store.rows_of(version, "train", list(names)))
+    seen = {name: pa.concat_arrays([pa.array([], pa.string()), *_chunks(train, name)]) for name in names}
+
+    def learned(table: pa.Table) -> pa.ChunkedArray:
+        return pc.or_(*(pc.is_in(table.column(name), seen[name]) for name in names))
+
+    return learned
+
+
+def _chunks(tables: Iterable[pa.Table], name: str) -> Iterator[pa.Array]:
+    for table in tables:
+        yield from table.column(name).cast(pa.string()).chunks
 
 
 def read_eval(version: Path, column: LabelColumn) -> list[Example]:

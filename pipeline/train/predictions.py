@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core import trained
@@ -18,7 +17,7 @@ from pipeline.core.types import Article, LabelColumn, ScoredPhrase
 from pipeline.job import takedowns
 from pipeline.job.workspace import Workspace
 from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
-from pipeline.versions import store
+from pipeline.train.examples import was_learned
 
 
 def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str, int]:
@@ -53,14 +52,12 @@ def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str
 
 def _articles(work: Workspace, version: Path, shards: list[str]) -> Iterator[tuple[list[Article], int]]:
     """Yield the articles of each shard that a student may be judged by, and how many are not for it learned from them."""
-    seen = pa.chunked_array(
-        [table.column("text_sha256") for table in store.rows_of(version, "train", ["text_sha256"])] or [[]], pa.string()
-    )
+    learned = was_learned(version)
     taken_down = takedowns.load(work.takedowns, work.given)
     for shard in shards:
         table = work.filtered.read(shard, ARTICLE_COLUMNS)
         table = table.filter(pc.invert(taken_down.concerns(table)))
-        of_train = pc.is_in(table.column("text_sha256"), seen.combine_chunks())
+        of_train = learned(table)
         yield articles_of(table.filter(pc.invert(of_train))), pc.sum(of_train).as_py() or 0
 
 
