@@ -89,9 +89,11 @@ def test_what_is_learned_of_batches(opened: Opener) -> None:
     ledger.batches.settle("b1", [record(number) for number in range(30)])
     assert ledger.batches.limit_bytes("e") == 1000 and ledger.batches.ratio("e", "m") == 0.3
     assert ledger.batches.limit_bytes("else") is None and ledger.batches.ratio("e", "other") is None
-    for _ in range(3):
+    for number in range(3):
         assert ledger.batches.exhausted([key(1)]) == set()
-        ledger.batches.note_failures([(key(1), "server_error", "no", 1)])
+        ledger.batches.begin(f"failing-{number}", "e", "m", "", ledger.claims.worker)
+        failing = ledger.batches.get(f"failing-{number}")
+        ledger.batches.end(failing, ledger.claims.worker, failures=[(key(1), "server_error", "no", 1)])
     assert ledger.batches.exhausted([key(1), key(2)]) == {key(1)}
 
 

@@ -19,6 +19,7 @@ from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, lane, posting
 from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.label.openai_api.batches import Batches
+from tests.batch_server import Batch as EndpointBatch
 from tests.batch_server import BatchServer, Plan, question, refusal
 from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
 from tests.openai_server import Running
@@ -524,6 +525,17 @@ def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
     label_stage.run(work, RunOptions(wait=True))
     assert looks[0][0] == set() and len(looks) == 2
     assert stage(work, "label")["state"] == "done" and stage(work, "label")["kept"] == 10
+    assert_paid_once(path, server, 10)
+
+
+def test_a_list_is_read_no_further_than_to_where_a_batch_may_stand(make_job: JobMaker, server: BatchServer) -> None:
+    """An account with years of batches: a page of those before this one was made, by more than clocks differ, ends the look."""
+    for days in range(30, 10, -1):
+        made = time.time() - 86400 * days
+        server.batches[f"old-{days}"] = EndpointBatch(f"old-{days}", "another's", "f", Plan(), [], made=made)
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    assert server.served["list"] == 2  # pages of three; there are seven
     assert_paid_once(path, server, 10)
 
 

@@ -16,10 +16,10 @@ from pipeline.core.text.tokens import is_encoding_of
 from pipeline.core.types import Article, Request
 from pipeline.job.label_options import Price
 from pipeline.job.workspace import Workspace
+from pipeline.label.batches import trial
 from pipeline.label.chain import Asker, Course, Lack
 from pipeline.label.cost import quote as quotes
 from pipeline.label.cost.prices import Prices, share_of, unknown
-from pipeline.label.cost.quote import Quote, Sampled, Saved
 from pipeline.label.cost.token_bound import TokenBound
 from pipeline.label.engine.context_fit import ContextFit
 from pipeline.label.engine.monitor import EventLog, Monitor
@@ -39,7 +39,7 @@ _IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
 FREE = Price(input=0, output=0)
 
 
-def quote(work: Workspace, sample: int = 0) -> Quote:
+def quote(work: Workspace, sample: int = 0) -> quotes.Quote:
     """Quote the rest of a job; `sample`: label that many articles at random first (their labels are kept).
 
     The articles must have been filtered.  Raises Paused where the sample cannot be asked, InputError where the ledger lacks answers
@@ -236,7 +236,7 @@ class _Survey:
             for question, key in zip(drawn.questions, keys, strict=False):  # a rejected one has no further questions
                 yield question, key, records.get(key, [])
 
-    def _sampled(self) -> list[Sampled]:
+    def _sampled(self) -> list[quotes.Sampled]:
         sampled = []
         for question, _, records in self._asked():
             # what a batch took says nothing of the online way, and its price is another
@@ -245,10 +245,10 @@ class _Survey:
                 costs = [record.cost_usd for record in answers]
                 cost = None if None in costs else sum(cost or 0.0 for cost in costs)
                 seconds = sum(record.seconds for record in answers)
-                sampled.append(Sampled(question.tokens, answers[-1].reply.usage, cost, seconds))
+                sampled.append(quotes.Sampled(question.tokens, answers[-1].reply.usage, cost, seconds))
         return sampled
 
-    def result(self) -> Quote:
+    def result(self) -> quotes.Quote:
         limits, model = self._options.limits, self._provider.model
         price, online_tier = Prices(self._options.prices, self._provider.base_url).of(model), self._provider.tier
         price, is_batch = FREE if self._is_here else price, self._options.via == "batch"
@@ -272,10 +272,10 @@ class _Survey:
         )
         if cost and self._tokens:  # as the sample's articles cost
             saved = cost[0] * self._saved_tokens / self._tokens, cost[1] * self._saved_tokens / self._tokens
-        sharing = Saved(len(self._sharing), len(self._saved), *saved) if self._options.share else None
+        sharing = quotes.Saved(len(self._sharing), len(self._saved), *saved) if self._options.share else None
         chosen = selection(self._work, self._labeller, read_order(self._work.articles))
         rounds = [] if self._options.until is None else until_notes(chosen, rest)
-        return Quote(
+        return quotes.Quote(
             articles=self._articles,
             answered=self._labelled,
             to_ask=requests,
@@ -305,7 +305,7 @@ class _Survey:
         )
 
     def _notes(self, model: str | None, unpriced: bool) -> list[str]:
-        notes = []
+        notes = trial.notes(self._options, len(self._seen) - self._answered)
         if chain := self._labeller.chain:
             length = "count in what is at most" if self._most_output else "do not count: their length is not bounded"
             notes.append(

@@ -94,8 +94,10 @@ class BatchApi(ABC):
         """Return how far a batch is."""
 
     @abstractmethod
-    async def find(self, input_file: str, name: str) -> list[BatchState]:
-        """Return the batches that were made under a name, the oldest first; all pages of the endpoint's list are looked at.
+    async def find(self, input_file: str, name: str, since: float) -> list[BatchState]:
+        """Return the batches that were made under a name, the oldest first.
+
+        Pages of the endpoint's list are looked at as far as they may hold one that was made after `since` (epoch seconds, ours).
 
         Raises RequestFailed of kind `fatal` with the code `no_list` where the endpoint does not list batches.
         """

@@ -110,7 +110,7 @@ class Posting:
         """
         pauses = Pauses()
         while True:
-            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
+            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name, batch.created_at)
             if states:
                 if len(states) > 1:  # the other ones are dealt with when the first is settled
                     batch = self._lane.note(batch, posts=max(2, batch.posts))

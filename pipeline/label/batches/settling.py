@@ -252,7 +252,7 @@ class Settling:
         pauses, states = Pauses(), list[BatchState]()
         for _ in range(LISTINGS if batch.posts > 1 else 1):
             try:
-                states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
+                states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name, batch.created_at)
             except RequestFailed as failure:
                 if batch.posts < 2:
                     return usd, requests
@@ -294,7 +294,7 @@ class Settling:
         if batch.posts < 2:
             return None
         try:
-            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name)
+            states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name, batch.created_at)
         except RequestFailed as failure:
             if failure.code != "no_list":
                 raise

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.core.errors import NOT_SERVED, Paused
 from pipeline.core.files import digest_of, recall_json, write_json
 from pipeline.core.types import Request
+from pipeline.job.label_options import LabelOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches.lane_context import Pending
 from pipeline.label.engine.monitor import Monitor
@@ -56,6 +57,13 @@ def try_first(work: Workspace, context: RunContext, pending: Pending, where: str
     text = _none_is_a_label(context, sample)
     _note(_shown(work), asked)  # who looked at it, and runs the command again, wants the batches
     raise Paused(text)
+
+
+def notes(options: LabelOptions, requests: int) -> list[str]:
+    """Return what a quote of a job in batches says of the trial: its requests are in the figures at the price of a batch."""
+    if options.via != "batch" or not options.batch_trial or requests < MANY:
+        return []
+    return [f"the first {options.batch_trial} may be asked online, at that price (label.batch_trial)"]
 
 
 def confirm(work: Workspace, context: RunContext, pending: Pending) -> None:

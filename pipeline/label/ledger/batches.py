@@ -235,12 +235,8 @@ class Batches:
             )
         return sizes
 
-    def note_failures(self, failures: Iterable[Failed]) -> None:
-        """Count that requests (key, code, text, how often) failed in a batch, each by itself."""
-        with self._database.transaction(durable=False):
-            self._count_failures(failures)
-
     def _count_failures(self, failures: Iterable[Failed]) -> None:
+        """Count that requests (key, code, text, how often) failed in a batch, each by itself."""
         self._database.executemany(
             "INSERT INTO batch_failures (key, failures, code, detail) VALUES (?, ?, ?, ?) ON CONFLICT (key)"
             " DO UPDATE SET failures = batch_failures.failures + excluded.failures, code = excluded.code,"

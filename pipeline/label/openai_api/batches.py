@@ -28,6 +28,7 @@ MAX_PAGES = 1000
 MOST_ERROR_BYTES = 1 << 20
 _SECONDS = 120.0  # without a byte, before a connection counts as lost
 _CHUNK = 1 << 18
+_CLOCKS_DIFFER = 86400.0  # seconds at most, between the endpoint's clock and ours
 _STATUSES: dict[str, BatchStatus] = {  # by the words of other servers
     "success": "completed", "succeeded": "completed", "done": "completed", "ended": "completed", "complete": "completed",
     "error": "failed", "canceled": "cancelled", "canceling": "cancelling", "cancellation_requested": "cancelling",
@@ -113,7 +114,7 @@ class Batches(BatchApi):
     async def retrieve(self, batch_id: str) -> BatchState:
         return self._state(await self._call("GET", f"/batches/{_in_path(batch_id)}"))
 
-    async def find(self, input_file: str, name: str) -> list[BatchState]:
+    async def find(self, input_file: str, name: str, since: float) -> list[BatchState]:
         states: dict[str, BatchState] = {}
         after: str | None = None
         for _ in range(MAX_PAGES):
@@ -127,7 +128,8 @@ class Batches(BatchApi):
                     states[str(value["id"])] = self._state(value)
             # a gateway may call a batch otherwise than the list that it passes on
             last = str(page.get("last_id") or batches[-1]["id"]) if batches else None
-            if not page.get("has_more") or last in (None, after):
+            made = [self._state(value).created_at for value in batches]
+            if not page.get("has_more") or last in (None, after) or _are_all_before(made, since - _CLOCKS_DIFFER):
                 break
             after = last
         return sorted(states.values(), key=lambda state: (state.created_at, state.id))
@@ -293,6 +295,11 @@ def _in_path(name: str) -> str:
 
 def _timeout() -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=_SECONDS)
+
+
+def _are_all_before(made: list[float], since: float) -> bool:
+    """Tell whether a page, and so those behind it, is of batches before `since`: only where it shows that the newest come first."""
+    return len(set(made)) > 1 and made == sorted(made, reverse=True) and made[-1] > 0 and made[0] < since
 
 
 def _count(value: Any) -> int:
