@@ -41,6 +41,7 @@ class Plan:
     no_output: bool = False  # it has answers, and names no file
     names_late: int = 0  # looks at it, once it is over, that name no file yet
     counts_nothing: bool = False  # as some gateways
+    names_errors_late: int = 0  # looks at it, once it is over, that do not name the file of what failed yet
     errors: list[dict[str, Any]] | None = None  # why it failed as a whole
 
 
@@ -262,6 +263,8 @@ class BatchServer(Server):
         status = self._status(batch)
         is_late = status in FINAL and batch.plan.names_late > 0
         batch.plan.names_late -= is_late
+        has_errors = bool(batch.errors) and batch.plan.names_errors_late <= 0
+        batch.plan.names_errors_late -= status in FINAL
         output = f"output-{batch.id}" if batch.answers and not batch.plan.no_output and not is_late else None
         failed = sum(
             line["error"] is None or line["error"]["code"] not in ("batch_expired", "batch_cancelled")
@@ -276,7 +279,7 @@ class BatchServer(Server):
             "id": batch.id, "object": "batch", "endpoint": "/v1/chat/completions", "input_file_id": batch.file,
             "completion_window": "24h", "status": status, "created_at": int(batch.made),
             "metadata": {"labelmill": batch.name} if self.keeps_metadata else None,
-            "output_file_id": output, "error_file_id": f"error-{batch.id}" if batch.errors else None,
+            "output_file_id": output, "error_file_id": f"error-{batch.id}" if has_errors else None,
             "errors": {"object": "list", "data": batch.problems} if batch.problems else None,
             "request_counts": None if batch.plan.counts_nothing else counts,
         }  # fmt: skip

@@ -220,6 +220,16 @@ def test_where_nothing_is_counted_a_completed_batch_has_answered_all(make_job: J
     assert money.spent + money.lost >= server.billed_usd
 
 
+def test_what_failed_is_named_later_than_what_was_answered(make_job: JobMaker, server: BatchServer) -> None:
+    """By an endpoint that counts nothing: what failed is asked again, and none of it counts as lost."""
+    fails = iter([True] * 3 + [False] * 30)
+    server.plans = [Plan(refuse=lambda line: refusal(500, "server_error") if next(fails) else None)]
+    server.plans[0].counts_nothing, server.plans[0].names_errors_late = True, 1
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    assert_paid_once(path, server, 10)
+
+
 def test_failed_requests_that_are_counted_as_completed_are_not_missing(
     make_job: JobMaker, server: BatchServer, caplog: pytest.LogCaptureFixture
 ) -> None:

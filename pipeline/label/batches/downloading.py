@@ -33,9 +33,9 @@ class Downloads:
 
     async def files(self, batch: Batch, state: BatchState) -> list[Path]:
         """Return the files of a batch on this machine, whole as far as the endpoint's counts can tell, and synced."""
-        names = {"output": state.output_file, "error": state.error_file}
-        files = {kind: self._lane.path(batch, kind) for kind, name in names.items() if name}
         for tries_left in reversed(range(DOWNLOADS)):
+            names = {"output": state.output_file, "error": state.error_file}
+            files = {kind: self._lane.path(batch, kind) for kind, name in names.items() if name}
             for kind, path in files.items():
                 await persist(self._stop, self._api.download, names[kind] or "", path)
                 path.touch()
@@ -49,6 +49,8 @@ class Downloads:
             for path in files.values():
                 path.unlink()
             await sleep(self._stop, 1.0)
+            if None in names.values():  # that of what failed may be named a moment later than that of the answers
+                state = await persist(self._stop, self._api.retrieve, state.id)
         return list(files.values())
 
 
