@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from pipeline.core.types import Usage
-from pipeline.job.label_options import Price
+from pipeline.job.label_options import LongPrompts, Price
 from pipeline.label.cost import price_list
+from pipeline.label.cost.cost_bound import CostBound
 from pipeline.label.cost.prices import Prices, billed, dollars
 from pipeline.label.ledger import open_ledger
 from tests.conftest import JobMaker, command, run, work_of
@@ -273,3 +274,41 @@ def test_the_job_names_its_own_tokenizer(make_job: JobMaker, server: Server) -> 
     run(path, last="filter")
     estimate = quoted(path, "--set", "tokenizer=cl100k_base")
     assert estimate["most_input_tokens"] == estimate["input_tokens"] and estimate["encoding"] == "cl100k_base"
+
+
+# --- long prompts ---
+
+
+def test_a_request_of_a_long_prompt_costs_more_as_a_whole() -> None:
+    price = Price(input=1, output=2, cached_input=0.5, long_prompts=LongPrompts(above=1000, input=2, output=1.5))
+    assert dollars(price, Usage(1000, 0, 100)) == pytest.approx((1000 * 1 + 100 * 2) / 1e6)
+    assert dollars(price, Usage(1001, 1000, 100)) == pytest.approx(2 * (1 * 1 + 1000 * 0.5) / 1e6 + 1.5 * 200 / 1e6)
+
+
+def test_both_lists_know_of_long_prompts() -> None:
+    for model in ("gpt-6-luna", "gpt-6-sol", "gemini-2.5-pro"):
+        price = Prices().of(model)
+        assert price and price.long_prompts and price.long_prompts.input == 2 and price.long_prompts.output == 1.5
+    short = Prices().of("gpt-4o-mini")
+    assert short and short.long_prompts is None
+
+
+def test_a_long_prompt_is_reserved_and_recorded_at_its_price(make_job: JobMaker, server: Server) -> None:
+    """100 tokens are counted by the server, so all prompts are long here; the quote says that they are dearer than it tells."""
+    price = {
+        "input": 0.1,
+        "output": 1.0,
+        "batch": 1,
+        "flex": 1,
+        "priority": 1,
+        "long_prompts": {"above": 90, "input": 2},
+    }
+    path = openai_job(make_job, server, 3, prices={"*": price})
+    assert "one of over 90 costs 2 times what this quote says (its reply 1.5 times)" in command("quote", path).stdout
+    server.script = lambda body, _: (200, completion(body, "harbour; city"), {})
+    run(path, last="label")
+    assert costs(path) == [pytest.approx((2 * 100 * 0.1 + 1.5 * 20 * 1.0) / 1e6)] * 3
+    options = Price.model_validate(price)
+    bound, flat = CostBound("m", options, 20), CostBound("m", options.model_copy(update={"long_prompts": None}), 20)
+    assert bound.dollars(80) == flat.dollars(80)
+    assert bound.dollars(90) == pytest.approx((2 * 91 * 0.1 + 1.5 * 20 * 1.0) / 1e6)

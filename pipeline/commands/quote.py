@@ -19,7 +19,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.batches import trial
 from pipeline.label.chain import Asker, Course, Lack
 from pipeline.label.cost import quote as quotes
-from pipeline.label.cost.prices import Prices, share_of, unknown
+from pipeline.label.cost.prices import Prices, long_note, share_of, unknown
 from pipeline.label.cost.token_bound import TokenBound
 from pipeline.label.engine.context_fit import ContextFit
 from pipeline.label.engine.monitor import EventLog, Monitor
@@ -298,14 +298,14 @@ class _Survey:
             notes=[
                 *([str(sharing)] if sharing else []),
                 *rounds,
-                *self._notes(model, price is None and cost is None),
+                *self._notes(model, price is None and cost is None, long_note(price, self._bound.longest)),
             ],
             saved=sharing,
             ways=quotes.ways(self._options.via, rest, times, share, requests) if self._provider.batch_api() else [],
         )
 
-    def _notes(self, model: str | None, unpriced: bool) -> list[str]:
-        notes = trial.notes(self._options, len(self._seen) - self._answered)
+    def _notes(self, model: str | None, unpriced: bool, *of_length: str | None) -> list[str]:
+        notes = [*filter(None, of_length), *trial.notes(self._options, len(self._seen) - self._answered)]
         if chain := self._labeller.chain:
             length = "count in what is at most" if self._most_output else "do not count: their length is not bounded"
             notes.append(

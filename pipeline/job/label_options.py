@@ -25,6 +25,14 @@ class Limits(Options):
     batch_requests: Annotated[int, Field(gt=0)] | None = None  # in one batch
 
 
+class LongPrompts(Options):
+    """What a request costs whose prompt has over `above` tokens: all its tokens at so many times the price."""
+
+    above: Annotated[int, Field(gt=0)]
+    input: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 2.0
+    output: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.5
+
+
 class Price(Options):
     """Price in US dollars for a million tokens; `batch`, `flex` and `priority` are shares of these prices."""
 
@@ -35,6 +43,7 @@ class Price(Options):
     batch: Annotated[float, Field(ge=0)] = 0.5
     flex: Annotated[float, Field(ge=0)] = 0.5
     priority: Annotated[float, Field(ge=0)] = 2.0
+    long_prompts: LongPrompts | None = None
     date: str | None = None
     source: str | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.core.errors import ConfigError
 from pipeline.core.types import Usage
 from pipeline.job.label_options import Price
-from pipeline.label.cost.prices import of_a_token, unknown
+from pipeline.label.cost.prices import of_a_token, times_for_length, unknown
 from pipeline.label.ledger.tariffs import Tariff
 
 SURE_AFTER = 20  # replies, before tokens are taken to be fewer than bytes
@@ -44,7 +44,9 @@ class CostBound:
         # how many it is
         ratio = tariff.ratio if self._replies < SURE_AFTER else min(tariff.ratio, self._ratio * MARGIN)
         output = max(tariff.output_tokens * room, self._output)
-        return (int(size * max(ratio, self._ratio)) + 1) * tariff.input_usd + output * tariff.output_usd
+        tokens = int(size * max(ratio, self._ratio)) + 1
+        times = times_for_length(self._price, tokens)
+        return tokens * tariff.input_usd * times[0] + output * tariff.output_usd * times[1]
 
     def learn(self, size: int, usage: Usage) -> None:
         """Take note of what the endpoint counted for a request of `size` bytes."""

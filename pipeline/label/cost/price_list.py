@@ -62,8 +62,34 @@ def _price(model: str, **where: str) -> Price | None:
         name: (_dollars(model, where, context, input_tokens=_TOKENS) or asked) / asked
         for name, context in _CONTEXTS.items()
     }
+    long = _long_prompts(model, where)
     source = f"genai-prices {version('genai-prices')}"
-    return Price.model_validate({"input": asked, "output": replied, "source": source, **of_cache, **shares})
+    return Price.model_validate(
+        {"input": asked, "output": replied, "source": source, "long_prompts": long, **of_cache, **shares}
+    )
+
+
+def _long_prompts(model: str, where: Any) -> dict[str, float] | None:
+    """Return from how many tokens a prompt costs more, and how many times as much: of the lowest of such steps."""
+    from genai_prices import Usage, calc_price
+
+    listed_price = calc_price(Usage(input_tokens=_TOKENS), model, **where).model_price
+    steps = [
+        step for rate in (listed_price.input_mtok, listed_price.output_mtok) for step in getattr(rate, "tiers", ())
+    ]
+    if not steps:
+        return None
+    above = min(step.start for step in steps)
+    short, long = _split(model, where, above - 1), _split(model, where, above + 1)
+    return {"above": above, "input": max(1.0, long[0] / short[0]), "output": max(1.0, long[1] / short[1])}
+
+
+def _split(model: str, where: Any, tokens: int) -> tuple[float, float]:
+    """Return the dollars for a million tokens of a prompt of so many, and of its reply."""
+    from genai_prices import Usage, calc_price
+
+    priced = calc_price(Usage(input_tokens=tokens, output_tokens=_TOKENS), model, **where)
+    return round(float(priced.input_price) * 1e6 / tokens, 9), round(float(priced.output_price) * 1e6 / _TOKENS, 9)
 
 
 def _dollars(model: str, where: Any, context: dict[str, str] | None = None, **tokens: int) -> float | None:

@@ -61,8 +61,7 @@ class Prices:
         prices = dict(reversed([*self._own, *shipped_prices().items()]))
         if asked is not None and (price := self.of(asked)) and price not in prices.values():
             prices[asked] = price
-        names = ("input", "output", "cached_input", "cache_write", *TIERS)
-        return {name: [getattr(price, field) for field in names] for name, price in prices.items()}
+        return {name: _numbers(price) for name, price in prices.items()}
 
     def cost_usd(self, model: str | None, usage: Usage, tier: str | None = None) -> float | None:
         """Return the dollars for one reply, or None where the model's price or the usage is not known."""
@@ -70,6 +69,29 @@ class Prices:
         if price is None or usage.input_tokens is None or usage.output_tokens is None:
             return None
         return dollars(price, usage) * share_of(price, tier)
+
+
+def long_note(price: Price | None, longest: int) -> str | None:
+    """Return what a quote tells where its longest prompt, in tokens, is dearer than others; None where it is not."""
+    if times_for_length(price, longest) == (1.0, 1.0) or not price or not (long := price.long_prompts):
+        return None
+    return (
+        f"a prompt has {longest:,} tokens: one of over {long.above:,} costs {long.input:g} times what this quote says "
+        f"(its reply {long.output:g} times); the token filter leaves such articles out"
+    )
+
+
+def _numbers(price: Price) -> list[float | None]:
+    numbers = [
+        price.input,
+        price.output,
+        price.cached_input,
+        price.cache_write,
+        price.batch,
+        price.flex,
+        price.priority,
+    ]
+    return numbers if (long := price.long_prompts) is None else [*numbers, long.above, long.input, long.output]
 
 
 def unknown(model: str | None) -> str:
@@ -99,14 +121,22 @@ def billed(price: Price, usage: Usage, tier: str | None, billed_usd: float) -> P
 
 
 def dollars(price: Price, usage: Usage) -> float:
-    """Return the dollars at the standard tier.  Tokens read from and written to the cache are part of the input tokens."""
+    """Return the dollars of one request at the standard tier; tokens of the cache, read or written, are of its input tokens."""
     tokens_in, tokens_out = usage.input_tokens or 0, usage.output_tokens or 0
     cached = min(usage.cached_tokens or 0, tokens_in)
     written = min(usage.cache_write_tokens or 0, tokens_in - cached)
     of_cached = price.input if price.cached_input is None else price.cached_input
     of_written = price.input if price.cache_write is None else price.cache_write
     fresh = tokens_in - cached - written
-    return (fresh * price.input + cached * of_cached + written * of_written + tokens_out * price.output) / 1e6
+    prompt, reply = fresh * price.input + cached * of_cached + written * of_written, tokens_out * price.output
+    times = times_for_length(price, tokens_in)
+    return (prompt * times[0] + reply * times[1]) / 1e6
+
+
+def times_for_length(price: Price | None, tokens: float) -> tuple[float, float]:
+    """Return how many times its price a token costs, (of the prompt, of the reply), where a prompt has so many tokens."""
+    long = price.long_prompts if price else None
+    return (long.input, long.output) if long and tokens > long.above else (1.0, 1.0)
 
 
 TIERS = ("batch", "flex", "priority")

@@ -127,6 +127,7 @@ def price_of_rest(
     if price is None:
         return None, None
     share = share_of(price, tier)
+    price = price.model_copy(update={"long_prompts": None})  # these are tokens of many requests
     prompts, most = (dollars(price, Usage(count, 0, 0)) * share for count in tokens)
     if most_output is None:
         return prompts, None

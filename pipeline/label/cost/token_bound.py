@@ -20,11 +20,13 @@ class TokenBound:
     def __init__(self, is_own: bool) -> None:
         self.is_own, self._has_forms = is_own, False
         self._ratios: list[float] = []
+        self.longest = 0  # prompt, in tokens here
 
     def most_of(self, request: Request, tokens: int, size: int) -> int:
         """Return the most tokens of a prompt of so many `tokens` here, and of `size` bytes in all."""
         form = request.form.size if request.form else 0  # a schema is sent beside the messages, and counted
         self._has_forms = self._has_forms or bool(form)
+        self.longest = max(self.longest, tokens)
         return tokens + form if self.is_own else max(tokens, size)
 
     @property
