@@ -20,7 +20,8 @@ from pipeline.core.types import LabelColumn
 from pipeline.review.sample.label_sets import Predictions
 from pipeline.train import curve, figures, pictures, training
 from pipeline.train.curve import Point
-from pipeline.train.examples import read_eval, was_learned
+from pipeline.train.examples import read_eval
+from pipeline.train.learned import Learned
 from tests import teacher
 from tests.conftest import command, rows, run, work_of, write_jsonl
 from tests.test_students import ARTICLES, changed_version, made_job, student_of, version_of
@@ -181,7 +182,27 @@ def test_a_text_that_was_learned_is_known_under_another_id(taught: Path) -> None
     learned = rows(work, "train")[0]
     others = rows(work, "eval")[0]["text_sha256"]
     table = pa.table({"id": ["new", learned["id"], "newer"], "text_sha256": [learned["text_sha256"], others, others]})
-    assert was_learned(version_of(taught))(table).to_pylist() == [True, True, False]
+    assert Learned.of(version_of(taught)).rows(table).to_pylist() == [True, True, False]
+
+
+def test_a_near_copy_of_what_was_learned_flatters_no_figure(taught: Path, tmp_path: Path) -> None:
+    job = Path(shutil.copytree(taught.parent, tmp_path / "job")) / taught.name
+    learned = next(row for row in rows(work_of(job), "train") if row["split"] == "train")
+    same = teacher.article(int(learned["id"][1:]))
+    marks = enumerate((" -", " ;"))
+    copies = [same | {"id": f"copy{n}", "body": same["body"].replace(".", mark)} for n, mark in marks]
+    write_jsonl(job.parent / "articles.jsonl", [*map(teacher.article, range(ARTICLES)), *copies, teacher.article(300)])
+    work = run(job, last="filter")
+    of_train = len(rows(work, "train"))
+    file = tmp_path / "predicted.jsonl"
+    done = command("train", job, "--version", "1.0.0", "--predict", file)
+    assert f"{of_train} articles that it was trained on are left out, and 2 near-copies of such" in done.stdout
+    ids = {json.loads(line)["id"] for line in file.read_text().splitlines()}
+    assert "a300" in ids and not ids & {"copy0", "copy1"}
+    gold = write_jsonl(tmp_path / "gold.jsonl", [{"id": one, "gold": ["bridge"]} for one in ("copy0", "copy1", "a300")])
+    done = command("train", job, "--version", "1.0.0", "--gold", gold)
+    assert "the student was trained on them, and 2 that are near-copies of such" in done.stdout, done.stderr
+    assert "articles with gold labels: 1;" in done.stdout
 
 
 def test_figures_by_topic(taught: Path) -> None:

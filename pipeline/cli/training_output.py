@@ -17,7 +17,9 @@ def trained(folder: Path, manifest: dict[str, Any]) -> None:
     held_out = f", {data['validation']:,} to stop by" if data["validation"] else ""
     print(f"{manifest['student']} on version {data['version']}: {data['train']:,} rows to learn from{held_out}")
     if data["left_out"]:
-        print(f"  {data['left_out']:,} rows of train are in eval, too, and were left out")
+        print(f"  {data['left_out']:,} rows of train are in eval, too, or like one of it, and were left out")
+    if data.get("unlabelled"):
+        print(f"  {data['unlabelled']:,} rows of train have an empty label, and were left out")
     for name, value in manifest["learned"].items():
         print(f"  {name.replace('_', ' ')}: {_plain(value)}")
     measure = figures["measure"]
@@ -42,6 +44,7 @@ def trained(folder: Path, manifest: dict[str, Any]) -> None:
 def predicted(file: Path, counts: dict[str, int], job: str) -> None:
     """Print how many labels were written, why others were not, and what is next."""
     left_out = f"{counts['of_train']:,} articles that it was trained on are left out"
+    left_out += f", and {counts['like_train']:,} near-copies of such" if counts["like_train"] else ""
     none = f", {counts['without_a_label']:,} in which it finds nothing" if counts["without_a_label"] else ""
     print(f"{counts['written']:,} labels written to {file}; {left_out}{none}. People may judge them:")
     print(f"  labelmill review {job} --predictions {shlex.quote(str(file))}")

@@ -17,7 +17,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
 from pipeline.label.requests import RequestBuilder
 from pipeline.train import curve, predictions, training
-from pipeline.train.examples import was_learned
+from pipeline.train.learned import Learned
 from pipeline.train.training import Training
 from pipeline.versions.export import chosen_version
 
@@ -42,13 +42,14 @@ def predict(work: Workspace, student: Path, version: str | None, file: Path) -> 
 def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Path) -> Evaluation:
     """Hold what a trained student says against labels that people chose, as `labelmill evaluate` holds the job's own.
 
-    Rows that it was trained on are left out.  Raises InputError where no other article of the job has a gold label.
+    Rows that it was trained on are left out, and articles like one of them.  Raises InputError where no other article of the job has a gold label.
     """
     column, model = work.config.label_column, trained.load(student, work.config.train.student)
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
-    learned = was_learned(chosen_version(work.versions, version))
-    tables = [_with_gold(work, shard, gold.labels) for shard in read_order(work.articles)]
-    judged = [one for table in tables for one in articles_of(table.filter(pc.invert(learned(table))))]
+    learned = Learned.of(chosen_version(work.versions, version))
+    parts = [learned.parted(_with_gold(work, shard, gold.labels)) for shard in read_order(work.articles)]
+    judged = [one for others, _, _ in parts for one in articles_of(others)]
+    of_train, like_train = (sum(part[number] for part in parts) for number in (1, 2))
     if not judged:
         raise InputError(
             f"{gold_file}: none of its {len(gold.labels):,} ids is an article of this job that the student was not trained on"
@@ -65,10 +66,10 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
         for one, label in zip(judged, model.predict(judged), strict=True)
     ]
     evaluation = score(pairs, column, work.config.max_phrases)
-    evaluation.notes.insert(
-        0,
-        f"{sum(map(len, tables)) - len(judged):,} articles with a gold label are left out: the student was trained on them",
-    )
+    near = f", and {like_train:,} that are near-copies of such" if like_train else ""
+    note = f"{of_train:,} articles with a gold label are left out: the student was trained on them{near}"
+    evaluation.notes.insert(0, note)
+    evaluation.not_in_job = len(gold.labels) - len(judged) - of_train - like_train
     return evaluation
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Article, Example, LabelColumn
+from pipeline.train.learned import like, signed, similarity_of
 from pipeline.versions import store
 from pipeline.versions.selection import Selection
 
@@ -22,60 +22,44 @@ _ARTICLE = {field.name for field in fields(Article)} - {"line", "notes", "given"
 
 @dataclass(frozen=True)
 class TrainRows:
-    """Examples of train; `left_out` of its rows are those of eval, too, and no student may see them."""
+    """Examples of train; `left_out` of its rows are those of eval, too, or like one, and no student may see them; `unlabelled` ones
+    have an empty label."""
 
     examples: list[Example]
     left_out: int
+    unlabelled: int
 
 
 def read_train(version: Path, column: LabelColumn) -> TrainRows:
     """Read train.  Raises InputError where there is nothing to learn from.
 
-    Of eval only ids, groups and digests of texts are looked at: a row that is in both, whatever made it so, would tell a student
-    what it is judged by.
+    Of eval only ids, groups, and what tells texts that are alike are looked at, no label: a row that is in both, whatever made it
+    so, would tell a student what it is judged by.
     """
     _check(version)
-    names = ("id", "group_id", "text_sha256")
-    of_eval = {
-        (name, value)
-        for table in store.rows_of(version, "eval", list(names))
-        for name in names
-        for value in table.column(name).to_pylist()
-    }
-    examples, left_out = [], 0
-    for row in Selection("train").rows(version):
-        if any((name, row[name]) in of_eval for name in names):
-            left_out += 1
-        else:
-            examples.append(_example(row, column))
-    if left_out:
+    rows = list(Selection("train").rows(version))
+    is_leak = _in_eval(rows, version)
+    if left_out := sum(is_leak):
         _log.warning(
-            "%s rows of train are in eval, too (by id, text or group): no student is trained on them", left_out
+            "%s rows of train are in eval, too (by id, text or group, or near-copies): no student is trained on them",
+            left_out,
         )
-    examples = [example for example in examples if example.phrases]
+    kept = [_example(row, column) for row, leaks in zip(rows, is_leak, strict=True) if not leaks]
+    examples = [example for example in kept if example.phrases]
     if not examples:
         raise InputError(f"version {version.name} has no row in train to learn from")
-    return TrainRows(examples, left_out)
+    return TrainRows(examples, left_out, len(kept) - len(examples))
 
 
-def was_learned(version: Path) -> Callable[[pa.Table], pa.ChunkedArray]:
-    """Return what tells of the rows of a table with `id` and `text_sha256` whether they are rows of train, by one or the other.
-
-    A student looks better than it is on those: it has seen their labels.
-    """
-    names = ("id", "text_sha256")
-    train = list(store.rows_of(version, "train", list(names)))
-    seen = {name: pa.concat_arrays([pa.array([], pa.string()), *_chunks(train, name)]) for name in names}
-
-    def learned(table: pa.Table) -> pa.ChunkedArray:
-        return pc.or_(*(pc.is_in(table.column(name), seen[name]) for name in names))
-
-    return learned
-
-
-def _chunks(tables: Iterable[pa.Table], name: str) -> Iterator[pa.Array]:
-    for table in tables:
-        yield from table.column(name).cast(pa.string()).chunks
+def _in_eval(rows: list[dict[str, Any]], version: Path) -> list[bool]:
+    """Tell for each row whether it is one of eval, by id, group or text, or like one."""
+    names = ("id", "group_id", "text_sha256")
+    tables = list(store.rows_of(version, "eval", [*names, "text"]))
+    of_eval = {(name, value) for table in tables for name in names for value in table.column(name).to_pylist()}
+    texts = pa.table({"text": pa.array([row["text"] for row in rows], pa.string())})
+    is_like = like(signed([texts]), signed(tables), similarity_of(version))
+    same = [any((name, row[name]) in of_eval for name in names) for row in rows]
+    return [bool(flag) for flag in np.asarray(same, bool) | is_like]
 
 
 def read_eval(version: Path, column: LabelColumn) -> list[Example]:

@@ -17,26 +17,24 @@ from pipeline.core.types import Article, LabelColumn, ScoredPhrase
 from pipeline.job import takedowns
 from pipeline.job.workspace import Workspace
 from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
-from pipeline.train.examples import was_learned
+from pipeline.train.learned import Learned
 
 
 def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str, int]:
     """Write a line for each article that the student labels: `id`, the label, `scores`; return how many, and those left out.
 
-    The rows that it was trained on are left out, for it has seen their labels and would look better than it is; so are articles
-    that were taken down, and those in which it finds nothing.
+    The rows that it was trained on are left out, and articles like one of them, for it has seen their labels and would look better
+    than it is; so are articles that were taken down, and those in which it finds nothing.
     """
     column = LabelColumn(**trained.read_manifest(student)["label"])
     trained.weights_digest(student)
-    model, counts, lines = (
-        trained.load(student, work.config.train.student),
-        {"written": 0, "of_train": 0, "without_a_label": 0},
-        [],
-    )
-    shards = read_order(work.articles)
+    model = trained.load(student, work.config.train.student)
+    counts = {"written": 0, "of_train": 0, "like_train": 0, "without_a_label": 0}
+    lines, shards = [], read_order(work.articles)
     with work.progress("predict", len(shards), "shards") as progress:
-        for articles, of_train in _articles(work, version, shards):
+        for articles, of_train, like_train in _articles(work, version, shards):
             counts["of_train"] += of_train
+            counts["like_train"] += like_train
             for article, label in zip(articles, model.predict(articles), strict=True):
                 counts["written" if label else "without_a_label"] += 1
                 if label:
@@ -44,21 +42,22 @@ def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str
             progress.update()
     if not lines:
         raise InputError(
-            f"--predict {file}: there is no article beside the {counts['of_train']:,} that it was trained on"
+            f"--predict {file}: there is no article with a label of its beside the {counts['of_train']:,} that it was trained on "
+            f"and {counts['like_train']:,} like one of them"
         )
     write_bytes(file, ("\n".join(lines) + "\n").encode())
     return counts
 
 
-def _articles(work: Workspace, version: Path, shards: list[str]) -> Iterator[tuple[list[Article], int]]:
-    """Yield the articles of each shard that a student may be judged by, and how many are not for it learned from them."""
-    learned = was_learned(version)
+def _articles(work: Workspace, version: Path, shards: list[str]) -> Iterator[tuple[list[Article], int, int]]:
+    """Yield the articles of each shard that a student may be judged by, and how many are not: it learned from them, or from one
+    like them."""
+    learned = Learned.of(version)
     taken_down = takedowns.load(work.takedowns, work.given)
     for shard in shards:
         table = work.filtered.read(shard, ARTICLE_COLUMNS)
-        table = table.filter(pc.invert(taken_down.concerns(table)))
-        of_train = learned(table)
-        yield articles_of(table.filter(pc.invert(of_train))), pc.sum(of_train).as_py() or 0
+        others, of_train, like_train = learned.parted(table.filter(pc.invert(taken_down.concerns(table))))
+        yield articles_of(others), of_train, like_train
 
 
 def _line(article: Article, label: list[ScoredPhrase], column: LabelColumn) -> Mapping[str, Any]:

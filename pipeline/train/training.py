@@ -145,6 +145,7 @@ def _judged(
         "validation": whole["validation"],
         "eval": len(eval_rows),
         "left_out": rows.left_out,
+        "unlabelled": rows.unlabelled,
     }
     manifest = {
         "manifest": _MANIFEST_FORMAT,
