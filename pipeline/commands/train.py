@@ -42,7 +42,8 @@ def predict(work: Workspace, student: Path, version: str | None, file: Path) -> 
 def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Path) -> Evaluation:
     """Hold what a trained student says against labels that people chose, as `labelmill evaluate` holds the job's own.
 
-    Rows that it was trained on are left out, and articles like one of them.  Raises InputError where no other article of the job has a gold label.
+    Rows that it was trained on are left out, and articles like one of them.  Raises InputError where no other article of the job
+    has a gold label.
     """
     column, model = work.config.label_column, trained.load(student, work.config.train.student)
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
