@@ -40,7 +40,7 @@ class Learned:
         return pc.or_(*(pc.is_in(table.column(name), self.values[name]) for name in _NAMES))
 
     def parted(self, table: pa.Table) -> tuple[pa.Table, int, int]:
-        """Return the rows of a table (`id, text_sha256, text`) that are neither rows of train nor like one, and how many are each."""
+        """Return the rows of a table (`id, text_sha256, text`) that are not of train nor like one of it, and how many are each."""
         others = table.filter(pc.invert(self.rows(table)))
         is_near = like(signed([others]), self.signatures, self.similarity)
         return others.filter(pa.array(~is_near)), len(table) - len(others), int(is_near.sum())
