@@ -16,8 +16,8 @@ from pipeline.core.errors import ConfigError, FailureKind, Paused
 from pipeline.core.text.tokens import encoding_counter
 from pipeline.core.types import ModelInfo, Usage
 from pipeline.job.job_file import load_job
+from pipeline.job.label_options import Price
 from pipeline.job.workspace import Workspace
-from pipeline.label.cost import quote
 from pipeline.label.cost.prices import Prices
 from pipeline.label.engine import preflight
 from pipeline.label.engine.failure_policy import POLICIES
@@ -149,7 +149,7 @@ def test_a_budget_that_cannot_be_kept_is_refused(
 
 def test_prices() -> None:
     own = {"mine-*": {"input": 1.0, "output": 10.0, "cached_input": 0.1, "cache_write": 2.0, "flex": 0.25}}
-    prices = Prices({name: quote.Price.model_validate(price) for name, price in own.items()})
+    prices = Prices({name: Price.model_validate(price) for name, price in own.items()})
     usage = Usage(1_000_000, 400_000, 100_000, 100_000)
     assert prices.cost_usd("mine-2", usage) == pytest.approx(0.5 + 0.04 + 0.2 + 1.0)
     assert prices.cost_usd("mine-2", usage, "flex") == pytest.approx(1.74 / 4)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import Paused
+from pipeline.label.engine.limit_refusals import LimitRefusals
 from pipeline.label.engine.monitor import EventLog, Monitor
-from pipeline.label.engine.refusals import RefusalHistory
 from tests.conftest import JobMaker, rows, run
 from tests.openai_server import Server, completion
 from tests.test_endpoints import is_marked, labelled, openai
@@ -25,9 +25,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.label.pacing.admission.DOUBTED_SECONDS", 0.2)
     monkeypatch.setattr("pipeline.label.pacing.admission.LULL_SECONDS", 0.05)
     monkeypatch.setattr("pipeline.label.pacing.admission.PAUSES", (0.02, 0.1))
-    monkeypatch.setattr("pipeline.label.engine.refusals.SHORTEST", 0.02)
-    monkeypatch.setattr("pipeline.label.engine.refusals.LONGEST", 0.1)
-    monkeypatch.setattr("pipeline.label.engine.refusals.SILENCE", 1.0)
+    monkeypatch.setattr("pipeline.label.engine.limit_refusals.SHORTEST", 0.02)
+    monkeypatch.setattr("pipeline.label.engine.limit_refusals.LONGEST", 0.1)
+    monkeypatch.setattr("pipeline.label.engine.limit_refusals.SILENCE", 1.0)
     monkeypatch.setattr("pipeline.label.engine.retries.OTHERS_SECONDS", 0.05)
     monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.05)
 
@@ -89,7 +89,7 @@ def test_a_limit_that_refuses_everybody_is_nobodys_fault(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It lets eight through, refuses all for two seconds (as others do for a minute), and lets the rest through."""
-    monkeypatch.setattr("pipeline.label.engine.refusals.SILENCE", 2.5)
+    monkeypatch.setattr("pipeline.label.engine.limit_refusals.SILENCE", 2.5)
     since: list[float] = []
 
     def script(body: dict[str, Any], times: int) -> Any:
@@ -104,7 +104,7 @@ def test_a_limit_that_refuses_everybody_is_nobodys_fault(
 
 
 def test_a_request_that_is_refused_like_others_is_never_at_fault() -> None:
-    history = RefusalHistory()
+    history = LimitRefusals()
     for now in range(0, 70, 10):
         history.add(now, others_are_answered=False, is_alone=True)
         assert not history.is_its_own("requests", has_company=False)
@@ -115,7 +115,7 @@ def test_a_request_that_is_refused_like_others_is_never_at_fault() -> None:
 
 def test_the_last_article_waits_for_the_minute_to_end(make_job: JobMaker, server: Server) -> None:
     """A limit per minute refuses the last request alone for nearly as long; that is no fault of the article's."""
-    history = RefusalHistory()
+    history = LimitRefusals()
     for now in (0, 1, 3, 8, 18, 33, 50, 61):
         history.add(now, others_are_answered=False, is_alone=True)
         assert not history.is_its_own("requests", has_company=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.commands.evaluate import Evaluation
     from pipeline.commands.prompt import Difference
     from pipeline.commands.takedown import Takedown
-    from pipeline.label.cost.quote import Quote
+    from pipeline.label.cost.estimate import Quote
     from pipeline.publish.planning import Plan
     from pipeline.versions.diff import Diff
     from pipeline.versions.export import ExportResult

@@ -18,7 +18,7 @@ from pipeline.job.label_options import Price
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches import trial
 from pipeline.label.chain import Asker, Course, Lack
-from pipeline.label.cost import quote as quotes
+from pipeline.label.cost import estimate
 from pipeline.label.cost.prices import Prices, long_note, share_of, unknown
 from pipeline.label.cost.token_bound import TokenBound
 from pipeline.label.engine.context_fit import ContextFit
@@ -39,7 +39,7 @@ _IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
 FREE = Price(input=0, output=0)
 
 
-def quote(work: Workspace, sample: int = 0) -> quotes.Quote:
+def quote(work: Workspace, sample: int = 0) -> estimate.Quote:
     """Quote the rest of a job; `sample`: label that many articles at random first (their labels are kept).
 
     The articles must have been filtered.  Raises Paused where the sample cannot be asked, InputError where the ledger lacks answers
@@ -55,7 +55,7 @@ def quote(work: Workspace, sample: int = 0) -> quotes.Quote:
         if sample:
             survey.ask()
         result = survey.result()
-    quotes.keep(work.quote_file, result)
+    estimate.keep(work.quote_file, result)
     return result
 
 
@@ -236,7 +236,7 @@ class _Survey:
             for question, key in zip(drawn.questions, keys, strict=False):  # a rejected one has no further questions
                 yield question, key, records.get(key, [])
 
-    def _sampled(self) -> list[quotes.Sampled]:
+    def _sampled(self) -> list[estimate.Sampled]:
         sampled = []
         for question, _, records in self._asked():
             # what a batch took says nothing of the online way, and its price is another
@@ -245,10 +245,10 @@ class _Survey:
                 costs = [record.cost_usd for record in answers]
                 cost = None if None in costs else sum(cost or 0.0 for cost in costs)
                 seconds = sum(record.seconds for record in answers)
-                sampled.append(quotes.Sampled(question.tokens, answers[-1].reply.usage, cost, seconds))
+                sampled.append(estimate.Sampled(question.tokens, answers[-1].reply.usage, cost, seconds))
         return sampled
 
-    def result(self) -> quotes.Quote:
+    def result(self) -> estimate.Quote:
         limits, model = self._options.limits, self._provider.model
         price, online_tier = Prices(self._options.prices, self._provider.base_url).of(model), self._provider.tier
         price, is_batch = FREE if self._is_here else price, self._options.via == "batch"
@@ -256,26 +256,26 @@ class _Survey:
         service_tier = "batch" if is_batch else online_tier
         requests = len(self._seen) - self._answered
         tokens = (self._tokens, self._bound.most(self._tokens, self._most) + self._ahead)
-        prompts, most = quotes.price_of_rest(price, service_tier, tokens, requests, self._most_output)
+        prompts, most = estimate.price_of_rest(price, service_tier, tokens, requests, self._most_output)
         rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
-        at_limits = quotes.seconds_at_limits(requests, self._tokens, rpm, tpm)
+        at_limits = estimate.seconds_at_limits(requests, self._tokens, rpm, tpm)
         cost = outputs = seconds = None
         if sample := self._sampled():
             # of the ledger, where the answers of a sample stay: asked about once more it tells the same
             in_flight = limits.concurrency or self._ledger.report.in_flight() or _IN_FLIGHT
-            cost, outputs, seconds = quotes.intervals(sample, self._tokens, requests, in_flight, at_limits or 0.0)
+            cost, outputs, seconds = estimate.intervals(sample, self._tokens, requests, in_flight, at_limits or 0.0)
             cost = (cost[0] * share, cost[1] * share) if cost and is_batch else cost
         rest = cost or (None if prompts is None else (prompts, most))
         times = seconds or (None if at_limits is None else (at_limits, at_limits))
-        saved = quotes.price_of_rest(
+        saved = estimate.price_of_rest(
             price, service_tier, (self._saved_tokens, self._saved_most), len(self._saved), self._most_output
         )
         if cost and self._tokens:  # as the sample's articles cost
             saved = cost[0] * self._saved_tokens / self._tokens, cost[1] * self._saved_tokens / self._tokens
-        sharing = quotes.Saved(len(self._sharing), len(self._saved), *saved) if self._options.share else None
+        sharing = estimate.Saved(len(self._sharing), len(self._saved), *saved) if self._options.share else None
         chosen = selection(self._work, self._labeller, read_order(self._work.articles))
         rounds = [] if self._options.until is None else until_notes(chosen, rest)
-        return quotes.Quote(
+        return estimate.Quote(
             articles=self._articles,
             answered=self._labelled,
             to_ask=requests,
@@ -301,7 +301,7 @@ class _Survey:
                 *self._notes(model, price is None and cost is None, long_note(price, self._bound.longest)),
             ],
             saved=sharing,
-            ways=quotes.ways(self._options.via, rest, times, share, requests) if self._provider.batch_api() else [],
+            ways=estimate.ways(self._options.via, rest, times, share, requests) if self._provider.batch_api() else [],
         )
 
     def _notes(self, model: str | None, unpriced: bool, *of_length: str | None) -> list[str]:

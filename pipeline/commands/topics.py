@@ -12,7 +12,7 @@ from pipeline.commands import quote as quoting
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
-from pipeline.label.cost.quote import Quote
+from pipeline.label.cost.estimate import Quote
 from pipeline.topics import by_hand, comparison, stage
 
 _TITLE = 80  # characters

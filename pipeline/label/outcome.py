@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from pipeline.job.workspace import Workspace
-from pipeline.label.cost import quote
+from pipeline.label.cost import estimate
 from pipeline.label.cost.prices import unknown
 from pipeline.label.engine.monitor import Monitor
 from pipeline.label.ledger import Ledger
@@ -48,5 +48,5 @@ def tell(work: Workspace, builder: RequestBuilder, ledger: Ledger, outcome: Outc
         )
     for reason, replies in outcome.monitor.turned_away.items():
         _log.warning(f"{replies.count:,} replies are no label ({reason}), such as {replies}")
-    if outcome.monitor.answered and (comparison := quote.compared(work.quote_file, ledger.report.spending().spent)):
+    if outcome.monitor.answered and (comparison := estimate.compared(work.quote_file, ledger.report.spending().spent)):
         logging.getLogger("labelmill.progress").info(comparison)

@@ -28,7 +28,7 @@ from pipeline.label.answering import in_processes
 from pipeline.label.batches.lane import lane_of
 from pipeline.label.before import Batches, ask_before
 from pipeline.label.chain import Lack, PromptStep
-from pipeline.label.cost import quote
+from pipeline.label.cost import estimate
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import OnFinished, RunContext
@@ -88,7 +88,7 @@ class _LabelRun:
         plan = self._plan(chosen, find_near_copies) if self._work.config.label.share and find_near_copies else None
         count = sum(map(len, chosen.values()))
         events = EventLog(self._work.events_file)
-        quoted_usd = quote.quoted_usd(self._work.quote_file)
+        quoted_usd = estimate.quoted_usd(self._work.quote_file)
         with self._work.progress("label", self._passes * count, "articles" if self._passes == 1 else "prompts") as bar:
             spent = self._ledger.report.spending().spent
             monitor = self._monitor = Monitor(bar, events, spent, quoted_usd)

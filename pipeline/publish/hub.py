@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from pipeline.core.errors import HubError, MissingExtra
-from pipeline.core.http import retry_after
 from pipeline.core.progress import is_watched
+from pipeline.core.retry_after import retry_after
 from pipeline.versions.leaks import without_credentials
 from pipeline.versions.numbering import is_version
 

@@ -12,7 +12,7 @@ import orjson
 from pipeline.core.files import read_json
 from pipeline.job.workspace import Workspace
 from pipeline.label import job_ledger
-from pipeline.label.cost import quote as quotes
+from pipeline.label.cost import estimate
 
 _POINTS = 120  # of the line of progress
 _RUNS = 20  # the last ones
@@ -55,7 +55,7 @@ def quote(path: Path, spent: float, runs: list[dict[str, Any]]) -> dict[str, Any
     quoted = read_json(path)
     if not quoted:
         return None
-    dollars = quotes.quoted_range(quoted)
+    dollars = estimate.quoted_range(quoted)
     low, high = dollars or (None, None)
     since = path.stat().st_mtime
     took = sum(run["seconds"] for run in runs if run["answered"] and _epoch(run["started"]) >= since)
@@ -65,8 +65,8 @@ def quote(path: Path, spent: float, runs: list[dict[str, Any]]) -> dict[str, Any
         "low_usd": low,
         "high_usd": high,
         "spent_usd": spent,
-        "within": quotes.is_within(dollars, spent) if dollars else None,
-        "said": quotes.compared(path, spent),
+        "within": estimate.is_within(dollars, spent) if dollars else None,
+        "said": estimate.compared(path, spent),
         "rest_seconds": quoted["rest_seconds"],
         "took_seconds": took or None,
     }

@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from pipeline.collect.crawling.ssrf_guard import RefusedAddress
-from pipeline.core import http
+from pipeline.core.retry_after import retry_after
 
 # the response headers that are kept, for later stages of the crawl; lower case in `FetchResult.headers`
 KEPT = ("content-type", "content-language", "etag", "last-modified", "date", "location", "link", "cache-control", "expires",
@@ -63,9 +63,9 @@ def head(url: str, response: aiohttp.ClientResponse) -> FetchResult:
     if "location" in headers:  # not always ASCII: its bytes are kept as escapes, in whatever encoding they are
         raw = raw_headers["location"].encode("utf-8", "surrogateescape")
         headers["location"] = quote(raw, safe="".join(map(chr, range(33, 127))))
-    retry_after = http.retry_after(raw_headers)
-    retry_after = None if retry_after is None else min(retry_after, MAX_RETRY_AFTER)
-    return FetchResult(url, url, response.status, headers, retry_after=retry_after)
+    delay = retry_after(raw_headers)
+    delay = None if delay is None else min(delay, MAX_RETRY_AFTER)
+    return FetchResult(url, url, response.status, headers, retry_after=delay)
 
 
 def _joined(name: str, values: list[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from pipeline.core.errors import TOO_LONG, FailureKind, RequestFailed
 from pipeline.core.finish import EXHAUSTED
 from pipeline.label.endings import WHITESPACE_LOOP
-from pipeline.label.engine.refusals import REFUSED_ALONE
+from pipeline.label.engine.limit_refusals import REFUSED_ALONE
 
 MAX_TRIES = 12  # attempts of one request that failed by themselves
 MAX_IN_A_ROW = 20  # requests rejected or failed, with no answer between them: it is not the articles' fault

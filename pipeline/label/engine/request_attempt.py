@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.core.types import Request
 from pipeline.label.endings import MORE_ROOM, MORE_ROOM_FOR, repeats_itself
-from pipeline.label.engine.refusals import RefusalHistory
+from pipeline.label.engine.limit_refusals import LimitRefusals
 from pipeline.label.ledger import Record
 
 _OVERHEAD = 64  # bytes: what an endpoint wraps a message into, roles included
@@ -35,7 +35,7 @@ class RequestAttempt:
     failures: int = 0  # tries that failed by themselves, not in an outage or by a limit
     failed_at: float | None = None  # when the first of them did, by the event loop's clock
     waits_left: float = 60.0  # seconds that it still waits because a failure said so
-    refusals: RefusalHistory = field(default_factory=RefusalHistory)  # by limits
+    refusals: LimitRefusals = field(default_factory=LimitRefusals)  # by limits
     reserved_usd: float = 0.0  # by its claim
     room: int = 1  # times as many tokens of a reply as the first question has
     raised: int = 0  # the tariff that it was reserved by

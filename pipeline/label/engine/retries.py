@@ -13,11 +13,11 @@ from tenacity.wait import wait_random_exponential
 
 from pipeline.core.errors import RequestFailed
 from pipeline.core.finish import finish_of
-from pipeline.core.http import in_future
+from pipeline.core.retry_after import in_future
 from pipeline.core.types import Reply
 from pipeline.label.engine.budget_cap import BudgetCap
 from pipeline.label.engine.failure_policy import policy_of
-from pipeline.label.engine.refusals import REFUSED_ALONE
+from pipeline.label.engine.limit_refusals import REFUSED_ALONE
 from pipeline.label.engine.request_attempt import RequestAttempt
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from pipeline.core.errors import NOT_SERVED, TOO_LONG, TOO_LONG_TO_WAIT, FailureKind, RequestFailed
-from pipeline.core.http import in_future, retry_after
 from pipeline.core.proxies import PROXY_ASKS
+from pipeline.core.retry_after import in_future, retry_after
 from pipeline.core.types import Reply
 from pipeline.label.openai_api.error_body import ErrorBody, as_dict, is_name, read_error
 from pipeline.label.openai_api.lengths import says_larger_than_limit, says_too_long

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.core.errors import Unit
-from pipeline.core.http import retry_after
+from pipeline.core.retry_after import retry_after
 from pipeline.core.types import RateLimits
 from pipeline.label.openai_api.error_body import ErrorBody
 

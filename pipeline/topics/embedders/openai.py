@@ -20,8 +20,8 @@ from pydantic import Field, SecretStr
 from pipeline.core import contracts
 from pipeline.core.embedder import EmbeddedText
 from pipeline.core.errors import EndpointError, Paused
-from pipeline.core.http import retry_after
 from pipeline.core.options import Options as Base
+from pipeline.core.retry_after import retry_after
 
 _log = logging.getLogger("labelmill.topics")
 _TIMES = 6  # that a batch is asked for

@@ -21,7 +21,7 @@ SILENCE = 75.0  # seconds of such refusals: a limit per minute has let go of eve
 
 
 @dataclass(slots=True)
-class RefusalHistory:
+class LimitRefusals:
     """How limits refused one request; times are of the event loop's clock."""
 
     count: int = 0
