@@ -14,14 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from pipeline.collect import building, dropping
+from pipeline.collect import building, dropping, folding
 from pipeline.collect.units import (
-    DROPPED,
-    Drops,
     FileDigests,
     Record,
     SourceUnit,
@@ -38,7 +32,7 @@ from pipeline.core import plugins
 from pipeline.core.contracts import Source, SourceOptions
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import write_json
-from pipeline.core.shards import ARTICLE, Folder, first_occurrences, write_order
+from pipeline.core.shards import Folder, write_order
 from pipeline.core.types import Unit
 from pipeline.engines.steps import DONE, NOT_RUN
 from pipeline.job import takedowns
@@ -49,8 +43,6 @@ _log = logging.getLogger("labelmill.collect")
 _NAMES_SHOWN = 5  # of files, in one line
 NO_ROWS = "has no rows; nothing was changed"
 _ARTICLE_REASONS = {"duplicate_id", "taken_down"}  # reasons of rows that are articles: of another source, or taken down
-# the columns that the fold reads
-ROWS = pa.schema([ARTICLE.field(name) for name in ("source", "line", "id", "text_sha256")])
 
 
 def run(work: Workspace, options: RunOptions) -> None:
@@ -139,7 +131,7 @@ def _build_all(work: Workspace, entries: list[SourceUnit], reread: bool) -> None
         building.build_all(work.engine, folder, to_build, progress)
         taken_down = takedowns.load(work.takedowns, work.given)
         work.given.forget(taken_down.texts | taken_down.nfc)
-        for entry, drops in zip(entries, _fold(folder, entries, taken_down), strict=True):
+        for entry, drops in zip(entries, folding.fold(folder, entries, taken_down, work.exchange), strict=True):
             if not is_current(folder, entry, drops):
                 dropping.apply(folder, entry, drops)
     if earlier:
@@ -273,50 +265,3 @@ def _finish(folder: Folder, entries: list[SourceUnit], records: list[Record]) ->
         changes = {"new": len(set(current) - set(former)), "changed": len(changed), "vanished": len(vanished)}
         write_json(folder.path / "_changes.json", {**changes, "units": len(current), "rows_removed": removed_rows})
         write_json(folder.path / "_units.json", current)
-
-
-# --- the fold: rows that are dropped because an earlier one has their id ---
-
-# Ids were once decided while reading, in source order. That is one pass fewer, but a file that vanishes brings an id back in a
-# later file, whose text is then needed again; the fold makes growing and first runs the same.
-
-
-def _fold(folder: Folder, entries: list[SourceUnit], taken_down: takedowns.Takedowns) -> list[Drops]:
-    """Return for each unit the rows to drop: taken down, or with the id of an earlier row.
-
-    The reason is `duplicate_id` for the same text and `id_conflict` for another one.
-    """
-    tables = [_unit_rows(folder, entry) for entry in entries]
-    rows = pa.concat_tables(tables) if tables else ROWS.empty_table()
-    first = first_occurrences(rows.column("id"))
-    starts = np.cumsum([0, *(table.num_rows for table in tables)])
-    drops: list[Drops] = [{} for _ in entries]
-    for index in np.flatnonzero(first != np.arange(len(first))):
-        row, first_row = rows.slice(index, 1).to_pylist()[0], rows.slice(first[index], 1).to_pylist()[0]
-        reason = "duplicate_id" if row["text_sha256"] == first_row["text_sha256"] else "id_conflict"
-        unit = int(np.searchsorted(starts, index, side="right")) - 1
-        drops[unit][row["source"], row["line"]] = (
-            reason,
-            f"the id stands at {first_row['source']}:{first_row['line']} already",
-        )
-    for index in np.flatnonzero(np.asarray(taken_down.concerns(rows))):
-        row = rows.slice(index, 1).to_pylist()[0]
-        drops[int(np.searchsorted(starts, index, side="right")) - 1][row["source"], row["line"]] = ("taken_down", "")
-    return drops
-
-
-def _unit_rows(folder: Folder, entry: SourceUnit) -> pa.Table:
-    """Return source, line, id and text digest of every usable row of a unit, in source order, dropped rows included."""
-    record = record_of(folder, entry.unit.name)
-    if record is None:
-        raise InputError(f"{folder.path}: unit {entry.unit.name} is damaged; run again")
-    tables = [ROWS.empty_table()]
-    for shard in record["shards"]:
-        rejected = folder.read_rejected(shard, [*ROWS.names, "reason"])
-        dropped = pc.is_in(rejected.column("reason"), pa.array(DROPPED))
-        tables += [folder.read(shard, ROWS.names), rejected.filter(dropped).select(ROWS.names)]
-    rows = pa.concat_tables(tables)
-    if not any(table.num_rows for table in tables[2::2]):
-        return rows  # nothing was dropped, so the rows are in source order
-    position = pc.index_in(rows.column("source"), pa.array(record.get("sources", entry.unit.labels)))
-    return rows.take(np.lexsort((rows.column("line").to_numpy(), position.to_numpy())))

@@ -104,16 +104,17 @@ class Filter(Plugin):
     def decide(self, articles: pa.Table) -> tuple[Reasons, Columns]:
         """Return for each row of a shard a machine-readable reason to reject it, or None, and the values of `columns`."""
 
-    def fold(self, columns: pa.Table) -> dict[int, tuple[str, str]]:
-        """Return row -> (reason, detail) for what must go in view of all rows of the job.
+    unique: ClassVar[dict[str, str]] = {}
+    """Columns -> reasons: of rows with one value (but null) the first in source order stays; each among those still there."""
 
-        `columns` has `id`, `stop` and the filter's own columns of all rows that are still there, in source order."""
+    def fold(self, columns: pa.Table) -> dict[int, tuple[str, str]]:
+        """Return row -> (reason, detail) for what must go; `columns`: `id`, `stop`, its own, of all rows still there, in order."""
         return {}
 
     @classmethod
     def folds(cls) -> bool:
-        """Return whether the class has a `fold` of its own: it looks across shards."""
-        return cls.fold is not Filter.fold
+        """Return whether the class looks across shards, by `unique` or a `fold` of its own."""
+        return bool(cls.unique) or cls.fold is not Filter.fold
 
 
 class Task(Plugin):

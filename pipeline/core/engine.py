@@ -35,6 +35,9 @@ class EngineOptions(Options):
 class Engine(Plugin):
     """Where maps run.  A plugin is a module with `Options`, an `EngineOptions`, and `Engine`."""
 
+    memory: int | None = None
+    """How many bytes the user gave the job on this machine, for folds, too; None: nothing was said."""
+
     def __init__(self, options: Any) -> None:
         """Take the checked options; nothing is started before there is something to run."""
 

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
@@ -245,16 +244,6 @@ def input_digests(inputs: Sequence[Folder], shard: str) -> dict[str, str]:
 def step_key(inputs: dict[str, str], config: Any, extra: Any = None) -> str:
     """Return the digest of what a map step's output depends on, and of nothing else."""
     return digest_of([inputs, config, extra])
-
-
-def first_occurrences(keys: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return for each row the number of the first row with the same key; a null is like no other row."""
-    array = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
-    codes = array.dictionary_encode().indices
-    numbers = np.asarray(codes.fill_null(-1), dtype=np.int64)
-    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    rows = np.arange(len(numbers))
-    return np.where(numbers < 0, rows, first[inverse] if len(first) else rows)
 
 
 # --- the order of shards: written by collect, followed by every later stage ---

@@ -25,19 +25,20 @@ def map_shards(
 ) -> None:
     """Bring a step's folder up to date: make each shard that is not there for these inputs, forget what is not listed.
 
-    `build` is called once a worker and must be picklable; `says(shard)` is what a fold or a log says of a shard, sent with it.
-    `progress` is a tqdm bar over shards.
+    `build` is called once a worker and must be picklable; `says(shard)` is what a fold or a log says of a shard, asked for when the
+    shard is sent.  `progress` is a tqdm bar over shards.
     """
     step.begin()
     with progress:
-        tasks = list[Task]()
+        missing = list[tuple[str, str, dict[str, str]]]()
         for shard in shards:
             key, digests = step.key(shard)
             if step.folder.done(shard, key):
                 progress.update()
             else:
-                tasks.append(Task(shard, (shard, key, digests, says(shard))))
-        for _ in engine.map(step.folder.path.name, partial(_writer, step.folder, build), tasks, len(tasks)):
+                missing.append((shard, key, digests))
+        tasks = (Task(shard, (shard, key, digests, says(shard))) for shard, key, digests in missing)
+        for _ in engine.map(step.folder.path.name, partial(_writer, step.folder, build), tasks, len(missing)):
             progress.update()
     step.folder.keep_only(shards)
     step.finish()

@@ -29,12 +29,12 @@ from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.filter import earlier
 from pipeline.filter.earlier import EarlierDecisions
+from pipeline.filter.folding import Drops, folded
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
 _log = logging.getLogger("labelmill.filter")
 VERSION = 1
-Drops = dict[int, tuple[str, str]]  # row of a shard -> reason, detail
 
 
 def run(work: Workspace, options: RunOptions) -> None:
@@ -44,9 +44,9 @@ def run(work: Workspace, options: RunOptions) -> None:
     deciding, emitting = _steps(work, shards, filters)
     progress = partial(work.progress, "filter", len(shards), "shards")
     map_shards(work.engine, deciding, shards, partial(_decider, work, deciding.config), progress())
-    drops = dict(zip(shards, fold(work, shards, filters), strict=True))
-    emitting = replace(emitting, extra=lambda shard: sorted(drops[shard].items()))
-    map_shards(work.engine, emitting, shards, partial(_emitter, work), progress(), says=drops.__getitem__)
+    with folded(work, shards, filters.classes, filters.__getitem__) as drops:
+        emitting = replace(emitting, extra=lambda shard: sorted(drops(shard).items()))
+        map_shards(work.engine, emitting, shards, partial(_emitter, work), progress(), says=drops)
 
 
 def state(work: Workspace, shards: Sequence[str]) -> str:
@@ -203,35 +203,6 @@ def _spread(values: Sequence[Any], rows: Any, count: int, kind: pa.DataType) -> 
     for row, value in zip(rows, values, strict=True):
         whole[row] = value
     return pa.array(whole, kind)
-
-
-# --- fold ---
-
-
-def fold(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> list[Drops]:
-    """Return for each shard the rows that filters drop after looking at all of them, in the order of the chain."""
-    drops: list[Drops] = [{} for _ in shards]
-    if not shards or not filters.folding:
-        return drops
-    names = {name for position in filters.folding for name in filters.classes[position].columns.names}
-    parts = [_decisions_with_id(work, shard, sorted(names)) for shard in shards]
-    table = pa.concat_tables(parts)
-    starts = np.cumsum([0, *(part.num_rows for part in parts)])
-    stop = np.asarray(table.column("stop").fill_null(len(filters.classes)))
-    alive = np.ones(len(stop), dtype=bool)
-    for position in filters.folding:
-        rows = np.flatnonzero(alive & (stop > position))
-        for dropped, why in filters[position].fold(table.take(rows)).items():
-            row = int(rows[dropped])
-            alive[row] = False
-            shard = int(np.searchsorted(starts, row, side="right")) - 1
-            drops[shard][row - int(starts[shard])] = why
-    return drops
-
-
-def _decisions_with_id(work: Workspace, shard: str, names: Sequence[str]) -> pa.Table:
-    decisions = work.decisions.read(shard, ["stop", *names])
-    return decisions.append_column("id", work.articles.read(shard, ["id"]).column("id"))
 
 
 # --- emit ---

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
+from pipeline.core.exchange import Hashes, hashes
 from pipeline.core.files import append_line
 from pipeline.job.given_texts import GivenTexts
 
@@ -27,12 +29,27 @@ class Takedowns:
     nfc: frozenset[str] = frozenset()
 
     def concerns(self, rows: pa.Table) -> pa.ChunkedArray:
-        """Return for each row (`id, text_sha256`) whether it is taken down."""
-        by_id, by_text = (
-            pc.is_in(rows.column(column), pa.array(sorted(values), pa.string()))
-            for column, values in (("id", self.ids), ("text_sha256", self.texts | self.nfc))
-        )
-        return pc.or_(by_id, by_text)
+        """Return for each row (`id, text_sha256`) whether it is taken down; the time does not grow with the log."""
+        flags = np.zeros(rows.num_rows, bool)
+        for column, values, sorted_hashes in (
+            ("id", self.ids, self._id_hashes),
+            ("text_sha256", self.texts | self.nfc, self._text_hashes),
+        ):
+            if len(sorted_hashes):
+                row_hashes = hashes(rows.column(column))
+                at = np.minimum(np.searchsorted(sorted_hashes, row_hashes), len(sorted_hashes) - 1)
+                some = np.flatnonzero(sorted_hashes[at] == row_hashes)
+                row_values = rows.column(column).take(pa.array(some)).to_pylist()
+                flags[some] |= np.array([value in values for value in row_values], bool)
+        return pa.chunked_array([pa.array(flags)])
+
+    @cached_property
+    def _id_hashes(self) -> Hashes:
+        return np.sort(hashes(pa.array(list(self.ids), pa.string())))
+
+    @cached_property
+    def _text_hashes(self) -> Hashes:
+        return np.sort(hashes(pa.array(list(self.texts | self.nfc), pa.string())))
 
 
 def append(path: Path, row_id: str, texts: list[str], reason: str, at: str) -> None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from pipeline.core import plugins
 from pipeline.core.engine import Engine
 from pipeline.core.errors import InputError
+from pipeline.core.exchange import Exchange
 from pipeline.core.locks import ProcessLock
 from pipeline.core.progress import progress_bar
 from pipeline.core.shards import Folder
@@ -49,6 +50,11 @@ class Workspace:
     def engine(self) -> Engine:
         """Return where the job's maps run; its workers go from stage to stage, until it is closed."""
         return plugins.create("engines", self.config.engine.type, self.config.engine_options)
+
+    @property
+    def exchange(self) -> Exchange:
+        """Return where folds keep what they do not hold in memory."""
+        return Exchange.within(self.path, self.engine.memory)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return all that a worker elsewhere needs.  It asks no endpoint, so of key and headers it has the names alone."""

@@ -59,7 +59,7 @@ class Engine(engine.Engine):
     """Maps begin in this process; where what is left takes long enough, worker processes go on."""
 
     def __init__(self, options: Options) -> None:
-        self._options = options
+        self._options, self.memory = options, options.memory
         self._pool: ProcessPoolExecutor | None = None
         self._workers = 0  # of the pool
         self._context = _Context()

@@ -1,0 +1,189 @@
+"""Folds bucket by bucket say what one look at all rows says, in the same bytes, and leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.errors import InputError
+from pipeline.core.exchange import ROW, Exchange, Verdicts, bucket_of, hashes, repeats
+from pipeline.job.workspace import Workspace
+from tests.conftest import ROOT, JobMaker, rows, run, work_of
+
+KEYED = pa.schema([ROW, ("key", pa.string())])
+LITTLE = {"type": "local", "memory": 2**20}  # buckets of 64 kB
+
+
+def first_rows(exchange: Exchange, keys: list[str], count: int, at_once: int = 50) -> list[int]:
+    """Return for each row the first with its key, by an exchange: what is found goes back by another."""
+    shards = range(0, len(keys), at_once)
+    first = list(range(len(keys)))
+    schema = pa.schema([ROW, ("first", pa.int64())])
+    sizes = [len(keys[begin : begin + at_once]) for begin in shards]
+    with exchange.buckets(KEYED, count) as buckets, Verdicts(exchange, schema, sizes) as verdicts:
+        for begin in shards:
+            some = keys[begin : begin + at_once]
+            part = pa.table([range(begin, begin + len(some)), some], schema=KEYED)
+            buckets.add(part, bucket_of(part.column("key"), count))
+        for bucket in range(count):
+            for later, earlier in repeats(buckets.parts(bucket), "key"):
+                verdicts.add(pa.table([later.column("row"), earlier.column("row")], schema=schema))
+        for number, begin in reversed(list(enumerate(shards))):
+            for verdict in verdicts.of(number).to_pylist():
+                first[begin + verdict["row"]] = verdict["first"]
+    return first
+
+
+@given(
+    st.lists(st.text("ab\0é", max_size=3), max_size=200), st.integers(1, 9), st.integers(1, 60), st.integers(1, 5000)
+)
+def test_the_first_row_with_a_key(keys: list[str], count: int, at_once: int, bucket_bytes: int) -> None:
+    """Whatever the buckets are: in memory, in the file, some rows in each, one key larger than a bucket may be."""
+    exchange = Exchange(Path("/tmp"), bucket_bytes)
+    assert first_rows(exchange, keys, count, at_once) == [keys.index(key) for key in keys]
+
+
+def test_a_frequent_key_is_read_in_parts(tmp_path: Path) -> None:
+    keys = ["untitled" if n % 3 else f"title {n % 400}" for n in range(20_000)]
+    with Exchange(tmp_path, 2**14).buckets(KEYED, 8) as buckets:
+        table = pa.table([range(len(keys)), keys], schema=KEYED)
+        for begin in range(0, len(keys), 500):
+            part = table.slice(begin, 500)
+            buckets.add(part, bucket_of(part.column("key"), 8))
+        hot = int(bucket_of(pa.array(["untitled"]), 8)[0])
+        parts = list(buckets.parts(hot))
+        assert len(parts) > 5 and max(part.nbytes for part in parts) < 3 * 2**14
+        assert pa.concat_tables(parts).column("row").to_pylist() == sorted(buckets.table(hot).column("row").to_pylist())
+        assert buckets.written > table.nbytes
+    exchange = Exchange(tmp_path, 2**14)
+    assert first_rows(exchange, keys, 8, 500) == [keys.index(key) for key in keys]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.binary(16)])
+def test_hashes_are_of_the_value_alone(kind: pa.DataType) -> None:
+    values = [b"%016d" % (n % 5000) for n in range(10_000)]
+    array = pa.array(values, pa.binary()).cast(kind)
+    found = hashes(array)
+    assert len(np.unique(found)) == 5000
+    assert (hashes(array.slice(777, 40)) == found[777:817]).all()
+    assert (hashes(pa.chunked_array([array.slice(9000), array.slice(0, 3)]))[-3:] == found[:3]).all()
+    counts = np.bincount(bucket_of(array, 10), minlength=10)
+    assert counts.min() > 800, "buckets are about as large as one another"
+    assert hashes(pa.array(["abc"])).tolist() == [13170212479590232872], "workers elsewhere agree"
+
+
+def test_nothing_is_left_by_a_killed_process_and_no_room_is_said(tmp_path: Path) -> None:
+    code = (
+        "import numpy as np, pyarrow as pa, sys, time; from pathlib import Path; from pipeline.core.exchange import *\n"
+        "buckets = Exchange(Path(sys.argv[1]), 1000).buckets(pa.schema([ROW]), 2)\n"
+        "buckets.add(pa.table([np.arange(1000)], names=['row']), np.arange(1000) % 2)\n"
+        "print(buckets.written, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None and int(process.stdout.readline()) > 8000
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError, match=r"file: no temporary file can be written .*; make room"),
+        Exchange(tmp_path / "file", 1000).buckets(KEYED, 2) as buckets,
+    ):
+        buckets.add(pa.table([range(500), ["a"] * 500], schema=KEYED), np.zeros(500))
+
+
+def test_a_job_says_how_much_memory_a_bucket_may_have(make_job: JobMaker) -> None:
+    def bucket_bytes(**sections: Any) -> int:
+        return work_of(make_job([], **sections)).exchange.bucket_bytes
+
+    assert bucket_bytes() == bucket_bytes(engine={"type": "local", "memory": "64GB"}) == 2**26
+    assert bucket_bytes(engine=LITTLE) == 2**16
+    assert bucket_bytes(engine={"type": "ray"}) == 2**26
+
+
+# --- whole jobs ---
+
+
+def files_of(work: Workspace, *folders: str) -> dict[str, Any]:
+    """Return the bytes of all shards, and the manifests without their seconds."""
+    found = dict[str, Any]()
+    for folder in folders:
+        for file in sorted(work.path.glob(f"{folder}*/*")):
+            name = str(file.relative_to(work.path))
+            if file.suffix == ".parquet":
+                found[name] = file.read_bytes()
+            elif file.name.endswith(".manifest.json"):
+                found[name] = json.loads(file.read_bytes()) | {"seconds": None}
+    return found
+
+
+def repetitive(count: int, seed: int) -> list[dict[str, Any]]:
+    """Articles of which many have the id, the title, the text or the body of another one, some of them several at once."""
+    draw = random.Random(seed)
+    made = []
+    for number in range(count):
+        body = f"harbour {number} " * 8 if draw.random() < 0.6 else f"copied {draw.randrange(40)} " * 8
+        title = draw.choice(["", "News", f"Title {number}", f"Title {draw.randrange(count)}"])
+        text = f"{title} {body}" if draw.random() < 0.2 else body
+        row_id = f"id-{number}" if draw.random() < 0.8 else f"id-{draw.randrange(count)}"
+        made.append(
+            dict(draw.choice(made)) if number and draw.random() < 0.1 else {"id": row_id, "title": title, "body": text}
+        )
+    return made
+
+
+def dropped_ids(read: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Return line -> reason and detail of what goes for its id, one by one in source order."""
+    first, drops = dict[str, dict[str, Any]](), dict[str, tuple[str, str]]()
+    for row in sorted(read, key=lambda row: row["line"]):
+        earlier = first.setdefault(row["id"], row)
+        if earlier is not row:
+            reason = "duplicate_id" if row["text_sha256"] == earlier["text_sha256"] else "id_conflict"
+            drops[row["line"]] = (reason, f"the id stands at articles.jsonl:{earlier['line']} already")
+    return drops
+
+
+def dropped_copies(articles: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Return id -> reason and detail of what the duplicate filter drops, one key after the other."""
+    drops = dict[str, tuple[str, str]]()
+    for reason, key in (
+        ("duplicate_text", lambda row: row["text"]),
+        ("duplicate_text", lambda row: row["text"].removeprefix(row["title"] or "").lstrip()),
+        ("duplicate_title", lambda row: row["title"]),
+    ):
+        first = dict[str, str]()
+        for row in articles:
+            if row["id"] not in drops and key(row) and first.setdefault(key(row), row["id"]) != row["id"]:
+                drops[row["id"]] = (reason, f"same as {first[key(row)]}")
+    return drops
+
+
+def test_ids_and_duplicates_are_the_same_in_buckets_as_in_memory(make_job: JobMaker, monkeypatch: Any) -> None:
+    monkeypatch.setattr("pipeline.collect.units.MAX_SHARD_ROWS", 300)
+    articles = repetitive(1800, seed=4)
+    sections = {"filters": [{"type": "tokens", "min": 3}, {"type": "duplicates"}]}
+    outcomes = []
+    for name, engine in (("memory", {"type": "local", "workers": 1}), ("buckets", LITTLE | {"workers": 1})):
+        work = run(make_job(articles, name=name, engine=engine, **sections), last="filter")
+        outcomes.append(files_of(work, "articles", "filtered"))
+    assert len(outcomes[0]) > 20 and outcomes[0].keys() == outcomes[1].keys()
+    assert outcomes[0] == outcomes[1]
+    dropped = rows(work, "articles", rejected=True)
+    by_id = {row["line"]: (row["reason"], row["detail"]) for row in dropped}
+    assert by_id == dropped_ids(rows(work, "articles") + dropped) and len({reason for reason, _ in by_id.values()}) == 2
+    rejected = {row["id"]: (row["reason"], row["detail"]) for row in rows(work, "filtered", rejected=True)}
+    assert rejected == dropped_copies(rows(work, "articles")) and len(rejected) > 300
+    assert not list(work.path.glob(".exchange*"))
