@@ -18,9 +18,10 @@ from pipeline.core.errors import ConfigError, ModelError
 from pipeline.core.shards import read_order
 from pipeline.core.types import LabelColumn
 from pipeline.review.sample.label_sets import Predictions
-from pipeline.train import curve, figures, pictures, training
+from pipeline.train import curve, figures, pictures, training, workplace
 from pipeline.train.curve import Point
 from pipeline.train.examples import read_eval
+from pipeline.train.identity import Training
 from pipeline.train.learned import Learned
 from tests import teacher
 from tests.conftest import command, rows, run, work_of, write_jsonl
@@ -130,11 +131,11 @@ def test_what_is_no_student_ends_no_report_and_none_is_lost(taught: Path, tmp_pa
     (tmp_path / "odd" / "manifest.json").write_text('{"curve": {"points": []}}')
     assert pictures.latest(tmp_path) is None
     work = work_of(taught)
-    plan = training.Training(work, version_of(taught), "ranker", work.config.student_options, 5)
+    plan = Training(work, version_of(taught), "ranker", work.config.student_options, 5)
     former = work.students / f".{plan.folder.name}" / "former"
     former.parent.mkdir()
     plan.folder.rename(former)
-    training._unfinished(plan)
+    workplace.unfinished(plan)
     assert trained.read_manifest(plan.folder) and not former.exists()
     shutil.rmtree(former.parent)
 
@@ -305,6 +306,6 @@ def test_the_curve_of_real_and_of_shuffled_labels(taught: Path, tmp_path: Path) 
 
     work = work_of(taught, "name=shuffled")
     version = changed_version(taught, tmp_path, shuffled)
-    plan = training.Training(work, version, "ranker", work.config.student_options, 0, (0.3, 1.0))
+    plan = Training(work, version, "ranker", work.config.student_options, 0, (0.3, 1.0))
     assert training.train(plan)["curve"]["sentence"].startswith("nothing is learned")
     assert version_of(taught).exists()

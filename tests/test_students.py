@@ -23,6 +23,7 @@ from pipeline.core.student import TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.train import training
 from pipeline.train.examples import read_eval, read_train, validation_part
+from pipeline.train.identity import Training, difference
 from pipeline.train.members import part_of, shuffled
 from pipeline.train.ranking import choice
 from pipeline.train.ranking.trees import Trees
@@ -106,8 +107,30 @@ def test_it_is_not_trained_again(trained_job: Path) -> None:
 
 def test_another_seed_is_another_student_in_the_same_folder(job: Path, tmp_path: Path) -> None:
     before = trained.read_manifest(student_of(job))["key"]
-    other = training.Training(work_of(job), version_of(job), "ranker", work_of(job).config.student_options, 1)
-    assert other.key != before
+    other = Training(work_of(job), version_of(job), "ranker", work_of(job).config.student_options, 1)
+    assert other.key != before and "a student of another seed is there" in difference(other)
+
+
+def spied(job: Path, notes: Path, *options: str) -> list[str]:
+    values = {"notes": notes, "version": version_of(job)}
+    parameters = [part for name, value in values.items() for part in ("--set", f"train.parameters.{name}={value}")]
+    return ["train", str(job), "--student", "tests.spy_student", *parameters, *options]
+
+
+def test_a_curve_trains_all_of_train_no_second_time(job: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    assert command(*spied(job, notes)).returncode == 0
+    folder = student_of(job, "tests.spy_student-1.0.0")
+    before = trained.read_manifest(folder)
+    done = command(*spied(job, notes, "--curve", "0.5"))
+    assert done.returncode == 0 and "takes its place" not in done.stderr, done.stderr
+    counts = list(map(int, notes.read_text().split()))
+    assert counts[0] == before["data"]["train"] and len(counts) == 1 + 3 + 5  # draws of a half, and shuffled labels
+    assert max(counts[1:4]) < counts[0] and trained.read_manifest(folder)["figures"] == before["figures"]
+    done = command(*spied(job, notes, "--set", "train.seed=1"))
+    assert "a student of another seed is there; this one takes its place" in done.stderr
+    assert len(notes.read_text().split()) == len(counts) + 1
+    shutil.rmtree(folder)
 
 
 def test_a_student_is_read_back_whole_or_not_at_all(trained_job: Path, tmp_path: Path) -> None:
@@ -132,6 +155,14 @@ def test_a_student_is_read_back_whole_or_not_at_all(trained_job: Path, tmp_path:
 # --- eval stays eval ---
 
 
+def test_nothing_of_eval_is_there_while_a_student_learns(job: Path, tmp_path: Path) -> None:
+    done = command(*spied(job, tmp_path / "notes", "--curve", "0.5"))
+    assert done.returncode == 0 and "judged on" in done.stdout, done.stderr
+    assert len((tmp_path / "notes").read_text().split()) == 9
+    assert not list(version_of(job).glob("data/*.away"))
+    shutil.rmtree(student_of(job, "tests.spy_student-1.0.0"))
+
+
 @pytest.mark.slow
 def test_labels_of_eval_change_no_weight(trained_job: Path, tmp_path: Path) -> None:
     def scrambled(split: str, table: pa.Table) -> pa.Table:
@@ -143,7 +174,7 @@ def test_labels_of_eval_change_no_weight(trained_job: Path, tmp_path: Path) -> N
 
     work = work_of(trained_job)
     version = changed_version(trained_job, tmp_path, scrambled)
-    plan = training.Training(work, version, "ranker", work.config.student_options, 0)
+    plan = Training(work, version, "ranker", work.config.student_options, 0)
     kept = Path(shutil.copytree(student_of(trained_job), tmp_path / "kept"))
     manifest = training.train(plan)
     assert manifest["weights"] == trained.read_manifest(kept)["weights"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.core import plugins, trained
-from pipeline.core.errors import InputError, ModelError
+from pipeline.core.errors import ConfigError, InputError, ModelError
 from pipeline.core.student import Student, TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.metrics.keyphrases import at_m
@@ -22,7 +23,8 @@ from pipeline.train.generation.options import GenerationOptions
 from pipeline.train.generation.rows import IGNORED, Encoder, phrases_of
 from pipeline.train.students import clm
 from tests import teacher
-from tests.conftest import ROOT, command, work_of
+from tests.conftest import ROOT, as_in_a_process, command, work_of
+from tests.model_hub import COMMITS, ModelHub
 from tests.test_students import made_job, version_of
 
 pytest.importorskip("lightning", reason="lightning is not installed: pip install 'labelmill[train]'")
@@ -253,6 +255,95 @@ def test_no_code_and_no_pickle_of_a_folder_is_run(models: dict[str, Path], tmp_p
     (folder / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(ModelError, match="safetensors"):
         student.load(tmp_path / "weights")
+
+
+# --- several devices, and what else the Trainer is handed ---
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_student(tmp_path: Path, models: dict[str, Path]) -> None:
+    """As `devices: 2, strategy: ddp` has it: Lightning starts the command once more, and what comes is written once."""
+    job = made_job(tmp_path, 30)
+    devices = "{accelerator: cpu, devices: 2, strategy: ddp}"
+    arguments = [
+        "train",
+        job,
+        "--student",
+        "seq2seq",
+        *settings(models["seq2seq"], 2),
+        "--set",
+        f"train.parameters.trainer={devices}",
+    ]
+    program = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.count("judged on") == 1, done.stderr
+    folder = work_of(job).students / "seq2seq-1.0.0"
+    manifest = trained.read_manifest(folder)
+    trained.weights_digest(folder)
+    [log] = folder.glob("logs/csv/metrics.csv")
+    lines = [line.split(",") for line in log.read_text().splitlines()]
+    losses = [line[lines[0].index("val_loss")] for line in lines[1:]]
+    assert len([loss for loss in losses if loss]) == 2  # one process writes, of both
+    of_a_process = math.ceil(manifest["data"]["train"] / 2)
+    assert manifest["learned"]["steps"] == manifest["learned"]["epoch"] * math.ceil(of_a_process / SMALL["batch_size"])
+    assert not list(work_of(job).students.glob(".seq2seq*"))
+
+
+@pytest.mark.parametrize(
+    ("trainer", "message"),
+    [
+        ({"max_epochs": 3}, "set train.parameters.epochs in its place"),
+        ({"logger": False}, "it cannot be set"),
+    ],
+)
+def test_what_is_set_elsewhere_is_not_handed_to_the_trainer(trainer: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GenerationOptions(model="x", trainer=trainer)
+
+
+@pytest.mark.parametrize("trainer", [{"device": 2}, {"accelerator": "cuda", "devices": 99}, {"strategy": "dpp"}])
+def test_what_the_trainer_does_not_take_is_one_line(
+    trainer: dict[str, Any], models: dict[str, Path], tmp_path: Path
+) -> None:
+    student = student_of("seq2seq", models["seq2seq"], validation=0, trainer=trainer)
+    with pytest.raises(ConfigError, match=r"train\.parameters\.trainer: "):
+        student.fit(EXAMPLES[:4], [], run_in(tmp_path))
+
+
+@pytest.mark.slow
+def test_half_precision_and_gathered_batches(models: dict[str, Path], tmp_path: Path) -> None:
+    student = student_of(
+        "seq2seq", models["seq2seq"], epochs=2, accumulate=2, precision="bf16-mixed", learning_rate=3e-3
+    )
+    told = student.fit(EXAMPLES[:40], EXAMPLES[40:], run_in(tmp_path))
+    assert told["steps"] == told["epoch"] * 2  # of 4 batches an epoch
+    assert student.predict([EXAMPLES[0].article]) is not None
+    assert list((tmp_path / "logs" / "tensorboard").glob("events.*"))
+
+
+# --- what it begins with ---
+
+
+def test_another_base_model_under_the_same_name_is_another_student(models: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(models["seq2seq"], tmp_path / "base"))
+    student = student_of("seq2seq", folder)
+    before = student.pretrained()
+    assert set(before) == {"files"} and student_of("seq2seq", folder).pretrained() == before
+    tiny_writers.t5(folder, dropout=0)
+    assert student_of("seq2seq", folder).pretrained() != before
+
+
+def test_a_name_on_the_hub_stands_for_a_commit(models: dict[str, Path], tmp_path: Path) -> None:
+    with ModelHub("org/tiny", models["seq2seq"]) as hub:
+        environment = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path)}
+        with as_in_a_process(ROOT, environment):
+            student = student_of("seq2seq", Path("org/tiny"))
+            student.check()
+            assert student.pretrained() == {"revision": COMMITS[0]}
+            hub.head = COMMITS[1]
+            assert student_of("seq2seq", Path("org/tiny")).pretrained() == {"revision": COMMITS[1]}
+    with as_in_a_process(ROOT, environment):  # the Hub cannot be reached: the commit that was fetched last
+        assert student_of("seq2seq", Path("org/tiny")).pretrained() == {"revision": COMMITS[1]}
 
 
 # --- the command ---

@@ -17,8 +17,8 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
 from pipeline.label.requests import RequestBuilder
 from pipeline.train import curve, predictions, training
+from pipeline.train.identity import Training
 from pipeline.train.learned import Learned
-from pipeline.train.training import Training
 from pipeline.versions.export import chosen_version
 
 

@@ -52,6 +52,13 @@ class Student(Plugin):
     def check(self) -> None:
         """Find out, before any row is read, whether it could train.  Raises MissingExtra, ModelError, ConfigError."""
 
+    def pretrained(self) -> dict[str, Any]:
+        """Return what identifies the weights that it begins with: the digest of a folder, a revision; of none, nothing.
+
+        Another model under the same name begins another training.  It is asked behind `check`.
+        """
+        return {}
+
     @abstractmethod
     def fit(self, train: Sequence[Example], validation: Sequence[Example], run: TrainingRun) -> dict[str, Any]:
         """Learn; return what people should know of it, as JSON.

@@ -82,12 +82,7 @@ class Members:
         if (done := read_json(home / _DONE)) is not None:
             return dict(done)
         student = self.make()
-        train, validation = validation_part(list(member.examples), student.validation)
-        if not train or (student.validation and not validation):
-            raise InputError(
-                f"{len(member.examples):,} rows of train cannot be parted into some to learn from and a validation share of "
-                f"{student.validation:g}; give more rows, or another share"
-            )
+        train, validation = _parted(member, student.validation)
         checkpoints = home / "checkpoints"
         checkpoints.mkdir(parents=True, exist_ok=True)
         learned = student.fit(train, validation, replace(self.run, checkpoints=checkpoints))
@@ -96,6 +91,24 @@ class Members:
         write_json(home / _DONE, done)
         shutil.rmtree(checkpoints)
         return done
+
+    def fitted_along(self, member: Member) -> None:
+        """Fit a member along with the process that trains it, where that has not done so yet; keep nothing of it."""
+        home = self.folder / member.name
+        if not (home / _DONE).exists():
+            student = self.make()
+            student.fit(*_parted(member, student.validation), replace(self.run, checkpoints=home / "checkpoints"))
+
+    def adopt(self, name: str, folder: Path, done: dict[str, Any]) -> None:
+        """Take a finished student's folder for what a member was trained to, where that is not done yet."""
+        home = self.folder / name
+        if (home / _DONE).exists():
+            return
+        shutil.rmtree(home, ignore_errors=True)
+        for part in (one for one in folder.iterdir() if one.is_dir()):
+            shutil.copytree(part, home / part.name)
+        _sync(home)
+        write_json(home / _DONE, done)
 
     def predicted(self, name: str, articles: Sequence[Article]) -> list[list[str]]:
         """Return a trained member's labels of articles; they are kept, for writing them may take a model long."""
@@ -108,9 +121,24 @@ class Members:
         return list(labels)
 
 
+def _parted(member: Member, share: float) -> tuple[list[Example], list[Example]]:
+    """Return what a member learns from, and its validation share.  Raises InputError where either would be empty."""
+    train, validation = validation_part(list(member.examples), share)
+    if not train or (share and not validation):
+        raise InputError(
+            f"{len(member.examples):,} rows of train cannot be parted into some to learn from and a validation share of {share:g}; "
+            "give more rows, or another share"
+        )
+    return train, validation
+
+
 def _save(student: Student, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     student.save(folder)
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
     for file in folder.rglob("*"):
         sync(file)

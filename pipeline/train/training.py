@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,57 +12,19 @@ from typing import Any
 
 from pipeline.core import plugins
 from pipeline.core.errors import ConfigError, InputError
-from pipeline.core.files import digest_of, file_digest, read_json, write_json
 from pipeline.core.locks import ProcessLock
-from pipeline.core.options import Options
-from pipeline.core.student import Student, TrainingRun
-from pipeline.core.trained import MANIFEST, WEIGHTS, files_of
-from pipeline.core.types import LabelColumn
+from pipeline.core.student import TrainingRun
+from pipeline.core.trained import MANIFEST
 from pipeline.job.workspace import Workspace
-from pipeline.train import curve, figures
+from pipeline.train import curve, figures, workplace
 from pipeline.train.examples import TrainRows, read_eval, read_train
+from pipeline.train.identity import Training, difference, same
 from pipeline.train.members import WHOLE, Member, Members
+from pipeline.train.ranks import is_helper, silent_bar
 from pipeline.versions import store
 
 _log = logging.getLogger("labelmill.train")
-_KEY, _FORMER, _MANIFEST_FORMAT = "key.json", "former", 1
-
-
-@dataclass(frozen=True)
-class Training:
-    """What is trained: a student with its options, on a version of a job; `fractions` of train are points of a learning curve."""
-
-    work: Workspace
-    version: Path
-    student: str
-    options: Options
-    seed: int
-    fractions: tuple[float, ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        return self.work.students / f"{self.student}-{self.version.name}"
-
-    @property
-    def column(self) -> LabelColumn:
-        return LabelColumn(**store.read_manifest(self.version)["label"])
-
-    @property
-    def key(self) -> str:
-        """Return the digest of all that a student comes of."""
-        return digest_of(
-            {
-                "student": self.student,
-                "method": plugins.load("students", self.student).Student.version,
-                "options": self.options.model_dump(mode="json"),
-                "data": file_digest(self.version / store.MANIFEST),
-                "seed": self.seed,
-            }
-        )
-
-    def make(self) -> Student:
-        """Return a student that has learned nothing."""
-        return plugins.create("students", self.student, self.options, self.column, self.work.config.folder)
+_MANIFEST_FORMAT = 1
 
 
 def train(training: Training) -> dict[str, Any]:
@@ -77,6 +37,9 @@ def train(training: Training) -> dict[str, Any]:
     if refusal:
         raise ConfigError(f"--student {training.student}: {refusal}")
     training.make().check()
+    if is_helper():  # Lightning started the same command once more, for one more device
+        _fit_along(training)
+        raise SystemExit(0)
     with _alone(training.work):
         manifest = _finished(training)
         if manifest is None:
@@ -97,39 +60,48 @@ def _alone(work: Workspace) -> Iterator[None]:
 
 
 def _finished(training: Training) -> dict[str, Any] | None:
-    """Return the manifest of the student that is there, where it is the one that is asked for."""
-    manifest: dict[str, Any] | None = read_json(training.folder / MANIFEST)
-    if not manifest or manifest.get("key") != training.key or files_of(training.folder) != manifest["weights"]:
-        return None
-    wanted = list(training.fractions)
-    return manifest if not wanted or manifest.get("curve", {}).get("asked") == wanted else None
+    """Return the manifest of the student that is there, where it is the one that is asked for, with the curve that is."""
+    manifest, wanted = same(training), list(training.fractions)
+    return manifest if manifest and (not wanted or manifest.get("curve", {}).get("asked") == wanted) else None
 
 
 def _train(training: Training) -> dict[str, Any]:
-    unfinished = _unfinished(training)
+    unfinished = workplace.unfinished(training)
     rows = read_train(training.version, training.column)
-    run = TrainingRun(training.seed, unfinished)
-    members = Members(unfinished, training.make, run)
-    whole = members.trained(Member(WHOLE, rows.examples))
-    draws = type(training.make()).draws
-    plan = curve.plan(rows.examples, training.fractions, training.seed, draws) if training.fractions else None
-    for member in plan.members if plan else ():
-        members.trained(member)
+    members = Members(unfinished, training.make, TrainingRun(training.seed, unfinished))
+    if there := same(training):  # a curve was asked for later: what all of train gives is there
+        members.adopt(WHOLE, training.folder, _done(there))
+    elif (training.folder / MANIFEST).exists():
+        _log.warning("%s: %s", training.folder.name, difference(training))
+    plan = _plan(training, rows)
+    whole, *_ = [members.trained(member) for member in _members(rows, plan)]
     manifest = _judged(training, rows, members, whole, plan)
-    return _released(training, unfinished, manifest)
+    return workplace.released(training, unfinished, manifest)
 
 
-def _unfinished(training: Training) -> Path:
-    """Return the folder in which the student is made; what an earlier run left there is kept where it is of the same student."""
-    path = training.work.students / f".{training.folder.name}"
-    if (former := path / _FORMER).exists() and not training.folder.exists():
-        former.rename(training.folder)  # a kill between two renames left the only finished student here
-    if read_json(path / _KEY) != training.key:
-        shutil.rmtree(path, ignore_errors=True)
-        write_json(path / _KEY, training.key)
-    elif any(path.glob("*/")):
-        _log.info("going on with the training of %s that an earlier run began", training.folder.name)
-    return path
+def _fit_along(training: Training) -> None:
+    """Fit with the process that trains, on another device; nothing is written, judged or told here."""
+    rows = read_train(training.version, training.column)
+    members = Members(workplace.folder_of(training), training.make, TrainingRun(training.seed, Path(), silent_bar))
+    for member in _members(rows, _plan(training, rows)):
+        members.fitted_along(member)
+
+
+def _done(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "train": manifest["data"]["train"],
+        "validation": manifest["data"]["validation"],
+        "learned": manifest["learned"],
+    }
+
+
+def _plan(training: Training, rows: TrainRows) -> curve.Plan | None:
+    draws = type(training.make()).draws
+    return curve.plan(rows.examples, training.fractions, training.seed, draws) if training.fractions else None
+
+
+def _members(rows: TrainRows, plan: curve.Plan | None) -> list[Member]:
+    return [Member(WHOLE, rows.examples), *(plan.members if plan else ())]
 
 
 def _judged(
@@ -153,6 +125,7 @@ def _judged(
         "method": plugins.load("students", training.student).Student.version,
         "options": training.options.model_dump(mode="json"),
         "seed": training.seed,
+        **({"pretrained": training.pretrained} if training.pretrained else {}),
         "label": about["label"],
         "task": about["task"],
         "data": {"job": about["name"], "version": about["version"], **counts},
@@ -163,21 +136,4 @@ def _judged(
     }
     if plan:
         manifest["curve"] = plan.judged(predict, eval_rows, training.column)
-    return manifest
-
-
-def _released(training: Training, unfinished: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Move the weights to their place, and write the manifest last."""
-    made, folder, former = unfinished / "made", training.folder, unfinished / _FORMER
-    shutil.rmtree(made, ignore_errors=True)
-    shutil.copytree(unfinished / WHOLE / WEIGHTS, made / WEIGHTS)
-    if (logs := unfinished / WHOLE / "logs").exists():
-        shutil.copytree(logs, made / "logs")
-    manifest["weights"] = files_of(made)
-    write_json(made / MANIFEST, manifest)
-    shutil.rmtree(former, ignore_errors=True)
-    if folder.exists():
-        folder.rename(former)
-    made.rename(folder)
-    shutil.rmtree(unfinished)
     return manifest

@@ -12,9 +12,11 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from pipeline.core.errors import ConfigError
 from pipeline.core.student import TrainingRun
 from pipeline.train.generation.data import LabelData
 from pipeline.train.generation.module import LabelWriter
@@ -48,6 +50,8 @@ def fit(module: LabelWriter, data: LabelData, settings: FitSettings, run: Traini
             if last.exists():
                 _log.info("going on from the last whole epoch")
             trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)
+            if not trainer.is_global_zero:
+                return {}  # the process that writes may have put the checkpoints away by now
             (run.checkpoints / _FITTED).touch()
     chosen = best if has_validation else last
     checkpoint = _read(chosen)
@@ -81,11 +85,16 @@ def _trainer(data: LabelData, settings: FitSettings, run: TrainingRun, has_valid
         ]
     callbacks.append(ModelCheckpoint(filename="last", save_on_train_epoch_end=True, **keep))
     logs = run.checkpoints.parent / "logs"
-    return lightning.Trainer(
-        max_epochs=settings.epochs, accumulate_grad_batches=settings.accumulate, precision=settings.precision,
-        callbacks=callbacks, logger=_loggers(logs), enable_progress_bar=False, enable_model_summary=False,
-        log_every_n_steps=10, num_sanity_val_steps=0, **settings.trainer,
-    )  # fmt: skip
+    own: dict[str, Any] = {
+        "max_epochs": settings.epochs, "accumulate_grad_batches": settings.accumulate, "precision": settings.precision,
+        "callbacks": callbacks, "logger": _loggers(logs), "enable_progress_bar": False, "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }  # fmt: skip
+    try:
+        return lightning.Trainer(**({"log_every_n_steps": 10} | settings.trainer | own))
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"train.parameters.trainer: {reason}") from error
 
 
 def _loggers(folder: Path) -> list[Any]:
@@ -109,7 +118,8 @@ class _Seeded(Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        torch.manual_seed((self._seed * 1_000_003 + trainer.current_epoch) * 1_000_003 + batch_idx)
+        number = (self._seed * 1_000_003 + trainer.current_epoch) * 1_000_003 + batch_idx
+        torch.manual_seed(number + trainer.global_rank * 1_000_000_007)  # each device drops out others
 
 
 class _Progress(Callback):

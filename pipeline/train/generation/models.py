@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from pipeline.core.errors import MissingExtra, ModelError
+from pipeline.core.files import digest_of, file_digest
 from pipeline.train.generation.rows import Form
 
 Quantization = Literal["none", "nf4"]
@@ -31,11 +35,32 @@ class Base:
         local = self.folder / self.name
         return str(local) if local.is_dir() else self.name
 
+    @property
+    def content(self) -> dict[str, str]:
+        """Return what tells this model from another one under its name: the digest of a folder's files, the commit of a name on
+        the Hub."""
+        if (folder := Path(self.where)).is_dir():
+            files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+            return {"files": digest_of({file.name: file_digest(file) for file in files})}
+        return self._revision
+
+    @cached_property
+    def _revision(self) -> dict[str, str]:
+        """Return the commit that is loaded of a name on the Hub: tokenizer and weights are of one."""
+        from transformers.utils.hub import cached_file, extract_commit_hash
+
+        if Path(self.where).is_dir():
+            return {}
+        _quiet()
+        with _in_a_line(self.where):
+            commit = extract_commit_hash(cached_file(self.where, "config.json"), None)
+        return {"revision": commit} if commit else {}
+
     def tokenizer(self) -> Any:
         """Return its tokenizer, which can pad.  Raises ModelError."""
         from transformers import AutoTokenizer
 
-        tokenizer = _loaded(AutoTokenizer, self.where, local_files_only=self.is_trained)
+        tokenizer = _loaded(AutoTokenizer, self.where, local_files_only=self.is_trained, **self._revision)
         if tokenizer.eos_token_id is None:
             raise ModelError(
                 f"{self.name}: its tokenizer has no token that ends a text, so a model cannot learn where a label ends"
@@ -51,7 +76,7 @@ class Base:
         quantized = {"quantization_config": _four_bits()} if self.quantization == "nf4" else {"dtype": torch.float32}
         if self.is_trained:
             quantized |= {"local_files_only": True, "use_safetensors": True}
-        model = _loaded(self._kind, self.where, **quantized)
+        model = _loaded(self._kind, self.where, **quantized, **self._revision)
         return self._with_adapters(model) if self.rank else model
 
     @property
@@ -117,9 +142,16 @@ def _quiet() -> None:
 
 def _loaded(kind: Any, where: str, **options: Any) -> Any:
     _quiet()
-    try:
+    with _in_a_line(where):
         # without a word of it transformers asks in the middle of a run whether to run a folder's code
         return kind.from_pretrained(where, trust_remote_code=False, **options)
+
+
+@contextmanager
+def _in_a_line(where: str) -> Iterator[None]:
+    """Raise what transformers says of a model that cannot be loaded as one line."""
+    try:
+        yield
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"train.parameters.model: {where} cannot be loaded ({reason})") from error

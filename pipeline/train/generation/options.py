@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.options import Options
 
 Count = Annotated[int, Field(gt=0)]
+_ELSEWHERE = {"max_epochs": "epochs", "accumulate_grad_batches": "accumulate", "precision": "precision"}
+_OURS = (
+    "callbacks",
+    "logger",
+    "enable_progress_bar",
+    "enable_model_summary",
+    "num_sanity_val_steps",
+    "enable_checkpointing",
+)
 
 
 class GenerationOptions(Options):
@@ -35,6 +44,16 @@ class GenerationOptions(Options):
     quantization: Literal["none", "nf4"] = "none"  # of the base below adapters
     beams: Count = 1
     trainer: dict[str, Any] = {}
+
+    @field_validator("trainer")
+    @classmethod
+    def _of_others(cls, trainer: dict[str, Any]) -> dict[str, Any]:
+        for name in trainer:
+            if name in _ELSEWHERE:
+                raise ValueError(f"{name}: set train.parameters.{_ELSEWHERE[name]} in its place")
+            if name in _OURS:
+                raise ValueError(f"{name}: resuming, stopping and progress depend on it; it cannot be set")
+        return trainer
 
     @model_validator(mode="after")
     def _with_adapters(self) -> GenerationOptions:

@@ -49,6 +49,9 @@ class Writer(contracts.Student):
         except ImportError as error:
             raise MissingExtra(f"the student {self._form}", "train") from error
 
+    def pretrained(self) -> dict[str, Any]:
+        return dict(self._base().content)
+
     def fit(self, train: Sequence[Example], validation: Sequence[Example], run: TrainingRun) -> dict[str, Any]:
         """Fit the base model.  Raises InputError where the limits leave no row."""
         import lightning

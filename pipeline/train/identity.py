@@ -1,0 +1,94 @@
+"""What a student comes of, and whether the one that is there comes of the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.core import plugins
+from pipeline.core.files import digest_of, file_digest, read_json
+from pipeline.core.options import Options
+from pipeline.core.student import Student
+from pipeline.core.trained import MANIFEST, files_of
+from pipeline.core.types import LabelColumn
+from pipeline.job.workspace import Workspace
+from pipeline.versions import store
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained: a student with its options, on a version of a job; `fractions` of train are points of a learning curve."""
+
+    work: Workspace
+    version: Path
+    student: str
+    options: Options
+    seed: int
+    fractions: tuple[float, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return self.work.students / f"{self.student}-{self.version.name}"
+
+    @property
+    def column(self) -> LabelColumn:
+        return LabelColumn(**store.read_manifest(self.version)["label"])
+
+    @cached_property
+    def pretrained(self) -> dict[str, Any]:
+        """Return what identifies the weights that the student begins with, which a name does not; of most, nothing."""
+        return self.make().pretrained()
+
+    @cached_property
+    def key(self) -> str:
+        """Return the digest of all that a student comes of."""
+        return digest_of(
+            {
+                "student": self.student,
+                "method": plugins.load("students", self.student).Student.version,
+                "options": self.options.model_dump(mode="json"),
+                "data": file_digest(self.version / store.MANIFEST),
+                "seed": self.seed,
+                **({"pretrained": self.pretrained} if self.pretrained else {}),
+            }
+        )
+
+    def make(self) -> Student:
+        """Return a student that has learned nothing."""
+        return plugins.create("students", self.student, self.options, self.column, self.work.config.folder)
+
+
+def same(training: Training) -> dict[str, Any] | None:
+    """Return the manifest of the student that is there, where it comes of the same and is whole."""
+    manifest: dict[str, Any] | None = read_json(training.folder / MANIFEST)
+    if not manifest or manifest.get("key") != training.key or files_of(training.folder) != manifest["weights"]:
+        return None
+    return manifest
+
+
+def difference(training: Training) -> str:
+    """Say in what the student that is there differs from the one that takes its place."""
+    manifest = read_json(training.folder / MANIFEST) or {}
+    if manifest.get("key") == training.key:
+        return "its weights are damaged; it is trained again"
+    now = {
+        "method": plugins.load("students", training.student).Student.version,
+        "options": training.options.model_dump(mode="json"),
+        "seed": training.seed,
+        "pretrained": training.pretrained,
+    }
+    others = [name for name, value in now.items() if (manifest.get(name) or None) != (value or None)]
+    return f"a student of {_other(others)} is there; this one takes its place once it is trained"
+
+
+def _other(names: Sequence[str]) -> str:
+    words = {
+        "method": "another release",
+        "pretrained": "another base model",
+        "options": "other options",
+        "seed": "another seed",
+    }
+    return " and ".join(words[name] for name in names) or "other data under the same version number"
