@@ -27,6 +27,7 @@ pa.set_io_thread_count(1)
 
 from pipeline.core.parquet import write_parquet
 from pipeline.core.shards import ARTICLE
+from pipeline.core.text.folding import fold_space
 from pipeline.filter import stage
 from pipeline.job.job_file import load_job
 from pipeline.job.workspace import Workspace
@@ -40,7 +41,11 @@ BATCH = 4096
 
 
 def table(count: int, data: Path | None) -> pa.Table:
-    rows = [{"id": r["id"], "title": r["title"], "text": f"{r['title']} {r['body']}"} for r in woven(count, data=data)]
+    """Rows as collect leaves them: title and body joined, white space folded."""
+    rows = [
+        {"id": r["id"], "title": fold_space(r["title"]), "text": fold_space(f"{r['title']} {r['body']}")}
+        for r in woven(count, data=data)
+    ]
     return pa.Table.from_pylist([{name: row.get(name) for name in ARTICLE.names} for row in rows], schema=ARTICLE)
 
 

@@ -41,6 +41,12 @@ _WHOLE_CHARS = 200  # of a text that is judged as a whole: half of a sentence is
 _SURE_SCORE = {"en": 700.0, "ms": 9999.0}
 _LEAST_PROBABLE = 0.5  # of lid.176's answer, where it is to outweigh pycld2's
 _SOME_LETTERS = re.compile(r"(?:[\W\d_]*[^\W\d_]){4}")  # fewer letters are no evidence
+# pycld2 calls any text of these characters Korean that has so many Hangul syllables and no more Latin letters than that: asking it
+# so was half of what the language of a Korean text took.
+_AMONG_HANGUL = re.compile("[가-힣 -?A-~·…‘’“”–—▲△▼▽◆◇●○■□★☆※→〈〉《》「」『』【】∼～％㎡㎞㎜㎝㎏]+")
+_LEAST_HANGUL, _MOST_LATIN = 50, 5
+_NO_HANGUL = bytes(range(0xEA)) + bytes(range(0xEE, 0x100))  # all bytes of UTF-8 but those that a syllable begins with
+_NO_LATIN = bytes(byte for byte in range(0x100) if not chr(byte).isalpha() or byte > 0x7F)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")  # pycld2 raises on these
 _NO_WORDS = re.compile(r"https?://\S+|www\.\S+|\S+@\S+")
 
@@ -85,6 +91,8 @@ def _language(text: str) -> str | None:
     window = _words(text)
     if window is None:
         return None
+    if _is_korean(window):
+        return "ko"
     try:
         reliable, _, ranked = pycld2.detect(window, isPlainText=True, bestEffort=True)
     except pycld2.error:
@@ -96,6 +104,16 @@ def _language(text: str) -> str | None:
         other, probability = _fasttext(window)
         return other if probability >= _LEAST_PROBABLE else _iso(code)
     return _iso(code)
+
+
+def _is_korean(window: str) -> bool:
+    """Return whether pycld2 need not be asked: a window of Hangul; bytes are counted, for that is quicker."""
+    if not _AMONG_HANGUL.fullmatch(window):
+        return False
+    data = window.encode()
+    return (
+        len(data.translate(None, _NO_HANGUL)) >= _LEAST_HANGUL and len(data.translate(None, _NO_LATIN)) <= _MOST_LATIN
+    )
 
 
 def _words(text: str) -> str | None:

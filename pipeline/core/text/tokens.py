@@ -16,7 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from pipeline.core.errors import ConfigError, InputError, MissingExtra
+from pipeline.core.text.token_columns import ColumnCounter, by_words
 from pipeline.core.types import Message
 
 Counter = Callable[[Sequence[str]], list[int]]
@@ -37,6 +40,18 @@ def encoding_counter(encoding: str, counter: str = "auto") -> Counter:
     if counter != "tiktoken" and encoding in QUICK:
         return _quicktok(encoding)
     return _tiktoken(encoding)
+
+
+@lru_cache(maxsize=8)
+def column_counter(encoding: str, counter: str = "auto") -> ColumnCounter:
+    """Return a function that counts the tokens of each text of a column: the numbers of `encoding_counter`, sooner."""
+    count = encoding_counter(encoding, counter)
+    if counter == "tiktoken" or encoding not in QUICK:
+        return lambda texts: count(texts.to_pylist())
+    import quicktok
+
+    tokenizer = quicktok.get_encoding(encoding)
+    return by_words(lambda words: np.diff(tokenizer.encode_batch(words, 1)[1]), count)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.core import contracts
 from pipeline.core.hints import did_you_mean
-from pipeline.core.text.tokens import ENCODINGS, QUICK, encoding_counter, tokenizer_counter
+from pipeline.core.text.token_columns import ColumnCounter
+from pipeline.core.text.tokens import ENCODINGS, QUICK, column_counter, tokenizer_counter
 
 
 class Options(contracts.FilterOptions):
@@ -53,12 +54,13 @@ class Filter(contracts.Filter):
     def __init__(self, options: Options) -> None:
         self._options = options
         if options.tokenizer:
-            self._count = tokenizer_counter(options.tokenizer)
+            count = tokenizer_counter(options.tokenizer)
+            self._count: ColumnCounter = lambda texts: count(texts.to_pylist())
         else:
-            self._count = encoding_counter(options.encoding or "cl100k_base", options.counter)
+            self._count = column_counter(options.encoding or "cl100k_base", options.counter)
 
     def decide(self, articles: pa.Table) -> tuple[list[str | None], dict[str, list[Any]]]:
-        counts = self._count(articles.column("text").to_pylist())
+        counts = self._count(articles.column("text"))
         return [self._reason(count) for count in counts], {"tokens": counts}
 
     def _reason(self, count: int) -> str | None:

@@ -1,0 +1,119 @@
+"""What filters do sooner is what they would do anyway: counts by words, forms by words, Korean unasked."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.text import folding, language, token_columns
+from pipeline.core.text.folding import fold_space, form_utf8
+from pipeline.core.text.tokens import column_counter, encoding_counter
+
+PIECES = [
+    *(
+        "the",
+        "harbour",
+        "서울시는",
+        "항구를",
+        "don't",
+        "I'LL",
+        "1,000만원",
+        "12345678",
+        "東京",
+        "naïve",
+        "<|endoftext|>",
+        "…",
+    ),
+    *("--", "’s", "😀👍🏽", "x1y", "3.14", "A/B", "(", "ﬁ", "e\u0301", "\u200b", "\ufeff", "한글ABC", "_", "é"),
+]
+SPACES = ["  ", "\n", "\t ", "\u00a0", "\u3000", " \n ", "\x1c", "\x85", "\u2028"]
+
+
+def texts(count: int, odd: float) -> list[str]:
+    """Texts of words one space apart, and a share of them with other white space somewhere."""
+    draw = random.Random(count)
+    made = []
+    for _ in range(count):
+        words = draw.choices(PIECES, k=draw.randint(0, 60))
+        if draw.random() < odd:
+            words.insert(draw.randint(0, len(words)), draw.choice(SPACES))
+        made.append(" ".join(words) if draw.random() < 0.9 else draw.choice(SPACES).join(words))
+    return made
+
+
+@pytest.mark.parametrize("encoding", ["cl100k_base", "o200k_base", "o200k_harmony"])
+def test_a_column_has_the_counts_of_its_texts(encoding: str) -> None:
+    given_texts = texts(600, 0.1)
+    column = pa.chunked_array([pa.array(["", *given_texts[:300]]), pa.array(["not of it", *given_texts[300:], ""])[1:]])
+    assert column.nbytes > token_columns._FEWEST_BYTES  # of small columns words are not counted apart
+    assert column_counter(encoding)(column) == encoding_counter(encoding)(["", *given_texts, ""])
+
+
+def test_words_that_come_again_are_counted_once() -> None:
+    counted: list[list[str]] = []
+    column = pa.chunked_array([["a harbour of the city of the harbour", "the city"] * 3000, ["two  spaces"]])
+    count = token_columns.by_words(
+        lambda words: [counted.append(list(words)) or len(word.split()) for word in words],  # type: ignore[func-returns-value]
+        lambda given: [99 for _ in given],
+    )
+    assert count(column) == [8, 2] * 3000 + [99]
+    assert sorted(counted[0]) == sorted({"a", "the", "two", " ", " harbour", " of", " the", " city", " spaces"})
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([*PIECES, *SPACES, " ", "①", "㈜", "Å", "\u1100\u1161", "가\u11a8", "ㆍ", "½", "ﾞ", "ｶﾞ"]),
+            st.text(st.characters(exclude_categories=["Cs"]), max_size=4),
+        ),
+        max_size=30,
+    ).map("".join)
+)
+def test_the_form_of_a_text_is_that_of_its_words(text: str) -> None:
+    form = unicodedata.normalize("NFKC", text)
+    assert form_utf8(text.encode()).decode() == (text if form is text else fold_space(form))
+
+
+def test_characters_that_are_left_alone_change_nowhere() -> None:
+    stable = [chr(code) for code in range(0x30000) if not folding._UNSTABLE.match(chr(code))]
+    second = {
+        parts[1]
+        for code in range(0x110000)
+        if len(parts := unicodedata.decomposition(chr(code)).split()) == 2 and "<" not in parts[0]
+    }  # what composes with a character before it
+    assert len(stable) > 30_000 and "…" not in stable
+    for character in stable:
+        assert unicodedata.normalize("NFKC", character) == character and not unicodedata.combining(character)
+        assert f"{ord(character):04X}" not in second
+
+
+def test_hangul_that_is_not_asked_about_is_korean() -> None:
+    import pycld2
+
+    draw = random.Random(7)
+    syllables, latin = (
+        [chr(code) for code in range(0xAC00, 0xD7A4)],
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    )
+    among = [chr(code) for code in range(0x20, 0x3400) if language._AMONG_HANGUL.fullmatch(chr(code))]
+    others, unasked = [each for each in among if each not in latin], 0
+    for _ in range(1500):
+        some = draw.sample(others, 5)
+        share, size = draw.choice([0.1, 0.4, 0.6]), draw.choice([50, 160, 200])
+        given = draw.sample(syllables, draw.choice([1, 5, 500]))
+        window = [draw.choice(some if draw.random() < share else given) for _ in range(size)]
+        for _ in range(draw.randint(0, 5)):
+            window[draw.randrange(size)] = draw.choice(latin)
+        if language._is_korean("".join(window)):
+            reliable, _, ranked = pycld2.detect("".join(window), isPlainText=True, bestEffort=True)
+            assert reliable and ranked[0][1] == "ko" and ranked[0][2] >= 60, "".join(window)
+            unasked += 1
+    assert unasked > 700
+    assert not language._is_korean("항구" * 24) and not language._is_korean("항구" * 30 + "abcdef")
+    assert not language._is_korean("항구" * 30 + "港")
