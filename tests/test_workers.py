@@ -58,6 +58,17 @@ def test_each_worker_has_what_it_holds_and_adds(opened: Opener) -> None:
     assert rows[0].answers_a_minute and rows[0].answers_a_minute > 0 == rows[1].answers_a_minute
 
 
+def test_a_process_that_starts_once_more_is_one_worker(opened: Opener) -> None:
+    """A run with a prompt before the label's asks twice: each time the limits are its own, and the way is free at once."""
+    ledger = opened()
+    ledger.claims.claim(wanted(1))
+    ledger.start("something else")
+    assert (ledger.claims.workers(), len(ledger.workers.all())) == (1, 1)
+    ledger.start("something else")
+    assert (ledger.claims.workers(), len(ledger.workers.all())) == (1, 1)
+    assert ledger.claims.claim(wanted(1)).granted == {wanted(1)[0].key}
+
+
 def test_who_adds_nothing(opened: Opener) -> None:
     """No answer for a while, a process that is gone, a lease that ran out; a rate is of lately, not of all time."""
     silent, killed, away = (opened() for _ in range(3))

@@ -135,17 +135,21 @@ class Ledger:
         """Become a worker: needed before a claim.  Return the tariff of what will be asked, None as long as no reply has shown
         it.
         """
+        self._stop_working()  # or who asked the prompt before would share the limits with this one, which is the same process
         self.claims.start(asked)
         return self.claims.tariffs.current(asked)
 
     def close(self) -> None:
         """Give back what is claimed still, and close the database."""
         try:
-            if worker := self.claims.worker:
-                self.claims.end()
-                self.workers.forget(worker)
+            self._stop_working()
         finally:
             self.database.close()
+
+    def _stop_working(self) -> None:
+        if worker := self.claims.worker:
+            self.claims.end()
+            self.workers.forget(worker)
 
     def is_empty(self) -> bool:
         """Return whether nothing was ever answered or rejected."""
