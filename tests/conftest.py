@@ -13,6 +13,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -38,6 +39,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # There are workers for all cores, so threads of OpenMP would wait for one another's.  Torch reads this when it is imported, and
     # so do processes that tests start.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Tests start many interpreters, which need not compile the same files each (a second of processor); xdist's workers are the first.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # HYPOTHESIS_PROFILE=default looks for new examples; a busy machine is late, which is no fault.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
