@@ -37,6 +37,7 @@ from pipeline.split import assignment
 from pipeline.split import stage as split
 from pipeline.split.near_copies import near_copies
 from pipeline.topics import stage as topics
+from pipeline.topics import vector_quote as topic_costs
 from pipeline.versions import store
 
 _log = logging.getLogger("labelmill.label")
@@ -260,7 +261,7 @@ def status(work: Workspace) -> dict[str, Any]:
     by_source = _named(work, read_json(work.articles.path / "_sources.json") or [])
     return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, stage_states)],
             "ledger": ledger, "batches": batches, "workers": workers, "sources": changes, "by_source": by_source,
-            "paused": progress.paused, "labels": labels_by_run(work, order)}  # fmt: skip
+            "topics": topic_costs.paid(work), "paused": progress.paused, "labels": labels_by_run(work, order)}  # fmt: skip
 
 
 def _named(work: Workspace, by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline import runner
 from pipeline.core import plugins
 from pipeline.core.embedder import EmbeddedText
-from pipeline.core.errors import EndpointError, ModelError, Paused
+from pipeline.core.errors import ConfigError, ModelError, Paused
+from pipeline.job.run_options import RunOptions
 from pipeline.job.topic_options import EmbedderSpec, TopicOptions
+from pipeline.job.workspace import Workspace
 from pipeline.topics.embedders import embedded, openai
 from pipeline.topics.vectors import quantised
-from tests.conftest import ROOT, JobMaker
+from tests.conftest import ROOT, JobMaker, command, work_of
+from tests.openai_server import Server
 from tests.test_topics import SOURCES, corpus, groups, themed, topics_of, write_jsonl
 
 pytest.importorskip("graspologic_native")
@@ -92,6 +96,7 @@ class Embeddings(ThreadingHTTPServer):
         self.bodies: list[dict[str, Any]] = []
         self.faults: list[tuple[int, dict[str, Any], dict[str, str]]] = []  # answered first, one after the other
         self.as_base64 = True
+        self.takes: Callable[[str], bool] | None = None  # which texts it does not turn down
         self.hang_from: int | None = None  # the request from which on none is answered
         self.hanging = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
@@ -105,12 +110,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.bodies.append(body)
         if self.server.faults:
             return self._answer(*self.server.faults.pop(0))
+        if self.server.takes is not None and not all(map(self.server.takes, body["input"])):
+            return self._answer(400, {"error": {"message": "flagged", "code": "content_filter"}}, {})
         if self.server.hang_from is not None and len(self.server.bodies) >= self.server.hang_from:
             self.server.hanging.set()
             return time.sleep(2)
         self.server.paid.update(body["input"])
         data = [{"index": at, "embedding": self._vector(text)} for at, text in enumerate(body["input"])]
-        self._answer(200, {"data": data[::-1], "model": body["model"]}, {})
+        usage = {"prompt_tokens": sum(map(len, body["input"])), "total_tokens": sum(map(len, body["input"]))}
+        self._answer(200, {"data": data[::-1], "model": body["model"], "usage": usage}, {})
 
     def _vector(self, text: str) -> Any:
         vector = np.array([text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz항구과수원"], "<f4")
@@ -162,7 +170,7 @@ def test_what_does_not_pass_is_told_without_the_key(endpoint: Embeddings) -> Non
         embedder(endpoint, api_key="sk-secret-1").embed(texts("a"))
     assert "sk-secret-1" not in str(caught.value)
     endpoint.faults = [(400, {"error": {"message": "no such model"}}, {})]
-    with pytest.raises(EndpointError, match="status 400, no such model"):
+    with pytest.raises(Paused, match="HTTP 400: no such model"):
         embedder(endpoint).embed(texts("a"))
     secret = openai.Embedder(openai.Options(model="m", base_url="http://me:word@host/v1", api_key="sk-1"), Path())
     assert "word" not in json.dumps(secret.identity) and "sk-1" not in json.dumps(secret.identity)
@@ -198,6 +206,103 @@ def test_a_killed_run_goes_on_where_it_was(make_job: JobMaker, endpoint: Embeddi
     work = topics_of(path)
     assert len(endpoint.paid) == 60 and set(endpoint.paid.values()) == {1}
     assert all(topic is not None for topic in groups(work).values())
+
+
+PRICES = {"small": {"input": 1000.0}}  # a letter of what the endpoint counts costs a thousandth of a dollar
+
+
+def paid_job(make_job: JobMaker, endpoint: Embeddings, label: dict[str, Any] | None = None, **options: Any) -> Path:
+    spec = {"type": "openai", "model": "small", "base_url": endpoint.url, "at_once": 8, "prices": PRICES, **options}
+    sections = {"label": label} if label else {}
+    return make_job(corpus(), sources=SOURCES, topics={"embed": spec, "min_size": 4}, **sections)
+
+
+def spent(work: Workspace) -> float:
+    return float(runner.status(work)["topics"]["vectors"]["cost_usd"])
+
+
+def test_vectors_are_quoted_paid_and_told(make_job: JobMaker, endpoint: Embeddings) -> None:
+    path = paid_job(make_job, endpoint)
+    quoted = json.loads(command("topics", path, "--quote", "--json").stdout)["vectors"]
+    assert (quoted["texts"], quoted["requests"], endpoint.paid.total()) == (60, 8, 0)
+    work = topics_of(path)
+    letters = sum(len(text) for text in endpoint.paid)
+    assert spent(work) == pytest.approx(letters / 1000)
+    assert 0 < quoted["least_usd"] <= spent(work) <= quoted["most_usd"]
+    assert f"vectors ${letters / 1000:,.4f}" in command("status", path).stdout
+    assert json.loads(command("report", path, "--json").stdout)["topics_cost"]["vectors"]["cost_usd"] == spent(work)
+    again = json.loads(command("topics", path, "--quote", "--json").stdout)["vectors"]
+    assert (again["texts"], again["most_usd"], again["paid_usd"]) == (0, 0, spent(work))
+
+
+@pytest.mark.parametrize("where", ["label", "topics.embed"])
+def test_a_budget_is_kept(make_job: JobMaker, endpoint: Embeddings, where: str) -> None:
+    budget = {"budget_usd": 12.0}
+    path = paid_job(make_job, endpoint, label=budget) if where == "label" else paid_job(make_job, endpoint, **budget)
+    with pytest.raises(Paused, match=r"the budget of \$12.0000 is reached .* raise .*budget_usd"):
+        topics_of(path)
+    first = spent(work_of(path))
+    assert 0 < first <= 12.0
+    with pytest.raises(Paused, match="is reached"):
+        topics_of(path)
+    work = topics_of(path, "label.budget_usd=100", "topics.embed.budget_usd=100")
+    assert spent(work) > first and set(endpoint.paid.values()) == {1} and len(endpoint.paid) == 60
+
+
+def test_what_vectors_cost_counts_for_the_labels(make_job: JobMaker, endpoint: Embeddings, server: Server) -> None:
+    label = {"provider": "openai", "base_url": server.url, "parameters": {"max_output_tokens": 8}, "budget_usd": 100.0}
+    path = paid_job(make_job, endpoint, label=label)
+    work = topics_of(path)
+    with pytest.raises(Paused, match=r"elsewhere in the job"):
+        runner.run(work_of(path, f"label.budget_usd={spent(work) + 1e-9}"), RunOptions(last="label"))
+    assert not server.answered
+
+
+def test_an_unknown_price_keeps_no_budget(make_job: JobMaker, endpoint: Embeddings) -> None:
+    path = paid_job(make_job, endpoint, prices=None, budget_usd=1.0)
+    with pytest.raises(ConfigError, match=r"budget_usd of topics.embed: the price of 'small' is not known"):
+        topics_of(path)
+    assert not endpoint.bodies
+
+
+def test_one_text_that_is_turned_down_costs_no_other_its_vector(
+    make_job: JobMaker, endpoint: Embeddings, caplog: pytest.LogCaptureFixture
+) -> None:
+    turned_down = str(themed("harbour", 3)["title"])
+    endpoint.takes = lambda text: turned_down not in text
+    path = paid_job(make_job, endpoint)
+    work = topics_of(path)
+    assert "1 texts are turned down" in caplog.text and "content_filter" in caplog.text
+    reasons = {row["id"]: row["reason"] for row in work.topic_table.articles().to_pylist() if row["reason"]}
+    assert reasons == {"harbour-3": "says_nothing"}
+    asked = len(endpoint.bodies)
+    topics_of(path)
+    assert len(endpoint.bodies) == asked
+
+
+def test_a_spent_quota_pauses_and_a_limit_is_waited_for(make_job: JobMaker, endpoint: Embeddings) -> None:
+    path = paid_job(make_job, endpoint)
+    quota = {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota"}}
+    endpoint.faults = [(429, {"error": {"message": "slow down"}}, {"retry-after-ms": "20"}), (429, quota, {})]
+    with pytest.raises(Paused, match="no credit left"):
+        topics_of(path)
+    assert len(endpoint.bodies) == 2
+    topics_of(path)
+    assert set(endpoint.paid.values()) == {1}
+
+
+@pytest.mark.parametrize("broken", ["count", "length", "numbers"])
+def test_vectors_that_are_none_are_not_stored(make_job: JobMaker, endpoint: Embeddings, broken: str) -> None:
+    vectors = {"count": [[1.0]], "length": [[1.0, 2.0]] + [[1.0]] * 7, "numbers": [[float("nan"), 1.0]] * 8}[broken]
+    data = [{"index": at, "embedding": vector} for at, vector in enumerate(vectors)]
+    endpoint.faults = [(200, {"data": data, "model": "small", "usage": {"prompt_tokens": 5}}, {})]
+    path = paid_job(make_job, endpoint)
+    with pytest.raises(Paused, match="came"):
+        topics_of(path)
+    work = topics_of(path)
+    assert set(endpoint.paid.values()) == {1} and spent(work) > 0
+    money = runner.status(work)["topics"]["vectors"]
+    assert money["lost_requests"] == 1 and money["lost_usd"] > 0
 
 
 # --- a model of the hub's form ---

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.commands.evaluate import Evaluation
     from pipeline.commands.prompt import Difference
     from pipeline.commands.takedown import Takedown
+    from pipeline.commands.topic_costs import TopicQuote
     from pipeline.label.cost.estimate import Quote
     from pipeline.publish.planning import Plan
     from pipeline.versions.diff import Diff
@@ -113,6 +114,34 @@ def quote(estimate: Quote) -> None:
         print(f"paid already: ${estimate.paid_usd:,.4f}")
     for note in estimate.notes:
         print(f"note: {note}")
+
+
+def topic_quote(estimate: TopicQuote) -> None:
+    """Print what topics are still to cost: vectors of an endpoint, names by a model."""
+    if vectors := estimate.vectors:
+        print(
+            f"vectors: {vectors.texts:,} texts have none; {vectors.requests:,} requests to {', '.join(vectors.models)}"
+        )
+        print(f"  tokens   {vectors.tokens:,}, at most {vectors.most_tokens:,}")
+        if vectors.least_usd is not None:
+            print(f"  price    ${vectors.least_usd:,.4f}, at most ${vectors.most_usd:,.4f}")
+        if vectors.paid_usd:
+            print(f"paid already: ${vectors.paid_usd:,.4f}")
+    if estimate.names:
+        print("names of topics, each of them an article of a job of their own:")
+        quote(estimate.names)
+    for note in (*(estimate.vectors.notes if estimate.vectors else ()), *estimate.notes):
+        print(f"note: {note}")
+
+
+def quote_of_all(estimate: Quote, topics: TopicQuote | None) -> None:
+    """Print what the rest of a job takes and costs, with its topics."""
+    quote(estimate)
+    if topics:
+        topic_quote(topics)
+        rest = estimate.rest_usd or (estimate.input_usd, estimate.most_usd)
+        if topics.usd and rest[0] is not None and rest[1] is not None:
+            print(f"in all   ${rest[0] + topics.usd[0]:,.4f} to ${rest[1] + topics.usd[1]:,.4f} for labels and topics")
 
 
 def plan(planned: Plan, job: str) -> None:

@@ -76,12 +76,16 @@ def run(
 @AS_JSON
 def quote(job: Job, sample: int | None, as_json: bool) -> None:
     from pipeline import runner
-    from pipeline.commands import quote
+    from pipeline.commands import quote, topic_costs
 
     work = job.workspace()
     runner.run(work, RunOptions(last="filter"))
+    topics = topic_costs.quote_of_run(work)
+    if topics and not topic_costs.are_labels_paid(work):
+        return output.say({"topics": topics.as_dict()}, as_json, lambda: output.topic_quote(topics))
     estimate = quote.quote(work, sample or 0)
-    output.say(asdict(estimate), as_json, lambda: output.quote(estimate))
+    told = asdict(estimate) | ({"topics": topics.as_dict()} if topics else {})
+    output.say(told, as_json, lambda: output.quote_of_all(estimate, topics))
 
 
 @job_command("collect", "Read the sources into articles.", f"collect {QUICKSTART}")

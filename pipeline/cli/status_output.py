@@ -23,12 +23,29 @@ def status(report: dict[str, Any]) -> None:
             print(f"{'':9}{counts}  {'':14} {source['title'][:_TITLE]}{': ' if reasons else ''}{reasons}")
     batches(report["batches"])
     workers(report["workers"])
+    if report["topics"]:
+        print(f"topics: {topics_paid(report['topics'])}{_in_all(report)}")
     if len(report["labels"]) > 1:
         print("labels: " + ", ".join(f"{run['labels']:,} by {run['name']}" for run in report["labels"]))
     if report["paused"]:
         print(f"paused: {report['paused']}; the same command goes on")
     if report.get("held_back"):
         print(report["held_back"])
+
+
+def topics_paid(topics: dict[str, dict[str, Any]]) -> str:
+    """Return what vectors and names of topics cost, where they were paid."""
+    parts = []
+    for name, totals in topics.items():
+        unknown = f" and {totals['unpriced']:,} replies at an unknown price" if totals["unpriced"] else ""
+        lost = f", at most ${totals['lost_usd']:,.4f} for replies that never arrived" if totals["lost_usd"] else ""
+        parts.append(f"{name} ${totals['cost_usd']:,.4f}{unknown}{lost}")
+    return ", ".join(parts)
+
+
+def _in_all(report: dict[str, Any]) -> str:
+    whole = sum(totals["cost_usd"] for totals in (report["ledger"], *report["topics"].values()))
+    return f"; ${whole:,.4f} with the labels" if report["ledger"]["records"] else ""
 
 
 def batches(rows: list[dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ _WIDTH = 100  # characters of a line of words
 @click.option("--diff", is_flag=True, help="Which topics were born, died, were split or merged in the last round.")
 @click.option("--merge", metavar="ID,ID", help="Make these topics one, for good.")
 @click.option("--rename", nargs=2, metavar="ID NAME", help="Give a topic a name, for good.")
-@click.option("--quote", is_flag=True, help="What names by a model will cost, before they are paid.")
+@click.option("--quote", is_flag=True, help="What vectors and names by a model will cost, before they are paid.")
 @click.option("--refit", is_flag=True, help="Group all articles anew; topics that go on keep their ids.")
 @AS_JSON
 def topics(
@@ -39,9 +38,7 @@ def topics(
     if quote:
         if merge or rename or picture:
             raise click.UsageError("--quote only tells a price; give --merge, --rename and --map without it")
-        runner.run_topics(work, refit, named=False)
-        estimate = topics.quote(work)
-        return output.say(asdict(estimate), as_json, lambda: output.quote(estimate))
+        return _quote(work, refit, as_json)
     runner.run_topics(work, refit)
     if merge or rename:
         with work.locked():
@@ -62,6 +59,18 @@ def topics(
     else:
         report = topics.overview(work)
         output.say(report, as_json, lambda: _table(report, work))
+
+
+def _quote(work: Workspace, refit: bool, as_json: bool) -> None:
+    from pipeline import runner
+    from pipeline.commands import topic_costs
+    from pipeline.job.run_options import RunOptions
+
+    runner.run(work, RunOptions(last="filter"))
+    if not topic_costs.lacks_vectors(work):  # else they would be paid
+        runner.run_topics(work, refit, named=False)
+    estimate = topic_costs.quote(work)
+    output.say(estimate.as_dict(), as_json, lambda: output.topic_quote(estimate))
 
 
 def _numbers(given: str) -> list[int]:

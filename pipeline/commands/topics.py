@@ -8,11 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.commands import quote as quoting
-from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.errors import InputError
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
-from pipeline.label.cost.estimate import Quote
 from pipeline.topics import by_hand, comparison, stage
 
 _TITLE = 80  # characters
@@ -52,16 +50,6 @@ def one_row(work: Workspace, topic: int) -> dict[str, Any]:
         ids = ", ".join(str(row["id"]) for row in sorted(rows, key=lambda row: row["id"])[:20])
         raise InputError(f"{work.topic_table.path}: no topic {topic}; there are: {ids or 'none'}")
     return row
-
-
-def quote(work: Workspace) -> Quote:
-    """Return what names by the model of `topics.names` will cost."""
-    naming = stage.naming_job(work)
-    if naming is None:
-        raise ConfigError(
-            f"{work.config.file}: topics.names: no model is named; topics are named by their words, for nothing"
-        )
-    return quoting.quote(naming)
 
 
 def changes(work: Workspace) -> dict[str, Any]:

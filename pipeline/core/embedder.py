@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,12 +12,22 @@ from pipeline.core.plugin import Plugin
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.core.contracts import Provider
+
 
 class EmbeddedText(NamedTuple):
     """The head of an article, as an embedder is given it."""
 
     text: str
     language: str | None  # ISO 639-1; None: unknown
+
+
+class VectorEndpoint(NamedTuple):
+    """Who is asked for vectors: `provider` takes requests of one message a text, and has handed their vectors to `keep` before it
+    returns a reply; `options` are those of a section `label` (limits, budget, prices)."""
+
+    provider: Provider
+    options: Any
 
 
 class Embedder(Plugin):
@@ -57,6 +67,19 @@ class Embedder(Plugin):
 
     def load(self, state: bytes) -> None:
         """Take what `fit` returned, in this run or in an earlier one."""
+
+    def endpoint(self, keep: Callable[[Any, np.ndarray[Any, Any]], None]) -> VectorEndpoint:
+        """Return who is asked for vectors where that is an endpoint, which may cost money.
+
+        The stage then asks it `batch` texts at a time through a ledger of the job, and does not call `embed`.  `keep(request,
+        vectors)` stores vectors, a row for each message, durably.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def is_asked(cls) -> bool:
+        """Return whether the class has an `endpoint` of its own."""
+        return cls.endpoint is not Embedder.endpoint
 
     @classmethod
     def fits(cls) -> bool:

@@ -101,6 +101,16 @@ class Workspace:
         return self.path / "topics.vectors"
 
     @property
+    def vectors_ledger(self) -> Path:
+        """Return the ledger of what vectors of an endpoint were asked for, and cost."""
+        return self.topic_vectors / "ledger.sqlite"
+
+    @property
+    def names_ledger(self) -> Path:
+        """Return the ledger of the names of topics that a model gave, where their job names no other."""
+        return self.topic_table.path / "naming" / "ledger.sqlite"
+
+    @property
     def requests(self) -> Folder:
         return Folder(self.path / "requests")
 

@@ -53,6 +53,22 @@ def _paid_for_nothing(work: Workspace, opened: Ledger) -> list[dict[str, Any]]:
     return [{"reason": reason, "replies": replies[reason], "cost_usd": dollars[reason]} for reason in by_cost]
 
 
+def spent_on_labels(work: Workspace) -> float:
+    """Return the most that labels may have cost so far, in US dollars; what is under way counts."""
+    return _spent(work.ledger_target, work.config.name) if has_ledger(work) else 0.0
+
+
+def spent_on_vectors(work: Workspace) -> float:
+    """Return the most that vectors of an endpoint (`topics.embed`) may have cost so far: of the job's budget, too."""
+    return _spent(work.vectors_ledger, work.config.name) if work.vectors_ledger.exists() else 0.0
+
+
+def _spent(target: Path | str, job: str) -> float:
+    with closing(open_ledger_to_read(target, job)) as opened:
+        money = opened.report.spending()
+        return money.spent + money.lost + money.reserved
+
+
 def check_ledger(work: Workspace) -> str:
     """Read the whole ledger; return where it is.  Raises InputError where it is damaged."""
     with opened_ledger(work) as opened:

@@ -32,7 +32,7 @@ from pipeline.label.cost import estimate
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import OnFinished, RunContext
-from pipeline.label.job_ledger import check_ledger_is_this_jobs
+from pipeline.label.job_ledger import check_ledger_is_this_jobs, spent_on_vectors
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.outcome import Outcome, tell
 from pipeline.label.request_rows import OpenShard
@@ -57,6 +57,7 @@ def run(work: Workspace, options: RunOptions, find_near_copies: FindNearCopies |
     builder = RequestBuilder(work, refit=work.config.label.refit)
     builder.describe(builder.run_id)  # by it `runs` knows this spelling, also where the run is broken off
     ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
+    ledger.claims.elsewhere_usd = spent_on_vectors(work)
     try:
         _LabelRun(work, options, builder, ledger).run(find_near_copies)
     finally:

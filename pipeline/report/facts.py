@@ -68,6 +68,7 @@ def _facts(work: Workspace, labels: Sequence[Folder], stages: Collection[str] | 
         "turned_away": {},
         "review": None,
         "cost": cost,
+        "topics_cost": status["topics"],
         "speed": spending.speed(rows, log),
         "quote": spending.quote(work.quote_file, cost["usd"] if cost else 0.0, log),
         "comparison": None,

@@ -77,6 +77,10 @@ def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
         per = f"{words.dollars(cost['per_1000'])} for 1,000 labels" if cost["per_1000"] else ""
         beside = "; ".join(filter(None, (per, words.in_all(cost))))
         shown.append((words.paid(cost["labels_usd"], cost["unpriced"]), "paid", beside))
+    if topics := facts["topics_cost"]:
+        parts = {name: words.paid(totals["cost_usd"], totals["unpriced"]) for name, totals in topics.items()}
+        whole = words.dollars(sum(totals["cost_usd"] for totals in topics.values()))
+        shown.append((whole, "paid for topics", ", ".join(f"{name} {price}" for name, price in parts.items())))
     if pace:
         shown.append((f"{pace:,.1f}" if pace < 100 else f"{pace:,.0f}", "articles a second", "while labelling"))
     return shown

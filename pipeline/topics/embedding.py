@@ -15,9 +15,10 @@ from pipeline.core.embedder import EmbeddedText, Embedder
 from pipeline.core.files import digest_of, write_bytes
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
+from pipeline.topics.asking import ask_missing
 from pipeline.topics.space import Space
 from pipeline.topics.texts import Key, Texts
-from pipeline.topics.vectors import Matrix, VectorStore, embed_missing
+from pipeline.topics.vectors import Matrix, VectorStore, embed_missing, in_order, quantised
 
 _FITTED_ON = 20_000  # articles, those with the smallest digests: a sample at random that no order of sources changes
 
@@ -52,19 +53,32 @@ def embedded(
                 embedder.load((work.topic_vectors / file).read_bytes())
             store = VectorStore.of(work.topic_vectors, name, embedder.identity)
             identities.append(digest_of(embedder.identity))
-            parts.append(_vectors(texts, embedder, store, numbers))
+            parts.append(_vectors(work, texts, embedder, store, numbers))
     return Embedding(Space(tuple(parts)), identities, learnt)
 
 
-def _vectors(texts: Texts, embedder: Embedder, store: VectorStore, numbers: dict[Key, int]) -> Matrix:
+def _vectors(work: Workspace, texts: Texts, embedder: Embedder, store: VectorStore, numbers: dict[Key, int]) -> Matrix:
     head_of: list[Key] = [b""] * len(numbers)
     for key, head, _ in texts.heads(embedder.characters):
         row = numbers[
             key
         ]  # a text may stand there twice, in two languages: the order of sources must not say which counts
         head_of[row] = min(head, head_of[row] or head)
-    embed_missing(texts, embedder, store, head_of)
+    if missing := store.missing(head_of):
+        _add_missing(work, texts, embedder, store, missing)
     return store.matrix(head_of)
+
+
+def _add_missing(work: Workspace, texts: Texts, embedder: Embedder, store: VectorStore, missing: set[Key]) -> None:
+    """Embed the heads that have no vector yet: here, or by an endpoint that is asked."""
+    if not embedder.is_asked():
+        return embed_missing(texts, embedder, store, missing)
+
+    def add(keys: Sequence[Key], vectors: Any) -> None:
+        store.add(keys, quantised(vectors))
+
+    requests = -(-len(missing) // embedder.batch)
+    ask_missing(work, embedder, add, store.width, in_order(texts, embedder, sorted(missing)), requests)
 
 
 def _state(folder: Path, kept: str | None, name: str, embedder: Embedder, texts: Texts) -> str:

@@ -20,7 +20,7 @@ from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
 from pipeline.topics.names import MOST_CHARACTERS, MOST_WORDS, Question, is_alike
 
-PROMPT, _TASK = "topic-names/v1", "topic"
+NAME, PROMPT, _TASK = "naming", "topic-names/v1", "topic"
 _SHARD = "topics"
 _DOCUMENT = 240  # characters of an article
 _TIMES = 3  # that names are asked for, where some are taken
@@ -34,7 +34,7 @@ def workspace(work: Workspace, options: TopicOptions) -> Workspace | None:
     given = options.names
     changes: dict[str, Any] = {"task": _TASK} | ({} if given.prompt else {"prompt": PROMPT})
     config = JobConfig(
-        name="naming",
+        name=NAME,
         workspace=work.topic_table.path,
         sources=[{"type": "files"}],  # type: ignore[list-item]
         label=given.model_copy(update=changes),

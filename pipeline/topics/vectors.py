@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.embedder import Embedder
+from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, write_json
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.progress import progress_bar
@@ -48,10 +49,15 @@ class VectorStore:
     @classmethod
     def of(cls, folder: Path, name: str, identity: dict[str, Any]) -> VectorStore:
         """Return the store of an embedder in the job's folder of vectors; what it is of is told in a file beside them."""
-        path = folder / f"{name}-{digest_of(identity)[:12]}"
-        if not (path / "_identity.json").exists():
-            write_json(path / "_identity.json", identity)
-        return cls(path)
+        store = cls.at(folder, name, identity)
+        if not (store.path / "_identity.json").exists():
+            write_json(store.path / "_identity.json", identity)
+        return store
+
+    @classmethod
+    def at(cls, folder: Path, name: str, identity: dict[str, Any]) -> VectorStore:
+        """Return the store of an embedder to look at, be it there or not."""
+        return cls(folder / f"{name}-{digest_of(identity)[:12]}")
 
     @cached_property
     def _rows(self) -> dict[Key, tuple[int, int]]:
@@ -66,15 +72,26 @@ class VectorStore:
     def _files(self) -> list[Path]:
         return sorted(self.path.glob("[0-9]*.parquet"))
 
+    @property
+    def width(self) -> int:
+        """The numbers of a vector; 0 where there is none yet."""
+        files = self._files
+        return int(pq.read_schema(files[0]).field("vector").type.byte_width) if files else 0
+
     def missing(self, keys: Iterable[Key]) -> set[Key]:
         """Return the keys that have no vector yet."""
         return {key for key in keys if key not in self._rows}
 
     def add(self, keys: Sequence[Key], vectors: Matrix) -> None:
-        """Store vectors in a file of their own."""
+        """Store vectors in a file of their own.  Raises InputError where they are longer or shorter than those that are there."""
         files = self._files
         number = 1 + (int(files[-1].stem) if files else 0)
         size = vectors.shape[1]
+        if files and size != self.width:
+            raise InputError(
+                f"{self.path}: holds vectors of {self.width} numbers, and now they have {size}: another model answers under the "
+                "same name; name it otherwise, or delete the folder"
+            )
         table = pa.table(
             {
                 "text": pa.array(keys, pa.binary(KEY_BYTES)),
@@ -89,8 +106,7 @@ class VectorStore:
     def matrix(self, keys: Sequence[Key]) -> Matrix:
         """Return the vectors of keys, a row each.  All of them must be there."""
         wanted = [self._rows[key] for key in keys]
-        files = self._files
-        size = pq.read_schema(files[0]).field("vector").type.byte_width if files else 0
+        files, size = self._files, self.width
         matrix = np.zeros((len(keys), size), np.int8)
         by_file: dict[int, list[tuple[int, int]]] = {}
         for row, (number, at) in enumerate(wanted):
@@ -103,15 +119,12 @@ class VectorStore:
         return matrix
 
 
-def embed_missing(texts: Texts, embedder: Embedder, store: VectorStore, keys: Iterable[Key]) -> None:
+def embed_missing(texts: Texts, embedder: Embedder, store: VectorStore, missing: set[Key]) -> None:
     """Embed the heads that have no vector yet, in the order of their keys: so the batches, and with them the last bits of a vector,
     do not depend on the order of the sources; nor on a kill, since what is done is the first of them."""
-    missing = store.missing(keys)
-    if not missing:
-        return
     with progress_bar("topics", len(missing), "articles") as bar:
         for some in (
-            _as_read(texts, embedder, missing) if embedder.alone else _in_order(texts, embedder, sorted(missing))
+            _as_read(texts, embedder, missing) if embedder.alone else in_order(texts, embedder, sorted(missing))
         ):
             vectors = embedder.embed([given for _, given in some])
             store.add([key for key, _ in some], quantised(vectors))
@@ -132,7 +145,7 @@ def _as_read(texts: Texts, embedder: Embedder, missing: set[Key]) -> Iterator[li
         yield list(waiting.items())
 
 
-def _in_order(texts: Texts, embedder: Embedder, missing: list[Key]) -> Iterator[list[tuple[Key, Any]]]:
+def in_order(texts: Texts, embedder: Embedder, missing: list[Key]) -> Iterator[list[tuple[Key, Any]]]:
     """Yield missing heads with their keys in order, a batch at a time; as many are in memory as `_CHARACTERS` allows."""
     waiting: list[tuple[Key, Any]] = []
     at_once = max(embedder.batch, _CHARACTERS // embedder.characters)

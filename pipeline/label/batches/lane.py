@@ -144,9 +144,11 @@ class BatchLane:
         money = self._ledger.report.spending()
         lost = f", and at most ${money.lost:,.4f} for replies that never arrived" if money.lost else ""
         held = f", ${money.reserved:,.4f} reserved" if money.reserved else ""
+        elsewhere = self._ledger.claims.elsewhere_usd
+        beside = f", ${elsewhere:,.4f} elsewhere in the job" if elsewhere else ""
         return (
             f"the budget of ${self._context.budget_usd or 0.0:,.4f} does not reach for another request (${money.spent:,.4f} spent"
-            f"{held}{lost}); raise label.budget_usd to go on"
+            f"{beside}{held}{lost}); raise label.budget_usd to go on"
         )
 
     # --- submitting ---

@@ -27,14 +27,12 @@ class CostBound:
         self.tariff = Tariff(asked, input_usd, output_usd, 1.0, most_output or 0)
         self._ratio, self._replies, self._output = 0.0, 0, 0  # as seen since the tariff was raised
 
-    def check(self, model: str) -> None:
+    def check(self, model: str, budget: str = "label.budget_usd") -> None:
         """Raise ConfigError where a budget cannot be kept at all."""
         if self._price is None:
-            raise ConfigError(f"label.budget_usd: {unknown(model)}")
+            raise ConfigError(f"{budget}: {unknown(model)}")
         if self._most_output is None:
-            raise ConfigError(
-                "label.budget_usd: needs label.parameters.max_output_tokens, or a reply may cost anything"
-            )
+            raise ConfigError(f"{budget}: needs label.parameters.max_output_tokens, or a reply may cost anything")
 
     def dollars(self, size: int, room: int = 1) -> float:
         """Return the most dollars that one attempt of a request of so many bytes can cost, whose reply may have `room` times as

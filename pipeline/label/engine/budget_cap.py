@@ -82,8 +82,8 @@ class BudgetCap:
         self._stop.wake()
         if tariff.unpriced is not None:
             self._stop.pause(
-                f"{asked} was asked for and {tariff.unpriced} answers, whose price is not known, so label.budget_usd cannot be "
-                f"kept: {unknown(tariff.unpriced)}"
+                f"{asked} was asked for and {tariff.unpriced} answers, whose price is not known, so "
+                f"{self._context.budget_name} cannot be kept: {unknown(tariff.unpriced)}"
             )
         elif tariff[1:3] != before[1:3]:
             dollars = f"${tariff.input_usd * 1e6:,.2f} and ${tariff.output_usd * 1e6:,.2f}"

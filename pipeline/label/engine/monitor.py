@@ -83,9 +83,14 @@ class Monitor:
     """
 
     def __init__(
-        self, bar: tqdm[Any], events: EventLog, cost_usd: float = 0.0, quoted_usd: float | None = None
+        self,
+        bar: tqdm[Any],
+        events: EventLog,
+        cost_usd: float = 0.0,
+        quoted_usd: float | None = None,
+        stage: str = "label",
     ) -> None:
-        self._bar, self.events, self._quoted = bar, events, quoted_usd
+        self._bar, self.events, self._quoted, self._stage = bar, events, quoted_usd, stage
         self.cost_usd, self.unpriced = cost_usd, 0
         self.done, self.answered, self.tokens, self.retries, self.refused = 0, 0, 0, 0, 0
         self.served: Counter[str] = Counter()  # answers by the model that gave them
@@ -161,7 +166,7 @@ class Monitor:
             self.events.write("progress", **self.summary(), in_flight=in_flight, requests_per_second=round(requests, 1))
             if self._bar.disable:
                 line = self._line(requests, tokens, in_flight, shut_for)
-                _log.info(f"label: {self.done:,}/{self._bar.total or 0:,}, {line}")
+                _log.info(f"{self._stage}: {self.done:,}/{self._bar.total or 0:,}, {line}")
 
     def _line(self, requests: float, tokens: float, in_flight: int, shut_for: float) -> str:
         cost = _dollars(self.cost_usd) + (" + unknown" if self.unpriced else "")

@@ -116,9 +116,11 @@ class RequestQueue:
         if not self.claimed:
             money = await asyncio.to_thread(self._ledger.report.spending)
             if not money.reserved:  # by another worker
+                claims, name = self._ledger.claims, self._context.budget_name
+                beside = f", ${claims.elsewhere_usd:,.4f} elsewhere in the job" if claims.elsewhere_usd else ""
                 lost = f", and at most ${money.lost:,.4f} for replies that never arrived" if money.lost else ""
                 return (
                     f"the budget of ${self._context.options.budget_usd:,.4f} is reached "
-                    f"(${money.spent:,.4f} spent{lost}); raise label.budget_usd to go on"
+                    f"(${money.spent:,.4f} spent{beside}{lost}); raise {name} to go on"
                 )
         return None

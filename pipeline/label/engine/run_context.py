@@ -56,6 +56,7 @@ class RunContext:
         on_finished: OnFinished,
         retry_rejected: bool = False,
         answering: Answering | None = None,
+        budget_name: str = "label.budget_usd",
     ) -> None:
         self._retry_rejected = retry_rejected
         self.builder, self.ledger, self.options = builder, ledger, options
@@ -68,11 +69,11 @@ class RunContext:
         self.prices = Prices(options.prices, provider.base_url)
         asked = digest_of([provider.identity, self.prices.table(self.model)])
         self.bound = CostBound(asked, self.prices.of(self.model), most_output)
-        self.budget_usd = options.budget_usd if self.pool is None else None
+        self.budget_usd, self.budget_name = options.budget_usd if self.pool is None else None, budget_name
         self.token_estimate = TokenEstimate(most_output)
         self.context_fit = ContextFit(builder, options.on_too_long, most_output)
         if self.budget_usd is not None:
-            self.bound.check(self.model or builder.provider_name)
+            self.bound.check(self.model or builder.provider_name, budget_name)
 
     def _answer_here(self, tasks: Iterable[Task], count: int) -> Iterator[Answered]:
         return map(answerer(self.provider), (task.given for task in tasks))

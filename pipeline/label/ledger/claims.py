@@ -59,6 +59,7 @@ class Claims:
     def __init__(self, database: Database) -> None:
         self._database, self.tariffs = database, Tariffs(database)
         self._worker = ""
+        self.elsewhere_usd = 0.0  # spent of the same budget in another ledger of the job
 
     def start(self, asked: str) -> None:
         """Become a worker.  `asked` says whose tariff its reservations follow."""
@@ -81,7 +82,7 @@ class Claims:
     def of_worker(self, worker: str) -> Claims:
         """Return the claims of another worker, which has no process (a batch)."""
         claims = Claims(self._database)
-        claims._worker = worker
+        claims._worker, claims.elsewhere_usd = worker, self.elsewhere_usd
         return claims
 
     def claim(
@@ -134,7 +135,7 @@ class Claims:
             "SELECT (SELECT coalesce(sum(spent_usd + lost_usd), 0) FROM workers)"
             " + (SELECT coalesce(sum(reserved_usd), 0) FROM claims)"
         )
-        return float(used)
+        return float(used) + self.elsewhere_usd
 
     def _insert(self, wanted: Sequence[Wanted], raised: int) -> set[bytes]:
         """Claim what is free; return the keys of that."""

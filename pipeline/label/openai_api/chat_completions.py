@@ -76,7 +76,7 @@ def _read(value: dict[str, Any], choice: dict[str, Any], headers: Any) -> Reply:
         request_id=headers.get("x-request-id") or _string(value.get("id")),
         usage=_usage(as_dict(value.get("usage"))),
         tier=_string(value.get("service_tier")),
-        billed_usd=_dollars(headers.get(COST_HEADER)),
+        billed_usd=dollars_in(headers.get(COST_HEADER)),
         reasoning="" if text or refusal else _reasoning(message),
     )
 
@@ -89,7 +89,7 @@ def _finish(choice: dict[str, Any], value: dict[str, Any], text: str, refusal: s
     if refusal:
         return "refusal"
     details = as_dict(as_dict(value.get("usage")).get("completion_tokens_details"))
-    has_reasoned = _reasoning(as_dict(choice.get("message"))) or _count(details.get("reasoning_tokens"))
+    has_reasoned = _reasoning(as_dict(choice.get("message"))) or count(details.get("reasoning_tokens"))
     return EXHAUSTED if has_reasoned and finish_of(reason) == "cut" else reason
 
 
@@ -116,11 +116,11 @@ def _text(content: Any) -> str:
 def _usage(usage: dict[str, Any]) -> Usage:
     details = as_dict(usage.get("prompt_tokens_details"))
     written = details.get("cache_write_tokens") or details.get("cache_creation_tokens")
-    cached = _count(details.get("cached_tokens"))
-    return Usage(_count(usage.get("prompt_tokens")), cached, _count(usage.get("completion_tokens")), _count(written))
+    cached = count(details.get("cached_tokens"))
+    return Usage(count(usage.get("prompt_tokens")), cached, count(usage.get("completion_tokens")), count(written))
 
 
-def _dollars(text: str | None) -> float | None:
+def dollars_in(text: str | None) -> float | None:
     """Return an amount of money in a header, None for what is none."""
     try:
         amount = float(text or "")
@@ -129,7 +129,7 @@ def _dollars(text: str | None) -> float | None:
     return amount if 0 <= amount < inf else None
 
 
-def _count(value: Any) -> int | None:
+def count(value: Any) -> int | None:
     """Return a number of tokens, None for what is not plausible."""
     if value is None or isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST_TOKENS:
         return None
@@ -148,7 +148,7 @@ def model_info(entry: Any) -> ModelInfo:
     """Return what an entry of the list of models says; servers call the context differently (vLLM, OpenRouter, llama.cpp, ...)."""
     entry = as_dict(entry)
     lengths = (entry.get("max_model_len"), entry.get("context_length"), entry.get("context_window"))
-    sizes = map(_count, (*lengths, as_dict(entry.get("meta")).get("n_ctx")))
+    sizes = map(count, (*lengths, as_dict(entry.get("meta")).get("n_ctx")))
     date = entry.get("shutdown_date") or entry.get("deprecation_date")
     return ModelInfo(
         str(entry.get("id")), str(date)[:10] if date else None, next((size for size in sizes if size), None)

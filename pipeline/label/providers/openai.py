@@ -7,34 +7,24 @@ the labelling engine.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, model_validator
 
-from pipeline.core import contracts
 from pipeline.core.batch_api import BatchApi
-from pipeline.core.coroutines import run_coroutine
-from pipeline.core.errors import ConfigError, EndpointError, Paused, RequestFailed
+from pipeline.core.errors import RequestFailed
 from pipeline.core.finish import EXHAUSTED
 from pipeline.core.options import Options as Base
 from pipeline.core.options import in_key
-from pipeline.core.proxies import PROXY_ASKS
-from pipeline.core.types import Article, ModelInfo, Reply, Request
+from pipeline.core.types import Article, Reply, Request
 from pipeline.job.label_options import LabelOptions
-from pipeline.label.openai_api import batches, chat_completions, failures, rate_limits, spellings
+from pipeline.label.openai_api import batches, chat_completions, failures, spellings
 from pipeline.label.openai_api.compatibility import ParameterCompatibility, refused
-from pipeline.label.openai_api.connection import Connection
+from pipeline.label.openai_api.endpoint import Endpoint
 from pipeline.label.openai_api.error_body import ErrorBody, read_error
 from pipeline.label.openai_api.other_ways import other_ways
 
-DEFAULT_MODEL = "gpt-6-luna"
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-LIST_SECONDS = 10
-_NO_KEY = "no API key: set OPENAI_API_KEY"
 # what OpenAI gives a reply of its flex tier; cut off sooner it is billed, sent again, and billed again
 FLEX_SECONDS = 900.0
 _NOT_PARAMETERS = {
@@ -66,35 +56,23 @@ class Options(Base):
         return self
 
 
-class Provider(contracts.Provider):
+class Provider(Endpoint):
     """A model behind chat completions."""
 
     asks_otherwise = (EXHAUSTED,)
 
     def __init__(self, label: LabelOptions, options: Options) -> None:
-        self.model: str = label.model or DEFAULT_MODEL
-        self.base_url = (label.base_url or os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
-        address = urlsplit(self.base_url)
-        if address.scheme not in ("http", "https"):
-            raise ConfigError(f"label.base_url: {self.base_url!r} is no http(s) address")
-        if address.query or address.fragment:
-            raise ConfigError("label.base_url: an address with '?' or '#' cannot be completed; it ends like .../v1")
-        key = label.api_key.get_secret_value() if label.api_key else os.environ.get("OPENAI_API_KEY", "")
-        headers = {name: value.get_secret_value().strip() for name, value in label.headers.items()}
-        self._connection = Connection(self.base_url, key.strip(), headers)
+        super().__init__(label)
         self._parameters = chat_completions.as_chat(in_key(options, exclude_none=True))
         self.max_output_tokens = chat_completions.most_output(self._parameters)
         self.tier = self._parameters.get("service_tier")
         self.reply_seconds = FLEX_SECONDS if self.tier == "flex" else None
-        self._limit_headers: tuple[str | None, ...] = ()
         self.compatibility = ParameterCompatibility()
 
     @property
     def identity(self) -> dict[str, Any]:
         """Endpoint (without a user), model and parameters."""
-        address = urlsplit(self.base_url)
-        endpoint = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
-        return {"endpoint": endpoint, "model": self.model, "parameters": self._parameters}
+        return {"endpoint": self._endpoint, "model": self.model, "parameters": self._parameters}
 
     def spellings(self) -> Iterator[dict[str, Any]]:
         """Yield identities with the parameters as earlier job files may have spelled them."""
@@ -109,20 +87,6 @@ class Provider(contracts.Provider):
         """Ask with the parameters that the endpoint was found to take."""
         self.compatibility.changes = changes
         self.compatibility.on_change = lambda message: on_change(message, self.compatibility.changes)
-
-    async def open(self) -> None:
-        """Open the session.  Raises Paused for a key that is missing, EndpointError for one that cannot be one."""
-        self._check_key()
-        await self._connection.open()
-
-    def _check_key(self) -> None:
-        """Raise Paused where there is no key for OpenAI itself; another server may need none."""
-        if self.base_url == DEFAULT_BASE_URL and not self._connection.is_authorised:
-            raise Paused(f"{_NO_KEY} (in the environment, or in .env beside the job file)")
-
-    async def close(self) -> None:
-        """Close the session."""
-        await self._connection.close()
 
     async def ask(self, request: Request) -> Reply:
         """Make one attempt.  Raises RequestFailed."""
@@ -144,7 +108,7 @@ class Provider(contracts.Provider):
         """Post a body, changed as the endpoint takes it.  Of the parameters that are `tentative` nothing is learned."""
         while True:
             sent = self.compatibility.adapt(body)
-            status, data, headers = await self._post(sent)
+            status, data, headers = await self._post("/chat/completions", sent)
             inside = None
             if 200 <= status < 300:
                 try:
@@ -172,20 +136,12 @@ class Provider(contracts.Provider):
             return True  # others have found out meanwhile
         return self.compatibility.learn(sent, status, error.parameter, error.text)
 
-    async def _post(self, body: dict[str, Any]) -> tuple[int, bytes, Any]:
-        """Return (status, body, headers).  Raises RequestFailed where nothing arrives."""
-        answer = await self._connection.send("POST", "/chat/completions", body)
-        self._note_limits(answer[2])
-        return answer
-
     # --- the Batch API ---
 
     def batch_api(self) -> BatchApi:
         """Return the endpoint's Batch API, by the same address, key, headers and proxy."""
         connection = self._connection.another()
-        lent = batches.Endpoint(
-            self.identity["endpoint"], connection, self._check_key, self._batched_body, self._batched_failure
-        )
+        lent = batches.Endpoint(self._endpoint, connection, self._check_key, self._batched_body, self._batched_failure)
         return batches.Batches(lent)
 
     def _batched_body(self, request: Request | None) -> dict[str, Any]:
@@ -210,57 +166,3 @@ class Provider(contracts.Provider):
         if "messages" in sent and self._is_sent_otherwise(sent, status, error):
             return RequestFailed("transient", "parameter", error.message[:300])
         return self._failure(sent, status, error, headers, inside)
-
-    def _note_limits(self, headers: Any) -> None:
-        """Parse the limits in the headers, only when they change."""
-        values = tuple(headers.get(name) for name in rate_limits.LIMIT_HEADERS)
-        if values != self._limit_headers and any(values):
-            self._limit_headers, self.advertised = values, rate_limits.limits(headers)
-
-    def models(self) -> list[ModelInfo]:
-        """Return the models that the endpoint offers, by name.  Raises EndpointError."""
-        return run_coroutine(self._models())
-
-    async def _models(self) -> list[ModelInfo]:
-        from pipeline.label.openai_api import model_list
-
-        self._check_key()
-        connection = self._connection.another()
-        await connection.open(LIST_SECONDS)
-        try:
-            return await model_list.offered(connection, self.model, lambda *answer: _refusal(connection, *answer))
-        except RequestFailed as failure:
-            raise EndpointError(f"{connection.where}: {failure}"[:300]) from failure
-        finally:
-            await connection.close()
-
-    def _failure(
-        self, body: dict[str, Any], status: int, error: ErrorBody, headers: Any, inside: failures.ErrorInside | None
-    ) -> RequestFailed:
-        """Return the failure that an error is, be it the answer's status or `inside` one of status 200."""
-        if status < 500 and refused(body, status, error.parameter, error.text):
-            # every request has it, so the code is one of those that pause the job
-            code = error.code if error.code.startswith("unsupported_") else f"unsupported_{error.code or 'parameter'}"
-            error = replace(error, code=code, words=(code, *error.words))
-        sent_as = f"HTTP {status}" if inside is None else "HTTP 200 with an error"
-        text = self._connection.redaction.redact(f"{sent_as} {error.code}: {error.message}".replace(" :", ":"))[:300]
-        if status == 401 and not self._connection.is_authorised:
-            return RequestFailed("fatal", "no_api_key", _key_is_missing(self._connection, text))
-        failure = failures.failure_of(status, error, text, headers, body, self._connection.where)
-        if inside is not None:
-            failure.may_be_paid, failure.reply = inside.may_be_paid, inside.reply
-        return failure
-
-
-def _key_is_missing(connection: Connection, answer: str) -> str:
-    return f"{_NO_KEY}, for {connection.where} asks for one ({answer})"[:400]
-
-
-def _refusal(connection: Connection, status: int, data: bytes) -> Exception:
-    """Return what to raise for a refused list of models."""
-    message = PROXY_ASKS if status == 407 else read_error(connection.redaction.without_secrets(data)).message
-    if status == 401 and not connection.is_authorised:
-        return Paused(_key_is_missing(connection, connection.redaction.redact(f"HTTP 401: {message}")))
-    return EndpointError(
-        f"{connection.where}: {connection.redaction.redact(f'HTTP {status}: {message}')}"[:300], status=status
-    )

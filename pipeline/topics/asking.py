@@ -1,0 +1,189 @@
+"""Vectors that an endpoint makes: asked for by the labelling engine, through a ledger of their own beside them.
+
+So they are paid once, paced and bounded as labels are.  A request's vectors are stored before its reply is in the ledger, and what
+has no vector is asked for: a kill between the two costs the price of what was under way in the sums, and no vector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.core.embedder import EmbeddedText, Embedder, VectorEndpoint
+from pipeline.core.errors import EndpointError
+from pipeline.core.files import digest_of
+from pipeline.core.progress import progress_bar
+from pipeline.core.types import Article, Request
+from pipeline.job.label_options import LabelOptions
+from pipeline.job.workspace import Workspace
+from pipeline.label.cost.prices import unknown
+from pipeline.label.engine.monitor import EventLog, Monitor
+from pipeline.label.engine.run import ask_all
+from pipeline.label.engine.run_context import RunContext
+from pipeline.label.job_ledger import spent_on_labels
+from pipeline.label.ledger import Ledger, Record, open_ledger
+from pipeline.topics.texts import Key
+
+_log = logging.getLogger("labelmill.topics")
+_OWN, _OF_JOB = "budget_usd of topics.embed", "label.budget_usd"
+Head = tuple[Key, EmbeddedText]
+Add = Callable[[Sequence[Key], np.ndarray[Any, Any]], None]
+"""(keys, a row for each): stores vectors durably."""
+
+
+class Budget(NamedTuple):
+    """What vectors may cost: so many dollars with what was spent `elsewhere`, as an option of that name says."""
+
+    usd: float | None
+    name: str = _OWN
+    elsewhere_usd: float = 0.0
+
+
+def budget_of(work: Workspace, own_usd: float | None) -> Budget:
+    """Return the tighter one of the embedder's budget and the job's, of which labels have spent a part."""
+    of_job, spent = work.config.label.budget_usd, spent_on_labels(work)
+    if of_job is None or (own_usd is not None and own_usd < of_job - spent):
+        return Budget(own_usd)
+    return Budget(of_job, _OF_JOB, spent)
+
+
+def options_of(work: Workspace, endpoint: VectorEndpoint, budget: Budget) -> LabelOptions:
+    """Return what the engine is told: the embedder's limits, its prices before those of `label.prices`, the budget."""
+    own = endpoint.options.prices or {}
+    prices = own | {name: price for name, price in (work.config.label.prices or {}).items() if name not in own}
+    options: LabelOptions = endpoint.options.model_copy(update={"prices": prices or None, "budget_usd": budget.usd})
+    return options
+
+
+class _Asker:
+    """What the engine asks by (`label.chain.Asker`): a request is as it is, and every reply is as good as any."""
+
+    provider_name = "openai"
+    tokenizer: str | None = None
+    prompt = None
+
+    def __init__(self, endpoint: VectorEndpoint) -> None:
+        self.provider = endpoint.provider
+
+    def verdict(self, request: Request, record: Record) -> str:
+        return "ok"
+
+    def with_text(self, request: Request, text: str) -> Request:
+        return request
+
+
+class Asking:
+    """One run of requests for vectors, some texts in each; those that are there already have so many numbers (`width`)."""
+
+    def __init__(self, embedder: Embedder, ledger: Ledger, add: Add, width: int = 0) -> None:
+        self._ledger, self._add, self._width = ledger, add, width
+        self.endpoint = embedder.endpoint(self._keep)
+        self._lock = threading.Lock()
+        self._heads: dict[bytes, Sequence[Head]] = {}  # of requests under way, by key
+        self._halves: list[Sequence[Head]] = []  # of requests that were turned down: one of their texts may be why
+        self.turned_down: dict[str, list[Head]] = {}  # by what the endpoint said
+        self.unanswered: Counter[str] = Counter()
+
+    def run(self, batches: Iterator[Sequence[Head]], options: LabelOptions, monitor: Monitor, budget_name: str) -> None:
+        """Ask for all of them.  Raises Paused, EndpointError, with what was answered stored."""
+        context = RunContext(
+            _Asker(self.endpoint), self._ledger, options, monitor, self._finished, budget_name=budget_name
+        )
+        while True:
+            ask_all(([self._request(some)] for some in batches), context)
+            if not self._halves:
+                break
+            batches, self._halves = iter(self._halves), []
+        if self.unanswered:
+            detail = self.unanswered.most_common(1)[0][0]
+            raise EndpointError(
+                f"{self.endpoint.provider.where}: {self.unanswered.total():,} requests for vectors got no answer ({detail}); "
+                "nothing is lost: the same command goes on"
+            )
+        self._store_nothing()
+        self._tell(monitor, context.is_unpriced)
+
+    def _tell(self, monitor: Monitor, is_unpriced: bool) -> None:
+        """Tell people of vectors whose price is not known, and of those that another model made."""
+        model = self.endpoint.provider.model or ""
+        if monitor.unpriced and is_unpriced:
+            _log.warning(f"topics.embed: {unknown(model)}")
+        served = sorted(name for name in monitor.served if name != "-")
+        if len(served) > 1 or any(model.rpartition("/")[2] not in name for name in served):
+            _log.warning(f"topics.embed: {model} was asked for, and answered by {', '.join(served)}")
+
+    def _request(self, heads: Sequence[Head]) -> Request:
+        """Return the request for some vectors: never one that was asked before, whose vectors would be there."""
+        number, about = 0, [self.endpoint.provider.identity, [key.hex() for key, _ in heads]]
+        while self._ledger.asked([key := hashlib.sha256(digest_of([*about, number]).encode()).digest()]):
+            number += 1
+        self._heads[key] = heads
+        messages = tuple({"role": "user", "content": given.text or " "} for _, given in heads)
+        return Request(key, Article(f"{len(heads)} texts", None, "", ""), messages)
+
+    def _keep(self, request: Request, vectors: np.ndarray[Any, Any]) -> None:
+        with self._lock:
+            self._width = vectors.shape[1]
+            self._add([key for key, _ in self._heads[request.key]], vectors)
+
+    def _finished(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
+        heads = self._heads.pop(request.key)
+        if record is None:
+            self.unanswered[f"{failure}: {detail}"] += 1
+        elif record.reply is None and len(heads) > 1:
+            middle = len(heads) // 2
+            self._halves += [heads[:middle], heads[middle:]]
+        elif record.reply is None:
+            self.turned_down.setdefault(f"{record.error_code}: {record.error}", []).extend(heads)
+
+    def _store_nothing(self) -> None:
+        """Store nothing, in numbers, for texts that the endpoint turns down by themselves while it takes others."""
+        for why, heads in self.turned_down.items():
+            if not self._width:
+                raise EndpointError(f"{self.endpoint.provider.where}: {why}")
+            self._add([key for key, _ in heads], np.zeros((len(heads), self._width), np.float32))
+            _log.warning(f"topics.embed: {len(heads):,} texts are turned down, and say nothing from now on ({why})")
+
+
+def ask_missing(
+    work: Workspace, embedder: Embedder, add: Add, width: int, batches: Iterator[Sequence[Head]], requests: int
+) -> None:
+    """Ask for the vectors of texts that have none, in about so many requests.  Raises Paused, EndpointError."""
+    with closing(open_ledger(work.vectors_ledger, work.config.name, verify=True)) as ledger:
+        asking = Asking(embedder, ledger, add, width)
+        budget = budget_of(work, asking.endpoint.options.budget_usd)
+        ledger.claims.elsewhere_usd = budget.elsewhere_usd
+        options = options_of(work, asking.endpoint, budget)
+        events = EventLog(work.topic_vectors / "events.jsonl")
+        with closing(events), progress_bar("topics", requests, "requests") as bar:
+            monitor = Monitor(bar, events, ledger.report.spending().spent, stage="topics")
+            asking.run(batches, options, monitor, budget.name)
+
+
+def asked_now(embedder: Embedder, texts: Sequence[EmbeddedText]) -> np.ndarray[Any, Any]:
+    """Return the vectors of texts that no job keeps."""
+    rows: dict[Key, Any] = {}
+
+    def add(keys: Sequence[Key], vectors: np.ndarray[Any, Any]) -> None:
+        rows.update(zip(keys, vectors, strict=True))
+
+    heads = [(number.to_bytes(8), given) for number, given in enumerate(texts)]
+    batches = [heads[at : at + embedder.batch] for at in range(0, len(heads), embedder.batch)]
+    with (
+        TemporaryDirectory() as name,
+        closing(EventLog(Path(name) / "events.jsonl")) as events,
+        closing(open_ledger(Path(name) / "ledger.sqlite", "vectors")) as ledger,
+        progress_bar("vectors", len(batches), "requests") as bar,
+    ):
+        asking = Asking(embedder, ledger, add)
+        asking.run(iter(batches), asking.endpoint.options, Monitor(bar, events, stage="vectors"), _OWN)
+    return np.stack([rows[key] for key, _ in heads])
