@@ -34,8 +34,7 @@ from pipeline.label.stage_state import selection
 from pipeline.label.until_notes import until_notes
 from pipeline.split.near_copies import near_copies
 
-_LOOKED_UP = 256
-_IN_FLIGHT = 64  # requests, assumed where neither a limit nor a sample tells
+_LOOKED_UP, _IN_FLIGHT = 256, 64  # articles; requests, assumed where neither a limit nor a sample tells
 FREE = Price(input=0, output=0)
 
 
