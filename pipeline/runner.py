@@ -16,6 +16,7 @@ import pyarrow as pa
 from pipeline.clean import stage as clean
 from pipeline.clean.label_runs import labels_by_run
 from pipeline.collect import stage as collect
+from pipeline.collect.source_titles import named
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import read_json
 from pipeline.core.shards import Folder, read_order
@@ -98,6 +99,9 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
             if not start <= NAMES.index(stage.name) <= end:
                 continue
             _run_stage(work, stage, options, is_first=stage.name == options.first)
+            if stage.name == "filter" and work.config.topics is None:
+                with work.locked():
+                    topics.forget(work)
             if stage.name == "review" and options.first in _ASKING:
                 _reach(work, options)
             if stage.name == "split" and work.config.label.until is not None:
@@ -258,18 +262,10 @@ def status(work: Workspace) -> dict[str, Any]:
     if progress.under_way or stage_states["label"] == DONE:
         label_row |= _under_way(progress)
     changes = read_json(work.articles.path / "_changes.json")
-    by_source = _named(work, read_json(work.articles.path / "_sources.json") or [])
+    by_source = named(work, read_json(work.articles.path / "_sources.json") or [])
     return {"job": work.config.name, "path": str(work.path), "stages": [*stages, _publish_status(work, stage_states)],
             "ledger": ledger, "batches": batches, "workers": workers, "sources": changes, "by_source": by_source,
             "topics": topic_costs.paid(work), "paused": progress.paused, "labels": labels_by_run(work, order)}  # fmt: skip
-
-
-def _named(work: Workspace, by_source: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the counts by source with what people know each by; its type where the job file has others than were collected."""
-    types = [options.type for options in work.config.source_options]
-    same = types == [row["type"] for row in by_source]
-    titles = [options.title() for options in work.config.source_options] if same else [row["type"] for row in by_source]
-    return [{**row, "title": title} for row, title in zip(by_source, titles, strict=True)]
 
 
 def _stage_status(work: Workspace, stage: Stage, order: list[str], state: str) -> dict[str, Any]:

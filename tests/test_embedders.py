@@ -221,6 +221,7 @@ def spent(work: Workspace) -> float:
     return float(runner.status(work)["topics"]["vectors"]["cost_usd"])
 
 
+@pytest.mark.slow
 def test_vectors_are_quoted_paid_and_told(make_job: JobMaker, endpoint: Embeddings) -> None:
     path = paid_job(make_job, endpoint)
     quoted = json.loads(command("topics", path, "--quote", "--json").stdout)["vectors"]
@@ -249,6 +250,7 @@ def test_a_budget_is_kept(make_job: JobMaker, endpoint: Embeddings, where: str) 
     assert spent(work) > first and set(endpoint.paid.values()) == {1} and len(endpoint.paid) == 60
 
 
+@pytest.mark.slow
 def test_what_vectors_cost_counts_for_the_labels(make_job: JobMaker, endpoint: Embeddings, server: Server) -> None:
     label = {"provider": "openai", "base_url": server.url, "parameters": {"max_output_tokens": 8}, "budget_usd": 100.0}
     path = paid_job(make_job, endpoint, label=label)

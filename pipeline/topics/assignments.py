@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,14 @@ class Assignments:
             *(pa.array(assigned.position[rows, axis], pa.float32()) for axis in (0, 1)),
         ]
         write_parquet(self._file(number), pa.Table.from_arrays(columns, schema=_SCHEMA), _SCHEMA)
+
+    def forget(self, keys: Collection[Key]) -> None:
+        """Remove what was assigned to some texts, for good."""
+        for file in sorted(self.path.glob("*.parquet")):
+            table = read_parquet(file)
+            stays = pa.array([key not in keys for key in table.column("text").to_pylist()], pa.bool_())
+            if (left := table.filter(stays)).num_rows < table.num_rows:
+                write_parquet(file, left, _SCHEMA)
 
     def read(self, numbers: dict[Key, int], rounds: int, fit: int) -> Assigned:
         """Return what the rounds from a fit up to one of them say of texts, by their row; later rounds count more.

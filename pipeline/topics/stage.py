@@ -20,7 +20,7 @@ from pipeline.core.shards import read_order
 from pipeline.engines.steps import NOT_RUN
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
-from pipeline.topics import dropping, names, naming, rounds, tables
+from pipeline.topics import dropping, forgetting, names, naming, rounds, tables
 from pipeline.topics.assignments import Assigned, Assignments
 from pipeline.topics.describing import described
 from pipeline.topics.embedding import Embedding, embedded
@@ -70,6 +70,17 @@ def run(work: Workspace, label: naming.Label | None = None, refit: bool = False)
 
     `label` asks and cleans what a job within the job is to ask: names of topics.  Raises Paused, with everything answered kept.
     """
+    with forgetting.taken_down(work, read_order(work.articles)):
+        _run(work, label, refit)
+
+
+def forget(work: Workspace) -> None:
+    """Remove what topics keep of articles that were taken down, in a job whose runs have no such stage."""
+    with forgetting.taken_down(work, read_order(work.articles)):
+        pass
+
+
+def _run(work: Workspace, label: naming.Label | None, refit: bool) -> None:
     stage = _Stage(work, options_of(work), read_order(work.articles))
     table = work.topic_table
     if refit or (read_json(table.manifest_file) or {}).get("key") != stage.key:
