@@ -296,6 +296,45 @@ def test_a_model_names_topics_and_is_paid_once(job: Path, server: Server) -> Non
     assert sum(server.answered.values()) == 6
 
 
+MORE_THEMES = {
+    "school": "school teacher pupil lesson exam homework classroom library uniform timetable term essay",
+    "stadium": "stadium striker goal referee coach penalty league trophy defender midfield transfer fans",
+    "court": "court judge verdict lawyer witness jury appeal sentence trial prosecutor evidence plea",
+}
+
+
+@pytest.mark.slow
+def test_broad_topics_are_named_by_the_model_too(
+    make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for theme, words in MORE_THEMES.items():
+        monkeypatch.setitem(THEMES, theme, words)
+    path = make_job(corpus(8), sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
+
+    def namer(body: dict[str, Any], count: int) -> Any:
+        material = body["messages"][-1]["content"]
+        if "It is a broad topic" not in material:
+            return topic_namer(body, count)
+        return 200, completion(body, "All of " + re.search(r"Keywords: (\w+)", material)[1]), {}  # type: ignore[index]
+
+    server.script = namer
+    rows = topics_of(path, *naming_job(path, server)).topic_table.topics()
+    under = Counter(row["broad_id"] for row in rows)
+    broad = {row["broad_id"]: row["broad_name"] for row in rows}
+    several = {number for number, count in under.items() if count > 1}
+    assert len(rows) == 8 and several and sum(server.answered.values()) == 8 + len(several)
+    assert {number for number, name in broad.items() if name.startswith("All of")} == several
+    assert all(broad[row["broad_id"]] == row["name"] for row in rows if row["broad_id"] not in several)
+    names = [row["name"] for row in rows] + [broad[number] for number in several]
+    assert len({name.casefold() for name in names}) == len(names)
+    material = next(text for body in server.bodies if "It is a broad topic" in (text := str(body["messages"][-1])))
+    assert "Topics within it" in material and "Articles:" in material and "Topics beside it" in material
+    work = work_of(path, *naming_job(path, server))
+    runner.run_topics(work, refit=True)
+    assert {row["broad_id"]: row["broad_name"] for row in work.topic_table.topics()} == broad
+    assert sum(server.answered.values()) == 8 + len(several), "the same groups keep their names in a refit"
+
+
 def test_names_that_are_alike_are_asked_again(job: Path, server: Server) -> None:
     def stubborn(body: dict[str, Any], count: int) -> Any:
         if "Names that are taken" in body["messages"][-1]["content"]:

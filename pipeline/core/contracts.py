@@ -26,7 +26,6 @@ import pyarrow as pa
 
 from pipeline.core.batch_api import BatchApi as BatchApi
 from pipeline.core.embedder import Embedder as Embedder
-from pipeline.core.embedder import VectorEndpoint as VectorEndpoint
 from pipeline.core.label_section import LabelSection as LabelSection  # plugins take theirs from here
 from pipeline.core.options import FilterOptions as FilterOptions
 from pipeline.core.options import SourceOptions as SourceOptions

@@ -42,13 +42,22 @@ class Topic:
     language: str | None = None  # of most of its articles
 
 
+@dataclass(frozen=True)
+class Broad:
+    """The name of a broad topic, who gave it, and the topics that were under it then."""
+
+    name: str
+    by: str = BY_WORDS
+    members: tuple[int, ...] = ()
+
+
 @dataclass
 class Topics:
     """Everything that the log tells."""
 
     live: dict[int, Topic] = field(default_factory=dict)
     into: dict[int, int] = field(default_factory=dict)  # a topic that was merged -> the one that it is part of
-    broad_names: dict[int, str] = field(default_factory=dict)
+    broad: dict[int, Broad] = field(default_factory=dict)
     rounds: list[Event] = field(default_factory=list)
     next_id: int = 0
 
@@ -72,6 +81,19 @@ class Topics:
         return max(
             (each["round"] for each in self.rounds if each["kind"] == "fit" and each["round"] <= number), default=0
         )
+
+    def under(self) -> dict[int, list[int]]:
+        """Return the topics that there are under each broad one."""
+        groups: dict[int, list[int]] = {}
+        for number in sorted(self.live):
+            groups.setdefault(self.live[number].broad, []).append(number)
+        return groups
+
+    def broad_name(self, number: int) -> str:
+        """Return the name of a broad topic; one with one topic under it is called as that is."""
+        group = self.under().get(number, [])
+        broad = self.broad.get(number)
+        return self.live[group[0]].name if len(group) == 1 else broad.name if broad else ""
 
     def now(self, topic: int) -> int:
         """Return the topic that one is part of now."""
@@ -116,9 +138,15 @@ class Topics:
         self._change(event["into"], centroid=middle, reach=event["reach"], described=0, named=0)
 
     def _broad(self, event: Event) -> None:
-        self.broad_names = {int(key): name for key, name in event["names"].items()}
+        before, kept = self.broad, event.get("kept", {})
+        self.broad = {
+            int(key): before[kept[key]] if key in kept else Broad(name) for key, name in event["names"].items()
+        }
         for key, broad in event["of"].items():
             self._change(int(key), broad=broad)
+
+    def _named_broad(self, event: Event) -> None:
+        self.broad[event["id"]] = Broad(event["name"], event["by"], tuple(event["members"]))
 
     def _round(self, event: Event) -> None:
         self.rounds.append(event)

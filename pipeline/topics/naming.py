@@ -89,6 +89,8 @@ def _write(folder: Folder, table: pa.Table) -> None:
 def _article(question: Question, taken: list[str]) -> dict[str, Any]:
     lines = [f"Keywords: {', '.join(question.words)}", "", "Articles:"]
     lines += [f"- {fold_space(text)[:_DOCUMENT]}" for text in question.documents]
+    if question.within:
+        lines += ["", "It is a broad topic. Topics within it:", *(f"- {topic}" for topic in question.within)]
     if question.siblings:
         lines += ["", "Topics beside it:", *(f"- {sibling}" for sibling in question.siblings)]
     if taken:

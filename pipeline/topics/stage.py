@@ -20,7 +20,7 @@ from pipeline.core.shards import read_order
 from pipeline.engines.steps import NOT_RUN
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
-from pipeline.topics import dropping, forgetting, names, naming, rounds, tables
+from pipeline.topics import broad, dropping, forgetting, names, naming, rounds, tables
 from pipeline.topics.assignments import Assigned, Assignments
 from pipeline.topics.describing import described
 from pipeline.topics.embedding import Embedding, embedded
@@ -188,9 +188,9 @@ def _round(stage: _Stage, now: Opened, refit: bool) -> tuple[Assigned, Topics]:
     descriptions = _described(stage, now.numbers, after, now.space, made.assigned, number)
     for event in descriptions:
         after.apply({**event, "round": number})
-    broad = names.broad_events(after, made.assigned.topic) if refit else []
+    layers = broad.events(after, made.assigned.topic) if refit else []
     stage.assignments.write(number, keys, made.changed, made.assigned)
-    stage.log.add_round([*made.events, *descriptions, *broad], about)
+    stage.log.add_round([*made.events, *descriptions, *layers], about)
     return made.assigned, stage.log.read()
 
 
@@ -241,14 +241,20 @@ def _changed(stage: _Stage, numbers: dict[Key, int], topics: Topics, assigned: A
 
 def _name(stage: _Stage, label: naming.Label) -> None:
     """Have a model name the topics that it has not named, or whose members changed by a fifth since."""
-    topics, assigned, wanted = _to_be_named(stage)
-    if not wanted or stage.options.names is None:
+    if stage.options.names is None:
         return
-    taken = [topic.name for topic in topics.live.values() if topic.id not in wanted]
-    asked = names.questions(stage.texts, topics, wanted)
+    topics, assigned, wanted = _to_be_named(stage)
+    asked = _questions(stage, topics, assigned, wanted)
+    if not asked:
+        return
+    about = {question.topic for question in asked}
+    taken = [topic.name for topic in topics.live.values() if topic.id not in about]
+    taken += [topics.broad_name(number) for number in topics.under() if broad.question_id(number) not in about]
     answers = naming.names_of(stage.work, stage.options, asked, taken, label)
-    events = names.by_model(answers, stage.options.names.model or stage.options.names.provider)
-    for event in _with_members(events, assigned):
+    model = stage.options.names.model or stage.options.names.provider
+    events = names.by_model({number: name for number, name in answers.items() if number >= 0}, model)
+    layers = broad.by_model(topics, {number: name for number, name in answers.items() if number < 0}, model)
+    for event in [*_with_members(events, assigned), *layers]:
         stage.log.add({**event, "round": topics.last_round})
     _bring_up_to_date(stage, refit=False)
 
@@ -261,13 +267,19 @@ def _to_be_named(stage: _Stage) -> tuple[Topics, Assigned, list[int]]:
     return topics, assigned, wanted
 
 
+def _questions(stage: _Stage, topics: Topics, assigned: Assigned, wanted: list[int]) -> list[names.Question]:
+    """Return what a model is to name: topics, and the broad ones above them, in one job, so that no two are called alike."""
+    fine = names.questions(stage.texts, topics, wanted) if wanted else []
+    layers = broad.wanted(topics)
+    return fine + (broad.questions(stage.texts, topics, assigned.topic, layers) if layers else [])
+
+
 def naming_job(work: Workspace) -> Workspace | None:
     """Return the job within the job that names topics, with those that are to be named; None where no model names them."""
     stage = _Stage(work, options_of(work), read_order(work.articles))
     job = naming.workspace(work, stage.options)
     if job is not None:
-        topics, _, wanted = _to_be_named(stage)
-        naming.write(job, names.questions(stage.texts, topics, wanted), [])
+        naming.write(job, _questions(stage, *_to_be_named(stage)), [])
     return job
 
 

@@ -85,7 +85,7 @@ def _topic(
         "words_mmr": topic.words.get("mmr", []),
         "words_central": topic.words.get("central", []),
         "broad_id": topic.broad,
-        "broad_name": topics.broad_names.get(topic.broad, ""),
+        "broad_name": topics.broad_name(topic.broad),
         "x": x,
         "y": y,
         "representatives": [row_id for row_id in topic.representatives if row_id in there],
