@@ -67,6 +67,7 @@ def test_alpha_where_nothing_can_be_said() -> None:
     assert masi_alpha([[a, b], [a, b]]) == pytest.approx(1 - 1 / (4 * 2 / 12))  # less than chance
 
 
+@pytest.mark.slow
 def test_alpha_looks_at_no_pairs_that_share_nothing() -> None:
     """20,000 articles have 800 million pairs of sets: all of them would not end here."""
     found = [[frozenset({str(at), "n" + str(at % 500)}), frozenset({str(at)})] for at in range(20_000)]

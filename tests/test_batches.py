@@ -302,6 +302,7 @@ def test_downloads_that_are_cut_are_taken_up_again(make_job: JobMaker, server: B
     assert server.served["content"] == 5
 
 
+@pytest.mark.slow
 def test_a_file_that_is_shorter_than_was_counted(
     make_job: JobMaker, server: BatchServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -510,6 +511,7 @@ def test_prompts_before_the_labels_go_in_batches_too(make_job: JobMaker, server:
     assert server.seen == {}
 
 
+@pytest.mark.slow
 def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
     make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

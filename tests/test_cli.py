@@ -80,6 +80,7 @@ def test_without_a_command_it_shows_its_help(arguments: list[str]) -> None:
     assert (bare.returncode, asked.returncode) == (2, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands_options_and_values(shell: str) -> None:
     assert "labelmill" in run_program(_LABELMILL_COMPLETE=f"{shell}_source").stdout
@@ -99,6 +100,7 @@ def test_errors_are_one_line_and_debug_shows_the_traceback(tmp_path: Path) -> No
     assert "Traceback" in command("run", tmp_path / "no.yaml", "--debug").stderr
 
 
+@pytest.mark.slow
 def test_parts_log_and_the_command_line_shows_it(
     make_job: JobMaker, server: Server, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -281,6 +281,7 @@ def test_a_socks_proxy(make_job: JobMaker, server: Server) -> None:
 ASKS = "the proxy asks for a user name and password"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_asks_who_one_is(make_job: JobMaker, server: Server, scheme: str) -> None:
     base_url = server.url.replace("http", scheme, 1)
@@ -298,6 +299,7 @@ def test_a_proxy_that_asks_who_one_is(make_job: JobMaker, server: Server, scheme
             assert done.returncode == 0 and sum(server.seen.values()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refuses", [403, 503])
 def test_a_proxy_that_opens_no_way(make_job: JobMaker, server: Server, refuses: int) -> None:
     with proxy_server.running(refuses=refuses) as proxy:

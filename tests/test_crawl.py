@@ -205,6 +205,7 @@ def test_what_goes_wrong_for_a_while(make_job: JobMaker, monkeypatch: pytest.Mon
     assert tries["/never--.html"] == 3
 
 
+@pytest.mark.slow
 def test_a_pace_for_a_host(make_job: JobMaker) -> None:
     """One at a time, and a pause between the end of one and the beginning of the next; Crawl-delay where it is longer."""
     at: list[tuple[str, float]] = []
@@ -403,6 +404,7 @@ def test_what_breaks_a_library_costs_one_page(make_job: JobMaker, monkeypatch: p
         assert found == {f"{server.url}/a.html": "kept", f"{server.url}/b.html": "failed"}
 
 
+@pytest.mark.slow
 def test_other_bounds(make_job: JobMaker) -> None:
     """A wider scope is found although nothing changed; a narrower one drops what is out."""
 

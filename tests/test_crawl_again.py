@@ -199,6 +199,7 @@ def test_a_page_that_a_site_leads_to_in_place_of_a_feed(make_job: JobMaker) -> N
         assert set(found) == {at[""], at["a.html"], at["below.html"]}
 
 
+@pytest.mark.slow
 def test_a_site_that_is_taken_out(make_job: JobMaker) -> None:
     """Its pages leave, but those that the sites that are left lead to, however deep."""
     pages: dict[str, Page] = {
@@ -305,6 +306,7 @@ def test_twice_stops_at_once(make_job: JobMaker) -> None:
         assert set(collected(path).values()) == {"kept"} and asked(server) == {"/a.html": 1, "/never.html": 2}
 
 
+@pytest.mark.slow
 def test_sigterm_while_extracting(make_job: JobMaker) -> None:
     with Running(CrawlServer({"/a.html": page(html(1))})) as server:
         path = web(make_job, urls=[f"{server.url}/a.html"])

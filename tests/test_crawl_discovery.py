@@ -457,6 +457,7 @@ def test_entities_do_nothing(before: str) -> None:
             assert "evil" not in entry.url and "root:" not in (entry.title or "") and "evil" not in (entry.title or "")
 
 
+@pytest.mark.slow
 def test_bombs_cost_little() -> None:
     laughs = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     bombs = [

@@ -591,6 +591,7 @@ def test_workers_answer_in_order_as_extract_does() -> None:
     assert found == [(key, extract(body, url, charset)) for key, body, url, charset in _items(bodies)]
 
 
+@pytest.mark.slow
 def test_bad_pages_cost_themselves_only() -> None:
     good = html(KOREAN).encode("cp949")
     bodies = [good, *POISON.values(), b"", SLOW, good, good]

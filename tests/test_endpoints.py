@@ -221,6 +221,7 @@ def test_parallel_limits_are_kept_without_sleeping(make_job: JobMaker, server: S
     assert len(rows(work, "labels")) == 30 and refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [0, 1, 12, 14])
 def test_what_is_said_to_all_is_final_for_none(make_job: JobMaker, server: Server, case: int) -> None:
     """A proxy that takes no body, a firewall that flags everything: no article may lose its label to it."""

@@ -208,6 +208,7 @@ def test_nothing_to_quote(make_job: JobMaker) -> None:
 # --- quality ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "I cannot help with that request.", "zeppelin; quasar; walrus tusk"])
 def test_the_brake_pauses_before_the_rest_is_paid(make_job: JobMaker, server: Server, text: str) -> None:
     server.script = lambda body, times: (200, completion(body, text), {})
@@ -303,6 +304,7 @@ def test_a_server_that_lies_about_when_to_come_back(make_job: JobMaker, server: 
     assert len(calls) < 40
 
 
+@pytest.mark.slow
 def test_an_outage_is_sat_out(make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.label.pacing.admission.OUTAGE_PAUSES", (0.05,))
     monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.0)

@@ -368,6 +368,7 @@ def three_versions(job: Publisher) -> list[str]:
     return ["1.0.0", "1.1.0", "1.2.0"]
 
 
+@pytest.mark.slow
 def test_a_deleted_repository_is_made_again_only_whole(job: Publisher) -> None:
     names = three_versions(job)
     files = job.local
@@ -445,6 +446,7 @@ def test_people_s_text_survives_a_recreation(job: Publisher) -> None:
 # --- a store that flips bytes ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skip", [0, 1])
 def test_after_a_broken_upload_the_next_patch_goes_out(job: Publisher, tmp_path: Path, skip: int) -> None:
     """The broken number is not used again, and none of the bytes that the store believes to have."""
@@ -505,6 +507,7 @@ def head_of(text: str) -> dict[str, Any]:
     return dict(yaml.safe_load(text.split("---\n")[1]))
 
 
+@pytest.mark.slow
 def test_what_people_wrote_on_the_card_survives(job: Publisher, tmp_path: Path) -> None:
     """Edited on the web, adopted, grown, and taken over by another machine: it is all still there, and the data loads."""
     job.run()

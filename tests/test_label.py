@@ -400,6 +400,7 @@ def test_ctrl_c_keeps_what_is_in_flight(make_job: JobMaker) -> None:
         assert sum(server.answered.values()) == 300
 
 
+@pytest.mark.slow
 def test_ctrl_c_does_not_wait_for_a_server_that_asks_for_patience(make_job: JobMaker) -> None:
     with Running(Server(script=lambda body, times: error(429, "slow_down", **{"retry-after": "100"}))) as server:
         process = start(openai_job(make_job, server, 30, limits={"concurrency": 10}))

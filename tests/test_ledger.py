@@ -345,6 +345,7 @@ def test_salvage_saves_what_can_be_read(make_job: JobMaker, server: Server) -> N
     assert len(rows(work, "labels")) == 600
 
 
+@pytest.mark.slow
 def test_salvage_finds_records_that_no_page_leads_to(make_job: JobMaker, server: Server) -> None:
     """The page that leads to all others, and every second kilobyte of reply that flows over, are gone."""
     server.script = lambda body, times: (200, completion(body, keyphrases(body) + "; " + "harbour " * 2000), {})

@@ -139,6 +139,7 @@ def test_reservations_are_not_asked_for_where_robots_txt_forbids_it(
         assert asked(server)["/1.html"] == (robots != "Disallow: /")
 
 
+@pytest.mark.slow
 def test_a_page_that_turns_out_to_be_nearer_is_asked_once(make_job: JobMaker) -> None:
     """Found first at the last depth, then nearer, before, while and after it is fetched: its links are read from what is stored."""
 

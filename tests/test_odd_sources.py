@@ -154,6 +154,7 @@ def test_a_quote_that_closes_late_costs_what_it_swallows(make_job: JobMaker, tmp
     assert rejected(work) == [("a.csv", line, "torn_line") for line in range(4, 9)]
 
 
+@pytest.mark.slow
 def test_a_row_of_csv_is_never_held_beyond_its_limit(tmp_path: Path) -> None:
     """Whether it is one line, lines in a quote that is never closed, or a quote that is."""
     long = f"{LINE}\n" * 90_000

@@ -440,6 +440,7 @@ def test_nothing_is_printed(
 # --- evaluate ---
 
 
+@pytest.mark.slow
 def test_labels_are_compared_however_they_are_given(make_job: JobMaker, tmp_path: Path) -> None:
     predicted, gold = {"a": ["harbour", "city"], "b": ["rail"]}, {"a": ["harbour"], "b": ["rail"], "c": ["left out"]}
     frame = pd.DataFrame({"id": predicted.keys(), "keyphrases": predicted.values()})

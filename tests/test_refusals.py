@@ -32,6 +32,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.label.engine.retries._backoff", lambda state: 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("marked", [0, 10, 29])
 @pytest.mark.parametrize(
@@ -70,6 +71,7 @@ def test_several_that_are_always_refused_stop_no_other(make_job: JobMaker, serve
     assert {row["reason"] for row in rows(work, "labels", rejected=True)} == {"request_rejected"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_one_that_is_refused_by_bad_luck_is_labelled_in_the_end(make_job: JobMaker, server: Server) -> None:
     refused: list[int] = []
@@ -84,6 +86,7 @@ def test_one_that_is_refused_by_bad_luck_is_labelled_in_the_end(make_job: JobMak
     assert len(rows(run(labelled(make_job, server, marked=[10]), last="clean"), "labels")) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_limit_that_refuses_everybody_is_nobodys_fault(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch
@@ -162,6 +165,7 @@ def test_a_limit_that_takes_hours_pauses_the_job_and_says_until_when(
 # --- what people hear ---
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_limit_sees_the_endpoints_own_words(
     make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -236,6 +236,7 @@ def test_the_version_does_not_tell_what_was_rejected(job: Path) -> None:
         assert "treasure" not in report
 
 
+@pytest.mark.slow
 def test_a_label_that_was_made_anew_is_still_compared_with_the_version(job: Path) -> None:
     run(job, "clean.max_phrases=2")
     with ReviewServer(job) as server:  # the labels are those of two phrases; the version has them, too
@@ -338,6 +339,7 @@ def test_two_who_were_asked_at_once_are_both_heard(served: ReviewServer, job: Pa
 # --- anybody, in any order ---
 
 
+@pytest.mark.slow
 def test_whatever_reviewers_do_nothing_is_told_too_soon(served: ReviewServer, job: Path) -> None:
     """Three people in all lanes: what each says has words of its own, which no answer may bring to another too soon."""
     draw, blind = random.Random(16), blind_ids(job)

@@ -376,6 +376,7 @@ def test_untidy_predictions_are_judged_as_they_are_stored(job: Path, tmp_path: P
 # --- the server ---
 
 
+@pytest.mark.slow
 def test_this_machine_only_without_a_token(job: Path) -> None:
     with ReviewServer(job) as server:
         status, _, headers = server.ask("/?reviewer=kim")
@@ -399,6 +400,7 @@ def test_this_machine_only_without_a_token(job: Path) -> None:
         assert server.csrf() == csrf  # a page that is open goes on
 
 
+@pytest.mark.slow
 def test_others_need_the_token(job: Path) -> None:
     token = "correct-horse-battery"
     with ReviewServer(job, "--host", "0.0.0.0", "--token", token, "--reviewers", "kim, lee") as server:

@@ -145,6 +145,7 @@ def test_a_query(url: str, collect: Callable[..., Workspace]) -> None:
     assert ids(collect(table=None, query=query.replace(" -- half", ""), key="n")) == ids(work)
 
 
+@pytest.mark.slow
 def test_only_what_changed_is_read_again(
     url: str, collect: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -265,6 +265,7 @@ def test_luck_of_training_is_in_the_interval_or_no_gain_is_sure() -> None:
     assert told["more"]["low"] > 0 and told["sentence"].endswith("so no gain is sure")
 
 
+@pytest.mark.slow
 def test_what_form_alone_gives_is_no_learning() -> None:
     for seed in range(5):
         nothing = summary([0.1, 0.12, 0.15], 0.15, seed=seed)

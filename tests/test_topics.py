@@ -209,6 +209,7 @@ def test_words_without_spaces() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_number_of_topics_is_reached(make_job: JobMaker) -> None:
     path = make_job(corpus(), sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
     for number in (1, 3):

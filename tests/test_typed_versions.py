@@ -120,6 +120,7 @@ def work_latest(work: Workspace) -> str:
     return latest.name
 
 
+@pytest.mark.slow
 def test_dates_that_stop_being_dates(class_job: Any, tmp_path: Path) -> None:
     """Who computes with dates cannot use such a version as the last one: it is no growth."""
     work = run(class_job(dated(6)))

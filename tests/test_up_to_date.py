@@ -320,6 +320,7 @@ def test_a_paused_label_stage_tells_how_far_it_is(make_job: JobMaker, server: Se
     assert command("run", path).returncode == 3
 
 
+@pytest.mark.slow
 def test_a_running_label_stage_tells_its_process(make_job: JobMaker, server: Server) -> None:
     path = asked(server, make_job, 40, limits={"concurrency": 2})
     server.latency = 0.4

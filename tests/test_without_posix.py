@@ -59,6 +59,7 @@ def test_the_quickstart_becomes_a_version(without_posix: Command, tmp_path: Path
     assert without_posix("run", path).stdout == result.stdout
 
 
+@pytest.mark.slow
 def test_an_endpoint_is_asked(without_posix: Command, make_job: JobMaker, server: Server) -> None:
     path = make_job([article(n) for n in range(5)], label={"provider": "openai", "base_url": server.url})
     result = without_posix("run", path)

@@ -104,6 +104,7 @@ def test_a_ledger_of_before_the_counts(opened: Opener, tmp_path: Path) -> None:
     assert ledger.get([key(1)])
 
 
+@pytest.mark.slow
 def test_status_names_the_processes_that_label_and_the_one_that_was_killed(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 120, limits={"concurrency": 5})
     run(path, last="filter")
