@@ -173,7 +173,7 @@ def other_stages(work: Workspace) -> planning.OtherStages:
 
     def near_eval(signed: Iterable[pa.Table], is_eval: assignment.Flags) -> assignment.Flags:
         signatures = assignment.signatures_of(signed, len(is_eval))
-        return assignment.near_eval(signatures, is_eval, work.config.split.similarity)
+        return assignment.near_eval(signatures, is_eval, work.config.split.similarity, work.exchange)
 
     return planning.OtherStages(spending, near_eval)
 

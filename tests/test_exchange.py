@@ -20,7 +20,10 @@ from hypothesis import strategies as st
 from pipeline.core.errors import InputError
 from pipeline.core.exchange import ROW, Exchange, Verdicts, bucket_of, hashes, repeats
 from pipeline.job.workspace import Workspace
-from tests.conftest import ROOT, JobMaker, rows, run, work_of
+from pipeline.split.groups import find_groups
+from pipeline.split.minhash import NUMBERS
+from pipeline.split.stored_signatures import StoredSignatures
+from tests.conftest import ROOT, JobMaker, rows, run, work_of, write_jsonl
 
 KEYED = pa.schema([ROW, ("key", pa.string())])
 LITTLE = {"type": "local", "memory": 2**20}  # buckets of 64 kB
@@ -114,6 +117,48 @@ def test_a_job_says_how_much_memory_a_bucket_may_have(make_job: JobMaker) -> Non
     assert bucket_bytes(engine={"type": "ray"}) == 2**26
 
 
+# --- near-copies ---
+
+
+def signatures(kind: str, count: int) -> Any:
+    """Return signatures of unrelated texts, of texts with copies and chains of copies, or of a few templates."""
+    draw = np.random.default_rng(count)
+    table = draw.integers(0, 2**16, (count, NUMBERS), np.uint16)
+    for row in range(1, count) if kind != "unrelated" else ():
+        like = row % 3 if kind == "templates" else draw.integers(0, row)
+        if kind == "templates" or draw.random() < 0.4:
+            table[row] = np.where(draw.random(NUMBERS) < 0.75, table[like], table[row])
+    return table
+
+
+@pytest.mark.parametrize("kind", ["unrelated", "copies", "templates"])
+def test_groups_are_the_same_in_buckets_as_in_memory(kind: str, tmp_path: Path) -> None:
+    table = signatures(kind, 1000)
+    whole = find_groups(lambda: [table], len(table), 0.6, Exchange(tmp_path))
+    agree = np.array([(table[:300] == row).mean(axis=1) >= 0.6 for row in table[:300]])
+    first = find_groups(lambda: [table[:300]], 300, 0.6, Exchange(tmp_path)).of_all()
+    assert (agree <= (first[:, None] == first)).all(), "alike texts are in one group"
+    for bucket_bytes, at_once in ((2**17, 300), (2**14, 64)):
+        blocks = [table[begin : begin + at_once] for begin in range(0, len(table), at_once)]
+        groups = find_groups(lambda blocks=blocks: blocks, len(table), 0.6, Exchange(tmp_path, bucket_bytes))  # type: ignore[misc]
+        assert (groups.of_all() == whole.of_all()).all()
+    sizes = {"unrelated": (0, 0), "copies": (400, 800), "templates": (990, 1000)}[kind]
+    assert sizes[0] <= len(whole.rows) <= sizes[1]
+    assert (whole.positions(whole.rows) == np.arange(len(whole.rows))).all()
+    assert find_groups(lambda: [], 0, 0.6, Exchange(tmp_path)).of_all().tolist() == []
+
+
+def test_stored_signatures_are_those_of_the_rows(tmp_path: Path) -> None:
+    table, draw = signatures("unrelated", 3000), np.random.default_rng(1)
+    rows = np.flatnonzero(draw.random(3000) < 0.3)
+    for bucket_bytes in (2**26, 1000):
+        with StoredSignatures([table[:999], table[999:]], rows, Exchange(tmp_path, bucket_bytes)) as stored:
+            for count in (0, 1, 7, 500):
+                at = draw.integers(0, len(rows), count)
+                assert (stored[at] == table[rows[at]]).all()
+            assert (stored[np.array([0, len(rows) - 1, 0])] == table[rows[[0, -1, 0]]]).all()
+
+
 # --- whole jobs ---
 
 
@@ -187,3 +232,27 @@ def test_ids_and_duplicates_are_the_same_in_buckets_as_in_memory(make_job: JobMa
     rejected = {row["id"]: (row["reason"], row["detail"]) for row in rows(work, "filtered", rejected=True)}
     assert rejected == dropped_copies(rows(work, "articles")) and len(rejected) > 300
     assert not list(work.path.glob(".exchange*"))
+
+
+@pytest.mark.slow
+def test_the_split_is_the_same_in_buckets_as_in_memory(make_job: JobMaker) -> None:
+    """Also for rows that come later, and like benchmarks; what is logged is the same, too."""
+    draw = random.Random(2)
+    words = [f"{a}{b}" for a in ("ka", "to", "mi", "re", "sul", "no") for b in ("berlon", "dikva", "tsun", "lam")]
+    texts = [" ".join(draw.choices(words, k=60)) for _ in range(60)]
+    copies = [" ".join([*texts[n % 60].split()[:55], *draw.choices(words, k=5)]) for n in range(90)]
+    articles = [{"id": f"r{n}", "title": "", "body": text} for n, text in enumerate([*texts, *copies])]
+    draw.shuffle(articles)
+    outcomes = []
+    for name, engine in (("memory", {"type": "local", "workers": 1}), ("buckets", LITTLE | {"workers": 1})):
+        path = make_job(articles[:100], name=name, engine=engine, split={"eval": 0.3, "keep_out": ["benchmark.jsonl"]})
+        write_jsonl(path.parent / "benchmark.jsonl", [{"question": texts[3]}])
+        run(path, last="split")
+        write_jsonl(path.parent / "articles.jsonl", articles)
+        work = run(path, last="split")
+        logs = {file.name: file.read_bytes() for file in sorted(work.assignments.glob("*.parquet"))}
+        outcomes.append((files_of(work, "split"), logs))
+    assert outcomes[0] == outcomes[1] and len(outcomes[0][1]) == 2
+    groups = {row["group_id"] for row in rows(work, "train") + rows(work, "eval")}
+    assert 40 < len(groups) < 60
+    assert {row["reason"] for row in rows(work, "train", rejected=True)} >= {"near_copy_of_benchmark"}

@@ -60,4 +60,4 @@ def _log_splits(work: Workspace, version: Path) -> None:
         pa.array(groups, pa.string()), np.array(codes, np.int8), pa.nulls(len(groups), pa.string())
     )
     signatures = assignment.signatures_of([texts], len(groups))
-    assignment.append_log(work.assignments, texts, signatures, assigned, assignment.read_log(work.assignments, texts))
+    assignment.append_log(work.assignments, texts, [signatures], assigned, assignment.read_log(work.assignments, texts))

@@ -47,7 +47,23 @@ class Exchange:
         return max(1, min(_MOST_BUCKETS, -(-rows * row_bytes // self.bucket_bytes)))
 
     def buckets(self, schema: pa.Schema, count: int) -> Buckets:
-        return Buckets(schema, count, self.folder, self.bucket_bytes)
+        return Buckets(self, schema, count)
+
+    def temporary_file(self) -> IO[bytes]:
+        """Return a file without a name: it is gone with the process, however that ends, so a later run finds nothing to trust."""
+        with self.room():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return tempfile.TemporaryFile(prefix=".exchange-", dir=self.folder)
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Tell of a disk that is full, or cannot be written to, in one line."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"{self.folder}: no temporary file can be written ({error.strerror or error}); make room, the same command goes on"
+            ) from error
 
 
 class Buckets:
@@ -56,12 +72,11 @@ class Buckets:
     Above half of `bucket_bytes` they are in one temporary file.
     """
 
-    # The file has no name: it is gone with the process, however that ends, so nothing is left that a later run could trust.  One
-    # file for all buckets, because a hundred million rows make more buckets than a process may have files open.
+    # One file for all buckets: a hundred million rows make more buckets than a process may have files open.
 
-    def __init__(self, schema: pa.Schema, count: int, folder: Path, bucket_bytes: int) -> None:
+    def __init__(self, exchange: Exchange, schema: pa.Schema, count: int) -> None:
         self.schema, self.count = schema, count
-        self._folder, self._bucket_bytes = folder, bucket_bytes
+        self._exchange, self._bucket_bytes = exchange, exchange.bucket_bytes
         self._added: list[tuple[pa.Table, np.ndarray[Any, np.dtype[np.uint16]]]] = []
         self._added_bytes = 0
         self._in_order: tuple[pa.Table, Numbers] | None = (
@@ -127,10 +142,8 @@ class Buckets:
     def _write(self) -> None:
         rows, bounds = self._by_bucket()
         places = np.zeros(self.count + 1, np.int64)
-        with _room(self._folder):
-            if self._file is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = tempfile.TemporaryFile(prefix=".exchange-", dir=self._folder)  # noqa: SIM115
+        self._file = self._file or self._exchange.temporary_file()
+        with self._exchange.room():
             places[0] = begin = self._file.seek(0, 2)
             for bucket in range(self.count):
                 for batch in rows.slice(bounds[bucket], bounds[bucket + 1] - bounds[bucket]).to_batches():
@@ -138,16 +151,6 @@ class Buckets:
                 places[bucket + 1] = self._file.tell()
         self._places.append(places)
         self.written += int(places[-1] - begin)
-
-
-@contextmanager
-def _room(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{folder}: no temporary file can be written ({error.strerror or error}); make room, the same command goes on"
-        ) from error
 
 
 class Verdicts:
@@ -189,7 +192,11 @@ class Verdicts:
 
 def bucket_of(keys: pa.ChunkedArray | pa.Array, count: int) -> Numbers:
     """Return the bucket of each key, of `count`; a null has that of an empty key."""
-    buckets: Numbers = ((hashes(keys) >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
+    return bucket_of_hash(hashes(keys), count)
+
+
+def bucket_of_hash(key_hashes: Hashes, count: int) -> Numbers:
+    buckets: Numbers = ((key_hashes >> np.uint64(32)) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
     return buckets
 
 

@@ -13,7 +13,7 @@ What a row is, the first that holds:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -24,18 +24,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
+from pipeline.core.exchange import Exchange
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.text.folding import fold_case
 from pipeline.job.config import SplitOptions
-from pipeline.split.groups import Rows, Signatures, groups, may_meet
+from pipeline.split.groups import WHEREVER, Rows, Signatures, groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
 
 TEXTS = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary(2 * NUMBERS))])
 _ASSIGNED = [("group_id", pa.string()), ("split", pa.string())]
 LOG = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary()), *_ASSIGNED])
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
-
-
+_AT_ONCE = 2**16  # entries written at once
 TRAIN, EVAL, OUT, KEPT_OUT = 0, 1, 2, 3  # codes of what becomes of a row
 
 
@@ -76,21 +76,26 @@ def signatures_of(tables: Iterable[pa.Table], count: int) -> Signatures:
     return signatures
 
 
+def blocks_of(tables: Iterable[pa.Table]) -> Iterator[Signatures]:
+    """Yield the column `signature` of each table."""
+    return (signatures_of([table], table.num_rows) for table in tables)
+
+
 def vanished_entries(rows: pa.Table, log: pa.Table) -> pa.Table:
     """Return the entries of the log whose texts no row has any more."""
     return log.filter(pc.invert(pc.is_in(log.column("text_key"), rows.column("text_key").combine_chunks())))
 
 
 def assign(
-    rows: pa.Table, log: pa.Table, signatures: Signatures, options: SplitOptions, benchmarks: pa.Array | None = None
+    rows: pa.Table, log: pa.Table, group: Rows, options: SplitOptions, benchmarks: pa.Array | None = None
 ) -> Assignment:
     """Return what becomes of every row, by the rules above.
 
-    `rows` (`id, text_key`) are the articles of now in source order, `log` what earlier runs assigned (LOG), `signatures` those
-    of the rows and then of the `vanished_entries`.  `benchmarks` names for each row the text of a benchmark that it is like.
+    `rows` (`id, text_key`) are the articles of now in source order, `log` what earlier runs assigned (LOG), `group` has for each of
+    the rows and then of the `vanished_entries` the lowest one that is like it.  `benchmarks` names for each row the text of a
+    benchmark that it is like.
     """
     past, count = vanished_entries(rows, log), rows.num_rows
-    group = groups(signatures, options.similarity)
     row_group, logged = group[:count], _LogMatches(rows, log)
     is_eval = logged.eval_id | _returning(rows, logged)
     past_eval = np.asarray(pc.equal(past.column("split"), "eval"), dtype=bool)
@@ -112,11 +117,11 @@ def assign(
     return Assignment(group_ids, codes, pc.if_else(pa.array(is_kept_out), benchmarks, like))
 
 
-def near_eval(signatures: Signatures, is_eval: Flags, similarity: float) -> Flags:
+def near_eval(signatures: Signatures, is_eval: Flags, similarity: float, exchange: Exchange = WHEREVER) -> Flags:
     """Tell for each row whether it is none of eval, and like one that is."""
     if not may_meet(signatures, is_eval, similarity):
         return np.zeros(len(is_eval), dtype=bool)
-    group = groups(signatures, similarity)
+    group = groups(signatures, similarity, exchange)
     return _among(group, group[is_eval])[group] & ~is_eval
 
 
@@ -238,8 +243,13 @@ def read_log(folder: Path, rows: pa.Table) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def append_log(folder: Path, rows: pa.Table, signatures: Signatures, assignment: Assignment, log: pa.Table) -> None:
-    """Log every row whose text, group or split is not that of its latest entry; of a row that is kept out nothing."""
+def append_log(
+    folder: Path, rows: pa.Table, blocks: Iterable[Signatures], assignment: Assignment, log: pa.Table
+) -> None:
+    """Log every row whose text, group or split is not that of its latest entry; of a row that is kept out nothing.
+
+    `blocks` are the rows' signatures, in order.
+    """
     entry = _latest(rows, log, "id")
     now = rows.select(["id", "text_key"])
     now = now.append_column("group_id", assignment.group_ids).append_column("split", assignment.splits)
@@ -249,8 +259,20 @@ def append_log(folder: Path, rows: pa.Table, signatures: Signatures, assignment:
     ]
     fresh = (assignment.codes < OUT) & ~np.logical_and.reduce([np.asarray(flags, dtype=bool) for flags in same])
     if fresh.any():
-        entries = now.filter(pa.array(fresh)).append_column("signature", _packed(signatures[: len(fresh)][fresh]))
-        write_parquet(folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet", entries, LOG)
+        file = folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet"
+        write_parquet(file, _entries(now.filter(pa.array(fresh)), blocks, fresh), LOG)
+
+
+def _entries(rows: pa.Table, blocks: Iterable[Signatures], fresh: Flags) -> Iterator[pa.Table]:
+    """Yield fresh rows with their signatures, some thousands at once; `blocks` are those of all rows."""
+    start, begin, held = 0, 0, [np.zeros((0, NUMBERS), np.uint16)]
+    for block in blocks:
+        held.append(block[fresh[start : start + len(block)]])
+        start += len(block)
+        count = sum(map(len, held))
+        if count >= _AT_ONCE or (start == len(fresh) and count):
+            yield rows.slice(begin, count).append_column("signature", _packed(np.concatenate(held)))
+            begin, held = begin + count, []
 
 
 def _packed(signatures: Signatures) -> pa.Array:

@@ -3,45 +3,243 @@
 Four numbers of a signature side by side are one band, 32 bands in all: texts that agree in a whole band are candidates,
 and a candidate counts where the whole signatures agree in a large enough share.  Of texts that share half of their
 pieces 87% meet in some band, of those that share 0.6 99%, of unrelated ones (below 0.03) one pair in 40,000.
+
+Bands go into buckets, buckets give pairs, pairs go into buckets by their first row, and what they connect is kept of the rows
+alone that have a pair: 16 bytes each, and a byte of all rows.  The signatures pass by twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.exchange import Buckets, Exchange, Hashes, Numbers, bucket_of_hash, mixed
 from pipeline.split.minhash import NUMBERS
+from pipeline.split.stored_signatures import StoredSignatures, matching
 
 _BANDS = NUMBERS // 4
 _NEIGHBOURS = 4  # in a band's sorted order; another band puts others side by side
-_CHUNK = 1 << 16  # pairs compared at once
-Rows = np.ndarray[Any, np.dtype[np.int64]]
+_CHUNK = 1 << 13  # pairs compared at once
+_BAND = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
+_PAIR = pa.schema([("pair", pa.uint64())])  # the lower row in the upper half
+_ROW_BYTES = 24 * _BANDS  # of a row in the buckets: sorting takes as much again as they have
+_OF_TABLE = np.uint64(2**22 - 1)
+_LOWER = np.uint64(2**32 - 1)
+_HALF = np.uint64(32)
+_OF_BAND = np.arange(1, _BANDS + 1, dtype=np.uint64) << np.uint64(
+    40
+)  # so that a key in one band is another in the next
+WHEREVER = Exchange(Path(tempfile.gettempdir()))  # where there is no job's folder
+Rows = Numbers
+Pairs = Hashes
+_RowNumbers = np.ndarray[Any, np.dtype[np.uint32]]
 Signatures = np.ndarray[Any, np.dtype[np.uint16]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+Signed = Callable[[], Iterable[Signatures]]
+"""The signatures of all rows, in order, in blocks of some rows (n x 128); it is called as often as they are looked at."""
 
 
-def groups(signatures: Signatures, similarity: float) -> Rows:
-    """Return for each row of `signatures` (n x 128) the lowest row of its group.
+@dataclass(frozen=True)
+class Groups:
+    """The rows of `count` that are in a group with another one, in order, and for each the lowest row of its group."""
+
+    count: int
+    rows: Rows
+    heads: Rows
+
+    def of_all(self) -> Rows:
+        """Return for each row the lowest row of its group, which may be itself."""
+        heads = np.arange(self.count)
+        heads[self.rows] = self.heads
+        return heads
+
+    def positions(self, rows: Rows) -> Rows:
+        """Return where some rows stand in `rows`, -1 where they are in no group."""
+        at = np.searchsorted(self.rows, rows)
+        is_there = np.append(self.rows, -1)[at] == rows
+        return np.where(is_there, at, -1)
+
+
+def groups(signatures: Signatures, similarity: float, exchange: Exchange = WHEREVER) -> Rows:
+    """Return for each row of `signatures` (n x 128) the lowest row of its group."""
+    return find_groups(lambda: [signatures], len(signatures), similarity, exchange).of_all()
+
+
+def find_groups(signed: Signed, count: int, similarity: float, exchange: Exchange) -> Groups:
+    """Return the groups of `count` rows.
 
     Rows are in one group where pairs that agree in at least the share `similarity` (0..1) of their numbers connect them.
     """
     # The default, 0.6, is a compromise: 0.5 catches texts with 10% of their words changed more often, and takes templated ones (a
     # form letter with another number) for copies.
-    parent = np.arange(len(signatures))
-    bands = signatures.view(np.uint64)
-    for band in range(_BANDS if len(signatures) > 1 else 0):
-        for left, right in _candidates(np.ascontiguousarray(bands[:, band])):
-            apart = parent[left] != parent[right]
+    assert count <= _LOWER, "row numbers have 32 bits in the buckets"
+    buckets = exchange.count(count, _ROW_BYTES)
+    with exchange.buckets(_BAND, buckets) as bands, exchange.buckets(_PAIR, buckets) as pairs:
+        _add_bands(bands, signed())
+        rows = _add_nearest(pairs, bands, count)
+        with StoredSignatures(signed(), rows, exchange) as signatures:
+            connected = _Connected(rows, signatures, similarity * NUMBERS)
+            for bucket in range(buckets):
+                for part in pairs.parts(bucket):
+                    connected.unite(part.column("pair").to_numpy())
+            # Of copies of a template the nearest ones connect nearly all, so that of the other pairs few are looked at.
+            for bucket in range(buckets):
+                for keys, equal in _equal(bands.parts(bucket)):
+                    for pair in _further(keys, equal):
+                        connected.unite(pair)
+    return connected.groups(count)
+
+
+def _add_bands(bands: Buckets, blocks: Iterable[Signatures]) -> None:
+    start = 0
+    for block in blocks:
+        keys = mixed(np.ascontiguousarray(block).view(np.uint64) + _OF_BAND).ravel()
+        rows = np.repeat(np.arange(start, start + len(block), dtype=np.uint32), _BANDS)
+        bands.add(pa.table([keys, rows], schema=_BAND), bucket_of_hash(keys, bands.count))
+        start += len(block)
+
+
+def _add_nearest(pairs: Buckets, bands: Buckets, count: int) -> Rows:
+    """Pair each row with the next one that has the same key, into buckets by the lower row; return all rows that have a pair."""
+    has_pair = np.zeros(count, bool)
+    for bucket in range(bands.count):
+        for keys, rows in _equal(bands.parts(bucket)):
+            pair = _pairs_at(keys, rows, 1)
+            lower, upper = _halves(pair)
+            has_pair[lower] = has_pair[upper] = True
+            pairs.add(pa.table([pair], schema=_PAIR), lower * pairs.count // max(1, count))
+    return np.flatnonzero(has_pair)
+
+
+# All pairs of a bucket would be quadratic where a template is frequent.  Four neighbours and the first are linear, and the
+# 32 bands sort differently: against all pairs on 120 texts nothing was missed (a test), of a million texts with 200,000
+# planted copies 99.9% were paired from a similarity of 0.6 on.
+
+
+def _further(keys: Hashes, rows: _RowNumbers) -> Iterator[Pairs]:
+    """Yield pairs with the same key beside the nearest: near each other among all of that key, and each with the first."""
+    for distance in range(2, _NEIGHBOURS + 1):
+        yield _pairs_at(keys, rows, distance)
+    numbers, first, _ = _runs(keys)
+    at = np.flatnonzero(numbers - first > _NEIGHBOURS)
+    yield _pairs(rows[first[at]], rows[at])
+
+
+def _equal(parts: Iterable[pa.Table]) -> Iterator[tuple[Hashes, _RowNumbers]]:
+    """Yield the keys of a bucket that several rows have, and few others, sorted, with their rows in order.
+
+    What a bucket has in a second part begins with those rows of each key that are paired with later ones.
+    """
+    columns: list[tuple[Hashes, _RowNumbers]] = []
+    for part in parts:
+        columns.append((part.column("key").to_numpy(), part.column("row").to_numpy()))
+        keys, rows = (np.concatenate(column) for column in zip(*columns, strict=True))
+        several = _may_have_equal(keys)
+        ones = keys[~several], rows[~several]
+        order = np.argsort(keys[several], kind="stable")
+        keys, rows = keys[several][order], rows[several][order]
+        yield keys, rows
+        numbers, first, behind = _runs(keys)
+        stays = (numbers == first) | (behind - numbers <= _NEIGHBOURS)
+        columns = [ones, (keys[stays], rows[stays])]
+
+
+def _may_have_equal(keys: Hashes) -> Flags:
+    """Tell of each key whether there may be an equal one: of all that have one, and of few others."""
+    # numpy sorts numbers in a tenth of the time that it needs for their order, and most keys are like no other
+    ordered = np.sort(keys)
+    is_taken = np.zeros(2**22, bool)
+    is_taken[ordered[1:][ordered[1:] == ordered[:-1]] & _OF_TABLE] = True
+    may_have: Flags = is_taken[keys & _OF_TABLE]
+    return may_have
+
+
+def _runs(keys: Hashes) -> tuple[Rows, Rows, Rows]:
+    """Return for each of some sorted keys its number, that of the first equal one, and that behind the last equal one."""
+    begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    counts = np.diff(np.append(begins, len(keys)))
+    return np.arange(len(keys)), np.repeat(begins, counts), np.repeat(begins + counts, counts)
+
+
+def _pairs_at(keys: Hashes, rows: _RowNumbers, distance: int) -> Pairs:
+    at = np.flatnonzero(keys[distance:] == keys[:-distance])
+    return _pairs(rows[at], rows[at + distance])
+
+
+def _pairs(lower: _RowNumbers, upper: _RowNumbers) -> Pairs:
+    return lower.astype(np.uint64) << _HALF | upper.astype(np.uint64)
+
+
+def _halves(pairs: Pairs) -> tuple[Rows, Rows]:
+    return (pairs >> _HALF).astype(np.int64), (pairs & _LOWER).astype(np.int64)
+
+
+class _Connected:
+    """What alike pairs connect, of the `rows` that have a pair (sorted): 16 bytes each."""
+
+    def __init__(self, rows: Rows, signatures: StoredSignatures, least: float) -> None:
+        """`least`: how many numbers the signatures of an alike pair agree in."""
+        self._rows, self._signatures, self._least = rows, signatures, least
+        self._parent = np.arange(len(rows))  # by position in `rows`; the lowest of a group is its head
+
+    def groups(self, count: int) -> Groups:
+        parent = self._parent
+        while (parent[parent] != parent).any():
+            parent = parent[parent]
+        is_of_group = parent != np.arange(len(parent))
+        is_of_group[parent[is_of_group]] = True
+        return Groups(count, self._rows[is_of_group], self._rows[parent[is_of_group]])
+
+    def unite(self, pairs: Pairs) -> None:
+        """Join the groups of those pairs that are alike.
+
+        One pair of each row is looked at, then what that has not connected yet.
+        """
+        pairs = np.sort(pairs)
+        pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
+        left, right = (np.searchsorted(self._rows, half) for half in _halves(pairs))
+        while True:
+            apart = self._roots(left) != self._roots(right)
             left, right = left[apart], right[apart]
-            alike = _alike(signatures, left, right, similarity)
-            _unite(parent, left[alike], right[alike])
-    return parent
+            if not len(left):
+                return
+            is_first = np.append(True, left[1:] != left[:-1])
+            ones, others = left[is_first], right[is_first]
+            for at in range(0, len(ones), _CHUNK):
+                one, other = ones[at : at + _CHUNK], others[at : at + _CHUNK]
+                alike = matching(self._signatures[one], self._signatures[other]) >= self._least
+                self._join(one[alike], other[alike])
+            left, right = left[~is_first], right[~is_first]
+
+    def _roots(self, positions: Rows) -> Rows:
+        """Return the head of each one's group, and let that be its parent."""
+        roots = self._parent[positions]
+        while ((above := self._parent[roots]) != roots).any():
+            roots = above
+        self._parent[positions] = roots
+        return roots
+
+    def _join(self, left: Rows, right: Rows) -> None:
+        parent = self._parent
+
+        def root(position: int) -> int:
+            while (above := int(parent[position])) != position:
+                parent[position] = position = int(parent[above])
+            return position
+
+        for one, other in zip(left.tolist(), right.tolist(), strict=True):
+            low, high = sorted((root(one), root(other)))
+            parent[high] = low
 
 
-def may_meet(signatures: Signatures, flags: np.ndarray[Any, np.dtype[np.bool_]], similarity: float) -> bool:
+def may_meet(signatures: Signatures, flags: Flags, similarity: float) -> bool:
     """Tell whether a row that is flagged and one that is not may be in one group; if not, no group has both.
 
     Few rows are flagged, so their bands are looked up among those of all others; `groups` sorts all of them, ten times as long.
@@ -63,42 +261,11 @@ def may_meet(signatures: Signatures, flags: np.ndarray[Any, np.dtype[np.bool_]],
     return False
 
 
-def _candidates(keys: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[tuple[Rows, Rows]]:
-    """Yield pairs of rows with the same key: near each other among all of that key, and each with the first."""
-    # All pairs of a bucket would be quadratic where a template is frequent.  Four neighbours and the first are linear, and the
-    # 32 bands sort differently: against all pairs on 120 texts nothing was missed (a test), of a million texts with 200,000
-    # planted copies 99.9% were paired from a similarity of 0.6 on.
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    for distance in range(1, _NEIGHBOURS + 1):
-        at = np.flatnonzero(ordered[distance:] == ordered[:-distance])
-        yield order[at], order[at + distance]
-    starts = np.maximum.accumulate(np.where(np.append(True, ordered[1:] != ordered[:-1]), np.arange(len(keys)), 0))
-    at = np.flatnonzero(np.arange(len(keys)) - starts > _NEIGHBOURS)
-    yield order[starts[at]], order[at]
-
-
 def _alike(signatures: Signatures, left: Rows, right: Rows, similarity: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Tell for each pair whether its rows agree in at least the share `similarity` of their numbers."""
     least = similarity * NUMBERS
     chunks = range(0, len(left), _CHUNK)
     parts = [
-        (signatures[left[at : at + _CHUNK]] == signatures[right[at : at + _CHUNK]]).sum(axis=1) >= least
-        for at in chunks
+        matching(signatures[left[at : at + _CHUNK]], signatures[right[at : at + _CHUNK]]) >= least for at in chunks
     ]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
-
-
-def _unite(parent: Rows, left: Rows, right: Rows) -> None:
-    """Join the groups of each pair; afterwards `parent` names every row's lowest row again."""
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            row = parent[row]
-        return row
-
-    for one, other in zip(left.tolist(), right.tolist(), strict=True):
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    while len(left) and (parent[parent] != parent).any():
-        parent[:] = parent[parent]

@@ -8,11 +8,10 @@ is read once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from pipeline.collect.reading import tables
@@ -20,8 +19,8 @@ from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import digest_of, file_digest
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.job.workspace import Workspace
-from pipeline.split.assignment import signatures_of, texts_of
-from pipeline.split.groups import Rows, Signatures, groups
+from pipeline.split.assignment import blocks_of, texts_of
+from pipeline.split.groups import Signed, find_groups
 
 _LEAST = 100  # characters: shorter fields are questions, names, labels
 _BATCH = 1024
@@ -55,11 +54,12 @@ def load(work: Workspace) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def like_benchmarks(signatures: Signatures, benchmarks: pa.Table, similarity: float) -> pa.Array:
-    """Return for each row of `signatures` the name of a benchmark's text that it is like, null where there is none."""
+def like_benchmarks(work: Workspace, signed: Signed, rows: int) -> pa.Array:
+    """Return for each of some rows the name of a benchmark's text that it is like, null where there is none."""
+    benchmarks, similarity = load(work), work.config.split.similarity
     count = benchmarks.num_rows
-    both = np.concatenate([signatures_of([benchmarks], count), signatures])
-    heads: Rows = groups(both, similarity)[count:]  # a group is named by its first row, and benchmarks come first
+    both = find_groups(lambda: chain(blocks_of([benchmarks]), signed()), count + rows, similarity, work.exchange)
+    heads = both.of_all()[count:]  # a group is named by its first row, and benchmarks come first
     return benchmarks.column("name").take(pa.array(heads, mask=heads >= count)).combine_chunks()
 
 

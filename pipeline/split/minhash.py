@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.exchange import mixed
+
 NUMBERS = 128
 # Bytes a piece.  With 8 more changed words are forgiven (J 0.6 in place of 0.52 at 10% changed), but texts woven of a small
 # vocabulary look alike; 12 keep unrelated real articles below 0.2.
@@ -27,7 +29,7 @@ _BOUNDS = _BINS.astype(np.uint64) << np.uint64(64 - 7)
 
 def signature(folded: str) -> bytes:
     """Return 128 numbers of 16 bits (256 bytes) of a folded text (`fold_case`)."""
-    hashes = np.sort(_mixed(_pieces(_letters(folded))))
+    hashes = np.sort(mixed(_pieces(_letters(folded))))
     first = np.searchsorted(hashes, _BOUNDS)
     filled = np.flatnonzero(first < np.append(first[1:], len(hashes)))
     lender = filled[np.searchsorted(filled, _BINS) % len(filled)]  # an empty bin takes the next one's lowest hash
@@ -49,10 +51,3 @@ def _pieces(letters: np.ndarray[Any, np.dtype[np.uint8]]) -> _Words:
     fours = twos[:-2] * _POWERS[2] + twos[2:]
     eights = fours[:-4] * _POWERS[4] + fours[4:]
     return eights[:-4] * _POWERS[4] + fours[8:]
-
-
-def _mixed(values: _Words) -> _Words:
-    """Make every bit depend on every other: the finalizer of SplitMix64, with constants of Pelle Evensen's moremur."""
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x3C79AC492BA7B653)
-    values = (values ^ (values >> np.uint64(33))) * np.uint64(0x1C69B3F74AC4AE35)
-    return values ^ (values >> np.uint64(27))

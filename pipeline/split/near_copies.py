@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.core.shards import Output
@@ -13,8 +14,10 @@ from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import Step
 from pipeline.job.workspace import Workspace
 from pipeline.label.sharing.near_copies import NearCopies, Numbers, Shares
-from pipeline.split.assignment import signatures_of, texts_of
-from pipeline.split.groups import groups
+from pipeline.split.assignment import blocks_of, texts_of
+from pipeline.split.groups import Signatures, find_groups
+from pipeline.split.minhash import NUMBERS
+from pipeline.split.stored_signatures import StoredSignatures, matching
 
 VERSION = 1
 
@@ -27,14 +30,24 @@ def near_copies(work: Workspace, shards: Sequence[str]) -> NearCopies:
         progress = work.progress("near-copies", len(shards), "shards")
         map_shards(work.engine, step, shards, partial(_signer, work), progress)
     counts = [work.filtered.tally([shard]).kept for shard in shards]
-    signatures = signatures_of((folder.read(shard, ["signature"]) for shard in shards), sum(counts))
+
+    def signed() -> Iterator[Signatures]:
+        return blocks_of(folder.read(shard, ["signature"]) for shard in shards)
+
+    groups = find_groups(signed, sum(counts), work.config.split.similarity, work.exchange)
+    stored = StoredSignatures(signed(), groups.rows, work.exchange)
 
     def likeness(row: int, others: Numbers) -> Shares:
-        shares: Shares = (signatures[others] == signatures[row]).mean(axis=1)
+        positions = groups.positions(np.append(others, row))
+        if (positions < 0).any():  # it is in no group: like itself alone
+            shares: Shares = (others == row).astype(np.float64)
+        else:
+            signatures = stored[positions]
+            shares = matching(signatures[:-1], signatures[-1:]) / NUMBERS
         return shares
 
     starts = dict(zip(shards, [0, *accumulate(counts)], strict=False))
-    return NearCopies(groups(signatures, work.config.split.similarity), starts, likeness)
+    return NearCopies(groups.of_all(), starts, likeness)
 
 
 def _signer(work: Workspace) -> Transform:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, pairwise
@@ -28,11 +28,12 @@ from pipeline.split.assignment import (
     Assignment,
     append_log,
     assign,
+    blocks_of,
     read_log,
-    signatures_of,
     texts_of,
     vanished_entries,
 )
+from pipeline.split.groups import Signatures, find_groups
 
 VERSION = 2
 _log = logging.getLogger("labelmill.split")
@@ -89,17 +90,18 @@ def _assigned(work: Workspace, shards: list[str]) -> Assignment:
     names = ["id", "text_key"]
     rows = pa.concat_tables([TEXTS.empty_table().select(names), *(work.signatures.read(s, names) for s in shards)])
     log = read_log(work.assignments, rows)
-    past = vanished_entries(rows, log)
-    tables = chain((work.signatures.read(shard, ["signature"]) for shard in shards), [past])
-    signatures = signatures_of(tables, rows.num_rows + past.num_rows)
-    options = work.config.split
-    of_rows = signatures[: rows.num_rows]
-    benchmarks = (
-        keep_out.like_benchmarks(of_rows, keep_out.load(work), options.similarity) if options.keep_out else None
-    )
+    past, options = vanished_entries(rows, log), work.config.split
+
+    def signed() -> Iterator[Signatures]:
+        return blocks_of(work.signatures.read(shard, ["signature"]) for shard in shards)
+
+    benchmarks = keep_out.like_benchmarks(work, signed, rows.num_rows) if options.keep_out else None
     _tell_of_changes(work, log)
-    assignment = assign(rows, log, signatures, options, benchmarks)
-    append_log(work.assignments, rows, signatures, assignment, log)
+    groups = find_groups(
+        lambda: chain(signed(), blocks_of([past])), rows.num_rows + past.num_rows, options.similarity, work.exchange
+    )
+    assignment = assign(rows, log, groups.of_all(), options, benchmarks)
+    append_log(work.assignments, rows, signed(), assignment, log)
     _tell_of_an_empty_eval(work, assignment)
     return assignment
 

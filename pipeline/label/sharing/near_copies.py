@@ -19,7 +19,8 @@ class NearCopies:
     """Groups of the rows of `filtered/`, numbered through all shards in source order.
 
     `heads` has for each row the lowest row of its group, `starts` the number of the first row of each shard, and
-    `likeness(row, others)` the share of their pieces that a row has in common with each of some others (0 to 1, estimated).
+    `likeness(row, others)` the share of their pieces that a row has in common with each of some others of its group (0 to 1,
+    estimated).
     """
 
     heads: Numbers
