@@ -138,8 +138,8 @@ def _looked_up(work: Workspace, keep: bool = True) -> list[int]:
     """How many keys are looked up for each shard; the sums are those without anything kept."""
     counts, sums = list[int](), list[Any]()
     with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
-        outgoing, spent = OutgoingRows(work), ledger.spent
-        for ledger.spent in (_counting(counts, spent), spent):  # type: ignore[method-assign]
+        outgoing, taken = OutgoingRows(work), ledger.taken
+        for ledger.taken in (_counting(counts, taken), taken):  # type: ignore[method-assign]
             tallies = RunTallies(work, ledger)
             for shard in read_order(work.articles):
                 tallies.add(shard, outgoing.index_of(shard, keep=False))

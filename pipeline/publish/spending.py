@@ -11,12 +11,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core.code import digest_of_code
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json, write_json
-from pipeline.core.types import Spent
 from pipeline.job import takedowns
 from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
@@ -29,8 +30,8 @@ _NAME = "_spending.json"  # beside the facts of shards
 class Spending(Protocol):
     """What is asked of label's ledger."""
 
-    def spent(self, keys: Sequence[bytes]) -> dict[bytes, list[Spent]]:
-        """Return what the requests of each key took, in order."""
+    def taken(self, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        """Return `(key, *Spent)` of each request of some keys, in the order of the keys."""
 
     def newest(self) -> list[Any] | None:
         """Return what tells the newest record; None where records are in no order."""
@@ -117,25 +118,27 @@ def _shared_keys(work: Workspace, shards: Collection[str]) -> set[str]:
 def _asked(work: Workspace, shard: str) -> pa.Table:
     """Return `id, run_id, keys` of a shard's labels: the keys of the questions that each took, the label's own last."""
     labels = work.reviewed.read(shard, ["id", "run_id", "key"])
-    keys = [[key] for key in labels.column("key").to_pylist()]
+    keys = labels.column("key").combine_chunks()
+    of_rows = pa.ListArray.from_arrays(pa.array(np.arange(len(keys) + 1, dtype=np.int32)), keys)
     requests = work.requests.read(shard) if work.config.label.before else None
     if requests is not None and "before" in requests.column_names:
         before = dict(zip(*(requests.column(name).to_pylist() for name in ("id", "before")), strict=True))
-        ids = labels.column("id").to_pylist()
-        keys = [[*(before.get(row_id) or []), *own] for row_id, own in zip(ids, keys, strict=True)]
-    return labels.select(["id", "run_id"]).append_column("keys", pa.array(keys, pa.list_(pa.string())))
+        pairs = zip(labels.column("id").to_pylist(), keys.to_pylist(), strict=True)
+        of_rows = pa.array([[*(before.get(row_id) or []), key] for row_id, key in pairs], pa.list_(pa.string()))
+    return labels.select(["id", "run_id"]).append_column("keys", of_rows)
 
 
 def _sums(ledger: Spending, labels: pa.Table, counted: Collection[str]) -> dict[str, RunTally]:
     """Return what labels (`_asked`) took, by run; a question counts once, and not at all where it is `counted` elsewhere."""
-    sums, of_runs = dict[str, RunTally](), defaultdict[str, list[Spent]](list)
-    rows = labels.column("keys").to_pylist()
-    keys = [[bytes.fromhex(key) for key in of_row if key not in counted] for of_row in rows]
-    requests = ledger.spent(list(dict.fromkeys(key for row in keys for key in row)))
-    for run_id, row in zip(labels.column("run_id").to_pylist(), keys, strict=True):
-        sums.setdefault(run_id, RunTally()).rows += 1
-        for key in row:
-            of_runs[run_id] += requests.pop(key, ())
+    run_ids, keys = labels.column("run_id").combine_chunks(), labels.column("keys").combine_chunks()
+    sums = {run_id: RunTally(rows) for run_id, rows in Counter(run_ids.to_pylist()).items()}
+    run_of, of_runs = dict[bytes, str](), defaultdict[str, list[tuple[Any, ...]]](list)
+    of_keys = run_ids.take(pc.list_parent_indices(keys)).to_pylist()
+    for key, run_id in zip(keys.flatten().to_pylist(), of_keys, strict=True):
+        if key not in counted:
+            run_of.setdefault(bytes.fromhex(key), run_id)
+    for request in ledger.taken(list(run_of)):
+        of_runs[run_of[bytes(request[0])]].append(request[1:])
     for run_id, taken in of_runs.items():
         sums[run_id].add(taken)
     return sums

@@ -15,7 +15,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.core.types import Spent
 
 RUNS = pa.schema(
     [
@@ -45,8 +44,8 @@ class RunTally:
     last_at: str | None = None
     models: Counter[str] = field(default_factory=Counter)
 
-    def add(self, requests: Sequence[Spent]) -> None:
-        """Add what some requests took, column by column: there is one for each row of a version."""
+    def add(self, requests: Sequence[tuple[Any, ...]]) -> None:
+        """Add what some requests took (`Spent`), column by column: there is one for each row of a version."""
         if not requests:
             return
         models, input_tokens, output_tokens, costs, finished_at, is_answered = zip(*requests, strict=True)

@@ -120,8 +120,13 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
     published = [rows.column(name).combine_chunks() for name in ("title", "text")] if with_text else []
     for texts in published:
         suspects |= leaks.suspects(texts)
-    bounds = np.searchsorted(row_of, [sorted(suspects), [row + 1 for row in sorted(suspects)]])
-    for row, start, end in zip(sorted(suspects), *bounds.tolist(), strict=True):
-        parts = [texts[row].as_py() or "" for texts in published]
-        counts[row] = leaks.count("\n".join([*parts, *phrases[start:end].to_pylist()]))
+    chosen = np.array(sorted(suspects), np.int64)
+    parts = [texts.take(pa.array(chosen)).fill_null("").to_pylist() for texts in published]
+    bounds = np.searchsorted(row_of, [chosen, chosen + 1])
+    of_chosen = np.isin(row_of, chosen)
+    values = phrases.filter(pa.array(of_chosen)).to_pylist()
+    ends = np.cumsum(bounds[1] - bounds[0]).tolist()
+    for at, row in enumerate(chosen.tolist()):
+        own = values[ends[at - 1] if at else 0 : ends[at]]
+        counts[row] = leaks.count("\n".join([*(texts[at] for texts in parts), *own]))
     return counts

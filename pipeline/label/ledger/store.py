@@ -73,12 +73,19 @@ class Ledger:
     def spent(self, keys: Sequence[bytes]) -> dict[bytes, list[Spent]]:
         """Return what the requests of each key took, in order: as `get`, without the replies."""
         spent: dict[bytes, list[Spent]] = {}
+        for row in self.taken(keys):
+            spent.setdefault(bytes(row[0]), []).append(Spent._make(row[1:]))
+        return spent
+
+    def taken(self, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        """Return `(key, *Spent)` of each request of some keys, which differ: in the order of the keys, then as they were sent."""
+        rows = list[tuple[Any, ...]]()
         for start in range(0, len(keys), _LOOK_UP_KEYS):
             part = keys[start : start + _LOOK_UP_KEYS]
             query = f"SELECT {_SPENT} FROM replies WHERE key IN ({', '.join('?' * len(part))}) ORDER BY key, ask"  # noqa: S608
-            for row in self.database.execute(query, part):
-                spent.setdefault(bytes(row[0]), []).append(Spent._make(row[1:]))
-        return spent
+            rows += self.database.execute(query, part)
+        places = {key: place for place, key in enumerate(keys)}
+        return sorted(rows, key=lambda row: places[bytes(row[0])])
 
     def newest(self) -> list[Any] | None:
         """Return the number, key and time of the newest record; None where there is none, or the database does not number them."""

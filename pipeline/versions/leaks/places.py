@@ -116,17 +116,14 @@ class Places:
 
         Of characters of numbers, so many must be digits.
         """
-        run, places = b"x" * least, list[tuple[int, int]]()
-        if run not in self._bytes.translate(table):
-            return places
-        plain = self.text.encode("ascii", "replace")  # a byte a character, for their positions
-        image = plain.translate(table)
-        start = image.find(run)
+        run, places, image = b"x" * least, list[tuple[int, int]](), self._bytes.translate(table)
+        start, is_ascii = image.find(run), len(image) == len(self.text)
         while start >= 0:
             end = image.find(b" ", start)
             end = len(image) if end < 0 else end
-            if table is _IN_KEYS or _digits_in(plain[start:end]) >= least:
-                places.append((max(0, start - around[0]), end + around[1]))
+            if table is _IN_KEYS or _digits_in(self._bytes[start:end]) >= least:
+                first = start if is_ascii else len(self._bytes[:start].decode())  # a run has ASCII characters alone
+                places.append((max(0, first - around[0]), first + end - start + around[1]))
             start = image.find(run, end)
         return places
 
