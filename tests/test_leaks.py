@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.clean.offsets import offsets
+from pipeline.core.shards import OFFSETS
 from pipeline.core.types import LabelColumn
 from pipeline.job.config import PublishOptions
-from pipeline.versions import leaks, rows
+from pipeline.versions import leaks, redaction
 from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
 from tests.openai_server import Server, completion
 
@@ -383,13 +385,53 @@ def test_what_is_redacted_leaves_with_its_kind_in_its_place(make_job: JobMaker, 
 def test_phrases_that_are_replaced_stand_once() -> None:
     articles = pa.table({"title": [None], "text": ["Ask jane@example.org or kim@example.org."], "text_sha256": ["x"]})
     labels = pa.table({"phrases": [["kim@example.org", "jane@example.org", "ask"]], "tiers": [["exact"] * 3]})
-    articles, labels = rows.redacted(articles, labels, LabelColumn("phrases", many=True), ["email"])
+    articles, labels = redaction.redacted(articles, labels, LabelColumn("phrases", many=True), ["email"])
     assert articles.column("text").to_pylist() == ["Ask [email] or [email]."]
     assert labels.to_pylist() == [{"phrases": ["[email]", "ask"], "tiers": ["exact", "exact"]}]
     summary = pa.table({"summary": ["jane@example.org writes"]})
-    assert rows.redacted(articles, summary, LabelColumn("summary", many=False), ["email"])[1].to_pylist() == [
+    assert redaction.redacted(articles, summary, LabelColumn("summary", many=False), ["email"])[1].to_pylist() == [
         {"summary": "[email] writes"}
     ]
+
+
+@pytest.mark.parametrize("has_offsets", [True, False])
+def test_redaction_by_columns_is_that_of_each_row(has_offsets: bool) -> None:
+    """Rows that change and rows that stay, phrases twice, spans that are lost, a row whose offsets nobody has made yet."""
+    column, kinds = LabelColumn("phrases", many=True), ["email"]
+    plain, leaking = "The harbour of the city is open.", "The harbour: ask jane@example.org in the city."
+    rows_in: list[tuple[Any, ...]] = [
+        (None, plain, ["harbour", "city", "road"], ["exact", "exact", "absent"]),
+        ("Ask jane@example.org", plain, ["harbour", "harbour"], ["exact", "exact"]),
+        ("", leaking, ["harbour", "jane@example.org", "city"], ["exact", "exact", "exact"]),
+        ("t", plain, ["kim@example.org", "city"], ["absent", "exact"]),
+        ("t", plain, ["tower"], ["exact"]),  # is not there
+        ("t", plain, [], []),
+    ] * 2
+    titles, texts, phrases, tiers = (list(values) for values in zip(*rows_in, strict=True))
+    digests = [sha256(text.encode()).hexdigest() for text in texts]
+    spans: list[Any] = [offsets(*row) for row in zip(phrases, tiers, texts, strict=True)]
+    spans[6] = None
+    articles = pa.table({"title": titles, "text": texts, "text_sha256": digests})
+    labels = pa.table(
+        {"phrases": pa.array(phrases, pa.list_(pa.string())), "tiers": pa.array(tiers, pa.list_(pa.string()))}
+    )
+    if has_offsets:
+        labels = labels.append_column("offsets", pa.array(spans, OFFSETS))
+    new_articles, new_labels = redaction.redacted(articles, labels, column, kinds)
+    expected = [
+        {name: text and leaks.redacted(text, kinds) for name, text in row.items()} for row in articles.to_pylist()
+    ]
+    for row in expected:
+        row["text_sha256"] = sha256(row["text"].encode()).hexdigest()
+    assert new_articles.to_pylist() == expected
+    once = [dict.fromkeys(leaks.redacted(phrase, kinds) for phrase in row) for row in phrases]
+    assert new_labels.column("phrases").to_pylist() == [list(row) for row in once]
+    assert new_labels.column("tiers").to_pylist()[:5] == [
+        ["exact", "exact", "absent"], ["exact"], ["exact", "exact", "exact"], ["absent", "exact"], ["absent"],
+    ]  # fmt: skip
+    if has_offsets:
+        stayed = [span is not None for span in new_labels.column("offsets").to_pylist()]
+        assert stayed == [True, False, False, False, False, True, False, False, False, False, False, True]
 
 
 def published(work: Any, version: str) -> dict[str, dict[str, Any]]:

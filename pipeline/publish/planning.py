@@ -25,7 +25,18 @@ from pipeline.publish.languages import LanguageSample
 from pipeline.publish.spending import RunTallies, Spending
 from pipeline.review.statistics import summary
 from pipeline.train import pictures as learning
-from pipeline.versions import data_files, diff, file_facts, manifest, map_topics, numbering, provenance, rows, store
+from pipeline.versions import (
+    data_files,
+    diff,
+    file_facts,
+    manifest,
+    map_topics,
+    numbering,
+    provenance,
+    redaction,
+    rows,
+    store,
+)
 from pipeline.versions.features import TIMES, TYPES, TypeSurvey
 from pipeline.versions.forms import Nfc
 
@@ -91,7 +102,7 @@ class OutgoingRows:
         times = {name: articles.column(name) for name in TIMES}
         values = labels.column(column.name)
         if (redact := work.config.publish.redact) and not column.has_tiers:  # phrases have no type, whatever they are
-            values = rows.redacted_values(values, redact)
+            values = redaction.redacted_values(values, redact)
         return pa.table({column.name: values, **times}).filter(stays)
 
     def counts(self, shards: Sequence[str]) -> Iterator[int]:
@@ -131,7 +142,7 @@ class OutgoingRows:
             labels = labels.append_column(SHARED_FROM, pa.nulls(len(labels), pa.string()))
         original = articles.column("text_sha256")
         if redact := work.config.publish.redact:
-            articles, labels = rows.redacted(articles, labels, work.config.label_column, redact)
+            articles, labels = redaction.redacted(articles, labels, work.config.label_column, redact)
         return rows.build(articles, labels, splits, work.config.label_column).append_column(facts.ORIGINAL, original)
 
 
@@ -209,7 +220,7 @@ def _gate_results(
     evals = before.column("id").filter(pc.equal(before.column("split"), "eval")).combine_chunks()
     max_phrases = work.config.max_phrases if column.many else 1
     limits = (max_phrases, options.max_absent_rate, options.min_precision)
-    inputs = gates.GateInputs(index, evals, reviewed, *limits, frozenset(published.to_pylist()))
+    inputs = gates.GateInputs(index, evals, reviewed, *limits, published.combine_chunks())
     return gates.run_gates(inputs, options.gates, options.waive)
 
 

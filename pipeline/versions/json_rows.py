@@ -44,10 +44,36 @@ def _digests(parts: Iterable[pa.Array], size: int) -> Digests:
 
 def _joined(rows: pa.Table, first: Sequence[Any]) -> pa.Array:
     """Return each row as JSON."""
-    head = orjson.dumps(list(first)).decode().removesuffix("]")
-    columns = [_as_json(_one_chunk(column)) for column in rows.columns]
-    joined = pc.binary_join_element_wise(*columns, ",")
-    return pc.binary_join_element_wise(head + "," if first else head, joined, "]", "")
+    # What stands around a column's values, and all of a column that has one value, is joined as one constant a row.
+    head = orjson.dumps(list(first)).decode().removesuffix("]") + ("," if first else "")
+    parts, before = list[Any](), head
+    for number, column in enumerate(rows.columns):
+        opening, values, closing = _parts(_one_chunk(column))
+        before += ("," if number else "") + opening
+        if values is not None:
+            parts, before = [*parts, before, values], ""
+        before += closing
+    if not parts:
+        return pa.array([f"{before}]"] * rows.num_rows, pa.string())
+    return pc.binary_join_element_wise(*parts, f"{before}]", "")
+
+
+def _parts(values: pa.Array) -> tuple[str, pa.Array | None, str]:
+    """Return values as JSON, as what stands before and behind each of them; None: it is the same for all."""
+    if pa.types.is_string(values.type) and values.null_count in (0, len(values)) and len(values):
+        if values.null_count:
+            return "null", None, ""
+        one = values[0].as_py()
+        if one == values[-1].as_py() and pc.all(pc.equal(values, one)).as_py():
+            return orjson.dumps(one).decode(), None, ""
+        if not _has_escapes(values):
+            return '"', values, '"'
+    is_texts = pa.types.is_list(values.type) and pa.types.is_string(values.type.value_type) and not values.null_count
+    if is_texts and (pc.min(pc.list_value_length(values)).as_py() or 0) > 0:
+        inner = values.flatten()
+        if not inner.null_count and not _has_escapes(inner):
+            return '["', pc.binary_join(values, '","'), '"]'
+    return "", _as_json(values), ""
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -15,7 +15,6 @@ from typing import Any
 
 import pyarrow as pa
 
-
 RUNS = pa.schema(
     [
         *((name, pa.string()) for name in ("run_id", "provider", "model", "models_served", "parameters")),

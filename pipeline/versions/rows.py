@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from pipeline.clean.offsets import offsets
 from pipeline.core.shards import OFFSETS, label_fields
 from pipeline.core.types import LabelColumn
 from pipeline.job.label_table import SHARED_FROM
-from pipeline.versions import json_rows, leaks, map_topics
+from pipeline.versions import json_rows, map_topics
 from pipeline.versions.forms import Nfc
 from pipeline.versions.row_numbers import NUMBERS, row_numbers
 
@@ -59,71 +57,22 @@ def build(articles: pa.Table, labels: pa.Table, splits: pa.Table, column: LabelC
 
 def _offsets(labels: pa.Table, columns: dict[str, Any], column: LabelColumn) -> pa.ChunkedArray:
     """Return the offsets of `labels/`; computed where a shard of before lacks them, and where a person wrote a phrase."""
-    stored = labels.column("offsets") if "offsets" in labels.column_names else None
-    if stored is not None and not stored.null_count:
+    if "offsets" not in labels.column_names:
+        labels = labels.append_column("offsets", pa.nulls(labels.num_rows, OFFSETS))
+    stored = labels.column("offsets")
+    missing = np.flatnonzero(stored.is_null())
+    if not len(missing):
         return stored
-    stored_spans = stored.to_pylist() if stored is not None else [None] * labels.num_rows
-    values = (columns[name].to_pylist() for name in (column.name, "tiers", "text"))
-    spans = [span if span is not None else offsets(*row) for span, *row in zip(stored_spans, *values, strict=True)]
-    return pa.chunked_array([spans], OFFSETS)
+    values = (columns[name].take(pa.array(missing)).to_pylist() for name in (column.name, "tiers", "text"))
+    return replaced(stored, missing, [offsets(*row) for row in zip(*values, strict=True)])
 
 
-def redacted(
-    articles: pa.Table, labels: pa.Table, column: LabelColumn, kinds: Collection[str]
-) -> tuple[pa.Table, pa.Table]:
-    """Return articles and labels with `[kind]` in place of what leaks (`leaks.KINDS`) in title, text and label.
-
-    `text_sha256` is that of the text as it is then.  A phrase that another one equals now is left out; one of which the text
-    has only a part now is `absent`.
-    """
-    whole = {name: articles.column(name).to_pylist() for name in (*TEXT, "text_sha256")}
-    for name in TEXT:
-        whole[name] = [text and leaks.redacted(text, kinds) for text in whole[name]]
-    changed = pc.not_equal(pa.chunked_array([whole["text"]], pa.string()), articles.column("text")).fill_null(False)
-    for number in np.flatnonzero(changed):
-        whole["text_sha256"][number] = sha256(whole["text"][number].encode()).hexdigest()
-    for name, values in whole.items():
-        articles = articles.set_column(articles.column_names.index(name), name, pa.array(values, pa.string()))
-    of_the_former = [name for name in ("text_sha256", "offsets") if name in labels.column_names]
-    labels = labels.drop_columns(of_the_former)
-    return articles, _redacted_labels(labels, whole["text"], column, kinds)
-
-
-def _redacted_labels(labels: pa.Table, texts: list[str], column: LabelColumn, kinds: Collection[str]) -> pa.Table:
-    if not column.has_tiers:
-        values = redacted_values(labels.column(column.name), kinds)
-        return labels.set_column(labels.column_names.index(column.name), column.name, values)
-    rows = zip(labels.column(column.name).to_pylist(), labels.column("tiers").to_pylist(), texts, strict=True)
-    phrases = [_redacted_phrases(*row, kinds) for row in rows]
-    new = {column.name: [list(row) for row in phrases], "tiers": [list(row.values()) for row in phrases]}
-    for name, values in new.items():
-        kind = labels.schema.field(name).type
-        labels = labels.set_column(labels.column_names.index(name), name, pa.array(values, kind))
-    return labels
-
-
-def redacted_values(labels: pa.ChunkedArray, kinds: Collection[str]) -> pa.Array:
-    """Return labels without tiers as `redacted` has them."""
-    return pa.array([_redacted_value(value, kinds) for value in labels.to_pylist()], labels.type)
-
-
-def _redacted_value(value: Any, kinds: Collection[str]) -> Any:
-    """Return a label with every text in it redacted."""
-    if isinstance(value, Mapping):
-        return {name: _redacted_value(inner, kinds) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_redacted_value(item, kinds) for item in value]
-    return leaks.redacted(value, kinds) if isinstance(value, str) and value else value
-
-
-def _redacted_phrases(phrases: list[str], tiers: list[str], text: str, kinds: Collection[str]) -> dict[str, str]:
-    """Return the tier of each phrase as it is redacted, in order."""
-    new = dict[str, str]()
-    for phrase, tier in zip(phrases or [], tiers or [], strict=True):
-        now = leaks.redacted(phrase, kinds)
-        is_gone = tier in ("exact", "spacing") and not offsets([now], [tier], text)[0]
-        new.setdefault(now, "absent" if is_gone else tier)
-    return new
+def replaced(column: pa.ChunkedArray, numbers: np.ndarray[Any, np.dtype[Any]], values: list[Any]) -> pa.ChunkedArray:
+    """Return a column with other values in the rows of these numbers."""
+    places = np.arange(len(column))
+    places[numbers] = len(column) + np.arange(len(numbers))
+    both = pa.chunked_array([*column.chunks, pa.array(values, column.type)], column.type)
+    return both.combine_chunks().take(pa.array(places))
 
 
 def with_ids_of(chosen: pa.Table, table: pa.Table) -> pa.Table:

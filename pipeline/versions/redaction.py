@@ -1,0 +1,123 @@
+"""Redaction: `[kind]` in place of what leaks, in texts and labels before they are published.
+
+Only what `leaks.suspects` names is looked at value by value, for all else has nothing to redact: it took six times as long as
+all the rest of publishing when every text was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.clean.offsets import offsets
+from pipeline.core.types import LabelColumn
+from pipeline.versions import leaks
+from pipeline.versions.rows import TEXT, replaced
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+_LOCATED = ("exact", "spacing")  # tiers of phrases that have offsets
+
+
+def redacted(
+    articles: pa.Table, labels: pa.Table, column: LabelColumn, kinds: Collection[str]
+) -> tuple[pa.Table, pa.Table]:
+    """Return articles and labels with `[kind]` in place of what leaks (`leaks.KINDS`) in title, text and label.
+
+    `text_sha256` is that of the text as it is then.  A phrase that another one equals now is left out; one of which the text
+    has only a part now is `absent`.  Labels have `offsets` where nothing changed, and null elsewhere.
+    """
+    former = articles.column("text")
+    for name in TEXT:
+        articles = _with(articles, name, _redacted_texts(articles.column(name), kinds))
+    texts = articles.column("text")
+    is_changed = np.asarray(pc.not_equal(texts, former).fill_null(False), dtype=bool)
+    numbers = np.flatnonzero(is_changed)
+    digests = [sha256(text.encode()).hexdigest() for text in texts.take(pa.array(numbers)).to_pylist()]
+    articles = _with(articles, "text_sha256", replaced(articles.column("text_sha256"), numbers, digests))
+    labels = labels.drop_columns([name for name in ("text_sha256",) if name in labels.column_names])
+    if not column.has_tiers:
+        return articles, _with(labels, column.name, redacted_values(labels.column(column.name), kinds))
+    return articles, _redacted_labels(labels, texts, is_changed, column, kinds)
+
+
+def _with(table: pa.Table, name: str, values: Any) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
+
+
+def _redacted_texts(texts: pa.ChunkedArray, kinds: Collection[str]) -> pa.ChunkedArray:
+    texts = texts.cast(pa.string())  # a shard in which all are null may have none
+    numbers = np.array(sorted(leaks.suspects(texts.combine_chunks())), np.int64)
+    if not len(numbers):
+        return texts
+    return replaced(texts, numbers, [leaks.redacted(text, kinds) for text in texts.take(pa.array(numbers)).to_pylist()])
+
+
+def _redacted_labels(
+    labels: pa.Table, texts: pa.ChunkedArray, is_changed: Flags, column: LabelColumn, kinds: Collection[str]
+) -> pa.Table:
+    numbers = np.flatnonzero(is_changed | ~_stay(labels, column.name))
+    values = [labels.column(column.name), labels.column("tiers"), texts]
+    rows = zip(*(each.take(pa.array(numbers)).to_pylist() for each in values), strict=True)
+    phrases = [_redacted_phrases(*row, kinds) for row in rows]
+    new: dict[str, list[Any]] = {column.name: [list(row) for row in phrases]}
+    new["tiers"] = [list(row.values()) for row in phrases]
+    if "offsets" in labels.column_names:
+        new["offsets"] = [None] * len(phrases)
+    for name, those in new.items():
+        labels = _with(labels, name, replaced(labels.column(name), numbers, those))
+    return labels
+
+
+def _stay(labels: pa.Table, name: str) -> Flags:
+    """Tell which labels stay as they are where their text does: nothing leaks, no phrase is there twice, each is where it was."""
+    stay = np.zeros(labels.num_rows, bool)
+    columns = [
+        labels.column(each).combine_chunks() for each in (name, "tiers", "offsets") if each in labels.column_names
+    ]
+    lengths = [np.asarray(pc.list_value_length(each).fill_null(-1), dtype=np.int64) for each in columns]
+    if len(columns) < 3:  # a shard of before, whose offsets are made anew
+        return stay
+    numbers = np.flatnonzero((lengths[0] >= 0) & (lengths[0] == lengths[1]) & (lengths[0] == lengths[2]))
+    phrases, tiers, spans = (each.take(pa.array(numbers)) for each in columns)
+    row_of, values = np.asarray(pc.list_parent_indices(phrases), dtype=np.int64), phrases.flatten()
+    is_lost = pc.and_(pc.is_in(tiers.flatten(), pa.array(_LOCATED)), pc.equal(pc.list_value_length(spans.flatten()), 0))
+    stay[numbers] = True
+    for others in (np.flatnonzero(is_lost.fill_null(True)), _repeated(values, row_of), sorted(leaks.suspects(values))):
+        stay[numbers[row_of[others]]] = False
+    return stay
+
+
+def _repeated(phrases: pa.Array, row_of: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the numbers of phrases that their row has before."""
+    codes = np.asarray(phrases.dictionary_encode().indices.fill_null(-1), dtype=np.int64) + 1
+    _, first = np.unique(row_of * (codes.max(initial=0) + 1) + codes, return_index=True)
+    return np.setdiff1d(np.arange(len(codes)), first)
+
+
+def redacted_values(labels: pa.ChunkedArray, kinds: Collection[str]) -> pa.Array:
+    """Return labels without tiers as `redacted` has them."""
+    return pa.array([_redacted_value(value, kinds) for value in labels.to_pylist()], labels.type)
+
+
+def _redacted_value(value: Any, kinds: Collection[str]) -> Any:
+    """Return a label with every text in it redacted."""
+    if isinstance(value, Mapping):
+        return {name: _redacted_value(inner, kinds) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_redacted_value(item, kinds) for item in value]
+    return leaks.redacted(value, kinds) if isinstance(value, str) and value else value
+
+
+def _redacted_phrases(phrases: list[str], tiers: list[str], text: str, kinds: Collection[str]) -> dict[str, str]:
+    """Return the tier of each phrase as it is redacted, in order."""
+    new = dict[str, str]()
+    for phrase, tier in zip(phrases or [], tiers or [], strict=True):
+        now = leaks.redacted(phrase, kinds)
+        is_gone = tier in _LOCATED and not offsets([now], [tier], text)[0]
+        new.setdefault(now, "absent" if is_gone else tier)
+    return new
