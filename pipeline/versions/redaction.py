@@ -61,9 +61,9 @@ def _redacted_labels(
     labels: pa.Table, texts: pa.ChunkedArray, is_changed: Flags, column: LabelColumn, kinds: Collection[str]
 ) -> pa.Table:
     numbers = np.flatnonzero(is_changed | ~_stay(labels, column.name))
-    values = [labels.column(column.name), labels.column("tiers"), texts]
-    rows = zip(*(each.take(pa.array(numbers)).to_pylist() for each in values), strict=True)
-    phrases = [_redacted_phrases(*row, kinds) for row in rows]
+    former = [labels.column(column.name), labels.column("tiers"), texts]
+    rows = zip(*(values.take(pa.array(numbers)).to_pylist() for values in former), strict=True)
+    phrases = [_redacted_phrases(words, tiers, text, kinds) for words, tiers, text in rows]
     new: dict[str, list[Any]] = {column.name: [list(row) for row in phrases]}
     new["tiers"] = [list(row.values()) for row in phrases]
     if "offsets" in labels.column_names:
