@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.collect import stage as collect
 from pipeline.collect.source_titles import named
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import read_json
+from pipeline.core.objects import looked_at
 from pipeline.core.shards import Folder, read_order
 from pipeline.engines.steps import DONE, NOT_RUN, UNKNOWN
 from pipeline.filter import stage as filter_stage
@@ -108,7 +109,7 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
                 _tell_reached(work)
     if options.last != PUBLISH:
         return None
-    with work.locked(wait=options.first != PUBLISH):
+    with work.locked(wait=options.first != PUBLISH), looked_at():
         if options.first == PUBLISH:
             _check_ready(work, PUBLISH)
         return _publish(work, options)
@@ -116,7 +117,8 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
 
 def _run_stage(work: Workspace, stage: Stage, options: RunOptions, is_first: bool) -> None:
     # labelling is the one stage in which processes help each other
-    with work.locked(shared=stage.name == "label", wait=not is_first):
+    looks = nullcontext() if stage.name == "label" else looked_at()
+    with work.locked(shared=stage.name == "label", wait=not is_first), looks:
         if is_first:
             _check_ready(work, stage.name)
         stage.run(work, options)
@@ -193,6 +195,7 @@ def _incomplete(work: Workspace, options: RunOptions) -> str | None:
 # --- what is up to date ---
 
 
+@looked_at()
 def states(work: Workspace) -> dict[str, str]:
     """Return the state of each stage that makes rows, by its name.
 
@@ -220,6 +223,7 @@ def _states(work: Workspace) -> Iterator[tuple[str, str]]:
         yield stage.name, state
 
 
+@looked_at()
 def _check_ready(work: Workspace, first: str) -> None:
     """Raise InputError where a stage before `first` would make other rows than those that are there."""
     if read_json(work.articles.path / "_order.json") is None:
@@ -229,8 +233,8 @@ def _check_ready(work: Workspace, first: str) -> None:
             return
         if state not in (DONE, UNKNOWN):
             raise InputError(
-                f"{work.config.file}: {first} needs what {name} makes, and that is not up to date ({state}); run: labelmill run "
-                f"{work.config.in_commands} --from {name} (with the --set of the run that made it, if it had any)"
+                f"{work.config.file}: {first} needs what {name} makes, and that is not up to date ({state}); run: labelmill "
+                f"run {work.config.in_commands} --from {name} (with the --set of the run that made it, if it had any)"
             )
 
 
@@ -247,9 +251,7 @@ def run_topics(work: Workspace, refit: bool = False, named: bool = True) -> None
         topics.run(work, _label_alone if named else None, refit)
 
 
-# --- status ---
-
-
+@looked_at()
 def status(work: Workspace) -> dict[str, Any]:
     """Return each stage's rows in, kept and rejected by reason, its cost and state; nothing is run, nothing is written."""
     order = read_json(work.articles.path / "_order.json") or []
@@ -322,6 +324,6 @@ def _behind(work: Workspace, manifest: dict[str, Any], stage_states: dict[str, s
 def plan_version(work: Workspace, options: RunOptions = WHOLE_RUN) -> planning.Plan:
     """Plan what `publish` would write, with nothing written."""
     read_order(work.articles)  # no folder is made for a job that never ran
-    with work.locked():
+    with work.locked(), looked_at():
         _check_ready(work, PUBLISH)
         return publish.plan(work, other_stages(work), options.version)

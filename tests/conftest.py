@@ -32,6 +32,8 @@ from pipeline.commands import show
 from pipeline.job.job_file import load_job
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
+from tests import object_store as object_stores
+from tests.object_store import Store
 from tests.openai_server import Running, Server
 from tests.program import Program
 
@@ -130,6 +132,23 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     with postgres.running(tmp_path_factory.mktemp("postgres")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[Store]:
+    for package in ("moto", "flask_cors", "s3fs"):
+        pytest.importorskip(package)
+    with object_stores.running() as running:
+        yield running
+
+
+@pytest.fixture
+def store(object_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A real S3 server with an empty bucket, where this process and those that it starts find it."""
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    object_store.begin_anew()
+    return object_store
 
 
 def article(number: int, words: int = 40) -> dict[str, Any]:

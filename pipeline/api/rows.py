@@ -46,7 +46,7 @@ def labels(job: Job, *, text: bool = True, rejected: bool = False) -> pd.DataFra
 def _labelled(work: Workspace) -> Folder:
     """Return the folder that holds the labels as they are now.  Raises InputError where there are none."""
     shards = read_order(work.articles)
-    folder = work.reviewed if work.reviewed.path.exists() else work.labels
+    folder = work.reviewed if work.reviewed.exists else work.labels
     if not all(folder.manifest(shard) for shard in shards):
         folder = work.labels
     if not all(folder.manifest(shard) for shard in shards):

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.collect.units import SourceUnit, build
 from pipeline.core.engine import Engine, Task
+from pipeline.core.objects import look_again
 from pipeline.core.shards import Folder
 
 
@@ -21,6 +22,7 @@ def build_all(engine: Engine, folder: Folder, entries: Sequence[SourceUnit], pro
     for entry in entries:
         if entry.source.apart(entry.unit) is None:
             build(folder, entry, progress)
+    look_again()
 
 
 def _apart(entries: Sequence[SourceUnit]) -> Iterator[Task]:

@@ -24,6 +24,7 @@ from pipeline.collect.to_article import to_article
 from pipeline.core.contracts import Source, SourceOptions
 from pipeline.core.files import digest_of, file_digest, printable_path, read_json, write_json
 from pipeline.core.hints import did_you_mean
+from pipeline.core.objects import AnyPath
 from pipeline.core.options import in_key
 from pipeline.core.shards import ARTICLE, MAX_SHARD_BYTES, MAX_SHARD_ROWS, Folder, Output, rejected_table
 from pipeline.core.types import Article, BadRow, RawRow, Unit
@@ -94,7 +95,7 @@ def absent_columns(absent: dict[str, str], fields: list[str], whose: str = "no r
     return f"{'; '.join(faults)}; the row has: {', '.join(fields[:12])}"
 
 
-def _record_file(folder: Folder, name: str) -> Path:
+def _record_file(folder: Folder, name: str) -> AnyPath:
     return folder.path / "_units" / f"{name}.json"
 
 
@@ -221,7 +222,7 @@ def rejected_row(row: BadRow) -> dict[str, Any]:
 class FileDigests:
     """Cache of files' content digests by size, inode and times, so that an unchanged file is not read again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyPath) -> None:
         self._path = path
         self._former: dict[str, list[Any]] = read_json(path) or {}
         self._current: dict[str, list[Any]] = {}

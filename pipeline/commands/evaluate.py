@@ -232,7 +232,7 @@ def _json_scores(pairs: Sequence[Pair], part: Part) -> Scores:
 
 
 def _pairs(work: Workspace, gold: Gold, column: LabelColumn) -> Iterator[Pair]:
-    labels = work.reviewed if work.reviewed.path.exists() else work.labels
+    labels = work.reviewed if work.reviewed.exists else work.labels
     label_table.check_column(labels, work)
     for shard in read_order(work.articles):
         articles = work.filtered.read(shard, ["id", "language", "text"]).to_pylist()

@@ -57,11 +57,11 @@ def _parts(work: Workspace, table: str, rejected: bool) -> Iterator[pa.Table]:
         read = partial(_of_split, planning.OutgoingRows(work), table)
     else:
         folder = {"articles": work.articles, "filtered": work.filtered, "labels": work.reviewed}[table]
-        if table == "labels" and (rejected or not work.reviewed.path.exists()):
+        if table == "labels" and (rejected or not work.reviewed.exists):
             folder = work.labels
         read = folder.read_rejected if rejected else folder.read
     yield from map(read, read_order(work.articles))
-    if table == "labels" and rejected and work.reviewed.path.exists():
+    if table == "labels" and rejected and work.reviewed.exists:
         yield from map(work.reviewed.read_rejected, read_order(work.articles))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError
+from pipeline.core.objects import AnyPath, ObjectPath
 
 
 def digest_of(value: Any) -> str:
@@ -21,8 +22,10 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: AnyPath) -> str:
     """Return the hex SHA-256 of a file's bytes."""
+    if isinstance(path, ObjectPath):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -32,8 +35,10 @@ def printable_path(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
+def write_bytes(path: AnyPath, data: bytes, durable: bool = True) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut unless `durable` is false."""
+    if isinstance(path, ObjectPath):
+        return path.write_bytes(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -48,6 +53,15 @@ def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
         raise
 
 
+def rename(path: AnyPath, new: AnyPath) -> None:
+    """Give a small file another name; an object is written anew under it."""
+    if isinstance(path, Path):
+        path.replace(str(new))
+    else:
+        write_bytes(new, path.read_bytes())
+        path.unlink(missing_ok=True)
+
+
 def sync(path: Path) -> None:
     """Have a file's bytes, or a folder's names, on the disk before anything that follows."""
     if path.is_dir() and os.name == "nt":
@@ -59,12 +73,12 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
-def write_json(path: Path, value: Any, durable: bool = True) -> None:
+def write_json(path: AnyPath, value: Any, durable: bool = True) -> None:
     """Write a value as indented JSON, whole or not at all (see `write_bytes`)."""
     write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n", durable)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: AnyPath) -> Any:
     """Return the value, or None where the file is missing.  Raises InputError for a file that is no JSON."""
     try:
         return json.loads(path.read_bytes())
@@ -74,7 +88,7 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: damaged ({error}); delete it and run again") from error
 
 
-def recall_json(path: Path) -> Any:
+def recall_json(path: AnyPath) -> Any:
     """Return the value, or None where the file is missing or damaged: of what is kept only so that it need not be done again."""
     try:
         return read_json(path)

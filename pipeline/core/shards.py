@@ -9,18 +9,19 @@ What is no Parquet file has a name that begins with `_`, so readers of data sets
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
-from pipeline.core.files import digest_of, file_digest, read_json, write_json
+from pipeline.core.files import digest_of, read_json, rename, write_json
 from pipeline.core.json_labels import arrow_type, parsed
-from pipeline.core.parquet import read_parquet, stream_parquet, write_parquet
+from pipeline.core.objects import AnyPath, ObjectPath, looked_at
+from pipeline.core.parquet import open_parquet, read_parquet, stream_parquet, write_parquet
 from pipeline.core.types import LabelColumn
 
 MAX_SHARD_ROWS = 4096
@@ -121,27 +122,30 @@ class Tally:
 class Folder:
     """A stage's output folder: rows, rejected rows and manifests, by shard name."""
 
-    path: Path
+    path: AnyPath
 
-    def file(self, shard: str) -> Path:
+    def file(self, shard: str) -> AnyPath:
         return self.path / f"{shard}.parquet"
 
-    def rejected_file(self, shard: str) -> Path:
+    def rejected_file(self, shard: str) -> AnyPath:
         return self.path.with_name(f"{self.path.name}.rejected") / f"{shard}.parquet"
 
-    def manifest_file(self, shard: str) -> Path:
+    def manifest_file(self, shard: str) -> AnyPath:
         return self.path / f"_{shard}{_MANIFEST}"
 
-    def _former_manifest_file(self, shard: str) -> Path:
+    def _former_manifest_file(self, shard: str) -> AnyPath:
         """Return where manifests were before they had names that readers pass over; `keep_only` renames what is there."""
         return self.path / f"{shard}.json"
 
-    def _manifest_files(self) -> Iterator[tuple[str, Path]]:
+    def _manifest_files(self) -> Iterator[tuple[str, AnyPath]]:
         """Yield all manifests with their shards, those under former names after the others."""
-        for file in sorted(self.path.glob(f"_*{_MANIFEST}")):
-            yield file.name[1:].removesuffix(_MANIFEST), file
-        for file in sorted(self.path.glob("[!_]*.json")):
-            yield file.stem, file
+        files: list[AnyPath] = sorted(self.path.glob("*.json"), key=str)
+        for file in files:
+            if file.name.startswith("_") and file.name.endswith(_MANIFEST):
+                yield file.name[1:].removesuffix(_MANIFEST), file
+        for file in files:
+            if not file.name.startswith("_"):
+                yield file.stem, file
 
     def manifest(self, shard: str) -> Manifest | None:
         """Return the manifest of a shard whose files are there, else None."""
@@ -181,10 +185,9 @@ class Folder:
             write_parquet(self.rejected_file(shard), output.rejected, output.rejected.schema)
         else:
             self.rejected_file(shard).unlink(missing_ok=True)
-        write_parquet(self.file(shard), output.kept, output.kept.schema)
+        digest = write_parquet(self.file(shard), output.kept, output.kept.schema)
         rejected = dict(sorted(Counter(output.rejected.column("reason").to_pylist()).items()))
         rows = output.kept.num_rows + output.rejected.num_rows + output.waiting
-        digest = file_digest(self.file(shard))
         kept, seconds = output.kept.num_rows, round(seconds, 3)
         manifest = Manifest(key, inputs, rows, kept, rejected, digest, seconds, output.waiting, output.notes)
         write_json(self.manifest_file(shard), asdict(manifest))
@@ -196,6 +199,10 @@ class Folder:
 
     def read(self, shard: str, columns: Sequence[str] | None = None) -> pa.Table:
         return read_parquet(self.file(shard), columns)
+
+    def columns(self, shard: str) -> list[str]:
+        """Return the names of a shard's columns."""
+        return list(open_parquet(self.file(shard)).schema_arrow.names)
 
     def stream(self, shard: str, columns: Sequence[str], rows: int = 1024) -> Iterator[pa.RecordBatch]:
         """Yield rows in batches, as `stream_parquet` does."""
@@ -210,6 +217,7 @@ class Folder:
         """Return finished shards that are not listed: their input vanished, and the stage has not run since."""
         return {shard for shard, _ in self._manifest_files()} - set(shards)
 
+    @looked_at()
     def keep_only(self, shards: Sequence[str]) -> int:
         """Remove what belongs to no listed shard (vanished input, files of a killed writer); return how many rows went.
 
@@ -220,10 +228,10 @@ class Folder:
             if shard not in wanted:
                 removed += (read_json(manifest) or {}).get("kept", 0)
                 manifest.unlink()
-        for shard in shards:
-            self._rename_manifest(shard)
+            elif manifest == self._former_manifest_file(shard):
+                self._rename_manifest(shard)
         for folder in (self.path, self.rejected_file("x").parent):
-            for file in [*folder.glob("*.parquet"), *folder.glob(".*.tmp")]:
+            for file in [file for file in folder.glob("*") if file.name.endswith((".parquet", ".tmp"))]:
                 if file.stem not in wanted:
                     file.unlink()
         return removed
@@ -231,9 +239,21 @@ class Folder:
     def _rename_manifest(self, shard: str) -> None:
         former = self._former_manifest_file(shard)
         if self.manifest_file(shard).exists():
-            former.unlink(missing_ok=True)
-        elif former.exists():
-            former.replace(self.manifest_file(shard))
+            former.unlink()
+        else:
+            rename(former, self.manifest_file(shard))
+
+    @property
+    def exists(self) -> bool:
+        """Return whether anything was written here."""
+        return self.path.exists()
+
+    def remove(self) -> None:
+        """Remove the whole folder."""
+        if isinstance(self.path, ObjectPath):
+            self.path.remove_all()
+        else:
+            shutil.rmtree(self.path)
 
 
 def input_digests(inputs: Sequence[Folder], shard: str) -> dict[str, str]:

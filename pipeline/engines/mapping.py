@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.core.engine import Engine, Task
+from pipeline.core.objects import look_again
 from pipeline.core.shards import Folder, Output
 from pipeline.engines.steps import Step
 
@@ -40,6 +41,7 @@ def map_shards(
         tasks = (Task(shard, (shard, key, digests, says(shard))) for shard, key, digests in missing)
         for _ in engine.map(step.folder.path.name, partial(_writer, step.folder, build), tasks, len(missing)):
             progress.update()
+    look_again()
     step.folder.keep_only(shards)
     step.finish()
 

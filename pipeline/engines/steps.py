@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json, write_json
+from pipeline.core.objects import AnyPath
 from pipeline.core.shards import Folder, input_digests, step_key
 
 DONE = "done"
@@ -40,7 +40,7 @@ class Step:
     # --- the note on what a fold was made of ---
 
     @property
-    def _fold_file(self) -> Path:
+    def _fold_file(self) -> AnyPath:
         return self.folder.path / "_fold.json"
 
     def _fold_now(self) -> str:

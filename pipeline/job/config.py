@@ -19,6 +19,7 @@ from pipeline.core import contracts, plugins
 from pipeline.core.contracts import FilterOptions as FilterOptions  # plugins of others import them from here
 from pipeline.core.contracts import SourceOptions as SourceOptions
 from pipeline.core.errors import ConfigError
+from pipeline.core.objects import AnyPath, path_of
 from pipeline.core.options import Options as Options
 from pipeline.core.types import LabelColumn
 from pipeline.job.label_options import LabelOptions
@@ -48,6 +49,11 @@ def folder_name(name: str) -> str:
     if len(name.encode()) > _NAME_BYTES:
         raise ValueError("a name has at most 60 characters of Hangul, 100 of ASCII")
     return name
+
+
+def _address(tables: str) -> str:
+    path_of(tables)
+    return tables
 
 
 class SplitOptions(Options):
@@ -164,6 +170,9 @@ class JobConfig(Options):
 
     name: Annotated[str, Field(max_length=100), AfterValidator(folder_name)]
     workspace: Path = Path("jobs")
+    tables: Annotated[str, AfterValidator(_address)] | None = (
+        None  # where the folders of shards lie; null: in the job's folder
+    )
     tokenizer: str | None = (
         None  # an encoding, a Hub name or a folder: what counts tokens wherever nothing else is named
     )
@@ -284,3 +293,8 @@ class JobConfig(Options):
     @property
     def job_folder(self) -> Path:
         return (self.folder / self.workspace / self.name).resolve()
+
+    @property
+    def tables_folder(self) -> AnyPath:
+        """Return the folder that the job file gives its folders of shards."""
+        return self.job_folder if self.tables is None else path_of(self.tables) / self.name

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.core.objects import AnyPath
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.types import Article, GivenText
+from pipeline.job import tables
 
 _COLUMNS = ("text_sha256", "given_sha256", "title", "text")  # of the NFC, and three of what was given
 _SCHEMA = pa.schema([(name, pa.string()) for name in _COLUMNS])
@@ -25,28 +27,36 @@ _SCHEMA = pa.schema([(name, pa.string()) for name in _COLUMNS])
 class GivenTexts:
     """The files of a job, one beside each shard of articles that has such texts."""
 
-    path: Path
+    path: AnyPath
 
     @classmethod
-    def beside(cls, articles: Path) -> GivenTexts:
+    def beside(cls, articles: AnyPath) -> GivenTexts:
         """Return those of the articles in a folder."""
         return cls(articles.with_name(f"{articles.name}.given"))
 
-    def _file(self, shard: str) -> Path:
+    @classmethod
+    def of_job(cls, folder: Path) -> GivenTexts:
+        """Return those of the job with this folder, wherever its tables lie."""
+        return cls.beside(tables.of_folder(folder) / "articles")
+
+    def _file(self, shard: str) -> AnyPath:
         return self.path / f"{shard}.parquet"
+
+    def _files(self) -> list[AnyPath]:
+        return sorted(self.path.glob("*.parquet"), key=str)
 
     @cached_property
     def nfc(self) -> dict[str, str]:
         """Digest of each text as it was given -> that of its NFC."""
         digests = dict[str, str]()
-        for file in sorted(self.path.glob("*.parquet")):
+        for file in self._files():
             table = read_parquet(file, ["given_sha256", "text_sha256"])
             digests.update(zip(*(column.to_pylist() for column in table.columns), strict=True))
         return digests
 
     def all(self) -> Iterator[GivenText]:
         """Yield all that was given."""
-        for file in sorted(self.path.glob("*.parquet")):
+        for file in self._files():
             yield from self.of_shard(file.stem).values()
 
     def of_shard(self, shard: str) -> dict[str, GivenText]:
@@ -69,7 +79,7 @@ class GivenTexts:
 
     def forget(self, digests: Collection[str]) -> None:
         """Remove the titles and texts of these articles (digests of the text, as given or in NFC); that they were given stays."""
-        for file in sorted(self.path.glob("*.parquet")) if digests else ():
+        for file in self._files() if digests else ():
             rows = read_parquet(file).to_pylist()
             removed = [row for row in rows if row["text"] and {row["text_sha256"], row["given_sha256"]} & set(digests)]
             for row in removed:
@@ -79,10 +89,10 @@ class GivenTexts:
 
     def keep_only(self, shards: Sequence[str]) -> None:
         """Remove the files of other shards."""
-        for file in self.path.glob("*.parquet"):
+        for file in self._files():
             if file.stem not in shards:
                 file.unlink()
-        if self.path.exists() and not any(self.path.iterdir()):
+        if isinstance(self.path, Path) and self.path.exists() and not any(self.path.iterdir()):
             self.path.rmdir()
 
     def as_given(self, shard: str, articles: list[Article]) -> list[Article]:

@@ -17,9 +17,10 @@ from pipeline.core.engine import Engine
 from pipeline.core.errors import InputError
 from pipeline.core.exchange import Exchange
 from pipeline.core.locks import ProcessLock
+from pipeline.core.objects import AnyPath
 from pipeline.core.progress import progress_bar
 from pipeline.core.shards import Folder
-from pipeline.job import owner
+from pipeline.job import owner, tables
 from pipeline.job.config import JobConfig
 from pipeline.job.given_texts import GivenTexts
 from pipeline.job.topic_table import TopicTable
@@ -47,6 +48,11 @@ class Workspace:
         return self.config.job_folder
 
     @cached_property
+    def tables(self) -> AnyPath:
+        """Return where the folders of shards lie.  Raises ConfigError where that is not where the job's are."""
+        return tables.checked(self.config)
+
+    @cached_property
     def engine(self) -> Engine:
         """Return where the job's maps run; its workers go from stage to stage, until it is closed."""
         return plugins.create("engines", self.config.engine.type, self.config.engine_options)
@@ -60,11 +66,12 @@ class Workspace:
         """Return all that a worker elsewhere needs.  It asks no endpoint, so of key and headers it has the names alone."""
         label, hidden = self.config.label, SecretStr("***")
         secrets = {"api_key": label.api_key and hidden, "headers": dict.fromkeys(label.headers, hidden)}
-        return {"config": self.config.model_copy(update={"label": label.model_copy(update=secrets)})}
+        config = self.config.model_copy(update={"label": label.model_copy(update=secrets)})
+        return {"config": config, "tables": self.tables}  # they are looked at once
 
     @property
     def articles(self) -> Folder:
-        return Folder(self.path / "articles")
+        return Folder(self.tables / "articles")
 
     @property
     def given(self) -> GivenTexts:
@@ -74,12 +81,12 @@ class Workspace:
     @property
     def decisions(self) -> Folder:
         """Return what each filter decided for each article, without the texts; `filtered` is made of it."""
-        return Folder(self.path / "filtered.decisions")
+        return Folder(self.tables / "filtered.decisions")
 
     @property
     def filter_output(self) -> Folder:
         """Return what the filters kept."""
-        return Folder(self.path / "filtered")
+        return Folder(self.tables / "filtered")
 
     @property
     def filtered(self) -> Folder:
@@ -89,7 +96,7 @@ class Workspace:
     @property
     def topics_kept(self) -> Folder:
         """Return what the filters kept and no dropped topic has; made only where `topics.drop` names some."""
-        return Folder(self.path / "topics.kept")
+        return Folder(self.tables / "topics.kept")
 
     @property
     def topic_table(self) -> TopicTable:
@@ -112,7 +119,7 @@ class Workspace:
 
     @property
     def requests(self) -> Folder:
-        return Folder(self.path / "requests")
+        return Folder(self.tables / "requests")
 
     @property
     def drawn_file(self) -> Path:
@@ -127,7 +134,7 @@ class Workspace:
     @property
     def shared_signatures(self) -> Folder:
         """Return what `label.share` compares of each article."""
-        return Folder(self.path / "label.signatures")
+        return Folder(self.tables / "label.signatures")
 
     @property
     def shares(self) -> Path:
@@ -136,20 +143,20 @@ class Workspace:
 
     @property
     def labels(self) -> Folder:
-        return Folder(self.path / "labels")
+        return Folder(self.tables / "labels")
 
     @property
     def reviewed(self) -> Folder:
-        return Folder(self.path / "reviewed")
+        return Folder(self.tables / "reviewed")
 
     @property
     def signatures(self) -> Folder:
         """Return what the split compares of each labelled article."""
-        return Folder(self.path / "split.signatures")
+        return Folder(self.tables / "split.signatures")
 
     @property
     def split(self) -> Folder:
-        return Folder(self.path / "split")
+        return Folder(self.tables / "split")
 
     @property
     def ledger_target(self) -> Path | str:
@@ -209,7 +216,7 @@ class Workspace:
     @property
     def facts(self) -> Folder:
         """Return what publishing found of each row; it may be deleted, and is made again."""
-        return Folder(self.path / "publish.facts")
+        return Folder(self.tables / "publish.facts")
 
     @property
     def file_facts(self) -> Path:
@@ -252,6 +259,8 @@ class Workspace:
                 _log.info("waiting for process %s, which works on this job", holder)
                 stack.enter_context(self._lock.held(shared))
             owner.note(self.config, self._owner_file)
+            self.tables  # noqa: B018 - looked at before they are this job's
+            tables.note(self.config)
             yield
 
     @property

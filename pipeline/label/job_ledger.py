@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.core.errors import InputError
 from pipeline.core.finish import finish_of
+from pipeline.core.objects import looked_at
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
 from pipeline.label.endings import of_cut
@@ -91,6 +92,7 @@ def cost_of_labels(work: Workspace, ledger: Ledger, shards: Sequence[str], total
     return {"cost_of_labels_usd": cost, "unpriced_models": sorted(models)}
 
 
+@looked_at()
 def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger | None, shards: Sequence[str]) -> None:
     """Raise InputError where the job had answers and the ledger has none, or is not there: it would all be paid again."""
     manifests = [work.requests.manifest(shard) for shard in shards]

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.objects import looked_at
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.shards import Manifest, input_digests
 from pipeline.job.workspace import Workspace
@@ -91,6 +92,7 @@ class Selection:
         self._work, self._config, self._shards = work, config, shards
         self._options = work.config.label
 
+    @looked_at()
     def rows(self, limit: int | None, note: bool = True) -> dict[str, Rows]:
         """Return the rows of each shard to ask about, those included that were asked before: a limit takes no label back.
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json
@@ -148,8 +147,7 @@ class OutgoingRows:
 
 def _shares(work: Workspace, shard: str) -> bool:
     """Tell whether some rows of a shard of `reviewed/` share answers: only such shards have the column."""
-    file = work.reviewed.file(shard)
-    return file.exists() and SHARED_FROM in pq.read_schema(file).names
+    return work.reviewed.file(shard).exists() and SHARED_FROM in work.reviewed.columns(shard)
 
 
 def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: bool = False) -> Plan:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline.core.code import digest_of_code
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json, write_json
+from pipeline.core.objects import AnyPath
 from pipeline.job import takedowns
 from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
@@ -54,7 +54,7 @@ class RunTallies:
         self._of_all = [digest_of_code("pipeline.publish", "pipeline.versions"), takedowns.digest(work.takedowns)]
 
     @property
-    def _file(self) -> Path:
+    def _file(self) -> AnyPath:
         return self._work.facts.path / _NAME
 
     def _read(self) -> dict[str, Any]:

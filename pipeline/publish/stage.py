@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +167,7 @@ def _prepare(
         if not (options.publish or changes.only_adds):
             raise HeldBack(f"{written['version']} ({changes.in_words})")
         return pending
-    kept_before = work.facts.path.exists()
+    kept_before = work.facts.exists
     planned = plan(work, others, asked, keep=True)
     if not (options.publish or planned.diff.only_adds):
         raise HeldBack(preview(planned))
@@ -180,7 +179,7 @@ def _prepare(
     if planned.version is None:
         assert last is not None
         if not kept_before:
-            shutil.rmtree(work.facts.path)  # where nothing is made anew, nothing is written
+            work.facts.remove()  # where nothing is made anew, nothing is written
         return last
     return writing.write(work, planned, their_card)
 

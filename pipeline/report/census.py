@@ -107,9 +107,7 @@ def first_with(folders: Sequence[Folder], shard: str) -> Folder | None:
 
 def columns_in(folder: Folder, shard: str, wanted: Iterable[str]) -> list[str]:
     """Return those of the wanted columns that a shard has."""
-    import pyarrow.parquet as pq
-
-    present = set(pq.read_schema(folder.file(shard)).names)
+    present = set(folder.columns(shard))
     return [name for name in wanted if name in present]
 
 

@@ -122,7 +122,7 @@ def _files(version: Path | None) -> Iterator[tuple[str, Path]]:
 
 def difference(first: Path, second: Path) -> Diff:
     """Return how the rows of the second version differ from those of the first."""
-    nfc = Nfc(GivenTexts.beside(first.parents[1] / "articles"))  # of the job that has them both
+    nfc = Nfc(GivenTexts.of_job(first.parents[1]))  # of the job that has them both
     return compare(state(first, nfc), state(second, nfc)).diff
 
 

@@ -206,7 +206,7 @@ def _since(database: sqlite3.Connection, path: Path, seq: int) -> Iterator[tuple
 
 def _nfc(path: Path) -> dict[str, str]:
     """Return the digests of texts that were judged before they were brought to NFC -> those that they have now."""
-    return GivenTexts.beside(path.parents[1] / "articles").nfc
+    return GivenTexts.of_job(path.parents[1]).nfc
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def _about(work: Workspace, ids: set[str]) -> dict[str, dict[str, Any]]:
 def _quality(work: Workspace, ids: set[str]) -> dict[str, str]:
     """Return in words how good the label of each article is, as far as is known; nothing where nothing is labelled."""
     quality = {}
-    folder = work.reviewed if work.reviewed.path.exists() else work.labels
+    folder = work.reviewed if work.reviewed.exists else work.labels
     for row in _rows(work, folder, ("id", "tiers", "label_source")):
         if row["id"] in ids:
             quality[row["id"]] = _words(row.get("label_source"), row.get("tiers"))

@@ -1,0 +1,253 @@
+"""Tables in an object store: the same job, byte for byte, through faults and kills; who has tables where is never guessed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import runner
+from pipeline.core.errors import ConfigError
+from pipeline.core.objects import look_again, looked_at, path_of
+from tests.conftest import JobMaker, article, command, rows, run, write_jsonl
+from tests.object_store import BUCKET, Request, Store
+
+FILTERS = [{"type": "language", "keep": ["en"]}, {"type": "tokens", "min": 10}, {"type": "duplicates"}]
+AT_STORE = f"tables=s3://{BUCKET}/some/prefix"
+STAYS = {"review", "versions", "runs", "models", "split.assignments", ".locks", "publish.files"}
+
+
+def job(make_job: JobMaker, folder: Path, count: int = 12, **sections: Any) -> Path:
+    """A job of three files with rows that each of collect and filter reject, and texts that were not NFC."""
+    articles = [article(n) for n in range(count)]
+    articles[4]["body"] = articles[3]["body"]  # for duplicates
+    articles[5]["id"] = articles[2]["id"]  # for id_conflict
+    articles[6]["title"] = "Cafe\u0301"
+    for number in range(3):
+        write_jsonl(folder / "in" / f"{number}.jsonl", articles[number::3])
+    source = {"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}
+    return make_job(sources=[source], filters=FILTERS, **{"split": {"eval": 0.4}, **sections})
+
+
+def without_seconds(name: str, content: bytes) -> Any:
+    return {**json.loads(content), "seconds": 0} if name.endswith(".manifest.json") else content
+
+
+def tables_of(files: dict[str, bytes]) -> dict[str, Any]:
+    return {
+        name: without_seconds(name, content)
+        for name, content in files.items()
+        if "/" in name and name.partition("/")[0] not in STAYS and not name.endswith("_spending.json")  # it has times
+    }
+
+
+def on_disk(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def in_store(store: Store, name: str = "test") -> dict[str, bytes]:
+    prefix = f"some/prefix/{name}/"
+    return {name.removeprefix(prefix): content for name, content in store.objects(prefix).items()}
+
+
+@pytest.mark.slow
+def test_a_job_is_the_same_wherever_its_tables_lie(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
+    path = job(make_job, tmp_path)
+    here = run(path, f"workspace={tmp_path / 'here'}")
+    there = run(path, AT_STORE)
+    tables = tables_of(on_disk(here.path))
+    assert tables_of(in_store(store)) == tables and len(tables) > 40
+    assert not tables_of(on_disk(there.path)), "no table is left here"
+    data = {name: content for name, content in on_disk(here.versions).items() if "/data/" in name}
+    assert {name: content for name, content in on_disk(there.versions).items() if "/data/" in name} == data != {}
+    for table in ("articles", "filtered", "labels", "train", "eval"):
+        assert rows(there, table) == rows(here, table) != []
+        assert rows(there, table, rejected=True) == rows(here, table, rejected=True)
+    states = runner.states(there)
+    assert states == runner.states(here) and set(states.values()) == {"done"}
+
+
+@pytest.mark.slow
+def test_what_is_done_is_not_written_again(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
+    path = job(make_job, tmp_path)
+    run(path, AT_STORE)
+    store.asked.clear()
+    run(path, AT_STORE)
+    assert {target.rpartition("/")[2] for _, target in store.writes()} == {
+        "_order.json",
+        "_sources.json",
+        "_changes.json",
+    }
+
+
+@pytest.mark.slow
+def test_listings_are_read_to_their_end(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
+    path, store.page = job(make_job, tmp_path), 2
+    run(path, AT_STORE)
+    (tmp_path / "in" / "0.jsonl").unlink()
+    work, here = run(path, AT_STORE), run(path, f"workspace={tmp_path / 'here'}")
+    assert any("continuation-token" in target for _, target in store.asked)
+    kept = {name for name in tables_of(in_store(store)) if "_changes" not in name}
+    assert kept == {name for name in tables_of(on_disk(here.path)) if "_changes" not in name}
+    assert set(runner.states(work).values()) == {"done"}
+
+
+# --- faults ---
+
+
+def every(number: int, *kinds: str) -> Any:
+    """Let each `number`-th request meet a failure, each kind in its turn; a failure meets no request twice in a row."""
+    counted = [0]
+
+    def fails(_: Request) -> str | None:
+        counted[0] += 1
+        return kinds[counted[0] // number % len(kinds)] if counted[0] % number == 0 else None
+
+    return fails
+
+
+@pytest.mark.slow
+def test_faults_change_nothing(
+    make_job: JobMaker, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+    path = job(make_job, tmp_path)
+    here = run(path, f"workspace={tmp_path / 'here'}")
+    store.fails = every(5, "slow", "cut", "dropped", "lost")
+    run(path, AT_STORE)
+    assert len(store.asked) > 100
+    assert tables_of(in_store(store)) == tables_of(on_disk(here.path))
+
+
+@pytest.mark.parametrize(
+    ("tables", "failure", "message"),
+    [
+        (
+            f"s3://{BUCKET}/p",
+            "denied",
+            rf"s3://{BUCKET}/p/test/articles\S*: access denied \(.*\); the credentials .*",
+        ),
+        (
+            "s3://no-such-bucket/p",
+            None,
+            r"s3://no-such-bucket: there is no such bucket; make it, or correct the address",
+        ),
+    ],
+)
+def test_what_the_store_refuses_is_one_line(
+    make_job: JobMaker, tmp_path: Path, store: Store, tables: str, failure: str | None, message: str
+) -> None:
+    path = job(make_job, tmp_path, tables=tables)
+    store.fails = lambda _: failure
+    for arguments in (["run", path], ["status", path], ["show", path, "articles"]):
+        done = command(*arguments)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+        assert re.search(message, done.stderr), done.stderr
+        assert "AKIATEST" not in done.stderr and "anybodys" not in done.stderr
+
+
+def test_a_store_that_nobody_serves_is_one_line(
+    make_job: JobMaker, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+    path = job(make_job, tmp_path, tables=f"s3://{BUCKET}/p")
+    store.fails = lambda _: "dropped"
+    done = command("status", path)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"labelmill: \S+: s3://{BUCKET} cannot be used \(\w+: .*\); run again when it answers\n", done.stderr
+    )
+    assert "not-for-anybodys-eyes" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "tables", ["bucket/prefix", "s3://", "s3://key:secret@bucket/p", "s3://b/p?token=x", "http://x/y"]
+)
+def test_what_is_no_address_is_told_before_anything_runs(make_job: JobMaker, tables: str) -> None:
+    done = command("status", make_job([article(1)], tables=tables))
+    assert done.returncode == 2 and ": tables: " in done.stderr and "write it as s3://bucket/prefix" in done.stderr
+
+
+# --- whose tables, and where ---
+
+
+def begun(make_job: JobMaker, *overrides: str) -> Path:
+    path = make_job([article(n) for n in range(3)])
+    run(path, *overrides, last="collect")
+    return path
+
+
+def refused(path: Path, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        run(path, *overrides, last="collect")
+    return str(error.value)
+
+
+def test_a_job_does_not_begin_anew_because_its_tables_are_said_to_be_elsewhere(
+    make_job: JobMaker, tmp_path: Path, store: Store
+) -> None:
+    path = begun(make_job)
+    message = refused(path, AT_STORE)
+    assert (
+        f"the job's tables are in {tmp_path / 'jobs' / 'test'}, and none are in s3://{BUCKET}/some/prefix/test"
+        in message
+    )
+    assert not store.writes() and "take `tables` out again" in message
+    assert command("status", path, "--set", AT_STORE).returncode == 2
+
+    for name, content in on_disk(tmp_path / "jobs" / "test").items():  # what the message tells
+        (path_of(f"s3://{BUCKET}/some/prefix/test") / name).write_bytes(content)  # type: ignore[union-attr]
+    work = run(path, AT_STORE, last="filter")
+    assert runner.states(work)["filter"] == "done"
+
+    shutil.rmtree(tmp_path / "jobs" / "test" / "articles")
+    assert f"the job's tables are in s3://{BUCKET}/some/prefix/test, and none are in" in refused(path)
+    assert f"set it to s3://{BUCKET}/some/prefix (" in refused(path, f"tables=s3://{BUCKET}/other")
+
+
+def test_tables_that_are_gone_are_not_made_anew_in_silence(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
+    path = begun(make_job, AT_STORE)
+    store.begin_anew()
+    record = tmp_path / "jobs" / "test" / "tables.json"
+    assert f"nothing is left of the job's tables in s3://{BUCKET}/some/prefix/test" in (
+        message := refused(path, AT_STORE)
+    )
+    assert f"delete {record}" in message and not store.writes()
+    record.unlink()
+    run(path, AT_STORE, last="collect")
+
+
+def test_what_is_looked_at_is_as_it_is(store: Store) -> None:
+    folder = path_of(f"s3://{BUCKET}/job/split.signatures")
+    assert not isinstance(folder, Path)
+    (folder / "a.json").write_bytes(b"1")
+    with looked_at():
+        assert folder.exists() and (folder / "a.json").exists() and (folder / "a.json").read_bytes() == b"1"
+        (folder / "b.json").write_bytes(b"2")
+        (folder / "a.json").unlink()
+        assert [path.name for path in folder.glob("*.json")] == ["b.json"] and (folder / "b.json").read_bytes() == b"2"
+        assert not (folder / "a.json").exists() and (folder / "b.json").open().read() == b"2"
+        with pytest.raises(FileNotFoundError):
+            (folder / "a.json").read_bytes()
+        store.request("PUT", f"/{BUCKET}/job/split.signatures/c.parquet", b"3")  # by another process
+        look_again()
+        assert (folder / "c.parquet").exists() and (folder / "b.json").read_bytes() == b"2"
+
+
+def test_two_jobs_do_not_share_tables(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
+    path = begun(make_job, AT_STORE)
+    assert "holds the tables of another job named 'test'" in refused(path, AT_STORE, f"workspace={tmp_path / 'other'}")
+    shutil.copytree(tmp_path / "jobs", tmp_path / "copy")
+    assert f"is a copy of {tmp_path / 'jobs' / 'test'}" in refused(path, AT_STORE, f"workspace={tmp_path / 'copy'}")
+    shutil.rmtree(tmp_path / "jobs")  # then it is no copy, the job was moved
+    run(path, AT_STORE, f"workspace={tmp_path / 'copy'}", last="collect")
+
+
+def test_tables_may_lie_in_another_folder(make_job: JobMaker, tmp_path: Path) -> None:
+    work = run(make_job([article(n) for n in range(3)]), f"tables=file://{tmp_path}/big%20disk", last="collect")
+    assert (tmp_path / "big disk" / "test" / "articles" / "_order.json").is_file()
+    assert not (work.path / "articles").exists() and rows(work, "articles")
