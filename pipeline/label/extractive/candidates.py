@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pipeline.label.extractive import lexicon as lex
 from pipeline.label.extractive import parts as pos
-from pipeline.label.extractive.kinds import LINK, MODIFIER, NAME, NOUN, NUMERAL, SUFFIX, is_nationality
+from pipeline.label.extractive.kinds import INITIAL, LINK, MODIFIER, NAME, NOUN, NUMERAL, SUFFIX, is_nationality
 from pipeline.label.extractive.lexicon import Lexicon
 from pipeline.label.extractive.names import Names, abbreviates
 from pipeline.label.extractive.words import JOINED, Words
@@ -16,6 +16,7 @@ _LINKS_OF_HEAD_FIRST = (
 )
 HEAD_LAST = frozenset(("en", "de", "nl", "sv", "da", "no", "fi", "tr"))  # languages whose phrases end in their noun
 
+_OF_NAMES = (NAME, INITIAL)  # what a name may begin with
 _YEAR = 4  # digits
 _COMPOUND = 12  # letters from which a noun is a compound
 
@@ -60,25 +61,26 @@ class Phrases:
 
     def _runs(self) -> Iterator[_Run]:
         """Yield the longest stretches of words without a boundary."""
-        kinds, joints = self._words.kinds, self._words.joints
+        kinds, joints, headline = self._words.kinds, self._words.joints, self._headline
         run: _Run = []
         index = 0
         while index < len(kinds):
-            if run and (joints[index] != JOINED or index == self._headline):
+            kind = kinds[index]
+            if run and (joints[index] != JOINED or index == headline):
                 yield run
                 run = []
-            if self._names.begins(index):
+            if kind in _OF_NAMES and self._names.begins(index):
                 end = self._names.end(index)
-                if index < self._headline < end:
-                    end = self._headline
+                if index < headline < end:
+                    end = headline
                 run.append((index, end, NAME))
                 index = end
                 continue
-            if run and kinds[index] == NOUN and self._are_apart(run[-1][2]):
+            if run and kind == NOUN and self._are_apart(run[-1][2]):
                 yield run
                 run = []
-            if NOUN <= kinds[index] <= LINK:
-                run.append((index, index + 1, kinds[index]))
+            if NOUN <= kind <= LINK:
+                run.append((index, index + 1, kind))
             elif run:
                 yield run
                 run = []

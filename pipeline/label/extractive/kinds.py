@@ -35,6 +35,15 @@ _FEWEST_CAPITALS, _FEWEST_RUN_ON = 3, 4  # words with content
 _NOTHING_BEFORE = -1  # the word begins a sentence
 _ACRONYM = 5  # letters
 _COMPOUND = 12  # letters from which the first word of a sentence is no name
+# What a word without a capital may do, by its part of speech; None: its neighbours tell.
+_ALONE: tuple[int | None, ...] = tuple(
+    {
+        pos.DETERMINER: None, pos.LINK: LINK, pos.VERB_OR_NOUN: None, pos.NOUN_OR_VERB: None, pos.PARTICIPLE: None,
+        pos.ADJECTIVE: MODIFIER, pos.LEADING: MODIFIER, pos.NOUN: NOUN, pos.NUMBER: NUMERAL, pos.UNKNOWN: None,
+    }.get(part, STOP)
+    for part in range(pos.UNKNOWN + 1)
+)  # fmt: skip
+_ALONE_OR_NOUN = (*_ALONE[:-1], NOUN)  # of languages in which an unknown word is one
 
 
 def is_nationality(lower: str) -> bool:
@@ -74,18 +83,25 @@ class _Marker:
         self._entries, self._joints = words.entries, words.joints
         self._is_english = lexicon.language == "en"
         self._nouns = german.nouns(words, lexicon) if lexicon.language == "de" else frozenset()
+        is_told = lexicon.language == "fr" or lexicon.language in _ROMANCE or lexicon.language in lex.SOLID
+        self._alone = _ALONE if is_told else _ALONE_OR_NOUN  # see `_is_unknown_verb` and `_is_adjective`
         self._before, self._part_before = STOP, _NOTHING_BEFORE
 
     def mark(self) -> None:
-        kinds = self._words.kinds
-        for index, entry in enumerate(self._entries):
-            if not self._joints[index]:
+        kinds, leads, joints, alone = self._words.kinds, self._words.leads, self._joints, self._alone
+        for index, (_, part, case, _) in enumerate(self._entries):
+            if not joints[index]:
                 self._before = STOP
-                self._part_before = _NOTHING_BEFORE if self._words.leads[index] else pos.BREAK
-            if entry.case and self._is_name(index):
-                kind, part = NAME, pos.NOUN
+                self._part_before = _NOTHING_BEFORE if leads[index] else pos.BREAK
+            if case:
+                if self._is_name(index):
+                    kind, part = NAME, pos.NOUN
+                else:
+                    kind = self._kind(index)
+            elif (known := alone[part]) is not None:  # most words are such
+                kind = known
             else:
-                kind, part = self._kind(index), entry.part
+                kind = self._kind(index)
             kinds.append(kind)
             self._before, self._part_before = kind, part
 

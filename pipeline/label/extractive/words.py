@@ -70,10 +70,9 @@ def _gaps(language: str | None) -> _Gaps:
 
 def read(text: str, lexicon: Lexicon) -> Words:
     """Return the words of a cleaned text."""
-    matches = list(_pattern(lexicon.language).finditer(text))
-    forms = [match[0] for match in matches]
-    starts = [match.start() for match in matches]
-    ends = [match.end() for match in matches]
+    spans = [match.span() for match in _pattern(lexicon.language).finditer(text)]
+    starts, ends = ([start for start, _ in spans], [end for _, end in spans])
+    forms = [text[start:end] for start, end in spans]
     gaps = _gaps(lexicon.language)
     between = [gaps[text[end:start]] for end, start in zip(ends, starts[1:], strict=False)]
     joints = [APART, *(joint for joint, _ in between)] if forms else []
@@ -86,10 +85,11 @@ def capitals(words: Words, headline: int) -> tuple[set[str], set[str]]:
     with their keys.  The first `headline` words do not count: capitals of headlines tell nothing."""
     capitalised: set[str] = set()
     lower: set[str] = set()
-    for index in range(headline, len(words.entries)):
-        entry = words.entries[index]
-        if entry.case == lex.LOWER:
-            lower.update((entry.lower, entry.key))
-        elif (words.joints[index] and not words.leads[index]) or entry.case == lex.MIXED:
-            capitalised.add(entry.lower)
+    joints, leads = words.joints, words.leads
+    for index, (key, _, case, form) in enumerate(words.entries[headline:], headline):
+        if case == lex.LOWER:
+            lower.add(form)
+            lower.add(key)
+        elif (joints[index] and not leads[index]) or case == lex.MIXED:
+            capitalised.add(form)
     return capitalised, lower

@@ -69,10 +69,12 @@ def _forms(candidates: Candidates, judged: list[Judged], title: str) -> list[lis
         at, parts, letters = text.find(phrase), phrase.split(), len(phrase)
         sentence = bisect_right(ends, at)
         begin = ends[sentence - 1] if sentence else 0
-        upper = sum(map(str.isupper, phrase))
+        is_lower = phrase.islower()  # most are, and then there is no capital to look for
+        upper = 0 if is_lower else sum(map(str.isupper, phrase))
         rows.append([
             score, ranks[number] / len(judged), best - score, len(parts), letters,
-            sum(part[0].isupper() for part in parts) / len(parts), any(map(str.isdigit, phrase)), "-" in phrase,
+            0.0 if is_lower else sum([part[0].isupper() for part in parts]) / len(parts),
+            not phrase.isalpha() and any(map(str.isdigit, phrase)), "-" in phrase,
             upper > 1 and upper == sum(map(str.isalpha, phrase)), len(parts[-1]), math.log1p(at), at / len(text),
             text.count(phrase), sentence, at - begin, phrase in title, text[at - 1 : at] in _QUOTES if at else 0,
             len(judged), length,

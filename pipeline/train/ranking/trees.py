@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.train.ranking.candidates import Matrix
 
 _Numbers = npt.NDArray[np.float64]
-_ROWS = 256  # looked at together: what fits into a processor's cache
+_ROWS = 128  # looked at together: what fits into a processor's cache
 _MOST_LEAVES = 16
 _LARGEST = np.finfo(np.float32).max
 _ALL = np.uint16(0xFFFF)
@@ -68,7 +68,9 @@ class Trees:
         compiled = self._compiled
         columns = compiled.column + np.where(compiled.nan_left, 0, len(tested) // 2)
         is_left = tested[columns] <= compiled.threshold[:, None]
-        left = np.where(is_left, _ALL, compiled.mask[:, None]).reshape(len(self.feature), -1, tested.shape[1])
+        left = np.negative(is_left.view(np.uint8).astype(np.uint16))  # all bits where a test holds, else none
+        left |= compiled.mask[:, None]
+        left = left.reshape(len(self.feature), -1, tested.shape[1])
         leaf = _LOWEST[np.bitwise_and.reduce(left, axis=1)]  # [trees, rows]
         odds: _Numbers = self.base + np.take_along_axis(compiled.value, leaf, axis=1).sum(axis=0)
         return odds

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -53,6 +54,23 @@ class WordOdds:
 
     def columns(self, phrases: Sequence[str]) -> Matrix:
         """Return [phrases, NAMES]."""
-        odds = self.odds.get
-        rows = [[odds(key, 0.0) for key in keys_of(phrase)] for phrase in phrases]
+        whole, last, first, ending = (table.get for table in self._tables)
+        rows = []
+        for phrase in phrases:
+            words = phrase.casefold().split()
+            end = words[-1]
+            rows.append(
+                (whole(" ".join(words), 0.0), last(end, 0.0), first(words[0], 0.0), ending(end[-_ENDING:], 0.0))
+            )
         return np.asarray(rows, np.float32).reshape(len(phrases), len(NAMES))
+
+    @cached_property
+    def _tables(self) -> tuple[dict[str, float], ...]:
+        """The odds by what `keys_of` makes a key of: looked up for every candidate, without the key being written."""
+        odds = self.odds.items()
+        return (
+            self.odds,
+            {key[2:]: value for key, value in odds if key.startswith("_ ")},
+            {key[:-2]: value for key, value in odds if key.endswith(" _")},
+            {key[1:]: value for key, value in odds if key.startswith("*")},
+        )
