@@ -167,7 +167,7 @@ def test_json_is_what_the_page_is_made_of(quickstart: Path) -> None:
         "comparison",
         "versions",
     ]
-    assert list(found) == [*sections, "learning", "seed", "samples"]
+    assert list(found) == [*sections, "student", "learning", "seed", "samples"]
 
 
 def test_samples_are_drawn_with_a_seed(quickstart: Path) -> None:

@@ -23,8 +23,10 @@ from pipeline.train.curve import Point
 from pipeline.train.examples import read_eval
 from pipeline.train.identity import Training
 from pipeline.train.learned import Learned
+from pipeline.train.teacher import agreement
 from tests import teacher
-from tests.conftest import command, rows, run, work_of, write_jsonl
+from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
+from tests.openai_server import Server, completion
 from tests.test_students import ARTICLES, changed_version, made_job, student_of, version_of
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'labelmill[train]'")
@@ -204,6 +206,53 @@ def test_a_near_copy_of_what_was_learned_flatters_no_figure(taught: Path, tmp_pa
     done = command("train", job, "--version", "1.0.0", "--gold", gold)
     assert "the student was trained on them, and 2 that are near-copies of such" in done.stdout, done.stderr
     assert "articles with gold labels: 1;" in done.stdout
+
+
+def test_the_teacher_is_held_against_itself(make_job: JobMaker, server: Server) -> None:
+    server.script = lambda body, times: (200, completion(body, f"harbour{body['seed']}; city; spring"), None)
+    articles = [article(number) | {"language": "en"} for number in range(12)]
+    parameters = {"max_output_tokens": 64, "seed": 1}
+    label = {"provider": "openai", "base_url": server.url, "parameters": parameters, "task": "keyphrases"}
+    path = make_job(articles, label=label, clean={"absent": "keep"}, split={"eval": 4, "similarity": 1})
+    run(path)
+    column = LabelColumn("keyphrases", True)
+    assert agreement(work_of(path), version_of(path), column) is None
+    run(path, "label.parameters.seed=2", last="label", limit=None)
+    told = agreement(work_of(path), version_of(path), column)
+    assert told and (told["by"], told["articles"]) == ("asked again", 12)
+    assert told["mean"] == pytest.approx(2 / 3, abs=1e-3)  # two of three phrases are the same
+    other = work_of(path, "label.model=another")
+    assert agreement(other, version_of(path), column) is None  # nobody was asked twice
+
+
+def test_near_copies_stand_for_a_second_question(taught: Path, tmp_path: Path) -> None:
+    def grouped(split: str, table: pa.Table) -> pa.Table:
+        names = [f"g{number // 2}" for number in range(len(table))] if split == "train" else table.column("group_id")
+        return table.set_column(table.column_names.index("group_id"), "group_id", pa.array(names, pa.string()))
+
+    version = changed_version(taught, tmp_path, grouped)
+    told = agreement(work_of(taught), version, LabelColumn("keyphrases", True))
+    assert told and told["by"] == "near-copies" and told["articles"] == len(rows(work_of(taught), "train")) // 2
+    assert 0 <= told["mean"] < 0.2  # the labels of two articles that have little in common
+
+
+def test_the_figures_stand_in_report_and_card(taught: Path, tmp_path: Path) -> None:
+    job = Path(shutil.copytree(taught.parent, tmp_path / "job")) / taught.name
+    reached = trained.read_manifest(student_of(job))["figures"]["student"]["f1@m"]["mean"]
+    facts = json.loads(command("report", job, "--json").stdout)
+    assert facts["student"]["reached"]["mean"] == reached and set(facts["student"]["baselines"]) == {
+        "majority",
+        "extractive",
+    }
+    assert facts["learning"] is None
+    page = tmp_path / "report.html"
+    assert command("report", job, "--output", page).returncode == 0
+    assert f"Student ranker on version 1.0.0: {100 * reached:.1f}" in page.read_text()
+    write_jsonl(job.parent / "articles.jsonl", [teacher.article(number) for number in range(ARTICLES + 2)])
+    work = run(job)
+    card = (work.versions / "1.1.0" / "README.md").read_text()
+    assert f"![Student ranker on version 1.0.0: {100 * reached:.1f}" in card
+    assert (work.versions / "1.1.0" / "pictures" / "student.svg").exists()
 
 
 def test_figures_by_topic(taught: Path) -> None:

@@ -28,6 +28,9 @@ def trained(folder: Path, manifest: dict[str, Any]) -> None:
     for name, baseline in figures["baselines"].items():
         gap = figures["differences"][name]
         print(f"  {name:<12} {_figure(baseline[measure])}   {manifest['student']} against it: {_figure(gap, '+')}")
+    if teacher := figures.get("teacher"):
+        times = "articles that it was asked about again" if teacher["by"] == "asked again" else "pairs of near-copies"
+        print(f"  {'teacher':<12} {_figure(teacher)}   against itself, by {teacher['articles']:,} {times}")
     others = [f"{name} {100 * of['mean']:.1f}" for name, of in figures["student"].items() if name != measure]
     if others:
         print(f"  {', '.join(others)}")

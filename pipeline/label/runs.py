@@ -50,10 +50,16 @@ def identities(work: Workspace, provider: Provider) -> list[dict[str, Any]]:
 
 def _of_earlier_runs(work: Workspace) -> Iterator[dict[str, Any]]:
     """Yield the identities (endpoint, model, parameters) of the runs that stand beside the job."""
+    for described in described_runs(work, work.config.label.provider):
+        yield {name: described.get(name) for name in ("endpoint", "model", "parameters")}
+
+
+def described_runs(work: Workspace, provider: str) -> Iterator[dict[str, Any]]:
+    """Yield what is told of the runs that stand beside the job, of those of a provider that have parameters."""
     for file in sorted(work.run_file("*").parent.glob("*.json")):
         described = read_json(file) or {}
-        if described.get("provider") == work.config.label.provider and isinstance(described.get("parameters"), dict):
-            yield {name: described.get(name) for name in ("endpoint", "model", "parameters")}
+        if described.get("provider") == provider and isinstance(described.get("parameters"), dict):
+            yield described
 
 
 def run_of_requests(work: Workspace, runs: Sequence[Run]) -> Run:

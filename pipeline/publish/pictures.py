@@ -19,6 +19,8 @@ def draw(manifest: dict[str, Any]) -> dict[str, tuple[str, str]]:
     pictures = {"pictures/funnel.svg": _funnel(manifest)}
     if manifest["label"]["many"]:
         pictures["pictures/phrases.svg"] = _phrases(manifest["figures"]["phrases_a_row"])
+    if about := manifest.get("student"):
+        pictures["pictures/student.svg"] = (learning.comparison_text(about), learning.draw_comparison(about))
     if about := manifest.get("learning_curve"):
         pictures["pictures/learning.svg"] = (learning.caption(about), learning.draw(about))
     return {

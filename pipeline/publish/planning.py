@@ -191,6 +191,7 @@ def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: b
         **({"broken": broken} if broken else {}),
         **({"shared_labels": shared} if shared else {}),
         **map_topics.told(work, index.column("id"), last),
+        **({"student": learning.summary(student)} if (student := learning.latest(work.students, False)) else {}),
         **({"learning_curve": learning.summary(student)} if (student := learning.latest(work.students)) else {}),
         **({TYPES: types} if (types := survey.types()) is not None else {}),
     }

@@ -71,7 +71,7 @@ def baselines(eval_rows: Sequence[Example], train: Sequence[Example], column: La
 def difference(ours: Sequence[Scores], theirs: Sequence[Scores], main: str, groups: Sequence[str]) -> dict[str, float]:
     """Return by how much ours is better on the same articles, with the paired 95% interval."""
     gaps = [one[main] - other[main] for one, other in zip(ours, theirs, strict=True)]
-    return _interval(gaps, groups)
+    return interval(gaps, groups)
 
 
 def _with_intervals(per_article: Sequence[Scores], groups: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -79,11 +79,11 @@ def _with_intervals(per_article: Sequence[Scores], groups: Sequence[str]) -> dic
     figures = {}
     for name in names:
         pairs = [(one[name], group) for one, group in zip(per_article, groups, strict=True) if name in one]
-        figures[name] = _interval([value for value, _ in pairs], [group for _, group in pairs])
+        figures[name] = interval([value for value, _ in pairs], [group for _, group in pairs])
     return figures
 
 
-def _interval(values: Sequence[float], groups: Sequence[str]) -> dict[str, float]:
+def interval(values: Sequence[float], groups: Sequence[str]) -> dict[str, float]:
     low, high = bootstrap(values, clusters=groups)
     return {"mean": round(_mean(values), 4), "low": round(low, 4), "high": round(high, 4)}
 
@@ -101,7 +101,7 @@ def _by(
         (item for item in numbers.items() if len(item[1]) >= _FEWEST), key=lambda item: (-len(item[1]), item[0])
     )
     return {
-        name: {"articles": len(of), **_interval([ours[n][main] for n in of], [eval_rows[n].group_id for n in of])}
+        name: {"articles": len(of), **interval([ours[n][main] for n in of], [eval_rows[n].group_id for n in of])}
         for name, of in shown[:_MOST_PARTS]
     }
 

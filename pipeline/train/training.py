@@ -16,7 +16,7 @@ from pipeline.core.locks import ProcessLock
 from pipeline.core.student import TrainingRun
 from pipeline.core.trained import MANIFEST
 from pipeline.job.workspace import Workspace
-from pipeline.train import curve, figures, workplace
+from pipeline.train import curve, figures, teacher, workplace
 from pipeline.train.examples import TrainRows, read_eval, read_train
 from pipeline.train.identity import Training, difference, same
 from pipeline.train.members import WHOLE, Member, Members
@@ -134,6 +134,8 @@ def _judged(
         "learned": whole["learned"],
         "figures": figures.judge(predict(WHOLE), eval_rows, rows.examples, training.column),
     }
+    if of_teacher := teacher.agreement(training.work, training.version, training.column):
+        manifest["figures"]["teacher"] = of_teacher
     if plan:
         manifest["curve"] = plan.judged(predict, eval_rows, training.column)
     return manifest

@@ -1,0 +1,117 @@
+"""How far a teacher agrees with itself, by labels of what it was asked about more than once: more a student cannot be asked for.
+
+Twice is: by the same model and prompt with other parameters (a seed, a temperature), both answers in the ledger.  Where nothing was
+asked so, near-copies that were each asked about stand for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.core.errors import LabelmillError
+from pipeline.core.shards import read_order
+from pipeline.core.types import Article, Example, LabelColumn
+from pipeline.job.label_table import SHARED_FROM
+from pipeline.job.workspace import Workspace
+from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
+from pipeline.label.job_ledger import has_ledger
+from pipeline.label.ledger import Ledger, Record, open_ledger_to_read
+from pipeline.label.requests import RequestBuilder
+from pipeline.train.figures import interval
+from pipeline.train.scores import main_measure, scores
+from pipeline.versions import store
+
+_MOST = 500  # pairs that are looked at
+_BY_MACHINE = {"llm", "extracted", "student"}  # labels that no person has changed
+
+
+class Pair(NamedTuple):
+    """Two labels of one text, or of two near-copies; `group` is what is drawn together."""
+
+    first: list[str]
+    second: list[str]
+    language: str | None
+    group: str
+
+
+def agreement(work: Workspace, version: Path, column: LabelColumn) -> dict[str, Any] | None:
+    """Return the main measure of one label against the other, both ways, with its interval; None where nothing was asked twice."""
+    for way, pairs in (("asked again", _asked_again(work, version)), ("near-copies", _near_copies(version, column))):
+        if chosen := [pair for _, pair in zip(range(_MOST), pairs, strict=False)]:
+            values = [_both_ways(pair, column) for pair in chosen]
+            return {"by": way, "articles": len(chosen), **interval(values, [pair.group for pair in chosen])}
+    return None
+
+
+def _both_ways(pair: Pair, column: LabelColumn) -> float:
+    def one_way(predicted: list[str], gold: list[str]) -> float:
+        article = Article("", None, "", "", language=pair.language)
+        return scores(predicted, Example(article, tuple(gold), pair.group), column)[main_measure(column)]
+
+    return (one_way(pair.first, pair.second) + one_way(pair.second, pair.first)) / 2
+
+
+# --- the same article, asked about again ---
+
+
+def _asked_again(work: Workspace, version: Path) -> Iterator[Pair]:
+    """Yield two labels of each article of a version that the ledger has two answers about, by one model and prompt."""
+    try:
+        builder = RequestBuilder(work)
+        if not has_ledger(work) or len(builder.with_other_parameters) < 2:
+            return
+        with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
+            for article, group in _articles(work, version):
+                labels = list(_labels(builder, ledger, article))
+                if len(labels) > 1:
+                    yield Pair(labels[0], labels[1], article.language, group)
+    except LabelmillError:  # a job that could not ask now; what it was asked then may not be known
+        return
+
+
+def _articles(work: Workspace, version: Path) -> Iterator[tuple[Article, str]]:
+    """Yield the articles of a job that are in a version, with their groups."""
+    tables = (table for split in ("train", "eval") for table in store.rows_of(version, split, ["id", "group_id"]))
+    groups = {row["id"]: row["group_id"] for table in tables for row in table.to_pylist()}
+    for shard in read_order(work.articles):
+        for article in work.given.as_given(shard, articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))):
+            if article.id in groups:
+                yield article, groups[article.id]
+
+
+def _labels(builder: RequestBuilder, ledger: Ledger, article: Article) -> Iterator[list[str]]:
+    request = builder.request(article)
+    keys = [builder.key_in(request, run) for run in builder.with_other_parameters]
+    answers = ledger.get(list(dict.fromkeys(keys)))
+    for key in dict.fromkeys(keys):
+        if label := _label(builder, answers.get(key, ()), article):
+            yield label
+
+
+def _label(builder: RequestBuilder, records: Iterable[Record], article: Article) -> list[str]:
+    """Return the phrases of the last answer that makes a label, empty where none does."""
+    for record in reversed(list(records)):
+        if record.reply is not None and (label := builder.parse(record.reply, article)).status == "ok":
+            return label.phrases
+    return []
+
+
+# --- near-copies ---
+
+
+def _near_copies(version: Path, column: LabelColumn) -> Iterator[Pair]:
+    """Yield the labels of near-copies of a version that were each asked about, two at a time."""
+    by_group: dict[str, list[tuple[list[str], str | None]]] = {}
+    for split in ("train", "eval"):
+        for table in store.rows_of(version, split):
+            for row in table.to_pylist():
+                if row["label_source"] in _BY_MACHINE and row.get(SHARED_FROM) is None:
+                    label = [phrase for phrase in column.phrases(row[column.name]) if phrase]
+                    by_group.setdefault(row["group_id"], []).extend([(label, row["language"])] if label else [])
+    for group, labels in by_group.items():
+        for (first, language), (second, _) in pairwise(labels):
+            yield Pair(first, second, language, group)
