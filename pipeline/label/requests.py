@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import orjson
-
 from pipeline.core import finish, plugins
 from pipeline.core.contracts import Task
 from pipeline.core.errors import ConfigError, LabelmillError
@@ -26,7 +24,7 @@ from pipeline.label.articles import filtered_articles
 from pipeline.label.chain import Chain, Course, Lack, PromptStep
 from pipeline.label.ledger import Ledger, Record
 from pipeline.label.provider_state import fitted, forget_earlier, remember, statistics
-from pipeline.label.runs import Run, described_runs, identities, run_of_requests, started_key
+from pipeline.label.runs import Run, finished_key, identities, run_of_requests, started_key
 
 _log = logging.getLogger("labelmill.label")
 
@@ -78,27 +76,6 @@ class RequestBuilder:
         identity |= ({"before": self._before} if self._before else {}) | self._candidates
         task = plugins.name_in_digests(self._work.config.task.__module__)
         return Run(identity, digest_of([identity, task])[:16], started)
-
-    @cached_property
-    def with_other_parameters(self) -> tuple[Run, ...]:
-        """Return the runs of the job that asked the same model by the same prompt: its own, and those with other parameters.
-
-        Only its own where prompts come before the label's, or where a provider's identity is made of more.
-        """
-        own, prompt = self._run.identity["answers"], self._run.identity["prompt"]
-        if self.chain or self._candidates or set(own) != {"endpoint", "model", "parameters"}:
-            return (self._run,)
-        others = [
-            self._run_of({name: described[name] for name in own})
-            for described in described_runs(self._work, self.provider_name)
-            if described.get("prompt_sha256") == prompt
-            and all(described.get(name) == own[name] for name in ("endpoint", "model"))
-        ]
-        return tuple({run.run_id: run for run in (self._run, *others)}.values())
-
-    def key_in(self, request: Request, run: Run) -> bytes:
-        """Return the key of a request as another run (of `with_other_parameters`) asked it."""
-        return self._key(request.article, request.messages, run)
 
     @property
     def column(self) -> LabelColumn:
@@ -294,14 +271,7 @@ class RequestBuilder:
         return replace(request, answers=answers, before=before, notes=tuple(course.notes))
 
     def _key(self, article: Article, messages: tuple[Message, ...], run: Run) -> bytes:
-        # Neither the prompt's name nor limits are in it: a prompt that is renamed, or that renders the same, is not paid again.
-        digest = run.key.copy()
-        if self.prompt is None:
-            digest.update(orjson.dumps([article.title, article.text, article.language]))
-        else:
-            digest.update(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS))
-        key: bytes = digest.digest()
-        return key
+        return finished_key(run.key, article, None if self.prompt is None else messages)
 
 
 def identified(work: Workspace) -> RequestBuilder | None:

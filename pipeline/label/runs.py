@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from pipeline.core.contracts import Provider
 from pipeline.core.files import canonical_json, read_json
+from pipeline.core.types import Article, Message
 from pipeline.job.workspace import Workspace
 from pipeline.label.sharing.log import is_of
 
@@ -32,6 +35,18 @@ class Run:
 def started_key(provider: str, answers: dict[str, Any], *schema: dict[str, Any]) -> Any:
     """Return the SHA-256 that the keys of one kind of requests begin with, to be copied."""
     return hashlib.sha256(canonical_json([provider, answers, *schema]))
+
+
+def finished_key(started: Any, article: Article, messages: Sequence[Message] | None) -> bytes:
+    """Return the key of a request: what it began with, and its messages; None: the provider takes the article itself."""
+    # Neither the prompt's name nor limits are in it: a prompt that is renamed, or that renders the same, is not paid again.
+    digest = started.copy()
+    if messages is None:
+        digest.update(orjson.dumps([article.title, article.text, article.language]))
+    else:
+        digest.update(orjson.dumps(messages, option=orjson.OPT_SORT_KEYS))
+    key: bytes = digest.digest()
+    return key
 
 
 def identities(work: Workspace, provider: Provider) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pipeline.core import charts
 from pipeline.report import words
 from pipeline.report.pictures import Facts, Picture, are_equal, picture
-from pipeline.train import pictures as students
 
 _ROWS = 12
 
@@ -27,30 +26,6 @@ def review(facts: Facts) -> list[Picture]:
     pictures += [_seconds(figures["reviewers"])] if any(row["seconds_median"] for row in figures["reviewers"]) else []
     pictures += [_caught(figures["reviewers"])] if any(row["catch_rate"] for row in figures["reviewers"]) else []
     return pictures
-
-
-def learning(facts: Facts) -> list[Picture]:
-    """Return what a student reaches, and what it learned from parts of the labels."""
-    return [*_reached(facts["student"]), *_curve(facts["learning"])]
-
-
-def _reached(about: Facts | None) -> list[Picture]:
-    if not about:
-        return []
-    rows = [
-        [name, f"{100 * of['mean']:.1f}", f"{100 * of['low']:.1f} to {100 * of['high']:.1f}"]
-        for name, of in students.comparison(about)
-    ]
-    head, text = ["", about["measure"], "95%"], f"{students.comparison_text(about)}."
-    return [picture(students.COMPARED, text, students.draw_comparison(about), head, rows)]
-
-
-def _curve(about: Facts | None) -> list[Picture]:
-    if not about:
-        return []
-    head, rows = ["labels", about["measure"], "95%"], [list(row) for row in students.rows(about)]
-    caption = f"{students.caption(about)}."
-    return [picture(students.TITLE, caption, students.draw(about), head, rows, wide=True)]
 
 
 def _precision(figures: Facts, what: str) -> Picture:

@@ -21,11 +21,13 @@ from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
 from pipeline.label.job_ledger import has_ledger
 from pipeline.label.ledger import Ledger, Record, open_ledger_to_read
 from pipeline.label.requests import RequestBuilder
+from pipeline.label.runs import described_runs, finished_key, started_key
 from pipeline.train.figures import interval
 from pipeline.train.scores import main_measure, scores
 from pipeline.versions import store
 
 _MOST = 500  # pairs that are looked at
+_ASKED = ("endpoint", "model")  # of whom
 _BY_MACHINE = {"llm", "extracted", "student"}  # labels that no person has changed
 
 
@@ -62,15 +64,32 @@ def _asked_again(work: Workspace, version: Path) -> Iterator[Pair]:
     """Yield two labels of each article of a version that the ledger has two answers about, by one model and prompt."""
     try:
         builder = RequestBuilder(work)
-        if not has_ledger(work) or len(builder.with_other_parameters) < 2:
+        others = _other_parameters(work, builder)
+        if not others or not has_ledger(work):
             return
         with closing(open_ledger_to_read(work.ledger_target, work.config.name)) as ledger:
             for article, group in _articles(work, version):
-                labels = list(_labels(builder, ledger, article))
+                labels = list(_labels(builder, others, ledger, article))
                 if len(labels) > 1:
                     yield Pair(labels[0], labels[1], article.language, group)
     except LabelmillError:  # a job that could not ask now; what it was asked then may not be known
         return
+
+
+def _other_parameters(work: Workspace, builder: RequestBuilder) -> list[dict[str, Any]]:
+    """Return what further runs of the job asked the same model with, by the same prompt.
+
+    None where prompts come before the label's, or where more than endpoint, model and parameters makes an answer.
+    """
+    own, prompt = builder.identity["answers"], builder.identity["prompt"]
+    if builder.identity.keys() != {"provider", "answers", "prompt"} or own.keys() != {*_ASKED, "parameters"}:
+        return []
+    others = [
+        {name: run[name] for name in own}
+        for run in described_runs(work, builder.provider_name)
+        if run.get("prompt_sha256") == prompt and all(run.get(name) == own[name] for name in _ASKED)
+    ]
+    return [other for other in others if other["parameters"] != own["parameters"]]
 
 
 def _articles(work: Workspace, version: Path) -> Iterator[tuple[Article, str]]:
@@ -83,10 +102,15 @@ def _articles(work: Workspace, version: Path) -> Iterator[tuple[Article, str]]:
                 yield article, groups[article.id]
 
 
-def _labels(builder: RequestBuilder, ledger: Ledger, article: Article) -> Iterator[list[str]]:
+def _labels(
+    builder: RequestBuilder, others: Iterable[dict[str, Any]], ledger: Ledger, article: Article
+) -> Iterator[list[str]]:
     request = builder.request(article)
-    keys = [builder.key_in(request, run) for run in builder.with_other_parameters]
-    answers = ledger.get(list(dict.fromkeys(keys)))
+    schema = [request.form.schema] if request.form else []
+    starts = [started_key(builder.provider_name, other, *schema) for other in others]
+    messages = request.messages if builder.prompt else None
+    keys = [request.key, *(finished_key(started, article, messages) for started in starts)]
+    answers = ledger.get(keys)
     for key in dict.fromkeys(keys):
         if label := _label(builder, answers.get(key, ()), article):
             yield label

@@ -6,7 +6,7 @@ from pipeline.label.extractive import german, romance
 from pipeline.label.extractive import lexicon as lex
 from pipeline.label.extractive import parts as pos
 from pipeline.label.extractive.lexicon import Lexicon
-from pipeline.label.extractive.words import AND, JOINED, Words, capitals
+from pipeline.label.extractive.words import AND, JOINED, Words, capitalised, capitals
 
 # Plain integers: they are compared for every word.
 STOP = 0  # bounds a phrase
@@ -30,18 +30,13 @@ _MODIFYING_PLURALS = frozenset(
 _ROMANCE = frozenset(("es", "it", "pt"))
 _ARTICLES_OF_NAMES = frozenset(("de", "du", "des", "d", "le", "la", "les", "van", "von", "el", "di", "da", "al", "são"))
 _NOBLE = frozenset(("van", "von"))  # begin a surname also where a sentence does
-_HEADLINE_CAPITALS = 0.6  # share of capitalised words from which a headline's capitals tell nothing
-_FEWEST_CAPITALS, _FEWEST_RUN_ON = 3, 4  # words with content
 _NOTHING_BEFORE = -1  # the word begins a sentence
 _ACRONYM = 5  # letters
 _COMPOUND = 12  # letters from which the first word of a sentence is no name
 # What a word without a capital may do, by its part of speech; None: its neighbours tell.
-_ALONE: tuple[int | None, ...] = tuple(
-    {
-        pos.DETERMINER: None, pos.LINK: LINK, pos.VERB_OR_NOUN: None, pos.NOUN_OR_VERB: None, pos.PARTICIPLE: None,
-        pos.ADJECTIVE: MODIFIER, pos.LEADING: MODIFIER, pos.NOUN: NOUN, pos.NUMBER: NUMERAL, pos.UNKNOWN: None,
-    }.get(part, STOP)
-    for part in range(pos.UNKNOWN + 1)
+_ALONE = (
+    STOP, None, STOP, STOP, STOP, LINK,  # closed classes, in the order of `parts`
+    STOP, None, None, None, MODIFIER, MODIFIER, NOUN, NUMERAL, STOP, None,
 )  # fmt: skip
 _ALONE_OR_NOUN = (*_ALONE[:-1], NOUN)  # of languages in which an unknown word is one
 
@@ -52,27 +47,9 @@ def is_nationality(lower: str) -> bool:
 
 def mark(words: Words, lexicon: Lexicon, headline: int) -> None:
     """Fill `words.kinds`; the first `headline` words are those of the headline."""
-    shown = _capitalised(words, headline)
+    shown = capitalised(words, headline)
     names, others = capitals(words, max(shown, headline))
     _Marker(words, lexicon, names, others, shown).mark()
-
-
-def _capitalised(words: Words, headline: int) -> int:
-    """Return how many words at the beginning are capitalised for show: a headline's, also where it runs on into the text."""
-    end = headline or _run_on(words)
-    content = [entry for entry in words.entries[:end] if entry.part not in lex.CLOSED and entry.part != pos.NUMBER]
-    fewest = _FEWEST_CAPITALS if headline else _FEWEST_RUN_ON
-    if len(content) < fewest:
-        return 0
-    return end if sum(entry.case > lex.LOWER for entry in content) >= _HEADLINE_CAPITALS * len(content) else 0
-
-
-def _run_on(words: Words) -> int:
-    """Return the place of the first word without a capital that might have one in a headline."""
-    for index, entry in enumerate(words.entries):
-        if not entry.case and entry.part not in lex.CLOSED and entry.part != pos.NUMBER:
-            return index
-    return 0
 
 
 class _Marker:
@@ -93,15 +70,11 @@ class _Marker:
             if not joints[index]:
                 self._before = STOP
                 self._part_before = _NOTHING_BEFORE if leads[index] else pos.BREAK
-            if case:
-                if self._is_name(index):
-                    kind, part = NAME, pos.NOUN
-                else:
-                    kind = self._kind(index)
-            elif (known := alone[part]) is not None:  # most words are such
-                kind = known
+            sure = None if case else alone[part]
+            if case and self._is_name(index):
+                kind, part = NAME, pos.NOUN
             else:
-                kind = self._kind(index)
+                kind = self._kind(index) if sure is None else sure
             kinds.append(kind)
             self._before, self._part_before = kind, part
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pipeline.label.extractive import lexicon as lex
+from pipeline.label.extractive import parts as pos
 from pipeline.label.extractive.lexicon import Entry, Lexicon
 
 # What may stand between two words.
@@ -16,6 +17,8 @@ _LETTER = rf"(?:[^\W_]|[{_WITH_MARKS}])"
 _ABBREVIATIONS = r"(?:Dr|Mr|Mrs|Ms|Prof|Sen|Rep|Gov|Gen|Lt|Col|Sgt|Rev|Hon|St|Jr|Sr|Inc|Corp|Co|Ltd|Bros)\.(?![^\W_])"
 _INITIALS = r"(?:[^\W\d_]\.){2,}|[A-Z]\.(?=\s?[A-Z][a-z])"
 _NUMBER = r"\d+(?:[.,:]\d+)+[^\W\d_]*"
+_HEADLINE_CAPITALS = 0.6  # share of capitalised words from which a headline's capitals tell nothing
+_FEWEST_CAPITALS, _FEWEST_RUN_ON = 3, 4  # words with content
 _BEGINS_SENTENCE = re.compile(r"[.!?\n:;•*|]|,\s*[“\"«„]")
 
 
@@ -93,3 +96,21 @@ def capitals(words: Words, headline: int) -> tuple[set[str], set[str]]:
         elif (joints[index] and not leads[index]) or case == lex.MIXED:
             capitalised.add(form)
     return capitalised, lower
+
+
+def capitalised(words: Words, headline: int) -> int:
+    """Return how many words at the beginning are capitalised for show: a headline's, also where it runs on into the text."""
+    end = headline or _run_on(words)
+    content = [entry for entry in words.entries[:end] if entry.part not in lex.CLOSED and entry.part != pos.NUMBER]
+    fewest = _FEWEST_CAPITALS if headline else _FEWEST_RUN_ON
+    if len(content) < fewest:
+        return 0
+    return end if sum(entry.case > lex.LOWER for entry in content) >= _HEADLINE_CAPITALS * len(content) else 0
+
+
+def _run_on(words: Words) -> int:
+    """Return the place of the first word without a capital that might have one in a headline."""
+    for index, entry in enumerate(words.entries):
+        if not entry.case and entry.part not in lex.CLOSED and entry.part != pos.NUMBER:
+            return index
+    return 0
