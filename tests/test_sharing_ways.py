@@ -16,15 +16,17 @@ import pytest
 
 from pipeline import runner
 from pipeline.core.errors import Paused
+from pipeline.core.shards import read_order
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches import calls, posting
+from pipeline.label.requests import RequestBuilder
 from pipeline.label.sharing import log
 from pipeline.versions import store
 from tests.batch_server import BatchServer
 from tests.conftest import ROOT, JobMaker, command, rows, run, work_of, write_jsonl
 from tests.openai_server import Running, Server, completion
-from tests.test_sharing import GROUP, asked, sharing_job, story
+from tests.test_sharing import GROUP, asked, says, sharing_job, story
 
 
 @pytest.fixture
@@ -115,6 +117,30 @@ def test_what_an_object_holds_beside_texts_is_noted_as_unchecked(make_job: JobMa
     first, second = rows(run(path, f"clean={options}", last="clean"), "labels")
     assert second["label_shared_from"] == "s1c0" and len(server.bodies) == 1
     assert "shared_unchecked" in second["repairs"] and "shared_unchecked" not in first["repairs"]
+
+
+def test_a_topic_or_class_is_checked_as_far_as_a_text_tells(make_job: JobMaker, server: Server) -> None:
+    server.script = says("Life of Zebrafish1 near Copy1x0", Copy2="Life of Zebrafish2")
+    path = sharing_job(make_job, server, [story(1), story(1, 1), story(2), story(2, 1)], task="topic")
+    repairs = {row["id"]: row["repairs"] for row in rows(run(path, last="clean"), "labels")}
+    assert repairs == {"s1c0": [], "s1c1": ["unsupported"], "s2c0": [], "s2c1": []} and len(server.bodies) == 2
+    server.script = says("fish")
+    path = sharing_job(make_job, server, [story(3), story(3, 1)], task="classes")
+    first, second = rows(run(path, "name=classes", "clean.classes={fish: [], bird: []}", last="clean"), "labels")
+    assert (first["repairs"], second["repairs"]) == ([], ["shared_unchecked"])
+
+
+def test_a_similarity_that_goes_to_and_fro_forgets_no_run(make_job: JobMaker, server: Server) -> None:
+    """The second one shares what the first one did, so no entry of the log has it; the third must know its shards all the same."""
+    path = sharing_job(make_job, server, [story(1), story(1, 1), story(2)])
+    for similarity in (0.8, 0.7, 0.75, 0.8):
+        work = work_of(path, f"split.similarity={similarity}")
+        builder = RequestBuilder(work)
+        for shard in read_order(work.articles) if work.articles.path.exists() else ():
+            manifest = work.requests.manifest(shard)
+            assert manifest and log.is_of(work, manifest, builder.step)
+        run(path, f"split.similarity={similarity}", last="clean")
+    assert len(server.bodies) == 2
 
 
 def test_a_member_says_what_its_answer_was_asked_without(make_job: JobMaker, server: Server, tmp_path: Path) -> None:

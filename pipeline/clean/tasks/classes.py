@@ -9,6 +9,7 @@ With `clean: {classes: {sports: [sport, 스포츠], politics: [정치]}}` replie
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -126,6 +127,10 @@ class Task(contracts.Task):
 
     def judge(self, reply: Reply, article: Article) -> str:
         return self.parse(reply, article).status
+
+    def shared(self, label: Label, article: Article) -> Label:
+        """Note that nobody looked whether the class of a near-copy is this article's, too: no text says so by itself."""
+        return replace(label, repairs=[*label.repairs, "shared_unchecked"])
 
     def check(self, label: str) -> str | None:
         """Return the class that a person's word stands for, None where it is none of the set."""

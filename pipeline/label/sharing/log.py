@@ -14,11 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.files import read_json, write_json
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.shards import Manifest, step_key
 from pipeline.job.workspace import Workspace
 
 MODE = "near_copies"
+_SIMILARITIES = "similarities.json"
 _SCHEMA = pa.schema(
     [
         ("text_sha256", pa.string()),  # of the article that shares
@@ -74,6 +76,20 @@ def append(work: Workspace, run_id: str, sources: Iterable[tuple[str, Source]]) 
             write_parquet(work.shares / f"{number:06d}.parquet", pa.Table.from_pylist(rows, schema=_SCHEMA), _SCHEMA)
 
 
+def note_similarity(work: Workspace) -> None:
+    """Note by which groups shards are made from now on: where nothing new is shared, no entry above tells."""
+    own = work.config.split.similarity
+    if own not in similarities(work):
+        with work.writing_requests():
+            write_json(work.shares / _SIMILARITIES, sorted({*similarities(work), own}))
+
+
+def similarities(work: Workspace) -> list[float]:
+    """Return the similarities of the groups by which shards were made."""
+    noted: list[float] = read_json(work.shares / _SIMILARITIES) or []
+    return noted
+
+
 def extra(work: Workspace, kept: int, shared: int) -> Any:
     """Return what stands in the key of a shard of `requests/` beside its articles and the run: `kept` rows, some of which share.
 
@@ -91,5 +107,5 @@ def is_of(work: Workspace, manifest: Manifest, config: Any) -> bool:
         return True
     files = sorted(work.shares.glob("*.parquet")) if manifest.notes.get("shared") else []
     seen = {value for file in files for value in pc.unique(read_parquet(file, ["similarity"]).column(0)).to_pylist()}
-    seen.add(work.config.split.similarity)
+    seen |= {work.config.split.similarity, *similarities(work)}
     return any(manifest.key == step_key(manifest.inputs, config, [kept, MODE, each]) for each in sorted(seen))

@@ -120,6 +120,8 @@ class SharingPlan:
         """Log what is shared from now on."""
         log.append(self._work, self._builder.run_id, [(m.text_sha256, m.source) for m in self._fresh if m.source])
         self._fresh = []
+        if self.sources:
+            log.note_similarity(self._work)
 
     def articles(self, ids: set[str]) -> Iterator[list[Article]]:
         """Yield the articles with these ids, some at a time."""
