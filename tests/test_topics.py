@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,29 @@ def test_a_job_that_began_small_is_grouped_once_there_is_something_to_group(make
     assert not topics_of(path).topic_table.topics()
     write_jsonl(path.parent / "articles.jsonl", corpus())
     assert len(topics_of(path).topic_table.topics()) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("नौका दोपहर को बंदरगाह से रवाना हुई", ["नौका", "दोपहर", "बंदरगाह", "रवाना", "हुई"]),
+        ("கப்பல் துறைமுகம்", ["கப்பல்", "துறைமுகம்"]),
+        ("کتاب\u200cها", ["کتاب\u200cها"]),
+        ("เรือ" * 11, ["เร", "รื", "ือ"]),  # 44 characters without a space
+    ],
+)
+def test_words_of_scripts_with_vowel_signs_are_whole(text: str, words: list[str]) -> None:
+    assert list(words_of(text, None))[: len(words)] == words
+
+
+def test_what_an_earlier_program_learnt_is_read_by_as_it_read() -> None:
+    texts = [EmbeddedText(f"दोपहर बंदरगाह {other}", "hi") for other in ("जहाज", "जहाज", "नाविक", "नाविक")]
+    embedder = tfidf.Embedder(tfidf.Options(dimensions=4), Path())
+    state = embedder.fit(iter(texts))
+    embedder.load(state)
+    assert "नाविक" in embedder._columns
+    with np.load(io.BytesIO(state)) as read:
+        earlier = io.BytesIO()
+        np.savez(earlier, words=np.array("\n".join(["दरग", "पहर"]).encode()), projection=read["projection"][:2])
+    embedder.load(earlier.getvalue())
+    assert embedder.embed([EmbeddedText("दोपहर", "hi")]).any()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,27 +33,37 @@ class Embedding:
 
 
 def embedded(
-    work: Workspace, options: TopicOptions, texts: Texts, numbers: dict[Key, int], states: Sequence[str | None] | None
+    work: Workspace,
+    options: TopicOptions,
+    texts: Texts,
+    numbers: dict[Key, int],
+    states: Sequence[str | None] | None,
+    check: Callable[[list[str]], None],
 ) -> Embedding:
     """Embed what has no vector yet; return the space of all texts.
 
     `states` names the files of what the embedders learnt at the last fit, none where its log is too old to tell; None: they are to
-    learn anew.
+    learn anew.  `check` is told the identities before anything is embedded, and perhaps paid.
     """
-    parts: list[Matrix] = []
-    identities: list[str] = []
+    embedders: list[tuple[str, Embedder]] = []
     learnt: list[str | None] = []
-    for number, (spec, given) in enumerate(zip(options.embed, work.config.embedder_options, strict=True)):
-        with closing(plugins.create("embedders", spec.plugin, given, work.config.folder)) as embedder:
+    with ExitStack() as stack:
+        for number, (spec, given) in enumerate(zip(options.embed, work.config.embedder_options, strict=True)):
+            made = plugins.create("embedders", spec.plugin, given, work.config.folder)
+            embedder = stack.enter_context(closing(made))
             name = spec.plugin.rpartition(".")[2]
+            embedders.append((name, embedder))
             learnt.append(None)
             if embedder.fits():
                 kept = None if states is None else states[number] if number < len(states) else f"{name}.state"
                 learnt[-1] = file = _state(work.topic_vectors, kept, name, embedder, texts)
                 embedder.load((work.topic_vectors / file).read_bytes())
-            store = VectorStore.of(work.topic_vectors, name, embedder.identity)
-            identities.append(digest_of(embedder.identity))
-            parts.append(_vectors(work, texts, embedder, store, numbers))
+        identities = [digest_of(embedder.identity) for _, embedder in embedders]
+        check(identities)
+        parts = [
+            _vectors(work, texts, embedder, VectorStore.of(work.topic_vectors, name, embedder.identity), numbers)
+            for name, embedder in embedders
+        ]
     return Embedding(Space(tuple(parts)), identities, learnt)
 
 

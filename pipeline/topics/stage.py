@@ -119,8 +119,13 @@ def opened(work: Workspace, refit: bool = False) -> Opened:
     """Return the topics of a job as its log leaves them, with the vectors of all articles."""
     stage = _Stage(work, options_of(work), read_order(work.articles))
     numbers, topics = numbered(stage.texts.keys()), stage.log.read()
-    space = embedded(work, stage.options, stage.texts, numbers, None if refit else topics.states)
-    _check_same_space(stage, topics, space, refit)
+
+    def check(identities: list[str]) -> None:
+        if not refit and topics.rounds:
+            _check_same_embedders(stage, topics, identities)
+
+    space = embedded(work, stage.options, stage.texts, numbers, None if refit else topics.states, check)
+    _tell_what_waits(stage, topics, space, refit)
     return Opened(numbers, topics, space, _assigned(stage, numbers, topics))
 
 
@@ -155,17 +160,22 @@ def _has_news(stage: _Stage, now: Opened) -> bool:
     return bool(now.assigned.is_new.any() or _changed(stage, now.numbers, now.topics, now.assigned, "described"))
 
 
-def _check_same_space(stage: _Stage, topics: Topics, space: Embedding, refit: bool) -> None:
-    """Raise InputError where the topics were found by other embedders; tell where other options wait for a refit."""
+def _check_same_embedders(stage: _Stage, topics: Topics, identities: list[str]) -> None:
+    """Raise InputError where the topics were found by other embedders."""
+    if topics.last_fit["embedders"] != identities:
+        raise InputError(
+            f"{stage.work.topic_table.path}: the topics were found by other embedders than topics.embed names now; "
+            f"labelmill topics {stage.work.config.in_commands} --refit groups all articles anew, and topics that go on keep "
+            "their ids"
+        )
+
+
+def _tell_what_waits(stage: _Stage, topics: Topics, space: Embedding, refit: bool) -> None:
+    """Tell where the job has outgrown its topics, or other options wait for a refit."""
     if refit or not topics.rounds:
         return
     fitted = topics.last_fit
     command = f"labelmill topics {stage.work.config.in_commands} --refit"
-    if fitted["embedders"] != space.identities:
-        raise InputError(
-            f"{stage.work.topic_table.path}: the topics were found by other embedders than topics.embed names now; {command} "
-            "groups all articles anew, and topics that go on keep their ids"
-        )
     waiting = [name for name, value in stage.grouping.items() if fitted["options"].get(name, value) != value]
     if len(space.space) >= _OUTGROWN * fitted["articles"]:
         _log.info(

@@ -7,6 +7,7 @@ its scripts; what no rule reads falls into pairs of characters.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,7 @@ _WORD = re.compile(
 )
 _WITHOUT_SPACES = re.compile(rf"[{_HANGUL}{_HAN}{_KANA}{_SPACELESS}]")
 _PLAIN_WORD = re.compile(r"[^\W\d_](?:\w|[-'’&](?=\w))*")  # the same words of a text in an alphabet, in half the time
+_JOINERS = "\u200c\u200d"  # within words of Persian and of Indian scripts
 _OWNED = re.compile(r"['’]s?$|^[ldjmtscnLDJMTSCN]['’]|^qu['’]", re.IGNORECASE)
 _SHORTENED = re.compile(r"['’](?:ve|m|re|ll|d|t)$")  # I've, isn't
 _FEWEST = 3  # letters of a word in an alphabet
@@ -46,8 +48,11 @@ _REPORTS = """
 _REPORTING = frozenset(_REPORTS.split())
 
 
-def words_of(text: str, language: str | None) -> Iterator[str]:
-    """Yield the content words of a text, in order, in a form in which they compare equal; an unknown language is guessed."""
+def words_of(text: str, language: str | None, whole: bool = True) -> Iterator[str]:
+    """Yield the content words of a text, in order, in a form in which they compare equal; an unknown language is guessed.
+
+    `whole`: a word goes on over vowel signs, and no run of a script without spaces is too long; else as earlier programs read.
+    """
     language = language or _guessed(text)
     if language == "zh":
         yield from _chinese(text)
@@ -57,12 +62,26 @@ def words_of(text: str, language: str | None) -> Iterator[str]:
         return
     stop = stop_words(language)
     pattern = _WORD if _WITHOUT_SPACES.search(text) else _PLAIN_WORD
+    if whole and _mark().search(text):
+        pattern = _with_marks(pattern.pattern)
     for form in pattern.findall(text):
-        if word := _normal(form):
+        if word := _normal(form, whole):
             if isinstance(word, tuple):
                 yield from word
             elif word not in stop:
                 yield word
+
+
+@lru_cache(maxsize=1)
+def _mark() -> re.Pattern[str]:
+    """Return what finds a vowel sign or another mark that combines with a letter, which `\\w` does not know as part of a word."""
+    marks = (chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
+    return re.compile(f"[{re.escape(''.join(marks))}{_JOINERS}]")
+
+
+@lru_cache(maxsize=2)
+def _with_marks(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace(r"\w|[-", rf"\w|{_mark().pattern}|[-"))
 
 
 def _guessed(text: str) -> str | None:
@@ -75,14 +94,15 @@ def _guessed(text: str) -> str | None:
 
 
 @lru_cache(maxsize=2**17)
-def _normal(form: str) -> str | tuple[str, ...] | None:
+def _normal(form: str, whole: bool) -> str | tuple[str, ...] | None:
     """Return a word in its normal form, None for one that says nothing by itself; of a script without spaces, pairs."""
     first = form[0]
-    if len(form) > _LONGEST:
+    is_spaceless = re.match(f"[{_HAN}{_KANA}{_SPACELESS}]", first)
+    if len(form) > _LONGEST and not (is_spaceless and whole):
         return None
     if "가" <= first <= "힣":
         return _korean(form)
-    if re.match(f"[{_HAN}{_KANA}{_SPACELESS}]", first):
+    if is_spaceless:
         return tuple(form[at : at + 2] for at in range(len(form) - 1)) or None
     word = _OWNED.sub("", form).strip("'’-&").casefold()
     if _SHORTENED.search(word):

@@ -87,7 +87,10 @@ def _encoder(pieces: int) -> Any:
     tokenize = encoder._tokenizer.encode
 
     def first_pieces(text: str, **how: Any) -> list[int]:
-        ids: list[int] = tokenize(text or " ", **how)
+        whole = text.encode(
+            "utf-8", "replace"
+        ).decode()  # it takes no half of a surrogate pair, as broken emoji leave them
+        ids: list[int] = tokenize(whole or " ", **how)
         return [*ids[: pieces - 1], ids[-1]] if len(ids) > pieces else ids
 
     encoder._model.sp = _Pieces(first_pieces)

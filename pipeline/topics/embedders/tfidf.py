@@ -45,6 +45,7 @@ class Embedder(contracts.Embedder):
         self._state = b""
         self._columns: dict[str, int] = {}
         self._projection: Any = None
+        self._whole = True
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class Embedder(contracts.Embedder):
         return {"embedder": "tfidf", "version": VERSION, **self._options.model_dump(), "state": state}
 
     def fit(self, texts: Iterable[EmbeddedText]) -> bytes:
-        counts = [Counter(words_of(*given)) for given in islice(texts, _LEARNT_FROM)]
+        counts = [Counter(words_of(*given, self._whole)) for given in islice(texts, _LEARNT_FROM)]
         in_articles = Counter(word for words in counts for word in words)
         most = max(_MOST_ARTICLES * len(counts), _FEWEST_ARTICLES)
         kept = [pair for pair in in_articles.items() if _FEWEST_ARTICLES <= pair[1] <= most]
@@ -63,17 +64,18 @@ class Embedder(contracts.Embedder):
             _matrix(counts, {word: n for n, word in enumerate(words)}), weights, self._options.dimensions
         )
         file = io.BytesIO()
-        np.savez(file, words=np.array("\n".join(words).encode()), projection=projection)
+        np.savez(file, words=np.array("\n".join(words).encode()), projection=projection, whole=np.array(self._whole))
         return file.getvalue()
 
     def load(self, state: bytes) -> None:
         self._state = state
         with np.load(io.BytesIO(state), allow_pickle=False) as read:
             words, self._projection = read["words"].item().decode(), read["projection"]
+            self._whole = "whole" in read  # by what an earlier program learnt texts are read as it read them
         self._columns = {word: number for number, word in enumerate(words.split("\n") if words else ())}
 
     def embed(self, texts: Sequence[EmbeddedText]) -> np.ndarray[Any, Any]:
-        matrix = _matrix((Counter(words_of(*given)) for given in texts), self._columns)
+        matrix = _matrix((Counter(words_of(*given, self._whole)) for given in texts), self._columns)
         vectors: np.ndarray[Any, Any] = np.asarray(matrix @ self._projection, np.float32)
         return vectors
 
