@@ -59,5 +59,4 @@ def _log_splits(work: Workspace, version: Path) -> None:
     assigned = assignment.Assignment(
         pa.array(groups, pa.string()), np.array(codes, np.int8), pa.nulls(len(groups), pa.string())
     )
-    signatures = assignment.signatures_of([texts], len(groups))
-    assignment.append_log(work.assignments, texts, [signatures], assigned, assignment.read_log(work.assignments, texts))
+    assignment.append_log(work.assignments, texts, assigned, assignment.read_log(work.assignments, texts))

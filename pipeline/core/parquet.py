@@ -87,6 +87,13 @@ def read_parquet(path: AnyPath, columns: Sequence[str] | None = None) -> pa.Tabl
         return open_parquet(path).read(columns=list(columns) if columns is not None else None, use_threads=False)
 
 
+def rows_of_parquet(path: AnyPath) -> int:
+    """Return how many rows a file has.  Raises InputError, naming the file, where it is missing or damaged."""
+    with _readable(path), open_parquet(path) as file:
+        count: int = file.metadata.num_rows
+        return count
+
+
 def stream_parquet(path: AnyPath, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Yield a shard's rows, at most `rows` at a time, so that it is never held as a whole.
 

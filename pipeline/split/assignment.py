@@ -13,7 +13,7 @@ What a row is, the first that holds:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -24,10 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
-from pipeline.core.exchange import Exchange
+from pipeline.core.exchange import Exchange, Hashes
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.text.folding import fold_case
-from pipeline.job.config import SplitOptions
 from pipeline.split.groups import WHEREVER, Rows, Signatures, groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
 
@@ -35,7 +34,7 @@ TEXTS = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature",
 _ASSIGNED = [("group_id", pa.string()), ("split", pa.string())]
 LOG = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary()), *_ASSIGNED])
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
-_AT_ONCE = 2**16  # entries written at once
+Choose = Callable[[Hashes, Rows], Flags]  # of the hashes of new groups and how many rows they have
 TRAIN, EVAL, OUT, KEPT_OUT = 0, 1, 2, 3  # codes of what becomes of a row
 
 
@@ -46,11 +45,6 @@ class Assignment:
     group_ids: pa.Array
     codes: np.ndarray[Any, np.dtype[np.int8]]
     like: pa.Array
-
-    def part(self, start: int, end: int) -> Assignment:
-        # copies: a slice of an Arrow array is sent to a worker with all that it is a slice of
-        rows = pa.array(np.arange(start, end))
-        return Assignment(self.group_ids.take(rows), self.codes[start:end], self.like.take(rows))
 
     @property
     def splits(self) -> pa.Array:
@@ -81,33 +75,28 @@ def blocks_of(tables: Iterable[pa.Table]) -> Iterator[Signatures]:
     return (signatures_of([table], table.num_rows) for table in tables)
 
 
-def vanished_entries(rows: pa.Table, log: pa.Table) -> pa.Table:
-    """Return the entries of the log whose texts no row has any more."""
-    return log.filter(pc.invert(pc.is_in(log.column("text_key"), rows.column("text_key").combine_chunks())))
-
-
 def assign(
-    rows: pa.Table, log: pa.Table, group: Rows, options: SplitOptions, benchmarks: pa.Array | None = None
+    rows: pa.Table, log: pa.Table, past: pa.Table, group: Rows, salt: str, choose: Choose, benchmarks: pa.Array
 ) -> Assignment:
     """Return what becomes of every row, by the rules above.
 
-    `rows` (`id, text_key`) are the articles of now in source order, `log` what earlier runs assigned (LOG), `group` has for each of
-    the rows and then of the `vanished_entries` the lowest one that is like it.  `benchmarks` names for each row the text of a
-    benchmark that it is like.
+    `rows` (`id, text_key`) are the articles of now in source order, `log` what earlier runs assigned (LOG), `past` its entries
+    whose texts no row has any more, `group` has for each of the rows and then of `past` the lowest one that is like it.
+    `benchmarks` names for each row the text of a benchmark that it is like.  All of a group are there, and all entries that
+    concern it.
     """
-    past, count = vanished_entries(rows, log), rows.num_rows
+    count = rows.num_rows
     row_group, logged = group[:count], _LogMatches(rows, log)
     is_eval = logged.eval_id | _returning(rows, logged)
     past_eval = np.asarray(pc.equal(past.column("split"), "eval"), dtype=bool)
     with_eval = _among(group, np.concatenate([row_group[is_eval | logged.eval_text], group[count:][past_eval]]))
     with_train = _among(group, np.concatenate([row_group[logged.any], group[count:]]))
     group_ids = _group_ids(rows, group, past, logged)
-    benchmarks = pa.nulls(count, pa.string()) if benchmarks is None else benchmarks
     is_kept_out = np.asarray(benchmarks.is_valid(), dtype=bool) & ~is_eval
     new = ~with_eval[row_group] & ~with_train[row_group] & ~is_kept_out
     # Only new groups are drawn from, also for a raised `split.eval`: a train row moved to eval would spoil every model that was
     # trained on an earlier version.
-    is_eval |= _draw(group_ids, row_group, new, log, options)
+    is_eval |= _draw(group_ids, row_group, new, salt, choose)
     out = with_eval[row_group] & ~is_eval
     codes = np.where(is_kept_out, KEPT_OUT, np.where(out, OUT, np.where(is_eval, EVAL, TRAIN))).astype(np.int8)
     evals = np.concatenate([is_eval | logged.eval_text, past_eval])
@@ -155,25 +144,21 @@ def _returning(rows: pa.Table, logged: _LogMatches) -> Flags:
     return once
 
 
-def _draw(group_ids: pa.Array, group: Rows, new: Flags, log: pa.Table, options: SplitOptions) -> Flags:
-    """Flag the rows of new groups that are eval.
-
-    They are those of groups with a hash below the share `options.eval`, or of the lowest hashes up to that number of rows; of
-    groups that are not too large.
-    """
+def _draw(group_ids: pa.Array, group: Rows, new: Flags, salt: str, choose: Choose) -> Flags:
+    """Flag the rows of new groups that are chosen."""
     heads, sizes = np.unique(group[new], return_counts=True)
-    hashes = np.array(
-        [_hash(options.salt, name) for name in group_ids.take(pa.array(heads)).to_pylist()], dtype=np.uint64
-    )
-    most = options.largest_group(len(new))
-    below = (hashes < np.uint64(int(options.eval % 1 * 2**64))) & (sizes <= most)
-    chosen = below if options.eval < 1 else _lowest(hashes, sizes, int(options.eval), log, most)
-    return new & np.isin(group, heads[chosen])
+    hashes = np.array([_hash(salt, name) for name in group_ids.take(pa.array(heads)).to_pylist()], dtype=np.uint64)
+    return new & np.isin(group, heads[choose(hashes, sizes)])
 
 
-def _lowest(hashes: Any, sizes: Any, number: int, log: pa.Table, most: int) -> Flags:
-    """Choose groups of together `number` rows less those that were drawn before, larger ones only where there are no others."""
-    drawn = len(pc.unique(log.filter(pc.equal(log.column("split"), "eval")).column("id")))
+def below_share(share: float, most: int) -> Choose:
+    """Return what chooses groups with a hash below a share of all hashes, of those with at most so many rows."""
+    return lambda hashes, sizes: (hashes < np.uint64(int(share % 1 * 2**64))) & (sizes <= most)
+
+
+def lowest(hashes: Hashes, sizes: Rows, number: int, drawn: int, most: int) -> Flags:
+    """Choose groups of the lowest hashes, of together `number` rows less those `drawn` before; those of more than `most` rows only
+    where there are no others.  Raises InputError where there are too few."""
     wanted = number - drawn
     chosen = np.zeros(len(hashes), dtype=bool)
     for position in np.lexsort((hashes, np.where(sizes > most, sizes, 0))):
@@ -243,38 +228,24 @@ def read_log(folder: Path, rows: pa.Table) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def append_log(
-    folder: Path, rows: pa.Table, blocks: Iterable[Signatures], assignment: Assignment, log: pa.Table
-) -> None:
-    """Log every row whose text, group or split is not that of its latest entry; of a row that is kept out nothing.
-
-    `blocks` are the rows' signatures, in order.
-    """
+def fresh_rows(rows: pa.Table, log: pa.Table, assignment: Assignment) -> Flags:
+    """Flag the rows whose text, group or split is not that of their latest entry, but those that are kept out."""
     entry = _latest(rows, log, "id")
-    now = rows.select(["id", "text_key"])
-    now = now.append_column("group_id", assignment.group_ids).append_column("split", assignment.splits)
+    now = {"text_key": rows.column("text_key"), "group_id": assignment.group_ids, "split": assignment.splits}
     latest = pa.array(entry, mask=entry < 0)
-    same = [
-        pc.equal(log.column(n).take(latest), now.column(n)).fill_null(False) for n in ("text_key", "group_id", "split")
-    ]
-    fresh = (assignment.codes < OUT) & ~np.logical_and.reduce([np.asarray(flags, dtype=bool) for flags in same])
+    same = [pc.equal(log.column(name).take(latest), column).fill_null(False) for name, column in now.items()]
+    fresh: Flags = (assignment.codes < OUT) & ~np.logical_and.reduce([np.asarray(each, dtype=bool) for each in same])
+    return fresh
+
+
+def append_log(folder: Path, texts: pa.Table, assignment: Assignment, log: pa.Table) -> None:
+    """Log the fresh ones of some texts (TEXTS)."""
+    fresh = fresh_rows(texts, log, assignment)
     if fresh.any():
-        file = folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet"
-        write_parquet(file, _entries(now.filter(pa.array(fresh)), blocks, fresh), LOG)
+        entries = texts.append_column("group_id", assignment.group_ids).append_column("split", assignment.splits)
+        write_log(folder, iter([entries.filter(pa.array(fresh))]))
 
 
-def _entries(rows: pa.Table, blocks: Iterable[Signatures], fresh: Flags) -> Iterator[pa.Table]:
-    """Yield fresh rows with their signatures, some thousands at once; `blocks` are those of all rows."""
-    start, begin, held = 0, 0, [np.zeros((0, NUMBERS), np.uint16)]
-    for block in blocks:
-        held.append(block[fresh[start : start + len(block)]])
-        start += len(block)
-        count = sum(map(len, held))
-        if count >= _AT_ONCE or (start == len(fresh) and count):
-            yield rows.slice(begin, count).append_column("signature", _packed(np.concatenate(held)))
-            begin, held = begin + count, []
-
-
-def _packed(signatures: Signatures) -> pa.Array:
-    kind = TEXTS.field("signature").type
-    return pa.FixedSizeBinaryArray.from_buffers(kind, len(signatures), [None, pa.py_buffer(signatures)])
+def write_log(folder: Path, entries: Iterator[pa.Table]) -> None:
+    """Write the next file of the log."""
+    write_parquet(folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet", entries, LOG)

@@ -29,7 +29,8 @@ _NEIGHBOURS = 4  # in a band's sorted order; another band puts others side by si
 _CHUNK = 1 << 13  # pairs compared at once
 _BAND = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
 _PAIR = pa.schema([("pair", pa.uint64())])  # the lower row in the upper half
-_ROW_BYTES = 24 * _BANDS  # of a row in the buckets: sorting takes as much again as they have
+_KEYS = _BANDS + 1  # the last is the whole signature's: equal ones are paired, however frequent their bands are
+_ROW_BYTES = 24 * _KEYS  # of a row in the buckets: sorting takes as much again as they have
 _OF_TABLE = np.uint64(2**22 - 1)
 _LOWER = np.uint64(2**32 - 1)
 _HALF = np.uint64(32)
@@ -59,6 +60,11 @@ class Groups:
         heads = np.arange(self.count)
         heads[self.rows] = self.heads
         return heads
+
+    def heads_of(self, rows: Rows) -> Rows:
+        """Return for each of some rows the lowest row of its group."""
+        at = self.positions(rows)
+        return np.where(at >= 0, np.append(self.heads, -1)[at], rows)
 
     def positions(self, rows: Rows) -> Rows:
         """Return where some rows stand in `rows`, -1 where they are in no group."""
@@ -100,8 +106,9 @@ def find_groups(signed: Signed, count: int, similarity: float, exchange: Exchang
 def _add_bands(bands: Buckets, blocks: Iterable[Signatures]) -> None:
     start = 0
     for block in blocks:
-        keys = mixed(np.ascontiguousarray(block).view(np.uint64) + _OF_BAND).ravel()
-        rows = np.repeat(np.arange(start, start + len(block), dtype=np.uint32), _BANDS)
+        keys = mixed(np.ascontiguousarray(block).view(np.uint64) + _OF_BAND)
+        keys = np.column_stack([keys, mixed(keys.sum(axis=1, dtype=np.uint64))]).ravel()
+        rows = np.repeat(np.arange(start, start + len(block), dtype=np.uint32), _KEYS)
         bands.add(pa.table([keys, rows], schema=_BAND), bucket_of_hash(keys, bands.count))
         start += len(block)
 

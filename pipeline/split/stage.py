@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from itertools import chain, pairwise
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,20 +19,8 @@ from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.job.workspace import Workspace
 from pipeline.split import keep_out
-from pipeline.split.assignment import (
-    EVAL,
-    KEPT_OUT,
-    OUT,
-    TEXTS,
-    Assignment,
-    append_log,
-    assign,
-    blocks_of,
-    read_log,
-    texts_of,
-    vanished_entries,
-)
-from pipeline.split.groups import Signatures, find_groups
+from pipeline.split.assignment import KEPT_OUT, OUT, Assignment, texts_of
+from pipeline.split.folding import AssignmentFold, Folded
 
 VERSION = 2
 _log = logging.getLogger("labelmill.split")
@@ -49,11 +36,15 @@ def run(work: Workspace) -> None:
     signing, splitting = _steps(work, shards)
     progress = partial(work.progress, "split", len(shards), "shards")
     map_shards(work.engine, signing, shards, partial(_signer, work), progress())
-    starts = np.cumsum([0, *(work.signatures.tally([shard]).kept for shard in shards)]).tolist()
-    assignment = _assigned(work, shards)
-    part_of = {shard: assignment.part(*bounds) for shard, bounds in zip(shards, pairwise(starts), strict=True)}
-    splitting = replace(splitting, extra=lambda shard: _digest(part_of[shard]))
-    map_shards(work.engine, splitting, shards, partial(_splitter, work), progress(), says=part_of.__getitem__)
+    numbers = {shard: number for number, shard in enumerate(shards)}
+    with ExitStack() as opened:
+        folded = _folded(work, shards, opened)
+
+        def assigned(shard: str) -> Assignment:
+            return folded.of(numbers[shard])
+
+        splitting = replace(splitting, extra=lambda shard: _digest(assigned(shard)))
+        map_shards(work.engine, splitting, shards, partial(_splitter, work), progress(), says=assigned)
 
 
 def _signer(work: Workspace) -> Transform:
@@ -85,41 +76,28 @@ def _steps(work: Workspace, shards: Sequence[str]) -> tuple[Step, Step]:
     return signing, Step(work.split, [work.signatures], VERSION, changed, fold=fold)
 
 
-def _assigned(work: Workspace, shards: list[str]) -> Assignment:
-    """Fold all shards: return what becomes of every row, after it was logged."""
-    names = ["id", "text_key"]
-    rows = pa.concat_tables([TEXTS.empty_table().select(names), *(work.signatures.read(s, names) for s in shards)])
-    log = read_log(work.assignments, rows)
-    past, options = vanished_entries(rows, log), work.config.split
-
-    def signed() -> Iterator[Signatures]:
-        return blocks_of(work.signatures.read(shard, ["signature"]) for shard in shards)
-
-    benchmarks = keep_out.like_benchmarks(work, signed, rows.num_rows) if options.keep_out else None
-    _tell_of_changes(work, log)
-    groups = find_groups(
-        lambda: chain(signed(), blocks_of([past])), rows.num_rows + past.num_rows, options.similarity, work.exchange
-    )
-    assignment = assign(rows, log, groups.of_all(), options, benchmarks)
-    append_log(work.assignments, rows, signed(), assignment, log)
-    _tell_of_an_empty_eval(work, assignment)
-    return assignment
+def _folded(work: Workspace, shards: list[str], opened: ExitStack) -> Folded:
+    """Return what becomes of every row, after it was logged."""
+    fold = AssignmentFold(work, shards, opened)
+    _tell_of_changes(work, fold)
+    folded = fold.run()
+    _tell_of_an_empty_eval(work, folded, fold.rows)
+    return folded
 
 
-def _tell_of_an_empty_eval(work: Workspace, assignment: Assignment) -> None:
+def _tell_of_an_empty_eval(work: Workspace, folded: Folded, count: int) -> None:
     """Tell where no row is eval though some were asked for: a model would be measured on nothing."""
-    options, count = work.config.split, len(assignment.codes)
+    options = work.config.split
     wanted = options.eval * count if options.eval < 1 else options.eval
-    if wanted < _FEW or (assignment.codes == EVAL).any():
+    if wanted < _FEW or folded.has_eval:
         return
-    groups = len(pc.unique(assignment.group_ids))
     _log.warning(
-        f"split: none of {count:,} articles is eval (split.eval: {options.eval:g}); groups of near-copies: {groups:,}, each is "
-        f"drawn as a whole, and one of more than {options.largest_group(count):,} is train (docs/publishing.md)"
+        f"split: none of {count:,} articles is eval (split.eval: {options.eval:g}); groups of near-copies: {folded.groups:,}, each "
+        f"is drawn as a whole, and one of more than {options.largest_group(count):,} is train (docs/publishing.md)"
     )
 
 
-def _tell_of_changes(work: Workspace, log: pa.Table) -> None:
+def _tell_of_changes(work: Workspace, fold: AssignmentFold) -> None:
     """Tell, once, that another share, number or salt moves nothing that is assigned."""
     file, options = work.assignments / _OPTIONS, work.config.split
     now, former = {"eval": options.eval, "salt": options.salt}, read_json(file)
@@ -128,10 +106,10 @@ def _tell_of_changes(work: Workspace, log: pa.Table) -> None:
     changes = ", ".join(
         f"split.{name} is {now[name]}, was {former[name]}" for name in now if former and former[name] != now[name]
     )
-    if changes and log.num_rows:
+    if changes and (assigned := fold.logged_ids()):
         _log.warning(
-            f"{changes}: the {len(pc.unique(log.column('id'))):,} articles that are assigned stay train and eval as they are; "
-            "only groups that come new are drawn by it"
+            f"{changes}: the {assigned:,} articles that are assigned stay train and eval as they are; only groups that come new "
+            "are drawn by it"
         )
     write_json(file, now)
 
