@@ -153,7 +153,7 @@ def test_prices() -> None:
     usage = Usage(1_000_000, 400_000, 100_000, 100_000)
     assert prices.cost_usd("mine-2", usage) == pytest.approx(0.5 + 0.04 + 0.2 + 1.0)
     assert prices.cost_usd("mine-2", usage, "flex") == pytest.approx(1.74 / 4)
-    assert prices.cost_usd("gpt-6-luna-2026-09-01", Usage(1_000_000, 0, 0), "batch") == pytest.approx(0.05)
+    assert prices.cost_usd("gpt-6-luna-2026-09-01", Usage(100_000, 0, 0), "batch") == pytest.approx(0.005)
     assert prices.cost_usd("unheard-of", usage) is None
     assert prices.cost_usd("mine-2", Usage()) is None
 
