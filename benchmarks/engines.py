@@ -43,16 +43,22 @@ COMMAND = (
     "import resource, sys; from pipeline.cli.main import main; code = main(sys.argv[1:]);"
     "own = resource.getrusage(resource.RUSAGE_SELF); print('own', own.ru_utime + own.ru_stime); sys.exit(code)"
 )
+KEPT = """
+def kept(text):
+    import pycld2
+    from pipeline.core.text.tokens import encoding_counter
+    language = pycld2.detect(text, isPlainText=True, bestEffort=True)[2][0][1]
+    return language in ("ko", "en") and 100 <= encoding_counter("cl100k_base", "tiktoken")([text])[0] < 5000
+"""
 PEERS = {
     "datatrove": """
-import os, sys
+import sys
 from datatrove.executor import LocalPipelineExecutor
 from datatrove.pipeline.filters.base_filter import BaseFilter
 from datatrove.pipeline.readers import ParquetReader
 from datatrove.pipeline.writers import ParquetWriter
 class Chain(BaseFilter):
     def filter(self, doc):
-        from benchmarks.engines import kept
         return kept(doc.text)
 if __name__ == "__main__":
     source, target, files = sys.argv[1:]
@@ -61,7 +67,6 @@ if __name__ == "__main__":
 """,
     "datasets": """
 import sys, datasets
-from benchmarks.engines import kept
 if __name__ == "__main__":
     source, target, files = sys.argv[1:]
     rows = datasets.load_dataset("parquet", data_files=source + "/*.parquet", split="train", cache_dir=target)
@@ -69,16 +74,6 @@ if __name__ == "__main__":
     rows.filter(lambda kept: kept, input_columns="kept", num_proc=2).to_parquet(target + "/out.parquet")
 """,
 }
-
-
-def kept(text: str) -> bool:
-    """Decide of a text as a user of the peers would: language by pycld2, tokens by tiktoken."""
-    import pycld2
-
-    from pipeline.core.text.tokens import encoding_counter
-
-    language = pycld2.detect(text, isPlainText=True, bestEffort=True)[2][0][1]
-    return language in ("ko", "en") and 100 <= encoding_counter("cl100k_base", "tiktoken")([text])[0] < 5000
 
 
 @dataclass(frozen=True)
@@ -201,7 +196,7 @@ def compare_peers(folder: Path, articles: int, files: int, ours: Run) -> None:
             print(f"{name}: not installed; pip install {name}")
             continue
         script = folder / f"{name}_peer.py"
-        script.write_text(code)
+        script.write_text(KEPT + code)
         run = measured([sys.executable, str(script), str(folder / "in"), str(folder / name), str(files)])
         show(name, run)
         ratio, clock = run.processor / ours.processor, run.clock / ours.clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline import runner
+from pipeline.core import plugins
 from pipeline.core.embedder import EmbeddedText
+from pipeline.core.engine import Build, Engine, Task
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.job.workspace import Workspace
 from pipeline.topics import space as spaces
@@ -19,7 +22,7 @@ from pipeline.topics.embedders import tfidf
 from pipeline.topics.space import Space, neighbours
 from pipeline.topics.vectors import quantised
 from pipeline.topics.words import words_of
-from tests.conftest import JobMaker, command, work_of, write_jsonl
+from tests.conftest import JobMaker, command, tree, work_of, write_jsonl
 
 pytest.importorskip("graspologic_native")
 
@@ -112,6 +115,40 @@ def test_shuffled_sources_and_threads_change_nothing(
         rows = work.topic_table.articles().to_pylist()
         place[work.path] = {row["id"]: (row["x"], row["y"], row["similarity"]) for row in rows}
     assert place[before.path] == place[after.path]
+
+
+class Backwards(Engine):
+    """An engine whose tasks end in the opposite order."""
+
+    def map(self, stage: str, build: Build, tasks: Iterable[Task], count: int) -> Iterator[Any]:
+        run = build()
+        yield from reversed([run(task.given) for task in tasks])
+
+
+def vectors_of(work: Workspace) -> dict[str, bytes]:
+    return {name: content for name, content in tree(work.topic_vectors).items() if name.endswith(".parquet")}
+
+
+def test_embedding_in_any_order_of_the_batches_gives_the_same_files(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tfidf.Embedder, "batch", 7)
+    here = topics_of(job, "engine.workers=1")
+    other = work_of(job, "workspace=other")
+    monkeypatch.setitem(vars(other), "engine", Backwards(None))
+    runner.run_topics(other, False)
+    assert vectors_of(other) == vectors_of(here) and len(vectors_of(here)) == 9
+    assert groups(other) == groups(here)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("embedder", ["tfidf", "embedded"])
+def test_embedding_in_processes_gives_the_same_files(
+    make_job: JobMaker, embedder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(corpus(), sources=SOURCES, topics={"embed": embedder, "min_size": 4})
+    monkeypatch.setattr(plugins.load("embedders", embedder).Embedder, "batch", 7)
+    here, there = topics_of(job, "engine.workers=1"), topics_of(job, "engine.workers=2", "workspace=there")
+    assert vectors_of(here) == vectors_of(there) and len(vectors_of(here)) == 9
+    assert groups(here) == groups(there)
 
 
 def test_a_job_without_the_section_has_no_such_stage(make_job: JobMaker) -> None:

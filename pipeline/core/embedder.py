@@ -46,6 +46,9 @@ class Embedder(Plugin):
     alone: bool = False
     """Whether a vector has the same bits whatever texts are embedded with it: then articles are read once, in any order."""
 
+    apart: bool = False
+    """Whether `embed` may run in several processes, of the job's engine: it asks nobody, and a vector has the same bits there."""
+
     def __init__(self, options: Any, folder: Path) -> None:
         """Take the checked options; `folder` is what relative paths are relative to.  Raises ConfigError."""
 

@@ -16,9 +16,10 @@ from pipeline.core.files import digest_of, write_bytes
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import Workspace
 from pipeline.topics.asking import ask_missing
+from pipeline.topics.embedding_processes import embed_all
 from pipeline.topics.space import Space
 from pipeline.topics.texts import Key, Texts
-from pipeline.topics.vectors import Matrix, VectorStore, embed_missing, in_order, quantised
+from pipeline.topics.vectors import EmbedAll, Matrix, VectorStore, embed_missing, in_order, quantised
 
 _FITTED_ON = 20_000  # articles, those with the smallest digests: a sample at random that no order of sources changes
 
@@ -45,29 +46,34 @@ def embedded(
     `states` names the files of what the embedders learnt at the last fit, none where its log is too old to tell; None: they are to
     learn anew.  `check` is told the identities before anything is embedded, and perhaps paid.
     """
-    embedders: list[tuple[str, Embedder]] = []
+    embedders: list[tuple[str, Embedder, EmbedAll]] = []
     learnt: list[str | None] = []
     with ExitStack() as stack:
         for number, (spec, given) in enumerate(zip(options.embed, work.config.embedder_options, strict=True)):
             made = plugins.create("embedders", spec.plugin, given, work.config.folder)
             embedder = stack.enter_context(closing(made))
             name = spec.plugin.rpartition(".")[2]
-            embedders.append((name, embedder))
             learnt.append(None)
+            state: Path | None = None
             if embedder.fits():
                 kept = None if states is None else states[number] if number < len(states) else f"{name}.state"
                 learnt[-1] = file = _state(work.topic_vectors, kept, name, embedder, texts)
-                embedder.load((work.topic_vectors / file).read_bytes())
-        identities = [digest_of(embedder.identity) for _, embedder in embedders]
+                state = work.topic_vectors / file
+                embedder.load(state.read_bytes())
+            embed = embed_all(embedder, work.engine, spec.plugin, given, work.config.folder, state)
+            embedders.append((name, embedder, embed))
+        identities = [digest_of(embedder.identity) for _, embedder, _ in embedders]
         check(identities)
         parts = [
-            _vectors(work, texts, embedder, VectorStore.of(work.topic_vectors, name, embedder.identity), numbers)
-            for name, embedder in embedders
+            _vectors(work, texts, embedder, embed, VectorStore.of(work.topic_vectors, name, embedder.identity), numbers)
+            for name, embedder, embed in embedders
         ]
     return Embedding(Space(tuple(parts)), identities, learnt)
 
 
-def _vectors(work: Workspace, texts: Texts, embedder: Embedder, store: VectorStore, numbers: dict[Key, int]) -> Matrix:
+def _vectors(
+    work: Workspace, texts: Texts, embedder: Embedder, embed: EmbedAll, store: VectorStore, numbers: dict[Key, int]
+) -> Matrix:
     head_of: list[Key] = [b""] * len(numbers)
     for key, head, _ in texts.heads(embedder.characters):
         row = numbers[
@@ -75,14 +81,16 @@ def _vectors(work: Workspace, texts: Texts, embedder: Embedder, store: VectorSto
         ]  # a text may stand there twice, in two languages: the order of sources must not say which counts
         head_of[row] = min(head, head_of[row] or head)
     if missing := store.missing(head_of):
-        _add_missing(work, texts, embedder, store, missing)
+        _add_missing(work, texts, embedder, embed, store, missing)
     return store.matrix(head_of)
 
 
-def _add_missing(work: Workspace, texts: Texts, embedder: Embedder, store: VectorStore, missing: set[Key]) -> None:
-    """Embed the heads that have no vector yet: here, or by an endpoint that is asked."""
+def _add_missing(
+    work: Workspace, texts: Texts, embedder: Embedder, embed: EmbedAll, store: VectorStore, missing: set[Key]
+) -> None:
+    """Embed the heads that have no vector yet: by a model on this side, or by an endpoint that is asked."""
     if not embedder.is_asked():
-        return embed_missing(texts, embedder, store, missing)
+        return embed_missing(texts, embedder, store, missing, embed)
 
     def add(keys: Sequence[Key], vectors: Any) -> None:
         store.add(keys, quantised(vectors))

@@ -7,7 +7,7 @@ float32 holds exactly: such products are the same in any order of adding, on any
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.embedder import Embedder
+from pipeline.core.embedder import EmbeddedText, Embedder
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, write_json
 from pipeline.core.parquet import read_parquet, write_parquet
@@ -133,19 +133,22 @@ class VectorStore:
         return matrix
 
 
-def embed_missing(texts: Texts, embedder: Embedder, store: VectorStore, missing: set[Key]) -> None:
+Batch = list[tuple[Key, EmbeddedText]]
+EmbedAll = Callable[[Iterable[Batch], int], Iterator[tuple[list[Key], Matrix]]]
+"""Given batches, and about how many there are, yields the vectors of each in their order."""
+
+
+def embed_missing(texts: Texts, embedder: Embedder, store: VectorStore, missing: set[Key], embed: EmbedAll) -> None:
     """Embed the heads that have no vector yet, in the order of their keys: so the batches, and with them the last bits of a vector,
     do not depend on the order of the sources; nor on a kill, since what is done is the first of them."""
+    batches = _as_read(texts, embedder, missing) if embedder.alone else in_order(texts, embedder, sorted(missing))
     with progress_bar("topics", len(missing), "articles") as bar:
-        for some in (
-            _as_read(texts, embedder, missing) if embedder.alone else in_order(texts, embedder, sorted(missing))
-        ):
-            vectors = embedder.embed([given for _, given in some])
-            store.add([key for key, _ in some], quantised(vectors))
-            bar.update(len(some))
+        for keys, vectors in embed(batches, -(-len(missing) // embedder.batch)):
+            store.add(keys, vectors)
+            bar.update(len(keys))
 
 
-def _as_read(texts: Texts, embedder: Embedder, missing: set[Key]) -> Iterator[list[tuple[Key, Any]]]:
+def _as_read(texts: Texts, embedder: Embedder, missing: set[Key]) -> Iterator[Batch]:
     """Yield missing heads with their keys as they are read, a batch at a time."""
     left, waiting = set(missing), dict[Key, Any]()
     for _, key, given in texts.heads(embedder.characters):
@@ -159,9 +162,9 @@ def _as_read(texts: Texts, embedder: Embedder, missing: set[Key]) -> Iterator[li
         yield list(waiting.items())
 
 
-def in_order(texts: Texts, embedder: Embedder, missing: list[Key]) -> Iterator[list[tuple[Key, Any]]]:
+def in_order(texts: Texts, embedder: Embedder, missing: list[Key]) -> Iterator[Batch]:
     """Yield missing heads with their keys in order, a batch at a time; as many are in memory as `_CHARACTERS` allows."""
-    waiting: list[tuple[Key, Any]] = []
+    waiting: Batch = []
     at_once = max(embedder.batch, _CHARACTERS // embedder.characters)
     for begin in range(0, len(missing), at_once):
         wanted = set(missing[begin : begin + at_once])

@@ -35,6 +35,7 @@ class Embedder(contracts.Embedder):
     """The encoder, on one thread, so that a text has one vector whatever the machine's cores are."""
 
     batch = 512
+    apart = True
 
     def __init__(self, options: Any, folder: Path) -> None:
         self.characters, self._pieces = options.characters, options.pieces

@@ -38,6 +38,7 @@ class Embedder(contracts.Embedder):
 
     batch = 4096
     alone = True
+    apart = True
 
     def __init__(self, options: Any, folder: Path) -> None:
         self._options = options
