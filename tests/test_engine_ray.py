@@ -99,6 +99,39 @@ def test_what_a_task_raises_and_says_is_ours(caplog: pytest.LogCaptureFixture) -
         list(mapped(ray_engine.Engine(ray_engine.Options(address="127.0.0.1:1")), maps.doubler, 1))
 
 
+def test_a_cluster_that_others_have_is_waited_for_in_so_many_words(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_engine, "_LOOK_SECONDS", 2)
+    engine = ray_engine.Engine(ray_engine.Options(address=None))
+    ray = engine._connected()
+    try:
+        cores = ray.cluster_resources()["CPU"]
+        other = ray.remote(Other).options(num_cpus=cores).remote()
+        ray.get(other.ready.remote())
+
+        def leave_when_told() -> None:
+            while not caplog.records:
+                time.sleep(0.05)
+            ray.kill(other)
+
+        threading.Thread(target=leave_when_told, daemon=True).start()
+        assert sorted(mapped(engine, maps.doubler, *range(4))) == [0, 2, 4, 6]
+        assert [record.getMessage() for record in caplog.records] == [
+            f"filter: nothing could begin for 2 s: others have the {cores:g} cores of the cluster; it begins when they leave some; "
+            "to run on this machine instead: Ctrl-C, then the same command with --set engine.type=local"
+        ]
+    finally:
+        engine.close()
+
+
+class Other:
+    """What has all cores of a cluster."""
+
+    def ready(self) -> bool:
+        return True
+
+
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_runs_on_when_the_command_ends(make_job: JobMaker, tmp_path: Path, ending: signal.Signals) -> None:
     (tmp_path / "ray_plugins").mkdir()

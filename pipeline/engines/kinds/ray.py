@@ -54,12 +54,14 @@ class Engine(engine.Engine):
         run = ray.remote(max_retries=_RETRIES, num_cpus=self._options.cpus)(_run)
         level = logging.getLogger("labelmill").getEffectiveLevel()
         fixed = ray.put((str(Path.cwd()), sys.path, level, worker.sent(build)))
+        is_full = self._is_full(ray)  # before ours are there, so others have the cores
         try:
             while task or running:
                 while task and len(running) < self._room(ray):
                     running[run.remote(fixed, task.given)] = task
                     task = next(left, None)
-                done = self._first_done(ray, stage, list(running))
+                done = self._first_done(ray, stage, list(running), is_full)
+                is_full = False
                 result = _result(ray, stage, running[done].name, done)
                 del running[done]
                 yield worker.log(result)
@@ -69,8 +71,11 @@ class Engine(engine.Engine):
                     ray.cancel(reference, force=True)
                 ray.wait(list(running), num_returns=len(running), timeout=_CANCEL_SECONDS)
 
-    def _first_done(self, ray: Any, stage: str, running: list[Any]) -> Any:
-        """Return a task that is over.  Raises LabelmillError where no node can hold one: Ray would wait for ever, in silence."""
+    def _first_done(self, ray: Any, stage: str, running: list[Any], is_full: bool) -> Any:
+        """Return a task that is over.  Raises LabelmillError where no node can hold one: Ray would wait for ever, in silence.
+
+        Where others had all cores when the map began (`is_full`), a line tells what is waited for.
+        """
         patience = _NODE_SECONDS if self._options.address else 0  # a cluster of ours gets no more nodes
         until = time.monotonic() + patience
         while True:
@@ -81,11 +86,27 @@ class Engine(engine.Engine):
             if done:
                 return done[0]
             if fits:
+                if is_full:
+                    _log.warning(self._waits_for_others(ray, stage))
+                    is_full = False
                 continue
             message = f"{stage}: engine.cpus: {self._options.cpus:g}, and the largest node of the cluster has {cores:g}"
             if time.monotonic() >= until:
                 raise LabelmillError(f"{message}; what is made is kept, the same command goes on with fewer")
             _log.warning(f"{message}; waiting for a larger one")
+
+    def _is_full(self, ray: Any) -> bool:
+        """Return whether the cluster has cores enough for a task, and others have them."""
+        return bool(
+            ray.available_resources().get("CPU", 0) < self._options.cpus <= ray.cluster_resources().get("CPU", 0)
+        )
+
+    def _waits_for_others(self, ray: Any, stage: str) -> str:
+        cores = ray.cluster_resources().get("CPU", 0)
+        return (
+            f"{stage}: nothing could begin for {_LOOK_SECONDS} s: others have the {cores:g} cores of the cluster; it begins when "
+            "they leave some; to run on this machine instead: Ctrl-C, then the same command with --set engine.type=local"
+        )
 
     def _room(self, ray: Any) -> int:
         """Return how many tasks may be under way: nodes come and go."""
