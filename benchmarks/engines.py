@@ -2,12 +2,13 @@
 
     python benchmarks/engines.py [--articles 8000] [--files 16] [--data DIR] [--engines one two ray] [--no-peers]
 
-Each stage runs by one worker, by two and on Ray in a process of its own.  Of each run it prints the clock, processor time (of all
-processes, and of the command's own) and memory (of all processes together, shared pages once).  What the same command takes when
-nothing is left to do is subtracted: starting Python is not the stage.  Ratios by the clock mean something on a machine with
-nothing else to do.  `by processor` is what two free cores would make of it: the command's own time, which nobody shares, and half
-of its workers'.  The peers take the same articles as Parquet, call pycld2 and tiktoken of each, and write Parquet; the filter
-chain does that and more (exact decisions in the table, duplicates).  datatrove is no dependency: pip install datatrove
+Each stage runs by one worker, by two and on Ray, in a process of its own.  Of each run it prints the clock, processor time (of
+all processes, and of the command's own) and memory (of all processes together, shared pages by their share).  What the same
+command takes when nothing is left to do is subtracted, but not beside the peers: starting Python is not the stage.  Ratios by the
+clock mean something on a machine with nothing else to do; `by processor` is what two free cores would make of it: the command's
+own time, which nobody shares, and half of its workers'.  The peers take the same articles as Parquet, ask pycld2 and tiktoken about
+each, and write Parquet; the filter chain does that and more (windows, duplicates, counts in the table).  datatrove is no dependency
+of labelmill: pip install datatrove
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ KEPT = """
 def kept(text):
     import pycld2
     from pipeline.core.text.tokens import encoding_counter
-    language = pycld2.detect(text, isPlainText=True, bestEffort=True)[2][0][1]
+    try:
+        language = pycld2.detect(text, isPlainText=True, bestEffort=True)[2][0][1]
+    except pycld2.error:  # a control character
+        return False
     return language in ("ko", "en") and 100 <= encoding_counter("cl100k_base", "tiktoken")([text])[0] < 5000
 """
 PEERS = {
@@ -160,9 +164,9 @@ def write_sources(folder: Path, count: int, files: int, data: Path | None) -> No
         pq.write_table(pa.Table.from_pylist(rows[number::files]), folder / f"{number:03}.parquet", compression="zstd")
 
 
-def staged(folder: Path, engine: str) -> dict[str, Run]:
-    """Run all stages by an engine, each twice: the second time there is nothing to do."""
-    runs = {}
+def staged(folder: Path, engine: str) -> tuple[dict[str, Run], dict[str, Run]]:
+    """Run all stages by an engine, each twice, for the second time there is nothing to do; return them net, and as they were."""
+    runs, whole = dict[str, Run](), dict[str, Run]()
     for stage in STAGES:
         sets = [part for value in (*ENGINES[engine], f"workspace={folder / engine}") for part in ("--set", value)]
         command = [
@@ -177,10 +181,10 @@ def staged(folder: Path, engine: str) -> dict[str, Run]:
             stage,
             *sets,
         ]
-        run = measured(command)
-        runs[stage] = run.without(measured(command))
+        whole[stage] = measured(command)
+        runs[stage] = whole[stage].without(measured(command))
         show(f"{stage} {engine}", runs[stage])
-    return runs
+    return runs, whole
 
 
 def show(name: str, run: Run) -> None:
@@ -219,9 +223,9 @@ def main() -> None:
         print(f"{'':20}{'clock':>9}{'processor':>11}{'own':>8}{'MB':>9}")
         runs = {engine: staged(folder, engine) for engine in options.engines}
         if "one" in runs:
-            compare_engines(runs)
+            compare_engines({engine: net for engine, (net, _) in runs.items()})
         if not options.no_peers and "two" in runs:
-            compare_peers(folder, options.articles, options.files, runs["two"]["filter"])
+            compare_peers(folder, options.articles, options.files, runs["two"][1]["filter"])
 
 
 def compare_engines(runs: dict[str, dict[str, Run]]) -> None:

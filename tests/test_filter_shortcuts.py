@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import unicodedata
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pytest
@@ -63,6 +64,21 @@ def test_words_that_come_again_are_counted_once() -> None:
     )
     assert count(column) == [8, 2] * 3000 + [99]
     assert sorted(counted[0]) == sorted({"a", "the", "two", " ", " harbour", " of", " the", " city", " spaces"})
+
+
+def test_a_column_of_other_words_is_counted_text_by_text_and_so_are_the_next() -> None:
+    seen: list[int] = []
+
+    def count_words(words: Sequence[str]) -> list[int]:
+        seen.append(len(words))
+        return [1] * len(words)
+
+    count = token_columns.by_words(count_words, lambda given: [len(text.split()) for text in given])
+    other = pa.chunked_array([[" ".join(f"w{number}x{text}" for number in range(20)) for text in range(900)]])
+    same = pa.chunked_array([[" ".join(f"word{number}" for number in range(20)) for _ in range(900)]])
+    for column in (other, *[same] * 16):
+        assert count(column) == [20] * 900
+    assert seen == [20, 20]  # of the last two columns
 
 
 @settings(max_examples=150, deadline=None)
