@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import re
 import shutil
+import signal
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pipeline import runner
@@ -15,9 +21,16 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.objects import look_again, looked_at, path_of
 from tests.conftest import JobMaker, article, command, rows, run, write_jsonl
 from tests.object_store import BUCKET, Request, Store
+from tests.program import Program
 
 FILTERS = [{"type": "language", "keep": ["en"]}, {"type": "tokens", "min": 10}, {"type": "duplicates"}]
 AT_STORE = f"tables=s3://{BUCKET}/some/prefix"
+WRITERS = {"jsonl": "to_json", "parquet": "to_parquet", "csv": "to_csv"}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "jsonl": {"orient": "records", "lines": True},
+    "parquet": {},
+    "csv": {"index": False},
+}
 STAYS = {"review", "versions", "runs", "models", "split.assignments", ".locks", "publish.files"}
 
 
@@ -43,6 +56,11 @@ def tables_of(files: dict[str, bytes]) -> dict[str, Any]:
         for name, content in files.items()
         if "/" in name and name.partition("/")[0] not in STAYS and not name.endswith("_spending.json")  # it has times
     }
+
+
+def but_news(files: dict[str, bytes]) -> dict[str, Any]:
+    """Without what the last run found new, which depends on how many runs there were."""
+    return {name: content for name, content in tables_of(files).items() if not name.endswith("_changes.json")}
 
 
 def on_disk(folder: Path) -> dict[str, bytes]:
@@ -91,8 +109,7 @@ def test_listings_are_read_to_their_end(make_job: JobMaker, tmp_path: Path, stor
     (tmp_path / "in" / "0.jsonl").unlink()
     work, here = run(path, AT_STORE), run(path, f"workspace={tmp_path / 'here'}")
     assert any("continuation-token" in target for _, target in store.asked)
-    kept = {name for name in tables_of(in_store(store)) if "_changes" not in name}
-    assert kept == {name for name in tables_of(on_disk(here.path)) if "_changes" not in name}
+    assert but_news(in_store(store)).keys() == but_news(on_disk(here.path)).keys()
     assert set(runner.states(work).values()) == {"done"}
 
 
@@ -121,6 +138,45 @@ def test_faults_change_nothing(
     run(path, AT_STORE)
     assert len(store.asked) > 100
     assert tables_of(in_store(store)) == tables_of(on_disk(here.path))
+
+
+@pytest.mark.slow
+def test_kill_9_in_the_middle_of_a_write(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
+    path = job(make_job, tmp_path)
+    here = run(path, f"workspace={tmp_path / 'here'}")
+    for number, outcome, workers in ((4, "dropped", 1), (13, "lost", 2), (30, "dropped", 1)):
+        running: list[Program] = []
+        store.fails = partial(at_write, itertools.count(1), number, outcome, running)
+        running.append(Program("run", path, "--set", AT_STORE, "--set", f"engine.workers={workers}", stderr=False))
+        assert running[0].wait() == -signal.SIGKILL
+    store.fails = lambda _: None
+    run(path, AT_STORE)
+    assert but_news(in_store(store)) == but_news(on_disk(here.path))
+
+
+def at_write(counted: Iterator[int], number: int, outcome: str, running: list[Program], request: Request) -> str | None:
+    """Kill the process while it waits for the answer to a certain write, which is done (`lost`) or is not (`dropped`)."""
+    if request[0] not in ("PUT", "DELETE") or (count := next(counted)) < number:
+        return None
+    if count == number:
+        os.kill(running[0].pid, signal.SIGKILL)
+    return outcome
+
+
+def test_sources_come_from_a_store_with_faults(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
+    articles = [article(n) for n in range(40)]
+    for kind, some in (("jsonl", articles[:10]), ("parquet", articles[10:30]), ("csv", articles[30:])):
+        getattr(pd.DataFrame(some), WRITERS[kind])(tmp_path / f"x.{kind}", **OPTIONS[kind])
+        store.request("PUT", f"/{BUCKET}/in/x.{kind}", (tmp_path / f"x.{kind}").read_bytes())
+    columns = {"text": "body", "id": "id", "title": "title"}
+    store.fails = every(6, "cut", "slow", "dropped")
+    path = make_job(
+        sources=[{"type": "files", "path": f"s3://{BUCKET}/in/*", "columns": columns}], tables=f"s3://{BUCKET}/t"
+    )
+    found = {row["id"]: row["text"] for row in rows(run(path, last="collect"), "articles")}
+    here = make_job(sources=[{"type": "files", "path": "x.*", "columns": columns}])
+    assert found == {row["id"]: row["text"] for row in rows(run(here, "name=here", last="collect"), "articles")}
+    assert len(found) == 40
 
 
 @pytest.mark.parametrize(

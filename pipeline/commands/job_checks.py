@@ -54,6 +54,8 @@ def _checks(work: Workspace) -> Iterator[Check]:
         yield from _try(f"source {number}", partial(preview.check, work, number))
     for options in config.filter_options:
         yield from _try(f"filter {options.type}", partial(_ready, options))
+    if config.tables is not None:
+        yield from _try("tables", lambda: f"{work.tables} answers")
     yield from _try("ledger", partial(_ledger, work))
     yield from _labeller(work, all(check.fine for check in prompt))
     if config.split.keep_out:

@@ -34,19 +34,20 @@ def system(scheme: str, process: int) -> Any:
     try:
         import fsspec
 
-        return fsspec.filesystem(scheme, **_options(scheme))
+        return fsspec.filesystem(scheme, **options(scheme))
     except ImportError as error:
         raise MissingExtra(f"what lies at {scheme}://", "s3" if scheme == "s3" else "remote") from error
 
 
-def _options(scheme: str) -> dict[str, Any]:
-    options: dict[str, Any] = {"use_listings_cache": False}
+def options(scheme: str) -> dict[str, Any]:
+    """Return fsspec's options of a store: no listing is kept, requests are tried again with growing pauses."""
+    given: dict[str, Any] = {"use_listings_cache": False}
     if scheme == "s3":
         # one request an object: a shard fits into one, and to ask for its size before would be another
-        options |= {"max_concurrency": 1, "config_kwargs": {"connect_timeout": 10, "read_timeout": 60}}
+        given |= {"max_concurrency": 1, "config_kwargs": {"connect_timeout": 10, "read_timeout": 60}}
         if not {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & set(os.environ):
-            options["config_kwargs"]["retries"] = {"total_max_attempts": _ATTEMPTS, "mode": "standard"}
-    return options
+            given["config_kwargs"]["retries"] = {"total_max_attempts": _ATTEMPTS, "mode": "standard"}
+    return given
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from pipeline.collect.reading.items import InputItem
+from pipeline.core import stores
 from pipeline.core.errors import ConfigError, InputError, LabelmillError, MissingExtra
 from pipeline.core.files import digest_of, file_digest, printable_path
 from pipeline.core.hints import did_you_mean
@@ -244,7 +245,7 @@ def remote_files(pattern: str) -> list[RemoteFile]:
 def _options(scheme: str) -> dict[str, Any]:
     """Return fsspec's options: without a total timeout, for aiohttp's five minutes are too short for 20 GB."""
     if scheme not in _WEB:
-        return {}
+        return stores.options(scheme) if scheme in stores.SCHEMES else {}
     import aiohttp
 
     return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=None, connect=30, sock_read=120)}}
