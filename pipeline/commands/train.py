@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.commands.evaluate import Evaluation, Pair, read_gold, score
 from pipeline.core import trained
-from pipeline.core.errors import InputError
+from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
 from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
@@ -36,6 +36,7 @@ def train(work: Workspace, version: str | None = None, fractions: str | None = N
 
 def predict(work: Workspace, student: Path, version: str | None, file: Path) -> dict[str, int]:
     """Write what a trained student says of the job's other articles; see `train.predictions.write`."""
+    _check_label(work, student)
     return predictions.write(work, student, chosen_version(work.versions, version), file)
 
 
@@ -45,6 +46,7 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
     Rows that it was trained on are left out, and articles like one of them.  Raises InputError where no other article of the job
     has a gold label.
     """
+    _check_label(work, student)
     column, model = work.config.label_column, trained.load(student, work.config.train.student)
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
     learned = Learned.of(chosen_version(work.versions, version))
@@ -72,6 +74,16 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
     evaluation.notes.insert(0, note)
     evaluation.not_in_job = len(gold.labels) - len(judged) - of_train - like_train
     return evaluation
+
+
+def _check_label(work: Workspace, student: Path) -> None:
+    """Raise ConfigError where a student gives other labels than the job asks for now: its version may be an old one."""
+    manifest, column = trained.read_manifest(student), work.config.label_column
+    if (manifest["label"]["name"], manifest["label"]["many"]) != (column.name, column.many):
+        raise ConfigError(
+            f"{student.name} gives {manifest['label']['name']} (version {manifest['data']['version']}), the job asks for "
+            f"{column.name} now; name a version of such labels by --version"
+        )
 
 
 def _with_gold(work: Workspace, shard: str, labels: Collection[str]) -> pa.Table:

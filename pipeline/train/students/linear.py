@@ -1,7 +1,8 @@
-"""A linear head on weighted words, for topics and classes: one label an article, or several; seconds on a processor.
+"""A linear head for topics and classes, on weighted words or on an embedder's vectors: one label an article, or several.
 
 An article is its words (in Korean, Chinese and Japanese pairs of characters), each by how often it comes and how rare it is in
-train (TF-IDF, of length one).  Logistic regression weighs them; it is fitted by scikit-learn, and applied without it.
+train (TF-IDF, of length one), or, with `embedder`, one vector.  Logistic regression weighs them; it is fitted by scikit-learn, and
+applied without it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pipeline.core.errors import InputError, MissingExtra, ModelError
 from pipeline.core.files import read_json, write_bytes, write_json
 from pipeline.core.options import Options as Base
 from pipeline.core.types import Article, Example, LabelColumn, ScoredPhrase
+from pipeline.train.article_vectors import ArticleVectors
 
 _HEAD, _WEIGHTS = "head.json", "weights.npz"
 _WORD = re.compile(r"[^\W\d_]{2,}|\d{4}")
@@ -34,18 +36,21 @@ _Numbers = npt.NDArray[np.float64]
 
 class Options(Base):
     """`strength`: the inverse of the penalty on weights; `words`: the most words that count, the most frequent ones; `likely`: from
-    how likely on a class is given, where an article may have several."""
+    how likely on a class is given, where an article may have several; `embedder`: vectors in place of words, as `topics.embed` has
+    them (`embedded`, `{type: sentence-transformers, model: ...}`)."""
 
     strength: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
     words: Annotated[int, Field(gt=0)] = 50_000
     likely: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    embedder: str | dict[str, Any] | None = None
 
 
 class Student(contracts.Student):
-    """Logistic regression over weighted words."""
+    """Logistic regression over weighted words, or over vectors."""
 
     def __init__(self, options: Options, column: LabelColumn, base: Path) -> None:
         self._options, self._many = options, column.many
+        self._vectors = ArticleVectors(options.embedder, base) if options.embedder is not None else None
         self._classes: list[str] = []
         self._rarity: dict[str, tuple[int, float]] = {}  # word -> (its column, how rare it is)
         self._weights: _Numbers = np.zeros((0, 0))  # [classes, words + 1], the last of which is always there
@@ -65,20 +70,33 @@ class Student(contracts.Student):
             import sklearn.linear_model  # noqa: F401
         except ImportError as error:
             raise MissingExtra("the student linear", "train") from error
+        self.pretrained()
+
+    def pretrained(self) -> dict[str, Any]:
+        vectors = self._vectors
+        return {"embedder": vectors.identity} if vectors and not vectors.learns else {}
 
     def fit(
         self, train: Sequence[Example], validation: Sequence[Example], run: contracts.TrainingRun
     ) -> dict[str, Any]:
         self._classes = sorted({phrase for example in train for phrase in example.phrases})
-        words = [_words(example.article) for example in train]
-        self._rarity = _rarity(words, self._options.words)
-        if not self._rarity:
-            raise InputError(f"{len(train):,} articles of train share no word; label more of them")
-        rows = _matrix([self._weighed(counts) for counts in words], len(self._rarity) + 1)
         flags = np.asarray([[name in example.phrases for name in self._classes] for example in train])
         with run.progress("train", None, "classes"):
+            rows = self._rows_to_fit([example.article for example in train])
             self._weights = _fitted(rows, flags, self._many, self._options.strength)
-        return {"classes": len(self._classes), "words": len(self._rarity)}
+        size = {"words": len(self._rarity)} if self._vectors is None else {"dimensions": rows.shape[1] - 1}
+        return {"classes": len(self._classes), **size}
+
+    def _rows_to_fit(self, articles: Sequence[Article]) -> Any:
+        """Return the articles as rows of a matrix, once what makes rows of articles has learned from them."""
+        if self._vectors is not None:
+            self._vectors.fit(articles)
+            return self._vectors.rows(articles)
+        words = [_words(article) for article in articles]
+        self._rarity = _rarity(words, self._options.words)
+        if not self._rarity:
+            raise InputError(f"{len(articles):,} articles of train share no word; label more of them")
+        return _matrix([self._weighed(counts) for counts in words], len(self._rarity) + 1)
 
     def save(self, folder: Path) -> None:
         write_json(
@@ -88,6 +106,8 @@ class Student(contracts.Student):
         buffer = io.BytesIO()
         np.savez(buffer, weights=self._weights)
         write_bytes(folder / _WEIGHTS, buffer.getvalue())
+        if self._vectors is not None:
+            self._vectors.save(folder)
 
     def load(self, folder: Path) -> None:
         try:
@@ -100,14 +120,19 @@ class Student(contracts.Student):
             raise ModelError(
                 f"{folder}: no linear head is in it, or a damaged one ({error}); train it again"
             ) from error
-        if self._weights.shape != (len(self._classes), len(self._rarity) + 1):
+        width = len(self._rarity) + 1 if self._vectors is None else self._weights.shape[-1]
+        if self._weights.shape != (len(self._classes), width):
             raise ModelError(f"{folder}: its weights are of another head; train it again")
+        if self._vectors is not None:
+            self._vectors.load(folder)
 
     def predict(self, articles: Sequence[Article]) -> list[list[ScoredPhrase]]:
-        return [self._label(*self._weighed(_words(article))) for article in articles]
+        if self._vectors is not None:
+            return [self._label(self._weights @ row) for row in self._vectors.rows(articles)]
+        weighed = (self._weighed(_words(article)) for article in articles)
+        return [self._label(self._weights[:, columns] @ np.asarray(values)) for columns, values in weighed]
 
-    def _label(self, columns: list[int], values: list[float]) -> list[ScoredPhrase]:
-        odds = self._weights[:, columns] @ np.asarray(values)
+    def _label(self, odds: _Numbers) -> list[ScoredPhrase]:
         if self._many:
             return self._several(1 / (1 + np.exp(-odds)))
         shifted = np.exp(odds - odds.max())
