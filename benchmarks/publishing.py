@@ -38,6 +38,7 @@ from pipeline.split.groups import groups
 from tests.hub import Hub
 
 JOB = """name: big
+engine: {workers: 1}  # all of it is measured in one process
 sources: [{type: files, path: none.jsonl}]
 label: {provider: extractive}
 split: {eval: 3000}

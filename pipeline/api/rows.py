@@ -15,7 +15,7 @@ from pipeline.core.shards import Folder, read_order
 from pipeline.engines.steps import DONE, NOT_RUN, UNKNOWN
 from pipeline.job import label_table
 from pipeline.job.workspace import Workspace
-from pipeline.publish.planning import OutgoingRows
+from pipeline.publish.outgoing import OutgoingRows
 from pipeline.versions import features, store
 from pipeline.versions.rows import SPLITS, schema
 

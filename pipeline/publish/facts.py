@@ -6,14 +6,12 @@ Takedowns are none of it: they are applied to what is kept.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.core.code import digest_of_code
-from pipeline.core.shards import Output
 from pipeline.engines.steps import Step
 from pipeline.job.workspace import Workspace
 from pipeline.versions import rows
@@ -29,35 +27,26 @@ def code() -> str:
     return digest_of_code(*_CODE)
 
 
-def of_shard(work: Workspace, shard: str, build: Callable[[], pa.Table], nfc: Nfc, keep: bool) -> pa.Table:
-    """Return the index (`rows.INDEX`) of a shard's rows with ORIGINAL, taken down or not.
-
-    `build` makes the rows (`rows.build`, with ORIGINAL), where their facts are not there yet; those are kept if `keep` says so.
-    """
-    step = _step(work, nfc)
-    key, digests = step.key(shard)
-    if step.folder.done(shard, key):
-        return step.folder.read(shard)
-    started, options = time.monotonic(), work.config.publish
-    built = build()
-    index = rows.index_rows(built.drop_columns([ORIGINAL]), work.config.label_column, options.text == "full", nfc)
-    index = index.append_column(ORIGINAL, built.column(ORIGINAL))
-    if keep:
-        step.folder.write(shard, key, digests, Output(index), time.monotonic() - started)
-    return index
+def step(work: Workspace, nfc: Nfc) -> Step:
+    """Return the map step that keeps the facts of shards."""
+    options = work.config.publish
+    config = [*key_of(work, nfc), options.text, sorted(options.redact)]
+    return Step(work.facts, [work.filtered, work.reviewed, work.split], config, "rows changed")
 
 
-def keep_only(work: Workspace, shards: list[str]) -> None:
-    """Forget the facts of other shards."""
-    work.facts.keep_only(shards)
+def made(work: Workspace, built: pa.Table, nfc: Nfc) -> pa.Table:
+    """Return the index (`rows.INDEX`) of rows (`rows.build`, with ORIGINAL), taken down or not, with ORIGINAL."""
+    with_text = work.config.publish.text == "full"
+    index = rows.index_rows(built.drop_columns([ORIGINAL]), work.config.label_column, with_text, nfc)
+    return index.append_column(ORIGINAL, built.column(ORIGINAL))
+
+
+def of_shard(work: Workspace, shard: str, build: Callable[[], pa.Table], nfc: Nfc) -> pa.Table:
+    """Return the facts of a shard: those that are kept, else as they are `made` of what `build` returns."""
+    kept = step(work, nfc)
+    return kept.folder.read(shard) if kept.folder.done(shard, kept.key(shard)[0]) else made(work, build(), nfc)
 
 
 def key_of(work: Workspace, nfc: Nfc) -> list[Any]:
     """Return what all facts depend on beside the rows, or a file: the code, the label's column, what was brought to NFC."""
     return [code(), work.config.label_column.described(), nfc.key]
-
-
-def _step(work: Workspace, nfc: Nfc) -> Step:
-    options = work.config.publish
-    config = [*key_of(work, nfc), options.text, sorted(options.redact)]
-    return Step(work.facts, [work.filtered, work.reviewed, work.split], config, "rows changed")

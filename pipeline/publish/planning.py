@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import pyarrow.compute as pc
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, read_json
 from pipeline.core.shards import read_order
+from pipeline.engines.mapping import map_shards
 from pipeline.job import takedowns
-from pipeline.job.label_table import SHARED_FROM
 from pipeline.job.workspace import Workspace
 from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, facts, gates, release_log
 from pipeline.publish.languages import LanguageSample
+from pipeline.publish.outgoing import OutgoingRows, looker
 from pipeline.publish.spending import RunTallies, Spending
 from pipeline.review.statistics import summary
 from pipeline.train import pictures as learning
@@ -32,14 +34,12 @@ from pipeline.versions import (
     map_topics,
     numbering,
     provenance,
-    redaction,
     rows,
     store,
 )
-from pipeline.versions.features import TIMES, TYPES, TypeSurvey
+from pipeline.versions.features import TYPES, TypeSurvey
 from pipeline.versions.forms import Nfc
 
-TAKEN_DOWN = "(taken down)"  # in place of the id of an article whose answer a row shares
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
@@ -72,82 +72,6 @@ class Plan:
     def card(self) -> str:
         """Return the card without the release id and the sizes of files, which are not there yet."""
         return card.render(self.manifest)
-
-
-class OutgoingRows:
-    """Rows that go out, shard by shard: articles with their labels and splits, without what was taken down."""
-
-    def __init__(self, work: Workspace) -> None:
-        self._work = work
-        self.takedowns = takedowns.load(work.takedowns, work.given)
-        self.nfc = Nfc(work.given)
-        self.sharing = frozenset(shard for shard in read_order(work.articles) if _shares(work, shard))
-
-    def of(self, shard: str) -> pa.Table:
-        """Return a shard's rows, in source order: the columns of a version but `added_in` and `changed_in`, and `split`."""
-        return self._without_names_of_gone(self._staying(self._built(shard)))
-
-    def index_of(self, shard: str, keep: bool) -> pa.Table:
-        """Return the index (`rows.INDEX`) of a shard's rows; `keep`: what is found of them is kept for the next version."""
-        return self._staying(facts.of_shard(self._work, shard, lambda: self._built(shard), self.nfc, keep))
-
-    def typed(self, shard: str) -> pa.Table:
-        """Return the columns of a shard's rows of which `features` tells the types, without the texts."""
-        work, column = self._work, self._work.config.label_column
-        splits = work.split.read(shard, ["id"])
-        labels = rows.with_ids_of(splits, work.reviewed.read(shard, ["id", column.name]))
-        articles = rows.with_ids_of(splits, work.filtered.read(shard, ["id", "text_sha256", *TIMES]))
-        stays = pc.invert(self.takedowns.concerns(articles))
-        times = {name: articles.column(name) for name in TIMES}
-        values = labels.column(column.name)
-        if (redact := work.config.publish.redact) and not column.has_tiers:  # phrases have no type, whatever they are
-            values = redaction.redacted_values(values, redact)
-        return pa.table({column.name: values, **times}).filter(stays)
-
-    def counts(self, shards: Sequence[str]) -> Iterator[int]:
-        """Yield how many rows of each shard go out."""
-        for shard in shards:
-            yield self._staying(self._work.facts.read(shard, ["id", facts.ORIGINAL])).num_rows
-
-    def shared_among(self, shard: str, ids: pa.ChunkedArray) -> int:
-        """Return how many of a shard's rows with some ids share the answer about a near-copy."""
-        if shard not in self.sharing:
-            return 0
-        labels = self._work.reviewed.read(shard, ["id", SHARED_FROM])
-        shared = labels.column("id").filter(labels.column(SHARED_FROM).is_valid())
-        return int(pc.sum(pc.is_in(ids, shared.combine_chunks())).as_py() or 0)
-
-    def _without_names_of_gone(self, table: pa.Table) -> pa.Table:
-        """Take the ids of articles that are taken down out of what says whose answer a row shares."""
-        if not self.sharing:
-            return table
-        column = table.column(SHARED_FROM)
-        is_taken_down = pc.is_in(column, pa.array(sorted(self.takedowns.ids), pa.string()))
-        return table.set_column(
-            table.column_names.index(SHARED_FROM), SHARED_FROM, pc.if_else(is_taken_down, TAKEN_DOWN, column)
-        )
-
-    def _staying(self, table: pa.Table) -> pa.Table:
-        """Return the rows that are not taken down."""
-        looked_at = pa.table([table.column("id"), table.column(facts.ORIGINAL)], names=["id", "text_sha256"])
-        stays, table = pc.invert(self.takedowns.concerns(looked_at)), table.drop_columns([facts.ORIGINAL])
-        return table if pc.all(stays).as_py() else table.filter(stays)  # a copy of the texts only where it is needed
-
-    def _built(self, shard: str) -> pa.Table:
-        work = self._work
-        splits = work.split.read(shard, ["id", "group_id", "split"])
-        labels, articles = (rows.with_ids_of(splits, folder.read(shard)) for folder in (work.reviewed, work.filtered))
-        if self.sharing and shard not in self.sharing:
-            labels = labels.append_column(SHARED_FROM, pa.nulls(len(labels), pa.string()))
-        original = articles.column("text_sha256")
-        if redact := work.config.publish.redact:
-            articles, labels = redaction.redacted(articles, labels, work.config.label_column, redact)
-        return rows.build(articles, labels, splits, work.config.label_column).append_column(facts.ORIGINAL, original)
-
-
-def _shares(work: Workspace, shard: str) -> bool:
-    """Tell whether some rows of a shard of `reviewed/` share answers: only such shards have the column."""
-    return work.reviewed.file(shard).exists() and SHARED_FROM in work.reviewed.columns(shard)
 
 
 def plan(work: Workspace, others: OtherStages, asked: str | None = None, keep: bool = False) -> Plan:
@@ -240,10 +164,13 @@ def _index(
     some texts, where no filter has found any, and how many rows share the answer about a near-copy."""
     shard_names = read_order(work.articles)
     tables, sample, shared = [rows.INDEX.empty_table()], LanguageSample(len(shard_names)), 0
+    if keep:  # the texts are looked at where the job's engine says; what is read here are their facts
+        progress = work.progress("publish", len(shard_names), "shards")
+        map_shards(work.engine, facts.step(work, outgoing.nfc), shard_names, partial(looker, work), progress)
     with others.spending() as ledger, work.progress("publish", len(shard_names), "shards") as progress:
         tallies = RunTallies(work, ledger, outgoing.sharing)
         for shard in shard_names:
-            index = outgoing.index_of(shard, keep)
+            index = outgoing.index_of(shard)
             tables.append(index)
             shared += outgoing.shared_among(shard, index.column("id"))
             if not len(index) or index.column("language").null_count == len(index):
@@ -252,7 +179,6 @@ def _index(
             tallies.add(shard, index)
             progress.update()
     if keep:
-        facts.keep_only(work, shard_names)
         tallies.keep()
     # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do
     index = pa.concat_tables(tables).unify_dictionaries()

@@ -26,7 +26,8 @@ from pipeline.publish import (
     sample_row,
 )
 from pipeline.publish.hub import Hub
-from pipeline.publish.planning import OutgoingRows, Plan
+from pipeline.publish.outgoing import OutgoingRows
+from pipeline.publish.planning import Plan
 from pipeline.versions import (
     checksums,
     data_files,
