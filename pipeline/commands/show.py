@@ -18,7 +18,7 @@ from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
 from pipeline.label.job_ledger import has_ledger, opened_ledger
 from pipeline.label.ledger import Ledger
-from pipeline.publish import planning
+from pipeline.publish.outgoing import OutgoingRows
 from pipeline.review.log import verdicts as judgements
 from pipeline.versions import store
 from pipeline.versions.rows import SPLITS
@@ -54,7 +54,7 @@ def _parts(work: Workspace, table: str, rejected: bool) -> Iterator[pa.Table]:
     if table in SPLITS and rejected:
         read: Callable[[str], pa.Table] = work.split.read_rejected
     elif table in SPLITS:
-        read = partial(_of_split, planning.OutgoingRows(work), table)
+        read = partial(_of_split, OutgoingRows(work), table)
     else:
         folder = {"articles": work.articles, "filtered": work.filtered, "labels": work.reviewed}[table]
         if table == "labels" and (rejected or not work.reviewed.exists):
@@ -129,6 +129,6 @@ def _split_in(version: Path, row_id: str) -> str | None:
     return next((split for split, table in tables if row_id in table.column("id").to_pylist()), None)
 
 
-def _of_split(outgoing: planning.OutgoingRows, split: str, shard: str) -> pa.Table:
+def _of_split(outgoing: OutgoingRows, split: str, shard: str) -> pa.Table:
     rows = outgoing.of(shard)
     return rows.filter(pc.equal(rows.column("split"), split))
