@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import InputError
 from pipeline.core.exchange import ROW, Exchange, Verdicts, bucket_of, hashes, repeats
+from pipeline.job.takedowns import Takedowns
 from pipeline.job.workspace import Workspace
 from pipeline.split.groups import find_groups
 from pipeline.split.minhash import NUMBERS
@@ -115,6 +116,22 @@ def test_a_job_says_how_much_memory_a_bucket_may_have(make_job: JobMaker) -> Non
     assert bucket_bytes() == bucket_bytes(engine={"type": "local", "memory": "64GB"}) == 2**26
     assert bucket_bytes(engine=LITTLE) == 2**16
     assert bucket_bytes(engine={"type": "ray"}) == 2**26
+
+
+def test_takedowns_concern_ids_and_texts_whole() -> None:
+    """Also where the log is long, with ids that only begin like a row's, and rows without a text's digest."""
+    ids = [f"a{number}" for number in range(3000)]
+    digests = [None if number % 7 == 0 else f"{number:064x}" for number in range(3000)]
+    rows = pa.table({"id": pa.chunked_array([ids[:1000], ids[1000:]]), "text_sha256": pa.array(digests, pa.string())})
+    taken = Takedowns(
+        frozenset(ids[::5]) | {"a1 ", "", "a\0"},
+        frozenset([f"{5001:064x}", digests[8] or ""]),
+        frozenset([digests[9] or ""]),
+    )
+    expected = [number % 5 == 0 or number in (8, 9) for number in range(3000)]
+    assert taken.concerns(rows).to_pylist() == expected
+    assert taken.concerns(rows.slice(7, 2)).to_pylist() == [False, True]
+    assert not any(Takedowns(frozenset(), frozenset()).concerns(rows).to_pylist())
 
 
 # --- near-copies ---

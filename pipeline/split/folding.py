@@ -146,9 +146,8 @@ class AssignmentFold:
     def run(self) -> Folded:
         """Return what becomes of every row, after it was logged.  Raises InputError where too few rows are new."""
         options = self._work.config.split
-        benchmarks = keep_out.like_benchmarks(self._work, self._signed, self.rows) if options.keep_out else None
-        signed = lambda: chain(self._signed(), self._signed_past())  # noqa: E731
-        groups = find_groups(signed, self.rows + len(self._past), options.similarity, self._exchange)
+        benchmarks = keep_out.like_benchmarks(self._work, self._signed_rows, self.rows) if options.keep_out else None
+        groups = find_groups(self._signed, self.rows + len(self._past), options.similarity, self._exchange)
         parts, placed = self._parts(groups, benchmarks), self._placed(groups)
         most = options.largest_group(self.rows)
         choose = below_share(options.eval, most)
@@ -163,6 +162,9 @@ class AssignmentFold:
         return folded
 
     def _signed(self) -> Iterator[Signatures]:
+        return chain(self._signed_rows(), self._signed_past())
+
+    def _signed_rows(self) -> Iterator[Signatures]:
         return blocks_of(self._work.signatures.read(shard, ["signature"]) for shard in self._shards)
 
     def _signed_past(self) -> Iterator[Signatures]:

@@ -5,7 +5,7 @@ and a candidate counts where the whole signatures agree in a large enough share.
 pieces 87% meet in some band, of those that share 0.6 99%, of unrelated ones (below 0.03) one pair in 40,000.
 
 Bands go into buckets, buckets give pairs, pairs go into buckets by their first row, and what they connect is kept of the rows
-alone that have a pair: 16 bytes each, and a byte of all rows.  The signatures pass by twice.
+alone that have a pair: 12 bytes each, and a byte of all rows.  The signatures pass by twice.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pipeline.split.stored_signatures import StoredSignatures, matching
 _BANDS = NUMBERS // 4
 _NEIGHBOURS = 4  # in a band's sorted order; another band puts others side by side
 _CHUNK = 1 << 13  # pairs compared at once
+_STEP = 1 << 20  # rows looked through at once
 _BAND = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
 _PAIR = pa.schema([("pair", pa.uint64())])  # the lower row in the upper half
 _KEYS = _BANDS + 1  # the last is the whole signature's: equal ones are paired, however frequent their bands are
@@ -40,7 +41,7 @@ _OF_BAND = np.arange(1, _BANDS + 1, dtype=np.uint64) << np.uint64(
 WHEREVER = Exchange(Path(tempfile.gettempdir()))  # where there is no job's folder
 Rows = Numbers
 Pairs = Hashes
-_RowNumbers = np.ndarray[Any, np.dtype[np.uint32]]
+RowNumbers = np.ndarray[Any, np.dtype[np.uint32]]
 Signatures = np.ndarray[Any, np.dtype[np.uint16]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Signed = Callable[[], Iterable[Signatures]]
@@ -52,8 +53,8 @@ class Groups:
     """The rows of `count` that are in a group with another one, in order, and for each the lowest row of its group."""
 
     count: int
-    rows: Rows
-    heads: Rows
+    rows: RowNumbers
+    heads: RowNumbers
 
     def of_all(self) -> Rows:
         """Return for each row the lowest row of its group, which may be itself."""
@@ -64,13 +65,17 @@ class Groups:
     def heads_of(self, rows: Rows) -> Rows:
         """Return for each of some rows the lowest row of its group."""
         at = self.positions(rows)
-        return np.where(at >= 0, np.append(self.heads, -1)[at], rows)
+        heads = rows.copy()
+        heads[at >= 0] = self.heads[at[at >= 0]]
+        return heads
 
     def positions(self, rows: Rows) -> Rows:
         """Return where some rows stand in `rows`, -1 where they are in no group."""
-        at = np.searchsorted(self.rows, rows)
-        is_there = np.append(self.rows, -1)[at] == rows
-        return np.where(is_there, at, -1)
+        if not len(self.rows):
+            return np.full(len(rows), -1)
+        at = np.searchsorted(self.rows, rows.astype(np.uint32))  # else numpy would make all others as wide as these
+        at = np.minimum(at, len(self.rows) - 1)
+        return np.where(self.rows[at] == rows, at, -1)
 
 
 def groups(signatures: Signatures, similarity: float, exchange: Exchange = WHEREVER) -> Rows:
@@ -113,7 +118,7 @@ def _add_bands(bands: Buckets, blocks: Iterable[Signatures]) -> None:
         start += len(block)
 
 
-def _add_nearest(pairs: Buckets, bands: Buckets, count: int) -> Rows:
+def _add_nearest(pairs: Buckets, bands: Buckets, count: int) -> RowNumbers:
     """Pair each row with the next one that has the same key, into buckets by the lower row; return all rows that have a pair."""
     has_pair = np.zeros(count, bool)
     for bucket in range(bands.count):
@@ -121,8 +126,13 @@ def _add_nearest(pairs: Buckets, bands: Buckets, count: int) -> Rows:
             pair = _pairs_at(keys, rows, 1)
             lower, upper = _halves(pair)
             has_pair[lower] = has_pair[upper] = True
-            pairs.add(pa.table([pair], schema=_PAIR), lower * pairs.count // max(1, count))
-    return np.flatnonzero(has_pair)
+            pairs.add(pa.table([pair], schema=_PAIR), lower.astype(np.int64) * pairs.count // max(1, count))
+    steps = range(0, count, _STEP)
+    return np.concatenate([np.zeros(0, np.uint32), *(_numbers(has_pair[at : at + _STEP], at) for at in steps)])
+
+
+def _numbers(flags: Flags, start: int) -> RowNumbers:
+    return (np.flatnonzero(flags) + start).astype(np.uint32)
 
 
 # All pairs of a bucket would be quadratic where a template is frequent.  Four neighbours and the first are linear, and the
@@ -130,7 +140,7 @@ def _add_nearest(pairs: Buckets, bands: Buckets, count: int) -> Rows:
 # planted copies 99.9% were paired from a similarity of 0.6 on.
 
 
-def _further(keys: Hashes, rows: _RowNumbers) -> Iterator[Pairs]:
+def _further(keys: Hashes, rows: RowNumbers) -> Iterator[Pairs]:
     """Yield pairs with the same key beside the nearest: near each other among all of that key, and each with the first."""
     for distance in range(2, _NEIGHBOURS + 1):
         yield _pairs_at(keys, rows, distance)
@@ -139,12 +149,12 @@ def _further(keys: Hashes, rows: _RowNumbers) -> Iterator[Pairs]:
     yield _pairs(rows[first[at]], rows[at])
 
 
-def _equal(parts: Iterable[pa.Table]) -> Iterator[tuple[Hashes, _RowNumbers]]:
+def _equal(parts: Iterable[pa.Table]) -> Iterator[tuple[Hashes, RowNumbers]]:
     """Yield the keys of a bucket that several rows have, and few others, sorted, with their rows in order.
 
     What a bucket has in a second part begins with those rows of each key that are paired with later ones.
     """
-    columns: list[tuple[Hashes, _RowNumbers]] = []
+    columns: list[tuple[Hashes, RowNumbers]] = []
     for part in parts:
         columns.append((part.column("key").to_numpy(), part.column("row").to_numpy()))
         keys, rows = (np.concatenate(column) for column in zip(*columns, strict=True))
@@ -175,34 +185,37 @@ def _runs(keys: Hashes) -> tuple[Rows, Rows, Rows]:
     return np.arange(len(keys)), np.repeat(begins, counts), np.repeat(begins + counts, counts)
 
 
-def _pairs_at(keys: Hashes, rows: _RowNumbers, distance: int) -> Pairs:
+def _pairs_at(keys: Hashes, rows: RowNumbers, distance: int) -> Pairs:
     at = np.flatnonzero(keys[distance:] == keys[:-distance])
     return _pairs(rows[at], rows[at + distance])
 
 
-def _pairs(lower: _RowNumbers, upper: _RowNumbers) -> Pairs:
+def _pairs(lower: RowNumbers, upper: RowNumbers) -> Pairs:
     return lower.astype(np.uint64) << _HALF | upper.astype(np.uint64)
 
 
-def _halves(pairs: Pairs) -> tuple[Rows, Rows]:
-    return (pairs >> _HALF).astype(np.int64), (pairs & _LOWER).astype(np.int64)
+def _halves(pairs: Pairs) -> tuple[RowNumbers, RowNumbers]:
+    return (pairs >> _HALF).astype(np.uint32), (pairs & _LOWER).astype(np.uint32)
 
 
 class _Connected:
-    """What alike pairs connect, of the `rows` that have a pair (sorted): 16 bytes each."""
+    """What alike pairs connect, of the `rows` that have a pair (sorted): 12 bytes each."""
 
-    def __init__(self, rows: Rows, signatures: StoredSignatures, least: float) -> None:
+    def __init__(self, rows: RowNumbers, signatures: StoredSignatures, least: float) -> None:
         """`least`: how many numbers the signatures of an alike pair agree in."""
         self._rows, self._signatures, self._least = rows, signatures, least
         self._parent = np.arange(len(rows))  # by position in `rows`; the lowest of a group is its head
 
     def groups(self, count: int) -> Groups:
         parent = self._parent
-        while (parent[parent] != parent).any():
-            parent = parent[parent]
-        is_of_group = parent != np.arange(len(parent))
-        is_of_group[parent[is_of_group]] = True
-        return Groups(count, self._rows[is_of_group], self._rows[parent[is_of_group]])
+        is_of_group = np.zeros(len(parent), bool)
+        for begin in range(0, len(parent), _STEP):
+            positions = np.arange(begin, min(begin + _STEP, len(parent)))
+            heads = self._roots(positions)
+            is_of_group[positions] |= heads != positions
+            is_of_group[heads[heads != positions]] = True
+        heads_of_rows = self._rows[parent[is_of_group]]
+        return Groups(count, self._rows[is_of_group], heads_of_rows)
 
     def unite(self, pairs: Pairs) -> None:
         """Join the groups of those pairs that are alike.

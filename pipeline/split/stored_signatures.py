@@ -13,12 +13,13 @@ from pipeline.split.minhash import NUMBERS
 _BYTES = 2 * NUMBERS
 _GAP = 16  # rows that are read along, in place of a further read
 _Signatures = np.ndarray[Any, np.dtype[np.uint16]]
+_Rows = np.ndarray[Any, np.dtype[Any]]  # of whole numbers
 
 
 class StoredSignatures:
     """The signatures of `rows` (sorted), by their position among these; `blocks` are those of all rows, in order."""
 
-    def __init__(self, blocks: Iterable[_Signatures], rows: Numbers, exchange: Exchange) -> None:
+    def __init__(self, blocks: Iterable[_Signatures], rows: _Rows, exchange: Exchange) -> None:
         self._file: IO[bytes] | None = None
         self._whole = np.zeros((0, NUMBERS), np.uint16)
         if len(rows) * _BYTES <= exchange.bucket_bytes:
@@ -61,10 +62,11 @@ def matching(ones: _Signatures, others: _Signatures) -> Numbers:
     return counts
 
 
-def _chosen(blocks: Iterable[_Signatures], rows: Numbers) -> Iterator[_Signatures]:
+def _chosen(blocks: Iterable[_Signatures], rows: _Rows) -> Iterator[_Signatures]:
     start = 0
     for block in blocks:
-        begin, end = np.searchsorted(rows, [start, start + len(block)])
+        bounds = np.array([start, min(start + len(block), np.iinfo(rows.dtype).max)], rows.dtype)
+        begin, end = np.searchsorted(rows, bounds)
         if begin < end:
             yield block[rows[begin:end] - start]
         start += len(block)
