@@ -142,7 +142,7 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
         return "label", spans
     if is_prose(line):
         return "", []
-    items = split_inline(line, article)
+    items = without_glosses(split_inline(line, article), article)
     announced = line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items

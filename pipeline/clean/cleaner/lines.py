@@ -12,7 +12,17 @@ from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
 from pipeline.clean.cleaner.trim import trim
 
-_DASH = re.compile(r"\s[-–—]{1,2}\s")
+_HEAD, _TAIL = r"(?P<head>.{0,99}?[^\W\d_].{0,99}?)", r"(?P<tail>.{0,99}?[^\W\d_].{0,200}?)"
+_GLOSSES = tuple(
+    re.compile(rf"\s*{form}\s*")
+    for form in (
+        rf"{_HEAD}\s[-–—]{{1,2}}\s{_TAIL}",
+        rf"{_HEAD}\s?[(（\[［](?P<tail>[^()（）\[\]]{{1,80}})[)）\]］]",
+        rf"{_HEAD}(?:\s/\s|\s?[／=＝]\s?){_TAIL}",
+        rf"{_HEAD}\s?[,:：|\t]\s?(?P<tail>\d{{1,4}})",
+    )
+)
+_DENIED = re.compile(words.NO_MARKS)
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
 _ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*")
@@ -92,17 +102,19 @@ def _split_line(line: str, article: ArticleIndex | None) -> list[str]:
 
 
 def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[str]:
-    """Return the named halves of items that all explain themselves (`A - what it is`); the items as they are else.
+    """Return the named halves of items that all explain themselves in one form (`A - what it is`, `A (what it is)`, `A, 9`); the
+    items as they are else.
 
-    A dash may belong to a name; where every item has one it does not, whatever the article says of the single item.
+    A dash or a bracket may belong to a name; where every item has one it does not, whatever the article says of the single item.
     """
     written = [item for item in items if item.strip()]
-    halves = [_DASH.split(item, maxsplit=1) for item in written]
-    if len(halves) < 2 or not all(
-        len(half) == 2 and all(any(map(str.isalpha, part)) for part in half) for half in halves
-    ):
-        return list(items)
-    return [_named(item, head, tail, article) for item, (head, tail) in zip(written, halves, strict=True)]
+    for form in _GLOSSES if article is not None else _GLOSSES[:1]:
+        halves = [match.group("head", "tail") for item in written if (match := form.fullmatch(item))]
+        if len(halves) > 1 and len(halves) == len(written) and any(head.strip() for head, _ in halves):
+            taken = [not _DENIED.match(tail) for _, tail in halves]
+            named = [_named(item, *half, article) for item, half in zip(written, halves, strict=True)]
+            return [item for item, is_taken in zip(named, taken, strict=True) if is_taken or not any(taken)]
+    return list(items)
 
 
 def _named(item: str, head: str, tail: str, article: ArticleIndex | None) -> str:
