@@ -23,7 +23,7 @@ _WORDS = re.compile(r"[\w+#]+")
 _EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
 _TURN = re.compile(words.TURNS)
 _DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
-_SHARE = re.compile(r"\s{0,2}[(\[（:：=-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:\d{1,3}(?:[.,]\d+)?\s?[%％]|[01]?\.\d+)")
+_SHARE = re.compile(r"\s{0,2}[(\[（:：=-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:(\d{1,3}(?:[.,]\d+)?)\s?(?:[%％]|/\s?10)|([01]?\.\d+))")
 _LINK = re.compile(r"(?:[\s,，、/]|(?<!\w)(?:or|and|nor|ou|et|oder|und|o|y|e|ni|the|an?)(?!\w))*")
 _REMARK = re.compile(r"[(\[（][^()\[\]（）]{0,200}[)\]）]")
 
@@ -58,7 +58,8 @@ class ClosedSet:
         _, items = split_numbered(answer.lines) or ("", answer.lines.split("\n"))
         named = self._named_by(answer.texts or items)
         if not answer.texts and len(named) < 2:
-            named = self._explained(answer.lines) or self.named_in(answer.line) or self.named_in(answer.lines)
+            named = self._greatest(answer.lines) or self._explained(answer.lines)
+            named = named or self.named_in(answer.line) or self.named_in(answer.lines)
         if len(named) == 1:
             return named[0], "ok"
         if not named and self._other and is_no_answer(answer.line):
@@ -98,12 +99,12 @@ class ClosedSet:
     def _all_named(self, answer: ShortAnswer, repairs: list[str]) -> list[str]:
         """Return the classes that a reply names and does not deny, in the order of the job file."""
         if answer.texts:
-            by_text = [self.named_in(text, shared=False) for text in answer.texts]
+            by_text = list(map(self.named_in, answer.texts))
             if not all(by_text):
                 repairs.append("unknown_class")
             named = {name for names in by_text for name in names}
         else:
-            named = {name for line in answer.lines.split("\n") for name in self.named_in(line, shared=False)}
+            named = {name for line in answer.lines.split("\n") for name in self.named_in(line)}
         return [name for name in dict.fromkeys(self._names.values()) if name in named]
 
     def _named_by(self, texts: list[str]) -> list[str]:
@@ -115,11 +116,23 @@ class ClosedSet:
         heads = [(self.get(head), rest) for head, rest in _EXPLAINED.findall(lines[:_MOST_CHARS])]
         return [heads[0][0]] if len(heads) == 1 and heads[0][0] and is_clause(heads[0][1].strip()) else []
 
-    def named_in(self, text: str, shared: bool = True) -> list[str]:
-        """Return the classes that a text is, or says the article to belong to; `shared`: the first where it gives each a share."""
+    def named_in(self, text: str) -> list[str]:
+        """Return the classes that a text is, or says the article to belong to."""
         if whole := self.get(text):
             return [whole]
         folding = fold_case(text[:_MOST_CHARS].replace("_", " "))
+        return list(dict.fromkeys(name for _, _, name in self._given(folding)))
+
+    def _greatest(self, lines: str) -> list[str]:
+        """Return the class to which lines give the greatest share, where they give one to each of several."""
+        folding = fold_case(lines[:_MOST_CHARS].replace("_", " "))
+        given = self._given(folding)
+        shares = [match[1] or match[2] for _, end, _ in given if (match := _SHARE.match(folding, end))]
+        numbers = [float(share.replace(",", ".")) for share in shares]
+        return [given[numbers.index(max(numbers))][2]] if len(given) == len(numbers) > 1 else []
+
+    def _given(self, folding: str) -> list[tuple[int, int, str]]:
+        """Return (start, end, name) of the classes that a folded text does not deny, nor only asks about; those outside remarks first."""
         remarks = [match.span() for match in _REMARK.finditer(folding)]
         every = self._mentions(folding)
         around = folding
@@ -127,10 +140,8 @@ class ClosedSet:
             around = around[:start] + " " * (end - start) + around[end:]
         mentions = [(start, end, name) for start, end, name in every if not _is_denied(around, start, end)]
         outside = [mention for mention in mentions if not any(a < mention[0] < b for a, b in remarks)]
-        counted = outside or mentions
-        names = list(dict.fromkeys(name for _, _, name in counted))
-        has_shares = len(names) > 1 and all(_SHARE.match(folding, end) for _, end, _ in counted)
-        return names[:1] if shared and has_shares else names
+        told = outside or mentions
+        return [mention for mention in told if folding[mention[1] : mention[1] + 1] not in ("?", "？")] or told
 
     def _mentions(self, text: str) -> list[tuple[int, int, str]]:
         """Return (start, end, name) of each class that the text has as whole words, the longest where they overlap."""

@@ -78,11 +78,11 @@ def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Bl
     finals = [block for block in answers if block.name.startswith("final")]
     if finals:
         return finals[-1:]
-    if not answers or _is_list(preface.text):
+    is_evident = article is not None and _has_any(preface, article) and not any(_has_any(a, article) for a in answers)
+    if not answers or is_evident or _is_list(preface.text):
         return [preface]
-    strong = [block for block in answers if labels.is_head(block.name.split(" ")[0], strong=True)]
-    if strong and answers[0] not in strong and len(_parts(answers[0].text)) == 1:
-        answers = strong  # Topic: A. Keywords: B, C
+    strong = [block for block in answers if any(labels.is_head(word, strong=True) for word in block.name.split())]
+    answers = strong or answers  # Topic: A. Keywords: B, C
     if article is not None and len(answers) > 1:
         answers = _present_answers(answers, article)
     return _without_second_try(answers)

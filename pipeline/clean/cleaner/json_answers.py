@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.clean.cleaner import labels
 from pipeline.clean.cleaner import vocabulary as words
+from pipeline.clean.cleaner.lines import without_translations
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.split import split_inline
 from pipeline.clean.cleaner.vocabulary import PHRASE_KEYS
@@ -49,14 +50,8 @@ def literal_items(literal: ParsedLiteral, article: ArticleIndex | None) -> list[
 def _list_items(group: Collection, article: ArticleIndex | None) -> list[str]:
     """Return the strings of a list, the phrase of a nested pair (phrase, score) and that of an object."""
     items: list[str] = []
-    if column := _common_column(group):
-        return [
-            value
-            for item in group.items
-            if isinstance(item, Collection)
-            for key, value in _strings(item)
-            if key == column
-        ]
+    if columns := _common_columns(group):
+        return without_translations(columns, article)[0]
     for item in group.items:
         if isinstance(item, str):
             items.append(item)
@@ -74,15 +69,15 @@ def _strings(group: Collection) -> list[tuple[str, str]]:
     return [(key, value) for key, value in group.pairs() if isinstance(value, str)]
 
 
-def _common_column(group: Collection) -> str | None:
-    """Return the first key with text that all objects of a list share: their keys are names of columns, and no phrases."""
-    objects = [item for item in group.items if isinstance(item, Collection)]
+def _common_columns(group: Collection) -> list[list[str]]:
+    """Return the texts under each key that all objects of a list share, the likeliest first: such keys are no phrases."""
+    objects = [dict(_strings(item)) for item in group.items if isinstance(item, Collection)]
     if len(objects) < 2 or len(objects) < len(group.items):
-        return None
-    keys = [[key for key, _ in _strings(item)] for item in objects]
-    shared = [key for key in keys[0] if all(key in others for others in keys)]
+        return []
+    shared = [key for key in objects[0] if all(key in others for others in objects)]
     wanted = [key for key in shared if key.strip().casefold() in PHRASE_KEYS]
-    return next(iter([*wanted, *(key for key in shared if key.casefold() not in words.GLOSS_COLUMNS)]), None)
+    free = [key for key in shared if key.casefold() not in words.GLOSS_COLUMNS]
+    return [[texts[key] for texts in objects] for key in wanted or free]
 
 
 def _is_word(text: str) -> bool:
@@ -99,7 +94,10 @@ def _object_items(group: Collection, article: ArticleIndex | None) -> list[str]:
     if named and (groups or len(pairs) > 1):
         return [item for value in named for item in _value_items(value, article)]
     if groups:
-        return [item for value in groups for item in _value_items(value, article)]
+        lists = [_value_items(value, article) for value in groups]
+        if words.CATEGORIES.isdisjoint(key.casefold() for key, _ in pairs):
+            lists = without_translations(lists, article)
+        return [item for items in lists for item in items]
     strings = [(key, value) for key, value in pairs if isinstance(value, str)]
     for key, value in strings:
         if key.strip().casefold() in PHRASE_KEYS:

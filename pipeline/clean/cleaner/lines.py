@@ -22,6 +22,7 @@ _GLOSSES = tuple(
         rf"{_HEAD}\s?[,:：|\t]\s?(?P<tail>\d{{1,4}})",
     )
 )
+_MOST = 20  # items that tell what a list is
 _DENIED = re.compile(words.NO_MARKS)
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
@@ -42,10 +43,10 @@ def split_lines(lines: list[str], article: ArticleIndex | None) -> tuple[str, li
         marked = [lines[0], *(line for line in marked if line is not lines[0])]  # its bullet was lost
     if len(marked) < 2:
         lines = without_glosses(_without_asides(lines, article), article)
-        return "lines", [item for line in lines for item in _split_line(line, article)]
+        return "lines", _items_of(lines, article)
     items = _level(marked, article)
     items = without_glosses([markers.strip_bullet(line) for line in items], article)
-    return "bullets", [item for line in items for item in _split_line(line, article)]
+    return "bullets", _items_of(items, article)
 
 
 def _level(marked: list[str], article: ArticleIndex | None) -> list[str]:
@@ -88,6 +89,11 @@ def _without_asides(lines: list[str], article: ArticleIndex | None) -> list[str]
     return [line for line in lines if line in plain or (article is not None and article.has(line.strip(" ()[]（）")))]
 
 
+def _items_of(lines: list[str], article: ArticleIndex | None) -> list[str]:
+    lists = without_translations([_split_line(line, article) for line in lines], article)
+    return [item for items in lists for item in items]
+
+
 def _split_line(line: str, article: ArticleIndex | None) -> list[str]:
     """Split one of several lines: it is one phrase, unless semicolons or two commas make it a list."""
     if is_clause(line.strip()):
@@ -115,6 +121,14 @@ def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[
             named = [_named(item, *half, article) for item, half in zip(written, halves, strict=True)]
             return [item for item, is_taken in zip(named, taken, strict=True) if is_taken or not any(taken)]
     return list(items)
+
+
+def without_translations(lists: Sequence[list[str]], article: ArticleIndex | None) -> Sequence[list[str]]:
+    """Return the lists without those that say another again, item by item, in words that are not the article's."""
+    if article is None or len(lists) < 2 or len({*map(len, lists)}) > 1 or len(lists[0]) < 2:
+        return lists
+    present = [sum(article.has(trim(item)) for item in items[:_MOST]) for items in lists]
+    return [items for items, count in zip(lists, present, strict=True) if 2 * count >= max(present)]
 
 
 def _named(item: str, head: str, tail: str, article: ArticleIndex | None) -> str:
