@@ -44,7 +44,7 @@ from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_env
 from pipeline.clean.cleaner.normal import fold_typography, has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
 from pipeline.clean.cleaner.refine import refine
-from pipeline.clean.cleaner.reject import is_phrase, is_sentence
+from pipeline.clean.cleaner.reject import is_damaged, is_phrase, is_sentence
 from pipeline.clean.cleaner.short import clean_short, clean_topic
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
@@ -186,7 +186,7 @@ class _Reading:
     def _phrases_of(self, candidates: list[str]) -> Iterator[str]:
         """Yield the phrases of all candidates, without those that are none. A repeated candidate is refined once."""
         for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
-            if is_sentence(candidate) and not any(sign in candidate for sign in ",;:"):
+            if is_damaged(candidate) or (is_sentence(candidate) and not any(sign in candidate for sign in ",;:")):
                 self.note("not_a_phrase")
                 continue
             for phrase in refine(candidate, self.article):
@@ -235,6 +235,8 @@ class _Reading:
             return "not_a_phrase"
         if self.absent == "drop":
             return "absent"
+        if self.absent == "flag" and self.article and self.article.is_foreign(phrase):
+            return "other_script"
         is_acronym = phrase.isupper() and len(phrase) <= _ACRONYM
         echoes = statuses.is_placeholder(phrase) or (self.constants.say(phrase) and not is_acronym)
         return "prompt_echo" if echoes else None
@@ -246,6 +248,8 @@ class _Reading:
             return "no_answer"
         if "prompt_echo" in self.repairs:
             return "prompt_echo"
+        if "other_script" in self.repairs:
+            return "language_mismatch"
         return "empty" if "absent" in self.repairs else "unparseable"
 
 
@@ -292,4 +296,5 @@ def _is_better(phrase: str, other: str, article: ArticleIndex | None) -> bool:
 def _spellings(phrase: str) -> frozenset[str]:
     """Return keys that two phrases share which differ only in case, spacing, number or a Korean particle behind them."""
     head, space, last = phrase.rpartition(" ")
-    return spellings(fold_typography(head + space + strip_particles(last) if has_hangul(last) else phrase))
+    plain = head + space + strip_particles(last) if has_hangul(last) else phrase
+    return spellings(fold_typography(plain).replace("İ", "i"))  # it would fold to two characters

@@ -38,17 +38,17 @@ _LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}{_KANA}{_JAMO}]"
 _TOKEN = re.compile(
     r"(?<![^\s;,；，、。|.\-*•])(?:"
     r"(?:[#＃]|[Nn](?:o\.?|°)[ ]?|제|第|その)?(?P<open>[(\[（【<]?)[ ]?(?:"
-    r"(?P<sign>[0-9０-９]{1,2}|[一二三四五六七八九十])[ ]?"
+    r"(?P<sign>[0-9０-９٠-٩۰-۹]{1,2}|[一二三四五六七八九十])[ ]?"
     r"(?P<close>\.\)|[.)\]）】>:：．、°]|/(?=\s)|위[ .:]|位[ ：:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
     rf"|(?P<letter>{_LETTERED})(?P<end>\.(?=\s)|[)\]）]))"
     rf"|(?P<word>{'|'.join(_ORDINALS)}|(?:{'|'.join(_COUNTED)})(?=[:：,]))[,.:： ]"
     rf"|(?P<ordinal>(?:{'|'.join(_ENGLISH + [word.title() for word in _ENGLISH])})(?:ly)?)[,:]"
     rf"|(?P<circled>[{''.join(_CIRCLED)}])[.)]?"
     r")(?:[ \t]*[.)\-–:](?=\s))?[ \t]*|(?P<glued>[①-⑳❶-❿⑴-⒇㉠-㉻])[ \t]*"
-    r"|[（(](?P<boxed>[0-9]{1,2})[)）][ \t]*"
+    r"|[（(【](?P<boxed>[0-9]{1,2})[)）】][ \t]*"
 )
 _LINE_NUMBER = re.compile(r"(?:^|(?<=[;；]))[ \t]*#?([0-9]{1,2})[ \t]+(?=\D)", re.MULTILINE)
-_FULL_WIDTH = str.maketrans("０１２３４５６７８９", "0123456789")
+_DIGITS = str.maketrans("０１２３４５６７８９٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "0123456789" * 3)
 
 BULLETS = "•●○◦‣⁃∙▪▫■□◆◇▶▷►▸▹▲△▼▽★☆※✓✔✅☑➤➢➔➜→⇒❖✦✧✨◎◉♦♣♠♥☞👉🔹🔸🔷🔶📌⭐🔑📰💡🏷❏❑❍⦿✳➡❯❱⬤⚫⚪🔵🔴🟢🟠🟡⁍"
 _ASCII_BULLETS = "-*+·–—>~ㆍ・−o"
@@ -77,7 +77,7 @@ def split_numbered(text: str) -> tuple[str, list[str]] | None:
 
 
 def _values(match: re.Match[str]) -> Iterator[tuple[int, int]]:
-    sign = _sign(match).translate(_FULL_WIDTH)
+    sign = _sign(match).translate(_DIGITS)
     for family, values in enumerate(_FAMILIES):
         if sign in values:
             yield family, values[sign]

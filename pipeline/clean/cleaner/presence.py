@@ -108,6 +108,13 @@ class ArticleIndex:
         """Tell whether a content word of the text begins like one of the article's."""
         return not beginnings(text).isdisjoint(self._beginnings)
 
+    def is_foreign(self, phrase: str) -> bool:
+        """Tell whether a phrase is in another script than the article, and no word of it; capitals make a name of anywhere."""
+        script = main_script(phrase)
+        if script in (None, self.script) or {script, self.script} == {"han", "kana"} or any(map(str.isupper, phrase)):
+            return False
+        return self.script is not None and not self.shares(phrase)
+
     @cached_property
     def _beginnings(self) -> set[str]:
         return beginnings(self.text)

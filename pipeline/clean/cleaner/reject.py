@@ -11,6 +11,7 @@ MAX_WORDS = 14
 MAX_CHARS = 100
 
 _URL = re.compile(r"(?:https?://|www\.|ftp://)\S{1,2000}|\b[\w-]{1,60}\.[a-z]{2,10}/\S{1,500}", re.IGNORECASE)
+_DAMAGED = re.compile("\\w\ufffd|\ufffd\\w")
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
 _EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30},?|and|et|und|,|of|for|with|avec)){2,8}$")
 _WRITERS = r"(?:Senior |Staff |Chief |Political |Sports )?(?:Writer|Reporter|Correspondent|Editor|Journalist)"
@@ -44,6 +45,11 @@ def is_phrase(text: str) -> bool:
     if len(text) > MAX_CHARS or not any(map(str.isalnum, text)):
         return False
     return not (is_address(text) or is_byline(text) or _RIGHTS.search(text) or is_clause(text))
+
+
+def is_damaged(text: str) -> bool:
+    """Tell whether letters of a word were lost: a model that writes bytes was cut within one."""
+    return "\ufffd" in text and _DAMAGED.search(text) is not None
 
 
 def is_address(text: str) -> bool:
