@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pipeline.clean.cleaner import labels, markers, sentences
 from pipeline.clean.cleaner.json_answers import chosen_literal, literal_items
 from pipeline.clean.cleaner.labels import Block
-from pipeline.clean.cleaner.lines import category_lines, split_lines, without_glosses
+from pipeline.clean.cleaner.lines import category_lines, is_bulleted, split_lines, without_glosses, without_headings
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
@@ -45,7 +45,7 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
             without_glosses(items + more, article), ["literal"], any(part.cut for part in (literal, *rest))
         )
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
-    text = sentences.after_question(sentences.after_correction(text))
+    text = without_headings(sentences.after_question(sentences.after_correction(text)))
     headed, text = text, _behind_head(text, article)
     if numbered := _numbered_keys(text, article):
         return CandidateList(numbered, ["numbering"])
@@ -163,14 +163,9 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
     kept = [
         part
         for part in paragraphs
-        if part in lists or _is_bulleted(part) or article.shares(part) or (edges is _LINE_END and ";" in part)
+        if part in lists or is_bulleted(part) or article.shares(part) or (edges is _LINE_END and ";" in part)
     ]
     return "\n".join(kept) if lists and len(kept) < len(paragraphs) else text
-
-
-def _is_bulleted(paragraph: str) -> bool:
-    """Tell whether a paragraph is a bulleted line, or lines with bullets; `*in italics*` is none."""
-    return markers.has_bullet(paragraph) and not (paragraph[0] == paragraph.rstrip()[-1] == "*")
 
 
 def _behind_head(text: str, article: ArticleIndex | None) -> str:

@@ -59,16 +59,20 @@ def doubt(
     clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
     is_literal = answer[:1] in ("[", "{")
-    are_clauses = nothing_is_there and len(phrases) > 1 and mean(map(_words, phrases)) > _TERSE and not is_literal
-    if beside_clauses or are_clauses:
+    length = mean(map(_words, phrases))
+    are_clauses = nothing_is_there and len(phrases) > 1 and length > _TERSE and not is_literal
+    if beside_clauses or are_clauses or length > (_SENTENCE if article.script in ("kana", "han") else _LONG):
         return "clauses"
     is_listed = is_literal or _LISTED.search(answer)
-    return "prose" if not is_listed and _is_prose(answer, phrases, absent, article) else None
+    return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
 
 
-def _is_prose(answer: str, phrases: Sequence[str], absent: Sequence[str], article: ArticleIndex) -> bool:
+def _is_prose(
+    answer: str, items: Sequence[str], phrases: Sequence[str], absent: Sequence[str], article: ArticleIndex
+) -> bool:
     """Tell whether the phrases of a reply without any sign of a list are pieces of a sentence, the article's or the model's."""
-    if mean(map(_words, phrases)) > _LONG / 2 and is_copied(answer, article):
+    is_long = mean(map(_words, phrases)) > _LONG / 2 or len(items) > len(phrases)
+    if is_long and is_copied(answer, article):
         return True
     if absent and len(phrases) == 1 and _words(phrases[0]) >= _LONG - 1:
         return True

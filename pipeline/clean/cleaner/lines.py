@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
@@ -47,6 +48,20 @@ def split_lines(lines: list[str], article: ArticleIndex | None) -> tuple[str, li
     items = _level(marked, article)
     items = without_glosses([markers.strip_bullet(line) for line in items], article)
     return "bullets", _items_of(items, article)
+
+
+def without_headings(text: str) -> str:
+    """Return the bulleted lines alone of sections that each have a heading of their own, where none of these tells of another answer."""
+    lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
+    heads = [line for line, below in pairwise(lines) if _HEADING.match(line) and markers.has_bullet(below)]
+    if len(heads) < 2 or any(labels.kind_of_lead(line) != "answer" for line in heads):
+        return text
+    return "\n".join(filter(is_bulleted, lines))
+
+
+def is_bulleted(paragraph: str) -> bool:
+    """Tell whether a paragraph is a bulleted line, or lines with bullets; `*in italics*` is none."""
+    return markers.has_bullet(paragraph) and not (paragraph[0] == paragraph.rstrip()[-1] == "*")
 
 
 def _level(marked: list[str], article: ArticleIndex | None) -> list[str]:

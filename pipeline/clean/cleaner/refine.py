@@ -139,8 +139,10 @@ def _remark_behind(text: str, article: ArticleIndex | None) -> list[str] | None:
     head, *rest = _SENTENCE.split(text, maxsplit=1)
     if not rest or not any(map(str.isalnum, head)):
         return None
-    chatter = rest[0].casefold().startswith(words.CHATTER)
-    return [head] if chatter or (article is not None and article.has(trim(head))) else None
+    if rest[0].casefold().startswith(words.CHATTER):
+        return [head]
+    tells_nothing = article is not None and " " in rest[0] and not article.shares(rest[0]) and article.shares(head)
+    return [head] if article is not None and (article.has(trim(head)) or (tells_nothing and not is_clause(head))) else None
 
 
 def _remark_before(text: str, article: ArticleIndex | None) -> list[str] | None:
