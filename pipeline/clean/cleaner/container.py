@@ -20,6 +20,7 @@ _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[
 _NUMBERED_KEY = re.compile(
     r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
 )
+_WRAPPED = re.compile(r"(?<![^\s;])([^\s;][^;\n]{0,60}?)[ \t]*\n[ \t]*([^\s;][^;\n]{0,60}?)(?=[ \t]*(?:[;\n]|$))")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile("\n")
 _BEFORE_HEAD = re.compile(r"\n(?=[^\W\d]{1,20}[:：] ?\S)")  # Sentiment: negative
@@ -46,6 +47,8 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         )
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = without_headings(sentences.after_question(sentences.after_correction(text)))
+    if article is not None and ";" in text:
+        text = _WRAPPED.sub(lambda seam: " ".join(seam.groups()) if article.has(" ".join(seam.groups())) else seam[0], text)
     headed, text = text, _behind_head(text, article)
     if numbered := _numbered_keys(text, article):
         return CandidateList(numbered, ["numbering"])
@@ -146,7 +149,7 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     announced = line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
-    is_one = ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
+    is_one = ";" in line or ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
     return "label", items if is_one else items[:-1] + split_conjunction(items[-1])
 
 
@@ -165,6 +168,8 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
         for part in paragraphs
         if part in lists or is_bulleted(part) or article.shares(part) or (edges is _LINE_END and ";" in part)
     ]
+    if any(all(article.has(item.strip()) for item in _parts(part)) for part in lists):
+        kept = [part for part in kept if not ends_sentence_inside(part)]  # it thinks aloud
     return "\n".join(kept) if lists and len(kept) < len(paragraphs) else text
 
 
@@ -177,7 +182,8 @@ def _behind_head(text: str, article: ArticleIndex | None) -> str:
     if article is None or match is None or labels.split_blocks(text)[1:] or markers.split_numbered(text):
         return text
     rest = text[match.end() :]
-    foreign = len(match[1]) == 1 or not (article.shares(match[1]) or article.has(match[1].strip()))
+    is_line = "\n" in match[0].lstrip()
+    foreign = len(match[1]) == 1 or not ((article.shares(match[1]) and not is_line) or article.has(match[1].strip()))
     is_heading = foreign and article.shares(_first_item(rest))
     return rest if is_heading else text
 

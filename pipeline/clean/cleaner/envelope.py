@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from pipeline.clean.cleaner import labels, sentences
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.normal import normalise
+from pipeline.core.text.lenient_json import unescape
 
 ANSWER_CHARS = 20_000  # seven phrases need no more; what goes on longer is a loop, and its phrases are at its beginning
 
@@ -143,7 +144,9 @@ def _after_echo(text: str, article: str | None) -> str:
 
 
 def _single_braces(text: str) -> str:
-    """Halve the braces of `{{"keyphrases": [..]}}`, which is an object as a template would have it."""
+    """Halve the braces of `{{"keyphrases": [..]}}`, which is an object as a template would have it; read one within a string."""
+    if text[:1] == text[-1:] == '"' and '\\"' in text:
+        text = unescape(text[1:-1])
     opened = _DOUBLE_BRACE.match(text)
     if not opened or "}}" not in text:
         return text

@@ -49,8 +49,8 @@ _JOINED = re.compile(
 _OPEN_END = r"(?<=[가-힣A-Za-z0-9]) 등(?:이 있습니다|이 있다|입니다|이다|이 포함됩니다)?$"
 _ET_CETERA = re.compile(rf",? etc\.?$|{_OPEN_END}|(?<=\w)など$|(?<=[一-龥])(?<![平高中初上优優同均对對])等$|{_COUNTED}")
 _NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
-_COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
-_SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
+COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
+SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
 _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
 _MAX_DEPTH = 12
 
@@ -112,11 +112,11 @@ def _semicolons(text: str, article: ArticleIndex | None) -> list[str] | None:
 
 def _copula(text: str, article: ArticleIndex | None) -> list[str] | None:
     """Remove a copula, the end of a list in a Korean or Japanese sentence: `A입니다` -> A; a sentence is left whole."""
-    match = _COPULA.search(text)
+    match = COPULA.search(text)
     if match is None or not match.start():
         return None
     bare = text[: match.start()]
-    alone = len(bare.split()) <= 3 and not _SUBJECT.search(bare)
+    alone = len(bare.split()) <= 3 and not SUBJECT.search(bare)
     return [bare] if alone or (article is not None and article.has(trim(bare))) else None
 
 

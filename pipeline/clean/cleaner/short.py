@@ -14,7 +14,7 @@ from pipeline.clean.cleaner.json_answers import answer_pairs
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.refine import refine
+from pipeline.clean.cleaner.refine import COPULA, SUBJECT, refine
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import announced_quotes
 from pipeline.clean.cleaner.statuses import Status
@@ -24,8 +24,8 @@ from pipeline.core.text.lenient_json import Bare, Collection, Value, find_litera
 
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
 _CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")
-_REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,40})[)\]）]$")
-_ASIDE = re.compile(r"[.。;,]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
+_REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,80})[)\]）]$")
+_ASIDE = re.compile(r"[.。;,|]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
 _FRACTION = re.compile(r"\d?\.\d+%?|\d{1,3}(?:\.\d+)? ?%")  # a whole number without a sign may be a rank
@@ -58,7 +58,8 @@ def clean_short(
     answer = read_short(raw, finish_reason, article)
     if answer.status != "ok":
         return "", answer.status
-    label = next(refine(strip_number(answer.line), None), "")
+    line = strip_number(answer.line)
+    label = next(refine(line if article is None or article.has(line) else _REMARK.sub("", line) or line, None), "")
     supported = article is not None and article.shares(label)
     if statuses.is_no_answer(label) or (not supported and (faults.is_fault(raw) or statuses.is_placeholder(label))):
         return "", "no_answer"
@@ -105,9 +106,11 @@ def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None
 
 def _bare(line: str, article: ArticleIndex | None) -> str:
     """Return the label that a line announces, quotes in a sentence, or says the text to be about."""
-    if (aside := _ASIDE.search(line)) and aside[1].casefold() in words.ASIDES:
+    if (aside := _ASIDE.search(line)) and (aside[0][0] == "|" or aside[1].casefold() in words.ASIDES):
         line = line[: aside.start()]
     line = _CJK_HEAD.sub("", _behind_head(line, article))
+    if not SUBJECT.search(line):
+        line = COPULA.sub("", line)
     if (remark := _REMARK.search(line)) and statuses.is_placeholder(remark[1]):
         line = line[: remark.start()]
     quoted = announced_quotes(line, article)
