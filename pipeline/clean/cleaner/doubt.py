@@ -24,6 +24,7 @@ _RESIDUE = re.compile(r"[{}\\|^\ufffd]|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\
 _STOP_WITHIN = re.compile(r"([^\W\d_]{4,12})([.?]+)\s")
 _LONE_QUOTE = re.compile(r"(?<!\d)\"")  # not the inches of a display
 _SHORTENED = ABBREVIATIONS | {"sept.", "dept.", "univ.", "capt."}
+_PREDICATE = re.compile(r",\s+[a-zß-ÿ]\w*\s|[A-ZÀ-Þ]\S* [a-z]{2,}ed (?!by\b)\S")
 _WORD = re.compile(r"[^\W_ぁ-ヿ一-龥]+(?:['’.-][^\W_]+)*|[ぁ-ヿ一-龥]")
 _HAN_WORD = 2  # characters of Han and kana that stand for a word of other scripts
 _LONG, _SENTENCE = 5, 8  # words: more than most phrases have, as many as a sentence
@@ -59,11 +60,12 @@ def doubt(
     clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
     is_literal = answer[:1] in ("[", "{")
+    is_listed = is_literal or _LISTED.search(answer)
     length = mean(map(_words, phrases))
     are_clauses = nothing_is_there and len(phrases) > 1 and length > _TERSE and not is_literal
+    are_clauses = are_clauses and (length > _TERSE + 1 and not is_listed or any(_tells(p, article) for p in phrases))
     if beside_clauses or are_clauses or length > (_SENTENCE if article.script in ("kana", "han") else _LONG):
         return "clauses"
-    is_listed = is_literal or _LISTED.search(answer)
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
 
 
@@ -75,10 +77,17 @@ def _is_prose(
     if is_long and is_copied(answer, article):
         return True
     if absent and len(phrases) == 1 and _words(phrases[0]) >= _LONG - 1:
-        return True
+        return _words(answer) > _LONG or bool(_STOP.search(answer)) or not article.supports(answer)
     if not absent or not _STOP.search(answer):
         return False
-    return max(map(_words, absent)) >= _LONG or (len(absent) == len(phrases) and _words(answer) >= _SENTENCE)
+    longest, enough = max(map(_words, absent)), len(phrases) >= _TERSE and "," in answer
+    return longest >= _LONG or (len(absent) == len(phrases) and _words(answer) >= _SENTENCE and not enough)
+
+
+def _tells(phrase: str, article: ArticleIndex) -> bool:
+    """Tell whether a phrase has a predicate: `A, who did`, `A opened B`, or a word that is one in the article (`have released`)."""
+    verbs = article.predicates
+    return bool(_PREDICATE.search(phrase)) or any(word in verbs for word in phrase.split()[1:])
 
 
 def is_copied(text: str, article: ArticleIndex) -> bool:

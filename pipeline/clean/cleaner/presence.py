@@ -30,6 +30,7 @@ Korean = Literal["rules", "kiwi"]
 _RUN = re.compile(r"\S+")
 _WORD = re.compile(r"[^\W_]+")
 _OPENING, _CLOSING = tuple("\"'“‘«<《〈「『"), tuple("\"'”’»>》〉」』")
+_PREDICATE = re.compile(r"\b(?:have|has|had|will|would|can|could|should|may|might|must|did|does) ([a-z]{3,})")
 _REACH = 20  # characters a word, with what stands behind it; and as many to spare
 
 
@@ -107,6 +108,15 @@ class ArticleIndex:
     def shares(self, text: str) -> bool:
         """Tell whether a content word of the text begins like one of the article's."""
         return not beginnings(text).isdisjoint(self._beginnings)
+
+    def supports(self, text: str) -> bool:
+        """Tell whether each content word of the text begins like one of the article's."""
+        return beginnings(text) <= self._beginnings
+
+    @cached_property
+    def predicates(self) -> frozenset[str]:
+        """Return the words that stand behind an auxiliary in the article."""
+        return frozenset(_PREDICATE.findall(self.text))
 
     def is_foreign(self, phrase: str) -> bool:
         """Tell whether a phrase is in another script than the article, and no word of it; capitals make a name of anywhere."""
