@@ -23,7 +23,9 @@ _WORDS = re.compile(r"[\w+#]+")
 _EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
 _TURN = re.compile(words.TURNS)
 _DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
-_SHARE = re.compile(r"\s{0,2}[(\[（:：=-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:(\d{1,3}(?:[.,]\d+)?)\s?(?:[%％]|/\s?10)|([01]?\.\d+))")
+_SHARE = re.compile(
+    r"\s{0,2}[(\[（:：=-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:(\d{1,3}(?:[.,]\d+)?)\s?(?:[%％]|/\s?10)|([01]?\.\d+))"
+)
 _LINK = re.compile(r"(?:[\s,，、/]|(?<!\w)(?:or|and|nor|ou|et|oder|und|o|y|e|ni|the|an?)(?!\w))*")
 _REMARK = re.compile(r"[(\[（][^()\[\]（）]{0,200}[)\]）]")
 
@@ -132,7 +134,7 @@ class ClosedSet:
         return [given[numbers.index(max(numbers))][2]] if len(given) == len(numbers) > 1 else []
 
     def _given(self, folding: str) -> list[tuple[int, int, str]]:
-        """Return (start, end, name) of the classes that a folded text does not deny, nor only asks about; those outside remarks first."""
+        """Return (start, end, name) of the classes that a folded text gives: those outside remarks, not denied, not only asked about."""
         remarks = [match.span() for match in _REMARK.finditer(folding)]
         every = self._mentions(folding)
         around = folding

@@ -48,7 +48,9 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = without_headings(sentences.after_question(sentences.after_correction(text)))
     if article is not None and ";" in text:
-        text = _WRAPPED.sub(lambda seam: " ".join(seam.groups()) if article.has(" ".join(seam.groups())) else seam[0], text)
+        text = _WRAPPED.sub(
+            lambda seam: " ".join(seam.groups()) if article.has(" ".join(seam.groups())) else seam[0], text
+        )
     headed, text = text, _behind_head(text, article)
     if numbered := _numbered_keys(text, article):
         return CandidateList(numbered, ["numbering"])
@@ -130,9 +132,9 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     text = _evident_paragraphs(_unwrapped(block.text), article)
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
     if separator := separator_of(lines):
-        return "table", table_items(text.replace(separator, "|"))
+        return "table", table_items(text.replace(separator, "|"), article)
     if is_table(lines):
-        return "table", table_items(text)
+        return "table", table_items(text, article)
     numbered = markers.split_numbered(text)
     if numbered is not None and _is_lead(numbered[0]):
         items = [item for part in numbered[1] for item in _item_of_list(part)]
@@ -149,7 +151,9 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     announced = line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
-    is_one = ";" in line or ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
+    is_one = (
+        ";" in line or ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
+    )
     return "label", items if is_one else items[:-1] + split_conjunction(items[-1])
 
 

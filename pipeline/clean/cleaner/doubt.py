@@ -63,7 +63,7 @@ def doubt(
     is_listed = is_literal or _LISTED.search(answer)
     length = mean(map(_words, phrases))
     are_clauses = nothing_is_there and len(phrases) > 1 and length > _TERSE and not is_literal
-    are_clauses = are_clauses and (length > _TERSE + 1 and not is_listed or any(_tells(p, article) for p in phrases))
+    are_clauses = are_clauses and ((length > _TERSE + 1 and not is_listed) or any(_tells(p, article) for p in phrases))
     if beside_clauses or are_clauses or length > (_SENTENCE if article.script in ("kana", "han") else _LONG):
         return "clauses"
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None

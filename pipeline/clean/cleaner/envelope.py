@@ -56,6 +56,7 @@ _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|pl
                     re.MULTILINE)  # fmt: skip
 _IN_STRING = re.compile(r'"```|```[^\n"]{0,200}"(?=\s*[,\]}])')
 _TAG = re.compile(r"<(/?)([^\W\d_][\w:.-]{0,40})(?:[\s=][^<>\n]{0,200})?\s?/?>")
+_GLOSS_ELEMENT = re.compile(rf"<({'|'.join(sorted(words.GLOSS_COLUMNS))})>[^<>]{{0,400}}</\1>", re.IGNORECASE)
 _INLINE_TAGS = frozenset(("b", "i", "em", "strong", "u", "code", "mark", "span", "a", "font", "small", "sub", "sup"))
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|/|#|www\.)[^()\s]{0,500}\)")
 _CELL_EDGE = re.compile(r"</t[dh]>\s*<t[dh][^<>]{0,80}>", re.IGNORECASE)
@@ -220,7 +221,9 @@ def _without_markup(text: str) -> str:
             if text == before:
                 break
     if "<" in text:
-        text = _without_tags(_CELL_EDGE.sub("|", _TERM_EDGE.sub(": ", text)) if "</" in text else text)
+        text = _without_tags(
+            _CELL_EDGE.sub("|", _TERM_EDGE.sub(": ", _GLOSS_ELEMENT.sub("", text))) if "</" in text else text
+        )
     if "](" in text:
         text = _LINK.sub(r"\1", text)
     if "---" in text or "===" in text or "***" in text or "* *" in text:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.clean.cleaner import labels
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.lines import without_translations
@@ -94,7 +96,7 @@ def _object_items(group: Collection, article: ArticleIndex | None) -> list[str]:
     if named and (groups or len(pairs) > 1):
         return [item for value in named for item in _value_items(value, article)]
     if groups:
-        lists = [_value_items(value, article) for value in groups]
+        lists: Sequence[list[str]] = [_value_items(value, article) for value in groups]
         if words.CATEGORIES.isdisjoint(key.casefold() for key, _ in pairs):
             lists = without_translations(lists, article)
         return [item for items in lists for item in items]

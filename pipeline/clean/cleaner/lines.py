@@ -20,7 +20,7 @@ _GLOSSES = tuple(
         rf"{_HEAD}\s[-–—]{{1,2}}\s{_TAIL}",
         rf"{_HEAD}\s?[(（\[［](?P<tail>[^()（）\[\]]{{1,80}})[)）\]］]",
         rf"{_HEAD}(?:\s/\s|\s?[／=＝]\s?){_TAIL}",
-        rf"{_HEAD}\s?[,:：|\t]\s?(?P<tail>\d{{1,4}})",
+        rf"{_HEAD}(?:\s?[,:：|\t]|\sx|\s?\.{{2,9}})\s?(?P<tail>\d{{1,4}}(?:\.\d+)?)",
     )
 )
 _MOST = 20  # items that tell what a list is
@@ -51,7 +51,7 @@ def split_lines(lines: list[str], article: ArticleIndex | None) -> tuple[str, li
 
 
 def without_headings(text: str) -> str:
-    """Return the bulleted lines alone of sections that each have a heading of their own, where none of these tells of another answer."""
+    """Return the bulleted lines alone of sections with a heading each, none of which tells of another answer."""
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
     heads = [line for line, below in pairwise(lines) if _HEADING.match(line) and markers.has_bullet(below)]
     if len(heads) < 2 or any(labels.kind_of_lead(line) != "answer" for line in heads):
@@ -130,11 +130,10 @@ def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[
     """
     written = [item for item in items if item.strip()]
     for form in _GLOSSES if article is not None else _GLOSSES[:1]:
-        halves = [match.group("head", "tail") for item in written if (match := form.fullmatch(item))]
-        if len(halves) > 1 and len(halves) == len(written) and any(head.strip() for head, _ in halves):
-            taken = [not _DENIED.match(tail) for _, tail in halves]
-            named = [_named(item, *half, article) for item, half in zip(written, halves, strict=True)]
-            return [item for item, is_taken in zip(named, taken, strict=True) if is_taken or not any(taken)]
+        halves = [match for item in written if (match := form.fullmatch(item))]
+        if 1 < len(halves) == len(written):
+            taken = [half for half in halves if not _DENIED.match(half["tail"])] or halves
+            return [_named(half[0], half["head"], half["tail"], article) for half in taken]
     return list(items)
 
 

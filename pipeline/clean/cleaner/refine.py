@@ -142,7 +142,9 @@ def _remark_behind(text: str, article: ArticleIndex | None) -> list[str] | None:
     if rest[0].casefold().startswith(words.CHATTER):
         return [head]
     tells_nothing = article is not None and " " in rest[0] and not article.shares(rest[0]) and article.shares(head)
-    return [head] if article is not None and (article.has(trim(head)) or (tells_nothing and not is_clause(head))) else None
+    return (
+        [head] if article is not None and (article.has(trim(head)) or (tells_nothing and not is_clause(head))) else None
+    )
 
 
 def _remark_before(text: str, article: ArticleIndex | None) -> list[str] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from pipeline.clean.cleaner.labels import is_label_key
+from pipeline.clean.cleaner.presence import ArticleIndex
+from pipeline.clean.cleaner.trim import trim
 from pipeline.clean.cleaner.vocabulary import GLOSS_COLUMNS, PHRASE_KEYS
 
 _FIELD = re.compile(r"[\s\-*•]*[\"']?([\w-]{1,20})[\"']?\s*[:：]\s*(.*?)\s*,?")
@@ -16,8 +18,11 @@ def is_table(lines: list[str]) -> bool:
     return any(line.count("|") > 1 for line in lines) or sum("|" in line or "\t" in line.strip() for line in lines) > 1
 
 
-def table_items(text: str) -> list[str]:
-    """Return the cells of the phrase column; of a single row, or one without a header, all cells that are no numbers."""
+def table_items(text: str, article: ArticleIndex | None) -> list[str]:
+    """Return the cells of the phrase column: by its name, else the one of which the article has most.
+
+    Of a single row, or where none stands out, all cells that are no numbers.
+    """
     rows = [_cells(line) for line in text.split("\n") if "|" in line or "\t" in line]
     ruled = [at for at, row in enumerate(rows) if not any(map(str.isalnum, "".join(row))) and "-" in "".join(row)]
     rows = [row for row in rows if any(map(str.isalnum, "".join(row)))]
@@ -26,11 +31,23 @@ def table_items(text: str) -> list[str]:
     if len(rows) > 1 and len(named) == len(header) > 1:  # a phrase in each column
         return [cell for row in rows[1:] for cell in row]
     if len(rows) > 1 and named:
-        return [row[named[0]] for row in rows[1:] if named[0] < len(row)]
+        return _column(rows[1:], named[0])
     if len(rows) > 1 and (ruled[:1] == [1] or any(cell in GLOSS_COLUMNS for cell in header)):
-        at = next((at for at, cell in enumerate(header) if cell not in GLOSS_COLUMNS), 0)
-        return [row[at] for row in rows[1:] if at < len(row)]
+        free = [at for at, cell in enumerate(header) if cell not in GLOSS_COLUMNS] or [0]
+        return max((_column(rows[1:], at) for at in free), key=lambda cells: _present(cells, article))
+    columns = [_column(rows, at) for at in range(len(header))] if len({*map(len, rows)}) == 1 < len(rows) else []
+    evident = [cells for cells in columns if 2 * _present(cells, article) >= len(rows)]
+    if len(evident) == 1 and all(cells in evident or not _present(cells, article) for cells in columns):
+        return evident[0]
     return [cell for row in rows for cell in row if not _NUMBER.fullmatch(cell)]
+
+
+def _column(rows: list[list[str]], at: int) -> list[str]:
+    return [row[at] for row in rows if at < len(row)]
+
+
+def _present(cells: list[str], article: ArticleIndex | None) -> int:
+    return sum(article.has(trim(cell)) for cell in cells) if article else 0
 
 
 def separator_of(lines: list[str]) -> str:
