@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import closes, is_cut
-from pipeline.clean.cleaner.markers import split_numbered
+from pipeline.clean.cleaner.markers import split_numbered, strip_bullet
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.short import ShortAnswer, read_short
@@ -24,7 +24,7 @@ _EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
 _TURN = re.compile(words.TURNS)
 _DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
 _SHARE = re.compile(
-    r"\s{0,2}[(\[（:：=-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:(\d{1,3}(?:[.,]\d+)?)\s?(?:[%％]|/\s?10)|([01]?\.\d+))"
+    r"\s{0,2}[(\[（:：=|-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:(\d{1,3}(?:[.,]\d+)?)\s?(?:[%％]|/\s?10)|([01]?\.\d+))"
 )
 _LINK = re.compile(r"(?:[\s,，、/]|(?<!\w)(?:or|and|nor|ou|et|oder|und|o|y|e|ni|the|an?)(?!\w))*")
 _REMARK = re.compile(r"[(\[（][^()\[\]（）]{0,200}[)\]）]")
@@ -59,7 +59,7 @@ class ClosedSet:
             return "", answer.status
         _, items = split_numbered(answer.lines) or ("", answer.lines.split("\n"))
         named = self._named_by(answer.texts or items)
-        if not answer.texts and len(named) < 2:
+        if not answer.texts and not named:
             named = self._greatest(answer.lines) or self._explained(answer.lines)
             named = named or self.named_in(answer.line) or self.named_in(answer.lines)
         if len(named) == 1:
@@ -111,7 +111,9 @@ class ClosedSet:
 
     def _named_by(self, texts: list[str]) -> list[str]:
         """Return the classes that the texts of a literal are."""
-        return list(dict.fromkeys(name for text in texts if (name := self.get(text))))
+        return list(
+            dict.fromkeys(name for text in texts if self.get(strip_bullet(text)) for name in self.named_in(text))
+        )
 
     def _explained(self, lines: str) -> list[str]:
         """Return the class that lines give and explain: `sports: It reports a match, not politics.`"""
@@ -120,21 +122,21 @@ class ClosedSet:
 
     def named_in(self, text: str) -> list[str]:
         """Return the classes that a text is, or says the article to belong to."""
-        if whole := self.get(text):
+        if (whole := self.get(text)) and not _DENIED_AHEAD.search(text):
             return [whole]
-        folding = fold_case(text[:_MOST_CHARS].replace("_", " "))
+        folding = _folding(text)
         return list(dict.fromkeys(name for _, _, name in self._given(folding)))
 
     def _greatest(self, lines: str) -> list[str]:
         """Return the class to which lines give the greatest share, where they give one to each of several."""
-        folding = fold_case(lines[:_MOST_CHARS].replace("_", " "))
+        folding = _folding(lines)
         given = self._given(folding)
         shares = [match[1] or match[2] for _, end, _ in given if (match := _SHARE.match(folding, end))]
         numbers = [float(share.replace(",", ".")) for share in shares]
         return [given[numbers.index(max(numbers))][2]] if len(given) == len(numbers) > 1 else []
 
     def _given(self, folding: str) -> list[tuple[int, int, str]]:
-        """Return (start, end, name) of the classes that a folded text gives: those outside remarks, not denied, not only asked about."""
+        """Return (start, end, name) of the classes that a folded text gives, not denied, asked about or in a remark."""
         remarks = [match.span() for match in _REMARK.finditer(folding)]
         every = self._mentions(folding)
         around = folding
@@ -182,6 +184,11 @@ def _is_empty(value: Collection) -> bool:
 def folded(word: str) -> str:
     """Return the word without case, width, spacing and punctuation, by which no class differs from another."""
     return " ".join(_WORDS.findall(fold_case(word).replace("_", " ")))
+
+
+def _folding(text: str) -> str:
+    """Return the beginning of a text without case, a line's end as that of a clause."""
+    return fold_case(text[:_MOST_CHARS].replace("_", " ").replace("\n", " ; "))
 
 
 def _starts(word: str, text: str) -> list[int]:

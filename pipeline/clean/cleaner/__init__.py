@@ -210,6 +210,14 @@ class _Reading:
         seen: dict[str, int] = {}  # spelling -> place of its concept
         for phrase in phrases:
             tier, surface = self.article.classify(phrase) if self.article else ("", phrase)
+            bare = _without_particle(phrase)
+            if (
+                tier in ("morphological", "absent")
+                and bare != phrase
+                and self.article
+                and self.article.has_exactly(bare)
+            ):
+                tier, surface = "exact", bare
             if surface != phrase and trim(surface) == surface:
                 phrase = surface
                 self.note("surface")
@@ -295,6 +303,9 @@ def _is_better(phrase: str, other: str, article: ArticleIndex | None) -> bool:
 
 def _spellings(phrase: str) -> frozenset[str]:
     """Return keys that two phrases share which differ only in case, spacing, number or a Korean particle behind them."""
+    return spellings(fold_typography(_without_particle(phrase)).replace("İ", "i"))  # it would fold to two characters
+
+
+def _without_particle(phrase: str) -> str:
     head, space, last = phrase.rpartition(" ")
-    plain = head + space + strip_particles(last) if has_hangul(last) else phrase
-    return spellings(fold_typography(plain).replace("İ", "i"))  # it would fold to two characters
+    return head + space + strip_particles(last) if has_hangul(last) else phrase

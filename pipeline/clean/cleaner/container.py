@@ -11,6 +11,7 @@ from pipeline.clean.cleaner.labels import Block
 from pipeline.clean.cleaner.lines import category_lines, is_bulleted, split_lines, without_glosses, without_headings
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
+from pipeline.clean.cleaner.refine import COPULA, SUBJECT
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
@@ -147,14 +148,23 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
         return "label", spans
     if is_prose(line):
         return "", []
-    items = without_glosses(split_inline(line, article), article)
-    announced = line != text.strip()
+    items = without_glosses(split_inline(_without_afterword(line, article), article), article)
+    is_sentence = len(items) > 1 and not SUBJECT.search(line) and COPULA.search(items[-1]) is not None
+    announced = is_sentence or line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
     is_one = (
         ";" in line or ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
     )
-    return "label", items if is_one else items[:-1] + split_conjunction(items[-1])
+    return "label", items if is_one else items[:-1] + split_conjunction(COPULA.sub("", items[-1]))
+
+
+def _without_afterword(line: str, article: ArticleIndex | None) -> str:
+    """Return the list before a sentence about it: `A, B, C. They cover the place, the event and the cause.` -> `A, B, C`."""
+    head, _, rest = line.partition(". ")
+    parts = _parts(head)
+    is_list = article is not None and len(parts) > 2 and all(article.has(part.strip()) for part in parts[1:])
+    return head if is_list and line.endswith((".", "!", "?")) and ";" not in rest else line
 
 
 def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:

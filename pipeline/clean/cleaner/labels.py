@@ -67,12 +67,16 @@ def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
         breaks = [match.end() for match in _BREAK.finditer(segment)]
         start = floor + (breaks[-1] if breaks else 0)
         at_line = not text[max(behind, text.rfind("\n", 0, start) + 1) : start].strip(" \t-*#•.0123456789)")
-        at_line = at_line or (text[:start].rstrip()[-1:] in _STOPS and opens_preamble(text[start:end]))
+        at_line = at_line or (text[:start].rstrip()[-1:] in _STOPS and _leads(text[start:end]))
         label = _classify(text[start:end], at_line, whole_line)
         if label:
             offset, kind, name = label
             yield start + offset, begin, kind, name
             count, behind = count + 1, begin
+
+
+def _leads(segment: str) -> bool:
+    return opens_preamble(segment) or segment.strip().casefold().startswith(words.FINAL)
 
 
 def _candidates(text: str) -> Iterator[tuple[int, int, bool]]:

@@ -81,7 +81,8 @@ def _level(marked: list[str], article: ArticleIndex | None) -> list[str]:
 
 
 def category_lines(text: str, article: ArticleIndex | None) -> list[str]:
-    """Return the items of lines that each name a category (`People: A, B` -> A, B), one of them by a word of the vocabulary.
+    """Return the items of lines that each name a category (`People: A, B` -> A, B), one of them by a word of the vocabulary, or
+    none by a word of the article.
 
     The list is empty where the lines are something else.
     """
@@ -91,9 +92,13 @@ def category_lines(text: str, article: ArticleIndex | None) -> list[str]:
         return []
     heads = [match[1].strip(" *").casefold() for match in matches]
     is_other = any(labels.is_head(head, strong=True) or head in words.ASIDES for head in heads)
-    if is_other or words.CATEGORIES.isdisjoint(heads) or (article and any(article.has(m[0].strip()) for m in matches)):
+    if is_other or (article and any(article.has(m[0].strip()) for m in matches)):
         return []
-    return [item for match in matches for item in split_inline(match[2], article)]
+    lists = [split_inline(match[2], article) for match in matches]
+    evident = article and all(article.has(trim(items[0])) for items in lists) and not any(map(article.shares, heads))
+    if words.CATEGORIES.isdisjoint(heads) and not (evident and all(labels.kind_of_lead(h) == "answer" for h in heads)):
+        return []
+    return [item for items in lists for item in items]
 
 
 def _without_asides(lines: list[str], article: ArticleIndex | None) -> list[str]:

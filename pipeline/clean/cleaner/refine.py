@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 
 from pipeline.clean.cleaner import labels
 from pipeline.clean.cleaner import vocabulary as words
@@ -47,10 +48,13 @@ _JOINED = re.compile(
     re.IGNORECASE,
 )
 _OPEN_END = r"(?<=[가-힣A-Za-z0-9]) 등(?:이 있습니다|이 있다|입니다|이다|이 포함됩니다)?$"
-_ET_CETERA = re.compile(rf",? etc\.?$|{_OPEN_END}|(?<=\w)など$|(?<=[一-龥])(?<![平高中初上优優同均对對])等$|{_COUNTED}")
+_ET_CETERA = re.compile(
+    rf",? (?:etc|usw|ecc|u\. ?a)\.?$|{_OPEN_END}|(?<=\w)など$|(?<=[一-龥])(?<![平高中初上优優同均对對])等$|{_COUNTED}"
+)
 _NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
 COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
 SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
+_SPACE, _FEW = re.compile(r"\s+"), 12
 _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
 _MAX_DEPTH = 12
 
@@ -158,6 +162,18 @@ def _remark_before(text: str, article: ArticleIndex | None) -> list[str] | None:
     return [last] if tells_nothing and article.has(trim(last)) else None  # not of Katie Taylor vs. Amanda Serrano
 
 
+def _words_before(text: str, article: ArticleIndex | None) -> list[str] | None:
+    """Remove words of no phrase before the article's own: `The key phrases would be A`, `다음과 같아요~ A` -> A."""
+    if article is None or not (is_clause(text) or labels.opens_preamble(text)):
+        return None
+    for space in islice(_SPACE.finditer(text), _FEW):
+        if article.shares(text[: space.start()]):
+            return None
+        if article.has(trim(text[space.end() :])):
+            return [text[space.end() :]]
+    return None
+
+
 def _gloss(text: str, article: ArticleIndex | None) -> list[str] | None:
     """Choose a side of a colon or dash: `A: what it is` -> A; `Category: A` -> A. The one that the article has wins."""
     match = _GLOSS.search(text) or (_GLUED_COLON.search(text) if article is not None else None)
@@ -225,5 +241,5 @@ def _rule(shorten: Callable[[str], str]) -> Rule:
 _RULES: tuple[Rule, ...] = (  # [속보] A -> A; A³ -> A; A 등 -> A; snake_case -> snake case
     _rule(_without_loop), _semicolons, _rule(strip_number), _rule(partial(_NEWS_TAG.sub, "")), _rule(strip_address), _score,
     _rule(partial(_FOOTNOTE.sub, "")), _conjunction, _copula, _rule(partial(_ET_CETERA.sub, "")), _listed, _remark_behind,
-    _remark_before, _gloss, _bracket_gloss, _rule(lambda text: fold_width(text).replace("_", " ")),
+    _remark_before, _words_before, _gloss, _bracket_gloss, _rule(lambda text: fold_width(text).replace("_", " ")),
 )  # fmt: skip

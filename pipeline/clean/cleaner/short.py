@@ -25,10 +25,12 @@ from pipeline.core.text.lenient_json import Bare, Collection, Value, find_litera
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
 _CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")
 _REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,80})[)\]）]$")
+_COMMA, _MANY = re.compile("[,，、;]"), 3  # a list, which is no topic
 _ASIDE = re.compile(r"[.。;,|]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
-_FRACTION = re.compile(r"\d?\.\d+%?|\d{1,3}(?:\.\d+)? ?%")  # a whole number without a sign may be a rank
+_NUMBER = re.compile(r"\d{0,3}(?:\.\d+|\d) ?%?")
+_CLASS_KEYS = {"category", "class", "classification"}
 _VAGUE_KEYS = {"name", "title", "type", "section"}
 
 
@@ -68,7 +70,13 @@ def clean_short(
     is_copy = article is not None and (
         is_copied(answer.line, article) or (has_residue(label) and not article.has(label))
     )
-    if not label or len(label.split()) > max_words or is_clause(label) or is_copy:
+    if (
+        not label
+        or len(label.split()) > max_words
+        or len(_COMMA.findall(label)) >= _MANY
+        or is_clause(label)
+        or is_copy
+    ):
         return "", "unparseable"
     return label, "ok"
 
@@ -98,7 +106,7 @@ def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None
     answer = sentences.after_question(answer)
     literal = find_literal(answer)
     texts = literal_texts(literal.value) if literal else []
-    line = texts[0] if texts else _first_line(answer)
+    line = texts[0] if texts else _first_line(answer, article)
     if is_cut(finish_reason, raw) and answer.endswith(line):
         return ShortAnswer("", "truncated")
     return ShortAnswer(_bare(line, article), "ok", "" if texts else answer, texts)
@@ -146,24 +154,26 @@ def literal_texts(value: Value) -> list[str]:
         return ranked[0][2]
     if not all(isinstance(part, Bare) for _, part in pairs):
         return []
-    shares = [(_share(part.text), key) for key, part in pairs if isinstance(part, Bare)]
+    numbers = [part.text for _, part in pairs if isinstance(part, Bare)]
+    are_ranks = sorted(numbers) == [str(at) for at in range(1, len(numbers) + 1)]
+    shares = [(1.0 if are_ranks else _share(part.text), key) for key, part in pairs if isinstance(part, Bare)]
     return [key for share, key in sorted(shares, key=lambda entry: -entry[0])[:1] if share]
 
 
 def _share(text: str) -> float:
-    """Return the share that a number stands for; a rank or a word is a whole one, so that the first of them stays first."""
+    """Return the share that a number stands for; a word is a whole one, so that the first of them stays first."""
     if text.casefold() in _NO_SHARE:
         return 0.0
-    return float(text.rstrip(" %")) if _FRACTION.fullmatch(text) else 1.0
+    return float(text.rstrip(" %")) if _NUMBER.fullmatch(text) else 1.0
 
 
 def _rank(key: str, part: Value) -> int:
     """Return how far a value is from being the label: its key names one; one does loosely; it may hold one; any; it explains."""
     if _names_label(key):
-        return int(key.casefold() in _VAGUE_KEYS)
+        return (key.casefold() in _CLASS_KEYS) + 2 * (key.casefold() in _VAGUE_KEYS)
     if key.casefold() in words.GLOSS_COLUMNS:
-        return 4
-    return 2 if isinstance(part, Collection) else 3
+        return 5
+    return 3 if isinstance(part, Collection) else 4
 
 
 def _has_share(group: Collection) -> bool:
@@ -178,13 +188,20 @@ def _names_label(key: str) -> bool:
     return any(part in words.LABEL_NOUNS or labels.is_head(part, strong=False) for part in ends)
 
 
-def _first_line(answer: str) -> str:
-    """Return the first line of the first labelled part, or of the whole."""
+def _first_line(answer: str, article: ArticleIndex | None) -> str:
+    """Return the first line of the first labelled part, or of the whole, where that says more of the article."""
     preface, *blocks = labels.split_blocks(sentences.strip_interjection(strip_emphasis(answer)))
     full = [block for block in blocks if any(map(str.isalnum, block.text))]
     answers = [block.text for block in full if block.kind in ("answer", "category")]
     texts = answers or [block.text for block in full]
     announces = labels.opens_preamble(preface.text) or is_clause(preface.text.strip())
+    if (
+        texts
+        and article is not None
+        and article.shares(preface.text.partition("\n")[0])
+        and not article.shares(texts[0])
+    ):
+        texts = [] if not announces else texts
     is_lead = bool(texts) and (announces or bool(answers and preface.text.strip().count("\n") > 1))
     text = preface.text if any(map(str.isalnum, preface.text)) and not is_lead else "".join(texts[:1])
     lines = (line.strip() for line in text.split("\n"))

@@ -22,6 +22,7 @@ Status = Literal[
 _MANY_MORE = re.compile(
     r"(?:and |\+ ?)?\d{1,3} (?:more|others|additional|weitere|autres|más|altri|mais|その他|개 더)(?: \w{1,12})?"
 )
+_PARTS = re.compile(r"[;；\n]|[:：.] ")
 _STILL_TO_DO = re.compile(words.STILL_TO_DO)
 _HEAD_CHARS = 600
 _NO_DATA = {"error", "message", "code", "detail", "type"}  # keys of an object that tells of an error
@@ -37,7 +38,7 @@ def status_of_opening(answer: str, article: ArticleIndex | None) -> Literal["ref
     asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
     if not refuses and (is_no_answer(head) or _denies_phrases(head.strip(" .!\"'()[]<>-*:。"))):
         return "no_answer"
-    if not (refuses or asks) or _holds_list(answer):
+    if not (refuses or asks) or _holds_list(answer, article):
         return None
     if article is not None and article.has_exactly(answer.partition(";")[0].strip()):
         return None
@@ -133,8 +134,10 @@ def _asks_for_article(head: str) -> bool:
     ) and (len(head.split()) > 3 or not head.isascii())
 
 
-def _holds_list(answer: str) -> bool:
-    """Tell whether phrases follow the apology: under a label, in lines with numbers or bullets, or in a literal."""
+def _holds_list(answer: str, article: ArticleIndex | None) -> bool:
+    """Tell whether phrases follow the apology: the article's own, under a label, in marked lines, or in a literal."""
+    if article is not None and sum(article.has(part.strip(" .")) for part in _PARTS.split(answer)) > 1:
+        return True
     if any(block.kind == "answer" and any(map(str.isalnum, block.text)) for block in labels.split_blocks(answer)[1:]):
         return True
     lines = answer.split("\n")
