@@ -210,14 +210,9 @@ class _Reading:
         seen: dict[str, int] = {}  # spelling -> place of its concept
         for phrase in phrases:
             tier, surface = self.article.classify(phrase) if self.article else ("", phrase)
-            bare = _without_particle(phrase)
-            if (
-                tier in ("morphological", "absent")
-                and bare != phrase
-                and self.article
-                and self.article.has_exactly(bare)
-            ):
-                tier, surface = "exact", bare
+            if self.article and tier in ("morphological", "absent"):
+                bare = _without_particle(phrase)
+                tier, surface = ("exact", bare) if bare != phrase and self.article.has_exactly(bare) else (tier, surface)
             if surface != phrase and trim(surface) == surface:
                 phrase = surface
                 self.note("surface")

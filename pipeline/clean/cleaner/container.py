@@ -84,8 +84,9 @@ def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Bl
     finals = [block for block in answers if block.name.startswith("final")]
     if finals:
         return finals[-1:]
-    is_evident = article is not None and _has_any(preface, article) and not any(_has_any(a, article) for a in answers)
-    if not answers or is_evident or _is_list(preface.text):
+    if not answers or _is_list(preface.text):
+        return [preface]
+    if article and _has_any(preface, article) and not any(_has_any(block, article) for block in answers):
         return [preface]
     strong = [block for block in answers if any(labels.is_head(word, strong=True) for word in block.name.split())]
     answers = strong or answers  # Topic: A. Keywords: B, C
@@ -149,7 +150,7 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     if is_prose(line):
         return "", []
     items = without_glosses(split_inline(_without_afterword(line, article), article), article)
-    is_sentence = len(items) > 1 and not SUBJECT.search(line) and COPULA.search(items[-1]) is not None
+    is_sentence = len(items) > 1 and COPULA.search(items[-1]) is not None and not SUBJECT.search(line)
     announced = is_sentence or line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
@@ -162,7 +163,7 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
 def _without_afterword(line: str, article: ArticleIndex | None) -> str:
     """Return the list before a sentence about it: `A, B, C. They cover the place, the event and the cause.` -> `A, B, C`."""
     head, _, rest = line.partition(". ")
-    parts = _parts(head)
+    parts = _parts(head) if rest else []
     is_list = article is not None and len(parts) > 2 and all(article.has(part.strip()) for part in parts[1:])
     return head if is_list and line.endswith((".", "!", "?")) and ";" not in rest else line
 
@@ -182,8 +183,9 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
         for part in paragraphs
         if part in lists or is_bulleted(part) or article.shares(part) or (edges is _LINE_END and ";" in part)
     ]
-    if any(all(article.has(item.strip()) for item in _parts(part)) for part in lists):
-        kept = [part for part in kept if not ends_sentence_inside(part)]  # it thinks aloud
+    calm = [part for part in kept if not ends_sentence_inside(part)]
+    if len(calm) < len(kept) and any(all(article.has(item.strip()) for item in _parts(part)) for part in lists):
+        kept = calm  # the others think aloud
     return "\n".join(kept) if lists and len(kept) < len(paragraphs) else text
 
 

@@ -28,6 +28,7 @@ _PREDICATE = re.compile(r",\s+[a-zß-ÿ]\w*\s|[A-ZÀ-Þ]\S* [a-z]{2,}ed (?!by\b)
 _WORD = re.compile(r"[^\W_ぁ-ヿ一-龥]+(?:['’.-][^\W_]+)*|[ぁ-ヿ一-龥]")
 _HAN_WORD = 2  # characters of Han and kana that stand for a word of other scripts
 _LONG, _SENTENCE = 5, 8  # words: more than most phrases have, as many as a sentence
+_LONG_CHARS = 20  # of one phrase at least, where phrases have more than five words
 _TERSE = 3  # words of most phrases, at most
 _ENOUGH = 2  # phrases of which most are another article's
 
@@ -61,10 +62,11 @@ def doubt(
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
     is_literal = answer[:1] in ("[", "{")
     is_listed = is_literal or _LISTED.search(answer)
-    length = mean(map(_words, phrases))
+    is_long = nothing_is_there or max(map(len, phrases)) > _LONG_CHARS  # to count words takes time
+    length = mean(map(_words, phrases)) if is_long else 0
     are_clauses = nothing_is_there and len(phrases) > 1 and length > _TERSE and not is_literal
     are_clauses = are_clauses and ((length > _TERSE + 1 and not is_listed) or any(_tells(p, article) for p in phrases))
-    if beside_clauses or are_clauses or length > (_SENTENCE if article.script in ("kana", "han") else _LONG):
+    if beside_clauses or are_clauses or length > _SENTENCE or (length > _LONG and article.script not in ("kana", "han")):
         return "clauses"
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
 

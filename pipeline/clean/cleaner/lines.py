@@ -24,6 +24,7 @@ _GLOSSES = tuple(
     )
 )
 _MOST = 20  # items that tell what a list is
+_SIGN = re.compile(r"\s[-–—]|[)）\]］／/=＝]|\d\s*$")
 _DENIED = re.compile(words.NO_MARKS)
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
@@ -134,6 +135,8 @@ def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[
     A dash or a bracket may belong to a name; where every item has one it does not, whatever the article says of the single item.
     """
     written = [item for item in items if item.strip()]
+    if not written or not (_SIGN.search(written[0]) and _SIGN.search(written[-1])):
+        return list(items)
     for form in _GLOSSES if article is not None else _GLOSSES[:1]:
         halves = [match for item in written if (match := form.fullmatch(item))]
         if 1 < len(halves) == len(written):
