@@ -212,7 +212,9 @@ class _Reading:
             tier, surface = self.article.classify(phrase) if self.article else ("", phrase)
             if self.article and tier in ("morphological", "absent"):
                 bare = _without_particle(phrase)
-                tier, surface = ("exact", bare) if bare != phrase and self.article.has_exactly(bare) else (tier, surface)
+                tier, surface = (
+                    ("exact", bare) if bare != phrase and self.article.has_exactly(bare) else (tier, surface)
+                )
             if surface != phrase and trim(surface) == surface:
                 phrase = surface
                 self.note("surface")

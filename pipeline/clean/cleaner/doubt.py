@@ -66,7 +66,12 @@ def doubt(
     length = mean(map(_words, phrases)) if is_long else 0
     are_clauses = nothing_is_there and len(phrases) > 1 and length > _TERSE and not is_literal
     are_clauses = are_clauses and ((length > _TERSE + 1 and not is_listed) or any(_tells(p, article) for p in phrases))
-    if beside_clauses or are_clauses or length > _SENTENCE or (length > _LONG and article.script not in ("kana", "han")):
+    if (
+        beside_clauses
+        or are_clauses
+        or length > _SENTENCE
+        or (length > _LONG and article.script not in ("kana", "han"))
+    ):
         return "clauses"
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
 

@@ -29,26 +29,12 @@ _GLUED_CHANNELS = ("assistantfinal", "assistantcommentary")
 _HEADING = re.compile(rf"\s*[#*_ ]{{0,5}}(?:{_THOUGHT}|{'|'.join(words.THOUGHTS)})[*_: \t]{{0,5}}\n\s*", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 
-_TOKEN = re.compile(
-    r"\[[|｜][^\[\]\s]{1,40}[|｜]\]|<[|｜][^<>\s]{1,40}[|｜]>(?:(?:user|assistant|system|model)\b(?:/\w{1,20})?:?)?|<</?SYS>>"
-    r"|\[/?(?:INST|SYS|EOS|BOS|SEP|CLS|PAD)\]"
-    r"|</?(?:s|eos|bos|pad|unk|start_of_turn|end_of_turn|start_of_text|end_of_text|endoftext|im_start|im_end)>"
-    r"(?:(?:user|assistant|system|model)\b:?)?|\{\{[^{}\n]{0,80}\}\}|\{%[^{}%\n]{0,80}%\}"
-    r"|^[ \t]*(?:Example|예시|예제|例題?|Exemple)[ \t]*\d{1,2}[ \t]*[:.]?[ \t]*$|\Aassistant(?:final)?(?=\n|[^\x00-\x7f]|[A-Z])"
-    r"|###[ \t]*(?:Instruction|Response|Input|Output|Human|User|Assistant|System)s?\b:?",
-    re.IGNORECASE | re.MULTILINE,
-)
+_TOKEN = re.compile(words.TEMPLATE_TOKENS, re.IGNORECASE | re.MULTILINE)
 # A call of a tool: what stands between such tokens is its kind, its name, its arguments.
-_TOOL_TOKEN = re.compile(
-    r"<[|｜][^<>\s]{0,40}(?:tool|func|python_tag)[^<>\s]{0,40}[|｜]>|\[/?(?:TOOL_CALLS?|ARGS|CALL_ID)\]"
-    r"|<\|channel\|>[^<>\n]{0,80}(?:<\|constrain\|>[^<>\n]{0,20})?<\|message\|>"
-)
+_TOOL_TOKEN = re.compile(words.TOOL_TOKENS)
 _SEPARATOR = re.compile(r"(?<=\S)\s*(?:<sep>|\[SEP\]|<\|sep\|>)\s*(?=\S)", re.IGNORECASE)
 _BYTE_BREAK = re.compile(r"<0x0[AD]>")
-_CITATION = re.compile(
-    r"[ \t]*(?:【[^【】\n]{0,40}†[^【】\n]{0,60}】|:contentReference\[[^\[\]\n]{0,40}\](?:\{[^{}\n]{0,20}\})?)"
-    r"|(?<=[^\W_])[ \t]?(?:\[\^?\d{1,3}(?:[,–-] ?\d{1,3})?\]){1,9}(?=[ \t]*(?:[;,；，、|\n.]|$))"
-)
+_CITATION = re.compile(words.CITATIONS)
 _DOUBLE_BRACE = re.compile(r"\s*(\{)\{(?=\s*[\"'])")
 _PLAIN_TOKEN = re.compile(r"\Aassistant|example|exemple|예시|예제|例", re.IGNORECASE)
 _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS|assistant/", re.IGNORECASE)

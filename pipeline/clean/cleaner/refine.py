@@ -19,18 +19,7 @@ from pipeline.clean.cleaner.reject import is_clause, strip_address
 from pipeline.clean.cleaner.split import split_listed, split_semicolons
 from pipeline.clean.cleaner.trim import trim
 
-_SCORE_WORD = r"(?:(?:[^\W\d]|[ _]){1,20}[:=] ?)?"
-_SCORE = re.compile(
-    r"\s*[(\[（{]\s*"
-    + _SCORE_WORD
-    + r"(?:\d{0,3}\.\d+|\d{1,3} ?%|\d{1,3}/\d{1,3}|\d{1,3} ?(?:점|회|번|times|pts?|x|words?|mots?|단어|어절|語))\s*[)\]）}]$"
-    r"|\s*[(\[（{]\s*(?:[^\W\d]|[ _]){1,20}[:=] ?\d{1,3}\s*[)\]）}]$"
-    r"|\s+[(\[（]\s*(?:\d{1,2}|high|medium|low|높음|중간|보통|낮음|상|중|하|高|中|低)\s*[)\]）]$"
-    r"|\s*[:：=|]\s*(?:0?\.\d+|1\.0+|\d{1,3}%|\d{1,3}/\d{1,3}|\d{1,3}점?)$|\s+[-–—,]?\s*(?:0\.\d+|1\.0+|\d{1,3}%|\d{1,2}/10)$"
-    r"|\s*[(\[（](?:[^\W\d]|[ _]){1,20} 0?\.\d+[)\]）]$"
-    r"|\s*,\s*0\.\d+$",
-    re.IGNORECASE,
-)
+_SCORE = re.compile(words.SCORES, re.IGNORECASE)
 _LEADING_SCORE = re.compile(r"[(\[]?(?:0?\.\d+|1\.0+)[)\]]?[\s:|,–—-]{1,3}(?=[^\W\d])")
 _FOOTNOTE = re.compile(r"(?<=[^\W\d_])(?<![ckm]m)[¹²³⁴-⁹⁰]{1,3}$")
 _GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒)\s+")
@@ -42,15 +31,8 @@ _CONJUNCTION = re.compile(
 _SENTENCE = re.compile(r"(?<=[^\s.][.!?])\s+|(?<=[。！？])")
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
 _PLAIN = re.compile(f"[{_LETTERS}][{_LETTERS}0-9]*(?: [{_LETTERS}0-9]+)*")
-_COUNTED = r" (?:두|세|네|다섯|여섯|일곱|\d) ?가지$"
-_JOINED = re.compile(
-    rf"\b(?:and|et|und|sowie|y|e|및|그리고|또는|와|과|등|etc)\b|^(?:および|または|そして)|{_COUNTED}|[一-龥][和与及等]",
-    re.IGNORECASE,
-)
-_OPEN_END = r"(?<=[가-힣A-Za-z0-9]) 등(?:이 있습니다|이 있다|입니다|이다|이 포함됩니다)?$"
-_ET_CETERA = re.compile(
-    rf",? (?:etc|usw|ecc|u\. ?a)\.?$|{_OPEN_END}|(?<=\w)など$|(?<=[一-龥])(?<![平高中初上优優同均对對])等$|{_COUNTED}"
-)
+_JOINED = re.compile(words.JOINED, re.IGNORECASE)
+_ET_CETERA = re.compile(words.OPEN_ENDS)
 _NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
 COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
 SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")

@@ -16,22 +16,15 @@ _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,64}")
 _EN_BYLINE = re.compile(r"(?:By|BY|Par|PAR|Von)(?: (?:[A-ZÀ-Þ][\w'’.-]{0,30},?|and|et|und|,|of|for|with|avec)){2,8}$")
 _WRITERS = r"(?:Senior |Staff |Chief |Political |Sports )?(?:Writer|Reporter|Correspondent|Editor|Journalist)"
 _EN_TITLED = re.compile(rf"(?:[A-ZÀ-Þ][\w'’.-]+ ?){{2,3}}, {_WRITERS}$")
-_RIGHTS = re.compile(r"무단 ?전재|재배포 ?금지|저작권자|all rights reserved|copyright ?[©(]|無断転載", re.IGNORECASE)
+_RIGHTS = re.compile(words.RIGHTS, re.IGNORECASE)
 _PAST_EVENT = re.compile(r"[A-ZÀ-Þ]\S* [a-z]{2,}ed (?!by\b)\S+ \S+")
 _KO_BYLINE_REVERSED = re.compile(r"(?:기자|특파원) ?[:=]? ?([가-힣]{3})$")
 _KO_BYLINE = re.compile(rf"(?:^|[\s=/)\]])([가-힣]{{2,4}}) ?(?:{'|'.join(words.REPORTERS)})(?: ?=)?$")
 _JA_BYLINE = re.compile(r"[一-龥]{4}(?:記者|特派員)$")
-_KO_FINITE = re.compile(
-    r"(?:[가-힣]*(?:니다|한다|된다|는다|없다|있다|이다|했다|됐다|였다|았다|었다|겠다|렸다|졌다|왔다|갔다|켰다|났다|냈다|섰다|않다)"
-    r"|[가-힣]+(?:세요|어요|아요|해요|에요|예요|네요|까요|지요|죠|니까))$"
-)
-_KO_FINITE_LONG = re.compile(
-    r"[가-힣]+(?:간다|진다|킨다|린다|인다|준다|같다|하며|하고|되며|되고|면서|지만|는데|때문에|위해|하여|해서|으며|다며|다고|라고)$"
-)
+_KO_FINITE = re.compile(words.KO_FINITE)
+_KO_FINITE_LONG = re.compile(words.KO_FINITE_LONG)
 _PAST = {chr(code) for code in range(0xAC00, 0xD7A4) if (code - 0xAC00) % 28 == 20}  # syllables that end in ㅆ
-_JA_FINITE = re.compile(
-    r"(?:た|です|ます|ました|ません|でした|だった|である|している|していた|された|されている|した|すると述べた|ください)$"
-)
+_JA_FINITE = re.compile(words.JA_FINITE)
 _JA_PARTICLE = re.compile("[はがをに]|から|まで")
 _SENTENCE_END = re.compile(r"[.!?。！？…]$")
 _STOP_INSIDE = re.compile(r"[.!?]\s")

@@ -19,9 +19,7 @@ Status = Literal[
     "ok", "empty", "refusal", "content_filter", "no_answer", "truncated", "reasoning_exhausted", "language_mismatch", "unparseable",
     "none_in_article", "doubtful", "prompt_echo",
 ]  # fmt: skip
-_MANY_MORE = re.compile(
-    r"(?:and |\+ ?)?\d{1,3} (?:more|others|additional|weitere|autres|más|altri|mais|その他|개 더)(?: \w{1,12})?"
-)
+_MANY_MORE = re.compile(words.MANY_MORE)
 _PARTS = re.compile(r"[;；\n]|[:：.] ")
 _STILL_TO_DO = re.compile(words.STILL_TO_DO)
 _HEAD_CHARS = 600
