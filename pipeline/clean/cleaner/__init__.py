@@ -31,6 +31,7 @@ The status of a reply of which no phrase is left is that of the step that took t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -60,6 +61,7 @@ Classes = Mapping[str, Sequence[str]]
 
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
 _ACRONYM = 5  # letters; WHO is no word of a prompt
+_SLOT = re.compile(r"[\[<{][^\[\]<>{}]{1,30}\s\d{1,2}[\]>}]")  # [phrase 4]
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
 
 
@@ -186,7 +188,7 @@ class _Reading:
     def _phrases_of(self, candidates: list[str]) -> Iterator[str]:
         """Yield the phrases of all candidates, without those that are none. A repeated candidate is refined once."""
         for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
-            if is_damaged(candidate) or (is_sentence(candidate) and not any(sign in candidate for sign in ",;:")):
+            if is_damaged(candidate) or _SLOT.fullmatch(candidate) or _is_lone_sentence(candidate):
                 self.note("not_a_phrase")
                 continue
             for phrase in refine(candidate, self.article):
@@ -301,6 +303,10 @@ def _is_better(phrase: str, other: str, article: ArticleIndex | None) -> bool:
 def _spellings(phrase: str) -> frozenset[str]:
     """Return keys that two phrases share which differ only in case, spacing, number or a Korean particle behind them."""
     return spellings(fold_typography(_without_particle(phrase)).replace("İ", "i"))  # it would fold to two characters
+
+
+def _is_lone_sentence(candidate: str) -> bool:
+    return is_sentence(candidate) and not any(sign in candidate for sign in ",;:")
 
 
 def _without_particle(phrase: str) -> str:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from pipeline.clean.cleaner import labels, markers, sentences
 from pipeline.clean.cleaner.json_answers import chosen_literal, literal_items
 from pipeline.clean.cleaner.labels import Block
-from pipeline.clean.cleaner.lines import category_lines, is_bulleted, split_lines, without_glosses, without_headings
+from pipeline.clean.cleaner.lines import (
+    category_lines,
+    is_bulleted,
+    split_lines,
+    without_glosses,
+    without_headings,
+    without_translations,
+)
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import COPULA, SUBJECT
@@ -42,10 +49,9 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     """Return the candidates of an answer, whichever way it is written."""
     literal, rest = chosen_literal(text)
     if literal is not None and (items := literal_items(literal, article)) is not None:
-        more = [item for other in rest for item in literal_items(other, article) or []]
-        return CandidateList(
-            without_glosses(items + more, article), ["literal"], any(part.cut for part in (literal, *rest))
-        )
+        more = [literal_items(other, article) or [] for other in rest]
+        items = [item for part in without_translations([items, *more], article) for item in part]
+        return CandidateList(without_glosses(items, article), ["literal"], any(part.cut for part in (literal, *rest)))
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = without_headings(sentences.after_question(sentences.after_correction(text)))
     if article is not None and ";" in text:

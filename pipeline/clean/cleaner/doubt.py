@@ -56,7 +56,7 @@ def doubt(
     nothing_is_there = len(absent) == len(phrases)
     # a phrase of short words only begins like no word of four letters, which says nothing of it
     elsewhere = [phrase for phrase in absent if beginnings(phrase) and not article.shares(phrase)]
-    if nothing_is_there and len(elsewhere) >= _ENOUGH and 2 * len(elsewhere) > len(phrases):
+    if nothing_is_there and len(elsewhere) >= _ENOUGH and 3 * len(elsewhere) > 2 * len(phrases):
         return "mostly_elsewhere"
     clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
@@ -73,6 +73,8 @@ def doubt(
         or (length > _LONG and article.script not in ("kana", "han"))
     ):
         return "clauses"
+    if clauses and not is_listed and len(items) > len(phrases) > 1 and _STOP.search(answer):
+        return "prose"  # a sentence, of which a part was taken for no phrase
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
 
 

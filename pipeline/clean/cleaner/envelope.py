@@ -35,6 +35,7 @@ _TOOL_TOKEN = re.compile(words.TOOL_TOKENS)
 _SEPARATOR = re.compile(r"(?<=\S)\s*(?:<sep>|\[SEP\]|<\|sep\|>)\s*(?=\S)", re.IGNORECASE)
 _BYTE_BREAK = re.compile(r"<0x0[AD]>")
 _CITATION = re.compile(words.CITATIONS)
+_ESCAPES = re.compile(r"(?:\\\\?u[0-9a-fA-F]{4}){2}")
 _DOUBLE_BRACE = re.compile(r"\s*(\{)\{(?=\s*[\"'])")
 _PLAIN_TOKEN = re.compile(r"\Aassistant|example|exemple|예시|예제|例", re.IGNORECASE)
 _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS|assistant/", re.IGNORECASE)
@@ -134,6 +135,8 @@ def _single_braces(text: str) -> str:
     """Halve the braces of `{{"keyphrases": [..]}}`, which is an object as a template would have it; read one within a string."""
     if text[:1] == text[-1:] == '"' and '\\"' in text:
         text = unescape(text[1:-1])
+    elif _ESCAPES.search(text) and text.lstrip()[:1] not in ("{", "["):
+        text = unescape(text)
     opened = _DOUBLE_BRACE.match(text)
     if not opened or "}}" not in text:
         return text

@@ -10,7 +10,7 @@ from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
-from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
+from pipeline.clean.cleaner.split import announced_quotes, split_commas, split_inline, split_semicolons
 from pipeline.clean.cleaner.trim import trim
 
 _HEAD, _TAIL = r"(?P<head>.{0,99}?[^\W\d_].{0,99}?)", r"(?P<tail>.{0,99}?[^\W\d_].{0,200}?)"
@@ -29,7 +29,7 @@ _DENIED = re.compile(words.NO_MARKS)
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
 _ASIDE = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])[.。]?\s*")
-_CATEGORY_LINE = re.compile(r"[\s\-*•]*([^\W\d][\w &/]{0,24}?)\**\s*[:：]\s*\**(.*\S)\s*")
+_CATEGORY_LINE = re.compile(r"[\s\-*•]*[\[【]?([^\W\d][\w &/]{0,24}?)\**(?:[\]】]|\s*[:：])\s*\**(.*\S)\s*")
 
 
 def split_lines(lines: list[str], article: ArticleIndex | None) -> tuple[str, list[str]]:
@@ -88,6 +88,7 @@ def category_lines(text: str, article: ArticleIndex | None) -> list[str]:
     The list is empty where the lines are something else.
     """
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
+    lines = lines[1:] if lines and is_clause(lines[0].strip()) else lines
     matches = [match for line in lines if (match := _CATEGORY_LINE.fullmatch(line))]
     if len(matches) < 2 or len(matches) < len(lines):
         return []
@@ -122,6 +123,8 @@ def _split_line(line: str, article: ArticleIndex | None) -> list[str]:
     parts = split_semicolons(line)
     if len(parts) > 1:
         return parts
+    if "」「" in line and len(spans := announced_quotes(line, article)) > 1:
+        return spans
     if line.lstrip().startswith("#"):
         return split_inline(line, article)
     commas = split_commas(line, article)

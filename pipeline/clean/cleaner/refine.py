@@ -181,7 +181,9 @@ def _dash_gloss(head: str, tail: str) -> list[str] | None:
 
 def _is_category(text: str) -> bool:
     bare = text.casefold().strip(" 0123456789.")
-    return bare in words.CATEGORIES or labels.is_head(bare, strong=False) or not any(map(str.isalpha, bare))
+    return (
+        bare in words.CATEGORIES | words.ASIDES or labels.is_head(bare, strong=False) or not any(map(str.isalpha, bare))
+    )
 
 
 def _bracket_gloss(text: str, article: ArticleIndex | None) -> list[str] | None:

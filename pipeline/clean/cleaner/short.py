@@ -82,14 +82,21 @@ def clean_short(
 
 
 def clean_topic(
-    raw: str, article: ArticleIndex | None, constants: Constants, finish_reason: str | None = None, max_words: int = 6
+    raw: str,
+    article: ArticleIndex | None,
+    constants: Constants,
+    finish_reason: str | None = None,
+    max_words: int = 6,
+    other_language: bool = False,
 ) -> tuple[list[str], list[str], Status, list[str]]:
     """Return (phrases, no tiers, status, repairs): a topic may be in other words than its article, so one that shares none with it
-    is flagged (`unsupported`) and stays."""
+    is flagged (`unsupported`) and stays, unless it is in another script and `other_language` was not asked for."""
     label, status = clean_short(
         raw, max_words=max_words, finish_reason=finish_reason, article=article, constants=constants
     )
     unsupported = label and article is not None and not article.shares(label)
+    if unsupported and not other_language and statuses.is_other_language([label], ["absent"], article, None):
+        return [], [], "language_mismatch", []
     return [label] if label else [], [], status, ["unsupported"] if unsupported else []
 
 

@@ -6,9 +6,9 @@ import re
 from itertools import pairwise
 
 from pipeline.clean.cleaner import labels, markers
+from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
-from pipeline.clean.cleaner.vocabulary import COMMA_TAILS, LABEL_NOUNS
 
 _SEMICOLONS = re.compile("[;；﹔؛;]")
 _PIPES = re.compile(r"\s*[|｜¦‖\t]\s*")
@@ -19,7 +19,7 @@ _SPACED = tuple(
 )
 _STOPS = re.compile("[。｡]")
 _HASHTAG = re.compile(r"(?:^|(?<=[\s,;、，]))[#＃](?=[^\W\d])|(?<=\w)#(?=[^\W\d]\w)")
-_CONJUNCTION = re.compile(r"\s(?:and|as well as|et|ainsi que|und|sowie|y|e|및|그리고)\s")
+_CONJUNCTION = re.compile(rf"\s(?:as well as|ainsi que|{words.CONJUNCTIONS})\s")
 _GAPS = re.compile(r"[ \u3000]{3,50}")
 _ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘『「《〈【\[*`])""")
 _QUOTES = tuple("\"'“”‘’«»「」『』《》〈〉")
@@ -38,7 +38,7 @@ _CAME_BEFORE = re.compile(r"[A-ZÀ-Þ][\w'’.-]*,\s*$")
 _CLOSED_BY_SPACE = re.compile(r"""(['"])[ \t]{1,9}(?=['"]\S)""")
 
 _WEAK = (  # what also stands inside names
-    re.compile(r"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:and|et|und|sowie|y|e|및|그리고|와|과)\s|(?<=[가-힣])[와과]\s"
+    re.compile(rf"(?<!\d)[,，]\s*|[,，](?!\d)\s*|[、;；]\s*|\s(?:{words.CONJUNCTIONS}|와|과)\s|(?<=[가-힣])[와과]\s"
                r"|(?<=[一-龥])[和与及](?=[一-龥])"),
     re.compile(r"[/／·ㆍ・|&]"), re.compile(r"\s[-–—]\s"), re.compile(r"(?<=\w)(?<!\bvs)\.\s+"),
 )  # fmt: skip
@@ -81,7 +81,8 @@ def announced_quotes(line: str, article: ArticleIndex | None) -> list[str]:
     if not any(map(str.isalnum, outside)):
         return [match[0][1:-1].strip() for match in spans] if any(map(str.isalnum, "".join(gaps))) else []
     named = any(
-        labels.is_head(word, strong=False) or word in LABEL_NOUNS for word in _ANY_WORD.findall(outside.casefold())
+        labels.is_head(word, strong=False) or word in words.LABEL_NOUNS
+        for word in _ANY_WORD.findall(outside.casefold())
     )
     if not (named or is_clause(line) or (article is not None and not article.shares(outside))):
         return []
@@ -132,7 +133,7 @@ def _has_pair(article: ArticleIndex, left: str, seam: str, right: str) -> bool:
         return False
     if any(left.count(mark) % 2 and right.count(mark) % 2 for mark in "\"'“‘«「『《〈"):
         return True  # the comma stands inside quotes: a title
-    if right.casefold() in COMMA_TAILS or (left[-1].isdigit() and _YEAR.fullmatch(right)):
+    if right.casefold() in words.COMMA_TAILS or (left[-1].isdigit() and _YEAR.fullmatch(right)):
         return True
     return bool(_CAPITAL.match(left) and _CAPITAL.match(right)) and _is_one_name(article.text, joined, left, right)
 

@@ -99,8 +99,8 @@ def is_placeholder(text: str) -> bool:
     tokens = (token.strip("0123456789_.,<>[]{}()\"'#") for token in re.split(r"[-_\s]+", text.casefold()))
     named = [token for token in tokens if token]
     asked = words.ASKED_NOUNS | words.LABEL_NOUNS
-    nouns = sum(token in asked or labels.is_head(token, strong=False) for token in named)
-    return nouns > 0 and nouns + sum(token in words.PLACEHOLDERS for token in named) == len(named)
+    nouns = [token for token in named if token in asked or labels.is_head(token, strong=False)]
+    return bool(nouns) and all(t in nouns or t in words.PLACEHOLDERS or labels.is_label_word(t) for t in named)
 
 
 def _denies_phrases(sentence: str) -> bool:
