@@ -56,7 +56,7 @@ def doubt(
     nothing_is_there = len(absent) == len(phrases)
     # a phrase of short words only begins like no word of four letters, which says nothing of it
     elsewhere = [phrase for phrase in absent if beginnings(phrase) and not article.shares(phrase)]
-    if nothing_is_there and len(elsewhere) >= _ENOUGH and 3 * len(elsewhere) > 2 * len(phrases):
+    if nothing_is_there and len(elsewhere) >= _ENOUGH and 2 * len(elsewhere) > len(phrases):
         return "mostly_elsewhere"
     clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
