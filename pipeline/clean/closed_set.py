@@ -61,7 +61,7 @@ class ClosedSet:
         named = self._named_by(answer.texts or items)
         if not answer.texts and not named:
             named = self._greatest(answer.lines) or self._explained(answer.lines)
-            named = named or self.named_in(answer.line) or self.named_in(answer.lines)
+            named = named or self._every(answer.line) or self._every(answer.lines)
         if len(named) == 1:
             return named[0], "ok"
         if not named and self._other and is_no_answer(answer.line):
@@ -101,12 +101,12 @@ class ClosedSet:
     def _all_named(self, answer: ShortAnswer, repairs: list[str]) -> list[str]:
         """Return the classes that a reply names and does not deny, in the order of the job file."""
         if answer.texts:
-            by_text = list(map(self.named_in, answer.texts))
+            by_text = list(map(self._every, answer.texts))
             if not all(by_text):
                 repairs.append("unknown_class")
             named = {name for names in by_text for name in names}
         else:
-            named = {name for line in answer.lines.split("\n") for name in self.named_in(line)}
+            named = {name for line in answer.lines.split("\n") for name in self._every(line)}
         return [name for name in dict.fromkeys(self._names.values()) if name in named]
 
     def _named_by(self, texts: list[str]) -> list[str]:
@@ -121,7 +121,10 @@ class ClosedSet:
         return [heads[0][0]] if len(heads) == 1 and heads[0][0] and is_clause(heads[0][1].strip()) else []
 
     def named_in(self, text: str) -> list[str]:
-        """Return the classes that a text is, or says the article to belong to."""
+        """Return the classes that a text is, or says the article to belong to; of shares the greatest."""
+        return self._greatest(text) or self._every(text)
+
+    def _every(self, text: str) -> list[str]:
         if (whole := self.get(text)) and not _DENIED_AHEAD.search(text):
             return [whole]
         folding = _folding(text)

@@ -66,15 +66,12 @@ def doubt(
     length = mean(map(_words, phrases)) if is_long else 0
     are_clauses = nothing_is_there and len(phrases) > 1 and length > _TERSE and not is_literal
     are_clauses = are_clauses and ((length > _TERSE + 1 and not is_listed) or any(_tells(p, article) for p in phrases))
-    if (
-        beside_clauses
-        or are_clauses
-        or length > _SENTENCE
-        or (length > _LONG and article.script not in ("kana", "han"))
-    ):
+    are_copied = length > _SENTENCE or (length > _LONG and article.script not in ("kana", "han"))
+    if beside_clauses or are_clauses:
         return "clauses"
-    if clauses and not is_listed and len(items) > len(phrases) > 1 and _STOP.search(answer):
-        return "prose"  # a sentence, of which a part was taken for no phrase
+    is_part = clauses and not is_listed and len(items) > len(phrases) > 1 and _STOP.search(answer)  # of a sentence
+    if is_part or (are_copied and not nothing_is_there):
+        return "prose"
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
 
 
@@ -86,7 +83,7 @@ def _is_prose(
     if is_long and is_copied(answer, article):
         return True
     if absent and len(phrases) == 1 and _words(phrases[0]) >= _LONG - 1:
-        return _words(answer) > _LONG or bool(_STOP.search(answer)) or not article.supports(answer)
+        return True
     if not absent or not _STOP.search(answer):
         return False
     longest, enough = max(map(_words, absent)), len(phrases) >= _TERSE and "," in answer

@@ -109,10 +109,6 @@ class ArticleIndex:
         """Tell whether a content word of the text begins like one of the article's."""
         return not beginnings(text).isdisjoint(self._beginnings)
 
-    def supports(self, text: str) -> bool:
-        """Tell whether each content word of the text begins like one of the article's."""
-        return beginnings(text) <= self._beginnings
-
     @cached_property
     def predicates(self) -> frozenset[str]:
         """Return the words that stand behind an auxiliary in the article."""

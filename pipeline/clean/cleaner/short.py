@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner import vocabulary as words
@@ -162,7 +163,9 @@ def literal_texts(value: Value) -> list[str]:
     if not all(isinstance(part, Bare) for _, part in pairs):
         return []
     numbers = [part.text for _, part in pairs if isinstance(part, Bare)]
-    are_ranks = sorted(numbers) == [str(at) for at in range(1, len(numbers) + 1)]
+    are_ranks = numbers[0] == "1" and all(
+        a.isdecimal() and b.isdecimal() and int(a) < int(b) for a, b in pairwise(numbers)
+    )
     shares = [(1.0 if are_ranks else _share(part.text), key) for key, part in pairs if isinstance(part, Bare)]
     return [key for share, key in sorted(shares, key=lambda entry: -entry[0])[:1] if share]
 
