@@ -142,13 +142,34 @@ def bertopics(vectors: Any) -> Iterator[tuple[int, Any, float]]:
         yield size, labels, seconds + time.process_time() - started
 
 
-def reported(name: str, truth: list[str], labels: Any, seconds: float) -> float:
+class Result(NamedTuple):
+    """AMI over all rows, the share of them without a topic, how many topics."""
+
+    ami: float
+    without: float
+    topics: int
+
+
+def reported(name: str, truth: list[str], labels: Any, seconds: float) -> Result:
     ami = float(adjusted_mutual_info_score(truth, labels))
     without, count = float((labels == NONE).mean()), len(set(labels.tolist()) - {NONE})
     print(
         f"  {name:28}AMI {ami:.3f}  without {without:5.1%}  topics {count:5}  of {len(set(truth)):4}  {seconds:6.1f} s CPU"
     )
-    return ami
+    return Result(ami, without, count)
+
+
+def verdict(own: Result, theirs: list[Result], documents: int, stories: int) -> str:
+    """Return what of the aims is reached, and whether the corpus counts: large, and not too easy for BERTopic's best of five."""
+    best = max(theirs)
+    counts = documents >= 5000 and best.ami < 0.9
+    reached = {
+        "AMI at least BERTopic's best": own.ami >= best.ami,
+        "at most half of its share without": own.without <= best.without / 2,
+        "topics within a factor of 1.5": stories / 1.5 <= own.topics <= stories * 1.5,
+    }
+    words = "; ".join(f"{aim}: {'yes' if value else 'no'}" for aim, value in reached.items())
+    return f"{words} (the corpus {'counts' if counts else 'is a smoke test'}: BERTopic's best {best.ami:.3f})"
 
 
 def compare(name: str, documents: list[Document], with_bertopic: bool) -> None:
@@ -157,16 +178,21 @@ def compare(name: str, documents: list[Document], with_bertopic: bool) -> None:
     truth = [each.story for each in documents]
     print(f"{name}: {len(documents):,} documents, {len(set(truth)):,} stories")
     by_name = spaces(documents)
+    own: dict[str, Result] = {}
     for of, space in by_name.items():
         started = time.process_time()
-        reported(f"labelmill, {of}", truth, ours(space, keys), time.process_time() - started)
+        labels = ours(space, keys)
+        own[of] = reported(f"labelmill, {of}", truth, labels, time.process_time() - started)
     vectors = floats(by_name["joined"])
     started = time.process_time()
     labels = KMeans(len(set(truth)), n_init=1, random_state=0).fit_predict(vectors)
     reported("k-means, true k", truth, labels, time.process_time() - started)
     for of in ("joined", "embedded") if with_bertopic else ():
-        for size, labels, seconds in bertopics(floats(by_name[of])):
+        theirs = [
             reported(f"UMAP + HDBSCAN {size}, {of}", truth, labels, seconds)
+            for size, labels, seconds in bertopics(floats(by_name[of]))
+        ]
+        print(f"  {of}: {verdict(own[of], theirs, len(documents), len(set(truth)))}")
 
 
 def main() -> None:

@@ -22,9 +22,12 @@ from pipeline import runner
 from pipeline.core import plugins
 from pipeline.core.embedder import EmbeddedText
 from pipeline.core.errors import ConfigError, InputError, ModelError, Paused
+from pipeline.core.shards import read_order
+from pipeline.engines.steps import DONE
 from pipeline.job.run_options import RunOptions
 from pipeline.job.topic_options import EmbedderSpec, TopicOptions
 from pipeline.job.workspace import Workspace
+from pipeline.topics import stage
 from pipeline.topics.embedders import embedded, openai
 from pipeline.topics.vectors import quantised
 from tests.conftest import ROOT, JobMaker, command, work_of
@@ -233,6 +236,8 @@ def test_vectors_are_quoted_paid_and_told(make_job: JobMaker, endpoint: Embeddin
     assert 0 < quoted["least_usd"] <= spent(work) <= quoted["most_usd"]
     assert f"vectors ${letters / 1000:,.4f}" in command("status", path).stdout
     assert json.loads(command("report", path, "--json").stdout)["topics_cost"]["vectors"]["cost_usd"] == spent(work)
+    raised = work_of(path, "topics.embed.budget_usd=999", "topics.embed.limits.concurrency=3")
+    assert stage.state(raised, read_order(work.articles)) == DONE
     again = json.loads(command("topics", path, "--quote", "--json").stdout)["vectors"]
     assert (again["texts"], again["most_usd"], again["paid_usd"]) == (0, 0, spent(work))
 

@@ -118,19 +118,25 @@ def quote(estimate: Quote) -> None:
 
 def topic_quote(estimate: TopicQuote) -> None:
     """Print what topics are still to cost: vectors of an endpoint, names by a model."""
+    notes = list(estimate.notes)
     if vectors := estimate.vectors:
-        print(
-            f"vectors: {vectors.texts:,} texts have none; {vectors.requests:,} requests to {', '.join(vectors.models)}"
+        models, paid = (
+            ", ".join(vectors.models),
+            f"; paid already: ${vectors.paid_usd:,.4f}" if vectors.paid_usd else "",
         )
-        print(f"  tokens   {vectors.tokens:,}, at most {vectors.most_tokens:,}")
-        if vectors.least_usd is not None:
+        print(f"vectors: {vectors.texts:,} texts have none; {vectors.requests:,} requests to {models}{paid}")
+        if vectors.texts:
+            print(f"  tokens   {vectors.tokens:,}, at most {vectors.most_tokens:,}")
+            notes = [*vectors.notes, *notes]
+        if vectors.texts and vectors.least_usd is not None:
             print(f"  price    ${vectors.least_usd:,.4f}, at most ${vectors.most_usd:,.4f}")
-        if vectors.paid_usd:
-            print(f"paid already: ${vectors.paid_usd:,.4f}")
-    if estimate.names:
-        print("names of topics, each of them an article of a job of their own:")
-        quote(estimate.names)
-    for note in (*(estimate.vectors.notes if estimate.vectors else ()), *estimate.notes):
+    if names := estimate.names:
+        print(
+            f"names of topics: {names.to_ask:,} are to be asked for{', each an article of a job within' if names.to_ask else ''}"
+        )
+        if names.to_ask:
+            quote(names)
+    for note in notes:
         print(f"note: {note}")
 
 

@@ -31,6 +31,7 @@ _log = logging.getLogger("labelmill.topics")
 VERSION = 1
 _OUTGROWN = 3  # times the articles of the last fit
 CHANGED = 0.2  # the share of a topic's members from which on it is described and named anew
+_OF_ASKING = {"headers", "limits", "budget_usd", "prices"}  # options of an embedder that change no vector
 _GROUPING = ("neighbours", "nr_topics", "min_size", "max_unassigned", "sample", "seed")
 
 
@@ -50,7 +51,8 @@ class _Stage:
         """What the tables are made of: the articles, the options, and everything that happened to topics."""
         inputs = [self.work.filter_output.digest(shard) for shard in self.shards]
         options = in_key(self.options, mode="json", exclude={"embed", "names", "publish", "drop"})
-        embedders = [in_key(each, mode="json") for each in self.work.config.embedder_options]  # keys are masked
+        given = self.work.config.embedder_options
+        embedders = [in_key(each, mode="json", exclude=_OF_ASKING) for each in given]  # keys are masked
         log = file_digest(self.log.path) if self.log.path.exists() else None
         return digest_of([VERSION, inputs, options, embedders, sorted(self.options.drop), log])
 
