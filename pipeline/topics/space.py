@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.topics.threads import cores, one_thread
 from pipeline.topics.vectors import Matrix, quantised
 
-_ROWS, _COLUMNS = 512, 8192  # of a block of products
+_ROWS, _COLUMNS, _PRODUCTS = 512, 8192, 2**22  # of a block of products
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -56,9 +56,10 @@ class Space:
     def blocks(self, other: Space) -> Iterator[tuple[slice, Floats]]:
         """Yield the similarities with all rows of a small space, some rows at a time."""
         theirs = _floats(other)
+        step = min(_COLUMNS, max(_ROWS, _PRODUCTS // max(len(other), 1)))
         with one_thread():
-            for begin in range(0, len(self), _COLUMNS):
-                rows = slice(begin, begin + _COLUMNS)
+            for begin in range(0, len(self), step):
+                rows = slice(begin, begin + step)
                 yield rows, _products(_floats(self.take(rows)), theirs)
 
 
