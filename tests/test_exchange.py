@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.contracts import Filter
 from pipeline.core.errors import InputError
 from pipeline.core.exchange import ROW, Exchange, Verdicts, bucket_of, hashes, repeats
+from pipeline.core.options import Options
+from pipeline.core.shards import Output
+from pipeline.filter import folding as filter_folding
 from pipeline.job.takedowns import Takedowns
 from pipeline.job.workspace import Workspace
 from pipeline.split.groups import find_groups
 from pipeline.split.minhash import NUMBERS
 from pipeline.split.stored_signatures import StoredSignatures
-from tests.conftest import ROOT, JobMaker, rows, run, work_of, write_jsonl
+from tests.conftest import ROOT, JobMaker, article, rows, run, work_of, write_jsonl
 
 KEYED = pa.schema([ROW, ("key", pa.string())])
 LITTLE = {"type": "local", "memory": 2**20}  # buckets of 64 kB
@@ -273,3 +277,34 @@ def test_the_split_is_the_same_in_buckets_as_in_memory(make_job: JobMaker) -> No
     groups = {row["group_id"] for row in rows(work, "train") + rows(work, "eval")}
     assert 40 < len(groups) < 60
     assert {row["reason"] for row in rows(work, "train", rejected=True)} >= {"near_copy_of_benchmark"}
+
+
+class BothWays(Filter):
+    """A filter of somebody else that compares by a column, with a name that we use ourselves, and by a fold of its own."""
+
+    columns = pa.schema([("row", pa.dictionary(pa.int32(), pa.string()))])
+    unique: ClassVar[dict[str, str]] = {"row": "same_row"}
+
+    def decide(self, articles: pa.Table) -> tuple[Any, Any]:
+        return [None] * articles.num_rows, {}
+
+    def fold(self, columns: pa.Table) -> dict[int, tuple[str, str]]:
+        return {row: ("last", id) for row, id in enumerate(columns.column("id").to_pylist()) if id == "d"}
+
+
+def test_a_filter_may_compare_and_fold(make_job: JobMaker) -> None:
+    work = work_of(make_job([article(1)]))
+    column = pa.array(["x", "y", "x", "z"]).dictionary_encode()
+    for shard, values in (("a", column.slice(1, 3)), ("b", column.slice(0, 1))):
+        ids = pa.array(["b", "c", "d"] if shard == "a" else ["e"])
+        rows = pa.table({"id": ids, "stop": pa.nulls(len(ids), pa.int64()), "row": values})
+        work.articles.write(shard, "", {}, Output(rows.select(["id"])), 0.0)
+        work.decisions.write(shard, "", {}, Output(rows.select(["stop", "row"])), 0.0)
+    with filter_folding.folded(work, ["a", "b"], [BothWays], lambda position: BothWays(Options())) as drops_of:
+        assert (drops_of("a"), drops_of("b")) == ({2: ("last", "d")}, {0: ("same_row", "same as c")})
+
+
+def test_values_that_no_text_stands_for_are_told() -> None:
+    assert len(set(hashes(pa.array([1.5, 2.5, None])).tolist())) == 3
+    with pytest.raises(InputError, match="compare a text of them"):
+        hashes(pa.array([[1], [2]]))

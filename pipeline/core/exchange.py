@@ -149,6 +149,7 @@ class Buckets:
                 for batch in rows.slice(bounds[bucket], bounds[bucket + 1] - bounds[bucket]).to_batches():
                     self._file.write(batch.serialize())
                 places[bucket + 1] = self._file.tell()
+            self._file.flush()  # here, where a full disk has a line of its own
         self._places.append(places)
         self.written += int(places[-1] - begin)
 
@@ -201,12 +202,27 @@ def bucket_of_hash(key_hashes: Hashes, count: int) -> Numbers:
 
 
 def hashes(keys: pa.ChunkedArray | pa.Array) -> Hashes:
-    """Return a hash of each value, the same on every machine; what is neither text nor bytes is hashed as it is printed."""
+    """Return a hash of each value, the same on every machine; what is neither text nor bytes is hashed as it is printed.
+
+    Raises InputError for values that no text stands for (lists, objects).
+    """
+    array = _plain(keys)
+    parts = [_hashes(array.slice(start, _AT_ONCE)) for start in range(0, len(array), _AT_ONCE)]
+    return np.concatenate([np.zeros(0, np.uint64), *parts])
+
+
+def _plain(keys: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return keys in one array of values: a dictionary's codes are in no order of theirs."""
     array = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
-    is_printed = pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_boolean(array.type)
-    array = (array.cast(pa.string()) if is_printed else array).cast(pa.large_binary())
-    if not len(array):
-        return np.zeros(0, np.uint64)
+    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
+
+
+def _hashes(array: pa.Array) -> Hashes:
+    try:
+        is_bytes = any(is_one(array.type) for is_one in _OF_BYTES)
+        array = (array if is_bytes else array.cast(pa.string())).cast(pa.large_binary())
+    except pa.ArrowNotImplementedError as error:
+        raise InputError(f"rows cannot be compared by values of type {array.type}; compare a text of them") from error
     _, offsets, data = array.buffers()
     bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     begin, end = int(bounds[0]), int(bounds[-1])
@@ -219,6 +235,8 @@ def hashes(keys: pa.ChunkedArray | pa.Array) -> Hashes:
 
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
+_OF_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+_AT_ONCE = 2**14  # values: powers are kept for so many
 _POWERS: dict[int, Hashes] = {}
 
 
@@ -253,7 +271,7 @@ def repeats(parts: Iterator[pa.Table], key: str) -> Iterator[tuple[pa.Table, pa.
 
 def first_occurrences(keys: pa.ChunkedArray) -> Numbers:
     """Return for each row the number of the first row with the same key; a null is like no other row."""
-    array = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+    array = _plain(keys)
     codes = array.dictionary_encode().indices
     numbers = np.asarray(codes.fill_null(-1), dtype=np.int64)
     rows = np.arange(len(numbers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,7 @@ def folded(
         dropped = np.zeros(sum(sizes), bool)
         for position in folding:
             rows = _Rows(work, shards, sizes, classes[position], position, dropped)
-            by_itself = classes[position].fold is not Filter.fold
-            for drops in _by_fold(rows, made(position)) if by_itself else _by_unique(rows, work):
+            for drops in chain(_by_unique(rows, work), _by_fold(rows, made(position))):
                 dropped[drops.column("row").to_numpy()] = True
                 verdicts.add(drops)
         yield lambda shard: _as_dict(verdicts.of(numbers[shard]))
@@ -54,8 +53,8 @@ class _Rows:
     position: int
     dropped: np.ndarray[Any, np.dtype[np.bool_]]
 
-    def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield for each shard `row`, `id`, `stop` and these columns."""
+    def tables(self, columns: Sequence[str]) -> Iterator[tuple[pa.Array, pa.Table]]:
+        """Yield for each shard the numbers of its rows, and `id`, `stop` and these columns."""
         starts = np.cumsum([0, *self.sizes])
         for shard, (begin, end) in zip(self.shards, pairwise(starts.tolist()), strict=True):
             decisions = self.work.decisions.read(shard, ["stop", *columns])
@@ -63,46 +62,50 @@ class _Rows:
             stays = pc.fill_null(pc.greater(stop, self.position), True)
             stays = pc.and_(stays, pa.array(~self.dropped[begin:end]))
             ids = self.work.articles.read(shard, ["id"]).column("id")
-            table = pa.table([np.arange(begin, end), ids], names=["row", "id"])
-            for name in decisions.column_names:
-                table = table.append_column(name, decisions.column(name))
-            yield table.filter(stays)
+            yield (
+                pa.array(np.arange(begin, end)).filter(stays.combine_chunks()),
+                decisions.add_column(0, "id", ids).filter(stays),
+            )
 
 
 def _by_fold(rows: _Rows, row_filter: Filter) -> Iterator[pa.Table]:
     """Yield what a filter says that looks at all rows at once: they are in memory."""
-    table = pa.concat_tables(list(rows.tables(sorted(rows.filter.columns.names))))
-    numbers = table.column("row").to_numpy()
-    drops = row_filter.fold(table.drop_columns(["row"]))
-    found = [(int(numbers[row]), *why) for row, why in drops.items()]
-    columns = zip(*found, strict=True) if found else [[]] * len(_VERDICT)
+    if rows.filter.fold is Filter.fold or not rows.shards:
+        return
+    numbers, tables = zip(*rows.tables(sorted(rows.filter.columns.names)), strict=True)
+    numbers_of = pa.chunked_array(numbers).to_numpy()
+    drops = [(int(numbers_of[row]), *why) for row, why in row_filter.fold(pa.concat_tables(tables)).items()]
+    columns = zip(*drops, strict=True) if drops else [[]] * len(_VERDICT)
     yield pa.table([list(column) for column in columns], schema=_VERDICT)
 
 
 def _by_unique(rows: _Rows, work: Workspace) -> Iterator[pa.Table]:
     """Yield what has the value of an earlier row in one of the columns of `unique`, column by column; all are read once."""
     exchange, columns = work.exchange, rows.filter.unique
+    if not columns:
+        return
     count = exchange.count(sum(rows.sizes), _KEY_BYTES)
     with ExitStack() as stack:
         buckets = {
-            name: stack.enter_context(exchange.buckets(_key_schema(rows.filter.columns.field(name)), count))
+            name: stack.enter_context(exchange.buckets(_key_schema(rows.filter.columns.field(name).type), count))
             for name in columns
         }
-        for table in rows.tables(sorted(columns)):
-            for name in columns:
-                keys = table.select(["row", "id", name]).filter(table.column(name).is_valid())
-                buckets[name].add(keys, bucket_of(keys.column(name), count))
+        for numbers, table in rows.tables(sorted(columns)):
+            for name, of_one in buckets.items():
+                keys = pa.table([numbers, table.column("id"), table.column(name)], schema=of_one.schema)
+                keys = keys.filter(keys.column("key").is_valid())
+                of_one.add(keys, bucket_of(keys.column("key"), count))
         for name, reason in columns.items():
             for bucket in range(count):
                 there = (
                     part.filter(pa.array(~rows.dropped[part.column("row")])) for part in buckets[name].parts(bucket)
                 )
-                for later, first in repeats(there, name):
+                for later, first in repeats(there, "key"):
                     yield _verdicts(later.column("row"), reason, first.column("id"))
 
 
-def _key_schema(field: pa.Field) -> pa.Schema:
-    return pa.schema([ROW, ("id", pa.string()), field])
+def _key_schema(of_keys: pa.DataType) -> pa.Schema:
+    return pa.schema([ROW, ("id", pa.string()), ("key", of_keys)])
 
 
 def _verdicts(rows: pa.ChunkedArray, reason: str, ids: pa.ChunkedArray) -> pa.Table:

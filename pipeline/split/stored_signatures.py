@@ -29,6 +29,7 @@ class StoredSignatures:
         with exchange.room():
             for block in _chosen(blocks, rows):
                 self._file.write(block.tobytes())
+            self._file.flush()  # here, where a full disk has a line of its own
 
     def __enter__(self) -> StoredSignatures:
         return self
