@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pipeline import runner
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.files import file_digest
 from pipeline.core.objects import look_again, looked_at, path_of
+from pipeline.core.parquet import read_parquet, write_parquet
 from tests.conftest import JobMaker, article, command, rows, run, write_jsonl
 from tests.object_store import BUCKET, Request, Store
 from tests.program import Program
@@ -87,14 +90,8 @@ def test_a_job_is_the_same_wherever_its_tables_lie(make_job: JobMaker, tmp_path:
         assert rows(there, table, rejected=True) == rows(here, table, rejected=True)
     states = runner.states(there)
     assert states == runner.states(here) and set(states.values()) == {"done"}
-
-
-@pytest.mark.slow
-def test_what_is_done_is_not_written_again(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
-    path = job(make_job, tmp_path)
-    run(path, AT_STORE)
     store.asked.clear()
-    run(path, AT_STORE)
+    run(path, AT_STORE)  # what is done is not written again
     assert {target.rpartition("/")[2] for _, target in store.writes()} == {
         "_order.json",
         "_sources.json",
@@ -111,6 +108,20 @@ def test_listings_are_read_to_their_end(make_job: JobMaker, tmp_path: Path, stor
     assert any("continuation-token" in target for _, target in store.asked)
     assert but_news(in_store(store)).keys() == but_news(on_disk(here.path)).keys()
     assert set(runner.states(work).values()) == {"done"}
+
+
+def test_what_goes_wrong_while_a_shard_is_read_is_not_taken_for_damage(store: Store) -> None:
+    file, table = path_of(f"s3://{BUCKET}/job/labels/a.parquet"), pa.table({"id": ["a"] * 9, "n": range(9)})
+    assert write_parquet(file, table, table.schema) == file_digest(file)
+    store.fails = lambda request: "denied" if request[0] == "GET" else None
+    for read in (partial(read_parquet, file, ["id"]), partial(read_parquet, file)):
+        with pytest.raises(InputError, match=r"a\.parquet: access denied"):
+            read()
+    store.fails = lambda _: None
+    assert read_parquet(file, ["n"]).column("n").to_pylist() == list(range(9))
+    file.unlink()
+    with pytest.raises(InputError, match=r"a\.parquet: not there; run the stage that writes it first"):
+        read_parquet(file)
 
 
 # --- faults ---
@@ -152,6 +163,30 @@ def test_kill_9_in_the_middle_of_a_write(make_job: JobMaker, tmp_path: Path, sto
     store.fails = lambda _: None
     run(path, AT_STORE)
     assert but_news(in_store(store)) == but_news(on_disk(here.path))
+
+
+@pytest.mark.slow
+def test_a_version_is_there_whole_or_not_at_all(make_job: JobMaker, tmp_path: Path, store: Store) -> None:
+    path = job(make_job, tmp_path, tables=f"s3://{BUCKET}/some/prefix")
+    store.fails = lambda request: (
+        "denied" if request[0] == "PUT" and request[1].endswith("train-00000.parquet") else None
+    )
+    assert command("run", path).returncode == 1
+    assert (
+        "versions/1.0.0/manifest.json" not in in_store(store) and not (tmp_path / "jobs/test/versions/1.0.0").exists()
+    )
+    store.fails = lambda _: None
+    assert command("run", path).returncode == 0
+    version = {
+        f"versions/{name}": content for name, content in on_disk(tmp_path / "jobs" / "test" / "versions").items()
+    }
+    there = {name: content for name, content in in_store(store).items() if name.startswith("versions/")}
+    assert there == version and len(there) >= 5
+    sent = [target.rpartition("/")[2] for method, target in store.asked if method == "PUT" and "/versions/" in target]
+    assert sent[-1] == "manifest.json"
+
+    shutil.rmtree(tmp_path / "jobs" / "test" / "versions")
+    assert "another version has this number there" in command("run", path, "--set", "publish.licence=mit").stderr
 
 
 def at_write(counted: Iterator[int], number: int, outcome: str, running: list[Program], request: Request) -> str | None:

@@ -94,6 +94,11 @@ class ObjectPath:
         with self._errors():
             return cast(bytes, self._system.cat_file(self.path, start=start, end=end))
 
+    def upload(self, file: Path) -> None:
+        """Write the object from a file, in parts where it is large: it is there when all of them are."""
+        with self._errors():
+            self._system.put_file(str(file), self.path)
+
     def write_bytes(self, data: bytes) -> None:
         """Write the object: whole, or it stays as it was."""
         try:

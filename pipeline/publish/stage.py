@@ -8,11 +8,13 @@ from typing import Any
 
 from pipeline.core.errors import GateStopped, HubError, InputError
 from pipeline.core.hints import with_job
+from pipeline.core.objects import ObjectPath
 from pipeline.job import label_table, takedowns
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.publish import (
     card,
+    elsewhere,
     planning,
     release,
     release_log,
@@ -46,6 +48,8 @@ def run(work: Workspace, options: RunOptions, others: OtherStages) -> str:
     if work.config.publish.to == "hub":
         return _to_hub(work, Hub(str(work.config.publish.repo)), options, others)
     path = _prepare(work, store.latest(work.versions), True, options, others)
+    if isinstance(work.tables, ObjectPath) and store.is_pending(path):
+        elsewhere.put(path, work.tables / "versions" / store.read_manifest(path)["version"])
     return _released(work, path).name
 
 
