@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.collect import charsets
 from pipeline.core.text import folding, language, token_columns
 from pipeline.core.text.folding import fold_space, form_utf8
 from pipeline.core.text.tokens import column_counter, encoding_counter
@@ -94,6 +96,33 @@ def test_a_column_of_other_words_is_counted_text_by_text_and_so_are_the_next() -
 def test_the_form_of_a_text_is_that_of_its_words(text: str) -> None:
     form = unicodedata.normalize("NFKC", text)
     assert form_utf8(text.encode()).decode() == (text if form is text else fold_space(form))
+
+
+def test_white_space_is_folded_wherever_it_is() -> None:
+    for code in range(0x110000):
+        if chr(code).isspace() and chr(code) != " ":
+            assert not chr(code).isprintable() and fold_space(f"a{chr(code)}b") == "a b"
+    for text in ("", " ", "a", " a", "a ", "a  b", "a b", "한 글", "a\x00b", "a\u200bb", "a\ud800 b"):
+        assert fold_space(text) == " ".join(text.split())
+
+
+def test_a_text_that_cannot_be_misread_is_told_sooner() -> None:
+    draw, letters = random.Random(3), "가나한글Ã¤ë¹ì„œìš¸“”’–éü한" + "a " * 20
+    misread = "서울시는 올해 봄부터 시민에게 항구를".encode().decode("latin-1")
+    kinds = set()
+    for _ in range(1500):
+        some = "".join(draw.choices(letters, k=draw.randint(0, 150)))
+        text = some + misread[: draw.randint(0, 90)] * draw.randint(0, 3)
+        beyond, most = charsets._beyond_and_bytes(text)
+        runs = charsets._BYTES_AS_LETTERS.findall(text)
+        assert beyond == sum(character > "\x7f" for character in text) and most >= sum(map(len, runs))
+        kinds.add(charsets.mojibake(text))
+    assert kinds >= {None, "utf-8"}
+    assert {
+        chr(code).encode()[0]
+        for code in range(0x80, 0x3000)
+        if re.match(charsets._BYTES_AS_LETTERS.pattern[:-4], chr(code))
+    } == set(b"\xc2\xc3\xc5\xc6\xcb\xe2")
 
 
 def test_characters_that_are_left_alone_change_nowhere() -> None:

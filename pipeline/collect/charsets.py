@@ -36,6 +36,9 @@ _MOST_MISFITS = 0.4  # of the bytes beyond ASCII of a page that is mixed
 _WORDS_BEYOND = re.compile(rb"[\x80-\xff]{3,}")  # Russian, Greek, Arabic; in French or Czech such bytes stand alone
 _LATIN = re.compile("[\u0080-\u024f]")
 _BYTES_AS_LETTERS = re.compile("[\x80-\xffŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]{2,}")
+# all bytes of UTF-8 but those that begin a character beyond ASCII, and but those that begin one of `_BYTES_AS_LETTERS`
+_NO_BEGINNINGS = bytes(range(0xC0))
+_NO_BYTES_AS_LETTERS = bytes(byte for byte in range(0x100) if byte not in b"\xc2\xc3\xc5\xc6\xcb\xe2")
 _MOJIBAKE_CHARS = 4000  # of a text, that are looked at
 _LEAST_MISREAD = 0.01  # letters that come out, of all characters: English whose quotes alone are broken can be read
 _LEAST_FREQUENT = 0.15  # share of frequent characters; wrong encodings of real pages stay below 0.04
@@ -254,8 +257,10 @@ def mojibake(text: str) -> str | None:
     if text.isascii():
         return None
     head = text[:_MOJIBAKE_CHARS]
+    beyond, most = _beyond_and_bytes(head)
+    if most <= 3 or most < _LEAST_MISREAD * len(head) or 2 * most < beyond:
+        return None  # as below, and told sooner
     runs = _BYTES_AS_LETTERS.findall(head)
-    beyond = sum(1 for character in head if character > "\x7f")
     if 2 * sum(map(len, runs)) < beyond:
         return None  # Hangul, Cyrillic, ...: what cannot be a byte
     misread = b" ".join(filter(None, map(_as_bytes, runs)))
@@ -268,6 +273,12 @@ def mojibake(text: str) -> str | None:
         if len(letters) >= _LEAST_MISREAD * len(head) and len(letters) > max(3, misfits) and is_running:
             return name
     return None
+
+
+def _beyond_and_bytes(text: str) -> tuple[int, int]:
+    """Return how many characters are beyond ASCII, and how many of them, at most, may be bytes that were taken for letters."""
+    data = text.encode("utf-8", "surrogatepass")
+    return len(data.translate(None, _NO_BEGINNINGS)), len(data.translate(None, _NO_BYTES_AS_LETTERS))
 
 
 def _as_bytes(run: str) -> bytes:

@@ -14,6 +14,7 @@ from pipeline.core.types import ARTICLE_COLUMNS, Article, BadRow, GivenText, Raw
 from pipeline.job.config import SourceOptions
 
 _NO_TEXT = {"none", "null", "nan"}
+_LONGEST_NO_TEXT = max(map(len, _NO_TEXT))
 # What Excel shows of a formula without a result, in its own files and in CSV that it wrote.
 _EXCEL_ERRORS = {
     "#N/A",
@@ -119,7 +120,7 @@ def _no_body(text: Any, raw: RawRow, options: SourceOptions) -> tuple[str | None
     folded = text.strip()
     if not folded:
         return "empty_text", ""
-    if folded.lower() in _NO_TEXT or folded in _EXCEL_ERRORS:
+    if (len(folded) <= _LONGEST_NO_TEXT and folded.lower() in _NO_TEXT) or folded in _EXCEL_ERRORS:
         return "none_text", f"the text is {folded!r}"
     return None, ""
 

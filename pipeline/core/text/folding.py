@@ -13,6 +13,9 @@ _UNSTABLE = re.compile(f"[^{_STABLE}]")
 
 def fold_space(text: str) -> str:
     """Make each run of white space (Unicode's, line ends included) one space, with none at the edges."""
+    # no white space is printable but the space of ASCII; to see that there is nothing to fold takes a fifth of folding
+    if text.isprintable() and "  " not in text and text[:1] != " " != text[-1:]:
+        return text
     return " ".join(text.split())
 
 
