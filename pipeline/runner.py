@@ -173,9 +173,9 @@ def other_stages(work: Workspace) -> planning.OtherStages:
         with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
             yield ledger
 
-    def near_eval(signed: Iterable[pa.Table], is_eval: assignment.Flags) -> assignment.Flags:
-        signatures = assignment.signatures_of(signed, len(is_eval))
-        return assignment.near_eval(signatures, is_eval, work.config.split.similarity, work.exchange)
+    def near_eval(signed: Callable[[], Iterable[pa.Table]], is_eval: assignment.Flags) -> assignment.Flags:
+        options = work.config.split
+        return assignment.near_eval(lambda: assignment.blocks_of(signed()), is_eval, options.similarity, work.exchange)
 
     return planning.OtherStages(spending, near_eval)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.text.folding import fold_case
-from pipeline.split.assignment import near_eval
+from pipeline.split import assignment
 from pipeline.split.groups import groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
 from tests.conftest import JobMaker, article, command, rows, run, write_jsonl
@@ -111,7 +112,7 @@ def job(make_job: JobMaker, tmp_path: Path) -> Job:
 
 
 @pytest.mark.parametrize("copies", [0, 1, 12, 300])
-def test_rows_like_eval_are_those_of_a_group_with_both(copies: int) -> None:
+def test_rows_like_eval_are_those_of_a_group_with_both(copies: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked first, whether any row may be like one of eval, takes none away, templates and chains included."""
     draw = np.random.default_rng(copies)
     table = draw.integers(0, 2**16, (600, NUMBERS), np.uint16)
@@ -122,7 +123,10 @@ def test_rows_like_eval_are_those_of_a_group_with_both(copies: int) -> None:
         is_eval = draw.random(600) < share
         group = groups(table, 0.6)
         with_eval = np.isin(group, group[is_eval]) & ~is_eval
-        assert near_eval(table, is_eval, 0.6).tolist() == with_eval.tolist()
+        for rows_at_once in (7, 10_000):  # signatures come in blocks, and are looked at in parts of so many
+            monkeypatch.setattr(assignment, "_AT_ONCE", rows_at_once)
+            blocks = partial(np.array_split, table, 9)
+            assert assignment.near_eval(blocks, is_eval, 0.6).tolist() == with_eval.tolist()
         assert may_meet(table, is_eval, 0.6) or not with_eval.any()
     apart = np.arange(600) < 100
     assert copies or not may_meet(table, apart, 0.6)

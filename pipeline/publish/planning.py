@@ -48,11 +48,11 @@ class OtherStages:
     """What publishing needs of other stages; who wires them hands it in.
 
     `spending` opens label's ledger, to be asked what the requests of some keys took; `near_eval` is split's: of rows with the
-    `signature`s in some tables, and whether each is eval, those that are not and are like one that is.
+    `signature`s in tables, which may be read again, and whether each is eval, those that are not and are like one that is.
     """
 
     spending: Callable[[], AbstractContextManager[Spending]]
-    near_eval: Callable[[Iterable[pa.Table], Flags], Flags]
+    near_eval: Callable[[Callable[[], Iterable[pa.Table]], Flags], Flags]
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,10 @@ def _index(
     # numbers and dictionaries only, 120 bytes a row: a million rows fit in memory, their texts never do
     index = pa.concat_tables(tables).unify_dictionaries()
     is_eval = np.asarray(pc.equal(index.column("split"), "eval"), dtype=bool)  # looked at anew, whatever the split says
-    near = others.near_eval(_signatures(work, index, [table.num_rows for table in tables[1:]]), is_eval)
+    counts = [table.num_rows for table in tables[1:]]
+    near = others.near_eval(lambda: _signatures(work, index, counts), is_eval)
     return (
-        index.append_column("near", pa.array(near.astype(np.int64))),
+        index.append_column("near", pa.array(near.astype(np.uint8))),
         tallies.sums,
         dict(sample.counts.most_common()),
         shared,
@@ -206,12 +207,12 @@ def _with_history(index: pa.Table, compared: diff.Comparison, before: pa.Table, 
     old = {name: before.column(name).take(published).cast(pa.string()) for name in ("source", "added_in", "changed_in")}
     now = pa.scalar(version)
     changed_in = pc.if_else(pa.array(compared.changed), now, old["changed_in"])
-    index = index.append_column("added_in", old["added_in"].fill_null(now))
-    index = index.append_column("changed_in", changed_in.fill_null(now))
+    index = index.append_column("added_in", old["added_in"].fill_null(now).dictionary_encode())
+    index = index.append_column("changed_in", changed_in.fill_null(now).dictionary_encode())
     files = data_files.files_of_rows(index.column("split"), compared, before)
     index = index.append_column("file", pa.array(files, pa.int32()))
     source = pc.if_else(pa.array(compared.changed), index.column("source").cast(pa.string()), old["source"])
-    return index.set_column(index.schema.get_field_index("source"), "source", source)
+    return index.set_column(index.schema.get_field_index("source"), "source", source.dictionary_encode())
 
 
 def _funnel(work: Workspace) -> list[dict[str, Any]]:

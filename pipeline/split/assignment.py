@@ -31,6 +31,8 @@ from pipeline.split.groups import WHEREVER, Rows, Signatures, groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
 
 TEXTS = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary(2 * NUMBERS))])
+_AT_ONCE = 1 << 16  # rows that are compared with those of eval, 16 MB of signatures
+_NONE = np.empty((0, NUMBERS), np.uint16)
 _ASSIGNED = [("group_id", pa.string()), ("split", pa.string())]
 LOG = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary()), *_ASSIGNED])
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -106,12 +108,49 @@ def assign(
     return Assignment(group_ids, codes, pc.if_else(pa.array(is_kept_out), benchmarks, like))
 
 
-def near_eval(signatures: Signatures, is_eval: Flags, similarity: float, exchange: Exchange = WHEREVER) -> Flags:
-    """Tell for each row whether it is none of eval, and like one that is."""
-    if not may_meet(signatures, is_eval, similarity):
+def near_eval(
+    blocks: Callable[[], Iterable[Signatures]], is_eval: Flags, similarity: float, exchange: Exchange = WHEREVER
+) -> Flags:
+    """Tell for each row whether it is none of eval, and like one that is; `blocks` yields the signatures of all rows in order.
+
+    Those of eval are held, and of the others a part at a time: 256 bytes a row are more than all else that publishing holds.
+    """
+    evals = np.concatenate([_NONE, *(block[flags] for block, flags in _with_flags(blocks(), is_eval))])
+    others = (block[~flags] for block, flags in _with_flags(blocks(), is_eval))
+    parts = _joined(others, max(_AT_ONCE, len(evals)))
+    if not any(may_meet(np.concatenate([evals, part]), _first(len(evals), part), similarity) for part in parts):
         return np.zeros(len(is_eval), dtype=bool)
+    signatures, start = np.empty((len(is_eval), NUMBERS), np.uint16), 0
+    for block in blocks():
+        signatures[start : start + len(block)] = block
+        start += len(block)
     group = groups(signatures, similarity, exchange)
     return _among(group, group[is_eval])[group] & ~is_eval
+
+
+def _with_flags(blocks: Iterable[Signatures], flags: Flags) -> Iterator[tuple[Signatures, Flags]]:
+    """Yield each block with the flags of its rows."""
+    start = 0
+    for block in blocks:
+        yield block, flags[start : start + len(block)]
+        start += len(block)
+
+
+def _first(count: int, others: Signatures) -> Flags:
+    """Return flags of so many rows, which come before the others."""
+    return np.arange(count + len(others)) < count
+
+
+def _joined(blocks: Iterable[Signatures], rows: int) -> Iterator[Signatures]:
+    """Yield blocks joined to ones of at least so many rows, but for the last: what is flagged is looked up in each of them."""
+    waiting = list[Signatures]()
+    for block in blocks:
+        waiting.append(block)
+        if sum(map(len, waiting)) >= rows:
+            yield np.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 class _LogMatches:
