@@ -107,7 +107,10 @@ def test_folds_part_train_by_group(judged: Path) -> None:
         (("--format", "chat", "--fold", "4/3"), "--fold 4/3: write it as K/N"),
         (("--format", "chat", "--where", "colour=red"), "--where colour: no such column; there are: id,"),
         (("--format", "chat", "--where", "language"), "write it as COLUMN=VALUE"),
+        (("--format", "chat", "--fold", "0/3"), "--fold 0/3: write it as K/N"),
         (("--format", "chat", "--weights", "llm"), "write it as verified=3"),
+        (("--format", "chat", "--weights", "llm=-1"), "a weight is 0 or more"),
+        (("--format", "chat", "--weights", "llm=nan"), "a weight is 0 or more"),
         (("--format", "chat", "--conversational"), "chat is so by itself"),
         (("--format", "csv", "--weights", "llm=1"), "gives the rows as they are"),
         (
@@ -167,6 +170,10 @@ def test_rows_have_weights(judged: Path) -> None:
     for row in exported(judged, "--format", "chat", "--weights", "verified=3,edited=2.5"):
         assert row["weight"] == {"verified": 3, "edited": 2.5, "extracted": 1}[train[row["id"]]["label_source"]]
     by_former_name = {row["id"]: row["weight"] for row in exported(judged, "--format", "chat", "--weights", "llm=0.5")}
+    told = command(
+        "export", judged, "--format", "chat", "--weights", "llm=2,verifed=3", "--output", judged.parent / "w.jsonl"
+    )
+    assert "no row is verifed (--weights); there are: " in told.stdout + told.stderr
     assert {by_former_name[name] for name, row in train.items() if row["label_source"] == "extracted"} == {0.5}
 
 

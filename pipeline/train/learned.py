@@ -60,7 +60,7 @@ def signed(tables: Iterable[pa.Table]) -> Signatures:
 def like(signatures: Signatures, others: Signatures, similarity: float) -> Flags:
     """Tell for each row of `signatures` whether the split would have it in one group with a row of `others`."""
     is_other = np.arange(len(signatures) + len(others)) >= len(signatures)
-    return near_eval(np.concatenate([signatures, others]), is_other, similarity)[: len(signatures)]
+    return near_eval(lambda: [signatures, others], is_other, similarity)[: len(signatures)]
 
 
 def _chunks(tables: Iterable[pa.Table], name: str) -> Iterator[pa.Array]:

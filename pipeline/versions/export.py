@@ -116,7 +116,17 @@ def write_view(
                     file.write(json.dumps(shaped, ensure_ascii=False) + "\n")
                     result.rows += 1
     result.notes += _notes(form, measure)
+    if unmet := [name for name in options.weights or {} if name not in _sources(manifest)]:
+        result.notes.append(
+            f"no row is {', '.join(unmet)} (--weights); there are: {', '.join(manifest['label_sources'])}"
+        )
     return result
+
+
+def _sources(manifest: dict[str, Any]) -> set[str]:
+    """Return the label sources of a version, `llm` among them where rows are `extracted`: they were called so once."""
+    sources = set(manifest["label_sources"])
+    return sources | ({"llm"} if "extracted" in sources else set())
 
 
 def _check(options: ExportOptions, manifest: dict[str, Any], version: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,9 @@ def parse_where(given: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]
 def parse_fold(text: str) -> tuple[int, int]:
     """Return `K/N` as numbers: the folds are 1/N to N/N.  Raises ConfigError."""
     number, slash, count = text.partition("/")
-    if not (slash and number.isdecimal() and count.isdecimal()) or not (int(count) > 1 and int(number) <= int(count)):
+    if not (slash and number.isdecimal() and count.isdecimal()) or not (
+        1 <= int(number) <= int(count) and int(count) > 1
+    ):
         raise ConfigError(f"--fold {text}: write it as K/N, such as 1/5 to 5/5")
     return int(number), int(count)
 
@@ -117,7 +120,10 @@ def parse_weights(text: str) -> dict[str, float]:
     for part in text.split(","):
         name, _, number = part.partition("=")
         try:
-            weights[name.strip()] = float(number)
+            weight = float(number)
         except ValueError:
             raise ConfigError(f"--weights {text}: write it as verified=3,edited=3,llm=1") from None
+        if not (isfinite(weight) and weight >= 0):
+            raise ConfigError(f"--weights {text}: a weight is 0 or more")
+        weights[name.strip()] = weight
     return weights
