@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pipeline import runner
 from pipeline.api.jobs import Job, workspace_of
 from pipeline.core.errors import InputError
+from pipeline.core.objects import looked_at
 from pipeline.core.shards import Folder, read_order
 from pipeline.engines.steps import DONE, NOT_RUN, UNKNOWN
 from pipeline.job import label_table
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _ARTICLE = ("title", "text", "url", "published_at", "language", "source", "line", "licence")
 
 
+@looked_at()
 def labels(job: Job, *, text: bool = True, rejected: bool = False) -> pd.DataFrame:
     """Return a job's labels, one row an article, in source order: after review, where there was one.
 
@@ -97,6 +99,7 @@ def dataset(job: Job, version: str | None = None) -> datasets.Dataset | datasets
     return made[""] if "" in made else datasets.DatasetDict(made)
 
 
+@looked_at()
 def _outgoing(work: Workspace) -> dict[str, pa.Table]:
     """Return the rows of each split; of one without a name where the job is not split yet."""
     shards = read_order(work.articles)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.collect import preview as looking
 from pipeline.commands import topics
 from pipeline.core.errors import InputError
+from pipeline.core.objects import looked_at
 from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
 from pipeline.label.job_ledger import has_ledger, opened_ledger
@@ -65,6 +66,7 @@ def _parts(work: Workspace, table: str, rejected: bool) -> Iterator[pa.Table]:
         yield from map(work.reviewed.read_rejected, read_order(work.articles))
 
 
+@looked_at()
 def article(work: Workspace, row_id: str) -> dict[str, Any]:
     """Return everything of one article: its rows in each stage, raw replies, verdicts, and the versions that have it.
 

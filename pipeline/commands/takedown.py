@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.errors import HubError, InputError
 from pipeline.core.files import read_json
+from pipeline.core.objects import looked_at
 from pipeline.core.shards import read_order
 from pipeline.core.text.folding import fold_case
 from pipeline.job import takedowns
@@ -37,6 +38,7 @@ class Takedown:
     near_copies: tuple[str, ...] = ()
 
 
+@looked_at()
 def takedown(work: Workspace, row_id: str, reason: str) -> Takedown:
     """Log that an article must not be published any more.  Raises InputError for an unknown one."""
     with work.locked():

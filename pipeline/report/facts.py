@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline import runner
 from pipeline.core import plugins
+from pipeline.core.objects import looked_at
 from pipeline.core.shards import Folder, read_order
 from pipeline.job import label_table, topic_picture
 from pipeline.job.workspace import Workspace
@@ -27,6 +28,7 @@ _EXAMPLES, _EXAMPLE_CHARS = 3, 120
 _BEFORE_REVIEW = ("collect", "filter", "label", "clean")
 
 
+@looked_at()
 def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[str, Any]:
     """Gather all facts.  Raises InputError for a job that never ran, labels of another task, an `against` that is not there."""
     facts = _facts(work, (work.reviewed, work.labels), None)
@@ -43,6 +45,7 @@ def gather(work: Workspace, against: str | None = None, seed: int = 0) -> dict[s
     return {"verdict": words.headline(facts), **facts}
 
 
+@looked_at()
 def gather_for_reviewers(work: Workspace, review: dict[str, Any]) -> dict[str, Any]:
     """Gather what reviewers may know while they judge: `review` are the figures that the reader may see, labels are counted as
     the model gave them, and none is shown, nor what follows from what others said of one.  Raises InputError as `gather`."""
