@@ -21,7 +21,7 @@ _OTHER_SPACE = re.compile(r"[^\S ]")  # Python's white space is Unicode's, and f
 _FEWEST_BYTES = 2**16  # of a column: the words of a small one hardly come again
 _MOST_DIFFERENT = 0.25  # of a column's words, where counting them one by one pays
 _COLUMNS_LEFT = 15  # that are counted text by text after one with more different words
-_UNTOLD = -(2**40)  # tokens of a word with other white space: all tokens of a column are not as many
+_UNTOLD = -(2**31)  # tokens of a word with other white space: a column has not as many, nor as many words
 
 
 def by_words(count_words: Callable[[Sequence[str]], Any], count: Callable[[Sequence[str]], list[int]]) -> ColumnCounter:
