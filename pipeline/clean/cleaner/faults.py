@@ -18,12 +18,8 @@ _SCHEMA_KEYS = {"$schema", "properties", "required", "additionalproperties", "it
 def is_fault(text: str) -> bool:
     """Tell whether a reply has the form of a fault.  What looks like one may still hold an answer: the article tells."""
     beginning = text[:_CHARS]
-    if (
-        _PAGE.search(beginning)
-        or _TRACE.search(beginning)
-        or _ERROR.match(beginning)
-        or len(_CODE.findall(beginning)) > 1
-    ):
+    signs = _PAGE.search(beginning), _TRACE.search(beginning), _ERROR.match(beginning)
+    if any(signs) or len(_CODE.findall(beginning)) > 1:
         return True
     return beginning.lstrip("`json \n")[:1] in ("{", "[") and is_faulty_object(beginning)
 

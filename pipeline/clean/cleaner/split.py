@@ -23,10 +23,7 @@ _CONJUNCTION = re.compile(rf"\s(?:as well as|ainsi que|{words.CONJUNCTIONS})\s")
 _GAPS = re.compile(r"[ \u3000]{3,50}")
 _ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘『「《〈【\[*`])""")
 _QUOTES = tuple("\"'“”‘’«»「」『』《》〈〉")
-_QUOTED = re.compile(
-    r"“[^“”\n]{1,80}”|‘[^‘’\n]{1,80}’|「[^「」\n]{1,80}」|『[^『』\n]{1,80}』|《[^《》\n]{1,80}》|«[^«»\n]{1,80}»|„[^„“”\n]{1,80}[“”]"
-    r"|(?<![^\W_])\"[^\"\n]{1,80}\"|(?<!\w)'[^'\n]{1,80}'(?![A-Za-z])"
-)
+_QUOTED = re.compile(words.QUOTED)
 _ANY_WORD = re.compile(r"\w+")
 _BETWEEN_QUOTES = re.compile(
     r"[\s,;，；、/·・]*(?:(?:and|or|et|ou|und|oder|y|e|o|以及|及|和|与|與|と|や|및|과|와|이나|그리고)\s*)?"
@@ -44,14 +41,7 @@ _WEAK = (  # what also stands inside names
 )  # fmt: skip
 _MANY = 100  # commas: no list of key phrases, and a loop would be looked up in the article pair by pair
 
-# What separates nothing: text in brackets or quotes, and the digits of one number.
-_PROTECTED = re.compile(
-    r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）|\[[^\[\]\n]{1,80}\]|“[^“”\n]{1,80}”|‘[^‘’\n]{1,80}’|「[^「」\n]{1,80}」"
-    r"|『[^『』\n]{1,80}』|《[^《》\n]{1,80}》|〈[^〈〉\n]{1,80}〉|«[^«»\n]{1,80}»"
-    r"""|(?<![^\s;,；，、(\[])"(?![\s;,])[^"\n;]{1,80}(?<![\s;,])"(?=[\s;,；，、)\].]|$)"""
-    r"""|(?<![^\s;,；，、(\[])'(?![\s;,])[^'\n;]{1,80}(?<![\s;,])'(?=[\s;,；，、)\].]|$)"""
-    r"|(?<=\d)[,，](?=\d)"
-)
+_PROTECTED = re.compile(words.PROTECTED)
 _HIDDEN = {
     ord(sign): 0xE000 + at for at, sign in enumerate(";；,，、|·/-–—&+>→=~ㆍ・")
 }  # private use: in no normal text
