@@ -163,7 +163,7 @@ def literal_texts(value: Value) -> list[str]:
     if not all(isinstance(part, Bare) for _, part in pairs):
         return []
     numbers = [part.text for _, part in pairs if isinstance(part, Bare)]
-    are_ranks = numbers[0] == "1" and all(
+    are_ranks = numbers[:1] == ["1"] and all(
         a.isdecimal() and b.isdecimal() and int(a) < int(b) for a, b in pairwise(numbers)
     )
     shares = [(1.0 if are_ranks else _share(part.text), key) for key, part in pairs if isinstance(part, Bare)]
