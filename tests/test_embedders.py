@@ -21,7 +21,7 @@ import pytest
 from pipeline import runner
 from pipeline.core import plugins
 from pipeline.core.embedder import EmbeddedText
-from pipeline.core.errors import ConfigError, InputError, ModelError, Paused
+from pipeline.core.errors import ConfigError, EndpointError, InputError, ModelError, Paused
 from pipeline.core.shards import read_order
 from pipeline.engines.steps import DONE
 from pipeline.job.run_options import RunOptions
@@ -294,6 +294,20 @@ def test_one_text_that_is_turned_down_costs_no_other_its_vector(
     asked = len(endpoint.bodies)
     topics_of(path)
     assert len(endpoint.bodies) == asked
+
+
+def test_an_endpoint_that_turns_down_everything_gives_no_text_a_vector(
+    make_job: JobMaker, endpoint: Embeddings
+) -> None:
+    """It answered once, and now says no to what is new, without a word against it."""
+    path = paid_job(make_job, endpoint)
+    topics_of(path)
+    write_jsonl(path.parent / "articles.jsonl", [*corpus(), themed("harbour", 90), themed("harbour", 91)])
+    endpoint.faults = [(400, {"error": {"message": "not today"}}, {})] * 3
+    with pytest.raises(EndpointError, match="not today"):
+        topics_of(path)
+    assert groups(topics_of(path)).keys() >= {"harbour-90", "harbour-91"}
+    assert len(endpoint.paid) == 62 and set(endpoint.paid.values()) == {1}
 
 
 def test_a_spent_quota_pauses_and_a_limit_is_waited_for(make_job: JobMaker, endpoint: Embeddings) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.core.embedder import EmbeddedText, Embedder, VectorEndpoint
-from pipeline.core.errors import EndpointError
+from pipeline.core.errors import TOO_LONG, EndpointError
 from pipeline.core.files import digest_of
 from pipeline.core.progress import progress_bar
 from pipeline.core.types import Article, Request
@@ -34,6 +34,7 @@ from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.topics.texts import Key
 
 _log = logging.getLogger("labelmill.topics")
+_ABOUT_A_TEXT = ("content_filter", TOO_LONG)
 _OWN, _OF_JOB = "budget_usd of topics.embed", "label.budget_usd"
 Head = tuple[Key, EmbeddedText]
 Add = Callable[[Sequence[Key], np.ndarray[Any, Any]], None]
@@ -87,7 +88,7 @@ class Asking:
     def __init__(self, embedder: Embedder, ledger: Ledger, add: Add, width: int = 0) -> None:
         self._ledger, self._add, self._width = ledger, add, width
         self.endpoint = embedder.endpoint(self._keep)
-        self._lock = threading.Lock()
+        self._lock, self._has_answered = threading.Lock(), False
         self._heads: dict[bytes, Sequence[Head]] = {}  # of requests under way, by key
         self._halves: list[Sequence[Head]] = []  # of requests that were turned down: one of their texts may be why
         self.turned_down: dict[str, list[Head]] = {}  # by what the endpoint said
@@ -132,7 +133,7 @@ class Asking:
 
     def _keep(self, request: Request, vectors: np.ndarray[Any, Any]) -> None:
         with self._lock:
-            self._width = vectors.shape[1]
+            self._width, self._has_answered = vectors.shape[1], True
             self._add([key for key, _ in self._heads[request.key]], vectors)
 
     def _finished(self, request: Request, record: Record | None, failure: str | None, detail: str) -> None:
@@ -146,10 +147,14 @@ class Asking:
             self.turned_down.setdefault(f"{record.error_code}: {record.error}", []).extend(heads)
 
     def _store_nothing(self) -> None:
-        """Store nothing, in numbers, for texts that the endpoint turns down by themselves while it takes others."""
+        """Store nothing, in numbers, for texts that the endpoint turns down by themselves while it takes others.
+
+        Raises EndpointError where nobody knows that it is the texts: it said of none what it has against it, and took no other.
+        """
         for why, heads in self.turned_down.items():
-            if not self._width:
-                raise EndpointError(f"{self.endpoint.provider.where}: {why}")
+            is_about_the_text = why.partition(":")[0] in _ABOUT_A_TEXT
+            if not self._width or not (is_about_the_text or self._has_answered):
+                raise EndpointError(f"{self.endpoint.provider.where}: {why}; nothing is lost: the same command goes on")
             self._add([key for key, _ in heads], np.zeros((len(heads), self._width), np.float32))
             _log.warning(f"topics.embed: {len(heads):,} texts are turned down, and say nothing from now on ({why})")
 
