@@ -87,6 +87,7 @@ def test_hashes_are_of_the_value_alone(kind: pa.DataType) -> None:
     assert len(np.unique(found)) == 5000
     assert (hashes(array.slice(777, 40)) == found[777:817]).all()
     assert (hashes(pa.chunked_array([array.slice(9000), array.slice(0, 3)]))[-3:] == found[:3]).all()
+    assert len(np.unique(hashes(pa.array([1, 1, 10, None, 2])))) == 4, "numbers are keys, too"
     counts = np.bincount(bucket_of(array, 10), minlength=10)
     assert counts.min() > 800, "buckets are about as large as one another"
     assert hashes(pa.array(["abc"])).tolist() == [13170212479590232872], "workers elsewhere agree"
@@ -181,6 +182,31 @@ def test_stored_signatures_are_those_of_the_rows(tmp_path: Path) -> None:
 
 
 # --- whole jobs ---
+
+
+def test_a_filter_that_is_unique_and_folds(make_job: JobMaker, tmp_path: Path, monkeypatch: Any) -> None:
+    """By numbers, of which null is like no other; its own fold sees what is left."""
+    (tmp_path / "mine_x").mkdir()
+    (tmp_path / "mine_x" / "lengths.py").write_text(
+        "import pyarrow as pa\nfrom pipeline.core import contracts\n"
+        "class Options(contracts.FilterOptions): pass\n"
+        "class Filter(contracts.Filter):\n"
+        "    columns = pa.schema([('length', pa.int64())])\n"
+        "    unique = {'length': 'same_length'}\n"
+        "    def __init__(self, options): pass\n"
+        "    def decide(self, articles):\n"
+        "        lengths = [len(text) for text in articles.column('text').to_pylist()]\n"
+        "        return [None] * len(lengths), {'length': [n if n > 10 else None for n in lengths]}\n"
+        "    def fold(self, columns):\n"
+        "        return {columns.num_rows - 1: ('last', '')}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    articles = [
+        {"id": f"r{n}", "title": "", "body": "x" * length} for n, length in enumerate([20, 5, 30, 20, 5, 30, 40])
+    ]
+    work = run(make_job(articles, filters=[{"type": "mine_x.lengths"}]), last="filter")
+    rejected = {row["id"]: (row["reason"], row["detail"]) for row in rows(work, "filtered", rejected=True)}
+    assert rejected == {"r3": ("same_length", "same as r0"), "r5": ("same_length", "same as r2"), "r6": ("last", "")}
 
 
 def files_of(work: Workspace, *folders: str) -> dict[str, Any]:
