@@ -43,7 +43,8 @@ def fold(
             for rows in _tables(folder, record, record.get("sources", entry.unit.labels)):
                 numbered = rows.add_column(0, ROW, pa.array(np.arange(start, start + rows.num_rows)))
                 buckets.add(numbered, bucket_of(rows.column("id"), count))
-                removed.append(numbered.filter(taken_down.concerns(rows)))
+                if (taken := numbered.filter(taken_down.concerns(rows))).num_rows:
+                    removed.append(taken)
                 start += rows.num_rows
             sizes.append(start - begin)
         with Verdicts(exchange, _VERDICT, sizes) as verdicts:
