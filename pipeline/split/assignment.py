@@ -27,7 +27,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.exchange import Exchange, Hashes
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.text.folding import fold_case
-from pipeline.split.groups import WHEREVER, Rows, Signatures, groups, may_meet
+from pipeline.split.groups import WHEREVER, Rows, Signatures, find_groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
 
 TEXTS = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary(2 * NUMBERS))])
@@ -120,11 +120,7 @@ def near_eval(
     parts = _joined(others, max(_AT_ONCE, len(evals)))
     if not any(may_meet(np.concatenate([evals, part]), _first(len(evals), part), similarity) for part in parts):
         return np.zeros(len(is_eval), dtype=bool)
-    signatures, start = np.empty((len(is_eval), NUMBERS), np.uint16), 0
-    for block in blocks():
-        signatures[start : start + len(block)] = block
-        start += len(block)
-    group = groups(signatures, similarity, exchange)
+    group = find_groups(blocks, len(is_eval), similarity, exchange).of_all()
     return _among(group, group[is_eval])[group] & ~is_eval
 
 
