@@ -250,7 +250,7 @@ def test_a_store_that_nobody_serves_is_one_line(
     done = command("status", path)
     assert done.returncode == 1
     assert re.fullmatch(
-        rf"labelmill: \S+: s3://{BUCKET} cannot be used \(\w+: .*\); run again when it answers\n", done.stderr
+        rf"labelmill: \S+: s3://{BUCKET} cannot be used \(\w+: .*\); run again when it answers, .*\n", done.stderr
     )
     assert "not-for-anybodys-eyes" not in done.stderr
 

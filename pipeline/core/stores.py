@@ -68,7 +68,8 @@ def errors(path: str, bucket: str) -> Iterator[None]:
         ) from error
     except Exception as error:  # each store has a library, and each of those raises as it likes
         raise InputError(
-            f"{path}: {bucket} cannot be used ({type(error).__name__}: {_one_line(error)}); run again when it answers"
+            f"{path}: {bucket} cannot be used ({type(error).__name__}: {_one_line(error)}); run again when it answers, "
+            "and knows the credentials that are found here"
         ) from error
 
 
