@@ -162,6 +162,7 @@ def test_json_is_what_the_page_is_made_of(quickstart: Path) -> None:
         "turned_away",
         "review",
         "cost",
+        "topics_cost",
         "speed",
         "quote",
         "comparison",
