@@ -26,7 +26,7 @@ from pipeline.train.figures import interval
 from pipeline.train.scores import main_measure, scores
 from pipeline.versions import store
 
-_MOST = 500  # pairs that are looked at
+_FEWEST, _MOST = 5, 500  # pairs: of fewer no figure is given, of more these many are looked at
 _ASKED = ("endpoint", "model")  # of whom
 _BY_MACHINE = {"llm", "extracted", "student"}  # labels that no person has changed
 
@@ -41,9 +41,10 @@ class Pair(NamedTuple):
 
 
 def agreement(work: Workspace, version: Path, column: LabelColumn) -> dict[str, Any] | None:
-    """Return the main measure of one label against the other, both ways, with its interval; None where nothing was asked twice."""
+    """Return the main measure of one label against the other, both ways, with its interval; None where little was asked twice."""
     for way, pairs in (("asked again", _asked_again(work, version)), ("near-copies", _near_copies(version, column))):
-        if chosen := [pair for _, pair in zip(range(_MOST), pairs, strict=False)]:
+        chosen = [pair for _, pair in zip(range(_MOST), pairs, strict=False)]
+        if len(chosen) >= _FEWEST:
             values = [_both_ways(pair, column) for pair in chosen]
             return {"by": way, "articles": len(chosen), **interval(values, [pair.group for pair in chosen])}
     return None
