@@ -10,7 +10,7 @@ from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
-from pipeline.clean.cleaner.split import announced_quotes, split_commas, split_inline, split_semicolons
+from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
 from pipeline.clean.cleaner.trim import trim
 
 _HEAD, _TAIL = r"(?P<head>.{0,99}?[^\W\d_].{0,99}?)", r"(?P<tail>.{0,99}?[^\W\d_].{0,200}?)"
@@ -123,8 +123,8 @@ def _split_line(line: str, article: ArticleIndex | None) -> list[str]:
     parts = split_semicolons(line)
     if len(parts) > 1:
         return parts
-    if "」「" in line and len(spans := announced_quotes(line, article)) > 1:
-        return spans
+    if "」「" in line:
+        return split_inline(line, article)
     if line.lstrip().startswith("#"):
         return split_inline(line, article)
     commas = split_commas(line, article)
