@@ -265,7 +265,9 @@ def test_labels_are_not_lost_where_the_ledger_is_not_seen(make_job: JobMaker) ->
 
 def test_a_workspace_travels_as_its_configuration(make_job: JobMaker) -> None:
     label = {"provider": "openai", "model": "m", "api_key": "${LABEL_KEY}", "headers": {"X-Team": "${LABEL_KEY}"}}
-    path = make_job([article(0)], filters=FILTERS, label=label)
+    openai = {"type": "openai", "model": "v", "api_key": "${LABEL_KEY}", "headers": {"X-Team": "${LABEL_KEY}"}}
+    topics = {"embed": [openai, "tfidf"], "names": {**label, "ledger": "names.sqlite"}}
+    path = make_job([article(0)], filters=FILTERS, label=label, topics=topics)
     os.environ["LABEL_KEY"] = "never-elsewhere"
     try:
         work = run(path, last="filter")
@@ -274,12 +276,16 @@ def test_a_workspace_travels_as_its_configuration(make_job: JobMaker) -> None:
     pickled = pickle.dumps(work)
     assert b"never-elsewhere" not in pickled and b"never-elsewhere" in pickle.dumps(work.config)
     sent = pickle.loads(pickled)
-    same = sent.config.model_copy(update={"label": work.config.label})
+    same = sent.config.model_copy(update={"label": work.config.label, "topics": work.config.topics})
     assert sent.path == work.path and same == work.config and "engine" not in vars(sent)
     assert sent.config.label.model_dump(exclude={"api_key", "headers"}) == work.config.label.model_dump(
         exclude={"api_key", "headers"}
     )
-    assert sent.config.label.api_key and list(sent.config.label.headers) == ["X-Team"]
+    for asked in (sent.config.label, sent.config.topics.names, sent.config.embedder_options[0]):
+        assert asked.api_key and list(asked.headers) == ["X-Team"]
+    assert (
+        sent.config.topics.names.ledger == work.config.topics.names.ledger and sent.ledger_target == work.ledger_target
+    )
 
 
 @pytest.mark.slow

@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
-
 from pipeline.core import plugins
 from pipeline.core.engine import Engine
 from pipeline.core.errors import InputError
@@ -24,6 +22,7 @@ from pipeline.job import owner, tables
 from pipeline.job.config import JobConfig
 from pipeline.job.given_texts import GivenTexts
 from pipeline.job.topic_table import TopicTable
+from pipeline.job.travelling import without_keys
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -63,11 +62,8 @@ class Workspace:
         return Exchange.within(self.path, self.engine.memory)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all that a worker elsewhere needs.  It asks no endpoint, so of key and headers it has the names alone."""
-        label, hidden = self.config.label, SecretStr("***")
-        secrets = {"api_key": label.api_key and hidden, "headers": dict.fromkeys(label.headers, hidden)}
-        config = self.config.model_copy(update={"label": label.model_copy(update=secrets)})
-        return {"config": config, "tables": self.tables}  # they are looked at once
+        """Return all that a worker elsewhere needs, without what it would ask endpoints with."""
+        return {"config": without_keys(self.config), "tables": self.tables}  # they are looked at once
 
     @property
     def articles(self) -> Folder:

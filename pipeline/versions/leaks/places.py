@@ -118,12 +118,16 @@ class Places:
         """
         run, places, image = b"x" * least, list[tuple[int, int]](), self._bytes.translate(table)
         start, is_ascii = image.find(run), len(image) == len(self.text)
+        seen_bytes = seen = 0  # how many bytes are how many characters: counted on from run to run
         while start >= 0:
             end = image.find(b" ", start)
             end = len(image) if end < 0 else end
             if table is _IN_KEYS or _digits_in(self._bytes[start:end]) >= least:
-                first = start if is_ascii else len(self._bytes[:start].decode())  # a run has ASCII characters alone
-                places.append((max(0, first - around[0]), first + end - start + around[1]))
+                seen += start - seen_bytes if is_ascii else len(self._bytes[seen_bytes:start].decode())
+                seen_bytes, first = start, seen
+                places.append(
+                    (max(0, first - around[0]), first + end - start + around[1])
+                )  # a run has ASCII characters alone
             start = image.find(run, end)
         return places
 
