@@ -19,9 +19,10 @@ import pytest
 
 from pipeline import runner
 from pipeline.core.errors import ConfigError, InputError
-from pipeline.core.files import file_digest
+from pipeline.core.files import file_digest, write_bytes
 from pipeline.core.objects import look_again, looked_at, path_of
 from pipeline.core.parquet import read_parquet, write_parquet
+from pipeline.job import tables
 from tests.conftest import JobMaker, article, command, rows, run, write_jsonl
 from tests.object_store import BUCKET, Request, Store
 from tests.program import Program
@@ -47,6 +48,11 @@ def job(make_job: JobMaker, folder: Path, count: int = 12, **sections: Any) -> P
         write_jsonl(folder / "in" / f"{number}.jsonl", articles[number::3])
     source = {"type": "files", "path": "in/*.jsonl", "columns": {"text": "body"}}
     return make_job(sources=[source], filters=FILTERS, **{"split": {"eval": 0.4}, **sections})
+
+
+def in_bucket(store: Store, folder: Any) -> dict[str, bytes]:
+    prefix = str(folder).removeprefix(f"s3://{BUCKET}/") + "/"
+    return {name.removeprefix(prefix): content for name, content in store.objects(prefix).items()}
 
 
 def without_seconds(name: str, content: bytes) -> Any:
@@ -80,8 +86,8 @@ def test_a_job_is_the_same_wherever_its_tables_lie(make_job: JobMaker, tmp_path:
     path = job(make_job, tmp_path)
     here = run(path, f"workspace={tmp_path / 'here'}")
     there = run(path, AT_STORE)
-    tables = tables_of(on_disk(here.path))
-    assert tables_of(in_store(store)) == tables and len(tables) > 40
+    local = tables_of(on_disk(here.path))
+    assert tables_of(in_store(store)) == local and len(local) > 40
     assert not tables_of(on_disk(there.path)), "no table is left here"
     data = {name: content for name, content in on_disk(here.versions).items() if "/data/" in name}
     assert {name: content for name, content in on_disk(there.versions).items() if "/data/" in name} == data != {}
@@ -298,6 +304,64 @@ def test_a_job_does_not_begin_anew_because_its_tables_are_said_to_be_elsewhere(
     shutil.rmtree(tmp_path / "jobs" / "test" / "articles")
     assert f"the job's tables are in s3://{BUCKET}/some/prefix/test, and none are in" in refused(path)
     assert f"set it to s3://{BUCKET}/some/prefix (" in refused(path, f"tables=s3://{BUCKET}/other")
+
+
+@pytest.mark.slow
+def test_tables_that_stayed_behind_at_a_move_are_not_gone_on_with(
+    make_job: JobMaker, tmp_path: Path, store: Store
+) -> None:
+    path, here = begun(make_job), tmp_path / "jobs" / "test"
+    places = [f"tables=s3://{BUCKET}/{name}" for name in "ab"]
+    folders = [path_of(f"s3://{BUCKET}/{name}/test") for name in "ab"]
+
+    def copy(of: Any, to: Any) -> None:
+        files = in_bucket(store, of) if of != here else on_disk(here)
+        for name, content in files.items():
+            if name.startswith(("articles/", "_job.json")):
+                write_bytes(to / name, content)
+
+    copy(here, folders[0])
+    run(path, places[0], last="collect")
+    copy(folders[0], folders[1])
+    run(path, places[1], last="collect")
+    told = f"the job's tables are in s3://{BUCKET}/b/test, and those in "
+    for stale, place in ((here, ()), (folders[0], places[:1])):
+        message = refused(path, *place)
+        assert (
+            f"{told}{stale} are no copy of them as they are now" in message and f"set it to s3://{BUCKET}/b" in message
+        )
+        assert command("status", path, *(("--set", *place) if place else ())).returncode == 2
+    run(path, places[1], last="collect")  # nothing of it was noted
+
+    copy(folders[1], here)
+    run(path, last="collect")
+    for number in (0, 1):
+        message = refused(path, places[number])
+        assert f"the job's tables are in {here}, and those in {folders[number]} are no copy" in message
+    copy(here, folders[0])
+    run(path, places[0], last="collect")
+    store.begin_anew()
+    assert f"nothing is left of the job's tables in {folders[0]}" in refused(path)
+
+
+@pytest.mark.parametrize("write", [0, 1, 2])
+def test_a_kill_while_a_move_is_noted(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    path, disks = begun(make_job, f"tables=file://{tmp_path}/a"), [tmp_path / name / "test" for name in "ab"]
+    shutil.copytree(*disks)
+    written, write_json = itertools.count(), tables.write_json
+
+    def killed(*arguments: Any) -> None:
+        if next(written) == write:
+            raise KeyboardInterrupt
+        write_json(*arguments)
+
+    monkeypatch.setattr(tables, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, f"tables=file://{tmp_path}/b", last="collect")
+    run(path, f"tables=file://{tmp_path}/b", last="collect")
+    assert f"those in {disks[0]} are no copy" in refused(path, f"tables=file://{tmp_path}/a")
 
 
 def test_tables_that_are_gone_are_not_made_anew_in_silence(make_job: JobMaker, tmp_path: Path, store: Store) -> None:

@@ -2,7 +2,8 @@
 
 The job's folder remembers where they are (`tables.json`), and tables elsewhere whose they are (`_job.json`).  So a job does not
 begin anew in silence because `tables` is other than it was, or because a bucket is empty, and no two jobs take turns in making each
-other's rows.
+other's rows.  Both have an id, and tables that were copied to where they lie now get another one: what stays behind grows old, and
+has the id of before.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import ConfigError
-from pipeline.core.files import read_json, write_json
+from pipeline.core.files import digest_of, read_json, write_json
 from pipeline.core.objects import AnyPath, path_of
 from pipeline.job.config import JobConfig
 
@@ -23,21 +24,22 @@ _OWNER = "_job.json"  # beside tables elsewhere
 def of_folder(folder: Path) -> AnyPath:
     """Return where the tables of the job with this folder are."""
     record = read_json(folder / _RECORD)
-    return folder if record is None else path_of(record["tables"])
+    return folder if record is None or record["tables"] is None else path_of(record["tables"])
 
 
 def checked(config: JobConfig) -> AnyPath:
-    """Return where the job's tables lie.  Raises ConfigError where they are elsewhere, are gone, or are another job's."""
+    """Return where the job's tables lie.  Raises ConfigError where they are elsewhere, are gone, are old, or are another job's."""
     folder, record = config.tables_folder, read_json(config.job_folder / _RECORD)
     former = of_folder(config.job_folder)
     if folder != former:
-        _check_moved(config, former, folder)
+        _check_moved(config, record, former, folder)
     if folder == config.job_folder:
         return folder
     owner = read_json(folder / _OWNER)
     if record is not None and folder == former:
-        _check_there(config, record, owner)
-    if owner is not None and owner["id"] != (record or {}).get("id"):
+        _check_left(config, record, folder)
+        _check_no_copy(config, record)
+    if owner is not None and owner["id"] not in _ids(record):
         raise ConfigError(
             f"{config.file}: tables: {folder} holds the tables of another job named {owner['job']!r}; give this job a name or a "
             f"prefix of its own (or delete {folder / _OWNER}, where that job's folder is lost and this one takes its place)"
@@ -49,13 +51,12 @@ def note(config: JobConfig) -> None:
     """Note where the job's tables are, and there, whose they are: before anything is written to them."""
     folder, file = config.tables_folder, config.job_folder / _RECORD
     record = read_json(file)
-    if folder == config.job_folder:
-        file.unlink(missing_ok=True)
+    if record is None and folder == config.job_folder:
         return
     new = {
-        "tables": _address(folder),
+        "tables": None if folder == config.job_folder else _address(folder),
         "folder": str(config.job_folder),
-        "id": (record or {}).get("id") or uuid.uuid4().hex,
+        **_new_ids(record, folder, of_folder(config.job_folder)),
     }
     if record != {**new, "is_noted_there": True}:
         write_json(file, {**new, "is_noted_there": False})
@@ -63,24 +64,51 @@ def note(config: JobConfig) -> None:
         write_json(file, {**new, "is_noted_there": True})
 
 
-def _check_moved(config: JobConfig, former: AnyPath, folder: AnyPath) -> None:
+def _new_ids(record: dict[str, Any] | None, folder: AnyPath, former: AnyPath) -> dict[str, str]:
+    """Return the id that the tables have from now on, and where they were copied, the one that came with them."""
+    if record is None:
+        return {"id": uuid.uuid4().hex}
+    if folder != former and _has_begun(folder):
+        # of what it follows, not of chance: processes that label together may all be the first to see the move
+        return {"id": digest_of([record["id"], str(folder)])[:32], "id_before": record["id"]}
+    return {name: record[name] for name in ("id", "id_before") if name in record}
+
+
+def _ids(record: dict[str, Any] | None) -> list[str]:
+    """Return the ids by which tables are the job's: that of before, too, until the new one is written there."""
+    if record is None:
+        return []
+    return [record["id"]] if record["is_noted_there"] else [record["id"], record.get("id_before", record["id"])]
+
+
+def _check_moved(config: JobConfig, record: dict[str, Any] | None, former: AnyPath, folder: AnyPath) -> None:
     """Raise ConfigError where the job has begun with tables that are not in the folder that it names now."""
-    if _has_begun(folder) or not _has_begun(former):
+    has_begun, is_ours = _has_begun(folder), (read_json(folder / _OWNER) or {}).get("id") in _ids(record)
+    if has_begun and (record is None or is_ours):
         return
+    if not _has_begun(former):
+        if record is not None and not is_ours:
+            _check_left(config, record, former)
+        return
+    there = f"those in {folder} are no copy of them as they are now" if has_begun else f"none are in {folder}"
     back = "take `tables` out again" if former == config.job_folder else f"set it to {_address(former.parent)}"
     raise ConfigError(
-        f"{config.file}: tables: the job's tables are in {former}, and none are in {folder}; copy all that is below the first to "
+        f"{config.file}: tables: the job's tables are in {former}, and {there}; copy all that is below the first to "
         f"the second, or {back} (its ledger stays in {config.job_folder}, so nothing is paid twice)"
     )
 
 
-def _check_there(config: JobConfig, record: dict[str, Any], owner: Any) -> None:
-    """Raise ConfigError where tables are gone, or are those of a folder that this one is a copy of."""
-    if owner is None and record["is_noted_there"]:
+def _check_left(config: JobConfig, record: dict[str, Any], former: AnyPath) -> None:
+    """Raise ConfigError where the job's tables are gone."""
+    if record["is_noted_there"] and read_json(former / _OWNER) is None:
         raise ConfigError(
-            f"{config.file}: tables: nothing is left of the job's tables in {config.tables_folder}; is it the right store and "
+            f"{config.file}: tables: nothing is left of the job's tables in {former}; is it the right store and "
             f"account? To make them anew, by the answers that the ledger has, delete {config.job_folder / _RECORD}"
         )
+
+
+def _check_no_copy(config: JobConfig, record: dict[str, Any]) -> None:
+    """Raise ConfigError where the tables are those of a folder that the job's is a copy of."""
     original = Path(record["folder"])
     if original != config.job_folder and (read_json(original / _RECORD) or {}).get("id") == record["id"]:
         raise ConfigError(
