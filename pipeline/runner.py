@@ -96,9 +96,7 @@ def run(work: Workspace, options: RunOptions = WHOLE_RUN) -> str | None:
         raise ConfigError(f"--from {options.first} comes after --to {options.last}; the order is: {' '.join(NAMES)}")
     check_config(work)
     with closing(work.engine):
-        for stage in stages_of(work):
-            if not start <= NAMES.index(stage.name) <= end:
-                continue
+        for stage in [each for each in stages_of(work) if start <= NAMES.index(each.name) <= end]:
             _run_stage(work, stage, options, is_first=stage.name == options.first)
             if stage.name == "filter" and work.config.topics is None:
                 with work.locked():
@@ -121,6 +119,8 @@ def _run_stage(work: Workspace, stage: Stage, options: RunOptions, is_first: boo
     with work.locked(shared=stage.name == "label", wait=not is_first), looks:
         if is_first:
             _check_ready(work, stage.name)
+        if stage.name == "collect":
+            topics.forget_vectors(work)
         stage.run(work, options)
 
 

@@ -32,6 +32,7 @@ from pipeline.topics.embedders import embedded, openai
 from pipeline.topics.vectors import quantised
 from tests.conftest import ROOT, JobMaker, command, work_of
 from tests.openai_server import Server
+from tests.test_extraction_embedder import EMBEDDER
 from tests.test_topics import SOURCES, corpus, groups, themed, topics_of, write_jsonl
 
 pytest.importorskip("graspologic_native")
@@ -333,6 +334,18 @@ def test_vectors_that_are_none_are_not_stored(make_job: JobMaker, endpoint: Embe
     assert set(endpoint.paid.values()) == {1} and spent(work) > 0
     money = runner.status(work)["topics"]["vectors"]
     assert money["lost_requests"] == 1 and money["lost_usd"] > 0
+
+
+def test_an_option_of_another_embedder_counts_whatever_it_is_called(
+    make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "limiting.py").write_text(EMBEDDER.replace("letter", "limits"))
+    monkeypatch.syspath_prepend(tmp_path)
+    path = make_job(corpus(), sources=SOURCES, topics={"embed": {"type": "theirs.limiting", "limits": "a"}})
+    order = read_order(topics_of(path).articles)
+    assert stage.state(work_of(path), order) == DONE
+    assert stage.state(work_of(path, "topics.embed.limits=b"), order) != DONE
 
 
 # --- a model of the hub's form ---

@@ -7,19 +7,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline import runner
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
-from tests.conftest import JobMaker, command, work_of
+from pipeline.topics.vectors import VectorStore
+from tests.conftest import JobMaker, command, tree, work_of, write_jsonl
 from tests.openai_server import Server
+from tests.test_embedders import Embeddings, endpoint, paid_job
 from tests.test_topic_map import data_of
 from tests.test_topics import SOURCES, THEMES, corpus, groups, themed, topics_of
 from tests.test_topics_lasting import naming_job, topic_namer
 
 pytest.importorskip("graspologic_native")
+__all__ = ["endpoint"]
 
 SENTENCE = "Zanzibarine quokkas moored at midnight."
 
@@ -85,3 +89,40 @@ def test_a_page_that_somebody_changed_is_left_alone(make_job: JobMaker) -> None:
     command("takedown", path, "--id", "harbour-90")
     topics_of(path)
     assert page.read_text() == "<p>mine</p>"
+
+
+def test_paid_vectors_of_what_nobody_took_down_stay(make_job: JobMaker, endpoint: Embeddings) -> None:
+    """Of articles that are away for now, of other models, of a head that a taken-down article shares with one that stays."""
+    path = paid_job(make_job, endpoint)
+    rows = corpus()
+    twin = {**rows[0], "id": "twin", "body": rows[0]["body"] + " There was more of it than anybody reads."}
+    write_jsonl(path.parent / "articles.jsonl", [*rows, twin])
+    work = topics_of(path)
+    store = VectorStore.of(work.topic_vectors, "elsewhere", {"model": "of a plugin that is no more"})
+    store.add([b"k" * 16], np.ones((1, 4), np.int8))
+    other_store, paid = tree(store.path), endpoint.paid.copy()
+
+    away = {f"orchard-{number}" for number in range(4)}
+    write_jsonl(path.parent / "articles.jsonl", [row for row in [*rows, twin] if row["id"] not in away])
+    topics_of(path)
+    for row_id in ("twin", "harbour-5"):
+        assert command("takedown", path, "--id", row_id).returncode == 0
+    topics_of(path)
+    assert vectors_of(work) == 1 + 60 - 1, "only harbour-5 had a vector of its own"
+    write_jsonl(path.parent / "articles.jsonl", [*rows, twin])
+    topics_of(path)
+    assert groups(work).keys() == {row["id"] for row in rows} - {"harbour-5"}
+    assert endpoint.paid == paid and tree(store.path) == other_store
+
+
+def test_what_a_job_of_names_holds_beside_texts_stays(make_job: JobMaker) -> None:
+    path = job_with(make_job, topics={"embed": "tfidf", "min_size": 4})
+    folder = topics_of(path).topic_table.path / "naming"
+    stays = ("ledger.sqlite", "batches/submitted.json", "batches/b.output.jsonl", "a-file-of-tomorrow")
+    goes = ("articles/a.parquet", "labels.rejected/a.parquet", "batches/b.input.jsonl", "label.candidates.sqlite-wal")
+    for name in (*stays, *goes):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    assert command("takedown", path, "--id", "harbour-90").returncode == 0
+    topics_of(path)
+    assert {name for name in (*stays, *goes) if (folder / name).exists()} == set(stays)

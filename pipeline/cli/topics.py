@@ -67,9 +67,7 @@ def _quote(work: Workspace, refit: bool, as_json: bool) -> None:
     from pipeline.job.run_options import RunOptions
 
     runner.run(work, RunOptions(last="filter"))
-    if not topic_costs.lacks_vectors(work):  # else they would be paid
-        runner.run_topics(work, refit, named=False)
-    estimate = topic_costs.quote(work)
+    estimate = topic_costs.quote(work, lambda: runner.run_topics(work, refit, named=False))
     output.say(estimate.as_dict(), as_json, lambda: output.topic_quote(estimate))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -47,13 +48,18 @@ class TopicQuote:
         return {**names, "vectors": vectors, "notes": [*names.get("notes", ()), *self.notes]}
 
 
-def quote(work: Workspace) -> TopicQuote:
-    """Quote what topics are still to cost.  Raises ConfigError where they cost nothing."""
+def quote(work: Workspace, find: Callable[[], None]) -> TopicQuote:
+    """Quote what topics are still to cost, once the articles are filtered.  Raises ConfigError where they cost nothing.
+
+    `find` finds them, of which the price of their names follows; it is not called where an endpoint would be paid for vectors.
+    """
     vectors = vector_quote.quote(work)
     if vectors is None and stage.options_of(work).names is None:
         raise ConfigError(
             f"{work.config.file}: topics.names: no model is named, and no endpoint for vectors: topics cost nothing"
         )
+    if vectors is None or not vectors.texts:
+        find()
     return _with_names(work, vectors)
 
 
@@ -72,12 +78,6 @@ def _with_names(work: Workspace, vectors: VectorQuote | None) -> TopicQuote:
         return TopicQuote(vectors, None, [_NAMES_LATER])
     naming = stage.naming_job(work)
     return TopicQuote(vectors, quoting.quote(naming) if naming else None)
-
-
-def lacks_vectors(work: Workspace) -> bool:
-    """Return whether topics cannot be found before an endpoint is asked, and perhaps paid, for vectors."""
-    vectors = vector_quote.quote(work)
-    return vectors is not None and vectors.texts > 0
 
 
 def are_labels_paid(work: Workspace) -> bool:

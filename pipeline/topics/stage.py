@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core import plugins
 from pipeline.core.errors import InputError
 from pipeline.core.files import digest_of, file_digest, read_json, write_json
 from pipeline.core.options import in_key
 from pipeline.core.shards import read_order
 from pipeline.engines.steps import NOT_RUN
-from pipeline.job.topic_options import TopicOptions
+from pipeline.job.topic_options import EmbedderSpec, TopicOptions
 from pipeline.job.workspace import Workspace
 from pipeline.topics import broad, dropping, forgetting, names, naming, rounds, tables
 from pipeline.topics.assignments import Assigned, Assignments
@@ -31,7 +32,7 @@ _log = logging.getLogger("labelmill.topics")
 VERSION = 1
 _OUTGROWN = 3  # times the articles of the last fit
 CHANGED = 0.2  # the share of a topic's members from which on it is described and named anew
-_OF_ASKING = {"headers", "limits", "budget_usd", "prices"}  # options of an embedder that change no vector
+_OF_ASKING = {"headers", "limits", "budget_usd", "prices"}  # they change no vector of an embedder that is asked
 _GROUPING = ("neighbours", "nr_topics", "min_size", "max_unassigned", "sample", "seed")
 
 
@@ -51,8 +52,8 @@ class _Stage:
         """What the tables are made of: the articles, the options, and everything that happened to topics."""
         inputs = [self.work.filter_output.digest(shard) for shard in self.shards]
         options = in_key(self.options, mode="json", exclude={"embed", "names", "publish", "drop"})
-        given = self.work.config.embedder_options
-        embedders = [in_key(each, mode="json", exclude=_OF_ASKING) for each in given]  # keys are masked
+        given = zip(self.options.embed, self.work.config.embedder_options, strict=True)
+        embedders = [in_key(each, mode="json", exclude=_no_part_of_vectors(spec)) for spec, each in given]  # masked
         log = file_digest(self.log.path) if self.log.path.exists() else None
         return digest_of([VERSION, inputs, options, embedders, sorted(self.options.drop), log])
 
@@ -67,19 +68,29 @@ def options_of(work: Workspace) -> TopicOptions:
     return work.config.topics or TopicOptions()
 
 
+def _no_part_of_vectors(spec: EmbedderSpec) -> set[str]:
+    """Return the options of an embedder that say how it is asked; with one that is not asked the same names mean what it likes."""
+    return _OF_ASKING if plugins.load("embedders", spec.plugin).Embedder.is_asked() else set()
+
+
 def run(work: Workspace, label: naming.Label | None = None, refit: bool = False) -> None:
     """Bring the topics up to date with the filtered articles; `refit`: group all of them anew.
 
     `label` asks and cleans what a job within the job is to ask: names of topics.  Raises Paused, with everything answered kept.
     """
-    with forgetting.taken_down(work, read_order(work.articles)):
+    with forgetting.taken_down(work):
         _run(work, label, refit)
 
 
 def forget(work: Workspace) -> None:
     """Remove what topics keep of articles that were taken down, in a job whose runs have no such stage."""
-    with forgetting.taken_down(work, read_order(work.articles)):
+    with forgetting.taken_down(work):
         pass
+
+
+def forget_vectors(work: Workspace) -> None:
+    """Remove the vectors of articles that were taken down; called before their rows leave the job."""
+    forgetting.forget_vectors(work)
 
 
 def _run(work: Workspace, label: naming.Label | None, refit: bool) -> None:

@@ -32,15 +32,20 @@ class Texts:
     def heads(self, characters: int) -> Iterator[tuple[Key, Key, EmbeddedText]]:
         """Yield for each article the key of its text, the key of its head, and the head as an embedder is given it."""
         for batch in self.batches():
-            columns = [batch.column(name).to_pylist() for name in ("title", "text", "language", "text_sha256")]
-            for title, text, language, digest in zip(*columns, strict=True):
-                given = EmbeddedText(head(title, text, characters), language)
-                yield key_of(digest), head_key(given), given
+            yield from heads_of(batch, characters)
 
     def keys(self) -> Iterator[Key]:
         """Yield the keys of the articles' texts, in source order."""
         for batch in self.batches(["text_sha256"]):
             yield from map(key_of, batch.column("text_sha256").to_pylist())
+
+
+def heads_of(batch: pa.RecordBatch, characters: int) -> Iterator[tuple[Key, Key, EmbeddedText]]:
+    """Yield what `Texts.heads` does, of some articles."""
+    columns = [batch.column(name).to_pylist() for name in ("title", "text", "language", "text_sha256")]
+    for title, text, language, digest in zip(*columns, strict=True):
+        given = EmbeddedText(head(title, text, characters), language)
+        yield key_of(digest), head_key(given), given
 
 
 def key_of(text_sha256: str) -> Key:

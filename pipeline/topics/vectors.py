@@ -103,19 +103,16 @@ class VectorStore:
         write_parquet(self.path / f"{number:06}.parquet", table, table.schema)
         self.__dict__.pop("_rows", None)
 
-    def keep_only(self, keys: Collection[Key]) -> int:
-        """Remove all other vectors, for good; return how many."""
-        removed = 0
+    def forget(self, keys: Collection[Key]) -> None:
+        """Remove the vectors of keys, for good."""
         for file in self._files:
             table = read_parquet(file)
-            stays = pa.array([key in keys for key in table.column("text").to_pylist()], pa.bool_())
-            removed += table.num_rows - (left := table.filter(stays)).num_rows
+            left = table.filter(pa.array([key not in keys for key in table.column("text").to_pylist()], pa.bool_()))
             if not left.num_rows:
                 file.unlink()
             elif left.num_rows < table.num_rows:
                 write_parquet(file, left, left.schema)
         self.__dict__.pop("_rows", None)
-        return removed
 
     def matrix(self, keys: Sequence[Key]) -> Matrix:
         """Return the vectors of keys, a row each.  All of them must be there."""
