@@ -13,11 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from pipeline import runner
+from pipeline.collect.reading.locations import remote_files
+from pipeline.core import stores
 from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.files import file_digest, write_bytes
 from pipeline.core.objects import look_again, looked_at, path_of
@@ -262,11 +265,77 @@ def test_a_store_that_nobody_serves_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "tables", ["bucket/prefix", "s3://", "s3://key:secret@bucket/p", "s3://b/p?token=x", "http://x/y"]
+    "tables",
+    [
+        "bucket/prefix",
+        "s3://",
+        "s3://key:secret@bucket/p",
+        "s3://secret@bucket/p",
+        "abfs://secret@account.dfs.core.windows.net/p",  # the account would not be heeded
+        "s3://b/p?token=x",
+        "http://x/y",
+        "hf://buckets/user/name",
+    ],
 )
 def test_what_is_no_address_is_told_before_anything_runs(make_job: JobMaker, tables: str) -> None:
     done = command("status", make_job([article(1)], tables=tables))
     assert done.returncode == 2 and ": tables: " in done.stderr and "write it as s3://bucket/prefix" in done.stderr
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "failure", "message"),
+    [
+        (
+            f"s3://{BUCKET}/in/a.jsonl",
+            "denied",
+            rf"s3://{BUCKET}/in/a.jsonl: access denied \(.*must read and list s3://{BUCKET}",
+        ),
+        ("s3://no-such-bucket/a.jsonl", None, r"s3://no-such-bucket: there is no such bucket; make it"),
+        (f"s3://{BUCKET}/in/a.jsonl", None, rf"path: .?s3://{BUCKET}/in/a.jsonl.?: no such file"),
+        (
+            f"s3://secret@{BUCKET}/in/a.jsonl",
+            None,
+            rf"path: s3://{BUCKET}/in/a.jsonl: write it without credentials",
+        ),
+    ],
+)
+def test_what_the_store_of_a_source_refuses_is_one_line(
+    make_job: JobMaker, store: Store, path: str, failure: str | None, message: str
+) -> None:
+    store.fails = lambda _: failure
+    done = command("run", make_job(sources=[{"type": "files", "path": path, "columns": {"text": "body"}}]))
+    assert done.returncode and re.search(message, done.stderr), done.stderr
+    assert "secret" not in done.stderr and "AKIATEST" not in done.stderr
+
+
+def test_what_fsspec_is_told_of_a_store_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"config_kwargs": {"retries": {"total_max_attempts": 2, "mode": "standard"}}}
+    monkeypatch.setitem(fsspec.config.conf, "s3", told)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+    stores.system.cache_clear()
+    store.fails = lambda _: "slow"
+    try:
+        for read in (path_of(f"s3://{BUCKET}/a.json").read_bytes, partial(remote_files, f"s3://{BUCKET}/a.jsonl")):
+            store.asked.clear()
+            with pytest.raises(InputError, match="reduce your request rate"):
+                read()
+            assert len(store.asked) == 2 * 5  # the library above it tries five times
+    finally:
+        stores.system.cache_clear()
+    options = stores.options("s3")
+    assert options["config_kwargs"]["read_timeout"] == 60 and options["use_listings_cache"] is False
+
+
+def test_no_secret_of_an_address_is_in_what_a_library_says() -> None:
+    for text in (
+        "no URL('https://user:pass:w@rd@x.kr/a?sig=topsecret%27topsecret') there",
+        'Could not connect to "https://x.kr/a?sig=top\'topsecret&b="',
+        "Max retries exceeded with url: /a?sig=topsecret (timed out)",
+    ):
+        line = stores.one_line(OSError(text))
+        assert "secret" not in line and "pass" not in line and "rd" not in line and line
+    assert stores.one_line(OSError("is it there?\n  or not?")) == "is it there? or not?"
 
 
 # --- whose tables, and where ---

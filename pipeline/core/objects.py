@@ -1,4 +1,4 @@
-"""Paths in object stores (s3://, gs://, az://, hf://): as much of `pathlib.Path` as folders of shards need, behind fsspec.
+"""Paths in object stores (s3://, gs://, az://): as much of `pathlib.Path` as folders of shards need, behind fsspec.
 
 An object is there whole or not at all, so nothing is renamed or synced here.  Nothing is cached either, but within `looked_at`:
 other processes write beside this one.  What goes wrong is one line that names the bucket; a missing object alone is a
@@ -171,7 +171,7 @@ class ObjectPath:
             return []
 
     def _errors(self) -> AbstractContextManager[None]:
-        return stores.errors(str(self), self.bucket)
+        return stores.errors(str(self), "read, write, delete and list")
 
 
 AnyPath = Path | ObjectPath

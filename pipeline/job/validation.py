@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.core import hints
+from pipeline.core import hints, stores
 from pipeline.core.errors import ConfigError
 
 
@@ -67,4 +67,6 @@ def kind_of(value: Any) -> str:
         return "a mapping"
     if isinstance(value, list):
         return "a list"
-    return "nothing" if value is None else f"{str(value)[:60]!r}" if isinstance(value, str) else f"{value!r}"[:60]
+    if isinstance(value, str):
+        return f"{(stores.without_secrets(value) if '://' in value else value)[:60]!r}"
+    return "nothing" if value is None else f"{value!r}"[:60]

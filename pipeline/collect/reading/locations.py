@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -226,6 +226,12 @@ def remote_files(pattern: str) -> list[RemoteFile]:
     except ImportError as error:
         raise MissingExtra(f"reading {shown(pattern)}", "remote") from error
     scheme = pattern.partition("://")[0]
+    if (
+        scheme in ("s3", "gs") and "@" in urlsplit(pattern).netloc
+    ):  # nobody reads them there, and errors would show them
+        raise ConfigError(
+            f"path: {shown(pattern)}: write it without credentials: those are taken from where the store's own tools have them"
+        )
     with errors(shown(pattern)):
         system, root = fsspec.core.url_to_fs(pattern, **_options(scheme))
         if any(mark in (root if scheme not in _WEB else urlsplit(root).path) for mark in "*["):
@@ -252,28 +258,26 @@ def _options(scheme: str) -> dict[str, Any]:
 
 
 def shown(address: str) -> str:
-    """Return an address without what may be a secret: user, password, and the query of a signed link."""
-    if not is_remote(address):
-        return address
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    """Return a path as it is, an address without what may be a secret."""
+    return stores.shown(address) if is_remote(address) else address
 
 
 @contextmanager
 def errors(label: str) -> Iterator[None]:
     """Raise what a file system raises as an error of one line: a dozen libraries raise as they like."""
+    is_stored = label.partition("://")[0] in stores.SCHEMES
     try:
-        yield
+        with stores.errors(label, "read and list") if is_stored else nullcontext():
+            yield
     except LabelmillError:
         raise
     except ImportError as error:
         raise InputError(f"{label}: {str(error).splitlines()[0]} (pip install 'labelmill[remote]')") from error
     except Exception as error:
         # fsspec raises FileNotFoundError for dead servers too, with the reason as its cause
-        cause = error.__cause__ if isinstance(error, FileNotFoundError) else None
+        cause = error.__cause__ if isinstance(error, FileNotFoundError) and not is_stored else None
         is_missing = cause is None or isinstance(cause, FileNotFoundError) or getattr(cause, "status", None) == 404
         if isinstance(error, FileNotFoundError) and is_missing:
             raise ConfigError(f"path: {label}: no such file") from None
         error = cause if isinstance(cause, Exception) else error
-        message = " ".join(str(error).split()).partition("?")[0][:200]  # the query of a signed link is a secret
-        raise InputError(f"{label}: cannot be read: {type(error).__name__}: {message}") from error
+        raise InputError(f"{label}: cannot be read: {type(error).__name__}: {stores.one_line(error)}") from error
