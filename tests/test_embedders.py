@@ -33,7 +33,7 @@ from pipeline.topics.vectors import quantised
 from tests.conftest import ROOT, JobMaker, command, work_of
 from tests.openai_server import Server
 from tests.test_extraction_embedder import EMBEDDER
-from tests.test_topics import SOURCES, corpus, groups, themed, topics_of, write_jsonl
+from tests.test_topics import SOURCES, THEMES, corpus, groups, themed, topics_of, write_jsonl
 
 pytest.importorskip("graspologic_native")
 
@@ -295,6 +295,36 @@ def test_one_text_that_is_turned_down_costs_no_other_its_vector(
     asked = len(endpoint.bodies)
     topics_of(path)
     assert len(endpoint.bodies) == asked
+
+
+@pytest.mark.parametrize(("at_once", "concurrency"), [(128, 1), (12, 4)])
+def test_bad_texts_in_every_request_cost_no_other_its_vector(
+    make_job: JobMaker, endpoint: Embeddings, at_once: int, concurrency: int
+) -> None:
+    """Whether all are one request or some, and nothing was ever answered before."""
+    bad = {f"{theme}-{number}" for theme in THEMES for number in range(0, 12, 3)}
+    titles = {str(row["title"]) for row in corpus() if row["id"] in bad}
+    endpoint.takes = lambda text: not any(text.startswith(title) for title in titles)
+    table = topics_of(paid_job(make_job, endpoint, at_once=at_once, limits={"concurrency": concurrency})).topic_table
+    reasons = {row["id"]: row["reason"] for row in table.articles().to_pylist()}
+    assert {row_id for row_id, reason in reasons.items() if reason == "says_nothing"} >= bad
+    assert set(endpoint.paid.values()) == {1} and len(endpoint.paid) == 60 - len(bad)
+
+
+def test_a_bad_text_beside_good_ones_costs_none_of_them_outside_of_a_job(endpoint: Embeddings) -> None:
+    endpoint.takes = lambda text: "bad" not in text
+    assert embedder(endpoint).embed(texts("bad", "aab", "c"))[:, :3].tolist() == [[0, 0, 0], [2, 1, 0], [0, 0, 1]]
+    asked = len(endpoint.bodies)
+    with pytest.raises(Paused, match="only turned down"):
+        embedder(endpoint).embed(texts("bad 1", "bad 2", "bad 3"))
+    assert len(endpoint.bodies) == asked + 5, "nothing else to ask, and no witness"
+
+
+def test_an_endpoint_that_turns_down_all_is_not_asked_about_each(endpoint: Embeddings) -> None:
+    endpoint.faults = [(400, {"error": {"message": "no"}}, {})] * 1000
+    with pytest.raises(Paused, match="in a row got no answer"):
+        embedder(endpoint).embed(texts(*map(str, range(500))))
+    assert len(endpoint.bodies) < 250, "of about a thousand, down to every text alone"
 
 
 def test_an_endpoint_that_turns_down_everything_gives_no_text_a_vector(

@@ -82,6 +82,24 @@ class _Asker:
         return request
 
 
+class _Batches(Iterator[Sequence[Head]]):
+    """Batches of texts; before the next one come the halves of those that were turned down, so that a text which is why is soon
+    alone, and others are soon answered.
+
+    Its end may not be the last: what is under way then may still be turned down, and leave halves.
+    """
+
+    def __init__(self, batches: Iterator[Sequence[Head]]) -> None:
+        self._batches, self.halves = batches, list[Sequence[Head]]()
+
+    def __next__(self) -> Sequence[Head]:
+        return self.halves.pop() if self.halves else next(self._batches)
+
+    def halve(self, heads: Sequence[Head]) -> None:
+        middle = len(heads) // 2
+        self.halves += [heads[middle:], heads[:middle]]
+
+
 class Asking:
     """One run of requests for vectors, some texts in each; those that are there already have so many numbers (`width`)."""
 
@@ -90,20 +108,20 @@ class Asking:
         self.endpoint = embedder.endpoint(self._keep)
         self._lock, self._has_answered = threading.Lock(), False
         self._heads: dict[bytes, Sequence[Head]] = {}  # of requests under way, by key
-        self._halves: list[Sequence[Head]] = []  # of requests that were turned down: one of their texts may be why
+        self._batches = _Batches(iter(()))
         self.turned_down: dict[str, list[Head]] = {}  # by what the endpoint said
         self.unanswered: Counter[str] = Counter()
 
     def run(self, batches: Iterator[Sequence[Head]], options: LabelOptions, monitor: Monitor, budget_name: str) -> None:
         """Ask for all of them.  Raises Paused, EndpointError, with what was answered stored."""
         context = RunContext(
-            _Asker(self.endpoint), self._ledger, options, monitor, self._finished, budget_name=budget_name
-        )
-        while True:
-            ask_all(([self._request(some)] for some in batches), context)
-            if not self._halves:
-                break
-            batches, self._halves = iter(self._halves), []
+            _Asker(self.endpoint), self._ledger, options, monitor, self._finished, budget_name=budget_name,
+            is_divided=lambda request: len(request.messages) > 1,
+        )  # fmt: skip
+        self._batches = _Batches(batches)
+        ask_all(map(self._requests, self._batches), context)  # not a generator, which would not go on after its end
+        while self._batches.halves:
+            ask_all(map(self._requests, self._batches), context)
         if self.unanswered:
             detail = self.unanswered.most_common(1)[0][0]
             raise EndpointError(
@@ -121,6 +139,9 @@ class Asking:
         served = sorted(name for name in monitor.served if name != "-")
         if len(served) > 1 or any(model.rpartition("/")[2] not in name for name in served):
             _log.warning(f"topics.embed: {model} was asked for, and answered by {', '.join(served)}")
+
+    def _requests(self, heads: Sequence[Head]) -> list[Request]:
+        return [self._request(heads)]
 
     def _request(self, heads: Sequence[Head]) -> Request:
         """Return the request for some vectors: never one that was asked before, whose vectors would be there."""
@@ -141,8 +162,7 @@ class Asking:
         if record is None:
             self.unanswered[f"{failure}: {detail}"] += 1
         elif record.reply is None and len(heads) > 1:
-            middle = len(heads) // 2
-            self._halves += [heads[:middle], heads[middle:]]
+            self._batches.halve(heads)  # one of its texts may be why
         elif record.reply is None:
             self.turned_down.setdefault(f"{record.error_code}: {record.error}", []).extend(heads)
 

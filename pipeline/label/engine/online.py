@@ -158,7 +158,8 @@ class OnlineRun:
             outcome = self._answered(attempt, reply, time.monotonic() - started)
         except RequestFailed as failure:
             outcome = self._failed(attempt, failure, time.monotonic() - started)
-            if outcome.record and policy_of(failure).needs_a_witness:
+            needs_a_witness = policy_of(failure).needs_a_witness and not self._context.is_divided(attempt.request)
+            if outcome.record and needs_a_witness:
                 self._rejections.suspects.append(outcome)
                 return
         except (ClaimAnew, Closed) as error:
@@ -190,7 +191,8 @@ class OnlineRun:
         if self._stop.why and not policy.rejects_article:
             # it would have been tried again, so nobody can say that it failed: it has no outcome until the next run
             return Outcome(attempt)
-        if why := self._rejections.failed(failure):
+        is_verdict = not (policy.rejects_article and self._context.is_divided(attempt.request))
+        if is_verdict and (why := self._rejections.failed(failure)):
             self._stop.pause(why)
         if policy.rejects_article:
             return Outcome(attempt, self._rejection(attempt, failure, seconds))

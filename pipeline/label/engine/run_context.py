@@ -57,10 +57,13 @@ class RunContext:
         retry_rejected: bool = False,
         answering: Answering | None = None,
         budget_name: str = "label.budget_usd",
+        is_divided: Callable[[Request], bool] = lambda _: False,
     ) -> None:
+        """`is_divided`: whether a request that is turned down is asked in parts then, so that this is nobody's verdict."""
         self._retry_rejected = retry_rejected
         self.builder, self.ledger, self.options = builder, ledger, options
         self.monitor, self.on_finished = monitor, on_finished
+        self.is_divided = is_divided
         self.on_late_reply: OnLateReply = lambda *_: None
         self.provider = provider = builder.provider
         self.answering = answering if answering and provider.in_processes else self._answer_here
