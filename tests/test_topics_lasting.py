@@ -335,6 +335,60 @@ def test_broad_topics_are_named_by_the_model_too(
     assert sum(server.answered.values()) == 8 + len(several), "the same groups keep their names in a refit"
 
 
+def broad_questions(server: Server) -> int:
+    return sum("It is a broad topic" in str(body["messages"][-1]) for body in server.bodies)
+
+
+@pytest.fixture
+def layered(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A job of enough topics for broad ones above them."""
+    for theme, words in MORE_THEMES.items():
+        monkeypatch.setitem(THEMES, theme, words)
+    return make_job(corpus(8), sources=SOURCES, topics={"embed": "tfidf", "min_size": 4})
+
+
+@pytest.mark.slow
+def test_broad_topics_of_an_older_log_keep_their_names(layered: Path, server: Server) -> None:
+    server.script = topic_namer
+    work = topics_of(layered)
+    log = work.topic_table.path / "log.jsonl"
+    log.write_text(log.read_text("utf-8").replace(',"to_be_named":true', ""), "utf-8")
+    before = {row["broad_id"]: row["broad_name"] for row in work.topic_table.topics()}
+    several = {number for number, group in TopicLog(log).read().under().items() if len(group) > 1}
+    for _ in range(2):
+        rows = topics_of(layered, *naming_job(layered, server)).topic_table.topics()
+        assert {row["broad_id"]: row["broad_name"] for row in rows if row["broad_id"] in several} == {
+            number: before[number] for number in several
+        }
+        assert len(server.bodies) == 8 and not broad_questions(server)
+    topics = TopicLog(log).read()
+    assert {number: list(topics.broad[number].members) for number in several} == {
+        number: topics.under()[number] for number in several
+    }, "it is noted what must change"
+    topics_of(layered, *naming_job(layered, server), refit=True)
+    assert broad_questions(server) == len(several)
+
+
+@pytest.mark.slow
+def test_a_broad_name_that_is_refused_is_not_asked_for_whenever_articles_come(layered: Path, server: Server) -> None:
+    def namer(body: dict[str, Any], count: int) -> Any:
+        is_broad = "It is a broad topic" in str(body["messages"][-1])
+        return (200, completion(body, "x" * 200), {}) if is_broad else topic_namer(body, count)
+
+    server.script = namer
+    before = topics_of(layered, *naming_job(layered, server)).topic_table.topics()
+    asked = broad_questions(server)
+    more = [themed(theme, number) for theme in THEMES for number in range(100, 104)]
+    write_jsonl(layered.parent / "articles.jsonl", [*corpus(8), *more])
+    after = topics_of(layered, *naming_job(layered, server)).topic_table.topics()
+    assert len(server.bodies) - asked >= 16, "all of them changed, and were named anew"
+    assert asked and broad_questions(server) == asked
+    names = [
+        {row["broad_id"]: row["broad_name"] for row in rows if ", " in row["broad_name"]} for rows in (before, after)
+    ]
+    assert names[0] == names[1] != {}
+
+
 def test_names_that_are_alike_are_asked_again(job: Path, server: Server) -> None:
     def stubborn(body: dict[str, Any], count: int) -> Any:
         if "Names that are taken" in body["messages"][-1]["content"]:

@@ -35,7 +35,8 @@ def events(topics: Topics, topic: Numbers) -> list[Event]:
         else:
             names[number] = _by_words(topics, group, sizes, taken)
         taken.add(fold_case(names[number]))
-    return [{"event": "broad", "of": of, "names": names} | ({"kept": kept} if kept else {})] if ids else []
+    event = {"event": "broad", "of": of, "names": names, "to_be_named": True}
+    return [event | ({"kept": kept} if kept else {})] if ids else []
 
 
 def _former(topics: Topics, group: list[int]) -> tuple[str, int] | None:
@@ -102,17 +103,40 @@ def question_id(broad: int) -> int:
 
 
 def wanted(topics: Topics) -> list[int]:
-    """Return the broad topics that a model is to name: of several topics, not named by one yet, or of others by a fifth now."""
-    groups = topics.under()
+    """Return the broad topics that a model is to name: of several topics, that are new, or of others by a fifth now.
+
+    Those of a log that is older than such questions are not new: nobody who runs a job again has started to pay for them.
+    """
     return [
         number
-        for number, group in sorted(groups.items())
+        for number, group in sorted(topics.under().items())
         if len(group) > 1
         and (
             (broad := topics.broad.get(number)) is None
-            or broad.by == BY_WORDS
-            or _likeness(broad.members, group) < _SAME
+            or broad.is_new
+            or (broad.members and _likeness(broad.members, group) < _SAME)
         )
+    ]
+
+
+def unnoted(topics: Topics) -> list[int]:
+    """Return the broad topics that have a name, of a log that does not tell what was under them when it was given."""
+    return [number for number, broad in sorted(topics.broad.items()) if not broad.is_new and not broad.members]
+
+
+def kept(topics: Topics, numbers: Iterable[int]) -> list[Event]:
+    """Return the events by which the names of broad topics stay until a fifth of what is under them now has changed."""
+    groups = topics.under()
+    return [
+        {
+            "event": "named_broad",
+            "id": number,
+            "name": topics.broad[number].name if number in topics.broad else "",
+            "by": topics.broad[number].by if number in topics.broad else BY_WORDS,
+            "members": groups[number],
+        }
+        for number in numbers
+        if number in groups
     ]
 
 

@@ -44,11 +44,12 @@ class Topic:
 
 @dataclass(frozen=True)
 class Broad:
-    """The name of a broad topic, who gave it, and the topics that were under it then."""
+    """The name of a broad topic, who gave it, and the topics that were under it then; none where the log does not tell."""
 
     name: str
     by: str = BY_WORDS
     members: tuple[int, ...] = ()
+    is_new: bool = False  # no model was asked yet
 
 
 @dataclass
@@ -140,7 +141,8 @@ class Topics:
     def _broad(self, event: Event) -> None:
         before, kept = self.broad, event.get("kept", {})
         self.broad = {
-            int(key): before[kept[key]] if key in kept else Broad(name) for key, name in event["names"].items()
+            int(key): before[kept[key]] if key in kept else Broad(name, is_new=event.get("to_be_named", False))
+            for key, name in event["names"].items()
         }
         for key, broad in event["of"].items():
             self._change(int(key), broad=broad)

@@ -48,14 +48,14 @@ def workspace(work: Workspace, options: TopicOptions) -> Workspace | None:
 
 def names_of(
     work: Workspace, options: TopicOptions, questions: list[Question], taken: Iterable[str], label: Label
-) -> dict[int, str]:
-    """Return a name for each topic that the model named, no two alike, none that is taken.
+) -> tuple[dict[int, str], set[int]]:
+    """Return a name for each topic that the model named, no two alike, none that is taken; and those that it gives none.
 
     Those that are alike are asked again, with the names that are taken.  Raises Paused, with everything answered kept.
     """
     naming = workspace(work, options)
     if naming is None or not questions:
-        return {}
+        return {}, set()
     used, names, left = {fold_case(name): name for name in taken}, dict[int, str](), questions
     for turn in range(_TIMES):
         write(naming, left, sorted(used.values()) if turn else [])
@@ -67,7 +67,7 @@ def names_of(
         left = [question for question in left if question.topic not in names]
         if not left:
             break
-    return names
+    return names, {question.topic for question in left} - _unanswered(naming)
 
 
 def write(naming: Workspace, questions: list[Question], taken: list[str]) -> None:
@@ -105,6 +105,13 @@ def _article(question: Question, taken: list[str]) -> dict[str, Any]:
         "text_sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         "language": question.language,
     }
+
+
+def _unanswered(naming: Workspace) -> set[int]:
+    """Return the topics whose question got no answer, and is asked again by the next run."""
+    table = naming.requests.read(_SHARD, ["id", "status"])
+    pairs = zip(table.column("id").to_pylist(), table.column("status").to_pylist(), strict=True)
+    return {int(row_id) for row_id, status in pairs if status == "failed"}
 
 
 def _answers(naming: Workspace) -> dict[int, str]:

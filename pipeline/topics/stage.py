@@ -268,15 +268,17 @@ def _name(stage: _Stage, label: naming.Label) -> None:
         return
     topics, assigned, wanted = _to_be_named(stage)
     asked = _questions(stage, topics, assigned, wanted)
-    if not asked:
+    layers = broad.kept(topics, broad.unnoted(topics))
+    if not asked and not layers:
         return
     about = {question.topic for question in asked}
     taken = [topic.name for topic in topics.live.values() if topic.id not in about]
     taken += [topics.broad_name(number) for number in topics.under() if broad.question_id(number) not in about]
-    answers = naming.names_of(stage.work, stage.options, asked, taken, label)
+    answers, refused = naming.names_of(stage.work, stage.options, asked, taken, label)
     model = stage.options.names.model or stage.options.names.provider
     events = names.by_model({number: name for number, name in answers.items() if number >= 0}, model)
-    layers = broad.by_model(topics, {number: name for number, name in answers.items() if number < 0}, model)
+    layers += broad.by_model(topics, {number: name for number, name in answers.items() if number < 0}, model)
+    layers += broad.kept(topics, [broad.question_id(number) for number in sorted(refused) if number < 0])
     for event in [*_with_members(events, assigned), *layers]:
         stage.log.add({**event, "round": topics.last_round})
     _bring_up_to_date(stage, refit=False)
