@@ -14,7 +14,9 @@ from pipeline.core.errors import InputError, LabelmillError, MissingExtra
 
 SCHEMES = ("s3", "gs", "az", "abfs")  # not hf: there each object written is a commit, and one removed twice an error
 _ATTEMPTS = 6  # of a request, with up to 20 seconds between two: half a minute of refusals or of nobody there
-_SECRETS = re.compile(r"(?<=://)[^/\s]*@|\?\S.*")  # users and passwords, queries that may be signed, to their end
+_SECRETS = re.compile(
+    r"(?<=://)[^/\s]*@|\?\S.*", re.DOTALL
+)  # users and passwords, queries that may be signed, to their end
 
 
 def check(address: str) -> None:

@@ -90,7 +90,8 @@ def _check_moved(config: JobConfig, record: dict[str, Any] | None, former: AnyPa
         if record is not None and not is_ours:
             _check_left(config, record, former)
         return
-    there = f"those in {folder} are no copy of them as they are now" if has_begun else f"none are in {folder}"
+    old = f"those in {folder} are no copy of them as they are now (by their {_OWNER})"
+    there = old if has_begun else f"none are in {folder}"
     back = "take `tables` out again" if former == config.job_folder else f"set it to {_address(former.parent)}"
     raise ConfigError(
         f"{config.file}: tables: the job's tables are in {former}, and {there}; copy all that is below the first to "
