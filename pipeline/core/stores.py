@@ -14,9 +14,8 @@ from pipeline.core.errors import InputError, LabelmillError, MissingExtra
 
 SCHEMES = ("s3", "gs", "az", "abfs")  # not hf: there each object written is a commit, and one removed twice an error
 _ATTEMPTS = 6  # of a request, with up to 20 seconds between two: half a minute of refusals or of nobody there
-_SECRETS = re.compile(
-    r"(?<=://)[^/\s]*@|\?\S.*", re.DOTALL
-)  # users and passwords, queries that may be signed, to their end
+# users and passwords; queries, which may be signed, to the text's end, for libraries quote and break addresses as they like
+_SECRETS = re.compile(r"(?<=://)[^/\s]*@|\?\S.*", re.DOTALL)
 
 
 def check(address: str) -> None:

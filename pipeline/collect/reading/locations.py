@@ -226,9 +226,8 @@ def remote_files(pattern: str) -> list[RemoteFile]:
     except ImportError as error:
         raise MissingExtra(f"reading {shown(pattern)}", "remote") from error
     scheme = pattern.partition("://")[0]
-    if (
-        scheme in ("s3", "gs") and "@" in urlsplit(pattern).netloc
-    ):  # nobody reads them there, and errors would show them
+    if scheme in ("s3", "gs") and "@" in urlsplit(pattern).netloc:
+        # no library reads them there: it would take them for the bucket's name, and tell it in its error
         raise ConfigError(
             f"path: {shown(pattern)}: write it without credentials: those are taken from where the store's own tools have them"
         )
