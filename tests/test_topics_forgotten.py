@@ -81,14 +81,21 @@ def test_a_takedown_leaves_nothing_to_read(make_job: JobMaker, server: Server, h
     assert sum(server.answered.values()) == named, "names stay"
 
 
-def test_a_page_that_somebody_changed_is_left_alone(make_job: JobMaker) -> None:
+def test_a_page_that_somebody_changed_is_left_alone_and_told(
+    make_job: JobMaker, caplog: pytest.LogCaptureFixture
+) -> None:
     path = job_with(make_job, topics={"embed": "tfidf", "min_size": 4})
-    page = path.parent / "map.html"
-    command("topics", path, "--map", page)
+    page, untouched, removed = (path.parent / name for name in ("map.html", "untouched.html", "removed.html"))
+    for file in (page, untouched, removed):
+        command("topics", path, "--map", file)
     page.write_text("<p>mine</p>")
+    removed.unlink()
     command("takedown", path, "--id", "harbour-90")
     topics_of(path)
-    assert page.read_text() == "<p>mine</p>"
+    assert page.read_text() == "<p>mine</p>" and not removed.exists()
+    [warning] = [record.getMessage() for record in caplog.records if "changed since drawn" in record.getMessage()]
+    assert str(page) in warning and str(untouched) not in warning and str(removed) not in warning
+    assert SENTENCE not in texts_in(untouched) and "harbour-1" in texts_in(untouched)
 
 
 def test_paid_vectors_of_what_nobody_took_down_stay(make_job: JobMaker, endpoint: Embeddings) -> None:

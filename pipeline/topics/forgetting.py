@@ -53,6 +53,11 @@ def taken_down(work: Workspace) -> Iterator[None]:
     yield
     for path in corpus.redraw(work) if work.topic_table.exists else ():
         _log.info(f"topics: {path} was drawn anew, without the articles that were taken down")
+    if others := corpus.changed(work):
+        _log.warning(
+            f"topics: {', '.join(others)}: changed since drawn, left as is, and may show what was taken down; to draw one anew: "
+            f"labelmill topics {work.config.in_commands} --map FILE"
+        )
     write_json(notes, {"takedowns": digest})  # last: a run that is killed begins anew
 
 

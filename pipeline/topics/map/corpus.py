@@ -37,10 +37,20 @@ def redraw(work: Workspace) -> list[str]:
 
     They show titles, and an article that was taken down must leave them.
     """
-    pages = [path for path, digest in drawn(work).items() if Path(path).is_file() and file_digest(Path(path)) == digest]
+    pages = [path for path, is_as_drawn in _pages_there(work).items() if is_as_drawn]
     for path in pages:
         draw(work, Path(path))
     return pages
+
+
+def changed(work: Workspace) -> list[str]:
+    """Return the pages that are where they were drawn, and not as they were: whose they are now, only people know."""
+    return [path for path, is_as_drawn in _pages_there(work).items() if not is_as_drawn]
+
+
+def _pages_there(work: Workspace) -> dict[str, bool]:
+    pages = {path: (Path(path), digest) for path, digest in drawn(work).items()}
+    return {path: file_digest(file) == digest for path, (file, digest) in pages.items() if file.is_file()}
 
 
 def drawn(work: Workspace) -> dict[str, str]:
