@@ -15,7 +15,7 @@ from pipeline import runner
 from pipeline.commands import topics as commands
 from pipeline.core.errors import InputError, Paused
 from pipeline.core.shards import read_order
-from pipeline.topics import naming, stage
+from pipeline.topics import naming, rounds, stage
 from pipeline.topics.log import TopicLog
 from pipeline.topics.names import is_alike
 from tests.conftest import JobMaker, command, rows, work_of, write_jsonl
@@ -213,7 +213,7 @@ def test_a_refit_that_was_killed_locks_nothing(job: Path, monkeypatch: pytest.Mo
     before = groups(topics_of(job))
     grow(job, corpus(14, 12))
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "_check_same_space", lambda *_: (_ for _ in ()).throw(Paused("stopped")))
+        patch.setattr(rounds, "first", lambda *_: (_ for _ in ()).throw(Paused("stopped")))
         with pytest.raises(Paused):
             topics_of(job, refit=True)
     now = groups(topics_of(job))
