@@ -394,3 +394,20 @@ def test_a_spelling_that_a_reviewer_wrote_stays_as_written() -> None:
     verdicts = in_force([edited])["0" * 64]
     assert verdicts.apply(["tram line"]) == (["tram lines"], "edited")
     assert verdicts.apply(["tram-lines", "path"]) == (["tram lines", "path"], "edited")
+
+
+def test_an_article_in_two_scripts_has_phrases_in_both() -> None:
+    """The beginning of a text is not all of it: a byline in English, a page's code behind a Korean text."""
+    korean = "항구 도시 20곳에서 봄 축제가 열린다. 시민 안전을 위해 자전거 도로도 넓어진다."
+    byline = (
+        "SEOUL, Nov. 30 -- by our staff writer in the capital, with reports from the harbour and the city hall. " * 3
+    )
+    for article in (
+        f"{byline}\n\n{korean}",
+        f"{korean} <script>document.title='x'; img.onerror='document.title'</script>",
+    ):
+        label = clean_reply("봄 축제; 자전거 도로; 유령 회사", article)
+        assert (label.phrases, label.tiers) == (["봄 축제", "자전거 도로", "유령 회사"], ["exact", "exact", "absent"])
+        assert clean_reply("지역 경제", article, task="topic").phrases == ["지역 경제"]
+    assert clean_reply("봄 축제; 자전거 도로; 幽灵公司", korean).phrases == ["봄 축제", "자전거 도로"]
+    assert clean_reply("Local economy", korean, task="topic").status == "language_mismatch"

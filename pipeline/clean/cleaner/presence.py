@@ -23,7 +23,7 @@ from pipeline.core.text import kiwi
 from pipeline.core.text.content_words import beginnings
 from pipeline.core.text.folding import fold_space
 from pipeline.core.text.korean import strip_particles
-from pipeline.core.text.scripts import main_script
+from pipeline.core.text.scripts import main_script, script_share
 from pipeline.core.text.stems import stem
 
 Korean = Literal["rules", "kiwi"]
@@ -32,6 +32,8 @@ _WORD = re.compile(r"[^\W_]+")
 _OPENING, _CLOSING = tuple("\"'“‘«<《〈「『"), tuple("\"'”’»>》〉」』")
 _PREDICATE = re.compile(r"\b(?:have|has|had|will|would|can|could|should|may|might|must|did|does) ([a-z]{3,})")
 _REACH = 20  # characters a word, with what stands behind it; and as many to spare
+
+_MORE_THAN_NAMES = 0.1  # of the letters
 
 
 class ArticleIndex:
@@ -119,7 +121,11 @@ class ArticleIndex:
         script = main_script(phrase)
         if script in (None, self.script) or {script, self.script} == {"han", "kana"} or any(map(str.isupper, phrase)):
             return False
-        return self.script is not None and not self.shares(phrase)
+        return self.script is not None and not self.shares(phrase) and not self.writes(script)
+
+    def writes(self, script: str | None) -> bool:
+        """Tell whether more than names of the article are in a script: most letters of its beginning do not tell of the rest."""
+        return script is not None and script_share(self.text, script) > _MORE_THAN_NAMES
 
     @cached_property
     def _beginnings(self) -> set[str]:

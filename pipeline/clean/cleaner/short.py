@@ -22,6 +22,7 @@ from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.prompt_constants import NO_PROMPT, Constants
 from pipeline.core.finish import withheld
 from pipeline.core.text.lenient_json import Bare, Collection, Value, find_literal
+from pipeline.core.text.scripts import main_script
 
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
 _CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")
@@ -96,7 +97,8 @@ def clean_topic(
         raw, max_words=max_words, finish_reason=finish_reason, article=article, constants=constants
     )
     unsupported = label and article is not None and not article.shares(label)
-    if unsupported and not other_language and statuses.is_other_language([label], ["absent"], article, None):
+    is_foreign = unsupported and statuses.is_other_language([label], ["absent"], article, None)
+    if is_foreign and not other_language and not (article and article.writes(main_script(label))):
         return [], [], "language_mismatch", []
     return [label] if label else [], [], status, ["unsupported"] if unsupported else []
 

@@ -19,6 +19,12 @@ def main_script(text: str) -> str | None:
     return max(counts, key=lambda script: counts[script]) if any(counts.values()) else None
 
 
+def script_share(text: str, script: str) -> float:
+    """Return the share of a text's letters that are in a script."""
+    counts = Counter(match.lastgroup for match in _SCRIPT.finditer(text))
+    return counts[script] / (counts.total() or 1)
+
+
 def language_script(language: str | None) -> str | None:
     """Return the script that a language tag (ko, ko-KR, ja ..) stands for, where it is not Latin."""
     return _SCRIPTS.get((language or "").casefold()[:2])
