@@ -12,8 +12,6 @@ from pipeline.core.plugin import Plugin
 if TYPE_CHECKING:
     import numpy as np
 
-    from pipeline.core.contracts import Provider
-
 
 class EmbeddedText(NamedTuple):
     """The head of an article, as an embedder is given it."""
@@ -26,7 +24,7 @@ class VectorEndpoint(NamedTuple):
     """Who is asked for vectors: `provider` takes requests of one message a text, and has handed their vectors to `keep` before it
     returns a reply; `options` are those of a section `label` (limits, budget, prices)."""
 
-    provider: Provider
+    provider: Any  # a `contracts.Provider`, which the contracts have beside this
     options: Any
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.core.contracts import Provider
 from pipeline.core.embedder import EmbeddedText, Embedder, VectorEndpoint
 from pipeline.core.errors import TOO_LONG, EndpointError
 from pipeline.core.files import digest_of
@@ -73,7 +74,7 @@ class _Asker:
     prompt = None
 
     def __init__(self, endpoint: VectorEndpoint) -> None:
-        self.provider = endpoint.provider
+        self.provider: Provider = endpoint.provider
 
     def verdict(self, request: Request, record: Record) -> str:
         return "ok"
