@@ -147,8 +147,8 @@ class ClosedSet:
             around = around[:start] + " " * (end - start) + around[end:]
         mentions = [(start, end, name) for start, end, name in every if not _is_denied(around, start, end)]
         outside = [mention for mention in mentions if not any(a < mention[0] < b for a, b in remarks)]
-        told = outside or mentions
-        return [mention for mention in told if folding[mention[1] : mention[1] + 1] not in ("?", "？")] or told
+        affirmed = outside or mentions
+        return [mention for mention in affirmed if folding[mention[1] : mention[1] + 1] not in ("?", "？")] or affirmed
 
     def _mentions(self, text: str) -> list[tuple[int, int, str]]:
         """Return (start, end, name) of each class that the text has as whole words, the longest where they overlap."""

@@ -84,8 +84,8 @@ def quote(job: Job, sample: int | None, as_json: bool) -> None:
     if topics and not topic_costs.are_labels_paid(work):
         return output.say({"topics": topics.as_dict()}, as_json, lambda: output.topic_quote(topics))
     estimate = quote.quote(work, sample or 0)
-    told = asdict(estimate) | ({"topics": topics.as_dict()} if topics else {})
-    output.say(told, as_json, lambda: output.quote_of_all(estimate, topics))
+    both = asdict(estimate) | ({"topics": topics.as_dict()} if topics else {})
+    output.say(both, as_json, lambda: output.quote_of_all(estimate, topics))
 
 
 @job_command("collect", "Read the sources into articles.", f"collect {QUICKSTART}")

@@ -84,7 +84,11 @@ class Buckets:
         )
         self._file: IO[bytes] | None = None
         self._places: list[Numbers] = []  # in the file: where each bucket begins, for each time that rows were written
-        self.written = 0  # bytes
+
+    @property
+    def written(self) -> int:
+        """How many bytes are in the file."""
+        return int(self._places[-1][-1]) if self._places else 0
 
     def __enter__(self) -> Buckets:
         return self
@@ -144,14 +148,13 @@ class Buckets:
         places = np.zeros(self.count + 1, np.int64)
         self._file = self._file or self._exchange.temporary_file()
         with self._exchange.room():
-            places[0] = begin = self._file.seek(0, 2)
+            places[0] = self._file.seek(0, 2)
             for bucket in range(self.count):
                 for batch in rows.slice(bounds[bucket], bounds[bucket + 1] - bounds[bucket]).to_batches():
                     self._file.write(batch.serialize())
                 places[bucket + 1] = self._file.tell()
             self._file.flush()  # here, where a full disk has a line of its own
         self._places.append(places)
-        self.written += int(places[-1] - begin)
 
 
 class Verdicts:

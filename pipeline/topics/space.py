@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.topics.threads import cores, one_thread
+from pipeline.engines.machine import cores
+from pipeline.topics.threads import one_thread
 from pipeline.topics.vectors import Matrix, quantised
 
 _ROWS, _COLUMNS, _PRODUCTS = 512, 8192, 2**22  # of a block of products

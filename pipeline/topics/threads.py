@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,8 +17,3 @@ def one_thread() -> Iterator[None]:
         raise MissingExtra("topics", "topics") from error
     with threadpool_limits(limits=1, user_api="blas"):
         yield
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

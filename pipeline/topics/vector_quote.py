@@ -49,14 +49,14 @@ class VectorQuote:
 
 def quote(work: Workspace) -> VectorQuote | None:
     """Return what the vectors that are missing will cost; None where no endpoint is asked for any."""
-    found = VectorQuote()
+    estimate = VectorQuote()
     for embedder, name in _asked(work):
         with closing(embedder):
-            _add(work, embedder, name, found)
-    if not found.models:
+            _add(work, embedder, name, estimate)
+    if not estimate.models:
         return None
-    found.paid_usd = _totals(work, work.vectors_ledger)["cost_usd"] if work.vectors_ledger.exists() else 0.0
-    return found
+    estimate.paid_usd = _totals(work, work.vectors_ledger)["cost_usd"] if work.vectors_ledger.exists() else 0.0
+    return estimate
 
 
 def _asked(work: Workspace) -> Iterator[tuple[Embedder, str]]:
@@ -67,7 +67,7 @@ def _asked(work: Workspace) -> Iterator[tuple[Embedder, str]]:
             yield plugins.create("embedders", spec.plugin, given, work.config.folder), spec.plugin.rpartition(".")[2]
 
 
-def _add(work: Workspace, embedder: Embedder, name: str, found: VectorQuote) -> None:
+def _add(work: Workspace, embedder: Embedder, name: str, estimate: VectorQuote) -> None:
     endpoint = embedder.endpoint(lambda *_: None)
     model = endpoint.provider.model or ""
     options = options_of(work, endpoint, budget_of(work, endpoint.options.budget_usd))
@@ -76,13 +76,13 @@ def _add(work: Workspace, embedder: Embedder, name: str, found: VectorQuote) -> 
     missing = _missing(work, embedder, VectorStore.at(work.topic_vectors, name, embedder.identity), texts)
     encoding = work.config.tokenizer or encoding_of(model)
     tokens = sum(map(sum, (counter_of(encoding)(some) for some in _some_at_a_time(list(missing.values())))))
-    found.models.append(model)
-    found.texts += len(missing)
-    found.requests += -(-len(missing) // embedder.batch)
-    found.add(tokens, sum(len(text.encode()) for text in missing.values()), price.input / 1e6 if price else None)
-    found.notes.append(f"tokens are counted as {encoding} does; {model} may count more, at most one a byte")
+    estimate.models.append(model)
+    estimate.texts += len(missing)
+    estimate.requests += -(-len(missing) // embedder.batch)
+    estimate.add(tokens, sum(len(text.encode()) for text in missing.values()), price.input / 1e6 if price else None)
+    estimate.notes.append(f"tokens are counted as {encoding} does; {model} may count more, at most one a byte")
     if price is None:
-        found.notes.append(unknown(model))
+        estimate.notes.append(unknown(model))
 
 
 def _missing(work: Workspace, embedder: Embedder, store: VectorStore, texts: Texts) -> dict[Key, str]:
