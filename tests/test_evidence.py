@@ -411,3 +411,35 @@ def test_an_article_in_two_scripts_has_phrases_in_both() -> None:
         assert clean_reply("지역 경제", article, task="topic").phrases == ["지역 경제"]
     assert clean_reply("봄 축제; 자전거 도로; 幽灵公司", korean).phrases == ["봄 축제", "자전거 도로"]
     assert clean_reply("Local economy", korean, task="topic").status == "language_mismatch"
+
+
+HARBOUR = "The Federal Reserve kept interest rates in Texas. Tim Cook of Apple Inc. spoke of industrial policy, recession, Kakao."
+
+
+@pytest.mark.parametrize(
+    ("reply", "phrases"),
+    [
+        ('{"present":["interest rates","Federal Reserve"],"absent":["monetary tightening","supply shock"]}',
+         ["interest rates", "Federal Reserve", "monetary tightening", "supply shock"]),
+        ("interest rates, Federal Reserve, Texas\nTim Cook, industrial policy, labor market",
+         ["interest rates", "Federal Reserve", "Texas", "Tim Cook", "industrial policy", "labor market"]),
+        ("interest rates / Federal Reserve; Texas / Tim Cook", ["interest rates", "Federal Reserve", "Texas", "Tim Cook"]),
+        ("Federal Reserve, Texas, recession. Kakao, Tim Cook.", ["Federal Reserve", "Texas", "recession", "Kakao", "Tim Cook"]),
+    ],
+)  # fmt: skip
+def test_a_second_list_in_the_articles_language_is_no_translation(reply: str, phrases: list[str]) -> None:
+    assert clean_reply(reply, HARBOUR, absent="keep").phrases == phrases
+
+
+def test_a_name_is_a_topic_in_any_language() -> None:
+    korean = "챗봇 회사와 넷플릭스의 주가가 올랐다. 반도체 수출도 늘었다."
+    for name in ("ChatGPT", "Netflix", "K-pop (BTS)"):
+        label = clean_reply(name, korean, task="topic")
+        assert (label.phrases, label.status, label.repairs) == ([name], "ok", ["unsupported"])
+    assert clean_reply("monetary policy", korean, task="topic").status == "language_mismatch"
+    assert clean_reply("monetary policy", korean, task="topic", language="en").phrases == ["monetary policy"]
+
+
+def test_items_of_many_dashes_take_no_time() -> None:
+    line = "- " + "ab" * 90 + " - b - b" + " - b" * 60
+    assert clean_reply("\n".join([line] * 60), HARBOUR).status != "ok"

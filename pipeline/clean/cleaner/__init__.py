@@ -49,7 +49,7 @@ from pipeline.clean.cleaner.reject import is_damaged, is_phrase, is_sentence
 from pipeline.clean.cleaner.short import clean_short, clean_topic
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
-from pipeline.clean.prompt_constants import Constants, Prompt, constants_of
+from pipeline.clean.prompt_constants import Constants, Prompt, asks_for_other_language, constants_of
 from pipeline.core.finish import UNKNOWN, finish_of, withheld
 from pipeline.core.text.concepts import spellings
 from pipeline.core.text.korean import strip_particles
@@ -106,7 +106,8 @@ def clean_reply(
     source = ArticleIndex(article, language, korean) if article and article.strip() else None
     constants = prompt if isinstance(prompt, Constants) else constants_of(prompt, task, article)
     if task == "topic":
-        return CleanLabel(*clean_topic(raw, source, constants, finish_reason))
+        other = absent == "keep" or asks_for_other_language(language, article or "")
+        return CleanLabel(*clean_topic(raw, source, constants, finish_reason, other_language=other))
     if task == "classes":
         from pipeline.clean.closed_set import ClosedSet  # which reads by this package
 

@@ -171,7 +171,10 @@ def _without_afterword(line: str, article: ArticleIndex | None) -> str:
     head, _, rest = line.partition(". ")
     parts = _parts(head) if rest else []
     is_list = article is not None and len(parts) > 2 and all(article.has(part.strip()) for part in parts[1:])
-    return head if is_list and line.endswith((".", "!", "?")) and ";" not in rest else line
+    if not is_list or article is None or not line.endswith((".", "!", "?")) or ";" in rest:
+        return line
+    further = [part.strip(" .!?") for part in _parts(rest)]
+    return line if len(further) > 1 and any(map(article.has, further)) else head
 
 
 def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
@@ -12,8 +12,11 @@ from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import split_commas, split_inline, split_semicolons
 from pipeline.clean.cleaner.trim import trim
+from pipeline.core.text.language import detector
+from pipeline.core.text.scripts import main_script
 
-_HEAD, _TAIL = r"(?P<head>.{0,99}?[^\W\d_].{0,99}?)", r"(?P<tail>.{0,99}?[^\W\d_].{0,200}?)"
+# the letter that each half has is the first one, so that there is one way to match up to it
+_HEAD, _TAIL = r"(?P<head>[\W\d_]{0,99}[^\W\d_].{0,99}?)", r"(?P<tail>[\W\d_]{0,99}[^\W\d_].{0,200})"
 _GLOSSES = tuple(
     re.compile(rf"\s*{form}\s*")
     for form in (
@@ -23,6 +26,8 @@ _GLOSSES = tuple(
         rf"{_HEAD}(?:\s?[,:：|\t]|\sx|\s?\.{{2,9}})\s?(?P<tail>\d{{1,4}}(?:\.\d+)?)",
     )
 )
+_SLASH = _GLOSSES[2]
+_SAMPLE = 2000  # characters of an article that show its language
 _MOST = 20  # items that tell what a list is
 _SIGN = re.compile(r"\s[-–—]|[)）\]］／/=＝]|\d\s*$")
 _DENIED = re.compile(words.NO_MARKS)
@@ -141,19 +146,46 @@ def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[
     if not written or not (_SIGN.search(written[0]) and _SIGN.search(written[-1])):
         return list(items)
     for form in _GLOSSES if article is not None else _GLOSSES[:1]:
-        halves = [match for item in written if (match := form.fullmatch(item))]
+        matches = takewhile(
+            bool, map(form.fullmatch, written)
+        )  # the first item that has no such form is the last looked at
+        halves = list(filter(None, matches))
         if 1 < len(halves) == len(written):
+            if form is _SLASH and article is not None and any(_are_both(half, article) for half in halves):
+                return list(items)  # two phrases each, and none explains another
             taken = [half for half in halves if not _DENIED.match(half["tail"])] or halves
             return [_named(half[0], half["head"], half["tail"], article) for half in taken]
     return list(items)
 
 
+def _are_both(half: re.Match[str], article: ArticleIndex) -> bool:
+    return article.has(trim(half["head"])) and article.has(trim(half["tail"]))
+
+
 def without_translations(lists: Sequence[list[str]], article: ArticleIndex | None) -> Sequence[list[str]]:
-    """Return the lists without those that say another again, item by item, in words that are not the article's."""
+    """Return the lists without those that say another again, item by item, in a language that is not the article's.
+
+    A list in the article's own language is no translation, whatever of it the article has: it may name what the text only implies.
+    """
     if article is None or len(lists) < 2 or len({*map(len, lists)}) > 1 or len(lists[0]) < 2:
         return lists
-    present = [sum(article.has(trim(item)) for item in items[:_MOST]) for items in lists]
-    return [items for items, count in zip(lists, present, strict=True) if 2 * count >= max(present)]
+    is_present = [any(article.has(trim(item)) for item in items[:_MOST]) for items in lists]
+    if all(is_present) or not any(is_present):
+        return lists
+    return [
+        items for items, present in zip(lists, is_present, strict=True) if present or not _is_foreign(items, article)
+    ]
+
+
+def _is_foreign(items: Sequence[str], article: ArticleIndex) -> bool:
+    """Tell whether a list is in another script than the article, or in another language that can be seen."""
+    text = "; ".join(items[:_MOST])
+    script = main_script(text)
+    if script not in (None, article.script):
+        return not article.writes(script)
+    detect = detector("cld2")
+    languages = [detect(text), detect(article.text[:_SAMPLE])]
+    return None not in languages and languages[0] != languages[1]
 
 
 def _named(item: str, head: str, tail: str, article: ArticleIndex | None) -> str:

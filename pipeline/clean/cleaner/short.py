@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner import vocabulary as words
@@ -27,6 +26,7 @@ from pipeline.core.text.scripts import main_script
 _HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
 _CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")
 _REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,80})[)\]）]$")
+_FEW_WORDS = 2
 _COMMA, _MANY = re.compile("[,，、;]"), 3  # a list, which is no topic
 _ASIDE = re.compile(r"[.。;,|]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
@@ -63,7 +63,7 @@ def clean_short(
     if answer.status != "ok":
         return "", answer.status
     line = strip_number(answer.line)
-    label = next(refine(line if article is None or article.has(line) else _REMARK.sub("", line) or line, None), "")
+    label = next(refine(line if article is None or article.has(line) else _without_remark(line), None), "")
     supported = article is not None and article.shares(label)
     if statuses.is_no_answer(label) or (not supported and (faults.is_fault(raw) or statuses.is_placeholder(label))):
         return "", "no_answer"
@@ -98,9 +98,26 @@ def clean_topic(
     )
     unsupported = label and article is not None and not article.shares(label)
     is_foreign = unsupported and statuses.is_other_language([label], ["absent"], article, None)
-    if is_foreign and not other_language and not (article and article.writes(main_script(label))):
+    if is_foreign and not (other_language or _is_name(label) or (article and article.writes(main_script(label)))):
         return [], [], "language_mismatch", []
     return [label] if label else [], [], status, ["unsupported"] if unsupported else []
+
+
+def _without_remark(line: str) -> str:
+    """Drop what stands in brackets at the end; beside a word or two it says which: `Dune (film)`."""
+    remark = _REMARK.search(line)
+    if remark is None:
+        return line
+    head = line[: remark.start()]
+    says_which = max(len(head.split()), len(remark[1].split())) <= _FEW_WORDS and main_script(head) == main_script(
+        remark[1]
+    )
+    return line if says_which and not statuses.is_placeholder(remark[1]) else head or line
+
+
+def _is_name(label: str) -> bool:
+    """Tell whether each word has a capital or begins with a digit: names (ChatGPT, K-pop, Tim Cook) are the same anywhere."""
+    return all(any(map(str.isupper, word)) or word[0].isdigit() for word in label.split())
 
 
 def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None) -> ShortAnswer:
@@ -165,10 +182,11 @@ def literal_texts(value: Value) -> list[str]:
     if not all(isinstance(part, Bare) for _, part in pairs):
         return []
     numbers = [part.text for _, part in pairs if isinstance(part, Bare)]
-    are_ranks = numbers[:1] == ["1"] and all(
-        a.isdecimal() and b.isdecimal() and int(a) < int(b) for a, b in pairwise(numbers)
-    )
-    shares = [(1.0 if are_ranks else _share(part.text), key) for key, part in pairs if isinstance(part, Bare)]
+    are_ranks = "1" in numbers[:1] and all(map(str.isdecimal, numbers)) and numbers == sorted(numbers, key=int)
+    are_ranks = are_ranks or sorted(numbers) == [str(rank) for rank in range(1, len(numbers) + 1)]
+    shares = [
+        (1 / int(part.text) if are_ranks else _share(part.text), key) for key, part in pairs if isinstance(part, Bare)
+    ]
     return [key for share, key in sorted(shares, key=lambda entry: -entry[0])[:1] if share]
 
 
