@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.core import trained
+from pipeline.core import plugins, trained
 from pipeline.core.errors import ConfigError, ModelError
 from pipeline.core.shards import read_order
 from pipeline.core.types import LabelColumn
@@ -126,6 +126,26 @@ def test_a_module_runs_only_where_the_job_names_it(
     assert not any(name.startswith("somebodys_module") for name in sys.modules)
     work = run(labelled_by(copy, tmp_path, parameters={"student": "somebodys_module.student"}))
     assert len(rows(work, "train") + rows(work, "eval")) == 12
+
+
+def test_an_embedders_module_runs_only_where_the_job_names_it(
+    taught: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "somebodys_vectors").mkdir()
+    (tmp_path / "somebodys_vectors" / "planted.py").write_text("from pipeline.topics.embedders.tfidf import *")
+    copy = Path(shutil.copytree(student_of(taught), tmp_path / "copy"))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    linear = plugins.load("students", "linear").Student
+    changed = {
+        "student": "linear",
+        "method": linear.version,
+        "options": {"embedder": {"type": "somebodys_vectors.planted"}},
+    }
+    (copy / "manifest.json").write_text(json.dumps(manifest | changed))
+    with pytest.raises(ModelError, match=r"made with 'somebodys_vectors.planted', which is not built in"):
+        trained.load(copy)
+    assert not any(name.startswith("somebodys_vectors") for name in sys.modules)
 
 
 def test_what_is_no_student_ends_no_report_and_none_is_lost(taught: Path, tmp_path: Path) -> None:

@@ -18,13 +18,13 @@ import pytest
 
 from pipeline.core import plugins, trained
 from pipeline.core.errors import InputError, ModelError
-from pipeline.core.files import file_digest, read_json
+from pipeline.core.files import digest_of, file_digest, read_json
 from pipeline.core.student import TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.topics.embedders import embedded
 from pipeline.train import training
 from pipeline.train.examples import read_eval, read_train, validation_part
-from pipeline.train.identity import Training, difference
+from pipeline.train.identity import Training, difference, same
 from pipeline.train.members import part_of, shuffled
 from pipeline.train.ranking import choice
 from pipeline.train.ranking.trees import Trees
@@ -452,3 +452,32 @@ def test_a_killed_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
     assert done.returncode == 0 and "going on with the training" in done.stderr
     assert trained.read_manifest(student_of(job))["weights"] == expected
     assert fold and not checkpoints.exists() and read_json(work_of(job).students / ".ranker-1.0.0" / "key.json") is None
+
+
+def test_a_student_of_one_process_is_trained_whatever_a_scheduler_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks of a cluster have numbers; only one of several devices of one training leaves the writing to another."""
+    path = made_job(tmp_path, 20)
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    done = command("train", path)
+    assert done.returncode == 0 and (student_of(path) / "manifest.json").exists(), done.stderr
+
+
+def test_what_was_trained_before_an_option_or_a_base_stood_in_keys_is_the_same(tmp_path: Path) -> None:
+    version = version_of(made_job(tmp_path, 20, task="topic", parameters={"style": "topic"}))
+    options = plugins.load("students", "linear").Options()
+    training = Training(work_of(tmp_path / "job.yaml"), version, "linear", options, 0)
+    before = {"student": "linear", "method": plugins.load("students", "linear").Student.version,
+              "options": {"strength": 10.0, "words": 50_000, "likely": 0.5}, "data": file_digest(version / "manifest.json"),
+              "seed": 0}  # fmt: skip
+    assert training.key == digest_of(before)
+    (training.folder / "weights").mkdir(parents=True)
+    (training.folder / "manifest.json").write_text(json.dumps({"key": training.key, "weights": {}}))
+    training.__dict__["pretrained"] = {"base": "the digest of a folder"}
+    del training.__dict__["key"]
+    assert training.key != training.key_of_before == digest_of(before) and same(training)
+    (training.folder / "manifest.json").write_text(
+        json.dumps({"key": digest_of(before), "weights": {}, "pretrained": {}})
+    )
+    assert same(training) is None

@@ -47,7 +47,7 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
     has a gold label.
     """
     _check_label(work, student)
-    column, model = work.config.label_column, trained.load(student, work.config.train.student)
+    column, model = work.config.label_column, predictions.load_trained(work, student)
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
     learned = Learned.of(chosen_version(work.versions, version))
     parts = [learned.parted(_with_gold(work, shard, gold.labels)) for shard in read_order(work.articles)]

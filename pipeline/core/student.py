@@ -41,6 +41,14 @@ class Student(Plugin):
     draws: ClassVar[int] = 3
     """How many random parts of train stand behind each point of a learning curve; 1 where training is dear."""
 
+    in_processes: ClassVar[bool] = False
+    """Whether `fit` may run in several processes at once, one a device, of which the first writes."""
+
+    @classmethod
+    def imports(cls, options: Any) -> tuple[str, ...]:
+        """Return the modules of other packages that checked options name: to read a folder that names them would run them."""
+        return ()
+
     def __init__(self, options: Any, column: LabelColumn, base: Path) -> None:
         """Take the checked options; `base` is what relative paths in them are relative to."""
 

@@ -15,6 +15,7 @@ from pipeline.core.student import Student
 from pipeline.core.types import LabelColumn
 
 MANIFEST, WEIGHTS = "manifest.json", "weights"
+_TRUST = "where you trust that module, name it yourself: train.student of the job file, or label.parameters.student where it labels"
 _NEEDED = {"student", "method", "options", "label", "task", "data", "weights"}
 
 
@@ -43,21 +44,23 @@ def weights_digest(folder: Path) -> str:
     return digest_of(manifest["weights"])
 
 
-def load(folder: Path, own: str | None = None) -> Student:
-    """Return a trained student, ready to predict; `own` is the module of the one student that is not built in and may be run.
+def load(folder: Path, *own: str | None) -> Student:
+    """Return a trained student, ready to predict; `own` are the modules that are not built in and may be run.
 
     Raises ModelError, MissingExtra.
     """
     manifest = read_manifest(folder)
     name = manifest["student"]
-    if name not in plugins.names("students") and name != own:  # to import what a file names is to run it
+    if name not in plugins.names("students") and name not in own:  # to import what a file names is to run it
         raise ModelError(
-            f"{folder}: its student {name!r} is not built in, and nobody but the folder names it; where you trust that module, "
-            f"name it yourself: train.student of the job file, or label.parameters.student where it labels"
+            f"{folder}: its student {name!r} is not built in, and nobody but the folder names it; {_TRUST}"
         )
     try:
         column = LabelColumn(**manifest["label"])
-        options = plugins.load("students", name).Options(**manifest["options"])
+        module = plugins.load("students", name)
+        options = module.Options(**manifest["options"])
+        if foreign := [each for each in module.Student.imports(options) if each not in own]:
+            raise ModelError(f"{folder}: its student is made with {foreign[0]!r}, which is not built in: {_TRUST}")
         student = plugins.create("students", name, options, column, folder)
     except (ConfigError, ValueError, TypeError) as error:
         raise ModelError(f"{folder}: its student {name!r} cannot be made here ({error})") from error

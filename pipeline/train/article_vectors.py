@@ -24,12 +24,17 @@ _STATE, _IDENTITY, _MODEL = "embedder.bin", "embedder.json", "embedder"
 Vectors = npt.NDArray[np.float64]
 
 
+def embedder_of(given: str | dict[str, Any]) -> EmbedderSpec:
+    """Return the embedder that an option names."""
+    return EmbedderSpec(**({"type": given} if isinstance(given, str) else {"type": "embedded"} | given))
+
+
 class ArticleVectors:
     """One vector an article, of length one, with a 1 behind it."""
 
     def __init__(self, given: str | dict[str, Any], base: Path) -> None:
         """Take an embedder's name, or `{type: name, ...}`.  Raises ConfigError."""
-        spec = EmbedderSpec(**({"type": given} if isinstance(given, str) else {"type": "embedded"} | given))
+        spec = embedder_of(given)
         self._name, self._state = spec.plugin, b""
         try:
             module = plugins.load("embedders", self._name)

@@ -17,6 +17,10 @@ from pipeline.core.types import LabelColumn
 from pipeline.job.workspace import Workspace
 from pipeline.versions import store
 
+_ADDED = {
+    "embedder"
+}  # options that students did not have from the first day: they stand in a key only where they are used
+
 
 @dataclass(frozen=True)
 class Training:
@@ -45,26 +49,40 @@ class Training:
     @cached_property
     def key(self) -> str:
         """Return the digest of all that a student comes of."""
-        return digest_of(
-            {
-                "student": self.student,
-                "method": plugins.load("students", self.student).Student.version,
-                "options": self.options.model_dump(mode="json"),
-                "data": file_digest(self.version / store.MANIFEST),
-                "seed": self.seed,
-                **({"pretrained": self.pretrained} if self.pretrained else {}),
-            }
-        )
+        return digest_of({**self._origin, **({"pretrained": self.pretrained} if self.pretrained else {})})
+
+    @property
+    def key_of_before(self) -> str:
+        """Return the key of a student that was trained before the content of its base model stood there."""
+        return digest_of(self._origin)
+
+    @cached_property
+    def _origin(self) -> dict[str, Any]:
+        return {
+            "student": self.student,
+            "method": plugins.load("students", self.student).Student.version,
+            "options": options_in_key(self.options),
+            "data": file_digest(self.version / store.MANIFEST),
+            "seed": self.seed,
+        }
 
     def make(self) -> Student:
         """Return a student that has learned nothing."""
         return plugins.create("students", self.student, self.options, self.column, self.work.config.folder)
 
 
+def options_in_key(options: Options) -> dict[str, Any]:
+    """Return options as keys and manifests have them: those that students always had, and others where they are used."""
+    values = options.model_dump(mode="json")
+    defaults = type(options).model_fields
+    return {name: value for name, value in values.items() if name not in _ADDED or value != defaults[name].default}
+
+
 def same(training: Training) -> dict[str, Any] | None:
     """Return the manifest of the student that is there, where it comes of the same and is whole."""
     manifest: dict[str, Any] | None = read_json(training.folder / MANIFEST)
-    if not manifest or manifest.get("key") != training.key or files_of(training.folder) != manifest["weights"]:
+    keys = {training.key} if not manifest or "pretrained" in manifest else {training.key, training.key_of_before}
+    if not manifest or manifest.get("key") not in keys or files_of(training.folder) != manifest["weights"]:
         return None
     return manifest
 
@@ -76,7 +94,7 @@ def difference(training: Training) -> str:
         return "its weights are damaged; it is trained again"
     now = {
         "method": plugins.load("students", training.student).Student.version,
-        "options": training.options.model_dump(mode="json"),
+        "options": options_in_key(training.options),
         "seed": training.seed,
         "pretrained": training.pretrained,
     }

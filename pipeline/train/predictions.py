@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline.core import trained
+from pipeline.core import contracts, plugins, trained
 from pipeline.core.errors import InputError
 from pipeline.core.files import write_bytes
 from pipeline.core.shards import read_order
@@ -20,6 +20,13 @@ from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
 from pipeline.train.learned import Learned
 
 
+def load_trained(work: Workspace, student: Path) -> contracts.Student:
+    """Return a trained student; of modules that are not built in, those that the job's `train` names may be run."""
+    chosen = work.config.train.student
+    named = plugins.load("students", chosen).Student.imports(work.config.student_options)
+    return trained.load(student, chosen, *named)
+
+
 def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str, int]:
     """Write a line for each article that the student labels: `id`, the label, `scores`; return how many, and those left out.
 
@@ -28,7 +35,7 @@ def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str
     """
     column = LabelColumn(**trained.read_manifest(student)["label"])
     trained.weights_digest(student)
-    model = trained.load(student, work.config.train.student)
+    model = load_trained(work, student)
     counts = {"written": 0, "of_train": 0, "like_train": 0, "without_a_label": 0}
     lines, shards = [], read_order(work.articles)
     with work.progress("predict", len(shards), "shards") as progress:

@@ -18,7 +18,7 @@ from pipeline.core.trained import MANIFEST
 from pipeline.job.workspace import Workspace
 from pipeline.train import curve, figures, teacher, workplace
 from pipeline.train.examples import TrainRows, read_eval, read_train
-from pipeline.train.identity import Training, difference, same
+from pipeline.train.identity import Training, difference, options_in_key, same
 from pipeline.train.members import WHOLE, Member, Members
 from pipeline.train.ranks import is_helper, silent_bar
 from pipeline.versions import store
@@ -33,11 +33,12 @@ def train(training: Training) -> dict[str, Any]:
     Raises ConfigError where the student cannot learn such labels, InputError for a version that cannot be trained on, MissingExtra,
     ModelError.
     """
-    refusal = plugins.load("students", training.student).Student.refusal(training.column)
+    student_class = plugins.load("students", training.student).Student
+    refusal = student_class.refusal(training.column)
     if refusal:
         raise ConfigError(f"--student {training.student}: {refusal}")
     training.make().check()
-    if is_helper():  # Lightning started the same command once more, for one more device
+    if student_class.in_processes and is_helper():  # Lightning started the same command once more, for one more device
         _fit_along(training)
         raise SystemExit(0)
     with _alone(training.work):
@@ -123,7 +124,7 @@ def _judged(
         "manifest": _MANIFEST_FORMAT,
         "student": training.student,
         "method": plugins.load("students", training.student).Student.version,
-        "options": training.options.model_dump(mode="json"),
+        "options": options_in_key(training.options),
         "seed": training.seed,
         **({"pretrained": training.pretrained} if training.pretrained else {}),
         "label": about["label"],

@@ -89,8 +89,10 @@ class Embedder(contracts.Embedder):
         except ImportError as error:
             raise MissingExtra("topics.embed: sentence-transformers", "local") from error
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self._folder)
-            model = AutoModel.from_pretrained(self._folder, dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(self._folder, trust_remote_code=False, local_files_only=True)
+            model = AutoModel.from_pretrained(
+                self._folder, dtype=torch.float32, trust_remote_code=False, local_files_only=True
+            )
         except (OSError, ValueError) as error:
             raise ModelError(f"topics.embed: model {self._name}: cannot be loaded ({_first_line(error)})") from error
         return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -10,6 +10,7 @@ Hangul, or without braces), for a model would learn to write something else.  Al
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -131,7 +132,7 @@ class Encoder:
 
 
 def _letters(text: str) -> str:
-    return "".join(text.split()).casefold()
+    return "".join(unicodedata.normalize("NFKC", text).split()).casefold()  # as many tokenizers write it
 
 
 def phrases_of(text: str, many: bool) -> list[str]:

@@ -25,6 +25,7 @@ class Writer(contracts.Student):
 
     _form: ClassVar[Form]
     draws = 1
+    in_processes = True
 
     def __init__(self, options: GenerationOptions, column: LabelColumn, base: Path) -> None:
         self.validation = options.validation

@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from pipeline.core import contracts
+from pipeline.core import contracts, plugins
 from pipeline.core.errors import InputError, MissingExtra, ModelError
 from pipeline.core.files import read_json, write_bytes, write_json
 from pipeline.core.options import Options as Base
 from pipeline.core.types import Article, Example, LabelColumn, ScoredPhrase
-from pipeline.train.article_vectors import ArticleVectors
+from pipeline.train.article_vectors import ArticleVectors, embedder_of
 
 _HEAD, _WEIGHTS = "head.json", "weights.npz"
 _WORD = re.compile(r"[^\W\d_]{2,}|\d{4}")
@@ -64,6 +64,11 @@ class Student(contracts.Student):
             if column.schema is not None
             else None
         )
+
+    @classmethod
+    def imports(cls, options: Options) -> tuple[str, ...]:
+        name = embedder_of(options.embedder).plugin if options.embedder is not None else ""
+        return () if not name or name in plugins.names("embedders") else (name,)
 
     def check(self) -> None:
         try:
