@@ -118,8 +118,8 @@ def test_a_cluster_that_others_have_is_waited_for_in_so_many_words(
         threading.Thread(target=leave_when_told, daemon=True).start()
         assert sorted(mapped(engine, maps.doubler, *range(4))) == [0, 2, 4, 6]
         assert [record.getMessage() for record in caplog.records] == [
-            f"filter: nothing could begin for 2 s: others have the {cores:g} cores of the cluster; it begins when they leave some; "
-            "to run on this machine instead: Ctrl-C, then the same command with --set engine.type=local"
+            f"filter: nothing has ended for 2 s, and others had the {cores:g} cores of the cluster; it begins when they "
+            "leave some; to run on this machine instead: Ctrl-C, then the same command with --set engine.type=local"
         ]
     finally:
         engine.close()

@@ -443,3 +443,8 @@ def test_a_name_is_a_topic_in_any_language() -> None:
 def test_items_of_many_dashes_take_no_time() -> None:
     line = "- " + "ab" * 90 + " - b - b" + " - b" * 60
     assert clean_reply("\n".join([line] * 60), HARBOUR).status != "ok"
+
+
+def test_only_a_comment_that_ends_is_one() -> None:
+    assert clean_reply('["interest rates" /* the main one */, "Texas"]', HARBOUR).phrases == ["interest rates", "Texas"]
+    assert clean_reply('["rates "quoted" /* here", "Texas"]', HARBOUR, absent="keep").phrases[-1] == "Texas"

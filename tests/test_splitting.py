@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core.files import next_numbered
 from pipeline.core.text.folding import fold_case
 from pipeline.split import assignment
 from pipeline.split.groups import groups, may_meet
@@ -249,3 +250,11 @@ def test_an_eval_that_is_empty_is_told(make_job: JobMaker) -> None:
     assert (
         "is eval" not in command("run", make_job([article(n) for n in range(20)], name="other"), "--to", "split").stderr
     )
+
+
+def test_a_log_with_a_file_missing_replaces_none(tmp_path: Path) -> None:
+    """Entries that are lost are one thing; those that are there decide still which rows are eval."""
+    for number in (2, 3):
+        (tmp_path / f"{number:06d}.parquet").write_bytes(b"")
+    assert next_numbered(tmp_path, ".parquet").name == "000004.parquet"
+    assert next_numbered(tmp_path / "none yet", ".parquet").name == "000001.parquet"

@@ -73,6 +73,12 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
+def next_numbered(folder: Path, suffix: str) -> Path:
+    """Return the next file of a log whose files are numbered: not by their count, so that where one is missing none is replaced."""
+    numbers = [int(file.stem) for file in folder.glob(f"*{suffix}") if file.stem.isdecimal()]
+    return folder / f"{max(numbers, default=0) + 1:06d}{suffix}"
+
+
 def write_json(path: AnyPath, value: Any, durable: bool = True) -> None:
     """Write a value as indented JSON, whole or not at all (see `write_bytes`)."""
     write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n", durable)

@@ -79,7 +79,7 @@ def tiles(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
         shown.append((words.paid(cost["labels_usd"], cost["unpriced"]), "paid", beside))
     if topics := facts["topics_cost"]:
         parts = {name: words.paid(totals["cost_usd"], totals["unpriced"]) for name, totals in topics.items()}
-        whole = words.dollars(sum(totals["cost_usd"] for totals in topics.values()))
+        whole = words.paid(*(sum(totals[name] for totals in topics.values()) for name in ("cost_usd", "unpriced")))
         shown.append((whole, "paid for topics", ", ".join(f"{name} {price}" for name, price in parts.items())))
     if pace:
         shown.append((f"{pace:,.1f}" if pace < 100 else f"{pace:,.0f}", "articles a second", "while labelling"))

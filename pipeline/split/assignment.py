@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
 from pipeline.core.exchange import Exchange, Hashes
+from pipeline.core.files import next_numbered
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.text.folding import fold_case
 from pipeline.split.groups import WHEREVER, Rows, Signatures, find_groups, may_meet
@@ -283,4 +284,4 @@ def append_log(folder: Path, texts: pa.Table, assignment: Assignment, log: pa.Ta
 
 def write_log(folder: Path, entries: Iterator[pa.Table]) -> None:
     """Write the next file of the log."""
-    write_parquet(folder / f"{len(list(folder.glob('*.parquet'))) + 1:06d}.parquet", entries, LOG)
+    write_parquet(next_numbered(folder, ".parquet"), entries, LOG)

@@ -42,7 +42,10 @@ class Pair(NamedTuple):
 
 def agreement(work: Workspace, version: Path, column: LabelColumn) -> dict[str, Any] | None:
     """Return the main measure of one label against the other, both ways, with its interval; None where little was asked twice."""
-    for way, pairs in (("asked again", _asked_again(work, version)), ("near-copies", _near_copies(version, column))):
+    for way, pairs in (
+        ("asked again", _asked_again(work, version, column)),
+        ("near-copies", _near_copies(version, column)),
+    ):
         chosen = [pair for _, pair in zip(range(_MOST), pairs, strict=False)]
         if len(chosen) >= _FEWEST:
             values = [_both_ways(pair, column) for pair in chosen]
@@ -61,10 +64,13 @@ def _both_ways(pair: Pair, column: LabelColumn) -> float:
 # --- the same article, asked about again ---
 
 
-def _asked_again(work: Workspace, version: Path) -> Iterator[Pair]:
+def _asked_again(work: Workspace, version: Path, column: LabelColumn) -> Iterator[Pair]:
     """Yield two labels of each article of a version that the ledger has two answers about, by one model and prompt."""
     try:
         builder = RequestBuilder(work)
+        runs = {run["run_id"] for run in store.read_manifest(version).get("runs", ())}
+        if work.config.label_column != column or builder.run_id not in runs:
+            return  # the job asks something else by now than what the version's labels are answers to
         others = _other_parameters(work, builder)
         if not others or not has_ledger(work):
             return
@@ -129,14 +135,15 @@ def _label(builder: RequestBuilder, records: Iterable[Record], article: Article)
 
 
 def _near_copies(version: Path, column: LabelColumn) -> Iterator[Pair]:
-    """Yield the labels of near-copies of a version that were each asked about, two at a time."""
-    by_group: dict[str, list[tuple[list[str], str | None]]] = {}
+    """Yield the labels of near-copies of a version that were each asked about, of the same run, two at a time."""
+    by_group: dict[tuple[str, str | None], list[tuple[list[str], str | None]]] = {}
     for split in ("train", "eval"):
         for table in store.rows_of(version, split):
             for row in table.to_pylist():
                 if row["label_source"] in _BY_MACHINE and row.get(SHARED_FROM) is None:
                     label = [phrase for phrase in column.phrases(row[column.name]) if phrase]
-                    by_group.setdefault(row["group_id"], []).extend([(label, row["language"])] if label else [])
-    for group, labels in by_group.items():
+                    by_teacher = by_group.setdefault((row["group_id"], row.get("run_id")), [])
+                    by_teacher.extend([(label, row["language"])] if label else [])
+    for (group, _), labels in by_group.items():
         for (first, language), (second, _) in pairwise(labels):
             yield Pair(first, second, language, group)

@@ -6,7 +6,6 @@ the paths themselves, so that one file more or less changes one group only.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +20,7 @@ from pipeline.core import contracts
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import digest_of, file_digest
 from pipeline.core.types import ARTICLE_COLUMNS, BadRow, RawRow, Unit
+from pipeline.engines.machine import cores
 
 if TYPE_CHECKING:
     from pipeline.collect.html.extract import Page
@@ -59,7 +59,7 @@ class Source(contracts.Source):
         self._options, self._folder, self._digest_of_file = options, folder, digest_of_file
         self._locations: dict[str, locations.FileLocation] = {}
         self._workers: Workers | None = None
-        self._extractors = os.cpu_count() or 1
+        self._extractors = cores()
         self.notes: dict[str, str] = {}
         try:
             "".encode("utf-8" if options.encoding == "auto" else options.encoding)

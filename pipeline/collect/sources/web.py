@@ -7,7 +7,6 @@ and a better extractor needs no network.  Every URL that was requested is a row:
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import ConfigError, InputError, Paused
 from pipeline.core.files import digest_of
 from pipeline.core.types import BadRow, RawRow, Unit
+from pipeline.engines.machine import cores
 
 if TYPE_CHECKING:
     from pipeline.collect.crawling.crawler import Crawler
@@ -256,7 +256,7 @@ class Source(contracts.Source):
         from pipeline.collect.html.workers import Workers
 
         if self._workers is None:
-            self._workers = Workers(self._options.workers or os.cpu_count() or 1, mode=self._options.mode)
+            self._workers = Workers(self._options.workers or cores(), mode=self._options.mode)
         return self._workers
 
     def close(self) -> None:

@@ -9,8 +9,11 @@ from itertools import islice
 _START = re.compile(r"""(?:^|(?<=[\s:：=(]))[\[{](?=\s{0,99}(?:["'“”„‘’「\[{(\]}]|\d+\s*:))""")
 _DOUBLE, _SINGLE = '"“”„‟', "'‘’‚"  # a model opens a string by one and closes it by another
 _QUOTES = dict.fromkeys(_DOUBLE, _DOUBLE) | dict.fromkeys(_SINGLE, _SINGLE) | {"「": "」"}
-_DELIMITER = r"(?:\s{0,99}(?:[,;:\]})、，]|/[/*]|# |$)|\s{1,9}[\"“'‘][^\W_])"
-_NEXT_VALUE = r"\s{0,99}(?:[,;、，]\s{0,99}(?:[\[{\d\]}\"“”„'‘’]|null|true|false)|[:\]}]|[,，]?\s{0,99}(?:/[/*]|# )|$)"
+_COMMENT = r"/(?:/|\*[^*]{0,200}\*/)|# "
+_DELIMITER = rf"(?:\s{{0,99}}(?:[,;:\]}})、，]|{_COMMENT}|$)|\s{{1,9}}[\"“'‘][^\W_])"
+_NEXT_VALUE = (
+    r"\s{0,99}(?:[,;、，]\s{0,99}(?:[\[{\d\]}\"“”„'‘’]|null|true|false)|[:\]}]|[,，]?\s{0,99}(?:" + _COMMENT + r")|$)"
+)
 _MARKS = {
     closers: re.compile(rf"[{closers}](?:(?P<ends>(?={_DELIMITER}))(?P<next>(?={_NEXT_VALUE}))?)?")
     for closers in (_DOUBLE, _SINGLE, "」")
@@ -92,7 +95,9 @@ def _read(text: str, start: int) -> ParsedLiteral:
                 break
             stack[-1].items.append(string)
             continue
-        elif text.startswith(("//", "# ", "/*"), position):
+        elif text.startswith(("//", "# "), position) or (
+            text.startswith("/*", position) and text.rfind("*/") > position + 1
+        ):
             end = text.find("*/" if text[position + 1] == "*" else "\n", position)
             position = end + text.startswith("*/", end) if end >= 0 else len(text)
         elif match := _BARE.match(text, position):

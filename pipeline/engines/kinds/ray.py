@@ -104,7 +104,7 @@ class Engine(engine.Engine):
     def _waits_for_others(self, ray: Any, stage: str) -> str:
         cores = ray.cluster_resources().get("CPU", 0)
         return (
-            f"{stage}: nothing could begin for {_LOOK_SECONDS} s: others have the {cores:g} cores of the cluster; it begins when "
+            f"{stage}: nothing has ended for {_LOOK_SECONDS} s, and others had the {cores:g} cores of the cluster; it begins when "
             "they leave some; to run on this machine instead: Ctrl-C, then the same command with --set engine.type=local"
         )
 

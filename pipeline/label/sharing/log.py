@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.files import read_json, write_json
+from pipeline.core.files import next_numbered, read_json, write_json
 from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.shards import Manifest, step_key
 from pipeline.job.workspace import Workspace
@@ -71,9 +71,8 @@ def append(work: Workspace, run_id: str, sources: Iterable[tuple[str, Source]]) 
     ]  # fmt: skip
     if rows:
         with work.writing_requests():  # another process may log the same ones: an entry twice says nothing else
-            numbers = [int(file.stem) for file in work.shares.glob("*.parquet") if file.stem.isdecimal()]
-            number = max(numbers, default=0) + 1  # not their count: where one is missing, none is replaced
-            write_parquet(work.shares / f"{number:06d}.parquet", pa.Table.from_pylist(rows, schema=_SCHEMA), _SCHEMA)
+            table = pa.Table.from_pylist(rows, schema=_SCHEMA)
+            write_parquet(next_numbered(work.shares, ".parquet"), table, _SCHEMA)
 
 
 def note_similarity(work: Workspace) -> None:
