@@ -448,3 +448,9 @@ def test_items_of_many_dashes_take_no_time() -> None:
 def test_only_a_comment_that_ends_is_one() -> None:
     assert clean_reply('["interest rates" /* the main one */, "Texas"]', HARBOUR).phrases == ["interest rates", "Texas"]
     assert clean_reply('["rates "quoted" /* here", "Texas"]', HARBOUR, absent="keep").phrases[-1] == "Texas"
+
+
+def test_the_greatest_of_many_shares_is_found_wherever_it_stands() -> None:
+    names = [f"class number {number:02d} of them" for number in range(30)]
+    lines = "\n".join(f"{name}: {90 if name == names[25] else 1}%" for name in names)
+    assert len(lines) > 700 and clean_reply(lines, HARBOUR, task="classes", classes=names).phrases == [names[25]]

@@ -19,6 +19,7 @@ from pipeline.core.text.folding import fold_case
 from pipeline.core.text.lenient_json import Bare, Collection, find_literal
 
 _MOST_CHARS = 400  # of what may name a class
+_MOST_SHARES = 4000  # characters of lines that give each class a share
 _WORDS = re.compile(r"[\w+#]+")
 _EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
 _TURN = re.compile(words.TURNS)
@@ -132,7 +133,7 @@ class ClosedSet:
 
     def _greatest(self, lines: str) -> list[str]:
         """Return the class to which lines give the greatest share, where they give one to each of several."""
-        folding = _folding(lines)
+        folding = _folding(lines, _MOST_SHARES)
         given = self._given(folding)
         shares = [match[1] or match[2] for _, end, _ in given if (match := _SHARE.match(folding, end))]
         numbers = [float(share.replace(",", ".")) for share in shares]
@@ -189,9 +190,9 @@ def folded(word: str) -> str:
     return " ".join(_WORDS.findall(fold_case(word).replace("_", " ")))
 
 
-def _folding(text: str) -> str:
+def _folding(text: str, most: int = _MOST_CHARS) -> str:
     """Return the beginning of a text without case, a line's end as that of a clause."""
-    return fold_case(text[:_MOST_CHARS].replace("_", " ").replace("\n", " ; "))
+    return fold_case(text[:most].replace("_", " ").replace("\n", " ; "))
 
 
 def _starts(word: str, text: str) -> list[int]:
