@@ -261,7 +261,8 @@ def test_redirects_and_targets_at_the_same_moment(make_job: JobMaker, first: int
         assert {row["url"] for row in rows(work, "articles")} == {f"{server.url}/{n}.html" for n in range(12)}
         reasons = Counter(row["reason"] for row in rows(work, "articles", rejected=True))
         assert reasons == {"duplicate_id": 12, "redirect_loop": 3}
-        assert {asked(server)[f"/{n}.html"] for n in range(12)} == {1}
+        # a target that is under way when its redirect arrives may be requested once more, never more often
+        assert {asked(server)[f"/{n}.html"] for n in range(12)} <= {1, 2}
 
 
 # --- signals, and no network ---
