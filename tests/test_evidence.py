@@ -104,6 +104,8 @@ ARTICLE = (
         ("velvet umbrellas; cycling", "ok"),  # a cyclist cycles
         ("NATO; EU", "none_in_article"),
         ("tram", "ok"),
+        ("a; b; c; 1; 12; 7", "none_in_article"),  # which any article has somewhere
+        ("<html><body><h1>504 Gateway Time-out</h1></body></html>", "no_answer"),
     ],
 )
 def test_the_label_gate(raw: str, status: str) -> None:
@@ -146,6 +148,10 @@ def test_a_topic_in_other_words_is_flagged() -> None:
         ("tram line; airport; velvet^3", "residue"),
         ("tram line ++ velvet ++ narrow path =x", "residue"),
         ("tramways; quantum chess; velvet umbrellas", "mostly_elsewhere"),
+        ("line; quantum chess; velvet umbrellas; earrings", "mostly_elsewhere"),
+        ("tram " * 30, "loop"),
+        ("tram line; " * 30, "loop"),
+        (f"Bergen news\n{ARTICLE}", "prose"),
         ("A tram from Bergen now serves flights all day\nPeople on bikes are cross about one narrow lane", "clauses"),
         ("Opened a tram line to the airport. Cyclists from Laksevåg complained", "prose"),
         ("Bergen opens airport tram", "prose"),

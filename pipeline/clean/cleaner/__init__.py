@@ -40,7 +40,7 @@ from typing import Literal
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner.closing import is_cut
 from pipeline.clean.cleaner.container import CandidateList, find_candidates
-from pipeline.clean.cleaner.doubt import doubt
+from pipeline.clean.cleaner.doubt import doubt, is_evidence
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.clean.cleaner.normal import fold_typography, has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
@@ -159,14 +159,14 @@ class _Reading:
         self, raw: str, answer: str, items: list[str], phrases: list[str], tiers: list[str]
     ) -> Status | None:
         """Return why phrases are no label, by the evidence of reply and article; None where they are one."""
-        if 2 * tiers.count("absent") >= len(tiers) and faults.is_fault(raw):
+        if 2 * tiers.count("absent") >= len(tiers) and (faults.is_fault(raw) or faults.is_fault(answer)):
             return "no_answer"
         source = None if self.absent == "keep" else self.article  # else they are in the language that was asked for
         if phrases and statuses.is_other_language(phrases, tiers, source, self.language):
             return "language_mismatch"
         if source is None or not phrases:
             return None
-        if {*tiers} == {"absent"} and not any(map(source.shares, phrases)):
+        if not any(map(is_evidence, phrases, tiers)) and not any(map(source.shares, phrases)):
             return "none_in_article"
         reason = doubt(answer, items, phrases, tiers, source)
         self.repairs += [reason] if reason else []

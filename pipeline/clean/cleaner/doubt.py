@@ -31,6 +31,7 @@ _LONG, _SENTENCE = 5, 8  # words: more than most phrases have, as many as a sent
 _LONG_CHARS = 20  # of one phrase at least, where phrases have more than five words
 _TERSE = 3  # words of most phrases, at most
 _ENOUGH = 2  # phrases of which most are another article's
+_LOOP = 10  # times that the same stands in a reply which says nothing else
 
 
 def has_residue(phrase: str) -> bool:
@@ -38,6 +39,11 @@ def has_residue(phrase: str) -> bool:
     if _RESIDUE.search(phrase) or len(_LONE_QUOTE.findall(phrase)) % 2:
         return True
     return any(f"{word}{stops}".casefold() not in _SHORTENED for word, stops in _STOP_WITHIN.findall(phrase))
+
+
+def is_evidence(phrase: str, tier: str) -> bool:
+    """Tell whether that a phrase is in the article says that it is this article's: any article has a letter or a small number."""
+    return tier != "absent" and len(phrase) > 1 and not (len(phrase) == 2 and phrase.isdecimal())
 
 
 def doubt(
@@ -53,13 +59,18 @@ def doubt(
         return "residue"
     if answer.partition("\n")[0].rstrip().endswith("?") and len(_QUESTION.findall(answer)) > 1:
         return "questions"
+    if len(phrases) == 1 and _is_loop(answer, items):
+        return "loop"
     nothing_is_there = len(absent) == len(phrases)
     # a phrase of short words only begins like no word of four letters, which says nothing of it
     elsewhere = [phrase for phrase in absent if beginnings(phrase) and not article.shares(phrase)]
-    if nothing_is_there and len(elsewhere) >= _ENOUGH and 2 * len(elsewhere) > len(phrases):
+    most = len(phrases) / 2 if nothing_is_there else len(phrases) * 2 / 3
+    if len(elsewhere) >= _ENOUGH and len(elsewhere) > most:
         return "mostly_elsewhere"
     clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
+    if _is_article(answer, article):
+        return "prose"
     is_literal = answer[:1] in ("[", "{")
     is_listed = is_literal or _LISTED.search(answer)
     is_long = nothing_is_there or max(map(len, phrases)) > _LONG_CHARS  # to count words takes time
@@ -75,6 +86,13 @@ def doubt(
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
 
 
+def _is_loop(answer: str, items: Sequence[str]) -> bool:
+    """Tell whether a reply says one thing over and over, as a model does that has lost its way: `after after after after`."""
+    words = _WORD.findall(answer[: _LOOP * 100].casefold())
+    repeats_items = len(items) >= _LOOP and len({*items}) == 1
+    return repeats_items or (len(words) >= _LOOP and len(words) >= _LOOP * len({*words}))
+
+
 def _is_prose(
     answer: str, items: Sequence[str], phrases: Sequence[str], absent: Sequence[str], article: ArticleIndex
 ) -> bool:
@@ -88,6 +106,15 @@ def _is_prose(
         return False
     longest, enough = max(map(_words, absent)), len(phrases) >= _TERSE and "," in answer
     return longest >= _LONG or (len(absent) == len(phrases) and _words(answer) >= _SENTENCE and not enough)
+
+
+def _is_article(answer: str, article: ArticleIndex) -> bool:
+    """Tell whether most of a reply is sentences of the article, whatever separates them: a headline and what follows it."""
+    lines = {line: _words(line) for line in answer.split("\n") if len(line) > _SENTENCE}
+    copied = sum(
+        count for line, count in lines.items() if count >= _SENTENCE and _STOP.search(line) and is_copied(line, article)
+    )
+    return 2 * copied > sum(lines.values())
 
 
 def _tells(phrase: str, article: ArticleIndex) -> bool:
