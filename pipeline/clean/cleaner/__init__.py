@@ -11,6 +11,7 @@
 | `json_answers`       | JSON, Python -> candidates | `{"reason": "..", "keyphrases": ["A"]}`  | which keys and values are phrases |
 | `tables`, `lines`    | rows, lines -> candidates  | `- A\\n- B` -> [`A`, `B`]                | which column, which bullets       |
 | `labels`, `markers`  | text -> blocks, items      | `Key phrases: A` -> block `A`            | what is a label, a number         |
+| `sections`           | lists -> the answer        | `Draft: A; B` `Final: C; D` -> `C; D`    | which of several lists counts     |
 | `sentences`          | sentence -> its list       | `The key phrases are A, B.` -> `A, B`    | what announces or concludes       |
 | `split`              | one line -> candidates     | `A, B, C` -> [`A`, `B`, `C`]             | the separator, quotes in prose    |
 | `lines`              | items -> items             | [`A - what`, `B - what`] -> [`A`, `B`]   | whether all items carry a gloss   |
@@ -49,7 +50,7 @@ from pipeline.clean.cleaner.reject import is_damaged, is_phrase, is_sentence
 from pipeline.clean.cleaner.short import clean_short, clean_topic
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.cleaner.trim import trim
-from pipeline.clean.prompt_constants import Constants, Prompt, asks_for_other_language, constants_of
+from pipeline.clean.prompt_constants import Constants, Prompt, constants_of
 from pipeline.core.finish import UNKNOWN, finish_of, withheld
 from pipeline.core.text.concepts import spellings
 from pipeline.core.text.korean import strip_particles
@@ -106,8 +107,7 @@ def clean_reply(
     source = ArticleIndex(article, language, korean) if article and article.strip() else None
     constants = prompt if isinstance(prompt, Constants) else constants_of(prompt, task, article)
     if task == "topic":
-        other = absent == "keep" or asks_for_other_language(language, article or "")
-        return CleanLabel(*clean_topic(raw, source, constants, finish_reason, other_language=other))
+        return CleanLabel(*clean_topic(raw, source, constants, finish_reason))
     if task == "classes":
         from pipeline.clean.closed_set import ClosedSet  # which reads by this package
 
@@ -168,8 +168,9 @@ class _Reading:
             return None
         if not any(map(is_evidence, phrases, tiers)) and not any(map(source.shares, phrases)):
             return "none_in_article"
-        reason = doubt(answer, items, phrases, tiers, source)
-        self.repairs += [reason] if reason else []
+        reason = "versions" if "versions" in self.repairs else doubt(answer, items, phrases, tiers, source)
+        if reason:
+            self.note(reason)
         return "doubtful" if reason else None
 
     def _without_prompt(self, answer: str) -> str:
@@ -195,7 +196,7 @@ class _Reading:
             for phrase in refine(candidate, self.article):
                 if phrase != candidate:
                     self.note("trimmed")
-                if statuses.is_no_answer(phrase):
+                if statuses.is_no_answer(phrase, self.article):
                     self.note("none_word")
                 elif self._is_phrase(phrase):
                     yield phrase

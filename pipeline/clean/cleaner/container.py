@@ -20,6 +20,7 @@ from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import COPULA, SUBJECT
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
+from pipeline.clean.cleaner.sections import answer_of
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
 
@@ -54,6 +55,15 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         return CandidateList(without_glosses(items, article), ["literal"], any(part.cut for part in (literal, *rest)))
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = without_headings(sentences.after_question(sentences.after_correction(text)))
+    is_certain = True
+    if article is not None and "\n" in text:
+        text, is_certain = answer_of(text, article)
+    candidates = _candidates(text, article)
+    return candidates if is_certain else replace(candidates, containers=[*candidates.containers, "versions"])
+
+
+def _candidates(text: str, article: ArticleIndex | None) -> CandidateList:
+    """Return the candidates of an answer that is no literal."""
     if article is not None and ";" in text:
         text = _WRAPPED.sub(
             lambda seam: " ".join(seam.groups()) if article.has(" ".join(seam.groups())) else seam[0], text

@@ -21,7 +21,8 @@ _THINK_OPEN = re.compile(
 )
 _THINK_CLOSE = re.compile(
     r"\n\.\.\.done thinking\.|"
-    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
+    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷"
+    r"|<\|channel\|>(?:final|commentary)\b[^<>\n]{0,80}(?:<\|constrain\|>[^<>\n]{0,20})?<\|message\|>"
 )
 # The same of a model whose server dropped the tokens: `analysisWe need ..assistantfinalA; B`.
 _GLUED_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z]|[^\x00-\x7f])")
@@ -36,6 +37,8 @@ _SEPARATOR = re.compile(r"(?<=\S)\s*(?:<sep>|\[SEP\]|<\|sep\|>)\s*(?=\S)", re.IG
 _BYTE_BREAK = re.compile(r"<0x0[AD]>")
 _CITATION = re.compile(words.CITATIONS)
 _ESCAPES = re.compile(r"(?:\\\\?u[0-9a-fA-F]{4}){2}")
+_GUILLEMETS = re.compile(r"«\s?|\s?»")
+_CDATA = re.compile(r"<!\[CDATA\[(.{0,2000}?)\]\]>", re.DOTALL)
 _DOUBLE_BRACE = re.compile(r"\s*(\{)\{(?=\s*[\"'])")
 _PLAIN_TOKEN = re.compile(r"\Aassistant|example|exemple|예시|예제|例", re.IGNORECASE)
 _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS|assistant/", re.IGNORECASE)
@@ -137,6 +140,8 @@ def _single_braces(text: str) -> str:
         text = unescape(text[1:-1])
     elif _ESCAPES.search(text) and text.lstrip()[:1] not in ("{", "["):
         text = unescape(text)
+    elif text[:1] in ("{", "[") and '"' not in text and "»" in text:
+        text = _GUILLEMETS.sub('"', text)
     opened = _DOUBLE_BRACE.match(text)
     if not opened or "}}" not in text:
         return text
@@ -210,6 +215,7 @@ def _without_markup(text: str) -> str:
             if text == before:
                 break
     if "<" in text:
+        text = _CDATA.sub(r"\1", text)
         text = _without_tags(
             _CELL_EDGE.sub("|", _TERM_EDGE.sub(": ", _GLOSS_ELEMENT.sub("", text))) if "</" in text else text
         )

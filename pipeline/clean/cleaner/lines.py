@@ -20,7 +20,7 @@ _HEAD, _TAIL = r"(?P<head>[\W\d_]{0,99}[^\W\d_].{0,99}?)", r"(?P<tail>[\W\d_]{0,
 _GLOSSES = tuple(
     re.compile(rf"\s*{form}\s*")
     for form in (
-        rf"{_HEAD}\s[-–—]{{1,2}}\s{_TAIL}",
+        rf"{_HEAD}(?:\s[-–—]{{1,2}}|\s?\.{{4,60}})\s{_TAIL}",
         rf"{_HEAD}\s?[(（\[［](?P<tail>[^()（）\[\]]{{1,80}})[)）\]］]",
         rf"{_HEAD}(?:\s/\s|\s?[／=＝]\s?){_TAIL}",
         rf"{_HEAD}(?:\s?[,:：|\t]|\sx|\s?\.{{2,9}})\s?(?P<tail>\d{{1,4}}(?:\.\d+)?)",
@@ -29,7 +29,7 @@ _GLOSSES = tuple(
 _SLASH = _GLOSSES[2]
 _SAMPLE = 2000  # characters of an article that show its language
 _MOST = 20  # items that tell what a list is
-_SIGN = re.compile(r"\s[-–—]|[)）\]］／/=＝]|\d\s*$")
+_SIGN = re.compile(r"\s[-–—]|\.{4}|[)）\]］／/=＝]|\d\s*$")
 _DENIED = re.compile(words.NO_MARKS)
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")

@@ -22,7 +22,7 @@ from pipeline.clean.cleaner.trim import trim
 _SCORE = re.compile(words.SCORES, re.IGNORECASE)
 _LEADING_SCORE = re.compile(r"[(\[]?(?:0?\.\d+|1\.0+)[)\]]?[\s:|,–—-]{1,3}(?=[^\W\d])")
 _FOOTNOTE = re.compile(r"(?<=[^\W\d_])(?<![ckm]m)[¹²³⁴-⁹⁰]{1,3}$")
-_GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒)\s+")
+_GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒|#)\s+")
 _GLUED_COLON = re.compile(r"(?<=\D)[:：](?=\D)")
 _REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
 _CONJUNCTION = re.compile(

@@ -18,6 +18,9 @@ _CJK_CONCLUSION = re.compile(
 )
 _QUESTION = re.compile(r"\A\s*[^\n]{0,300}[?？][ \t]*\n+\s*\w{1,12}[ \t]*[.:：]\s*(?=\S)")
 _JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})(?:は|是|为|為|有|包括|包含)[、,]?(?=\S)")
+_TURN = re.compile(words.TURNS)
+DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
+_LINK = re.compile(r"(?:[\s,，、/]|(?<!\w)(?:or|and|nor|ou|et|oder|und|o|y|e|ni|the|an?)(?!\w))*")
 _FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")
 
 
@@ -68,6 +71,13 @@ def after_correction(text: str) -> str:
     return text
 
 
+def behind_correction(text: str) -> str:
+    """Return the text from the last word on that takes back what stands before it; empty where there is none."""
+    folded = text.casefold()
+    at = max(map(folded.rfind, words.CORRECTIONS))
+    return text[at:] if at > 0 and len(folded) == len(text) else ""
+
+
 def _is_several(text: str) -> bool:
     return len([part for part in re.split("[\n;；]", text) if any(map(str.isalnum, part))]) > 1
 
@@ -116,3 +126,16 @@ def strip_conclusion(line: str) -> str:
             break
         heads += is_head(word, strong=True) if word else 0
     return line
+
+
+def is_denied(text: str, start: int, end: int) -> bool:
+    """Tell whether a text in lower case says of what it mentions that it is not the one: `not A but B`, `A가 아니라 B`."""
+    if _DENIED_BEHIND.match(text, end):
+        return True
+    turns = [match.end() for match in _TURN.finditer(text, 0, start)]
+    clause = text[turns[-1] if turns else 0 : start]
+    denials = list(DENIED_AHEAD.finditer(clause))
+    if not denials:
+        return False
+    comma = max(clause.rfind(sign) for sign in ",，、")
+    return comma < denials[-1].end() or _LINK.fullmatch(clause[comma:]) is not None

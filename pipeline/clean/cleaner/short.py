@@ -16,18 +16,21 @@ from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import COPULA, SUBJECT, refine
 from pipeline.clean.cleaner.reject import is_clause
-from pipeline.clean.cleaner.split import announced_quotes
+from pipeline.clean.cleaner.split import announced_quotes, split_conjunction
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.prompt_constants import NO_PROMPT, Constants
 from pipeline.core.finish import withheld
 from pipeline.core.text.lenient_json import Bare, Collection, Value, find_literal
 from pipeline.core.text.scripts import main_script
 
-_HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
+_HEAD = re.compile(r"([^:：;→＝=]{1,60}?)\s*(?:[:：→＝=]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
+_EMPHASISED = re.compile(r"(?<=[^\W_] )(\*\*|`)([^*`\n]{1,80})\1")
+_SLOT = re.compile(r"[<\[{【（(][^<>\[\]{}]{1,80}[>\]}】）)]")
 _CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")
 _REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,80})[)\]）]$")
 _FEW_WORDS = 2
-_COMMA, _MANY = re.compile("[,，、;]"), 3  # a list, which is no topic
+_COMMA, _MANY = re.compile("[,，、؛،]"), 3  # a list, which is no topic
+_CONJUNCTION = re.compile(rf"\s*(?:{words.CONJUNCTIONS})\s")
 _ASIDE = re.compile(r"[.。;,|]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
@@ -65,22 +68,29 @@ def clean_short(
     line = strip_number(answer.line)
     label = next(refine(line if article is None or article.has(line) else _without_remark(line), None), "")
     supported = article is not None and article.shares(label)
-    if statuses.is_no_answer(label) or (not supported and (faults.is_fault(raw) or statuses.is_placeholder(label))):
+    is_slot = article is not None and (_SLOT.fullmatch(line.strip()) or statuses.is_placeholder(label))
+    if statuses.is_no_answer(label, article) or (not supported and (is_slot or faults.is_fault(raw))):
         return "", "no_answer"
     if not supported and constants.say(label) and article is not None:
         return "", "prompt_echo"
     is_copy = article is not None and (
         is_copied(answer.line, article) or (has_residue(label) and not article.has(label))
     )
-    if (
-        not label
-        or len(label.split()) > max_words
-        or len(_COMMA.findall(label)) >= _MANY
-        or is_clause(label)
-        or is_copy
-    ):
+    if _are_several(line, article):
+        return "", "doubtful"
+    if not label or len(label.split()) > max_words or is_clause(label) or is_copy:
         return "", "unparseable"
     return label, "ok"
+
+
+def _are_several(line: str, article: ArticleIndex | None) -> bool:
+    """Tell whether a line gives several labels: `A; B`, `A, B, C, D`; not `Food, drink, travel and leisure`, which is one."""
+    if article is not None and article.has(line):
+        return False
+    commas = _COMMA.split(line)
+    return len([part for part in line.split(";") if part.strip()]) > 1 or (
+        len(commas) > _MANY and len(split_conjunction(commas[-1].strip())) < 2 and not _CONJUNCTION.match(commas[-1])
+    )
 
 
 def clean_topic(
@@ -89,17 +99,13 @@ def clean_topic(
     constants: Constants,
     finish_reason: str | None = None,
     max_words: int = 6,
-    other_language: bool = False,
 ) -> tuple[list[str], list[str], Status, list[str]]:
-    """Return (phrases, no tiers, status, repairs): a topic may be in other words than its article, so one that shares none with it
-    is flagged (`unsupported`) and stays, unless it is in another script and `other_language` was not asked for."""
+    """Return (phrases, no tiers, status, repairs): a topic may be in other words than its article, or another script, so one that
+    shares none with it is flagged (`unsupported`) and stays."""
     label, status = clean_short(
         raw, max_words=max_words, finish_reason=finish_reason, article=article, constants=constants
     )
     unsupported = label and article is not None and not article.shares(label)
-    is_foreign = unsupported and statuses.is_other_language([label], ["absent"], article, None)
-    if is_foreign and not (other_language or _is_name(label) or (article and article.writes(main_script(label)))):
-        return [], [], "language_mismatch", []
     return [label] if label else [], [], status, ["unsupported"] if unsupported else []
 
 
@@ -113,11 +119,6 @@ def _without_remark(line: str) -> str:
         remark[1]
     )
     return line if says_which and not statuses.is_placeholder(remark[1]) else head or line
-
-
-def _is_name(label: str) -> bool:
-    """Tell whether each word has a capital or begins with a digit: names (ChatGPT, K-pop, Tim Cook) are the same anywhere."""
-    return all(any(map(str.isupper, word)) or word[0].isdigit() for word in label.split())
 
 
 def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None) -> ShortAnswer:
@@ -153,15 +154,16 @@ def _bare(line: str, article: ArticleIndex | None) -> str:
 
 
 def _behind_head(line: str, article: ArticleIndex | None) -> str:
-    """Return what a head announces: `I think the topic is: A`, `The topic is A`, `Title: A` -> A; so does any word alone, where
-    the article does not have it: `Onderwerp: A`."""
+    """Return what a head announces: `I think the topic is: A`, `The topic is A`, `Title: A` -> A; so does any word alone that the
+    article does not have (`Onderwerp: A`), and any words that say nothing of it before some that do (`Chủ đề: A`)."""
     match = _HEAD.match(line)
     if match is None or not line[match.end() :].strip():
         return line
     words_of_head = _WORD.findall(match[1].casefold())
     is_head = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in words_of_head)
-    if not is_head and article is not None and ":" in match[0].replace("：", ":"):
-        is_head = len(words_of_head) == 1 and not article.shares(" ".join(words_of_head)) and not article.has(match[1])
+    if not is_head and article is not None and match[0].rstrip()[-1] in ":：→＝=":
+        is_elsewhere = not article.shares(match[1]) and not article.has(match[1])
+        is_head = is_elsewhere and (len(words_of_head) == 1 or article.shares(line[match.end() :]))
     return line[match.end() :] if is_head else line
 
 
@@ -220,9 +222,13 @@ def _names_label(key: str) -> bool:
 
 def _first_line(answer: str, article: ArticleIndex | None) -> str:
     """Return the first line of the first labelled part, or of the whole, where that says more of the article."""
+    answer = _EMPHASISED.sub(lambda mark: f"“{mark[2]}”" if ":" not in mark[0] else mark[0], answer)
     preface, *blocks = labels.split_blocks(sentences.strip_interjection(strip_emphasis(answer)))
     full = [block for block in blocks if any(map(str.isalnum, block.text))]
     answers = [block.text for block in full if block.kind in ("answer", "category")]
+    finals = [block.text for block in full if block.kind == "answer" and block.name.startswith("final")]
+    if finals and (len(full) > 1 or any(map(str.isalnum, preface.text))):
+        preface, answers = labels.Block("preface", "", ""), finals[-1:]
     texts = answers or [block.text for block in full]
     announces = labels.opens_preamble(preface.text) or is_clause(preface.text.strip())
     if (

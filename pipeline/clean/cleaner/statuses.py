@@ -34,7 +34,9 @@ def status_of_opening(answer: str, article: ArticleIndex | None) -> Literal["ref
     head = _head(answer)
     refuses = (head.startswith(words.REFUSALS) and not _is_bare_list(answer)) or _refuses_within(answer)
     asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
-    if not refuses and (is_no_answer(head) or _denies_phrases(head.strip(" .!\"'()[]<>-*:。"))):
+    if not refuses and (
+        is_no_answer(answer.strip()[:_HEAD_CHARS], article) or _denies_phrases(head.strip(" .!\"'()[]<>-*:。"))
+    ):
         return "no_answer"
     if not (refuses or asks) or _holds_list(answer, article):
         return None
@@ -77,9 +79,12 @@ def _status_of_literal(answer: str) -> Literal["refusal", "no_answer"] | None:
     return "refusal" if sentences and all(text.startswith(words.REFUSALS) for text in sentences) else None
 
 
-def is_no_answer(text: str) -> bool:
-    """Tell whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`."""
+def is_no_answer(text: str, article: ArticleIndex | None = None) -> bool:
+    """Tell whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`; not a
+    name that the article has (`Untitled`)."""
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
+    if article is not None and (article.has_name(text) or article.quotes(text)):
+        return False
     if bare in words.NO_ANSWERS or _STILL_TO_DO.fullmatch(bare) or _denies_label(bare.split()):
         return True
     return bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare

@@ -56,11 +56,10 @@ class Task(contracts.Task):
 
     def parse(self, reply: Reply, article: Article) -> Label:
         index = ArticleIndex(article.text, article.language) if article.text.strip() else None
-        other = asks_for_other_language(self._language, article.text)
         phrases, tiers, status, repairs = clean_topic(
-            reply.text, index, self._constants, reply.finish_reason, self._options.max_words, other
+            reply.text, index, self._constants, reply.finish_reason, self._options.max_words
         )
-        if other:
+        if asks_for_other_language(self._language, article.text):
             repairs = []  # it can share no word with the article
         return Label(phrases, tiers, status, repairs)
 
