@@ -15,6 +15,7 @@ from pipeline import runner
 from pipeline.commands import topics as commands
 from pipeline.core.errors import InputError, Paused
 from pipeline.core.shards import read_order
+from pipeline.job.run_options import RunOptions
 from pipeline.topics import naming, rounds, stage
 from pipeline.topics.log import TopicLog
 from pipeline.topics.names import is_alike
@@ -427,6 +428,51 @@ def test_naming_goes_on_where_it_stopped(job: Path, server: Server) -> None:
     work = topics_of(job, *naming_job(job, server))
     assert sum(server.answered.values()) == 5 and paid <= 2
     assert len(set(named(work).values())) == 5
+
+
+@pytest.mark.slow
+def test_names_spend_of_the_jobs_budget(job: Path, server: Server) -> None:
+    """What names cost bounds labels, and the other way round; a bound of their own is told by its name."""
+    server.script = topic_namer
+    bounded = "topics.names.parameters.max_output_tokens=20"
+    label = f"label={{provider: openai, base_url: '{server.url}', parameters: {{max_output_tokens: 8}}, budget_usd: 9}}"
+    names = topics_of(job, *naming_job(job, server), bounded, label)
+    spent = runner.status(names)["topics"]["names"]["cost_usd"]
+    asked = sum(server.answered.values())
+    assert spent > 0 and asked == 5
+    with pytest.raises(Paused, match=r"\(\$0.0000 spent, .* elsewhere in the job\); raise label.budget_usd"):
+        runner.run(work_of(job, *naming_job(job, server), bounded, label, f"label.budget_usd={spent + 1e-9}"))
+    assert sum(server.answered.values()) == asked
+    labels, server.script = work_of(job, label, "workspace=labels"), None
+    runner.run(labels, RunOptions(last="label"))
+    server.script = topic_namer
+    spent, asked = runner.status(labels)["ledger"]["cost_usd"], sum(server.answered.values())
+    named = (*naming_job(job, server), bounded, label, "workspace=labels")
+    with pytest.raises(Paused, match=r"\(\$0.0000 spent, .* elsewhere in the job\); raise label.budget_usd"):
+        topics_of(job, *named, f"label.budget_usd={spent + 1e-9}")
+    with pytest.raises(Paused, match=r"raise topics\.names\.budget_usd"):
+        topics_of(job, *named, "topics.names.budget_usd=0.0000001")
+    with pytest.raises(Paused, match=r"spent in the job\); raise label.budget_usd"):
+        topics_of(job, *naming_job(job, server), label, "workspace=labels", f"label.budget_usd={spent * 0.99}")
+    assert sum(server.answered.values()) == asked
+    topics_of(job, *named)
+    assert sum(server.answered.values()) == asked + 5
+
+
+def test_names_that_no_budget_can_bound_are_told_of(
+    job: Path, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Jobs from before the job's budget counted for names go on; prices of the job are those of names, too."""
+    server.script = topic_namer
+    names = naming_job(job, server)
+    work = topics_of(job, *names, "label.budget_usd=9")
+    assert "label.budget_usd is not kept for names" in caplog.text and sum(server.answered.values()) == 5
+    assert runner.status(work)["topics"]["names"]["cost_usd"] > 0
+    caplog.clear()
+    server.models = ("mine",)
+    bounded = ("topics.names.model=mine", "topics.names.parameters.max_output_tokens=20", "workspace=priced")
+    topics_of(job, *names, *bounded, "label.budget_usd=9", "label.prices={mine: {input: 1, output: 1}}")
+    assert "not kept" not in caplog.text
 
 
 def test_names_are_quoted(job: Path, server: Server) -> None:

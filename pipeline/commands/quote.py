@@ -26,7 +26,7 @@ from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.request_attempt import size_of
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
-from pipeline.label.job_ledger import check_ledger_is_this_jobs, spent_on_vectors
+from pipeline.label.job_ledger import check_ledger_is_this_jobs, spent_elsewhere
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.label.sharing.plan import SharingPlan
@@ -49,7 +49,7 @@ def quote(work: Workspace, sample: int = 0) -> estimate.Quote:
         raise ConfigError(f"label.provider: {labeller.provider_name} costs nothing; there is nothing to quote")
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger:
         check_ledger_is_this_jobs(work, ledger, read_order(work.articles))
-        ledger.claims.elsewhere_usd = spent_on_vectors(work)
+        ledger.claims.elsewhere_usd = spent_elsewhere(work)
         survey = _Survey(work, labeller, ledger, sample)
         survey.count()
         if sample:

@@ -17,7 +17,7 @@ from pipeline.label.chain import Asker, Lack
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
-from pipeline.label.job_ledger import check_ledger_is_this_jobs, spent_on_vectors
+from pipeline.label.job_ledger import check_ledger_is_this_jobs, spent_elsewhere
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.requests import RequestBuilder
 
@@ -33,7 +33,7 @@ def try_text(work: Workspace, text: str | bytes) -> dict[str, Any]:
     builder = RequestBuilder(work)
     article = _article(charsets.decode(text, None)[0] if isinstance(text, bytes) else text)
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger, work.locked(shared=True):
-        ledger.claims.elsewhere_usd = spent_on_vectors(work)
+        ledger.claims.elsewhere_usd = spent_elsewhere(work)
         check_ledger_is_this_jobs(work, ledger, read_json(work.articles.path / "_order.json") or [])
         before = _ask_before(work, builder, ledger, article)
         [request] = builder.requests([article], ledger)

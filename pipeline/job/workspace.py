@@ -25,18 +25,25 @@ from pipeline.job.topic_table import TopicTable
 from pipeline.job.travelling import without_keys
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
     from tqdm import tqdm
 
 _log = logging.getLogger("labelmill.job")
+NAMING = "naming"  # the job within a job that names its topics, and its folder
 _LOCKS = ".locks"  # a folder of their own, for filelock keeps links beside them where others may write to it
 _LOOK_SECONDS = 0.2  # `status` holds the lock for a moment to see whether anybody else does
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Job with its folders; each is made when something is written to it."""
+    """Job with its folders; each is made when something is written to it.
+
+    A job within a job (the names of topics) spends of the budget of the one that it is `within`, where that is what bounds it.
+    """
 
     config: JobConfig
+    within: Workspace | None = None
+    budget_name: str = "label.budget_usd"  # the option that bounds what it spends
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the folder is another job file's."""
@@ -109,9 +116,10 @@ class Workspace:
         return self.topic_vectors / "ledger.sqlite"
 
     @property
-    def names_ledger(self) -> Path:
-        """Return the ledger of the names of topics that a model gave, where their job names no other."""
-        return self.topic_table.path / "naming" / "ledger.sqlite"
+    def names_ledger(self) -> Path | str:
+        """Return the ledger of the names of topics that a model gave, as `ledger_target` does."""
+        names = self.config.topics.names if self.config.topics else None
+        return self._ledger(names.ledger if names else None, self.topic_table.path / NAMING / "ledger.sqlite")
 
     @property
     def requests(self) -> Folder:
@@ -157,10 +165,13 @@ class Workspace:
     @property
     def ledger_target(self) -> Path | str:
         """Return the ledger's SQLite file, or PostgreSQL's URL (a secret)."""
-        given = self.config.label.ledger.get_secret_value() if self.config.label.ledger else ""
+        return self._ledger(self.config.label.ledger, self.path / "ledger.sqlite")
+
+    def _ledger(self, option: SecretStr | None, otherwise: Path) -> Path | str:
+        given = option.get_secret_value() if option else ""
         if given.startswith(("postgresql://", "postgres://")):
             return given
-        return (self.config.folder / given).resolve() if given else self.path / "ledger.sqlite"
+        return (self.config.folder / given).resolve() if given else otherwise
 
     @property
     def events_file(self) -> Path:

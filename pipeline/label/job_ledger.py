@@ -6,16 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.core.errors import InputError
 from pipeline.core.finish import finish_of
 from pipeline.core.objects import looked_at
 from pipeline.core.shards import read_order
-from pipeline.job.workspace import Workspace
+from pipeline.job.workspace import NAMING, Workspace
 from pipeline.label.endings import of_cut
 from pipeline.label.ledger import Ledger, open_ledger_to_read
 from pipeline.label.ledger.salvage import salvage
+
+OF_JOB = Workspace.budget_name
+Place = tuple[Path | str, str]
+"""Where a ledger is (a file, or PostgreSQL's URL), and the job whose it is there."""
 
 
 def ledger(work: Workspace) -> dict[str, Any]:
@@ -54,14 +58,51 @@ def _paid_for_nothing(work: Workspace, opened: Ledger) -> list[dict[str, Any]]:
     return [{"reason": reason, "replies": replies[reason], "cost_usd": dollars[reason]} for reason in by_cost]
 
 
-def spent_on_labels(work: Workspace) -> float:
-    """Return the most that labels may have cost so far, in US dollars; what is under way counts."""
-    return _spent(work.ledger_target, work.config.name) if has_ledger(work) else 0.0
+class Budget(NamedTuple):
+    """What may be spent through one ledger: so many dollars with what was spent `elsewhere`, as an option of that name says."""
+
+    usd: float | None
+    name: str
+    elsewhere_usd: float = 0.0
+
+    @property
+    def is_of_job(self) -> bool:
+        """Whether it is the budget of the whole job."""
+        return self.name == OF_JOB
 
 
-def spent_on_vectors(work: Workspace) -> float:
-    """Return the most that vectors of an endpoint (`topics.embed`) may have cost so far: of the job's budget, too."""
-    return _spent(work.vectors_ledger, work.config.name) if work.vectors_ledger.exists() else 0.0
+def budget_beside(work: Workspace, ledger: Place, own_usd: float | None, own_name: str) -> Budget:
+    """Return the tighter one of a budget that vectors or names of topics have for themselves, and the job's, of which others spent
+    a part; `ledger` is theirs."""
+    of_job, spent = work.config.label.budget_usd, _spent_beside(work, ledger)
+    if of_job is None or (own_usd is not None and own_usd < of_job - spent):
+        return Budget(own_usd, own_name)
+    return Budget(of_job, OF_JOB, spent)
+
+
+def spent_elsewhere(work: Workspace) -> float:
+    """Return the most that the job's other ledgers may hold of the budget that a job's labels are asked by, in US dollars."""
+    if work.budget_name != OF_JOB:
+        return 0.0
+    return _spent_beside(work.within or work, (work.ledger_target, work.config.name))
+
+
+def spent_in_job(work: Workspace) -> float:
+    """Return the most that all of a job, or of the one that it is within, may have cost so far, in US dollars."""
+    return _spent_beside(work.within or work, None)
+
+
+def _spent_beside(work: Workspace, own: Place | None) -> float:
+    """Return what labels, vectors of an endpoint and names may have cost, but for one ledger; what is under way counts."""
+    name = work.config.name
+    places: set[Place] = {(work.ledger_target, name), (work.vectors_ledger, name), (work.names_ledger, NAMING)}
+    others = {_one(place) for place in places} - ({_one(own)} if own else set())
+    return sum(_spent(*place) for place in sorted(others, key=str) if is_there(place[0]))
+
+
+def _one(place: Place) -> Place:
+    """Return a ledger's place in one spelling: a file is one ledger, whichever jobs name it."""
+    return (place[0], "") if isinstance(place[0], Path) else place
 
 
 def _spent(target: Path | str, job: str) -> float:
@@ -137,9 +178,13 @@ def salvage_ledger(work: Workspace) -> tuple[int, Path] | None:
 
 
 def has_ledger(work: Workspace) -> bool:
-    """Return whether the job has a ledger: one in PostgreSQL is taken to be there."""
-    target = work.ledger_target
-    return not isinstance(target, Path) or target.exists()
+    """Return whether the job has a ledger."""
+    return is_there(work.ledger_target)
+
+
+def is_there(ledger: Path | str) -> bool:
+    """Return whether there is a ledger: one in PostgreSQL is taken to be there."""
+    return not isinstance(ledger, Path) or ledger.exists()
 
 
 def opened_ledger(work: Workspace) -> closing[Ledger]:

@@ -32,7 +32,7 @@ from pipeline.label.cost import estimate
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import OnFinished, RunContext
-from pipeline.label.job_ledger import check_ledger_is_this_jobs, spent_on_vectors
+from pipeline.label.job_ledger import check_ledger_is_this_jobs, spent_elsewhere
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.outcome import Outcome, tell
 from pipeline.label.request_rows import OpenShard
@@ -57,7 +57,7 @@ def run(work: Workspace, options: RunOptions, find_near_copies: FindNearCopies |
     builder = RequestBuilder(work, refit=work.config.label.refit)
     builder.describe(builder.run_id)  # by it `runs` knows this spelling, also where the run is broken off
     ledger = open_ledger(work.ledger_target, work.config.name, verify=True)
-    ledger.claims.elsewhere_usd = spent_on_vectors(work)
+    ledger.claims.elsewhere_usd = spent_elsewhere(work)
     try:
         _LabelRun(work, options, builder, ledger).run(find_near_copies)
     finally:
@@ -137,7 +137,8 @@ class _LabelRun:
         """Return what a pass of the label's own requests is given."""
         retry = self._options.retry_rejected and not self._ahead.has_run
         options, answering = self._work.config.label, in_processes(self._work)
-        return RunContext(self._builder, self._ledger, options, self._monitor, on_finished, retry, answering)
+        name = self._work.budget_name
+        return RunContext(self._builder, self._ledger, options, self._monitor, on_finished, retry, answering, name)
 
     def _ask_chain(self, articles: Callable[[], Iterator[list[Article]]]) -> None:
         """Ask the prompts before the label's about some articles."""
@@ -224,7 +225,8 @@ class _LabelRun:
     def _context_before(self, step: PromptStep, on_finished: OnFinished) -> RunContext:
         """Return what the pass of a prompt before the label's is given."""
         options, retry = self._work.config.label, self._options.retry_rejected and not self._ahead.has_run
-        return RunContext(step, self._ledger, options, self._monitor, on_finished, retry)
+        name = self._work.budget_name
+        return RunContext(step, self._ledger, options, self._monitor, on_finished, retry, budget_name=name)
 
     def _key(self, inputs: dict[str, str], count: int, shared: int) -> str:
         """Return the key of a shard of `count` rows, so many of which share an answer."""

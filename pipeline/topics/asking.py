@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -30,32 +30,21 @@ from pipeline.label.cost.prices import unknown
 from pipeline.label.engine.monitor import EventLog, Monitor
 from pipeline.label.engine.run import ask_all
 from pipeline.label.engine.run_context import RunContext
-from pipeline.label.job_ledger import spent_on_labels
+from pipeline.label.job_ledger import Budget, budget_beside
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.topics.texts import Key
 
 _log = logging.getLogger("labelmill.topics")
 _ABOUT_A_TEXT = ("content_filter", TOO_LONG)
-_OWN, _OF_JOB = "budget_usd of topics.embed", "label.budget_usd"
+_OWN = "budget_usd of topics.embed"
 Head = tuple[Key, EmbeddedText]
 Add = Callable[[Sequence[Key], np.ndarray[Any, Any]], None]
 """(keys, a row for each): stores vectors durably."""
 
 
-class Budget(NamedTuple):
-    """What vectors may cost: so many dollars with what was spent `elsewhere`, as an option of that name says."""
-
-    usd: float | None
-    name: str = _OWN
-    elsewhere_usd: float = 0.0
-
-
 def budget_of(work: Workspace, own_usd: float | None) -> Budget:
-    """Return the tighter one of the embedder's budget and the job's, of which labels have spent a part."""
-    of_job, spent = work.config.label.budget_usd, spent_on_labels(work)
-    if of_job is None or (own_usd is not None and own_usd < of_job - spent):
-        return Budget(own_usd)
-    return Budget(of_job, _OF_JOB, spent)
+    """Return the tighter one of the embedder's budget and the job's, of which labels and names of topics spent a part."""
+    return budget_beside(work, (work.vectors_ledger, work.config.name), own_usd, _OWN)
 
 
 def options_of(work: Workspace, endpoint: VectorEndpoint, budget: Budget) -> LabelOptions:

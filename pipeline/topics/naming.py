@@ -6,21 +6,28 @@ Each topic is an article of that job; it lies in `topics/naming/`, with a ledger
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.core import plugins
+from pipeline.core.errors import Paused
 from pipeline.core.files import digest_of
 from pipeline.core.shards import ARTICLE, Folder, Output, write_order
 from pipeline.core.text.folding import fold_case, fold_space
 from pipeline.job.config import JobConfig
+from pipeline.job.label_options import LabelOptions, Price
 from pipeline.job.topic_options import TopicOptions
-from pipeline.job.workspace import Workspace
+from pipeline.job.workspace import NAMING, Workspace
+from pipeline.label.cost.prices import Prices
+from pipeline.label.job_ledger import OF_JOB, budget_beside, spent_in_job
 from pipeline.topics.names import MOST_CHARACTERS, MOST_WORDS, Question, is_alike
 
-NAME, PROMPT, _TASK = "naming", "topic-names/v1", "topic"
+_log = logging.getLogger("labelmill.topics")
+PROMPT, _TASK = "topic-names/v1", "topic"
 _SHARD = "topics"
 _DOCUMENT = 240  # characters of an article
 _TIMES = 3  # that names are asked for, where some are taken
@@ -28,13 +35,18 @@ Label = Callable[[Workspace], None]  # asks what is to be asked in a job, and cl
 
 
 def workspace(work: Workspace, options: TopicOptions) -> Workspace | None:
-    """Return the job that names topics, None where no model names them."""
+    """Return the job that names topics, None where no model names them.
+
+    The job's budget bounds it, too, with what else was spent of that; its prices come behind those of `names`.
+    """
     if options.names is None:
         return None
     given = options.names
-    changes: dict[str, Any] = {"task": _TASK} | ({} if given.prompt else {"prompt": PROMPT})
+    budget = budget_beside(work, (work.names_ledger, NAMING), given.budget_usd, "topics.names.budget_usd")
+    changes: dict[str, Any] = {"task": _TASK, "budget_usd": budget.usd, "prices": _prices(work, given)}
+    changes |= {} if given.prompt else {"prompt": PROMPT}
     config = JobConfig(
-        name=NAME,
+        name=NAMING,
         workspace=work.topic_table.path,
         sources=[{"type": "files"}],  # type: ignore[list-item]
         label=given.model_copy(update=changes),
@@ -43,7 +55,12 @@ def workspace(work: Workspace, options: TopicOptions) -> Workspace | None:
         file=work.config.file,
         engine=work.config.engine,
     )
-    return Workspace(config)
+    return Workspace(config, within=work, budget_name=budget.name)
+
+
+def _prices(work: Workspace, given: LabelOptions) -> dict[str, Price] | None:
+    own, of_job = given.prices or {}, work.config.label.prices or {}
+    return own | {name: price for name, price in of_job.items() if name not in own} or None
 
 
 def names_of(
@@ -53,9 +70,10 @@ def names_of(
 
     Those that are alike are asked again, with the names that are taken.  Raises Paused, with everything answered kept.
     """
-    naming = workspace(work, options)
-    if naming is None or not questions:
+    naming = workspace(work, options) if questions else None
+    if naming is None:
         return {}, set()
+    naming = _as_bounded(naming)
     used, names, left = {fold_case(name): name for name in taken}, dict[int, str](), questions
     for turn in range(_TIMES):
         write(naming, left, sorted(used.values()) if turn else [])
@@ -68,6 +86,31 @@ def names_of(
         if not left:
             break
     return names, {question.topic for question in left} - _unanswered(naming)
+
+
+def _as_bounded(naming: Workspace) -> Workspace:
+    """Return the job as it can be asked: without the budget of the job around it where nobody knows the most that a name costs.
+
+    Such names were asked before that budget counted for them, and cost little: they are told of, and not refused.  Raises Paused
+    where nothing is left of it.
+    """
+    options = naming.config.label
+    if naming.budget_name != OF_JOB or options.budget_usd is None:
+        return naming
+    provider = plugins.create("providers", options.provider, options, naming.config.provider_options)
+    is_known = Prices(options.prices, provider.base_url).of(provider.model) and provider.max_output_tokens is not None
+    if provider.pool is not None or is_known:
+        return naming
+    if (spent := spent_in_job(naming)) >= options.budget_usd:
+        raise Paused(
+            f"the budget of ${options.budget_usd:,.4f} is reached (${spent:,.4f} spent in the job); raise {OF_JOB} to go on"
+        )
+    _log.warning(
+        f"topics.names: nobody knows the most that a name of {provider.model} can cost, so {OF_JOB} is not kept for names (what "
+        "they cost counts for labels); give parameters.max_output_tokens, and prices where they are not known"
+    )
+    config = naming.config.model_copy(update={"label": options.model_copy(update={"budget_usd": None})})
+    return Workspace(config, within=naming.within)
 
 
 def write(naming: Workspace, questions: list[Question], taken: list[str]) -> None:

@@ -12,10 +12,11 @@ from pipeline.core import plugins
 from pipeline.core.embedder import Embedder
 from pipeline.core.shards import read_order
 from pipeline.core.text.tokens import counter_of, encoding_of
-from pipeline.job.workspace import Workspace
+from pipeline.job.workspace import NAMING, Workspace
 from pipeline.label.cost.prices import Prices, unknown
+from pipeline.label.job_ledger import is_there
 from pipeline.label.ledger import open_ledger_to_read
-from pipeline.topics import naming, stage
+from pipeline.topics import stage
 from pipeline.topics.asking import budget_of, options_of
 from pipeline.topics.texts import Key, Texts
 from pipeline.topics.vectors import VectorStore
@@ -55,7 +56,9 @@ def quote(work: Workspace) -> VectorQuote | None:
             _add(work, embedder, name, estimate)
     if not estimate.models:
         return None
-    estimate.paid_usd = _totals(work, work.vectors_ledger)["cost_usd"] if work.vectors_ledger.exists() else 0.0
+    estimate.paid_usd = (
+        _totals(work.vectors_ledger, work.config.name)["cost_usd"] if work.vectors_ledger.exists() else 0.0
+    )
     return estimate
 
 
@@ -100,16 +103,10 @@ def _some_at_a_time(texts: list[str]) -> Iterator[list[str]]:
 
 def paid(work: Workspace) -> dict[str, dict[str, Any]]:
     """Return what the ledgers of `vectors` and of the `names` of topics add up to, of those that are there."""
-    ledgers: dict[str, Path | str] = {"vectors": work.vectors_ledger, "names": work.names_ledger}
-    job = naming.workspace(work, work.config.topics) if work.config.topics else None
-    if job is not None:
-        ledgers["names"] = job.ledger_target
-    there = {name: where for name, where in ledgers.items() if not isinstance(where, Path) or where.exists()}
-    return {name: _totals(work, where) for name, where in there.items()}
+    ledgers = {"vectors": (work.vectors_ledger, work.config.name), "names": (work.names_ledger, NAMING)}
+    return {name: _totals(*place) for name, place in ledgers.items() if is_there(place[0])}
 
 
-def _totals(work: Workspace, ledger: Path | str) -> dict[str, Any]:
-    with closing(
-        open_ledger_to_read(ledger, work.config.name if ledger == work.vectors_ledger else naming.NAME)
-    ) as opened:
+def _totals(ledger: Path | str, job: str) -> dict[str, Any]:
+    with closing(open_ledger_to_read(ledger, job)) as opened:
         return opened.report.totals()

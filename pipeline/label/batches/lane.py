@@ -148,7 +148,7 @@ class BatchLane:
         beside = f", ${elsewhere:,.4f} elsewhere in the job" if elsewhere else ""
         return (
             f"the budget of ${self._context.budget_usd or 0.0:,.4f} does not reach for another request (${money.spent:,.4f} spent"
-            f"{beside}{held}{lost}); raise label.budget_usd to go on"
+            f"{beside}{held}{lost}); raise {self._context.budget_name} to go on"
         )
 
     # --- submitting ---

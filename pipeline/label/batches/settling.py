@@ -186,8 +186,8 @@ class Settling:
         price = self._context.price_of(reply)
         if price is None:
             settled.pause = (
-                f"{self._context.model} was asked for and {reply.model} answers, whose price is not known, so label.budget_usd "
-                "cannot be kept; give it in label.prices"
+                f"{self._context.model} was asked for and {reply.model} answers, whose price is not known, so "
+                f"{self._context.budget_name} cannot be kept; give it in label.prices"
             )
             return
         bound.compare(price, size, reply.usage, cost, bound.dollars(size))

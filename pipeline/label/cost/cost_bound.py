@@ -32,7 +32,8 @@ class CostBound:
         if self._price is None:
             raise ConfigError(f"{budget}: {unknown(model)}")
         if self._most_output is None:
-            raise ConfigError(f"{budget}: needs label.parameters.max_output_tokens, or a reply may cost anything")
+            section = budget.removesuffix("budget_usd")
+            raise ConfigError(f"{budget}: needs {section}parameters.max_output_tokens, or a reply may cost anything")
 
     def dollars(self, size: int, room: int = 1) -> float:
         """Return the most dollars that one attempt of a request of so many bytes can cost, whose reply may have `room` times as
