@@ -225,8 +225,7 @@ class _LabelRun:
     def _context_before(self, step: PromptStep, on_finished: OnFinished) -> RunContext:
         """Return what the pass of a prompt before the label's is given."""
         options, retry = self._work.config.label, self._options.retry_rejected and not self._ahead.has_run
-        name = self._work.budget_name
-        return RunContext(step, self._ledger, options, self._monitor, on_finished, retry, budget_name=name)
+        return RunContext(step, self._ledger, options, self._monitor, on_finished, retry, None, self._work.budget_name)
 
     def _key(self, inputs: dict[str, str], count: int, shared: int) -> str:
         """Return the key of a shard of `count` rows, so many of which share an answer."""
