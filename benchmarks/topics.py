@@ -45,12 +45,14 @@ class Document(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How a corpus is made: documents a story at most, sentences a document, stories at most, languages."""
+    """How a corpus is made: documents a story at most, sentences a document, stories at most, languages, and how many sentences of
+    other articles in its language a document has beside its own."""
 
     documents: int
     sentences: int
     stories: int
     languages: tuple[str, ...] = ("en", "fr", "ko")
+    others: int = 0
 
 
 SHAPES = {
@@ -59,6 +61,9 @@ SHAPES = {
     "stories-few": Shape(150, 5, 60),
     "stories-small": Shape(12, 6, 1000),
     "stories-korean": Shape(40, 4, 1000, ("ko",)),
+    "lines": Shape(40, 1, 1000),
+    "lines-two": Shape(40, 1, 1000, ("en", "fr")),
+    "stories-mixed": Shape(35, 3, 1000, others=2),
 }
 
 
@@ -72,18 +77,27 @@ def stories(data: Path, shape: Shape, seed: int = 0) -> list[Document]:
     rng = random.Random(seed)
     sources = [(language, row) for language in shape.languages for row in articles(data, language)]
     rng.shuffle(sources)
+    every = {language: [part for of, row in sources if of == language for part in sentences_of(row["text"])]
+             for language in shape.languages}  # fmt: skip
     documents: list[Document] = []
     count = 0
     for language, row in sources:
-        sentences = [part.strip() for part in re.split(r"(?<=[.!?。])\s+|\n+", row["text"]) if len(part.strip()) > 30]
+        sentences = sentences_of(row["text"])
         chosen = list(_choices(len(sentences), shape, rng)) if len(sentences) >= 2 * shape.sentences else []
         if len(chosen) >= max(4, shape.documents // 4):
-            documents += [Document(" ".join(sentences[n] for n in some), language, f"{count}") for some in chosen]
+            for some in chosen:
+                parts = [sentences[number] for number in some] + rng.sample(every[language], shape.others)
+                rng.shuffle(parts)
+                documents.append(Document(" ".join(parts), language, f"{count}"))
             count += 1
         if count == shape.stories:
             break
     rng.shuffle(documents)
     return documents
+
+
+def sentences_of(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"(?<=[.!?。])\s+|\n+", text) if len(part.strip()) > 30]
 
 
 def _choices(count: int, shape: Shape, rng: random.Random) -> Iterator[list[int]]:
