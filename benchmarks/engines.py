@@ -1,6 +1,6 @@
 """Engines beside each other, and beside datatrove and `datasets`: the same rows, one run, ratios.
 
-    python benchmarks/engines.py [--articles 8000] [--files 16] [--data DIR] [--engines one two ray] [--no-peers]
+    python benchmarks/engines.py [--articles 8000] [--files 16] [--data DIR] [--engines one two ray] [--last split] [--no-peers]
 
 Each stage runs by one worker, by two and on Ray, in a process of its own.  Of each run it prints the clock, processor time (of
 all processes, and of the command's own) and memory (of all processes together, shared pages by their share).  What the same
@@ -164,10 +164,10 @@ def write_sources(folder: Path, count: int, files: int, data: Path | None) -> No
         pq.write_table(pa.Table.from_pylist(rows[number::files]), folder / f"{number:03}.parquet", compression="zstd")
 
 
-def staged(folder: Path, engine: str) -> tuple[dict[str, Run], dict[str, Run]]:
-    """Run all stages by an engine, each twice, for the second time there is nothing to do; return them net, and as they were."""
+def staged(folder: Path, engine: str, stages: Sequence[str]) -> tuple[dict[str, Run], dict[str, Run]]:
+    """Run stages by an engine, each twice, for the second time there is nothing to do; return them net, and as they were."""
     runs, whole = dict[str, Run](), dict[str, Run]()
-    for stage in STAGES:
+    for stage in stages:
         sets = [part for value in (*ENGINES[engine], f"workspace={folder / engine}") for part in ("--set", value)]
         command = [
             sys.executable,
@@ -214,6 +214,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=16)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--last", choices=STAGES[1:], default=STAGES[-1], help="the last stage that runs")
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -221,17 +222,18 @@ def main() -> None:
         write_sources(folder / "in", options.articles, options.files, options.data)
         (folder / "job.yaml").write_text(JOB)
         print(f"{'':20}{'clock':>9}{'processor':>11}{'own':>8}{'MB':>9}")
-        runs = {engine: staged(folder, engine) for engine in options.engines}
+        stages = STAGES[: STAGES.index(options.last) + 1]
+        runs = {engine: staged(folder, engine, stages) for engine in options.engines}
         if "one" in runs:
-            compare_engines({engine: net for engine, (net, _) in runs.items()})
+            compare_engines({engine: net for engine, (net, _) in runs.items()}, stages)
         if not options.no_peers and "two" in runs:
             compare_peers(folder, options.articles, options.files, runs["two"][1]["filter"])
 
 
-def compare_engines(runs: dict[str, dict[str, Run]]) -> None:
+def compare_engines(runs: dict[str, dict[str, Run]], stages: Sequence[str]) -> None:
     print("\ntimes as fast as one worker (asked: two 1.7, ray 1.4)")
     for engine in [name for name in runs if name != "one"]:
-        for stage in STAGES:
+        for stage in stages:
             one, run = runs["one"][stage], runs[engine][stage]
             processors = f", {one.processor / run.by_processors(2):.2f} by processor" if engine == "two" else ""
             print(f"{stage:10}{engine:6}{one.clock / run.clock:.2f} by the clock{processors}", flush=True)

@@ -94,7 +94,8 @@ def find_groups(signed: Signed, count: int, similarity: float, exchange: Exchang
     buckets = exchange.count(count, _ROW_BYTES)
     with exchange.buckets(_BAND, buckets) as bands, exchange.buckets(_PAIR, buckets) as pairs:
         _add_bands(bands, signed())
-        rows = _add_nearest(pairs, bands, count)
+        equal = _Equal(bands)
+        rows = _add_nearest(pairs, equal, count)
         with StoredSignatures(signed(), rows, exchange) as signatures:
             connected = _Connected(rows, signatures, similarity * NUMBERS)
             for bucket in range(buckets):
@@ -102,8 +103,8 @@ def find_groups(signed: Signed, count: int, similarity: float, exchange: Exchang
                     connected.unite(part.column("pair").to_numpy())
             # Of copies of a template the nearest ones connect nearly all, so that of the other pairs few are looked at.
             for bucket in range(buckets):
-                for keys, equal in _equal(bands.parts(bucket)):
-                    for pair in _further(keys, equal):
+                for keys, rows_of_keys in equal.of(bucket):
+                    for pair in _further(keys, rows_of_keys):
                         connected.unite(pair)
     return connected.groups(count)
 
@@ -118,11 +119,26 @@ def _add_bands(bands: Buckets, blocks: Iterable[Signatures]) -> None:
         start += len(block)
 
 
-def _add_nearest(pairs: Buckets, bands: Buckets, count: int) -> RowNumbers:
+class _Equal:
+    """What several rows have of each bucket of bands, for two looks at it; of one bucket it is kept for the second."""
+
+    def __init__(self, bands: Buckets) -> None:
+        self._bands = bands
+        self._kept: list[tuple[Hashes, RowNumbers]] | None = None
+
+    def of(self, bucket: int) -> Iterable[tuple[Hashes, RowNumbers]]:
+        if self._bands.count > 1:
+            return _equal(self._bands.parts(bucket))
+        if self._kept is None:  # a small job: sorting its bands is half of what its groups take
+            self._kept = list(_equal(self._bands.parts(bucket)))
+        return self._kept
+
+
+def _add_nearest(pairs: Buckets, equal: _Equal, count: int) -> RowNumbers:
     """Pair each row with the next one that has the same key, into buckets by the lower row; return all rows that have a pair."""
     has_pair = np.zeros(count, bool)
-    for bucket in range(bands.count):
-        for keys, rows in _equal(bands.parts(bucket)):
+    for bucket in range(pairs.count):
+        for keys, rows in equal.of(bucket):
             pair = _pairs_at(keys, rows, 1)
             lower, upper = _halves(pair)
             has_pair[lower] = has_pair[upper] = True

@@ -108,7 +108,7 @@ def _language(text: str) -> str | None:
 
 def _is_korean(window: str) -> bool:
     """Return whether pycld2 need not be asked: a window of Hangul; bytes are counted, for that is quicker."""
-    if not _AMONG_HANGUL.fullmatch(window):
+    if window.isascii() or not _AMONG_HANGUL.fullmatch(window):
         return False
     data = window.encode()
     return (
