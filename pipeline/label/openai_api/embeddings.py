@@ -46,6 +46,10 @@ class Embeddings(Endpoint):
         """Return nothing: many servers list their chat models only, and nothing is paid for a request that they turn down."""
         return []
 
+    def listed(self) -> list[ModelInfo]:
+        """Return the models that the endpoint lists, which may be none that gives vectors.  Raises Paused, EndpointError."""
+        return super().models()
+
     async def ask(self, request: Request) -> Reply:
         """Make one attempt.  Raises RequestFailed."""
         texts = [message["content"] for message in request.messages]

@@ -75,6 +75,10 @@ class Provider(contracts.Provider):
         if self._options.embedder is not None:
             self._embedder = _embedder(self._options.embedder, base)
 
+    def examine(self, base: Path) -> str | None:
+        """Return what would embed here.  Raises what the embedder's `examine` does."""
+        return None if self._options.embedder is None else _embedder(self._options.embedder, base).examine()
+
     @property
     def identity(self) -> dict[str, Any]:
         options = in_key(self._options, exclude={"candidates", "embedder"})

