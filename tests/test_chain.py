@@ -15,7 +15,7 @@ import pytest
 from pipeline.core.errors import ConfigError
 from pipeline.job.job_file import load_job
 from pipeline.label.requests import RequestBuilder, load_prompt
-from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
+from tests.conftest import JobMaker, article, command, rows, run, stage, work_of, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
 from tests.program import Program
 from tests.test_label import error, openai_job
@@ -72,6 +72,25 @@ def test_the_answers_before_are_part_of_what_the_labels_cost(chained: Any, serve
     for model, whole in (("m-1", 0.12), ("m-2", 0.24)):
         label_row = stage(run(path, f"label.model={model}", last="label"), "label")
         assert label_row["cost_of_labels_usd"] == pytest.approx(0.12)
+        assert label_row["cost_usd"] == pytest.approx(whole)
+
+
+def test_what_labels_cost_counts_a_question_of_two_articles_once(
+    chained: Any, make_job: JobMaker, server: Server, tmp_path: Path
+) -> None:
+    """Both in one shard and in two: a text that several articles have is asked about once."""
+    server.models = ("m-1", "m-2")
+    texts = [article(0), article(1), article(0) | {"id": "again"}]
+    for name, rows_of_file in (("one", texts), ("two", [article(1) | {"id": "elsewhere"}, article(2)])):
+        write_jsonl(tmp_path / f"{name}.jsonl", rows_of_file)
+    sources = [{"type": "files", "path": f"{name}.jsonl", "columns": {"text": "body"}} for name in ("one", "two")]
+    prices = {"m-*": {"input": 100, "output": 500}}  # 0.02 a reply
+    label = {"provider": "openai", "base_url": server.url, "parameters": {"max_output_tokens": 128}, "prices": prices}
+    label |= {"prompt": "label.yaml", "before": BEFORE}
+    path = make_job(sources=sources, filters=[], label=label)
+    for model, whole in (("m-1", 0.12), ("m-2", 0.24)):
+        label_row = stage(run(path, f"label.model={model}", last="label"), "label")
+        assert label_row["kept"] == 5 and label_row["cost_of_labels_usd"] == pytest.approx(0.12)
         assert label_row["cost_usd"] == pytest.approx(whole)
 
 

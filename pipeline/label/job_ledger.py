@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pipeline.core.errors import InputError
 from pipeline.core.finish import finish_of
 from pipeline.core.objects import looked_at
@@ -20,6 +22,9 @@ from pipeline.label.ledger.salvage import salvage
 OF_JOB = Workspace.budget_name
 Place = tuple[Path | str, str]
 """Where a ledger is (a file, or PostgreSQL's URL), and the job whose it is there."""
+Numbers = np.ndarray[Any, np.dtype[np.uint64]]
+_NO_NUMBERS: Numbers = np.zeros(0, np.uint64)
+_AT_ONCE = 4096  # keys looked at, and looked up
 
 
 def ledger(work: Workspace) -> dict[str, Any]:
@@ -122,13 +127,12 @@ def cost_of_labels(work: Workspace, ledger: Ledger, shards: Sequence[str], total
     """Return what the answers of `requests/` cost, other than all that was ever asked, and the models whose price is not known."""
     # `requests/` has the keys of now; another model's or prompt's answers are in the ledger beside them
     made = [shard for shard in shards if work.requests.manifest(shard)]
-    keys = {key for shard in made for key in _keys(work, shard)}
+    questions = np.unique(np.concatenate([_NO_NUMBERS, *(_numbers(keys) for keys in _keys(work, made))]))
     cost = totals["cost_usd"]
     if (
-        len(keys) != totals["articles"]
+        len(questions) != totals["articles"]
     ):  # else these are all that was ever asked, and a million keys need not be looked up
-        spent = ledger.spent([bytes.fromhex(key) for key in keys])
-        cost = sum(one.cost_usd or 0.0 for asks in spent.values() for one in asks)
+        cost = _cost_of(work, ledger, made, questions)
     models = {row["model"] for row in ledger.report.by_model_and_day() if row["unpriced"]}
     return {"cost_of_labels_usd": cost, "unpriced_models": sorted(models)}
 
@@ -146,12 +150,29 @@ def check_ledger_is_this_jobs(work: Workspace, ledger: Ledger | None, shards: Se
         )
 
 
-def _keys(work: Workspace, shard: str) -> Iterator[str]:
-    """Yield the keys of a shard's requests, with those of the prompts before the label's, which were paid for the label too."""
-    for batch in work.requests.stream(shard, ["key", "before"], 65536):
-        yield from batch.column("key").to_pylist()
-        for before in batch.column("before").to_pylist() if "before" in batch.schema.names else ():
-            yield from before or ()
+def _cost_of(work: Workspace, ledger: Ledger, shards: Sequence[str], questions: Numbers) -> float:
+    """Return what the answers to these questions cost, each counted once: articles with the same text have the same key."""
+    cost, is_counted = 0.0, np.zeros(len(questions), bool)
+    for keys in _keys(work, shards):
+        places, rows = np.unique(np.searchsorted(questions, _numbers(keys)), return_index=True)
+        fresh = [keys[row] for row in rows[~is_counted[places]]]
+        is_counted[places] = True
+        cost += sum(usd or 0.0 for *_, usd, _, _ in ledger.taken([bytes.fromhex(key) for key in fresh]))
+    return cost
+
+
+def _keys(work: Workspace, shards: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the keys of requests, some thousand at a time, with those of the prompts before the label's, which were paid for the
+    label too."""
+    for shard in shards:
+        for batch in work.requests.stream(shard, ["key", "before"], _AT_ONCE):
+            before = batch.column("before").flatten().to_pylist() if "before" in batch.schema.names else []
+            yield batch.column("key").to_pylist() + before
+
+
+def _numbers(keys: Sequence[str]) -> Numbers:
+    """Return the first 64 bits of each key: enough to tell a million digests apart, in a tenth of the memory of a set of them."""
+    return np.frombuffer(bytes.fromhex("".join(keys)), np.dtype(">u8"))[::4].astype(np.uint64)
 
 
 def export_ledger(work: Workspace, path: Path) -> int:

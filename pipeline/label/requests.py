@@ -226,12 +226,13 @@ class RequestBuilder:
             return self._asked_anew(requests) if self.newer else requests
         asked = ledger.asked((request.key for request in requests), in_batches=True)
         missing = [request for request in requests if request.key not in asked]
-        others = list(zip(missing, self._spelled_otherwise(missing, ledger), strict=True))
-        instead = {request.key: other for request, other in others}
+        others = self._spelled_otherwise(missing, ledger)
         if self.newer:
-            left = [request for request, other in others if other is request]
-            instead |= {request.key: other for request, other in zip(left, self._asked_anew(left), strict=True)}
-        return [instead.get(request.key, request) for request in requests]
+            pairs = list(zip(missing, others, strict=True))
+            anew = iter(self._asked_anew([request for request, other in pairs if other is request]))
+            others = [next(anew) if other is request else other for request, other in pairs]
+        instead = iter(others)  # by place, not by key, which articles with the same text share
+        return [request if request.key in asked else next(instead) for request in requests]
 
     def _asked_anew(self, requests: list[Request]) -> list[Request]:
         """Return requests that an earlier version did not answer, as this one is asked."""
