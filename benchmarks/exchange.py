@@ -25,16 +25,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.collect import folding as collect_folding
+from pipeline.collect import unique_ids
 from pipeline.collect.units import SourceUnit
 from pipeline.core.shards import ARTICLE, MAX_SHARD_ROWS, Folder, Output, read_order, write_order
 from pipeline.core.types import Unit
-from pipeline.filter import folding as filter_folding
+from pipeline.filter import row_comparison
 from pipeline.filter.filters.duplicates import Filter, Options
 from pipeline.job.job_file import load_job
 from pipeline.job.takedowns import Takedowns
 from pipeline.job.workspace import Workspace
-from pipeline.split import folding as split_folding
+from pipeline.split import assignment_fold
 from pipeline.split.assignment import EVAL, TEXTS, blocks_of
 from pipeline.split.groups import find_groups
 from pipeline.split.minhash import NUMBERS
@@ -116,13 +116,13 @@ def signatures(draw: np.random.Generator, count: int, recent: Any) -> tuple[Any,
 def ids(work: Workspace) -> int:
     units = sorted((work.articles.path / "_units").glob("*.json"))
     entries = [SourceUnit(Unit(file.stem, "", (), ()), None, None, 0) for file in units]  # type: ignore[arg-type]
-    folded = collect_folding.fold(work.articles, entries, Takedowns(frozenset(), frozenset()), work.exchange)
+    folded = unique_ids.fold(work.articles, entries, Takedowns(frozenset(), frozenset()), work.exchange)
     return sum(len(drops) for drops in folded)
 
 
 def duplicates(work: Workspace) -> int:
     shards = read_order(work.articles)
-    with filter_folding.folded(work, shards, [Filter], lambda _: Filter(Options(type="duplicates"))) as drops:
+    with row_comparison.folded(work, shards, [Filter], lambda _: Filter(Options(type="duplicates"))) as drops:
         return sum(len(drops(shard)) for shard in shards)
 
 
@@ -140,7 +140,7 @@ def assignment(work: Workspace) -> int:
     """Assign all rows, and log that; where a run did it before, the log has an entry of each row."""
     shards = read_order(work.articles)
     with ExitStack() as opened:
-        folded = split_folding.AssignmentFold(work, shards, opened).run()
+        folded = assignment_fold.AssignmentFold(work, shards, opened).run()
         return sum(int((folded.of(number).codes == EVAL).sum()) for number in range(len(shards)))
 
 

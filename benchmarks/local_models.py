@@ -204,7 +204,7 @@ def main() -> None:
 
 
 def measure(folder: Path, arguments: argparse.Namespace) -> None:
-    settings = loading.Settings(arguments.quantization, arguments.dtype, "auto")
+    settings = loading.LoadSettings(arguments.quantization, arguments.dtype, "auto")
     loaded = loading.load(folder, folder.name, settings, arguments.reply)
     prompts = prompts_of(Chat(loaded.tokenizer, loaded.ends), arguments.prompts, arguments.tokens)
     device = loaded.model.device

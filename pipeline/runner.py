@@ -33,7 +33,7 @@ from pipeline.label.ledger import open_ledger
 from pipeline.label.requests import load_prompt
 from pipeline.publish import card_head, gates, planning
 from pipeline.publish import stage as publish
-from pipeline.publish.spending import Spending
+from pipeline.publish.spending import SpendingReader
 from pipeline.review import stage as review
 from pipeline.split import assignment
 from pipeline.split import stage as split
@@ -169,7 +169,7 @@ def other_stages(work: Workspace) -> planning.OtherStages:
     """Return what publishing needs of labelling and of the split."""
 
     @contextmanager
-    def spending() -> Iterator[Spending]:
+    def spending() -> Iterator[SpendingReader]:
         with closing(open_ledger(work.ledger_target, work.config.name)) as ledger:
             yield ledger
 

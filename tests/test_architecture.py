@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from functools import cache
 from inspect import get_annotations
 from pathlib import Path
@@ -294,3 +295,15 @@ def ways_to_print(path: Path) -> set[str]:
 def test_files_stay_small() -> None:
     long = {name: lines for name, path in FILES.items() if (lines := path.read_text("utf-8").count("\n")) > 330}
     assert not long
+
+
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    """Two classes of one name are taken for each other; those of plugins apart, whose names are their contract."""
+    of_plugins = {"Options", *(base.__name__ for base, _ in plugins._BASES.values())}
+    names = Counter(
+        node.name
+        for path in FILES.values()
+        for node in tree(path).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name not in of_plugins
+    )
+    assert not [name for name, count in names.items() if count > 1]

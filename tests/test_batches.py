@@ -18,7 +18,7 @@ from pipeline.job.run_options import RunOptions
 from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, lane, posting
 from pipeline.label.ledger import Ledger, open_ledger
-from pipeline.label.openai_api.batches import Batches
+from pipeline.label.openai_api.batches import OpenAIBatches
 from tests.batch_server import Batch as EndpointBatch
 from tests.batch_server import BatchServer, Plan, question, refusal
 from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
@@ -595,15 +595,15 @@ def test_a_list_that_fails_forgets_no_twin(
     server.posts = ["void"]
     server.lists_after = 0.6
     server.plans = [Plan(seconds=2.0), Plan()]
-    path, failures, found = batch_job(make_job, server, 20), [], Batches.find
+    path, failures, found = batch_job(make_job, server, 20), [], OpenAIBatches.find
 
-    async def find(self: Batches, *arguments: Any) -> Any:
+    async def find(self: OpenAIBatches, *arguments: Any) -> Any:
         if len(server.batches) > 1 and len(failures) < 12:
             failures.append(1)
             raise RequestFailed("transient", "http_503", "the list is down")
         return await found(self, *arguments)
 
-    monkeypatch.setattr(Batches, "find", find)
+    monkeypatch.setattr(OpenAIBatches, "find", find)
     finish(path, runs=60)
     money = ledger_of(path).report.spending()
     assert failures and money.spent + money.lost == pytest.approx(server.billed_usd)

@@ -131,16 +131,16 @@ def test_killed_while_revalidating(make_job: JobMaker, tmp_path: Path, where: st
 
 
 def test_what_changed_is_extracted_once(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipeline.collect.html.workers import Workers
+    from pipeline.collect.html.workers import PageWorkers
 
     count = [0]
-    extract = Workers._one
+    extract = PageWorkers._one
 
-    def counted(self: Workers, *item: Any) -> Any:
+    def counted(self: PageWorkers, *item: Any) -> Any:
         count[0] += 1
         return extract(self, *item)
 
-    monkeypatch.setattr(Workers, "_one", counted)
+    monkeypatch.setattr(PageWorkers, "_one", counted)
     with Running(CrawlServer({f"/{n}.html": page(html(n)) for n in range(4)})) as server:
         path = web(make_job, urls=[f"{server.url}/{n}.html" for n in range(4)])
         run(path, last="collect")

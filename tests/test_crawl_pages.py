@@ -21,7 +21,7 @@ from pipeline.collect.charsets import canonical, decode
 from pipeline.collect.html import boilerplate
 from pipeline.collect.html import extract as extraction
 from pipeline.collect.html.extract import Page, content_digest, extract, extractor_digest
-from pipeline.collect.html.workers import AHEAD_BYTES, Workers
+from pipeline.collect.html.workers import AHEAD_BYTES, PageWorkers
 from pipeline.core.errors import LabelmillError
 from tests.conftest import ROOT, SHARED
 
@@ -586,7 +586,7 @@ def _items(bodies: Sequence[bytes]) -> Iterator[tuple[int, bytes, str, str | Non
 
 def test_workers_answer_in_order_as_extract_does() -> None:
     bodies = [html([f"{number}. {ENGLISH[0]}", *ENGLISH[1:]]).encode() for number in range(20)]
-    with Workers(2, pages_a_worker=7) as workers:  # each is replaced on the way
+    with PageWorkers(2, pages_a_worker=7) as workers:  # each is replaced on the way
         found = list(workers.extract_all(_items(bodies)))
     assert found == [(key, extract(body, url, charset)) for key, body, url, charset in _items(bodies)]
 
@@ -595,7 +595,7 @@ def test_workers_answer_in_order_as_extract_does() -> None:
 def test_bad_pages_cost_themselves_only() -> None:
     good = html(KOREAN).encode("cp949")
     bodies = [good, *POISON.values(), b"", SLOW, good, good]
-    with Workers(2, seconds=1.5) as workers:
+    with PageWorkers(2, seconds=1.5) as workers:
         found = [page for _, page in workers.extract_all(_items(bodies))]
     assert len(found) == len(bodies)
     assert [found[place].text for place in (0, -2, -1)] == ["\n".join(KOREAN)] * 3
@@ -604,12 +604,12 @@ def test_bad_pages_cost_themselves_only() -> None:
 
 def test_memory_is_limited() -> None:
     good = html(KOREAN).encode()
-    with Workers(1, megabytes=150) as workers:
+    with PageWorkers(1, megabytes=150) as workers:
         found = [
             page for _, page in workers.extract_all(_items([good, b"<html><p>" + "가나 ".encode() * 1_200_000, good]))
         ]
     assert [page.reason for page in found] == [None, "out_of_memory", None]
-    with pytest.raises(LabelmillError, match="did not start"), Workers(1, megabytes=30) as workers:
+    with pytest.raises(LabelmillError, match="did not start"), PageWorkers(1, megabytes=30) as workers:
         next(workers.extract_all(_items([b""])))
 
 
@@ -631,7 +631,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks a
 def test_what_the_parent_holds_does_not_count() -> None:
     """Linux tells a child's peak by what its parent held when it was started."""
     held = b"x" * (700 * 2**20)
-    with Workers(1) as workers:
+    with PageWorkers(1) as workers:
         assert [page.reason for _, page in workers.extract_all(_items([b"", html(KOREAN).encode()]))] == [
             "not_html",
             None,
@@ -642,7 +642,7 @@ def test_what_the_parent_holds_does_not_count() -> None:
 @linux
 def test_a_worker_that_dies_costs_its_page() -> None:
     before = set(_children(os.getpid()))
-    with Workers(1) as workers:
+    with PageWorkers(1) as workers:
         found = workers.extract_all(_items([html(KOREAN).encode(), SLOW, html(KOREAN).encode()]))
         assert next(found)[1].reason is None
         time.sleep(0.2)  # the slow one is under way
@@ -664,7 +664,7 @@ def test_reading_ahead_is_bounded() -> None:
         for read in range(1, 400):
             yield read, SLOW if read == 1 else body, URL, None
 
-    with Workers(1, seconds=1) as workers:
+    with PageWorkers(1, seconds=1) as workers:
         next(workers.extract_all(items()))
     assert read <= AHEAD_BYTES / len(body) + 2
 
@@ -736,7 +736,7 @@ def test_quality_on_real_pages() -> None:
         for name, body, url, _ in items
     ]
     for mode in ("fast", "thorough"):
-        with Workers(2, mode=mode) as workers:
+        with PageWorkers(2, mode=mode) as workers:
             found = list(workers.extract_all(items))
         assert all(page.reason is None for _, page in found)
         ours = [(truth[name]["articleBody"], page.text) for name, page in found]

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from pipeline.core.contracts import Filter
 from pipeline.core.errors import InputError
-from pipeline.core.exchange import ROW, Exchange, Verdicts, bucket_of, hashes, repeats
+from pipeline.core.exchange import ROW, Exchange, FoldOutcomes, bucket_of, hashes, repeats
 from pipeline.core.options import Options
 from pipeline.core.shards import Output
-from pipeline.filter import folding as filter_folding
+from pipeline.filter import row_comparison
 from pipeline.job.takedowns import Takedowns
 from pipeline.job.workspace import Workspace
 from pipeline.split.groups import find_groups
@@ -40,7 +40,7 @@ def first_rows(exchange: Exchange, keys: list[str], count: int, at_once: int = 5
     first = list(range(len(keys)))
     schema = pa.schema([ROW, ("first", pa.int64())])
     sizes = [len(keys[begin : begin + at_once]) for begin in shards]
-    with exchange.buckets(KEYED, count) as buckets, Verdicts(exchange, schema, sizes) as verdicts:
+    with exchange.buckets(KEYED, count) as buckets, FoldOutcomes(exchange, schema, sizes) as verdicts:
         for begin in shards:
             some = keys[begin : begin + at_once]
             part = pa.table([range(begin, begin + len(some)), some], schema=KEYED)
@@ -326,7 +326,7 @@ def test_a_filter_may_compare_and_fold(make_job: JobMaker) -> None:
         rows = pa.table({"id": ids, "stop": pa.nulls(len(ids), pa.int64()), "row": values})
         work.articles.write(shard, "", {}, Output(rows.select(["id"])), 0.0)
         work.decisions.write(shard, "", {}, Output(rows.select(["stop", "row"])), 0.0)
-    with filter_folding.folded(work, ["a", "b"], [BothWays], lambda position: BothWays(Options())) as drops_of:
+    with row_comparison.folded(work, ["a", "b"], [BothWays], lambda position: BothWays(Options())) as drops_of:
         assert (drops_of("a"), drops_of("b")) == ({2: ("last", "d")}, {0: ("same_row", "same as c")})
 
 

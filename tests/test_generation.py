@@ -29,7 +29,7 @@ from pipeline.core.errors import ModelError  # noqa: E402
 from pipeline.label.local_model import sampling as sampling_module  # noqa: E402
 from pipeline.label.local_model.chat_template import Chat  # noqa: E402
 from pipeline.label.local_model.generator import Generator, OutOfMemory  # noqa: E402
-from pipeline.label.local_model.pool import ALIKE, Pool, Stopped  # noqa: E402
+from pipeline.label.local_model.pool import ALIKE, NotBegun, Pool  # noqa: E402
 from pipeline.label.local_model.sampling import Sampling  # noqa: E402
 from pipeline.label.local_model.slots import Slots  # noqa: E402
 from pipeline.label.local_model.wave import Decoder, NoNumber, cache_argument, differs_among_others  # noqa: E402
@@ -431,8 +431,8 @@ def test_stopping(model: Any, prompts: list[list[int]], generators: list[Generat
     generators[0].stop()
     outcomes = [_outcome(future) for future in futures]
     assert outcomes[-1] is CancelledError
-    assert {Stopped, "answered"} <= set(outcomes)
-    assert _outcome(generators[0].submit(prompts[0])) is Stopped
+    assert {NotBegun, "answered"} <= set(outcomes)
+    assert _outcome(generators[0].submit(prompts[0])) is NotBegun
 
 
 def _outcome(future: Future[Any]) -> Any:

@@ -20,7 +20,7 @@ import pytest
 from pipeline.core.errors import ConfigError, InputError, LabelmillError
 from pipeline.core.types import Article, Reply, Request, Usage
 from pipeline.job.workspace import Workspace
-from pipeline.label.engine.request_attempt import Outcome, RequestAttempt
+from pipeline.label.engine.request_attempt import AttemptOutcome, RequestAttempt
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger import claims as claims_module
 from pipeline.label.ledger.claims import Wanted
@@ -60,13 +60,13 @@ def wanted(*numbers: int, ask: int = 1, usd: float = 0.0) -> list[Wanted]:
 
 def outcome(
     number: int, text: str | None = "a; b", usd: float = 0.0, ask: int = 1, lost: float | None = None
-) -> Outcome:
+) -> AttemptOutcome:
     asked = RequestAttempt(Request(key(number), Article(str(number), None, "", "")), ask, lost_usd=lost)
     if text is None:
-        return Outcome(asked, failure="timeout")
+        return AttemptOutcome(asked, failure="timeout")
     reply = Reply(text, "stop", "m", f"r{number}", Usage(10, 1, 2, 3), "flex")
     record = Record(key(number), "answered", reply, 2, 0.5, "2026-11-21T00:00:00", usd, ask=ask, note="cut")
-    return Outcome(asked, record, usd)
+    return AttemptOutcome(asked, record, usd)
 
 
 def test_a_record_comes_back_as_it_was_stored(opened: Opener) -> None:

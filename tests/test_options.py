@@ -59,7 +59,7 @@ def declared() -> dict[tuple[str, str], Any]:
         "filter": FilterOptions,
         "split": SplitOptions,
         "prompt": prompts.PromptFile,
-        "example": prompts.Example,
+        "example": prompts.PromptExample,
     }
     return {
         (owner, name): model.model_fields[name].get_default(call_default_factory=True)
@@ -172,7 +172,7 @@ def more_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind, name in PLUGINS:
         module = plugins.load(kind, name)
         monkeypatch.setattr(module, "Options", newer(module.Options))
-    example = newer(prompts.Example, weight=(float, 1.0))
+    example = newer(prompts.PromptExample, weight=(float, 1.0))
     monkeypatch.setattr(
         prompts, "PromptFile", newer(prompts.PromptFile, examples=(tuple[example, ...], ()), later=(bool, False))
     )  # type: ignore[valid-type]

@@ -163,9 +163,9 @@ def test_a_member_says_what_its_answer_was_asked_without(make_job: JobMaker, ser
 def test_a_log_that_lacks_a_file_replaces_none(make_job: JobMaker) -> None:
     work = work_of(make_job([story(1)]))
     for number in range(3):
-        log.append(work, "run", [(f"text{number}", log.Source(b"key", "a", ("note",)))])
+        log.append(work, "run", [(f"text{number}", log.AnswerSource(b"key", "a", ("note",)))])
     (work.shares / "000001.parquet").unlink()
-    log.append(work, "run", [("text3", log.Source(b"key", "a"))])
+    log.append(work, "run", [("text3", log.AnswerSource(b"key", "a"))])
     assert log.load(work, "run").keys() == {"text1", "text2", "text3"}
     assert log.load(work, "run")["text1"].notes == ("note",)
 

@@ -22,7 +22,7 @@ from pipeline.train import curve, figures, pictures, training, workplace
 from pipeline.train.curve import Point
 from pipeline.train.examples import read_eval
 from pipeline.train.identity import Training
-from pipeline.train.learned import Learned
+from pipeline.train.seen_rows import SeenRows
 from pipeline.train.teacher import agreement
 from tests import teacher
 from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
@@ -205,7 +205,7 @@ def test_a_text_that_was_learned_is_known_under_another_id(taught: Path) -> None
     learned = rows(work, "train")[0]
     others = rows(work, "eval")[0]["text_sha256"]
     table = pa.table({"id": ["new", learned["id"], "newer"], "text_sha256": [learned["text_sha256"], others, others]})
-    assert Learned.of(version_of(taught)).rows(table).to_pylist() == [True, True, False]
+    assert SeenRows.of(version_of(taught)).rows(table).to_pylist() == [True, True, False]
 
 
 def test_a_near_copy_of_what_was_learned_flatters_no_figure(taught: Path, tmp_path: Path) -> None:

@@ -271,11 +271,11 @@ def test_trees_as_arrays_say_what_scikit_learn_says() -> None:
 def test_the_rule_for_a_label_is_learned() -> None:
     words = [frozenset(text.split()) for text in ("red house", "house", "tree", "sea")]
     likely = np.asarray([0.9, 0.8, 0.5, 0.1])
-    nested = choice.learned([choice.Judged(words, likely, np.asarray([True, True, False, False]), 2)] * 3)
+    nested = choice.fit_choice([choice.JudgedArticle(words, likely, np.asarray([True, True, False, False]), 2)] * 3)
     assert nested.nested and nested.most == 2
-    apart = choice.learned([choice.Judged(words, likely, np.asarray([True, False, True, False]), 2)] * 3)
+    apart = choice.fit_choice([choice.JudgedArticle(words, likely, np.asarray([True, False, True, False]), 2)] * 3)
     assert not apart.nested and apart.most == 2
-    few = choice.learned([choice.Judged(words, likely, np.asarray([True, False, False, False]), 1)] * 3)
+    few = choice.fit_choice([choice.JudgedArticle(words, likely, np.asarray([True, False, False, False]), 1)] * 3)
     assert few.most == 1
 
 

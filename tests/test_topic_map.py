@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.core.map_picture import hues_of, map_svg
 from pipeline.report import page as report
-from pipeline.topics.map.page import CorpusMap, Field, Topic, packed, render
+from pipeline.topics.map.page import CorpusMap, Field, MapTopic, packed, render
 from pipeline.versions import store
 from tests.conftest import JobMaker, command, run
 
@@ -40,8 +40,8 @@ def corpus(count: int, topics: int = 24, broad: int = 6) -> CorpusMap:
         titles=[f"기사 {n} {HOSTILE if n == 3 else 'of the harbour'}" for n in range(count)],
         urls=["javascript:document.title='hacked'" if n % 2 else f"https://news.example/{n}" for n in range(count)],
         places=places,
-        topics=[Topic(f"{NAMES[n % len(NAMES)]} {n}", *middles[n], n % broad) for n in range(topics)],
-        broad=[Topic(f"broad {n}", *middles[n], n) for n in range(broad)],
+        topics=[MapTopic(f"{NAMES[n % len(NAMES)]} {n}", *middles[n], n % broad) for n in range(topics)],
+        broad=[MapTopic(f"broad {n}", *middles[n], n) for n in range(broad)],
         topic_of=topic_of.tolist(),
         without=["far_from_all_topics" if n < 0 else None for n in topic_of],
         fields=[

@@ -20,7 +20,7 @@ from pipeline.core.student import Student, TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.metrics.keyphrases import at_m
 from pipeline.train.generation.options import GenerationOptions
-from pipeline.train.generation.rows import IGNORED, Encoder, phrases_of
+from pipeline.train.generation.rows import IGNORED, RowEncoder, phrases_of
 from pipeline.train.students import clm
 from tests import teacher
 from tests.conftest import ROOT, as_in_a_process, command, work_of
@@ -72,7 +72,7 @@ def run_in(folder: Path) -> TrainingRun:
 def test_a_limit_cuts_the_article_and_no_phrase() -> None:
     tokenizer, examples = tiny_writers.tokenizer(), [example(number, 1000) for number in range(50)]
     for form in ("seq2seq", "clm"):
-        encoder = Encoder(tokenizer, form, max_input=48, max_target=20)
+        encoder = RowEncoder(tokenizer, form, max_input=48, max_target=20)
         rows, counts = encoder.rows(examples)
         assert counts.rows == len(rows) == counts.cut == 50 and not counts.left_out
         for row, one in zip(rows, examples, strict=True):
@@ -86,13 +86,13 @@ def test_what_has_no_token_to_learn_is_left_out() -> None:
     tokenizer = tiny_writers.tokenizer()
     long = Example(EXAMPLES[0].article, ("a phrase of many words that no limit leaves room for", "harbour"), "g")
     short = Example(EXAMPLES[0].article, ("harbour", "a phrase of many words that no limit leaves room for"), "g")
-    rows, counts = Encoder(tokenizer, "seq2seq", max_target=8).rows([long, short])
+    rows, counts = RowEncoder(tokenizer, "seq2seq", max_target=8).rows([long, short])
     assert (counts.rows, counts.left_out, counts.shortened) == (1, 1, 1)
     assert tokenizer.decode(rows[0].labels, skip_special_tokens=True) == "harbour"
     assert (
-        Encoder(tokenizer, "clm", max_input=10, max_target=8).rows([short])[1].left_out == 1
+        RowEncoder(tokenizer, "clm", max_input=10, max_target=8).rows([short])[1].left_out == 1
     )  # no room for the article
-    assert Encoder(tokenizer, "clm").rows([Example(EXAMPLES[0].article, (), "g")])[1].left_out == 1
+    assert RowEncoder(tokenizer, "clm").rows([Example(EXAMPLES[0].article, (), "g")])[1].left_out == 1
 
 
 def test_a_label_that_the_vocabulary_does_not_spell_is_left_out(models: dict[str, Path], tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_label_that_the_vocabulary_does_not_spell_is_left_out(models: dict[str
         tokenizer_object=by_words, unk_token="<unk>", eos_token="</s>", pad_token="<pad>"
     )
     known, strange = (Example(EXAMPLES[0].article, ("harbour", word), "g") for word in ("ferry", "항구"))
-    rows, counts = Encoder(tokenizer, "seq2seq").rows([strange, known])
+    rows, counts = RowEncoder(tokenizer, "seq2seq").rows([strange, known])
     assert len(rows) == 1 and (counts.left_out, counts.misspelt) == (1, 1)
     tokenizer.save_pretrained(shutil.copytree(models["seq2seq"], tmp_path / "base"))
     with pytest.raises(InputError, match="3 of 3 labels cannot be written with the vocabulary of"):
@@ -117,7 +117,7 @@ def test_a_document_has_room_for_its_article() -> None:
 
 def test_a_document_is_learned_behind_its_article_alone() -> None:
     tokenizer = tiny_writers.tokenizer()
-    encoder = Encoder(tokenizer, "clm")
+    encoder = RowEncoder(tokenizer, "clm")
     [row], _ = encoder.rows(EXAMPLES[:1])
     prompt = encoder.prompt(EXAMPLES[0].article)
     assert row.input_ids[: len(prompt)] == prompt and row.labels[: len(prompt)] == [IGNORED] * len(prompt)

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.collect import building, dropping, folding
+from pipeline.collect import building, dropping, unique_ids
 from pipeline.collect.units import (
     FileDigests,
     Record,
@@ -131,7 +131,7 @@ def _build_all(work: Workspace, entries: list[SourceUnit], reread: bool) -> None
         building.build_all(work.engine, folder, to_build, progress)
         taken_down = takedowns.load(work.takedowns, work.given)
         work.given.forget(taken_down.texts | taken_down.nfc)
-        for entry, drops in zip(entries, folding.fold(folder, entries, taken_down, work.exchange), strict=True):
+        for entry, drops in zip(entries, unique_ids.fold(folder, entries, taken_down, work.exchange), strict=True):
             if not is_current(folder, entry, drops):
                 dropping.apply(folder, entry, drops)
     if earlier:

@@ -13,6 +13,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.publish import repository
 from pipeline.publish.hub import Hub
 from pipeline.split import assignment
+from pipeline.split.split_log import SplitLog
 from pipeline.versions import store
 
 
@@ -59,4 +60,4 @@ def _log_splits(work: Workspace, version: Path) -> None:
     assigned = assignment.Assignment(
         pa.array(groups, pa.string()), np.array(codes, np.int8), pa.nulls(len(groups), pa.string())
     )
-    assignment.append_log(work.assignments, texts, assigned, assignment.read_log(work.assignments, texts))
+    assignment.log_fresh(SplitLog(work.assignments), texts, assigned)

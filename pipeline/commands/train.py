@@ -18,7 +18,7 @@ from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
 from pipeline.label.requests import RequestBuilder
 from pipeline.train import curve, predictions, training
 from pipeline.train.identity import Training
-from pipeline.train.learned import Learned
+from pipeline.train.seen_rows import SeenRows
 from pipeline.versions.export import chosen_version
 
 
@@ -49,7 +49,7 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
     _check_label(work, student)
     column, model = work.config.label_column, predictions.load_trained(work, student)
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
-    learned = Learned.of(chosen_version(work.versions, version))
+    learned = SeenRows.of(chosen_version(work.versions, version))
     parts = [learned.parted(_with_gold(work, shard, gold.labels)) for shard in read_order(work.articles)]
     judged = [one for others, _, _ in parts for one in articles_of(others)]
     of_train, like_train = (sum(part[number] for part in parts) for number in (1, 2))

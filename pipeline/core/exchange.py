@@ -159,7 +159,7 @@ class Buckets:
         self._places.append(places)
 
 
-class Verdicts:
+class FoldOutcomes:
     """What a fold found of some rows: added by the row's number through all shards, given back shard by shard."""
 
     def __init__(self, exchange: Exchange, schema: pa.Schema, sizes: Sequence[int], row_bytes: int = 64) -> None:
@@ -171,7 +171,7 @@ class Verdicts:
         self._buckets = exchange.buckets(schema, count)
         self._loaded: tuple[int, pa.Table, Numbers] | None = None
 
-    def __enter__(self) -> Verdicts:
+    def __enter__(self) -> FoldOutcomes:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -29,7 +29,7 @@ from pipeline.engines.mapping import Transform, map_shards
 from pipeline.engines.steps import Step, state_of
 from pipeline.filter import earlier
 from pipeline.filter.earlier import EarlierDecisions
-from pipeline.filter.folding import Drops, folded
+from pipeline.filter.row_comparison import Drops, folded
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 
@@ -64,7 +64,9 @@ def _steps(work: Workspace, shards: Sequence[str], filters: _LazyFilters) -> tup
         VERSION,
         "filters changed",
         extra=lambda shard: [],
-        fold=(lambda: {"decisions": [work.decisions.digest(shard) for shard in shards]}) if filters.folding else None,
+        fold=(lambda: {"decisions": [work.decisions.digest(shard) for shard in shards]})
+        if filters.fold_positions
+        else None,
     )
     return deciding, emitting
 
@@ -88,7 +90,7 @@ class _LazyFilters:
     def __init__(self, work: Workspace) -> None:
         self._specs = list(zip(work.config.filters, work.config.filter_options, strict=True))
         self.classes = [plugins.load("filters", spec.type).Filter for spec, _ in self._specs]
-        self.folding = [position for position, cls in enumerate(self.classes) if cls.folds()]
+        self.fold_positions = [position for position, cls in enumerate(self.classes) if cls.folds()]
         self._made: dict[int, Filter] = {}
 
     def __getitem__(self, position: int) -> Filter:

@@ -31,7 +31,7 @@ ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at", "text_s
 NO_ANSWERS: Mapping[str, str] = MappingProxyType({})
 
 
-class Example(Options):
+class PromptExample(Options):
     """A turn of the chat that shows what is wanted; `when` names a value of the job file without which it is left out."""
 
     in_every_key = "user assistant"
@@ -50,7 +50,7 @@ class PromptFile(Options):
     in_every_key = "user system examples output"
     user: str
     system: str | None = None
-    examples: tuple[Example, ...] = ()
+    examples: tuple[PromptExample, ...] = ()
     output: Literal["text", "json_schema"] = "text"
     notes: str | None = None
     language: str | None = None

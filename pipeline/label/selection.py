@@ -85,7 +85,7 @@ class Expected:
     rows: int
 
 
-class Selection:
+class ArticleSelection:
     """The rows of each shard that are asked about, by what was asked under `config` (the label stage's) before."""
 
     def __init__(self, work: Workspace, config: list[Any], shards: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from pipeline.job.workspace import Workspace
 from pipeline.label.engine.monitor import paused_because
 from pipeline.label.request_rows import SHARED
 from pipeline.label.requests import RequestBuilder, identified
-from pipeline.label.selection import Selection, Shortfall
+from pipeline.label.selection import ArticleSelection, Shortfall
 from pipeline.label.sharing import log
 
 
@@ -83,9 +83,9 @@ def shortfall(work: Workspace, shards: Sequence[str]) -> Shortfall:
     return selection(work, RequestBuilder(work), shards).shortfall()
 
 
-def selection(work: Workspace, builder: RequestBuilder, shards: Sequence[str]) -> Selection:
+def selection(work: Workspace, builder: RequestBuilder, shards: Sequence[str]) -> ArticleSelection:
     """Return the selection of a job's articles, by what was asked of this labeller before."""
-    return Selection(work, builder.step, shards)
+    return ArticleSelection(work, builder.step, shards)
 
 
 def under_way_file(work: Workspace) -> Path:

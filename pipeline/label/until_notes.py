@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.label.selection import Selection
+from pipeline.label.selection import ArticleSelection
 
 Dollars = tuple[float, float | None]
 """The least and the most, where that is known."""
 
 
-def until_notes(selection: Selection, first_round: Dollars | None) -> list[str]:
+def until_notes(selection: ArticleSelection, first_round: Dollars | None) -> list[str]:
     """Return what all rounds take, of which the first costs so many dollars; nothing where the rows are there."""
     if not selection.shortfall().count:
         return []

@@ -23,7 +23,7 @@ from pipeline.metrics.intervals import NOTHING, Share
 from pipeline.publish import card, facts, gates, release_log
 from pipeline.publish.languages import LanguageSample
 from pipeline.publish.outgoing import OutgoingRows, looker
-from pipeline.publish.spending import RunTallies, Spending
+from pipeline.publish.spending import RunTallies, SpendingReader
 from pipeline.review.statistics import summary
 from pipeline.train import pictures as learning
 from pipeline.versions import (
@@ -51,7 +51,7 @@ class OtherStages:
     `signature`s in tables, which may be read again, and whether each is eval, those that are not and are like one that is.
     """
 
-    spending: Callable[[], AbstractContextManager[Spending]]
+    spending: Callable[[], AbstractContextManager[SpendingReader]]
     near_eval: Callable[[Callable[[], Iterable[pa.Table]], Flags], Flags]
 
 

@@ -27,7 +27,7 @@ from pipeline.versions.rows import with_ids_of
 _NAME = "_spending.json"  # beside the facts of shards
 
 
-class Spending(Protocol):
+class SpendingReader(Protocol):
     """What is asked of label's ledger."""
 
     def taken(self, keys: Sequence[bytes]) -> list[tuple[Any, ...]]:
@@ -43,7 +43,7 @@ class Spending(Protocol):
 class RunTallies:
     """Sums over the shards of a version, by run."""
 
-    def __init__(self, work: Workspace, ledger: Spending, sharing: Collection[str] = ()) -> None:
+    def __init__(self, work: Workspace, ledger: SpendingReader, sharing: Collection[str] = ()) -> None:
         """Begin; `sharing` names the shards some of whose rows share answers."""
         self._work, self._ledger, self.sums = work, ledger, dict[str, RunTally]()
         self._newest, kept = ledger.newest(), self._read()
@@ -128,7 +128,7 @@ def _asked(work: Workspace, shard: str) -> pa.Table:
     return labels.select(["id", "run_id"]).append_column("keys", of_rows)
 
 
-def _sums(ledger: Spending, labels: pa.Table, counted: Collection[str]) -> dict[str, RunTally]:
+def _sums(ledger: SpendingReader, labels: pa.Table, counted: Collection[str]) -> dict[str, RunTally]:
     """Return what labels (`_asked`) took, by run; a question counts once, and not at all where it is `counted` elsewhere."""
     run_ids, keys = labels.column("run_id").combine_chunks(), labels.column("keys").combine_chunks()
     sums = {run_id: RunTally(rows) for run_id, rows in Counter(run_ids.to_pylist()).items()}

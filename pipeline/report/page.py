@@ -15,7 +15,7 @@ from pipeline.core.files import write_bytes
 from pipeline.job.workspace import Workspace
 from pipeline.metrics.intervals import ENOUGH
 from pipeline.report import facts as gathering
-from pipeline.report import judged, learned, pictures, words
+from pipeline.report import judged, pictures, students, words
 
 FILE = "report.html"
 _FILTERS: dict[str, Callable[..., Any]] = {
@@ -57,7 +57,7 @@ def _sections(facts: dict[str, Any]) -> dict[str, list[pictures.Picture]]:
         "review": judged.review(facts),
         "spending": judged.spending(facts),
         "changes": judged.changes(facts),
-        "learning": learned.learning(facts),
+        "learning": students.learning(facts),
     }
 
 

@@ -1,4 +1,4 @@
-"""The split ledger: which article is train and which is eval, keyed by id, text and group; it only grows.
+"""The assignment of articles: which one is train and which is eval, keyed by id, text and group; it only grows.
 
 What a row is, the first that holds:
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,19 +24,17 @@ import pyarrow.compute as pc
 
 from pipeline.core.errors import InputError
 from pipeline.core.exchange import Exchange, Hashes
-from pipeline.core.files import next_numbered
-from pipeline.core.parquet import read_parquet, write_parquet
 from pipeline.core.text.folding import fold_case
 from pipeline.split.groups import WHEREVER, Rows, Signatures, find_groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
+from pipeline.split.split_log import SplitLog
 
 TEXTS = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary(2 * NUMBERS))])
 _AT_ONCE = 1 << 16  # rows that are compared with those of eval, 16 MB of signatures
 _NONE = np.empty((0, NUMBERS), np.uint16)
-_ASSIGNED = [("group_id", pa.string()), ("split", pa.string())]
-LOG = pa.schema([("id", pa.string()), ("text_key", pa.string()), ("signature", pa.binary()), *_ASSIGNED])
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Choose = Callable[[Hashes, Rows], Flags]  # of the hashes of new groups and how many rows they have
+_CHANGES = ("text_key", "group_id", "split")  # of a row that is logged: another of one of them is a new entry
 TRAIN, EVAL, OUT, KEPT_OUT = 0, 1, 2, 3  # codes of what becomes of a row
 
 
@@ -249,39 +246,19 @@ def _latest(rows: pa.Table, log: pa.Table, column: str) -> Rows:
     return entries
 
 
-# --- the log: one file for each run that assigned something, never rewritten ---
-
-
-def read_log(folder: Path, rows: pa.Table) -> pa.Table:
-    """Return all entries, with the signatures of the texts that no row of now has: those of rows are there already."""
-    row_texts = rows.column("text_key").combine_chunks()
-    tables = [LOG.empty_table()]
-    for file in sorted(folder.glob("*.parquet")):
-        entries = read_parquet(file)
-        vanished = pc.invert(pc.is_in(entries.column("text_key"), row_texts))
-        needed = pc.if_else(vanished, entries.column("signature"), pa.scalar(None, pa.binary()))
-        tables.append(entries.set_column(entries.schema.get_field_index("signature"), LOG.field("signature"), needed))
-    return pa.concat_tables(tables)
-
-
 def fresh_rows(rows: pa.Table, log: pa.Table, assignment: Assignment) -> Flags:
     """Flag the rows whose text, group or split is not that of their latest entry, but those that are kept out."""
     entry = _latest(rows, log, "id")
-    now = {"text_key": rows.column("text_key"), "group_id": assignment.group_ids, "split": assignment.splits}
+    now = dict(zip(_CHANGES, (rows.column("text_key"), assignment.group_ids, assignment.splits), strict=True))
     latest = pa.array(entry, mask=entry < 0)
     same = [pc.equal(log.column(name).take(latest), column).fill_null(False) for name, column in now.items()]
     fresh: Flags = (assignment.codes < OUT) & ~np.logical_and.reduce([np.asarray(each, dtype=bool) for each in same])
     return fresh
 
 
-def append_log(folder: Path, texts: pa.Table, assignment: Assignment, log: pa.Table) -> None:
+def log_fresh(log: SplitLog, texts: pa.Table, assignment: Assignment) -> None:
     """Log the fresh ones of some texts (TEXTS)."""
-    fresh = fresh_rows(texts, log, assignment)
+    fresh = fresh_rows(texts, log.read(["id", *_CHANGES]), assignment)
     if fresh.any():
         entries = texts.append_column("group_id", assignment.group_ids).append_column("split", assignment.splits)
-        write_log(folder, iter([entries.filter(pa.array(fresh))]))
-
-
-def write_log(folder: Path, entries: Iterator[pa.Table]) -> None:
-    """Write the next file of the log."""
-    write_parquet(next_numbered(folder, ".parquet"), entries, LOG)
+        log.add(iter([entries.filter(pa.array(fresh))]))

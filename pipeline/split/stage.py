@@ -20,7 +20,7 @@ from pipeline.engines.steps import Step, state_of
 from pipeline.job.workspace import Workspace
 from pipeline.split import keep_out
 from pipeline.split.assignment import KEPT_OUT, OUT, Assignment, texts_of
-from pipeline.split.folding import AssignmentFold, Folded
+from pipeline.split.assignment_fold import AssignmentFold, Folded
 
 VERSION = 2
 _log = logging.getLogger("labelmill.split")

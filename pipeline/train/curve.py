@@ -52,7 +52,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CurvePlan:
     """The trainings that a curve needs beside that of all of train."""
 
     points: tuple[Point, ...]
@@ -72,7 +72,7 @@ class Plan:
         return _summary(self.points, values, floor, [one.group_id for one in eval_rows], main)
 
 
-def plan(examples: Sequence[Example], fractions: Sequence[float], seed: int, draws: int) -> Plan:
+def plan(examples: Sequence[Example], fractions: Sequence[float], seed: int, draws: int) -> CurvePlan:
     """Return what must be trained.  Raises ConfigError where a share is of no rows."""
     points, members = [], []
     for share in fractions:
@@ -85,7 +85,7 @@ def plan(examples: Sequence[Example], fractions: Sequence[float], seed: int, dra
         members += [Member(name, part) for name, part in zip(names, parts, strict=True)]
     count = _FLOOR if draws > 1 else 1  # a dear student is shuffled once, and its floor has no spread
     floor = [Member(f"shuffled-{draw}", shuffled(examples, seed, draw)) for draw in range(count)]
-    return Plan(tuple(points), tuple(one.name for one in floor), (*members, *floor))
+    return CurvePlan(tuple(points), tuple(one.name for one in floor), (*members, *floor))
 
 
 # --- what the scores tell ---
@@ -183,7 +183,7 @@ def _floor(whole: Numbers, floor: Numbers, weights: Numbers) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Shape:
+class CurveShape:
     """Curve a + b * size^-exponent, or a + b * log(size) where the exponent is 0."""
 
     a: float
@@ -194,7 +194,7 @@ class Shape:
         return self.a + self.b * float(_base(np.asarray([size]), self.exponent)[0])
 
 
-def fit(sizes: Numbers, scores: Numbers) -> Shape:
+def fit(sizes: Numbers, scores: Numbers) -> CurveShape:
     """Return the curve nearest to the points by least squares; two points decide no exponent, so theirs is the middle one."""
     exponents = _EXPONENTS if len(sizes) > 2 else (0.5,)
     fits = [_line(sizes, scores, exponent) for exponent in exponents]
@@ -205,12 +205,12 @@ def _base(sizes: Numbers, exponent: float) -> Numbers:
     return np.asarray(np.log(sizes) if exponent == 0 else sizes**-exponent, float)
 
 
-def _line(sizes: Numbers, scores: Numbers, exponent: float) -> tuple[float, Shape]:
+def _line(sizes: Numbers, scores: Numbers, exponent: float) -> tuple[float, CurveShape]:
     base = _base(sizes, exponent)
     centred = base - base.mean()
     b = float(centred @ (scores - scores.mean()) / max(float(centred @ centred), 1e-300))
     a = float(scores.mean() - b * base.mean())
-    return float(((scores - a - b * base) ** 2).sum()), Shape(a, b, exponent)
+    return float(((scores - a - b * base) ** 2).sum()), CurveShape(a, b, exponent)
 
 
 def gain(sizes: Numbers, scores: Numbers) -> float:

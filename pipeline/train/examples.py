@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Article, Example, LabelColumn
-from pipeline.train.learned import like, signed, similarity_of
+from pipeline.train.seen_rows import like, signed, similarity_of
 from pipeline.versions import store
 from pipeline.versions.selection import Selection
 

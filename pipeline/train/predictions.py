@@ -17,7 +17,7 @@ from pipeline.core.types import Article, LabelColumn, ScoredPhrase
 from pipeline.job import takedowns
 from pipeline.job.workspace import Workspace
 from pipeline.label.articles import ARTICLE_COLUMNS, articles_of
-from pipeline.train.learned import Learned
+from pipeline.train.seen_rows import SeenRows
 
 
 def load_trained(work: Workspace, student: Path) -> contracts.Student:
@@ -59,7 +59,7 @@ def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str
 def _articles(work: Workspace, version: Path, shards: list[str]) -> Iterator[tuple[list[Article], int, int]]:
     """Yield the articles of each shard that a student may be judged by, and how many are not: it learned from them, or from one
     like them."""
-    learned = Learned.of(version)
+    learned = SeenRows.of(version)
     taken_down = takedowns.load(work.takedowns, work.given)
     for shard in shards:
         table = work.filtered.read(shard, ARTICLE_COLUMNS)

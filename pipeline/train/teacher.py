@@ -31,7 +31,7 @@ _ASKED = ("endpoint", "model")  # of whom
 _BY_MACHINE = {"llm", "extracted", "student"}  # labels that no person has changed
 
 
-class Pair(NamedTuple):
+class LabelPair(NamedTuple):
     """Two labels of one text, or of two near-copies; `group` is what is drawn together."""
 
     first: list[str]
@@ -53,7 +53,7 @@ def agreement(work: Workspace, version: Path, column: LabelColumn) -> dict[str, 
     return None
 
 
-def _both_ways(pair: Pair, column: LabelColumn) -> float:
+def _both_ways(pair: LabelPair, column: LabelColumn) -> float:
     def one_way(predicted: list[str], gold: list[str]) -> float:
         article = Article("", None, "", "", language=pair.language)
         return scores(predicted, Example(article, tuple(gold), pair.group), column)[main_measure(column)]
@@ -64,7 +64,7 @@ def _both_ways(pair: Pair, column: LabelColumn) -> float:
 # --- the same article, asked about again ---
 
 
-def _asked_again(work: Workspace, version: Path, column: LabelColumn) -> Iterator[Pair]:
+def _asked_again(work: Workspace, version: Path, column: LabelColumn) -> Iterator[LabelPair]:
     """Yield two labels of each article of a version that the ledger has two answers about, by one model and prompt."""
     try:
         builder = RequestBuilder(work)
@@ -78,7 +78,7 @@ def _asked_again(work: Workspace, version: Path, column: LabelColumn) -> Iterato
             for article, group in _articles(work, version):
                 labels = list(_labels(builder, others, ledger, article))
                 if len(labels) > 1:
-                    yield Pair(labels[0], labels[1], article.language, group)
+                    yield LabelPair(labels[0], labels[1], article.language, group)
     except LabelmillError:  # a job that could not ask now; what it was asked then may not be known
         return
 
@@ -134,7 +134,7 @@ def _label(builder: RequestBuilder, records: Iterable[Record], article: Article)
 # --- near-copies ---
 
 
-def _near_copies(version: Path, column: LabelColumn) -> Iterator[Pair]:
+def _near_copies(version: Path, column: LabelColumn) -> Iterator[LabelPair]:
     """Yield the labels of near-copies of a version that were each asked about, of the same run, two at a time."""
     by_group: dict[tuple[str, str | None], list[tuple[list[str], str | None]]] = {}
     for split in ("train", "eval"):
@@ -146,4 +146,4 @@ def _near_copies(version: Path, column: LabelColumn) -> Iterator[Pair]:
                     by_teacher.extend([(label, row["language"])] if label else [])
     for (group, _), labels in by_group.items():
         for (first, language), (second, _) in pairwise(labels):
-            yield Pair(first, second, language, group)
+            yield LabelPair(first, second, language, group)

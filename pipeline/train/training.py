@@ -96,17 +96,17 @@ def _done(manifest: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _plan(training: Training, rows: TrainRows) -> curve.Plan | None:
+def _plan(training: Training, rows: TrainRows) -> curve.CurvePlan | None:
     draws = type(training.make()).draws
     return curve.plan(rows.examples, training.fractions, training.seed, draws) if training.fractions else None
 
 
-def _members(rows: TrainRows, plan: curve.Plan | None) -> list[Member]:
+def _members(rows: TrainRows, plan: curve.CurvePlan | None) -> list[Member]:
     return [Member(WHOLE, rows.examples), *(plan.members if plan else ())]
 
 
 def _judged(
-    training: Training, rows: TrainRows, members: Members, whole: dict[str, Any], plan: curve.Plan | None
+    training: Training, rows: TrainRows, members: Members, whole: dict[str, Any], plan: curve.CurvePlan | None
 ) -> dict[str, Any]:
     """Read eval, which nothing has looked at before, and return the manifest."""
     eval_rows = read_eval(training.version, training.column)

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pipeline.collect.crawling.frontier import Frontier
 from pipeline.collect.crawling.types import Revalidation
 from pipeline.collect.html.extract import Page
-from pipeline.collect.html.workers import Item, Workers
+from pipeline.collect.html.workers import Item, PageWorkers
 from pipeline.collect.urls import key
 
 GROUP_PAGES = 64  # in one commit: a kill costs no more of them
@@ -23,7 +23,7 @@ _LEAST_SHARED = 0.5  # share of the former article's pieces that an article at a
 _PIECE_LETTERS = 16  # long enough to occur in one article alone, in any script
 
 
-def revalidate(frontier: Frontier, workers: Callable[[], Workers], made_by: str) -> Counter[str]:
+def revalidate(frontier: Frontier, workers: Callable[[], PageWorkers], made_by: str) -> Counter[str]:
     """Choose the body of each page that changed in this run; return how many kept the former one, by reason.
 
     `made_by` names the extractor.
@@ -37,7 +37,7 @@ def revalidate(frontier: Frontier, workers: Callable[[], Workers], made_by: str)
 
 
 def _revalidate_group(
-    frontier: Frontier, workers: Workers, addresses: dict[int, tuple[str, str]]
+    frontier: Frontier, workers: PageWorkers, addresses: dict[int, tuple[str, str]]
 ) -> list[Revalidation]:
     moved = {number: now for number, (before, now) in addresses.items() if key(before) != key(now)}
     new = dict(workers.extract_all(_items(frontier, addresses, former=False)))

@@ -47,7 +47,7 @@ _GRACE_SECONDS = 1  # after the parent's limit, until the worker's own alarm
 _HEADER = struct.Struct("!II")  # a message's sizes: bytes of JSON, bytes of the body
 
 
-class Workers:
+class PageWorkers:
     """A pool of `count` processes, as a context manager; they start with the first pages.
 
     `seconds` a page may take, of the clock; `megabytes` of address space a process may have (150 are taken by the
@@ -77,7 +77,7 @@ class Workers:
         self._all = tuple(self._idle)
         self._pool = ThreadPoolExecutor(count, "page-worker")
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> PageWorkers:
         return self
 
     def __exit__(

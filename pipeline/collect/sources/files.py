@@ -24,7 +24,7 @@ from pipeline.engines.machine import cores
 
 if TYPE_CHECKING:
     from pipeline.collect.html.extract import Page
-    from pipeline.collect.html.workers import Workers
+    from pipeline.collect.html.workers import PageWorkers
 
 MAX_ROW_BYTES = 10 * 2**20
 _GROUP_MEAN, _GROUP_MAX = 256, 1024
@@ -58,7 +58,7 @@ class Source(contracts.Source):
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
         self._options, self._folder, self._digest_of_file = options, folder, digest_of_file
         self._locations: dict[str, locations.FileLocation] = {}
-        self._workers: Workers | None = None
+        self._workers: PageWorkers | None = None
         self._extractors = cores()
         self.notes: dict[str, str] = {}
         try:
@@ -114,10 +114,10 @@ class Source(contracts.Source):
 
     def _extract(self, items: Iterable[Any]) -> Iterator[tuple[Any, Page]]:
         """Extract pages in processes that may be killed, for pages of strangers can hang or crash a parser."""
-        from pipeline.collect.html.workers import Workers
+        from pipeline.collect.html.workers import PageWorkers
 
         if self._workers is None:
-            self._workers = Workers(self._extractors, mode=self._options.mode)
+            self._workers = PageWorkers(self._extractors, mode=self._options.mode)
         return self._workers.extract_all(items)
 
     def _match(self, pattern: str) -> Sequence[locations.FileLocation]:

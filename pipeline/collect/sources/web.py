@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.collect.crawling.crawler import Crawler
     from pipeline.collect.crawling.frontier import Frontier
     from pipeline.collect.crawling.types import DiscoveredUrl, StoredPage
-    from pipeline.collect.html.workers import Workers
+    from pipeline.collect.html.workers import PageWorkers
 
 
 _URL_FILE = "url_file"  # the part of the unit of lines that are no address
@@ -87,7 +87,7 @@ class Source(contracts.Source):
     def __init__(self, options: Options, folder: Path, digest_of_file: Callable[[Path], str]) -> None:
         self._options, self._folder = options, folder
         self._frontier: Frontier | None = None
-        self._workers: Workers | None = None
+        self._workers: PageWorkers | None = None
         self._crawled = False
         self._bad_lines: list[tuple[int, str]] = []  # of `url_file`
         self._label = f"web:{options.name}"
@@ -252,11 +252,11 @@ class Source(contracts.Source):
         for remaining in stored:
             yield to_row.row(self._label, remaining, None, since, until)
 
-    def _extractors(self) -> Workers:
-        from pipeline.collect.html.workers import Workers
+    def _extractors(self) -> PageWorkers:
+        from pipeline.collect.html.workers import PageWorkers
 
         if self._workers is None:
-            self._workers = Workers(self._options.workers or cores(), mode=self._options.mode)
+            self._workers = PageWorkers(self._options.workers or cores(), mode=self._options.mode)
         return self._workers
 
     def close(self) -> None:

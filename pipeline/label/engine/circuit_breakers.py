@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.core.errors import RequestFailed
 from pipeline.job.label_options import Brake
 from pipeline.label.engine.failure_policy import REMEDIES, policy_of
-from pipeline.label.engine.request_attempt import Outcome
+from pipeline.label.engine.request_attempt import AttemptOutcome
 
 SHOWN = 5  # replies
 
@@ -71,7 +71,7 @@ class RejectionBreaker:
     """
 
     def __init__(self) -> None:
-        self.suspects: list[Outcome] = []
+        self.suspects: list[AttemptOutcome] = []
         self._in_a_row: Counter[int] = Counter()  # by the bound that they count towards
 
     def failed(self, failure: RequestFailed) -> str | None:
@@ -83,12 +83,12 @@ class RejectionBreaker:
             return None
         return f"{most:,} requests in a row got no answer ({failure.code}: {failure})"
 
-    def answered(self) -> list[Outcome]:
+    def answered(self) -> list[AttemptOutcome]:
         """Take note of an answer; return the suspects, whose rejections are final now: the endpoint answers others."""
         self._in_a_row.clear()
         return self.release()
 
-    def release(self) -> list[Outcome]:
+    def release(self) -> list[AttemptOutcome]:
         """Return the suspects and hold them back no longer."""
         released, self.suspects = self.suspects, []
         return released

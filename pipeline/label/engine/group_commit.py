@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from pipeline.label.engine.request_attempt import Outcome
+from pipeline.label.engine.request_attempt import AttemptOutcome
 
 GROUP = 256  # outcomes in one commit, at most
 GROUP_SECONDS = 0.05  # and how long the first of them waits for the others
@@ -15,12 +15,12 @@ GROUP_SECONDS = 0.05  # and how long the first of them waits for the others
 class GroupCommit:
     """Outcomes that are not stored yet; `store` is awaited for a group at a time."""
 
-    def __init__(self, store: Callable[[list[Outcome]], Awaitable[None]]) -> None:
+    def __init__(self, store: Callable[[list[AttemptOutcome]], Awaitable[None]]) -> None:
         self._store = store
-        self._waiting: list[Outcome] = []
+        self._waiting: list[AttemptOutcome] = []
         self._filled, self._full, self._over = asyncio.Event(), asyncio.Event(), False
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: AttemptOutcome) -> None:
         """Have an outcome stored, with others."""
         self._waiting.append(outcome)
         self._filled.set()

@@ -17,7 +17,7 @@ from pipeline.label.engine.circuit_breakers import BadReply, QualityBreaker, Rej
 from pipeline.label.engine.failure_policy import WASTED, policy_of
 from pipeline.label.engine.group_commit import GroupCommit
 from pipeline.label.engine.monitor import now
-from pipeline.label.engine.request_attempt import Outcome, RequestAttempt
+from pipeline.label.engine.request_attempt import AttemptOutcome, RequestAttempt
 from pipeline.label.engine.request_queue import MOST_CLAIMED, RequestQueue
 from pipeline.label.engine.retries import ClaimAnew, Retries
 from pipeline.label.engine.run_context import RunContext
@@ -73,7 +73,7 @@ class OnlineRun:
                 housekeeper.cancel()
                 await self._provider.close()
                 for outcome in self._rejections.suspects:  # not final, as the job stops
-                    self._commits.add(Outcome(outcome.attempt))
+                    self._commits.add(AttemptOutcome(outcome.attempt))
                 self._commits.finish()
                 await committer
         self._stop.raise_if_any()
@@ -139,11 +139,11 @@ class OnlineRun:
             if self._cap.is_outdated(attempt):
                 raise ClaimAnew
             if failure := self._context.context_fit.before_sending(attempt):
-                self._commits.add(Outcome(attempt, self._rejection(attempt, failure, 0.0)))
+                self._commits.add(AttemptOutcome(attempt, self._rejection(attempt, failure, 0.0)))
                 return
             ticket = await self._retries.enter(attempt)
         except (ClaimAnew, Closed) as error:
-            self._commits.add(Outcome(attempt, again=isinstance(error, ClaimAnew)))
+            self._commits.add(AttemptOutcome(attempt, again=isinstance(error, ClaimAnew)))
             return
         if time.time() > self._lease_until:  # this process slept
             await self._renew()
@@ -163,13 +163,13 @@ class OnlineRun:
                 self._rejections.suspects.append(outcome)
                 return
         except (ClaimAnew, Closed) as error:
-            outcome = Outcome(attempt, again=isinstance(error, ClaimAnew))
+            outcome = AttemptOutcome(attempt, again=isinstance(error, ClaimAnew))
         except Exception as error:  # the ledger's disk is full
             self._stop.broken_by(error)
-            outcome = Outcome(attempt)
+            outcome = AttemptOutcome(attempt)
         self._commits.add(outcome)
 
-    def _answered(self, attempt: RequestAttempt, reply: Reply, seconds: float) -> Outcome:
+    def _answered(self, attempt: RequestAttempt, reply: Reply, seconds: float) -> AttemptOutcome:
         self._commit(self._rejections.answered())
         cost = self._context.cost_usd(reply)
         spent = self._cap.learn(attempt, reply, cost)
@@ -180,25 +180,25 @@ class OnlineRun:
             attempt.request.key, "answered", reply, attempt.tries, seconds, now(), cost, error=thought, ask=attempt.number,
             reason=attempt.reason, note=attempt.note, lane="online" if self._context.pool is None else "local",
         )  # fmt: skip
-        return Outcome(attempt, record, spent)
+        return AttemptOutcome(attempt, record, spent)
 
-    def _failed(self, attempt: RequestAttempt, failure: RequestFailed, seconds: float) -> Outcome:
+    def _failed(self, attempt: RequestAttempt, failure: RequestFailed, seconds: float) -> AttemptOutcome:
         """Return the outcome of a request that is not tried again, as `failure_policy` has it."""
         policy = policy_of(failure)
         if policy.pauses_job:
             self._stop.pause(str(failure), failure.code)
-            return Outcome(attempt)
+            return AttemptOutcome(attempt)
         if self._stop.why and not policy.rejects_article:
             # it would have been tried again, so nobody can say that it failed: it has no outcome until the next run
-            return Outcome(attempt)
+            return AttemptOutcome(attempt)
         is_verdict = not (policy.rejects_article and self._context.is_divided(attempt.request))
         if is_verdict and (why := self._rejections.failed(failure)):
             self._stop.pause(why)
         if policy.rejects_article:
-            return Outcome(attempt, self._rejection(attempt, failure, seconds))
+            return AttemptOutcome(attempt, self._rejection(attempt, failure, seconds))
         article = attempt.request.article.id
         self._events.write("gave_up", id=article, code=failure.code, detail=str(failure)[:200])
-        return Outcome(attempt, failure=failure.code, detail=str(failure))
+        return AttemptOutcome(attempt, failure=failure.code, detail=str(failure))
 
     def _rejection(self, attempt: RequestAttempt, failure: RequestFailed, seconds: float) -> Record:
         article = attempt.request.article.id
@@ -210,11 +210,11 @@ class OnlineRun:
 
     # --- storing ---
 
-    def _commit(self, outcomes: list[Outcome]) -> None:
+    def _commit(self, outcomes: list[AttemptOutcome]) -> None:
         for outcome in outcomes:
             self._commits.add(outcome)
 
-    async def _store(self, outcomes: list[Outcome]) -> None:
+    async def _store(self, outcomes: list[AttemptOutcome]) -> None:
         """Store a group in the ledger, then let everybody hear of it.  Where that fails (a full disk) nothing more is sent."""
         if not self._can_store or not (outcomes or self._cap.is_news):
             return
@@ -229,7 +229,7 @@ class OnlineRun:
             self._can_store = False
             self._stop.broken_by(error)
 
-    def _stored(self, outcome: Outcome) -> None:
+    def _stored(self, outcome: AttemptOutcome) -> None:
         attempt, record = outcome.attempt, outcome.record
         if attempt.stale:
             self._queue.lost(attempt)

@@ -68,7 +68,7 @@ class RequestAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptOutcome:
     """What became of an attempt: its record; or a failure's code and text; or neither, where the job stopped before it was sent,
     or where it may not be sent under its claim any more (`again`)."""
 

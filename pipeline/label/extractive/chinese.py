@@ -35,7 +35,7 @@ _AND = frozenset("和与及暨")
 _BEHIND_VERB = frozenset("了着过为于至一二两三四五六七八九十百千0123456789")
 
 
-class Word(NamedTuple):
+class ChineseWord(NamedTuple):
     begin: int
     end: int
     part: int
@@ -46,22 +46,22 @@ def simplified(text: str) -> str:
     return text.translate(_simplified())
 
 
-def read(text: str) -> list[Word]:
+def read(text: str) -> list[ChineseWord]:
     """Return the words of a text in simplified characters, in order; punctuation shows in their offsets."""
     names = _by_first(people(text, _dictionary(), BREAK))
-    words: list[Word] = []
+    words: list[ChineseWord] = []
     for stretch in _TOKENS.finditer(text):
         shown, begin = stretch[0], stretch.start()
         if shown[0].isdigit() or shown[0] < _FIRST_HAN:
-            words.append(Word(begin, begin + len(shown), BREAK if shown[0].isdigit() else UNKNOWN))
+            words.append(ChineseWord(begin, begin + len(shown), BREAK if shown[0].isdigit() else UNKNOWN))
         else:
             words += _attached(_joined(_divided(shown, begin, names), text), text)
     return _without_predicates(_institutions(_foreign(words, text), text), text)
 
 
-def _institutions(words: list[Word], text: str) -> list[Word]:
+def _institutions(words: list[ChineseWord], text: str) -> list[ChineseWord]:
     """Join the words of an institution: of many nouns, or with a conjunction in its name."""
-    joined: list[Word] = []
+    joined: list[ChineseWord] = []
     behind = 0
     for index, word in enumerate(words):
         if index < behind:
@@ -82,11 +82,11 @@ def _institutions(words: list[Word], text: str) -> list[Word]:
             first, behind = span[0], span[1] + 1
             while joined and joined[-1].end > words[first].begin:
                 joined.pop()
-            joined.append(Word(words[first].begin, words[behind - 1].end, NOUN))
+            joined.append(ChineseWord(words[first].begin, words[behind - 1].end, NOUN))
     return joined
 
 
-def _beside(words: list[Word], text: str, index: int, step: int) -> int:
+def _beside(words: list[ChineseWord], text: str, index: int, step: int) -> int:
     """Return the furthest of the nouns that stand without a gap on one side of a word."""
     furthest = index
     while 0 <= furthest + step < len(words) and abs(furthest - index) < _BESIDE:
@@ -99,7 +99,7 @@ def _beside(words: list[Word], text: str, index: int, step: int) -> int:
     return furthest
 
 
-def _without_predicates(words: list[Word], text: str) -> list[Word]:
+def _without_predicates(words: list[ChineseWord], text: str) -> list[ChineseWord]:
     """Tell words as verbs that stand before nothing but numbers and what stands behind verbs, or people: 睽违30年, 命名为."""
     occurrences: Counter[str] = Counter()
     predicates: Counter[str] = Counter()
@@ -113,10 +113,10 @@ def _without_predicates(words: list[Word], text: str) -> list[Word]:
             occurrences[shown] += 1
             predicates[shown] += has_object or text[word.end : word.end + 1] in _BEHIND_VERB
     verbs = {shown for shown, count in predicates.items() if count > 1 and count == occurrences[shown]}
-    return [Word(each.begin, each.end, VERB) if _is_predicate(each, text, verbs) else each for each in words]
+    return [ChineseWord(each.begin, each.end, VERB) if _is_predicate(each, text, verbs) else each for each in words]
 
 
-def _is_predicate(word: Word, text: str, verbs: set[str]) -> bool:
+def _is_predicate(word: ChineseWord, text: str, verbs: set[str]) -> bool:
     if word.part == VERBAL and text[word.end : word.end + 1] in _BEHIND_ONE_VERB:
         return True
     return word.end - word.begin == _PREDICATE and word.part != BREAK and text[word.begin : word.end] in verbs
@@ -129,9 +129,9 @@ def _by_first(names: frozenset[str]) -> dict[str, list[str]]:
     return by_first
 
 
-def _foreign(words: list[Word], text: str) -> list[Word]:
+def _foreign(words: list[ChineseWord], text: str) -> list[ChineseWord]:
     """Join the parts of a foreign name (詹姆斯·海德), and a noun with its number (嫦娥六号)."""
-    joined: list[Word] = []
+    joined: list[ChineseWord] = []
     for word in words:
         before = joined[-1] if joined else None
         if (
@@ -140,10 +140,10 @@ def _foreign(words: list[Word], text: str) -> list[Word]:
             and text[before.end] in _DOTS
             and BREAK not in (before.part, word.part)
         ):
-            joined[-1] = Word(before.begin, word.end, PERSON)
+            joined[-1] = ChineseWord(before.begin, word.end, PERSON)
         elif before and word.begin == before.end and before.part in (NOUN, UNKNOWN) and _is_ordinal(word, text):
             behind = word.end + 1
-            joined[-1] = Word(before.begin, behind + (text[behind : behind + 1] in _NUMBERED), UNKNOWN)
+            joined[-1] = ChineseWord(before.begin, behind + (text[behind : behind + 1] in _NUMBERED), UNKNOWN)
         elif before and word.begin < before.end:
             continue  # 号, which went with its number
         else:
@@ -151,7 +151,7 @@ def _foreign(words: list[Word], text: str) -> list[Word]:
     return joined
 
 
-def _is_ordinal(word: Word, text: str) -> bool:
+def _is_ordinal(word: ChineseWord, text: str) -> bool:
     return text[word.end : word.end + 1] == "号" and _NUMERAL.fullmatch(text[word.begin : word.end]) is not None
 
 
@@ -185,7 +185,7 @@ def _reach() -> dict[str, int]:
     return longest
 
 
-def _divided(stretch: str, offset: int, names: dict[str, list[str]]) -> list[Word]:
+def _divided(stretch: str, offset: int, names: dict[str, list[str]]) -> list[ChineseWord]:
     """Return the most probable words of a stretch of Chinese characters."""
     look_up, reach, size = _dictionary().get, _reach().get, len(stretch)
     worth, ends = [0.0] * (size + 1), [0] * (size + 1)
@@ -207,15 +207,15 @@ def _divided(stretch: str, offset: int, names: dict[str, list[str]]) -> list[Wor
         worth[begin], ends[begin] = best, best_end
     words, begin = [], 0
     while begin < size:
-        words.append(Word(offset + begin, offset + ends[begin], parts[begin]))
+        words.append(ChineseWord(offset + begin, offset + ends[begin], parts[begin]))
         begin = ends[begin]
     return words
 
 
-def _joined(words: list[Word], text: str) -> list[Word]:
+def _joined(words: list[ChineseWord], text: str) -> list[ChineseWord]:
     """Join single characters that no word claims to unknown words, and characters that end nouns to the noun before."""
     dictionary, suffixes = _dictionary(), _suffixes()
-    joined: list[Word] = []
+    joined: list[ChineseWord] = []
     for word in words:
         before = joined[-1] if joined else None
         if word.end - word.begin > 1:
@@ -225,27 +225,30 @@ def _joined(words: list[Word], text: str) -> list[Word]:
         may_join = part in (NOUN, UNKNOWN, MODIFIER) or (part == VERB and count < _COMMON_VERB)
         if before and before.end == word.begin and may_join:
             if count == 0 and _ends(before, word, text):
-                joined[-1] = Word(before.begin, word.end, NOUN)
+                joined[-1] = ChineseWord(before.begin, word.end, NOUN)
                 continue
             is_suffix = text[word.begin] in suffixes and before.part in (NOUN, UNKNOWN, VERBAL)
             is_whole = before.end - before.begin > 1 and text[before.end - 1] in suffixes
             is_piece = before.part == UNKNOWN and not is_whole and before.end - before.begin < _LONGEST_UNKNOWN
             if is_suffix or is_piece:
-                joined[-1] = Word(before.begin, word.end, NOUN if is_suffix and before.part != UNKNOWN else UNKNOWN)
+                joined[-1] = ChineseWord(
+                    before.begin, word.end, NOUN if is_suffix and before.part != UNKNOWN else UNKNOWN
+                )
                 continue
-        joined.append(Word(word.begin, word.end, UNKNOWN) if may_join else word)
+        joined.append(ChineseWord(word.begin, word.end, UNKNOWN) if may_join else word)
     return [
-        Word(each.begin, each.end, VERB) if each.part == UNKNOWN and _is_clause(each, text) else each for each in joined
+        ChineseWord(each.begin, each.end, VERB) if each.part == UNKNOWN and _is_clause(each, text) else each
+        for each in joined
     ]
 
 
-def _ends(before: Word, word: Word, text: str) -> bool:
+def _ends(before: ChineseWord, word: ChineseWord, text: str) -> bool:
     """Whether a character that is in no dictionary always ends the noun before it: 深水埗."""
     together = text.count(text[before.begin : word.end])
     return before.part == NOUN and together > 1 and text.count(text[word.begin]) == together
 
 
-def _is_clause(word: Word, text: str) -> bool:
+def _is_clause(word: ChineseWord, text: str) -> bool:
     """Whether single characters that were joined are no word, as the last one is a verb and no other is unknown: 停运, 票涨."""
     if word.end - word.begin != 2:
         return False
@@ -254,20 +257,20 @@ def _is_clause(word: Word, text: str) -> bool:
     return last == VERB and first != UNKNOWN
 
 
-def _attached(words: list[Word], text: str) -> list[Word]:
+def _attached(words: list[ChineseWord], text: str) -> list[ChineseWord]:
     """Join two words, one of them an unknown piece, of which one never stands without the other."""
-    attached: list[Word] = []
+    attached: list[ChineseWord] = []
     for word in words:
         before = attached[-1] if attached else None
         one_is_piece = before is not None and UNKNOWN in (before.part, word.part)
         if before and one_is_piece and before.end == word.begin and _belong(before, word, text):
-            attached[-1] = Word(before.begin, word.end, UNKNOWN)
+            attached[-1] = ChineseWord(before.begin, word.end, UNKNOWN)
         else:
             attached.append(word)
     return attached
 
 
-def _belong(one: Word, other: Word, text: str) -> bool:
+def _belong(one: ChineseWord, other: ChineseWord, text: str) -> bool:
     first, second = text[one.begin : one.end], text[other.begin : other.end]
     parts = {one.part, other.part}
     together = text.count(first + second)

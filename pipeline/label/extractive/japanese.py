@@ -28,7 +28,7 @@ _MADE_VERB = re.compile("し(?:た|て|、|な|ま|よ)|さ[せれ]|する|す�
 _FEWEST, _MOST = 2, 6  # characters of a person's name
 
 
-class Word(NamedTuple):
+class JapaneseWord(NamedTuple):
     begin: int
     end: int
     bounds: bool = False  # no part of a phrase
@@ -36,7 +36,7 @@ class Word(NamedTuple):
     is_verbal: bool = False  # a verb is made of it here
 
 
-def read(text: str) -> Iterator[Word]:
+def read(text: str) -> Iterator[JapaneseWord]:
     """Yield the words of a text in order."""
     stop = frozenset(sections("ja").get("stop", ()))
     before = ""
@@ -48,30 +48,30 @@ def read(text: str) -> Iterator[Word]:
         if _WORDS.match(text, end) is None:
             before = ""  # something stands between
         if is_counted or is_amount or shown in stop:
-            yield Word(begin, end, bounds=True)
+            yield JapaneseWord(begin, end, bounds=True)
         elif re.match(f"[{HAN}]", shown):
             yield from _characters(text, begin, end)
         else:
-            yield Word(
+            yield JapaneseWord(
                 begin, end, False, _HONORIFIC.match(text, end) is not None, _MADE_VERB.match(text, end) is not None
             )
 
 
-def _characters(text: str, begin: int, end: int) -> Iterator[Word]:
+def _characters(text: str, begin: int, end: int) -> Iterator[JapaneseWord]:
     """Yield the words of a run of Chinese characters: what an ending takes with it, and titles, come off."""
     if _HIRAGANA.match(text, end) and not _PARTICLE.match(text, end):
         if end - begin > 1:
-            yield Word(begin, end - 1)
-        yield Word(end - 1, end, bounds=True)
+            yield JapaneseWord(begin, end - 1)
+        yield JapaneseWord(end - 1, end, bounds=True)
         return
     is_name = _HONORIFIC.match(text, end) is not None
     title = None if is_name else _titles().search(text, begin, end)
     if title and _FEWEST <= title.start() - begin <= _MOST:
-        yield Word(begin, title.start(), is_name=True)
-        yield Word(title.start(), end, bounds=True)
+        yield JapaneseWord(begin, title.start(), is_name=True)
+        yield JapaneseWord(title.start(), end, bounds=True)
         return
     is_predicate = text[begin - 1 : begin] in ("を", "が") and not text[end : end + 1].strip("、。 \n")  # 大会が閉幕、
-    yield Word(begin, end, False, is_name, (is_predicate and end - begin == 2) or _makes_verb(text, end))
+    yield JapaneseWord(begin, end, False, is_name, (is_predicate and end - begin == 2) or _makes_verb(text, end))
 
 
 def _makes_verb(text: str, end: int) -> bool:

@@ -24,7 +24,7 @@ KNOWN_ATTENTION = {"full_attention", "sliding_attention"}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LoadSettings:
     """What the job file says of loading."""
 
     quantization: Literal["nf4", "none"]
@@ -67,7 +67,7 @@ class Examined:
     summary: str
 
 
-def examine(folder: Path, name: str, settings: Settings, reply_tokens: int) -> Examined:
+def examine(folder: Path, name: str, settings: LoadSettings, reply_tokens: int) -> Examined:
     """Look at a model without loading it.  Raises ModelError where it would not run here."""
     with _one_line_errors(name, "configuration"), _quiet():
         from transformers import AutoConfig
@@ -84,7 +84,7 @@ def examine(folder: Path, name: str, settings: Settings, reply_tokens: int) -> E
     return Examined(config, context, shape, device, f"{size:.1f} GiB, {context:,} tokens of context, on {device.name}")
 
 
-def load(folder: Path, name: str, settings: Settings, reply_tokens: int) -> Loaded:
+def load(folder: Path, name: str, settings: LoadSettings, reply_tokens: int) -> Loaded:
     """Load a model.  `name` is for people; `reply_tokens`: the most that a reply may take.  Raises ModelError."""
     check_installed(settings.quantization)
     if settings.device == "cpu" or not _has_card():
@@ -142,7 +142,7 @@ def _check_attention(name: str, model: Any) -> None:
         raise ModelError(f"{name} {NOT_HERE} (it computes otherwise beside others than alone)")
 
 
-def _load_model(folder: Path, config: Any, settings: Settings, device: Device) -> Any:
+def _load_model(folder: Path, config: Any, settings: LoadSettings, device: Device) -> Any:
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -165,7 +165,7 @@ def _load_model(folder: Path, config: Any, settings: Settings, device: Device) -
     ).eval()
 
 
-def _choose(name: str, shape: Shape, settings: Settings) -> Device:
+def _choose(name: str, shape: Shape, settings: LoadSettings) -> Device:
     """Return the card, or the processor where the model is small or the job file says so."""
     devices = memory.devices()
     if devices[0].kind == "cuda" and settings.device != "cpu":
@@ -182,7 +182,7 @@ def _choose(name: str, shape: Shape, settings: Settings) -> Device:
     return memory.cpu()
 
 
-def _check_memory(name: str, shape: Shape, settings: Settings, device: Device, tokens: int) -> None:
+def _check_memory(name: str, shape: Shape, settings: LoadSettings, device: Device, tokens: int) -> None:
     """Raise ModelError where the weights and one article will not fit."""
     free = sum(card.free for card in memory.devices()) if device.kind == "cuda" else device.free
     weights = shape.bytes(settings.quantization, settings.dtype)
@@ -199,7 +199,7 @@ def _check_memory(name: str, shape: Shape, settings: Settings, device: Device, t
         )
 
 
-def _context(name: str, config: Any, settings: Settings) -> int:
+def _context(name: str, config: Any, settings: LoadSettings) -> int:
     """Return the context in tokens.  Raises ModelError for a model that does not attend to keys and values alone."""
     kinds = set(getattr(config, "layer_types", None) or [])
     plain = not getattr(config, "is_encoder_decoder", False) and hasattr(config, "num_attention_heads")

@@ -34,7 +34,7 @@ class Row:
     length: int = 0
 
 
-class Stopped(Exception):
+class NotBegun(Exception):
     """The job stops; the prompt had not begun."""
 
 
@@ -54,7 +54,7 @@ class Pool:
         row = Row(prompt)
         with self._changed:
             if self._stopped:
-                row.future.set_exception(Stopped())
+                row.future.set_exception(NotBegun())
                 return row.future
             self._submitted += 1
             self._prefix = prompt if self._prefix is None else _common_prefix(self._prefix, prompt)
@@ -111,7 +111,7 @@ class Pool:
             rows, self._rows = self._rows, []
         for row in rows:
             if row.future.running() or row.future.set_running_or_notify_cancel():
-                row.future.set_exception(Stopped())
+                row.future.set_exception(NotBegun())
 
     def close(self) -> None:
         """Give up what is under way, too."""

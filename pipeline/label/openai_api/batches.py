@@ -53,7 +53,7 @@ _NOT_RUN = ("batch_expired", "batch_cancelled", "batch_canceled")  # of a reques
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class ProviderHooks:
     """What a provider lends its Batch API."""
 
     where: str
@@ -67,10 +67,10 @@ class Endpoint:
     """(body that was sent, status, the error's body, headers, ...) -> which failure that is."""
 
 
-class Batches(BatchApi):
+class OpenAIBatches(BatchApi):
     """Batches of chat completions."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: ProviderHooks) -> None:
         self._endpoint, self.where = endpoint, endpoint.where
         model = str(endpoint.body(None).get("model") or "")
         is_needed = model.isascii() and model.isprintable() and not endpoint.connection.sends(_ROUTE)

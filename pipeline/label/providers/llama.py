@@ -101,7 +101,7 @@ class Provider(contracts.Provider):
         summary = describe(self._asked_for, self._options.revision, base)
         if folder := folder_of(self._asked_for, base):
             options = self._options
-            settings = loading.Settings(options.quantization, options.dtype, options.device)
+            settings = loading.LoadSettings(options.quantization, options.dtype, options.device)
             examined = loading.examine(folder, folder.name, settings, self.max_output_tokens)
             summary = f"{summary}; {examined.summary}"
         return summary
@@ -141,7 +141,7 @@ class Provider(contracts.Provider):
         from pipeline.label.local_model.wave import Decoder
 
         options = self._options
-        settings = loading.Settings(options.quantization, options.dtype, options.device)
+        settings = loading.LoadSettings(options.quantization, options.dtype, options.device)
         loaded = loading.load(self._folder(), self.model, settings, self.max_output_tokens)
         self.ruler, self.context_tokens = Chat(loaded.tokenizer, loaded.ends, options.template), loaded.context
         sampling = Sampling(
@@ -172,14 +172,14 @@ class Provider(contracts.Provider):
     async def ask(self, request: Request) -> Reply:
         """Generate a reply.  Raises RequestFailed."""
         from pipeline.label.local_model.generator import OutOfMemory
-        from pipeline.label.local_model.pool import Stopped
+        from pipeline.label.local_model.pool import NotBegun
         from pipeline.label.local_model.wave import NoNumber
 
         assert self.ruler is not None and self._generator is not None, "open() comes first"
         prompt = self.ruler.prompt(request.messages)
         try:
             generated = await asyncio.wrap_future(self._generator.submit(prompt))
-        except Stopped as error:
+        except NotBegun as error:
             raise RequestFailed("transient", "stopped", "the job stopped") from error
         except OutOfMemory as error:
             raise RequestFailed("rejected", "out_of_memory", str(error)) from error

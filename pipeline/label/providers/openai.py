@@ -141,8 +141,10 @@ class Provider(Endpoint):
     def batch_api(self) -> BatchApi:
         """Return the endpoint's Batch API, by the same address, key, headers and proxy."""
         connection = self._connection.another()
-        lent = batches.Endpoint(self._endpoint, connection, self._check_key, self._batched_body, self._batched_failure)
-        return batches.Batches(lent)
+        lent = batches.ProviderHooks(
+            self._endpoint, connection, self._check_key, self._batched_body, self._batched_failure
+        )
+        return batches.OpenAIBatches(lent)
 
     def _batched_body(self, request: Request | None) -> dict[str, Any]:
         shared = Request(b"", Article("", None, "", "")) if request is None else request

@@ -12,8 +12,8 @@ from pipeline.label import request_rows
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.ledger import Ledger, Record
 from pipeline.label.requests import RequestBuilder
-from pipeline.label.sharing.log import Source
-from pipeline.label.sharing.plan import Member, SharingPlan
+from pipeline.label.sharing.log import AnswerSource
+from pipeline.label.sharing.plan import NearCopy, SharingPlan
 
 _NO_ANSWER = "the near-copy that is asked about for it got no answer"
 
@@ -81,8 +81,8 @@ class SharedAnswers:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._sources: dict[str, Source] = {}
-        self._waited_for: dict[str, Member] = {}  # in vain
+        self._sources: dict[str, AnswerSource] = {}
+        self._waited_for: dict[str, NearCopy] = {}  # in vain
         self._failures: dict[str, tuple[bytes, str | None, str]] = {}
 
     def take(self, plan: SharingPlan, ahead: AskedAhead) -> None:

@@ -34,7 +34,7 @@ _SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AnswerSource:
     """Request whose answer is shared: its key, the id of the article that it was asked about, and the notes of the answers to
     the prompts before it."""
 
@@ -43,7 +43,7 @@ class Source:
     notes: tuple[str, ...] = ()
 
 
-def load(work: Workspace, run_id: str) -> dict[str, Source]:
+def load(work: Workspace, run_id: str) -> dict[str, AnswerSource]:
     """Return the source of each text that shares an answer of a run; the latest entry counts.
 
     Entries of groups that were looser than those of now do not: who raises `split.similarity` wants fewer near-copies.
@@ -57,11 +57,11 @@ def load(work: Workspace, run_id: str) -> dict[str, Source]:
         )
         for row in table.filter(holds).to_pylist():
             notes = tuple(row.get("notes") or ())
-            sources[row["text_sha256"]] = Source(bytes.fromhex(row["key"]), row["shared_from"], notes)
+            sources[row["text_sha256"]] = AnswerSource(bytes.fromhex(row["key"]), row["shared_from"], notes)
     return sources
 
 
-def append(work: Workspace, run_id: str, sources: Iterable[tuple[str, Source]]) -> None:
+def append(work: Workspace, run_id: str, sources: Iterable[tuple[str, AnswerSource]]) -> None:
     """Log the source of further texts, durably, before any shard says so."""
     similarity = work.config.split.similarity
     rows = [

@@ -25,7 +25,7 @@ from pipeline.label.ledger import Ledger
 from pipeline.label.requests import RequestBuilder
 from pipeline.label.selection import Rows
 from pipeline.label.sharing import log
-from pipeline.label.sharing.log import Source
+from pipeline.label.sharing.log import AnswerSource
 from pipeline.label.sharing.near_copies import NearCopies, Numbers
 
 ROUNDS = 2  # articles of a group that are asked about before everyone who has no label yet is
@@ -36,7 +36,7 @@ _DIRECTLY = 0.5  # of `split.similarity`: how alike a member and the article tha
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class NearCopy:
     """An article with near-copies: its number among all rows, and what it stands on so far."""
 
     row: int
@@ -47,9 +47,9 @@ class Member:
     is_answered: bool = False  # that is one that others may share
     is_held: bool = False  # a batch under way asks about it
     notes: tuple[str, ...] = ()  # of the answers to the prompts before the label's
-    source: Source | None = None
+    source: AnswerSource | None = None
     tried: list[bytes] = field(default_factory=list)  # answers that leave no label for it
-    waits_for: Member | None = None
+    waits_for: NearCopy | None = None
     has_failed: bool = False  # it, or the one that it waits for, got no answer in this run
 
     @property
@@ -62,8 +62,8 @@ class Member:
 class _Donor:
     """Answer that a group has, and a member that is known to be like what it was asked about."""
 
-    member: Member
-    source: Source
+    member: NearCopy
+    source: AnswerSource
 
 
 class SharingPlan:
@@ -81,12 +81,12 @@ class SharingPlan:
         self._sizes = _sizes(copies, chosen)
         self._logged = log.load(work, builder.run_id)
         self._rows = {shard: self._concerned(shard, rows) for shard, rows in chosen.items()}
-        self._members: dict[str, Member] = {}  # by id
-        self._representatives: list[Member] = []
+        self._members: dict[str, NearCopy] = {}  # by id
+        self._representatives: list[NearCopy] = []
         self._rounds = 0
-        self._fresh: list[Member] = []  # whose sources are not logged yet
+        self._fresh: list[NearCopy] = []  # whose sources are not logged yet
         self._survey()
-        heads: dict[int, list[Member]] = {}
+        heads: dict[int, list[NearCopy]] = {}
         for member in self._members.values():
             heads.setdefault(int(copies.heads[member.row]), []).append(member)
         self._groups = list(heads.values())
@@ -94,12 +94,12 @@ class SharingPlan:
     # --- what the stage asks ---
 
     @property
-    def sources(self) -> dict[str, Source]:
+    def sources(self) -> dict[str, AnswerSource]:
         """The source of each article, by its id, that takes over an answer."""
         return {member.id: member.source for member in self._members.values() if member.source}
 
     @property
-    def failed(self) -> dict[str, Member]:
+    def failed(self) -> dict[str, NearCopy]:
         """For each article, by its id, that got no answer in this run: the one that was asked about, which may be itself."""
         return {member.id: member.waits_for or member for member in self._members.values() if member.has_failed}
 
@@ -157,7 +157,8 @@ class SharingPlan:
             rows = iter(numbers)
             for articles in self._some(shard, numbers):
                 members = [
-                    Member(self._copies.starts[shard] + int(next(rows)), each.id, each.text_sha256) for each in articles
+                    NearCopy(self._copies.starts[shard] + int(next(rows)), each.id, each.text_sha256)
+                    for each in articles
                 ]
                 self._members |= {member.id: member for member in members}
                 self._look_up(members, articles)
@@ -166,7 +167,7 @@ class SharingPlan:
                     if not (member.is_asked or member.is_held) and source and source.key in answered:
                         member.source = source
 
-    def _look_up(self, members: Sequence[Member], articles: list[Article]) -> None:
+    def _look_up(self, members: Sequence[NearCopy], articles: list[Article]) -> None:
         """Note which of some members were asked about themselves, with an outcome that is final, and which a batch asks about."""
         asked = self._builder.requests(articles, self._ledger)
         keys = list({each.key for each in asked})
@@ -197,7 +198,7 @@ class SharingPlan:
                 member.waits_for = None
         self._representatives = []
 
-    def _candidates(self) -> Iterator[tuple[Member, list[_Donor]]]:
+    def _candidates(self) -> Iterator[tuple[NearCopy, list[_Donor]]]:
         """Yield each open member with the answers that it may share, those about the likest article first."""
         for group in self._groups:
             open_members = [member for member in group if member.is_open and not member.is_held]
@@ -228,14 +229,14 @@ class SharingPlan:
                         break
                     member.tried.append(donor.source.key)
 
-    def _choose(self) -> list[Member]:
+    def _choose(self) -> list[NearCopy]:
         """Choose who is asked about: the first of each group that is open, and whoever is not directly like one chosen before.
 
         Who is in a batch under way is asked about already, and comes first.
         """
         chosen = []
         for group in self._groups:
-            of_group: list[Member] = []
+            of_group: list[NearCopy] = []
             open_members = sorted((member for member in group if member.is_open), key=lambda each: not each.is_held)
             for member in open_members if len(open_members) > 1 else ():
                 rows = np.array([each.row for each in of_group[:_DONORS]], np.int64)
@@ -255,11 +256,11 @@ def _sizes(copies: NearCopies, chosen: Mapping[str, Rows]) -> Numbers:
     return np.bincount(np.concatenate([np.zeros(0, np.int64), *heads]), minlength=len(copies.heads))
 
 
-def _donors(group: Sequence[Member]) -> list[_Donor]:
+def _donors(group: Sequence[NearCopy]) -> list[_Donor]:
     """Return the answers that a group has, each once, those of the first articles first."""
     donors: dict[bytes, _Donor] = {}
     for member in group:
-        source = Source(member.key, member.id, member.notes) if member.is_answered else member.source
+        source = AnswerSource(member.key, member.id, member.notes) if member.is_answered else member.source
         if source and len(donors) < _DONORS:
             donors.setdefault(source.key, _Donor(member, source))
     return list(donors.values())

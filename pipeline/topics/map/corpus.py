@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipeline.core.files import file_digest, read_json, write_bytes, write_json
 from pipeline.core.shards import Folder, read_order
 from pipeline.job.workspace import Workspace
-from pipeline.topics.map.page import CorpusMap, Field, Topic, render
+from pipeline.topics.map.page import CorpusMap, Field, MapTopic, render
 
 MOST = 200_000  # articles of a page: an even sample of more
 _TITLE = 120  # characters
@@ -82,7 +82,7 @@ def corpus_map(work: Workspace) -> CorpusMap:
         titles=[text.get("title") or "" for text in texts],
         urls=[text.get("url") for text in texts],
         places=np.stack([np.asarray(table.column(axis), np.float64) for axis in ("x", "y")], axis=1),
-        topics=[Topic(row["name"], row["x"], row["y"], broad_ids.index(row["broad_id"])) for row in topics],
+        topics=[MapTopic(row["name"], row["x"], row["y"], broad_ids.index(row["broad_id"])) for row in topics],
         broad=[_broad(topics, broad) for broad in broad_ids],
         topic_of=[number_of.get(topic, -1) for topic in columns["topic_id"]],
         without=columns["reason"],
@@ -90,12 +90,12 @@ def corpus_map(work: Workspace) -> CorpusMap:
     )
 
 
-def _broad(topics: list[dict[str, Any]], broad: int) -> Topic:
+def _broad(topics: list[dict[str, Any]], broad: int) -> MapTopic:
     """Return a broad topic, in the middle of its topics by their sizes."""
     own = [row for row in topics if row["broad_id"] == broad]
     weights = [max(1, row["size"]) for row in own]
     x, y = (float(np.average([row[axis] for row in own], weights=weights)) for axis in ("x", "y"))
-    return Topic(own[0]["broad_name"] or "", x, y)
+    return MapTopic(own[0]["broad_name"] or "", x, y)
 
 
 def _about(work: Workspace, ids: set[str]) -> dict[str, dict[str, Any]]:

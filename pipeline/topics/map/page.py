@@ -29,7 +29,7 @@ Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
-class Topic:
+class MapTopic:
     """A topic: its name, the middle of its articles, and the number of the broad topic that it is part of (0 without any)."""
 
     name: str
@@ -59,8 +59,8 @@ class CorpusMap:
     titles: Sequence[str]
     urls: Sequence[str | None]
     places: Floats
-    topics: Sequence[Topic]
-    broad: Sequence[Topic]
+    topics: Sequence[MapTopic]
+    broad: Sequence[MapTopic]
     topic_of: Sequence[int]
     without: Sequence[str | None]
     fields: Sequence[Field] = ()
@@ -112,7 +112,7 @@ def _quantized(places: Floats, scale: float) -> np.ndarray[Any, np.dtype[np.uint
     return np.asarray(np.rint((unit + 1) * 32767.5), "<u2")
 
 
-def _described(topic: Topic, scale: float) -> dict[str, Any]:
+def _described(topic: MapTopic, scale: float) -> dict[str, Any]:
     x, y = (float(np.clip(np.nan_to_num(value) / scale, -1, 1)) for value in (topic.x, topic.y))
     return {"name": topic.name, "x": round(x, 5), "y": round(y, 5)}
 

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pipeline.core.types import Example, LabelColumn
 from pipeline.train.examples import read_train, validation_part
-from pipeline.train.generation.rows import IGNORED, Encoder, TokenRow
+from pipeline.train.generation.rows import IGNORED, RowEncoder, TokenRow
 from pipeline.versions import store
 
 
@@ -26,7 +26,7 @@ class LabelData(lightning.LightningDataModule):
         self,
         train: Sequence[Example],
         validation: Sequence[Example],
-        encoder: Encoder,
+        encoder: RowEncoder,
         batch_size: int = 8,
         seed: int = 0,
     ) -> None:
@@ -37,7 +37,7 @@ class LabelData(lightning.LightningDataModule):
         self.cuts: dict[str, dict[str, int]] = {}
 
     @classmethod
-    def of_version(cls, version: str | Path, encoder: Encoder, validation: float = 0.1, **options: Any) -> LabelData:
+    def of_version(cls, version: str | Path, encoder: RowEncoder, validation: float = 0.1, **options: Any) -> LabelData:
         """Take the rows of a version's folder; `validation` is the share of train that exports hold out, too."""
         folder = Path(version)
         column = LabelColumn(**store.read_manifest(folder)["label"])

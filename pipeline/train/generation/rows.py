@@ -47,7 +47,7 @@ class CutCounts:
 
 
 @dataclass(frozen=True)
-class Encoder:
+class RowEncoder:
     """Makes rows for one form, by a tokenizer of transformers; limits are in its tokens, special ones included."""
 
     tokenizer: Any

@@ -15,7 +15,7 @@ from pipeline.core.files import read_json, write_json
 from pipeline.core.student import TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn, ScoredPhrase
 from pipeline.train.generation.options import GenerationOptions
-from pipeline.train.generation.rows import Encoder, Form
+from pipeline.train.generation.rows import Form, RowEncoder
 
 _FORM, _MODEL = "form.json", "model"
 
@@ -106,9 +106,9 @@ class Writer(contracts.Student):
         many = self._column.many and self._column.schema is None
         return write(self._model, self._encoder(), articles, many, self._options.batch_size, self._options.beams)
 
-    def _encoder(self) -> Encoder:
+    def _encoder(self) -> RowEncoder:
         options = self._options
-        return Encoder(
+        return RowEncoder(
             self._tokenizer,
             self._form,
             self._column.name,

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from pipeline.core.types import Article, ScoredPhrase
-from pipeline.train.generation.rows import END, SEPARATOR, Encoder, phrases_of
+from pipeline.train.generation.rows import END, SEPARATOR, RowEncoder, phrases_of
 
 
 @torch.inference_mode()
 def write(
-    model: Any, encoder: Encoder, articles: Sequence[Article], many: bool, batch_size: int = 8, beams: int = 1
+    model: Any, encoder: RowEncoder, articles: Sequence[Article], many: bool, batch_size: int = 8, beams: int = 1
 ) -> list[list[ScoredPhrase]]:
     """Return the label of each article, in their order; the longest articles go first, so that what is too much fails at once."""
     model.eval()
@@ -30,7 +30,7 @@ def write(
 
 
 def _written(
-    model: Any, encoder: Encoder, prompts: list[list[int]], many: bool, beams: int
+    model: Any, encoder: RowEncoder, prompts: list[list[int]], many: bool, beams: int
 ) -> list[list[ScoredPhrase]]:
     tokenizer, width = encoder.tokenizer, max(map(len, prompts))
     padding = [[tokenizer.pad_token_id] * (width - len(prompt)) for prompt in prompts]

@@ -33,7 +33,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedArticle:
     """Candidates of an article with what a model that never saw it says of them, which are right, and how many phrases it has."""
 
     words: Sequence[frozenset[str]]
@@ -42,7 +42,7 @@ class Judged:
     size: int
 
 
-def learned(articles: Sequence[Judged]) -> Choice:
+def fit_choice(articles: Sequence[JudgedArticle]) -> Choice:
     """Return the rule with the best F1, as a mean over the articles."""
     largest = max(1, min(_MOST, max((article.size for article in articles), default=1)))
     best, best_f1 = Choice(0.5, largest, False), -1.0
@@ -56,7 +56,7 @@ def learned(articles: Sequence[Judged]) -> Choice:
     return best
 
 
-def _f1(order: Sequence[int], threshold: float, article: Judged) -> float:
+def _f1(order: Sequence[int], threshold: float, article: JudgedArticle) -> float:
     chosen = [number for rank, number in enumerate(order) if not rank or article.likely[number] >= threshold]
     return score(sum(bool(article.is_right[number]) for number in chosen), len(chosen), article.size).f1
 

@@ -67,10 +67,10 @@ class Student(contracts.Student):
         _check(read, len(train))
         likely, odds = self._held_out(read, run)
         judged = [
-            choice.Judged(one.words, part, right, size)
+            choice.JudgedArticle(one.words, part, right, size)
             for one, part, right, size in zip(read.candidates, likely, read.right, read.sizes, strict=True)
         ]
-        self._choice = choice.learned(judged)
+        self._choice = choice.fit_choice(judged)
         if self._options.phrases:
             self._choice = choice.Choice(self._choice.threshold, self._options.phrases, self._choice.nested)
         self._odds = _odds_of(read, np.ones(len(train), bool))

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from pipeline.core.text import kiwi
-from pipeline.label.extractive.korean.words import NOUN, STOP, VERBAL, Word, lists
+from pipeline.label.extractive.korean.words import NOUN, STOP, VERBAL, KoreanWord, lists
 
 _HANGUL = re.compile("[가-힣]+")
 # Sejong tags: what ends a noun (particles, the copula), what shows a verb, an adverb or a pronoun, what makes a verb of a noun.
@@ -12,7 +12,7 @@ _ENDING, _OTHER, _DERIVING = ("J", "VC"), ("E", "V", "MA", "MM", "IC", "NP", "NR
 _SHORTEST = 2  # syllables
 
 
-def correct(text: str, words: list[Word]) -> None:
+def correct(text: str, words: list[KoreanWord]) -> None:
     """Fill stems, particles and kinds of the words in Hangul anew."""
     morphemes = kiwi.analyser().tokenize(text)
     at = 0
@@ -34,7 +34,7 @@ def correct(text: str, words: list[Word]) -> None:
         word.kind, word.end = NOUN, word.start + len(stem)
 
 
-def _stem(word: Word, morphemes: list[Any]) -> tuple[str, bool]:
+def _stem(word: KoreanWord, morphemes: list[Any]) -> tuple[str, bool]:
     """Return the noun that a word begins with, empty where it begins with none, and whether a verb is made of it."""
     end = word.start
     for morpheme in morphemes:

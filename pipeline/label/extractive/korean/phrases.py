@@ -17,7 +17,7 @@ from pipeline.label.extractive.korean.words import (
     STOP,
     VERBAL,
     Evidence,
-    Word,
+    KoreanWord,
     analyse,
     is_quantity,
     is_verbal,
@@ -110,11 +110,11 @@ class _Phrases:
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
-        self.words: list[Word] = []
+        self.words: list[KoreanWord] = []
         self.by_form: dict[str, _Candidate] = {}
         self.headline = -1  # words of it; below 0 before it was added
 
-    def add(self, text: str, words: list[Word]) -> None:
+    def add(self, text: str, words: list[KoreanWord]) -> None:
         """Note the phrases of the headline, then of the body."""
         before = len(self.words)
         for run in _runs(words):
@@ -124,7 +124,7 @@ class _Phrases:
         if self.headline < 0:
             self.headline = len(words)
 
-    def _add_run(self, text: str, words: list[Word], run: range, before: int) -> None:
+    def _add_run(self, text: str, words: list[KoreanWord], run: range, before: int) -> None:
         for begin in run:
             for last in range(begin, min(run.stop, begin + self._longest)):
                 behind = words[last].end
@@ -141,7 +141,7 @@ class _Phrases:
                 if last == run.stop - 1:
                     candidate.particles.add(words[last].particles)
 
-    def _candidate(self, shown: str, words: list[Word], first: int) -> _Candidate:
+    def _candidate(self, shown: str, words: list[KoreanWord], first: int) -> _Candidate:
         return _Candidate(shown, tuple(word.stem for word in words), first, tuple(word.kind for word in words))
 
     def _note_place(self, candidate: _Candidate, index: int) -> None:
@@ -150,7 +150,7 @@ class _Phrases:
         elif candidate.body is None:
             candidate.body = index - self.headline
 
-    def _add_quoted(self, text: str, words: list[Word], before: int) -> None:
+    def _add_quoted(self, text: str, words: list[KoreanWord], before: int) -> None:
         """Note names in single quotation marks, with what no phrase has within: 쇠와 물결."""
         for match in _QUOTATION.finditer(text):
             shown = match[1].partition("(")[0].strip(" .,…")
@@ -181,7 +181,7 @@ def _may_be_name(stems: tuple[str, ...]) -> bool:
     return not is_verbal(stems[-1]) and stems[-1] not in lists().stop and not is_quantity(stems[0])
 
 
-def _runs(words: list[Word]) -> Iterator[range]:
+def _runs(words: list[KoreanWord]) -> Iterator[range]:
     """Yield stretches of nouns: all but the last carry no particles."""
     begin = None
     for index, word in enumerate(words):

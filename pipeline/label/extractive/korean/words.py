@@ -86,7 +86,7 @@ def lists() -> Lists:
 
 
 @dataclass(slots=True)
-class Word:
+class KoreanWord:
     """A word of a text; `end` is that of its stem."""
 
     form: str
@@ -98,15 +98,15 @@ class Word:
     kind: int = STOP
 
 
-def tokens(text: str) -> list[Word]:
+def tokens(text: str) -> list[KoreanWord]:
     """Return the words of a text, not analysed yet; lists with a middle dot come apart (서울·부산)."""
-    words: list[Word] = []
+    words: list[KoreanWord] = []
     before = 0
     for match in _TOKEN.finditer(text):
         form, start, end = match[0], match.start(), match.end()
         for begin, behind in _apart(form, start) if "·" in form else ((start, end),):
             part = text[begin:behind]
-            words.append(Word(part, begin, behind, text[before:begin], part))
+            words.append(KoreanWord(part, begin, behind, text[before:begin], part))
             before = behind
     return words
 
@@ -125,7 +125,7 @@ def _apart(form: str, start: int) -> Iterator[tuple[int, int]]:
 class Evidence:
     """What an article shows of its stems: with which particles each of them stands."""
 
-    def __init__(self, words: Sequence[Word]) -> None:
+    def __init__(self, words: Sequence[KoreanWord]) -> None:
         self.names = people.full_names([(word.gap, word.form) for word in words])
         self.particles: dict[str, set[str]] = defaultdict(set)
         self._count = Counter(
@@ -224,7 +224,7 @@ def _is_syllable_with_particle(form: str) -> bool:
     return form[1] in ("은을이" if closed else "는를") and not is_kept(form)
 
 
-def analyse(words: list[Word], evidence: Evidence) -> None:
+def analyse(words: list[KoreanWord], evidence: Evidence) -> None:
     """Fill stems, particles and kinds by rule."""
     listed = lists()
     for index, word in enumerate(words):
@@ -245,7 +245,7 @@ def is_quantity(form: str) -> bool:
     return form[0].isdigit() and bool(_QUANTITY.fullmatch(form))
 
 
-def _analyse_number(word: Word) -> None:
+def _analyse_number(word: KoreanWord) -> None:
     if _QUANTITY.fullmatch(word.form):
         return
     rest = word.form[_NUMBER.match(word.form).end() :]  # type: ignore[union-attr]
@@ -253,7 +253,7 @@ def _analyse_number(word: Word) -> None:
     word.kind = STOP if _QUANTITY.fullmatch(word.stem) or not rest else QUANTIFIED
 
 
-def _analyse_mixed(word: Word, lists: Lists) -> None:
+def _analyse_mixed(word: KoreanWord, lists: Lists) -> None:
     """Latin letters, with Hangul or particles behind them or not: KFX-PRO, AI는, K-뷰티."""
     ending = _OPEN_LATIN.fullmatch(word.form)
     if ending and ending[2] in lists.particles:
@@ -264,7 +264,7 @@ def _analyse_mixed(word: Word, lists: Lists) -> None:
         word.kind = NOUN if not word.stem[0].isascii() else STOP if word.stem.islower() else LATIN
 
 
-def _analyse_hangul(word: Word, evidence: Evidence, lists: Lists, before: Word | None) -> None:
+def _analyse_hangul(word: KoreanWord, evidence: Evidence, lists: Lists, before: KoreanWord | None) -> None:
     form = word.form
     if form in lists.stop or _is_place_word(form, lists) or _WEEKDAY.fullmatch(form):
         if before is not None and before.kind == NOUN and not before.particles and word.gap == " ":
@@ -294,14 +294,14 @@ def _is_place_word(form: str, lists: Lists) -> bool:
     return form[0] in lists.stop and form[1:].startswith(("에", "부터", "까지")) and form[1:] in lists.particles
 
 
-def _analyse_counted(word: Word) -> None:
+def _analyse_counted(word: KoreanWord) -> None:
     """점포 수는: a noun of one syllable behind another one."""
     stem, particles = word.form[:1], word.form[1:]
     if stem in _COUNTED_NOUNS and (not particles or particles in lists().particles):
         word.stem, word.particles, word.kind = stem, particles, NOUN
 
 
-def _analyse_nominal(word: Word, lists: Lists) -> None:
+def _analyse_nominal(word: KoreanWord, lists: Lists) -> None:
     """살처분했다, 재건축하는: the noun is one, where it has two syllables."""
     match = _NOMINAL_VERB.fullmatch(word.form)
     if not match:

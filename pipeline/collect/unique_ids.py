@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.collect.units import DROPPED, Drops, Record, SourceUnit, record_of
 from pipeline.core.errors import InputError
-from pipeline.core.exchange import ROW, Exchange, Verdicts, bucket_of, repeats
+from pipeline.core.exchange import ROW, Exchange, FoldOutcomes, bucket_of, repeats
 from pipeline.core.shards import ARTICLE, Folder
 from pipeline.job import takedowns
 
@@ -47,7 +47,7 @@ def fold(
                     removed.append(taken)
                 start += rows.num_rows
             sizes.append(start - begin)
-        with Verdicts(exchange, _VERDICT, sizes) as verdicts:
+        with FoldOutcomes(exchange, _VERDICT, sizes) as verdicts:
             for bucket in range(count):
                 for later, first in repeats(buckets.parts(bucket), "id"):
                     verdicts.add(_repeated(later, first))

@@ -9,19 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.exchange import ROW, Buckets, Exchange, Hashes, Numbers, Verdicts, bucket_of, bucket_of_hash, mixed
-from pipeline.core.parquet import rows_of_parquet, stream_parquet
+from pipeline.core.exchange import (
+    ROW,
+    Buckets,
+    Exchange,
+    FoldOutcomes,
+    Hashes,
+    Numbers,
+    bucket_of,
+    bucket_of_hash,
+    mixed,
+)
 from pipeline.job.workspace import Workspace
 from pipeline.split import keep_out
 from pipeline.split.assignment import (
     EVAL,
-    LOG,
     TEXTS,
     Assignment,
     Flags,
@@ -30,9 +37,9 @@ from pipeline.split.assignment import (
     blocks_of,
     fresh_rows,
     lowest,
-    write_log,
 )
 from pipeline.split.groups import Groups, Signatures, find_groups
+from pipeline.split.split_log import LOG, SplitLog
 
 _ROW_BYTES = 160  # of a row or an entry in its bucket, more or less
 _KEYS = ("id", "text_key")
@@ -45,14 +52,13 @@ _PART = pa.schema([ROW, TEXTS.field("id"), TEXTS.field("text_key"), ("benchmark"
 _VERDICT = pa.schema(
     [ROW, ("group_id", pa.string()), ("code", pa.int8()), ("like", pa.string()), ("is_fresh", pa.bool_())]
 )
-_AT_ONCE = 2**14  # entries of the log
 _WRITTEN_AT_ONCE = 2**16  # a row group
 
 
 class Folded:
     """What becomes of the rows of each shard, and what is told of all of them."""
 
-    def __init__(self, verdicts: Verdicts) -> None:
+    def __init__(self, verdicts: FoldOutcomes) -> None:
         self.verdicts = verdicts
         self.has_eval = self.has_fresh = False
         self.groups = 0  # names of groups, about
@@ -71,22 +77,6 @@ class Folded:
         return Assignment(columns[0], columns[1].to_numpy(), columns[2])
 
 
-class LogFolder:
-    """The log's files, read in some rows at once; entries are numbered through all files."""
-
-    def __init__(self, path: Path) -> None:
-        self._files = sorted(path.glob("*.parquet"))
-        self.count = sum(map(rows_of_parquet, self._files))
-
-    def tables(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
-        """Yield the number of the first entry of a table, and the table."""
-        start = 0
-        for file in self._files:
-            for batch in stream_parquet(file, columns, _AT_ONCE):
-                yield start, pa.Table.from_batches([batch]).select(list(columns))
-                start += batch.num_rows
-
-
 class AssignmentFold:
     """The fold over all rows of `split.signatures/` and all entries of the log."""
 
@@ -95,7 +85,7 @@ class AssignmentFold:
         self._work, self._shards, self._opened = work, shards, opened
         self._exchange: Exchange = work.exchange
         self._sizes = [work.signatures.tally([shard]).kept for shard in shards]
-        self.rows, self._log = sum(self._sizes), LogFolder(work.assignments)
+        self.rows, self._log = sum(self._sizes), SplitLog(work.assignments)
         self._count = self._exchange.count(self.rows + self._log.count, _ROW_BYTES)
         self._rows_by = {name: self._buckets(pa.schema([ROW, TEXTS.field(name)])) for name in _KEYS}
         self._log_by = {name: self._buckets(_ENTRY) for name in _KEYS}
@@ -153,12 +143,12 @@ class AssignmentFold:
         choose = below_share(options.eval, most)
         if options.eval >= 1:
             choose = self._lowest(parts, placed, groups, most)
-        verdicts = self._opened.enter_context(Verdicts(self._exchange, _VERDICT, self._sizes, _ROW_BYTES))
+        verdicts = self._opened.enter_context(FoldOutcomes(self._exchange, _VERDICT, self._sizes, _ROW_BYTES))
         folded = Folded(verdicts)
         for rows, log, assignment in self._assigned(parts, placed, groups, choose):
             folded.add(rows.column("row").to_numpy(), assignment, fresh_rows(rows, log, assignment))
         if folded.has_fresh:
-            write_log(self._work.assignments, self._entries(folded))
+            self._log.add(self._entries(folded))
         return folded
 
     def _signed(self) -> Iterator[Signatures]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.contracts import Filter
-from pipeline.core.exchange import ROW, Verdicts, bucket_of, repeats
+from pipeline.core.exchange import ROW, FoldOutcomes, bucket_of, repeats
 from pipeline.job.workspace import Workspace
 
 Drops = dict[int, tuple[str, str]]  # row of a shard -> reason, detail
@@ -29,12 +29,12 @@ def folded(
 
     `made` returns the filter of a position.
     """
-    folding = [position for position, cls in enumerate(classes) if cls.folds()]
-    sizes = [work.decisions.tally([shard]).kept if folding else 0 for shard in shards]
+    fold_positions = [position for position, cls in enumerate(classes) if cls.folds()]
+    sizes = [work.decisions.tally([shard]).kept if fold_positions else 0 for shard in shards]
     numbers = {shard: number for number, shard in enumerate(shards)}
-    with Verdicts(work.exchange, _VERDICT, sizes) as verdicts:
+    with FoldOutcomes(work.exchange, _VERDICT, sizes) as verdicts:
         dropped = np.zeros(sum(sizes), bool)
-        for position in folding:
+        for position in fold_positions:
             rows = _Rows(work, shards, sizes, classes[position], position, dropped)
             for drops in chain(_by_unique(rows, work), _by_fold(rows, made(position))):
                 dropped[drops.column("row").to_numpy()] = True

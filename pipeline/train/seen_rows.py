@@ -21,7 +21,7 @@ _NAMES = ("id", "text_sha256")
 
 
 @dataclass(frozen=True)
-class Learned:
+class SeenRows:
     """Rows of train by id, by digest and by signature of their texts; `similarity` is that of the version's split."""
 
     values: dict[str, pa.Array]
@@ -29,11 +29,11 @@ class Learned:
     similarity: float
 
     @staticmethod
-    def of(version: Path) -> Learned:
+    def of(version: Path) -> SeenRows:
         """Read the train rows of a version."""
         tables = list(store.rows_of(version, "train", [*_NAMES, "text"]))
         values = {name: pa.concat_arrays([pa.array([], pa.string()), *_chunks(tables, name)]) for name in _NAMES}
-        return Learned(values, signed(tables), similarity_of(version))
+        return SeenRows(values, signed(tables), similarity_of(version))
 
     def rows(self, table: pa.Table) -> pa.ChunkedArray:
         """Tell for each row of a table (`id, text_sha256`) whether it is a row of train, by one or the other."""
