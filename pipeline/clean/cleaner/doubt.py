@@ -59,7 +59,7 @@ def doubt(
         return "residue"
     if answer.partition("\n")[0].rstrip().endswith("?") and len(_QUESTION.findall(answer)) > 1:
         return "questions"
-    if len(phrases) == 1 and _is_loop(answer, items):
+    if len(phrases) == 1 and is_loop(answer, items):
         return "loop"
     nothing_is_there = len(absent) == len(phrases)
     # a phrase of short words only begins like no word of four letters, which says nothing of it
@@ -69,7 +69,7 @@ def doubt(
         return "mostly_elsewhere"
     clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
-    if _is_article(answer, article):
+    if is_article(answer, article):
         return "prose"
     is_literal = answer[:1] in ("[", "{")
     is_listed = is_literal or _LISTED.search(answer)
@@ -86,7 +86,7 @@ def doubt(
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
 
 
-def _is_loop(answer: str, items: Sequence[str]) -> bool:
+def is_loop(answer: str, items: Sequence[str]) -> bool:
     """Tell whether a reply says one thing over and over, as a model does that has lost its way: `after after after after`."""
     words = _WORD.findall(answer[: _LOOP * 100].casefold())
     repeats_items = len(items) >= _LOOP and len({*items}) == 1
@@ -108,7 +108,7 @@ def _is_prose(
     return longest >= _LONG or (len(absent) == len(phrases) and _words(answer) >= _SENTENCE and not enough)
 
 
-def _is_article(answer: str, article: ArticleIndex) -> bool:
+def is_article(answer: str, article: ArticleIndex) -> bool:
     """Tell whether most of a reply is sentences of the article, whatever separates them: a headline and what follows it."""
     lines = {line: _words(line) for line in answer.split("\n") if len(line) > _SENTENCE}
     copied = sum(

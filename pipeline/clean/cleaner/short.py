@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import is_cut
-from pipeline.clean.cleaner.doubt import has_residue, is_copied
+from pipeline.clean.cleaner.doubt import has_residue, is_article, is_copied, is_loop
 from pipeline.clean.cleaner.envelope import open_envelope
 from pipeline.clean.cleaner.json_answers import answer_pairs
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
@@ -69,18 +69,30 @@ def clean_short(
     label = next(refine(line if article is None or article.has(line) else _without_remark(line), None), "")
     supported = article is not None and article.shares(label)
     is_slot = article is not None and (_SLOT.fullmatch(line.strip()) or statuses.is_placeholder(label))
-    if statuses.is_no_answer(label, article) or (not supported and (is_slot or faults.is_fault(raw))):
+    is_fault = (article is None or not article.has(label)) and (faults.is_fault(raw) or faults.is_fault(answer.lines))
+    if statuses.is_no_answer(label, article) or is_fault or (is_slot and not supported):
         return "", "no_answer"
     if not supported and constants.say(label) and article is not None:
         return "", "prompt_echo"
     is_copy = article is not None and (
         is_copied(answer.line, article) or (has_residue(label) and not article.has(label))
     )
-    if _are_several(line, article):
+    if _are_several(line, article) or (article is not None and _is_elsewhere(answer.lines, article)):
         return "", "doubtful"
-    if not label or len(label.split()) > max_words or is_clause(label) or is_copy:
+    if not _is_name(label, article) or len(label.split()) > max_words or is_clause(label) or is_copy:
         return "", "unparseable"
     return label, "ok"
+
+
+def _is_elsewhere(answer: str, article: ArticleIndex) -> bool:
+    """Tell whether what a reply says, as a whole, is no label: one thing over and over, or sentences of the article."""
+    return is_loop(answer, answer.split(";")) or is_article(answer, article)
+
+
+def _is_name(label: str, article: ArticleIndex | None) -> bool:
+    """Tell whether a label has the letters of a name; a number, a date or a sign is one only where the article has it."""
+    letters = sum(map(str.isalpha, label))
+    return (letters > 0 and letters >= sum(map(str.isdigit, label))) or (article is not None and article.has(label))
 
 
 def _are_several(line: str, article: ArticleIndex | None) -> bool:
