@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -18,11 +19,12 @@ from pipeline.core.errors import ConfigError, ModelError
 from pipeline.core.shards import read_order
 from pipeline.core.types import LabelColumn
 from pipeline.review.sample.label_sets import Predictions
+from pipeline.split.assignment import near_eval
 from pipeline.train import curve, figures, pictures, training, workplace
 from pipeline.train.curve import Point
 from pipeline.train.examples import read_eval
 from pipeline.train.identity import Training
-from pipeline.train.seen_rows import SeenRows
+from pipeline.train.seen_rows import SeenRows, signed
 from pipeline.train.teacher import agreement
 from tests import teacher
 from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
@@ -157,9 +159,8 @@ def test_what_is_no_student_ends_no_report_and_none_is_lost(taught: Path, tmp_pa
     former = work.students / f".{plan.folder.name}" / "former"
     former.parent.mkdir()
     plan.folder.rename(former)
-    workplace.unfinished(plan)
-    assert trained.read_manifest(plan.folder) and not former.exists()
-    shutil.rmtree(former.parent)
+    workplace.put_right(plan)
+    assert trained.read_manifest(plan.folder) and not former.parent.exists()
 
 
 # --- predictions for reviewers ---
@@ -226,6 +227,39 @@ def test_a_near_copy_of_what_was_learned_flatters_no_figure(taught: Path, tmp_pa
     done = command("train", job, "--version", "1.0.0", "--gold", gold)
     assert "the student was trained on them, and 2 that are near-copies of such" in done.stdout, done.stderr
     assert "articles with gold labels: 1;" in done.stdout
+
+
+def test_all_tables_are_held_against_train_at_once(taught: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many shards there are; a copy of a copy is one, though what is between stands in another shard."""
+    work, texts = work_of(taught), [row["text"] for row in rows(work_of(taught), "train")]
+    words = texts[0].split()
+    copies = [" ".join([*words[: len(words) - cut], *(f"new{n}" for n in range(cut))]) for cut in (6, 12, 18)]
+    new = [teacher.article(number)["body"] for number in range(300, 304)]
+    shards = [[new[0], copies[2]], [copies[0], new[1]], [], [texts[1], new[2], copies[1]], [new[3]]]
+    tables = [
+        pa.table({"id": pa.array([f"x{number}{n}" for n in range(len(shard))], pa.string()), "text": pa.array(shard, pa.string()),
+                  "text_sha256": pa.array([hashlib.sha256(text.encode()).hexdigest() for text in shard], pa.string())})
+        for number, shard in enumerate(shards)
+    ]  # fmt: skip
+    known = replace(SeenRows.of(version_of(taught)), similarity=0.6)
+    searches, rows_signed = list[Any](), list[int]()
+
+    def searched(*given: Any) -> Any:
+        searches.append(given)
+        return near_eval(*given)
+
+    def counted(given: list[pa.Table]) -> Any:
+        rows_signed.extend(map(len, given))
+        return signed(given)
+
+    monkeypatch.setattr("pipeline.train.seen_rows.near_eval", searched)
+    monkeypatch.setattr("pipeline.train.seen_rows.signed", counted)
+    parts = list(known.parted(lambda: iter(tables), work.exchange))
+    assert [part.others.column("text").to_pylist() for part in parts] == [
+        [text] if text else [] for text in (*new[:2], None, *new[2:])
+    ]
+    assert [(part.of_train, part.like_train) for part in parts] == [(0, 1), (0, 1), (0, 0), (1, 1), (0, 0)]
+    assert len(searches) == 1 and sum(rows_signed) == sum(map(len, shards)) - 1
 
 
 def test_the_teacher_is_held_against_itself(make_job: JobMaker, server: Server) -> None:

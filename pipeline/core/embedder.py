@@ -44,6 +44,9 @@ class Embedder(Plugin):
     alone: bool = False
     """Whether a vector has the same bits whatever texts are embedded with it: then articles are read once, in any order."""
 
+    section: str = "topics.embed"
+    """The option that names it, for what it says to people; who makes one that another option names sets that."""
+
     apart: bool = False
     """Whether `embed` may run in several processes, of the job's engine: it asks nobody, and a vector has the same bits there."""
 

@@ -44,6 +44,17 @@ def weights_digest(folder: Path) -> str:
     return digest_of(manifest["weights"])
 
 
+def check_apart(model: Path, inside: Path, option: str) -> None:
+    """Raise ConfigError where the folder of a base model has another one in it that is not the model's (`.`, `..`).
+
+    All of such a folder would be taken for the model: digested, and copied, the copy into itself.
+    """
+    if model.is_dir() and inside.resolve().is_relative_to(model.resolve()):
+        raise ConfigError(
+            f"{option}: {model.resolve()} is not the folder of a model alone, {inside.resolve()} is in it; name the model's own"
+        )
+
+
 def load(folder: Path, *own: str | None) -> Student:
     """Return a trained student, ready to predict; `own` are the modules that are not built in and may be run.
 

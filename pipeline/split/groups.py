@@ -24,6 +24,7 @@ from pipeline.core.exchange import Buckets, Exchange, Hashes, Numbers, bucket_of
 from pipeline.split.minhash import NUMBERS
 from pipeline.split.stored_signatures import StoredSignatures, matching
 
+RULE = 1  # raised where other texts are near-copies: it stands in the keys of what was made by it
 _BANDS = NUMBERS // 4
 _NEIGHBOURS = 4  # in a band's sorted order; another band puts others side by side
 _CHUNK = 1 << 13  # pairs compared at once

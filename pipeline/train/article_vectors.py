@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core import contracts, plugins
+from pipeline.core import contracts, plugins, trained
 from pipeline.core.embedder import EmbeddedText
 from pipeline.core.errors import ConfigError, ModelError
 from pipeline.core.files import read_json, write_bytes, write_json
@@ -47,15 +47,27 @@ class ArticleVectors:
             )
         self._options = check(module.Options, spec.values, _WHERE)
         self._model = base / str(spec.values.get("model", ""))  # a folder, or nothing of the kind
-        self._embedder: contracts.Embedder = plugins.create("embedders", self._name, self._options, base)
+        self._base = base
+        self._embedder = self._made(self._options, base)
+
+    def _made(self, options: Any, base: Path) -> contracts.Embedder:
+        embedder = plugins.create("embedders", self._name, options, base)
+        embedder.section = _WHERE
+        return embedder
+
+    @property
+    def _has_folder(self) -> bool:
+        return "model" in type(self._options).model_fields and self._model.is_dir()
+
+    def check(self) -> None:
+        """Raise ConfigError where its model's folder holds more than a model."""
+        if self._has_folder:
+            trained.check_apart(self._model, self._base, f"{_WHERE}: model")
 
     @property
     def identity(self) -> dict[str, Any]:
         """Return what tells its vectors from others.  Raises ModelError, MissingExtra where it cannot embed."""
-        try:
-            return self._embedder.identity
-        except ModelError as error:
-            raise ModelError(str(error).replace("topics.embed", _WHERE)) from error
+        return self._embedder.identity
 
     @property
     def learns(self) -> bool:
@@ -79,7 +91,8 @@ class ArticleVectors:
     def save(self, folder: Path) -> None:
         """Write all that `load` needs, a model that is a folder of the user's too: a student may be moved."""
         write_json(folder / _IDENTITY, self.identity)
-        if "model" in type(self._options).model_fields and self._model.is_dir():
+        if self._has_folder:
+            trained.check_apart(self._model, folder, f"{_WHERE}: model")
             shutil.copytree(self._model, folder / _MODEL)
         if self.learns:
             write_bytes(folder / _STATE, self._state)
@@ -88,7 +101,7 @@ class ArticleVectors:
         """Take what `save` wrote.  Raises ModelError where the embedder here makes other vectors."""
         if (folder / _MODEL).is_dir():
             options = self._options.model_copy(update={"model": _MODEL})
-            self._embedder = plugins.create("embedders", self._name, options, folder)
+            self._embedder = self._made(options, folder)
         if self.learns:
             try:
                 self._state = (folder / _STATE).read_bytes()

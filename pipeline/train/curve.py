@@ -72,6 +72,22 @@ class CurvePlan:
         return _summary(self.points, values, floor, [one.group_id for one in eval_rows], main)
 
 
+def names_of(curve: dict[str, Any] | None) -> set[str]:
+    """Return the names of the trainings that a judged curve is of, without that of all of train."""
+    if not curve:
+        return set()
+    parts = {_name(point["share"], draw) for point in curve["points"] for draw in range(point["draws"])}
+    return parts | {_name_shuffled(draw) for draw in range(curve["floor"]["trainings"])}
+
+
+def _name(share: float, draw: int) -> str:
+    return f"{share:g}-{draw}"
+
+
+def _name_shuffled(draw: int) -> str:
+    return f"shuffled-{draw}"
+
+
 def plan(examples: Sequence[Example], fractions: Sequence[float], seed: int, draws: int) -> CurvePlan:
     """Return what must be trained.  Raises ConfigError where a share is of no rows."""
     points, members = [], []
@@ -80,11 +96,11 @@ def plan(examples: Sequence[Example], fractions: Sequence[float], seed: int, dra
             points.append(Point(1.0, (len(examples),), (WHOLE,)))
             continue
         parts = [part_of(examples, share, seed, draw) for draw in range(draws)]
-        names = tuple(f"{share:g}-{draw}" for draw in range(draws))
+        names = tuple(_name(share, draw) for draw in range(draws))
         points.append(Point(share, tuple(map(len, parts)), names))
         members += [Member(name, part) for name, part in zip(names, parts, strict=True)]
     count = _FLOOR if draws > 1 else 1  # a dear student is shuffled once, and its floor has no spread
-    floor = [Member(f"shuffled-{draw}", shuffled(examples, seed, draw)) for draw in range(count)]
+    floor = [Member(_name_shuffled(draw), shuffled(examples, seed, draw)) for draw in range(count)]
     return CurvePlan(tuple(points), tuple(one.name for one in floor), (*members, *floor))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.core.errors import InputError
+from pipeline.core.files import digest_of
 from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.train.seen_rows import like, signed, similarity_of
 from pipeline.versions import store
@@ -28,6 +29,11 @@ class TrainRows:
     examples: list[Example]
     left_out: int
     unlabelled: int
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of which rows these are, in their order: parts of a training are kept by it."""
+        return digest_of([example.article.id for example in self.examples])
 
 
 def read_train(version: Path, column: LabelColumn) -> TrainRows:

@@ -15,6 +15,7 @@ from pipeline.core.student import Student
 from pipeline.core.trained import MANIFEST, files_of
 from pipeline.core.types import LabelColumn
 from pipeline.job.workspace import Workspace
+from pipeline.split import groups
 from pipeline.versions import store
 
 _ADDED = {
@@ -64,11 +65,17 @@ class Training:
             "options": options_in_key(self.options),
             "data": file_digest(self.version / store.MANIFEST),
             "seed": self.seed,
+            **near_copies(),
         }
 
     def make(self) -> Student:
         """Return a student that has learned nothing."""
         return plugins.create("students", self.student, self.options, self.column, self.work.config.folder)
+
+
+def near_copies() -> dict[str, int]:
+    """Return the rule by which rows of train are like one of eval, as keys and manifests have it: where it is not the first."""
+    return {"near_copies": groups.RULE} if groups.RULE > 1 else {}
 
 
 def options_in_key(options: Options) -> dict[str, Any]:
@@ -97,6 +104,7 @@ def difference(training: Training) -> str:
         "options": options_in_key(training.options),
         "seed": training.seed,
         "pretrained": training.pretrained,
+        "near_copies": near_copies().get("near_copies"),
     }
     others = [name for name, value in now.items() if (manifest.get(name) or None) != (value or None)]
     return f"a student of {_other(others)} is there; this one takes its place once it is trained"
@@ -108,5 +116,6 @@ def _other(names: Sequence[str]) -> str:
         "pretrained": "another base model",
         "options": "other options",
         "seed": "another seed",
+        "near_copies": "another rule of near-copies",
     }
     return " and ".join(words[name] for name in names) or "other data under the same version number"

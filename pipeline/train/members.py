@@ -76,6 +76,9 @@ class Members:
     make: Callable[[], Student]
     run: TrainingRun
 
+    def is_trained(self, name: str) -> bool:
+        return (self.folder / name / _DONE).exists()
+
     def trained(self, member: Member) -> dict[str, Any]:
         """Train a member where it is not trained yet; return what its student tells of it, and how many rows it had."""
         home = self.folder / member.name
@@ -93,16 +96,14 @@ class Members:
         return done
 
     def fitted_along(self, member: Member) -> None:
-        """Fit a member along with the process that trains it, where that has not done so yet; keep nothing of it."""
-        home = self.folder / member.name
-        if not (home / _DONE).exists():
-            student = self.make()
-            student.fit(*_parted(member, student.validation), replace(self.run, checkpoints=home / "checkpoints"))
+        """Fit a member along with the process that trains it; keep nothing of it."""
+        student, checkpoints = self.make(), self.folder / member.name / "checkpoints"
+        student.fit(*_parted(member, student.validation), replace(self.run, checkpoints=checkpoints))
 
     def adopt(self, name: str, folder: Path, done: dict[str, Any]) -> None:
         """Take a finished student's folder for what a member was trained to, where that is not done yet."""
         home = self.folder / name
-        if (home / _DONE).exists():
+        if self.is_trained(name):
             return
         shutil.rmtree(home, ignore_errors=True)
         for part in (one for one in folder.iterdir() if one.is_dir()):

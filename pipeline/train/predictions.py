@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core import contracts, plugins, trained
@@ -59,11 +60,14 @@ def write(work: Workspace, student: Path, version: Path, file: Path) -> dict[str
 def _articles(work: Workspace, version: Path, shards: list[str]) -> Iterator[tuple[list[Article], int, int]]:
     """Yield the articles of each shard that a student may be judged by, and how many are not: it learned from them, or from one
     like them."""
-    learned = SeenRows.of(version)
     taken_down = takedowns.load(work.takedowns, work.given)
-    for shard in shards:
-        table = work.filtered.read(shard, ARTICLE_COLUMNS)
-        others, of_train, like_train = learned.parted(table.filter(pc.invert(taken_down.concerns(table))))
+
+    def tables() -> Iterator[pa.Table]:
+        for shard in shards:
+            table = work.filtered.read(shard, ARTICLE_COLUMNS)
+            yield table.filter(pc.invert(taken_down.concerns(table)))
+
+    for others, of_train, like_train in SeenRows.of(version).parted(tables, work.exchange):
         yield articles_of(others), of_train, like_train
 
 

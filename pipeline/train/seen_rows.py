@@ -5,19 +5,25 @@ It has seen the labels of the first, and all but the text of the second: on eith
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.exchange import Exchange
 from pipeline.split.assignment import Flags, near_eval, signatures_of, texts_of
 from pipeline.split.groups import Signatures
+from pipeline.split.minhash import NUMBERS
 from pipeline.versions import store
 
 _NAMES = ("id", "text_sha256")
+_BYTES = 2 * NUMBERS  # of a signature
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,63 @@ class SeenRows:
         """Tell for each row of a table (`id, text_sha256`) whether it is a row of train, by one or the other."""
         return pc.or_(*(pc.is_in(table.column(name), self.values[name]) for name in _NAMES))
 
-    def parted(self, table: pa.Table) -> tuple[pa.Table, int, int]:
-        """Return the rows of a table (`id, text_sha256, text`) that are not of train nor like one of it, and how many are each."""
-        others = table.filter(pc.invert(self.rows(table)))
-        is_near = like(signed([others]), self.signatures, self.similarity)
-        return others.filter(pa.array(~is_near)), len(table) - len(others), int(is_near.sum())
+    def parted(self, tables: Callable[[], Iterable[pa.Table]], exchange: Exchange) -> Iterator[Parted]:
+        """Yield each table (`id, text_sha256, text`) without the rows of train and those like one; `tables` is called twice.
+
+        Each text is signed once, and all are held against train at once: table by table, train would be looked through as
+        often as there are tables, and what connects two copies might be in another one.
+        """
+        with closing(exchange.temporary_file()) as file:
+            signatures = _File(file)
+            for table in tables():
+                block = signed([self._others(table)])
+                with exchange.room():
+                    signatures.add(block)
+            is_train = np.arange(signatures.rows + len(self.signatures)) >= signatures.rows
+            is_near = near_eval(
+                lambda: chain(signatures.blocks(), [self.signatures]), is_train, self.similarity, exchange
+            )
+        start = 0
+        for table in tables():
+            others = self._others(table)
+            near = is_near[start : start + len(others)]
+            start += len(others)
+            yield Parted(others.filter(pa.array(~near)), len(table) - len(others), int(near.sum()))
+
+    def _others(self, table: pa.Table) -> pa.Table:
+        return table.filter(pc.invert(self.rows(table)))
+
+
+class Parted(NamedTuple):
+    """The rows of a table that are new to a student, and how many others are of its train, or like one of it."""
+
+    others: pa.Table
+    of_train: int
+    like_train: int
+
+
+class _File:
+    """Signatures in a file, in the blocks in which they were added."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._counts = file, list[int]()
+
+    @property
+    def rows(self) -> int:
+        return sum(self._counts)
+
+    def add(self, block: Signatures) -> None:
+        self._file.write(block.tobytes())
+        self._file.flush()  # here, where a full disk has a line of its own
+        self._counts.append(len(block))
+
+    def blocks(self) -> Iterator[Signatures]:
+        at = 0
+        for count in self._counts:
+            self._file.seek(at)
+            block = self._file.read(count * _BYTES)
+            at += len(block)
+            yield np.frombuffer(block, np.uint16).reshape(count, NUMBERS)
 
 
 def similarity_of(version: Path) -> float:

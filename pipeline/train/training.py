@@ -16,11 +16,10 @@ from pipeline.core.locks import ProcessLock
 from pipeline.core.student import TrainingRun
 from pipeline.core.trained import MANIFEST
 from pipeline.job.workspace import Workspace
-from pipeline.train import curve, figures, teacher, workplace
+from pipeline.train import curve, figures, ranks, teacher, workplace
 from pipeline.train.examples import TrainRows, read_eval, read_train
-from pipeline.train.identity import Training, difference, options_in_key, same
+from pipeline.train.identity import Training, difference, near_copies, options_in_key, same
 from pipeline.train.members import WHOLE, Member, Members
-from pipeline.train.ranks import is_helper, silent_bar
 from pipeline.versions import store
 
 _log = logging.getLogger("labelmill.train")
@@ -38,19 +37,25 @@ def train(training: Training) -> dict[str, Any]:
     if refusal:
         raise ConfigError(f"--student {training.student}: {refusal}")
     training.make().check()
-    if student_class.in_processes and is_helper():  # Lightning started the same command once more, for one more device
+    if student_class.in_processes and ranks.is_helper():  # the same command runs once more, for one more device
         _fit_along(training)
         raise SystemExit(0)
     with _alone(training.work):
+        ranks.forget(workplace.folder_of(training))
+        workplace.put_right(training)
         manifest = _finished(training)
         if manifest is None:
             manifest = _train(training)
     return manifest
 
 
+def _lock(work: Workspace) -> ProcessLock:
+    return ProcessLock(work.students / ".lock")
+
+
 @contextmanager
 def _alone(work: Workspace) -> Iterator[None]:
-    lock = ProcessLock(work.students / ".lock")
+    lock = _lock(work)
     try:
         with lock.held(seconds=0.2):
             yield
@@ -67,25 +72,32 @@ def _finished(training: Training) -> dict[str, Any] | None:
 
 
 def _train(training: Training) -> dict[str, Any]:
-    unfinished = workplace.unfinished(training)
     rows = read_train(training.version, training.column)
+    unfinished = workplace.unfinished(training, rows.digest)
     members = Members(unfinished, training.make, TrainingRun(training.seed, unfinished))
     if there := same(training):  # a curve was asked for later: what all of train gives is there
         members.adopt(WHOLE, training.folder, _done(there))
     elif (training.folder / MANIFEST).exists():
         _log.warning("%s: %s", training.folder.name, difference(training))
     plan = _plan(training, rows)
-    whole, *_ = [members.trained(member) for member in _members(rows, plan)]
+    wanted = _members(rows, plan)
+    if type(training.make()).in_processes:
+        ranks.announce(unfinished, [member.name for member in wanted if not members.is_trained(member.name)])
+    whole, *_ = [members.trained(member) for member in wanted]
     manifest = _judged(training, rows, members, whole, plan)
     return workplace.released(training, unfinished, manifest)
 
 
 def _fit_along(training: Training) -> None:
-    """Fit with the process that trains, on another device; nothing is written, judged or told here."""
+    """Fit what the process that trains fits, on another device; nothing is written, judged or told here."""
+    _log.setLevel(logging.ERROR)
+    path = workplace.folder_of(training)
+    names = ranks.awaited(path, _lock(training.work), lambda: _finished(training) is not None)
     rows = read_train(training.version, training.column)
-    members = Members(workplace.folder_of(training), training.make, TrainingRun(training.seed, Path(), silent_bar))
-    for member in _members(rows, _plan(training, rows)):
-        members.fitted_along(member)
+    members = Members(path, training.make, TrainingRun(training.seed, Path(), ranks.silent_bar))
+    wanted = {member.name: member for member in _members(rows, _plan(training, rows))}
+    for name in names:
+        members.fitted_along(wanted[name])
 
 
 def _done(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +139,7 @@ def _judged(
         "options": options_in_key(training.options),
         "seed": training.seed,
         **({"pretrained": training.pretrained} if training.pretrained else {}),
+        **near_copies(),
         "label": about["label"],
         "task": about["task"],
         "data": {"job": about["name"], "version": about["version"], **counts},

@@ -7,37 +7,52 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.files import read_json, write_json
+from pipeline.core.files import read_json, recall_json, write_json
 from pipeline.core.trained import MANIFEST, WEIGHTS, files_of
+from pipeline.train import curve
 from pipeline.train.identity import Training
 from pipeline.train.members import WHOLE
 
 _log = logging.getLogger("labelmill.train")
-_KEY, _FORMER = "key.json", "former"
-
-
-def unfinished(training: Training) -> Path:
-    """Return the folder in which the student is made; what an earlier run left there is kept where it is of the same student."""
-    path = folder_of(training)
-    if (former := path / _FORMER).exists() and not training.folder.exists():
-        former.rename(training.folder)  # a kill between two renames left the only finished student here
-    if read_json(path / _KEY) != training.key:
-        if any(path.glob("*/")):
-            _log.warning("%s: an unfinished training of other data or options is thrown away", training.folder.name)
-        shutil.rmtree(path, ignore_errors=True)
-        write_json(path / _KEY, training.key)
-    elif any(path.glob("*/")):
-        _log.info("going on with the training of %s that an earlier run began", training.folder.name)
-    return path
+_KEY, _FORMER, _MADE = "key.json", "former", "made"
 
 
 def folder_of(training: Training) -> Path:
     return training.work.students / f".{training.folder.name}"
 
 
+def put_right(training: Training) -> None:
+    """Put right what a kill amid the last renames left: the finished student is in its place, and what it was made of is away."""
+    path, folder = folder_of(training), training.folder
+    if (former := path / _FORMER).exists() and not folder.exists():
+        former.rename(folder)  # between two renames it is the only finished one
+    key, manifest = _key_of(path), recall_json(folder / MANIFEST)
+    if key is None or (isinstance(manifest, dict) and manifest.get("key") == key and not _others(path, manifest)):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def unfinished(training: Training, rows: str) -> Path:
+    """Return the folder in which the student is made; what an earlier run left there is kept where it is of the same student.
+
+    `rows`: the digest of the rows that are learned from.  The student's key has the version that they are of, but what is kept
+    here is by their numbers.
+    """
+    path, key = folder_of(training), {"key": training.key, "rows": rows}
+    stored = read_json(path / _KEY)
+    has_parts = any(path.glob("*/"))
+    if stored not in (key, training.key):  # the latter alone was written before
+        if has_parts:
+            _log.warning("%s: an unfinished training of other data or options is thrown away", training.folder.name)
+        shutil.rmtree(path, ignore_errors=True)
+    elif has_parts:
+        _log.info("going on with the training of %s that an earlier run began", training.folder.name)
+    write_json(path / _KEY, key)
+    return path
+
+
 def released(training: Training, path: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Move the weights to their place, and write the manifest last."""
-    made, folder, former = path / "made", training.folder, path / _FORMER
+    """Move the weights to their place, and write the manifest last; parts of a curve that was not asked for now are kept."""
+    made, folder, former = path / _MADE, training.folder, path / _FORMER
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(path / WHOLE / WEIGHTS, made / WEIGHTS)
     if (logs := path / WHOLE / "logs").exists():
@@ -48,5 +63,18 @@ def released(training: Training, path: Path, manifest: dict[str, Any]) -> dict[s
     if folder.exists():
         folder.rename(former)
     made.rename(folder)
-    shutil.rmtree(path)
+    for part in (former, path / WHOLE) if _others(path, manifest) else (path,):
+        shutil.rmtree(part, ignore_errors=True)
     return manifest
+
+
+def _key_of(path: Path) -> str | None:
+    """Return the key of the student that is made in a folder, None where it has none: then it was being deleted."""
+    stored = recall_json(path / _KEY)
+    return stored.get("key") if isinstance(stored, dict) else stored
+
+
+def _others(path: Path, manifest: dict[str, Any]) -> set[str]:
+    """Return the trainings in a folder that are in no figure of a manifest: parts of another curve, which is not finished."""
+    judged = {WHOLE, _MADE, _FORMER, *curve.names_of(manifest.get("curve"))}
+    return {part.name for part in path.glob("*/")} - judged

@@ -126,7 +126,9 @@ def _embedder(given: str | dict[str, Any], folder: Path) -> contracts.Embedder:
         raise ConfigError(
             f"{where}: {name} learns from a job's articles, and a label is of its article alone; take embedded"
         )
-    return plugins.create("embedders", name, check(module.Options, section, where), folder)
+    embedder = plugins.create("embedders", name, check(module.Options, section, where), folder)
+    embedder.section = where
+    return embedder
 
 
 def _settings(options: Options, candidates: tuple[str, ...]) -> Settings:

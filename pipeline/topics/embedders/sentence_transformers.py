@@ -58,7 +58,7 @@ class Embedder(contracts.Embedder):
     def examine(self) -> str:
         """Return where the model is: in its folder, fetched already, or on the Hub.  Raises MissingExtra, ModelError."""
         if any(find_spec(name) is None for name in _NEEDS):
-            raise MissingExtra("topics.embed: sentence-transformers", "local")
+            raise MissingExtra(f"{self.section}: sentence-transformers", "local")
         if Path(self._name).is_dir():
             return f"{self._name}: {len(self._files)} files of weights"
         from huggingface_hub import model_info, try_to_load_from_cache
@@ -70,7 +70,7 @@ class Embedder(contracts.Embedder):
                 return f"{self._name}: fetched already"
             model_info(self._name, revision=revision, timeout=10)
         except (HfHubHTTPError, HFValidationError, OSError) as error:
-            raise ModelError(f"topics.embed: model {self._name}: cannot be fetched ({_first_line(error)})") from error
+            raise ModelError(f"{self.section}: model {self._name}: cannot be fetched ({_first_line(error)})") from error
         return f"{self._name} is on the Hub, and fetched by the first run"
 
     def embed(self, texts: Sequence[EmbeddedText]) -> np.ndarray[Any, Any]:
@@ -107,14 +107,14 @@ class Embedder(contracts.Embedder):
             import torch
             from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
-            raise MissingExtra("topics.embed: sentence-transformers", "local") from error
+            raise MissingExtra(f"{self.section}: sentence-transformers", "local") from error
         try:
             tokenizer = AutoTokenizer.from_pretrained(self._folder, trust_remote_code=False, local_files_only=True)
             model = AutoModel.from_pretrained(
                 self._folder, dtype=torch.float32, trust_remote_code=False, local_files_only=True
             )
         except (OSError, ValueError) as error:
-            raise ModelError(f"topics.embed: model {self._name}: cannot be loaded ({_first_line(error)})") from error
+            raise ModelError(f"{self.section}: model {self._name}: cannot be loaded ({_first_line(error)})") from error
         return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     @cached_property
@@ -129,7 +129,7 @@ class Embedder(contracts.Embedder):
         try:
             return Path(snapshot_download(self._name, revision=self._options.revision, allow_patterns=wanted))
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-            raise ModelError(f"topics.embed: model {self._name}: cannot be fetched ({_first_line(error)})") from error
+            raise ModelError(f"{self.section}: model {self._name}: cannot be fetched ({_first_line(error)})") from error
 
     @cached_property
     def _weights(self) -> str:
@@ -145,7 +145,7 @@ class Embedder(contracts.Embedder):
         """The files of the weights.  Raises ModelError where there are none."""
         files = sorted(file for pattern in _WEIGHTS for file in self._folder.glob(pattern))
         if not files:
-            raise ModelError(f"topics.embed: {self._folder}: holds no weights ({', '.join(_WEIGHTS)})")
+            raise ModelError(f"{self.section}: {self._folder}: holds no weights ({', '.join(_WEIGHTS)})")
         return files
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,10 +135,11 @@ def _peft() -> Any:
 
 def _quiet() -> None:
     """Keep the bars and hints of transformers from people: ours is the one bar, and what goes wrong is raised."""
-    from transformers.utils import logging
+    from transformers.utils import logging as hints
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    hints.set_verbosity_error()
+    hints.disable_progress_bar()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # which peft imports, and which misses kernels of its own
 
 
 def _loaded(kind: Any, where: str, **options: Any) -> Any:

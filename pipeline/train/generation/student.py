@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.core import contracts
+from pipeline.core import contracts, trained
 from pipeline.core.errors import InputError, MissingExtra, ModelError
 from pipeline.core.files import read_json, write_json
 from pipeline.core.student import TrainingRun
@@ -36,6 +36,7 @@ class Writer(contracts.Student):
     def check(self) -> None:
         """Raise MissingExtra where a package is not there, ModelError where the model has no tokenizer that fits."""
         self.check_installed()
+        trained.check_apart(self._folder / self._options.model, self._folder, "train.parameters.model")
         self._base().tokenizer()
 
     def check_installed(self) -> None:

@@ -75,6 +75,8 @@ class Student(contracts.Student):
             import sklearn.linear_model  # noqa: F401
         except ImportError as error:
             raise MissingExtra("the student linear", "train") from error
+        if self._vectors is not None:
+            self._vectors.check()
         self.pretrained()
 
     def pretrained(self) -> dict[str, Any]:
