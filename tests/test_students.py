@@ -29,10 +29,10 @@ from pipeline.topics.embedders import embedded
 from pipeline.train import ranks, training, workplace
 from pipeline.train.examples import read_eval, read_train, validation_part
 from pipeline.train.identity import Training, difference, options_in_key, same
-from pipeline.train.seen_rows import like, signed
 from pipeline.train.members import part_of, shuffled
 from pipeline.train.ranking import choice
 from pipeline.train.ranking.trees import Trees
+from pipeline.train.seen_rows import like, signed
 from pipeline.versions.selection import Selection
 from tests import teacher, tiny_bert
 from tests.conftest import ROOT, command, rows, run, work_of, write_jsonl
