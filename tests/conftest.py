@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import pytest
 import yaml
@@ -37,6 +37,9 @@ from tests.object_store import Store
 from tests.openai_server import Running, Server
 from tests.program import Program
 
+if TYPE_CHECKING:
+    from tests.page_workers import WorkerShelf
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     # There are workers for all cores, so threads of OpenMP would wait for one another's.  Torch reads this when it is imported, and
     # so do processes that tests start.
@@ -45,6 +48,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # Tests start many interpreters, which need not compile the same files each (a second of processor); xdist's workers are the first.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Tests talk to loopback, without certificates: each HTTP client and each interpreter would read all that the system trusts (30 ms).
+os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "data" / "nobody.pem")
 
 # HYPOTHESIS_PROFILE=default looks for new examples; a busy machine is late, which is no fault.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -135,6 +141,21 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def worker_shelf() -> Iterator[WorkerShelf]:
+    from tests.page_workers import WorkerShelf
+
+    shelf = WorkerShelf()
+    yield shelf
+    shelf.close()
+
+
+@pytest.fixture
+def lasting_workers(worker_shelf: WorkerShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Crawls of this process begin with the extracting processes of those before, where they have the same limits."""
+    worker_shelf.install(monkeypatch)
+
+
+@pytest.fixture(scope="session")
 def object_store() -> Iterator[Store]:
     for package in ("moto", "flask_cors", "s3fs"):
         pytest.importorskip(package)
@@ -180,24 +201,25 @@ peak = lambda: int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status"
 JobMaker = Callable[..., Path]
 
 
+def write_job(folder: Path, articles: list[Any] | None = None, **sections: Any) -> Path:
+    """Write a job file (and `articles.jsonl`, where `articles` is given); keyword arguments replace its sections."""
+    if articles is not None:
+        write_jsonl(folder / "articles.jsonl", articles)
+    config: dict[str, Any] = {
+        "name": "test",
+        "sources": [{"type": "files", "path": "articles.jsonl", "columns": {"text": "body"}}],
+        "label": {"provider": "extractive"},
+        **sections,
+    }
+    path = folder / "job.yaml"
+    path.write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
+    return path
+
+
 @pytest.fixture
 def make_job(tmp_path: Path) -> JobMaker:
-    """Write a job file (and `articles.jsonl`, where `articles` is given); keyword arguments replace its sections."""
-
-    def make(articles: list[Any] | None = None, **sections: Any) -> Path:
-        if articles is not None:
-            write_jsonl(tmp_path / "articles.jsonl", articles)
-        config: dict[str, Any] = {
-            "name": "test",
-            "sources": [{"type": "files", "path": "articles.jsonl", "columns": {"text": "body"}}],
-            "label": {"provider": "extractive"},
-            **sections,
-        }
-        path = tmp_path / "job.yaml"
-        path.write_text(yaml.safe_dump(config, allow_unicode=True), "utf-8")
-        return path
-
-    return make
+    """Write a job into the test's folder, as `write_job` does."""
+    return partial(write_job, tmp_path)
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from tests.conftest import PEAK, ROOT, JobMaker, command, rows, run
 from tests.crawl_server import CrawlServer, Page, Request, Running, page, redirect
 from tests.program import Program
 
+pytestmark = pytest.mark.usefixtures("lasting_workers")
+
 POLITE_TO_NOBODY = {"allow": ["127.0.0.0/8"], "delay": 0, "connections_per_host": 8, "workers": 1}
 
 

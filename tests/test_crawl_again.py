@@ -26,6 +26,8 @@ from tests.crawl_server import CrawlServer, Page, Request, Running, page, redire
 from tests.program import Program
 from tests.test_crawl import asked, collected, html, web
 
+pytestmark = pytest.mark.usefixtures("lasting_workers")
+
 LOGIN = b"<html><head><title>Log in</title></head><body><form><p>Log in to read what came to the city.</p></form></body></html>"
 
 

@@ -676,9 +676,9 @@ def test_no_process_is_left_behind(how: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "slow.html").write_bytes(SLOW)
     script = """
         import pathlib
-        from pipeline.collect.html.workers import Workers
+        from pipeline.collect.html.workers import PageWorkers
         body = pathlib.Path("slow.html").read_bytes()
-        with Workers(2, seconds=3) as workers:
+        with PageWorkers(2, seconds=3) as workers:
             list(workers.extract_all((n, body, "http://localhost/", None) for n in range(9)))
     """
     parent = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,28 @@ from pipeline.core.shards import read_order
 from pipeline.label.prompts import PromptFile
 from pipeline.review.log.judgements import Judgement, JudgementLog
 from pipeline.versions.selection import Selection, parse_fold, parse_weights, parse_where
-from tests.conftest import JobMaker, command, named_article, rows, run, work_of
+from tests.conftest import command, named_article, rows, run, work_of, write_job
 from tests.tiny_llama import tokenizer as tiny_tokenizer
 
 
-@pytest.fixture
-def judged(make_job: JobMaker) -> Path:
+@pytest.fixture(scope="module")
+def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version of 40 rows: of a0 to a9 a phrase was rejected, of a10 to a19 all are accepted; a20 to a23 are near-copies."""
     articles = [named_article(n) for n in range(40)]
     for number in range(21, 24):
         articles[number] = {**articles[20], "id": f"a{number}", "body": articles[20]["body"] + f" Number {number}."}
-    path = make_job(articles, split={"eval": 0.2})
+    path = write_job(tmp_path_factory.mktemp("judged"), articles, split={"eval": 0.2})
     work = run(path)
     with JudgementLog(work.verdicts_file) as log:
         log.add(list(_judgements(rows(work, "labels"))))
     run(path, first="review")
-    return path
+    return path.parent
+
+
+@pytest.fixture
+def judged(judged_once: Path, tmp_path: Path) -> Path:
+    """A copy of that job for a test alone."""
+    return Path(shutil.copytree(judged_once, tmp_path, dirs_exist_ok=True)) / "job.yaml"
 
 
 def _judgements(labels: list[dict[str, Any]]) -> Any:

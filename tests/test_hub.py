@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -16,11 +17,12 @@ import pytest
 import yaml
 
 from pipeline.publish import hub as publishing_hub
-from tests.conftest import ROOT, JobMaker, article, command, work_of, write_jsonl
+from tests.conftest import ROOT, JobMaker, article, command, run, work_of, write_job, write_jsonl
 from tests.hub import Hub
 from tests.program import Program
 
 REPO = "alice/news"
+SPLIT = {"eval": 0.3}
 
 
 @pytest.fixture
@@ -33,10 +35,11 @@ class Publisher:
     """A job that publishes to the hub."""
 
     def __init__(self, make_job: JobMaker, hub: Hub, folder: Path, **publish: Any) -> None:
+        """`folder` may hold the job as far as `split_once` took it."""
         self.hub, self.folder = hub, folder
         self.env = {**hub.env, "HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_TELEMETRY": "1"}
         section = {"to": "hub", "repo": REPO, "licence": "cc0-1.0", **publish}
-        self.path = make_job([], publish=section, split={"eval": 0.3})
+        self.path = make_job([], publish=section, split=SPLIT)
         self.grow(12)
 
     def grow(self, count: int) -> None:
@@ -86,8 +89,17 @@ class Publisher:
             assert json.loads(files["manifest.json"])["release"] in commit.title
 
 
+@pytest.fixture(scope="session")
+def split_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The job of a publisher with all before publish done, which is no business of these tests."""
+    folder = tmp_path_factory.mktemp("split")
+    run(write_job(folder, [article(n) for n in range(12)], split=SPLIT), last="split")
+    return folder
+
+
 @pytest.fixture
-def job(make_job: JobMaker, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Publisher:
+def job(make_job: JobMaker, hub: Hub, tmp_path: Path, split_once: Path, monkeypatch: pytest.MonkeyPatch) -> Publisher:
+    shutil.copytree(split_once, tmp_path, dirs_exist_ok=True)
     wait_of = publishing_hub.Hub.wait_of
     monkeypatch.setattr(publishing_hub.Hub, "wait_of", staticmethod(lambda *of: wait_of(*of) / 20))
     return Publisher(make_job, hub, tmp_path)

@@ -136,6 +136,7 @@ def test_a_job_that_is_made_again_loads_what_it_is_now(make_job: JobMaker, home:
     assert len({*first, *second, *releases(folder)}) == 3
 
 
+@pytest.mark.slow
 def test_versions_of_one_job_as_it_grows(
     make_job: JobMaker, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +170,7 @@ def test_other_forms_of_a_version(
     home.check(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "reply", "clean"),
     [("topic", "Harbours", {}), ("classes", "Sports", {"classes": ["Sports", "Politics"]})],
@@ -220,6 +222,7 @@ def test_versions_written_before(make_job: JobMaker, home: Home, tmp_path: Path)
     assert {file: file.read_bytes() for file in before} == before
 
 
+@pytest.mark.slow
 def test_versions_on_the_hub(make_job: JobMaker, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     with Hub() as hub:

@@ -14,6 +14,8 @@ pytest.importorskip("trafilatura", reason="pages need the extra: pip install 'la
 from pipeline.collect.html.extract import extract
 from tests.conftest import SHARED, JobMaker, rows, run
 
+pytestmark = pytest.mark.usefixtures("lasting_workers")
+
 TITLES = [f"Council approves the new harbour plan number {n} after a long debate" for n in range(14)]
 TEASERS = [
     f"The council voted on Monday evening to approve plan {n}, which residents had opposed for more than two years."

@@ -19,6 +19,8 @@ from tests.conftest import JobMaker, rows, run
 from tests.crawl_server import CrawlServer, Page, Request, Running, page
 from tests.test_crawl import asked, collected, html, web
 
+pytestmark = pytest.mark.usefixtures("lasting_workers")
+
 NOISE = "".join(f"<!-- {sha256(str(n).encode()).hexdigest()} -->" for n in range(9999))
 OPEN, CLOSE = '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">', "</urlset>"
 

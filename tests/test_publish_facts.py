@@ -45,6 +45,7 @@ def made(work: Workspace) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_versions_are_the_same_with_what_is_kept_and_without(
     make_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

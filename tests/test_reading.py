@@ -32,6 +32,8 @@ from pipeline.core.errors import ConfigError, InputError
 from pipeline.core.types import ARTICLE_COLUMNS, RawRow
 from tests.conftest import PEAK, ROOT, JobMaker, article, command, rows, run, stage, tree, write_jsonl
 
+pytestmark = pytest.mark.usefixtures("lasting_workers")
+
 KOREAN = "서울시가 한강 변에 새로운 도서관을 열었다고 밝혔다."
 
 
