@@ -19,6 +19,7 @@ from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, lane, posting
 from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.label.openai_api.batches import OpenAIBatches
+from pipeline.label.requests import RequestBuilder
 from tests.batch_server import Batch as EndpointBatch
 from tests.batch_server import BatchServer, Plan, question, refusal
 from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
@@ -182,6 +183,36 @@ def test_any_order_repeats_and_strangers(
     finish(path)
     assert_paid_once(path, server, 20)
     assert "3 answers twice (the first counts), 4 answers to no question of this batch (ignored)" in caplog.text
+
+
+def test_every_line_of_a_file_is_read_once_in_whatever_form(
+    make_job: JobMaker, server: BatchServer, tmp_path: Path
+) -> None:
+    """In the order of their ids, so that answers are stored beside each other; of those with one id the first comes first."""
+    api = RequestBuilder(work_of(batch_job(make_job, server, 1))).provider.batch_api()
+    assert api is not None
+    pairs = [(f"{number * 7 % 50:02}-{'x' * 30}", f"answer {number}") for number in range(60)]
+    spellings = [f'{{"custom_id" : "{name}", "response": {answered(text)}}}' for name, text in pairs]
+    spellings[3] = spellings[3].replace('"custom_id"', '"custom\\u005fid"')
+    spellings[4] = f'{{"response": {answered(pairs[4][1])}, "custom_id":"{pairs[4][0]}"}}'
+    name, response = pairs[5][0], answered(pairs[5][1])
+    spellings[5] = f'{{"note": "\\"custom_id\\": \\"", "id": "{name}", "custom_id":"{name}", "response": {response}}}'
+    lines = [*spellings[:20], "", "no JSON", '{"custom_id": "short"}', *spellings[20:]]
+    path = tmp_path / "output.jsonl"
+    path.write_text("\n".join(lines), "utf-8")
+    read = list(api.read(path))
+    assert read.count(None) == 1
+    answers = [(line.custom_id, line.reply.text) for line in read if line and line.reply]
+    assert sorted(answers) == sorted(pairs)
+    usual = [pair for pair in answers if pair not in pairs[3:6]]
+    assert usual == sorted(usual, key=lambda pair: pair[0]) and usual != sorted(usual)
+    for name, text in pairs[:10]:
+        assert next(answer for other, answer in answers if other == name) == text
+
+
+def answered(text: str) -> str:
+    body = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    return json.dumps({"status_code": 200, "body": body})
 
 
 @pytest.mark.parametrize("end", ["expired", "cancelled", "failed"])

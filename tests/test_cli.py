@@ -7,15 +7,19 @@ import logging
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from pipeline import runner
-from pipeline.cli import looking, main, running
+from pipeline.cli import looking, main, output, running
 from pipeline.cli.group import labelmill
 from pipeline.commands import show
+from pipeline.commands.topic_costs import TopicQuote
+from pipeline.label.cost.estimate import Quote
+from pipeline.topics.vector_quote import VectorQuote
 from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, run, write_jsonl
 from tests.openai_server import Server, completion, keyphrases
 from tests.program import run as run_program
@@ -264,3 +268,18 @@ def test_a_wheel_carries_prompts_and_quickstart(tmp_path: Path) -> None:
     assert "pipeline/label/cost/prices.yaml" in names
     assert {f"pipeline/report/templates/report.{kind}" for kind in ("html", "css")} <= set(names)
     assert not any("tests/" in name or "jobs/" in name for name in names)
+
+
+def test_a_quote_of_labels_and_topics_says_which_of_its_dollars_are_an_estimate(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    topics = TopicQuote(VectorQuote(["m"], 10, 1, 100, 300, 1.0, 3.0), None)
+    bounded = Quote(
+        10, 0, 10, "m", "cl100k_base", 1000, 1000, 100, None, 0.0, 2.0, 8.0, 0, None, None, None, None, None, None
+    )
+    output.quote_of_all(bounded, topics)
+    assert "in all   $3.0000 to $11.0000 for labels and topics, at least and at most\n" in capsys.readouterr().out
+    sampled = replace(bounded, sampled=5, rest_usd=(4.0, 5.0), rest_seconds=(1.0, 2.0), output_tokens=(10.0, 20.0))
+    output.quote_of_all(sampled, topics)
+    text = "in all   $5.0000 to $8.0000 for labels, by the sample (95%), and topics, at least and at most\n"
+    assert text in capsys.readouterr().out

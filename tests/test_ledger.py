@@ -24,7 +24,7 @@ from pipeline.label.engine.request_attempt import AttemptOutcome, RequestAttempt
 from pipeline.label.ledger import Ledger, Record, open_ledger
 from pipeline.label.ledger import claims as claims_module
 from pipeline.label.ledger.claims import Wanted
-from pipeline.label.ledger.tariffs import Tariff
+from pipeline.label.ledger.tariffs import LongPromptFactors, Tariff
 from tests.conftest import ROOT, JobMaker, command, rows, run, work_of
 from tests.openai_server import Server, completion, keyphrases
 from tests.test_label import error, openai_job, start, wait_for
@@ -217,6 +217,17 @@ def test_a_dearer_reply_raises_what_all_have_reserved_and_lost(opened: Opener) -
     one.append([outcome(2, None, lost=1e-9)])  # by a process that has not heard of it
     assert one.report.spending().lost == pytest.approx(2 * large)
     assert two.claims.claim(by_tariff(DEARER, 5), 9.0, DEARER).granted == {key(5)}
+
+
+def test_a_raise_reserves_for_long_prompts_what_they_cost(opened: Opener) -> None:
+    one, two = opened("asked"), opened("asked")
+    one.append([outcome(0)], TARIFF)
+    two.claims.claim([*by_tariff(TARIFF, 1, size=599), *by_tariff(TARIFF, 2, size=601)], 9.0, TARIFF)
+    one.append([], DEARER, LongPromptFactors(600, 2.0, 1.5))
+    short, long = 599 * 1e-5 + 100 * 2e-5, 2 * 601 * 1e-5 + 1.5 * 100 * 2e-5
+    assert two.report.spending().reserved == pytest.approx(short + long)
+    two.append([outcome(2, None)])
+    assert two.report.spending().reserved == pytest.approx(short)
 
 
 def test_two_that_hear_at_once_come_to_one_tariff(opened: Opener) -> None:

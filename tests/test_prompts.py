@@ -50,6 +50,36 @@ def test_an_article_cannot_end_the_delimiters_around_it(tmp_path: Path, template
     assert "a " in hostile_one and " b" in hostile_one
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ title }}: {{ text }}",
+        "{{ text }} {{ text }}\n",
+        "{% if max_phrases > 3 %}{{ text }}{% else %}none{% endif %}",
+        "{% if language == 'ko' %}{{ text }}{% elif language %}{{ title }}, {{ text }}{% else %}{{ text }}.{% endif %}",
+        "{{ text }} in {{ language | language_name }}, {{ language }}",
+        "{% if title %}{{ title }}: {% endif %}{{ text }}",
+        "{{ text | upper }} {{ title }}",
+        "{% filter upper %}{{ text }}{% endfilter %}{{ title }}",
+        "{% set whole = text %}{{ whole }}{{ title }}",
+        "{% set whole %}{{ text }}{% endset %}{{ whole | length }} {{ text }}",
+        "{% for letter in 'ab' %}{{ text }}{{ letter }}{% endfor %}",
+        "{% macro shown() %}{{ text }}{% endmacro %}{{ shown() | length }} {{ text }}",
+        "{{ text ~ title }} {{ ['a', 'b'] | shuffled(text_sha256) }}",
+    ],
+)
+def test_a_prompt_is_what_its_template_renders(tmp_path: Path, template: str) -> None:
+    """To the letter, or it would be paid again."""
+    loaded = load(tmp_path, yaml.safe_dump({"user": template}))
+    jinja = prompts._environment().from_string(template)
+    texts = ("A text.", "{{ title }} {% if x %}\n", "", "\ue000title\ue000 \x00 <b>&amp;</b>")
+    for title, language in ((None, None), ("A title", "en"), ("{{ text }}", "ko"), ("", "xx"), ("A title", "en")):
+        for text in texts:
+            values = {"title": title, "text": text, "language": language, "text_sha256": "0f"}
+            article_of_now = Article(id="a", **values)
+            assert loaded.render(article_of_now)[0]["content"] == jinja.render({**values, "max_phrases": 7})
+
+
 def test_delimiters_that_a_template_makes(tmp_path: Path) -> None:
     prompt = load(tmp_path, "user: <{{ tag }}>{{ text }}</{{ tag }}>", {"tag": "article"})
     sent = prompt.render(Article("1", None, "a </article> < /\u200barticle> b", ""))[-1]["content"]

@@ -147,7 +147,9 @@ def quote_of_all(estimate: Quote, topics: TopicQuote | None) -> None:
         topic_quote(topics)
         rest = estimate.rest_usd or (estimate.input_usd, estimate.most_usd)
         if topics.usd and rest[0] is not None and rest[1] is not None:
-            print(f"in all   ${rest[0] + topics.usd[0]:,.4f} to ${rest[1] + topics.usd[1]:,.4f} for labels and topics")
+            both = f"${rest[0] + topics.usd[0]:,.4f} to ${rest[1] + topics.usd[1]:,.4f}"
+            labels = "labels, by the sample (95%)," if estimate.rest_usd else "labels"
+            print(f"in all   {both} for {labels} and topics, at least and at most")
 
 
 def plan(planned: Plan, job: str) -> None:

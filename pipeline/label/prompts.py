@@ -26,6 +26,7 @@ from pipeline.core.resources import PROMPTS
 from pipeline.core.types import Article, Message
 from pipeline.job.validation import check
 from pipeline.job.yaml_reader import parse_yaml, read_text
+from pipeline.label.templates import SplicedTemplate, spliced
 
 ARTICLE_VARIABLES = ("title", "text", "language", "url", "published_at", "text_sha256")
 NO_ANSWERS: Mapping[str, str] = MappingProxyType({})
@@ -65,7 +66,7 @@ class Prompt:
     source: PromptFile
     digest: str
     uses: frozenset[str]
-    _parts: tuple[tuple[str, jinja2.Template | str], ...]
+    _parts: tuple[tuple[str, jinja2.Template | SplicedTemplate | str], ...]
     _values: dict[str, Any]
     _delimiters: re.Pattern[str] | None
 
@@ -74,7 +75,8 @@ class Prompt:
 
         Raises ConfigError where a template fails on it.
         """
-        variables = {name: self._safe(getattr(article, name)) for name in ARTICLE_VARIABLES} | self._values
+        variables = {name: self._safe(getattr(article, name)) for name in ARTICLE_VARIABLES if name in self.uses}
+        variables |= self._values
         variables |= {name: self._safe(answer) for name, answer in answers.items()}
         try:
             return tuple(
@@ -196,7 +198,7 @@ def load(
     everywhere = set().union(*used, {example.when for example in whole.examples if example.when})
     _check_values(path, everywhere, given, own, task_values)
     parts = tuple(
-        (role, _template(environment, text, where, bool(names & changing), values))
+        (role, _template(environment, text, where, names, changing, values))
         for (role, where, text), names in zip(texts, used, strict=True)
     )
     in_digest = {key: value for key, value in given.items() if key in everywhere}
@@ -286,14 +288,21 @@ def _undeclared(environment: jinja2.Environment, text: str, where: str) -> set[s
 
 
 def _template(
-    environment: jinja2.Environment, text: str, where: str, of_article: bool, values: Mapping[str, Any]
-) -> jinja2.Template | str:
+    environment: jinja2.Environment,
+    text: str,
+    where: str,
+    used: set[str],
+    changing: set[str],
+    values: Mapping[str, Any],
+) -> jinja2.Template | SplicedTemplate | str:
     """Return a checked template; where it uses no variable of an article, the text that it always gives."""
     try:
         template = environment.from_string(text)
         template.globals = dict(
             template.globals
         )  # a ChainMap, walked for each article, took most of the time of rendering
-        return template if of_article else template.render(values)
+        return (
+            spliced(template, environment.parse(text), used, changing) if used & changing else template.render(values)
+        )
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise ConfigError(f"{where}: {error}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.batch_api import BatchLine, BatchState
@@ -18,7 +18,7 @@ from pipeline.core.types import Reply
 from pipeline.label.batches.calls import Pauses, persist, sleep
 from pipeline.label.batches.downloading import Downloads
 from pipeline.label.batches.input_file import key_of
-from pipeline.label.batches.lane_context import TIER, LaneContext
+from pipeline.label.batches.lane_context import TIER, LaneContext, at_batch_tier
 from pipeline.label.cost.prices import of_a_token
 from pipeline.label.engine.failure_policy import policy_of
 from pipeline.label.engine.monitor import now
@@ -31,7 +31,6 @@ from pipeline.label.ledger.batches import MAX_FAILURES, Batch, Failed
 GROUP, GROUP_CHARS = 4000, 1 << 23
 LISTINGS = 8  # of batches, until the list is new enough
 LOOKS = 20  # at a batch that is being cancelled: about a quarter of an hour
-_WORDS_FOR_BATCH = (None, "auto", "default", "standard", TIER)  # words for the tier of a batch
 _log = logging.getLogger("labelmill.label")
 
 
@@ -149,8 +148,7 @@ class Settling:
 
     def _record(self, batch: Batch, key: bytes, ask: int, reply: Reply) -> tuple[Record, float | None]:
         """Return the record of an answer, and the dollars that it counts against the budget; None where nobody knows."""
-        if reply.tier in _WORDS_FOR_BATCH:
-            reply = replace(reply, tier=TIER)
+        reply = at_batch_tier(reply)
         prices = self._context.prices
         cost = (
             reply.billed_usd if reply.billed_usd is not None else prices.cost_usd(reply.model, reply.usage, reply.tier)
@@ -193,7 +191,7 @@ class Settling:
         bound.compare(price, size, reply.usage, cost, bound.dollars(size))
         bound.learn(size, reply.usage)
         if bound.tariff != before:
-            self._context.ledger.append([], bound.tariff)
+            self._context.ledger.append([], bound.tariff, bound.long)
             if of_a_token(price, TIER) != of_a_token(self._context.prices.of(self._context.model) or price, TIER):
                 _log.warning(
                     f"{self._context.model} was asked for, and {reply.model} answers: the next batches are reserved at its price"

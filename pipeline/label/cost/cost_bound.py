@@ -6,7 +6,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.types import Usage
 from pipeline.job.label_options import Price
 from pipeline.label.cost.prices import of_a_token, times_for_length, unknown
-from pipeline.label.ledger.tariffs import Tariff
+from pipeline.label.ledger.tariffs import LongPromptFactors, Tariff
 
 SURE_AFTER = 20  # replies, before tokens are taken to be fewer than bytes
 MARGIN = 1.15  # over the most tokens to a byte seen
@@ -26,6 +26,12 @@ class CostBound:
         input_usd, output_usd = of_a_token(price, tier) if price else (0.0, 0.0)
         self.tariff = Tariff(asked, input_usd, output_usd, 1.0, most_output or 0)
         self._ratio, self._replies, self._output = 0.0, 0, 0  # as seen since the tariff was raised
+
+    @property
+    def long(self) -> LongPromptFactors:
+        """How much more a long prompt costs than its tokens say."""
+        long = self._price.long_prompts if self._price else None
+        return LongPromptFactors(long.above, long.input, long.output) if long else LongPromptFactors()
 
     def check(self, model: str, budget: str = "label.budget_usd") -> None:
         """Raise ConfigError where a budget cannot be kept at all."""

@@ -219,7 +219,9 @@ class OnlineRun:
         if not self._can_store or not (outcomes or self._cap.is_news):
             return
         try:
-            if tariff := await asyncio.to_thread(self._ledger.append, outcomes, self._cap.observed):
+            if tariff := await asyncio.to_thread(
+                self._ledger.append, outcomes, self._cap.observed, self._context.bound.long
+            ):
                 self._cap.adopt(tariff)
             for outcome in outcomes:
                 # its claim is free now, and whoever asks the ledger finds the answer

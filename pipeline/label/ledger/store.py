@@ -21,7 +21,7 @@ from pipeline.label.ledger.postgres import Postgres
 from pipeline.label.ledger.report import LedgerReport
 from pipeline.label.ledger.schema import COLUMNS, INSERT_REPLY, ClaimOutcome, Record, from_row, to_row
 from pipeline.label.ledger.sqlite import ReadingSQLite, SQLite
-from pipeline.label.ledger.tariffs import Tariff
+from pipeline.label.ledger.tariffs import LongPromptFactors, Tariff
 from pipeline.label.ledger.workers import Workers
 
 _LOOK_UP = 500  # keys in one query
@@ -112,11 +112,16 @@ class Ledger:
             asked |= self.claims.in_batches([key for key in wanted if key not in asked])
         return asked
 
-    def append(self, outcomes: Iterable[ClaimOutcome], observed: Tariff | None = None) -> Tariff | None:
+    def append(
+        self,
+        outcomes: Iterable[ClaimOutcome],
+        observed: Tariff | None = None,
+        long: LongPromptFactors = LongPromptFactors(),  # noqa: B008 (it cannot be changed)
+    ) -> Tariff | None:
         """Store what came of claimed requests in one synced transaction, and give their claims back.
 
         A (key, ask) that is there already stays as it is.  `observed` is the tariff by the replies that this worker got; returned
-        is the one that holds now, for all workers.
+        is the one that holds now, for all workers; `long` is what its long prompts cost.
         """
         group = list(outcomes)
         rows = [to_row(outcome.record) for outcome in group if outcome.record]
@@ -124,7 +129,7 @@ class Ledger:
             if rows:
                 self.database.executemany(INSERT_REPLY, rows)
             # before any claim is touched: see `Database.serialize`
-            tariff = self.claims.tariffs.raise_to(observed) if observed else None
+            tariff = self.claims.tariffs.raise_to(observed, long) if observed else None
             self.claims.give_back(group)
             answers = sum(outcome.record is not None and outcome.record.status == "answered" for outcome in group)
             if answers and self.claims.worker:

@@ -6,6 +6,7 @@ a reply that is dearer than its reservation raises the tariff, and with it every
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 from pipeline.label.ledger.database import Database
@@ -42,6 +43,14 @@ class Tariff(NamedTuple):
             unpriced=self.unpriced or other.unpriced,
         )
         return dearest._replace(raised=max(self.raised + (dearest != self), other.raised))
+
+
+class LongPromptFactors(NamedTuple):
+    """How many times its price a request costs whose prompt has over `above` tokens: of the prompt, of the reply."""
+
+    above: float = inf
+    input: float = 1.0
+    output: float = 1.0
 
 
 class Tariffs:
@@ -90,8 +99,8 @@ class Tariffs:
         query = "SELECT 1 FROM claims JOIN workers USING (worker) WHERE asked = ? AND raised < ? LIMIT 1"
         return bool(self._database.execute(query, (tariff.asked, tariff.raised)))
 
-    def raise_to(self, observed: Tariff) -> Tariff:
-        """Store what a worker has observed, where it is dearer; return what holds now, for everybody."""
+    def raise_to(self, observed: Tariff, long: LongPromptFactors = LongPromptFactors()) -> Tariff:  # noqa: B008 (it cannot be changed)
+        """Store what a worker has observed, where it is dearer; return what holds now, for everybody.  `long` prompts cost more."""
         stored = self.current(observed.asked)
         if stored is not None and stored.joined(observed) == stored:
             return stored
@@ -102,19 +111,23 @@ class Tariffs:
         self._database.execute(f"INSERT INTO tariffs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", tariff)  # noqa: S608
         if tariff.raised > (stored.raised if stored else 0):
             is_dearer = stored is None or tariff._replace(raised=stored.raised) != stored
-            self._raise_all(tariff, and_lost=is_dearer)
+            self._raise_all(tariff, long, and_lost=is_dearer)
         return tariff
 
-    def _raise_all(self, tariff: Tariff, and_lost: bool) -> None:
+    def _raise_all(self, tariff: Tariff, long: LongPromptFactors, and_lost: bool) -> None:
         """Reserve for what is in flight as much as this; what was lost may have been as dear, if anything got dearer than it
         could be (a prompt of more tokens than others were seen to have did not)."""
         # Claims keep the bytes of their prompts for this.  A factor of what had been reserved would be one number less, but a model
         # that was free has no factor to a paid one.
         byte_usd, reply_usd = tariff.ratio * tariff.input_usd, tariff.output_tokens * tariff.output_usd
+        most = "CASE WHEN bytes * ? > ? THEN bytes * ? + ? ELSE bytes * ? + ? END"
+        # a number that every database takes, where no prompt is long
+        of_long = (tariff.ratio, min(long.above, 1e15), byte_usd * long.input, reply_usd * long.output)
+        values = (*of_long, byte_usd, reply_usd)
         self._database.execute(
-            "UPDATE claims SET reserved_usd = bytes * ? + ? WHERE reserved_usd < bytes * ? + ?"
+            f"UPDATE claims SET reserved_usd = {most} WHERE reserved_usd < {most}"  # noqa: S608
             " AND worker IN (SELECT worker FROM workers WHERE asked = ?)",
-            (byte_usd, reply_usd, byte_usd, reply_usd, tariff.asked),
+            (*values, *values, tariff.asked),
         )
         if not and_lost:
             return
