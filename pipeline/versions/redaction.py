@@ -1,4 +1,4 @@
-"""Redaction: `[kind]` in place of what leaks, in texts and labels before they are published.
+"""Redaction: `[kind]` in place of what leaks, in texts, addresses and labels before they are published.
 
 Only what `leaks.suspects` names is looked at value by value, for all else has nothing to redact: it took six times as long as
 all the rest of publishing when every text was.
@@ -6,7 +6,7 @@ all the rest of publishing when every text was.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -26,14 +26,15 @@ _LOCATED = ("exact", "spacing")  # tiers of phrases that have offsets
 def redacted(
     articles: pa.Table, labels: pa.Table, column: LabelColumn, kinds: Collection[str]
 ) -> tuple[pa.Table, pa.Table]:
-    """Return articles and labels with `[kind]` in place of what leaks (`leaks.KINDS`) in title, text and label.
+    """Return articles and labels with `[kind]` in place of what leaks (`leaks.KINDS`) in title, text, url and label.
 
     `text_sha256` is that of the text as it is then.  A phrase that another one equals now is left out; one of which the text
     has only a part now is `absent`.  Labels have `offsets` where nothing changed, and null elsewhere.
     """
     former = articles.column("text")
-    for name in TEXT:
-        articles = _with(articles, name, _redacted_texts(articles.column(name), kinds))
+    for name, look in (*((name, _TEXTS) for name in TEXT), ("url", _URLS)):
+        if name in articles.column_names:
+            articles = _with(articles, name, _redacted_texts(articles.column(name), kinds, *look))
     texts = articles.column("text")
     is_changed = np.asarray(pc.not_equal(texts, former).fill_null(False), dtype=bool)
     numbers = np.flatnonzero(is_changed)
@@ -49,12 +50,22 @@ def _with(table: pa.Table, name: str, values: Any) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, values)
 
 
-def _redacted_texts(texts: pa.ChunkedArray, kinds: Collection[str]) -> pa.ChunkedArray:
+# What tells which of some texts may leak, and redacts one.
+_TEXTS = leaks.suspects, leaks.redacted
+_URLS = leaks.suspect_urls, leaks.redacted_url
+
+
+def _redacted_texts(
+    texts: pa.ChunkedArray,
+    kinds: Collection[str],
+    suspects: Callable[[pa.Array], set[int]],
+    redact: Callable[[str, Collection[str]], str],
+) -> pa.ChunkedArray:
     texts = texts.cast(pa.string())  # a shard in which all are null may have none
-    numbers = np.array(sorted(leaks.suspects(texts.combine_chunks())), np.int64)
+    numbers = np.array(sorted(suspects(texts.combine_chunks())), np.int64)
     if not len(numbers):
         return texts
-    return replaced(texts, numbers, [leaks.redacted(text, kinds) for text in texts.take(pa.array(numbers)).to_pylist()])
+    return replaced(texts, numbers, [redact(text, kinds) for text in texts.take(pa.array(numbers)).to_pylist()])
 
 
 def _redacted_labels(

@@ -129,4 +129,7 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
     for at, row in enumerate(chosen.tolist()):
         own = values[ends[at - 1] if at else 0 : ends[at]]
         counts[row] = leaks.count("\n".join([*(texts[at] for texts in parts), *own]))
+    urls = rows.column("url").combine_chunks().cast(pa.string())  # without texts, too, an address is published
+    for row in leaks.suspect_urls(urls):
+        counts[row] += leaks.count_in_url(urls[row].as_py())
     return counts

@@ -1,4 +1,5 @@
-"""Leaks: what must not get out with a text or a label, keys of services (`keys`) and data of persons (`persons`).
+"""Leaks: what must not get out with a text or a label, keys of services (`keys`) and data of persons (`persons`), nor with the
+address of an article (`urls`).
 
 Both look at the few places of a text that may hold any (`places`), so that hundreds of forms cost less than a dozen did when
 each was searched for in the whole text.
@@ -13,7 +14,7 @@ from collections.abc import Collection
 
 import pyarrow as pa
 
-from pipeline.versions.leaks import keys, persons, places
+from pipeline.versions.leaks import keys, persons, places, urls
 from pipeline.versions.leaks.places import Finding, Places, disjoint
 
 KINDS = ("credentials", *persons.KINDS)  # what can be redacted
@@ -35,9 +36,20 @@ def count(text: str) -> tuple[int, int]:
     return len(keys.find(at)), len(persons.find(at))
 
 
+def count_in_url(url: str) -> tuple[int, int]:
+    """Return `credentials` and `personal` of the address of an article."""
+    kinds = [finding.kind for finding in urls.find(url)]
+    return kinds.count("secret"), len(kinds) - kinds.count("secret")
+
+
 def suspects(texts: pa.Array) -> set[int]:
     """Return which of some texts may have anything to `count`; all others have nothing."""
     return places.suspects(texts, keys.BLOCK_MARKS)
+
+
+def suspect_urls(addresses: pa.Array) -> set[int]:
+    """Return which of some addresses of articles may have anything to count; all others have nothing."""
+    return urls.suspects(addresses)
 
 
 def without_credentials(text: str) -> str:
@@ -51,6 +63,12 @@ def redacted(text: str, kinds: Collection[str]) -> str:
     findings = keys.find(at) if "credentials" in kinds else []
     findings += [finding for finding in persons.find(at) if finding.kind in kinds]
     return _replaced(text, findings)
+
+
+def redacted_url(url: str, kinds: Collection[str]) -> str:
+    """Return the address of an article as `redacted` returns a text."""
+    wanted = {"secret" if kind == "credentials" else kind for kind in kinds}
+    return _replaced(url, [finding for finding in urls.find(url) if finding.kind in wanted])
 
 
 def _replaced(text: str, findings: list[Finding]) -> str:

@@ -133,7 +133,7 @@ _TOKENS: list[tuple[str, str]] = [
      r"[\w-]+\.webhook\.office\.com/webhookb2/[0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/[0-9a-f]{32}/[0-9a-f-]{36}"),
     ("hooks.zapier", r"hooks\.zapier\.com/hooks/catch/\d+/[A-Za-z0-9]{5,}"),
     (".", r"[MNO][A-Za-z0-9_-]{23,27}\.[\w-]{6}\.[\w-]{27,38}(?![\w.-])"),
-    (":AA", r"\d{8,10}:AA[\w-]{32,34}(?![\w-])"),
+    (":AA", r"(?:bot)?\d{8,10}:AA[\w-]{32,34}(?![\w-])"),
     ("SG.", r"SG\.[\w-]{16,32}\.[\w-]{16,64}"),
     ("SK", r"SK[0-9a-f]{32}(?![0-9a-f])"),
     ("key-", r"key-[0-9a-f]{32}(?![0-9a-f])"),
@@ -179,6 +179,7 @@ _FORMS: list[_Form] = [
     _form("uthorization UTHORIZATION", _BEARER),
 ]
 _MARKS = [(mark, number) for number, (marks, _) in enumerate(_FORMS) for mark in marks]
+MARKS = tuple(mark for mark, _ in _MARKS)
 # Most marks hold a sign that most places do not.
 _SIGNS = ("_", "-", "")
 _MARKS_OF_SIGN = {
@@ -191,15 +192,18 @@ _PLACEHOLDER = re.compile(
 )
 
 
+def is_placeholder(value: str) -> bool:
+    """Tell whether a value stands for a key, as in a manual."""
+    return bool(_PLACEHOLDER.search(value))
+
+
 def find(places: Places) -> list[Finding]:
     """Return the keys in a text, in order, each once."""
     findings = [Finding("secret", start, end) for start, end in _blocks(places.text)]
     for start, end in places.of_keys():
         window = places.text[start:end]
         for number in _forms_in(window):
-            matches = (
-                match.span() for match in _FORMS[number][1].finditer(window) if not _PLACEHOLDER.search(match[0])
-            )
+            matches = (match.span() for match in _FORMS[number][1].finditer(window) if not is_placeholder(match[0]))
             findings += [Finding("secret", start + first, start + last) for first, last in matches]
     return disjoint(findings) if len(findings) > 1 else findings
 

@@ -28,6 +28,7 @@ _EMAIL = re.compile(
     re.ASCII,
 )
 _LOCAL, _LOCAL_LENGTH = string.ascii_letters + string.digits + "_.+%'-", 65
+_DOMAIN_LENGTH = 450  # more than any: of many @ in a row each would be searched to the end of the text
 # Endings of files, and of hosts that no mail reaches.
 _NO_TOP = frozenset(
     """png jpg jpeg gif svg webp bmp ico avif heic tif tiff pdf js mjs ts jsx tsx css scss less html htm php py rb java cpp json
@@ -48,7 +49,7 @@ def _addresses(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
     while at >= 0:
         before = text[max(start, at - _LOCAL_LENGTH) : at]
         first = at - len(before) + len(before.rstrip(_LOCAL))
-        match = _EMAIL.search(text, first, end) if first < at else None
+        match = _EMAIL.search(text, first, min(end, at + _DOMAIN_LENGTH)) if first < at else None
         if match and match.start() < at:
             yield match
         at = text.find("@", match.end() if match and match.start() < at else at + 1, end)

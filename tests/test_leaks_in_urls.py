@@ -1,0 +1,146 @@
+"""Leaks in the addresses of articles: what a part of an address is for tells a leak from an id, a slug, a digest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.versions import leaks
+from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijk"
+UUID, HEX = "3f2b8c1e-9d7a-4b6c-8e0f-1a2b3c4d5e6f", "fe5f80f77d5fa3beca038a248ff027d0445342fe2855ddc963176630326f1024"
+# An address, and what is published of it with everything redacted.
+CREDENTIALS = {
+    "https://example.com/a?token=abc123def456": "https://example.com/a?token=[secret]",
+    f"https://example.com/a?id=7&access_token={JWT}&x=1": "https://example.com/a?id=7&access_token=[secret]&x=1",
+    f"https://example.com/a#access_token={JWT}": "https://example.com/a#access_token=[secret]",
+    f"https://example.com/?authToken={UUID}": "https://example.com/?authToken=[secret]",
+    "https://example.com/?apiKey=AbCd1234EfGh": "https://example.com/?apiKey=[secret]",
+    "https://apis.example.kr/x?serviceKey=a%2Bb1c2d3e4f5%3D%3D": "https://apis.example.kr/x?serviceKey=[secret]",
+    "https://example.com/a;token=abc123def456?x=1": "https://example.com/a;token=[secret]?x=1",
+    "https://example.com/login?user=admin&password=letmein": "https://example.com/login?user=admin&password=[secret]",
+    "https://zoom.example/j/123?pwd=QWx3": "https://zoom.example/j/123?pwd=[secret]",
+    f"https://b.example/k?X-Amz-Credential=AKIAIOSFODNN7ABCDEFG%2F2026&X-Amz-Signature={HEX}": "https://b.example/k?X-Amz-Credential=[secret]&X-Amz-Signature=[secret]",
+    "https://user:hunter2@example.com/a": "https://[secret]@example.com/a",
+    "ftp://kim:p%40ss@ftp.example.com/f": "ftp://[secret]@ftp.example.com/f",
+    f"https://ghp_{HEX[:36]}@github.com/a/b": "https://[secret]@github.com/a/b",
+    "https://hooks.slack.com/services/T01234567/B01234567/abcdefghijklmnop12345678": "https://[secret]",
+    "https://api.telegram.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz1234567/getMe": "https://api.telegram.org/[secret]/getMe",
+    "https://example.com/r?next=https%3A%2F%2Fother.example%2F%3Ftoken%3Dabc123def456": "https://example.com/r?next=[secret]",
+    f"https://example.com/?q=sk_live_{HEX[:24]}": "https://example.com/?q=[secret]",
+}
+PERSONS = {
+    "mailto:kim@naver.com?subject=a": "mailto:[email]?subject=a",
+    "https://example.com/?email=kim%40naver.com": "https://example.com/?email=[email]",
+    "https://example.com/?cc=a@b-c.com,kim@d-e.org": "https://example.com/?cc=[email],[email]",
+    "https://example.com/?share=mailto:kim@naver.com": "https://example.com/?share=mailto:[email]",
+    "https://example.com/unsubscribe/kim.min@naver.com/now": "https://example.com/unsubscribe/[email]/now",
+    "https://example.com/unsubscribe/kim%40naver.com": "https://example.com/unsubscribe/[email]",
+    "https://example.com/c?userPhone=010-1234-5678": "https://example.com/c?userPhone=[phone]",
+    "https://example.com/c?tel=%2B82%2010-1234-5678": "https://example.com/c?tel=[phone]",
+    "tel:+82-10-1234-5678": "tel:[phone]",
+    "https://example.com/?rrn=900101-1234568": "https://example.com/?rrn=[resident_number]",
+}
+INNOCENT = [
+    "https://n.example.com/mnews/article/001/0014567890?sid=101", "https://www.example.com/watch?v=dQw4w9WgXcQ",
+    "https://medium.com/@jane.doe/post-123", "https://www.google.com/maps/@37.5665,126.9780,15z",
+    "https://example.com/a?utm_source=a&fbclid=IwAR0abcdefghijklmnopqrstuv_12345", "https://example.com/a?key=politics",
+    "https://example.com/a?token=preview", "https://example.com/a?token=spring-2026-11", "https://example.com/?keyword=token+secret",
+    "https://example.com/?author=kim2026lee", "https://example.com/?monkey=abc12345678", "https://example.com/reset-password?lang=ko",
+    "https://example.com/?password=reset", "https://example.com/img/icon@2x.png", "https://example.com/a?id=01012345678",
+    "https://example.com/a?no=4111111111111111", "https://example.com/?pageToken=CAUQAA1234", "https://example.com/?csrf_token=a1b2c3d4e5",
+    "https://example.com/?token=YOUR_TOKEN_HERE1", "https://www.flickr.com/photos/12345678@N04/", "https://user@example.com/a",
+    "https://mastodon.social/@kim@hachyderm.io", "https://example.com/npm/react@18.2.0/index.js", "https://example.com/?hotel=01012345678",
+    "https://example.com/a?next=https://medium.com/@kim", "https://example.com/2026/ABCDEFGHIJKLMNOPQRSTUVWXYZ/",
+    "https://example.com/3f2b8c1e9d7a4b6c8e0f1a2b3c4d5e6f/a.jpg", "https://example.com:8080/@user/a", "https://example.com/?auth=kakao2024",
+    "https://example.com/sk-hynix-posts-record-profit-on-ai-demand-2026", "https://example.com/?contact=us", "",
+]  # fmt: skip
+
+
+def counted(url: str) -> tuple[int, int]:
+    """Return what leaks in an address; what none is looked for in has none."""
+    counts = leaks.count_in_url(url)
+    assert counts == (0, 0) or leaks.suspect_urls(pa.array([None, url])) == {1}, url
+    return counts
+
+
+@pytest.mark.parametrize("url", CREDENTIALS)
+def test_credentials(url: str) -> None:
+    count, of_persons = counted(url)
+    assert count >= 1 and of_persons == 0
+    assert leaks.redacted_url(url, ["credentials"]) == CREDENTIALS[url]
+    assert leaks.redacted_url(url, ["email", "phone"]) == url
+    assert counted(CREDENTIALS[url]) == (0, 0)
+
+
+@pytest.mark.parametrize("url", PERSONS)
+def test_data_of_persons(url: str) -> None:
+    of_keys, count = counted(url)
+    assert count >= 1 and of_keys == 0
+    assert leaks.redacted_url(url, leaks.KINDS) == PERSONS[url]
+    assert counted(PERSONS[url]) == (0, 0)
+
+
+@pytest.mark.parametrize("url", INNOCENT)
+def test_innocent(url: str) -> None:
+    assert counted(url) == (0, 0)
+    assert leaks.redacted_url(url, leaks.KINDS) == url
+
+
+def test_no_address_takes_long() -> None:
+    """What would be tried from every place of it ends soon."""
+    for part in ("a@", "@", "%40", "/", "&token=", "?u=http://", "?aA", "a:"):
+        leaks.count_in_url("https://example.com/?" + part * 20_000)
+        leaks.count_in_url("https://" + part * 20_000 + "@example.com/")
+
+
+def articles(urls: dict[int, str], count: int = 12) -> list[dict[str, Any]]:
+    return [{**article(n), "url": urls.get(n, f"https://example.com/{n}?sid=10{n}")} for n in range(count)]
+
+
+def url_of(version: Path, row_id: str) -> Any:
+    tables = [pq.read_table(file, columns=["id", "url"]) for file in (version / "data").glob("*.parquet")]
+    return {row["id"]: row["url"] for table in tables for row in table.to_pylist()}[row_id]
+
+
+LEAKS = {2: "https://example.com/2?token=abc123def456", 4: "https://example.com/4?mail=kim%40naver.com"}
+
+
+@pytest.mark.parametrize("text", ["full", "none"])
+def test_an_address_is_published_with_and_without_texts(make_job: JobMaker, text: str) -> None:
+    path = make_job(articles(LEAKS), publish={"text": text, "gates": {"no_personal_data": "stop"}})
+    result = command("run", path)
+    assert result.returncode == 4 and "abc123def456" not in result.stderr
+    assert "no_credentials: 1 rows (a2);" in result.stderr and "no_personal_data: 1 rows (a4);" in result.stderr
+    work = run(path, "publish.redact=[email]", "publish.waive={credentials: {a2: of a manual}}")
+    version = work.versions / "1.0.0"
+    assert [url_of(version, row) for row in ("a2", "a4", "a5")] == [
+        LEAKS[2],
+        "https://example.com/4?mail=[email]",
+        "https://example.com/5?sid=105",
+    ]
+    assert json.loads((version / "manifest.json").read_text())["gates"]["no_credentials"]["waived"] == 1
+
+
+def test_an_address_that_is_out_already_stops_no_later_version(
+    make_job: JobMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a version of before has it, in which nobody looked at addresses."""
+    path = make_job(articles({2: LEAKS[2]}))
+    run(path, "publish.waive={no_credentials: was not looked at}")
+    write_jsonl(tmp_path / "articles.jsonl", articles({2: LEAKS[2]}, 13))
+    assert command("run", path).returncode == 0
+    assert caplog.messages == [
+        f"no_credentials: 1 rows, 1 of them published already (a2), labelmill takedown {path} --id a2"
+    ]
+    assert url_of(work_of(path).versions / "1.1.0", "a2") == LEAKS[2]
+    write_jsonl(tmp_path / "articles.jsonl", articles({2: LEAKS[2], 13: LEAKS[2]}, 14))
+    result = command("run", path)
+    assert result.returncode == 4
+    assert "no_credentials: 2 rows, 1 of them published already (a2, a13)" in result.stderr
