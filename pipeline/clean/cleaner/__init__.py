@@ -168,7 +168,7 @@ class _Reading:
             return None
         if not any(map(is_evidence, phrases, tiers)) and not any(map(source.shares, phrases)):
             return "none_in_article"
-        reason = "versions" if "versions" in self.repairs else doubt(answer, items, phrases, tiers, source)
+        reason = "versions" if "versions" in self.repairs else doubt(answer, items, phrases, tiers, source, "label" in self.repairs)
         if reason:
             self.note(reason)
         return "doubtful" if reason else None

@@ -22,7 +22,7 @@ from pipeline.clean.cleaner.refine import COPULA, SUBJECT
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
 from pipeline.clean.cleaner.sections import answer_of
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
-from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
+from pipeline.clean.cleaner.tables import records_of, rows_of, table_items
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[:：][\s*]*(?=\S)")
@@ -71,7 +71,7 @@ def _candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     headed, text = text, _behind_head(text, article)
     if numbered := _numbered_keys(text, article):
         return CandidateList(numbered, ["numbering"])
-    if records := records_of([line for line in text.split("\n") if line.strip()]):
+    if records := records_of(text):
         return CandidateList(records, ["records"])
     if categories := category_lines(text, article):
         return CandidateList(categories, ["categories"])
@@ -149,10 +149,8 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     """Return (name of the container, candidates)."""
     text = _evident_paragraphs(_unwrapped(block.text), article)
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
-    if separator := separator_of(lines):
-        return "table", table_items(text.replace(separator, "|"), article)
-    if is_table(lines):
-        return "table", table_items(text, article)
+    if rows := rows_of(text):
+        return "table", table_items(rows, article)
     numbered = markers.split_numbered(text)
     if numbered is not None and _is_lead(numbered[0]):
         items = [item for part in numbered[1] for item in _item_of_list(part)]

@@ -47,11 +47,16 @@ def is_evidence(phrase: str, tier: str) -> bool:
 
 
 def doubt(
-    answer: str, items: Sequence[str], phrases: Sequence[str], tiers: Sequence[str], article: ArticleIndex
+    answer: str,
+    items: Sequence[str],
+    phrases: Sequence[str],
+    tiers: Sequence[str],
+    article: ArticleIndex,
+    is_labelled: bool = False,
 ) -> str | None:
     """Return what makes a label doubtful, as the name of a repair; None where nothing does.
 
-    `answer` is the reply without its envelope, `items` what it was split into. Each phrase is in the article (`tiers`), shares
+    `answer` is the reply without its envelope, `items` what it was split into, behind a label or not. Each phrase is in the article (`tiers`), shares
     words with it, or neither.
     """
     absent = [phrase for phrase, tier in zip(phrases, tiers, strict=True) if tier == "absent"]
@@ -69,7 +74,7 @@ def doubt(
         return "mostly_elsewhere"
     clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
-    if is_article(answer, article):
+    if not is_labelled and is_article(answer, article):
         return "prose"
     is_literal = answer[:1] in ("[", "{")
     is_listed = is_literal or _LISTED.search(answer)

@@ -234,12 +234,19 @@ def _answer_element(text: str) -> str:
     elements = _elements(text)
     answers = [(name, inside) for name, _, inside, _ in elements if _is_answer(name)]
     if answers:
-        same = [inside for name, inside in answers if name == answers[-1][0]]
+        same = [_record(inside) for name, inside in answers if name == answers[-1][0]]
         return "\n".join(same) if all(len(inside) < 100 and ";" not in inside for inside in same) else same[-1]
     asides = [(start, end) for name, start, _, end in elements if _is_aside(text, start, end)]
     edges = [0, *(edge for span in asides for edge in span), len(text)]
     rest = "\n".join(text[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)).strip()
     return rest if asides and any(map(str.isalnum, rest)) and not sentences.announces(rest) else text
+
+
+def _record(inside: str) -> str:
+    """Return the elements within one as a line each (`text: A`), where it holds nothing but some of different names."""
+    fields = _elements(inside)
+    names = {name for name, _, _, _ in fields}
+    return "\n".join(f"{name}: {text.strip()}" for name, _, text, _ in fields) if len(names) == len(fields) > 1 else inside
 
 
 def _is_aside(text: str, start: int, end: int) -> bool:
