@@ -61,6 +61,7 @@ Classes = Mapping[str, Sequence[str]]
 """Name of each class -> the other words for it."""
 
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
+_OBJECT = ("을", "를")  # no noun ends so but for those that `strip_particles` keeps
 _ACRONYM = 5  # letters; WHO is no word of a prompt
 _SLOT = re.compile(r"[\[<{][^\[\]<>{}]{1,30}\s\d{1,2}[\]>}]")  # [phrase 4]
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
@@ -168,7 +169,11 @@ class _Reading:
             return None
         if not any(map(is_evidence, phrases, tiers)) and not any(map(source.shares, phrases)):
             return "none_in_article"
-        reason = "versions" if "versions" in self.repairs else doubt(answer, items, phrases, tiers, source, "label" in self.repairs)
+        reason = (
+            "versions"
+            if "versions" in self.repairs
+            else doubt(answer, items, phrases, tiers, source, "label" in self.repairs)
+        )
         if reason:
             self.note(reason)
         return "doubtful" if reason else None
@@ -208,17 +213,20 @@ class _Reading:
             return False
         return is_phrase(phrase) or (self.article is not None and self.article.quotes(phrase))
 
-    def _select(self, phrases: Iterator[str]) -> list[tuple[str, str]]:
+    def _select(self, phrases: Iterable[str]) -> list[tuple[str, str]]:
         """Return phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
         selected: list[tuple[str, str]] = []
         seen: dict[str, int] = {}  # spelling -> place of its concept
+        phrases = list(phrases)
+        inflected = len(phrases) > 1 and all(
+            has_hangul(phrase) and _without_particle(phrase) != phrase for phrase in phrases
+        )
         for phrase in phrases:
             tier, surface = self.article.classify(phrase) if self.article else ("", phrase)
-            if self.article and tier in ("morphological", "absent"):
+            if self.article and (inflected or phrase[-1] in _OBJECT or tier in ("morphological", "absent")):
                 bare = _without_particle(phrase)
-                tier, surface = (
-                    ("exact", bare) if bare != phrase and self.article.has_exactly(bare) else (tier, surface)
-                )
+                if bare != phrase and self.article.has_exactly(bare):
+                    tier, surface = "exact", bare
             if surface != phrase and trim(surface) == surface:
                 phrase = surface
                 self.note("surface")

@@ -18,16 +18,19 @@ from pipeline.clean.cleaner.lines import (
 )
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.refine import COPULA, SUBJECT
+from pipeline.clean.cleaner.refine import COPULA, has_subject
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
 from pipeline.clean.cleaner.sections import answer_of
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import records_of, rows_of, table_items
+from pipeline.clean.cleaner.trim import trim
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[:：][\s*]*(?=\S)")
-_NUMBERED_KEY = re.compile(
-    r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
+_NUMBERED_KEY = re.compile(  # KP1=A; 1순위 A
+    r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?(?:"
+    r"(?P<word>[^\W\d]{1,15})[ _-]?(?P<key>\d{1,2})[\"']?\s*[=:：]|"
+    r"(?P<rank>\d{1,2})(?P<unit>[^\W\d]{1,3})[)\]:：.,]?\s)\s*(?=\S)"
 )
 _WRAPPED = re.compile(r"(?<![^\s;])([^\s;][^;\n]{0,60}?)[ \t]*\n[ \t]*([^\s;][^;\n]{0,60}?)(?=[ \t]*(?:[;\n]|$))")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
@@ -164,14 +167,20 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     if is_prose(line):
         return "", []
     items = without_glosses(split_inline(_without_afterword(line, article), article), article)
-    is_sentence = len(items) > 1 and COPULA.search(items[-1]) is not None and not SUBJECT.search(line)
-    announced = is_sentence or line != text.strip()
+    is_sentence = len(items) > 1 and COPULA.search(items[-1]) is not None and not has_subject(line, article)
+    announced = is_sentence or line != text.strip() or _is_listed(items, line, article)
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
     is_one = (
         ";" in line or ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
     )
     return "label", items if is_one else items[:-1] + split_conjunction(COPULA.sub("", items[-1]))
+
+
+def _is_listed(items: list[str], line: str, article: ArticleIndex | None) -> bool:
+    """Tell whether the items of a list that ends like a sentence are the article's but for the last: `A, B und C.`"""
+    several = article is not None and len(items) > 2 and line.endswith((".", "。"))
+    return several and all(article.has(trim(item)) for item in items[:-1])
 
 
 def _without_afterword(line: str, article: ArticleIndex | None) -> str:
@@ -239,8 +248,13 @@ def _numbered_keys(text: str, article: ArticleIndex | None) -> list[str]:
     keys = list(_NUMBERED_KEY.finditer(text))
     if len(keys) < 2 or text[: keys[0].start()].strip():
         return []
-    if len({key[1].casefold() for key in keys}) > 1 or any(
-        int(key[2]) != at for at, key in enumerate(keys, int(keys[0][2]))
+    numbers = [int(key["key"] or key["rank"]) for key in keys]
+    if len({(key["word"] or key["unit"]).casefold() for key in keys}) > 1 or numbers != [
+        *range(numbers[0], numbers[0] + len(keys))
+    ]:
+        return []
+    if keys[0]["unit"] and (
+        numbers[0] != 1 or (article is not None and article.has("".join(keys[0].group("rank", "unit"))))
     ):
         return []
     ends = [key.start() for key in keys[1:]] + [len(text)]

@@ -22,6 +22,8 @@ _STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
 # What no name has: a letter of code or markup, the end of a sentence with more behind it.
 _RESIDUE = re.compile(r"[{}\\|^\ufffd]|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
 _STOP_WITHIN = re.compile(r"([^\W\d_]{4,12})([.?]+)\s")
+_PART = re.compile(r"[\[\]【】|→⇒=]|[:：]\s|[,，、]\s?(?!\d)")
+_QUOTED = re.compile(r"[\"“][^\"“”]+[\"”]")
 _LONE_QUOTE = re.compile(r"(?<!\d)\"")  # not the inches of a display
 _SHORTENED = ABBREVIATIONS | {"sept.", "dept.", "univ.", "capt."}
 _PREDICATE = re.compile(r",\s+[a-zß-ÿ]\w*\s|[A-ZÀ-Þ]\S* [a-z]{2,}ed (?!by\b)\S")
@@ -56,12 +58,14 @@ def doubt(
 ) -> str | None:
     """Return what makes a label doubtful, as the name of a repair; None where nothing does.
 
-    `answer` is the reply without its envelope, `items` what it was split into, behind a label or not. Each phrase is in the article (`tiers`), shares
-    words with it, or neither.
+    `answer` is the reply without its envelope, `items` what it was split into, behind a label or not. Each phrase is in the
+    article (`tiers`), shares words with it, or neither.
     """
     absent = [phrase for phrase, tier in zip(phrases, tiers, strict=True) if tier == "absent"]
     if any(map(has_residue, absent)):
         return "residue"
+    if any(_is_unread(phrase, article) for phrase in absent):
+        return "unread"
     if answer.partition("\n")[0].rstrip().endswith("?") and len(_QUESTION.findall(answer)) > 1:
         return "questions"
     if len(phrases) == 1 and is_loop(answer, items):
@@ -89,6 +93,13 @@ def doubt(
     if is_part or (are_copied and not nothing_is_there):
         return "prose"
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
+
+
+def _is_unread(phrase: str, article: ArticleIndex) -> bool:
+    """Tell whether an absent phrase is a list or a remark that was not read: signs part it into what the article has."""
+    parts = [trim(part) for part in _PART.split(phrase)]
+    present = sum(len(part) > 1 and article.has(part) for part in parts)
+    return len(_QUOTED.findall(phrase)) > 1 or (len(parts) > 1 and present > ("," in phrase))  # Hunza, Pakistan
 
 
 def is_loop(answer: str, items: Sequence[str]) -> bool:

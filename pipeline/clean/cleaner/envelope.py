@@ -246,7 +246,9 @@ def _record(inside: str) -> str:
     """Return the elements within one as a line each (`text: A`), where it holds nothing but some of different names."""
     fields = _elements(inside)
     names = {name for name, _, _, _ in fields}
-    return "\n".join(f"{name}: {text.strip()}" for name, _, text, _ in fields) if len(names) == len(fields) > 1 else inside
+    return (
+        "\n".join(f"{name}: {text.strip()}" for name, _, text, _ in fields) if len(names) == len(fields) > 1 else inside
+    )
 
 
 def _is_aside(text: str, start: int, end: int) -> bool:

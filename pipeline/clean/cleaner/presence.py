@@ -77,6 +77,10 @@ class ArticleIndex:
         at = _find_words(self.text, phrase) if phrase else -1
         return (at, at + len(phrase)) if at >= 0 else self._loose_span(phrase)
 
+    def inflects(self, word: str) -> bool:
+        """Tell whether the article has a Korean word with a particle behind it."""
+        return any(strip_particles(self.text[at : at + len(word) + 1]) == word for at in _occurrences(self.text, word))
+
     def count(self, phrase: str) -> int:
         """Return how often the article holds these characters as whole words, in capitals or not."""
         folded = phrase.casefold()

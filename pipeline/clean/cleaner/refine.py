@@ -18,6 +18,7 @@ from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause, strip_address
 from pipeline.clean.cleaner.split import split_listed, split_semicolons
 from pipeline.clean.cleaner.trim import trim
+from pipeline.core.text.korean import strip_particles
 
 _SCORE = re.compile(words.SCORES, re.IGNORECASE)
 _LEADING_SCORE = re.compile(r"[(\[]?(?:0?\.\d+|1\.0+)[)\]]?[\s:|,–—-]{1,3}(?=[^\W\d])")
@@ -35,7 +36,7 @@ _JOINED = re.compile(words.JOINED, re.IGNORECASE)
 _ET_CETERA = re.compile(words.OPEN_ENDS)
 _NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
 COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
-SUBJECT = re.compile(r"[가-힣][은는이가] |[はがを]")
+_SUBJECT, _JA_SUBJECT = re.compile("([가-힣]+[은는이가]) "), re.compile("[はがを]")
 _SPACE, _FEW = re.compile(r"\s+"), 12
 _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
 _MAX_DEPTH = 12
@@ -102,8 +103,16 @@ def _copula(text: str, article: ArticleIndex | None) -> list[str] | None:
     if match is None or not match.start():
         return None
     bare = text[: match.start()]
-    alone = len(bare.split()) <= 3 and not SUBJECT.search(bare)
+    alone = len(bare.split()) <= 3 and not has_subject(bare, article)
     return [bare] if alone or (article is not None and article.has(trim(bare))) else None
+
+
+def has_subject(text: str, article: ArticleIndex | None) -> bool:
+    """Tell whether a word has the particle of a subject; a noun that only ends so (물가) has its own in the article."""
+    subjects = (word for word in _SUBJECT.findall(text) if strip_particles(word) != word)
+    return _JA_SUBJECT.search(text) is not None or any(
+        article is None or not article.inflects(word) for word in subjects
+    )
 
 
 def _score(text: str, article: ArticleIndex | None) -> list[str] | None:

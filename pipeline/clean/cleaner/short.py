@@ -14,7 +14,7 @@ from pipeline.clean.cleaner.json_answers import answer_pairs
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.refine import COPULA, SUBJECT, refine
+from pipeline.clean.cleaner.refine import COPULA, has_subject, refine
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction
 from pipeline.clean.cleaner.statuses import Status
@@ -141,7 +141,7 @@ def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None
     answer = envelope.answer
     if not any(map(str.isalnum, answer)):
         return ShortAnswer("", "truncated" if envelope.unfinished else "empty")
-    if opening := statuses.status_of_opening(answer, None):
+    if opening := statuses.status_of_opening(answer, article):
         return ShortAnswer("", opening)
     answer = sentences.after_question(answer)
     literal = find_literal(answer)
@@ -157,7 +157,7 @@ def _bare(line: str, article: ArticleIndex | None) -> str:
     if (aside := _ASIDE.search(line)) and (aside[0][0] == "|" or aside[1].casefold() in words.ASIDES):
         line = line[: aside.start()]
     line = _CJK_HEAD.sub("", _behind_head(line, article))
-    if not SUBJECT.search(line):
+    if not has_subject(line, article):
         line = COPULA.sub("", line)
     if (remark := _REMARK.search(line)) and statuses.is_placeholder(remark[1]):
         line = line[: remark.start()]

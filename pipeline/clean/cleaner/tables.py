@@ -21,13 +21,16 @@ def rows_of(text: str) -> list[list[str]]:
     for separator in ",;，；":
         if len(lines) > 1 and (rows := _separated(lines, separator)):
             return rows
-    if not any(line.count("|") > 1 for line in lines) and sum("|" in line or "\t" in line.strip() for line in lines) < 2:
+    if (
+        not any(line.count("|") > 1 for line in lines)
+        and sum("|" in line or "\t" in line.strip() for line in lines) < 2
+    ):
         return []
     return [_cells(line) for line in text.split("\n") if "|" in line or "\t" in line]
 
 
 def _separated(lines: list[str], separator: str) -> list[list[str]]:
-    """Return the cells of lines of which the first names columns, a phrase column among them: by words, or as all lines have as many."""
+    """Return the cells of lines of which the first names columns, by words, or one of phrases where all have as many."""
     header = [cell.strip().casefold() for cell in lines[0].split(separator)]
     if len(header) < 2 or not any(map(_is_phrase_column, header)):
         return []
