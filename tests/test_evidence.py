@@ -173,6 +173,9 @@ def test_a_topic_in_other_words_is_flagged() -> None:
         ("A tram from Bergen now serves flights all day\nPeople on bikes are cross about one narrow lane", "clauses"),
         ("Opened a tram line to the airport. Cyclists from Laksevåg complained", "prose"),
         ("Bergen opens airport tram", "prose"),
+        ("Luonnos: tram line; Cyclists\nLopullinen: airport; narrow path", "versions"),
+        ("tram line; [Ort] airport, narrow path", "unread"),
+        ('tram line; Remove "airport" and "Cyclists"', "unread"),
         ("What opened?\nA tram\nWho complained?\nCyclists", "questions"),
     ],
 )
@@ -479,3 +482,29 @@ def test_the_greatest_of_many_shares_is_found_wherever_it_stands() -> None:
     names = [f"class number {number:02d} of them" for number in range(30)]
     lines = "\n".join(f"{name}: {90 if name == names[25] else 1}%" for name in names)
     assert len(lines) > 700 and clean_reply(lines, HARBOUR, task="classes", classes=names).phrases == [names[25]]
+
+
+def test_a_topic_gives_one() -> None:
+    for raw in ("tram line; airport", "Tram, airport, cyclists, path"):
+        assert clean_reply(raw, ARTICLE, task="topic").status == "doubtful"
+    for raw in ("Trams, airports, paths, and cyclists", "Tram line"):
+        assert clean_reply(raw, ARTICLE, task="topic").phrases == [raw]
+
+
+def test_a_word_for_nothing_may_be_a_name() -> None:
+    article = "Basquiat painted Untitled in 1982. The painting 'Unknown' hung beside Untitled at Sotheby's."
+    tasks: tuple[Any, ...] = ("topic", "keyphrases")
+    for task in tasks:
+        assert clean_reply("Untitled", article, task=task).phrases == ["Untitled"]
+        assert clean_reply("Untitled", ARTICLE, task=task).status == "no_answer"
+
+
+def test_korean_particles_go_by_evidence() -> None:
+    korean = "부산시는 물류센터를 짓는다. 현대글로비스와 협약했다. 소비자 물가가 오르자 전문가는 ai 기반 e-commerce 배송을 걱정했다."
+    for raw, phrases in (
+        ("물류센터를; 소비자 물가", ["물류센터", "소비자 물가"]),
+        ("물류센터를; 현대글로비스와; 부산시는", ["물류센터", "현대글로비스", "부산시"]),
+        ("물가; 전문가; ai; e-commerce 배송", ["물가", "전문가", "ai", "e-commerce 배송"]),
+    ):
+        assert clean_reply(raw, korean, language="ko").phrases == phrases
+    assert clean_reply("소비자 물가 상승입니다.", korean, task="topic").phrases == ["소비자 물가 상승"]

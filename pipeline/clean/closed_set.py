@@ -219,7 +219,7 @@ def _is_within_name(text: str, given: list[tuple[int, int, str]]) -> bool:
     if (
         len(given) != 1
         or not 1 < len(tokens) <= _NAME
-        or not all(token.isalpha() and is_alphabetic(token[0]) for token in tokens)
+        or not all(token.replace("-", "").isalpha() and is_alphabetic(token[0]) for token in tokens)
     ):
         return False
     start, end, _ = given[0]

@@ -52,7 +52,11 @@ class CandidateList:
 def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     """Return the candidates of an answer, whichever way it is written."""
     literal, rest = chosen_literal(text)
-    if literal is not None and (items := literal_items(literal, article)) is not None:
+    if (
+        literal is not None
+        and (items := literal_items(literal, article)) is not None
+        and not _is_beside(text, items, article)
+    ):
         more = [literal_items(other, article) or [] for other in rest]
         items = [item for part in without_translations([items, *more], article) for item in part]
         return CandidateList(without_glosses(items, article), ["literal"], any(part.cut for part in (literal, *rest)))
@@ -89,6 +93,13 @@ def _candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         if container and container not in result.containers:
             result.containers.append(container)
     return result
+
+
+def _is_beside(text: str, items: list[str], article: ArticleIndex | None) -> bool:
+    """Tell whether a literal within a text is no answer: the article has something of the text, and nothing of the literal."""
+    if article is None or text[:1] in ("[", "{") or any(map(article.shares, items)):
+        return False
+    return any(article.has(trim(part)) for part in _parts(text) if part not in items)
 
 
 def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Block]:
@@ -179,8 +190,9 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
 
 def _is_listed(items: list[str], line: str, article: ArticleIndex | None) -> bool:
     """Tell whether the items of a list that ends like a sentence are the article's but for the last: `A, B und C.`"""
-    several = article is not None and len(items) > 2 and line.endswith((".", "。"))
-    return several and all(article.has(trim(item)) for item in items[:-1])
+    if article is None or len(items) < 3 or not line.endswith((".", "。")):
+        return False
+    return all(article.has(trim(item)) for item in items[:-1])
 
 
 def _without_afterword(line: str, article: ArticleIndex | None) -> str:

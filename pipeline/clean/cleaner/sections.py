@@ -36,7 +36,7 @@ def answer_of(text: str, article: ArticleIndex) -> tuple[str, bool]:
     """Return (the section that is the answer, or all of the text where it is one, whether it is so for certain)."""
     sections = _sections(text, article)
     if len(sections) < 2:
-        return text, True
+        return _without_measures(text, sections, article), True
     kinds = [labels.kind_of_lead(section.lead + ":") for section in sections]
     kinds = [
         "final" if at and _takes_back(section.lead) else kind
@@ -77,6 +77,16 @@ def _sections(text: str, article: ArticleIndex) -> list[_Section]:
     return sections
 
 
+def _without_measures(text: str, sections: list[_Section], article: ArticleIndex) -> str:
+    """Return the only list of a text without lines of measures behind it, `Word count: 7`, of which the article has nothing."""
+    if not sections or sections[0].bulleted or sections[0].lead:
+        return text
+    line, *others = [line for line in text.split("\n") if any(map(str.isalnum, line))]
+    heads = [_split_head(other, article) for other in others]
+    are_measures = all(len(head) > 1 and head[0].isalpha() and not article.has(trim(body)) for head, body in heads)
+    return line if heads and are_measures and line in sections[0].lines else text
+
+
 def _split_head(line: str, article: ArticleIndex) -> tuple[str, str]:
     match = _HEAD.match(line)
     return ("", line) if match is None or article.has(match[1]) else (match[1], line[match.end() :])
@@ -87,7 +97,8 @@ def _items(text: str, article: ArticleIndex) -> list[str]:
     for sign in _SIGNS:
         items = [trim(part) for part in sign.split(text, maxsplit=_ITEMS) if part.strip()]
         if len(items) > 1:
-            return items if 2 * sum(map(article.has, items)) >= len(items) else []
+            evident = sum(article.has(item) or (sign is _SIGNS[0] and article.shares(item)) for item in items)
+            return items if 2 * evident >= len(items) else []
     return []
 
 

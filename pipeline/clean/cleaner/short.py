@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import dropwhile
 
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner import vocabulary as words
@@ -23,7 +24,7 @@ from pipeline.core.finish import withheld
 from pipeline.core.text.lenient_json import Bare, Collection, Value, find_literal
 from pipeline.core.text.scripts import main_script
 
-_HEAD = re.compile(r"([^:：;→＝=]{1,60}?)\s*(?:[:：→＝=]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
+_HEAD = re.compile(r"([^:：;→＝=]{1,60}?)\s*(?:[:：→＝=]|\b(?:is|are|est|sont|ist|è|é|jest)\b:?)\s*", re.IGNORECASE)
 _EMPHASISED = re.compile(r"(?<=[^\W_] )(\*\*|`)([^*`\n]{1,80})\1")
 _SLOT = re.compile(r"[<\[{【（(][^<>\[\]{}]{1,80}[>\]}】）)]")
 _CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")
@@ -31,7 +32,7 @@ _REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,80})[)\]）]$")
 _FEW_WORDS = 2
 _COMMA, _MANY = re.compile("[,，、؛،]"), 3  # a list, which is no topic
 _CONJUNCTION = re.compile(rf"\s*(?:{words.CONJUNCTIONS})\s")
-_ASIDE = re.compile(r"[.。;,|]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
+_ASIDE = re.compile(r"(?:[.。;,|]\s+|。)\W{0,3}(\w{2,20})\W{0,3}[:：]|(?<=\w{4})[.。]\s+[^\W\d][^.。:：()]{1,40}[:：]")
 _WORD = re.compile(r"\w+")
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
 _NUMBER = re.compile(r"\d{0,3}(?:\.\d+|\d) ?%?")
@@ -121,6 +122,12 @@ def clean_topic(
     return [label] if label else [], [], status, ["unsupported"] if unsupported else []
 
 
+def _behind_drafts(block: labels.Block) -> str:
+    """Return what stands below a line of drafts, where there is something."""
+    below = block.text.strip().partition("\n")[2] if block.kind == "draft" else ""
+    return below if any(map(str.isalnum, below)) else block.text
+
+
 def _without_remark(line: str) -> str:
     """Drop what stands in brackets at the end; beside a word or two it says which: `Dune (film)`."""
     remark = _REMARK.search(line)
@@ -154,7 +161,7 @@ def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None
 
 def _bare(line: str, article: ArticleIndex | None) -> str:
     """Return the label that a line announces, quotes in a sentence, or says the text to be about."""
-    if (aside := _ASIDE.search(line)) and (aside[0][0] == "|" or aside[1].casefold() in words.ASIDES):
+    if (aside := _ASIDE.search(line)) and (aside[0][0] in "|.。" or aside[1].casefold() in words.ASIDES):
         line = line[: aside.start()]
     line = _CJK_HEAD.sub("", _behind_head(line, article))
     if not has_subject(line, article):
@@ -234,6 +241,9 @@ def _names_label(key: str) -> bool:
 
 def _first_line(answer: str, article: ArticleIndex | None) -> str:
     """Return the first line of the first labelled part, or of the whole, where that says more of the article."""
+    behind = sentences.behind_correction(answer)
+    if (announced := _behind_head(behind.partition("\n")[0], article)) and announced != behind.partition("\n")[0]:
+        return announced
     answer = _EMPHASISED.sub(lambda mark: f"“{mark[2]}”" if ":" not in mark[0] else mark[0], answer)
     preface, *blocks = labels.split_blocks(sentences.strip_interjection(strip_emphasis(answer)))
     full = [block for block in blocks if any(map(str.isalnum, block.text))]
@@ -241,7 +251,7 @@ def _first_line(answer: str, article: ArticleIndex | None) -> str:
     finals = [block.text for block in full if block.kind == "answer" and block.name.startswith("final")]
     if finals and (len(full) > 1 or any(map(str.isalnum, preface.text))):
         preface, answers = labels.Block("preface", "", ""), finals[-1:]
-    texts = answers or [block.text for block in full]
+    texts = answers or [_behind_drafts(block) for block in full]
     announces = labels.opens_preamble(preface.text) or is_clause(preface.text.strip())
     if (
         texts
@@ -252,5 +262,5 @@ def _first_line(answer: str, article: ArticleIndex | None) -> str:
         texts = [] if not announces else texts
     is_lead = bool(texts) and (announces or bool(answers and preface.text.strip().count("\n") > 1))
     text = preface.text if any(map(str.isalnum, preface.text)) and not is_lead else "".join(texts[:1])
-    lines = (line.strip() for line in text.split("\n"))
-    return sentences.strip_announcement(strip_bullet(next((line for line in lines if any(map(str.isalnum, line))), "")))
+    lines = [line.strip() for line in text.split("\n") if any(map(str.isalnum, line))] or [""]
+    return sentences.strip_announcement(strip_bullet(next(dropwhile(statuses.is_placeholder, lines), lines[0])))
