@@ -151,13 +151,13 @@ class _Reading:
         self.repairs += ["truncated_tail"] if truncated else []
         selected = self._select(islice(self._phrases_of(candidates.items), MAX_CANDIDATES))
         phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
-        status = self._turned_away(raw, answer, candidates.items, phrases, tiers)
+        status = self._turned_away(raw, answer, candidates, phrases, tiers)
         if phrases and not status:
             return CleanLabel(phrases, tiers, "ok", self.repairs)
         return CleanLabel([], [], status or self._status_without_phrases(candidates, truncated), self.repairs)
 
     def _turned_away(
-        self, raw: str, answer: str, items: list[str], phrases: list[str], tiers: list[str]
+        self, raw: str, answer: str, candidates: CandidateList, phrases: list[str], tiers: list[str]
     ) -> Status | None:
         """Return why phrases are no label, by the evidence of reply and article; None where they are one."""
         if 2 * tiers.count("absent") >= len(tiers) and (faults.is_fault(raw) or faults.is_fault(answer)):
@@ -169,13 +169,11 @@ class _Reading:
             return None
         if not any(map(is_evidence, phrases, tiers)) and not any(map(source.shares, phrases)):
             return "none_in_article"
+        is_labelled = "label" in candidates.containers
         reason = (
-            "versions"
-            if "versions" in self.repairs
-            else doubt(answer, items, phrases, tiers, source, "label" in self.repairs)
+            doubt(answer, candidates.items, phrases, tiers, source, is_labelled) if candidates.certain else "versions"
         )
-        if reason:
-            self.note(reason)
+        self.repairs += [reason] if reason else []
         return "doubtful" if reason else None
 
     def _without_prompt(self, answer: str) -> str:

@@ -42,11 +42,12 @@ _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DO
 
 @dataclass
 class CandidateList:
-    """Untrimmed phrases in the model's order, the containers they came in, and whether the container was cut off."""
+    """Untrimmed phrases in the model's order, the containers they came in; whether those were cut off, and are the answer for certain."""
 
     items: list[str]
     containers: list[str] = field(default_factory=list)
     cut: bool = False
+    certain: bool = True
 
 
 def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
@@ -66,7 +67,7 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     if article is not None and "\n" in text:
         text, is_certain = answer_of(text, article)
     candidates = _candidates(text, article)
-    return candidates if is_certain else replace(candidates, containers=[*candidates.containers, "versions"])
+    return replace(candidates, certain=is_certain)
 
 
 def _candidates(text: str, article: ArticleIndex | None) -> CandidateList:
