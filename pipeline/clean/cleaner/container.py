@@ -42,7 +42,7 @@ _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DO
 
 @dataclass
 class CandidateList:
-    """Untrimmed phrases in the model's order, the containers they came in; whether those were cut off, and are the answer for certain."""
+    """Untrimmed phrases in the model's order, their containers; whether these were cut off, and are the answer for certain."""
 
     items: list[str]
     containers: list[str] = field(default_factory=list)

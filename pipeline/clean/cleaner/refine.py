@@ -36,7 +36,7 @@ _JOINED = re.compile(words.JOINED, re.IGNORECASE)
 _ET_CETERA = re.compile(words.OPEN_ENDS)
 _NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
 COPULA = re.compile(r" ?(?<!\s보)(?:입니다|이에요|예요|です|である)[.。]?$")
-_SUBJECT, _JA_SUBJECT = re.compile("([가-힣]+[은는이가]) "), re.compile("[はがを]")
+_SUBJECT, _JA_SUBJECT = re.compile("([가-힣]{1,12}[은는이가]) "), re.compile("[はがを]")
 _SPACE, _FEW = re.compile(r"\s+"), 12
 _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names
 _MAX_DEPTH = 12
