@@ -61,7 +61,6 @@ Classes = Mapping[str, Sequence[str]]
 """Name of each class -> the other words for it."""
 
 MAX_CANDIDATES = 400  # in one reply; with more than that it is no list of key phrases
-_OBJECT = ("을", "를")  # no noun ends so but for those that `strip_particles` keeps
 _ACRONYM = 5  # letters; WHO is no word of a prompt
 _SLOT = re.compile(r"[\[<{][^\[\]<>{}]{1,30}\s\d{1,2}[\]>}]")  # [phrase 4]
 _COMPLETE_ENDS = ";；,，、|\n.。!?\"'”’」』)]}"
@@ -221,7 +220,7 @@ class _Reading:
         )
         for phrase in phrases:
             tier, surface = self.article.classify(phrase) if self.article else ("", phrase)
-            if self.article and (inflected or phrase[-1] in _OBJECT or tier in ("morphological", "absent")):
+            if self.article and (inflected or tier in ("morphological", "absent")):
                 bare = _without_particle(phrase)
                 if bare != phrase and self.article.has_exactly(bare):
                     tier, surface = "exact", bare
