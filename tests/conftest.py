@@ -216,6 +216,11 @@ def write_job(folder: Path, articles: list[Any] | None = None, **sections: Any) 
     return path
 
 
+def copied(path: Path, folder: Path) -> Path:
+    """Copy a job, as it stands with all that was made of it, for a test alone."""
+    return Path(shutil.copytree(path.parent, folder, dirs_exist_ok=True)) / path.name
+
+
 @pytest.fixture
 def make_job(tmp_path: Path) -> JobMaker:
     """Write a job into the test's folder, as `write_job` does."""

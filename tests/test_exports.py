@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pipeline.core.shards import read_order
 from pipeline.label.prompts import PromptFile
 from pipeline.review.log.judgements import Judgement, JudgementLog
 from pipeline.versions.selection import Selection, parse_fold, parse_weights, parse_where
-from tests.conftest import command, named_article, rows, run, work_of, write_job
+from tests.conftest import command, copied, named_article, rows, run, work_of, write_job
 from tests.tiny_llama import tokenizer as tiny_tokenizer
 
 
@@ -30,13 +29,12 @@ def judged_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with JudgementLog(work.verdicts_file) as log:
         log.add(list(_judgements(rows(work, "labels"))))
     run(path, first="review")
-    return path.parent
+    return path
 
 
 @pytest.fixture
 def judged(judged_once: Path, tmp_path: Path) -> Path:
-    """A copy of that job for a test alone."""
-    return Path(shutil.copytree(judged_once, tmp_path, dirs_exist_ok=True)) / "job.yaml"
+    return copied(judged_once, tmp_path)
 
 
 def _judgements(labels: list[dict[str, Any]]) -> Any:

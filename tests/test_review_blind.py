@@ -18,7 +18,7 @@ from pipeline.review.sample.label_sets import JobLabels
 from pipeline.review.sample.lanes import Lanes
 from pipeline.review.sample.sampling_frame import SamplingFrame
 from pipeline.review.statistics import summary
-from tests.conftest import command, rows, run, work_of, write_jsonl
+from tests.conftest import command, copied, rows, run, work_of, write_jsonl
 from tests.openai_server import Running, Server, completion
 from tests.review_page import Reviewer, ReviewServer, judged
 
@@ -31,7 +31,7 @@ def secret(number: int) -> str:
     return f"hidden treasure {number}x"
 
 
-def make(folder: Path, **review: Any) -> Path:
+def make(folder: Path) -> Path:
     """A labelled job; every label has a phrase that is not in its article, so all of them are risky."""
     lines = [
         {"id": f"a{n}", "title": f"Harbour {n}", "body": f"Harbour {n}y: the city was opened in spring. " * 9}
@@ -45,7 +45,7 @@ def make(folder: Path, **review: Any) -> Path:
             "sources": [{"type": "files", "path": "articles.jsonl", "columns": {"text": "body"}}],
             "label": {"provider": "openai", "base_url": server.url},
             "clean": {"absent": "flag"},
-            "review": REVIEW | review,
+            "review": REVIEW,
         }
         path = folder / "job.yaml"
         path.write_text(json.dumps(config), "utf-8")
@@ -58,9 +58,14 @@ def label(body: Any) -> str:
     return f"city; {secret(int(number))}; spring"
 
 
+@pytest.fixture(scope="module")
+def job_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("blind"))
+
+
 @pytest.fixture
-def job(tmp_path: Path) -> Path:
-    return make(tmp_path)
+def job(job_once: Path, tmp_path: Path) -> Path:
+    return copied(job_once, tmp_path)
 
 
 @pytest.fixture

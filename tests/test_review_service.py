@@ -29,18 +29,23 @@ from pipeline.review.sample.lanes import Lanes
 from pipeline.review.sample.review_item import segments
 from pipeline.review.sample.sampling_frame import Categories, SamplingFrame
 from pipeline.review.statistics import summary
-from tests.conftest import JobMaker, article, command, named_article, rows, run, work_of, write_jsonl
+from tests.conftest import JobMaker, article, command, copied, named_article, rows, run, work_of, write_job, write_jsonl
 from tests.review_page import ReviewServer, judged
 
 EVERYTHING = {"blind": 0, "overlap": 0, "planted": 0}
 
 
-@pytest.fixture
-def job(make_job: JobMaker) -> Path:
-    """Thirty labelled articles."""
-    path = make_job([article(n) for n in range(30)])
+@pytest.fixture(scope="module")
+def job_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = write_job(tmp_path_factory.mktemp("review"), [article(n) for n in range(30)])
     run(path, last="review")
     return path
+
+
+@pytest.fixture
+def job(job_once: Path, tmp_path: Path) -> Path:
+    """Thirty labelled articles."""
+    return copied(job_once, tmp_path)
 
 
 def desk(job: Path, **review: Any) -> ReviewService:
