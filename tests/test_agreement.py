@@ -35,6 +35,7 @@ def test_masi_by_hand() -> None:
     assert masi(a, frozenset("cd")) == 0.0 == masi(a, frozenset())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "count", "words"), [(1, 4, 5), (2, 30, 8), (3, 60, 40), (4, 50, 400)])
 def test_alpha_is_that_of_nltk(seed: int, count: int, words: int) -> None:
     agreement = pytest.importorskip("nltk.metrics.agreement")

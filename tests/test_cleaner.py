@@ -173,6 +173,7 @@ def test_offsets_are_code_points_of_the_article_as_given(form: Any) -> None:
     assert found == ["한국 은행", "84㎡ 아파트", "Café society", "한국 은행", None]
 
 
+@pytest.mark.slow
 def test_korean_by_an_analyser() -> None:
     article = "한국은행은 어제 기준금리를 인상하였다. 시장에서는 이를 고마워하는 분위기였다."
     told = [clean_reply("기준금리 인상", article, language="ko", korean=how).tiers for how in ("rules", "kiwi")]
@@ -206,7 +207,7 @@ PIECES = ["; ", ", ", "\n", "1. ", "- ", "**", '"', "'", "(", ")", "[", "]", "{"
 REPLIES = st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(raw=REPLIES, article=st.one_of(st.none(), st.just(ARTICLE), st.text(max_size=80)), limit=st.integers(1, 9))
 def test_what_holds_for_every_reply(raw: str, article: str | None, limit: int) -> None:
     label = clean_reply(raw, article, max_phrases=limit)
@@ -221,7 +222,7 @@ def test_what_holds_for_every_reply(raw: str, article: str | None, limit: int) -
         assert phrase[0] not in QUOTES or re.match(r"[\"'“‘][^\"“”‘]+[\"'”’] \w", phrase)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(raw=REPLIES, article=st.one_of(st.none(), st.just(ARTICLE), REPLIES), limit=st.integers(1, 9))
 def test_cleaning_a_clean_label_changes_nothing(raw: str, article: str | None, limit: int) -> None:
     phrases = clean_reply(raw, article, max_phrases=limit).phrases

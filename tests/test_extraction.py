@@ -251,6 +251,7 @@ def test_diversity_keeps_what_shares_words_apart() -> None:
     assert alike != different
 
 
+@pytest.mark.slow
 def test_a_label_does_not_depend_on_the_hash_seed() -> None:
     code = (
         "import sys; sys.path.insert(0, '.'); from tests.test_extraction import *; "

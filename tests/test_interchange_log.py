@@ -15,17 +15,23 @@ from pipeline.job.workspace import Workspace
 from pipeline.review.exchange import argilla
 from pipeline.review.log import judgements
 from pipeline.review.log.judgements import Judgement, JudgementLog
-from tests.conftest import JobMaker, article, command, rows, run, work_of
+from tests.conftest import article, command, copied, rows, run, work_of, write_job
 
 TOOLS = ("argilla", "label-studio")
 Record = dict[str, Any]
 
 
-@pytest.fixture
-def job(make_job: JobMaker) -> Path:
-    path = make_job([article(n) for n in range(6)], review={"blind": 0.3, "overlap": 0.5})
+@pytest.fixture(scope="module")
+def job_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    review = {"blind": 0.3, "overlap": 0.5}
+    path = write_job(tmp_path_factory.mktemp("log"), [article(n) for n in range(6)], review=review)
     run(path, last="review")
     return path
+
+
+@pytest.fixture
+def job(job_once: Path, tmp_path: Path) -> Path:
+    return copied(job_once, tmp_path)
 
 
 def judge(work: Workspace) -> list[Judgement]:

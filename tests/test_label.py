@@ -178,7 +178,7 @@ def test_what_no_waiting_mends_pauses_the_job(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
     calls = []
     server.script = lambda body, times: calls.append(1) or (answer if len(calls) > 10 else None)
-    path = openai_job(make_job, server, 100, limits={"concurrency": 4})
+    path = openai_job(make_job, server, 30, limits={"concurrency": 4})
     with pytest.raises(Paused, match=said):
         run(path)
     assert len(calls) <= 10 + 4
@@ -188,8 +188,8 @@ def test_what_no_waiting_mends_pauses_the_job(
     assert result.stderr.count("\n") == 1 and "the same command goes on" in result.stderr
     server.script = None
     work = run(path)
-    assert stage(work, "label")["notes"] == {"answered": 100}
-    assert sum(server.answered.values()) == 100
+    assert stage(work, "label")["notes"] == {"answered": 30}
+    assert sum(server.answered.values()) == 30
 
 
 def test_an_endpoint_that_is_down_stops_the_job(make_job: JobMaker, monkeypatch: Any) -> None:
@@ -461,6 +461,7 @@ def test_a_damaged_ledger_is_said_in_one_line(make_job: JobMaker, server: Server
     assert json.dumps(str(ledger)).strip('"') in result.stderr
 
 
+@pytest.mark.slow
 def test_a_process_that_begins_does_not_disturb_one_that_tells_how_far_it_is(
     make_job: JobMaker, server: Server
 ) -> None:

@@ -332,6 +332,7 @@ def test_a_ledger_of_the_second_format_goes_on(tmp_path: Path, request: pytest.F
         ledger.close()
 
 
+@pytest.mark.slow
 def test_salvage_saves_what_can_be_read(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 600)
     work = run(path, last="label")

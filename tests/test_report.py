@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core import charts
@@ -397,6 +397,7 @@ def test_histograms_lose_nothing(counts: dict[int, int]) -> None:
     assert quantiles(Counter(counts), (0.5,)) == [int(np.quantile(values, 0.5, method="inverted_cdf"))]
 
 
+@settings(max_examples=40)
 @given(st.text(), st.lists(st.text(max_size=6), max_size=5))
 def test_marking_changes_no_text(text: str, phrases: list[str]) -> None:
     assert "".join(piece for piece, _ in samples.marked(text, phrases)) == text

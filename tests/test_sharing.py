@@ -302,6 +302,7 @@ def test_a_provider_that_asks_nobody_shares_nothing(make_job: JobMaker) -> None:
         load_prompt(work_of(path).config)
 
 
+@pytest.mark.slow
 @pytest.mark.durable
 def test_kill_9_between_the_group_and_its_members_pays_nothing_twice(make_job: JobMaker, server: Server) -> None:
     path = sharing_job(make_job, server, [story(1), story(1, 1), story(2), story(3), story(3, 1)])

@@ -23,7 +23,7 @@ from pipeline.core.text.tokens import encoding_counter
 from pipeline.metrics.intervals import clustered_share
 from pipeline.publish import card
 from pipeline.versions import data_files
-from tests.conftest import JobMaker, article, command, rows, run, work_of, write_jsonl
+from tests.conftest import JobMaker, article, command, copied, rows, run, work_of, write_job, write_jsonl
 from tests.openai_server import Server, completion
 
 
@@ -358,11 +358,16 @@ def test_the_interval_covers_under_clustering() -> None:
 # --- views ---
 
 
-@pytest.fixture
-def published(make_job: JobMaker) -> Path:
-    path = make_job([article(n) for n in range(12)], split={"eval": 0.3})
+@pytest.fixture(scope="module")
+def published_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = write_job(tmp_path_factory.mktemp("published"), [article(n) for n in range(12)], split={"eval": 0.3})
     run(path)
     return path
+
+
+@pytest.fixture
+def published(published_once: Path, tmp_path: Path) -> Path:
+    return copied(published_once, tmp_path)
 
 
 def exported(path: Path, *arguments: str) -> list[dict[str, Any]]:
