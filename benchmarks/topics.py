@@ -62,7 +62,6 @@ SHAPES = {
     "stories-small": Shape(12, 6, 1000),
     "stories-korean": Shape(40, 4, 1000, ("ko",)),
     "lines": Shape(40, 1, 1000),
-    "lines-two": Shape(40, 1, 1000, ("en", "fr")),
     "stories-mixed": Shape(35, 3, 1000, others=2),
 }
 

@@ -1,7 +1,9 @@
 """What a job's topics take from `filtered/` to the map, in a process of its own: processor time and peak memory.
 
-    python benchmarks/topics_whole.py --articles 3000 --language ko     # the default embedders, on one core
-    python benchmarks/topics_whole.py --vectors 100000 1000000          # vectors given: grouping, joining, words, the map
+    python benchmarks/topics_whole.py --articles 500 2500 --language ko   # the default embedders, on one core
+    python benchmarks/topics_whole.py --vectors 100000 300000 --sample 5000   # vectors given: grouping, joining, words, the map
+
+Two sizes tell the start (packages, the encoder: some 3 s) from what an article takes.
 
 Articles are the sentences of news articles in other orders.  Vectors are 300 groups of 512 and of 128 numbers, made by an embedder
 that is this file; they are stored before anything is measured.  `--folder` keeps the jobs, and `--prepare` only makes them.
@@ -13,6 +15,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -115,6 +118,7 @@ def main() -> None:
     parser.add_argument("--articles", type=int, nargs="*", default=[])
     parser.add_argument("--language", nargs="*", default=["en", "ko"])
     parser.add_argument("--vectors", type=int, nargs="*", default=[])
+    parser.add_argument("--sample", type=int, default=50_000, help="topics.sample: so many are grouped, the rest joins")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--prepare", action="store_true")
@@ -125,14 +129,16 @@ def main() -> None:
         for count in given.articles:
             for language in given.language:
                 rows = of_news(count, given.data, language)
-                jobs[f"{count:,} articles, {language}"] = count, prepared(folder / f"{count}-{language}", rows, {})
+                job = prepared(folder / f"{count}-{language}", rows, {})
+                shutil.rmtree(Workspace(load_job(job)).topic_vectors, ignore_errors=True)  # of a measurement before
+                jobs[f"{count:,} articles, {language}"] = count, job
         for count in given.vectors:
             embed = [{"type": "benchmarks.topics_whole", "dimensions": width} for width in (512, 128)]
             job = prepared(folder / f"{count}-vectors", numbered(count), {"embed": embed})
             stage.opened(Workspace(load_job(job)), refit=True)
             jobs[f"{count:,} articles, vectors given"] = count, job
         for name, (count, job) in jobs.items() if not given.prepare else ():
-            used, seconds, megabytes = measured(job, "--refit")
+            used, seconds, megabytes = measured(job, "--refit", "--set", f"topics.sample={given.sample}")
             print(
                 f"{name}: {used:.1f} s CPU = {count / used:,.0f} articles/s a core, {seconds:.1f} s, {megabytes:,.0f} MB"
             )
