@@ -34,7 +34,8 @@ filters:
 label: LABEL
 """
 EXTRACTIVE = "{provider: extractive}"
-ENDPOINT = "{provider: openai, base_url: '%s', parameters: {max_output_tokens: 128}, limits: {concurrency: 200}}"
+ENDPOINT = """{provider: openai, base_url: '%s', parameters: {max_output_tokens: 128}, limits: {concurrency: 200}}
+publish: {waive: {no_repeated_phrase: "the server repeats itself"}}"""
 FLOOR = "import datasets, sys; datasets.load_dataset('json', data_files=sys.argv[1], cache_dir=sys.argv[2])"
 
 
