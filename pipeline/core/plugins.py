@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
@@ -95,8 +96,13 @@ class EngineModule(Module, Protocol):
 
 def names(kind: Kind) -> list[str]:
     """Names of the built-in plugins of a kind, sorted."""
-    folder = importlib.import_module(FOLDERS[kind])
-    return sorted(info.name for info in pkgutil.iter_modules(folder.__path__) if not info.name.startswith("_"))
+    return list(_modules_of(FOLDERS[kind]))
+
+
+@cache  # a run asks for them sixty times, each time that it looks at a task or filter, and an installed package does not change
+def _modules_of(package: str) -> tuple[str, ...]:
+    folder = importlib.import_module(package)
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(folder.__path__) if not info.name.startswith("_")))
 
 
 @overload

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,12 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False
 
 def parse_yaml(text: str, where: str) -> Any:
     """Return the value of a YAML document.  Raises ConfigError with line and column."""
+    return deepcopy(_parsed(text, where))
+
+
+# Each stage looks whose folder it writes to, for which it reads the job file again; a run would parse the same text ten times.
+@lru_cache(16)
+def _parsed(text: str, where: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

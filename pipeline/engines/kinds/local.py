@@ -89,12 +89,13 @@ class Engine(engine.Engine):
         """Tell whether processes would save more than they cost, by the quickest task so far: the first one loads models."""
         if current_process().daemon:  # a worker of somebody else's pool: such a process may start none
             return False
-        workers = min(self._count(), left)
         if self._options.workers != "auto":
-            return workers > 1
-        if workers < 2 or not (len(seconds) > 1 or sum(seconds) > _START_SECONDS):
+            return min(self._count(), left) > 1
+        if not (len(seconds) > 1 or sum(seconds) > _START_SECONDS):
             return False  # the first task alone tells little: it loads models
-        return min(seconds) * left * (1 - 1 / workers) > (0 if self._pool else _START_SECONDS)
+        work, cost = min(seconds) * left, 0 if self._pool else _START_SECONDS
+        # To count workers some files of the system are read, a tenth of the time of a small job: not where any number is too many.
+        return work > cost and work * (1 - 1 / max(min(self._count(), left), 1)) > cost
 
     def _count(self) -> int:
         """Return how many workers there are to be: as many as the memory holds, each taken to be as large as this process.
