@@ -543,10 +543,11 @@ def test_prompts_before_the_labels_go_in_batches_too(make_job: JobMaker, server:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("is_noted", [True, False])
 def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
-    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch, is_noted: bool
 ) -> None:
-    """What it left undone as all of it was under way is done then: the shard is written."""
+    """What it left undone as all of it was under way is done then: the shard is written.  `is_noted`: that all is submitted."""
     server.plans = [Plan(seconds=2)]
     path = batch_job(make_job, server, 10)
     work = run(path, last="filter")
@@ -554,6 +555,8 @@ def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
     until = time.monotonic() + 60
     while not submitted.exists() and time.monotonic() < until:
         time.sleep(0.01)
+    if not is_noted:  # as on another machine
+        submitted.unlink()
     as_it_is, looks = lane.BatchLane._submit_rest, []
 
     async def look(self: Any, *arguments: Any) -> Any:
@@ -567,6 +570,32 @@ def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
     monkeypatch.setattr(lane.BatchLane, "_submit_rest", look)
     label_stage.run(work, RunOptions(wait=True))
     assert looks[0][0] == set() and len(looks) == 2
+    assert stage(work, "label")["state"] == "done" and stage(work, "label")["kept"] == 10
+    assert_paid_once(path, server, 10)
+
+
+def test_the_last_batch_is_settled_by_another_process_as_this_one_ends(
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that left shards to it is not over."""
+    server.plans = [Plan(seconds=2)]
+    path = batch_job(make_job, server, 10)
+    work = run(path, last="filter")
+    submitted, others = work.path / "batches" / "submitted.json", Program("label", path, "--wait")
+    until = time.monotonic() + 60
+    while not submitted.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+
+    async def end(self: Any) -> bool:
+        assert others.wait(timeout=60) == 0
+        shutil.rmtree(work.requests.path)  # as on another machine, which shares the ledger only
+        work.requests.path.mkdir()
+        return False
+
+    monkeypatch.setattr(lane.BatchLane, "_fail_early", end)
+    with pytest.raises(Paused, match="another process settled the last batch just now"):
+        label_stage.run(work, RunOptions())
+    label_stage.run(work, RunOptions())
     assert stage(work, "label")["state"] == "done" and stage(work, "label")["kept"] == 10
     assert_paid_once(path, server, 10)
 

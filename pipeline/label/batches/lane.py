@@ -64,7 +64,7 @@ class BatchLane:
         self._stop = Stop(lambda: None)
         self._lane = LaneContext(context, api, work.path / "batches", work.config.name, self._stop)
         self._keeper = Keeper(self._lane)
-        self._is_checked = False
+        self._is_checked, self._is_part = False, False
 
     # --- the course of a run ---
 
@@ -84,6 +84,7 @@ class BatchLane:
             if self._submits and self._context.monitor.answered > answered:
                 confirm(self._work, self._context, pending)
         self._stop.raise_if_any()
+        self._is_part = whole is not None
         return whole
 
     async def _guarded(self, course: Coroutine[Any, Any, Result]) -> Result | None:
@@ -112,6 +113,7 @@ class BatchLane:
         self._stop.raise_if_any()
 
     async def _rounds(self, pending: Pending, key: str | None) -> set[str] | None:
+        has_looked_again = False
         while True:
             settled = await self._keeper.look_after_all()
             whole, blocked = await self._submit_rest(pending, key, settled) if self._submits else (None, None)
@@ -120,6 +122,12 @@ class BatchLane:
                     continue  # smaller now; another process settled the last of them since
                 if blocked:
                     self._keeper.why = self._out_of_budget()
+                elif whole is not None:
+                    # another process held the rest: in a batch that it has settled since, or online, which this run waits for
+                    if has_looked_again:
+                        return None
+                    has_looked_again = True
+                    continue
                 return whole
             if self._wait:
                 await self._wait_for_batches(any_of_them=blocked not in (None, _NOT_LOOKED))
@@ -132,6 +140,8 @@ class BatchLane:
         if not batches:
             if self._keeper.why:
                 raise Paused(self._keeper.why)
+            if self._is_part:
+                raise Paused("another process settled the last batch just now; the same command goes on")
             return
         requests, done = sum(batch.requests for batch in batches), sum(batch.done for batch in batches)
         trouble = "".join(f"; {text}" for text in self._keeper.troubles)
@@ -171,8 +181,8 @@ class BatchLane:
             write_json(memory, {"key": [key, self._context.options.reask_via], "since": since}, durable=False)
         return whole, blocked
 
-    async def _submit(self, pending: Pending) -> tuple[set[str], str | None]:
-        """Put what nobody has asked yet into batches; return (shards with nothing like that, why not all of it was)."""
+    async def _submit(self, pending: Pending) -> tuple[set[str] | None, str | None]:
+        """Put what nobody has asked yet into batches; return (shards with nothing like that, None: all; why not all of it was)."""
         submission = Submission(self._lane)
         counts: dict[str, int] = {}  # by shard: requests without a record
         for shard, requests in pending():
@@ -189,7 +199,8 @@ class BatchLane:
         await submission.finish()
         if submission.made:
             _progress.info(f"{submission.made:,} {'batch' if submission.made == 1 else 'batches'} made")
-        return {shard for shard, count in counts.items() if not count}, submission.blocked
+        whole = {shard for shard, count in counts.items() if not count} if any(counts.values()) else None
+        return whole, submission.blocked
 
     async def _get_ready(self) -> None:
         await self._lane.open()
