@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.core.shards import read_order
 from pipeline.job.workspace import Workspace
-from tests.conftest import JobMaker, article, command, run, stage, write_jsonl
+from tests.conftest import JobMaker, article, command, copied, run, stage, write_job, write_jsonl
 from tests.test_splitting import prose
 
 
@@ -31,11 +31,19 @@ def left_out(work: Workspace) -> list[dict[str, Any]]:
     return [row for shard in read_order(work.articles) for row in work.split.read_rejected(shard).to_pylist()]
 
 
-@pytest.mark.parametrize("salt", ["v1", "v2", "v3", "v4", "v5"])
-def test_a_large_group_of_copies_is_never_eval(make_job: JobMaker, salt: str) -> None:
+@pytest.fixture(scope="module")
+def many_copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A job up to its split: 40 copies of a story, 60 others."""
     copies = [{"id": f"copy{n}", "body": story(1, n)} for n in range(40)]
     others = [{"id": f"other{n}", "body": story(100 + n)} for n in range(60)]
-    work = run(make_job([*copies, *others], split={"eval": 0.3, "salt": salt}))
+    path = write_job(tmp_path_factory.mktemp("copies"), [*copies, *others], split={"eval": 0.3})
+    run(path, last="review")
+    return path
+
+
+@pytest.mark.parametrize("salt", ["v1", "v2", "v3", "v4", "v5"])
+def test_a_large_group_of_copies_is_never_eval(many_copies: Path, tmp_path: Path, salt: str) -> None:
+    work = run(copied(many_copies, tmp_path), f"split.salt={salt}")
     assigned = splits(work)
     assert {assigned[f"copy{n}"] for n in range(40)} == {"train"}
     assert 8 <= sum(split == "eval" for split in assigned.values()) <= 30

@@ -17,7 +17,7 @@ from pipeline.core.text.folding import fold_case
 from pipeline.split import assignment
 from pipeline.split.groups import groups, may_meet
 from pipeline.split.minhash import NUMBERS, signature
-from tests.conftest import JobMaker, article, command, rows, run, write_jsonl
+from tests.conftest import JobMaker, article, command, copied, rows, run, write_job, write_jsonl
 
 WORDS = [
     f"{a}{b}{c}" for a in ("ka", "to", "mi", "re", "sul") for b in ("ber", "lon", "dik", "va") for c in ("n", "ts", "")
@@ -95,8 +95,11 @@ class Job:
         self.folder = folder
         self.path = make_job([], split={"eval": 0.4} | split)
 
-    def run(self) -> dict[str, set[str]]:
+    def write(self) -> None:
         write_jsonl(self.folder / "articles.jsonl", [{"id": name, "body": text} for name, text in self.rows.items()])
+
+    def run(self) -> dict[str, set[str]]:
+        self.write()
         work = run(self.path, last="split")
         out = rows(work, "train", rejected=True)
         assert {row["reason"] for row in out} <= {"near_copy_of_eval"}
@@ -107,8 +110,19 @@ class Job:
         return found
 
 
+@pytest.fixture(scope="module")
+def labelled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The articles of a job as it begins, labelled: the extractor takes longer than all that is tested here."""
+    folder = tmp_path_factory.mktemp("labelled")
+    job = Job(partial(write_job, folder), folder)
+    job.write()
+    run(job.path, last="review")
+    return job.path
+
+
 @pytest.fixture
-def job(make_job: JobMaker, tmp_path: Path) -> Job:
+def job(make_job: JobMaker, tmp_path: Path, labelled_once: Path) -> Job:
+    copied(labelled_once, tmp_path)
     return Job(make_job, tmp_path)
 
 

@@ -67,6 +67,7 @@ def state(work: Workspace, shards: Sequence[str]) -> str:
 
 def _step(work: Workspace, labeller: RequestBuilder) -> Step:
     task, options = plugins.load("tasks", work.config.label.task), work.config.task_options
+    # A job that names no tokenizer has the key of before there was the option: its labels are not made anew.
     cleaning = [
         VERSION,
         plugins.name_in_digests(task.__name__),

@@ -124,6 +124,7 @@ def _new_topics(
     least = grouping.min_size(options, len(space))
     if len(loose) < max(least, 3):
         return []
+    # A number of topics that was asked for is that of the whole job: it says nothing of how many the loose ones are.
     auto = options.model_copy(update={"nr_topics": "auto"})
     loose = loose[: options.sample]
     labels = grouping.grouped(space.take(loose), auto, least).labels

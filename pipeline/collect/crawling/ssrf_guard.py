@@ -103,6 +103,8 @@ class SsrfGuard:
 
     def open_socket(self, info: AddressInfo) -> socket.socket:
         """Return a new socket for an address that is about to be connected to.  Raises RefusedAddress."""
+        # Here and not where a name is resolved: a name server may say another address the next time, and what is checked must be
+        # what is connected to.
         family, kind, protocol, _, address = info
         if reason := self.refusal(str(address[0])):
             raise RefusedAddress(f"{address[0]} is {reason}")
