@@ -328,6 +328,13 @@ def test_classes_are_learned_by_a_linear_head(tmp_path: Path) -> None:
     ]
 
 
+def test_a_part_of_a_curve_that_is_too_small_is_named(tmp_path: Path) -> None:
+    path = made_job(tmp_path, 12, task="topic", parameters={"style": "topic"})
+    done = command("train", path, "--student", "linear", "--curve", "0.1,0.5")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert "--curve: training 0.1-0 (1 rows): no word is in two of the articles of train (1)" in done.stderr
+
+
 def test_several_classes_an_article(tmp_path: Path) -> None:
     column = LabelColumn("classes", True, located=False)
     options = plugins.load("students", "linear").Options()

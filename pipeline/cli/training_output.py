@@ -39,7 +39,7 @@ def trained(folder: Path, manifest: dict[str, Any]) -> None:
             print(f"  {part} {name}: {_figure(of)}, {of['articles']:,} articles")
     if curve := manifest.get("curve"):
         for point in curve["points"]:
-            print(f"  with {point['rows']:,} labels: {_figure(point)}")
+            print(f"  with {point['rows']:,} label{'s' if point['rows'] != 1 else ''}: {_figure(point)}")
         print(f"  {curve['sentence']}")
     print(f"the student is in {folder}")
 

@@ -88,7 +88,10 @@ class Members:
         train, validation = _parted(member, student.validation)
         checkpoints = home / "checkpoints"
         checkpoints.mkdir(parents=True, exist_ok=True)
-        learned = student.fit(train, validation, replace(self.run, checkpoints=checkpoints))
+        try:
+            learned = student.fit(train, validation, replace(self.run, checkpoints=checkpoints))
+        except InputError as error:
+            raise _of_part(member, error) from error
         _save(student, home / WEIGHTS)
         done = {"train": len(train), "validation": len(validation), "learned": learned}
         write_json(home / _DONE, done)
@@ -126,11 +129,21 @@ def _parted(member: Member, share: float) -> tuple[list[Example], list[Example]]
     """Return what a member learns from, and its validation share.  Raises InputError where either would be empty."""
     train, validation = validation_part(list(member.examples), share)
     if not train or (share and not validation):
-        raise InputError(
-            f"{len(member.examples):,} rows of train cannot be parted into some to learn from and a validation share of {share:g}; "
-            "give more rows, or another share"
+        error = InputError(
+            f"{len(member.examples):,} rows of train cannot be parted into some to learn from and a validation share of {share:g} "
+            "(train.parameters.validation), which takes groups of near-copies whole; give more rows, or another share"
         )
+        raise _of_part(member, error)
     return train, validation
+
+
+def _of_part(member: Member, error: InputError) -> InputError:
+    """Return an error that tells where it was of a part that a curve wanted, and not of all of train."""
+    if member.name == WHOLE:
+        return error
+    return InputError(
+        f"--curve: training {member.name} ({len(member.examples):,} rows): {error}; or ask for larger shares"
+    )
 
 
 def _save(student: Student, folder: Path) -> None:

@@ -57,6 +57,7 @@ class LabelData(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[TokenRow]:
         rows = self._rows["train"]
         shuffle = SeededShuffle(len(rows), self.seed)
+        # No workers: rows are token ids in memory, and to hand them from process to process costs more than to pad them.
         return DataLoader(_Rows(rows), self.batch_size, sampler=shuffle, collate_fn=self._batch)
 
     def val_dataloader(self) -> DataLoader[TokenRow] | list[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from pipeline.core.errors import ConfigError
@@ -77,7 +77,7 @@ def _best_loss(checkpoint: dict[str, Any]) -> float | None:
 
 def _trainer(data: LabelData, settings: FitSettings, run: TrainingRun, has_validation: bool) -> lightning.Trainer:
     keep: dict[str, Any] = {"dirpath": run.checkpoints, "enable_version_counter": False, "save_top_k": 1}
-    callbacks: list[Callback] = [_Seeded(run.seed), _Progress(run, settings.epochs)]
+    callbacks: list[Callback] = [_Seeded(run.seed), _Progress(run, settings.epochs), LearningRateMonitor("step")]
     if has_validation:
         callbacks += [
             EarlyStopping("val_loss", patience=settings.patience),
@@ -137,8 +137,12 @@ class _Progress(Callback):
     def on_train_batch_end(self, *_: Any) -> None:
         self._bar.update(1)
 
-    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    def on_train_end(self, *_: Any) -> None:
         self._bar.close()
+
+    def on_exception(self, *_: Any) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import lightning
 import torch
 from transformers import get_scheduler
 
+from pipeline.train.generation.rows import IGNORED
+
 Batch = dict[str, torch.Tensor]
 
 
@@ -32,16 +34,16 @@ class LabelWriter(lightning.LightningModule):
             model.train()
         )  # `from_pretrained` gives it for use, without dropout, and a Trainer leaves that as it is
 
-    def training_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         return self._loss("train_loss", batch)
 
-    def validation_step(self, batch: Batch, batch_index: int) -> torch.Tensor:
+    def validation_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         return self._loss("val_loss", batch)
 
     def _loss(self, name: str, batch: Batch) -> torch.Tensor:
         loss: torch.Tensor = self.model(**batch).loss
-        learned = int((batch["labels"] != -100).sum())
-        self.log(name, loss, on_step=False, on_epoch=True, batch_size=learned, sync_dist=True)
+        learned = int((batch["labels"] != IGNORED).sum())
+        self.log(name, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=learned, sync_dist=True)
         return loss
 
     def configure_optimizers(self) -> Any:

@@ -102,7 +102,7 @@ class Student(contracts.Student):
         words = [_words(article) for article in articles]
         self._rarity = _rarity(words, self._options.words)
         if not self._rarity:
-            raise InputError(f"{len(articles):,} articles of train share no word; label more of them")
+            raise InputError(f"no word is in two of the articles of train ({len(articles):,}); label more of them")
         return _matrix([self._weighed(counts) for counts in words], len(self._rarity) + 1)
 
     def save(self, folder: Path) -> None:
