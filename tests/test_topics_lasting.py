@@ -13,7 +13,7 @@ import pytest
 
 from pipeline import runner
 from pipeline.commands import topics as commands
-from pipeline.core.errors import InputError, Paused
+from pipeline.core.errors import ConfigError, InputError, Paused
 from pipeline.core.shards import read_order
 from pipeline.job.run_options import RunOptions
 from pipeline.topics import naming, rounds, stage
@@ -468,6 +468,14 @@ def test_names_that_no_budget_can_bound_are_told_of(
     work = topics_of(job, *names, "label.budget_usd=9")
     assert "label.budget_usd is not kept for names" in caplog.text and sum(server.answered.values()) == 5
     assert runner.status(work)["topics"]["names"]["cost_usd"] > 0
+    with pytest.raises(
+        ConfigError, match=r"topics\.names\.budget_usd: needs topics\.names\.parameters\.max_output_tokens"
+    ):
+        topics_of(job, *names, "workspace=own", "label.budget_usd=9", "topics.names.budget_usd=20")
+    quoted = command(
+        "topics", job, "--quote", "--set", *names, "--set", "label.budget_usd=9", "--set", "workspace=quoted"
+    )
+    assert quoted.returncode == 0, quoted.stderr
     caplog.clear()
     server.models = ("mine",)
     bounded = ("topics.names.model=mine", "topics.names.parameters.max_output_tokens=20", "workspace=priced")

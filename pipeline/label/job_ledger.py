@@ -70,11 +70,6 @@ class Budget(NamedTuple):
     name: str
     elsewhere_usd: float = 0.0
 
-    @property
-    def is_of_job(self) -> bool:
-        """Whether it is the budget of the whole job."""
-        return self.name == OF_JOB
-
 
 def budget_beside(work: Workspace, ledger: Place, own_usd: float | None, own_name: str) -> Budget:
     """Return the tighter one of a budget that vectors or names of topics have for themselves, and the job's, of which others spent

@@ -27,7 +27,7 @@ from pipeline.label.job_ledger import OF_JOB, budget_beside, spent_in_job
 from pipeline.topics.names import MOST_CHARACTERS, MOST_WORDS, Question, is_alike
 
 _log = logging.getLogger("labelmill.topics")
-PROMPT, _TASK = "topic-names/v1", "topic"
+PROMPT, _TASK, _OWN = "topic-names/v1", "topic", "topics.names.budget_usd"
 _SHARD = "topics"
 _DOCUMENT = 240  # characters of an article
 _TIMES = 3  # that names are asked for, where some are taken
@@ -42,7 +42,7 @@ def workspace(work: Workspace, options: TopicOptions) -> Workspace | None:
     if options.names is None:
         return None
     given = options.names
-    budget = budget_beside(work, (work.names_ledger, NAMING), given.budget_usd, "topics.names.budget_usd")
+    budget = budget_beside(work, (work.names_ledger, NAMING), given.budget_usd, _OWN)
     changes: dict[str, Any] = {"task": _TASK, "budget_usd": budget.usd, "prices": _prices(work, given)}
     changes |= {} if given.prompt else {"prompt": PROMPT}
     config = JobConfig(
@@ -71,9 +71,9 @@ def names_of(
     Those that are alike are asked again, with the names that are taken.  Raises Paused, with everything answered kept.
     """
     naming = workspace(work, options) if questions else None
-    if naming is None:
+    if naming is None or options.names is None:
         return {}, set()
-    naming = _as_bounded(naming)
+    naming = _as_bounded(naming, options.names.budget_usd)
     used, names, left = {fold_case(name): name for name in taken}, dict[int, str](), questions
     for turn in range(_TIMES):
         write(naming, left, sorted(used.values()) if turn else [])
@@ -88,8 +88,8 @@ def names_of(
     return names, {question.topic for question in left} - _unanswered(naming)
 
 
-def _as_bounded(naming: Workspace) -> Workspace:
-    """Return the job as it can be asked: without the budget of the job around it where nobody knows the most that a name costs.
+def _as_bounded(naming: Workspace, own_usd: float | None) -> Workspace:
+    """Return the job as it can be asked: by its own budget alone where nobody knows the most that a name costs.
 
     Such names were asked before that budget counted for them, and cost little: they are told of, and not refused.  Raises Paused
     where nothing is left of it.
@@ -109,8 +109,8 @@ def _as_bounded(naming: Workspace) -> Workspace:
         f"topics.names: nobody knows the most that a name of {provider.model} can cost, so {OF_JOB} is not kept for names (what "
         "they cost counts for labels); give parameters.max_output_tokens, and prices where they are not known"
     )
-    config = naming.config.model_copy(update={"label": options.model_copy(update={"budget_usd": None})})
-    return Workspace(config, within=naming.within)
+    config = naming.config.model_copy(update={"label": options.model_copy(update={"budget_usd": own_usd})})
+    return Workspace(config, within=naming.within, budget_name=_OWN)
 
 
 def write(naming: Workspace, questions: list[Question], taken: list[str]) -> None:
