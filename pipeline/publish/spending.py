@@ -48,6 +48,7 @@ class RunTallies:
         self._work, self._ledger, self.sums = work, ledger, dict[str, RunTally]()
         self._newest, kept = ledger.newest(), self._read()
         self._new_keys = ledger.keys_since(kept["newest"]) if kept else None
+        self._new_hex_keys = pa.array([key.hex() for key in self._new_keys or ()], pa.string())
         self._kept = kept["shards"] if self._new_keys is not None else {}
         self._now = dict[str, Any]()
         self._shared, self._counted = _shared_keys(work, sharing), set[str]()
@@ -98,8 +99,8 @@ class RunTallies:
         """Tell whether the ledger has further records of a shard's keys."""
         if not self._new_keys:
             return False
-        rows = _asked(self._work, shard).column("keys").to_pylist()
-        return any(bytes.fromhex(key) in self._new_keys for keys in rows for key in keys)
+        keys = pc.list_flatten(_asked(self._work, shard).column("keys"))
+        return bool(pc.any(pc.is_in(keys, self._new_hex_keys)).as_py())
 
 
 def _tally_of(values: Mapping[str, Any]) -> RunTally:

@@ -218,4 +218,5 @@ def _forms_in(window: str) -> set[int]:
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
-    return [m.span() for m in _BLOCK.finditer(text)] if any(mark in text for mark in BLOCK_MARKS) else []
+    may_have = "BEGIN " in text or "PuTTY-User" in text  # one of BLOCK_MARKS, looked for in two searches
+    return [match.span() for match in _BLOCK.finditer(text)] if may_have else []
