@@ -172,7 +172,10 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
         return "numbering", without_glosses(items, article)
     if len(lines) > 1:
         return split_lines(lines, article)
-    is_elsewhere = article is not None and not article.has(" ".join(text.split()[:3]))
+
+    def is_elsewhere() -> bool:  # a look into the article, which few lines need
+        return article is not None and not article.has(" ".join(text.split()[:3]))
+
     line = sentences.strip_conclusion(sentences.strip_announcement(text.strip(), is_elsewhere))
     if len(spans := announced_quotes(line, article)) > 1:
         return "label", spans

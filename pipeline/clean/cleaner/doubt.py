@@ -76,7 +76,7 @@ def doubt(
     most = len(phrases) / 2 if nothing_is_there else len(phrases) * 2 / 3
     if len(elsewhere) >= _ENOUGH and len(elsewhere) > most:
         return "mostly_elsewhere"
-    clauses = sum(map(is_clause, map(str.strip, items)))
+    clauses = sum(is_clause(item) for item in map(str.strip, items) if item not in phrases)  # which are none
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
     if not is_labelled and is_article(answer, article):
         return "prose"

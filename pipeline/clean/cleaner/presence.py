@@ -20,7 +20,7 @@ from typing import Literal
 
 from pipeline.clean.cleaner.normal import fold_loose, has_hangul, is_alphabetic
 from pipeline.core.text import kiwi
-from pipeline.core.text.content_words import beginnings
+from pipeline.core.text.content_words import beginnings, has_beginning, is_searchable
 from pipeline.core.text.folding import fold_space
 from pipeline.core.text.korean import strip_particles
 from pipeline.core.text.scripts import main_script, script_share
@@ -113,7 +113,7 @@ class ArticleIndex:
 
     def shares(self, text: str) -> bool:
         """Tell whether a content word of the text begins like one of the article's."""
-        return not beginnings(text).isdisjoint(self._beginnings)
+        return any(map(self._has_beginning, beginnings(text)))
 
     @cached_property
     def predicates(self) -> frozenset[str]:
@@ -130,6 +130,11 @@ class ArticleIndex:
     def writes(self, script: str | None) -> bool:
         """Tell whether more than names of the article are in a script: most letters of its beginning do not tell of the rest."""
         return script is not None and script_share(self.text, script) > _MORE_THAN_NAMES
+
+    def _has_beginning(self, beginning: str) -> bool:
+        if "_beginnings" not in self.__dict__ and is_searchable(beginning, self.text):
+            return has_beginning(self.text, self._folded, beginning)
+        return beginning in self._beginnings
 
     @cached_property
     def _beginnings(self) -> set[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import islice
 
 from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
@@ -34,7 +33,10 @@ class _Section:
 
 def answer_of(text: str, article: ArticleIndex) -> tuple[str, bool]:
     """Return (the section that is the answer, or all of the text where it is one, whether it is so for certain)."""
-    sections = _sections(text, article)
+    lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
+    if sum(not markers.has_bullet(line) for line in lines) < 2 and not _SIGNS[0].search(text):
+        return text, True  # one list
+    sections = _sections(lines, article)
     if len(sections) < 2:
         return _without_measures(text, sections, article), True
     kinds = [labels.kind_of_lead(section.lead + ":") for section in sections]
@@ -53,10 +55,10 @@ def answer_of(text: str, article: ArticleIndex) -> tuple[str, bool]:
     return "\n".join(line for section in chosen for line in section.lines), True
 
 
-def _sections(text: str, article: ArticleIndex) -> list[_Section]:
+def _sections(lines: list[str], article: ArticleIndex) -> list[_Section]:
     sections: list[_Section] = []
     lead: list[str] = []
-    for line in islice((line for line in text.split("\n") if any(map(str.isalnum, line))), _LINES):
+    for line in lines[:_LINES]:
         bulleted = markers.has_bullet(line)
         head, body = _split_head(markers.strip_bullet(line), article)
         items = _items(body, article)

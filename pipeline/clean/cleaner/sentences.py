@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import islice
 
 from pipeline.clean.cleaner import vocabulary as words
@@ -88,7 +89,7 @@ def strip_interjection(text: str) -> str:
     return text[match.end() :] if match and text.casefold().startswith(words.INTERJECTIONS) else text
 
 
-def strip_announcement(line: str, is_elsewhere: bool = False) -> str:
+def strip_announcement(line: str, is_elsewhere: Callable[[], bool] = lambda: False) -> str:
     """Remove an announcement: `The key phrases are A, B and C` -> `A, B and C`; other lines stay as they are.
 
     `is_elsewhere`: the line begins with words that the article does not have, so a weak head (terms, results) announces, too.
@@ -104,7 +105,9 @@ def strip_announcement(line: str, is_elsewhere: bool = False) -> str:
     for start, end, word in spans[:20]:
         if not word or (not is_label_word(word) and word not in words.COPULAS):
             break
-        heads += is_head(word, strong=not (is_elsewhere or opens_preamble(line)))
+        heads += is_head(word, strong=True) or (
+            is_head(word, strong=False) and (opens_preamble(line) or is_elsewhere())
+        )
         topic = word.endswith(("은", "는")) and is_head(word, strong=True) and start < 40
         if heads and (word in words.COPULAS or topic) and line[end:].strip(" .:,"):
             return line[end:].strip()

@@ -83,11 +83,9 @@ def is_no_answer(text: str, article: ArticleIndex | None = None) -> bool:
     """Tell whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`; not a
     name that the article has (`Untitled`)."""
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
-    if article is not None and (article.has_name(text) or article.quotes(text)):
-        return False
-    if bare in words.NO_ANSWERS or _STILL_TO_DO.fullmatch(bare) or _denies_label(bare.split()):
-        return True
-    return bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare
+    says_nothing = bare in words.NO_ANSWERS or _STILL_TO_DO.fullmatch(bare) or _denies_label(bare.split())
+    says_nothing = says_nothing or (bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare)
+    return bool(says_nothing) and not (article and (article.has_name(text) or article.quotes(text)))
 
 
 def _denies_label(tokens: list[str]) -> bool:

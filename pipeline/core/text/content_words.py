@@ -36,6 +36,29 @@ def beginnings(text: str) -> set[str]:
     return begun
 
 
+def is_searchable(beginning: str, text: str) -> bool:
+    """Tell whether `has_beginning` can look for it: of Hangul or Han, or of Latin in a text of ASCII, which no folding changes."""
+    return (
+        "\u3400" <= beginning[0] <= "\u9fff" or "가" <= beginning[0] <= "힣" or (text.isascii() and beginning.isascii())
+    )
+
+
+def has_beginning(text: str, folded: str, beginning: str) -> bool:
+    """Tell whether `beginnings(text)` has this; `folded` is the text's casefold. A search takes less time than to make all."""
+    if "\u3400" <= beginning[0] <= "\u9fff":
+        return beginning in text
+    is_hangul = "가" <= beginning[0] <= "힣"
+    within = text if is_hangul or beginning.isupper() else folded
+    at = within.find(beginning)
+    while at >= 0:
+        before = within[at - 1 : at] if at else ""
+        goes_on = "가" <= before <= "힣" if is_hangul else before.isalpha()
+        if not goes_on and (match := _WORD.match(within, at)) and beginning in beginnings(match[0]):
+            return True
+        at = within.find(beginning, at + 1)
+    return False
+
+
 def _folded(word: str) -> str:
     word = word.casefold()
     return word if word.isascii() else _MARKS.sub("", unicodedata.normalize("NFKD", word)).removeprefix("ال")
