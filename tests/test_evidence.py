@@ -508,3 +508,30 @@ def test_korean_particles_go_by_evidence() -> None:
     ):
         assert clean_reply(raw, korean, language="ko").phrases == phrases
     assert clean_reply("소비자 물가 상승입니다.", korean, task="topic").phrases == ["소비자 물가 상승"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "phrases"),
+    [
+        ("- ~~airport~~ (too vague)\n- tram line\n- narrow path", ["tram line", "narrow path"]),
+        ("tram line ×2, airport ×1, narrow path ×1", ["tram line", "airport", "narrow path"]),
+        (
+            "Step 1: List: airport, tram line.\nStep 2: Final key phrases: tram line; narrow path",
+            ["tram line", "narrow path"],
+        ),
+        ("N/A – insufficient information", []),
+        ("OOO", []),
+    ],
+)
+def test_what_is_taken_back_counted_or_left_open(raw: str, phrases: list[str]) -> None:
+    assert clean_reply(raw, ARTICLE, language="en").phrases == phrases
+
+
+@pytest.mark.parametrize("raw", ["N/A – insufficient information", "OOO", "Topic 1: Tram line\nTopic 2: Airport"])
+def test_no_topic_is_made_of_what_leaves_it_open(raw: str) -> None:
+    assert clean_reply(raw, ARTICLE, task="topic").phrases == []
+
+
+def test_a_class_that_a_reply_begins_with_is_its_answer() -> None:
+    raw = 'SPORTS - a cup tie is described; the word "art" never occurs.'
+    assert clean_reply(raw, ARTICLE, task="classes", classes=["sports", "art"]).phrases == ["sports"]

@@ -25,7 +25,7 @@ from pipeline.core.text.lenient_json import Bare, Collection, find_literal
 _MOST_CHARS = 400  # of what may name a class
 _MOST_SHARES = 4000  # characters of lines that give each class a share
 _WORDS = re.compile(r"[\w+#]+")
-_EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
+_EXPLAINED = re.compile(r"^([^:：—–\n]{1,40}?)(?:[:：]|\s[-–—]\s)(.+)$", re.MULTILINE)
 _SHARE = re.compile(
     r"\s{0,2}[(\[（:：=|-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:(\d{1,3}(?:[.,]\d+)?)\s?(?:[%％]|/\s?10|점|点|points?|pts?)|([01]?\.\d+))"
 )

@@ -26,6 +26,7 @@ from pipeline.clean.cleaner.tables import records_of, rows_of, table_items
 from pipeline.clean.cleaner.trim import trim
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
+_STRUCK = re.compile(r"^[ \t\-*•\d.)]{0,9}~~[^~\n]{1,100}~~[^\n;]{0,100}$", re.MULTILINE)  # an item taken back
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[:：][\s*]*(?=\S)")
 _NUMBERED_KEY = re.compile(  # KP1=A; 1순위 A
     r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?(?:"
@@ -61,6 +62,8 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         more = [literal_items(other, article) or [] for other in rest]
         items = [item for part in without_translations([items, *more], article) for item in part]
         return CandidateList(without_glosses(items, article), ["literal"], any(part.cut for part in (literal, *rest)))
+    kept = _STRUCK.sub("", text) if "~~" in text else text
+    text = kept if any(map(str.isalnum, kept)) else text
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = without_headings(sentences.after_question(sentences.after_correction(text)))
     is_certain = True

@@ -17,7 +17,7 @@ from pipeline.clean.cleaner.trim import trim
 _HEAD = re.compile(r"\s*([^:：;；,，、\n]{1,60}?)\s*[:：]\s*(?=\S)")
 _SIGNS = re.compile("[;；]"), re.compile("[,，、؛،]")
 _LINES, _ITEMS = 60, 20  # of a reply, of a list: with more it is no answer to a prompt for key phrases
-_LEAD_CHARS = 300
+_LEAD_CHARS, _HEADS = 300, 2  # Step 3: Final key phrases: A; B
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -90,8 +90,11 @@ def _without_measures(text: str, sections: list[_Section], article: ArticleIndex
 
 
 def _split_head(line: str, article: ArticleIndex) -> tuple[str, str]:
-    match = _HEAD.match(line)
-    return ("", line) if match is None or article.has(match[1]) else (match[1], line[match.end() :])
+    heads: list[str] = []
+    while (match := _HEAD.match(line)) and len(heads) < _HEADS and not article.has(match[1]):
+        heads.append(match[1])
+        line = line[match.end() :]
+    return " ".join(heads), line
 
 
 def _items(text: str, article: ArticleIndex) -> list[str]:

@@ -252,6 +252,9 @@ def _first_line(answer: str, article: ArticleIndex | None) -> str:
     if finals and (len(full) > 1 or any(map(str.isalnum, preface.text))):
         preface, answers = labels.Block("preface", "", ""), finals[-1:]
     texts = answers or [_behind_drafts(block) for block in full]
+    numbered = [block for block in full if block.kind == "answer" and any(map(str.isdigit, block.name))]
+    if len(numbered) > 1 and not finals:  # which of them nobody knows
+        return "; ".join(block.text.strip().partition("\n")[0] for block in numbered)
     announces = labels.opens_preamble(preface.text) or is_clause(preface.text.strip())
     if (
         texts

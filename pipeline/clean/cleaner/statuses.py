@@ -23,6 +23,7 @@ _MANY_MORE = re.compile(words.MANY_MORE)
 _PARTS = re.compile(r"[;；\n]|[:：.] ")
 _STILL_TO_DO = re.compile(words.STILL_TO_DO)
 _HEAD_CHARS = 600
+_REASON = re.compile(r"\s[-–—]\s|\s?[(（]")
 _NO_DATA = {"error", "message", "code", "detail", "type"}  # keys of an object that tells of an error
 _ENOUGH = 3  # phrases of which none is in the article: enough text for the detection of their language
 
@@ -83,7 +84,9 @@ def is_no_answer(text: str, article: ArticleIndex | None = None) -> bool:
     """Tell whether an answer or one of its phrases is a word for nothing: `None`, `해당 없음`, `There are no key phrases`; not a
     name that the article has (`Untitled`)."""
     bare = text.casefold().strip(" .!\"'()[]<>-*:。")
-    says_nothing = bare in words.NO_ANSWERS or _STILL_TO_DO.fullmatch(bare) or _denies_label(bare.split())
+    says_nothing = (
+        _REASON.split(bare)[0] in words.NO_ANSWERS or _STILL_TO_DO.fullmatch(bare) or _denies_label(bare.split())
+    )
     says_nothing = says_nothing or (bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare)
     return bool(says_nothing) and not (article and (article.has_name(text) or article.quotes(text)))
 
@@ -99,6 +102,8 @@ def _denies_label(tokens: list[str]) -> bool:
 
 def is_placeholder(text: str) -> bool:
     """Tell whether a text only names what should stand in its place: `phrase1`, `<topic label>`, `your answer here`."""
+    if len({*text.casefold()}) == 1 < len(text):  # OOO, ___
+        return True
     tokens = (token.strip("0123456789_.,<>[]{}()\"'#") for token in re.split(r"[-_\s]+", text.casefold()))
     named = [token for token in tokens if token]
     asked = words.ASKED_NOUNS | words.LABEL_NOUNS
