@@ -22,7 +22,7 @@ from pipeline.core.options import Options as Base
 from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
 
-VERSION = 3
+VERSION = 4
 
 
 def _or_names_alone(schema: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from pipeline.core.types import Article, Label, LabelColumn, Reply
 _BETWEEN = re.compile(r"[;,\n]")
 _STOPS = tuple(".!?。")
 _AROUND = " \t\r-*•·.\"'0123456789)("
-VERSION = 4  # of the cleaner: a higher number cleans every reply again, for free
+VERSION = 5  # of the cleaner: a higher number cleans every reply again, for free
 
 
 class Options(Base):

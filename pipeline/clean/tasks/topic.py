@@ -24,7 +24,7 @@ from pipeline.core.text.folding import fold_case
 from pipeline.core.text.tokens import Counter
 from pipeline.core.types import Article, Label, LabelColumn, Reply
 
-VERSION = 3
+VERSION = 4
 _UNSUPPORTED = "unsupported"  # as the cleaner says it of a topic that shares no word with its article
 _WORD = re.compile(r"\w+")
 
