@@ -1,7 +1,7 @@
 """What a job's topics take from `filtered/` to the map, in a process of its own: processor time and peak memory.
 
     python benchmarks/topics_whole.py --articles 500 2500 --language ko   # the default embedders, on one core
-    python benchmarks/topics_whole.py --vectors 100000 300000 --sample 5000   # vectors given: grouping, joining, words, the map
+    python benchmarks/topics_whole.py --vectors 100000 1000000 --sample 5000   # vectors given: grouping, joining, words, the map
 
 Two sizes tell the start (packages, the encoder: some 3 s) from what an article takes.
 
