@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.closing import closes, is_cut
-from pipeline.clean.cleaner.labels import is_label_word
 from pipeline.clean.cleaner.markers import split_numbered, strip_bullet
-from pipeline.clean.cleaner.normal import is_alphabetic
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
-from pipeline.clean.cleaner.sentences import DENIED_AHEAD, behind_correction, is_denied
 from pipeline.clean.cleaner.short import ShortAnswer, read_short
 from pipeline.clean.cleaner.statuses import Status, is_no_answer
 from pipeline.clean.prose import prose_of
@@ -25,12 +21,13 @@ from pipeline.core.text.lenient_json import Bare, Collection, find_literal
 _MOST_CHARS = 400  # of what may name a class
 _MOST_SHARES = 4000  # characters of lines that give each class a share
 _WORDS = re.compile(r"[\w+#]+")
-_EXPLAINED = re.compile(r"^([^:：—–\n]{1,40}?)(?:[:：]|\s[-–—]\s)(.+)$", re.MULTILINE)
+_EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
+_TURN = re.compile(words.TURNS)
+_DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
 _SHARE = re.compile(
-    r"\s{0,2}[(\[（:：=|-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:(\d{1,3}(?:[.,]\d+)?)\s?(?:[%％]|/\s?10|점|点|points?|pts?)|([01]?\.\d+))"
+    r"\s{0,2}[(\[（:：=|-]?\s{0,2}(?:\w{1,12}[:：=]\s?)?(?:(\d{1,3}(?:[.,]\d+)?)\s?(?:[%％]|/\s?10)|([01]?\.\d+))"
 )
-_PAUSE = re.compile(r"[.,;:!?。，；：！？]\s*")
-_CLAUSE, _NAME = 3, 3  # words
+_LINK = re.compile(r"(?:[\s,，、/]|(?<!\w)(?:or|and|nor|ou|et|oder|und|o|y|e|ni|the|an?)(?!\w))*")
 _REMARK = re.compile(r"[(\[（][^()\[\]（）]{0,200}[)\]）]")
 
 
@@ -61,9 +58,6 @@ class ClosedSet:
             return self._other, "ok"
         if answer.status != "ok":
             return "", answer.status
-        behind = self._every(behind_correction(answer.lines)) if not exact else []
-        if len(behind) == 1:
-            return behind[0], "ok"
         _, items = split_numbered(answer.lines) or ("", answer.lines.split("\n"))
         named = self._named_by(answer.texts or items)
         if not answer.texts and not named:
@@ -132,28 +126,18 @@ class ClosedSet:
         return self._greatest(text) or self._every(text)
 
     def _every(self, text: str) -> list[str]:
-        if (whole := self.get(text)) and not DENIED_AHEAD.search(text):
+        if (whole := self.get(text)) and not _DENIED_AHEAD.search(text):
             return [whole]
         folding = _folding(text)
-        given = self._given(folding)
-        cells = folding.split("|")
-        if len(given) == 1 and len(cells) > 2 and all(any(map(str.isalpha, cell)) for cell in cells):
-            return []  # the options of a form
-        if len({name for _, _, name in given}) > 1:
-            given = _concluding(folding, given) or given
-        return list(dict.fromkeys(name for _, _, name in given if not _is_within_name(folding, given)))
+        return list(dict.fromkeys(name for _, _, name in self._given(folding)))
 
     def _greatest(self, lines: str) -> list[str]:
         """Return the class to which lines give the greatest share, where they give one to each of several."""
         folding = _folding(lines, _MOST_SHARES)
         given = self._given(folding)
-        shares = [
-            (float((match[1] or match[2]).replace(",", ".")), name)
-            for _, end, name in given
-            if (match := _SHARE.match(folding, end))
-        ]
-        is_each = {name for _, name in shares} == {name for _, _, name in given}
-        return [max(shares, key=lambda share: share[0])[1]] if len(shares) > 1 and is_each else []
+        shares = [match[1] or match[2] for _, end, _ in given if (match := _SHARE.match(folding, end))]
+        numbers = [float(share.replace(",", ".")) for share in shares]
+        return [given[numbers.index(max(numbers))][2]] if len(given) == len(numbers) > 1 else []
 
     def _given(self, folding: str) -> list[tuple[int, int, str]]:
         """Return (start, end, name) of the classes that a folded text gives, not denied, asked about or in a remark."""
@@ -162,7 +146,7 @@ class ClosedSet:
         around = folding
         for start, end, _ in every:
             around = around[:start] + " " * (end - start) + around[end:]
-        mentions = [(start, end, name) for start, end, name in every if not is_denied(around, start, end)]
+        mentions = [(start, end, name) for start, end, name in every if not _is_denied(around, start, end)]
         outside = [mention for mention in mentions if not any(a < mention[0] < b for a, b in remarks)]
         affirmed = outside or mentions
         return [mention for mention in affirmed if folding[mention[1] : mention[1] + 1] not in ("?", "？")] or affirmed
@@ -201,34 +185,6 @@ def _is_empty(value: Collection) -> bool:
     )
 
 
-def _concluding(text: str, given: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Return the class that the end of a text gives alone, where those before stand within clauses: `If it were about traders I'd
-    choose economy; as it is, politics.`"""
-    *before, (start, end, _) = given
-    begin = max((match.end() for match in _PAUSE.finditer(text, 0, start)), default=0)
-    is_bare = len(_WORDS.findall(text[begin:start] + " " + text[end:])) <= 1
-    pauses = [0, *(match.end() for match in _PAUSE.finditer(text[:begin])), begin]
-    parts = [text[a:b] for a, b in pairwise(pauses) if any(a <= mention[0] < b for mention in before)]
-    return given[-1:] if is_bare and parts and all(len(_WORDS.findall(part)) > _CLAUSE for part in parts) else []
-
-
-def _is_within_name(text: str, given: list[tuple[int, int, str]]) -> bool:
-    """Tell whether a text is a longer name that only holds a class's: `science fiction`, bare words of which the other stands in no
-    label."""
-    tokens = text.split()
-    if (
-        len(given) != 1
-        or not 1 < len(tokens) <= _NAME
-        or not all(token.replace("-", "").isalpha() and is_alphabetic(token[0]) for token in tokens)
-    ):
-        return False
-    start, end, _ = given[0]
-    return not any(
-        word in words.LABEL_NOUNS or word in words.TEXT_NOUNS or word in words.COPULAS or is_label_word(word)
-        for word in (text[:start] + " " + text[end:]).split()
-    )
-
-
 def folded(word: str) -> str:
     """Return the word without case, width, spacing and punctuation, by which no class differs from another."""
     return " ".join(_WORDS.findall(fold_case(word).replace("_", " ")))
@@ -245,12 +201,20 @@ def _starts(word: str, text: str) -> list[int]:
     at = text.find(word) if word else -1
     while at >= 0:
         before, behind = text[at - 1 : at] if at else "", text[at + len(word) : at + len(word) + 1]
-        goes_on = "가" <= before <= "힣" and "가" <= word[0] <= "힣"
-        if not (goes_on or _is_one_word(before, word[0]) or _is_one_word(word[-1], behind)):
+        if (before in ("", " ") or "\u3040" <= word[0] <= "\u9fff") and (behind in ("", " ") or not behind.isascii()):
             starts.append(at)
         at = text.find(word, at + 1)
     return starts
 
 
-def _is_one_word(left: str, right: str) -> bool:
-    return bool(left and right) and is_alphabetic(left) and is_alphabetic(right)
+def _is_denied(text: str, start: int, end: int) -> bool:
+    """Tell whether the text says of a mention that it is not the class: `not A but B`, `A가 아니라 B`."""
+    if _DENIED_BEHIND.match(text, end):
+        return True
+    turns = [match.end() for match in _TURN.finditer(text, 0, start)]
+    clause = text[turns[-1] if turns else 0 : start]
+    denials = list(_DENIED_AHEAD.finditer(clause))
+    if not denials:
+        return False
+    comma = max(clause.rfind(sign) for sign in ",，、")
+    return comma < denials[-1].end() or _LINK.fullmatch(clause[comma:]) is not None

@@ -11,7 +11,6 @@
 | `json_answers`       | JSON, Python -> candidates | `{"reason": "..", "keyphrases": ["A"]}`  | which keys and values are phrases |
 | `tables`, `lines`    | rows, lines -> candidates  | `- A\\n- B` -> [`A`, `B`]                | which column, which bullets       |
 | `labels`, `markers`  | text -> blocks, items      | `Key phrases: A` -> block `A`            | what is a label, a number         |
-| `sections`           | lists -> the answer        | `Draft: A; B` `Final: C; D` -> `C; D`    | which of several lists counts     |
 | `sentences`          | sentence -> its list       | `The key phrases are A, B.` -> `A, B`    | what announces or concludes       |
 | `split`              | one line -> candidates     | `A, B, C` -> [`A`, `B`, `C`]             | the separator, quotes in prose    |
 | `lines`              | items -> items             | [`A - what`, `B - what`] -> [`A`, `B`]   | whether all items carry a gloss   |
@@ -150,13 +149,13 @@ class _Reading:
         self.repairs += ["truncated_tail"] if truncated else []
         selected = self._select(islice(self._phrases_of(candidates.items), MAX_CANDIDATES))
         phrases, tiers = [phrase for phrase, _ in selected], [tier for _, tier in selected if tier]
-        status = self._turned_away(raw, answer, candidates, phrases, tiers)
+        status = self._turned_away(raw, answer, candidates.items, phrases, tiers)
         if phrases and not status:
             return CleanLabel(phrases, tiers, "ok", self.repairs)
         return CleanLabel([], [], status or self._status_without_phrases(candidates, truncated), self.repairs)
 
     def _turned_away(
-        self, raw: str, answer: str, candidates: CandidateList, phrases: list[str], tiers: list[str]
+        self, raw: str, answer: str, items: list[str], phrases: list[str], tiers: list[str]
     ) -> Status | None:
         """Return why phrases are no label, by the evidence of reply and article; None where they are one."""
         if 2 * tiers.count("absent") >= len(tiers) and (faults.is_fault(raw) or faults.is_fault(answer)):
@@ -168,10 +167,7 @@ class _Reading:
             return None
         if not any(map(is_evidence, phrases, tiers)) and not any(map(source.shares, phrases)):
             return "none_in_article"
-        is_labelled = "label" in candidates.containers
-        reason = (
-            doubt(answer, candidates.items, phrases, tiers, source, is_labelled) if candidates.certain else "versions"
-        )
+        reason = doubt(answer, items, phrases, tiers, source)
         self.repairs += [reason] if reason else []
         return "doubtful" if reason else None
 
@@ -210,20 +206,17 @@ class _Reading:
             return False
         return is_phrase(phrase) or (self.article is not None and self.article.quotes(phrase))
 
-    def _select(self, phrases: Iterable[str]) -> list[tuple[str, str]]:
+    def _select(self, phrases: Iterator[str]) -> list[tuple[str, str]]:
         """Return phrases with their tiers (empty without an article): no duplicates, no more than the limit."""
         selected: list[tuple[str, str]] = []
         seen: dict[str, int] = {}  # spelling -> place of its concept
-        phrases = list(phrases)
-        inflected = len(phrases) > 1 and all(
-            has_hangul(phrase) and _without_particle(phrase) != phrase for phrase in phrases
-        )
         for phrase in phrases:
             tier, surface = self.article.classify(phrase) if self.article else ("", phrase)
-            if self.article and (inflected or tier in ("morphological", "absent")):
+            if self.article and tier in ("morphological", "absent"):
                 bare = _without_particle(phrase)
-                if bare != phrase and self.article.has_exactly(bare):
-                    tier, surface = "exact", bare
+                tier, surface = (
+                    ("exact", bare) if bare != phrase and self.article.has_exactly(bare) else (tier, surface)
+                )
             if surface != phrase and trim(surface) == surface:
                 phrase = surface
                 self.note("surface")

@@ -20,18 +20,13 @@ from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import COPULA, has_subject
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
-from pipeline.clean.cleaner.sections import answer_of
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
-from pipeline.clean.cleaner.tables import records_of, rows_of, table_items
-from pipeline.clean.cleaner.trim import trim
+from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
-_STRUCK = re.compile(r"^[ \t\-*•\d.)]{0,9}~~[^~\n]{1,100}~~[^\n;]{0,100}$", re.MULTILINE)  # an item taken back
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[:：][\s*]*(?=\S)")
-_NUMBERED_KEY = re.compile(  # KP1=A; 1순위 A
-    r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?(?:"
-    r"(?P<word>[^\W\d]{1,15})[ _-]?(?P<key>\d{1,2})[\"']?\s*[=:：]|"
-    r"(?P<rank>\d{1,2})(?P<unit>[^\W\d]{1,3})[)\]:：.,]?\s)\s*(?=\S)"
+_NUMBERED_KEY = re.compile(
+    r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
 )
 _WRAPPED = re.compile(r"(?<![^\s;])([^\s;][^;\n]{0,60}?)[ \t]*\n[ \t]*([^\s;][^;\n]{0,60}?)(?=[ \t]*(?:[;\n]|$))")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
@@ -43,38 +38,22 @@ _WHOLE = re.compile(r"\s*([\[({（【<\"“])(.*)([\])}）】>\"”])\s*", re.DO
 
 @dataclass
 class CandidateList:
-    """Untrimmed phrases in the model's order, their containers; whether these were cut off, and are the answer for certain."""
+    """Untrimmed phrases in the model's order, the containers they came in, and whether the container was cut off."""
 
     items: list[str]
     containers: list[str] = field(default_factory=list)
     cut: bool = False
-    certain: bool = True
 
 
 def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     """Return the candidates of an answer, whichever way it is written."""
     literal, rest = chosen_literal(text)
-    if (
-        literal is not None
-        and (items := literal_items(literal, article)) is not None
-        and not _is_beside(text, items, article)
-    ):
+    if literal is not None and (items := literal_items(literal, article)) is not None:
         more = [literal_items(other, article) or [] for other in rest]
         items = [item for part in without_translations([items, *more], article) for item in part]
         return CandidateList(without_glosses(items, article), ["literal"], any(part.cut for part in (literal, *rest)))
-    kept = _STRUCK.sub("", text) if "~~" in text else text
-    text = kept if any(map(str.isalnum, kept)) else text
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = without_headings(sentences.after_question(sentences.after_correction(text)))
-    is_certain = True
-    if article is not None and "\n" in text:
-        text, is_certain = answer_of(text, article)
-    candidates = _candidates(text, article)
-    return replace(candidates, certain=is_certain)
-
-
-def _candidates(text: str, article: ArticleIndex | None) -> CandidateList:
-    """Return the candidates of an answer that is no literal."""
     if article is not None and ";" in text:
         text = _WRAPPED.sub(
             lambda seam: " ".join(seam.groups()) if article.has(" ".join(seam.groups())) else seam[0], text
@@ -82,7 +61,7 @@ def _candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     headed, text = text, _behind_head(text, article)
     if numbered := _numbered_keys(text, article):
         return CandidateList(numbered, ["numbering"])
-    if records := records_of(text):
+    if records := records_of([line for line in text.split("\n") if line.strip()]):
         return CandidateList(records, ["records"])
     if categories := category_lines(text, article):
         return CandidateList(categories, ["categories"])
@@ -97,13 +76,6 @@ def _candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         if container and container not in result.containers:
             result.containers.append(container)
     return result
-
-
-def _is_beside(text: str, items: list[str], article: ArticleIndex | None) -> bool:
-    """Tell whether a literal within a text is no answer: the article has something of the text, and nothing of the literal."""
-    if article is None or text[:1] in ("[", "{") or any(map(article.shares, items)):
-        return False
-    return any(article.has(trim(part)) for part in _parts(text) if part not in items)
 
 
 def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Block]:
@@ -167,18 +139,17 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
     """Return (name of the container, candidates)."""
     text = _evident_paragraphs(_unwrapped(block.text), article)
     lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
-    if rows := rows_of(text):
-        return "table", table_items(rows, article)
+    if separator := separator_of(lines):
+        return "table", table_items(text.replace(separator, "|"), article)
+    if is_table(lines):
+        return "table", table_items(text, article)
     numbered = markers.split_numbered(text)
     if numbered is not None and _is_lead(numbered[0]):
         items = [item for part in numbered[1] for item in _item_of_list(part)]
         return "numbering", without_glosses(items, article)
     if len(lines) > 1:
         return split_lines(lines, article)
-
-    def is_elsewhere() -> bool:  # a look into the article, which few lines need
-        return article is not None and not article.has(" ".join(text.split()[:3]))
-
+    is_elsewhere = article is not None and not article.has(" ".join(text.split()[:3]))
     line = sentences.strip_conclusion(sentences.strip_announcement(text.strip(), is_elsewhere))
     if len(spans := announced_quotes(line, article)) > 1:
         return "label", spans
@@ -186,20 +157,13 @@ def _split_block(block: Block, article: ArticleIndex | None) -> tuple[str, list[
         return "", []
     items = without_glosses(split_inline(_without_afterword(line, article), article), article)
     is_sentence = len(items) > 1 and COPULA.search(items[-1]) is not None and not has_subject(line, article)
-    announced = is_sentence or line != text.strip() or _is_listed(items, line, article)
+    announced = is_sentence or line != text.strip()
     if not announced and not (block.kind == "answer" and line.endswith(".")):
         return "", items
     is_one = (
         ";" in line or ends_sentence_inside(items[-1]) or (article is not None and article.has(items[-1].strip(" .")))
     )
     return "label", items if is_one else items[:-1] + split_conjunction(COPULA.sub("", items[-1]))
-
-
-def _is_listed(items: list[str], line: str, article: ArticleIndex | None) -> bool:
-    """Tell whether the items of a list that ends like a sentence are the article's but for the last: `A, B und C.`"""
-    if article is None or len(items) < 3 or not line.endswith((".", "。")):
-        return False
-    return all(article.has(trim(item)) for item in items[:-1])
 
 
 def _without_afterword(line: str, article: ArticleIndex | None) -> str:
@@ -267,13 +231,8 @@ def _numbered_keys(text: str, article: ArticleIndex | None) -> list[str]:
     keys = list(_NUMBERED_KEY.finditer(text))
     if len(keys) < 2 or text[: keys[0].start()].strip():
         return []
-    numbers = [int(key["key"] or key["rank"]) for key in keys]
-    if len({(key["word"] or key["unit"]).casefold() for key in keys}) > 1 or numbers != [
-        *range(numbers[0], numbers[0] + len(keys))
-    ]:
-        return []
-    if keys[0]["unit"] and (
-        numbers[0] != 1 or (article is not None and article.has("".join(keys[0].group("rank", "unit"))))
+    if len({key[1].casefold() for key in keys}) > 1 or any(
+        int(key[2]) != at for at, key in enumerate(keys, int(keys[0][2]))
     ):
         return []
     ends = [key.start() for key in keys[1:]] + [len(text)]

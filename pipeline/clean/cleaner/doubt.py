@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from statistics import mean
 
+from pipeline.clean.cleaner.markers import strip_bullet, strip_number
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
 from pipeline.clean.cleaner.trim import trim
@@ -22,8 +23,6 @@ _STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
 # What no name has: a letter of code or markup, the end of a sentence with more behind it.
 _RESIDUE = re.compile(r"[{}\\|^\ufffd]|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
 _STOP_WITHIN = re.compile(r"([^\W\d_]{4,12})([.?]+)\s")
-_PART = re.compile(r"[\[\]【】|→⇒=]|[:：]\s|[,，、]\s?(?!\d)")
-_QUOTED = re.compile(r"[\"“][^\"“”]+[\"”]")
 _LONE_QUOTE = re.compile(r"(?<!\d)\"")  # not the inches of a display
 _SHORTENED = ABBREVIATIONS | {"sept.", "dept.", "univ.", "capt."}
 _PREDICATE = re.compile(r",\s+[a-zß-ÿ]\w*\s|[A-ZÀ-Þ]\S* [a-z]{2,}ed (?!by\b)\S")
@@ -49,23 +48,16 @@ def is_evidence(phrase: str, tier: str) -> bool:
 
 
 def doubt(
-    answer: str,
-    items: Sequence[str],
-    phrases: Sequence[str],
-    tiers: Sequence[str],
-    article: ArticleIndex,
-    is_labelled: bool = False,
+    answer: str, items: Sequence[str], phrases: Sequence[str], tiers: Sequence[str], article: ArticleIndex
 ) -> str | None:
     """Return what makes a label doubtful, as the name of a repair; None where nothing does.
 
-    `answer` is the reply without its envelope, `items` what it was split into, behind a label or not. Each phrase is in the
-    article (`tiers`), shares words with it, or neither.
+    `answer` is the reply without its envelope, `items` what it was split into. Each phrase is in the article (`tiers`), shares
+    words with it, or neither.
     """
     absent = [phrase for phrase, tier in zip(phrases, tiers, strict=True) if tier == "absent"]
     if any(map(has_residue, absent)):
         return "residue"
-    if any(_is_unread(phrase, article) for phrase in absent):
-        return "unread"
     if answer.partition("\n")[0].rstrip().endswith("?") and len(_QUESTION.findall(answer)) > 1:
         return "questions"
     if len(phrases) == 1 and is_loop(answer, items):
@@ -76,9 +68,9 @@ def doubt(
     most = len(phrases) / 2 if nothing_is_there else len(phrases) * 2 / 3
     if len(elsewhere) >= _ENOUGH and len(elsewhere) > most:
         return "mostly_elsewhere"
-    clauses = sum(is_clause(item) for item in map(str.strip, items) if item not in phrases)  # which are none
+    clauses = sum(map(is_clause, map(str.strip, items)))
     beside_clauses = clauses and (2 * len(absent) >= len(phrases) or clauses > len(phrases) == 1)
-    if not is_labelled and is_article(answer, article):
+    if is_article(answer, article):
         return "prose"
     is_literal = answer[:1] in ("[", "{")
     is_listed = is_literal or _LISTED.search(answer)
@@ -93,13 +85,6 @@ def doubt(
     if is_part or (are_copied and not nothing_is_there):
         return "prose"
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
-
-
-def _is_unread(phrase: str, article: ArticleIndex) -> bool:
-    """Tell whether an absent phrase is a list or a remark that was not read: signs part it into what the article has."""
-    parts = [trim(part) for part in _PART.split(phrase)]
-    present = sum(len(part) > 1 and article.has(part) for part in parts)
-    return len(_QUOTED.findall(phrase)) > 1 or (len(parts) > 1 and present > ("," in phrase))  # Hunza, Pakistan
 
 
 def is_loop(answer: str, items: Sequence[str]) -> bool:
@@ -125,12 +110,13 @@ def _is_prose(
 
 
 def is_article(answer: str, article: ArticleIndex) -> bool:
-    """Tell whether most of a reply is sentences of the article, whatever separates them: a headline and what follows it."""
-    lines = {line: _words(line) for line in answer.split("\n") if len(line) > _SENTENCE}
-    copied = sum(
-        count for line, count in lines.items() if count >= _SENTENCE and _STOP.search(line) and is_copied(line, article)
-    )
-    return 2 * copied > sum(lines.values())
+    """Tell whether a reply is mostly sentences of the article: a headline and what follows it; not a list with its evidence."""
+    lines = [line.strip() for line in answer.split("\n") if line.strip()]
+    copied = [line for line in lines if _STOP.search(line) and is_copied(line, article)]
+    others = [line for line in lines if line not in copied]
+    if any(_LISTED.search(line) or strip_bullet(strip_number(line)) != line for line in others):
+        return False
+    return sum(map(_words, copied)) > sum(map(_words, others))
 
 
 def _tells(phrase: str, article: ArticleIndex) -> bool:

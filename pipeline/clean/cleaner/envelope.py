@@ -21,8 +21,7 @@ _THINK_OPEN = re.compile(
 )
 _THINK_CLOSE = re.compile(
     r"\n\.\.\.done thinking\.|"
-    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷"
-    r"|<\|channel\|>(?:final|commentary)\b[^<>\n]{0,80}(?:<\|constrain\|>[^<>\n]{0,20})?<\|message\|>"
+    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
 )
 # The same of a model whose server dropped the tokens: `analysisWe need ..assistantfinalA; B`.
 _GLUED_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z]|[^\x00-\x7f])")
@@ -37,8 +36,6 @@ _SEPARATOR = re.compile(r"(?<=\S)\s*(?:<sep>|\[SEP\]|<\|sep\|>)\s*(?=\S)", re.IG
 _BYTE_BREAK = re.compile(r"<0x0[AD]>")
 _CITATION = re.compile(words.CITATIONS)
 _ESCAPES = re.compile(r"(?:\\\\?u[0-9a-fA-F]{4}){2}")
-_GUILLEMETS = re.compile(r"«\s?|\s?»")
-_CDATA = re.compile(r"<!\[CDATA\[(.{0,2000}?)\]\]>", re.DOTALL)
 _DOUBLE_BRACE = re.compile(r"\s*(\{)\{(?=\s*[\"'])")
 _PLAIN_TOKEN = re.compile(r"\Aassistant|example|exemple|예시|예제|例", re.IGNORECASE)
 _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS|assistant/", re.IGNORECASE)
@@ -140,8 +137,6 @@ def _single_braces(text: str) -> str:
         text = unescape(text[1:-1])
     elif _ESCAPES.search(text) and text.lstrip()[:1] not in ("{", "["):
         text = unescape(text)
-    elif text[:1] in ("{", "[") and '"' not in text and "»" in text:
-        text = _GUILLEMETS.sub('"', text)
     opened = _DOUBLE_BRACE.match(text)
     if not opened or "}}" not in text:
         return text
@@ -215,7 +210,6 @@ def _without_markup(text: str) -> str:
             if text == before:
                 break
     if "<" in text:
-        text = _CDATA.sub(r"\1", text)
         text = _without_tags(
             _CELL_EDGE.sub("|", _TERM_EDGE.sub(": ", _GLOSS_ELEMENT.sub("", text))) if "</" in text else text
         )
@@ -234,21 +228,12 @@ def _answer_element(text: str) -> str:
     elements = _elements(text)
     answers = [(name, inside) for name, _, inside, _ in elements if _is_answer(name)]
     if answers:
-        same = [_record(inside) for name, inside in answers if name == answers[-1][0]]
+        same = [inside for name, inside in answers if name == answers[-1][0]]
         return "\n".join(same) if all(len(inside) < 100 and ";" not in inside for inside in same) else same[-1]
     asides = [(start, end) for name, start, _, end in elements if _is_aside(text, start, end)]
     edges = [0, *(edge for span in asides for edge in span), len(text)]
     rest = "\n".join(text[begin:end] for begin, end in zip(edges[::2], edges[1::2], strict=True)).strip()
     return rest if asides and any(map(str.isalnum, rest)) and not sentences.announces(rest) else text
-
-
-def _record(inside: str) -> str:
-    """Return the elements within one as a line each (`text: A`), where it holds nothing but some of different names."""
-    fields = _elements(inside)
-    names = {name for name, _, _, _ in fields}
-    return (
-        "\n".join(f"{name}: {text.strip()}" for name, _, text, _ in fields) if len(names) == len(fields) > 1 else inside
-    )
 
 
 def _is_aside(text: str, start: int, end: int) -> bool:

@@ -17,12 +17,12 @@ from pipeline.clean.cleaner.presence import ArticleIndex
 
 _COLON = re.compile(r"[:：】](?!//)|=|\s[-–—](?=\s|$)")
 WORD = re.compile(r"[^\s:：,，、|/()\[\]（）]+")
-_BREAK = re.compile(r"[;；|\n.!?。、→⇒]")
+_BREAK = re.compile(r"[;；|\n.!?。、]")
 SEGMENT_CHARS = 160
 _MAX_LABELS = 60
 _DIGIT = re.compile(r"\d")
 ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d+ ?[^\w\s*])[^*]|\s*$")  # lines that are no headings for certain
-_STOPS = tuple(".!?。→⇒")
+_STOPS = tuple(".!?。")
 _HEADING_MARKS = tuple("()[]*【】<>#_:")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+")
 _KO_FILLER_BEGINNINGS = tuple(word for word in words.KO_FILLERS if len(word) > 1)
@@ -66,7 +66,7 @@ def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
         segment = text[floor:end]
         breaks = [match.end() for match in _BREAK.finditer(segment)]
         start = floor + (breaks[-1] if breaks else 0)
-        at_line = not text[max(behind, text.rfind("\n", 0, start) + 1) : start].strip(" \t-*#•→⇒.0123456789)")
+        at_line = not text[max(behind, text.rfind("\n", 0, start) + 1) : start].strip(" \t-*#•.0123456789)")
         at_line = at_line or (text[:start].rstrip()[-1:] in _STOPS and _leads(text[start:end]))
         label = _classify(text[start:end], at_line, whole_line)
         if label:
@@ -128,7 +128,7 @@ def _classify_line(named: list[str], segment: str, name: str) -> tuple[int, str,
         return 0, "aside", last
     if len(named) <= 3 and (last in words.ALTERNATIVES or named[0] in words.ALTERNATIVES):
         return 0, "alternative", last
-    if len(named) <= 2 and named[0].startswith(words.FINAL):
+    if len(named) == 1 and last.startswith(words.FINAL):
         return 0, "answer", "final"
     if len(named) == 1 and last in words.LANGUAGES:
         return 0, "answer", "language"

@@ -20,17 +20,16 @@ _HEAD, _TAIL = r"(?P<head>[\W\d_]{0,99}[^\W\d_].{0,99}?)", r"(?P<tail>[\W\d_]{0,
 _GLOSSES = tuple(
     re.compile(rf"\s*{form}\s*")
     for form in (
-        rf"{_HEAD}(?:\s[-–—]{{1,2}}|\s?\.{{4,60}})\s{_TAIL}",
+        rf"{_HEAD}\s[-–—]{{1,2}}\s{_TAIL}",
         rf"{_HEAD}\s?[(（\[［](?P<tail>[^()（）\[\]]{{1,80}})[)）\]］]",
         rf"{_HEAD}(?:\s/\s|\s?[／=＝]\s?){_TAIL}",
-        rf"{_HEAD}(?:\s?[,:：|\t]|\s[x×]|\s?\.{{2,9}})\s?(?P<tail>\d{{1,4}}(?:\.\d+)?)",
-        rf"{_HEAD}(?:\s?：|:\s){_TAIL}",
+        rf"{_HEAD}(?:\s?[,:：|\t]|\sx|\s?\.{{2,9}})\s?(?P<tail>\d{{1,4}}(?:\.\d+)?)",
     )
 )
-_SLASH, _COLON = _GLOSSES[2], _GLOSSES[4]
+_SLASH = _GLOSSES[2]
 _SAMPLE = 2000  # characters of an article that show its language
 _MOST = 20  # items that tell what a list is
-_SIGN = re.compile(r":\s|：|\s[-–—]|\.{4}|[)）\]］／/=＝]|\d\s*$")
+_SIGN = re.compile(r"\s[-–—]|[)）\]］／/=＝]|\d\s*$")
 _DENIED = re.compile(words.NO_MARKS)
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+\S")
 _INDENT = re.compile(r"(?:\t| {2,})\s*")
@@ -155,19 +154,8 @@ def without_glosses(items: Sequence[str], article: ArticleIndex | None) -> list[
             if form is _SLASH and article is not None and any(_are_both(half, article) for half in halves):
                 return list(items)  # two phrases each, and none explains another
             taken = [half for half in halves if not _DENIED.match(half["tail"])] or halves
-            if form is _COLON:
-                return _of_glossary(taken, article) or list(items)
             return [_named(half[0], half["head"], half["tail"], article) for half in taken]
     return list(items)
-
-
-def _of_glossary(halves: Sequence[re.Match[str]], article: ArticleIndex | None) -> list[str]:
-    """Return the heads of items that all explain one, `A: what it is`, where the article has more of the heads than of the rest."""
-    if article is None or len(halves) > _MOST or any(article.has(half[0].strip()) for half in halves):
-        return []
-    heads, tails = ([article.classify(trim(half[side]))[0] != "absent" for half in halves] for side in ("head", "tail"))
-    evident = sum(heads) > sum(tails) and all(article.shares(half["head"]) for half in halves)
-    return [half["head"] for half in halves] if evident else []
 
 
 def _are_both(half: re.Match[str], article: ArticleIndex) -> bool:

@@ -41,7 +41,7 @@ _TOKEN = re.compile(
     r"(?P<sign>[0-9０-９٠-٩۰-۹]{1,2}|[一二三四五六七八九十])[ ]?"
     r"(?P<close>\.\)|[.)\]）】>:：．、°]|/(?=\s)|위[ .:]|位[ ：:]|번[ .:]|[-–](?=\s|[^\W\d]))(?!\d)"
     rf"|(?P<letter>{_LETTERED})(?P<end>\.(?=\s)|[)\]）]))"
-    rf"|(?P<word>{'|'.join(_ORDINALS)}|(?:{'|'.join(_COUNTED)})(?=[:：,]))(?:는|로는?)?[,.:： ]"
+    rf"|(?P<word>{'|'.join(_ORDINALS)}|(?:{'|'.join(_COUNTED)})(?=[:：,]))[,.:： ]"
     rf"|(?P<ordinal>(?:{'|'.join(_ENGLISH + [word.title() for word in _ENGLISH])})(?:ly)?)[,:]"
     rf"|(?P<circled>[{''.join(_CIRCLED)}])[.)]?"
     r")(?:[ \t]*[.)\-–:](?=\s))?[ \t]*|(?P<glued>[①-⑳❶-❿⑴-⒇㉠-㉻])[ \t]*"

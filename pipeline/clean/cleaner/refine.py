@@ -23,7 +23,7 @@ from pipeline.core.text.korean import strip_particles
 _SCORE = re.compile(words.SCORES, re.IGNORECASE)
 _LEADING_SCORE = re.compile(r"[(\[]?(?:0?\.\d+|1\.0+)[)\]]?[\s:|,–—-]{1,3}(?=[^\W\d])")
 _FOOTNOTE = re.compile(r"(?<=[^\W\d_])(?<![ckm]m)[¹²³⁴-⁹⁰]{1,3}$")
-_GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒|#)\s+")
+_GLOSS = re.compile(r"\s*：\s*|:\s+|\s+:\s*|\s+[-–—]{1,2}\s+|\s+(?:=|=>|->|→|⇒)\s+")
 _GLUED_COLON = re.compile(r"(?<=\D)[:：](?=\D)")
 _REMARK = re.compile(r"\s*[(（\[]([^()（）\[\]]{1,120})[)）\]]$")
 _CONJUNCTION = re.compile(
@@ -35,7 +35,7 @@ _PLAIN = re.compile(f"[{_LETTERS}][{_LETTERS}0-9]*(?: [{_LETTERS}0-9]+)*")
 _JOINED = re.compile(words.JOINED, re.IGNORECASE)
 _ET_CETERA = re.compile(words.OPEN_ENDS)
 _NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")
-COPULA = re.compile(r" ?(?<!\s보)(?:입니다|이에요|예요|です|である)[.。]?$")
+COPULA = re.compile(r" ?(?:입니다|이에요|예요|です|である)[.。]?$")
 _SUBJECT, _JA_SUBJECT = re.compile("([가-힣]{1,12}[은는이가]) "), re.compile("[はがを]")
 _SPACE, _FEW = re.compile(r"\s+"), 12
 _LOOP = 4  # repetitions; Duran Duran and Bye Bye Bye are names

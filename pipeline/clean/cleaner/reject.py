@@ -9,7 +9,6 @@ from pipeline.clean.cleaner.normal import has_hangul
 
 MAX_WORDS = 14
 MAX_CHARS = 100
-_YEAR = 3  # digits at least that may name something (911, 2024); fewer count a list
 
 _URL = re.compile(r"(?:https?://|www\.|ftp://)\S{1,2000}|\b[\w-]{1,60}\.[a-z]{2,10}/\S{1,500}", re.IGNORECASE)
 _DAMAGED = re.compile("\\w\ufffd|\ufffd\\w")
@@ -36,7 +35,7 @@ _LATIN_WORD = re.compile(r"[^\s\"“”«»(),;:]+")
 
 def is_phrase(text: str) -> bool:
     """Tell whether the trimmed text can be a key phrase at all."""
-    if len(text) > MAX_CHARS or not any(map(str.isalnum, text)) or (text.isdigit() and len(text) < _YEAR):
+    if len(text) > MAX_CHARS or not any(map(str.isalnum, text)):
         return False
     return not (is_address(text) or is_byline(text) or _RIGHTS.search(text) or is_clause(text))
 

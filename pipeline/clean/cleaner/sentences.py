@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import islice
 
 from pipeline.clean.cleaner import vocabulary as words
@@ -13,15 +12,12 @@ _CJK_ABOUT = re.compile(words.CJK_ABOUT)
 _KO_HEAD, _JA_HEAD = "|".join(words.KO_STRONG_HEADS), "|".join(words.JA_HEADS)
 _CJK_CONCLUSION = re.compile(
     r"(?:이|가|은|는) (?:기사의 )?(?:핵심|중심)(?: 내용)?(?:입니다|이다|임)[.]?$"
-    r"|(?:(?<=[\w)]) 등(?:이|을|은|의|과|도)?|(?:이|가|은|는|을|를)(?! 등)) "
+    r"|(?:(?<=[\w)]) 등(?:이|을|은|의|과|도)?|(?:이|가|은|는)(?! 등)) "
     rf"[^.;,]{{0,12}}(?:{_KO_HEAD})(?:로|으로)?[^.;,]{{0,12}}[.]?$"
     rf"|(?:など|等)?(?:が|は|是|为|為)[^。；;、，]{{0,8}}(?:{_JA_HEAD})[^。；;、，]{{0,6}}[。.]?$"
 )
 _QUESTION = re.compile(r"\A\s*[^\n]{0,300}[?？][ \t]*\n+\s*\w{1,12}[ \t]*[.:：]\s*(?=\S)")
 _JA_TOPIC = re.compile(rf"[^、。;；\s]{{0,20}}(?:{'|'.join(words.JA_HEADS)})(?:は|是|为|為|有|包括|包含)[、,]?(?=\S)")
-_TURN = re.compile(words.TURNS)
-DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
-_LINK = re.compile(r"(?:[\s,，、/]|(?<!\w)(?:or|and|nor|ou|et|oder|und|o|y|e|ni|the|an?)(?!\w))*")
 _FIRST_SENTENCE = re.compile(r"[^.!。;\n]{1,40}[.!。]\s*(?=\S)")
 
 
@@ -72,13 +68,6 @@ def after_correction(text: str) -> str:
     return text
 
 
-def behind_correction(text: str) -> str:
-    """Return the text from the last word on that takes back what stands before it; empty where there is none."""
-    folded = text.casefold()
-    at = max(map(folded.rfind, words.CORRECTIONS))
-    return text[at:] if at > 0 and len(folded) == len(text) else ""
-
-
 def _is_several(text: str) -> bool:
     return len([part for part in re.split("[\n;；]", text) if any(map(str.isalnum, part))]) > 1
 
@@ -89,7 +78,7 @@ def strip_interjection(text: str) -> str:
     return text[match.end() :] if match and text.casefold().startswith(words.INTERJECTIONS) else text
 
 
-def strip_announcement(line: str, is_elsewhere: Callable[[], bool] = lambda: False) -> str:
+def strip_announcement(line: str, is_elsewhere: bool = False) -> str:
     """Remove an announcement: `The key phrases are A, B and C` -> `A, B and C`; other lines stay as they are.
 
     `is_elsewhere`: the line begins with words that the article does not have, so a weak head (terms, results) announces, too.
@@ -105,9 +94,7 @@ def strip_announcement(line: str, is_elsewhere: Callable[[], bool] = lambda: Fal
     for start, end, word in spans[:20]:
         if not word or (not is_label_word(word) and word not in words.COPULAS):
             break
-        heads += is_head(word, strong=True) or (
-            is_head(word, strong=False) and (opens_preamble(line) or is_elsewhere())
-        )
+        heads += is_head(word, strong=not (is_elsewhere or opens_preamble(line)))
         topic = word.endswith(("은", "는")) and is_head(word, strong=True) and start < 40
         if heads and (word in words.COPULAS or topic) and line[end:].strip(" .:,"):
             return line[end:].strip()
@@ -129,16 +116,3 @@ def strip_conclusion(line: str) -> str:
             break
         heads += is_head(word, strong=True) if word else 0
     return line
-
-
-def is_denied(text: str, start: int, end: int) -> bool:
-    """Tell whether a text in lower case says of what it mentions that it is not the one: `not A but B`, `A가 아니라 B`."""
-    if _DENIED_BEHIND.match(text, end):
-        return True
-    turns = [match.end() for match in _TURN.finditer(text, 0, start)]
-    clause = text[turns[-1] if turns else 0 : start]
-    denials = list(DENIED_AHEAD.finditer(clause))
-    if not denials:
-        return False
-    comma = max(clause.rfind(sign) for sign in ",，、")
-    return comma < denials[-1].end() or _LINK.fullmatch(clause[comma:]) is not None

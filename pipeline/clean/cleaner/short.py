@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import dropwhile
 
 from pipeline.clean.cleaner import faults, labels, sentences, statuses
 from pipeline.clean.cleaner import vocabulary as words
@@ -17,22 +16,19 @@ from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.refine import COPULA, has_subject, refine
 from pipeline.clean.cleaner.reject import is_clause
-from pipeline.clean.cleaner.split import announced_quotes, split_conjunction
+from pipeline.clean.cleaner.split import announced_quotes
 from pipeline.clean.cleaner.statuses import Status
 from pipeline.clean.prompt_constants import NO_PROMPT, Constants
 from pipeline.core.finish import withheld
 from pipeline.core.text.lenient_json import Bare, Collection, Value, find_literal
 from pipeline.core.text.scripts import main_script
 
-_HEAD = re.compile(r"([^:：;→＝=]{1,60}?)\s*(?:[:：→＝=]|\b(?:is|are|est|sont|ist|è|é|jest)\b:?)\s*", re.IGNORECASE)
-_EMPHASISED = re.compile(r"(?<=[^\W_] )(\*\*|`)([^*`\n]{1,80})\1")
-_SLOT = re.compile(r"[<\[{【（(][^<>\[\]{}]{1,80}[>\]}】）)]")
+_HEAD = re.compile(r"([^:：;]{1,60}?)\s*(?:[:：]|\b(?:is|are|est|sont)\b:?)\s*", re.IGNORECASE)
 _CJK_HEAD = re.compile(r"^[^，。,]{0,12}?(?:主题|主題|标题|標題|类别|類別|分类|标签|標籤)(?:是|为|為)")
 _REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,80})[)\]）]$")
 _FEW_WORDS = 2
-_COMMA, _MANY = re.compile("[,，、؛،]"), 3  # a list, which is no topic
-_CONJUNCTION = re.compile(rf"\s*(?:{words.CONJUNCTIONS})\s")
-_ASIDE = re.compile(r"(?:[.。;,|]\s+|。)\W{0,3}(\w{2,20})\W{0,3}[:：]|(?<=\w{4})[.。]\s+[^\W\d][^.。:：()]{1,40}[:：]")
+_COMMA, _MANY = re.compile("[,，、]"), 3  # a list, which is no topic
+_ASIDE = re.compile(r"[.。;,|]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD = re.compile(r"\w+")
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
 _NUMBER = re.compile(r"\d{0,3}(?:\.\d+|\d) ?%?")
@@ -69,18 +65,21 @@ def clean_short(
     line = strip_number(answer.line)
     label = next(refine(line if article is None or article.has(line) else _without_remark(line), None), "")
     supported = article is not None and article.shares(label)
-    is_slot = article is not None and (_SLOT.fullmatch(line.strip()) or statuses.is_placeholder(label))
     is_fault = (article is None or not article.has(label)) and (faults.is_fault(raw) or faults.is_fault(answer.lines))
-    if statuses.is_no_answer(label, article) or is_fault or (is_slot and not supported):
+    if statuses.is_no_answer(label, article) or is_fault or (not supported and statuses.is_placeholder(label)):
         return "", "no_answer"
     if not supported and constants.say(label) and article is not None:
         return "", "prompt_echo"
     is_copy = article is not None and (
         is_copied(answer.line, article) or (has_residue(label) and not article.has(label))
     )
-    if _are_several(line, article) or (article is not None and _is_elsewhere(answer.lines, article)):
+    is_list = ";" in line.strip("; ") and not (
+        article and article.has(line)
+    )  # which of them is the topic, nobody knows
+    if is_list or (article is not None and _is_elsewhere(answer.lines, article)):
         return "", "doubtful"
-    if not _is_name(label, article) or len(label.split()) > max_words or is_clause(label) or is_copy:
+    is_long = len(label.split()) > max_words or len(_COMMA.findall(label)) >= _MANY
+    if not _is_name(label, article) or is_long or is_clause(label) or is_copy:
         return "", "unparseable"
     return label, "ok"
 
@@ -91,19 +90,8 @@ def _is_elsewhere(answer: str, article: ArticleIndex) -> bool:
 
 
 def _is_name(label: str, article: ArticleIndex | None) -> bool:
-    """Tell whether a label has the letters of a name; a number, a date or a sign is one only where the article has it."""
-    letters = sum(map(str.isalpha, label))
-    return (letters > 0 and letters >= sum(map(str.isdigit, label))) or (article is not None and article.has(label))
-
-
-def _are_several(line: str, article: ArticleIndex | None) -> bool:
-    """Tell whether a line gives several labels: `A; B`, `A, B, C, D`; not `Food, drink, travel and leisure`, which is one."""
-    if article is not None and article.has(line):
-        return False
-    commas = _COMMA.split(line)
-    return len([part for part in line.split(";") if part.strip()]) > 1 or (
-        len(commas) > _MANY and len(split_conjunction(commas[-1].strip())) < 2 and not _CONJUNCTION.match(commas[-1])
-    )
+    """Tell whether a label has letters, as a name has; a number, a date or a sign is one only where the article has it."""
+    return any(map(str.isalpha, label)) or (article is not None and article.has(label))
 
 
 def clean_topic(
@@ -120,12 +108,6 @@ def clean_topic(
     )
     unsupported = label and article is not None and not article.shares(label)
     return [label] if label else [], [], status, ["unsupported"] if unsupported else []
-
-
-def _behind_drafts(block: labels.Block) -> str:
-    """Return what stands below a line of drafts, where there is something."""
-    below = block.text.strip().partition("\n")[2] if block.kind == "draft" else ""
-    return below if any(map(str.isalnum, below)) else block.text
 
 
 def _without_remark(line: str) -> str:
@@ -161,7 +143,7 @@ def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None
 
 def _bare(line: str, article: ArticleIndex | None) -> str:
     """Return the label that a line announces, quotes in a sentence, or says the text to be about."""
-    if (aside := _ASIDE.search(line)) and (aside[0][0] in "|.。" or aside[1].casefold() in words.ASIDES):
+    if (aside := _ASIDE.search(line)) and (aside[0][0] == "|" or aside[1].casefold() in words.ASIDES):
         line = line[: aside.start()]
     line = _CJK_HEAD.sub("", _behind_head(line, article))
     if not has_subject(line, article):
@@ -173,16 +155,15 @@ def _bare(line: str, article: ArticleIndex | None) -> str:
 
 
 def _behind_head(line: str, article: ArticleIndex | None) -> str:
-    """Return what a head announces: `I think the topic is: A`, `The topic is A`, `Title: A` -> A; so does any word alone that the
-    article does not have (`Onderwerp: A`), and any words that say nothing of it before some that do (`Chủ đề: A`)."""
+    """Return what a head announces: `I think the topic is: A`, `The topic is A`, `Title: A` -> A; so does any word alone, where
+    the article does not have it: `Onderwerp: A`."""
     match = _HEAD.match(line)
     if match is None or not line[match.end() :].strip():
         return line
     words_of_head = _WORD.findall(match[1].casefold())
     is_head = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in words_of_head)
-    if not is_head and article is not None and match[0].rstrip()[-1] in ":：→＝=":
-        is_elsewhere = not article.shares(match[1]) and not article.has(match[1])
-        is_head = is_elsewhere and (len(words_of_head) == 1 or article.shares(line[match.end() :]))
+    if not is_head and article is not None and ":" in match[0].replace("：", ":"):
+        is_head = len(words_of_head) == 1 and not article.shares(" ".join(words_of_head)) and not article.has(match[1])
     return line[match.end() :] if is_head else line
 
 
@@ -241,20 +222,10 @@ def _names_label(key: str) -> bool:
 
 def _first_line(answer: str, article: ArticleIndex | None) -> str:
     """Return the first line of the first labelled part, or of the whole, where that says more of the article."""
-    behind = sentences.behind_correction(answer)
-    if (announced := _behind_head(behind.partition("\n")[0], article)) and announced != behind.partition("\n")[0]:
-        return announced
-    answer = _EMPHASISED.sub(lambda mark: f"“{mark[2]}”" if ":" not in mark[0] else mark[0], answer)
     preface, *blocks = labels.split_blocks(sentences.strip_interjection(strip_emphasis(answer)))
     full = [block for block in blocks if any(map(str.isalnum, block.text))]
     answers = [block.text for block in full if block.kind in ("answer", "category")]
-    finals = [block.text for block in full if block.kind == "answer" and block.name.startswith("final")]
-    if finals and (len(full) > 1 or any(map(str.isalnum, preface.text))):
-        preface, answers = labels.Block("preface", "", ""), finals[-1:]
-    texts = answers or [_behind_drafts(block) for block in full]
-    numbered = [block for block in full if block.kind == "answer" and any(map(str.isdigit, block.name))]
-    if len(numbered) > 1 and not finals:  # which of them nobody knows
-        return "; ".join(block.text.strip().partition("\n")[0] for block in numbered)
+    texts = answers or [block.text for block in full]
     announces = labels.opens_preamble(preface.text) or is_clause(preface.text.strip())
     if (
         texts
@@ -265,5 +236,5 @@ def _first_line(answer: str, article: ArticleIndex | None) -> str:
         texts = [] if not announces else texts
     is_lead = bool(texts) and (announces or bool(answers and preface.text.strip().count("\n") > 1))
     text = preface.text if any(map(str.isalnum, preface.text)) and not is_lead else "".join(texts[:1])
-    lines = [line.strip() for line in text.split("\n") if any(map(str.isalnum, line))] or [""]
-    return sentences.strip_announcement(strip_bullet(next(dropwhile(statuses.is_placeholder, lines), lines[0])))
+    lines = (line.strip() for line in text.split("\n"))
+    return sentences.strip_announcement(strip_bullet(next((line for line in lines if any(map(str.isalnum, line))), "")))

@@ -9,7 +9,6 @@ from pipeline.clean.cleaner import labels, markers
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.presence import ArticleIndex
 from pipeline.clean.cleaner.reject import is_clause
-from pipeline.clean.cleaner.sentences import is_denied
 
 _SEMICOLONS = re.compile("[;；﹔؛;]")
 _PIPES = re.compile(r"\s*[|｜¦‖\t]\s*")
@@ -26,14 +25,8 @@ _ADJACENT = re.compile(r"""(["”’』」》〉】\]*`])[ \t]{0,3}(?=["“‘�
 _QUOTES = tuple("\"'“”‘’«»「」『』《》〈〉")
 _QUOTED = re.compile(words.QUOTED)
 _ANY_WORD = re.compile(r"\w+")
-_BETWEEN_QUOTES = re.compile(  # separators, a short word, a remark in brackets
-    r"[\s,;，；、/·・؛،]*(?:[(（][^()（）]{1,60}[)）][\s,;，；、]*)?(?:(?:以及|及|和|与|與|と|や|및|과|와|이나|그리고|(?:\w{1,5}(?=\s)\s*){1,2})\s*)?"
-)
-_NOUN_BEHIND = tuple(
-    noun + verb
-    for noun in words.LABEL_NOUNS
-    if noun > "\u3000"
-    for verb in ("是", "为", "為", "应该是", "應該是", "は")
+_BETWEEN_QUOTES = re.compile(
+    r"[\s,;，；、/·・]*(?:(?:and|or|et|ou|und|oder|y|e|o|以及|及|和|与|與|と|や|및|과|와|이나|그리고)\s*)?"
 )
 _YEAR = re.compile(r"(?:1[89]|20)\d\d")
 _CAPITAL = re.compile(r"[A-ZÀ-Þ][^가-힣ぁ-ヿ一-龥]*$")
@@ -71,16 +64,14 @@ def announced_quotes(line: str, article: ArticleIndex | None) -> list[str]:
     The sentence names a label or says nothing of the article, and nothing but separators is between the quotes.
     """
     spans = list(_QUOTED.finditer(line))
-    if len(spans) <= _MANY and len(folded := line.casefold()) == len(line):
-        spans = [span for span in spans if not is_denied(folded, *span.span())] or spans
     gaps = [line[left.end() : right.start()] for left, right in pairwise(spans)]
-    outside = _QUOTED.sub(" ", f"{line[: spans[0].start()]} {line[spans[-1].end() :]}") if spans else ""
-    if ";" in outside or not all(map(_BETWEEN_QUOTES.fullmatch, gaps)):
+    outside = f"{line[: spans[0].start()]} {line[spans[-1].end() :]}" if spans else ""
+    if not all(map(_BETWEEN_QUOTES.fullmatch, gaps)):
         return []
     if not any(map(str.isalnum, outside)):
         return [match[0][1:-1].strip() for match in spans] if any(map(str.isalnum, "".join(gaps))) else []
     named = any(
-        labels.is_head(word, strong=False) or word in words.LABEL_NOUNS or word.endswith(_NOUN_BEHIND)
+        labels.is_head(word, strong=False) or word in words.LABEL_NOUNS
         for word in _ANY_WORD.findall(outside.casefold())
     )
     if not (named or is_clause(line) or (article is not None and not article.shares(outside))):

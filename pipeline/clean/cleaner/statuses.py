@@ -102,8 +102,6 @@ def _denies_label(tokens: list[str]) -> bool:
 
 def is_placeholder(text: str) -> bool:
     """Tell whether a text only names what should stand in its place: `phrase1`, `<topic label>`, `your answer here`."""
-    if len({*text.casefold()}) == 1 < len(text):  # OOO, ___
-        return True
     tokens = (token.strip("0123456789_.,<>[]{}()\"'#") for token in re.split(r"[-_\s]+", text.casefold()))
     named = [token for token in tokens if token]
     asked = words.ASKED_NOUNS | words.LABEL_NOUNS

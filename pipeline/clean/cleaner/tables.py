@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 
 from pipeline.clean.cleaner.labels import is_label_key
@@ -14,36 +13,17 @@ _FIELD = re.compile(r"[\s\-*•]*[\"']?([\w-]{1,20})[\"']?\s*[:：]\s*(.*?)\s*,?
 _NUMBER = re.compile(r"[\s\d.,%/]+")
 
 
-def rows_of(text: str) -> list[list[str]]:
-    """Return the rows of a table: lines with bars or tabs, lines below one that names columns (`Phrase,Score`); none where the text
-    is no table."""
-    lines = [line for line in text.split("\n") if any(map(str.isalnum, line))]
-    for separator in ",;，；":
-        if len(lines) > 1 and (rows := _separated(lines, separator)):
-            return rows
-    if (
-        not any(line.count("|") > 1 for line in lines)
-        and sum("|" in line or "\t" in line.strip() for line in lines) < 2
-    ):
-        return []
-    return [_cells(line) for line in text.split("\n") if "|" in line or "\t" in line]
+def is_table(lines: list[str]) -> bool:
+    """Tell whether the lines are rows: two bars in one of them, or a bar or tab in two."""
+    return any(line.count("|") > 1 for line in lines) or sum("|" in line or "\t" in line.strip() for line in lines) > 1
 
 
-def _separated(lines: list[str], separator: str) -> list[list[str]]:
-    """Return the cells of lines of which the first names columns, by words, or one of phrases where all have as many."""
-    header = [cell.strip().casefold() for cell in lines[0].split(separator)]
-    if len(header) < 2 or not any(map(_is_phrase_column, header)):
-        return []
-    rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
-    are_known = all(_is_phrase_column(cell) or cell in GLOSS_COLUMNS for cell in header)
-    return rows if are_known or {*map(len, rows)} == {len(header)} else []
-
-
-def table_items(rows: list[list[str]], article: ArticleIndex | None) -> list[str]:
+def table_items(text: str, article: ArticleIndex | None) -> list[str]:
     """Return the cells of the phrase column: by its name, else the one of which the article has most.
 
     Of a single row, or where none stands out, all cells that are no numbers.
     """
+    rows = [_cells(line) for line in text.split("\n") if "|" in line or "\t" in line]
     ruled = [at for at, row in enumerate(rows) if not any(map(str.isalnum, "".join(row))) and "-" in "".join(row)]
     rows = [row for row in rows if any(map(str.isalnum, "".join(row)))]
     header = [cell.casefold() for cell in rows[0]] if rows else []
@@ -70,22 +50,22 @@ def _present(cells: list[str], article: ArticleIndex | None) -> int:
     return sum(article.has(trim(cell)) for cell in cells) if article else 0
 
 
-def records_of(text: str) -> list[str]:
-    """Return the phrases of records, a line for each field (`- phrase: A`, `  score: 0.9`); none where the lines are no records.
+def separator_of(lines: list[str]) -> str:
+    """Return the separator of the columns that the first line names (`Phrase,Score`); empty where it names none."""
+    for separator in ",;，；":
+        cells = [cell.strip().casefold() for cell in lines[0].split(separator)] if len(lines) > 1 else []
+        if len(cells) > 1 and all(_is_phrase_column(cell) or cell in GLOSS_COLUMNS for cell in cells):
+            return separator
+    return ""
 
-    Their keys are known, or come round in one order, with one of phrases among them.
-    """
-    lines = [line for line in text.split("\n") if line.strip()]
+
+def records_of(lines: list[str]) -> list[str]:
+    """Return the phrases of records, a line for each field (`- phrase: A`, `  score: 0.9`); none where the lines are no records."""
     fields = [match for line in lines if (match := _FIELD.fullmatch(line))]
-    if len(fields) < len(lines) or not fields:
+    keys = [match[1].casefold() for match in fields]
+    if len(fields) < len(lines) or len(set(keys)) < 2 or not all(k in PHRASE_KEYS or k in GLOSS_COLUMNS for k in keys):
         return []
-    fields = fields[1:] if not fields[0][2] else fields  # `keyphrases:`
-    keys = [field[1].casefold() for field in fields]
-    order = [*dict.fromkeys(keys)]
-    are_known = all(key in PHRASE_KEYS or key in GLOSS_COLUMNS for key in keys)
-    if len(order) < 2 or not (are_known or keys == order * (len(keys) // len(order)) != order):
-        return []
-    return [field[2] for field, key in zip(fields, keys, strict=True) if key in PHRASE_KEYS]
+    return [match[2] for match, key in zip(fields, keys, strict=True) if key in PHRASE_KEYS]
 
 
 def _is_phrase_column(cell: str) -> bool:
