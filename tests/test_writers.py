@@ -19,6 +19,7 @@ from pipeline.core.errors import ConfigError, InputError, ModelError
 from pipeline.core.student import Student, TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
 from pipeline.metrics.keyphrases import at_m
+from pipeline.train import members, ranks
 from pipeline.train.generation.options import GenerationOptions
 from pipeline.train.generation.rows import IGNORED, RowEncoder, phrases_of
 from pipeline.train.students import clm
@@ -408,6 +409,34 @@ def test_a_killed_training_goes_on_from_the_last_whole_epoch(tmp_path: Path, mod
     manifest = trained.read_manifest(folder)
     assert manifest["weights"] == expected["weights"] and manifest["figures"] == expected["figures"]
     assert manifest["learned"]["epoch"] == expected["learned"]["epoch"]
+
+
+@pytest.mark.slow
+def test_who_fits_along_is_not_told_to_fit_what_is_fitted(
+    tmp_path: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a kill between the last epoch and the weights one process would go on to the next training, others fit this one."""
+    job, told = made_job(tmp_path, 20), list[list[str]]()
+    announce = ranks.announce
+    monkeypatch.setattr(ranks, "announce", lambda path, names: told.append(names) or announce(path, names))
+    arguments = ["train", job, "--student", "seq2seq", *settings(models["seq2seq"], 1), "--curve", "0.9"]
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(members, "_save", killed)
+        assert command(*arguments).returncode
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert told == [["whole", "0.9-0", "shuffled-0"], ["0.9-0", "shuffled-0"]]
+
+
+def test_a_workspace_in_the_models_folder_is_refused(tmp_path: Path, models: dict[str, Path]) -> None:
+    job, model = made_job(tmp_path / "job", 20), Path(shutil.copytree(models["seq2seq"], tmp_path / "base"))
+    work_of(job).students.parent.rename(model / "test")
+    done = command("train", job, "--student", "seq2seq", *settings(model, 1), "--set", f"workspace={model}")
+    assert done.returncode == 2 and "test/students is in it; name the model's own" in done.stderr, done.stderr
 
 
 def test_what_cannot_be_trained_is_one_line(tmp_path: Path, models: dict[str, Path]) -> None:

@@ -21,7 +21,8 @@ def trained(folder: Path, manifest: dict[str, Any]) -> None:
     if data.get("unlabelled"):
         print(f"  {data['unlabelled']:,} rows of train have an empty label, and were left out")
     for name, value in manifest["learned"].items():
-        print(f"  {name.replace('_', ' ')}: {_plain(value)}")
+        if text := _plain(value):
+            print(f"  {name.replace('_', ' ')}: {text}")
     measure = figures["measure"]
     print(f"judged on {figures['articles']:,} rows of eval, {measure} in points of 100 (95% interval):")
     print(f"  {manifest['student']:<12} {_figure(figures['student'][measure])}")
@@ -62,6 +63,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        parts = [f"{name.replace('_', ' ')} {_plain(one)}" for name, one in value.items() if one != 0]
+        shown = {name.replace("_", " "): _plain(one) for name, one in value.items() if one != 0}
+        parts = [f"{name} {text}" for name, text in shown.items() if text]
         return ("; " if any(isinstance(one, dict) for one in value.values()) else ", ").join(parts)
     return f"{value:,}" if isinstance(value, int) else str(value)

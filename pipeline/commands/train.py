@@ -43,8 +43,9 @@ def predict(work: Workspace, student: Path, version: str | None, file: Path) -> 
 def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Path) -> Evaluation:
     """Hold what a trained student says against labels that people chose, as `labelmill evaluate` holds the job's own.
 
-    Rows that it was trained on are left out, and articles like one of them.  Raises InputError where no other article of the job
-    has a gold label.
+    Rows that it was trained on are left out, and articles like one of them: of those with a gold label, and copies of such copies
+    among these alone, where `predict` looks at all articles of the job.  Raises InputError where no other article of the job has
+    a gold label.
     """
     _check_label(work, student)
     column, model = work.config.label_column, predictions.load_trained(work, student)

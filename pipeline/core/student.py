@@ -67,6 +67,17 @@ class Student(Plugin):
         """
         return {}
 
+    def models(self) -> dict[str, Path]:
+        """Return the folders that its options name as a model to begin with, by the option's full name.
+
+        Whoever trains it refuses one in which a folder of the job's lies: all of it would be taken for the model.
+        """
+        return {}
+
+    def is_fitted(self, checkpoints: Path) -> bool:
+        """Tell whether `fit` would find in a killed run's checkpoints that nothing is left to fit; asked where `in_processes`."""
+        return False
+
     @abstractmethod
     def fit(self, train: Sequence[Example], validation: Sequence[Example], run: TrainingRun) -> dict[str, Any]:
         """Learn; return what people should know of it, as JSON.

@@ -47,7 +47,6 @@ class ArticleVectors:
             )
         self._options = check(module.Options, spec.values, _WHERE)
         self._model = base / str(spec.values.get("model", ""))  # a folder, or nothing of the kind
-        self._base = base
         self._embedder = self._made(self._options, base)
 
     def _made(self, options: Any, base: Path) -> contracts.Embedder:
@@ -59,10 +58,10 @@ class ArticleVectors:
     def _has_folder(self) -> bool:
         return "model" in type(self._options).model_fields and self._model.is_dir()
 
-    def check(self) -> None:
-        """Raise ConfigError where its model's folder holds more than a model."""
-        if self._has_folder:
-            trained.check_apart(self._model, self._base, f"{_WHERE}: model")
+    @property
+    def models(self) -> dict[str, Path]:
+        """Return the model's folder by its option, where it is one."""
+        return {f"{_WHERE}: model": self._model} if self._has_folder else {}
 
     @property
     def identity(self) -> dict[str, Any]:

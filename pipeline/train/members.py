@@ -79,6 +79,13 @@ class Members:
     def is_trained(self, name: str) -> bool:
         return (self.folder / name / _DONE).exists()
 
+    def will_fit(self, name: str) -> bool:
+        """Tell whether a member's student is still to be fitted; of one that was killed behind that, only the rest is done."""
+        return not self.is_trained(name) and not self.make().is_fitted(self._checkpoints(name))
+
+    def _checkpoints(self, name: str) -> Path:
+        return self.folder / name / "checkpoints"
+
     def trained(self, member: Member) -> dict[str, Any]:
         """Train a member where it is not trained yet; return what its student tells of it, and how many rows it had."""
         home = self.folder / member.name
@@ -86,7 +93,7 @@ class Members:
             return dict(done)
         student = self.make()
         train, validation = _parted(member, student.validation)
-        checkpoints = home / "checkpoints"
+        checkpoints = self._checkpoints(member.name)
         checkpoints.mkdir(parents=True, exist_ok=True)
         try:
             learned = student.fit(train, validation, replace(self.run, checkpoints=checkpoints))
@@ -100,7 +107,7 @@ class Members:
 
     def fitted_along(self, member: Member) -> None:
         """Fit a member along with the process that trains it; keep nothing of it."""
-        student, checkpoints = self.make(), self.folder / member.name / "checkpoints"
+        student, checkpoints = self.make(), self._checkpoints(member.name)
         student.fit(*_parted(member, student.validation), replace(self.run, checkpoints=checkpoints))
 
     def adopt(self, name: str, folder: Path, done: dict[str, Any]) -> None:

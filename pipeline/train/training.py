@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.core import plugins
 from pipeline.core.errors import ConfigError, InputError
+from pipeline.core.files import read_json
 from pipeline.core.locks import ProcessLock
 from pipeline.core.student import TrainingRun
-from pipeline.core.trained import MANIFEST
+from pipeline.core.trained import MANIFEST, check_apart
 from pipeline.job.workspace import Workspace
 from pipeline.train import curve, figures, ranks, teacher, workplace
 from pipeline.train.examples import TrainRows, read_eval, read_train
@@ -36,7 +37,7 @@ def train(training: Training) -> dict[str, Any]:
     refusal = student_class.refusal(training.column)
     if refusal:
         raise ConfigError(f"--student {training.student}: {refusal}")
-    training.make().check()
+    _check(training)
     if student_class.in_processes and ranks.is_helper():  # the same command runs once more, for one more device
         _fit_along(training)
         raise SystemExit(0)
@@ -47,6 +48,15 @@ def train(training: Training) -> dict[str, Any]:
         if manifest is None:
             manifest = _train(training)
     return manifest
+
+
+def _check(training: Training) -> None:
+    """Raise what hinders the training, before anything is done: MissingExtra, ModelError, ConfigError."""
+    student = training.make()
+    for option, model in student.models().items():
+        for folder in (training.work.config.folder, training.work.students):  # a workspace may lie elsewhere
+            check_apart(model, folder, option)
+    student.check()
 
 
 def _lock(work: Workspace) -> ProcessLock:
@@ -67,8 +77,10 @@ def _alone(work: Workspace) -> Iterator[None]:
 
 def _finished(training: Training) -> dict[str, Any] | None:
     """Return the manifest of the student that is there, where it is the one that is asked for, with the curve that is."""
-    manifest, wanted = same(training), list(training.fractions)
-    return manifest if manifest and (not wanted or manifest.get("curve", {}).get("asked") == wanted) else None
+    there, wanted = read_json(training.folder / MANIFEST) or {}, list(training.fractions)
+    if wanted and there.get("curve", {}).get("asked") != wanted:
+        return None
+    return same(training)  # which reads all weights
 
 
 def _train(training: Training) -> dict[str, Any]:
@@ -82,7 +94,7 @@ def _train(training: Training) -> dict[str, Any]:
     plan = _plan(training, rows)
     wanted = _members(rows, plan)
     if type(training.make()).in_processes:
-        ranks.announce(unfinished, [member.name for member in wanted if not members.is_trained(member.name)])
+        ranks.announce(unfinished, [member.name for member in wanted if members.will_fit(member.name)])
     whole, *_ = [members.trained(member) for member in wanted]
     manifest = _judged(training, rows, members, whole, plan)
     return workplace.released(training, unfinished, manifest)
@@ -92,12 +104,28 @@ def _fit_along(training: Training) -> None:
     """Fit what the process that trains fits, on another device; nothing is written, judged or told here."""
     _log.setLevel(logging.ERROR)
     path = workplace.folder_of(training)
-    names = ranks.awaited(path, _lock(training.work), lambda: _finished(training) is not None)
+    names = ranks.awaited(path, _lock(training.work), _finish_seen(training))
     rows = read_train(training.version, training.column)
     members = Members(path, training.make, TrainingRun(training.seed, Path(), ranks.silent_bar))
     wanted = {member.name: member for member in _members(rows, _plan(training, rows))}
     for name in names:
         members.fitted_along(wanted[name])
+
+
+def _finish_seen(training: Training) -> Callable[[], bool]:
+    """Return a look at whether the student is finished, for one who looks often: weights are read once for each manifest."""
+
+    @cache
+    def is_finished(written: int) -> bool:
+        return _finished(training) is not None
+
+    def look() -> bool:
+        try:
+            return is_finished((training.folder / MANIFEST).stat().st_mtime_ns)
+        except FileNotFoundError:
+            return False
+
+    return look
 
 
 def _done(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -22,13 +22,15 @@ def folder_of(training: Training) -> Path:
 
 
 def put_right(training: Training) -> None:
-    """Put right what a kill amid the last renames left: the finished student is in its place, and what it was made of is away."""
+    """Put right what a kill amid the last renames left: the finished student is in its place, and no half of a folder is used.
+
+    A folder with its key is whole, so it stays: what is in it may be of a curve that goes on, or of a student that was damaged.
+    """
     path, folder = folder_of(training), training.folder
     if (former := path / _FORMER).exists() and not folder.exists():
         former.rename(folder)  # between two renames it is the only finished one
-    key, manifest = _key_of(path), recall_json(folder / MANIFEST)
-    if key is None or (isinstance(manifest, dict) and manifest.get("key") == key and not _others(path, manifest)):
-        shutil.rmtree(path, ignore_errors=True)
+    if recall_json(path / _KEY) is None:
+        _remove(path)
 
 
 def unfinished(training: Training, rows: str) -> Path:
@@ -43,7 +45,7 @@ def unfinished(training: Training, rows: str) -> Path:
     if stored not in (key, training.key):  # the latter alone was written before
         if has_parts:
             _log.warning("%s: an unfinished training of other data or options is thrown away", training.folder.name)
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
     elif has_parts:
         _log.info("going on with the training of %s that an earlier run began", training.folder.name)
     write_json(path / _KEY, key)
@@ -63,15 +65,19 @@ def released(training: Training, path: Path, manifest: dict[str, Any]) -> dict[s
     if folder.exists():
         folder.rename(former)
     made.rename(folder)
-    for part in (former, path / WHOLE) if _others(path, manifest) else (path,):
-        shutil.rmtree(part, ignore_errors=True)
+    if _others(path, manifest):
+        shutil.rmtree(former, ignore_errors=True)
+        (path / WHOLE).rename(made)  # at once: half of it, with its `done.json`, would be taken for a trained student
+        shutil.rmtree(made, ignore_errors=True)
+    else:
+        _remove(path)
     return manifest
 
 
-def _key_of(path: Path) -> str | None:
-    """Return the key of the student that is made in a folder, None where it has none: then it was being deleted."""
-    stored = recall_json(path / _KEY)
-    return stored.get("key") if isinstance(stored, dict) else stored
+def _remove(path: Path) -> None:
+    """Delete the folder of an unfinished student, its key first: after a kill amid this, nothing that is left is gone on with."""
+    (path / _KEY).unlink(missing_ok=True)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _others(path: Path, manifest: dict[str, Any]) -> set[str]:

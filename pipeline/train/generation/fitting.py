@@ -46,7 +46,7 @@ def fit(module: LabelWriter, data: LabelData, settings: FitSettings, run: Traini
     last, best = run.checkpoints / "last.ckpt", run.checkpoints / "best.ckpt"
     with _quiet():
         trainer = _trainer(data, settings, run, has_validation)
-        if not (run.checkpoints / _FITTED).exists() and not _has_stopped(last):
+        if not is_fitted(run.checkpoints):
             if last.exists():
                 _log.info("going on from the last whole epoch")
             trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None)
@@ -57,6 +57,11 @@ def fit(module: LabelWriter, data: LabelData, settings: FitSettings, run: Traini
     checkpoint = _read(chosen)
     module.load_state_dict(checkpoint["state_dict"])
     return {"epoch": checkpoint["epoch"] + 1, "steps": checkpoint["global_step"], "val_loss": _best_loss(checkpoint)}
+
+
+def is_fitted(checkpoints: Path) -> bool:
+    """Tell whether a killed run had nothing left to fit: it was through, or had stopped early."""
+    return (checkpoints / _FITTED).exists() or _has_stopped(checkpoints / "last.ckpt")
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.core import contracts, trained
+from pipeline.core import contracts
 from pipeline.core.errors import InputError, MissingExtra, ModelError
 from pipeline.core.files import read_json, write_json
 from pipeline.core.student import TrainingRun
@@ -36,8 +36,10 @@ class Writer(contracts.Student):
     def check(self) -> None:
         """Raise MissingExtra where a package is not there, ModelError where the model has no tokenizer that fits."""
         self.check_installed()
-        trained.check_apart(self._folder / self._options.model, self._folder, "train.parameters.model")
         self._base().tokenizer()
+
+    def models(self) -> dict[str, Path]:
+        return {"train.parameters.model": self._folder / self._options.model}
 
     def check_installed(self) -> None:
         """Raise MissingExtra where a package is not there."""
@@ -83,6 +85,11 @@ class Writer(contracts.Student):
             options.epochs, options.patience, options.accumulate, options.precision, options.trainer
         )
         return fitting.fit(module, data, settings, run) | {"cut": data.cuts}
+
+    def is_fitted(self, checkpoints: Path) -> bool:
+        from pipeline.train.generation import fitting
+
+        return fitting.is_fitted(checkpoints)
 
     def save(self, folder: Path) -> None:
         self._base().save(self._model, self._tokenizer, folder / _MODEL)

@@ -70,13 +70,14 @@ class Student(contracts.Student):
         name = embedder_of(options.embedder).plugin if options.embedder is not None else ""
         return () if not name or name in plugins.names("embedders") else (name,)
 
+    def models(self) -> dict[str, Path]:
+        return self._vectors.models if self._vectors else {}
+
     def check(self) -> None:
         try:
             import sklearn.linear_model  # noqa: F401
         except ImportError as error:
             raise MissingExtra("the student linear", "train") from error
-        if self._vectors is not None:
-            self._vectors.check()
         self.pretrained()
 
     def pretrained(self) -> dict[str, Any]:
