@@ -64,6 +64,10 @@ BROKEN: dict[str, tuple[dict[str, Any], str, int]] = {
 }  # fmt: skip
 
 
+# Of two things that are missing doctor and run may name different ones: what else such a job needs must be there.
+NEEDS = {"an embedder's package": "graspologic_native", "a model for vectors": "torch"}
+
+
 @pytest.fixture
 def broken(make_job: JobMaker, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Write a job of which something is missing, beside what is there."""
@@ -91,6 +95,8 @@ def broken(make_job: JobMaker, tmp_path: Path, server: Server, monkeypatch: pyte
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_doctor_fails_where_run_fails(broken: Callable[..., Path], name: str, tmp_path: Path) -> None:
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     sections, part, code = BROKEN[name]
     path = broken(sections)
     before = sorted(tmp_path.rglob("*"))
