@@ -20,7 +20,7 @@ from typing import Literal
 
 from pipeline.clean.cleaner.normal import fold_loose, has_hangul, is_alphabetic
 from pipeline.core.text import kiwi
-from pipeline.core.text.content_words import beginnings, has_beginning, is_searchable
+from pipeline.core.text.content_words import Beginnings, beginnings
 from pipeline.core.text.folding import fold_space
 from pipeline.core.text.korean import strip_particles
 from pipeline.core.text.scripts import main_script, script_share
@@ -43,6 +43,7 @@ class ArticleIndex:
         self._korean_root = kiwi.root if korean == "kiwi" else strip_particles
         self.text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
         self._cached_windows: dict[tuple[str, int], set[tuple[str, ...]]] = {}
+        self._begun = Beginnings(self.text)
         self._language = (language or "en").casefold()[:2]
 
     def has(self, phrase: str) -> bool:
@@ -113,7 +114,7 @@ class ArticleIndex:
 
     def shares(self, text: str) -> bool:
         """Tell whether a content word of the text begins like one of the article's."""
-        return any(map(self._has_beginning, beginnings(text)))
+        return any(beginning in self._begun for beginning in beginnings(text))
 
     @cached_property
     def predicates(self) -> frozenset[str]:
@@ -130,15 +131,6 @@ class ArticleIndex:
     def writes(self, script: str | None) -> bool:
         """Tell whether more than names of the article are in a script: most letters of its beginning do not tell of the rest."""
         return script is not None and script_share(self.text, script) > _MORE_THAN_NAMES
-
-    def _has_beginning(self, beginning: str) -> bool:
-        if "_beginnings" not in self.__dict__ and is_searchable(beginning, self.text):
-            return has_beginning(self.text, self._folded, beginning)
-        return beginning in self._beginnings
-
-    @cached_property
-    def _beginnings(self) -> set[str]:
-        return beginnings(self.text)
 
     @cached_property
     def _loose(self) -> str:

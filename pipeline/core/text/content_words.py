@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cached_property
 from pathlib import Path
 
 _SCRIPTS = "가-힣", "一-鿿㐀-䶿", "ァ-ヺー", "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff", "\u0590-\u08ff"
@@ -14,6 +15,9 @@ _WORD = re.compile(
 # Words of four letters or more, of two Hangul, in a dozen languages, that say nothing of an article: sharing one is no evidence.
 _FUNCTION_WORDS = frozenset(Path(__file__).with_name("function_words.txt").read_text("utf-8").split())
 _MARKS = re.compile("[\u0300-\u036f]")
+_LETTER = re.compile(rf"(?![{''.join(_SCRIPTS)}ぁ-ゖ])[^\W\d_]")  # of a script with spaces
+# What folding may make a letter of ASCII: neither that nor Hangul, kana, Han and the marks of their texts.
+_FOLDED = re.compile("[^\x00-\x7f가-힣ぁ-ヿ一-鿿、-】‐-‧«»·]")
 
 
 def beginnings(text: str) -> set[str]:
@@ -22,8 +26,7 @@ def beginnings(text: str) -> set[str]:
     Words that say nothing of an article (with, dans, 그리고) and shorter ones are left out.
     """
     begun: set[str] = set()
-    for match in _WORD.finditer(text):
-        word = match[0]
+    for word in {*_WORD.findall(text)}:
         if "\u4e00" <= word[0] <= "\u9fff" or "\u3400" <= word[0] <= "\u4dbf":
             begun.update(word[at : at + 2] for at in range(len(word) - 1))
         elif "가" <= word[0] <= "힣":
@@ -36,26 +39,46 @@ def beginnings(text: str) -> set[str]:
     return begun
 
 
-def is_searchable(beginning: str, text: str) -> bool:
-    """Tell whether `has_beginning` can look for it: of Hangul or Han, or of Latin in a text of ASCII, which no folding changes."""
-    return (
-        "\u3400" <= beginning[0] <= "\u9fff" or "가" <= beginning[0] <= "힣" or (text.isascii() and beginning.isascii())
-    )
+class Beginnings:
+    """Whether a text is begun so by one of its words, as `beginnings` has it: a search takes less time than to make all of them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __contains__(self, beginning: str) -> bool:
+        if "\u3400" <= beginning[0] <= "\u9fff":
+            return beginning in self._text
+        if "가" <= beginning[0] <= "힣":
+            return _has_beginning(self._text, beginning)
+        if not beginning.isascii():
+            return beginning in self._all
+        plain, folded, of_others = self._plain
+        return _has_beginning(plain if beginning.isupper() else folded, beginning) or beginning in of_others
+
+    @cached_property
+    def _all(self) -> set[str]:
+        return beginnings(self._text)
+
+    @cached_property
+    def _plain(self) -> tuple[str, str, set[str]]:
+        """Return the words whose ASCII no folding adds to, the same without case, and the beginnings of all others."""
+        if self._text.isascii() or not _FOLDED.search(self._text):
+            return self._text, self._text.casefold(), set()
+        words = self._text.split()
+        others = [word for word in words if not word.isascii() and _FOLDED.search(word)]
+        plain = " ".join(word for word in words if word.isascii() or not _FOLDED.search(word))
+        return plain, plain.casefold(), beginnings(" ".join(others))
 
 
-def has_beginning(text: str, folded: str, beginning: str) -> bool:
-    """Tell whether `beginnings(text)` has this; `folded` is the text's casefold. A search takes less time than to make all."""
-    if "\u3400" <= beginning[0] <= "\u9fff":
-        return beginning in text
+def _has_beginning(text: str, beginning: str) -> bool:
     is_hangul = "가" <= beginning[0] <= "힣"
-    within = text if is_hangul or beginning.isupper() else folded
-    at = within.find(beginning)
+    at = text.find(beginning)
     while at >= 0:
-        before = within[at - 1 : at] if at else ""
-        goes_on = "가" <= before <= "힣" if is_hangul else before.isalpha()
-        if not goes_on and (match := _WORD.match(within, at)) and beginning in beginnings(match[0]):
+        before = text[at - 1 : at] if at else ""
+        goes_on = "가" <= before <= "힣" if is_hangul else _LETTER.match(before)
+        if not goes_on and (match := _WORD.match(text, at)) and beginning in beginnings(match[0]):
             return True
-        at = within.find(beginning, at + 1)
+        at = text.find(beginning, at + 1)
     return False
 
 
