@@ -92,7 +92,7 @@ def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Bl
         return finals[-1:]
     if not answers or _is_list(preface.text):
         return [preface]
-    if article and _has_any(preface, article) and not any(_has_any(block, article) for block in answers):
+    if article and any(map(str.isalnum, preface.text)) and _has_any(preface, article) and not any(_has_any(block, article) for block in answers):
         return [preface]
     strong = [block for block in answers if any(labels.is_head(word, strong=True) for word in block.name.split())]
     answers = strong or answers  # Topic: A. Keywords: B, C
@@ -186,6 +186,8 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
         return text
     edges = _BLANK_LINE if "\n\n" in text else _LINE_END if ";" in text else _BEFORE_HEAD
     paragraphs = [part.strip("\n") for part in edges.split(text) if any(map(str.isalnum, part))]
+    if len(paragraphs) < 2:
+        return text
     lists = [part for part in paragraphs if len(_parts(part)) > 1 and article.shares(part)]
     kept = [
         part
@@ -204,7 +206,7 @@ def _behind_head(text: str, article: ArticleIndex | None) -> str:
     if article and prose and _leads_to_answer(prose[0]) and article.has(_first_item(text[prose.end() :])):
         return text[prose.end() :]  # Let me think .. So the final answer is: A; B
     match = _FOREIGN_HEAD.match(text)
-    if article is None or match is None or labels.split_blocks(text)[1:] or markers.split_numbered(text):
+    if article is None or match is None or labels.has_label(text) or markers.split_numbered(text):
         return text
     rest = text[match.end() :]
     is_line = "\n" in match[0].lstrip()

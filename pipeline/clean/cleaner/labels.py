@@ -49,6 +49,11 @@ def split_blocks(text: str, article: ArticleIndex | None = None) -> list[Block]:
     return [Block(kind, name, text[begin:end]) for (_, begin, kind, name), end in zip(cuts, ends, strict=True)]
 
 
+def has_label(text: str) -> bool:
+    """Tell whether any words of the text are a label."""
+    return next(_find_labels(text), None) is not None
+
+
 def _item(text: str, cut: tuple[int, int, str, str]) -> str:
     """Return the label with what follows it up to the next break."""
     start, begin, _, _ = cut

@@ -56,7 +56,8 @@ def announces(text: str) -> bool:
 
 def after_correction(text: str) -> str:
     """Return what stands behind a remark that takes back the list before it (`Wait, .. Here is the corrected list:`)."""
-    if not any(word in text.casefold() for word in words.CORRECTIONS):
+    folded = text.casefold() if "\n" in text else ""
+    if not any(word in folded for word in words.CORRECTIONS):
         return text
     position = 0
     for line in text.split("\n"):

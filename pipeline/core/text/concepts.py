@@ -22,7 +22,9 @@ def spellings(phrase: str) -> frozenset[str]:
     """
     text = _HYPHEN.sub(" ", fold_form(phrase))
     loose = "".join(text.casefold().split())
-    singular = (word if _ALIKE.fullmatch(word) else _PLURAL.sub(_singular, word) for word in text.split())
+    singular = text.split()
+    if "s" in text:
+        singular = [word if _ALIKE.fullmatch(word) else _PLURAL.sub(_singular, word) for word in singular]
     return frozenset((loose, f"#{''.join(singular)}"))
 
 

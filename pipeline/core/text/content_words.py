@@ -52,22 +52,28 @@ class Beginnings:
             return _has_beginning(self._text, beginning)
         if not beginning.isascii():
             return beginning in self._all
-        plain, folded, of_others = self._plain
-        return _has_beginning(plain if beginning.isupper() else folded, beginning) or beginning in of_others
+        if len(self._folded) != len(self._text):  # a letter became two
+            return beginning in self._all
+        return beginning in self._odd or _has_beginning(self._text if beginning.isupper() else self._folded, beginning)
 
     @cached_property
     def _all(self) -> set[str]:
         return beginnings(self._text)
 
     @cached_property
-    def _plain(self) -> tuple[str, str, set[str]]:
-        """Return the words whose ASCII no folding adds to, the same without case, and the beginnings of all others."""
-        if self._text.isascii() or not _FOLDED.search(self._text):
-            return self._text, self._text.casefold(), set()
-        words = self._text.split()
-        others = [word for word in words if not word.isascii() and _FOLDED.search(word)]
-        plain = " ".join(word for word in words if word.isascii() or not _FOLDED.search(word))
-        return plain, plain.casefold(), beginnings(" ".join(others))
+    def _folded(self) -> str:
+        return self._text.casefold()
+
+    @cached_property
+    def _odd(self) -> set[str]:
+        """Return the beginnings of the words with letters that folding may change, which no search finds."""
+        words, end = list[str](), 0
+        for match in () if self._text.isascii() else _FOLDED.finditer(self._text):
+            if match.start() >= end:
+                begin = max(self._text.rfind(" ", end, match.start()) + 1, end)
+                end = self._text.find(" ", match.start()) % (len(self._text) + 1)
+                words.append(self._text[begin:end])
+        return beginnings(" ".join(words))
 
 
 def _has_beginning(text: str, beginning: str) -> bool:

@@ -81,7 +81,9 @@ def _read(text: str, start: int) -> ParsedLiteral:
     stack, position = [root], start + 1
     while stack and position < len(text):
         character = text[position]
-        if character in "[{(" and len(stack) < _DEPTH:
+        if character in " ,\n":
+            pass
+        elif character in "[{(" and len(stack) < _DEPTH:
             group = Collection(character)
             stack[-1].items.append(group)
             stack.append(group)

@@ -13,7 +13,9 @@ _SAMPLE = 200  # characters that decide the script
 
 def main_script(text: str) -> str | None:
     """Return the script of most letters at the beginning of the text; kana anywhere make Han Japanese."""
-    counts = Counter(match.lastgroup for match in _SCRIPT.finditer(text[:_SAMPLE]))
+    if (sample := text[:_SAMPLE]).isascii():
+        return "latin" if any(map(str.isalpha, sample)) else None
+    counts = Counter(match.lastgroup for match in _SCRIPT.finditer(sample))
     if counts["kana"]:
         counts["kana"] += counts.pop("han", 0)
     return max(counts, key=lambda script: counts[script]) if any(counts.values()) else None
