@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from pipeline.clean.cleaner import labels, markers, sentences
+from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.json_answers import chosen_literal, literal_items
 from pipeline.clean.cleaner.labels import Block
 from pipeline.clean.cleaner.lines import (
@@ -18,7 +19,7 @@ from pipeline.clean.cleaner.lines import (
 )
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.refine import COPULA, has_subject
+from pipeline.clean.cleaner.refine import COPULA, PLAIN, has_subject
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
@@ -29,6 +30,11 @@ _NUMBERED_KEY = re.compile(
     r"(?:^|(?<=[;,，；\n]))[\s\-*#]{0,9}[\"']?([^\W\d]{1,15})[ _-]?(\d{1,2})[\"']?\s*[=:：]\s*(?=\S)"
 )
 _WRAPPED = re.compile(r"(?<![^\s;])([^\s;][^;\n]{0,60}?)[ \t]*\n[ \t]*([^\s;][^;\n]{0,60}?)(?=[ \t]*(?:[;\n]|$))")
+# Phrases of letters and digits between semicolons: most replies. What in them may be more than phrases.
+_PLAIN_LIST = re.compile(rf"{PLAIN}(?:; ?{PLAIN})+;?")
+_TELLING = re.compile(
+    "|".join((*words.KO_STRONG_HEADS, *words.JA_HEADS, "[핵중]심|입니다|[이예]에?요|です|である|째 |[위번位] "))
+)
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile("\n")
 _BEFORE_HEAD = re.compile(r"\n(?=[^\W\d]{1,20}[:：] ?\S)")  # Sentiment: negative
@@ -47,6 +53,8 @@ class CandidateList:
 
 def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     """Return the candidates of an answer, whichever way it is written."""
+    if _PLAIN_LIST.fullmatch(text) and not _may_tell(text):
+        return CandidateList(text.split(";"))
     literal, rest = chosen_literal(text)
     if literal is not None and (items := literal_items(literal, article)) is not None:
         more = [literal_items(other, article) or [] for other in rest]
@@ -78,6 +86,13 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     return result
 
 
+def _may_tell(text: str) -> bool:
+    """Tell whether words of a plain list may announce, conclude, count or weigh it, so that all rules must see it."""
+    tokens = text.casefold().replace(";", " ").split()
+    is_told = any(labels.is_label_word(word) or word in words.COPULAS for word in (tokens[0], tokens[-1]))
+    return is_told or text.rstrip(" ;")[-1].isdigit() or _TELLING.search(text) is not None
+
+
 def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Block]:
     """Return the blocks that make up one answer: the first, unless a later one is called final."""
     preface, *labelled = blocks
@@ -92,7 +107,12 @@ def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Bl
         return finals[-1:]
     if not answers or _is_list(preface.text):
         return [preface]
-    if article and any(map(str.isalnum, preface.text)) and _has_any(preface, article) and not any(_has_any(block, article) for block in answers):
+    if (
+        article
+        and any(map(str.isalnum, preface.text))
+        and _has_any(preface, article)
+        and not any(_has_any(block, article) for block in answers)
+    ):
         return [preface]
     strong = [block for block in answers if any(labels.is_head(word, strong=True) for word in block.name.split())]
     answers = strong or answers  # Topic: A. Keywords: B, C
@@ -203,8 +223,9 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
 def _behind_head(text: str, article: ArticleIndex | None) -> str:
     """Return the list behind a heading in any language: words that are none of the article's before a colon, its words behind."""
     prose = _PROSE_HEAD.match(text)
-    if article and prose and _leads_to_answer(prose[0]) and article.has(_first_item(text[prose.end() :])):
-        return text[prose.end() :]  # Let me think .. So the final answer is: A; B
+    if article and prose and not markers.has_bullet(rest := text[prose.end() :]):
+        if _leads_to_answer(prose[0]) and article.has(_first_item(rest)):
+            return rest  # Let me think .. So the final answer is: A; B
     match = _FOREIGN_HEAD.match(text)
     if article is None or match is None or labels.has_label(text) or markers.split_numbered(text):
         return text
@@ -230,7 +251,7 @@ def _numbered_keys(text: str, article: ArticleIndex | None) -> list[str]:
 
     Where values are lists themselves they are answers one after the other, or steps: the first that has something of the article.
     """
-    keys = list(_NUMBERED_KEY.finditer(text))
+    keys = list(_NUMBERED_KEY.finditer(text)) if _NUMBERED_KEY.match(text.lstrip()) else []
     if len(keys) < 2 or text[: keys[0].start()].strip():
         return []
     if len({key[1].casefold() for key in keys}) > 1 or any(

@@ -37,7 +37,7 @@ _BYTE_BREAK = re.compile(r"<0x0[AD]>")
 _CITATION = re.compile(words.CITATIONS)
 _ESCAPES = re.compile(r"(?:\\\\?u[0-9a-fA-F]{4}){2}")
 _DOUBLE_BRACE = re.compile(r"\s*(\{)\{(?=\s*[\"'])")
-_PLAIN_TOKEN = re.compile(r"\Aassistant|example|exemple|예시|예제|例", re.IGNORECASE)
+_PLAIN_TOKENS = "example", "exemple", "예시", "예제", "例"
 _PROMPT_TOKEN = re.compile(r"\[INST|<<SYS|user|system|instruction|human|input|\[SYS|assistant/", re.IGNORECASE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]*[ \t]*$|```(?:json|python|text|plaintext|markdown|md|csv|yaml|xml)?",
                     re.MULTILINE)  # fmt: skip
@@ -53,6 +53,7 @@ _LATEX_ITEM = re.compile(r"\\item\b[ \t]*")
 _LATEX_MATH = re.compile(r"(?<!\w)\$([A-Za-z][^$\n]{0,30})\$(?!\w)")
 _LATEX_INNER = re.compile(r"\$?\\(?:boxed|text(?:bf|it|rm)?|emph)\{([^{}]{0,2000})\}\$?")
 _RULE = re.compile(r"^[ \t]*(?:[-=*_]\s?){3,80}$", re.MULTILINE)
+_MARKS = frozenset("<[{◁")
 _CLOSING = {"ul", "ol", "table", "dl", "html", "body", "root"}
 _DEPTH = 4  # elements within elements
 
@@ -86,7 +87,7 @@ def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope
 
 def has_envelope(phrase: str) -> bool:
     """Tell whether a phrase still holds a token or tag: it is a piece of an envelope that was written in entities."""
-    return any(mark in phrase for mark in "<[{◁") and open_envelope(phrase, None, []).answer != phrase
+    return not _MARKS.isdisjoint(phrase) and open_envelope(phrase, None, []).answer != phrase
 
 
 def _step(name: str, before: str, after: str, repairs: list[str]) -> str:
@@ -153,7 +154,9 @@ def _without_tokens(text: str) -> str:
 
 def _first_turn(text: str) -> str:
     """Return the first turn that is not the prompt's: `[INST] .. [/INST] A; B </s> ..` -> `A; B`."""
-    if not any(mark in text for mark in "<[{#") and not _PLAIN_TOKEN.search(text):
+    folded = text.casefold()
+    has_plain = folded.startswith("assistant") or any(token in folded for token in _PLAIN_TOKENS)
+    if not has_plain and not any(mark in text for mark in "<[{#"):
         return text
     start, opener, prompt = 0, "", ""
     for match in _TOKEN.finditer(text):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.markers import BULLETS
@@ -44,14 +45,14 @@ def split_blocks(text: str, article: ArticleIndex | None = None) -> list[Block]:
     What the article has with its colon ("Title: subtitle" of a book) is no label.
     """
     cuts = [(0, 0, "preface", "")]
-    cuts += (cut for cut in _find_labels(text) if not (article and article.has_exactly(_item(text, cut))))
+    cuts += (cut for cut in _labels_of(text) if not (article and article.has_exactly(_item(text, cut))))
     ends = [start for start, _, _, _ in cuts[1:]] + [len(text)]
     return [Block(kind, name, text[begin:end]) for (_, begin, kind, name), end in zip(cuts, ends, strict=True)]
 
 
 def has_label(text: str) -> bool:
     """Tell whether any words of the text are a label."""
-    return next(_find_labels(text), None) is not None
+    return bool(_labels_of(text))
 
 
 def _item(text: str, cut: tuple[int, int, str, str]) -> str:
@@ -59,6 +60,11 @@ def _item(text: str, cut: tuple[int, int, str, str]) -> str:
     start, begin, _, _ = cut
     stop = _BREAK.search(text, begin, begin + SEGMENT_CHARS)
     return text[start : stop.start() if stop else begin + SEGMENT_CHARS].strip() if begin > start else ""
+
+
+@lru_cache(maxsize=16)  # several steps look for the labels of one text
+def _labels_of(text: str) -> tuple[tuple[int, int, str, str], ...]:
+    return tuple(_find_labels(text))
 
 
 def _find_labels(text: str) -> Iterator[tuple[int, int, str, str]]:
@@ -174,7 +180,7 @@ def bare(word: str) -> str:
 
 def is_head(word: str, *, strong: bool) -> bool:
     """Tell whether a word names key phrases; a weak one (topic, result) does so only at the beginning of a line."""
-    is_japanese = any(head in word for head in words.JA_HEADS)
+    is_japanese = not word.isascii() and any(head in word for head in words.JA_HEADS)
     if is_japanese or word in words.STRONG_HEADS or word.startswith(words.KO_STRONG_HEADS):
         return True
     return not strong and (word in words.WEAK_HEADS or word.startswith(words.KO_WEAK_HEADS))

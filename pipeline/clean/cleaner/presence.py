@@ -223,8 +223,10 @@ def _word_starts(text: str, prefix: str) -> Iterator[int]:
 
 
 def _find_words(text: str, phrase: str) -> int:
-    places = (at for at in _occurrences(text, phrase) if _at_borders(text, at, at + len(phrase)))
-    return next(places, -1)
+    at = text.find(phrase) if phrase else -1
+    while at >= 0 and not _at_borders(text, at, at + len(phrase)):
+        at = text.find(phrase, at + len(phrase))
+    return at
 
 
 def _at_borders(text: str, start: int, end: int) -> bool:

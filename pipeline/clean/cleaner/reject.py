@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pipeline.clean.cleaner import vocabulary as words
 from pipeline.clean.cleaner.normal import has_hangul
@@ -68,6 +69,7 @@ def is_byline(text: str) -> bool:
     return len(name) == 3 and name[0] in words.KO_SURNAMES and name[-1] not in "부국팀"
 
 
+@lru_cache(maxsize=64)  # several steps ask it of the phrases of one reply
 def is_clause(text: str) -> bool:
     """Tell whether the text is a sentence or a clause: it has a finite verb where a name would have none, or is too long."""
     tokens = text.split()

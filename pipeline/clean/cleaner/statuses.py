@@ -34,7 +34,8 @@ def status_of_opening(answer: str, article: ArticleIndex | None) -> Literal["ref
         return _status_of_literal(answer)
     head = _head(answer)
     refuses = (head.startswith(words.REFUSALS) and not _is_bare_list(answer)) or _refuses_within(answer)
-    asks = _asks_for_article(head.removeprefix(next((word for word in words.REFUSALS if head.startswith(word)), "")))
+    regret = next(filter(head.startswith, words.REFUSALS), "") if head.startswith(words.REFUSALS) else ""
+    asks = _asks_for_article(head.removeprefix(regret))
     if not refuses and (
         is_no_answer(answer.strip()[:_HEAD_CHARS], article) or _denies_phrases(head.strip(" .!\"'()[]<>-*:。"))
     ):

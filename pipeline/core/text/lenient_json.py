@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 
 _START = re.compile(r"""(?:^|(?<=[\s:：=(]))[\[{](?=\s{0,99}(?:["'“”„‘’「\[{(\]}]|\d+\s*:))""")
@@ -75,6 +76,7 @@ def _text(value: Value) -> str:
     return value if isinstance(value, str) else value.text if isinstance(value, Bare) else ""
 
 
+@lru_cache(maxsize=16)  # several steps read the literal of one reply; none changes it
 def _read(text: str, start: int) -> ParsedLiteral:
     """Read with a stack of open groups. A string without an end is dropped: what it would have been is unknown."""
     root = Collection(text[start])
