@@ -223,9 +223,15 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
 def _behind_head(text: str, article: ArticleIndex | None) -> str:
     """Return the list behind a heading in any language: words that are none of the article's before a colon, its words behind."""
     prose = _PROSE_HEAD.match(text)
-    if article and prose and not markers.has_bullet(rest := text[prose.end() :]):
-        if _leads_to_answer(prose[0]) and article.has(_first_item(rest)):
-            return rest  # Let me think .. So the final answer is: A; B
+    rest = text[prose.end() :] if prose else ""
+    if (
+        article
+        and prose
+        and not markers.has_bullet(rest)
+        and _leads_to_answer(prose[0])
+        and article.has(_first_item(rest))
+    ):
+        return rest  # Let me think .. So the final answer is: A; B
     match = _FOREIGN_HEAD.match(text)
     if article is None or match is None or labels.has_label(text) or markers.split_numbered(text):
         return text
