@@ -206,7 +206,7 @@ def _evident_paragraphs(text: str, article: ArticleIndex | None) -> str:
         return text
     edges = _BLANK_LINE if "\n\n" in text else _LINE_END if ";" in text else _BEFORE_HEAD
     paragraphs = [part.strip("\n") for part in edges.split(text) if any(map(str.isalnum, part))]
-    if len(paragraphs) < 2:
+    if len(paragraphs) < 2 and not ends_sentence_inside(text):
         return text
     lists = [part for part in paragraphs if len(_parts(part)) > 1 and article.shares(part)]
     kept = [
