@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.versions import leaks
+from pipeline.publish import facts
+from pipeline.versions import leaks, redaction
+from pipeline.versions.leaks import urls
 from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijk"
@@ -27,13 +30,24 @@ CREDENTIALS = {
     "https://example.com/login?user=admin&password=letmein": "https://example.com/login?user=admin&password=[secret]",
     "https://zoom.example/j/123?pwd=QWx3": "https://zoom.example/j/123?pwd=[secret]",
     f"https://b.example/k?X-Amz-Credential=AKIAIOSFODNN7ABCDEFG%2F2026&X-Amz-Signature={HEX}": "https://b.example/k?X-Amz-Credential=[secret]&X-Amz-Signature=[secret]",
-    "https://user:hunter2@example.com/a": "https://[secret]@example.com/a",
-    "ftp://kim:p%40ss@ftp.example.com/f": "ftp://[secret]@ftp.example.com/f",
-    f"https://ghp_{HEX[:36]}@github.com/a/b": "https://[secret]@github.com/a/b",
-    "https://hooks.slack.com/services/T01234567/B01234567/abcdefghijklmnop12345678": "https://[secret]",
+    "https://user:hunter2@example.com/a": "https://secret@example.com/a",
+    "ftp://kim:p%40ss@ftp.example.com/f": "ftp://secret@ftp.example.com/f",
+    f"https://ghp_{HEX[:36]}@github.com/a/b": "https://secret@github.com/a/b",
+    "https://hooks.slack.com/services/T01234567/B01234567/abcdefghijklmnop12345678": "https://secret",
     "https://api.telegram.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz1234567/getMe": "https://api.telegram.org/[secret]/getMe",
     "https://example.com/r?next=https%3A%2F%2Fother.example%2F%3Ftoken%3Dabc123def456": "https://example.com/r?next=[secret]",
     f"https://example.com/?q=sk_live_{HEX[:24]}": "https://example.com/?q=[secret]",
+    "  https://user:hunter2@example.com/a": "  https://secret@example.com/a",
+    "//user:hunter2@example.com/a": "//secret@example.com/a",
+    "https://example.com/?next=%2Freset%3Ftoken%3Dabcdef123456": "https://example.com/?next=[secret]",
+    "https://example.com/?next=b.com%2Freset%3Fx%3D1%26reset_token%3Dabcdef12": "https://example.com/?next=[secret]",
+    "https://example.com/?u=https%3A%2F%2Fb.com%3Fv%3Dhttps%253A%252F%252Fc.com%253Ftoken%253Dabcdef123456": "https://example.com/?u=[secret]",
+    "https://example.com/?user=kim&pass=hunter22": "https://example.com/?user=kim&pass=[secret]",
+    "https://example.com/?new_password=hunter22": "https://example.com/?new_password=[secret]",
+    "https://example.com/?client_secret=abcd1234efgh": "https://example.com/?client_secret=[secret]",
+    f"https://a.example/b?se=2026-12-01&sp=r&sig={HEX[:43]}%3D": "https://a.example/b?se=2026-12-01&sp=r&sig=[secret]",
+    f"https://example.com/?share_token={JWT}": "https://example.com/?share_token=[secret]",
+    "https://example.com/?q=-----BEGIN%20PRIVATE%20KEY-----": "https://example.com/?q=[secret]",
 }
 PERSONS = {
     "mailto:kim@naver.com?subject=a": "mailto:[email]?subject=a",
@@ -45,6 +59,10 @@ PERSONS = {
     "https://example.com/c?userPhone=010-1234-5678": "https://example.com/c?userPhone=[phone]",
     "https://example.com/c?tel=%2B82%2010-1234-5678": "https://example.com/c?tel=[phone]",
     "tel:+82-10-1234-5678": "tel:[phone]",
+    "https://example.com/?phone=+821012345678": "https://example.com/?phone=[phone]",
+    "https://example.com/?tel=+82-10-1234-5678&x=1": "https://example.com/?tel=[phone]&x=1",
+    "https://example.com/?tel=+82+10+1234+5678": "https://example.com/?tel=[phone]",
+    "https://example.com/?next=%2Fa%3Femail%3Dkim%40naver.com": "https://example.com/?next=[email]",
     "https://example.com/?rrn=900101-1234568": "https://example.com/?rrn=[resident_number]",
 }
 INNOCENT = [
@@ -60,6 +78,15 @@ INNOCENT = [
     "https://example.com/a?next=https://medium.com/@kim", "https://example.com/2026/ABCDEFGHIJKLMNOPQRSTUVWXYZ/",
     "https://example.com/3f2b8c1e9d7a4b6c8e0f1a2b3c4d5e6f/a.jpg", "https://example.com:8080/@user/a", "https://example.com/?auth=kakao2024",
     "https://example.com/sk-hynix-posts-record-profit-on-ai-demand-2026", "https://example.com/?contact=us", "",
+    # public by design: what shares or gives away an article, says where one came from, checks an image, names a coin
+    "https://example.com/?guccounter=1&guce_referrer=aHR0cHM6Ly93d3c&guce_referrer_sig=AQAAALx9mB3cVd0Q1kZ2AQAAALx9mB3cVd0Q1kZ2",
+    f"https://example.com/?share_token={UUID}", "https://example.com/url?url=https://b.com/a.html&sig2=Ab1Cd2Ef3Gh4Ij5Kl6",
+    "https://example.com/?ptoken=01HABCDEF0123456789", "https://example.com/?article_token=abcd1234efgh", "https://example.com/?_token=abc123def456",
+    "https://example.com/?gift_token=eyJhbGciOiJIUzI1NiJ9eyJhbGciOiJIUzI1NiJ9", f"https://example.com/a.jpg?w=600&sig={HEX}",
+    "https://example.com/?next=%2Fa%3Fshare_token%3DeyJhbGciOiJIUzI1NiJ9eyJhbGciOiJIUzI1NiJ9", f"https://example.com/a.jpg?auth={HEX}",
+    "https://example.com/?token=0x06012c8cf97bead5deae237070f9587f8e7a266d", "https://example.com/?token=season2026pass",
+    "https://example.com/?pass=season2026pass", "https://example.com/?ticket_pass=2026worldcup", "https://example.com/?cpwd=korea",
+    "https://example.com/?pwd=list", "https://example.com/?password=strength", "https://example.com/?cpwd=a1b2c3d4",
 ]  # fmt: skip
 
 
@@ -91,6 +118,25 @@ def test_data_of_persons(url: str) -> None:
 def test_innocent(url: str) -> None:
     assert counted(url) == (0, 0)
     assert leaks.redacted_url(url, leaks.KINDS) == url
+
+
+def test_all_that_an_encoded_address_holds_counts_and_any_kind_of_it_can_be_redacted() -> None:
+    for inner in ("email%3Dkim%40b.com%26token%3Dabcdef123456", "token%3Dabcdef123456%26email%3Dkim%40b.com"):
+        url, at = f"https://example.com/?u=https%3A%2F%2Fb.com%2F%3F{inner}&v=1", "https://example.com/?u="
+        assert counted(url) == (1, 1)
+        for kinds in (["credentials"], ["email", "credentials"], leaks.KINDS):
+            assert leaks.redacted_url(url, kinds) == f"{at}[secret]&v=1"
+        assert leaks.redacted_url(url, ["email"]) == f"{at}[email]&v=1"
+    beside = f"https://example.com/kim%40b.com,ghp_{HEX[:36]}/"
+    assert leaks.redacted_url(beside, ["credentials"]) == "https://example.com/kim%40b.com,[secret]/"
+    mixed = "https://example.com/a;token=abc123def456;email=kim%40b.com"
+    assert leaks.redacted_url(mixed, ["credentials"]) == mixed.replace("abc123def456", "[secret]")
+
+
+@pytest.mark.parametrize("url", [*CREDENTIALS, *PERSONS])
+def test_what_is_redacted_is_still_an_address(url: str) -> None:
+    before, after = urlsplit(url.strip()), urlsplit(leaks.redacted_url(url, leaks.KINDS).strip())
+    assert after.scheme == before.scheme and after.hostname in (before.hostname, "secret")
 
 
 def test_no_address_takes_long() -> None:
@@ -144,3 +190,31 @@ def test_an_address_that_is_out_already_stops_no_later_version(
     result = command("run", path)
     assert result.returncode == 4
     assert "no_credentials: 2 rows, 1 of them published already (a2, a13)" in result.stderr
+
+
+def test_an_id_that_is_the_address_is_not_redacted_and_stops(make_job: JobMaker) -> None:
+    path = make_job(
+        articles(LEAKS),
+        sources=[{"type": "files", "path": "articles.jsonl", "columns": {"text": "body", "id": "url"}}],
+        publish={"redact": ["credentials", "email"]},
+    )
+    result = command("run", path)
+    assert result.returncode == 4 and "abc123def456" not in result.stderr
+    assert "no_credentials: 1 rows (https://example.com/2?token=[secret]); an id that leaks" in result.stderr
+    assert "give another one (columns.id)" in result.stderr
+
+
+def test_with_redact_a_version_of_former_rules_is_looked_at_again(
+    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain run tells that a published row would be redacted now, where nothing else is new."""
+    path = make_job(articles({4: LEAKS[4]}), publish={"redact": ["email"]})
+    with monkeypatch.context() as former:
+        former.setattr(urls, "find", lambda *_: [])
+        former.setattr(redaction, "RULES", 0)
+        former.setattr(facts, "code", lambda: "former")
+        version = run(path).versions / "1.0.0"
+    assert url_of(version, "a4") == LEAKS[4]
+    held = command("run", path)
+    assert held.returncode == 0 and "1 rows edited" in held.stdout + held.stderr
+    assert url_of(run(path, first="publish").versions / "2.0.0", "a4") == "https://example.com/4?mail=[email]"

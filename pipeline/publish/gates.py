@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.metrics.intervals import ENOUGH, Share
+from pipeline.versions import leaks
 
 _SHOWN = 5
 _PARTS = 16  # of ids that are looked at for one that is there twice
@@ -66,9 +67,16 @@ class GateResult:
 
     def message(self) -> str:
         """Return the gate, its figure, some of its rows, and how to take down those that are out, in one line."""
-        takedown = "".join(f" --id {row}" for row in self.published[:_SHOWN])
+        takedown = "".join(f" --id {_shown(row)}" for row in self.published[:_SHOWN])
         parts = f" ({_first_ids(self.rows)})" if self.rows else ""
-        return f"{self.gate}: {self.figure}{parts}" + (f", labelmill takedown JOB{takedown}" if takedown else "")
+        remedy = "; an id that leaks is not redacted: give another one (columns.id)" if self._in_ids else ""
+        return f"{self.gate}: {self.figure}{parts}{remedy}" + (
+            f", labelmill takedown JOB{takedown}" if takedown else ""
+        )
+
+    @property
+    def _in_ids(self) -> bool:
+        return self.gate == "no_credentials" and any(_shown(row) != row for row in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"state": self.state, "figure": self.figure, "rows": len(self.rows)}
@@ -226,4 +234,9 @@ def _strings(values: Any) -> list[str]:
 
 def _first_ids(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-    return f"{', '.join(ids[:_SHOWN])}{more}"
+    return f"{', '.join(map(_shown, ids[:_SHOWN]))}{more}"
+
+
+def _shown(row_id: str) -> str:
+    """Return an id as a message may have it: one that is an address may hold a key."""
+    return leaks.redacted_url(row_id, ["credentials"]) if "//" in row_id else row_id

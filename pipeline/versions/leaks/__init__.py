@@ -66,14 +66,19 @@ def redacted(text: str, kinds: Collection[str]) -> str:
 
 
 def redacted_url(url: str, kinds: Collection[str]) -> str:
-    """Return the address of an article as `redacted` returns a text."""
+    """Return the address of an article as `redacted` returns a text; up to the end of its host the kind has no brackets.
+
+    In brackets stands an IPv6 address there, and what is none makes the whole address one that nobody can read.
+    """
     wanted = {"secret" if kind == "credentials" else kind for kind in kinds}
-    return _replaced(url, [finding for finding in urls.find(url) if finding.kind in wanted])
+    return _replaced(url, [finding for finding in urls.find(url) if finding.kind in wanted], urls.end_of_host(url))
 
 
-def _replaced(text: str, findings: list[Finding]) -> str:
+def _replaced(text: str, findings: list[Finding], without_brackets: int = 0) -> str:
+    """Return the text with its kind in place of each finding, in brackets where it does not begin before a position."""
     parts, end = list[str](), 0
     for finding in disjoint(findings):
-        parts += [text[end : finding.start], f"[{finding.kind}]"]
+        kind = finding.kind if finding.start < without_brackets else f"[{finding.kind}]"
+        parts += [text[end : finding.start], kind]
         end = finding.end
     return "".join([*parts, text[end:]])
