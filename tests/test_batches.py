@@ -8,18 +8,21 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.core.errors import Paused, RequestFailed
+from pipeline.core.shards import read_order
 from pipeline.job.run_options import RunOptions
 from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, lane, posting
 from pipeline.label.ledger import Ledger, open_ledger
+from pipeline.label.ledger.claims import Wanted
 from pipeline.label.openai_api.batches import OpenAIBatches
-from pipeline.label.requests import RequestBuilder
+from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from tests.batch_server import Batch as EndpointBatch
 from tests.batch_server import BatchServer, Plan, question, refusal
 from tests.conftest import JobMaker, article, command, rows, run, stage, work_of
@@ -597,6 +600,35 @@ def test_the_last_batch_is_settled_by_another_process_as_this_one_ends(
         label_stage.run(work, RunOptions())
     label_stage.run(work, RunOptions())
     assert stage(work, "label")["state"] == "done" and stage(work, "label")["kept"] == 10
+    assert_paid_once(path, server, 10)
+
+
+def test_what_others_held_twice_goes_in_batches_all_the_same(
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others hold all of it, then a half, and give back either as this run looks again: it pays the half price for both."""
+    path = batch_job(make_job, server, 10)
+    work = run(path, last="filter")
+    [shard] = read_order(work.articles)
+    articles = articles_of(work.filtered.read(shard, ARTICLE_COLUMNS))
+    others = [ledger_of(path), ledger_of(path)]
+    keys = [request.key for request in RequestBuilder(work).requests(articles, others[0])]
+    for number, other in enumerate(others):
+        other.claims.start("online")
+        other.claims.claim([Wanted(key, 1, 0.0) for key in keys[number::2]])
+    as_it_is, looks = lane.BatchLane._submit_rest, []
+
+    async def look(self: Any, *arguments: Any) -> Any:
+        looks.append(len(server.paid))
+        if len(looks) % 2 == 0 and others:
+            with closing(others.pop()) as other:
+                other.claims.end()
+        return await as_it_is(self, *arguments)
+
+    monkeypatch.setattr(lane.BatchLane, "_submit_rest", look)
+    label_stage.run(work, RunOptions(wait=True))
+    assert looks[:4] == [0, 0, 5, 5] and not others
+    assert server.seen == {}, "nothing was asked at the full price"
     assert_paid_once(path, server, 10)
 
 

@@ -277,7 +277,7 @@ def test_what_vectors_cost_counts_for_the_labels(make_job: JobMaker, endpoint: E
 
 def test_an_unknown_price_keeps_no_budget(make_job: JobMaker, endpoint: Embeddings) -> None:
     path = paid_job(make_job, endpoint, prices=None, budget_usd=1.0)
-    with pytest.raises(ConfigError, match=r"budget_usd of topics.embed: the price of 'small' is not known"):
+    with pytest.raises(ConfigError, match=r"topics\.embed\.budget_usd: the price of 'small' is not known"):
         topics_of(path)
     assert not endpoint.bodies
 

@@ -49,7 +49,6 @@ def quote(work: Workspace, sample: int = 0) -> estimate.Quote:
         raise ConfigError(f"label.provider: {labeller.provider_name} costs nothing; there is nothing to quote")
     with closing(open_ledger(work.ledger_target, work.config.name, verify=True)) as ledger:
         check_ledger_is_this_jobs(work, ledger, read_order(work.articles))
-        ledger.claims.elsewhere_usd = spent_elsewhere(work)
         survey = _Survey(work, labeller, ledger, sample)
         survey.count()
         if sample:
@@ -202,6 +201,9 @@ class _Survey:
         foreseen = {question.request.key for drawn in self._sample for question in drawn.questions}
         earlier = self._ledger.get(list(foreseen))
         with self._work.locked(shared=True), self._work.progress("sample", len(foreseen), "requests") as bar:
+            self._ledger.claims.elsewhere_usd = spent_elsewhere(
+                self._work
+            )  # topics are not asked while this lock is held
             self._ask_sample(Monitor(bar, EventLog(self._work.events_file), self._ledger.report.spending().spent))
         counted = set[bytes]()
         for question, key, records in self._asked():

@@ -69,8 +69,9 @@ class Workspace:
         return Exchange.within(self.path, self.engine.memory)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return all that a worker elsewhere needs, without what it would ask endpoints with."""
-        return {"config": without_keys(self.config), "tables": self.tables}  # they are looked at once
+        """Return all that a worker elsewhere needs, without what it would ask endpoints with, or whose money it would spend."""
+        config, tables = without_keys(self.config), self.tables  # they are looked at once
+        return {"config": config, "tables": tables, "budget_name": self.budget_name}
 
     @property
     def articles(self) -> Folder:

@@ -73,16 +73,19 @@ class Budget(NamedTuple):
 
 def budget_beside(work: Workspace, ledger: Place, own_usd: float | None, own_name: str) -> Budget:
     """Return the tighter one of a budget that vectors or names of topics have for themselves, and the job's, of which others spent
-    a part; `ledger` is theirs."""
-    of_job, spent = work.config.label.budget_usd, _spent_beside(work, ledger)
-    if of_job is None or (own_usd is not None and own_usd < of_job - spent):
+    a part; `ledger` is theirs.  One in PostgreSQL may be that of other jobs' names, too, and has a budget of its own alone."""
+    of_job = work.config.label.budget_usd
+    if of_job is None or not isinstance(ledger[0], Path):  # no other ledger need be sound, or there
+        return Budget(own_usd, own_name)
+    spent = _spent_beside(work, ledger)
+    if own_usd is not None and own_usd < of_job - spent:
         return Budget(own_usd, own_name)
     return Budget(of_job, OF_JOB, spent)
 
 
 def spent_elsewhere(work: Workspace) -> float:
     """Return the most that the job's other ledgers may hold of the budget that a job's labels are asked by, in US dollars."""
-    if work.budget_name != OF_JOB:
+    if work.budget_name != OF_JOB or work.config.label.budget_usd is None:
         return 0.0
     return _spent_beside(work.within or work, (work.ledger_target, work.config.name))
 
@@ -95,7 +98,11 @@ def spent_in_job(work: Workspace) -> float:
 def _spent_beside(work: Workspace, own: Place | None) -> float:
     """Return what labels, vectors of an endpoint and names may have cost, but for one ledger; what is under way counts."""
     name = work.config.name
-    places: set[Place] = {(work.ledger_target, name), (work.vectors_ledger, name), (work.names_ledger, NAMING)}
+    places: set[Place] = {(work.ledger_target, name), (work.vectors_ledger, name)}
+    if isinstance(
+        work.names_ledger, Path
+    ):  # in PostgreSQL the names of all jobs lie together, and none says whose it is
+        places.add((work.names_ledger, NAMING))
     others = {_one(place) for place in places} - ({_one(own)} if own else set())
     return sum(_spent(*place) for place in sorted(others, key=str) if is_there(place[0]))
 

@@ -36,7 +36,7 @@ from pipeline.topics.texts import Key
 
 _log = logging.getLogger("labelmill.topics")
 _ABOUT_A_TEXT = ("content_filter", TOO_LONG)
-_OWN = "budget_usd of topics.embed"
+_OWN = "topics.embed.budget_usd"
 Head = tuple[Key, EmbeddedText]
 Add = Callable[[Sequence[Key], np.ndarray[Any, Any]], None]
 """(keys, a row for each): stores vectors durably."""

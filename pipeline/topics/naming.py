@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,12 +19,15 @@ from pipeline.core.errors import Paused
 from pipeline.core.files import digest_of
 from pipeline.core.shards import ARTICLE, Folder, Output, write_order
 from pipeline.core.text.folding import fold_case, fold_space
+from pipeline.core.types import Request
 from pipeline.job.config import JobConfig
 from pipeline.job.label_options import LabelOptions, Price
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import NAMING, Workspace
 from pipeline.label.cost.prices import Prices
-from pipeline.label.job_ledger import OF_JOB, budget_beside, spent_in_job
+from pipeline.label.job_ledger import OF_JOB, budget_beside, is_there, spent_in_job
+from pipeline.label.ledger import open_ledger_to_read
+from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.topics.names import MOST_CHARACTERS, MOST_WORDS, Question, is_alike
 
 _log = logging.getLogger("labelmill.topics")
@@ -73,10 +77,12 @@ def names_of(
     naming = workspace(work, options) if questions else None
     if naming is None or options.names is None:
         return {}, set()
-    naming = _as_bounded(naming, options.names.budget_usd)
+    naming, why_not = _as_bounded(naming, options.names.budget_usd)
     used, names, left = {fold_case(name): name for name in taken}, dict[int, str](), questions
     for turn in range(_TIMES):
         write(naming, left, sorted(used.values()) if turn else [])
+        if why_not and not _is_answered(naming):
+            raise Paused(why_not)
         with closing(naming.engine):
             label(naming)
         for number, name in _answers(naming).items():
@@ -88,29 +94,52 @@ def names_of(
     return names, {question.topic for question in left} - _unanswered(naming)
 
 
-def _as_bounded(naming: Workspace, own_usd: float | None) -> Workspace:
-    """Return the job as it can be asked: by its own budget alone where nobody knows the most that a name costs.
+def _as_bounded(naming: Workspace, own_usd: float | None) -> tuple[Workspace, str | None]:
+    """Return the job as it can be asked: by its own budget alone where nobody knows the most that a name costs; and why it may ask
+    nothing, where nothing is left of the job's.
 
-    Such names were asked before that budget counted for them, and cost little: they are told of, and not refused.  Raises Paused
-    where nothing is left of it.
+    Such names were asked before that budget counted for them, and cost little: they are told of, and not refused.
     """
     options = naming.config.label
     if naming.budget_name != OF_JOB or options.budget_usd is None:
-        return naming
+        _tell_of_shared_ledger(naming)
+        return naming, None
     provider = plugins.create("providers", options.provider, options, naming.config.provider_options)
     is_known = Prices(options.prices, provider.base_url).of(provider.model) and provider.max_output_tokens is not None
     if provider.pool is not None or is_known:
-        return naming
+        return naming, None
+    changes: dict[str, Any] = {"budget_usd": own_usd}
+    why_not = None
     if (spent := spent_in_job(naming)) >= options.budget_usd:
-        raise Paused(
-            f"the budget of ${options.budget_usd:,.4f} is reached (${spent:,.4f} spent in the job); raise {OF_JOB} to go on"
+        why_not = f"the budget of ${options.budget_usd:,.4f} is reached (${spent:,.4f} spent in the job); raise {OF_JOB} to go on"
+        changes["reask"] = 0  # what is answered is as good as it gets, and free
+    else:
+        _log.warning(
+            f"topics.names: nobody knows the most that a name of {provider.model} can cost, so {OF_JOB} is not kept for names "
+            "(what they cost counts for labels); give parameters.max_output_tokens, and prices where they are not known"
         )
-    _log.warning(
-        f"topics.names: nobody knows the most that a name of {provider.model} can cost, so {OF_JOB} is not kept for names (what "
-        "they cost counts for labels); give parameters.max_output_tokens, and prices where they are not known"
-    )
-    config = naming.config.model_copy(update={"label": options.model_copy(update={"budget_usd": own_usd})})
-    return Workspace(config, within=naming.within, budget_name=_OWN)
+    config = naming.config.model_copy(update={"label": options.model_copy(update=changes)})
+    return Workspace(config, within=naming.within, budget_name=_OWN), why_not
+
+
+def _tell_of_shared_ledger(naming: Workspace) -> None:
+    is_bounded = naming.within is not None and naming.within.config.label.budget_usd is not None
+    if is_bounded and not isinstance(naming.ledger_target, Path):
+        _log.warning(
+            f"topics.names.ledger: in PostgreSQL the names of all jobs lie together, so {OF_JOB} does not count what they cost; "
+            f"{_OWN} bounds them"
+        )
+
+
+def _is_answered(naming: Workspace) -> bool:
+    """Return whether the ledger has a record of every question, so that a run pays for none."""
+    if not is_there(naming.ledger_target):
+        return False
+    articles = articles_of(naming.filtered.read(_SHARD, ARTICLE_COLUMNS))
+    with closing(open_ledger_to_read(naming.ledger_target, naming.config.name)) as ledger:
+        asked = RequestBuilder(naming).requests(articles, ledger)
+        keys = {each.key for each in asked if isinstance(each, Request) or each.status == "failed"}
+        return keys <= ledger.asked(keys)
 
 
 def write(naming: Workspace, questions: list[Question], taken: list[str]) -> None:

@@ -64,7 +64,7 @@ class BatchLane:
         self._stop = Stop(lambda: None)
         self._lane = LaneContext(context, api, work.path / "batches", work.config.name, self._stop)
         self._keeper = Keeper(self._lane)
-        self._is_checked, self._is_part = False, False
+        self._is_checked, self._is_part, self._is_shared = False, False, False
 
     # --- the course of a run ---
 
@@ -129,6 +129,9 @@ class BatchLane:
                     has_looked_again = True
                     continue
                 return whole
+            has_looked_again = (
+                False  # batches are under way: whoever holds the rest after them is met for the first time
+            )
             if self._wait:
                 await self._wait_for_batches(any_of_them=blocked not in (None, _NOT_LOOKED))
             elif not await self._fail_early():
@@ -177,7 +180,7 @@ class BatchLane:
                 return None, None
         since = min([batch.created_at for batch in self._keeper.under_way()], default=self._ledger.database.now())
         whole, blocked = await self._submit(pending)
-        if key and blocked is None:
+        if key and blocked is None and not self._is_shared:  # what another process asks online it may give back
             write_json(memory, {"key": [key, self._context.options.reask_via], "since": since}, durable=False)
         return whole, blocked
 
@@ -197,6 +200,7 @@ class BatchLane:
                 submission.abandon()
                 raise Stopped
         await submission.finish()
+        self._is_shared = submission.is_shared
         if submission.made:
             _progress.info(f"{submission.made:,} {'batch' if submission.made == 1 else 'batches'} made")
         whole = {shard for shard, count in counts.items() if not count} if any(counts.values()) else None

@@ -38,7 +38,8 @@ class Writing:
 
 
 class Submission:
-    """What a run puts into batches.  `blocked` says why not all of it was: the budget, or the endpoint's token queue."""
+    """What a run puts into batches.  `blocked` says why not all of it was: the budget, or the endpoint's token queue; `is_shared`:
+    another process asks some of it online at this moment."""
 
     def __init__(self, lane: LaneContext) -> None:
         self._lane, self._api, self._batches = lane, lane.api, lane.batches
@@ -47,7 +48,7 @@ class Submission:
         self._waiting_bytes = 0
         self._writing: Writing | None = None
         self.blocked: str | None = None
-        self.made = 0
+        self.made, self.is_shared = 0, False
 
     async def add(self, request: Request, ask: int) -> None:
         """Have a question put into a batch, with others."""
@@ -109,6 +110,7 @@ class Submission:
         claimed = writing.claims.claim(wanted, self._lane.context.budget_usd)
         granted = [line for (request, *_), line in zip(part, lines, strict=True) if request.key in claimed.granted]
         writing.file.write(granted)
+        self.is_shared |= bool(claimed.held - claimed.in_batches)
         if claimed.unaffordable:
             self.blocked = OUT_OF_BUDGET
 

@@ -34,7 +34,7 @@ class CostBound:
         return LongPromptFactors(long.above, long.input, long.output) if long else LongPromptFactors()
 
     def check(self, model: str, budget: str = "label.budget_usd") -> None:
-        """Raise ConfigError where a budget cannot be kept at all."""
+        """Raise ConfigError where a budget cannot be kept at all; `budget` is the option's whole name, its section first."""
         if self._price is None:
             raise ConfigError(f"{budget}: {unknown(model)}")
         if self._most_output is None:
