@@ -201,9 +201,7 @@ class _Survey:
         foreseen = {question.request.key for drawn in self._sample for question in drawn.questions}
         earlier = self._ledger.get(list(foreseen))
         with self._work.locked(shared=True), self._work.progress("sample", len(foreseen), "requests") as bar:
-            self._ledger.claims.elsewhere_usd = spent_elsewhere(
-                self._work
-            )  # topics are not asked while this lock is held
+            self._ledger.claims.elsewhere_usd = spent_elsewhere(self._work)  # locked: topics spend nothing now
             self._ask_sample(Monitor(bar, EventLog(self._work.events_file), self._ledger.report.spending().spent))
         counted = set[bytes]()
         for question, key, records in self._asked():

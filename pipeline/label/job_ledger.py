@@ -99,9 +99,8 @@ def _spent_beside(work: Workspace, own: Place | None) -> float:
     """Return what labels, vectors of an endpoint and names may have cost, but for one ledger; what is under way counts."""
     name = work.config.name
     places: set[Place] = {(work.ledger_target, name), (work.vectors_ledger, name)}
-    if isinstance(
-        work.names_ledger, Path
-    ):  # in PostgreSQL the names of all jobs lie together, and none says whose it is
+    # in PostgreSQL the names of all jobs lie together, and none says whose it is
+    if isinstance(work.names_ledger, Path):
         places.add((work.names_ledger, NAMING))
     others = {_one(place) for place in places} - ({_one(own)} if own else set())
     return sum(_spent(*place) for place in sorted(others, key=str) if is_there(place[0]))

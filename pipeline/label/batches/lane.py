@@ -129,9 +129,7 @@ class BatchLane:
                     has_looked_again = True
                     continue
                 return whole
-            has_looked_again = (
-                False  # batches are under way: whoever holds the rest after them is met for the first time
-            )
+            has_looked_again = False  # whoever holds the rest after these batches is met anew
             if self._wait:
                 await self._wait_for_batches(any_of_them=blocked not in (None, _NOT_LOOKED))
             elif not await self._fail_early():
