@@ -44,7 +44,7 @@ from pipeline.clean.cleaner.doubt import doubt, is_evidence
 from pipeline.clean.cleaner.envelope import ANSWER_CHARS, has_envelope, open_envelope
 from pipeline.clean.cleaner.normal import fold_typography, has_hangul
 from pipeline.clean.cleaner.presence import ArticleIndex, Korean
-from pipeline.clean.cleaner.refine import refine
+from pipeline.clean.cleaner.refine import is_plain, refine
 from pipeline.clean.cleaner.reject import is_damaged, is_phrase, is_sentence
 from pipeline.clean.cleaner.short import clean_short, clean_topic
 from pipeline.clean.cleaner.statuses import Status
@@ -188,10 +188,14 @@ class _Reading:
     def _phrases_of(self, candidates: list[str]) -> Iterator[str]:
         """Yield the phrases of all candidates, without those that are none. A repeated candidate is refined once."""
         for candidate in islice(dict.fromkeys(map(str.strip, candidates)), MAX_CANDIDATES):
-            if is_damaged(candidate) or _SLOT.fullmatch(candidate) or _is_lone_sentence(candidate):
+            if is_plain(candidate):  # letters and single spaces: nothing to refine, and most are so
+                phrases: Iterable[str] = (candidate,)
+            elif is_damaged(candidate) or _SLOT.fullmatch(candidate) or _is_lone_sentence(candidate):
                 self.note("not_a_phrase")
                 continue
-            for phrase in refine(candidate, self.article):
+            else:
+                phrases = refine(candidate, self.article)
+            for phrase in phrases:
                 if phrase != candidate:
                     self.note("trimmed")
                 if statuses.is_no_answer(phrase, self.article):

@@ -6,7 +6,6 @@ A number is a marker by its place in a sequence (1, 2, 3 in one style), so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 _ROMAN = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"]
 _HANGUL = "가나다라마바사아자차카타파하"
@@ -34,6 +33,10 @@ _FAMILIES: tuple[dict[str, int], ...] = (
     {sign: at for at, sign in enumerate(_COUNTED, 1)},
     {word + end: at for at, small in enumerate(_ENGLISH, 1) for word in (small, small.title()) for end in ("", "ly")},
 )
+_VALUES: dict[str, list[tuple[int, int]]] = {}  # of each sign: its families, and its place in them
+for _family, _signs in enumerate(_FAMILIES):
+    for _name, _value in _signs.items():
+        _VALUES.setdefault(_name, []).append((_family, _value))
 _LETTERED = rf"[ivxIVX]{{1,4}}|[a-zA-Z]|[{_HANGUL}{_KANA}{_JAMO}]"
 _TOKEN = re.compile(
     r"(?<![^\s;,；，、。|.\-*•])(?:"
@@ -62,10 +65,13 @@ _LEADING_NUMBER = re.compile(
 
 def split_numbered(text: str) -> tuple[str, list[str]] | None:
     """Return (what stands before the first number, the items), or None where no sequence begins at 1 ."""
-    tokens = [(match, family, value) for match in _TOKEN.finditer(text) for family, value in _values(match)]
+    tokens: dict[int, list[tuple[re.Match[str], int]]] = {}  # of each family
+    for match in _TOKEN.finditer(text):
+        for family, value in _VALUES.get(_sign(match).translate(_DIGITS), ()):
+            tokens.setdefault(family, []).append((match, value))
     best: list[re.Match[str]] = []
-    for family in range(len(_FAMILIES)):
-        run = _sequence(text, [(match, value) for match, other, value in tokens if other == family])
+    for family in sorted(tokens):
+        run = _sequence(text, tokens[family])
         best = run if len(run) > len(best) else best
     if len(best) < 2:
         best = _bare_line_numbers(text)
@@ -74,13 +80,6 @@ def split_numbered(text: str) -> tuple[str, list[str]] | None:
     ends = [match.start() for match in best[1:]] + [len(text)]
     items = [text[match.end() : end] for match, end in zip(best, ends, strict=True)]
     return (text[: best[0].start()], items) if all(any(map(str.isalnum, item)) for item in items[:-1]) else None
-
-
-def _values(match: re.Match[str]) -> Iterator[tuple[int, int]]:
-    sign = _sign(match).translate(_DIGITS)
-    for family, values in enumerate(_FAMILIES):
-        if sign in values:
-            yield family, values[sign]
 
 
 def _sign(match: re.Match[str]) -> str:

@@ -45,7 +45,7 @@ _MAX_DEPTH = 12
 
 def refine(candidate: str, article: ArticleIndex | None, depth: int = 0) -> Iterator[str]:
     """Yield the phrases of one candidate; none where it holds nothing but marks. Refining a phrase again gives that phrase."""
-    if _is_plain(candidate):
+    if is_plain(candidate):
         yield candidate
         return
     candidate = _without_loop(candidate)
@@ -66,7 +66,7 @@ def refine(candidate: str, article: ArticleIndex | None, depth: int = 0) -> Iter
     yield text
 
 
-def _is_plain(candidate: str) -> bool:
+def is_plain(candidate: str) -> bool:
     """Tell whether the candidate is words with single spaces and nothing else: no rule has anything to do. Most are."""
     return _PLAIN.fullmatch(candidate) is not None and candidate.count(" ") < _LOOP and not _JOINED.search(candidate)
 

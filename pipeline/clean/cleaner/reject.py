@@ -60,7 +60,7 @@ def strip_address(text: str) -> str:
 
 def is_byline(text: str) -> bool:
     """Tell whether this names a writer: `By Jane Doe`, `Par Jean Dupont`, `홍길동 기자`; not `외신 기자`, which has no name."""
-    if _JA_BYLINE.match(text) or _EN_TITLED.match(text):
+    if (text[-1:] in "者員" and _JA_BYLINE.match(text)) or (", " in text and _EN_TITLED.match(text)):
         return True
     if text[:1] in "BPV" and _EN_BYLINE.fullmatch(text):
         return True

@@ -81,6 +81,8 @@ def announced_quotes(line: str, article: ArticleIndex | None) -> list[str]:
 
 def split_semicolons(text: str) -> list[str]:
     """Return the parts of the text between semicolons that no bracket encloses."""
+    if not _SEMICOLONS.search(text):
+        return [text]
     hidden = _PROTECTED.sub(lambda match: match[0].translate(_HIDDEN), text)
     return [part.translate(_SHOWN) for part in _SEMICOLONS.split(hidden)]
 
