@@ -19,7 +19,7 @@ from pipeline.clean.cleaner.lines import (
 )
 from pipeline.clean.cleaner.normal import strip_emphasis
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.refine import COPULA, PLAIN, has_subject
+from pipeline.clean.cleaner.refine import COPULA, PLAIN_WORD, has_subject
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
@@ -31,7 +31,8 @@ _NUMBERED_KEY = re.compile(
 )
 _WRAPPED = re.compile(r"(?<![^\s;])([^\s;][^;\n]{0,60}?)[ \t]*\n[ \t]*([^\s;][^;\n]{0,60}?)(?=[ \t]*(?:[;\n]|$))")
 # Phrases of letters and digits between semicolons: most replies. What in them may be more than phrases.
-_PLAIN_LIST = re.compile(rf"{PLAIN}(?:; ?{PLAIN})+;?")
+_PLAIN_ITEM = rf"(?!\d{{1,2}} ){PLAIN_WORD}(?: {PLAIN_WORD})*"
+_PLAIN_LIST = re.compile(rf"{_PLAIN_ITEM}(?:; ?{_PLAIN_ITEM})+;?")
 _TELLING = re.compile(
     "|".join((*words.KO_STRONG_HEADS, *words.JA_HEADS, "[핵중]심|입니다|[이예]에?요|です|である|째 |[위번位] "))
 )

@@ -34,6 +34,7 @@ _TOKEN = re.compile(words.TEMPLATE_TOKENS, re.IGNORECASE | re.MULTILINE)
 _TOOL_TOKEN = re.compile(words.TOOL_TOKENS)
 _SEPARATOR = re.compile(r"(?<=\S)\s*(?:<sep>|\[SEP\]|<\|sep\|>)\s*(?=\S)", re.IGNORECASE)
 _BYTE_BREAK = re.compile(r"<0x0[AD]>")
+_CITES = re.compile(r"†|:contentReference|\[\^?\d")
 _CITATION = re.compile(words.CITATIONS)
 _ESCAPES = re.compile(r"(?:\\\\?u[0-9a-fA-F]{4}){2}")
 _DOUBLE_BRACE = re.compile(r"\s*(\{)\{(?=\s*[\"'])")
@@ -148,7 +149,8 @@ def _single_braces(text: str) -> str:
 def _without_tokens(text: str) -> str:
     """Write tokens that separate as what they stand for, and drop marks of citation and of tool calls."""
     if "<" in text or "[" in text or "【" in text:
-        text = _CITATION.sub("", _TOOL_TOKEN.sub("\n", _BYTE_BREAK.sub("\n", _SEPARATOR.sub("; ", text))))
+        text = _TOOL_TOKEN.sub("\n", _BYTE_BREAK.sub("\n", _SEPARATOR.sub("; ", text)))
+        text = _CITATION.sub("", text) if _CITES.search(text) else text
     return text
 
 

@@ -26,6 +26,7 @@ ITEM = re.compile(r"[ \t]*(?:[-*•·▪■]|\d+ ?[^\w\s*])[^*]|\s*$")  # lines 
 _STOPS = tuple(".!?。")
 _HEADING_MARKS = tuple("()[]*【】<>#_:")
 _HEADING = re.compile(r"[ \t]*#{1,6}[ \t]+")
+_JA_HEAD = re.compile("|".join(words.JA_HEADS))
 _KO_FILLER_BEGINNINGS = tuple(word for word in words.KO_FILLERS if len(word) > 1)
 _EDGES = BULLETS + "*_#`\"'“”‘’[](){}<>【】-–—•·.!~1234567890①②③④⑤⑥⑦⑧⑨"
 
@@ -180,7 +181,7 @@ def bare(word: str) -> str:
 
 def is_head(word: str, *, strong: bool) -> bool:
     """Tell whether a word names key phrases; a weak one (topic, result) does so only at the beginning of a line."""
-    is_japanese = not word.isascii() and any(head in word for head in words.JA_HEADS)
+    is_japanese = not word.isascii() and _JA_HEAD.search(word)
     if is_japanese or word in words.STRONG_HEADS or word.startswith(words.KO_STRONG_HEADS):
         return True
     return not strong and (word in words.WEAK_HEADS or word.startswith(words.KO_WEAK_HEADS))
