@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.publish import facts
-from pipeline.versions import leaks, redaction
+from pipeline.versions import leaks, redaction, store
 from pipeline.versions.leaks import urls
 from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
 
@@ -204,16 +205,40 @@ def test_an_id_that_is_the_address_is_not_redacted_and_stops(make_job: JobMaker)
     assert "give another one (columns.id)" in result.stderr
 
 
-def test_with_redact_a_version_of_former_rules_is_looked_at_again(
-    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A plain run tells that a published row would be redacted now, where nothing else is new."""
-    path = make_job(articles({4: LEAKS[4]}), publish={"redact": ["email"]})
+@pytest.fixture
+def former_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """As before addresses were looked at, until it is undone."""
     with monkeypatch.context() as former:
         former.setattr(urls, "find", lambda *_: [])
         former.setattr(redaction, "RULES", 0)
         former.setattr(facts, "code", lambda: "former")
-        version = run(path).versions / "1.0.0"
+        yield former
+
+
+def test_with_redact_a_version_that_waits_to_go_out_is_made_anew(
+    make_job: JobMaker, former_rules: pytest.MonkeyPatch
+) -> None:
+    path = make_job(articles({4: LEAKS[4]}), publish={"redact": ["email"]})
+
+    def stopped(*_: object) -> None:
+        raise RuntimeError("stopped before it went out")
+
+    former_rules.setattr(store, "release", stopped)
+    with pytest.raises(RuntimeError, match="stopped before"):
+        run(path)
+    pending = store.pending(work_of(path).versions)
+    assert pending and url_of(pending, "a4") == LEAKS[4]
+    former_rules.undo()
+    assert url_of(run(path).versions / "1.0.0", "a4") == "https://example.com/4?mail=[email]"
+
+
+def test_with_redact_a_version_of_former_rules_is_looked_at_again(
+    make_job: JobMaker, former_rules: pytest.MonkeyPatch
+) -> None:
+    """A plain run tells that a published row would be redacted now, where nothing else is new."""
+    path = make_job(articles({4: LEAKS[4]}), publish={"redact": ["email"]})
+    version = run(path).versions / "1.0.0"
+    former_rules.undo()
     assert url_of(version, "a4") == LEAKS[4]
     held = command("run", path)
     assert held.returncode == 0 and "1 rows edited" in held.stdout + held.stderr

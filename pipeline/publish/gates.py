@@ -76,7 +76,7 @@ class GateResult:
 
     @property
     def _in_ids(self) -> bool:
-        return self.gate == "no_credentials" and any(_shown(row) != row for row in self.rows)
+        return self.gate == "no_credentials" and any("//" in row and leaks.count_in_url(row)[0] for row in self.rows)
 
     def as_dict(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"state": self.state, "figure": self.figure, "rows": len(self.rows)}
@@ -238,5 +238,5 @@ def _first_ids(ids: Sequence[str]) -> str:
 
 
 def _shown(row_id: str) -> str:
-    """Return an id as a message may have it: one that is an address may hold a key."""
-    return leaks.redacted_url(row_id, ["credentials"]) if "//" in row_id else row_id
+    """Return an id as a message may have it: one that is an address may hold a key or number."""
+    return leaks.redacted_url(row_id, leaks.KINDS) if "//" in row_id else row_id
