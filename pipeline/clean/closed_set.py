@@ -22,6 +22,9 @@ _MOST_CHARS = 400  # of what may name a class
 _MOST_SHARES = 4000  # characters of lines that give each class a share
 _WORDS = re.compile(r"[\w+#]+")
 _EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
+_OPENING = re.compile(r"\W{0,9}(\w[\w ]{0,40}?) ?(?:[:,;.(]|[-–—] )")
+_OPTIONS = re.compile(r"\w+(?: ?[|/] ?\w+){3,}")
+_TAKES_BACK = tuple(word for word in words.CORRECTIONS if not word.isalpha())  # a single word may be an adjective
 _TURN = re.compile(words.TURNS)
 _DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
 _SHARE = re.compile(
@@ -62,8 +65,8 @@ class ClosedSet:
         named = self._named_by(answer.texts or items)
         if not answer.texts and not named:
             named = self._greatest(answer.lines) or self._explained(answer.lines)
-            named = named or self._every(answer.line) or self._every(answer.lines)
-        if len(named) == 1:
+            named = named or self._of_line(answer) or self._every(answer.lines)
+        if len(named) == 1 and not self._leaves_open(answer.lines[:_MOST_CHARS], named[0]):
             return named[0], "ok"
         if not named and self._other and is_no_answer(answer.line):
             return self._other, "ok"
@@ -124,6 +127,19 @@ class ClosedSet:
     def named_in(self, text: str) -> list[str]:
         """Return the classes that a text is, or says the article to belong to; of shares the greatest."""
         return self._greatest(text) or self._every(text)
+
+    def _of_line(self, answer: ShortAnswer) -> list[str]:
+        """Return the classes of the line that gives the label, and that which begins the reply: `Sports: no word of "economy"`."""
+        first = self.get(opening[1]) if (opening := _OPENING.match(answer.lines)) else None
+        named = self._every(answer.line)
+        return named if first is None or first in named or not named else [first, *named]
+
+    def _leaves_open(self, lines: str, name: str) -> bool:
+        """Tell whether a reply gives the class as one of a form's choices, in other words, or takes it back on a later line."""
+        if (form := _OPTIONS.search(lines)) and self._every(form[0]) == [name]:
+            return True
+        later = (line for line in lines.casefold().split("\n")[1:] if line.strip().startswith(_TAKES_BACK))
+        return any({*self._every(line)} - {name} for line in later)
 
     def _every(self, text: str) -> list[str]:
         if (whole := self.get(text)) and not _DENIED_AHEAD.search(text):

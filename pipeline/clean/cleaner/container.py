@@ -23,6 +23,7 @@ from pipeline.clean.cleaner.refine import COPULA, PLAIN_WORD, has_subject
 from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause, is_prose
 from pipeline.clean.cleaner.split import announced_quotes, split_conjunction, split_inline, split_semicolons
 from pipeline.clean.cleaner.tables import is_table, records_of, separator_of, table_items
+from pipeline.clean.cleaner.trim import trim
 
 _ADJACENT_EMPHASIS = re.compile(r"(\*\*|`|__)[ \t]{1,9}\1(?=\w)")
 _FOREIGN_HEAD = re.compile(r"[\s*#]*([^\W\d][^:：;；,，、.\n]{0,40}?)[\s*]*[:：][\s*]*(?=\S)")
@@ -36,6 +37,8 @@ _PLAIN_LIST = re.compile(rf"{_PLAIN_ITEM}(?:; ?{_PLAIN_ITEM})+;?")
 _TELLING = re.compile(
     "|".join((*words.KO_STRONG_HEADS, *words.JA_HEADS, "[핵중]심|입니다|[이예]에?요|です|である|째 |[위번位] "))
 )
+_STRUCK = re.compile(r"~~(?=[^\s~])[^~\n]{1,200}(?<=\S)~~(?:[ \t]*\([^()\n]*\))?")  # taken back, and why
+_DIGITS, _FEW, _MOST = re.compile(r"\d+"), 3, 20  # items that tell what a list is
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile("\n")
 _BEFORE_HEAD = re.compile(r"\n(?=[^\W\d]{1,20}[:：] ?\S)")  # Sentiment: negative
@@ -61,6 +64,7 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         more = [literal_items(other, article) or [] for other in rest]
         items = [item for part in without_translations([items, *more], article) for item in part]
         return CandidateList(without_glosses(items, article), ["literal"], any(part.cut for part in (literal, *rest)))
+    text = left if "~~" in text and any(map(str.isalnum, left := _STRUCK.sub("", text))) else text
     text = strip_emphasis(_ADJACENT_EMPHASIS.sub(r"\1; \1", text)) if any(mark in text for mark in "*`_~\\") else text
     text = without_headings(sentences.after_question(sentences.after_correction(text)))
     if article is not None and ";" in text:
@@ -84,6 +88,7 @@ def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
         result.items += items
         if container and container not in result.containers:
             result.containers.append(container)
+    result.items = _without_marks(result.items, article)
     return result
 
 
@@ -92,6 +97,21 @@ def _may_tell(text: str) -> bool:
     tokens = text.casefold().replace(";", " ").split()
     is_told = any(labels.is_label_word(word) or word in words.COPULAS for word in (tokens[0], tokens[-1]))
     return is_told or text.rstrip(" ;")[-1].isdigit() or _TELLING.search(text) is not None
+
+
+def _without_marks(items: list[str], article: ArticleIndex | None) -> list[str]:
+    """Return items without the word of one form, no letters alone, that each has first or last: `A x1`, `B x2`; `1st A`, `2nd B`.
+
+    The article tells: it has each of them without that word, none with it.
+    """
+    if article is None or not _FEW <= len(items) <= _MOST:
+        return items
+    for split in (lambda item: item.partition(" ")[::2], lambda item: item.rpartition(" ")[::-2]):
+        marks, bare = zip(*map(split, map(str.strip, items)), strict=True)
+        is_mark = len({_DIGITS.sub("0", mark) for mark in marks}) == 1 and not marks[0].isalpha()
+        if is_mark and len({*bare}) == len(bare) and all(map(article.has, map(trim, bare))):
+            return items if any(article.has(trim(item)) for item in items) else list(bare)
+    return items
 
 
 def _choose_blocks(blocks: list[Block], article: ArticleIndex | None) -> list[Block]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import mean
 
+from pipeline.clean.cleaner.labels import is_label_word
 from pipeline.clean.cleaner.markers import strip_bullet, strip_number
+from pipeline.clean.cleaner.normal import is_alphabetic
 from pipeline.clean.cleaner.presence import ArticleIndex
-from pipeline.clean.cleaner.reject import is_clause
+from pipeline.clean.cleaner.reject import ends_sentence_inside, is_clause
 from pipeline.clean.cleaner.trim import trim
 from pipeline.clean.cleaner.vocabulary import ABBREVIATIONS
 from pipeline.core.text.content_words import beginnings
@@ -21,7 +24,7 @@ _LISTED = re.compile(r"[;；、\n|\"“”‘’「」『』《》«»•·]")  
 _QUESTION = re.compile(r"\?[ \t]*$", re.MULTILINE)
 _STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
 # What no name has: a letter of code or markup, the end of a sentence with more behind it.
-_RESIDUE = re.compile(r"[{}\\|^\ufffd]|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
+_RESIDUE = re.compile(r"[{}\\|^\ufffd]|\s#\s|\s×\s?\d|„[^“”]*$|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
 _STOP_WITHIN = re.compile(r"([^\W\d_]{4,12})([.?]+)\s")
 _LONE_QUOTE = re.compile(r"(?<!\d)\"")  # not the inches of a display
 _SHORTENED = ABBREVIATIONS | {"sept.", "dept.", "univ.", "capt."}
@@ -30,6 +33,8 @@ _WORD = re.compile(r"[^\W_ぁ-ヿ一-龥]+(?:['’.-][^\W_]+)*|[ぁ-ヿ一-龥]"
 _HAN_WORD = 2  # characters of Han and kana that stand for a word of other scripts
 _LONG, _SENTENCE = 5, 8  # words: more than most phrases have, as many as a sentence
 _LONG_CHARS = 20  # of one phrase at least, where phrases have more than five words
+_LIST, _EDGES = re.compile("[;；,，、]"), " .*\"'\t"
+_MOST_LISTS = 9  # with more of them nobody drafts
 _TERSE = 3  # words of most phrases, at most
 _ENOUGH = 2  # phrases of which most are another article's
 _LOOP = 10  # times that the same stands in a reply which says nothing else
@@ -58,6 +63,8 @@ def doubt(
     absent = [phrase for phrase, tier in zip(phrases, tiers, strict=True) if tier == "absent"]
     if any(map(has_residue, absent)):
         return "residue"
+    if are_versions(answer, phrases) or any(_loses(item, phrases, article) for item in items):
+        return "several_lists"
     if answer.partition("\n")[0].rstrip().endswith("?") and len(_QUESTION.findall(answer)) > 1:
         return "questions"
     if len(phrases) == 1 and is_loop(answer, items):
@@ -85,6 +92,31 @@ def doubt(
     if is_part or (are_copied and not nothing_is_there):
         return "prose"
     return "prose" if not is_listed and _is_prose(answer, items, phrases, absent, article) else None
+
+
+def are_versions(answer: str, phrases: Sequence[str]) -> bool:
+    """Tell whether a list in a reply is a draft of the next, so that nobody knows which is meant: its phrases are shorter ones of
+    that, and a remark stands between them, or their heads share a word: `try 1: coal; price`, `try 2: coal in Wales; price cap`.
+    """
+    kept, lists = {phrase.casefold() for phrase in phrases}, []
+    for at, line in enumerate(line for line in answer.casefold().split("\n") if any(map(str.isalnum, line))):
+        head, _, rest = line.replace("：", ":").rpartition(":")
+        if len(items := _LIST.split(rest)) > 1:
+            lists.append((at, head, kept.intersection(item.strip(_EDGES) for item in items)))
+    for (start, head, one), (end, other_head, other) in pairwise(lists[:_MOST_LISTS]):
+        short, long = one - other, other - one
+        nested = sum(any(f" {p} " in f" {q} " or (p in q and not is_alphabetic(p[0])) for q in long) for p in short)
+        shared = (word for word in head.split() if word in other_head.split() and not is_label_word(word))
+        if nested >= _ENOUGH and 2 * nested >= len(short) and (end > start + 1 or any(shared)):
+            return True
+    return False
+
+
+def _loses(item: str, phrases: Sequence[str], article: ArticleIndex) -> bool:
+    """Tell whether an item holds a remark, or the key of an object, and what stands behind its colon is the article's and no
+    phrase."""
+    tail = trim(item.rpartition(":")[2]) if ":" in item and ("[" in item or ends_sentence_inside(item)) else ""
+    return article.has(tail) and not any(tail.casefold() in phrase.casefold() for phrase in phrases)
 
 
 def is_loop(answer: str, items: Sequence[str]) -> bool:

@@ -21,7 +21,8 @@ _THINK_OPEN = re.compile(
 )
 _THINK_CLOSE = re.compile(
     r"\n\.\.\.done thinking\.|"
-    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|<\|channel\|>final<\|message\|>"
+    rf"</(?:\w{{1,20}}:)?(?:{_THOUGHT})>|<\|end_of_(?:{_THOUGHT})\|>|\[/THINK\]|◁/think▷|"
+    r"<\|channel\|>(?:final|commentary)(?:[^<>|]|<\|constrain\|>){0,200}<\|message\|>"
 )
 # The same of a model whose server dropped the tokens: `analysisWe need ..assistantfinalA; B`.
 _GLUED_ANALYSIS = re.compile(r"\s*(?:assistant)?analysis(?=[A-Z]|[^\x00-\x7f])")

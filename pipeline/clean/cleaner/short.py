@@ -29,7 +29,11 @@ _REMARK = re.compile(r"\s*[(\[（]([^()\[\]（）]{1,80})[)\]）]$")
 _FEW_WORDS = 2
 _COMMA, _MANY = re.compile("[,，、]"), 3  # a list, which is no topic
 _ASIDE = re.compile(r"[.。;,|]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
-_WORD = re.compile(r"\w+")
+_WORD, _DIGITS = re.compile(r"\w+"), re.compile(r"\d+")
+_NUMBERED_HEAD = re.compile(
+    r"^\W{0,9}([^\W\d][^\n:：)）\d]{0,20}\d{1,2}|\d{1,2}[^\W\d][^\n:：)）\d]{0,20})\s?[:：)）]\s?\S", re.MULTILINE
+)
+_PLAIN = re.compile(r"\w+,?(?: [^\WA-ZÀ-Þ]\w*,?)+\s*$")  # no name in it
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
 _NUMBER = re.compile(r"\d{0,3}(?:\.\d+|\d) ?%?")
 _CLASS_KEYS = {"category", "class", "classification"}
@@ -73,9 +77,8 @@ def clean_short(
     is_copy = article is not None and (
         is_copied(answer.line, article) or (has_residue(label) and not article.has(label))
     )
-    is_list = ";" in line.strip("; ") and not (
-        article and article.has(line)
-    )  # which of them is the topic, nobody knows
+    is_list = ";" in line.strip("; ") and not (article and article.has(line))  # which is the topic, nobody knows
+    is_list = is_list or _has_rivals(answer.lines)
     if is_list or (article is not None and _is_elsewhere(answer.lines, article)):
         return "", "doubtful"
     is_long = len(label.split()) > max_words or len(_COMMA.findall(label)) >= _MANY
@@ -89,9 +92,21 @@ def _is_elsewhere(answer: str, article: ArticleIndex) -> bool:
     return is_loop(answer, answer.split(";")) or is_article(answer, article)
 
 
+def _has_rivals(answer: str) -> bool:
+    """Tell whether lines have one name and a number each, as of several tries: `Option 1: A`, `Option 2: B`."""
+    heads = [_DIGITS.sub("0", head.casefold()) for head in _NUMBERED_HEAD.findall(answer)]
+    return len({*heads}) < len(heads)
+
+
+def _is_known(head: str) -> bool:
+    words_of_head = _WORD.findall(head.casefold())
+    return any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in words_of_head)
+
+
 def _is_name(label: str, article: ArticleIndex | None) -> bool:
     """Tell whether a label has letters, as a name has; a number, a date or a sign is one only where the article has it."""
-    return any(map(str.isalpha, label)) or (article is not None and article.has(label))
+    is_blank = len(label) > 1 and len({*label}) == 1  # OOO
+    return (any(map(str.isalpha, label)) and not is_blank) or (article is not None and article.has(label))
 
 
 def clean_topic(
@@ -160,11 +175,16 @@ def _behind_head(line: str, article: ArticleIndex | None) -> str:
     match = _HEAD.match(line)
     if match is None or not line[match.end() :].strip():
         return line
-    words_of_head = _WORD.findall(match[1].casefold())
-    is_head = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in words_of_head)
+    is_head = _is_known(match[1])
     if not is_head and article is not None and ":" in match[0].replace("：", ":"):
-        is_head = len(words_of_head) == 1 and not article.shares(" ".join(words_of_head)) and not article.has(match[1])
+        is_lead = len(_WORD.findall(match[1])) == 1 or _is_lead(match[1], line[match.end() :], article)
+        is_head = is_lead and not article.shares(match[1]) and not article.has(match[1])
     return line[match.end() :] if is_head else line
+
+
+def _is_lead(lead: str, rest: str, article: ArticleIndex) -> bool:
+    """Tell whether words on one line before a colon only lead to what is behind it: no names, none of its article."""
+    return bool(_PLAIN.match(lead)) and "\n" not in lead and article.shares(rest) and not article.shares(lead)
 
 
 def literal_texts(value: Value) -> list[str]:
@@ -235,6 +255,7 @@ def _first_line(answer: str, article: ArticleIndex | None) -> str:
     ):
         texts = [] if not announces else texts
     is_lead = bool(texts) and (announces or bool(answers and preface.text.strip().count("\n") > 1))
+    is_lead = is_lead or bool(texts and article and _is_lead(preface.text, texts[0], article))
     text = preface.text if any(map(str.isalnum, preface.text)) and not is_lead else "".join(texts[:1])
     lines = (line.strip() for line in text.split("\n"))
     return sentences.strip_announcement(strip_bullet(next((line for line in lines if any(map(str.isalnum, line))), "")))
