@@ -174,6 +174,10 @@ def test_a_topic_in_other_words_is_flagged() -> None:
         ("Opened a tram line to the airport. Cyclists from Laksevåg complained", "prose"),
         ("Bergen opens airport tram", "prose"),
         ("What opened?\nA tram\nWho complained?\nCyclists", "questions"),
+        ("tram line # opened; narrow path", "residue"),
+        ("tram; path; mayor\n\nThose say too little.\n\ntram line; narrow path", "several_lists"),
+        ("try one: tram; path\ntry two: tram line; narrow path", "several_lists"),
+        ("tram; Bergen – no, too short. My answer: airport; narrow path", "several_lists"),
     ],
 )
 def test_what_cannot_be_read_with_certainty_is_doubtful(raw: str, reason: str) -> None:
@@ -524,6 +528,10 @@ def test_a_list_with_its_evidence_is_a_list(raw: str) -> None:
         ("Category: economy\nReason: it mentions a revised plan for politics.", "economy"),
         ("economy\nIt actually touches politics a little", "economy"),
         ("probably politics", "politics"),
+        ("Health: no. Sports: yes", "sports"),
+        ('SPORTS - a match; the "economy" plays no role', None),
+        ("[arts | science | sports | weather]", None),
+        ("sports\nLet me correct that: it is politics", None),
         ("The categories of this article are politics, economy", None),
         ("This is mainly a story about politics, also economy", None),
     ],
@@ -543,11 +551,19 @@ def test_an_explanation_names_no_other_class(raw: str, named: str | None) -> Non
         ),
         ("Keyphrase,Reason\ntram line,new\nairport,place\nCyclists,cross", ["tram line", "airport", "Cyclists"]),
         ("1월 수출; 2월 수출", ["1월 수출", "2월 수출"]),
+        ("tram; path\ntram line; narrow path", ["tram", "path", "tram line", "narrow path"]),
+        ("Main: tram; path\nMinor: tram line; narrow path", ["tram", "path", "tram line", "narrow path"]),
+        ("2026 tram; 2026 path; 2026 airport", ["2026 tram", "2026 path", "2026 airport"]),
+        ("tram line~~; airport~~; narrow path~~", ["tram line", "airport", "narrow path"]),
+        ("tram line ×2, airport ×1, narrow path ×1", ["tram line", "airport", "narrow path"]),
+        ("- ~~tram~~ tram line\n- ~~bikes~~ (no)\n- narrow path", ["tram line", "narrow path"]),
     ],
 )
 def test_ordinary_lists_keep_all_their_phrases(raw: str, phrases: list[str]) -> None:
     assert (
-        clean_reply(raw, f"{ARTICLE} Anna Berg, the mayor, uses Google for search terms. 1월 수출과 2월 수출").phrases
+        clean_reply(
+            raw, f"{ARTICLE} Anna Berg, the mayor, uses Google for search terms in 2026. 1월 수출과 2월 수출"
+        ).phrases
         == phrases
     )
 
@@ -557,3 +573,17 @@ def test_ordinary_lists_keep_all_their_phrases(raw: str, phrases: list[str]) -> 
 )
 def test_a_topic_stays_whole(raw: str) -> None:
     assert clean_reply(raw, ARTICLE, task="topic").phrases == [raw.partition("\n")[0].replace("*", "")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "topic"),
+    [
+        ("Option 1: Cyclists\nOption 2: Tram line", None),
+        ("Tram line\nReason 1: it opened.\nReason 2: it is long.", "Tram line"),
+        ("Ik zou zeggen: tram line", "tram line"),
+        ("Public Transport: tram line", "Public Transport"),
+        ("XXX", None),
+    ],
+)
+def test_which_part_of_a_reply_is_the_topic(raw: str, topic: str | None) -> None:
+    assert clean_reply(raw, ARTICLE, task="topic").phrases == ([topic] if topic else [])

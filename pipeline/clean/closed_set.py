@@ -132,14 +132,14 @@ class ClosedSet:
         """Return the classes of the line that gives the label, and that which begins the reply: `Sports: no word of "economy"`."""
         first = self.get(opening[1]) if (opening := _OPENING.match(answer.lines)) else None
         named = self._every(answer.line)
-        return named if first is None or first in named or not named else [first, *named]
+        is_both = named and first not in named and first in self._every(answer.lines.partition("\n")[0])
+        return [first, *named] if first and is_both else named
 
     def _leaves_open(self, lines: str, name: str) -> bool:
         """Tell whether a reply gives the class as one of a form's choices, in other words, or takes it back on a later line."""
-        if (form := _OPTIONS.search(lines)) and self._every(form[0]) == [name]:
-            return True
+        form = _OPTIONS.search(lines)
         later = (line for line in lines.casefold().split("\n")[1:] if line.strip().startswith(_TAKES_BACK))
-        return any({*self._every(line)} - {name} for line in later)
+        return any({*self._every(line)} - {name} for line in later) or bool(form and self._every(form[0]) == [name])
 
     def _every(self, text: str) -> list[str]:
         if (whole := self.get(text)) and not _DENIED_AHEAD.search(text):

@@ -37,7 +37,9 @@ _PLAIN_LIST = re.compile(rf"{_PLAIN_ITEM}(?:; ?{_PLAIN_ITEM})+;?")
 _TELLING = re.compile(
     "|".join((*words.KO_STRONG_HEADS, *words.JA_HEADS, "[핵중]심|입니다|[이예]에?요|です|である|째 |[위번位] "))
 )
-_STRUCK = re.compile(r"~~(?=[^\s~])[^~\n]{1,200}(?<=\S)~~(?:[ \t]*\([^()\n]*\))?")  # taken back, and why
+_STRUCK = re.compile(
+    r"(?<!\w)~~\w[^~\n]{0,200}~~[ \t]+(?=[^\s;,|])(?:\([^()\n]*\))?"
+)  # and why, or what takes its place
 _DIGITS, _FEW, _MOST = re.compile(r"\d+"), 3, 20  # items that tell what a list is
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _LINE_END = re.compile("\n")
@@ -100,17 +102,17 @@ def _may_tell(text: str) -> bool:
 
 
 def _without_marks(items: list[str], article: ArticleIndex | None) -> list[str]:
-    """Return items without the word of one form, no letters alone, that each has first or last: `A x1`, `B x2`; `1st A`, `2nd B`.
+    """Return items without the number or sign of one form that each has first or last: `A ×1`, `B ×2`; `1st A`, `2nd B`.
 
-    The article tells: it has each of them without that word, none with it.
+    The article tells: it has each of them without that mark, and no mark.
     """
     if article is None or not _FEW <= len(items) <= _MOST:
         return items
     for split in (lambda item: item.partition(" ")[::2], lambda item: item.rpartition(" ")[::-2]):
         marks, bare = zip(*map(split, map(str.strip, items)), strict=True)
-        is_mark = len({_DIGITS.sub("0", mark) for mark in marks}) == 1 and not marks[0].isalpha()
+        is_mark = len({_DIGITS.sub("0", mark) for mark in marks}) == 1 and not marks[0][:1].isalpha()
         if is_mark and len({*bare}) == len(bare) and all(map(article.has, map(trim, bare))):
-            return items if any(article.has(trim(item)) for item in items) else list(bare)
+            return items if any(map(article.has, (*map(trim, items), *marks))) else list(bare)
     return items
 
 

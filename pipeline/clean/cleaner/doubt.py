@@ -24,7 +24,7 @@ _LISTED = re.compile(r"[;；、\n|\"“”‘’「」『』《》«»•·]")  
 _QUESTION = re.compile(r"\?[ \t]*$", re.MULTILINE)
 _STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
 # What no name has: a letter of code or markup, the end of a sentence with more behind it.
-_RESIDUE = re.compile(r"[{}\\|^\ufffd]|\s#\s|\s×\s?\d|„[^“”]*$|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
+_RESIDUE = re.compile(r"[{}\\|^\ufffd]|\s#\s|„[^“”]*$|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
 _STOP_WITHIN = re.compile(r"([^\W\d_]{4,12})([.?]+)\s")
 _LONE_QUOTE = re.compile(r"(?<!\d)\"")  # not the inches of a display
 _SHORTENED = ABBREVIATIONS | {"sept.", "dept.", "univ.", "capt."}

@@ -30,9 +30,7 @@ _FEW_WORDS = 2
 _COMMA, _MANY = re.compile("[,，、]"), 3  # a list, which is no topic
 _ASIDE = re.compile(r"[.。;,|]\s+\W{0,3}(\w{2,20})\W{0,3}[:：]")
 _WORD, _DIGITS = re.compile(r"\w+"), re.compile(r"\d+")
-_NUMBERED_HEAD = re.compile(
-    r"^\W{0,9}([^\W\d][^\n:：)）\d]{0,20}\d{1,2}|\d{1,2}[^\W\d][^\n:：)）\d]{0,20})\s?[:：)）]\s?\S", re.MULTILINE
-)
+_NUMBERED_HEAD = re.compile(r"^\W{0,9}((?=\w{0,9}[^\W\d])(?=\D{0,20}\d)[^\n:：)）]{2,24})[:：)）] ?\S", re.MULTILINE)
 _PLAIN = re.compile(r"\w+,?(?: [^\WA-ZÀ-Þ]\w*,?)+\s*$")  # no name in it
 _NO_SHARE = {"false", "no", "null", "none", "0", "0.0"}
 _NUMBER = re.compile(r"\d{0,3}(?:\.\d+|\d) ?%?")
@@ -77,8 +75,8 @@ def clean_short(
     is_copy = article is not None and (
         is_copied(answer.line, article) or (has_residue(label) and not article.has(label))
     )
-    is_list = ";" in line.strip("; ") and not (article and article.has(line))  # which is the topic, nobody knows
-    is_list = is_list or _has_rivals(answer.lines)
+    # of several nobody knows which is the topic
+    is_list = (";" in line.strip("; ") and not (article and article.has(line))) or _has_rivals(answer.lines)
     if is_list or (article is not None and _is_elsewhere(answer.lines, article)):
         return "", "doubtful"
     is_long = len(label.split()) > max_words or len(_COMMA.findall(label)) >= _MANY
@@ -93,9 +91,9 @@ def _is_elsewhere(answer: str, article: ArticleIndex) -> bool:
 
 
 def _has_rivals(answer: str) -> bool:
-    """Tell whether lines have one name and a number each, as of several tries: `Option 1: A`, `Option 2: B`."""
+    """Tell whether the first line and another have one name and a number, as several tries: `Option 1: A`, `Option 2: B`."""
     heads = [_DIGITS.sub("0", head.casefold()) for head in _NUMBERED_HEAD.findall(answer)]
-    return len({*heads}) < len(heads)
+    return _NUMBERED_HEAD.match(answer) is not None and heads[0] in heads[1:]
 
 
 def _is_known(head: str) -> bool:
