@@ -96,11 +96,6 @@ def _has_rivals(answer: str) -> bool:
     return _NUMBERED_HEAD.match(answer) is not None and heads[0] in heads[1:]
 
 
-def _is_known(head: str) -> bool:
-    words_of_head = _WORD.findall(head.casefold())
-    return any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in words_of_head)
-
-
 def _is_name(label: str, article: ArticleIndex | None) -> bool:
     """Tell whether a label has letters, as a name has; a number, a date or a sign is one only where the article has it."""
     is_blank = len(label) > 1 and len({*label}) == 1  # OOO
@@ -173,9 +168,10 @@ def _behind_head(line: str, article: ArticleIndex | None) -> str:
     match = _HEAD.match(line)
     if match is None or not line[match.end() :].strip():
         return line
-    is_head = _is_known(match[1])
+    words_of_head = _WORD.findall(match[1].casefold())
+    is_head = any(labels.is_head(word, strong=False) or word in words.LABEL_NOUNS for word in words_of_head)
     if not is_head and article is not None and ":" in match[0].replace("：", ":"):
-        is_lead = len(_WORD.findall(match[1])) == 1 or _is_lead(match[1], line[match.end() :], article)
+        is_lead = len(words_of_head) == 1 or _is_lead(match[1], line[match.end() :], article)
         is_head = is_lead and not article.shares(match[1]) and not article.has(match[1])
     return line[match.end() :] if is_head else line
 
