@@ -23,7 +23,7 @@ def spellings(phrase: str) -> frozenset[str]:
     text = _HYPHEN.sub(" ", fold_form(phrase))
     loose = "".join(text.casefold().split())
     singular = text.split()
-    if "s" in text:
+    if "s" in text or "e" in text:  # houses, and the e of house
         singular = [word if _ALIKE.fullmatch(word) else _PLURAL.sub(_singular, word) for word in singular]
     return frozenset((loose, f"#{''.join(singular)}"))
 
