@@ -315,6 +315,13 @@ def test_spellings_of_one_concept(one: str, other: str, same: bool) -> None:
     assert bool(spellings(one) & spellings(other)) == same
 
 
+def test_one_concept_in_a_plain_list_stays_once() -> None:
+    label = clean_reply(
+        "prize; harbour tunnel; prizes", "The prize for the harbour tunnel. Two prizes went to its architects."
+    )
+    assert label.phrases == ["prize", "harbour tunnel"]
+
+
 def test_the_form_that_the_article_has_most_often_stays() -> None:
     article = "Tram lines are dear. The city wants tram lines and one tram line more. Apple sells an apple; the apple of Apple."
     assert clean_reply("tram line; tram lines", article, language="en").phrases == ["tram lines"]
