@@ -149,7 +149,7 @@ def test_nothing_runs_on_when_the_command_ends(make_job: JobMaker, tmp_path: Pat
     running.send_signal(ending)
     err = running.communicate(timeout=90)[1]
     assert wait_until_gone(sorted(pids)) and "Traceback" not in err
-    assert running.returncode == (-9 if ending == signal.SIGKILL else 3)
+    assert running.returncode == (-9 if ending == signal.SIGKILL else 3), err
 
 
 def _pids(path: Path) -> list[int]:

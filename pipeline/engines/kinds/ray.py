@@ -67,9 +67,16 @@ class Engine(engine.Engine):
                 yield worker.log(result)
         finally:
             if running:  # an error, a signal: whoever made the map must not find its files changed afterwards
-                for reference in running:
-                    ray.cancel(reference, force=True)
-                ray.wait(list(running), num_returns=len(running), timeout=_CANCEL_SECONDS)
+                self._end(ray, list(running))
+
+    def _end(self, ray: Any, running: list[Any]) -> None:
+        """End tasks that are under way; a cluster of ours with them."""
+        # Where a task is cancelled as its result arrives, Ray (2.60) ends this process by an assertion of its own.
+        if self._is_ours and not self._options.address:
+            return self.close()
+        for reference in running:
+            ray.cancel(reference, force=True)
+        ray.wait(running, num_returns=len(running), timeout=_CANCEL_SECONDS)
 
     def _first_done(self, ray: Any, stage: str, running: list[Any], is_full: bool) -> Any:
         """Return a task that is over.  Raises LabelmillError where no node can hold one: Ray would wait for ever, in silence.
