@@ -62,9 +62,25 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) * 3 // 2
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first: a worker that begins one of minutes last would keep all others waiting."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests first, file by file in turn for each worker: one that begins them all, or one last, keeps the others waiting.
+
+    Each worker of xdist begins with its share of the list as it stands here, and takes from others when that is done.
+    """
+    workers = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    files = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items if _is_slow(item)))}
+    quick = [item for item in items if not _is_slow(item)]
+    share, ordered = -(-len(items) // workers), list[pytest.Item]()
+    for worker in range(workers):
+        slow = [item for item in items if _is_slow(item) and files[item.path] % workers == worker]
+        room = max(0, share - len(slow))
+        ordered += slow + quick[:room]
+        quick = quick[room:]
+    items[:] = ordered + quick
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
 
 
 ROOT = Path(__file__).parent.parent
