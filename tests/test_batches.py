@@ -17,6 +17,7 @@ import pytest
 from pipeline.core.errors import Paused, RequestFailed
 from pipeline.core.shards import read_order
 from pipeline.job.run_options import RunOptions
+from pipeline.job.workspace import Workspace
 from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, lane, posting
 from pipeline.label.ledger import Ledger, open_ledger
@@ -545,6 +546,15 @@ def test_prompts_before_the_labels_go_in_batches_too(make_job: JobMaker, server:
     assert server.seen == {}
 
 
+def submitted_by_another(work: Workspace, path: Path) -> tuple[Path, Program]:
+    """Start another process that labels, and wait until it has submitted all; return where that is noted, and the process."""
+    submitted, other = work.path / "batches" / "submitted.json", Program("label", path, "--wait")
+    until = time.monotonic() + 60
+    while not submitted.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return submitted, other
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("is_noted", [True, False])
 def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
@@ -554,10 +564,7 @@ def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
     server.plans = [Plan(seconds=2)]
     path = batch_job(make_job, server, 10)
     work = run(path, last="filter")
-    submitted, others = work.path / "batches" / "submitted.json", Program("label", path, "--wait")
-    until = time.monotonic() + 60
-    while not submitted.exists() and time.monotonic() < until:
-        time.sleep(0.01)
+    submitted, others = submitted_by_another(work, path)
     if not is_noted:  # as on another machine
         submitted.unlink()
     as_it_is, looks = lane.BatchLane._submit_rest, []
@@ -584,10 +591,7 @@ def test_the_last_batch_is_settled_by_another_process_as_this_one_ends(
     server.plans = [Plan(seconds=2)]
     path = batch_job(make_job, server, 10)
     work = run(path, last="filter")
-    submitted, others = work.path / "batches" / "submitted.json", Program("label", path, "--wait")
-    until = time.monotonic() + 60
-    while not submitted.exists() and time.monotonic() < until:
-        time.sleep(0.01)
+    _, others = submitted_by_another(work, path)
 
     async def end(self: Any) -> bool:
         assert others.wait(timeout=60) == 0

@@ -47,9 +47,9 @@ def awaited(folder: Path, lock: ProcessLock, is_finished: Callable[[], bool]) ->
             return []
         if holder is not None:
             last_seen = time.monotonic()
-            said = recall_json(folder / _FITS)
-            if isinstance(said, dict) and _is_of(said, holder):
-                return list(said["fits"])
+            announced = recall_json(folder / _FITS)
+            if isinstance(announced, dict) and _is_of(announced, holder):
+                return list(announced["fits"])
         time.sleep(_EVERY)
     raise InputError(f"{folder}: no first process trains here, and this one only fits along; start it with RANK unset")
 
