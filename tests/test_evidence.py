@@ -508,6 +508,50 @@ def test_a_word_for_nothing_may_be_a_name() -> None:
         assert clean_reply("N/A – insufficient information", ARTICLE, task=task).status == "no_answer"
 
 
+@pytest.mark.parametrize("raw", ["nothing", "none", "unknown", "Not available", "없음", "해당 없음", "N/A", "rien"])
+def test_a_word_for_nothing_is_none_though_the_article_uses_it(raw: str) -> None:
+    """Any article may say that nothing is known."""
+    article = f"{ARTICLE} They said {raw.lower()} of it, the cause is {raw.lower()} yet. 원인은 {raw} 상태다. Ils n'ont {raw} dit."
+    tasks: tuple[Any, ...] = ("topic", "keyphrases")
+    for task in tasks:
+        assert clean_reply(raw, article, task=task).status == "no_answer"
+
+
+@pytest.mark.parametrize("separator", ["; ", ", ", "\n"])
+def test_a_number_of_each_phrase_goes_whatever_separates_them(separator: str) -> None:
+    for raw in (["4th council", "5th tram line", "6th airport"], ["council 90pts", "tram line 80pts", "airport 70pts"]):
+        label = clean_reply(separator.join(raw), ARTICLE, language="en")
+        assert label.phrases == ["council", "tram line", "airport"], raw
+
+
+def test_a_word_that_begins_with_a_number_is_refined() -> None:
+    article = "新しい鉄道と道路は2030年に開通する。5G網も広がる。"
+    assert clean_reply("鉄道; 道路; 2030年です", article, language="ja").phrases == ["鉄道", "道路", "2030年"]
+    assert clean_reply("鉄道; 道路; 5G網など", article, language="ja").phrases == ["鉄道", "道路", "5G網"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "politics\nWait, no: it is about sports.",
+        "politics\nOn second thought, sports.",
+        "politics\nCorrection: sports",
+        "politics\n정정: sports",
+        f"politics\n{'It may well be so. ' * 30}\nHmm, wait, sports.",
+    ],
+)
+def test_a_class_that_a_later_line_takes_back_is_none(raw: str) -> None:
+    assert clean_reply(raw, ARTICLE, task="classes", classes=["politics", "economy", "sports"]).phrases == []
+
+
+def test_a_topic_with_its_evidence_or_its_category() -> None:
+    evidence = "Cyclists from Laksevåg complained about the narrow path."
+    for raw in (f"Tram line\n\n{evidence}", "Tram line (infrastructure)", "Tram line (transport)"):
+        assert clean_reply(raw, ARTICLE, task="topic").phrases == ["Tram line"]
+    raw = f"Tram line\nCyclists\n\n{evidence}"
+    assert clean_reply(raw, ARTICLE, language="en").phrases[:2] == ["Tram line", "Cyclists"]
+
+
 def test_a_noun_that_ends_like_a_subject_is_none() -> None:
     korean = "소비자 물가가 올라 전문가는 ai 기반 e-commerce 배송을 꺼렸다."
     phrases = ["물가", "전문가", "ai", "e-commerce 배송"]

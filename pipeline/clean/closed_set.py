@@ -24,7 +24,13 @@ _WORDS = re.compile(r"[\w+#]+")
 _EXPLAINED = re.compile(r"^([^:：\n]{1,40})[:：](.+)$", re.MULTILINE)
 _OPENING = re.compile(r"\W{0,9}(\w[\w ]{0,40}?) ?(?:[:,;.(]|[-–—] )")
 _OPTIONS = re.compile(r"\w+(?: ?[|/] ?\w+){3,}")
-_TAKES_BACK = tuple(word for word in words.CORRECTIONS if not word.isalpha())  # a single word may be an adjective
+_PHRASES = "|".join(re.escape(word) for word in sorted(words.CORRECTIONS) if not word.isalpha())
+_ALONE = "|".join(
+    re.escape(word) for word in sorted(words.CORRECTIONS) if word.isalpha()
+)  # may be an adjective, but not before a colon
+_TAKES_BACK = re.compile(
+    rf"^.{{0,20}}?(?:{_PHRASES})|^\W{{0,5}}(?:{_ALONE})\w{{0,5}}\s*[:：]"
+)  # near the beginning of a line
 _TURN = re.compile(words.TURNS)
 _DENIED_AHEAD, _DENIED_BEHIND = re.compile(words.DENIED_AHEAD), re.compile(words.DENIED_BEHIND)
 _SHARE = re.compile(
@@ -66,7 +72,7 @@ class ClosedSet:
         if not answer.texts and not named:
             named = self._greatest(answer.lines) or self._explained(answer.lines)
             named = named or self._of_line(answer) or self._every(answer.lines)
-        if len(named) == 1 and not self._leaves_open(answer.lines[:_MOST_CHARS], named[0]):
+        if len(named) == 1 and not self._leaves_open(answer.lines[:_MOST_SHARES], named[0]):
             return named[0], "ok"
         if not named and self._other and is_no_answer(answer.line):
             return self._other, "ok"
@@ -138,8 +144,10 @@ class ClosedSet:
     def _leaves_open(self, lines: str, name: str) -> bool:
         """Tell whether a reply gives the class as one of a form's choices, in other words, or takes it back on a later line."""
         form = _OPTIONS.search(lines)
-        later = (line for line in lines.casefold().split("\n")[1:] if line.strip().startswith(_TAKES_BACK))
-        return any({*self._every(line)} - {name} for line in later) or bool(form and self._every(form[0]) == [name])
+        takes_back = ((line, _TAKES_BACK.search(line)) for line in lines.casefold().split("\n")[1:])
+        later = (self._mentions(_folding(line[match.end() :])) for line, match in takes_back if match)
+        is_open = any(other != name for mentions in later for _, _, other in mentions)
+        return is_open or bool(form and self._every(form[0]) == [name])
 
     def _every(self, text: str) -> list[str]:
         if (whole := self.get(text)) and not _DENIED_AHEAD.search(text):

@@ -60,7 +60,7 @@ class CandidateList:
 def find_candidates(text: str, article: ArticleIndex | None) -> CandidateList:
     """Return the candidates of an answer, whichever way it is written."""
     if _PLAIN_LIST.fullmatch(text) and not _may_tell(text):
-        return CandidateList(text.split(";"))
+        return CandidateList(_without_marks([item.strip() for item in text.split(";")], article))
     literal, rest = chosen_literal(text)
     if literal is not None and (items := literal_items(literal, article)) is not None:
         more = [literal_items(other, article) or [] for other in rest]

@@ -23,6 +23,7 @@ from pipeline.core.text.content_words import beginnings
 _LISTED = re.compile(r"[;；、\n|\"“”‘’「」『』《》«»•·]")  # what separates phrases and no clauses
 _QUESTION = re.compile(r"\?[ \t]*$", re.MULTILINE)
 _STOP = re.compile(r"[.!?。！？][\"'”’)]?\s*$")
+_STOPS = re.compile(r"[.!?。！？](?=[\s\"'”’)]|$)")
 # What no name has: a letter of code or markup, the end of a sentence with more behind it.
 _RESIDUE = re.compile(r"[{}\\|^\ufffd]|\s#\s|„[^“”]*$|\w_\w|=|</|/>|<!|->|\w>\s|\(\)|\)\)|\s\+\+|。\s|\"\s+\"")
 _STOP_WITHIN = re.compile(r"([^\W\d_]{4,12})([.?]+)\s")
@@ -141,12 +142,17 @@ def _is_prose(
     return longest >= _LONG or (len(absent) == len(phrases) and _words(answer) >= _SENTENCE and not enough)
 
 
-def is_article(answer: str, article: ArticleIndex) -> bool:
-    """Tell whether a reply is mostly sentences of the article: a headline and what follows it; not a list with its evidence."""
+def is_article(answer: str, article: ArticleIndex, least: int = 1) -> bool:
+    """Tell whether a reply is mostly sentences of the article, so many at `least`: a headline and what follows it; not a list with
+    its evidence, which has signs of a list or several phrases of the article."""
     lines = [line.strip() for line in answer.split("\n") if line.strip()]
     copied = [line for line in lines if _STOP.search(line) and is_copied(line, article)]
     others = [line for line in lines if line not in copied]
     if any(_LISTED.search(line) or strip_bullet(strip_number(line)) != line for line in others):
+        return False
+    if sum(len(_STOPS.findall(line)) for line in copied) < least:
+        return False
+    if len(others) > 1 and all(article.has(line) and not is_clause(line) for line in others):
         return False
     return sum(map(_words, copied)) > sum(map(_words, others))
 

@@ -32,7 +32,7 @@ _CONJUNCTION = re.compile(
 _SENTENCE = re.compile(r"(?<=[^\s.][.!?])\s+|(?<=[。！？])")
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏ가-힣ぁ-んァ-ヴー一-龥"
 PLAIN_WORD = f"[{_LETTERS}0-9]+"
-_PLAIN = re.compile(rf"[{_LETTERS}][{_LETTERS}0-9]*(?: {PLAIN_WORD})*|{PLAIN_WORD}")
+_PLAIN = re.compile(rf"[{_LETTERS}][{_LETTERS}0-9]*(?: {PLAIN_WORD})*|[A-Za-z0-9]+")
 _JOINED = re.compile(words.JOINED, re.IGNORECASE)
 _ET_CETERA = re.compile(words.OPEN_ENDS)
 _NEWS_TAG = re.compile(r"\A(?:\[[가-힣A-Z ]{2,8}\d{0,2}\]|【[^【】]{1,12}】) ?(?=\w)")

@@ -65,7 +65,7 @@ def clean_short(
     if answer.status != "ok":
         return "", answer.status
     line = strip_number(answer.line)
-    label = next(refine(line if article is None or article.has(line) else _without_remark(line), None), "")
+    label = next(refine(line if article is None or article.has(line) else _without_remark(line, article), None), "")
     supported = article is not None and article.shares(label)
     is_fault = (article is None or not article.has(label)) and (faults.is_fault(raw) or faults.is_fault(answer.lines))
     if statuses.is_no_answer(label, article) or is_fault or (not supported and statuses.is_placeholder(label)):
@@ -87,7 +87,7 @@ def clean_short(
 
 def _is_elsewhere(answer: str, article: ArticleIndex) -> bool:
     """Tell whether what a reply says, as a whole, is no label: one thing over and over, or sentences of the article."""
-    return is_loop(answer, answer.split(";")) or is_article(answer, article)
+    return is_loop(answer, answer.split(";")) or is_article(answer, article, least=2)
 
 
 def _has_rivals(answer: str) -> bool:
@@ -118,8 +118,9 @@ def clean_topic(
     return [label] if label else [], [], status, ["unsupported"] if unsupported else []
 
 
-def _without_remark(line: str) -> str:
-    """Drop what stands in brackets at the end; beside a word or two it says which: `Dune (film)`."""
+def _without_remark(line: str, article: ArticleIndex | None) -> str:
+    """Drop what stands in brackets at the end; beside a word or two it says which (`Dune (film)`), unless the article has the words
+    before it alone: `Tram line (transport)`."""
     remark = _REMARK.search(line)
     if remark is None:
         return line
@@ -127,7 +128,8 @@ def _without_remark(line: str) -> str:
     says_which = max(len(head.split()), len(remark[1].split())) <= _FEW_WORDS and main_script(head) == main_script(
         remark[1]
     )
-    return line if says_which and not statuses.is_placeholder(remark[1]) else head or line
+    is_category = article is not None and article.shares(head) and not article.shares(remark[1])
+    return line if says_which and not is_category and not statuses.is_placeholder(remark[1]) else head or line
 
 
 def read_short(raw: str, finish_reason: str | None, article: ArticleIndex | None) -> ShortAnswer:

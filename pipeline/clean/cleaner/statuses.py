@@ -89,7 +89,9 @@ def is_no_answer(text: str, article: ArticleIndex | None = None) -> bool:
         _REASON.split(bare)[0] in words.NO_ANSWERS or _STILL_TO_DO.fullmatch(bare) or _denies_label(bare.split())
     )
     says_nothing = says_nothing or (bare.startswith(words.NO_ANSWER_BEGINNINGS) and len(bare) < 200 and ";" not in bare)
-    return bool(says_nothing) and not (article and (article.has_name(text) or article.quotes(text)))
+    # with a capital, for any article may say nothing, unknown, 없음
+    may_be_name = article is not None and text.isalpha() and any(map(str.isupper, text))
+    return bool(says_nothing) and not (may_be_name and article and (article.has_name(text) or article.quotes(text)))
 
 
 def _denies_label(tokens: list[str]) -> bool:

@@ -30,7 +30,7 @@ from pipeline.core.types import Article, Label, LabelColumn, Reply
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-VERSION = 1
+VERSION = 2
 
 
 class Options(Base):
