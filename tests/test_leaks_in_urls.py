@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,8 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.publish import facts
-from pipeline.versions import leaks, redaction, store
+from pipeline.core.files import digest_of
+from pipeline.core.shards import read_order
+from pipeline.job import takedowns
+from pipeline.publish import facts, planning
+from pipeline.versions import leaks, store
 from pipeline.versions.leaks import urls
 from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
 
@@ -47,6 +51,16 @@ CREDENTIALS = {
     "https://example.com/?new_password=hunter22": "https://example.com/?new_password=[secret]",
     "https://example.com/?client_secret=abcd1234efgh": "https://example.com/?client_secret=[secret]",
     f"https://a.example/b?se=2026-12-01&sp=r&sig={HEX[:43]}%3D": "https://a.example/b?se=2026-12-01&sp=r&sig=[secret]",
+    "https://ann%40corp.com:hunter22@h.example/feed": "https://secret@h.example/feed",
+    "https://ann@corp.com:hunter22@h.example/feed": "https://secret@h.example/feed",
+    "https://u:hun%2Fter22@h.example/": "https://secret@h.example/",
+    "https://u:hun%20ter%2722@h.example/": "https://secret@h.example/",
+    "https://u:%24ecret22xx@h.example/": "https://secret@h.example/",
+    "https://u:%3Chunter22@h.example/": "https://secret@h.example/",
+    "https://u%3Ahunter22@h.example/": "https://secret@h.example/",
+    f"https://{'u' * 70}:{'a1B2' * 40}@h.example/": "https://secret@h.example/",
+    "https://example.com/?shareholder=1&access_token=abc123def456": "https://example.com/?shareholder=1&access_token=[secret]",
+    "https://example.com/?sharetype=gift&user=kim&password=hunter22": "https://example.com/?sharetype=gift&user=kim&password=[secret]",
     f"https://example.com/?share_token={JWT}": "https://example.com/?share_token=[secret]",
     "https://example.com/?q=-----BEGIN%20PRIVATE%20KEY-----": "https://example.com/?q=[secret]",
 }
@@ -87,6 +101,10 @@ INNOCENT = [
     "https://example.com/?next=%2Fa%3Fshare_token%3DeyJhbGciOiJIUzI1NiJ9eyJhbGciOiJIUzI1NiJ9", f"https://example.com/a.jpg?auth={HEX}",
     "https://example.com/?token=0x06012c8cf97bead5deae237070f9587f8e7a266d", "https://example.com/?token=season2026pass",
     "https://example.com/?pass=season2026pass", "https://example.com/?ticket_pass=2026worldcup", "https://example.com/?cpwd=korea",
+    f"https://example.com/a?accessToken=zwAAAYabcdefkYy1234&sharetype=gift&token={UUID}", "https://example.com/x?giftId=a1b2c3&token=abc123abc123",
+    "https://example.com/ticket?login=true&pass=gold", "https://example.com/ticket?id=1&login=1&pass=season",
+    "https://user:%24%7BPASSWORD%7D@h.example/", "https://user:$PASSWORD@h.example/", "https://user:%3Cpassword%3E@h.example/",
+    "https://user:password@h.example/", "https://user:@h.example/", "https://ann%40corp.com@h.example/",
     "https://example.com/?pwd=list", "https://example.com/?password=strength", "https://example.com/?cpwd=a1b2c3d4",
 ]  # fmt: skip
 
@@ -193,16 +211,45 @@ def test_an_address_that_is_out_already_stops_no_later_version(
     assert "no_credentials: 2 rows, 1 of them published already (a2, a13)" in result.stderr
 
 
+def of_ids(ids: dict[int, str], count: int = 12) -> list[dict[str, Any]]:
+    """Return articles whose ids are addresses."""
+    return [{**row, "id": row["url"]} for row in articles(ids, count)]
+
+
+def masked(url: str) -> str:
+    return f"{leaks.redacted_url(url, leaks.KINDS)} (sha256 of the id: ...{sha256(url.encode()).hexdigest()[-8:]})"
+
+
+REMEDY = "an id that leaks is never redacted: give columns.id another column"
+
+
 def test_an_id_that_is_the_address_is_not_redacted_and_stops(make_job: JobMaker) -> None:
-    path = make_job(
-        articles(LEAKS),
-        sources=[{"type": "files", "path": "articles.jsonl", "columns": {"text": "body", "id": "url"}}],
-        publish={"redact": ["credentials", "email"]},
-    )
+    path = make_job(of_ids(LEAKS), publish={"redact": ["credentials", "email"], "gates": {"no_personal_data": "stop"}})
     result = command("run", path)
-    assert result.returncode == 4 and "abc123def456" not in result.stderr
-    assert "no_credentials: 1 rows (https://example.com/2?token=[secret]); an id that leaks" in result.stderr
-    assert "give another one (columns.id)" in result.stderr
+    assert result.returncode == 4 and "abc123def456" not in result.stderr and "kim%40" not in result.stderr
+    assert f"no_credentials: 1 rows ({masked(LEAKS[2])}); {REMEDY}" in result.stderr
+    assert f"no_personal_data: 1 rows ({masked(LEAKS[4])}); {REMEDY}" in result.stderr
+    preview = command("publish", path, "--dry-run").stdout
+    assert "abc123def456" not in preview and "kim%40" not in preview
+
+
+def test_commands_name_only_ids_that_they_can_find(
+    make_job: JobMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An id that is shown redacted would be none; one with signs of a shell is quoted."""
+    rows = of_ids({**LEAKS, 6: "https://example.com/6?a=1&b=2"}, 13)
+    rows[6]["body"] = "Ask kim@naver.com for it. " + rows[6]["body"]
+    path = make_job(rows[:12])
+    run(path, "publish.waive={no_credentials: known}")
+    write_jsonl(tmp_path / "articles.jsonl", rows)
+    assert command("run", path).returncode == 0
+    of_persons = next(line for line in caplog.messages if line.startswith("no_personal_data"))
+    assert of_persons.endswith(f"; {REMEDY}, labelmill takedown {path} --id 'https://example.com/6?a=1&b=2'")
+    assert masked(LEAKS[4]) in of_persons
+    assert [line for line in caplog.messages if line.startswith("no_credentials")] == [
+        f"no_credentials: 1 rows, 1 of them published already ({masked(LEAKS[2])}); {REMEDY}"
+    ]
+    assert command("takedown", path, "--id", "https://example.com/6?a=1&b=2", "--reason", "asked").returncode == 0
 
 
 @pytest.fixture
@@ -210,36 +257,35 @@ def former_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch
     """As before addresses were looked at, until it is undone."""
     with monkeypatch.context() as former:
         former.setattr(urls, "find", lambda *_: [])
-        former.setattr(redaction, "RULES", 0)
         former.setattr(facts, "code", lambda: "former")
         yield former
 
 
-def test_with_redact_a_version_that_waits_to_go_out_is_made_anew(
-    make_job: JobMaker, former_rules: pytest.MonkeyPatch
+def test_with_redact_urls_of_a_former_version_are_redacted_in_the_next_one(
+    make_job: JobMaker, tmp_path: Path, former_rules: pytest.MonkeyPatch
 ) -> None:
+    """Until then an old job is as it was: it plans nothing anew, and what waits to go out goes out."""
     path = make_job(articles({4: LEAKS[4]}), publish={"redact": ["email"]})
-
-    def stopped(*_: object) -> None:
-        raise RuntimeError("stopped before it went out")
-
-    former_rules.setattr(store, "release", stopped)
-    with pytest.raises(RuntimeError, match="stopped before"):
-        run(path)
-    pending = store.pending(work_of(path).versions)
-    assert pending and url_of(pending, "a4") == LEAKS[4]
+    work = run(path)
     former_rules.undo()
-    assert url_of(run(path).versions / "1.0.0", "a4") == "https://example.com/4?mail=[email]"
-
-
-def test_with_redact_a_version_of_former_rules_is_looked_at_again(
-    make_job: JobMaker, former_rules: pytest.MonkeyPatch
-) -> None:
-    """A plain run tells that a published row would be redacted now, where nothing else is new."""
-    path = make_job(articles({4: LEAKS[4]}), publish={"redact": ["email"]})
-    version = run(path).versions / "1.0.0"
-    former_rules.undo()
-    assert url_of(version, "a4") == LEAKS[4]
+    column, folders = work.config.label_column.described(), (work.filtered, work.reviewed, work.split)
+    shards = [[folder.digest(shard) for folder in folders] for shard in read_order(work.articles)]
+    former = digest_of([column, "full", takedowns.digest(work.takedowns), ["email"], *shards])
+    assert planning.inputs_of(work) == store.read_manifest(work.versions / "1.0.0")["inputs"] == former
+    stay = run(path, first="publish")
+    assert [version.name for version in store.all_versions(stay.versions)] == ["1.0.0"]
+    assert url_of(stay.versions / "1.0.0", "a4") == LEAKS[4]
+    write_jsonl(tmp_path / "articles.jsonl", articles({4: LEAKS[4]}, 13))
     held = command("run", path)
-    assert held.returncode == 0 and "1 rows edited" in held.stdout + held.stderr
+    assert held.returncode == 0 and "1 rows added, 1 rows edited" in held.stdout + held.stderr
     assert url_of(run(path, first="publish").versions / "2.0.0", "a4") == "https://example.com/4?mail=[email]"
+
+
+def test_with_redact_a_number_of_its_own_redacts_urls_at_once(
+    make_job: JobMaker, former_rules: pytest.MonkeyPatch
+) -> None:
+    path = make_job(articles({4: LEAKS[4]}), publish={"redact": ["email"]})
+    run(path)
+    former_rules.undo()
+    assert command("publish", path, "--version", "2.0.0").returncode == 0
+    assert url_of(work_of(path).versions / "2.0.0", "a4") == "https://example.com/4?mail=[email]"

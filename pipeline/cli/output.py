@@ -171,7 +171,7 @@ def plan(planned: Plan, job: str) -> None:
 def changes(diff: Diff) -> None:
     """Print how many rows differ, by kind, with a few of their ids."""
     for name, count in diff.counts.items():
-        ids = diff.samples.get(name, [])
+        ids = diff.shown(name)
         print(f"  {name:12}{count:>9,}  {', '.join(ids)}{', ...' if 0 < len(ids) < count else ''}")
 
 

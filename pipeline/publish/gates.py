@@ -7,9 +7,11 @@ What leaks in a row that is out already is a warning: stopping the next version 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -67,16 +69,18 @@ class GateResult:
 
     def message(self) -> str:
         """Return the gate, its figure, some of its rows, and how to take down those that are out, in one line."""
-        takedown = "".join(f" --id {_shown(row)}" for row in self.published[:_SHOWN])
+        out = self.published[:_SHOWN]
+        takedown = "".join(f" --id {shlex.quote(row)}" for row in out if leaks.shown_id(row) == row)
         parts = f" ({_first_ids(self.rows)})" if self.rows else ""
-        remedy = "; an id that leaks is not redacted: give another one (columns.id)" if self._in_ids else ""
+        remedy = "; an id that leaks is never redacted: give columns.id another column" if self._in_ids else ""
         return f"{self.gate}: {self.figure}{parts}{remedy}" + (
             f", labelmill takedown JOB{takedown}" if takedown else ""
         )
 
     @property
     def _in_ids(self) -> bool:
-        return self.gate == "no_credentials" and any("//" in row and leaks.count_in_url(row)[0] for row in self.rows)
+        counts = leaks.count_in_ids(pa.array(self.rows, pa.string())) if self.gate in _LEAKS else {}
+        return any(count[_LEAKS.index(self.gate)] for count in counts.values())
 
     def as_dict(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"state": self.state, "figure": self.figure, "rows": len(self.rows)}
@@ -132,10 +136,10 @@ def _some_of(column: str) -> _Check:
 
 
 def _unique_ids(inputs: GateInputs) -> _Outcome:
-    # Counted in parts, by their last characters: a table of all ids takes 150 bytes a row, more than all else that is known of one.
+    # Counted in parts: a table of all ids takes 150 bytes a row, more than all else that is known of one.
     ids, twice = inputs.index.column("id"), list[str]()
-    endings = pc.utf8_slice_codeunits(ids, -1).combine_chunks().dictionary_encode()
-    part_of = np.asarray(endings.indices.fill_null(0), dtype=np.int64) % _PARTS
+    digests = (crc32((row_id or "").encode()) for shard in ids.iterchunks() for row_id in shard.to_pylist())
+    part_of = np.fromiter(digests, np.uint32, len(ids)) % _PARTS
     for part in range(_PARTS):
         counts = pc.value_counts(ids.filter(pa.array(part_of == part)).combine_chunks())
         twice += _strings(counts.filter(pc.greater(counts.field("counts"), 1)).field("values"))
@@ -234,9 +238,4 @@ def _strings(values: Any) -> list[str]:
 
 def _first_ids(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-    return f"{', '.join(map(_shown, ids[:_SHOWN]))}{more}"
-
-
-def _shown(row_id: str) -> str:
-    """Return an id as a message may have it: one that is an address may hold a key or number."""
-    return leaks.redacted_url(row_id, leaks.KINDS) if "//" in row_id else row_id
+    return f"{', '.join(map(leaks.shown_id, ids[:_SHOWN]))}{more}"

@@ -34,7 +34,6 @@ from pipeline.versions import (
     map_topics,
     numbering,
     provenance,
-    redaction,
     rows,
     store,
 )
@@ -153,7 +152,7 @@ def inputs_of(work: Workspace) -> str:
     column = work.config.label_column
     label = column.described()  # without what is at its default: a digest does not grow with the type
     made_of: list[Any] = [label, work.config.publish.text, takedowns.digest(work.takedowns)]
-    made_of += [sorted(redact), redaction.RULES] if (redact := work.config.publish.redact) else []
+    made_of += [sorted(redact)] if (redact := work.config.publish.redact) else []
     folders = (work.filtered, work.reviewed, work.split)
     return digest_of([*made_of, *([folder.digest(s) for folder in folders] for s in read_order(work.articles))])
 

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.versions import leaks
+
 KINDS = ("added", "removed", "edited", "relabelled", "moved")
 _SAMPLE = 5  # ids of each kind of change
 STATE = pa.schema(  # what is compared of a version: one row a row, without the text
@@ -62,6 +64,10 @@ class Diff:
     def as_dict(self) -> dict[str, Any]:
         """Return what a manifest says of it, of which it can be made again."""
         return self.counts | ({"retyped": list(self.retyped)} if self.retyped else {})
+
+    def shown(self, kind: str) -> list[str]:
+        """Return the ids of some rows of a kind, as a message may have them."""
+        return [leaks.shown_id(row_id) for row_id in self.samples.get(kind, [])]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -19,8 +19,6 @@ from pipeline.core.types import LabelColumn
 from pipeline.versions import leaks
 from pipeline.versions.rows import TEXT, replaced
 
-# Rises where more is redacted than before: then rows are looked at again, and a version that waits to go out is made anew.
-RULES = 1  # 1: addresses, too
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 _LOCATED = ("exact", "spacing")  # tiers of phrases that have offsets
 

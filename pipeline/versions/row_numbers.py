@@ -132,10 +132,7 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
     urls = rows.column("url").combine_chunks().cast(pa.string())  # without texts, too, an address is published
     for row in leaks.suspect_urls(urls):
         counts[row] += leaks.count_in_url(urls[row].as_py())
-    ids = rows.column("id").combine_chunks().cast(pa.string())
-    of_url = pc.if_else(
-        pc.match_substring(ids, "//"), ids, pa.scalar(None, pa.string())
-    )  # an id may be the address, and is never redacted
-    for row in leaks.suspect_urls(of_url):
-        counts[row, 0] += leaks.count_in_url(ids[row].as_py())[0]
+    ids = rows.column("id").combine_chunks().cast(pa.string())  # never redacted, and may be the address
+    for row, of_id in leaks.count_in_ids(ids).items():
+        counts[row] += of_id
     return counts

@@ -11,8 +11,10 @@ more letter of the word, so that a key with a particle behind it (`hf_...를`) w
 from __future__ import annotations
 
 from collections.abc import Collection
+from hashlib import sha256
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.versions.leaks import keys, persons, places, urls
 from pipeline.versions.leaks.places import Finding, Places, disjoint
@@ -40,6 +42,20 @@ def count_in_url(url: str) -> tuple[int, int]:
     """Return `credentials` and `personal` of the address of an article."""
     kinds = [finding.kind for finding in urls.find(url)]
     return kinds.count("secret"), len(kinds) - kinds.count("secret")
+
+
+def count_in_ids(ids: pa.Array) -> dict[int, tuple[int, int]]:
+    """Return `credentials` and `personal` of ids by their numbers, of those alone that are addresses in which anything leaks."""
+    addresses = pc.if_else(pc.match_substring(ids, "//"), ids, pa.scalar(None, pa.string()))
+    counts = {number: count_in_url(ids[number].as_py()) for number in sorted(urls.suspects(addresses))}
+    return {number: count for number, count in counts.items() if any(count)}
+
+
+def shown_id(row_id: str) -> str:
+    """Return an id as a message may have it: one that leaks is redacted; the end of its SHA-256 tells which it is."""
+    if not count_in_ids(pa.array([row_id], pa.string())):
+        return row_id
+    return f"{redacted_url(row_id, KINDS)} (sha256 of the id: ...{sha256(row_id.encode()).hexdigest()[-8:]})"
 
 
 def suspects(texts: pa.Array) -> set[int]:

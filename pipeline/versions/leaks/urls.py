@@ -50,13 +50,21 @@ _SIGNATURE = re.compile(r"(?:^|_)(?:signature|sig)\Z")
 _SIGNED = re.compile(
     r"(?i:[?&](?:x-(?:amz|goog|oss)-credential|(?:aws|oss)accesskeyid|googleaccessid|key-pair-id)=|[?&]se=[0-9]{4}-)"
 )
-_USER_NAME = re.compile(r"(?i:[?&#;](?:user|usr|user_?name|user_?id|uid|login|email)=)")
+_USER_NAME = re.compile(
+    r"(?i:[?&#;](?:(?:user|usr|user_?name|user_?id|uid|email)=|login=(?!(?:true|false|yes|no|[01])?(?:[&#;]|\Z))))"
+)
+# Beside it tokens give an article away, whatever they are called; keys count by their forms all the same.
+_SHARED = re.compile(r"(?i:[?&#;](?:share|gift)[_-]?(?:type|id|token|code|key|article)?=)")
 _NUMBER = re.compile(rf"(?:^|_|user|member|customer|home|work|my)(?:{_NUMBERS})(?:_?(?:no|num|number|nr|id))?\Z")
 
 # --- their values ---
 
 _NO_PASSWORD = re.compile(
     r"(?i:true|false|yes|none|null|secret|reset|forgot(?:ten)?|lost|change|new|required|optional|x+|\*+|\.+|\[.*\]|\{.*\}|<.*>)\Z"
+)
+# What stands for a password before a host: its name, a variable, a sign to be replaced.
+_NO_PASSWORD_OF_HOST = re.compile(
+    r"(?:\$?(?i:(?:my|your)?[_-]?(?:password|passwd|pass|pwd)|change_?me|x+)|\*+|\.+|\$[A-Z_]+|%s|[$%]?(?:\{.*\}|<.*>|\[.*\]|\(.*\)s?))\Z"
 )
 _PLAIN_WORDS = re.compile(r"(?:[^\W\d]?[^\W\dA-Z]+|[A-Z]+)(?:[-_ ][^\W\d]+)*\Z")
 _MIXED = re.compile(r"[A-Za-z][0-9]|[0-9][A-Za-z]")  # `a1b2c3d4`, not `spring-2026`
@@ -96,7 +104,7 @@ def find(url: str, nested: int = _NESTED) -> list[Finding]:
     user = authority[1] if authority else None
     host = authority.end(1) + 1 if authority and user else 0  # what is before it has no form of its own
     findings = [*_in_parameters(url, nested), *_of_persons(url, host)]
-    if authority and user and _opens(unquote(user)):
+    if authority and user and _opens(user):
         findings.append(Finding("secret", *authority.span(1)))
     findings = _added(findings, (Finding("secret", host + key.start, host + key.end) for key in _keys(url[host:])))
     return sorted(findings, key=lambda one: (one.start, one.kind != "secret"))
@@ -122,12 +130,16 @@ def _keys(url: str) -> list[Finding]:
 
 
 def _opens(user: str) -> bool:
-    """Tell whether what stands before a host has a password, or is a token."""
-    return bool(keys.find(Places(f"https://{user}@host.example")) or keys.find(Places(user)))
+    """Tell whether what stands before a host, as it is written there, has a password, or is a token."""
+    name, _, password = (user if ":" in user else unquote(user)).partition(":")
+    password = unquote(password)
+    if password and not (_NO_PASSWORD_OF_HOST.match(password) or keys.is_placeholder(password)):
+        return True
+    return bool(keys.find(Places(unquote(name))))
 
 
 def _in_parameters(url: str, nested: int) -> Iterator[Finding]:
-    has_user, is_signed = bool(_USER_NAME.search(url)), bool(_SIGNED.search(url))
+    has_user, is_signed, is_shared = (bool(form.search(url)) for form in (_USER_NAME, _SIGNED, _SHARED))
     for match in _PARAMETER.finditer(url):
         name, value = "_".join(_WORD.findall(unquote_plus(match[1]))).lower(), _decoded(match[2])
         if (
@@ -135,7 +147,7 @@ def _in_parameters(url: str, nested: int) -> Iterator[Finding]:
             and not keys.is_placeholder(value)
             and (
                 _is_password(name, value, has_user)
-                or _is_token(name, value, match[1].lower() == "token")
+                or (not is_shared and _is_token(name, value, match[1].lower() == "token"))
                 or (is_signed and _is_signature(name, value))
             )
         ):
