@@ -71,7 +71,8 @@ class Engine(engine.Engine):
 
     def _end(self, ray: Any, running: list[Any]) -> None:
         """End tasks that are under way; a cluster of ours with them."""
-        # Where a task is cancelled as its result arrives, Ray (2.60) ends this process by an assertion of its own.
+        # Where a task is cancelled as its result arrives, Ray (2.60) ends this process by an assertion of its own. A cluster of
+        # others leaves no other way: then the exit code is 1, nothing is lost, and the same command goes on.
         if self._is_ours and not self._options.address:
             return self.close()
         for reference in running:
@@ -130,7 +131,7 @@ class Engine(engine.Engine):
             try:
                 _check_reached(self._options.address)
                 with _signals_kept():
-                    ray.init(self._options.address, log_to_driver=False, logging_level=logging.ERROR, **own)
+                    ray.init(self._options.address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
             except (OSError, RuntimeError, ValueError) as error:
                 reason = str(error).strip().splitlines()[0]
                 raise LabelmillError(
