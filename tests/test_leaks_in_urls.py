@@ -60,6 +60,8 @@ CREDENTIALS = {
     "https://u%3Ahunter22@h.example/": "https://secret@h.example/",
     f"https://{'u' * 70}:{'a1B2' * 40}@h.example/": "https://secret@h.example/",
     "https://example.com/?shareholder=1&access_token=abc123def456": "https://example.com/?shareholder=1&access_token=[secret]",
+    "https://example.com/?share=1&api_key=abc123def456": "https://example.com/?share=1&api_key=[secret]",
+    f"https://u:%5Bsk_live_{HEX[:24]}%5D@h.example/": "https://secret@h.example/",
     "https://example.com/?sharetype=gift&user=kim&password=hunter22": "https://example.com/?sharetype=gift&user=kim&password=[secret]",
     f"https://example.com/?share_token={JWT}": "https://example.com/?share_token=[secret]",
     "https://example.com/?q=-----BEGIN%20PRIVATE%20KEY-----": "https://example.com/?q=[secret]",

@@ -53,7 +53,7 @@ _SIGNED = re.compile(
 _USER_NAME = re.compile(
     r"(?i:[?&#;](?:(?:user|usr|user_?name|user_?id|uid|email)=|login=(?!(?:true|false|yes|no|[01])?(?:[&#;]|\Z))))"
 )
-# Beside it tokens give an article away, whatever they are called; keys count by their forms all the same.
+# Beside it what is called a token gives an article away; keys and secrets count by their names, and keys by their forms.
 _SHARED = re.compile(r"(?i:[?&#;](?:share|gift)[_-]?(?:type|id|token|code|key|article)?=)")
 _NUMBER = re.compile(rf"(?:^|_|user|member|customer|home|work|my)(?:{_NUMBERS})(?:_?(?:no|num|number|nr|id))?\Z")
 
@@ -131,11 +131,10 @@ def _keys(url: str) -> list[Finding]:
 
 def _opens(user: str) -> bool:
     """Tell whether what stands before a host, as it is written there, has a password, or is a token."""
-    name, _, password = (user if ":" in user else unquote(user)).partition(":")
-    password = unquote(password)
+    password = unquote((user if ":" in user else unquote(user)).partition(":")[2])
     if password and not (_NO_PASSWORD_OF_HOST.match(password) or keys.is_placeholder(password)):
         return True
-    return bool(keys.find(Places(unquote(name))))
+    return bool(keys.find(Places(unquote(user))))
 
 
 def _in_parameters(url: str, nested: int) -> Iterator[Finding]:
@@ -147,7 +146,7 @@ def _in_parameters(url: str, nested: int) -> Iterator[Finding]:
             and not keys.is_placeholder(value)
             and (
                 _is_password(name, value, has_user)
-                or (not is_shared and _is_token(name, value, match[1].lower() == "token"))
+                or (not (is_shared and name.endswith("token")) and _is_token(name, value, match[1].lower() == "token"))
                 or (is_signed and _is_signature(name, value))
             )
         ):
