@@ -743,8 +743,39 @@ def test_what_was_trained_before_an_option_or_a_base_stood_in_keys_is_the_same(t
     (training.folder / "manifest.json").write_text(json.dumps({"key": training.key, "weights": {}}))
     training.__dict__["pretrained"] = {"base": "the digest of a folder"}
     del training.__dict__["key"]
-    assert training.key != training.key_of_before == digest_of(before) and same(training)
+    assert training.key != digest_of(before) and digest_of(before) in training.keys(with_base=False) and same(training)
     (training.folder / "manifest.json").write_text(
         json.dumps({"key": digest_of(before), "weights": {}, "pretrained": {}})
     )
     assert same(training) is None
+
+
+def test_a_student_whose_key_and_manifest_have_all_options_is_the_same(tmp_path: Path) -> None:
+    """As commit 78ca3ce wrote them: what such a student labelled is labelled by the same model also behind a curve."""
+    path = made_job(tmp_path, 40, task="topic", parameters={"style": "topic"})
+    assert command("train", path, "--student", "linear").returncode == 0
+    folder, version = student_of(path, "linear-1.0.0"), version_of(path)
+    options = {"strength": 10.0, "words": 50000, "likely": 0.5, "embedder": None}
+    origin = {"student": "linear", "method": 1, "options": options, "data": file_digest(version / "manifest.json"),
+              "seed": 0}  # fmt: skip
+    manifest = trained.read_manifest(folder) | {
+        "options": options,
+        "key": digest_of(origin),
+        "trained_at": "2026-11-29",
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    plan = Training(work_of(path), version, "linear", plugins.load("students", "linear").Options(), 0)
+    assert plan.key != manifest["key"] and "its weights are damaged" in difference(plan)
+    assert "a student of another seed is there" in difference(replace(plan, seed=1))
+    assert command("train", path, "--student", "linear").returncode == 0
+    assert trained.read_manifest(folder) == manifest
+    done = command("train", path, "--student", "linear", "--curve", "0.8")
+    assert done.returncode == 0 and "takes its place" not in done.stderr, done.stderr
+    behind = trained.read_manifest(folder)
+    assert behind["curve"] and [behind[part] for part in ("options", "weights")] == [options, manifest["weights"]]
+    unfinished = workplace.folder_of(plan)
+    for key in (manifest["key"], {"key": manifest["key"], "rows": "rows"}):
+        (unfinished / "whole").mkdir(parents=True)
+        (unfinished / "key.json").write_text(json.dumps(key))
+        assert (workplace.unfinished(plan, "rows") / "whole").exists()
+        shutil.rmtree(unfinished)

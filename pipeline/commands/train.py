@@ -50,8 +50,8 @@ def evaluate(work: Workspace, student: Path, version: str | None, gold_file: Pat
     _check_label(work, student)
     column, model = work.config.label_column, predictions.load_trained(work, student)
     gold = read_gold(gold_file, column, RequestBuilder(work).task.check)
-    shards, learned = read_order(work.articles), SeenRows.of(chosen_version(work.versions, version))
-    parts = list(learned.parted(lambda: (_with_gold(work, shard, gold.labels) for shard in shards), work.exchange))
+    shards, seen_rows = read_order(work.articles), SeenRows.of(chosen_version(work.versions, version))
+    parts = list(seen_rows.parted(lambda: (_with_gold(work, shard, gold.labels) for shard in shards), work.exchange))
     judged = [one for part in parts for one in articles_of(part.others)]
     of_train, like_train = sum(part.of_train for part in parts), sum(part.like_train for part in parts)
     if not judged:

@@ -18,9 +18,8 @@ from pipeline.job.workspace import Workspace
 from pipeline.split import groups
 from pipeline.versions import store
 
-_ADDED = {
-    "embedder"
-}  # options that students did not have from the first day: they stand in a key only where they are used
+# options that students did not have from the first day: they stand in a key only where they are used
+_ADDED = {"embedder"}
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,26 @@ class Training:
     @cached_property
     def key(self) -> str:
         """Return the digest of all that a student comes of."""
-        return digest_of({**self._origin, **({"pretrained": self.pretrained} if self.pretrained else {})})
+        return digest_of({**self._origin(options_in_key(self.options)), **self._base})
+
+    def keys(self, with_base: bool = True) -> set[str]:
+        """Return the key and those that earlier releases gave to a student that comes of the same.
+
+        Without `with_base` also those of before the content of its base model stood there.
+        """
+        origins = [self._origin(options) for options in forms_of(self.options)]
+        bases = [self._base] if with_base else [self._base, {}]
+        return {digest_of({**origin, **base}) for origin in origins for base in bases}
 
     @property
-    def key_of_before(self) -> str:
-        """Return the key of a student that was trained before the content of its base model stood there."""
-        return digest_of(self._origin)
+    def _base(self) -> dict[str, Any]:
+        return {"pretrained": self.pretrained} if self.pretrained else {}
 
-    @cached_property
-    def _origin(self) -> dict[str, Any]:
+    def _origin(self, options: dict[str, Any]) -> dict[str, Any]:
         return {
             "student": self.student,
             "method": plugins.load("students", self.student).Student.version,
-            "options": options_in_key(self.options),
+            "options": options,
             "data": file_digest(self.version / store.MANIFEST),
             "seed": self.seed,
             **near_copies(),
@@ -85,23 +91,32 @@ def options_in_key(options: Options) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in _ADDED or value != defaults[name].default}
 
 
+def forms_of(options: Options) -> list[dict[str, Any]]:
+    """Return options as keys and manifests have them, now and as some earlier releases had them: whole."""
+    return [options_in_key(options), options.model_dump(mode="json")]
+
+
 def same(training: Training) -> dict[str, Any] | None:
     """Return the manifest of the student that is there, where it comes of the same and is whole."""
     manifest: dict[str, Any] | None = read_json(training.folder / MANIFEST)
-    keys = {training.key} if not manifest or "pretrained" in manifest else {training.key, training.key_of_before}
-    if not manifest or manifest.get("key") not in keys or files_of(training.folder) != manifest["weights"]:
+    if not manifest or not _comes_of_same(training, manifest) or files_of(training.folder) != manifest["weights"]:
         return None
     return manifest
+
+
+def _comes_of_same(training: Training, manifest: dict[str, Any]) -> bool:
+    return manifest.get("key") in training.keys(with_base="pretrained" in manifest)
 
 
 def difference(training: Training) -> str:
     """Say in what the student that is there differs from the one that takes its place."""
     manifest = read_json(training.folder / MANIFEST) or {}
-    if manifest.get("key") == training.key:
+    if _comes_of_same(training, manifest):
         return "its weights are damaged; it is trained again"
+    options = manifest.get("options")
     now = {
         "method": plugins.load("students", training.student).Student.version,
-        "options": options_in_key(training.options),
+        "options": options if options in forms_of(training.options) else options_in_key(training.options),
         "seed": training.seed,
         "pretrained": training.pretrained,
         "near_copies": near_copies().get("near_copies"),

@@ -93,10 +93,12 @@ def _train(training: Training) -> dict[str, Any]:
         _log.warning("%s: %s", training.folder.name, difference(training))
     plan = _plan(training, rows)
     wanted = _members(rows, plan)
-    if type(training.make()).in_processes:
+    if plugins.load("students", training.student).Student.in_processes:
         ranks.announce(unfinished, [member.name for member in wanted if members.will_fit(member.name)])
     whole, *_ = [members.trained(member) for member in wanted]
     manifest = _judged(training, rows, members, whole, plan)
+    if there:  # of equal weights: what it labelled under these options is labelled by the same model
+        manifest["options"] = there["options"]
     return workplace.released(training, unfinished, manifest)
 
 
@@ -137,7 +139,7 @@ def _done(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plan(training: Training, rows: TrainRows) -> curve.CurvePlan | None:
-    draws = type(training.make()).draws
+    draws = plugins.load("students", training.student).Student.draws
     return curve.plan(rows.examples, training.fractions, training.seed, draws) if training.fractions else None
 
 

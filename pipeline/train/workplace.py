@@ -42,7 +42,8 @@ def unfinished(training: Training, rows: str) -> Path:
     path, key = folder_of(training), {"key": training.key, "rows": rows}
     stored = read_json(path / _KEY)
     has_parts = any(path.glob("*/"))
-    if stored not in (key, training.key):  # the latter alone was written before
+    keys = training.keys()
+    if stored not in [*keys, *({**key, "key": each} for each in keys)]:  # a key alone was written before
         if has_parts:
             _log.warning("%s: an unfinished training of other data or options is thrown away", training.folder.name)
         _remove(path)
