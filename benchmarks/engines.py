@@ -1,13 +1,15 @@
 """Engines beside each other, and beside datatrove and `datasets`: the same rows, one run, ratios.
 
-    python benchmarks/engines.py [--articles 8000] [--files 16] [--data DIR] [--engines one two ray] [--last split] [--no-peers]
+    python benchmarks/engines.py [--articles 8000] [--files 16] [--data DIR] [--engines one two ray] [--labels extractive endpoint]
+        [--last split] [--no-peers]
 
 Each stage runs by one worker, by two and on Ray, in a process of its own.  Of each run it prints the clock, processor time (of
 all processes, and of the command's own) and memory (of all processes together, shared pages by their share).  What the same
 command takes when nothing is left to do is subtracted, but not beside the peers: starting Python is not the stage.  Ratios by the
 clock mean something on a machine with nothing else to do; `by processor` is what two free cores would make of it: the command's
 own time, which nobody shares, and half of its workers'.  The peers take the same articles as Parquet, ask pycld2 and tiktoken about
-each, and write Parquet; the filter chain does that and more (windows, duplicates, counts in the table).  datatrove is no dependency
+each, and write Parquet; the filter chain does that and more (windows, duplicates, counts in the table).  With `--labels endpoint` a
+local server answers, by which the stages after `label` are had of many rows sooner.  datatrove is no dependency
 of labelmill: pip install datatrove
 """
 
@@ -22,8 +24,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +40,12 @@ filters:
   - {type: language, keep: [ko, en]}
   - {type: tokens, min: 100, max: 5000}
   - {type: duplicates}
-label: {provider: extractive}
+label: LABEL
 """
+LABELS = ("extractive", "endpoint")
+EXTRACTIVE = "{provider: extractive}"
+ENDPOINT = """{provider: openai, base_url: '%s', parameters: {max_output_tokens: 128}, limits: {concurrency: 200}}
+publish: {waive: {no_repeated_phrase: "the server repeats itself"}}"""
 COMMAND = (
     "import resource, sys; from pipeline.cli.main import main; code = main(sys.argv[1:]);"
     "own = resource.getrusage(resource.RUSAGE_SELF); print('own', own.ru_utime + own.ru_stime); sys.exit(code)"
@@ -192,6 +198,21 @@ def show(name: str, run: Run) -> None:
     print(f"{name:20}{figures}", flush=True)
 
 
+@contextmanager
+def labeller(kind: str) -> Iterator[str]:
+    """Give the job's labeller; that of an endpoint is a server in a process of its own."""
+    if kind == "extractive":
+        yield EXTRACTIVE
+        return
+    command = [sys.executable, str(ROOT / "tests" / "openai_server.py"), "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield ENDPOINT % server.stdout.readline().strip()
+        finally:
+            server.kill()
+
+
 def compare_peers(folder: Path, articles: int, files: int, ours: Run) -> None:
     print(f"\n{'peers, two workers':20}{'clock':>9}{'processor':>11}{'own':>8}{'MB':>9}")
     show("filter two", ours)
@@ -214,13 +235,14 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=16)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--labels", choices=LABELS, default=LABELS[0])
     parser.add_argument("--last", choices=STAGES[1:], default=STAGES[-1], help="the last stage that runs")
     parser.add_argument("--no-peers", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, labeller(options.labels) as label:
         folder = Path(name)
         write_sources(folder / "in", options.articles, options.files, options.data)
-        (folder / "job.yaml").write_text(JOB)
+        (folder / "job.yaml").write_text(JOB.replace("LABEL", label))
         print(f"{'':20}{'clock':>9}{'processor':>11}{'own':>8}{'MB':>9}")
         stages = STAGES[: STAGES.index(options.last) + 1]
         runs = {engine: staged(folder, engine, stages) for engine in options.engines}

@@ -16,12 +16,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from articles import ROOT, woven, write
-from engines import measured
+from engines import LABELS, labeller, measured
 
 STAGES = ("collect", "filter", "label", "clean", "review", "split", "publish")
 JOB = """
@@ -33,9 +31,6 @@ filters:
   - {type: duplicates}
 label: LABEL
 """
-EXTRACTIVE = "{provider: extractive}"
-ENDPOINT = """{provider: openai, base_url: '%s', parameters: {max_output_tokens: 128}, limits: {concurrency: 200}}
-publish: {waive: {no_repeated_phrase: "the server repeats itself"}}"""
 FLOOR = "import datasets, sys; datasets.load_dataset('json', data_files=sys.argv[1], cache_dir=sys.argv[2])"
 
 
@@ -61,7 +56,7 @@ def main() -> None:
     parser.add_argument("--articles", type=int, default=100_000)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--source", choices=("jsonl", "parquet"), default="jsonl")
-    parser.add_argument("--labels", choices=("extractive", "endpoint"), default="extractive")
+    parser.add_argument("--labels", choices=LABELS, default=LABELS[0])
     parser.add_argument("--last", choices=STAGES, default=STAGES[-1])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, labeller(options.labels) as label:
@@ -80,21 +75,6 @@ def main() -> None:
         if options.source == "jsonl":
             floor = measured([sys.executable, "-c", FLOOR, str(folder / "articles.jsonl"), str(folder / "cache")])
             print(f"floor: datasets.load_dataset of the same file takes {floor.clock:.1f} s, {floor.memory:,.0f} MB")
-
-
-@contextmanager
-def labeller(kind: str) -> Iterator[str]:
-    """Give the job's labeller; that of an endpoint is a server in a process of its own."""
-    if kind == "extractive":
-        yield EXTRACTIVE
-        return
-    command = [sys.executable, str(ROOT / "tests" / "openai_server.py"), "--quiet"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield ENDPOINT % server.stdout.readline().strip()
-        finally:
-            server.kill()
 
 
 def run_stages(folder: Path, articles: int, stages: tuple[str, ...]) -> None:
