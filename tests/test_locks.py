@@ -74,6 +74,14 @@ def test_kill_9_frees_it(tmp_path: Path, how: str, mode: int) -> None:
         assert can_be_held(path, shared=False)
 
 
+def test_who_holds_it_alone_is_told_from_those_who_share_it(tmp_path: Path) -> None:
+    path = tmp_path / "job"
+    with holding(path, "shared") as process:
+        assert ProcessLock(path).holder() == process.pid and ProcessLock(path).holder(alone=True) is None
+    with holding(path, "alone") as process:
+        assert ProcessLock(path).holder() == ProcessLock(path).holder(alone=True) == process.pid
+
+
 def test_who_waits_to_be_alone_keeps_nobody_out(tmp_path: Path) -> None:
     path, alone = tmp_path / "job", threading.Event()
 

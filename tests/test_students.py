@@ -23,7 +23,7 @@ import pytest
 from pipeline.cli import training_output
 from pipeline.core import plugins, trained
 from pipeline.core.errors import InputError, ModelError
-from pipeline.core.files import digest_of, file_digest, read_json
+from pipeline.core.files import digest_of, file_digest, read_json, write_json
 from pipeline.core.locks import ProcessLock
 from pipeline.core.student import TrainingRun
 from pipeline.core.types import Article, Example, LabelColumn
@@ -482,20 +482,26 @@ def test_a_plain_training_keeps_the_parts_of_a_killed_curve(job: Path, tmp_path:
     shutil.rmtree(student_of(job, name))
 
 
+def killed_before(patch: pytest.MonkeyPatch, module: Any, step: str, finished: Path) -> None:
+    """End the process before a step of deleting what a student was made of, once the student is in its place."""
+    real, unfinished = getattr(module, step), finished.with_name(f".{finished.name}")
+
+    def killed(path: Path, *arguments: Any, **options: Any) -> None:
+        if path == unfinished and finished.exists():
+            raise KeyboardInterrupt
+        real(path, *arguments, **options)
+
+    patch.setattr(module, step, killed)
+
+
 @pytest.mark.parametrize("curve", [(), ("--curve", "0.5")])
 def test_what_a_kill_behind_the_last_rename_leaves_is_cleared(
     job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, curve: tuple[str, ...]
 ) -> None:
     notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
-    unfinished, removed = work_of(job).students / f".{name}", shutil.rmtree
-
-    def killed(path: Path, ignore_errors: bool = False) -> None:
-        if path == unfinished and student_of(job, name).exists():
-            raise KeyboardInterrupt
-        removed(path, ignore_errors=ignore_errors)
-
+    unfinished = work_of(job).students / f".{name}"
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", killed)
+        killed_before(patch, shutil, "rmtree", student_of(job, name))
         assert command(*spied(job, notes, *curve)).returncode
     assert unfinished.exists() and trained.read_manifest(student_of(job, name))
     done = command(*spied(job, notes))
@@ -555,21 +561,52 @@ def test_half_of_what_was_thrown_away_is_not_gone_on_with(
     shutil.rmtree(student_of(job, name))
 
 
+def test_what_an_earlier_release_deleted_half_takes_no_good_students_place(job: Path, tmp_path: Path) -> None:
+    """Such a release deleted the key with the rest, in any order: `done.json` may outlive the weights that it tells of."""
+    notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
+    assert command(*spied(job, notes)).returncode == 0
+    before = trained.read_manifest(student_of(job, name))
+    half = work_of(job).students / f".{name}"
+    (half / "whole" / "weights").mkdir(parents=True)
+    (half / "key.json").write_text(json.dumps(before["key"]))
+    (half / "whole" / "done.json").write_text(json.dumps({"train": 1, "validation": 0, "learned": {}}))
+    (half / "whole" / "predicted.json").write_text(json.dumps([[]] * before["data"]["eval"]))
+    done = command(*spied(job, notes, "--curve", "0.5"))
+    assert done.returncode == 0 and len(notes.read_text().split()) == 1 + 3 + 5, done.stderr
+    behind = trained.read_manifest(student_of(job, name))
+    assert [behind[part] for part in ("weights", "figures")] == [before[part] for part in ("weights", "figures")]
+    assert trained.weights_digest(student_of(job, name))
+    shutil.rmtree(student_of(job, name))
+
+
+@pytest.mark.durable
+def test_a_student_is_on_the_disk_before_its_manifest_says_so(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is a copy of is deleted next: a power cut would leave a manifest beside files that are empty."""
+    finished, synced, really = student_of(job, "tests.spy_student-1.0.0"), list[str](), os.fsync
+
+    def fsync(opened: int) -> None:
+        really(opened)
+        synced.append(Path(f"/proc/self/fd/{opened}").readlink().relative_to(finished.parent).as_posix())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert command(*spied(job, tmp_path / "notes")).returncode == 0
+    made = f".{finished.name}/made"
+    [manifest_at] = [at for at, name in enumerate(synced) if name.startswith(f"{made}/.manifest.json")]
+    assert {f"{made}/weights/label.json", f"{made}/weights", made} <= set(synced[:manifest_at])
+    assert synced[manifest_at + 1 :] == [finished.name, "."]
+    shutil.rmtree(finished)
+
+
 @pytest.mark.parametrize("curve", [(), ("--curve", "0.5")])
 def test_a_kill_behind_the_last_rename_costs_no_training(
     job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, curve: tuple[str, ...]
 ) -> None:
     """Between that and the first step of deleting, all is there twice."""
     notes, name = tmp_path / "notes", "tests.spy_student-1.0.0"
-    remove = workplace._remove
-
-    def killed(path: Path) -> None:
-        if student_of(job, name).exists():
-            raise KeyboardInterrupt
-        remove(path)
-
     with monkeypatch.context() as patch:
-        patch.setattr(workplace, "_remove", killed)
+        killed_before(patch, workplace, "_remove", student_of(job, name))
         assert command(*spied(job, notes)).returncode
     before = trained.read_manifest(student_of(job, name))
     done = command(*spied(job, notes, *curve))
@@ -672,6 +709,40 @@ def test_who_fits_along_heeds_nothing_of_a_killed_run(tmp_path: Path) -> None:
             assert waiting.result(30) == ["whole", "0.5-0"]
     ranks.forget(tmp_path)
     assert ranks.awaited(tmp_path, lock, lambda: True) == []
+
+
+def test_who_fits_along_takes_no_other_one_for_the_first_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They look at one moment: one that was seen made what a killed process of another host announced believed, and waits long."""
+    lock, elsewhere = ProcessLock(tmp_path / ".lock"), {"host": "elsewhere", "began": "1"}
+    with lock.held():
+        pass
+    write_json(tmp_path / "fits.json", elsewhere | {"pid": lock.last_holder(), "fits": ["stale"]})
+    monkeypatch.setattr(ranks, "_PATIENCE", 1.0)
+    with lock.held(shared=True), pytest.raises(InputError, match="no first process trains here"):
+        ranks.awaited(tmp_path, ProcessLock(tmp_path / ".lock"), lambda: False)
+
+
+def test_who_fits_along_heeds_nothing_that_is_forgotten_at_once(tmp_path: Path) -> None:
+    """Elsewhere numbers of processes are the same again (in containers): only that it is forgotten tells what a killed one said."""
+    stale = {"host": "elsewhere", "pid": os.getpid(), "began": "1", "fits": ["stale"]}
+
+    class Lock(ProcessLock):
+        looks = 0
+
+        def holder(self, alone: bool = False) -> int | None:
+            self.looks += 1
+            if self.looks == 2:  # the first process goes on
+                ranks.forget(tmp_path)
+            if self.looks == 4:
+                ranks.announce(tmp_path, ["whole"])
+            return super().holder(alone)
+
+    lock = Lock(tmp_path / ".lock")
+    with lock.held():
+        write_json(tmp_path / "fits.json", stale)
+        assert ranks.awaited(tmp_path, lock, lambda: False) == ["whole"]
 
 
 def test_who_waits_reads_the_weights_once_for_each_manifest(

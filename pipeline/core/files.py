@@ -73,6 +73,12 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
+def sync_tree(folder: Path) -> None:
+    """Have all that a folder holds on the disk before anything that follows."""
+    for path in (*folder.rglob("*"), folder):
+        sync(path)
+
+
 def next_numbered(folder: Path, suffix: str) -> Path:
     """Return the next file of a log whose files are numbered: not by their count, so that where one is missing none is replaced."""
     numbers = [int(file.stem) for file in folder.glob(f"*{suffix}") if file.stem.isdecimal()]

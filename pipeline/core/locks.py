@@ -46,8 +46,11 @@ class ProcessLock:
         finally:
             lock.close()
 
-    def holder(self) -> int | None:
-        """Return the number of the process that holds the lock, None where nobody does.  Nothing is written."""
+    def holder(self, alone: bool = False) -> int | None:
+        """Return the number of the process that holds the lock, None where nobody does.  Nothing is written.
+
+        Two who look at one moment may take each other for a holder; with `alone`, which heeds only who holds it alone, they do not.
+        """
         if not self._path.exists():
             return None
         try:
@@ -56,7 +59,7 @@ class ProcessLock:
             pid = self.last_holder()
             return pid if pid and is_alive(pid) else None
         try:
-            lock.acquire_write(blocking=False)
+            (lock.acquire_read if alone else lock.acquire_write)(blocking=False)
         except TimeoutError:
             return self.last_holder()
         finally:

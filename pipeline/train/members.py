@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import InputError
-from pipeline.core.files import read_json, sync, write_json
+from pipeline.core.files import read_json, sync_tree, write_json
 from pipeline.core.student import Student, TrainingRun
 from pipeline.core.trained import WEIGHTS
 from pipeline.core.types import Article, Example
@@ -118,7 +118,7 @@ class Members:
         shutil.rmtree(home, ignore_errors=True)
         for part in (one for one in folder.iterdir() if one.is_dir()):
             shutil.copytree(part, home / part.name)
-        _sync(home)
+        sync_tree(home)
         write_json(home / _DONE, done)
 
     def predicted(self, name: str, articles: Sequence[Article]) -> list[list[str]]:
@@ -157,9 +157,4 @@ def _save(student: Student, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     student.save(folder)
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    for file in folder.rglob("*"):
-        sync(file)
+    sync_tree(folder)

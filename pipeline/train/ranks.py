@@ -40,18 +40,26 @@ def announce(folder: Path, names: list[str]) -> None:
 
 def awaited(folder: Path, lock: ProcessLock, is_finished: Callable[[], bool]) -> list[str]:
     """Return which trainings the first process fits; none where all is finished.  Raises InputError where there is none."""
-    last_seen = time.monotonic()
+    last_seen, before = time.monotonic(), None
     while time.monotonic() - last_seen < _PATIENCE:
-        holder = lock.holder()
+        holder = lock.holder(alone=True)  # several wait here at once
         if holder is None and is_finished():
             return []
+        announced = None
         if holder is not None:
             last_seen = time.monotonic()
-            announced = recall_json(folder / _FITS)
-            if isinstance(announced, dict) and _is_of(announced, holder):
+            announced = _announced(folder, holder)
+            # At one look it may be a killed process's, of another host: who takes the lock next forgets it only a moment later.
+            if announced is not None and announced == before:
                 return list(announced["fits"])
+        before = announced
         time.sleep(_EVERY)
     raise InputError(f"{folder}: no first process trains here, and this one only fits along; start it with RANK unset")
+
+
+def _announced(folder: Path, holder: int) -> dict[str, Any] | None:
+    announced = recall_json(folder / _FITS)
+    return announced if isinstance(announced, dict) and _is_of(announced, holder) else None
 
 
 def _is_of(said: dict[str, Any], holder: int) -> bool:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.files import read_json, recall_json, write_json
+from pipeline.core.files import read_json, recall_json, sync, sync_tree, write_json
 from pipeline.core.trained import MANIFEST, WEIGHTS, files_of
 from pipeline.train import curve
 from pipeline.train.identity import Training
@@ -29,7 +29,9 @@ def put_right(training: Training) -> None:
     path, folder = folder_of(training), training.folder
     if (former := path / _FORMER).exists() and not folder.exists():
         former.rename(folder)  # between two renames it is the only finished one
-    if recall_json(path / _KEY) is None:
+    key = recall_json(path / _KEY)
+    # A release that wrote a key alone deleted it in any order: what it left beside a finished student may be half of that one.
+    if key is None or (isinstance(key, str) and (folder / MANIFEST).exists()):
         _remove(path)
 
 
@@ -61,11 +63,14 @@ def released(training: Training, path: Path, manifest: dict[str, Any]) -> dict[s
     if (logs := path / WHOLE / "logs").exists():
         shutil.copytree(logs, made / "logs")
     manifest["weights"] = files_of(made)
+    sync_tree(made)
     write_json(made / MANIFEST, manifest)
     shutil.rmtree(former, ignore_errors=True)
     if folder.exists():
         folder.rename(former)
     made.rename(folder)
+    for renamed in (folder, folder.parent):  # the names in them, before the only other copy goes
+        sync(renamed)
     if _others(path, manifest):
         shutil.rmtree(former, ignore_errors=True)
         (path / WHOLE).rename(made)  # at once: half of it, with its `done.json`, would be taken for a trained student
