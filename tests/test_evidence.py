@@ -638,3 +638,23 @@ def test_a_topic_stays_whole(raw: str) -> None:
 )
 def test_which_part_of_a_reply_is_the_topic(raw: str, topic: str | None) -> None:
     assert clean_reply(raw, ARTICLE, task="topic").phrases == ([topic] if topic else [])
+
+
+# --- characters ---
+
+
+@pytest.mark.parametrize(
+    ("reply", "phrases"),
+    [
+        ("huÃ®tres creuses; Cancale", ["huîtres creuses", "Cancale"]),
+        ("한국은행".encode().decode("latin-1"), ["한국은행"]),
+        ("Lâ€™Ã©tÃ©; Cancale", ["L’été", "Cancale"]),
+        ("waterĠbills;ĠColorado", ["water bills", "Colorado"]),
+        ("Il-Ġimgħa; Għawdex", ["Il-Ġimgħa", "Għawdex"]),  # Maltese has the letter
+        ("Derneğinden; đăng", ["Derneğinden", "đăng"]),
+        ("huÃ®tres; 한국은행", ["huÃ®tres", "한국은행"]),  # not as a whole
+        ("São Paulo; Évora", ["São Paulo", "Évora"]),
+    ],
+)
+def test_bytes_read_as_characters_are_read_anew(reply: str, phrases: list[str]) -> None:
+    assert clean_reply(reply).phrases == phrases

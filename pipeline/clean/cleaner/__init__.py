@@ -136,6 +136,8 @@ class _Reading:
         if failed := withheld(finish_reason):
             return CleanLabel([], [], failed, self.repairs)
         envelope = open_envelope(raw, text, self.repairs)
+        if envelope.unfinished and finish_of(finish_reason) == "cut":
+            return CleanLabel([], [], "truncated", self.repairs)
         answer = self._without_prompt(envelope.answer)
         if not any(map(str.isalnum, answer)):
             echoed: Status = "prompt_echo" if answer != envelope.answer else "empty"

@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 
 from pipeline.clean.cleaner import labels, sentences
 from pipeline.clean.cleaner import vocabulary as words
-from pipeline.clean.cleaner.normal import normalise
+from pipeline.clean.cleaner.normal import decode, normalise
 from pipeline.core.text.lenient_json import unescape
 
 ANSWER_CHARS = 20_000  # seven phrases need no more; what goes on longer is a loop, and its phrases are at its beginning
@@ -33,7 +33,7 @@ _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _TOKEN = re.compile(words.TEMPLATE_TOKENS, re.IGNORECASE | re.MULTILINE)
 # A call of a tool: what stands between such tokens is its kind, its name, its arguments.
 _TOOL_TOKEN = re.compile(words.TOOL_TOKENS)
-_SEPARATOR = re.compile(r"(?<=\S)\s*(?:<sep>|\[SEP\]|<\|sep\|>)\s*(?=\S)", re.IGNORECASE)
+_SEPARATOR = re.compile(r"(?<=\S)\s*(?:<sep>|\[SEP\]|<\|sep\|>|<peos>|<extra_id_\d{1,3}>)\s*(?=\S)", re.IGNORECASE)
 _BYTE_BREAK = re.compile(r"<0x0[AD]>")
 _CITES = re.compile(r"†|:contentReference|\[\^?\d")
 _CITATION = re.compile(words.CITATIONS)
@@ -76,6 +76,7 @@ def open_envelope(raw: str, article: str | None, repairs: list[str]) -> Envelope
         repairs.append("reasoning")
     text = _step("prompt_echo", text, _after_echo(text, article), repairs)
     text = _step("overlong", text.strip(), text.strip()[:ANSWER_CHARS], repairs)
+    text = _step("encoding", text, decode(text), repairs)
     text = _step("characters", text, normalise(text), repairs)
     text = _step("braces", text, _single_braces(text), repairs)
     turn = _step("template_tokens", text, _first_turn(_without_tokens(text)).replace("▁", " "), repairs)
@@ -99,7 +100,7 @@ def _step(name: str, before: str, after: str, repairs: list[str]) -> str:
 
 
 def without_reasoning(raw: str) -> tuple[str, bool]:
-    """Return the text outside the reasoning, and whether the reasoning has no end.
+    """Return the text outside the reasoning, and whether the reasoning has no end (its last line may be a list all the same).
 
     Templates often put the opening tag into the prompt, so a closing tag alone also ends a reasoning.
     """
@@ -116,7 +117,7 @@ def without_reasoning(raw: str) -> tuple[str, bool]:
     if before.strip():
         return before, False
     last_line = answer.rstrip().rpartition("\n")[2]
-    return (last_line, False) if ";" in last_line and _before_reasoning(last_line) == last_line else ("", True)
+    return (last_line, True) if ";" in last_line and _before_reasoning(last_line) == last_line else ("", True)
 
 
 def _before_reasoning(text: str) -> str:

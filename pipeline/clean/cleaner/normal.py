@@ -13,6 +13,9 @@ _INVISIBLE = re.compile(
     "\ufff0-\ufffc\ufffe\uffff\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U0010ffff]"
 )
+_CITED = re.compile(
+    "\ue200[^\ue200\ue201\n]{0,300}\ue201"
+)  # a source that the model cites, between marks of private use
 _KEYCAP = re.compile("(\\d)\ufe0f?\u20e3")  # 1️⃣ is a number with a box drawn around it
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,31}\d{0,2});")
 _NESTED_AMPERSAND = re.compile(r"&(?:amp;)+")
@@ -23,6 +26,16 @@ _ESCAPED_BREAK = re.compile(r"\\[nrt]|\\(?=[\"'])")
 _LIKE = {"'": "’‘ʼ´", '"': "“”„", "-": "–—‐‑−", "·": "ᆞ‧∙・"}
 _TYPOGRAPHY = tuple((mark, plain) for plain, marks in _LIKE.items() for mark in marks)
 _ODD = re.compile("[" + "".join(_LIKE.values()) + "]")
+# Bytes as characters: Windows' Latin-1, its five gaps as Latin-1 has them; and those of byte-level vocabularies (GPT-2's), where
+# what cannot be printed stands in order from U+0100 on, a space as `Ġ`.
+_LATIN = {chr(byte): byte for byte in range(256)} | {
+    bytes([byte]).decode("cp1252", "ignore"): byte for byte in range(0x80, 0xA0)
+}
+_PRINTED = frozenset((*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)))
+_HIDDEN = [byte for byte in range(256) if byte not in _PRINTED]
+_BYTE_LEVEL = (
+    {chr(byte): byte for byte in _PRINTED} | {chr(0x100 + at): byte for at, byte in enumerate(_HIDDEN)} | {"\n": 10}
+)
 _ROUNDS = 4  # an entity may hide an entity; deeper nesting is nobody's reply
 
 
@@ -33,11 +46,24 @@ def normalise(text: str) -> str:
         if "&" in text:
             text = _ENTITY.sub(lambda match: unescape(match[0]), _NESTED_AMPERSAND.sub("&", text))
         if not text.isascii() or not text.isprintable():
-            text = _INVISIBLE.sub("", _KEYCAP.sub(r"\1. ", text))
+            text = _INVISIBLE.sub("", _KEYCAP.sub(r"\1. ", _CITED.sub("", text)))
             text = text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
         if text == before:
             break
     return text
+
+
+def decode(text: str) -> str:
+    """Return a text whose bytes were read as characters: `huÃ®tre` (UTF-8 as Latin-1) -> `huître`, `lightĠrail` -> `light rail`.
+
+    Whatever is not such a text as a whole stays as it is: UTF-8 is strict, so hardly anything else can be read so.
+    """
+    if text.isascii():
+        return text
+    try:
+        return bytes(map((_BYTE_LEVEL if "Ġ" in text else _LATIN).__getitem__, text)).decode()
+    except (KeyError, UnicodeDecodeError):  # another character, or no UTF-8
+        return text
 
 
 def strip_emphasis(text: str) -> str:
