@@ -9,6 +9,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
+import importlib
 import json
 import os
 import runpy
@@ -30,12 +32,12 @@ _MOST_BYTES = 2**20  # of a request: arguments and environment
 class Program:
     """`labelmill ARGUMENTS` with what tests use of `subprocess.Popen`; its output is read as text, or thrown away.
 
-    `before` is Python that runs in it first.
+    `before` is Python that runs in it first; `imported` are modules that it has already, beside the command line's.
     """
 
     def __init__(
         self, *arguments: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None, stdout: bool = False,
-        stderr: bool = True, start_new_session: bool = False, before: str = "",
+        stderr: bool = True, start_new_session: bool = False, before: str = "", imported: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self.args = [str(argument) for argument in arguments]
         self.returncode: int | None = None
@@ -50,7 +52,7 @@ class Program:
             "before": before,
         }
         try:
-            socket.send_fds(_parent(), [json.dumps(request).encode()], [out, err, end.fileno()])
+            socket.send_fds(_parent(imported), [json.dumps(request).encode()], [out, err, end.fileno()])
         finally:
             for descriptor in (out, err):
                 os.close(descriptor)
@@ -103,9 +105,17 @@ class Program:
         return out, err
 
 
-def run(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+def also_from(folder: Path) -> str:
+    """Return what a program runs first, so that it finds modules in a folder, too; `PYTHONPATH` is for those that it starts."""
+    return f"import sys; sys.path.insert(0, {str(folder)!r})"
+
+
+def run(
+    *arguments: str | Path, cwd: Path = ROOT, imported: tuple[str, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command to its end in a process of its own."""
-    program = Program(*arguments, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, stdout=True)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    program = Program(*arguments, cwd=cwd, env=env, stdout=True, imported=imported)
     out, err = program.communicate(timeout=120)
     return subprocess.CompletedProcess(program.args, program.wait(), out, err)
 
@@ -128,11 +138,12 @@ def _stream(wanted: bool) -> tuple[IO[str] | None, int]:
 
 
 @functools.cache
-def _parent() -> socket.socket:
-    """Return the way to this process's own parent of programs; it goes when we do, or our end is closed."""
+def _parent(imported: tuple[str, ...]) -> socket.socket:
+    """Return the way to this process's own parent of such programs; it goes when we do, or our end is closed."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    code = [sys.executable, "-m", "tests.program", str(theirs.fileno())]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    code = [sys.executable, "-m", "tests.program", str(theirs.fileno()), *imported]
+    # Torch reads how many threads it may have when it is imported: several programs on two cores would wait for one another's.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(code, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
     theirs.close()
     atexit.register(process.wait)
@@ -140,19 +151,29 @@ def _parent() -> socket.socket:
     return ours
 
 
-def _import_the_program() -> None:
-    """Nothing that reads the environment when it is imported (`huggingface_hub`), nor what only some commands need (torch)."""
-    import pandas  # noqa: F401  pyarrow imports it with the first array
-    import uvicorn  # noqa: F401
+# What a job over HTTP imports: nothing that reads the environment when it is imported (`huggingface_hub`), nor what only some
+# commands need (torch).
+_IMPORTED = (
+    "dotenv", "filelock", "pandas", "quicktok", "tqdm.asyncio", "uvicorn", "uvloop",
+    "pipeline.clean.tasks.keyphrases", "pipeline.cli.group", "pipeline.cli.looking", "pipeline.cli.main", "pipeline.cli.releasing",
+    "pipeline.cli.running", "pipeline.cli.setting_up", "pipeline.collect.sources.files", "pipeline.engines.kinds.local",
+    "pipeline.label.openai_api.model_list", "pipeline.label.providers.openai", "pipeline.review.page.app", "pipeline.runner",
+    "pipeline.train.students.ranker",
+)  # fmt: skip
 
-    import pipeline.cli.group
-    import pipeline.cli.looking
-    import pipeline.cli.main
-    import pipeline.cli.releasing
-    import pipeline.cli.running
-    import pipeline.cli.setting_up
-    import pipeline.review.page.app
-    import pipeline.runner  # noqa: F401
+
+def _import_the_program(imported: Sequence[str]) -> None:
+    for module in (*_IMPORTED, *imported):
+        importlib.import_module(module)
+    import openai
+
+    from pipeline.core.text.tokens import encoding_counter
+
+    # What is read at the first use only: half a second of the client's types, the vocabulary that tokens are counted by.
+    _ = openai.resources.AsyncModels
+    encoding_counter("cl100k_base")
+    gc.collect()
+    gc.freeze()  # else the collector of each program would write to the pages that all share
 
 
 def _serve(requests: socket.socket) -> None:
@@ -210,5 +231,5 @@ def _become(request: dict, descriptors: list[int]) -> None:  # type: ignore[type
 
 
 if __name__ == "__main__":
-    _import_the_program()
+    _import_the_program(sys.argv[2:])
     _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -30,8 +27,9 @@ from pipeline.job.workspace import Workspace
 from pipeline.topics import stage
 from pipeline.topics.embedders import embedded, openai
 from pipeline.topics.vectors import quantised
-from tests.conftest import ROOT, JobMaker, command, work_of
+from tests.conftest import JobMaker, command, work_of
 from tests.openai_server import Server
+from tests.program import Program
 from tests.test_extraction_embedder import EMBEDDER
 from tests.test_topics import SOURCES, THEMES, corpus, groups, themed, topics_of, write_jsonl
 
@@ -201,8 +199,7 @@ def test_a_killed_run_goes_on_where_it_was(make_job: JobMaker, endpoint: Embeddi
     spec = {"type": "openai", "model": "small", "base_url": endpoint.url, "at_once": 8}
     path = make_job(corpus(), sources=SOURCES, topics={"embed": spec, "min_size": 4})
     endpoint.hang_from = 4
-    code = [sys.executable, "-m", "pipeline.cli", "topics", str(path)]
-    process = subprocess.Popen(code, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
+    process = Program("topics", path)
     assert endpoint.hanging.wait(60), process.communicate()
     process.kill()
     process.communicate()

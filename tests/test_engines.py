@@ -26,6 +26,7 @@ from pipeline.engines.kinds import local
 from pipeline.job.job_file import load_job
 from tests import engine_maps as maps
 from tests.conftest import ROOT, JobMaker, article, run, tree, write_jsonl
+from tests.program import Program, also_from
 
 FILTERS = [{"type": "language", "keep": ["en"]}, {"type": "tokens", "min": 5}, {"type": "duplicates"}]
 
@@ -330,13 +331,10 @@ class Filter(contracts.Filter):
 # --- processes ---
 
 
-def started(path: Path, tmp_path: Path) -> subprocess.Popen[str]:
+def started(path: Path, tmp_path: Path) -> Program:
     """A run in a process of its own whose filter takes its time."""
-    arguments = [sys.executable, "-m", "pipeline.cli", "filter", str(path)]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
-    return subprocess.Popen(
-        arguments, cwd=ROOT, env=environment, text=True, stderr=subprocess.PIPE, start_new_session=True
-    )
+    return Program("filter", path, env=environment, start_new_session=True, before=also_from(tmp_path))
 
 
 def workers_of(pid: int) -> list[int]:
@@ -353,7 +351,7 @@ def workers_of(pid: int) -> list[int]:
     return found
 
 
-def wait_for_workers(process: subprocess.Popen[str], path: Path, count: int = 2) -> list[int]:
+def wait_for_workers(process: Program, path: Path, count: int = 2) -> list[int]:
     """Until they have made a shard, so that all imports are over."""
     decisions = path.parent / "jobs" / "test" / "filtered.decisions"
     while process.poll() is None:

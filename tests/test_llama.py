@@ -8,8 +8,6 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import pytest
 from pipeline.core.errors import ConfigError, EndpointError, MissingExtra, ModelError
 from pipeline.label.local_model import memory, weights
 from pipeline.label.requests import RequestBuilder
-from tests.conftest import QUICKSTART, ROOT, JobMaker, article, command, rows, run, work_of
+from tests.conftest import QUICKSTART, JobMaker, article, command, rows, run, work_of
 from tests.model_hub import COMMITS, ModelHub
 from tests.program import Program
 
@@ -29,6 +27,15 @@ pytest.importorskip("bitsandbytes", reason="local models need the extra: pip ins
 from tests import tiny_llama  # noqa: E402
 
 pytestmark = pytest.mark.slow
+
+IMPORTED = (  # by programs that run a model, before they begin
+    "bitsandbytes",
+    "accelerate",
+    "transformers.generation.utils",
+    "transformers.models.llama.modeling_llama",
+    "pipeline.label.local_model.loading",
+    "pipeline.label.local_model.pool",
+)
 
 EXACT = {"quantization": "none", "dtype": "float32", "temperature": 0}
 
@@ -190,20 +197,18 @@ def test_a_model_of_the_hub(folder: Path, make_job: JobMaker, tmp_path: Path) ->
 # --- durability ---
 
 
+MANY = 100
+
+
 def slow_job(folder: Path, make_job: JobMaker) -> tuple[Path, list[str]]:
     """A job of some seconds, a few prompts at a time."""
     parameters = {**EXACT, "batch_tokens": 1200, "max_new_tokens": 64}
-    path = make_job([article(n, words=16 + n % 60) for n in range(150)], label=label(folder, **parameters), clean=KEEP)
+    path = make_job([article(n, words=16 + n % 60) for n in range(MANY)], label=label(folder, **parameters), clean=KEEP)
     return path, ["run", str(path), "--to", "label"]
 
 
 def start(command: list[str]) -> Program:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "OMP_NUM_THREADS": "1",
-    }  # two on two cores must not fight for them
-    return Program(*command, env=environment, start_new_session=True)
+    return Program(*command, start_new_session=True, imported=IMPORTED)
 
 
 def wait_for(path: Path, count: int) -> None:
@@ -231,11 +236,11 @@ def test_kill_9(folder: Path, make_job: JobMaker, tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         after = replies(at)
-        assert before.items() <= after.items() and len(before) < len(after) < 150
+        assert before.items() <= after.items() and len(before) < len(after) < MANY
         before = after
     work = run(path)
     found = ledger(at)
-    assert len(found) == 150 and before.items() <= replies(at).items()
+    assert len(found) == MANY and before.items() <= replies(at).items()
     assert {row["ask"] for row in found} == {1}
     undisturbed = run(path, "name=undisturbed")
     assert replies(undisturbed.path) == replies(work.path)  # in float32 it does not matter what was computed together
@@ -250,7 +255,7 @@ def test_two_processes_share_the_work(folder: Path, make_job: JobMaker, tmp_path
         _, said = process.communicate(timeout=400)
         assert process.returncode == 0, said
     with sqlite3.connect(tmp_path / "jobs" / "test" / "ledger.sqlite") as connection:
-        assert connection.execute("SELECT count(*), count(DISTINCT key) FROM replies").fetchone() == (150, 150)
+        assert connection.execute("SELECT count(*), count(DISTINCT key) FROM replies").fetchone() == (MANY, MANY)
 
 
 def test_ctrl_c(folder: Path, make_job: JobMaker, tmp_path: Path) -> None:
@@ -263,9 +268,9 @@ def test_ctrl_c(folder: Path, make_job: JobMaker, tmp_path: Path) -> None:
     assert process.returncode == 3, said
     assert "stopped by Ctrl-C" in said and "Traceback" not in said
     kept = replies(tmp_path / "jobs" / "test")
-    assert 5 <= len(kept) < 150
+    assert 5 <= len(kept) < MANY
     work = run(path)
-    assert len(replies(work.path)) == 150 and kept.items() <= replies(work.path).items()
+    assert len(replies(work.path)) == MANY and kept.items() <= replies(work.path).items()
 
 
 # --- too long, too large ---
@@ -292,8 +297,9 @@ def test_real_memory_runs_out(folder: Path, make_job: JobMaker, tmp_path: Path) 
     large = tiny_llama.make(tmp_path / "large", hidden=512, heads=8, key_value_heads=8, layers=4, context=4096)
     path = make_job([article(n, words=160) for n in range(16)], label=label(large, **parameters))
     run(path, last="filter")
-    code = (
-        "import resource, sys, torch; torch.set_num_threads(1)\n"
+    before = (
+        "import atexit, ctypes, resource, torch; torch.set_num_threads(1)\n"
+        "ctypes.CDLL(None).mallopt(-8, 1)\n"  # one arena: each takes addresses, which are what is limited
         "from pipeline.label.local_model import loading; load = loading.load\n"
         "def limited(*a):\n"
         "    loaded = load(*a); torch.ones(9).sum()\n"
@@ -303,14 +309,12 @@ def test_real_memory_runs_out(folder: Path, make_job: JobMaker, tmp_path: Path) 
         "import pipeline.label.local_model.pool as pool; put = pool.Pool.put_back; halved = []\n"
         "def counted(self, rows): halved.append(len(rows)); put(self, rows)\n"
         "pool.Pool.put_back = counted\n"
-        "from pipeline.cli.main import main\n"
-        f"code = main(['label', {str(path)!r}])\n"
-        "print('halved', len(halved)); raise SystemExit(code)"
+        "atexit.register(lambda: print('halved', len(halved)))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MALLOC_ARENA_MAX": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=200)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "halved 0" not in done.stdout, "the limit was not reached"
+    done = Program("label", path, stdout=True, before=before, imported=IMPORTED)
+    out, err = done.communicate(timeout=200)
+    assert done.returncode == 0, err[-2000:]
+    assert "halved" in out and "halved 0" not in out, "the limit was not reached"
     assert len(ledger(tmp_path / "jobs" / "test")) == 16
 
 
@@ -392,14 +396,14 @@ def test_models_that_the_hub_does_not_give(folder: Path, make_job: JobMaker, tmp
 def test_packages_that_are_missing(folder: Path, make_job: JobMaker, missing: str, said: str) -> None:
     path = make_job([article(1)], label=label(folder))
     run(path, last="filter")
-    code = (
-        "import importlib.util, sys; find = importlib.util.find_spec\n"
+    before = (
+        "import importlib.util; find = importlib.util.find_spec\n"
         f"importlib.util.find_spec = lambda name, *a: None if name == {missing!r} else find(name, *a)\n"
-        f"from pipeline.cli.main import main; raise SystemExit(main(['run', {str(path)!r}]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert missing in done.stderr and said in done.stderr
+    done = Program("run", path, before=before)
+    err = done.communicate(timeout=60)[1]
+    assert done.returncode == 1 and "Traceback" not in err
+    assert missing in err and said in err
 
 
 def test_a_large_model_without_a_card(folder: Path, monkeypatch: pytest.MonkeyPatch, make_job: JobMaker) -> None:

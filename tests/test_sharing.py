@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,8 +17,9 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.shards import read_order
 from pipeline.label.requests import load_prompt
 from pipeline.versions import store
-from tests.conftest import ROOT, JobMaker, command, rows, run, stage, tree, work_of, write_jsonl
+from tests.conftest import JobMaker, command, rows, run, stage, tree, work_of, write_jsonl
 from tests.openai_server import Server, completion
+from tests.program import Program
 
 OFF = "label.share=null"
 
@@ -308,14 +305,11 @@ def test_kill_9_between_the_group_and_its_members_pays_nothing_twice(make_job: J
     path = sharing_job(make_job, server, [story(1), story(1, 1), story(2), story(3), story(3, 1)])
     work = run(path, last="filter")
     server.hang = lambda body, times: "Copy2x0" in str(body)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", "label", str(path)], env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = Program("label", path, stderr=False)
     deadline = time.monotonic() + 60
     while runner.status(work)["ledger"]["answered"] < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     server.hang = None
     work = run(path)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,8 +21,9 @@ from pipeline.label.requests import RequestBuilder
 from pipeline.label.sharing import log
 from pipeline.versions import store
 from tests.batch_server import BatchServer
-from tests.conftest import ROOT, JobMaker, command, rows, run, work_of, write_jsonl
+from tests.conftest import JobMaker, command, rows, run, work_of, write_jsonl
 from tests.openai_server import Running, Server, completion
+from tests.program import Program
 from tests.test_sharing import GROUP, asked, says, sharing_job, story
 
 
@@ -202,12 +200,7 @@ def test_two_processes_ask_once_a_group(make_job: JobMaker, server: Server) -> N
     server.latency = 0.2
     path = sharing_job(make_job, server, [story(n, copy) for n in range(1, 8) for copy in range(4)])
     run(path, last="filter")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", "label", str(path)], env={**os.environ, "PYTHONPATH": str(ROOT)}
-        )
-        for _ in range(2)
-    ]
+    processes = [Program("label", path, stderr=False) for _ in range(2)]
     assert [process.wait(100) for process in processes] == [0, 0]
     work = run(path, last="clean")
     assert sum(server.answered.values()) == 7 == len(server.answered)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -39,6 +38,7 @@ from pipeline.train.seen_rows import like, signed
 from pipeline.versions.selection import Selection
 from tests import teacher, tiny_bert
 from tests.conftest import ROOT, command, rows, run, work_of, write_jsonl
+from tests.program import Program
 
 sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'labelmill[train]'")
 COLUMN = LabelColumn("keyphrases", True)
@@ -778,11 +778,11 @@ def test_a_killed_training_goes_on_to_the_same_end(tmp_path: Path) -> None:
     expected = trained.read_manifest(student_of(job))["weights"]
     shutil.rmtree(student_of(job))
     checkpoints = work_of(job).students / ".ranker-1.0.0" / "whole" / "checkpoints"
-    process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", "train", str(job)], cwd=ROOT)
+    process = Program("train", job, stderr=False)
     while not (checkpoints / "fold-0.npz").exists():
         assert process.poll() is None
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     assert not student_of(job).exists()
     fold = (checkpoints / "fold-0.npz").stat().st_mtime_ns

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -23,8 +23,8 @@ from pipeline.train import members, ranks
 from pipeline.train.generation.options import GenerationOptions
 from pipeline.train.generation.rows import IGNORED, RowEncoder, phrases_of
 from pipeline.train.students import clm
-from tests import teacher
-from tests.conftest import ROOT, as_in_a_process, command, work_of
+from tests import program, teacher
+from tests.conftest import ROOT, as_in_a_process, command, reserve_port, work_of
 from tests.model_hub import COMMITS, ModelHub
 from tests.test_students import made_job, version_of
 
@@ -33,6 +33,13 @@ import tokenizers
 import transformers
 
 from tests import tiny_writers
+
+IMPORTED = (  # by programs that train, before they begin
+    "lightning",
+    "transformers.generation.utils",
+    "transformers.models.t5.modeling_t5",
+    "pipeline.train.generation.fitting",
+)
 
 COLUMN = LabelColumn("keyphrases", True)
 SMALL = {"batch_size": 10, "max_input_tokens": 120, "max_target_tokens": 24, "weight_decay": 0}
@@ -275,8 +282,7 @@ def test_two_processes_train_one_student(tmp_path: Path, models: dict[str, Path]
         "--set",
         f"train.parameters.trainer={devices}",
     ]
-    program = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
-    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
+    done = program.run(*arguments, imported=IMPORTED)
     assert done.returncode == 0 and done.stdout.count("judged on") == 1, done.stderr
     folder = work_of(job).students / "seq2seq-1.0.0"
     manifest = trained.read_manifest(folder)
@@ -315,8 +321,17 @@ def test_processes_that_start_at_once_train_one_student(tmp_path: Path, models: 
     )
     assert done.returncode == 0 and done.stdout.count("judged on") == 1, done.stderr
     assert done.stderr.count("an unfinished training of other data or options is thrown away") == 1
-    again = subprocess.run([*torchrun, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert again.returncode == 0 and again.stdout.count("judged on") == 1, again.stderr
+    everywhere = {**os.environ, "PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
+    everywhere |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(reserve_port()), "TORCHELASTIC_RUN_ID": "again"}
+    again = [
+        program.Program(
+            *arguments, env={**everywhere, "RANK": rank, "LOCAL_RANK": rank}, stdout=True, imported=IMPORTED
+        )
+        for rank in ("0", "1")
+    ]
+    ended = [process.communicate(timeout=240) for process in again]
+    assert [process.returncode for process in again] == [0, 0], ended
+    assert sum(out.count("judged on") for out, _ in ended) == 1, ended
     trained.weights_digest(work_of(job).students / "seq2seq-1.0.0")
 
 
@@ -397,11 +412,11 @@ def test_a_killed_training_goes_on_from_the_last_whole_epoch(tmp_path: Path, mod
     assert expected["data"]["validation"] > 0 and "judged on" in done.stdout
     shutil.rmtree(folder)
     checkpoints = work_of(job).students / ".seq2seq-1.0.0" / "whole" / "checkpoints"
-    process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", *arguments], cwd=ROOT)
+    process = program.Program(*arguments, stderr=False, imported=IMPORTED)
     while not (checkpoints / "last.ckpt").exists():
         assert process.poll() is None
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     assert not folder.exists()
     done = command(*arguments)
