@@ -556,6 +556,42 @@ def submitted_by_another(work: Workspace, path: Path) -> tuple[Path, Program]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("is_settled", [True, False])
+@pytest.mark.parametrize("has_lane", [True, False])
+def test_a_run_that_asks_online_is_not_over_while_a_batch_holds_rows(
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch, is_settled: bool, has_lane: bool
+) -> None:
+    """Whether the batch is there as it looks, or made since, and settled before it ends, or not.  Nothing is asked twice."""
+    server.plans = [Plan(seconds=4)]
+    path = batch_job(make_job, server, 10)
+    work = run(path, last="filter")
+    other_job = ("label.via=online", "workspace=second", f"label.ledger={work.ledger_target}")
+    online = work_of(path, *other_job)
+    run(path, *other_job, last="filter")
+    _, others = submitted_by_another(work, path)
+    as_it_is = label_stage.ask_all
+
+    def ask(*arguments: Any) -> None:
+        as_it_is(*arguments)
+        if is_settled:
+            assert others.wait(timeout=60) == 0
+
+    monkeypatch.setattr(label_stage, "ask_all", ask)
+    if not has_lane:
+        monkeypatch.setattr(label_stage, "lane_of", lambda *_: None)
+    with pytest.raises(
+        Paused, match="settled the last batch just now" if is_settled else r"1 batch under way \(10 requests"
+    ):
+        label_stage.run(online, RunOptions())
+    assert stage(online, "label")["state"] != "done"
+    assert is_settled or others.wait(timeout=60) == 0
+    label_stage.run(online, RunOptions())
+    assert stage(online, "label")["state"] == "done" and stage(online, "label")["kept"] == 10
+    assert server.seen == {}
+    assert_paid_once(path, server, 10)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("is_noted", [True, False])
 def test_the_last_batch_is_settled_by_another_process_while_this_one_looks(
     make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch, is_noted: bool

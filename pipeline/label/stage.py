@@ -25,7 +25,7 @@ from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label import request_rows
 from pipeline.label.answering import in_processes
-from pipeline.label.batches.lane import lane_of
+from pipeline.label.batches.lane import lane_of, raise_if_unfinished
 from pipeline.label.before import Batches, ask_before
 from pipeline.label.chain import Lack, PromptStep
 from pipeline.label.cost import estimate
@@ -150,18 +150,15 @@ class _LabelRun:
         whole = lane.run(lambda: self._pending(chosen), self._key_of(chosen)) if lane else None
         count = sum(len(rows) // BATCH + 1 for rows in chosen.values())
         ask_all(self._batches(chosen, whole, BATCHED if lane else BATCH), context, count)
-        if lane:
-            lane.raise_if_unfinished()
+        raise_if_unfinished(self._work, context, lane)
 
     def _ask_step(self, context: RunContext, requests: Batches, fresh: Batches) -> None:
         """Ask a prompt before the label's: the next one needs all of its answers."""
-        if lane := lane_of(self._work, context, self._options.wait):
-            whole = lane.run(lambda: (("", some) for some in chain([[]], requests())))
-            if whole is not None and "" not in whole:
-                lane.raise_if_unfinished()
+        lane = lane_of(self._work, context, self._options.wait)
+        if lane and lane.run(lambda: (("", some) for some in chain([[]], requests()))) is not None:
+            raise_if_unfinished(self._work, context, lane)
         ask_all(fresh(), context)
-        if lane:
-            lane.raise_if_unfinished()
+        raise_if_unfinished(self._work, context, lane)
 
     def _note_progress(self) -> None:
         """Note for `status` how far the run is; at most a second's articles behind where the process is killed."""

@@ -26,6 +26,7 @@ from pipeline.label.batches.trial import confirm, try_first
 from pipeline.label.engine import preflight
 from pipeline.label.engine.failure_policy import ASKED_OTHERWISE
 from pipeline.label.engine.request_attempt import RequestAttempt
+from pipeline.label.engine.request_queue import POLL_SECONDS
 from pipeline.label.engine.run_context import RunContext
 from pipeline.label.engine.stopping import Stop
 from pipeline.label.ledger.batches import Batch, NotOurs
@@ -54,6 +55,16 @@ def lane_of(work: Workspace, context: RunContext, wait: bool = False) -> BatchLa
     return BatchLane(work, context, api, wait)
 
 
+def raise_if_unfinished(work: Workspace, context: RunContext, lane: BatchLane | None) -> None:
+    """Raise Paused where a pass is not over: batches are under way, or held what it left to them."""
+    if lane is None and context.leaves_some:
+        lane = lane_of(work, context)  # another process made batches since this run looked
+    if lane:
+        lane.raise_if_unfinished()
+    if context.leaves_some:
+        raise Paused("another process settled the last batch just now; the same command goes on")
+
+
 class BatchLane:
     """The batches of one run.  `wait`: until all of them are settled."""
 
@@ -64,7 +75,7 @@ class BatchLane:
         self._stop = Stop(lambda: None)
         self._lane = LaneContext(context, api, work.path / "batches", work.config.name, self._stop)
         self._keeper = Keeper(self._lane)
-        self._is_checked, self._is_part, self._is_shared = False, False, False
+        self._is_checked, self._is_shared = False, False
 
     # --- the course of a run ---
 
@@ -84,7 +95,7 @@ class BatchLane:
             if self._submits and self._context.monitor.answered > answered:
                 confirm(self._work, self._context, pending)
         self._stop.raise_if_any()
-        self._is_part = whole is not None
+        self._context.leaves_some |= whole is not None
         return whole
 
     async def _guarded(self, course: Coroutine[Any, Any, Result]) -> Result | None:
@@ -127,6 +138,7 @@ class BatchLane:
                     if has_looked_again:
                         return None
                     has_looked_again = True
+                    await sleep(self._stop, POLL_SECONDS)  # what is given back at this moment goes in batches, too
                     continue
                 return whole
             has_looked_again = False  # whoever holds the rest after these batches is met anew
@@ -137,12 +149,9 @@ class BatchLane:
 
     def raise_if_unfinished(self) -> None:
         """Raise Paused where answers of batches are still to come, or where the budget does not reach for what is left."""
-        batches = self._keeper.under_way()
-        if not batches:
+        if not (batches := self._keeper.under_way()):
             if self._keeper.why:
                 raise Paused(self._keeper.why)
-            if self._is_part:
-                raise Paused("another process settled the last batch just now; the same command goes on")
             return
         requests, done = sum(batch.requests for batch in batches), sum(batch.done for batch in batches)
         trouble = "".join(f"; {text}" for text in self._keeper.troubles)
@@ -253,11 +262,8 @@ class BatchLane:
 
     async def _cancel(self, batch: Batch) -> None:
         """Bring a batch one step nearer to its end."""
-        if not batch.is_posted:
-            self._lane.end_batch(batch, state="not posted")
-            return
         try:
-            if not batch.batch_id:
+            if batch.is_posted and not batch.batch_id:
                 batch = await self._keeper.posting.adopted(batch) or batch
             if not batch.batch_id:
                 self._lane.end_batch(batch, state="not posted")

@@ -107,6 +107,14 @@ def at_batch_tier(reply: Reply) -> Reply:
     """Return a reply out of a batch as one of that tier, unless it says that it was served at another."""
     if reply.tier not in _WORDS:
         return reply
-    how = (reply.finish_reason, reply.model, reply.request_id)
     # by `dataclasses.replace` it would take five times as long
-    return Reply(reply.text, *how, reply.usage, TIER, reply.billed_usd, reply.reasoning)
+    return Reply(
+        text=reply.text,
+        finish_reason=reply.finish_reason,
+        model=reply.model,
+        request_id=reply.request_id,
+        usage=reply.usage,
+        tier=TIER,
+        billed_usd=reply.billed_usd,
+        reasoning=reply.reasoning,
+    )

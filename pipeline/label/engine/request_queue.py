@@ -103,6 +103,7 @@ class RequestQueue:
         granted = [attempt for attempt in attempts if attempt.request.key in claims.granted]
         self.claimed.update((attempt.request.key, attempt) for attempt in granted)
         # what a batch holds may take hours: the run ends without it, and says so
+        self._context.leaves_some |= bool(claims.in_batches)
         held = claims.held - claims.in_batches
         self._held += [attempt for attempt in attempts if attempt.request.key in held]
         if claims.answered:

@@ -73,6 +73,7 @@ class RunContext:
         asked = digest_of([provider.identity, self.prices.table(self.model)])
         self.bound = CostBound(asked, self.prices.of(self.model), most_output)
         self.budget_usd, self.budget_name = options.budget_usd if self.pool is None else None, budget_name
+        self.leaves_some = False  # whether this pass did not ask all of its requests, for a batch holds the rest
         self.token_estimate = TokenEstimate(most_output)
         self.context_fit = ContextFit(builder, options.on_too_long, most_output)
         if self.budget_usd is not None:
