@@ -12,9 +12,10 @@ import pytest
 from pipeline import runner
 from pipeline.commands.quote import quote
 from pipeline.core.errors import InputError, Paused
+from pipeline.job.label_options import JOB_BUDGET
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import NAMING, Workspace
-from pipeline.label.job_ledger import OF_JOB, budget_beside, spent_elsewhere, spent_in_job
+from pipeline.label.job_ledger import budget_beside, spent_elsewhere, spent_in_job
 from pipeline.label.ledger import open_ledger
 from pipeline.topics import naming, stage
 from tests.conftest import JobMaker, work_of
@@ -135,4 +136,87 @@ def test_a_worker_elsewhere_knows_which_budget_it_spends_of(job: Path, server: S
     runner.run(work, RunOptions(last="filter"))
     inner = naming.workspace(work, stage.options_of(work))
     assert inner is not None and pickle.loads(pickle.dumps(inner)).budget_name == "topics.names.budget_usd"
-    assert pickle.loads(pickle.dumps(work)).budget_name == OF_JOB
+    assert pickle.loads(pickle.dumps(work)).budget_name == JOB_BUDGET
+
+
+NAMER = """
+from pipeline.core import contracts
+from pipeline.core.options import Options as Base
+from pipeline.core.types import Reply
+
+class Options(Base):
+    pass
+
+class Provider(contracts.Provider):
+    uses_prompt = False
+
+    def __init__(self, label, options):
+        pass
+
+    @property
+    def identity(self):
+        return {"version": 1}
+
+    def answer(self, requests):
+        return [Reply("Name " + request.article.title.split(",")[0], "stop") for request in requests]
+"""
+
+
+@pytest.mark.slow
+def test_a_spent_budget_stops_no_provider_that_answers_here(
+    job: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "namer.py").write_text(NAMER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    server.script = topic_namer
+    spent = spent_in_job(topics_of(job, *naming_job(job, server), BOUNDED))
+    assert spent > 0
+    grow(job, [themed("harbour", number) for number in range(100, 130)])  # another topic now, to be named anew
+    asked = sum(server.seen.values())
+    work = topics_of(job, "topics.names={provider: own.namer}", label_by(server, spent / 2))
+    assert len(names_of(work)) == 2 and sum(server.seen.values()) == asked and not caplog.text
+
+
+def test_names_in_a_file_that_jobs_share_bound_no_job(
+    job: Path, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file other than the job's own is as PostgreSQL is: what another job's names cost stops no label."""
+    server.script = topic_namer
+    file = tmp_path / "names.sqlite"
+    shared = (*naming_job(job, server), BOUNDED, f"topics.names.ledger={file}")
+    topics_of(job, *shared, "name=other", "workspace=other")
+    with closing(open_ledger(file, NAMING)) as ledger:
+        others = ledger.report.spending().spent
+    tight = label_by(server, others / 2)
+    grow(job, [themed("harbour", number) for number in range(100, 106)])
+    work = topics_of(job, *shared, tight)
+    assert others > 0 and spent_elsewhere(work) == 0.0
+    assert caplog.text.count("label.budget_usd does not count what they cost") == 1
+    file.write_bytes(b"no database at all" * 100)
+    assert spent_elsewhere(work) == 0.0, "another's damage stops no label"
+
+
+@pytest.mark.parametrize("ledger", ["own", "label"])
+def test_names_in_a_file_of_the_job_count(job: Path, server: Server, ledger: str) -> None:
+    server.script = topic_namer
+    work = work_of(job, *naming_job(job, server))
+    file = work.own_names_ledger if ledger == "own" else work.ledger_target
+    odd = Path(file).parent / ".." / Path(file).parent.name / Path(file).name  # the same file, spelled otherwise
+    named = topics_of(job, *naming_job(job, server), BOUNDED, f"topics.names.ledger={odd}", label_by(server, 9))
+    with closing(open_ledger(file, NAMING)) as opened:
+        assert spent_in_job(named) == opened.report.spending().spent > 0
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "nobody-knows-it"])
+def test_the_warning_about_names_says_what_counts(
+    job: Path, server: Server, model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script, server.models = topic_namer, (model,)
+    names = f"topics.names={{provider: openai, model: {model}, base_url: '{server.url}'}}"
+    work = topics_of(job, names, label_by(server, 9))
+    counts = spent_elsewhere(work) > 0
+    assert counts == (model == "gpt-6-luna")
+    assert ("what they cost counts for labels)" in caplog.text) == counts
+    assert ("give parameters.max_output_tokens" in caplog.text) == counts
+    assert ("give prices and parameters.max_output_tokens" in caplog.text) != counts

@@ -15,6 +15,8 @@ _OF_THE_CLIENT = {f"content-{part}" for part in ("length", "type", "encoding")} 
     "accept-encoding",
 }
 
+JOB_BUDGET = "label.budget_usd"  # the whole name of the option that bounds a job
+
 
 class Limits(Options):
     """Ceilings on what the endpoint is sent; null: as the endpoint allows."""

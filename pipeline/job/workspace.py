@@ -21,6 +21,7 @@ from pipeline.core.shards import Folder
 from pipeline.job import owner, tables
 from pipeline.job.config import JobConfig
 from pipeline.job.given_texts import GivenTexts
+from pipeline.job.label_options import JOB_BUDGET
 from pipeline.job.topic_table import TopicTable
 from pipeline.job.travelling import without_keys
 
@@ -43,7 +44,7 @@ class Workspace:
 
     config: JobConfig
     within: Workspace | None = None
-    budget_name: str = "label.budget_usd"  # the option that bounds what it spends
+    budget_name: str = JOB_BUDGET  # the option that bounds what it spends
 
     def __post_init__(self) -> None:
         """Raise ConfigError where the folder is another job file's."""
@@ -120,7 +121,12 @@ class Workspace:
     def names_ledger(self) -> Path | str:
         """Return the ledger of the names of topics that a model gave, as `ledger_target` does."""
         names = self.config.topics.names if self.config.topics else None
-        return self._ledger(names.ledger if names else None, self.topic_table.path / NAMING / "ledger.sqlite")
+        return self._ledger(names.ledger if names else None, self.own_names_ledger)
+
+    @property
+    def own_names_ledger(self) -> Path:
+        """Return where names lie that are in no ledger that others may share."""
+        return self.topic_table.path / NAMING / "ledger.sqlite"
 
     @property
     def requests(self) -> Folder:

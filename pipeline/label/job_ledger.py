@@ -14,12 +14,12 @@ from pipeline.core.errors import InputError
 from pipeline.core.finish import finish_of
 from pipeline.core.objects import looked_at
 from pipeline.core.shards import read_order
+from pipeline.job.label_options import JOB_BUDGET
 from pipeline.job.workspace import NAMING, Workspace
 from pipeline.label.endings import of_cut
 from pipeline.label.ledger import Ledger, open_ledger_to_read
 from pipeline.label.ledger.salvage import salvage
 
-OF_JOB = Workspace.budget_name
 Place = tuple[Path | str, str]
 """Where a ledger is (a file, or PostgreSQL's URL), and the job whose it is there."""
 Numbers = np.ndarray[Any, np.dtype[np.uint64]]
@@ -73,19 +73,19 @@ class Budget(NamedTuple):
 
 def budget_beside(work: Workspace, ledger: Place, own_usd: float | None, own_name: str) -> Budget:
     """Return the tighter one of a budget that vectors or names of topics have for themselves, and the job's, of which others spent
-    a part; `ledger` is theirs.  One in PostgreSQL may be that of other jobs' names, too, and has a budget of its own alone."""
+    a part; `ledger` is theirs.  In one that is not the job's own other jobs' names may lie: their own budget bounds them."""
     of_job = work.config.label.budget_usd
-    if of_job is None or not isinstance(ledger[0], Path):  # no other ledger need be sound, or there
+    if of_job is None or not is_own(work, ledger[0]):  # no other ledger need be sound, or there
         return Budget(own_usd, own_name)
     spent = _spent_beside(work, ledger)
     if own_usd is not None and own_usd < of_job - spent:
         return Budget(own_usd, own_name)
-    return Budget(of_job, OF_JOB, spent)
+    return Budget(of_job, JOB_BUDGET, spent)
 
 
 def spent_elsewhere(work: Workspace) -> float:
     """Return the most that the job's other ledgers may hold of the budget that a job's labels are asked by, in US dollars."""
-    if work.budget_name != OF_JOB or work.config.label.budget_usd is None:
+    if work.budget_name != JOB_BUDGET or work.config.label.budget_usd is None:
         return 0.0
     return _spent_beside(work.within or work, (work.ledger_target, work.config.name))
 
@@ -99,16 +99,22 @@ def _spent_beside(work: Workspace, own: Place | None) -> float:
     """Return what labels, vectors of an endpoint and names may have cost, but for one ledger; what is under way counts."""
     name = work.config.name
     places: set[Place] = {(work.ledger_target, name), (work.vectors_ledger, name)}
-    # in PostgreSQL the names of all jobs lie together, and none says whose it is
-    if isinstance(work.names_ledger, Path):
+    if is_own(work, work.names_ledger):
         places.add((work.names_ledger, NAMING))
     others = {_one(place) for place in places} - ({_one(own)} if own else set())
     return sum(_spent(*place) for place in sorted(others, key=str) if is_there(place[0]))
 
 
+def is_own(work: Workspace, target: Path | str) -> bool:
+    """Return whether a ledger of vectors or names is a file of the job's own, which counts for its budget."""
+    # in one that is given, a file or PostgreSQL, names of several jobs may lie, and none says whose it is
+    files = (work.ledger_target, work.vectors_ledger, work.own_names_ledger)
+    return isinstance(target, Path) and target.resolve() in {file.resolve() for file in files if isinstance(file, Path)}
+
+
 def _one(place: Place) -> Place:
     """Return a ledger's place in one spelling: a file is one ledger, whichever jobs name it."""
-    return (place[0], "") if isinstance(place[0], Path) else place
+    return (place[0].resolve(), "") if isinstance(place[0], Path) else place
 
 
 def _spent(target: Path | str, job: str) -> float:

@@ -9,23 +9,24 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.core import plugins
+from pipeline.core.contracts import Provider
 from pipeline.core.errors import Paused
 from pipeline.core.files import digest_of
 from pipeline.core.shards import ARTICLE, Folder, Output, write_order
 from pipeline.core.text.folding import fold_case, fold_space
 from pipeline.core.types import Request
 from pipeline.job.config import JobConfig
-from pipeline.job.label_options import LabelOptions, Price
+from pipeline.job.label_options import JOB_BUDGET, LabelOptions, Price
 from pipeline.job.topic_options import TopicOptions
 from pipeline.job.workspace import NAMING, Workspace
+from pipeline.label.cost.cost_bound import CostBound, is_free
 from pipeline.label.cost.prices import Prices
-from pipeline.label.job_ledger import OF_JOB, budget_beside, is_there, spent_in_job
+from pipeline.label.job_ledger import budget_beside, is_own, is_there, spent_in_job
 from pipeline.label.ledger import open_ledger_to_read
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from pipeline.topics.names import MOST_CHARACTERS, MOST_WORDS, Question, is_alike
@@ -101,32 +102,39 @@ def _as_bounded(naming: Workspace, own_usd: float | None) -> tuple[Workspace, st
     Such names were asked before that budget counted for them, and cost little: they are told of, and not refused.
     """
     options = naming.config.label
-    if naming.budget_name != OF_JOB or options.budget_usd is None:
+    if naming.budget_name != JOB_BUDGET or options.budget_usd is None:
         _tell_of_shared_ledger(naming)
         return naming, None
     provider = plugins.create("providers", options.provider, options, naming.config.provider_options)
-    is_known = Prices(options.prices, provider.base_url).of(provider.model) and provider.max_output_tokens is not None
-    if provider.pool is not None or is_known:
+    price = Prices(options.prices, provider.base_url).of(provider.model)
+    if is_free(provider) or CostBound("", price, provider.max_output_tokens).is_known:
         return naming, None
     changes: dict[str, Any] = {"budget_usd": own_usd}
     why_not = None
     if (spent := spent_in_job(naming)) >= options.budget_usd:
-        why_not = f"the budget of ${options.budget_usd:,.4f} is reached (${spent:,.4f} spent in the job); raise {OF_JOB} to go on"
+        reached = f"the budget of ${options.budget_usd:,.4f} is reached"
+        why_not = f"{reached} (${spent:,.4f} spent in the job); raise {JOB_BUDGET} to go on"
         changes["reask"] = 0  # what is answered is as good as it gets, and free
     else:
-        _log.warning(
-            f"topics.names: nobody knows the most that a name of {provider.model} can cost, so {OF_JOB} is not kept for names "
-            "(what they cost counts for labels); give parameters.max_output_tokens, and prices where they are not known"
-        )
+        _tell_of_unknown_cost(provider, price)
     config = naming.config.model_copy(update={"label": options.model_copy(update=changes)})
     return Workspace(config, within=naming.within, budget_name=_OWN), why_not
 
 
+def _tell_of_unknown_cost(provider: Provider, price: Price | None) -> None:
+    counts = "what they cost counts for labels" + ("" if price else " only where the endpoint says it")
+    lacks = {"prices": price, "parameters.max_output_tokens": provider.max_output_tokens}
+    _log.warning(
+        f"topics.names: nobody knows the most that a name of {provider.model} can cost, so {JOB_BUDGET} is not kept for names "
+        f"({counts}); give {' and '.join(name for name, value in lacks.items() if value is None)}"
+    )
+
+
 def _tell_of_shared_ledger(naming: Workspace) -> None:
-    is_bounded = naming.within is not None and naming.within.config.label.budget_usd is not None
-    if is_bounded and not isinstance(naming.ledger_target, Path):
+    job = naming.within
+    if job and job.config.label.budget_usd is not None and not is_own(job, naming.ledger_target):
         _log.warning(
-            f"topics.names.ledger: in PostgreSQL the names of all jobs lie together, so {OF_JOB} does not count what they cost; "
+            f"topics.names.ledger: names of other jobs may lie there, too, so {JOB_BUDGET} does not count what they cost; "
             f"{_OWN} bounds them"
         )
 

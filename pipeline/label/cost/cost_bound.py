@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pipeline.core.contracts import Provider
 from pipeline.core.errors import ConfigError
 from pipeline.core.types import Usage
-from pipeline.job.label_options import Price
+from pipeline.job.label_options import JOB_BUDGET, Price
 from pipeline.label.cost.prices import of_a_token, times_for_length, unknown
 from pipeline.label.ledger.tariffs import LongPromptFactors, Tariff
 
 SURE_AFTER = 20  # replies, before tokens are taken to be fewer than bytes
 MARGIN = 1.15  # over the most tokens to a byte seen
 _TOLERANCE = 1e-12  # dollars
+
+
+def is_free(provider: Provider) -> bool:
+    """Return whether a provider computes its answers in this process: they cost nothing, and no budget stops them."""
+    return provider.pool is not None or provider.batches()
 
 
 class CostBound:
@@ -33,11 +39,16 @@ class CostBound:
         long = self._price.long_prompts if self._price else None
         return LongPromptFactors(long.above, long.input, long.output) if long else LongPromptFactors()
 
-    def check(self, model: str, budget: str = "label.budget_usd") -> None:
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a most that a request can cost: a price, and a limit of replies."""
+        return self._price is not None and self._most_output is not None
+
+    def check(self, model: str, budget: str = JOB_BUDGET) -> None:
         """Raise ConfigError where a budget cannot be kept at all; `budget` is the option's whole name, its section first."""
         if self._price is None:
             raise ConfigError(f"{budget}: {unknown(model)}")
-        if self._most_output is None:
+        if not self.is_known:
             section = budget.removesuffix("budget_usd")
             raise ConfigError(f"{budget}: needs {section}parameters.max_output_tokens, or a reply may cost anything")
 

@@ -9,9 +9,9 @@ from pipeline.core.contracts import Provider
 from pipeline.core.engine import Task
 from pipeline.core.files import digest_of
 from pipeline.core.types import Reply, Request
-from pipeline.job.label_options import LabelOptions, Price
+from pipeline.job.label_options import JOB_BUDGET, LabelOptions, Price
 from pipeline.label.chain import Asker
-from pipeline.label.cost.cost_bound import CostBound
+from pipeline.label.cost.cost_bound import CostBound, is_free
 from pipeline.label.cost.prices import Prices, billed
 from pipeline.label.endings import before_these_reasons
 from pipeline.label.engine.context_fit import ContextFit
@@ -56,7 +56,7 @@ class RunContext:
         on_finished: OnFinished,
         retry_rejected: bool = False,
         answering: Answering | None = None,
-        budget_name: str = "label.budget_usd",
+        budget_name: str = JOB_BUDGET,
         is_divided: Callable[[Request], bool] = lambda _: False,
     ) -> None:
         """`is_divided`: whether a request that is turned down is asked in parts then, so that this is nobody's verdict."""
@@ -72,7 +72,8 @@ class RunContext:
         self.prices = Prices(options.prices, provider.base_url)
         asked = digest_of([provider.identity, self.prices.table(self.model)])
         self.bound = CostBound(asked, self.prices.of(self.model), most_output)
-        self.budget_usd, self.budget_name = options.budget_usd if self.pool is None else None, budget_name
+        self.is_free = is_free(provider)
+        self.budget_usd, self.budget_name = None if self.is_free else options.budget_usd, budget_name
         self.leaves_some = False  # whether this pass did not ask all of its requests, for a batch holds the rest
         self.token_estimate = TokenEstimate(most_output)
         self.context_fit = ContextFit(builder, options.on_too_long, most_output)
@@ -85,7 +86,7 @@ class RunContext:
     def cost_usd(self, reply: Reply) -> float | None:
         """Return the dollars of a reply: as billed, where a gateway says so, else by the model that served it, else by the one that
         was asked for; None where neither has a price."""
-        if self.pool is not None:
+        if self.is_free:
             return 0.0
         if reply.billed_usd is not None:
             return reply.billed_usd
@@ -95,7 +96,7 @@ class RunContext:
     @property
     def is_unpriced(self) -> bool:
         """Whether nobody knows what the asked model costs."""
-        return self.pool is None and self.prices.of(self.model) is None
+        return not self.is_free and self.prices.of(self.model) is None
 
     def price_of(self, reply: Reply) -> Price | None:
         """Return the price of whoever answered, by which the next requests are reserved; None where it is not known."""

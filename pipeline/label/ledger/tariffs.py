@@ -116,7 +116,9 @@ class Tariffs:
 
     def _raise_all(self, tariff: Tariff, long: LongPromptFactors, and_lost: bool) -> None:
         """Reserve for what is in flight as much as this; what was lost may have been as dear, if anything got dearer than it
-        could be (a prompt of more tokens than others were seen to have did not)."""
+        could be (a prompt of more tokens than others were seen to have did not).
+
+        What was lost is known by its sums alone, not prompt by prompt: it is raised without the factors of long prompts."""
         # Claims keep the bytes of their prompts for this.  A factor of what had been reserved would be one number less, but a model
         # that was free has no factor to a paid one.
         byte_usd, reply_usd = tariff.ratio * tariff.input_usd, tariff.output_tokens * tariff.output_usd
