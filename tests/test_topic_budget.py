@@ -15,7 +15,7 @@ from pipeline.core.errors import InputError, Paused
 from pipeline.job.label_options import JOB_BUDGET
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import NAMING, Workspace
-from pipeline.label.job_ledger import budget_beside, spent_elsewhere, spent_in_job
+from pipeline.label.job_ledger import budget_beside, salvage_ledger, spent_elsewhere, spent_in_job
 from pipeline.label.ledger import open_ledger
 from pipeline.topics import naming, stage
 from tests.conftest import JobMaker, work_of
@@ -206,6 +206,23 @@ def test_names_in_a_file_of_the_job_count(job: Path, server: Server, ledger: str
     named = topics_of(job, *naming_job(job, server), BOUNDED, f"topics.names.ledger={odd}", label_by(server, 9))
     with closing(open_ledger(file, NAMING)) as opened:
         assert spent_in_job(named) == opened.report.spending().spent > 0
+
+
+def test_a_damaged_ledger_of_names_is_salvaged(job: Path, server: Server) -> None:
+    """The remedy that the error names is one: labels with a budget go on."""
+    server.script = topic_namer
+    work = topics_of(job, *naming_job(job, server), BOUNDED, label_by(server, 9))
+    assert isinstance(work.names_ledger, Path)
+    work.names_ledger.write_bytes(b"no database at all" * 100)
+    with pytest.raises(InputError, match="--salvage"):
+        spent_elsewhere(work)
+    [(saved, kept)] = salvage_ledger(work)
+    assert saved == 0 and kept.parent == work.names_ledger.parent
+    assert spent_elsewhere(work) == 0.0 and salvage_ledger(work) == []
+    asked = sum(server.seen.values())
+    grow(job, [themed("harbour", number) for number in range(100, 106)])  # else the topics are those of before
+    work = topics_of(job, *naming_job(job, server), BOUNDED, label_by(server, 9))
+    assert sum(server.seen.values()) > asked and spent_elsewhere(work) > 0
 
 
 @pytest.mark.parametrize("model", ["gpt-6-luna", "nobody-knows-it"])

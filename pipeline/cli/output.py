@@ -65,13 +65,13 @@ def ledger(report: dict[str, Any]) -> None:
         print(f"  rejected: {row['error']}  {row['requests']:,}  {row['example'] or ''}")
 
 
-def salvaged(result: tuple[int, Path] | None) -> None:
-    """Print how many records of a damaged ledger were saved, and where that is kept; None: it was sound."""
-    if result is None:
+def salvaged(ledgers: list[tuple[int, Path]]) -> None:
+    """Print how many records of each damaged ledger were saved, and where that is kept."""
+    if not ledgers:
         print("the ledger is sound: nothing to salvage")
         return
-    saved, kept = result
-    print(f"{saved:,} records saved; the damaged file is kept as {kept}")
+    for saved, kept in ledgers:
+        print(f"{saved:,} records saved; the damaged file is kept as {kept}")
     print("what is missing is asked, and paid, again; what it had cost no longer counts against label.budget_usd")
 
 

@@ -129,6 +129,11 @@ class Workspace:
         return self.topic_table.path / NAMING / "ledger.sqlite"
 
     @property
+    def names_requests(self) -> Folder:
+        """Return which names of topics were asked for, as `requests` does for labels."""
+        return Folder(self.topic_table.path / NAMING / "requests")
+
+    @property
     def requests(self) -> Folder:
         return Folder(self.tables / "requests")
 

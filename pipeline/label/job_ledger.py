@@ -191,21 +191,36 @@ def export_ledger(work: Workspace, path: Path) -> int:
         return opened.export(path)
 
 
-def salvage_ledger(work: Workspace) -> tuple[int, Path] | None:
-    """Save what can be read of a damaged SQLite ledger; return how many records, and where the damaged file is kept, None where it
-    is sound."""
-    target = work.ledger_target
-    if not isinstance(target, Path):
+def salvage_ledger(work: Workspace) -> list[tuple[int, Path]]:
+    """Save what can be read of the job's damaged SQLite ledgers: of labels, vectors and names.
+
+    Return how many records of each were saved, and where the damaged file is kept; nothing where all are sound.
+    """
+    targets = dict.fromkeys([work.ledger_target, work.vectors_ledger, work.names_ledger])
+    files = [target for target in targets if isinstance(target, Path) and target.is_file()]
+    saved = []
+    for file in files:
+        with work.locked():
+            if _is_sound(file):
+                continue
+            for target, requests in ((work.ledger_target, work.requests), (work.names_ledger, work.names_requests)):
+                if file == target:
+                    requests.keep_only([])  # whoever asks looks again what is there
+            saved.append(salvage(file))
+    if not saved and not isinstance(work.ledger_target, Path):
         raise InputError("--salvage: a PostgreSQL ledger is restored by PostgreSQL's own tools")
-    if not target.is_file():
-        raise InputError(f"--salvage: there is no file {target}")
-    with work.locked():
-        try:
-            check_ledger(work)
-        except InputError:
-            work.requests.keep_only([])  # the label stage looks again what is there
-            return salvage(target)
-        return None
+    if not files:
+        raise InputError(f"--salvage: there is no file {work.ledger_target}")
+    return saved
+
+
+def _is_sound(file: Path) -> bool:
+    try:
+        with closing(open_ledger_to_read(file, "")) as opened:
+            opened.database.check()
+    except InputError:
+        return False
+    return True
 
 
 def has_ledger(work: Workspace) -> bool:
