@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.files import write_json
 from tests.conftest import JobMaker, article, run, tree, write_jsonl
 from tests.program import Program
 
@@ -88,3 +89,16 @@ def test_a_file_is_synced_before_it_takes_its_name(
         path for path in work.path.rglob("*.parquet") if "versions" not in path.parts
     ]  # those are renamed as a folder
     assert len(shards) >= 8 and [path for path in shards if path.stat().st_ino not in synced] == []
+
+
+def test_a_write_that_fails_names_the_file(tmp_path: Path) -> None:
+    """Of a full disk the system says no name; a limit on a file's size fails in the same call."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as raised:
+            write_json(tmp_path / "figures.json", "x" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raised.value.filename == str(tmp_path / "figures.json") and not list(tmp_path.iterdir())

@@ -114,9 +114,9 @@ def test_it_is_not_trained_again(trained_job: Path) -> None:
     assert json.loads(command("train", trained_job, "--json").stdout)["figures"] == json.loads(before)["figures"]
 
 
-def test_another_seed_is_another_student_in_the_same_folder(job: Path, tmp_path: Path) -> None:
-    before = trained.read_manifest(student_of(job))["key"]
-    other = Training(work_of(job), version_of(job), "ranker", work_of(job).config.student_options, 1)
+def test_another_seed_is_another_student_in_the_same_folder(trained_job: Path) -> None:
+    before, work = trained.read_manifest(student_of(trained_job))["key"], work_of(trained_job)
+    other = Training(work, version_of(trained_job), "ranker", work.config.student_options, 1)
     assert other.key != before and "a student of another seed is there" in difference(other)
 
 
@@ -219,6 +219,19 @@ def test_a_version_that_was_changed_is_not_trained_on(job: Path, tmp_path: Path)
         read_train(copy, COLUMN)
 
 
+def test_one_label_for_all_of_train_is_told(job: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A student of such labels is right of all of eval, and of no use."""
+
+    def same(split: str, table: pa.Table) -> pa.Table:
+        number, labels = table.column_names.index("keyphrases"), [["bridge", "tower"]] * table.num_rows
+        return table.set_column(number, "keyphrases", pa.array(labels, pa.list_(pa.string())))
+
+    read_train(version_of(job), COLUMN)
+    assert "one label" not in caplog.text
+    read_train(changed_version(job, tmp_path, same), COLUMN)
+    assert "all rows of train have one label (bridge; tower)" in caplog.text
+
+
 def test_the_validation_share_is_that_of_exports(job: Path) -> None:
     examples = read_train(version_of(job), COLUMN).examples
     kept, held_out = validation_part(examples, 0.3)
@@ -296,6 +309,7 @@ def test_what_is_wrong_is_one_line(job: Path, tmp_path: Path, monkeypatch: pytes
         assert done.returncode == code and done.stderr.count("\n") == 1, done.stderr
         return done.stderr
 
+    assert "is a directory" in line(job, "--predict", tmp_path, code=2)  # before anything is trained
     assert "no version '9.9.9'" in line(job, "--version", "9.9.9", code=1)
     assert "unknown student 'rankr' (did you mean 'ranker'?)" in line(job, "--student", "rankr", code=2)
     assert "train.parameters.depth: unknown key" in line(job, "--set", "train.parameters.depth=3", code=2)

@@ -19,7 +19,7 @@ from pipeline.cli.group import AS_JSON, FILE, QUICKSTART, Job, job_command
 @click.option(
     "--predict",
     "predicted",
-    type=FILE,
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Write its labels of the other articles, for review --predictions.",
 )

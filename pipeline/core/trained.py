@@ -26,7 +26,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (InputError, OSError) as error:
         raise ModelError(f"{folder / MANIFEST}: cannot be read ({error}); train the student again") from error
     if not isinstance(manifest, dict) or not manifest.keys() >= _NEEDED:
-        raise ModelError(f"{folder}: holds no trained student; labelmill train JOB makes one in <job>/students/")
+        raise ModelError(
+            f"{folder}: holds no trained student; labelmill train makes one of a labelled job, in its students/"
+        )
     return manifest
 
 

@@ -54,6 +54,8 @@ def read_train(version: Path, column: LabelColumn) -> TrainRows:
     examples = [example for example in kept if example.phrases]
     if not examples:
         raise InputError(f"version {version.name} has no row in train to learn from")
+    if len(labels := {example.phrases for example in examples}) == 1:
+        _log.warning("all rows of train have one label (%s): a student can only learn to say it", "; ".join(*labels))
     return TrainRows(examples, left_out, len(kept) - len(examples))
 
 
