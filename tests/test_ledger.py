@@ -375,6 +375,19 @@ def test_salvage_finds_records_that_no_page_leads_to(make_job: JobMaker, server:
     assert command("ledger", path, "--salvage").stdout == "the ledger is sound: nothing to salvage\n"
 
 
+def test_a_ledger_that_a_newer_labelmill_wrote_is_not_salvaged(make_job: JobMaker, server: Server) -> None:
+    """It is sound, and may hold what this one does not know."""
+    path = openai_job(make_job, server, 5)
+    file = Path(run(path, last="label").ledger_target)
+    with sqlite3.connect(file) as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
+    content = file.read_bytes()
+    result = command("ledger", path, "--salvage")
+    assert result.returncode == 1 and "written by a newer labelmill (format 99); upgrade labelmill" in result.stderr
+    assert file.read_bytes() == content and not list(file.parent.glob("*damaged*"))
+
+
 def test_a_ledger_that_was_emptied_or_is_gone_is_no_new_one(make_job: JobMaker, server: Server) -> None:
     path = openai_job(make_job, server, 20)
     file = Path(run(path).ledger_target)

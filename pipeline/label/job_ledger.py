@@ -19,6 +19,7 @@ from pipeline.job.workspace import NAMING, Workspace
 from pipeline.label.endings import of_cut
 from pipeline.label.ledger import Ledger, open_ledger_to_read
 from pipeline.label.ledger.salvage import salvage
+from pipeline.label.ledger.sqlite import DamagedLedger
 
 Place = tuple[Path | str, str]
 """Where a ledger is (a file, or PostgreSQL's URL), and the job whose it is there."""
@@ -218,7 +219,7 @@ def _is_sound(file: Path) -> bool:
     try:
         with closing(open_ledger_to_read(file, "")) as opened:
             opened.database.check()
-    except InputError:
+    except DamagedLedger:  # one that a newer labelmill wrote is sound, and none of this one's business
         return False
     return True
 

@@ -20,6 +20,16 @@ _TYPES = {"bytes": "BLOB", "real": "REAL"}
 _STATEMENTS = 16  # kept prepared
 
 
+class DamagedLedger(InputError):
+    """A file is no sound ledger: what can be read of it may be saved."""
+
+
+def damaged(where: str, damage: str) -> DamagedLedger:
+    """Return the error for a file that is no sound ledger."""
+    text = f"{where}: the ledger is damaged ({damage}); save what can be read: labelmill ledger JOB --salvage"
+    return DamagedLedger(text)
+
+
 class SQLite:
     """A ledger in one file.  `verify`: check it first where its last writer was killed, before money is spent on top of it."""
 
@@ -35,7 +45,7 @@ class SQLite:
             if not path.exists():
                 _create(path)
             elif not path.stat().st_size:
-                raise InputError(damaged(self.where, "it is empty, which a ledger never is"))
+                raise damaged(self.where, "it is empty, which a ledger never is")
             self._open(path)
         if verify and unclean:
             self.check("quick_check")
@@ -127,7 +137,7 @@ class SQLite:
         with self.errors():
             complaints = [row[0] for row in self._db.execute(f"PRAGMA {how}(3)")]
         if complaints != ["ok"]:
-            raise InputError(damaged(self.where, "; ".join(complaints).replace("\n", " ")[:200]))
+            raise damaged(self.where, "; ".join(complaints).replace("\n", " ")[:200])
 
     def close(self) -> None:
         self._db.close()
@@ -139,7 +149,7 @@ class SQLite:
         except sqlite3.DatabaseError as error:
             text = str(error)
             if "malformed" in text or "not a database" in text:
-                raise InputError(damaged(self.where, text)) from error
+                raise damaged(self.where, text) from error
             if "full" in text:
                 message = f"{self.where}: the disk is full; nothing is lost: free some space, run again"
                 raise LabelmillError(message) from error
@@ -154,7 +164,7 @@ class ReadingSQLite(SQLite):
         self._opened = ExitStack()
         with self.errors():
             if not path.stat().st_size:
-                raise InputError(damaged(self.where, "it is empty, which a ledger never is"))
+                raise damaged(self.where, "it is empty, which a ledger never is")
             self._db = self._opened.enter_context(open_read_only(path))
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version < READABLE:
@@ -186,8 +196,3 @@ def _create(path: Path) -> None:
         if not path.exists():
             new.rename(path)
     new.unlink(missing_ok=True)
-
-
-def damaged(where: str, damage: str) -> str:
-    """Return the message for a file that is no sound ledger."""
-    return f"{where}: the ledger is damaged ({damage}); save what can be read: labelmill ledger JOB --salvage"
