@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from pipeline.core.errors import Paused, RequestFailed
 from pipeline.core.shards import read_order
 from pipeline.job.run_options import RunOptions
 from pipeline.job.workspace import Workspace
 from pipeline.label import stage as label_stage
-from pipeline.label.batches import calls, lane, posting
+from pipeline.label.batches import calls, downloading, lane, posting
 from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.label.ledger.claims import Wanted
 from pipeline.label.openai_api.batches import OpenAIBatches
@@ -351,6 +352,53 @@ def test_a_file_that_is_shorter_than_was_counted(
     finish(path)
     assert ledger_of(path).report.totals()["answered"] == 30
     assert [len(batch.lines) for batch in server.batches.values()] == [20, 10, 2]
+
+
+@pytest.mark.parametrize("page", ["<html>\n" + "<p>Back soon</p>\n" * 20, '{"error": {"message": "busy"}}'])
+@pytest.mark.parametrize("lasts", ["a moment", "a run", "for ever"])
+def test_a_page_in_the_place_of_the_answers_is_none_of_them(
+    make_job: JobMaker, monkeypatch: pytest.MonkeyPatch, page: str, lasts: str
+) -> None:
+    """A gateway's, with HTTP 200, of more lines than there are answers: what is paid is waited for, and not asked again."""
+    as_it_is, pages = BatchServer.content, iter(range(2 if lasts == "a moment" else 99))
+
+    async def content(self: BatchServer, request: web.Request) -> web.StreamResponse:
+        return await as_it_is(self, request) if next(pages, None) is None else web.Response(text=page)
+
+    async def at_once(*_: Any) -> None: ...
+
+    monkeypatch.setattr(BatchServer, "content", content)
+    monkeypatch.setattr(downloading, "sleep", at_once)
+    with Running(BatchServer()) as server:
+        path = batch_job(make_job, server, 10)
+        assert command("run", path).returncode == 3
+        if lasts != "a moment":
+            result = command("run", path)
+            assert result.returncode == 3 and "1 batch under way (10 requests, 10 done)" in result.stderr
+            assert "(output-batch_0) holds none of them" in result.stderr and "--cancel gives it up" in result.stderr
+            assert len(server.batches) == 1
+        if lasts == "for ever":
+            assert command("label", path, "--cancel").returncode == 0
+            assert ledger_of(path).report.spending().lost >= 10 * ONE
+            return
+        if lasts == "a run":
+            pages = iter(())
+        finish(path)
+        assert_paid_once(path, server, 10)
+
+
+def test_an_answer_that_names_no_batch_is_asked_for_again(make_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_it_is, others = BatchServer.retrieve, iter(["{}", '{"error": {"message": "busy"}}'])
+
+    async def retrieve(self: BatchServer, request: web.Request) -> web.StreamResponse:
+        other = next(others, None)
+        return await as_it_is(self, request) if other is None else web.json_response(text=other)
+
+    monkeypatch.setattr(BatchServer, "retrieve", retrieve)
+    with Running(BatchServer()) as server:
+        path = batch_job(make_job, server, 10)
+        finish(path)
+        assert_paid_once(path, server, 10)
 
 
 def test_a_parameter_that_batches_do_not_take_is_sent_otherwise(make_job: JobMaker, server: BatchServer) -> None:

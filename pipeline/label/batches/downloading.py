@@ -6,12 +6,14 @@ import logging
 from pathlib import Path
 
 from pipeline.core.batch_api import BatchState
+from pipeline.core.errors import RequestFailed
 from pipeline.core.files import sync
 from pipeline.label.batches.calls import Pauses, persist, sleep
 from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.ledger.batches import Batch
 
 DOWNLOADS = 4  # of a file that has fewer lines than the endpoint counted
+NO_ANSWERS = "no_answers"  # what a failure is called where a page came, and not the file
 _log = logging.getLogger("labelmill.label")
 
 
@@ -32,7 +34,10 @@ class Downloads:
         return state
 
     async def files(self, batch: Batch, state: BatchState) -> list[Path]:
-        """Return the files of a batch on this machine, whole as far as the endpoint's counts can tell, and synced."""
+        """Return the files of a batch on this machine, whole as far as the endpoint's counts can tell, and synced.
+
+        Raises RequestFailed, also where what comes for the answers holds none (a gateway's page): they are paid, and still there.
+        """
         for tries_left in reversed(range(DOWNLOADS)):
             names = {"output": state.output_file, "error": state.error_file}
             files = {kind: self._lane.path(batch, kind) for kind, name in names.items() if name}
@@ -41,17 +46,23 @@ class Downloads:
                 path.touch()
                 sync(path)  # the raw answers are on the disk before anything reads them
             lines = {kind: _lines(path) for kind, path in files.items()}
-            if not tries_left or not _is_short(lines, state, batch.requests):
+            is_page = "output" in files and lines["output"] > 0 and not self._has_answers(files["output"])
+            if not is_page and (not tries_left or not _is_short(lines, state, batch.requests)):
                 break
-            _log.warning(
-                f"batch {batch.batch_id}: {sum(lines.values()):,} of {state.completed or batch.requests:,} answers came; once more"
-            )
             for path in files.values():
                 path.unlink()
+            if not tries_left:
+                text = f"what the endpoint sends as its answers ({state.output_file}) holds none of them"
+                raise RequestFailed("transient", NO_ANSWERS, text)
+            count, expected = 0 if is_page else sum(lines.values()), state.completed or batch.requests
+            _log.warning(f"batch {batch.batch_id}: {count:,} of {expected:,} answers came; once more")
             await sleep(self._stop, 1.0)
             if None in names.values():  # that of what failed may be named a moment later than that of the answers
                 state = await persist(self._stop, self._api.retrieve, state.id)
         return list(files.values())
+
+    def _has_answers(self, path: Path) -> bool:
+        return any(line is not None for line in self._api.read(path))
 
 
 def _lacks_files(state: BatchState) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pipeline.core.batch_api import BatchState
 from pipeline.core.errors import Paused, RequestFailed
 from pipeline.label.batches.calls import Stopped, paused, persist
+from pipeline.label.batches.downloading import NO_ANSWERS
 from pipeline.label.batches.lane_context import LaneContext
 from pipeline.label.batches.posting import Posting, QueueFull
 from pipeline.label.batches.settling import Settled, Settling
@@ -81,7 +82,9 @@ class Keeper:
         except RequestFailed as failure:
             if failure.kind == "fatal" and failure.code != "not_found":
                 raise paused(self._api.where, failure, batch) from failure
-            self.troubles.append(f"batch {batch.batch_id}: {failure}" + _GIVE_UP * (failure.code == "not_found"))
+            self.troubles.append(
+                f"batch {batch.batch_id}: {failure}" + _GIVE_UP * (failure.code in ("not_found", NO_ANSWERS))
+            )
             return False
         return True
 

@@ -19,6 +19,7 @@ from pipeline.core.files import recall_json, write_json
 from pipeline.core.types import Request
 from pipeline.job.workspace import Workspace
 from pipeline.label.batches.calls import Pauses, Stopped, paused, persist, sleep
+from pipeline.label.batches.downloading import NO_ANSWERS
 from pipeline.label.batches.keeper import Keeper
 from pipeline.label.batches.lane_context import LaneContext, Pending
 from pipeline.label.batches.submission import QUEUE_FULL, Submission
@@ -274,7 +275,7 @@ class BatchLane:
             if state.is_over:
                 await self._keeper.settle(batch, state)
         except RequestFailed as failure:
-            if failure.code not in ("not_found", "no_list"):
+            if failure.code not in ("not_found", "no_list", NO_ANSWERS):
                 raise paused(self._api.where, failure, batch) from failure
             # nobody will ever know what it has answered
             self._lane.end_batch(batch, lost=True, state="given up", detail=str(failure)[:300])

@@ -109,10 +109,7 @@ class OpenAIBatches(BatchApi):
             "completion_window": self.window,
             "metadata": {"labelmill": name},
         }
-        value = await self._call("POST", "/batches", json=body)
-        if not value.get("id"):
-            raise RequestFailed("transient", "broken_reply", "the endpoint's answer names no batch", may_be_paid=True)
-        return self._state(value)
+        return self._state(await self._call("POST", "/batches", json=body), made=True)
 
     async def retrieve(self, batch_id: str) -> BatchState:
         return self._state(await self._call("GET", f"/batches/{_in_path(batch_id)}"))
@@ -220,7 +217,9 @@ class OpenAIBatches(BatchApi):
 
     # --- what it says ---
 
-    def _state(self, value: dict[str, Any]) -> BatchState:
+    def _state(self, value: dict[str, Any], made: bool = False) -> BatchState:
+        if not value.get("id"):
+            raise RequestFailed("transient", "broken_reply", "the endpoint's answer names no batch", may_be_paid=made)
         word = str(value.get("status") or "").strip().lower()
         status = _STATUSES.get(word, next((ours for ours in _OURS if ours == word), "in_progress"))
         counts = as_dict(value.get("request_counts"))
