@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import shutil
+import string
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +25,7 @@ from pipeline.publish import facts
 from pipeline.publish.outgoing import OutgoingRows
 from pipeline.publish.spending import RunTallies
 from pipeline.versions import data_files, leaks
+from pipeline.versions.leaks import keys
 from tests.conftest import JobMaker, article, command, run, tree, work_of, write_jsonl
 from tests.test_leaks import KEYS, NO_KEYS, NO_NUMBERS, NUMBERS, PERSONS
 
@@ -242,3 +247,52 @@ def test_only_texts_that_leak_nothing_are_passed_over() -> None:
     suspects = leaks.suspects(pa.array(texts))
     assert {number for number, text in enumerate(texts) if any(leaks.count(text))} <= suspects
     assert len(leaks.suspects(pa.array(["plain words, and no more than that"] * 9))) == 0
+
+
+def test_keys_without_digits_are_not_passed_over() -> None:
+    """The shortest keys of each form, with letters wherever the form has room for them, are among what the look at all texts finds."""
+    drawn = [_written_by(form, random.Random(f"{at}")) for form in keys._FORMS for at in range(9)]
+    texts = [text for text in drawn if leaks.credentials(text)]
+    suspects = leaks.suspects(pa.array(texts))
+    assert [text for number, text in enumerate(texts) if number not in suspects] == []
+    assert len(texts) > 0.85 * len(drawn)  # the others lack a digit that their form demands somewhere
+
+
+def _written_by(form: tuple[tuple[str, ...], re.Pattern[str]], draw: random.Random) -> str:
+    """Return a text as short as a form allows, digits only where it has no room for letters; what it looks ahead for is left out."""
+    return "".join(_letters_of(re._parser.parse(form[1].pattern, form[1].flags), draw))
+
+
+def _letters_of(parsed: Any, draw: random.Random) -> Iterator[str]:
+    for kind, value in parsed:
+        name = str(kind)
+        if name == "LITERAL":
+            yield chr(value)
+        elif name in ("IN", "NOT_LITERAL", "ANY"):
+            yield _sign_of(value if name == "IN" else [("NEGATE", None), (kind, value)], draw)
+        elif name == "MAX_REPEAT" or name == "MIN_REPEAT":
+            least, _, inner = value
+            for _ in range(least):
+                yield from _letters_of(inner, draw)
+        elif name == "SUBPATTERN":
+            yield from _letters_of(value[3], draw)
+        elif name == "BRANCH":
+            yield from _letters_of(draw.choice(value[1]), draw)
+
+
+def _sign_of(members: Any, draw: random.Random) -> str:
+    """Return one character of a class: a letter, or a sign that words have among them, where it has any; else another, or a digit."""
+    letters = string.ascii_letters + 8 * "-./"
+    return next(sign for sign in [*draw.sample(letters, len(letters)), *"_+=~:%@$ 0123456789"] if _is_in(members, sign))
+
+
+def _is_in(members: Any, sign: str) -> bool:
+    tests = {"CATEGORY_WORD": r"\w", "CATEGORY_SPACE": r"\s", "CATEGORY_DIGIT": r"\d"}
+    holds, negated = False, False
+    for kind, value in members:
+        name = str(kind)
+        negated |= name in ("NEGATE", "ANY")
+        holds |= name in ("LITERAL", "NOT_LITERAL") and ord(sign) == value
+        holds |= name == "RANGE" and value[0] <= ord(sign) <= value[1]
+        holds |= name == "CATEGORY" and bool(re.match(tests[str(value)], sign, re.ASCII))
+    return holds != negated

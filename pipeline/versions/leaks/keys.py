@@ -180,8 +180,8 @@ _FORMS: list[_Form] = [
 ]
 _MARKS = [(mark, number) for number, (marks, _) in enumerate(_FORMS) for mark in marks]
 MARKS = tuple(mark for mark, _ in _MARKS)
-# Most marks hold a sign that most places do not.
-_SIGNS = ("_", "-", "")
+# Most marks hold a sign or a letter that most places do not.
+_SIGNS = ("_", "-", "Z", "Q", "J", "K", "A", "y", ".", "")
 _MARKS_OF_SIGN = {
     sign: [(mark, n) for mark, n in _MARKS if sign == next(other for other in _SIGNS if other in mark)]
     for sign in _SIGNS

@@ -30,6 +30,10 @@ _DIGITS = "0123456789"
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _OF_KEYS = _LETTERS + _DIGITS + "_-+/=.~:%@$"
 _SEPARATORS = " .-()/+"
+# Every form has one of these among the characters of its run, or twenty letters in a row, or is longer than hyphenated words
+# are (a test makes keys of each form with letters alone); `tskey-` is the one that may be as short as they.
+_STRONG = _DIGITS + "_=%$~+"
+_WORDS, _LONGER_THAN_WORDS, _SHORT_WORDS = _LETTERS + "-./", 27, "tskey-"
 _IN_KEYS = _table(_OF_KEYS)
 _IN_NUMBERS = _table(_DIGITS + _SEPARATORS)
 # Full-width forms and what people write for hyphens, spaces and digits, each for one ASCII character: positions stay.
@@ -52,7 +56,8 @@ def suspects(texts: pa.Array, marks: Iterable[str]) -> set[int]:
 
 @cache
 def _suspicious(marks: tuple[str, ...]) -> str:
-    """Return the expression (RE2's) for a place: a long run of characters of keys or numbers, or a part of an address.
+    """Return the expression (RE2's) for a place: a long run of characters of keys that may be one, or of numbers, or a part of an
+    address.
 
     Characters are meant in all their forms, whether a text is read with them in their plain one or not.
     """
@@ -60,11 +65,20 @@ def _suspicious(marks: tuple[str, ...]) -> str:
     # that were translated, took three times as long.
     digit, separator, key = (_class_of(members) for members in (_DIGITS, _SEPARATORS, _OF_KEYS))
     before, at, behind = (_class_of(members) for members in (_LETTERS + _DIGITS + "_%+-", "@", _LETTERS + _DIGITS))
-    slash = _class_of("/")
+    slash, strong = _class_of("/"), _class_of(_STRONG)
+    # a run with a strong character at its beginning, end or middle; as twenty places for it, it takes fifty times as long
+    third = _KEY_RUN // 3
+    of_keys = [
+        f"{strong}{key}{{{_KEY_RUN - third - 1}}}",
+        f"{key}{{{_KEY_RUN - third - 1}}}{strong}",
+        f"{key}{{{third + 1}}}{strong}{key}{{{third + 1}}}",
+        f"{_class_of(_LETTERS)}{{{_KEY_RUN}}}",
+        f"{_class_of(_WORDS)}{{{_LONGER_THAN_WORDS}}}",
+    ]
     of_numbers = f"(?:{digit}{separator}*){{{_NUMBER_RUN}}}"
     password = rf"{_class_of(':')}{slash}{slash}[^\s@]*{at}"
-    forms = [f"{key}{{{_KEY_RUN}}}", of_numbers, before + at + behind, password]
-    return "|".join([*forms, *("".join(map(_class_of, mark)) for mark in marks)])
+    forms = [*of_keys, of_numbers, before + at + behind, password]
+    return "|".join([*forms, *("".join(map(_class_of, mark)) for mark in (_SHORT_WORDS, *marks))])
 
 
 def _class_of(members: str) -> str:
