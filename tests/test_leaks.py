@@ -19,7 +19,7 @@ from pipeline.clean.offsets import offsets
 from pipeline.core.shards import OFFSETS
 from pipeline.core.types import LabelColumn
 from pipeline.job.config import PublishOptions
-from pipeline.versions import leaks, redaction
+from pipeline.versions import leaks, redaction, row_numbers, store
 from tests.conftest import JobMaker, article, command, run, work_of, write_jsonl
 from tests.openai_server import Server, completion
 
@@ -325,6 +325,31 @@ def test_rows_are_waived_one_by_one(make_job: JobMaker) -> None:
 def test_what_cannot_be_waived(make_job: JobMaker, waive: dict[str, Any], message: str) -> None:
     result = command("run", make_job(leaking(), publish={"waive": waive}))
     assert result.returncode == 2 and message in result.stderr
+
+
+def test_another_label_of_a_row_that_is_out_stops_no_version(make_job: JobMaker) -> None:
+    """Labels are cleaned or asked anew, and what leaks stands in the text, which is out."""
+    path = make_job(leaking(2))
+    run(path, "publish.waive={no_credentials: was not seen}")
+    work = run(path, "clean.max_phrases=1")
+    manifest = json.loads((store.latest(work.versions) / "manifest.json").read_text())  # type: ignore[operator]
+    assert manifest["diff"]["relabelled"] == 12 and not manifest["diff"]["edited"]
+    assert manifest["gates"]["no_credentials"]["state"] == "warns"
+
+
+@pytest.mark.parametrize("with_text", [True, False])
+def test_a_phrase_that_leaks_what_the_published_text_does_not_is_new(with_text: bool) -> None:
+    key = KEYS[-8]
+    labels = [["harbour"], [f"the key {key}"], [key, "harbour"], [key]]
+    texts = ["harbour", f"A harbour: the key {key}.", "harbour", ""]
+    columns = {name: pa.array(["x"] * 4) for name in row_numbers._NEEDED} | {
+        "title": pa.array([""] * 4),
+        "text": pa.array(texts),
+    }
+    table = pa.table({**columns, "url": pa.nulls(4, pa.string()), "keyphrases": pa.array(labels)})
+    numbers = row_numbers.row_numbers(table, LabelColumn("keyphrases", True, located=False), with_text)
+    assert numbers["label_leaks"].tolist() == ([0, 0, 1, 1] if with_text else [0, 1, 1, 1])
+    assert numbers["credentials"].tolist() == [0, 2 if with_text else 1, 1, 1]
 
 
 def test_what_is_out_already_is_told_with_the_way_to_take_it_down(

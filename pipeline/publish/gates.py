@@ -33,8 +33,8 @@ class GateInputs:
     numbers `phrases` (how many its label has), `absent` (how many are not in the text), and how many are wrong: `missing`
     (values that every row has), `repeated`, `unresolved` (offsets), `near` (1: a row of train that is like one of eval),
     `credentials`, `personal`.  `eval_before` are the ids of the last version's eval rows, `reviewed` the share of phrases
-    that reviewers accepted, `max_phrases` how many a label may have (0: any number), `published` the ids of rows that are in
-    the last version as they are now (an Arrow array: as Python's they took more memory than all else of a row).
+    that reviewers accepted, `max_phrases` how many a label may have (0: any number), `published` the ids of rows of which all
+    that may leak is in the last version (an Arrow array: as Python's they took more memory than all else of a row).
     """
 
     index: pa.Table

@@ -79,13 +79,14 @@ class Comparison:
     """The rows of now against those of before.
 
     `before` is for each row its number there (-1: it is new); `changed` flags rows that are new or other than they were,
-    `stayed` those that are in the same split as before.
+    `stayed` those that are in the same split as before, `same_article` those that say the same of their article.
     """
 
     diff: Diff
     before: np.ndarray[Any, np.dtype[np.int64]]
     changed: np.ndarray[Any, np.dtype[np.bool_]]
     stayed: np.ndarray[Any, np.dtype[np.bool_]]
+    same_article: np.ndarray[Any, np.dtype[np.bool_]]
 
 
 def compare(old: pa.Table, new: pa.Table) -> Comparison:
@@ -105,7 +106,7 @@ def compare(old: pa.Table, new: pa.Table) -> Comparison:
     counts: dict[str, Any] = {kind: len(changes[kind]) for kind in KINDS}
     diff = Diff(**counts, samples=samples)
     changed = ~is_old | differs["moved"] | differs["edited"] | differs["relabelled"]
-    return Comparison(diff, before, changed, is_old & ~differs["moved"])
+    return Comparison(diff, before, changed, is_old & ~differs["moved"], is_old & ~differs["edited"])
 
 
 def _differs(

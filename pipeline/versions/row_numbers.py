@@ -14,11 +14,22 @@ from pipeline.core.types import LabelColumn
 from pipeline.versions import leaks
 from pipeline.versions import spans as spans_of
 
-NUMBERS = ("phrases", "absent", "missing", "repeated", "unresolved", "credentials", "personal", "characters")
+NUMBERS = (
+    "phrases",
+    "absent",
+    "missing",
+    "repeated",
+    "unresolved",
+    "credentials",
+    "personal",
+    "label_leaks",
+    "characters",
+)
 _NEEDED = ("id", "group_id", "text_sha256", "text", "status", "label_source", "run_id")
 # Words of ASCII, Hangul syllables, kana or Han, one space between them: NFKC leaves them as they are.
 _WORD = "[!-~\uac00-\ud7a3\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff]+"
 _PLAIN = f"^{_WORD}(?: {_WORD})*$"
+_LEAKING = ("credentials", "personal", "label_leaks")
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -43,7 +54,7 @@ def row_numbers(rows: pa.Table, column: LabelColumn, with_text: bool) -> dict[st
         missing += ~aligned
         numbers["unresolved"] = _unresolved(rows, column.name, aligned)
     leaking = _leaks(rows, phrases, row_of, with_text)
-    return numbers | {"missing": missing, "credentials": leaking[:, 0], "personal": leaking[:, 1]}
+    return numbers | {"missing": missing, **dict(zip(_LEAKING, leaking.T, strict=True))}
 
 
 def _is_empty(column: pa.ChunkedArray) -> Counts:
@@ -111,12 +122,14 @@ def _unresolved(rows: pa.Table, label: str, aligned: np.ndarray[Any, np.dtype[np
 
 
 def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -> Counts:
-    """Count for each row the credentials and the data of persons in what is published of it: n x 2.
+    """Count for each row the credentials and the data of persons in what is published of it, and the phrases that leak what title
+    and text do not: n x 3 (_LEAKING).
 
     Only rows with a byte of something that looks like a leak are looked at one by one; the others have none.
     """
-    counts = np.zeros((rows.num_rows, 2), np.int64)
-    suspects = {int(row_of[number]) for number in leaks.suspects(phrases)}
+    counts = np.zeros((rows.num_rows, len(_LEAKING)), np.int64)
+    by_label = {int(row_of[number]) for number in leaks.suspects(phrases)}
+    suspects = set(by_label)
     published = [rows.column(name).combine_chunks() for name in ("title", "text")] if with_text else []
     for texts in published:
         suspects |= leaks.suspects(texts)
@@ -128,11 +141,16 @@ def _leaks(rows: pa.Table, phrases: pa.Array, row_of: Counts, with_text: bool) -
     ends = np.cumsum(bounds[1] - bounds[0]).tolist()
     for at, row in enumerate(chosen.tolist()):
         own = values[ends[at - 1] if at else 0 : ends[at]]
-        counts[row] = leaks.count("\n".join([*(texts[at] for texts in parts), *own]))
+        article = [texts[at] for texts in parts]
+        counts[row, :2] = leaks.count("\n".join([*article, *own]))
+        if row in by_label:
+            counts[row, 2] = sum(
+                any(leaks.count(phrase)) and not any(phrase in text for text in article) for phrase in own
+            )
     urls = rows.column("url").combine_chunks().cast(pa.string())  # without texts, too, an address is published
     for row in leaks.suspect_urls(urls):
-        counts[row] += leaks.count_in_url(urls[row].as_py())
+        counts[row, :2] += leaks.count_in_url(urls[row].as_py())
     ids = rows.column("id").combine_chunks().cast(pa.string())  # never redacted, and may be the address
     for row, of_id in leaks.count_in_ids(ids).items():
-        counts[row] += of_id
+        counts[row, :2] += of_id
     return counts
