@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import ipaddress
 import json
@@ -77,6 +78,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ordered += slow + quick[:room]
         quick = quick[room:]
     items[:] = ordered + quick
+
+
+_ALL_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files that have slow tests alone where none is asked for: what they import takes ten seconds in each worker."""
+    is_of_no_use = config.option.markexpr == "not slow" and collection_path.suffix == ".py"
+    return True if is_of_no_use and _ALL_SLOW.search(collection_path.read_text("utf-8")) else None
 
 
 def _is_slow(item: pytest.Item) -> bool:
@@ -186,6 +196,15 @@ def store(object_store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
         monkeypatch.setenv(name, value)
     object_store.begin_anew()
     return object_store
+
+
+def skip_without(package: str, reason: str) -> None:
+    """Skip a module's tests where a package is not installed.
+
+    `pytest.importorskip` would import it, which takes some seconds in each worker, whether it runs these tests or not.
+    """
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(reason, allow_module_level=True)
 
 
 def article(number: int, words: int = 40) -> dict[str, Any]:

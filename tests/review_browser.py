@@ -25,6 +25,8 @@ SELECT = """() => {
 KEYDOWN = """([key, code]) => document.activeElement.dispatchEvent(new KeyboardEvent('keydown',
     {key, code, keyCode: key === 'Process' ? 229 : 65, bubbles: true, cancelable: true}))"""
 ALL_AUDIT: dict[str, float] = {"blind": 0, "overlap": 0, "planted": 0}
+# Chromium without what costs processor and shows nothing here: a card's process, a compiler for pages that live for seconds.
+BROWSER = ["--no-sandbox", "--disable-gpu", "--in-process-gpu", "--renderer-process-limit=1", "--js-flags=--lite-mode"]
 PHRASES = ["한강공원", "자전거 도로", "시민 안전", "유령 회사", "항구 도시", "봄 축제"]
 HOSTILE = "<script>document.title='hacked'</script><img src=x onerror=\"document.title='hacked'\">"
 

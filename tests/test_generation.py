@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import skip_without
+
 torch = pytest.importorskip("torch", reason="local models need the extra: pip install 'labelmill[local]'")
-pytest.importorskip("bitsandbytes", reason="local models need the extra: pip install 'labelmill[local]'")
+skip_without("bitsandbytes", "local models need the extra: pip install 'labelmill[local]'")
 
 from transformers import (  # noqa: E402
     AutoModelForCausalLM,

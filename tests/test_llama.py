@@ -17,12 +17,12 @@ import pytest
 from pipeline.core.errors import ConfigError, EndpointError, MissingExtra, ModelError
 from pipeline.label.local_model import memory, weights
 from pipeline.label.requests import RequestBuilder
-from tests.conftest import QUICKSTART, JobMaker, article, command, rows, run, work_of
+from tests.conftest import QUICKSTART, JobMaker, article, command, rows, run, skip_without, work_of
 from tests.model_hub import COMMITS, ModelHub
 from tests.program import Program
 
 torch = pytest.importorskip("torch", reason="local models need the extra: pip install 'labelmill[local]'")
-pytest.importorskip("bitsandbytes", reason="local models need the extra: pip install 'labelmill[local]'")
+skip_without("bitsandbytes", "local models need the extra: pip install 'labelmill[local]'")
 
 from tests import tiny_llama  # noqa: E402
 

@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 
-from tests.review_browser import PHRASES, Opener, Page, make_job, pages, press, reconfigured, said, saved, title
+from tests.review_browser import (
+    BROWSER,
+    PHRASES,
+    Opener,
+    Page,
+    make_job,
+    pages,
+    press,
+    reconfigured,
+    said,
+    saved,
+    title,
+)
 from tests.review_page import Reviewer, ReviewServer
 
 playwright_api = pytest.importorskip("playwright.sync_api")
@@ -36,7 +48,7 @@ def job(labelled: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def browser(labelled: Path) -> Iterator[Any]:
     with playwright_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER)
         yield chromium
         chromium.close()
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import write_jsonl
 from tests.review_browser import (
+    BROWSER,
     HOSTILE,
     KEYDOWN,
     PHRASES,
@@ -61,7 +62,7 @@ def served(job: Path) -> Iterator[ReviewServer]:
 @pytest.fixture(scope="module")
 def browser(labelled: Path) -> Iterator[Any]:
     with playwright_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER)
         yield found
         found.close()
 

@@ -24,7 +24,8 @@ import pytest
 
 from pipeline.core.errors import Paused
 from pipeline.job.workspace import Workspace
-from tests.conftest import ROOT, JobMaker, article, command, reserve_port, rows, run, stage
+from tests import tiny_llama
+from tests.conftest import JobMaker, article, command, reserve_port, rows, run, stage
 from tests.program import Program
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,7 @@ START_SECONDS = 120
 
 
 def missing() -> list[str]:
-    """What the server needs and is not installed.  Nothing is imported: torch stays out of this process."""
+    """What the server needs and is not installed.  Nothing of it is imported."""
     found = []
     for name, least in NEEDED.items():
         try:
@@ -59,12 +60,6 @@ class Served:
         self.port = reserve_port()
         self.url = f"http://127.0.0.1:{self.port}/v1"
         self._process: subprocess.Popen[bytes] | None = None
-
-    def make_model(self) -> None:
-        code = f"from pathlib import Path; from tests.tiny_llama import make; make(Path({str(self.model)!r}))"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        made = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-        assert made.returncode == 0, made.stderr
 
     def start(self) -> None:
         environment = {
@@ -121,7 +116,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     server = Served(tmp_path_factory.mktemp("served"))
-    server.make_model()
+    tiny_llama.make(server.model)
     try:
         server.start()
         yield server
@@ -232,7 +227,7 @@ def test_a_model_of_gibberish_is_paused(make_job: JobMaker, served: Served) -> N
 def test_a_server_that_is_killed_and_started_anew(make_job: JobMaker, served: Served) -> None:
     """Once while labelmill waits for it, and once more with labelmill stopped meanwhile."""
     before = served.answered
-    parameters = {"max_output_tokens": 32, "temperature": 0}
+    parameters = {"max_output_tokens": 16, "temperature": 0}
     path = served_job(make_job, served, 60, parameters=parameters, reask=0, limits={"concurrency": 4})
     process = start(path)
     served.wait_for(before + 15)

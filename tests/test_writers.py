@@ -24,15 +24,15 @@ from pipeline.train.generation.options import GenerationOptions
 from pipeline.train.generation.rows import IGNORED, RowEncoder, phrases_of
 from pipeline.train.students import clm
 from tests import program, teacher
-from tests.conftest import ROOT, as_in_a_process, command, reserve_port, work_of
+from tests.conftest import ROOT, as_in_a_process, command, reserve_port, skip_without, work_of
 from tests.model_hub import COMMITS, ModelHub
 from tests.test_students import made_job, version_of
 
-pytest.importorskip("lightning", reason="lightning is not installed: pip install 'labelmill[train]'")
-import tokenizers
-import transformers
+skip_without("lightning", "lightning is not installed: pip install 'labelmill[train]'")
+import tokenizers  # noqa: E402
+import transformers  # noqa: E402
 
-from tests import tiny_writers
+from tests import tiny_writers  # noqa: E402
 
 IMPORTED = (  # by programs that train, before they begin
     "lightning",
