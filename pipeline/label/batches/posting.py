@@ -108,14 +108,17 @@ class Posting:
 
         Raises RequestFailed.
         """
-        pauses = Pauses()
+        database, pauses = self._lane.context.ledger.database, Pauses()
+        since = min(
+            batch.posted_at or 0.0, database.now()
+        )  # a clock that was set back since makes nobody wait for hours
         while True:
             states = await persist(self._stop, self._api.find, batch.input_file or "", batch.name, batch.created_at)
             if states:
                 if len(states) > 1:  # the other ones are dealt with when the first is settled
                     batch = self._lane.note(batch, posts=max(2, batch.posts))
                 return self.adopt(batch, states[0])
-            if self._lane.context.ledger.database.now() > (batch.posted_at or 0.0) + GRACE_SECONDS:
+            if database.now() > since + GRACE_SECONDS:
                 return None
             await sleep(self._stop, min(4.0, pauses.take()))
 
