@@ -23,6 +23,7 @@ from pipeline.label import stage as label_stage
 from pipeline.label.batches import calls, downloading, lane, posting
 from pipeline.label.ledger import Ledger, open_ledger
 from pipeline.label.ledger.claims import Wanted
+from pipeline.label.ledger.sqlite import SQLite
 from pipeline.label.openai_api.batches import OpenAIBatches
 from pipeline.label.requests import ARTICLE_COLUMNS, RequestBuilder, articles_of
 from tests.batch_server import Batch as EndpointBatch
@@ -177,6 +178,26 @@ def test_a_batch_that_was_made_twice_is_settled_once(
     assert "was made twice by the endpoint" in caplog.text
 
 
+def test_a_clock_that_is_set_back_while_a_batch_is_posted_makes_nobody_wait(
+    make_job: JobMaker, server: BatchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that is not in the list is posted again after the grace, and not once the clock has caught up."""
+    server.posts, looks = [500], []
+    as_it_is = posting.sleep
+    monkeypatch.setattr(SQLite, "now", lambda _: time.time() + (0 if server.served["create"] else 86400))
+
+    async def sleep(*arguments: Any) -> None:
+        looks.append(1)
+        assert len(looks) < 100
+        await as_it_is(*arguments)
+
+    monkeypatch.setattr(posting, "sleep", sleep)
+    path = batch_job(make_job, server, 10)
+    finish(path)
+    assert looks and server.served["create"] == 2
+    assert_paid_once(path, server, 10)
+
+
 # --- what comes back ---
 
 
@@ -307,6 +328,19 @@ def test_half_of_the_requests_fail(make_job: JobMaker, server: BatchServer) -> N
     assert sum(server.answered.values()) == 1  # what failed in three batches was asked online
     assert totals["cost_usd"] == pytest.approx(server.billed_usd)
     assert stage(work_of(path), "label")["notes"] == {"answered": 19, "rejected": 1}
+
+
+def test_a_batch_says_why_its_requests_failed(make_job: JobMaker, server: BatchServer) -> None:
+    """What most of them failed of; what was not run did not fail."""
+    texts = iter(["disk on fire"] * 3 + ["no memory"] * 2)
+    server.plans = [
+        Plan(end="expired", share=0.5, refuse=lambda _: refusal(500, "server_error", next(texts, "no"))),
+        Plan(),
+    ]
+    path = batch_job(make_job, server, 10)
+    assert command("run", path).returncode == 3
+    shown = command("run", path).stderr
+    assert "batch batch_0 is expired: 0 answers, 10 are asked again (HTTP 500 server_error: disk on fire)\n" in shown
 
 
 def test_nothing_is_rejected_as_long_as_nothing_was_answered(make_job: JobMaker, server: BatchServer) -> None:

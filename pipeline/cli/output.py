@@ -58,8 +58,8 @@ def ledger(report: dict[str, Any]) -> None:
         print(f"  {lost}: they may have been billed, at most ${totals['lost_usd']:.4f}")
     if totals["in_flight"]:
         print(
-            f"  {totals['in_flight']:,} requests are in flight, or were when their process was killed: they may have "
-            f"been billed, at most ${totals['in_flight_usd']:.4f}"
+            f"  {totals['in_flight']:,} requests are in flight or in a batch, or were in flight when their process was killed: "
+            f"they may have been billed, at most ${totals['in_flight_usd']:.4f}"
         )
     for row in report["errors_by_class"]:
         print(f"  rejected: {row['error']}  {row['requests']:,}  {row['example'] or ''}")

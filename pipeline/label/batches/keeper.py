@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import suppress
 
 from pipeline.core.batch_api import BatchState
@@ -112,7 +113,9 @@ class Keeper:
 
     def _tell(self, batch: Batch, state: BatchState, settled: Settled) -> None:
         """Say what came of a batch; note where it is no use to go on."""
-        rest = f", {settled.unanswered:,} are asked again" if settled.unanswered else ""
+        why = Counter(str(failure) for _, failure in settled.failures.values() if failure.code != "not_run")
+        reason = "".join(f" ({text[:200]})" for text, _ in why.most_common(1))
+        rest = f", {settled.unanswered:,} are asked again{reason}" if settled.unanswered else ""
         rejected = f", {settled.rejected:,} rejected" if settled.rejected else ""
         text = (
             f"batch {batch.batch_id} is {state.status}: {settled.answered + settled.earlier:,} answers{rejected}{rest}"
