@@ -227,7 +227,7 @@ def test_a_model_of_gibberish_is_paused(make_job: JobMaker, served: Served) -> N
 def test_a_server_that_is_killed_and_started_anew(make_job: JobMaker, served: Served) -> None:
     """Once while labelmill waits for it, and once more with labelmill stopped meanwhile."""
     before = served.answered
-    parameters = {"max_output_tokens": 16, "temperature": 0}
+    parameters = {"max_output_tokens": 32, "temperature": 0}
     path = served_job(make_job, served, 60, parameters=parameters, reask=0, limits={"concurrency": 4})
     process = start(path)
     served.wait_for(before + 15)
